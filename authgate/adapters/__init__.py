@@ -1,0 +1,51 @@
+"""Proxy adapters: pure. Each reads one proxy's subrequest into a `Request` and writes a `Decision` back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from authgate.adapters._reply import Reply, refusal_reply
+from authgate.adapters._subrequest import IPNetwork, TrustedProxies, guarded_names, parse_address
+from authgate.adapters.nginx import NginxAdapter
+from authgate.adapters.traefik import TraefikAdapter
+
+if TYPE_CHECKING:
+    from authgate.core.decision import Decision
+    from authgate.core.request import Headers, Request
+
+
+class Adapter(Protocol):
+    """One proxy's forward-auth protocol, served at /auth/<name>."""
+
+    @property
+    def name(self) -> str:
+        """The adapter's name: path segment and metric label."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The headers that it believes, from a trusted peer; no other decides anything."""
+        ...
+
+    def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
+        """Return what the client asked, or raise `Unreadable`. *guarded* names tolerate no look-alike."""
+        ...
+
+    def write(self, decision: Decision) -> Reply:
+        """Return the reply that this proxy understands."""
+        ...
+
+
+# A new proxy: one file here and one row.
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (NginxAdapter(), TraefikAdapter())}
+
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "IPNetwork",
+    "Reply",
+    "TrustedProxies",
+    "guarded_names",
+    "parse_address",
+    "refusal_reply",
+]

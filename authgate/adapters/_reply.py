@@ -1,0 +1,62 @@
+"""How a decision is worded on the wire: RFC 6750 challenges, RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from authgate.core.decision import Allow
+from authgate.core.reasons import REASONS
+
+if TYPE_CHECKING:
+    from authgate.core.decision import Decision
+    from authgate.core.reasons import Reason
+
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a subrequest. *headers* are (name, value), values printable ASCII; *body* is 4 KiB at most."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+def reply(decision: Decision, status_of: dict[int, int], *, with_body: bool) -> Reply:
+    """Return *decision* as a reply; *status_of* maps the table's status to what this proxy understands."""
+    if isinstance(decision, Allow):
+        return Reply(200, decision.headers)
+    return refusal_reply(decision.reason, status_of, with_body=with_body)
+
+
+def refusal_reply(reason: Reason, status_of: dict[int, int], *, with_body: bool) -> Reply:
+    """Return the reply of a refusal: all of it from the table, nothing from the request."""
+    refusal = REASONS[reason]
+    status = status_of.get(refusal.status, refusal.status)
+    headers = [("Cache-Control", "no-store"), ("X-AuthGate-Reason", reason.value)]
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", _challenge(refusal.oauth_error, refusal.text)))
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
+    if not with_body:
+        return Reply(status, tuple(headers))
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": refusal.text,
+        "reason": reason.value,
+    }
+    headers.append(("Content-Type", "application/problem+json"))
+    return Reply(status, tuple(headers), json.dumps(problem).encode())
+
+
+def _challenge(oauth_error: str | None, text: str) -> str:
+    """Return WWW-Authenticate (RFC 6750 §3): without an error code where no credential was sent (§3.1)."""
+    if oauth_error is None:
+        return 'Bearer realm="authgate"'
+    return f'Bearer realm="authgate", error="{oauth_error}", error_description="{text}"'

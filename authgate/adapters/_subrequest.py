@@ -1,0 +1,98 @@
+"""What every adapter needs to read a subrequest: trust in its peer, and headers that can be read in one way only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, TypeAlias
+
+from authgate.core.errors import Unreadable
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authgate.core.request import Headers, IPAddress
+
+IPNetwork: TypeAlias = IPv4Network | IPv6Network
+
+# No deployment has more hops; reading stops there (a client may send any number).
+MAX_FORWARDED_FOR = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedProxies:
+    """The networks whose word is believed about the client's request."""
+
+    networks: tuple[IPNetwork, ...]
+
+    def __contains__(self, address: IPAddress) -> bool:
+        return any(address in network for network in self.networks)
+
+    def check(self, peer: IPAddress | None) -> None:
+        """Refuse a *peer* that is not trusted. None is the peer of a unix socket: trusted by the file's permissions."""
+        if peer is not None and peer not in self:
+            raise Unreadable(
+                Reason.UNTRUSTED_PROXY,
+                f"the peer {peer} is not in trusted_proxies",
+                hint=f"if {peer} is your reverse proxy, add it: trusted_proxies: [{peer}]",
+            )
+
+    def client_ip(self, headers: Headers) -> IPAddress | None:
+        """Return the rightmost address of X-Forwarded-For that is no trusted proxy, None where it does not tell.
+
+        Only what trusted proxies appended is read: left of the first foreign address everything is the client's word.
+        """
+        addresses = ",".join(headers.getall("X-Forwarded-For", ())).split(",")[-MAX_FORWARDED_FOR:]
+        client: IPAddress | None = None
+        for text in reversed(addresses):
+            address = parse_address(text.strip())
+            if address is None:
+                break
+            client = address
+            if address not in self:
+                break
+        return client
+
+
+def parse_address(text: str) -> IPAddress | None:
+    """Return *text* as an IP address, ::ffff:a.b.c.d as a.b.c.d; None for anything else."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address
+    return address
+
+
+def required(headers: Headers, name: str, hint: str) -> str:
+    """Return the value of the header *name*, which must have come exactly once; *hint* tells how to make it so."""
+    values = headers.getall(name, ())
+    if len(values) != 1:
+        came = "is missing" if not values else f"came {len(values)} times"
+        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {came}", hint=hint)
+    return values[0]
+
+
+def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
+    """Refuse header names that something behind may take for one of *guarded* (lower-case names).
+
+    WSGI and CGI servers read X_User_Id as X-User-Id (H2); `Connection: x-user-id` has the next hop delete it (H4).
+    """
+    for name in headers.keys():
+        if "_" in name and name.lower().replace("_", "-") in guarded:
+            raise Unreadable(
+                Reason.UNREADABLE_REQUEST,
+                f"the header {ascii(name)} looks like {name.lower().replace('_', '-')}",
+                hint="have the proxy drop header names with underscores",
+            )
+    for value in headers.getall("Connection", ()):
+        named = {token.strip().lower().replace("_", "-") for token in value.split(",")} & guarded
+        if named:
+            raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header Connection names {', '.join(sorted(named))}")
+
+
+def guarded_names(read: Sequence[str], emitted: Sequence[str]) -> frozenset[str]:
+    """Return the lower-case names that nothing may imitate: those an adapter reads and those it emits."""
+    return frozenset(name.lower() for name in (*read, *emitted, "Authorization", "Cookie"))

@@ -1,0 +1,35 @@
+"""The command line: one file per command, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from authgate import __version__
+
+_COMMANDS = ("serve", "check", "mint", "explain", "healthcheck")
+
+
+class _Commands(click.Group):
+    """Commands by name, from the module of the same name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"authgate.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="authgate")
+def main() -> None:
+    """AuthGate: forward-auth for nginx and Traefik. Verifies the JWT of each request and names the user.
+
+    Without a file it is configured by JWT_SECRET (or BETTER_AUTH_SECRET) and AUTHGATE_* variables.
+    """

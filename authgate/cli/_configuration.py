@@ -1,0 +1,38 @@
+"""What the commands share: the --config option, and how a bad configuration is told."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from authgate.config.load import load
+from authgate.core.errors import ConfigError
+from authgate.wiring import Verified, verify
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+config_option = click.option(
+    "--config", "config_path", metavar="FILE", help="YAML file (else AUTHGATE_CONFIG; else the environment alone)."
+)
+
+
+def verified_or_exit(config_path: str | None) -> Verified:
+    """Return the configuration, or tell every problem of it on standard error and exit with 78."""
+    try:
+        return verify(load(config_path))
+    except ConfigError as error:
+        exit_with_problems(error)
+
+
+def exit_with_problems(error: ConfigError) -> NoReturn:
+    """Tell every problem on standard error and exit with 78."""
+    count = len(error.problems)
+    click.echo(f"AuthGate cannot start: {count} problem{'s' * (count != 1)} in its configuration.\n", err=True)
+    for problem in error.problems:
+        click.echo(f"  {problem.setting}: {problem.what}\n      → {problem.mend}", err=True)
+    sys.exit(EXIT_CONFIG)

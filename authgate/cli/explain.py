@@ -1,0 +1,129 @@
+"""`authgate explain`: why is a request refused, or allowed? It drives the same `decide` and prints its checks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from multidict import CIMultiDict
+
+from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.answers import Answers
+from authgate.cli._configuration import config_option, verified_or_exit
+from authgate.core.decision import Allow, Check, Deny
+from authgate.core.errors import Unreadable
+from authgate.core.reasons import REASONS
+from authgate.core.request import make_request, split_absolute_url
+from authgate.gate import Gate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.config.model import Config
+    from authgate.core.decision import Decision
+    from authgate.core.request import Request
+
+MAX_INPUT_BYTES = 1024 * 1024
+
+
+@click.command("explain")
+@config_option
+@click.option("--request", "request_file", type=click.File("rb"), metavar="FILE",
+              help="JSON: method, url, headers as the client sent them; or adapter, headers as the proxy sent them.")  # fmt: skip
+@click.option("--at", type=float, metavar="UNIX", help="The time to decide at, in unix seconds (else now).")
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+def command(config_path: str | None, request_file: Any, at: float | None, *, as_json: bool) -> None:  # noqa: ANN401
+    """Decide one request and say why. Without --request, a token is read from standard input.
+
+    Exit 0 if it is allowed, 1 if it is refused, 2 if the input cannot be read.
+    """
+    verified = verified_or_exit(config_path)
+    raw = (request_file or sys.stdin.buffer).read(MAX_INPUT_BYTES + 1)
+    if len(raw) > MAX_INPUT_BYTES:
+        raise click.UsageError(f"the input is longer than {MAX_INPUT_BYTES} bytes")
+    try:
+        description = _description(raw, is_token=request_file is None)
+        request = _request(description, verified.config)
+    except Unreadable as unreadable:
+        decision: Decision = Deny(
+            reason=unreadable.reason,
+            checks=(Check("subrequest", passed=False, detail=unreadable.detail),),
+            hint=unreadable.hint,
+        )
+    else:
+        clock = time.time if at is None else lambda: at
+        decision = asyncio.run(_decide(Gate(verified.snapshot, Answers(verified.sources), clock), request))
+    click.echo(json.dumps(_as_json(decision), indent=2) if as_json else _as_text(decision))
+    sys.exit(0 if isinstance(decision, Allow) else 1)
+
+
+async def _decide(gate: Gate, request: Request) -> Decision:
+    return await gate.decide(request)
+
+
+def _description(raw: bytes, *, is_token: bool) -> dict[str, Any]:
+    text = raw.decode("utf-8", "surrogateescape").strip()
+    if is_token:
+        if not text:
+            raise click.UsageError("standard input holds no token; pipe one in, or use --request FILE")
+        token = text.removeprefix("Bearer ")
+        return {"method": "GET", "url": "http://localhost/", "headers": {"Authorization": f"Bearer {token}"}}
+    try:
+        description = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--request is not JSON: {error}") from None
+    if not isinstance(description, dict) or not ({"method", "url"} <= description.keys() or "adapter" in description):
+        raise click.UsageError('--request needs {"method", "url", "headers"} or {"adapter", "headers"}')
+    return description
+
+
+def _request(description: dict[str, Any], config: Config) -> Request:
+    headers = _headers(description.get("headers", {}))
+    if "adapter" in description:
+        adapter = ADAPTERS.get(description["adapter"])
+        if adapter is None:
+            raise click.UsageError(f"adapter is one of {', '.join(ADAPTERS)}")
+        trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
+        return adapter.read(headers, trusted, guarded_names(adapter.reads, tuple(config.headers)))
+    scheme, authority, target = split_absolute_url(str(description["url"]))
+    return make_request(
+        method=str(description["method"]),
+        scheme=scheme,
+        authority=authority,
+        target=target,
+        headers=headers,
+        adapter="explain",
+    )
+
+
+def _headers(headers: Any) -> CIMultiDict[str]:  # noqa: ANN401 - parsed JSON
+    pairs = list(headers.items()) if isinstance(headers, dict) else headers
+    try:
+        return CIMultiDict([(str(name), str(value)) for name, value in pairs])
+    except (TypeError, ValueError):
+        raise click.UsageError("headers is an object, or a list of [name, value] pairs") from None
+
+
+def _as_json(decision: Decision) -> dict[str, Any]:
+    allowed = isinstance(decision, Allow)
+    return {
+        "outcome": "allow" if allowed else "deny",
+        "reason": None if isinstance(decision, Allow) else decision.reason.value,
+        "policy": decision.policy,
+        "headers": dict(decision.headers) if isinstance(decision, Allow) else {},
+        "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in decision.checks],
+    }
+
+
+def _as_text(decision: Decision) -> str:
+    lines = [f"  {'✓' if check.passed else '✗'} {check.name:<12} {check.detail}".rstrip() for check in decision.checks]
+    if isinstance(decision, Allow):
+        lines = ["ALLOWED", *lines, *(f"  {name}: {value}" for name, value in decision.headers)]
+    else:
+        refusal = REASONS[decision.reason]
+        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.hint or refusal.mend}"]
+    return "\n".join(lines)

@@ -1,0 +1,38 @@
+"""`authgate serve`: answers proxies until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+import uvloop
+
+from authgate import __version__
+from authgate.cli._configuration import config_option, exit_with_problems, verified_or_exit
+from authgate.core.errors import ConfigError
+from authgate.log import logging_to
+from authgate.server.run import serve
+from authgate.wiring import Verified, build
+
+_log = logging.getLogger(__name__)
+
+
+@click.command("serve")
+@config_option
+def command(config_path: str | None) -> None:
+    """Answer nginx at /auth/nginx and Traefik at /auth/traefik until SIGTERM or Ctrl-C."""
+    verified = verified_or_exit(config_path)
+    try:
+        with logging_to(log_format=verified.config.log.format):
+            _log.info("AuthGate %s", __version__)
+            for announcement in verified.announcements:
+                _log.info("%s", announcement)
+            for warning in verified.warnings:
+                _log.warning("%s", warning)
+            uvloop.run(_serve(verified))
+    except ConfigError as error:
+        exit_with_problems(error)
+
+
+async def _serve(verified: Verified) -> None:
+    await serve(build(verified))

@@ -1,0 +1,158 @@
+"""Settings from environment variables: AUTHGATE_* over the file's, and the issuer of a start without a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+
+from authgate.config._report import Raw, did_you_mean
+from authgate.config.model import Config
+from authgate.core.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "AUTHGATE_"
+
+# Variables that are no settings of the model.
+_OTHERS = {"AUTHGATE_CONFIG", "AUTHGATE_AUDIENCE", "AUTHGATE_ISSUER"}
+
+# Kubernetes sets these in every pod for a Service whose name begins with "authgate" (Docker's old links do the same).
+_SERVICE_LINK = re.compile(
+    r"AUTHGATE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+_SERVICE_LINK_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
+
+_FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
+_LATER = {
+    "AUTH_SECRET": "Auth.js session cookies cannot be read by this version",
+    "NEXTAUTH_SECRET": "NextAuth session cookies cannot be read by this version",
+}
+_HOW_TO_START = "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentIssuers:
+    """The issuers that a start without a file has, as raw settings."""
+
+    issuers: list[Raw]
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+
+def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
+    """Return the settings in AUTHGATE_* variables (two underscores nest) and what is wrong with them."""
+    raw: Raw = {}
+    problems: list[Problem] = []
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in _OTHERS or _is_service_link(variable, environ[variable]):
+            continue
+        path = variable.removeprefix(PREFIX).lower().split("__")
+        annotation = _annotation(path)
+        if annotation is None:
+            hint = did_you_mean(variable, [PREFIX + name.upper() for name in _names(Config)])
+            problems.append(Problem(setting=variable, what="is not a setting", mend=hint))
+            continue
+        try:
+            value = _value(environ[variable], annotation)
+        except yaml.YAMLError:
+            problems.append(Problem(setting=variable, what="is not valid YAML", mend="write a list as [a, b] or a,b"))
+            continue
+        target = raw
+        for step in path[:-1]:
+            target = target.setdefault(step, {})
+        target[path[-1]] = value
+    return raw, problems
+
+
+def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
+    """Return the issuer that JWT_SECRET or BETTER_AUTH_SECRET (or their _FILE forms) stand for."""
+    problems: list[Problem] = []
+    variables = [
+        variable
+        for name in ("JWT_SECRET", "BETTER_AUTH_SECRET")
+        for variable in (name, f"{name}_FILE")
+        if environ.get(variable)
+    ]
+    secrets = {name: environ[name] for name in ("JWT_SECRET", "BETTER_AUTH_SECRET") if environ.get(name)}
+    if len(variables) > 1 and not (set(variables) == set(secrets) and len(set(secrets.values())) == 1):
+        different = set(variables) == set(secrets)
+        what = "are both set and different" if different else "are set at once"
+        mend = "they must be one secret: copy the one that signs your tokens to both" if different else "keep one of them"
+        problems.append(Problem(setting=" and ".join(variables), what=what, mend=mend))
+    if not variables:
+        present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
+        present += [f"{name} is set, but empty" for name in ("JWT_SECRET", "BETTER_AUTH_SECRET") if name in environ]
+        what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
+        problems.append(Problem(setting="issuers", what=what, mend=_HOW_TO_START))
+        return EnvironmentIssuers(issuers=[], problems=tuple(problems), warnings=())
+    audience = environ.get("AUTHGATE_AUDIENCE")
+    variable = variables[0]
+    issuer: Raw = {
+        "name": "jwt",
+        "preset": "jwt",
+        ("secret_file" if variable.endswith("_FILE") else "secret_env"): (
+            environ[variable] if variable.endswith("_FILE") else variable
+        ),
+        "audiences": [one.strip() for one in audience.split(",") if one.strip()] if audience else "any",
+        "issuer": environ.get("AUTHGATE_ISSUER") or None,
+    }
+    warnings = []
+    if not audience:
+        warnings.append(
+            f"tokens for any audience signed under {variable} pass: set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
+        )
+    if "BETTER_AUTH_SECRET" in variable:
+        warnings.append(
+            "Better Auth's session cookies cannot be checked by this version, only JWTs signed with HS256 under its secret"
+        )
+    return EnvironmentIssuers(issuers=[issuer], problems=tuple(problems), warnings=tuple(warnings))
+
+
+def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
+    """Return the variables that mean nothing beside a file that lists issuers, but look as if they did."""
+    return [
+        Problem(setting=name, what="has no effect: the file lists issuers", mend=f"set `{setting}` of the issuer instead")
+        for name, setting in _FOR_NO_FILE.items()
+        if environ.get(name)
+    ]
+
+
+def _is_service_link(variable: str, value: str) -> bool:
+    if variable.endswith("_PORT") and _SERVICE_LINK_URL.fullmatch(value):
+        return True
+    return bool(_SERVICE_LINK.fullmatch(variable))
+
+
+def _annotation(path: list[str]) -> Any:  # noqa: ANN401 - a type of any form
+    """Return the type of the setting at *path*, or None where there is no such setting."""
+    model: Any = Config
+    for step in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or step not in model.model_fields:
+            return None
+        model = model.model_fields[step].annotation
+    return model
+
+
+def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of any type
+    if annotation is str or get_origin(annotation) not in {list, dict}:
+        # pydantic turns "true" and "30" into what the setting needs.
+        return text
+    if get_origin(annotation) is list and not text.lstrip().startswith("["):
+        return [one.strip() for one in text.split(",") if one.strip()]
+    return yaml.safe_load(text)
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    names = []
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+            names.extend(_names(annotation, f"{prefix}{name}__"))
+        else:
+            names.append(prefix + name)
+    return names

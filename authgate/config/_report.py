@@ -1,0 +1,84 @@
+"""Turns what pydantic found wrong into problems that say what, where and how to mend it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+
+from pydantic import BaseModel
+
+from authgate.core.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic import ValidationError
+
+# Settings as they were read, before they are checked.
+Raw: TypeAlias = dict[str, Any]
+
+# Settings that the design has and this version has not: somebody copied them from a newer page.
+_LATER = {
+    "policies": "policies come with a later version; this one requires a signed-in user everywhere",
+    "jwks_url": "keys by URL come with a later version; give jwks_file a copy of the key set",
+    "discovery": "keys by URL come with a later version; give jwks_file a copy of the key set",
+    "sessions": "session stores come with a later version",
+    "url": "preset better-auth comes with a later version",
+}
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], raw: Raw) -> list[Problem]:
+    """Return one problem for each mistake in *error*, which validating *raw* as *model* raised."""
+    found: dict[str, Problem] = {}
+    for mistake in error.errors(include_url=False, include_input=False):
+        location = tuple(part for part in mistake["loc"] if not _is_union_branch(part))
+        setting = _written(location) or "configuration"
+        problem = _problem(setting, location, mistake["type"], mistake["msg"], model)
+        found.setdefault(setting, problem)
+    return list(found.values())
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the closest of *known*, or all of them."""
+    known = list(known)
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+
+
+def _problem(setting: str, location: Sequence[int | str], kind: str, message: str, model: type[BaseModel]) -> Problem:
+    name = str(location[-1]) if location else ""
+    if kind == "extra_forbidden":
+        known = _fields_at(location[:-1], model)
+        return Problem(setting=setting, what="is not a setting", mend=_LATER.get(name) or did_you_mean(name, known))
+    if kind == "missing":
+        return Problem(setting=setting, what="is missing", mend="add it; docs/configuration.md describes it")
+    if kind == "literal_error" and name == "preset":
+        mend = "write preset: jwt; the presets for Better Auth and Auth.js sessions come with a later version"
+        return Problem(setting=setting, what="is not a preset of this version", mend=mend)
+    if kind == "literal_error" and name == "workers":
+        return Problem(setting=setting, what="this version runs one process", mend="leave it out, or write workers: 1")
+    what = message.removeprefix("Value error, ")
+    return Problem(setting=setting, what=what[:1].lower() + what[1:], mend="docs/configuration.md shows what it takes")
+
+
+def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """Return the names of the settings that exist at *location* of *model*."""
+    current: Any = model
+    for step in location:
+        if isinstance(step, int):
+            current = get_args(current)[0]
+        else:
+            current = current.model_fields[step].annotation
+    return list(current.model_fields)
+
+
+def _is_union_branch(part: int | str) -> bool:
+    # pydantic puts the branch of a union that it tried into the location ("constrained-list", "literal['any']", "bool").
+    return isinstance(part, str) and (part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained")))
+
+
+def _written(location: Sequence[int | str]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

@@ -1,0 +1,204 @@
+"""Reads the configuration: environment, YAML file and secret files, with every problem in one report.
+
+The only file that reads the environment. It does not use pydantic-settings: docs/adr/0002 says why.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from authgate.config import _environment
+from authgate.config._report import Raw, problems_of
+from authgate.config.model import Config, IssuerConfig
+from authgate.core.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_FILE_BYTES = 1024 * 1024
+MAX_SECRET_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadIssuer:
+    """One issuer whose settings are sound by themselves; *secret* None where it has none, or an unreadable one."""
+
+    config: IssuerConfig
+    setting: str
+    secret: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What was read. With *problems* it must not be used; they are reported together with those of the keys.
+
+    *warnings* are for the start-up log; *origin* says where the configuration came from.
+    """
+
+    config: Config | None
+    issuers: tuple[ReadIssuer, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    origin: str
+
+
+def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Return what the file at *path* (else AUTHGATE_CONFIG; else none) and the environment say."""
+    environ = os.environ if environ is None else environ
+    path = path or environ.get("AUTHGATE_CONFIG") or None
+    problems: list[Problem] = []
+    raw = _read_yaml(path, problems) if path else {}
+    overlay, overlay_problems = _environment.overlay(environ)
+    problems.extend(overlay_problems)
+    _merge(raw, overlay)
+    origin = f"file {path}" if path else "environment"
+
+    warnings: tuple[str, ...] = ()
+    from_environment = not raw.get("issuers")
+    if from_environment:
+        found = _environment.issuers(environ)
+        problems.extend(found.problems)
+        warnings = found.warnings
+        raw = {**raw, "issuers": found.issuers}
+    else:
+        problems.extend(_environment.unused_with_file(environ))
+
+    config: Config | None = None
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        problems.extend(problems_of(error, Config, raw))
+    issuers = tuple(
+        _read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment)
+        for position, item in enumerate(_sound_issuers(raw))
+        if item is not None
+    )
+    problems.extend(_issuer_clashes(issuers))
+    return Loaded(config=config, issuers=issuers, problems=tuple(problems), warnings=warnings, origin=origin)
+
+
+def _read_yaml(path: str, problems: list[Problem]) -> Raw:
+    try:
+        text = _read_bounded(path, MAX_FILE_BYTES).decode("utf-8")
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses repeated keys
+    except (OSError, ValueError) as error:
+        problems.append(_unreadable("--config", path, error))
+        return {}
+    except yaml.YAMLError as error:
+        mend = "correct the line; values with ': ' or a leading special character need quotes"
+        problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=mend))
+        return {}
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        problems.append(Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README"))
+        return {}
+    return document
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} occurs twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _merge(raw: Raw, overlay: Raw) -> None:
+    """Lay *overlay* over *raw*, setting by setting."""
+    for name, value in overlay.items():
+        if isinstance(value, dict) and isinstance(raw.get(name), dict):
+            _merge(raw[name], value)
+        else:
+            raw[name] = value
+
+
+def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
+    """Return the issuers that are sound by themselves (their mistakes were reported with the whole)."""
+    items = raw.get("issuers")
+    sound: list[IssuerConfig | None] = []
+    for item in items if isinstance(items, list) else []:
+        try:
+            sound.append(IssuerConfig.model_validate(item))
+        except ValidationError:
+            sound.append(None)
+    return sound
+
+
+def _read_issuer(
+    config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem], *, audiences_needed: bool
+) -> ReadIssuer:
+    sources = [n for n in ("secret", "secret_file", "secret_env", "pem_file", "jwks_file") if getattr(config, n) is not None]
+    if len(sources) > 1:
+        what = f"has {' and '.join(sources)}: one issuer has one source of keys"
+        if any(name.startswith("secret") for name in sources) and any(name.endswith("_file") for name in sources[-1:]):
+            what += "; a shared secret and public keys in one set let anybody who has the public key sign"
+        problems.append(Problem(setting=setting, what=what, mend="keep one, or make two issuers of it"))
+    elif not sources:
+        mend = "add secret_file (or secret_env, secret), pem_file or jwks_file"
+        problems.append(Problem(setting=setting, what="has no key, so no token could be verified", mend=mend))
+    if audiences_needed and config.audiences is None:
+        mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
+        problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
+    secret = None
+    if len(sources) == 1 and sources[0].startswith("secret"):
+        secret = _read_secret(config, f"{setting}.{sources[0]}", environ, problems)
+    return ReadIssuer(config=config, setting=setting, secret=secret)
+
+
+def _read_secret(
+    config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem]
+) -> bytes | None:
+    if config.secret is not None:
+        return config.secret.get_secret_value().encode("utf-8", "surrogateescape")
+    if config.secret_env is not None:
+        value = environ.get(config.secret_env)
+        if not value:
+            what = f"the environment variable {config.secret_env} is {'not set' if value is None else 'empty'}"
+            problems.append(Problem(setting=setting, what=what, mend="set it for the AuthGate process"))
+            return None
+        return os.fsencode(value)
+    try:
+        secret = _read_bounded(config.secret_file or "", MAX_SECRET_BYTES)
+    except (OSError, ValueError) as error:
+        problems.append(_unreadable(setting, config.secret_file or "", error))
+        return None
+    # One line break at the end is how editors and `echo` write files; anything more is reported as white space.
+    return secret.removesuffix(b"\n").removesuffix(b"\r") if secret.endswith(b"\r\n") else secret.removesuffix(b"\n")
+
+
+def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
+    """Return what keeps a token from having exactly one issuer."""
+    problems = []
+    for attribute, what in (
+        ("name", "two issuers have the name {!r}"),
+        ("issuer", "two issuers have the issuer {!r}: their tokens cannot be told apart"),
+    ):
+        values = [getattr(entry.config, attribute) for entry in issuers]
+        for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+            text = "two issuers leave out `issuer`: their tokens cannot be told apart" if value is None else what.format(value)
+            problems.append(Problem(setting="issuers", what=text, mend=f"give each its own `{attribute}`"))
+    return problems
+
+
+def _read_bounded(path: str, max_bytes: int) -> bytes:
+    with Path(path).open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is longer than {max_bytes} bytes")
+    return content
+
+
+def _unreadable(setting: str, path: str, error: Exception) -> Problem:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
+    return Problem(setting=setting, what=f"cannot read {path}: {why}", mend=mend)

@@ -1,0 +1,191 @@
+"""The configuration's model. docs/configuration.md and the JSON schema are made from it: write for the operator."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic needs them at run time
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from authgate.core.identity import FIELDS
+from authgate.tokens.algorithms import NAMES
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+# Headers that the reply needs for itself, or that mean something to the proxy or the upstream's server.
+_TAKEN_HEADERS = frozenset(
+    "Authorization Cache-Control Connection Content-Length Content-Type Cookie Date Host Keep-Alive Location Retry-After "
+    "Server Set-Cookie Te Trailer Transfer-Encoding Upgrade Www-Authenticate X-Authgate-Reason".split()
+)
+_CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 6265 §4.1.1: a token
+_LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
+
+
+def _listen(address: str) -> str:
+    match = _LISTEN.fullmatch(address)
+    if not match or (match["port"] and int(match["port"]) > 65535):
+        raise ValueError("must be host:port, [ipv6]:port or unix:/path")
+    return address
+
+
+def _header_name(name: str) -> str:
+    if not _CANONICAL_HEADER.fullmatch(name):
+        # A proxy that compares names by case would not replace the client's own copy (H6).
+        raise ValueError(f"{name!r} must be written canonically, like X-User-Id: words of letters and digits, no underscore")
+    if name in _TAKEN_HEADERS:
+        raise ValueError(f"{name} has a meaning of its own and cannot carry an identity; choose an X- name")
+    return name
+
+
+def _source(source: str) -> str:
+    if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
+        raise ValueError(f"{source!r} is neither claims.<path> nor one of {', '.join(FIELDS)}")
+    return source
+
+
+def _cookie_name(name: str) -> str:
+    if not _COOKIE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a cookie name (RFC 6265 §4.1.1)")
+    return name
+
+
+def _origin(origin: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+        raise ValueError(f"{origin!r} is not an origin: scheme://host[:port], without a path")
+    return origin.lower()
+
+
+def _not_a_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
+CookieName: TypeAlias = Annotated[str, AfterValidator(_cookie_name)]
+NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class AdminConfig(_Model):
+    """The admin listener: /healthz, /readyz, /metrics. Never expose it to clients."""
+
+    listen: Listen = "127.0.0.1:4191"
+    """Where probes and Prometheus reach AuthGate, as for `listen`."""
+
+
+class CredentialConfig(_Model):
+    """One place where a token may be: exactly one of the two."""
+
+    header: NonEmpty | None = None
+    """A request header. In Authorization the token follows "Bearer "; in any other header that word may be left out."""
+    cookie: CookieName | None = None
+    """A cookie, by its exact name."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> CredentialConfig:
+        if (self.header is None) == (self.cookie is None):
+            raise ValueError("needs exactly one of header and cookie")
+        return self
+
+
+class CsrfConfig(_Model):
+    """Protection against requests that other sites make browsers send, cookie included."""
+
+    mode: Literal["enforce", "off"] = "enforce"
+    """enforce: a credential from a cookie counts for unsafe methods and WebSocket handshakes only from the request's own
+    origin. off: every origin may send them."""
+    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    """Further origins that may, as https://app.example.com."""
+
+
+class LogConfig(_Model):
+    """What is logged, to standard error."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    """json: one object a line. text: for reading. auto: text on a terminal, else json."""
+    allowed: bool | Annotated[float, Field(ge=0, le=1)] = False
+    """Whether allowed requests are logged too: true, false, or the share of them to log, from 0 to 1."""
+    details: bool = False
+    """Whether refusals are logged with their details, which may quote claims (issuer, audience, key id); never tokens."""
+
+
+class IssuerConfig(_Model):
+    """Somebody whose tokens are accepted. Exactly one of secret, secret_file, secret_env, pem_file and jwks_file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    """A name of your choice, for logs and metrics: lower-case letters, digits, - and _."""
+    preset: Literal["jwt"]
+    """What the issuer makes. jwt: signed JWTs (the other presets of the design come with later versions)."""
+    secret: SecretStr | None = None
+    """The shared secret itself. Prefer one of the next two."""
+    secret_file: NonEmpty | None = None
+    """A file with the shared secret; one newline at its end is not part of it."""
+    secret_env: NonEmpty | None = None
+    """The environment variable that holds the shared secret."""
+    pem_file: NonEmpty | None = None
+    """A file with public keys or certificates in PEM."""
+    jwks_file: NonEmpty | None = None
+    """A file with a JWK or a JWK Set of public keys."""
+    issuer: NonEmpty | None = None
+    """The exact `iss` of its tokens. Left out: any; at most one issuer may leave it out."""
+    audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None
+    """The values of `aud` that are accepted, one of which the token must have; or any. Required in a file."""
+    algorithms: Annotated[list[Literal[NAMES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
+    """The signature algorithms accepted. Left out: HS256 for a secret; for a file of keys, each key's own."""
+    required_claims: list[NonEmpty] = ["sub", "exp"]
+    """Claims that every token must have. Without exp a token never expires; without sub nobody is known."""
+    token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
+    """Values of the header's `typ` that are accepted, in any case. A token without `typ` is accepted."""
+
+
+class Config(_Model):
+    """AuthGate's configuration."""
+
+    listen: Listen = "127.0.0.1:4190"
+    """Where proxies ask: host:port, [ipv6]:port or unix:/path."""
+    admin: AdminConfig = AdminConfig()
+    unsafe_trust_all_proxies: bool = False
+    """Needed to trust 0.0.0.0/0 or ::/0: then everybody who reaches `listen` can claim any URL."""
+    trusted_proxies: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], validate_default=True)
+    """Addresses and subnets whose word is believed about a request: your proxies, nothing wider."""
+    leeway_seconds: Annotated[float, BeforeValidator(_not_a_boolean), Field(ge=0, le=300)] = 30
+    """How far the clocks may differ when a token's times are judged."""
+    issuers: list[IssuerConfig] = []
+    """Whose tokens are accepted. None: taken from JWT_SECRET or BETTER_AUTH_SECRET."""
+    credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
+        default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
+    )
+    """Where tokens are looked for, in this order; the first place that holds one decides."""
+    headers: dict[
+        Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]
+    ] = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Name": "name", "X-User-Roles": "roles"}
+    """The headers of the reply and what they carry: a field of the identity, or claims.<path>. The list replaces the
+    default. Every one is in every reply that allows, empty where there is no value."""
+    csrf: CsrfConfig = CsrfConfig()
+    log: LogConfig = LogConfig()
+    workers: Literal[1] = 1
+    """The number of processes. This version has one."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _trust_is_bounded(cls, networks: list[Network], info: ValidationInfo) -> list[Network]:
+        everybody = [str(network) for network in networks if network.prefixlen == 0]
+        if everybody and not info.data.get("unsafe_trust_all_proxies"):
+            raise ValueError(f"{everybody[0]} trusts everybody; name your proxies, or set unsafe_trust_all_proxies: true")
+        return networks

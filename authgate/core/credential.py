@@ -1,0 +1,125 @@
+"""Credentials as they were found in a request: nothing in them may be believed yet."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType, TypeAlias
+
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from authgate.core.request import Headers, Request
+
+UnverifiedToken = NewType("UnverifiedToken", str)
+
+# Browsers send same-named cookies of different Path or Domain side by side; more than this many is an attack.
+MAX_SAME_NAMED_COOKIES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What a client offers as its proof: named parts, because some formats need two cookies or the cookie's name.
+
+    *found_in* is "header:authorization", "cookie:<name>" and so on.
+    """
+
+    parts: tuple[tuple[str, UnverifiedToken], ...] = field(repr=False)
+    found_in: str
+
+    @property
+    def token(self) -> UnverifiedToken:
+        """The part named "token", or an empty one."""
+        return next((value for name, value in self.parts if name == "token"), UnverifiedToken(""))
+
+    @property
+    def from_cookie(self) -> bool:
+        """Whether a browser sent it by itself, so that cross-site requests carry it too."""
+        return self.found_in.startswith("cookie:")
+
+    def digest(self) -> bytes:
+        """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
+        hasher = hashlib.sha256()
+        for part in self.parts:
+            for text in part:
+                encoded = text.encode("utf-8", "surrogateescape")
+                hasher.update(b"%d:" % len(encoded))
+                hasher.update(encoded)
+        return hasher.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderPlace:
+    """A request header that may hold a token: Authorization as "Bearer <token>", any other with or without it."""
+
+    name: str
+
+    def find(self, headers: Headers) -> tuple[Credential, ...]:
+        """Return the one credential in this header, or none; refuse two."""
+        values = headers.getall(self.name, ())
+        if not values:
+            return ()
+        if len(values) > 1:
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} came {len(values)} times")
+        token = self._token(values[0].strip(" \t"))
+        if token is None:
+            return ()
+        return (_one_token(token, f"header:{self.name.lower()}"),)
+
+    def _token(self, value: str) -> str | None:
+        scheme, _, rest = value.partition(" ")
+        # Some proxies join repeated field lines with a comma (RFC 9110 §5.3).
+        if "," in value and any(piece.strip().lower().startswith("bearer ") for piece in value.split(",")[1:]):
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} holds more than one credential")
+        if scheme.lower() == "bearer":
+            return rest.strip(" ")
+        if self.name.lower() == "authorization":
+            return None  # another scheme (Basic, Digest …) is for somebody else
+        return value or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookiePlace:
+    """A cookie that may hold a token."""
+
+    name: str
+
+    def find(self, headers: Headers) -> tuple[Credential, ...]:
+        """Return one credential for each differing, non-empty cookie of this name."""
+        values = dict.fromkeys(value for name, value in cookies(headers) if name == self.name and value)
+        if len(values) > MAX_SAME_NAMED_COOKIES:
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} differing cookies are named {self.name}")
+        return tuple(_one_token(value, f"cookie:{self.name}") for value in values)
+
+
+CredentialPlace: TypeAlias = HeaderPlace | CookiePlace
+
+
+def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tuple[Credential, ...]:
+    """Return what the first of *places* that holds anything holds: none, one, or same-named cookies that differ.
+
+    The first place decides: where it holds a bad credential the request is refused, there is no falling through.
+    """
+    for place in places:
+        if found := place.find(request.headers):
+            return found
+    return ()
+
+
+def cookies(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Yield (name, value) of every cookie, in order (RFC 6265 §4.2.1); a value's surrounding quotes are taken off."""
+    for line in headers.getall("Cookie", ()):
+        for pair in line.split(";"):
+            name, equals, value = pair.partition("=")
+            if equals:
+                value = value.strip(" \t")
+                if len(value) >= 2 and value[0] == value[-1] == '"':
+                    value = value[1:-1]
+                yield name.strip(" \t"), value
+
+
+def _one_token(token: str, found_in: str) -> Credential:
+    return Credential(parts=(("token", UnverifiedToken(token)),), found_in=found_in)

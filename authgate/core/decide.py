@@ -1,0 +1,170 @@
+"""The decision: route → credential → verify → times → csrf → allow. Read this file to know what AuthGate does.
+
+`decide` is a generator. On the warm path (proof remembered, or key in memory) it yields nothing, so a decision is
+one function call; where it needs the world it yields a `Lookup` and is resumed with the answer. The checks that it
+records are what `authgate explain` prints: there is no second implementation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.core.credential import find_credentials
+from authgate.core.decision import Allow, Check, Deny
+from authgate.core.errors import LookupFailed, Refused
+from authgate.core.identity import check_times
+from authgate.core.lookups import RefreshKeys
+from authgate.core.outputs import identity_headers
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from authgate.core.credential import Credential
+    from authgate.core.decision import Decision
+    from authgate.core.identity import Identity
+    from authgate.core.lookups import Steps
+    from authgate.core.request import Request
+    from authgate.core.snapshot import Policy, Snapshot
+
+
+def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
+    """Say whether *request* may pass at *now* (unix seconds).
+
+    Never raises for bad input: every path without a proof ends in a `Deny`.
+    """
+    case = _Case(request, snapshot, now)
+    try:
+        policy = case.route()
+        credentials = case.credentials()
+        identity = yield from case.verify(credentials)
+        case.check_csrf(credentials[0])
+        return case.allow(policy, identity)
+    except (Refused, LookupFailed) as refused:
+        return case.deny(refused.reason, refused.detail)
+
+
+class _Case:
+    """One request on its way to a decision, and the checks made so far."""
+
+    __slots__ = ("_checking", "_checks", "_issuer", "_now", "_policy", "_request", "_snapshot")
+
+    def __init__(self, request: Request, snapshot: Snapshot, now: float) -> None:
+        self._request = request
+        self._snapshot = snapshot
+        self._now = now
+        self._policy = self._issuer = ""
+        self._checks: list[Check] = []
+        self._checking = ""
+
+    def route(self) -> Policy:
+        """Return the first policy that matches."""
+        self._checking = "policy"
+        for policy in self._snapshot.policies:
+            self._policy = policy.name
+            self._passed(policy.name)
+            return policy
+        raise Refused(Reason.NO_POLICY)
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return what the first place that holds a credential holds: one, or same-named cookies that differ."""
+        self._checking = "credential"
+        found = find_credentials(self._request, self._snapshot.places)
+        if not found:
+            looked = ", ".join(str(place) for place in self._snapshot.places)
+            raise Refused(Reason.NO_CREDENTIAL, f"looked in {looked}")
+        self._passed(found[0].found_in)
+        return found
+
+    def verify(self, credentials: tuple[Credential, ...]) -> Steps[Identity]:
+        """Return the one identity that *credentials* prove, valid now."""
+        if len(credentials) == 1:
+            identity = yield from self._verify_one(credentials[0])
+            return identity
+        proven: list[Identity] = []
+        for credential in credentials:
+            try:
+                proven.append((yield from self._verify_one(credential)))
+            except Refused as refused:
+                self._checks.append(Check(self._checking, passed=False, detail=f"{refused.reason}: {refused.detail}"))
+        self._checking = "one identity"
+        if not proven or not all(proven[0].same_person(other) for other in proven):
+            raise Refused(
+                Reason.AMBIGUOUS_CREDENTIAL,
+                f"{len(credentials)} cookies of the same name differ and {len(proven)} of them are valid",
+            )
+        self._passed()
+        return proven[0]
+
+    def _verify_one(self, credential: Credential) -> Steps[Identity]:
+        self._checking = "token"
+        identity = self._recall(credential)
+        if identity is None:
+            identity = yield from self._prove(credential)
+        self._issuer = identity.issuer
+        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}")
+        self._checking = "times"
+        check_times(identity, self._now, self._snapshot.leeway_seconds)
+        self._passed()
+        return identity
+
+    def _recall(self, credential: Credential) -> Identity | None:
+        digest = credential.digest()
+        for issuer in self._snapshot.issuers:
+            if identity := self._snapshot.proofs.recall(digest, issuer):
+                return identity
+        return None
+
+    def _prove(self, credential: Credential) -> Steps[Identity]:
+        token_format = next(
+            (f for issuer in self._snapshot.issuers for f in issuer.formats if f.recognises(credential)), None
+        )
+        if token_format is None:
+            raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
+        token = token_format.parse(credential)
+        issuer = token.choose(tuple(issuer for issuer in self._snapshot.issuers if token_format in issuer.formats))
+        self._issuer = issuer.name
+        try:
+            identity = token.verify(issuer)
+        except Refused as refused:
+            if refused.reason is not Reason.UNKNOWN_KEY:
+                raise
+            refreshed = yield RefreshKeys(issuer=issuer.name)
+            if refreshed.fingerprint == issuer.fingerprint:
+                raise
+            issuer = refreshed
+            identity = token.verify(issuer)
+        self._snapshot.proofs.remember(credential.digest(), issuer, identity, len(credential.token))
+        return identity
+
+    def check_csrf(self, credential: Credential) -> None:
+        """Refuse a cookie that a browser sent from another site."""
+        if self._snapshot.csrf is None or not credential.from_cookie:
+            return
+        self._checking = "csrf"
+        self._snapshot.csrf.check(self._request)
+        self._passed()
+
+    def allow(self, policy: Policy, identity: Identity) -> Allow:
+        """Return the `Allow`: the only place that makes one."""
+        self._checking = "headers"
+        headers = identity_headers(identity, self._snapshot.outputs)
+        self._passed()
+        return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
+
+    def deny(self, reason: Reason, detail: str) -> Deny:
+        """Return the `Deny` that *reason* stands for, with the check that failed as the last one."""
+        self._checks.append(Check(self._checking, passed=False, detail=detail))
+        return Deny(reason=reason, policy=self._policy, issuer=self._issuer, checks=tuple(self._checks))
+
+    def _passed(self, detail: str = "") -> None:
+        self._checks.append(Check(self._checking, passed=True, detail=detail))
+
+
+def _shape(credential: Credential) -> str:
+    """Say what an unrecognised token looks like, without quoting it."""
+    token = credential.token
+    if token.startswith("{"):
+        return "a JSON object; only the compact serialisation of a JWS is read"
+    parts = token.count(".") + 1
+    if parts == 5:
+        return "5 parts between dots: an encrypted token (JWE), which no configured issuer uses"
+    return f"{len(token)} characters in {parts} parts between dots; a JWT has 3 parts"

@@ -1,0 +1,65 @@
+"""The errors of AuthGate. A refusal is a value (`Deny`); these are what leads to one, or to no start at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authgate.core.reasons import Reason
+
+
+class AuthGateError(Exception):
+    """Base of every error that AuthGate raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake of the operator: *setting* names where, *what* is wrong, *mend* says how to put it right."""
+
+    setting: str
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.what}\n    → {self.mend}"
+
+
+class ConfigError(AuthGateError):
+    """The configuration cannot be used. Carries every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class Unreadable(AuthGateError):
+    """The subrequest does not say, once and clearly, what the client asked of the proxy."""
+
+    def __init__(self, reason: Reason, detail: str, *, hint: str = "") -> None:
+        """*detail* says what is wrong; *hint*, if any, shows the operator the lines to add to the proxy."""
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.hint = hint
+
+
+class Refused(AuthGateError):
+    """The credential or the request does not pass. Raised in core/ and tokens/, caught only in `decide`."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        """*detail* may quote claim values: `authgate explain` shows it, logs only with `log.details`."""
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class LookupFailed(AuthGateError):
+    """The world did not answer a lookup: the request is refused as our own fault (fail closed)."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail

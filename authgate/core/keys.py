@@ -1,0 +1,38 @@
+"""Keys that verify signatures. Each is bound to exactly one algorithm (RFC 8725 §3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key. *algorithm* is fully specified (RFC 9864): Ed25519 or Ed448, never EdDSA.
+
+    *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
+    fingerprints: SHA-256 over its algorithm, id and public part (or, for a secret, over the labelled secret).
+    """
+
+    key_id: str | None
+    algorithm: str
+    material: Any = field(repr=False, compare=False)
+    thumbprint: bytes = field(repr=False)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the key is a shared secret, so that whoever verifies could also sign."""
+        return self.algorithm.startswith("HS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySet:
+    """All keys of one issuer. *skipped* says which members of a JWK Set were left out, and why."""
+
+    keys: tuple[Key, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The keys' thumbprints in order: it changes whenever any key does."""
+        return b"".join(key.thumbprint for key in self.keys)

@@ -1,0 +1,119 @@
+"""All that the core may know when it decides: immutable, swapped whole when the configuration or a key changes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from authgate.core.credential import Credential, CredentialPlace
+    from authgate.core.csrf import CsrfRule
+    from authgate.core.identity import Identity
+    from authgate.core.keys import KeySet
+    from authgate.core.outputs import Output
+
+
+class TokenFormat(Protocol):
+    """One kind of token. Pure: it reads no clock and does no I/O, so what it proves can be remembered."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as in `Identity.format`."""
+        ...
+
+    def recognises(self, credential: Credential) -> bool:
+        """Say, by shape alone, whether *credential* is of this format."""
+        ...
+
+    def parse(self, credential: Credential) -> Unverified:
+        """Return what *credential* holds, well-formed and unverified, or raise `Refused`."""
+        ...
+
+
+class Unverified(Protocol):
+    """A well-formed token of which nothing may be believed yet."""
+
+    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+        """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Touches no key."""
+        ...
+
+    def verify(self, issuer: Issuer) -> Identity:
+        """Return what the token proves under *issuer*'s keys, or raise `Refused`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Somebody whose tokens are accepted, and how they are verified.
+
+    *issuer* is the exact `iss` (None: any, or none at all); *audiences* None accepts any `aud`.
+    *rivals* are the `iss` values of the other issuers: they decide which tokens come here, so they belong to the
+    fingerprint.
+    """
+
+    name: str
+    formats: tuple[TokenFormat, ...]
+    issuer: str | None
+    audiences: frozenset[str] | None
+    algorithms: frozenset[str]
+    required_claims: frozenset[str]
+    token_types: frozenset[str]
+    keys: KeySet
+    rivals: frozenset[str] = frozenset()
+    fingerprint: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Fingerprint everything that verification depends on: a remembered proof is good for this and no other."""
+        settings = (
+            self.name,
+            [token_format.name for token_format in self.formats],
+            self.issuer,
+            None if self.audiences is None else sorted(self.audiences),
+            sorted(self.algorithms),
+            sorted(self.required_claims),
+            sorted(self.token_types),
+            self.keys.fingerprint,
+            sorted(self.rivals),
+        )
+        object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
+
+    def with_keys(self, keys: KeySet) -> Issuer:
+        """Return this issuer with *keys* in place of its own."""
+        return replace(self, keys=keys)
+
+
+class ProofMemory(Protocol):
+    """Remembers proofs, never decisions: an identity is returned only for the same credential and fingerprint."""
+
+    def recall(self, digest: bytes, issuer: Issuer) -> Identity | None:
+        """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
+        ...
+
+    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, size: int) -> None:
+        """Keep *identity*; *size* in bytes counts against the memory's bound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a request must fulfil. For now there is one: a signed-in user, everywhere."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What decisions are made from. *leeway_seconds* lies between 0 and 300."""
+
+    issuers: tuple[Issuer, ...]
+    policies: tuple[Policy, ...]
+    places: tuple[CredentialPlace, ...]
+    outputs: tuple[Output, ...]
+    csrf: CsrfRule | None
+    leeway_seconds: float
+    proofs: ProofMemory = field(repr=False)
+
+    def with_issuer(self, issuer: Issuer) -> Snapshot:
+        """Return this snapshot with *issuer* in place of the one of the same name."""
+        return replace(self, issuers=tuple(issuer if i.name == issuer.name else i for i in self.issuers))

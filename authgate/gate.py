@@ -1,0 +1,72 @@
+"""Drives `decide`: answers its lookups, and turns a bug into a refusal. Holds the current snapshot."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from authgate.core.decide import decide
+from authgate.core.decision import Check, Deny
+from authgate.core.errors import LookupFailed
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.answers import Answers
+    from authgate.core.decision import Decision
+    from authgate.core.lookups import RefreshKeys
+    from authgate.core.request import Request
+    from authgate.core.snapshot import Issuer, Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class Gate:
+    """Decides requests against the snapshot of the moment."""
+
+    def __init__(self, snapshot: Snapshot, answers: Answers, clock: Callable[[], float] = time.time) -> None:
+        self.snapshot = snapshot
+        self._answers = answers
+        self._clock = clock
+
+    async def decide(self, request: Request) -> Decision:
+        """Return the decision on *request*. Never raises but for cancellation; a bug is a `Deny`."""
+        try:
+            return await self._drive(request)
+        except Exception as bug:  # noqa: BLE001 - the one place where a bug is caught: refused, loud, counted
+            return bug_refusal(bug)
+
+    async def _drive(self, request: Request) -> Decision:
+        steps = decide(request, self.snapshot, self._clock())
+        try:
+            lookup = next(steps)  # the warm path ends here, with StopIteration: no await happened
+            while True:
+                try:
+                    answer = await self._answer(lookup)
+                except LookupFailed as failed:
+                    lookup = steps.throw(failed)
+                else:
+                    lookup = steps.send(answer)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+
+    async def _answer(self, lookup: RefreshKeys) -> Issuer:
+        keys = await self._answers.newer_keys(lookup.issuer)
+        issuer = next(issuer for issuer in self.snapshot.issuers if issuer.name == lookup.issuer)
+        if keys is not None and keys.fingerprint != issuer.keys.fingerprint:
+            issuer = issuer.with_keys(keys)
+            self.snapshot = self.snapshot.with_issuer(issuer)
+            _log.info("issuer %s has new keys: %s", issuer.name, ", ".join(str(key.key_id) for key in keys.keys))
+        return issuer
+
+
+def bug_refusal(bug: Exception) -> Deny:
+    """Log *bug* with its traceback and return the refusal that stands for it.
+
+    The exception's own text is left out: it may quote a token or a claim.
+    """
+    _log.error("internal error: %s", type(bug).__name__, exc_info=(type(bug), type(bug)(), bug.__traceback__))
+    return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))

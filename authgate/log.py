@@ -1,0 +1,95 @@
+"""Logging: one line an event, as JSON or for reading, written by a thread so that the event loop never waits for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from typing import TYPE_CHECKING, Literal, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Lines that wait for the writer; what comes beyond is dropped and counted, requests are not held up.
+MAX_WAITING_LINES = 10_000
+
+
+class _BoundedQueueHandler(QueueHandler):
+    """Drops, and counts, what a full queue cannot take."""
+
+    def __init__(self) -> None:
+        super().__init__(queue.Queue(MAX_WAITING_LINES))
+        self.dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            super().enqueue(record)
+        except queue.Full:
+            self.dropped += 1
+
+
+_queue_handler = _BoundedQueueHandler()
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, ASCII only: no value can break the line or colour a terminal (H14)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of *record*; its `fields` become members."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(line)
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for reading on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of *record*, its `fields` as name=value."""
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = " ".join(f"{name}={_shown(value)}" for name, value in getattr(record, "fields", {}).items())
+        message = "\n".join(_printable(line) for line in record.getMessage().split("\n"))
+        return f"{time} {record.levelname.lower():7} {message} {fields}".rstrip()
+
+
+@contextmanager
+def logging_to(stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto") -> Iterator[None]:
+    """Log to *stream* (standard error by default) while the context lasts; all lines are written when it ends."""
+    stream = sys.stderr if stream is None else stream
+    writer = logging.StreamHandler(stream)
+    as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
+    writer.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [_queue_handler]
+    root.setLevel(logging.INFO)
+    # aiohttp quotes the offending header in its own lines; server/listener.py logs what operators need.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
+    listener = QueueListener(_queue_handler.queue, writer)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        root.handlers = []
+
+
+def dropped_lines() -> int:
+    """Return how many lines a full queue has cost since the start."""
+    return _queue_handler.dropped
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return json.dumps(text) if any(c in text for c in ' "=\\') or not text.isprintable() or not text.isascii() else text
+
+
+def _printable(line: str) -> str:
+    return line if line.isprintable() else json.dumps(line)[1:-1]

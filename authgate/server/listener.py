@@ -1,0 +1,158 @@
+"""aiohttp's low-level server with bounds: on a head's size, on how long it may take to arrive, on connections.
+
+aiohttp 3.14 has no deadline for reading a head, bounds single lines only, and keeps idle connections for an hour.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a listener. *idle_seconds* exceeds what proxies keep idle connections for (nginx 60, Traefik 90)."""
+
+    max_head_bytes: int = 64 * 1024
+    max_header_lines: int = 256
+    head_seconds: float = 10.0
+    idle_seconds: float = 120.0
+    drain_seconds: float = 10.0
+    max_connections: int = 4096
+
+
+class _Connection(web.RequestHandler):
+    """One connection. Counts the bytes of a head as they arrive; no body is ever read."""
+
+    __slots__ = ("_bounds", "_deadline", "_head_bytes")
+
+    def __init__(self, server: BoundedServer, bounds: Limits, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(server, **options)
+        self._bounds = bounds
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._manager is not None and len(self._manager.connections) > self._bounds.max_connections:
+            self._refuse("503 Service Unavailable", "over max_connections")
+
+    def data_received(self, data: bytes) -> None:
+        heads = self._request_count
+        self._head_bytes += len(data)
+        if self._head_bytes > self._bounds.max_head_bytes:
+            self._refuse("431 Request Header Fields Too Large", "a request head over 64 KiB")
+            return
+        super().data_received(data)
+        if self._request_count != heads:
+            self._head_bytes = 0
+            self._stop_waiting()
+        elif self._deadline is None and self.transport is not None:
+            self._deadline = self._loop.call_later(
+                self._bounds.head_seconds, self._refuse, "408 Request Timeout", "a request head took too long"
+            )
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.Response:
+        """Answer what aiohttp could not parse. Its own answer and log line would quote the offending header."""
+        del message
+        _log.warning("refused an HTTP request that cannot be parsed: %s (peer %s)", type(exc).__name__, request.remote)
+        response = web.Response(status=status, text="This is not an HTTP request that AuthGate reads.\n")
+        response.force_close()
+        return response
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: str, why: str) -> None:
+        self._stop_waiting()
+        if self.transport is not None:
+            _log.warning("closed a connection: %s (peer %s)", why, self.peername)
+            self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())  # type: ignore[attr-defined]
+        self.force_close()
+
+
+class BoundedServer(web.Server):
+    """aiohttp's low-level server, making bounded connections."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: Limits) -> None:
+        super().__init__(handler)
+        self._limits = limits
+
+    def __call__(self) -> _Connection:
+        """Return the protocol of a new connection."""
+        return _Connection(
+            self,
+            self._limits,
+            loop=self._loop,
+            access_log=None,
+            keepalive_timeout=self._limits.idle_seconds,
+            lingering_time=0,
+            max_line_size=self._limits.max_head_bytes,
+            max_field_size=self._limits.max_head_bytes,
+            max_headers=self._limits.max_header_lines,
+        )
+
+
+@asynccontextmanager
+async def listening(
+    address: str, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: Limits | None = None
+) -> AsyncIterator[str]:
+    """Serve *handler* at *address* (host:port or unix:/path) while the context lasts; yield the bound address.
+
+    On the way out: accept no more, let requests in flight finish for `drain_seconds`, close idle connections.
+    Raises OSError where the address cannot be bound.
+    """
+    limits = limits or Limits()
+    runner = web.ServerRunner(BoundedServer(handler, limits), shutdown_timeout=limits.drain_seconds)
+    await runner.setup()
+    try:
+        site, path = _site(runner, address)
+        await site.start()
+        yield address if path else _bound(runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
+def _site(runner: web.ServerRunner, address: str) -> tuple[web.BaseSite, Path | None]:
+    if address.startswith("unix:"):
+        path = Path(address.removeprefix("unix:"))
+        if path.is_socket() and not _answers(path):
+            path.unlink()  # left behind by a process that was killed
+        return web.UnixSite(runner, path), path
+    host, _, port = address.rpartition(":")
+    return web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024), None
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
+
+
+def _bound(sockname: tuple[Any, ...]) -> str:
+    host, port = sockname[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

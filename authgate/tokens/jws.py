@@ -1,0 +1,118 @@
+"""JWS in compact form (RFC 7515), read strictly and verified with one key and one algorithm at a time (RFC 8725)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+from authgate.tokens import _base64url, _json, algorithms
+
+if TYPE_CHECKING:
+    from authgate.core.keys import Key, KeySet
+
+MAX_TOKEN_BYTES = 16 * 1024
+MAX_KEY_ID_CHARACTERS = 256
+# A token without `kid` is tried against this many fitting keys at most.
+MAX_KEYS_TRIED = 8
+
+# Header parameters that change what the signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3): never accepted.
+_REFUSED_PARAMETERS = ("crit", "b64", "zip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedJws:
+    """A well-formed JWS; nothing in it may be believed. *algorithm* is the header's `alg`, *token_type* its `typ`.
+
+    `jwk`, `jku`, `x5u` and `x5c` in the header are never looked at (J4).
+    """
+
+    algorithm: str
+    key_id: str | None
+    token_type: str | None
+    payload: dict[str, Any] = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def parse(token: str) -> UnverifiedJws:
+    """Return the parts of *token*, at most 16 KiB long; raise `Refused` for what is not exactly a compact JWS."""
+    if len(token) > MAX_TOKEN_BYTES:  # before it is split (J10)
+        raise _malformed(f"it is {len(token)} bytes long, over {MAX_TOKEN_BYTES}")
+    if token.count(".") != 2:
+        raise _malformed("it has not exactly two dots")
+    if not token.isascii():
+        raise _malformed("it holds a character outside ASCII")
+    encoded_header, encoded_payload, encoded_signature = token.split(".")
+    header = _object(encoded_header, "header")
+    for name in _REFUSED_PARAMETERS:
+        if name in header:
+            raise _malformed(f"its header has {name!r}, which is not supported")
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str):
+        raise _malformed("its header has no 'alg' that is a string")
+    return UnverifiedJws(
+        algorithm=algorithm,
+        key_id=_text(header, "kid"),
+        token_type=_text(header, "typ"),
+        payload=_object(encoded_payload, "payload"),
+        signing_input=f"{encoded_header}.{encoded_payload}".encode("ascii"),
+        signature=_bytes(encoded_signature, "signature"),
+    )
+
+
+def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> Key:
+    """Return the key of *keys* under which the signature of *jws* holds, or raise `Refused`.
+
+    `alg` must be in *allowed* and equal the key's own algorithm (RFC 8725 §3.1), so that no key is ever used in a way
+    that it was not made for (J2, J3).
+    """
+    accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
+    if not accepted:
+        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}")
+    named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
+    candidates = named or [key for key in keys.keys if key.key_id is None]
+    if not candidates:
+        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {_short(jws.key_id)}")
+    fitting = [key for key in candidates if key.algorithm in accepted]
+    if not fitting:
+        bound = ", ".join(sorted({key.algorithm for key in candidates}))
+        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; the key is for {bound}")
+    for key in fitting[:MAX_KEYS_TRIED]:
+        if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
+            return key
+    raise Refused(Reason.BAD_SIGNATURE, f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}")
+
+
+def _object(encoded: str, where: str) -> dict[str, Any]:
+    raw = _bytes(encoded, where)
+    try:
+        return _json.parse_object(raw)
+    except ValueError as error:
+        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise _malformed(f"the {where} is not acceptable: {what}") from None
+
+
+def _bytes(encoded: str, where: str) -> bytes:
+    try:
+        return _base64url.decode(encoded)
+    except ValueError as error:
+        raise _malformed(f"the {where} is {error}") from None
+
+
+def _text(header: dict[str, Any], name: str) -> str | None:
+    value = header.get(name)
+    if value is None and name not in header:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_KEY_ID_CHARACTERS:
+        raise _malformed(f"its header's {name!r} is not a string of at most {MAX_KEY_ID_CHARACTERS} characters")
+    return value
+
+
+def _malformed(detail: str) -> Refused:
+    return Refused(Reason.MALFORMED_TOKEN, detail)
+
+
+def _short(text: str | None) -> str:
+    return ascii(text if text is None or len(text) <= 60 else f"{text[:57]}...")

@@ -1,0 +1,114 @@
+"""Shared secrets: what makes one unfit, and its fingerprint."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The README shows the Node one-liner that prints the same. Changing this breaks it.
+_FINGERPRINT_LABEL = b"authgate-secret-fingerprint:"
+
+MIN_DISTINCT_CHARACTERS = 8
+
+# Secrets printed in documentation, which people copy. Compared in lower case.
+WELL_KNOWN = frozenset(
+    {
+        "better-auth-secret-12345678901234567890",  # Better Auth's built-in default outside production
+        "better-auth-secret-123456789",
+        "a-string-secret-at-least-256-bits-long",  # jwt.io
+        "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",  # jwt.io
+        "your-256-bit-secret",
+        "your-384-bit-secret",
+        "your-512-bit-secret",
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial
+        "your-super-secret-jwt-token-with-at-least-32-characters-long",  # Supabase
+        "super-secret-jwt-token-with-at-least-32-characters-long",  # Supabase
+        "your-secret-key-change-this-in-production",
+        "your_super_secret_jwt_key_change_this_in_production",
+        "your-super-secret-jwt-key-change-this-in-production",
+        "this-is-a-secret-key-that-should-be-changed",
+        "change-me-to-a-random-32-character-string",
+    }
+)
+
+
+def fingerprint(secret: bytes) -> str:
+    """Return 8 hex digits that tell two secrets apart and do not help to find either."""
+    return hashlib.sha256(_FINGERPRINT_LABEL + secret).hexdigest()[:8]
+
+
+def faults(secret: bytes, min_bytes: int) -> tuple[str, ...]:
+    """Return everything that makes *secret* unfit as an HMAC key of at least *min_bytes* bytes; none if it is fit."""
+    found = []
+    if secret != secret.strip():
+        found.append("it begins or ends with white space, which the other side probably does not have")
+    if len(secret) < min_bytes:
+        found.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
+    if len(set(secret)) < MIN_DISTINCT_CHARACTERS:
+        found.append(f"it has fewer than {MIN_DISTINCT_CHARACTERS} distinct characters")
+    if secret.strip().lower().decode("utf-8", "replace") in WELL_KNOWN:
+        found.append("it is a well-known example: anybody can sign tokens with it")
+    if is_asymmetric_key(secret):
+        found.append("it is a public or private key, not a shared secret: anybody who has the public key could sign")
+    return tuple(found)
+
+
+def is_asymmetric_key(secret: bytes) -> bool:
+    """Say whether *secret* is a key in PEM, DER, JWK, JWK Set or SSH form, or base64 or hex of one (J2)."""
+    return any(_is_key(form) for form in _forms(secret))
+
+
+def _forms(secret: bytes) -> Iterator[bytes]:
+    stripped = secret.strip().removeprefix(b"\xef\xbb\xbf").strip()
+    yield secret
+    yield stripped
+    compact = b"".join(stripped.split())
+    padding = b"=" * (-len(compact) % 4)
+    for decode in (base64.b64decode, base64.urlsafe_b64decode, binascii.a2b_hex):
+        try:
+            yield decode(compact if decode is binascii.a2b_hex else compact + padding).strip()
+        except (binascii.Error, ValueError):
+            continue
+
+
+def _is_key(form: bytes) -> bool:
+    return b"-----BEGIN" in form or _is_ssh(form) or _is_jwk(form) or _is_der(form)
+
+
+def _is_ssh(form: bytes) -> bool:
+    # As text ("ssh-ed25519 AAAA…", "ecdsa-sha2-nistp256 …") or as the length-prefixed blob within (RFC 4253 §6.6).
+    kinds = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
+    return form.startswith(kinds) or (form[:3] == b"\x00\x00\x00" and form[4:].startswith(kinds))
+
+
+def _is_jwk(form: bytes) -> bool:
+    try:
+        document = json.loads(form)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, (dict, list)) and b'"kty"' in form
+
+
+def _is_der(form: bytes) -> bool:
+    if not form.startswith(b"\x30"):  # every DER key and certificate is an ASN.1 SEQUENCE
+        return False
+    for load in (
+        load_der_public_key,
+        x509.load_der_x509_certificate,
+        lambda der: load_der_private_key(der, password=None),
+    ):
+        try:
+            load(form)
+        except Exception:  # noqa: BLE001 - any failure to load means: not a key of this kind
+            continue
+        return True
+    return False
