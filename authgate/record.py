@@ -95,7 +95,7 @@ def _about_request(request: Request | None) -> dict[str, object]:
 
 
 def _correlation(headers: Headers) -> dict[str, object]:
-    found = {}
+    found: dict[str, object] = {}
     for name, header, shape in (
         ("request_id", "X-Request-Id", _REQUEST_ID),
         ("traceparent", "traceparent", _TRACEPARENT),

@@ -79,7 +79,9 @@ def verify(loaded: Loaded) -> Verified:
             for place in config.credentials
         ),
         outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
-        csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins)) if config.csrf.mode == "enforce" else None,
+        csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
+        if config.csrf.mode == "enforce"
+        else None,
         leeway_seconds=config.leeway_seconds,
         proofs=proofs,
     )
@@ -160,12 +162,16 @@ def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) 
 
 def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     """Say in one sentence what *issuer* accepts and what not."""
-    under = f"secret with fingerprint {secrets.fingerprint(entry.secret)}" if entry.secret else f"{len(issuer.keys.keys)} public key(s)"
+    under = (
+        f"secret with fingerprint {secrets.fingerprint(entry.secret)}"
+        if entry.secret
+        else f"{len(issuer.keys.keys)} public key(s)"
+    )
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
     return (
-        f"issuer {issuer.name} accepts {'/'.join(sorted(issuer.algorithms))} JWTs with {iss} and {aud} under its {under}; "
-        "opaque session cookies and encrypted tokens are not accepted"
+        f"issuer {issuer.name} accepts {'/'.join(sorted(issuer.algorithms))} JWTs with {iss} and {aud} "
+        f"under its {under}; opaque session cookies and encrypted tokens are not accepted"
     )
 
 

@@ -80,11 +80,11 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
 
     WSGI and CGI servers read X_User_Id as X-User-Id (H2); `Connection: x-user-id` has the next hop delete it (H4).
     """
-    for name in headers.keys():
+    for name in headers:
         if "_" in name and name.lower().replace("_", "-") in guarded:
             raise Unreadable(
                 Reason.UNREADABLE_REQUEST,
-                f"the header {ascii(name)} looks like {name.lower().replace('_', '-')}",
+                f"the header {name!a} looks like {name.lower().replace('_', '-')}",
                 hint="have the proxy drop header names with underscores",
             )
     for value in headers.getall("Connection", ()):

@@ -21,8 +21,6 @@ from authgate.core.request import make_request, split_absolute_url
 from authgate.gate import Gate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from authgate.config.model import Config
     from authgate.core.decision import Decision
     from authgate.core.request import Request
@@ -33,7 +31,7 @@ MAX_INPUT_BYTES = 1024 * 1024
 @click.command("explain")
 @config_option
 @click.option("--request", "request_file", type=click.File("rb"), metavar="FILE",
-              help="JSON: method, url, headers as the client sent them; or adapter, headers as the proxy sent them.")  # fmt: skip
+              help="JSON: method, url, headers of the client; or adapter, headers of the proxy.")  # fmt: skip
 @click.option("--at", type=float, metavar="UNIX", help="The time to decide at, in unix seconds (else now).")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 def command(config_path: str | None, request_file: Any, at: float | None, *, as_json: bool) -> None:  # noqa: ANN401

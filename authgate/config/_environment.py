@@ -32,7 +32,9 @@ _LATER = {
     "AUTH_SECRET": "Auth.js session cookies cannot be read by this version",
     "NEXTAUTH_SECRET": "NextAuth session cookies cannot be read by this version",
 }
-_HOW_TO_START = "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
+_HOW_TO_START = (
+    "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,9 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     if len(variables) > 1 and not (set(variables) == set(secrets) and len(set(secrets.values())) == 1):
         different = set(variables) == set(secrets)
         what = "are both set and different" if different else "are set at once"
-        mend = "they must be one secret: copy the one that signs your tokens to both" if different else "keep one of them"
+        mend = (
+            "they must be one secret: copy the one that signs your tokens to both" if different else "keep one of them"
+        )
         problems.append(Problem(setting=" and ".join(variables), what=what, mend=mend))
     if not variables:
         present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
@@ -104,11 +108,13 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     warnings = []
     if not audience:
         warnings.append(
-            f"tokens for any audience signed under {variable} pass: set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
+            f"tokens for any audience signed under {variable} pass: "
+            "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
         )
     if "BETTER_AUTH_SECRET" in variable:
         warnings.append(
-            "Better Auth's session cookies cannot be checked by this version, only JWTs signed with HS256 under its secret"
+            "Better Auth's session cookies cannot be checked by this version, "
+            "only JWTs signed with HS256 under its secret"
         )
     return EnvironmentIssuers(issuers=[issuer], problems=tuple(problems), warnings=tuple(warnings))
 
@@ -116,7 +122,9 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
 def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
     """Return the variables that mean nothing beside a file that lists issuers, but look as if they did."""
     return [
-        Problem(setting=name, what="has no effect: the file lists issuers", mend=f"set `{setting}` of the issuer instead")
+        Problem(
+            setting=name, what="has no effect: the file lists issuers", mend=f"set `{setting}` of the issuer instead"
+        )
         for name, setting in _FOR_NO_FILE.items()
         if environ.get(name)
     ]

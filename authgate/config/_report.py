@@ -5,14 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from pydantic import BaseModel
-
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
 # Settings as they were read, before they are checked.
 Raw: TypeAlias = dict[str, Any]
@@ -27,8 +25,8 @@ _LATER = {
 }
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], raw: Raw) -> list[Problem]:
-    """Return one problem for each mistake in *error*, which validating *raw* as *model* raised."""
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Return one problem for each mistake in *error*, which validating settings as *model* raised."""
     found: dict[str, Problem] = {}
     for mistake in error.errors(include_url=False, include_input=False):
         location = tuple(part for part in mistake["loc"] if not _is_union_branch(part))
@@ -65,16 +63,15 @@ def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[st
     """Return the names of the settings that exist at *location* of *model*."""
     current: Any = model
     for step in location:
-        if isinstance(step, int):
-            current = get_args(current)[0]
-        else:
-            current = current.model_fields[step].annotation
+        current = get_args(current)[0] if isinstance(step, int) else current.model_fields[step].annotation
     return list(current.model_fields)
 
 
 def _is_union_branch(part: int | str) -> bool:
-    # pydantic puts the branch of a union that it tried into the location ("constrained-list", "literal['any']", "bool").
-    return isinstance(part, str) and (part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained")))
+    # pydantic puts the branch of a union that it tried into the location: "literal['any']", "list[…]", "bool".
+    return isinstance(part, str) and (
+        part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained"))
+    )
 
 
 def _written(location: Sequence[int | str]) -> str:

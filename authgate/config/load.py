@@ -73,7 +73,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        problems.extend(problems_of(error, Config, raw))
+        problems.extend(problems_of(error, Config))
     issuers = tuple(
         _read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment)
         for position, item in enumerate(_sound_issuers(raw))
@@ -97,7 +97,9 @@ def _read_yaml(path: str, problems: list[Problem]) -> Raw:
     if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        problems.append(Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README"))
+        problems.append(
+            Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README")
+        )
         return {}
     return document
 
@@ -106,7 +108,7 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} occurs twice", node.start_mark)
@@ -137,7 +139,9 @@ def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
 def _read_issuer(
     config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem], *, audiences_needed: bool
 ) -> ReadIssuer:
-    sources = [n for n in ("secret", "secret_file", "secret_env", "pem_file", "jwks_file") if getattr(config, n) is not None]
+    sources = [
+        n for n in ("secret", "secret_file", "secret_env", "pem_file", "jwks_file") if getattr(config, n) is not None
+    ]
     if len(sources) > 1:
         what = f"has {' and '.join(sources)}: one issuer has one source of keys"
         if any(name.startswith("secret") for name in sources) and any(name.endswith("_file") for name in sources[-1:]):
@@ -185,7 +189,11 @@ def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
     ):
         values = [getattr(entry.config, attribute) for entry in issuers]
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
-            text = "two issuers leave out `issuer`: their tokens cannot be told apart" if value is None else what.format(value)
+            text = (
+                "two issuers leave out `issuer`: their tokens cannot be told apart"
+                if value is None
+                else what.format(value)
+            )
             problems.append(Problem(setting="issuers", what=text, mend=f"give each its own `{attribute}`"))
     return problems
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic needs them at run time
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
@@ -19,15 +19,16 @@ from pydantic import (
 )
 
 from authgate.core.identity import FIELDS
-from authgate.tokens.algorithms import NAMES
+from authgate.tokens.algorithms import NAMES  # noqa: TC001 - pydantic needs it at run time
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
 # Headers that the reply needs for itself, or that mean something to the proxy or the upstream's server.
-_TAKEN_HEADERS = frozenset(
-    "Authorization Cache-Control Connection Content-Length Content-Type Cookie Date Host Keep-Alive Location Retry-After "
-    "Server Set-Cookie Te Trailer Transfer-Encoding Upgrade Www-Authenticate X-Authgate-Reason".split()
-)
+_TAKEN_HEADERS = {
+    *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
+    *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
+    *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
+}
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 6265 §4.1.1: a token
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
@@ -43,7 +44,9 @@ def _listen(address: str) -> str:
 def _header_name(name: str) -> str:
     if not _CANONICAL_HEADER.fullmatch(name):
         # A proxy that compares names by case would not replace the client's own copy (H6).
-        raise ValueError(f"{name!r} must be written canonically, like X-User-Id: words of letters and digits, no underscore")
+        raise ValueError(
+            f"{name!r} must be written canonically, like X-User-Id: words of letters and digits, no underscore"
+        )
     if name in _TAKEN_HEADERS:
         raise ValueError(f"{name} has a meaning of its own and cannot carry an identity; choose an X- name")
     return name
@@ -108,8 +111,8 @@ class CsrfConfig(_Model):
     """Protection against requests that other sites make browsers send, cookie included."""
 
     mode: Literal["enforce", "off"] = "enforce"
-    """enforce: a credential from a cookie counts for unsafe methods and WebSocket handshakes only from the request's own
-    origin. off: every origin may send them."""
+    """enforce: for unsafe methods and WebSocket handshakes a credential from a cookie counts only if the request comes
+    from its own origin. off: every origin may send them."""
     allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
     """Further origins that may, as https://app.example.com."""
 
@@ -122,7 +125,7 @@ class LogConfig(_Model):
     allowed: bool | Annotated[float, Field(ge=0, le=1)] = False
     """Whether allowed requests are logged too: true, false, or the share of them to log, from 0 to 1."""
     details: bool = False
-    """Whether refusals are logged with their details, which may quote claims (issuer, audience, key id); never tokens."""
+    """Whether refusals are logged with details, which may quote claims (issuer, audience, key id); never tokens."""
 
 
 class IssuerConfig(_Model):
@@ -172,9 +175,12 @@ class Config(_Model):
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )
     """Where tokens are looked for, in this order; the first place that holds one decides."""
-    headers: dict[
-        Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]
-    ] = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Name": "name", "X-User-Roles": "roles"}
+    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]] = {
+        "X-User-Id": "subject",
+        "X-User-Email": "email",
+        "X-User-Name": "name",
+        "X-User-Roles": "roles",
+    }
     """The headers of the reply and what they carry: a field of the identity, or claims.<path>. The list replaces the
     default. Every one is in every reply that allows, empty where there is no value."""
     csrf: CsrfConfig = CsrfConfig()
@@ -187,5 +193,7 @@ class Config(_Model):
     def _trust_is_bounded(cls, networks: list[Network], info: ValidationInfo) -> list[Network]:
         everybody = [str(network) for network in networks if network.prefixlen == 0]
         if everybody and not info.data.get("unsafe_trust_all_proxies"):
-            raise ValueError(f"{everybody[0]} trusts everybody; name your proxies, or set unsafe_trust_all_proxies: true")
+            raise ValueError(
+                f"{everybody[0]} trusts everybody; name your proxies, or set unsafe_trust_all_proxies: true"
+            )
         return networks

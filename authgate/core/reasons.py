@@ -23,7 +23,7 @@ class Reason(StrEnum):
     UNTRUSTED_PROXY = "untrusted_proxy"
     NO_CREDENTIAL = "no_credential"
     AMBIGUOUS_CREDENTIAL = "ambiguous_credential"
-    MALFORMED_TOKEN = "malformed_token"
+    MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a name
     UNKNOWN_ISSUER = "unknown_issuer"
     UNKNOWN_KEY = "unknown_key"
     WRONG_ALGORITHM = "wrong_algorithm"
@@ -61,7 +61,7 @@ class Refusal:
 REASONS: dict[Reason, Refusal] = {
     Reason.UNREADABLE_REQUEST: Refusal(
         400, None, Fault.OPERATOR, "The request could not be read.",
-        "The proxy's subrequest lacks a header, repeats one, or carries a look-alike (`X_User_Id`) of one that matters. "
+        "The proxy's subrequest lacks a header, repeats one, or carries a look-alike (`X_User_Id`) of one. "
         "The log line names it and shows the lines to add to the proxy.",
     ),
     Reason.UNTRUSTED_PROXY: Refusal(
@@ -119,7 +119,7 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.CSRF: Refusal(
         403, None, Fault.CLIENT, "The request comes from another site.",
-        "A cookie was sent with an unsafe method or a WebSocket handshake from an origin that is not the request's own. "
+        "A cookie came with an unsafe method or a WebSocket handshake from an origin not the request's own. "
         "Add the front end's origin to `csrf.allowed_origins` if it is yours.",
     ),
     Reason.HEADERS_TOO_LARGE: Refusal(

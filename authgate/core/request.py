@@ -11,7 +11,7 @@ from authgate.core.errors import Unreadable
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 
@@ -33,8 +33,8 @@ class Headers(Protocol):
         """Return all values of *key* in order, or *default*."""
         ...
 
-    def keys(self) -> Iterable[str]:
-        """Return the names as they were sent, one for each field line."""
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names as they were sent, one for each field line."""
         ...
 
 

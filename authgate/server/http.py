@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from authgate.record import Recorder
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
+_SERVER = ("Server", "AuthGate")  # aiohttp's own value would tell clients the versions of Python and aiohttp
 _NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}.\n"
 
 
@@ -44,7 +45,7 @@ class AuthEndpoint:
         started = perf_counter()
         adapter = _ENDPOINTS.get(subrequest.raw_path.partition("?")[0])
         if adapter is None:
-            return web.Response(status=404, text=_NO_ENDPOINT)
+            return web.Response(status=404, text=_NO_ENDPOINT, headers=(_SERVER,))
         request, peer = None, self._peer(subrequest)
         try:
             request = self._read(adapter, subrequest, peer)
@@ -62,7 +63,7 @@ class AuthEndpoint:
             peer=peer,
             seconds=perf_counter() - started,
         )
-        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        return web.Response(status=reply.status, headers=(*reply.headers, _SERVER), body=reply.body)
 
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: str) -> Request:
         if not self._unix_socket:

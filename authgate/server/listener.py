@@ -91,7 +91,7 @@ class _Connection(web.RequestHandler):
         self._stop_waiting()
         if self.transport is not None:
             _log.warning("closed a connection: %s (peer %s)", why, self.peername)
-            self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())  # type: ignore[attr-defined]
+            self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
         self.force_close()
 
 

@@ -20,9 +20,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise ValueError("it begins with a byte order mark")
     _check_depth(text)
     try:
-        parsed = json.loads(
-            text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite
-        )
+        parsed = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg} at character {error.pos})") from None
     if not isinstance(parsed, dict):

@@ -70,7 +70,9 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     """
     accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
     if not accepted:
-        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}")
+        raise Refused(
+            Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}"
+        )
     named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
     candidates = named or [key for key in keys.keys if key.key_id is None]
     if not candidates:

@@ -108,7 +108,8 @@ def _is_der(form: bytes) -> bool:
     ):
         try:
             load(form)
-        except Exception:  # noqa: BLE001 - any failure to load means: not a key of this kind
-            continue
-        return True
+        except Exception:  # noqa: BLE001, S110 - any failure to load means: not a key of this kind
+            pass
+        else:
+            return True
     return False

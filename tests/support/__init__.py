@@ -1,0 +1,1 @@
+"""What the tests share: real keys and tokens, snapshots, requests, and real processes."""

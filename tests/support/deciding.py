@@ -1,0 +1,96 @@
+"""Snapshots and requests, and `decide` driven without a gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+from authgate.core.credential import CookiePlace, HeaderPlace
+from authgate.core.csrf import CsrfRule
+from authgate.core.decide import decide
+from authgate.core.outputs import Output
+from authgate.core.request import Request, make_request
+from authgate.core.snapshot import Issuer, Policy, Snapshot
+from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
+from tests.support.tokens import NOW, SECRET
+
+if TYPE_CHECKING:
+    from authgate.core.decision import Decision
+    from authgate.core.keys import KeySet
+
+ALL_ALGORITHMS = frozenset(algorithms.ALGORITHMS)
+PLACES = (HeaderPlace(name="Authorization"), CookiePlace(name="access_token"))
+OUTPUTS = (
+    Output(header="X-User-Id", source="subject"),
+    Output(header="X-User-Email", source="email"),
+    Output(header="X-User-Name", source="name"),
+    Output(header="X-User-Roles", source="roles"),
+)
+
+
+def secret_keys(secret: bytes = SECRET, algorithm: str = "HS256") -> KeySet:
+    return jwk.from_secret(secret, frozenset({algorithm}))
+
+
+def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
+    """Return an issuer of any `iss` and `aud` under *keys* (the tests' secret by default)."""
+    keys = keys or secret_keys()
+    settings: dict[str, Any] = {
+        "name": "app",
+        "formats": (FORMATS["jwt"],),
+        "issuer": None,
+        "audiences": None,
+        "algorithms": frozenset(key.algorithm for key in keys.keys),
+        "required_claims": frozenset({"sub", "exp"}),
+        "token_types": frozenset({"jwt", "at+jwt"}),
+        "keys": keys,
+    }
+    return Issuer(**settings | changes)
+
+
+def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
+    settings: dict[str, Any] = {
+        "issuers": issuers or (make_issuer(),),
+        "policies": (Policy(name="default"),),
+        "places": PLACES,
+        "outputs": OUTPUTS,
+        "csrf": CsrfRule(allowed_origins=frozenset()),
+        "leeway_seconds": 30,
+        "proofs": ProofMemo(),
+    }
+    return Snapshot(**settings | changes)
+
+
+def request_with(
+    *headers: tuple[str, str], method: str = "GET", url_path: str = "/", authority: str = "app.example.com"
+) -> Request:
+    return make_request(
+        method=method,
+        scheme="https",
+        authority=authority,
+        target=url_path,
+        headers=CIMultiDict(headers),
+        adapter="test",
+    )
+
+
+def bearer(token: str, **more: Any) -> Request:
+    return request_with(("Authorization", f"Bearer {token}"), **more)
+
+
+def decide_now(request: Request, snapshot: Snapshot | None = None, now: float = NOW) -> Decision:
+    """Return the decision; a lookup is answered "nothing newer"."""
+    snapshot = snapshot or make_snapshot()
+    steps = decide(request, snapshot, now)
+    try:
+        lookup = next(steps)
+        while True:
+            lookup = steps.send(next(issuer for issuer in snapshot.issuers if issuer.name == lookup.issuer))
+    except StopIteration as done:
+        return done.value
+
+
+def decide_token(token: str, snapshot: Snapshot | None = None, now: float = NOW) -> Decision:
+    """Return the decision on a request with *token* in Authorization."""
+    return decide_now(bearer(token), snapshot, now)
