@@ -146,7 +146,7 @@ def _key_setting(entry: ReadIssuer) -> str:
 
 def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) -> Issuer:
     config = entry.config
-    audiences = None if config.audiences in {"any", None} else frozenset(config.audiences)
+    audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
     return Issuer(
         name=config.name,
         formats=tuple(FORMATS[name] for name in _PRESETS[config.preset]),

@@ -1,0 +1,82 @@
+"""The whole path: client → real proxy with the shipped configuration → AuthGate → upstream."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import processes
+from tests.support.client import Answer, ask
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFIG = """
+issuers:
+  - {name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}
+log: {details: true}
+"""
+ENVIRON = {"APP_SECRET": SECRET.decode()}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running proxy before an upstream, asking AuthGate."""
+
+    proxy: str
+    port: int
+    authgate: processes.RunningAuthGate
+
+    def ask(self, path: str = "/api/echo", *headers: str, **more: Any) -> Answer:
+        return ask(self.port, path, *headers, **more)
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """Return AuthGate's log lines about refusals, so far."""
+        lines = [json.loads(line) for line in self.authgate.log.read_text().splitlines()]
+        return [line for line in lines if line["event"] == "deny"]
+
+
+@pytest.fixture(scope="session")
+def running_authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.RunningAuthGate]:
+    with processes.authgate(tmp_path_factory.mktemp("authgate"), CONFIG, environ=ENVIRON) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["nginx", "traefik"])
+def stack(
+    request: pytest.FixtureRequest,
+    running_authgate: processes.RunningAuthGate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Both proxies in turn, before an upstream that answers with what arrived."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as parts:
+        upstream = parts.enter_context(processes.echo(folder))
+        port = parts.enter_context(start_proxy(request.param, folder, running_authgate.port, upstream))
+        yield Stack(request.param, port, running_authgate)
+
+
+@pytest.fixture(scope="session", params=["nginx", "traefik"])
+def tasks_stack(
+    request: pytest.FixtureRequest,
+    running_authgate: processes.RunningAuthGate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Both proxies in turn, before the task service."""
+    folder = tmp_path_factory.mktemp(f"{request.param}-tasks")
+    with ExitStack() as parts:
+        upstream = parts.enter_context(processes.tasks(folder))
+        port = parts.enter_context(start_proxy(request.param, folder, running_authgate.port, upstream))
+        yield Stack(request.param, port, running_authgate)
+
+
+def start_proxy(proxy: str, folder: Path, authgate_port: int, upstream: int) -> Any:
+    if proxy == "nginx":
+        return processes.nginx(folder, authgate=f"127.0.0.1:{authgate_port}", upstream=upstream)
+    return processes.traefik(folder, authgate=authgate_port, upstream=upstream)

@@ -1,0 +1,143 @@
+"""Nobody can claim to be somebody, and nobody can claim to ask for something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.client import bearer
+from tests.support.e2e import identity, sound
+from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Stack
+
+SPOOFS: dict[str, tuple[str, ...]] = {
+    "as emitted": ("X-User-Id: admin", "X-User-Roles: admin", "X-User-Email: admin@example.com", "X-User-Name: Admin"),
+    "lower case": ("x-user-id: admin", "x-user-roles: admin"),
+    "upper case": ("X-USER-ID: admin", "X-USER-ROLES: admin"),
+    "underscores": ("X_User_Id: admin", "X_USER_ROLES: admin"),
+    "mixed": ("X-User_Id: admin", "X_User-Roles: admin"),
+    "twice": ("X-User-Id: admin", "X-User-Id: root"),
+    "twice in two spellings": ("X-User-Id: admin", "x-user-id: root", "X_User_Id: other"),
+    "empty first": ("X-User-Id:", "X-User-Id: admin"),
+    "a list": ("X-User-Id: admin, root",),
+}
+# Names that delete or imitate what counts at the next hop (H2, H4); refused by AuthGate or harmless at the proxy.
+CONNECTIONS: dict[str, tuple[str, ...]] = {
+    "Connection names the header": ("X-User-Id: admin", "Connection: X-User-Id"),
+    "Connection in lower case": ("X-User-Id: admin", "Connection: close, x-user-id"),
+    "Connection names all": ("Connection: x-user-id, x-user-roles, authorization, cookie, x-forwarded-for",),
+    "Connection names what AuthGate reads": ("Connection: X-Forwarded-Uri, X-Forwarded-Method, X-Original-URL",),
+}
+TOKEN_OF_A_USER = {"email": "u1@example.com", "name": "One", "roles": ["user"]}
+
+
+@pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
+def test_a_users_own_identity_replaces_every_spelling(stack: Stack, spoof: tuple[str, ...]) -> None:
+    answer = stack.ask("/api/echo", bearer(mint(sound(**TOKEN_OF_A_USER))), *spoof)
+    assert answer.status == 200
+    assert identity(answer.json) == {
+        "x-user-id": ["user-1"],
+        "x-user-email": ["u1@example.com"],
+        "x-user-name": ["One"],
+        "x-user-roles": ["user"],
+    }
+
+
+@pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
+def test_an_identity_without_e_mail_name_or_roles_leaves_none_of_the_clients(
+    stack: Stack, spoof: tuple[str, ...]
+) -> None:
+    """H5: a header that the answer does not fill must not come from the client."""
+    answer = stack.ask("/api/echo", bearer(mint(sound(email=None))), *spoof)
+    assert answer.status == 200
+    assert identity(answer.json) == {"x-user-id": ["user-1"]}
+
+
+@pytest.mark.parametrize("spoof", (SPOOFS | CONNECTIONS).values(), ids=SPOOFS | CONNECTIONS)
+def test_without_a_token_no_spelling_opens_a_protected_route(stack: Stack, spoof: tuple[str, ...]) -> None:
+    answer = stack.ask("/api/echo", *spoof)
+    assert answer.status in {400, 401}
+    assert b"x-user-id" not in answer.body.lower()
+
+
+@pytest.mark.parametrize("spoof", (SPOOFS | CONNECTIONS).values(), ids=SPOOFS | CONNECTIONS)
+def test_no_spelling_reaches_the_upstream_of_a_public_route(stack: Stack, spoof: tuple[str, ...]) -> None:
+    answer = stack.ask("/healthz", *spoof)
+    assert answer.status == 200
+    assert identity(answer.json) == {}
+
+
+@pytest.mark.parametrize("spoof", CONNECTIONS.values(), ids=CONNECTIONS)
+def test_a_connection_header_neither_deletes_nor_plants_an_identity(stack: Stack, spoof: tuple[str, ...]) -> None:
+    """H4: gone would be as bad as false for an upstream that takes absence for a service account."""
+    answer = stack.ask("/api/echo", bearer(mint(sound())), *spoof)
+    if answer.status == 200:
+        assert identity(answer.json)["x-user-id"] == ["user-1"]
+    else:
+        assert answer.status in {400, 401, 403}
+
+
+CLAIMED_URLS: dict[str, tuple[str, ...]] = {
+    "nginx's headers": ("X-Original-URL: https://app.example.com/healthz", "X-Original-Method: OPTIONS"),
+    "nginx's old header": ("X-Original-URI: /healthz",),
+    "Traefik's headers": (
+        "X-Forwarded-Uri: /healthz",
+        "X-Forwarded-Method: OPTIONS",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-Proto: https",
+    ),
+    "underscored": ("X_Forwarded_Uri: /healthz", "X_Original_URL: https://app.example.com/healthz"),
+    "prefix and port": ("X-Forwarded-Prefix: /healthz", "X-Forwarded-Port: 443"),
+    "Forwarded": ("Forwarded: for=127.0.0.1;proto=https;host=evil.example",),
+    "rewrites": ("X-Rewrite-URL: /healthz", "X-HTTP-Method-Override: OPTIONS"),
+    "addresses": ("X-Forwarded-For: 127.0.0.1", "X-Real-Ip: 127.0.0.1"),
+}
+
+
+@pytest.mark.parametrize("claimed", CLAIMED_URLS.values(), ids=CLAIMED_URLS)
+def test_what_a_client_says_of_its_request_opens_nothing(stack: Stack, claimed: tuple[str, ...]) -> None:
+    assert stack.ask("/api/echo", *claimed).status in {400, 401}
+
+
+@pytest.mark.parametrize("claimed", CLAIMED_URLS.values(), ids=CLAIMED_URLS)
+def test_authgate_decides_on_what_the_proxy_saw(stack: Stack, claimed: tuple[str, ...]) -> None:
+    """H1, H3, P9: the log line of the refusal shows the true method, host and path."""
+    stack.ask("/api/true-path", *claimed, method="DELETE")
+    seen = stack.refusals()[-1]
+    assert (seen["adapter"], seen["reason"]) == (stack.proxy, "no_credential")
+    assert (seen["method"], seen["host"], seen["path"]) == ("DELETE", "app.example.com", "/api/true-path")
+    assert seen["client_ip"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("claimed", CLAIMED_URLS.values(), ids=CLAIMED_URLS)
+def test_what_a_client_says_of_its_request_does_not_hinder_a_signed_in_user(
+    stack: Stack, claimed: tuple[str, ...]
+) -> None:
+    answer = stack.ask("/api/echo", bearer(mint(sound())), *claimed)
+    assert answer.status == 200
+    assert identity(answer.json)["x-user-id"] == ["user-1"]
+
+
+def test_an_absolute_request_target_does_not_move_the_path(stack: Stack) -> None:
+    """H10: the authority of the target, or none of it, may count; the path is the one that is asked for."""
+    answer = stack.ask("http://app.example.com/api/echo")
+    assert answer.status == 401
+    assert stack.refusals()[-1]["path"] == "/api/echo"
+
+
+def test_two_hosts_are_refused(stack: Stack) -> None:
+    assert stack.ask("/api/echo", "Host: evil.example", bearer(mint(sound()))).status == 400
+
+
+def test_authgates_location_is_not_for_clients(stack: Stack) -> None:
+    for path in ("/_authgate", "/auth/nginx", "/auth/traefik", "/metrics", "/readyz"):
+        assert stack.ask(path, bearer(mint(sound()))).status == 404
+
+
+@pytest.mark.parametrize("agent", ["GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0"])
+def test_a_health_checkers_user_agent_opens_nothing(stack: Stack, agent: str) -> None:
+    """H7, CVE-2026-34457."""
+    assert stack.ask("/api/echo", f"User-Agent: {agent}").status == 401

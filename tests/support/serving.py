@@ -1,0 +1,102 @@
+"""The real server, in this process and on loopback, and a client that sends it raw bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from authgate.config.load import load
+from authgate.server.listener import listening
+from authgate.wiring import App, build, verify
+from tests.support.tokens import SECRET, claims, mint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+ENVIRON = {"JWT_SECRET": SECRET.decode()}
+Lines = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    head: bytes
+    headers: Lines
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        return [value for header, value in self.headers if header.lower() == name.lower()]
+
+    @property
+    def reason(self) -> str:
+        return ",".join(self.all("X-AuthGate-Reason"))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    app: App
+    auth: str
+    admin: str
+
+    async def ask(self, proxy: str, *headers: tuple[str, str], path: str | None = None, **request: str) -> Answer:
+        """Ask as *proxy* does about *request* (see `described`), with *headers* as the client sent them."""
+        lines = [("Host", "authgate:4190"), *described(proxy, **request), *headers]
+        return await exchange(self.auth, head(path or f"/auth/{proxy}", lines))
+
+    async def metrics(self) -> str:
+        return (await exchange(self.admin, head("/metrics", [("Host", "localhost")]))).body.decode()
+
+
+@asynccontextmanager
+async def serving(environ: Mapping[str, str] = ENVIRON, *, file: str | None = None) -> AsyncIterator[Served]:
+    """Serve what *environ* (and the configuration *file*) make, on free ports."""
+    app = build(verify(load(file, environ)))
+    async with listening("127.0.0.1:0", app.admin) as admin, listening("127.0.0.1:0", app.auth) as auth:
+        yield Served(app, auth, admin)
+
+
+def described(
+    proxy: str, *, method: str = "GET", scheme: str = "https", host: str = "app.example.com", uri: str = "/"
+) -> Lines:
+    """Return the header lines in which *proxy* describes this request of a client."""
+    if proxy == "nginx":
+        return [("X-Original-Method", method), ("X-Original-URL", f"{scheme}://{host}{uri}")]
+    values = {"Method": method, "Proto": scheme, "Host": host, "Uri": uri}
+    return [(f"X-Forwarded-{name}", value) for name, value in values.items()]
+
+
+def head(path: str, lines: Lines) -> bytes:
+    """Return a request head with exactly these *lines*."""
+    text = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    return f"GET {path} HTTP/1.1\r\n{text}\r\n".encode("utf-8", "surrogateescape")
+
+
+async def exchange(address: str, raw: bytes) -> Answer:
+    """Send *raw* on a connection of its own and return the answer."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(raw)
+        answer_head = await reader.readuntil(b"\r\n\r\n")
+        status_line, *lines = answer_head.decode("ascii").split("\r\n")[:-2]
+        headers = [(name, value.removeprefix(" ")) for name, _, value in (line.partition(":") for line in lines)]
+        length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+        return Answer(int(status_line.split()[1]), answer_head, headers, await reader.readexactly(length))
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def fresh(**changes: Any) -> str:
+    """Return a token that is valid now, by the real clock that the server reads."""
+    now = int(time.time())
+    algorithm, key, header = (changes.pop(name, None) for name in ("algorithm", "key", "header"))
+    payload = claims(**{"iat": now - 10, "exp": now + 900} | changes)
+    return mint(payload, algorithm=algorithm or "HS256", key=key, header=header)
+
+
+def bearer_line(token: str) -> tuple[str, str]:
+    return ("Authorization", f"Bearer {token}")
