@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel
 
+from authgate.config import _yaml
 from authgate.config._report import Raw, did_you_mean
 from authgate.config.model import Config
 from authgate.core.errors import Problem
@@ -61,13 +61,19 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
             continue
         try:
             value = _value(environ[variable], annotation)
-        except yaml.YAMLError:
-            problems.append(Problem(setting=variable, what="is not valid YAML", mend="write a list as [a, b] or a,b"))
+        except _yaml.BadYaml as error:
+            mend = "write a list as [a, b] or a,b, a mapping as {a: b}"
+            problems.append(Problem(setting=variable, what=f"is not valid YAML: {error}", mend=mend))
             continue
         target = raw
         for step in path[:-1]:
             target = target.setdefault(step, {})
-        target[path[-1]] = value
+            if not isinstance(target, dict):  # AUTHGATE_LOG sorts, and so comes, before AUTHGATE_LOG__FORMAT
+                what = f"is set beside {PREFIX}{step.upper()}, which takes the whole of `{step}`"
+                problems.append(Problem(setting=variable, what=what, mend=f"unset {PREFIX}{step.upper()}"))
+                break
+        else:
+            target[path[-1]] = value
     return raw, problems
 
 
@@ -152,7 +158,7 @@ def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of an
         return text
     if get_origin(annotation) is list and not text.lstrip().startswith("["):
         return [one.strip() for one in text.split(",") if one.strip()]
-    return yaml.safe_load(text)
+    return _yaml.parse(text)
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> list[str]:

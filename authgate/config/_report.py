@@ -70,7 +70,7 @@ def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[st
 def _is_union_branch(part: int | str) -> bool:
     # pydantic puts the branch of a union that it tried into the location: "literal['any']", "list[…]", "bool".
     return isinstance(part, str) and (
-        part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained"))
+        part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained", "lax-or-strict["))
     )
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import ValidationError
 
-from authgate.config import _environment
+from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
 from authgate.config.model import Config, IssuerConfig
 from authgate.core.errors import Problem
@@ -86,11 +85,12 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
 def _read_yaml(path: str, problems: list[Problem]) -> Raw:
     try:
         text = _read_bounded(path, MAX_FILE_BYTES).decode("utf-8")
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses repeated keys
     except (OSError, ValueError) as error:
         problems.append(_unreadable("--config", path, error))
         return {}
-    except yaml.YAMLError as error:
+    try:
+        document = _yaml.parse(text)
+    except _yaml.BadYaml as error:
         mend = "correct the line; values with ': ' or a leading special character need quotes"
         problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=mend))
         return {}
@@ -102,17 +102,6 @@ def _read_yaml(path: str, problems: list[Problem]) -> Raw:
         )
         return {}
     return document
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} occurs twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
 
 
 def _merge(raw: Raw, overlay: Raw) -> None:

@@ -76,6 +76,10 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
+def _yaml_off(value: object) -> object:
+    return "off" if value is False else value  # YAML 1.1 reads a bare off as false
+
+
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 CookieName: TypeAlias = Annotated[str, AfterValidator(_cookie_name)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
@@ -110,7 +114,7 @@ class CredentialConfig(_Model):
 class CsrfConfig(_Model):
     """Protection against requests that other sites make browsers send, cookie included."""
 
-    mode: Literal["enforce", "off"] = "enforce"
+    mode: Annotated[Literal["enforce", "off"], BeforeValidator(_yaml_off)] = "enforce"
     """enforce: for unsafe methods and WebSocket handshakes a credential from a cookie counts only if the request comes
     from its own origin. off: every origin may send them."""
     allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []

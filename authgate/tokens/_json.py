@@ -20,7 +20,13 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise ValueError("it begins with a byte order mark")
     _check_depth(text)
     try:
-        parsed = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite)
+        parsed = json.loads(
+            text,
+            object_pairs_hook=_without_repeats,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_finite_integer,
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg} at character {error.pos})") from None
     if not isinstance(parsed, dict):
@@ -66,3 +72,8 @@ def _finite(literal: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number is beyond what a double holds")
     return number
+
+
+def _finite_integer(literal: str) -> int:
+    _finite(literal)  # an int of any size would do for Python, not for what computes with it later
+    return int(literal)

@@ -108,7 +108,8 @@ def _jwk_key(jwk: Any, allowed: frozenset[str]) -> Key:  # noqa: ANN401 - a memb
     if not isinstance(jwk, dict):
         raise _NotForUs("not a JSON object")
     key_type, curve, key_id = jwk.get("kty"), jwk.get("crv"), jwk.get("kid")
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise _NotForUs("'use' or 'key_ops' does not allow to verify with it")
     if not isinstance(key_type, str) or not isinstance(curve, (str, type(None))) or (key_type, curve) not in FITTING:
         raise _NotForUs(f"key type {key_type!r:.40} with curve {curve!r:.40} is not supported")
@@ -118,9 +119,9 @@ def _jwk_key(jwk: Any, allowed: frozenset[str]) -> Key:  # noqa: ANN401 - a memb
         raise BadKey("it is a private key; give AuthGate the public key only")
     for name in _BASE64URL_MEMBERS[key_type]:
         try:
-            _base64url.decode(jwk.get(name, ""))
-        except (ValueError, TypeError):
-            raise _NotForUs(f"{name!r} is not unpadded base64url") from None
+            _base64url.decode(jwk[name])
+        except (KeyError, ValueError, TypeError):
+            raise _NotForUs(f"{name!r} is missing or not unpadded base64url") from None
     algorithm = _one_algorithm(key_type, curve, jwk.get("alg"), allowed)
     if key_type == "oct":
         return _hmac_key(_base64url.decode(jwk["k"]), algorithm, key_id=key_id)

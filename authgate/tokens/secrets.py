@@ -75,9 +75,11 @@ def _forms(secret: bytes) -> Iterator[bytes]:
     padding = b"=" * (-len(compact) % 4)
     for decode in (base64.b64decode, base64.urlsafe_b64decode, binascii.a2b_hex):
         try:
-            yield decode(compact if decode is binascii.a2b_hex else compact + padding).strip()
+            decoded = decode(compact if decode is binascii.a2b_hex else compact + padding)
         except (binascii.Error, ValueError):
             continue
+        yield decoded  # DER may end in a byte that is white space by chance
+        yield decoded.strip()
 
 
 def _is_key(form: bytes) -> bool:

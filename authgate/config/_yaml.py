@@ -1,0 +1,48 @@
+"""YAML read strictly, and its errors in words that quote nothing: the line may hold a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+# "found undefined alias 'hunter2'", "… for the tag '!hunter2'"; '<block end>' and single characters are no values.
+_QUOTED = re.compile(r"""(["'])(?!<)..+\1""")
+
+
+class BadYaml(ValueError):
+    """The text is not YAML of the subset that is read. Its message says where, and quotes no value."""
+
+
+class _RepeatedKey(yaml.constructor.ConstructorError):
+    """A mapping has a key twice."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise _RepeatedKey(None, None, f"the key {key!r} occurs twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def parse(text: str) -> Any:  # noqa: ANN401 - any document
+    """Return the one document in *text*, or raise `BadYaml`."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses repeated keys
+    except yaml.YAMLError as error:
+        raise BadYaml(_described(error)) from None
+    except (ValueError, TypeError, RecursionError) as error:  # a date like 2026-13-45, a tag on the wrong node, depth
+        raise BadYaml(f"it holds what cannot be read ({type(error).__name__})") from None
+
+
+def _described(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "it holds a character that YAML does not allow"
+    problem = error.problem or ""
+    what = problem if isinstance(error, _RepeatedKey) else _QUOTED.sub("…", problem)
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {what}"
