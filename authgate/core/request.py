@@ -107,6 +107,8 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
 
 def split_authority(authority: str) -> tuple[str, int | None]:
     """Return (host, port) of *authority*: host lower-case, without trailing dot; port None where none is named."""
+    if not authority.isascii():  # before lower(), which makes an ASCII "k" of the Kelvin sign (P6)
+        raise _unreadable(f"the host {_quoted(authority)} is not ASCII; an internationalised name travels as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
     if not colon or host.endswith(":") or "]" in digits:  # no port: a name, or an IPv6 literal like [::1]
         host, digits = authority.lower(), ""

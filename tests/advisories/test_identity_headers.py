@@ -1,0 +1,176 @@
+"""What the reply carries: every identity header, always, once, and nothing that could become another line."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from authgate.adapters import ADAPTERS
+from authgate.config.load import load
+from authgate.core.decision import Allow, Deny
+from authgate.core.errors import ConfigError
+from authgate.core.outputs import MAX_REPLY_HEAD_BYTES, Output
+from authgate.core.reasons import Reason
+from authgate.wiring import verify
+from tests.support.deciding import OUTPUTS, decide_token, make_snapshot
+from tests.support.serving import ENVIRON, Served, bearer_line, exchange, fresh, head
+from tests.support.tokens import OTHER_SECRET, claims, mint
+
+PROXIES = tuple(ADAPTERS)
+IDENTITY = tuple(output.header for output in OUTPUTS)
+MAX_BODY_BYTES = 4 * 1024
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, ["user-1", "", "", ""]),
+        ({"email": "a@example.com", "roles": ["x", "y"]}, ["user-1", "a@example.com", "", "x,y"]),
+        ({"email": 7, "name": [], "roles": {"admin": True}}, ["user-1", "", "", ""]),
+    ],
+)
+async def test_H5_every_identity_header_is_in_every_200(
+    served: Served, proxy: str, more: dict[str, Any], expected: list[str]
+) -> None:
+    """CVE-2026-30851 (Caddy): a 200 without the header let the client's own copy pass."""
+    own_copies = [(name, "admin") for name in IDENTITY]
+    answer = await served.ask(proxy, *own_copies, bearer_line(fresh(**more)))
+    assert answer.status == 200
+    assert [answer.all(name) for name in IDENTITY] == [[value] for value in expected]
+
+
+@pytest.mark.parametrize("name", ["x-user-id", "X-USER-ID", "X_User_Id", "x_user_id", "X-User-ID", "X-User-", "X User"])
+def test_H6_a_header_name_that_is_not_canonical_refuses_the_start(name: str) -> None:
+    """CVE-2026-33433 (Traefik): a name of other case was not overwritten."""
+    loaded = load(None, {**ENVIRON, "AUTHGATE_HEADERS": f"{{'{name}': subject}}"})
+    with pytest.raises(ConfigError) as error:
+        verify(loaded)
+    assert [(p.setting, "canonically" in p.what) for p in error.value.problems] == [(f"headers.{name}", True)]
+
+
+async def test_H6_names_are_emitted_as_they_are_configured(served: Served) -> None:
+    answer = await served.ask("traefik", bearer_line(fresh()))
+    assert [name for name, _ in answer.headers if name.startswith("X-")] == list(IDENTITY)
+    assert all(f"\r\n{name}: ".encode() in answer.head for name in IDENTITY)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+async def test_H9_a_reply_is_never_large(served: Served, proxy: str) -> None:
+    """CVE-2026-26998 (Traefik): a body of unlimited size from the authentication server used up the memory."""
+    long = "/" + "x" * 30_000
+    line = bearer_line(fresh())
+    answers = [
+        await served.ask(proxy, line),
+        await served.ask(proxy, uri=long),
+        await served.ask(proxy, line, host="h" * 30_000),
+        await served.ask(proxy, bearer_line("x" * 40_000)),
+        await served.ask(proxy, ("Cookie", "access_token=" + "y" * 40_000)),
+        await served.ask(proxy, line, path="/auth" + long),
+        await served.ask(proxy, ("X-Long", "z" * 70_000)),
+        await served.ask(proxy, *[("X-Many", "z")] * 300),
+        await served.ask(proxy, ("X-Broken", "a\0b")),
+        await exchange(served.auth, b"\x16\x03\x01 no HTTP at all\r\n\r\n"),
+        await exchange(served.admin, head(long, [("Host", "a")])),
+    ]
+    assert [answer.status for answer in answers] == [200, 401, *[answer.status for answer in answers[2:]]]
+    assert all(answer.status >= 400 for answer in answers[1:])
+    assert all(len(answer.body) <= MAX_BODY_BYTES and len(answer.head) <= MAX_REPLY_HEAD_BYTES for answer in answers)
+
+
+async def test_H9_the_largest_identity_that_is_allowed_fits_into_8_KiB(served: Served) -> None:
+    """The bound counts the whole head as it is on the wire; one character more is refused, not cut."""
+    low, high = 1, 12_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        answer = await served.ask("nginx", bearer_line(fresh(name="n" * middle)))
+        low, high = (middle, high) if answer.status == 200 else (low, middle)
+    largest = await served.ask("nginx", bearer_line(fresh(name="n" * low)))
+    refused = await served.ask("nginx", bearer_line(fresh(name="n" * high)))
+    assert largest.all("X-User-Name") == ["n" * low]
+    assert MAX_REPLY_HEAD_BYTES - 256 < len(largest.head) <= MAX_REPLY_HEAD_BYTES
+    assert (refused.status, refused.reason, refused.all("X-User-Name")) == (403, "headers_too_large", [])
+
+
+HOSTILE = [
+    "a\r\nX-User-Roles: admin",
+    "a\nb",
+    "a\rb",
+    "a\0b",
+    "\r\n\r\n<html>",
+    "\u560a\u560dX-User-Roles: admin",
+    "J\xf6rg",
+    "\u674e\u5c0f\u9f8d",
+    " padded ",
+    "100%",
+    "%0d%0a",
+    "\x85\u2028\x7f\x1b[31m",
+]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_J30_a_claim_is_one_header_value_whatever_is_in_it(served: Served, proxy: str, text: str) -> None:
+    """mod_oauth2#77: CR, LF, NUL and other than latin-1 in claims."""
+    answer = await served.ask(proxy, bearer_line(fresh(name=text, roles=[text, "user"])))
+    assert answer.status == 200
+    names = [name for name, _ in answer.headers]
+    assert names == [*IDENTITY, *(name for name in names if not name.startswith("X-"))]
+    (name,), (roles,) = answer.all("X-User-Name"), answer.all("X-User-Roles")
+    assert unquote(name, errors="strict") == text
+    assert [unquote(role, errors="strict") for role in roles.split(",")] == [text.strip(), "user"]
+    assert all(" " <= character <= "~" for character in name + roles)
+
+
+@pytest.mark.parametrize("kilobytes", [9, 64])
+async def test_J30_a_claim_that_does_not_fit_is_refused(served: Served, kilobytes: int) -> None:
+    answer = await served.ask("traefik", bearer_line(fresh(name="n" * kilobytes * 1000)))
+    assert (kilobytes, answer.status, answer.reason) in {(9, 403, "headers_too_large"), (64, 431, "")} | {
+        (64, 401, "malformed_token")
+    }
+
+
+def test_J30_a_lone_surrogate_in_a_claim_is_encoded_and_in_the_subject_refused() -> None:
+    decision = decide_token(mint(claims(name="\ud800")))
+    assert isinstance(decision, Allow)
+    assert dict(decision.headers)["X-User-Name"] == "%ED%A0%80"
+    refused = decide_token(mint(claims(sub="\ud800")))
+    assert isinstance(refused, Deny)
+    assert refused.reason is Reason.MALFORMED_TOKEN
+
+
+def test_J30_objects_and_lists_as_claims_are_one_value_too() -> None:
+    snapshot = make_snapshot(outputs=(Output(header="X-Raw", source="claims.raw"),))
+    decision = decide_token(mint(claims(raw=[{"a\r\nb": "c\0"}, ["\n"], 1.0, None, True])), snapshot)
+    assert isinstance(decision, Allow)
+    ((_, value),) = decision.headers
+    assert value == '{"a\\r\\nb":"c\\u0000"}'.replace(",", "%2C") + ",%0A,1,,true"
+
+
+BAD = {
+    "tampered": lambda: fresh()[:-4] + "AAAA",
+    "expired": lambda: fresh(exp=1, iat=0),
+    "another secret": lambda: fresh(key=OTHER_SECRET),
+    "no token at all": lambda: "x",
+    "unverified claims": lambda: fresh(key=b"", sub="admin"),
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("beside", [True, False])
+async def test_J27_a_bad_token_is_refused_and_shows_no_claim(
+    served: Served, proxy: str, kind: str, *, beside: bool
+) -> None:
+    """CVE-2021-21378 (Envoy), envoy#13458: a failed token counted as none, unverified claims looked verified.
+
+    A good cookie *beside* it does not help: the first place that holds a credential decides.
+    """
+    good = [("Cookie", f"access_token={fresh()}")] if beside else []
+    answer = await served.ask(proxy, bearer_line(BAD[kind]()), *good)
+    assert answer.status == 401
+    assert not any(answer.all(name) for name in IDENTITY)
+    assert b"user-1" not in answer.head + answer.body
+    assert b"admin" not in answer.head + answer.body
