@@ -1,0 +1,158 @@
+"""Where credentials are found, and when there are too many of them."""
+
+from __future__ import annotations
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.core.credential import (
+    MAX_SAME_NAMED_COOKIES,
+    CookiePlace,
+    Credential,
+    HeaderPlace,
+    UnverifiedToken,
+    cookies,
+    find_credentials,
+)
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+from tests.support.deciding import PLACES, request_with
+
+AUTHORIZATION = HeaderPlace(name="Authorization")
+COOKIE = CookiePlace(name="access_token")
+
+
+def credential(*parts: tuple[str, str], found_in: str = "header:authorization") -> Credential:
+    return Credential(parts=tuple((name, UnverifiedToken(value)) for name, value in parts), found_in=found_in)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer abc", "abc"),
+        ("BEARER   abc  ", "abc"),
+        ("Bearer", ""),
+        ("Bearer a, b", "a, b"),
+    ],
+)
+def test_authorization_with_bearer_holds_the_token_after_it(value: str, token: str) -> None:
+    (found,) = AUTHORIZATION.find(CIMultiDict([("authorization", value)]))
+    assert (found.token, found.found_in, found.from_cookie) == (token, "header:authorization", False)
+
+
+@pytest.mark.parametrize("value", ["Basic dXNlcjpwYXNz", "Digest username=x", "", "Bearerabc", "Bearer\tabc"])
+def test_authorization_of_another_scheme_counts_as_no_credential(value: str) -> None:
+    assert AUTHORIZATION.find(CIMultiDict([("Authorization", value)])) == ()
+
+
+@pytest.mark.parametrize(
+    "values", [("Bearer a", "Bearer b"), ("Bearer a", "Bearer a"), ("Basic x", "Bearer a")], ids=" and ".join
+)
+def test_two_authorization_headers_are_refused(values: tuple[str, ...]) -> None:
+    with pytest.raises(Refused) as refused:
+        AUTHORIZATION.find(CIMultiDict([("Authorization", value) for value in values]))
+    assert refused.value.reason is Reason.AMBIGUOUS_CREDENTIAL
+
+
+@pytest.mark.parametrize("value", ["Bearer a, Bearer b", "Bearer a,bearer b", "Basic x, Bearer b"])
+def test_two_credentials_joined_by_a_comma_are_refused(value: str) -> None:
+    with pytest.raises(Refused) as refused:
+        AUTHORIZATION.find(CIMultiDict([("Authorization", value)]))
+    assert refused.value.reason is Reason.AMBIGUOUS_CREDENTIAL
+
+
+@pytest.mark.parametrize(("value", "token"), [("abc", "abc"), ("Bearer abc", "abc"), (" abc\t", "abc")])
+def test_another_header_holds_the_token_with_or_without_bearer(value: str, token: str) -> None:
+    (found,) = HeaderPlace(name="X-Token").find(CIMultiDict([("x-token", value)]))
+    assert (found.token, found.found_in) == (token, "header:x-token")
+
+
+def test_an_empty_header_holds_nothing() -> None:
+    assert HeaderPlace(name="X-Token").find(CIMultiDict([("X-Token", " ")])) == ()
+
+
+def test_a_cookie_is_found_by_its_exact_name() -> None:
+    headers = CIMultiDict([("Cookie", 'Access_Token=no; access_token2=no; access_token="abc"; x=1')])
+    (found,) = COOKIE.find(headers)
+    assert (found.token, found.found_in, found.from_cookie) == ("abc", "cookie:access_token", True)
+
+
+@pytest.mark.parametrize("line", ["access_token", "access_token=", 'access_token=""', "x=access_token"])
+def test_a_cookie_without_a_value_holds_nothing(line: str) -> None:
+    assert COOKIE.find(CIMultiDict([("Cookie", line)])) == ()
+
+
+def test_equal_cookies_of_one_name_are_one_credential() -> None:
+    headers = CIMultiDict([("Cookie", "access_token=a; access_token=a"), ("Cookie", "access_token=a")])
+    assert [found.token for found in COOKIE.find(headers)] == ["a"]
+
+
+def test_differing_cookies_of_one_name_are_all_found_in_order() -> None:
+    headers = CIMultiDict([("Cookie", "access_token=b; access_token=a; access_token=b")])
+    assert [found.token for found in COOKIE.find(headers)] == ["b", "a"]
+
+
+@pytest.mark.parametrize("count", [MAX_SAME_NAMED_COOKIES, MAX_SAME_NAMED_COOKIES + 1])
+def test_more_than_four_differing_cookies_of_one_name_are_refused(count: int) -> None:
+    headers = CIMultiDict([("Cookie", "; ".join(f"access_token={number}" for number in range(count)))])
+    if count <= 4:
+        assert len(COOKIE.find(headers)) == count
+        return
+    with pytest.raises(Refused) as refused:
+        COOKIE.find(headers)
+    assert refused.value.reason is Reason.AMBIGUOUS_CREDENTIAL
+
+
+@pytest.mark.parametrize(
+    ("headers", "found_in"),
+    [
+        ([("Authorization", "Bearer a"), ("Cookie", "access_token=b")], ["header:authorization"]),
+        ([("Authorization", "Basic a"), ("Cookie", "access_token=b")], ["cookie:access_token"]),
+        ([("Cookie", "access_token=b")], ["cookie:access_token"]),
+        ([("Cookie", "other=b")], []),
+    ],
+)
+def test_the_first_place_that_holds_a_credential_decides(headers: list[tuple[str, str]], found_in: list[str]) -> None:
+    assert [found.found_in for found in find_credentials(request_with(*headers), PLACES)] == found_in
+
+
+def test_the_configured_order_of_places_decides() -> None:
+    request = request_with(("Authorization", "Bearer a"), ("Cookie", "access_token=b"))
+    assert [found.token for found in find_credentials(request, (COOKIE, AUTHORIZATION))] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("a=1; b=2", [("a", "1"), ("b", "2")]),
+        ("a=1;b = 2 ;; junk; c", [("a", "1"), ("b", "2")]),
+        ('a="1"; b="; c="', [("a", "1"), ("b", '"'), ("c", '"')]),
+        ("a=b=c", [("a", "b=c")]),
+        ("=x", [("", "x")]),
+        ("", []),
+    ],
+)
+def test_cookies_are_split_as_rfc_6265_says(line: str, expected: list[tuple[str, str]]) -> None:
+    assert list(cookies(CIMultiDict([("Cookie", line)]))) == expected
+
+
+def test_no_two_credentials_share_a_digest() -> None:
+    differing = [
+        credential(("token", "ab")),
+        credential(("token", "a"), ("b", "")),
+        credential(("tokena", "b")),
+        credential(("token", "a"), ("token", "b")),
+        credential(("token", "\udcff")),
+        credential(),
+    ]
+    assert len({one.digest() for one in differing}) == len(differing)
+
+
+def test_the_digest_does_not_depend_on_where_the_credential_was_found() -> None:
+    assert credential(("token", "a")).digest() == credential(("token", "a"), found_in="cookie:x").digest()
+
+
+def test_a_credential_does_not_show_its_parts_and_may_have_no_token() -> None:
+    assert "hunter2" not in repr(credential(("token", "hunter2")))
+    assert credential(("session", "x")).token == ""

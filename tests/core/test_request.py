@@ -1,0 +1,156 @@
+"""What the client asked: read in one way, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.core.errors import Unreadable
+from authgate.core.reasons import Reason
+from authgate.core.request import make_request, split_absolute_url, split_authority
+
+
+def request(**changes: Any) -> Any:
+    parts = {"method": "GET", "scheme": "https", "authority": "app.example.com", "target": "/a?b=c"}
+    return make_request(**parts | changes, headers=CIMultiDict(), adapter="test")
+
+
+def assert_unreadable(**changes: Any) -> str:
+    with pytest.raises(Unreadable) as unreadable:
+        request(**changes)
+    assert unreadable.value.reason is Reason.UNREADABLE_REQUEST
+    return unreadable.value.detail
+
+
+def test_a_request_has_its_parts_apart() -> None:
+    made = request(authority="App.Example.COM.:8443", target="/a%2Fb?x=1?y")
+    assert (made.method, made.scheme, made.host, made.port) == ("GET", "https", "app.example.com", 8443)
+    assert (made.path, made.query, made.client_ip, made.adapter) == ("/a%2Fb", "x=1?y", None, "test")
+
+
+@pytest.mark.parametrize(("scheme", "known"), [("http", "http"), ("HTTPS", "https"), ("ws", "http"), ("Wss", "https")])
+def test_websocket_schemes_mean_http(scheme: str, known: str) -> None:
+    assert request(scheme=scheme).scheme == known
+
+
+@pytest.mark.parametrize("scheme", ["", "ftp", "file", "https,http", "http://", " https"])
+def test_another_scheme_is_unreadable(scheme: str) -> None:
+    assert "scheme" in assert_unreadable(scheme=scheme)
+
+
+@pytest.mark.parametrize("method", ["GET", "M-SEARCH", "X_Y", "A" * 32])
+def test_an_upper_case_token_is_a_method(method: str) -> None:
+    assert request(method=method).method == method
+
+
+@pytest.mark.parametrize("method", ["", "get", "GET POST", "GET,POST", "1GET", "A" * 33, "GET\n", "G\u00c9T"])
+def test_anything_else_is_no_method(method: str) -> None:
+    assert "method" in assert_unreadable(method=method)
+
+
+@pytest.mark.parametrize("target", ["/", "/a|b^c{d}", "/\u00e4", "/%23", "/..//", "/a?b"])
+def test_the_path_is_kept_as_it_was_sent(target: str) -> None:
+    assert request(target=target).path == target.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    "target", ["", "a", "*", "?x", "/a b", "/a#b", "/a\\b", "/a\x00", "/a\n", "/a\x7f", "http://x/"]
+)
+def test_a_target_that_could_be_read_in_two_ways_is_unreadable(target: str) -> None:
+    assert "path" in assert_unreadable(target=target)
+
+
+def test_the_asterisk_is_the_root_for_options_only() -> None:
+    assert request(method="OPTIONS", target="*").path == "/"
+
+
+@pytest.mark.parametrize(
+    ("authority", "expected"),
+    [
+        ("example.com", ("example.com", None)),
+        ("EXAMPLE.com.", ("example.com", None)),
+        ("example.com.:80", ("example.com", 80)),
+        ("example.com:", ("example.com", None)),
+        ("example.com:1", ("example.com", 1)),
+        ("example.com:65535", ("example.com", 65535)),
+        ("localhost", ("localhost", None)),
+        ("my_service:8000", ("my_service", 8000)),
+        ("127.0.0.1:4190", ("127.0.0.1", 4190)),
+        ("[::1]", ("[::1]", None)),
+        ("[2001:DB8::1]:443", ("[2001:db8::1]", 443)),
+    ],
+)
+def test_an_authority_is_host_and_port(authority: str, expected: tuple[str, int | None]) -> None:
+    assert split_authority(authority) == expected
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        "",
+        ".",
+        ":80",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "a b",
+        "a,b",
+        "a/b",
+        "a?b",
+        "a#b",
+        "user@host",
+        "-a",
+        "a-",
+        "\u00e4.example",
+        "a:0",
+        "a:65536",
+        "a:123456",
+        "a:+1",
+        "a:\u0661",
+        "a:b",
+        "a" * 256,
+        "a\n",
+    ],
+)
+def test_what_is_no_authority_is_unreadable(authority: str) -> None:
+    with pytest.raises(Unreadable):
+        split_authority(authority)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://app.example.com/a?b", ("https", "app.example.com", "/a?b")),
+        ("http://app:80", ("http", "app:80", "/")),
+        ("http://app?x=1", ("http", "app", "/?x=1")),
+        ("http://app/a\\b", ("http", "app", "/a\\b")),
+    ],
+)
+def test_an_absolute_url_is_split_into_three(url: str, expected: tuple[str, str, str]) -> None:
+    assert split_absolute_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["", "/a", "//a/b", "app.example.com/a", "h://a/", "http:/a", "http://a/ b", "http://a\\"]
+)
+def test_what_is_no_absolute_url_is_unreadable(url: str) -> None:
+    with pytest.raises(Unreadable):
+        split_absolute_url(url)
+
+
+def test_a_message_quotes_input_as_short_printable_ascii() -> None:
+    detail = assert_unreadable(method="\x1b[31m" + "\u00e9" * 300)
+    assert detail.isascii()
+    assert detail.isprintable()
+    assert "..." in detail
+    assert len(detail) < 500
+
+
+def test_a_request_shows_neither_its_query_nor_its_headers() -> None:
+    shown = repr(make_request(**_PARTS, headers=CIMultiDict([("Cookie", "hunter2")]), adapter="test"))
+    assert "hunter2" not in shown
+
+
+_PARTS: Any = {"method": "GET", "scheme": "https", "authority": "a", "target": "/?token=hunter2"}

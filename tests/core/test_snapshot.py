@@ -1,0 +1,68 @@
+"""Issuers and their fingerprints: a remembered proof is good for one configuration only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from authgate.core.keys import Key, KeySet
+from authgate.tokens import FORMATS
+from tests.support.deciding import make_issuer, make_snapshot, secret_keys
+from tests.support.tokens import OTHER_SECRET, SECRET
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"formats": (*(FORMATS.values()), *(FORMATS.values()))},
+        {"issuer": "https://issuer.example"},
+        {"audiences": frozenset({"api"})},
+        {"audiences": frozenset()},
+        {"algorithms": frozenset({"HS256", "HS512"})},
+        {"required_claims": frozenset({"sub"})},
+        {"token_types": frozenset({"jwt"})},
+        {"keys": secret_keys(OTHER_SECRET)},
+        {"keys": secret_keys(algorithm="HS512")},
+        {"rivals": frozenset({"https://rival.example"})},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_the_fingerprint_changes_with_everything_that_verification_depends_on(changes: dict[str, Any]) -> None:
+    assert make_issuer(**changes).fingerprint != make_issuer().fingerprint
+
+
+def test_the_fingerprint_is_the_same_for_the_same_configuration() -> None:
+    assert make_issuer(audiences=frozenset("ab")).fingerprint == make_issuer(audiences=frozenset("ba")).fingerprint
+
+
+def test_new_keys_change_the_fingerprint_and_nothing_else() -> None:
+    issuer = make_issuer()
+    changed = issuer.with_keys(secret_keys(OTHER_SECRET))
+    assert changed.fingerprint != issuer.fingerprint
+    assert changed.with_keys(issuer.keys) == issuer
+
+
+def test_an_issuer_replaces_the_one_of_its_name_in_its_place() -> None:
+    first, second = make_issuer(), make_issuer(name="second", issuer="https://second.example")
+    changed = second.with_keys(secret_keys(OTHER_SECRET))
+    snapshot = make_snapshot(first, second)
+    assert snapshot.with_issuer(changed).issuers == (first, changed)
+    assert snapshot.issuers == (first, second)
+
+
+def test_neither_a_key_nor_an_issuer_shows_the_secret() -> None:
+    assert SECRET.decode() not in repr(make_issuer())
+    assert SECRET.decode() not in repr(make_snapshot())
+
+
+@pytest.mark.parametrize(("algorithm", "symmetric"), [("HS256", True), ("RS256", False), ("Ed25519", False)])
+def test_a_key_knows_whether_its_verifier_could_also_sign(algorithm: str, *, symmetric: bool) -> None:
+    assert Key(key_id=None, algorithm=algorithm, material=None, thumbprint=b"").is_symmetric is symmetric
+
+
+def test_the_fingerprint_of_a_key_set_depends_on_every_key_and_their_order() -> None:
+    one, two = (Key(key_id=None, algorithm="HS256", material=None, thumbprint=bytes([n]) * 32) for n in (1, 2))
+    sets = [(one,), (two,), (one, two), (two, one), ()]
+    assert len({KeySet(keys=keys).fingerprint for keys in sets}) == len(sets)
