@@ -100,7 +100,8 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
     """Return (scheme, authority, target) of an absolute http URL; raise `Unreadable` for anything else."""
     match = _ABSOLUTE_URL.fullmatch(url)
     if not match:
-        raise _unreadable(f"{_quoted(url)} is not an absolute URL (scheme://host/path)")
+        shown = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
+        raise _unreadable(f"{_quoted(shown)} is not an absolute URL (scheme://host/path)")
     scheme, authority, target = match.groups(default="/")
     return scheme, authority, target if target.startswith("/") else f"/{target}"
 

@@ -1,0 +1,224 @@
+"""What is written: one line an event, and never a token, a secret or a claim."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cachetools import TTLCache
+
+from authgate.adapters import ADAPTERS
+from authgate.config.load import load
+from authgate.core.errors import ConfigError
+from authgate.core.reasons import REASONS
+from authgate.log import logging_to
+from authgate.wiring import verify
+from tests.support.deciding import bearer, decide_now, make_snapshot, secret_keys
+from tests.support.serving import ENVIRON, bearer_line, exchange, fresh, head, serving
+from tests.support.tokens import OTHER_SECRET, b64, public_jwk, sign_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Literal
+
+    from tests.support.serving import Served
+
+PROXIES = tuple(ADAPTERS)
+SECRET_CANARY = "canary-SECRET-7f3a9c51e8d24b06-only-for-the-server"
+CLAIM_CANARY = "canaryclaim4711"
+
+
+@contextmanager
+def captured(log_format: Literal["json", "text"] = "json") -> Iterator[io.StringIO]:
+    """Log every level, as AuthGate itself does, into the yielded text (complete when the context ends)."""
+    root, library = logging.getLogger(), logging.getLogger("aiohttp")
+    before = root.handlers, root.level, library.level
+    stream = io.StringIO()
+    try:
+        with logging_to(stream, log_format):
+            root.setLevel(logging.NOTSET)
+            yield stream
+    finally:
+        root.handlers = before[0]
+        root.setLevel(before[1])
+        library.setLevel(before[2])
+
+
+BREAKERS = [
+    "a\r\nlevel=error",
+    'a","reason":"none","x":"',
+    "a\x1b[31mred\x1b[0m",
+    "a\0b",
+    "\u2028\u2029\x85",
+    "\\",
+    "\udc80",
+    '{"event":"allow"}',
+]
+
+
+ISSUER = """
+issuers: [{{name: app, preset: jwt, jwks_file: {jwks}, issuer: "https://app", audiences: [api]}}]
+log: {{details: true, allowed: true}}
+"""
+
+
+async def _ask_about(served: Served, text: str) -> None:
+    def token(**changes: Any) -> str:
+        return fresh(**{"algorithm": "Ed25519", "iss": "https://app", "aud": "api", "header": {"kid": "k1"}} | changes)
+
+    for hostile in (
+        token(header={"kid": text}),
+        token(header={"kid": "k1", "typ": text}),
+        token(header={"kid": "k1", "alg": text}),
+        token(iss=text),
+        token(aud=text),
+        token(sub=text, jti=text, name=text),
+        token(sub=text, exp=1),
+    ):
+        await served.ask("traefik", bearer_line(hostile))
+    in_line = text.replace("\r\n", " ").replace("\0", "")
+    for lines in ([("User-Agent", in_line)], [("X-Request-Id", in_line), ("traceparent", in_line)]):
+        await served.ask("traefik", *lines)
+    await served.ask("traefik", uri="/" + in_line.replace(" ", "").replace("\\", "").replace("\x1b", ""))
+    for uri in (f"/{in_line}", f"/#{in_line}"):
+        await served.ask("traefik", uri=uri)
+    await served.ask("traefik", host=in_line)
+    await served.ask("nginx", method=in_line)
+    await served.ask("nginx", scheme=in_line)
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize("text", BREAKERS)
+async def test_H14_nothing_that_a_client_sends_breaks_a_log_line(tmp_path: Path, log_format: Any, text: str) -> None:
+    """CVE-2025-25294 (Envoy Gateway): line breaks, terminal colours and JSON in paths, kid, sub and User-Agent."""
+    jwks, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
+    jwks.write_text(json.dumps(public_jwk("Ed25519", "k1")))
+    config.write_text(ISSUER.format(jwks=jwks))
+    with captured(log_format) as stream:
+        async with serving({}, file=str(config)) as served:
+            served.app.auth._recorder._told = TTLCache(1, 0)
+            await _ask_about(served, text)
+    assert stream.getvalue().isascii()
+    lines = stream.getvalue().splitlines()
+    assert all(line.isprintable() for line in lines)
+    by_issuer = "malformed_token" if text == "\udc80" else "unknown_issuer"  # a lone surrogate is no name
+    for reason in ("unknown_key", "wrong_type", by_issuer, "wrong_audience", "expired", "no_credential"):
+        assert any(reason in line for line in lines), reason
+    if log_format == "json":
+        parsed = [json.loads(line) for line in lines]
+        assert {line["event"] for line in parsed if "adapter" in line} == {"deny", "allow"}
+        assert {line["reason"] for line in parsed if line["event"] == "deny"} <= {reason.value for reason in REASONS}
+
+
+def _canary_tokens() -> dict[str, str]:
+    """Return tokens that carry the claim canary everywhere, one for each way of being refused, and a good one."""
+    key, more = SECRET_CANARY.encode(), {"private": CLAIM_CANARY}
+    good = fresh(key=key, **more)
+    header, payload, signature = good.split(".")
+    return {
+        "good": good,
+        "tampered": f"{header}.{payload}.{signature[:-4]}AAAA",
+        "expired": fresh(key=key, exp=1, **more),
+        "early": fresh(key=key, nbf=9_999_999_999, **more),
+        "other secret": fresh(key=OTHER_SECRET, **more),
+        "audience": fresh(key=key, aud=CLAIM_CANARY, **more),
+        "issuer": fresh(key=key, iss=CLAIM_CANARY, **more),
+        "no subject": fresh(key=key, sub=None, **more),
+        "bad subject": fresh(key=key, sub=[CLAIM_CANARY]),
+        "bad time": fresh(key=key, exp=CLAIM_CANARY),
+        "too large": fresh(key=key, name=CLAIM_CANARY * 600),
+        "key id": fresh(key=key, header={"kid": CLAIM_CANARY}),
+        "algorithm": sign_raw(json.dumps({"alg": CLAIM_CANARY}).encode(), b"{}", key=key),
+        "typ": fresh(key=key, header={"typ": CLAIM_CANARY}),
+        "crit": fresh(key=key, header={"crit": [CLAIM_CANARY]}),
+        "no JSON": sign_raw(b'{"alg":"HS256"', CLAIM_CANARY.encode(), key=key),
+        "one part": b64(CLAIM_CANARY.encode()),
+        "json": json.dumps({"payload": CLAIM_CANARY, "signature": b64(key)}),
+    }
+
+
+async def _show_everywhere(served: Served, token: str) -> bytes:
+    """Send *token* in every place where one may be by design or by mistake; return all that was answered."""
+    query = f"/callback?access_token={token}"
+    in_headers = [[bearer_line(token)], [("Cookie", f"access_token={token}")], [bearer_line(token)] * 2]
+    in_headers += [[("Authorization", f"Basic {token}")], [("X-Request-Id", f" {token}!")], [("X_User_Id", token)]]
+    in_headers += [[("Cookie", f"access_token={token}; access_token=x{token}")], [("Referer", query), ("Bad", "\0")]]
+    answered = b""
+    for proxy in PROXIES:
+        for lines in in_headers:
+            answer = await served.ask(proxy, *lines)
+            # Whom a good token names, and what it maps, is what an allowed reply is for; the canary is not mapped.
+            answered += answer.head + answer.body
+        for uri in (query, f"{query}#", f"/callback#access_token={token}"):
+            answer = await served.ask(proxy, uri=uri)
+            answered += answer.head + answer.body
+    for url in (query, f"app.example.com{query}", f"https:app{query}", f"https://[bad{query}", f"https://a#t={token}"):
+        lines = [("Host", "a"), ("X-Original-Method", "GET"), ("X-Original-URL", url)]
+        answer = await exchange(served.auth, head("/auth/nginx", lines))
+        answered += answer.head + answer.body
+    for path in (f"/auth/traefik?token={token}", f"/auth/{token}", f"/{token} HTTP/9 \r\n"):
+        answer = await exchange(served.auth, head(path, [("Host", "a")]))
+        answered += answer.head + answer.body
+    return answered
+
+
+@pytest.mark.parametrize("details", [False, True])
+@pytest.mark.parametrize("kind", _canary_tokens())
+async def test_H15_no_token_secret_or_claim_is_logged_answered_or_counted(kind: str, *, details: bool) -> None:
+    """CVE-2022-23469 (Traefik): Authorization in debug logs; CVE-2022-29266 (APISIX): the secret in an error's body."""
+    token = _canary_tokens()[kind]
+    environ = {
+        "JWT_SECRET": SECRET_CANARY,
+        "AUTHGATE_AUDIENCE": "",
+        "AUTHGATE_LOG__ALLOWED": "true",
+        "AUTHGATE_LOG__DETAILS": str(details).lower(),
+    }
+    with captured() as stream:
+        async with serving(environ) as served:
+            # Refusals that are the operator's to mend are told once a minute for a peer and reason, so only the first
+            # of them would be looked at: forget at once that it was told.
+            served.app.auth._recorder._told = TTLCache(1, 0)
+            answered = await _show_everywhere(served, token)
+            metrics = await served.metrics()
+    logged = stream.getvalue()
+    assert logged.count('"unreadable_request"') >= 8
+    assert "authgate_decisions_total" in metrics
+    written = {"log": logged, "replies": answered.decode(), "metrics": metrics}
+    parts = [part for part in token.split(".") if len(part) >= 12]
+    for where, text in written.items():
+        for part in (token, *parts[1:]):  # the first is the header: the same words for everybody
+            assert part not in text, where
+        assert SECRET_CANARY not in text, where
+        assert b64(SECRET_CANARY.encode()) not in text, where
+        # `log.details` is documented to quote claims: in the log alone, and never a token or secret.
+        assert CLAIM_CANARY not in text or (details and where == "log"), where
+
+
+@pytest.mark.parametrize("kind", _canary_tokens())
+def test_H15_what_is_made_of_a_token_does_not_show_it_when_printed(kind: str) -> None:
+    token = _canary_tokens()[kind]
+    snapshot = make_snapshot(proofs=make_snapshot().proofs)
+    request = bearer(token)
+    decision = decide_now(request, snapshot)
+    for thing in (request, decision, snapshot, secret_keys(SECRET_CANARY.encode())):
+        assert token not in repr(thing)
+        assert SECRET_CANARY not in repr(thing)
+
+
+@pytest.mark.parametrize("secret", ["canary-short", f" {SECRET_CANARY}", "canary-canary-canary-canary-canary-can\n\n"])
+def test_H15_a_refused_start_does_not_quote_the_secret(secret: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        verify(load(None, {"JWT_SECRET": secret}))
+    assert secret.strip() not in f"{error.value} {error.value!r} {error.value.problems!r}"
+
+
+def test_H15_what_was_loaded_does_not_show_the_secret_when_printed() -> None:
+    loaded = load(None, {"JWT_SECRET": SECRET_CANARY})
+    verified = verify(loaded)
+    shown = f"{loaded!r} {verified!r} {verified.announcements} {verified.warnings} {verified.fingerprints}"
+    assert SECRET_CANARY not in shown
