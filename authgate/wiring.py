@@ -152,7 +152,7 @@ def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) 
         formats=tuple(FORMATS[name] for name in _PRESETS[config.preset]),
         issuer=config.issuer,
         audiences=audiences,
-        algorithms=_allowed(entry) if config.algorithms else frozenset(key.algorithm for key in keys.keys),
+        algorithms=frozenset(key.algorithm for key in keys.keys) if entry.secret is not None else _allowed(entry),
         required_claims=frozenset(config.required_claims),
         token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
         keys=keys,
@@ -170,7 +170,7 @@ def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
     return (
-        f"issuer {issuer.name} accepts {'/'.join(sorted(issuer.algorithms))} JWTs with {iss} and {aud} "
+        f"issuer {issuer.name} accepts {'/'.join(sorted({key.algorithm for key in issuer.keys.keys}))} JWTs with {iss} and {aud} "
         f"under its {under}; opaque session cookies and encrypted tokens are not accepted"
     )
 

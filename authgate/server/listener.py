@@ -5,7 +5,9 @@ aiohttp 3.14 has no deadline for reading a head, bounds single lines only, and k
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -140,8 +142,8 @@ async def listening(
 def _site(runner: web.ServerRunner, address: str) -> tuple[web.BaseSite, Path | None]:
     if address.startswith("unix:"):
         path = Path(address.removeprefix("unix:"))
-        if path.is_socket() and not _answers(path):
-            path.unlink()  # left behind by a process that was killed
+        if _answers(path):  # asyncio removes a socket file that is there, be it served or left by a killed process
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         return web.UnixSite(runner, path), path
     host, _, port = address.rpartition(":")
     return web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024), None

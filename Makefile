@@ -1,0 +1,60 @@
+# The two commands of a fresh machine: make run, make test. The rest is for developers.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NGINX := $(shell command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
+
+.PHONY: run test lint types docs bench lock clean
+
+run: $(VENV)/installed           ## the task service, AuthGate and Traefik on this machine, with a generated secret
+	@$(BIN)/python deploy/demo.py
+
+test: $(VENV)/installed nginx    ## everything, real proxies included
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+docs: $(VENV)/installed          ## make docs/configuration.md and docs/reasons.md anew
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server; needs wrk
+	$(BIN)/python bench/run.py
+
+lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and no address of an index
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--group dev pyproject.toml --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
+
+# Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
+$(VENV)/installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Tests that need nginx are skipped without it; as root it is installed from Debian's packages.
+.PHONY: nginx
+nginx:
+ifeq ($(NGINX),)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing nginx ..."; \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx-light; } \
+			>/tmp/authgate-apt.log 2>&1 || { tail -5 /tmp/authgate-apt.log; exit 1; }; \
+	else \
+		echo "nginx is not installed, its tests will be skipped: apt-get install nginx-light"; \
+	fi
+endif

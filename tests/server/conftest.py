@@ -1,0 +1,38 @@
+"""AuthGate's servers in this process, on loopback."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate.config.load import load
+from authgate.server.listener import Limits, listening
+from authgate.wiring import build, verify
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from authgate.wiring import App
+
+ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
+
+
+@pytest.fixture
+def app() -> App:
+    return build(verify(load(None, ENVIRON)))
+
+
+@pytest.fixture
+def serving(app: App) -> Callable[..., AbstractAsyncContextManager[int]]:
+    """Serve the auth port with the given limits and yield its port number."""
+
+    @asynccontextmanager
+    async def serve(**limits: float) -> AsyncIterator[int]:
+        async with listening("127.0.0.1:0", app.auth, Limits(**limits)) as address:
+            yield int(address.rpartition(":")[2])
+
+    return serve

@@ -1,0 +1,162 @@
+"""A real AuthGate process: start, stop, log lines, and what happens when it cannot start."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import processes
+from tests.support.client import ask, bearer
+from tests.support.e2e import sound
+from tests.support.tokens import SECRET, mint, public_jwk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = "issuers: [{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}]\n"
+ENVIRON = {"APP_SECRET": SECRET.decode()}
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def subrequest(port: int, *headers: str) -> int:
+    return ask(
+        port, "/auth/nginx", "X-Original-Method: GET", "X-Original-URL: http://a/some/path?token=query-canary", *headers
+    ).status
+
+
+def lines(log: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_makes_it_not_ready_drains_and_ends_with_0(tmp_path: Path, name: signal.Signals) -> None:
+    with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
+        idle = socket.create_connection(("127.0.0.1", running.port))  # does not hold it up
+        assert subrequest(running.port, bearer(mint(sound()))) == 200
+        running.process.send_signal(name)
+        assert running.process.wait(15) == 0
+        idle.close()
+    events = [line["event"] for line in lines(running.log)]
+    assert events[-2:] == ["stopping: no longer ready, finishing requests in flight", "stopped"]
+
+
+def test_the_start_up_log_says_what_each_issuer_accepts_and_shows_no_secret(tmp_path: Path) -> None:
+    with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
+        assert subrequest(running.port) == 401
+    text = running.log.read_text()
+    assert "issuer app accepts HS256 JWTs with any iss and aud tasks under its secret with fingerprint" in text
+    assert SECRET.decode() not in text
+
+
+def test_a_refusal_is_one_line_with_the_correlation_ids_and_without_token_or_query(tmp_path: Path) -> None:
+    token = mint(sound(sub="subject-canary", exp=2, iat=1))
+    with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
+        headers = ("X-Request-Id: 4711-abc", f"traceparent: {TRACEPARENT}", "X-Forwarded-For: 203.0.113.9")
+        assert subrequest(running.port, bearer(token), *headers) == 401
+    (line,) = [line for line in lines(running.log) if line["event"] == "deny"]
+    duration = line.pop("duration_ms")
+    assert isinstance(duration, float)
+    assert line.pop("time")
+    assert line == {
+        "level": "info",
+        "event": "deny",
+        "reason": "expired",
+        "adapter": "nginx",
+        "policy": "default",
+        "issuer": "app",
+        "peer": "127.0.0.1",
+        "method": "GET",
+        "host": "a",
+        "path": "/some/path",
+        "client_ip": "203.0.113.9",
+        "request_id": "4711-abc",
+        "traceparent": TRACEPARENT,
+    }
+    text = running.log.read_text()
+    assert token.rsplit(".", 1)[1] not in text
+    assert "canary" not in text
+
+
+def test_correlation_ids_that_are_none_are_left_out(tmp_path: Path) -> None:
+    with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
+        assert subrequest(running.port, 'X-Request-Id: a" b', "traceparent: nonsense") == 401
+    (line,) = [line for line in lines(running.log) if line["event"] == "deny"]
+    assert "request_id" not in line
+    assert "traceparent" not in line
+
+
+def test_allowed_requests_are_logged_on_request_only(tmp_path: Path) -> None:
+    for setting, expected in (("false", 0), ("true", 1)):
+        folder = tmp_path / setting
+        folder.mkdir()
+        with processes.authgate(folder, f"{CONFIG}log: {{allowed: {setting}}}\n", environ=ENVIRON) as running:
+            assert subrequest(running.port, bearer(mint(sound()))) == 200
+        assert len([line for line in lines(running.log) if line["event"] == "allow"]) == expected
+
+
+def test_the_operators_mistake_is_logged_once_a_minute_for_a_peer(tmp_path: Path) -> None:
+    with processes.authgate(tmp_path, f"{CONFIG}trusted_proxies: [192.0.2.1]\n", environ=ENVIRON) as running:
+        for _ in range(20):
+            assert subrequest(running.port, bearer(mint(sound()))) == 403
+        metrics = ask(running.admin_port, "/metrics").body.decode()
+    (line,) = [line for line in lines(running.log) if line["event"] == "deny"]
+    assert (line["reason"], line["peer"], line["level"]) == ("untrusted_proxy", "127.0.0.1", "warning")
+    assert line["mend"] == "if 127.0.0.1 is your reverse proxy, add it: trusted_proxies: [127.0.0.1]"
+    assert 'outcome="deny",policy="",reason="untrusted_proxy"} 20.0' in metrics
+
+
+def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
+    with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
+        token = mint(sound())
+        for _ in range(3):
+            assert subrequest(running.port, bearer(token)) == 200
+        assert subrequest(running.port) == 401
+        metrics = ask(running.admin_port, "/metrics").body.decode().splitlines()
+    assert 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 3.0' in metrics
+    assert (
+        'authgate_decisions_total{adapter="nginx",outcome="deny",policy="default",reason="no_credential"} 1.0'
+        in metrics
+    )
+    assert "authgate_proof_cache_hits_total 2.0" in metrics
+    assert "authgate_proof_cache_stores_total 1.0" in metrics
+    assert "authgate_proof_cache_entries 1.0" in metrics
+    assert 'authgate_decision_duration_seconds_count{adapter="nginx"} 4.0' in metrics
+
+
+@pytest.mark.parametrize("setting", ["listen", "admin.listen"])
+def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path, setting: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        addresses = {"listen": processes.free_port(), "admin.listen": processes.free_port()}
+        addresses[setting] = taken.getsockname()[1]
+        config = tmp_path / "c.yaml"
+        config.write_text(
+            f"listen: 127.0.0.1:{addresses['listen']}\n"
+            f"admin: {{listen: 127.0.0.1:{addresses['admin.listen']}}}\n{CONFIG}"
+        )
+        command = [sys.executable, "-m", "authgate", "serve", "--config", config]
+        ended = subprocess.run(command, capture_output=True, env=ENVIRON, cwd=processes.ROOT, timeout=30, check=False)
+    assert ended.returncode == 78
+    assert f"  {setting}: cannot listen: " in ended.stderr.decode()
+
+
+def test_a_replaced_jwks_file_is_read_when_a_token_names_a_new_key(tmp_path: Path) -> None:
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": [public_jwk("Ed25519", "old")]}))
+    config = f"issuers: [{{name: app, preset: jwt, jwks_file: {keys}, audiences: [tasks]}}]\n"
+    new = mint(sound(), algorithm="ES256", header={"kid": "new"})
+    with processes.authgate(tmp_path, config) as running:
+        assert subrequest(running.port, bearer(mint(sound(), algorithm="Ed25519", header={"kid": "old"}))) == 200
+        replacement = tmp_path / "jwks.new"
+        replacement.write_text(json.dumps({"keys": [public_jwk("ES256", "new")]}))
+        replacement.rename(keys)
+        assert subrequest(running.port, bearer(new)) == 200
+        # The replaced key verifies no more, remembered proof or not.
+        assert subrequest(running.port, bearer(mint(sound(), algorithm="Ed25519", header={"kid": "old"}))) == 401
