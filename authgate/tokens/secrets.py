@@ -83,7 +83,12 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 
 
 def _is_key(form: bytes) -> bool:
-    return b"-----BEGIN" in form or _is_ssh(form) or _is_jwk(form) or _is_der(form)
+    return _is_armoured(form) or _is_ssh(form) or _is_jwk(form) or _is_der(form)
+
+
+def _is_armoured(form: bytes) -> bool:
+    text = form.replace(b"\0", b"")  # saved as UTF-16
+    return b"-----BEGIN" in text or b"---- BEGIN" in text  # PEM (RFC 7468), SSH2 (RFC 4716)
 
 
 def _is_ssh(form: bytes) -> bool:
@@ -94,10 +99,10 @@ def _is_ssh(form: bytes) -> bool:
 
 def _is_jwk(form: bytes) -> bool:
     try:
-        document = json.loads(form)
+        document = json.loads(form)  # in UTF-8, -16 or -32
+        return isinstance(document, (dict, list)) and '"kty"' in json.dumps(document)  # however it was escaped
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, (dict, list)) and b'"kty"' in form
 
 
 def _is_der(form: bytes) -> bool:

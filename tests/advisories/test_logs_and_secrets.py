@@ -18,7 +18,7 @@ from authgate.core.reasons import REASONS
 from authgate.log import logging_to
 from authgate.wiring import verify
 from tests.support.deciding import bearer, decide_now, make_snapshot, secret_keys
-from tests.support.serving import ENVIRON, bearer_line, exchange, fresh, head, serving
+from tests.support.serving import bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, b64, public_jwk, sign_raw
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ async def _ask_about(served: Served, text: str) -> None:
         token(aud=text),
         token(sub=text, jti=text, name=text),
         token(sub=text, exp=1),
+        token(name=text, exp=1),
     ):
         await served.ask("traefik", bearer_line(hostile))
     in_line = text.replace("\r\n", " ").replace("\0", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from multidict import CIMultiDict
 
@@ -9,9 +11,11 @@ from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import Reason
-from authgate.core.request import Request
 from tests.support.deciding import decide_now, request_with
 from tests.support.serving import ENVIRON, Served, bearer_line, described, exchange, fresh, head, serving
+
+if TYPE_CHECKING:
+    from authgate.core.request import Request
 
 PROXIES = tuple(ADAPTERS)
 NOBODY = TrustedProxies(networks=())

@@ -47,9 +47,7 @@ async def test_H8_an_untrusted_peer_does_not_set_the_scheme(proxy: str) -> None:
     assert [(answer.status, answer.reason) for answer in answers] == [(403, "untrusted_proxy")] * 2
 
 
-SINGLE = [
-    (proxy, name) for proxy, adapter in ADAPTERS.items() for name in adapter.reads if name != "X-Forwarded-For"
-]
+SINGLE = [(proxy, name) for proxy, adapter in ADAPTERS.items() for name in adapter.reads if name != "X-Forwarded-For"]
 
 
 @pytest.mark.parametrize(("proxy", "name"), SINGLE)
