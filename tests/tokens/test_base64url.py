@@ -1,0 +1,36 @@
+"""base64url: one spelling for each byte string."""
+
+from __future__ import annotations
+
+import pytest
+
+from authgate.tokens import _base64url
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"), [("", b""), ("AA", b"\0"), ("_-8", b"\xff\xef"), ("Zm9v", b"foo"), ("Zm9vYg", b"foob")]
+)
+def test_canonical_text_is_decoded_and_encoded_back(text: str, raw: bytes) -> None:
+    assert _base64url.decode(text) == raw
+    assert _base64url.encode(raw) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("AA==", id="padding"),
+        pytest.param("AB", id="stray bits"),
+        pytest.param("Zm9vYh", id="stray bits at the end"),
+        pytest.param("A", id="no byte"),
+        pytest.param("AAAAA", id="a byte and nothing"),
+        pytest.param("/+8", id="plain base64"),
+        pytest.param("Zm 9v", id="space"),
+        pytest.param("Zm9v\n", id="newline"),
+        pytest.param("Zm9v.", id="dot"),
+        pytest.param("Zm9\u00fc", id="not ASCII"),
+        pytest.param("Zm9v====", id="much padding"),
+    ],
+)
+def test_any_other_spelling_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="base64url"):
+        _base64url.decode(text)

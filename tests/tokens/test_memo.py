@@ -1,0 +1,52 @@
+"""The memory of proofs: keyed on credential and issuer, bounded in bytes."""
+
+from __future__ import annotations
+
+from authgate.core.identity import Identity
+from authgate.tokens import ProofMemo
+from tests.support.deciding import make_issuer, secret_keys
+from tests.support.tokens import OTHER_SECRET
+
+ADA = Identity(issuer="app", format="jwt", subject="ada")
+BOB = Identity(issuer="app", format="jwt", subject="bob")
+ISSUER = make_issuer()
+# What a proof of an empty token weighs.
+ENTRY = 3072
+
+
+def test_a_proof_is_found_for_the_same_credential_and_issuer() -> None:
+    memo = ProofMemo()
+    memo.remember(b"ada", ISSUER, ADA, 100)
+    memo.remember(b"bob", ISSUER, BOB, 100)
+    assert memo.recall(b"ada", ISSUER) is ADA
+    assert memo.recall(b"bob", ISSUER) is BOB
+    assert memo.recall(b"eve", ISSUER) is None
+    assert (memo.hits, memo.stored, memo.entries) == (2, 2, 2)
+
+
+def test_a_proof_is_not_found_once_the_issuer_has_changed_in_any_way() -> None:
+    memo = ProofMemo()
+    memo.remember(b"ada", ISSUER, ADA, 100)
+    assert memo.recall(b"ada", ISSUER.with_keys(secret_keys(OTHER_SECRET))) is None
+    assert memo.recall(b"ada", make_issuer(audiences=frozenset({"api"}))) is None
+    assert memo.recall(b"ada", make_issuer(name="other")) is None
+    assert memo.recall(b"ada", make_issuer()) is ADA
+
+
+def test_the_least_recently_used_proof_goes_first() -> None:
+    memo = ProofMemo(max_bytes=2 * ENTRY)
+    memo.remember(b"ada", ISSUER, ADA, 0)
+    memo.remember(b"bob", ISSUER, BOB, 0)
+    memo.recall(b"ada", ISSUER)
+    memo.remember(b"new", ISSUER, BOB, 0)
+    assert memo.recall(b"ada", ISSUER) is ADA
+    assert memo.recall(b"bob", ISSUER) is None
+    assert (memo.entries, memo.bytes) == (2, 2 * ENTRY)
+
+
+def test_a_proof_weighs_its_token_four_times_and_one_that_does_not_fit_is_not_kept() -> None:
+    memo = ProofMemo(max_bytes=ENTRY + 400)
+    memo.remember(b"ada", ISSUER, ADA, 101)
+    assert (memo.recall(b"ada", ISSUER), memo.stored) == (None, 0)
+    memo.remember(b"ada", ISSUER, ADA, 100)
+    assert (memo.recall(b"ada", ISSUER), memo.bytes) == (ADA, ENTRY + 400)
