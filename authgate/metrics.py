@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
@@ -39,6 +40,9 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        # labels() takes a lock and makes new strings at every call; there are only as many children as label values.
+        self._decisions_of = cache(self._decisions.labels)
+        self._seconds_of = cache(self._seconds.labels)
         Info("authgate_build", "What is running.", registry=self._registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
@@ -47,8 +51,8 @@ class Metrics:
 
     def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
         """Count one decision that took *seconds*."""
-        self._decisions.labels(adapter, policy, outcome, reason).inc()
-        self._seconds.labels(adapter).observe(seconds)
+        self._decisions_of(adapter, policy, outcome, reason).inc()
+        self._seconds_of(adapter).observe(seconds)
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -46,8 +46,7 @@ class Credential:
         for part in self.parts:
             for text in part:
                 encoded = text.encode("utf-8", "surrogateescape")
-                hasher.update(b"%d:" % len(encoded))
-                hasher.update(encoded)
+                hasher.update(b"%d:%b" % (len(encoded), encoded))
         return hasher.digest()
 
 

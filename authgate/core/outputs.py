@@ -38,11 +38,15 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
 
     Always all of them: a proxy that copies only what is present would let the client's own copy through (H5).
     """
-    headers = tuple((o.header, "" if identity is None else header_value(identity.value(o.source))) for o in outputs)
-    size = _OTHER_LINES_BYTES + sum(len(name) + len(value) + 4 for name, value in headers)
+    headers: list[tuple[str, str]] = []
+    size = _OTHER_LINES_BYTES
+    for output in outputs:
+        value = "" if identity is None else header_value(identity.value(output.source))
+        headers.append((output.header, value))
+        size += len(output.header) + len(value) + 4
     if size > MAX_REPLY_HEAD_BYTES:
         raise Refused(Reason.HEADERS_TOO_LARGE, f"the reply head would be {size} bytes, over {MAX_REPLY_HEAD_BYTES}")
-    return headers
+    return tuple(headers)
 
 
 def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON value
