@@ -197,12 +197,10 @@ def _public_key(material: Any, algorithm: str, *, key_id: str | None) -> Key:  #
 
 
 def _check_rsa(key: RSAPublicKey) -> None:
-    numbers = key.public_numbers()
+    # That the exponent is odd and at least 3, cryptography sees to when it loads the key.
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         raise BadKey(f"the RSA key has {key.key_size} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted")
-    if numbers.e < 3 or numbers.e % 2 == 0:
-        raise BadKey(f"the RSA key's exponent {numbers.e} is not an odd number of at least 3")
-    if _roca.is_weak(numbers.n):
+    if _roca.is_weak(key.public_numbers().n):
         raise BadKey("the RSA key is weak: its primes have the structure of ROCA (CVE-2017-15361)")
 
 

@@ -1,0 +1,43 @@
+"""The signature algorithms and their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from authgate.tokens import algorithms
+from tests.support.tokens import ASYMMETRIC, HMAC, private_key
+
+
+def test_the_algorithms_are_those_of_rfc_7518_and_9864_and_never_none() -> None:
+    assert set(algorithms.ALGORITHMS) == {*HMAC, *ASYMMETRIC}
+    assert set(algorithms.NAMES) == {*HMAC, *ASYMMETRIC, "EdDSA"}
+
+
+def test_every_algorithm_fits_exactly_one_type_of_key() -> None:
+    fitting = [name for names in algorithms.FITTING.values() for name in names]
+    assert sorted(fitting) == sorted(algorithms.ALGORITHMS)
+
+
+@pytest.mark.parametrize(
+    ("names", "full"),
+    [
+        ((), set()),
+        (("RS256",), {"RS256"}),
+        (("EdDSA",), {"Ed25519", "Ed448"}),
+        (("EdDSA", "Ed25519", "ES256"), {"Ed25519", "Ed448", "ES256"}),
+        (("none",), {"none"}),
+    ],
+)
+def test_eddsa_stands_for_both_curves(names: tuple[str, ...], full: set[str]) -> None:
+    assert algorithms.fully_specified(names) == full
+
+
+def test_an_hmac_key_is_at_least_as_long_as_its_hash() -> None:
+    assert algorithms.HMAC_MIN_BYTES == {"HS256": 32, "HS384": 48, "HS512": 64}
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_a_signature_of_any_length_is_judged_and_never_raises(algorithm: str) -> None:
+    public = private_key(algorithm).public_key()
+    lengths = (0, 1, 63, 64, 96, 114, 132, 256, 1000)
+    assert [algorithms.verify(algorithm, b"x", public, b"\0" * n) for n in lengths] == [False] * len(lengths)

@@ -1,0 +1,155 @@
+"""Keys from a secret and from PEM: each bound to one algorithm, unfit ones refused."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from authgate.tokens import jwk
+from tests.support.deciding import ALL_ALGORITHMS
+from tests.support.tokens import ASYMMETRIC, OTHER_SECRET, SECRET, private_key, public_pem
+from tests.tokens.test_secrets import certificate
+
+
+def pem_of(key: Any) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def faults_of_pem(pem: bytes, allowed: frozenset[str] = ALL_ALGORITHMS) -> str:
+    with pytest.raises(jwk.BadKey) as bad:
+        jwk.from_pem(pem, allowed)
+    return str(bad.value)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "algorithm"),
+    [
+        (ALL_ALGORITHMS, "HS256"),
+        (frozenset({"HS512"}), "HS512"),
+        (frozenset({"HS384", "RS256"}), "HS384"),
+    ],
+)
+def test_a_secret_is_one_key_of_one_algorithm(allowed: frozenset[str], algorithm: str) -> None:
+    (key,) = jwk.from_secret(SECRET, allowed).keys
+    assert (key.algorithm, key.key_id, key.is_symmetric) == (algorithm, None, True)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        ({"RS256"}, "the key is for HS256 or HS384 or HS512, but `algorithms` lists only RS256"),
+        ({"HS256", "HS512"}, "a key has exactly one algorithm"),
+        (set(), "lists only"),
+    ],
+)
+def test_a_secret_without_one_fitting_algorithm_is_refused(allowed: set[str], why: str) -> None:
+    with pytest.raises(jwk.BadKey, match=why):
+        jwk.from_secret(SECRET, frozenset(allowed))
+
+
+def test_a_secret_must_be_long_enough_for_its_algorithm() -> None:
+    assert jwk.from_secret(SECRET[:32], frozenset({"HS256"}))
+    with pytest.raises(jwk.BadKey, match="at least 64 are needed"):
+        jwk.from_secret(SECRET[:32], frozenset({"HS512"}))
+
+
+def test_a_bad_key_carries_every_fault() -> None:
+    with pytest.raises(jwk.BadKey) as bad:
+        jwk.from_secret(b" short", ALL_ALGORITHMS)
+    assert len(bad.value.faults) == 3
+    assert "short" not in str(bad.value)
+
+
+def test_a_thumbprint_tells_secrets_and_algorithms_apart() -> None:
+    sets = [
+        jwk.from_secret(SECRET, ALL_ALGORITHMS),
+        jwk.from_secret(OTHER_SECRET, ALL_ALGORITHMS),
+        jwk.from_secret(SECRET, frozenset({"HS512"})),
+    ]
+    assert len({keys.fingerprint for keys in sets}) == 3
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_a_public_key_in_pem_is_read(algorithm: str) -> None:
+    (key,) = jwk.from_pem(public_pem(algorithm), frozenset({algorithm})).keys
+    assert (key.algorithm, key.key_id, key.is_symmetric) == (algorithm, None, False)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "default"), [("PS512", "RS256"), ("ES384", "ES384"), ("Ed448", "Ed448"), ("Ed25519", "Ed25519")]
+)
+def test_without_a_list_the_type_of_the_key_says_its_algorithm(algorithm: str, default: str) -> None:
+    assert jwk.from_pem(public_pem(algorithm), ALL_ALGORITHMS).keys[0].algorithm == default
+
+
+def test_pkcs_1_certificates_and_text_around_the_blocks_are_read() -> None:
+    pkcs1 = private_key("RS256").public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1)
+    pem = b"# my keys\n" + pkcs1 + b"\nand a certificate\n" + certificate().public_bytes(Encoding.PEM)
+    assert [key.algorithm for key in jwk.from_pem(pem, ALL_ALGORITHMS).keys] == ["RS256", "ES256"]
+
+
+def test_the_same_key_has_the_same_thumbprint_in_every_container() -> None:
+    in_certificate = jwk.from_pem(certificate().public_bytes(Encoding.PEM), ALL_ALGORITHMS)
+    assert in_certificate.fingerprint == jwk.from_pem(public_pem("ES256"), ALL_ALGORITHMS).fingerprint
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_private_key_in_pem_is_refused_even_beside_its_public_one(form: PrivateFormat) -> None:
+    private = private_key("RS256").private_bytes(Encoding.PEM, form, NoEncryption())
+    assert "private key" in faults_of_pem(private)
+    assert "private key" in faults_of_pem(public_pem("RS256") + private)
+
+
+@pytest.mark.parametrize(
+    ("pem", "why"),
+    [
+        (b"", "no PEM block"),
+        (SECRET, "no PEM block"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no public key"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no public key"),
+        (public_pem("ES256")[:60], "no public key"),
+        (public_pem("ES256") + b"-----BEGIN X-----\n", "no public key"),
+        (pem_of(ec.generate_private_key(ec.SECP256K1())), "keys of type EC secp256k1 are not supported"),
+        (pem_of(dsa.generate_private_key(2048)), "keys of type DSAPublicKey are not supported"),
+        (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "65537 bytes long, over 65536"),
+        (public_pem("Ed25519") * 65, "65 keys, over 64"),
+    ],
+    ids=range(10),  # keys are made anew in each process
+)
+def test_what_is_no_sound_pem_is_refused_and_says_why(pem: bytes, why: str) -> None:
+    assert why in faults_of_pem(pem)
+
+
+def test_64_keys_are_not_too_many() -> None:
+    assert len(jwk.from_pem(public_pem("Ed25519") * 64, ALL_ALGORITHMS).keys) == 64
+
+
+@pytest.mark.parametrize("bits", [1024, 2040])
+def test_an_rsa_key_under_2048_bits_is_refused(bits: int) -> None:
+    assert f"the RSA key has {bits} bits; 2048 to 16384" in faults_of_pem(pem_of(rsa.generate_private_key(65537, bits)))
+
+
+def test_a_pem_key_for_an_algorithm_that_is_not_listed_is_refused() -> None:
+    assert "the key is for ES256" in faults_of_pem(public_pem("ES256"), frozenset({"RS256"}))
+
+
+def test_an_rsa_key_and_two_listed_rsa_algorithms_leave_open_which_one_it_is_for() -> None:
+    why = faults_of_pem(public_pem("RS256"), frozenset({"RS256", "PS256"}))
+    assert "lists RS256 and PS256 for one RSA key" in why
+
+
+def der(tag: int, content: bytes) -> bytes:
+    return bytes([tag, 0x82]) + len(content).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 65536])
+def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(exponent: int) -> None:
+    modulus = private_key("RS256").public_key().public_numbers().n
+    numbers = b"".join(der(2, number.to_bytes(257, "big")) for number in (modulus, exponent))
+    body = base64.encodebytes(der(0x30, numbers))
+    pem = b"-----BEGIN RSA PUBLIC KEY-----\n" + body + b"-----END RSA PUBLIC KEY-----\n"
+    assert "no public key" in faults_of_pem(pem)

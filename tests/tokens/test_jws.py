@@ -1,0 +1,198 @@
+"""Compact JWS: read strictly, verified with one key and one algorithm at a time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authgate.core.errors import Refused
+from authgate.core.keys import KeySet
+from authgate.core.reasons import Reason
+from authgate.tokens import jwk, jws
+from tests.support.deciding import ALL_ALGORITHMS, secret_keys
+from tests.support.tokens import ASYMMETRIC, HMAC, OTHER_SECRET, SECRET, b64, mint, public_jwk, sign_raw
+
+HEADER = b'{"alg":"HS256"}'
+
+
+def keys_of(*members: dict[str, Any]) -> KeySet:
+    return jwk.from_jwks(json.dumps({"keys": members}).encode(), ALL_ALGORITHMS)
+
+
+def refusal(token: str, keys: KeySet, allowed: frozenset[str] = ALL_ALGORITHMS) -> Refused:
+    with pytest.raises(Refused) as refused:
+        jws.verify_signature(jws.parse(token), keys, allowed)
+    return refused.value
+
+
+def with_header(**members: Any) -> str:
+    return sign_raw(json.dumps({"alg": "HS256", **members}).encode(), b"{}")
+
+
+def test_a_token_is_taken_apart() -> None:
+    parsed = jws.parse(mint({"sub": "u"}, header={"kid": "k1"}))
+    assert (parsed.algorithm, parsed.key_id, parsed.token_type) == ("HS256", "k1", "JWT")
+    assert parsed.payload == {"sub": "u"}
+    assert len(parsed.signature) == 32
+    assert "sub" not in repr(parsed)
+
+
+def test_kid_and_typ_may_be_absent() -> None:
+    parsed = jws.parse(sign_raw(HEADER, b"{}"))
+    assert (parsed.key_id, parsed.token_type) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("a.b", id="one dot"),
+        pytest.param("a.b.c.d", id="three dots"),
+        pytest.param("." * 1_000_000, id="a million dots"),
+        pytest.param("..", id="empty parts"),
+        pytest.param(f"{b64(HEADER)}.{b64(b'{}')}.\u00e4", id="not ASCII"),
+        pytest.param(f"{b64(HEADER)}=.{b64(b'{}')}.AA", id="padded header"),
+        pytest.param(f"{b64(HEADER)}.{b64(b'{}')}.AB", id="stray bits in the signature"),
+        pytest.param(f"{b64(HEADER)} .{b64(b'{}')}.AA", id="white space"),
+        pytest.param(sign_raw(HEADER, b"[]"), id="payload a list"),
+        pytest.param(sign_raw(HEADER, b"\xff"), id="payload not UTF-8"),
+        pytest.param(sign_raw(HEADER, b'{"sub":"a","sub":"b"}'), id="claim twice"),
+        pytest.param(sign_raw(b'{"alg":"HS256","alg":"none"}', b"{}"), id="alg twice"),
+        pytest.param(sign_raw(b"{}", b"{}"), id="no alg"),
+        pytest.param(sign_raw(b'{"alg":null}', b"{}"), id="alg null"),
+        pytest.param(sign_raw(b'{"alg":["HS256"]}', b"{}"), id="alg a list"),
+        pytest.param(with_header(crit=["exp"], exp=1), id="crit"),
+        pytest.param(with_header(crit=[]), id="empty crit"),
+        pytest.param(with_header(b64=False), id="b64 false"),
+        pytest.param(with_header(b64=True), id="b64 true"),
+        pytest.param(with_header(zip="DEF"), id="zip"),
+        pytest.param(with_header(kid=1), id="kid a number"),
+        pytest.param(with_header(kid=None), id="kid null"),
+        pytest.param(with_header(kid="k" * 257), id="kid too long"),
+        pytest.param(with_header(typ=["JWT"]), id="typ a list"),
+    ],
+)
+def test_what_is_not_exactly_a_compact_jws_is_malformed(token: str) -> None:
+    with pytest.raises(Refused) as refused:
+        jws.parse(token)
+    assert refused.value.reason is Reason.MALFORMED_TOKEN
+
+
+@pytest.mark.parametrize(
+    "header", [{"kid": ""}, {"kid": "k" * 256}, {"cty": "x"}, {"jwk": {}}, {"x5c": ["x"]}], ids=str
+)
+def test_header_parameters_that_change_nothing_are_let_be(header: dict[str, Any]) -> None:
+    assert jws.parse(with_header(**header)).algorithm == "HS256"
+
+
+def test_a_token_may_have_16_kib_and_no_byte_more() -> None:
+    frame = len(sign_raw(HEADER, b'{"a":""}'))
+    payload = b'{"a":"' + b"x" * ((jws.MAX_TOKEN_BYTES - frame) * 3 // 4) + b'"}'
+    token = sign_raw(HEADER, payload)
+    assert jws.MAX_TOKEN_BYTES - 4 < len(token) <= jws.MAX_TOKEN_BYTES
+    assert jws.parse(token).payload
+    with pytest.raises(Refused, match="malformed"):
+        jws.parse(sign_raw(HEADER, payload[:-2] + b'xxxx"}'))
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_a_signature_holds_under_its_key(algorithm: str) -> None:
+    keys = keys_of(public_jwk(algorithm, "k1"))
+    key = jws.verify_signature(jws.parse(mint(algorithm=algorithm, header={"kid": "k1"})), keys, frozenset({algorithm}))
+    assert (key.key_id, key.algorithm) == ("k1", algorithm)
+
+
+@pytest.mark.parametrize("algorithm", HMAC)
+def test_an_hmac_holds_under_its_secret(algorithm: str) -> None:
+    keys = secret_keys(algorithm=algorithm)
+    key = jws.verify_signature(jws.parse(mint(algorithm=algorithm)), keys, frozenset({algorithm}))
+    assert key is keys.keys[0]
+
+
+@pytest.mark.parametrize("algorithm", ["Ed25519", "Ed448"])
+def test_eddsa_names_either_edwards_curve(algorithm: str) -> None:
+    token = mint(algorithm=algorithm, header={"alg": "EdDSA"})
+    key = jws.verify_signature(jws.parse(token), keys_of(public_jwk(algorithm)), frozenset({"Ed25519", "Ed448"}))
+    assert key.algorithm == algorithm
+
+
+@pytest.mark.parametrize("algorithm", [*ASYMMETRIC, *HMAC])
+def test_a_changed_byte_anywhere_breaks_the_signature(algorithm: str) -> None:
+    keys = secret_keys(algorithm=algorithm) if algorithm in HMAC else keys_of(public_jwk(algorithm))
+    header, payload, signature = mint(algorithm=algorithm).split(".")
+    other_payload = b64(b'{"sub":"admin"}')
+    flipped = ("A" if signature[0] != "A" else "B") + signature[1:]
+    for token in (f"{header}.{other_payload}.{signature}", f"{header}.{payload}.{flipped}", f"{header}.{payload}."):
+        assert refusal(token, keys, frozenset({algorithm})).reason is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", "hs256", "HS257", "HS256 ", "RS256", "EdDSA"])
+def test_an_algorithm_that_is_not_allowed_is_refused_before_any_key_is_tried(alg: str) -> None:
+    token = sign_raw(json.dumps({"alg": alg}).encode(), b"{}")
+    refused = refusal(token, secret_keys(), frozenset({"HS256"}))
+    assert refused.reason is Reason.WRONG_ALGORITHM
+    assert "accepted: HS256" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("alg", "key"), [("RS256", "PS256"), ("RS512", "RS256"), ("ES256", "ES384"), ("HS256", "RS256"), ("EdDSA", "RS256")]
+)
+def test_an_algorithm_other_than_the_keys_own_is_refused_even_if_allowed(alg: str, key: str) -> None:
+    token = sign_raw(json.dumps({"alg": alg}).encode(), b"{}")
+    refused = refusal(token, keys_of(public_jwk(key)))
+    assert refused.reason is Reason.WRONG_ALGORITHM
+    assert f"the key is for {key}" in refused.detail
+
+
+def test_the_key_is_chosen_by_kid() -> None:
+    keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"), public_jwk("Ed25519", "ed"))
+    token = mint(algorithm="ES256", header={"kid": "ec"})
+    assert jws.verify_signature(jws.parse(token), keys, ALL_ALGORITHMS).key_id == "ec"
+
+
+def test_a_kid_that_names_another_key_is_not_made_good_by_trying_the_rest() -> None:
+    keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"))
+    assert refusal(mint(algorithm="ES256", header={"kid": "rsa"}), keys).reason is Reason.WRONG_ALGORITHM
+
+
+def test_a_kid_that_no_key_has_is_an_unknown_key_and_is_quoted_shortened() -> None:
+    refused = refusal(mint(algorithm="ES256", header={"kid": "\x1b" + "k" * 200}), keys_of(public_jwk("ES256", "ec")))
+    assert refused.reason is Reason.UNKNOWN_KEY
+    assert len(refused.detail) < 80
+    assert refused.detail.isprintable()
+
+
+def test_a_key_without_kid_serves_tokens_of_any_kid() -> None:
+    token = mint(algorithm="ES256", header={"kid": "whatever"})
+    assert jws.verify_signature(jws.parse(token), keys_of(public_jwk("ES256")), ALL_ALGORITHMS).key_id is None
+
+
+def test_a_token_without_kid_is_tried_against_every_fitting_key() -> None:
+    keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"))
+    assert jws.verify_signature(jws.parse(mint(algorithm="ES256")), keys, ALL_ALGORITHMS).key_id == "ec"
+
+
+def oct_key(number: int, secret: bytes) -> dict[str, str]:
+    return {"kty": "oct", "alg": "HS256", "kid": f"k{number}", "k": b64(secret)}
+
+
+@pytest.mark.parametrize(("position", "found"), [(jws.MAX_KEYS_TRIED - 1, True), (jws.MAX_KEYS_TRIED, False)])
+def test_a_token_without_kid_is_tried_against_eight_keys_at_most(position: int, *, found: bool) -> None:
+    secrets = [OTHER_SECRET + b"%d" % number for number in range(position)] + [SECRET]
+    keys = keys_of(*(oct_key(number, secret) for number, secret in enumerate(secrets)))
+    if found:
+        assert jws.verify_signature(jws.parse(mint()), keys, ALL_ALGORITHMS).key_id == f"k{position}"
+    else:
+        assert refusal(mint(), keys).detail == "tried 8 key(s) for HS256"
+
+
+def test_no_keys_at_all_verify_nothing() -> None:
+    assert refusal(mint(), KeySet(keys=())).reason is Reason.UNKNOWN_KEY
+
+
+def test_keys_in_the_header_are_never_used() -> None:
+    own = public_jwk("ES256", "mine")
+    token = mint(algorithm="ES256", header={"jwk": own, "jku": "https://evil.example", "kid": "mine"})
+    assert refusal(token, keys_of(public_jwk("RS256", "theirs"))).reason is Reason.UNKNOWN_KEY

@@ -1,0 +1,159 @@
+"""Shared secrets: which are unfit, and why."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from authgate.tokens import secrets
+from tests.support.tokens import OTHER_SECRET, SECRET, private_key, public_jwk, public_pem
+
+KINDS = ("RS256", "ES256", "ES512", "Ed25519", "Ed448")
+
+
+@cache
+def certificate() -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    builder = x509.CertificateBuilder(name, name, private_key("ES256").public_key(), 1)
+    builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
+        datetime(2021, 1, 1, tzinfo=UTC)
+    )
+    return builder.sign(private_key("ES256"), hashes.SHA256())
+
+
+def forms(kind: str) -> dict[str, bytes]:
+    """Return the key of *kind* in every encoding that somebody may paste as a secret."""
+    private, public = private_key(kind), private_key(kind).public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    jwk = public_jwk(kind, "k1")
+    found = {
+        "PEM": public_pem(kind),
+        "PEM without its last newline": public_pem(kind).strip(),
+        "PEM with CRLF": public_pem(kind).replace(b"\n", b"\r\n"),
+        "PEM behind a BOM": b"\xef\xbb\xbf" + public_pem(kind),
+        "PEM on one line": public_pem(kind).replace(b"\n", b"\\n"),
+        "PEM's body": b"".join(public_pem(kind).splitlines()[1:-1]),
+        "PEM's body in lines": b"\n".join(public_pem(kind).splitlines()[1:-1]),
+        "DER": der,
+        "base64 of DER": base64.b64encode(der),
+        "base64url of DER": base64.urlsafe_b64encode(der).rstrip(b"="),
+        "hex of DER": der.hex().encode(),
+        "base64 of PEM": base64.b64encode(public_pem(kind)),
+        "JWK": json.dumps(jwk).encode(),
+        "JWK in lines": json.dumps(jwk, indent=2).encode(),
+        "JWKS": json.dumps({"keys": [jwk]}).encode(),
+        "list of JWKs": json.dumps([jwk]).encode(),
+        "base64 of JWK": base64.b64encode(json.dumps(jwk).encode()),
+        "base64url of JWKS": base64.urlsafe_b64encode(json.dumps({"keys": [jwk]}).encode()),
+        "private PEM": private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        "private DER": private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+    }
+    if kind != "Ed448":  # OpenSSH has none
+        ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        found["SSH"] = ssh + b" ada@example.test"
+        found["SSH's body"] = ssh.split()[1]
+        found["base64 of SSH"] = base64.b64encode(ssh)
+    if kind == "RS256":
+        found["PKCS #1 PEM"] = public.public_bytes(Encoding.PEM, PublicFormat.PKCS1)
+        found["PKCS #1 DER"] = public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    return found
+
+
+@pytest.mark.parametrize(("kind", "form"), [(kind, form) for kind in KINDS for form in forms(kind)])
+def test_a_key_is_refused_as_a_secret_in_every_encoding(kind: str, form: str) -> None:
+    secret = forms(kind)[form]
+    assert secrets.is_asymmetric_key(secret)
+    assert any("anybody who has the public key could sign" in fault for fault in secrets.faults(secret, 32))
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_certificate_is_refused_as_a_secret(encoding: Encoding) -> None:
+    assert secrets.is_asymmetric_key(certificate().public_bytes(encoding))
+    assert secrets.is_asymmetric_key(base64.b64encode(certificate().public_bytes(encoding)))
+
+
+@pytest.mark.parametrize("last", [b" ", b"\n", b"\t", b"\r", b"\x0b", b"\x0c"])
+def test_a_key_whose_der_ends_in_a_byte_of_white_space_is_still_a_key(last: bytes) -> None:
+    public = Ed25519PublicKey.from_public_bytes(bytes(range(31)) + last)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert secrets.is_asymmetric_key(der)
+    assert secrets.is_asymmetric_key(base64.b64encode(der))
+    assert secrets.is_asymmetric_key(der.hex().encode())
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        SECRET,
+        OTHER_SECRET,
+        bytes(range(256)),
+        b"0" + bytes(range(64)),  # begins like DER
+        base64.b64encode(bytes(range(48))),
+        bytes(range(32)).hex().encode(),
+        b'{"secret": "' + SECRET + b'"}',
+        b"[" * 5000,
+        b"correct horse battery staple, and more",
+        b"\xff\xfe" + SECRET,
+    ],
+)
+def test_an_honest_secret_is_no_key(secret: bytes) -> None:
+    assert not secrets.is_asymmetric_key(secret)
+
+
+@pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET, b"abcdefgh" * 4])
+def test_an_honest_secret_has_no_fault(secret: bytes) -> None:
+    assert secrets.faults(secret, 32) == ()
+
+
+@pytest.mark.parametrize(
+    ("secret", "min_bytes", "faults"),
+    [
+        (SECRET[:31], 32, ["it is 31 bytes long; at least 32 are needed (RFC 7518 §3.2)"]),
+        (SECRET[:32], 32, []),
+        (SECRET[:47], 48, ["it is 47 bytes long; at least 48 are needed (RFC 7518 §3.2)"]),
+        (SECRET + b"\n", 32, ["it begins or ends with white space"]),
+        (b" " + SECRET, 32, ["it begins or ends with white space"]),
+        (SECRET + b"\t", 32, ["it begins or ends with white space"]),
+        (b"abcdefg" * 5, 32, ["it has fewer than 8 distinct characters"]),
+        (b"abcdefgh" * 4, 32, []),
+        (b"", 32, ["it is 0 bytes long", "it has fewer than 8"]),
+        (b" aaa ", 32, ["it begins or ends with white space", "it is 5 bytes long", "it has fewer than 8"]),
+    ],
+)
+def test_everything_that_is_wrong_with_a_secret_is_said_at_once(
+    secret: bytes, min_bytes: int, faults: list[str]
+) -> None:
+    found = secrets.faults(secret, min_bytes)
+    assert len(found) == len(faults)
+    assert all(told.startswith(expected) for told, expected in zip(found, faults, strict=True))
+
+
+@pytest.mark.parametrize("secret", sorted(secrets.WELL_KNOWN))
+def test_a_secret_printed_in_documentation_is_refused_in_any_case(secret: str) -> None:
+    for spelled in (secret, secret.upper(), f" {secret}\n"):
+        assert any("well-known example" in fault for fault in secrets.faults(spelled.encode(), 32))
+
+
+def test_better_auths_built_in_default_is_refused_for_that_alone() -> None:
+    (fault,) = secrets.faults(b"better-auth-secret-12345678901234567890", 32)
+    assert fault == "it is a well-known example: anybody can sign tokens with it"
+
+
+def test_no_fault_quotes_the_secret() -> None:
+    for secret in (b"hunter2", b"hunter2-hunter2 ", public_pem("ES256")):
+        assert all("hunter2" not in fault and "BEGIN" not in fault for fault in secrets.faults(secret, 32))
+
+
+def test_the_fingerprint_is_eight_hex_digits_of_a_labelled_hash() -> None:
+    # The README prints the same with Node: changing it breaks that.
+    assert secrets.fingerprint(SECRET) == hashlib.sha256(b"authgate-secret-fingerprint:" + SECRET).hexdigest()[:8]
+    assert secrets.fingerprint(SECRET) != secrets.fingerprint(SECRET + b" ")
