@@ -80,6 +80,7 @@ async def _ask_about(served: Served, text: str) -> None:
         token(sub=text, jti=text, name=text),
         token(sub=text, exp=1),
         token(name=text, exp=1),
+        token(name=text),
     ):
         await served.ask("traefik", bearer_line(hostile))
     in_line = text.replace("\r\n", " ").replace("\0", "")
