@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -77,7 +76,6 @@ class AuthEndpoint:
         return str(peername[0]) if isinstance(peername, tuple) else ""
 
 
-@lru_cache(maxsize=1024)
 def _address(peer: str) -> IPAddress:
     address = parse_address(peer)
     if address is None:  # a connection that is already gone
