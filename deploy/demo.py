@@ -65,6 +65,7 @@ def _say(proxy: int, admin: int, environ: dict[str, str]) -> None:
     mint = [BIN / "authgate", "mint", "--sub", "ada", "--claim", "name=Ada", "--expires-in", "8h"]
     token = subprocess.run(mint, env=environ, capture_output=True, text=True, check=True).stdout.strip()
     url = f"http://127.0.0.1:{proxy}/api/v1/auth/me"
+    explain = f"{os.path.relpath(BIN / 'authgate')} explain"
     print(f"""
 AuthGate is running behind Traefik at http://127.0.0.1:{proxy} (metrics: http://127.0.0.1:{admin}/metrics).
 Try, in another terminal:
@@ -81,7 +82,7 @@ Try, in another terminal:
   curl -i {url} -H "Authorization: Bearer $TOKEN" -H "X-User-Id: admin" -H "X_User_Id: admin"
 
 Why a token is refused or allowed, check by check:
-  echo $TOKEN | JWT_SECRET_FILE={os.path.relpath(_SECRET)} AUTHGATE_AUDIENCE=tasks {os.path.relpath(BIN / "authgate")} explain
+  echo $TOKEN | JWT_SECRET_FILE={os.path.relpath(_SECRET)} AUTHGATE_AUDIENCE=tasks {explain}
 
 Logs: {os.path.relpath(RUN)}/authgate.log, traefik.log, tasks.log.  Ctrl-C stops everything.
 """, flush=True)  # fmt: skip
@@ -100,7 +101,7 @@ def _wait_for_routes(proxy: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{proxy}/healthz", timeout=2)  # noqa: S310 - loopback, http
+            urllib.request.urlopen(f"http://127.0.0.1:{proxy}/healthz", timeout=2)
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
         else:

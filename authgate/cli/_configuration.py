@@ -9,10 +9,11 @@ import click
 
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
-from authgate.wiring import Verified, verify
 
 if TYPE_CHECKING:
     from typing import NoReturn
+
+    from authgate.wiring import Verified
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -23,6 +24,8 @@ config_option = click.option(
 
 def verified_or_exit(config_path: str | None) -> Verified:
     """Return the configuration, or tell every problem of it on standard error and exit with 78."""
+    from authgate.wiring import verify  # noqa: PLC0415 - healthcheck starts often and needs none of it
+
     try:
         return verify(load(config_path))
     except ConfigError as error:

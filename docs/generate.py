@@ -1,0 +1,146 @@
+"""Makes docs/configuration.md from the configuration's model and docs/reasons.md from the table of reasons.
+
+Run `make docs` after a change; tests/test_docs.py compares.
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from authgate.config.model import Config
+from authgate.core.identity import FIELDS
+from authgate.core.reasons import REASONS
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+DOCS = Path(__file__).parent
+_WORDS = {bool: "true \\| false", float: "number", int: "number", IPv4Network: "network", IPv6Network: "network"}
+
+_REASONS = """\
+# Reasons
+
+<!-- made by docs/generate.py: do not edit -->
+
+Every refusal has one reason. It stands in the log line, in the metric `authgate_decisions_total{reason=…}`, in the reply's
+`X-AuthGate-Reason` and in the problem+json that the client gets. `authgate explain` shows which check failed, and why.
+
+*Status* is what Traefik relays; nginx gets 403 in place of 400. *Fault* says who has to act: the client, the operator, or
+AuthGate itself.
+
+| Reason | Status | OAuth error | Fault | The client reads | What to do |
+|---|---|---|---|---|---|
+"""
+
+_CONFIGURATION = """\
+# Configuration
+
+<!-- made by docs/generate.py: do not edit -->
+
+AuthGate reads a YAML file (`--config FILE`, else `AUTHGATE_CONFIG`) and the environment. `authgate check` validates both and
+prints what they come to; `authgate check --schema` prints a JSON schema for editors. Every mistake is reported at once, with
+the setting, what is wrong and how to mend it; the exit code is 78.
+
+## Environment
+
+Without `issuers` in a file, the environment names the issuer:
+
+| Variable | Meaning |
+|---|---|
+| `JWT_SECRET` | The shared secret of HS256 tokens, at least 32 bytes. |
+| `BETTER_AUTH_SECRET` | The same, under Better Auth's name. If both are set they must be equal. |
+| `JWT_SECRET_FILE`, `BETTER_AUTH_SECRET_FILE` | A file with it; one newline at its end is not part of it. |
+| `AUTHGATE_AUDIENCE` | The accepted values of `aud`, separated by commas. Without it any passes, with a warning at start. |
+| `AUTHGATE_ISSUER` | The exact `iss`. Without it any passes. |
+
+Every other `AUTHGATE_*` variable sets the top-level setting of that name, over the file's; two underscores nest
+(`AUTHGATE_ADMIN__LISTEN`); lists are separated by commas or written as YAML (`[a, b]`). An unknown one is an error. The
+variables that Kubernetes sets for a Service named `authgate` are recognised and ignored.
+
+A rule of `headers` names one of: FIELDS; or `claims.<path>`, as `claims.org.id`.
+
+## Settings
+
+"""
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each generated page by its file name."""
+    return {"configuration.md": configuration(), "reasons.md": reasons()}
+
+
+def reasons() -> str:
+    """Return the page of all reasons for a refusal."""
+    rows = [
+        f"| `{reason}` | {row.status} | {row.oauth_error or ''} | {row.fault} | {row.text} | {row.mend} |\n"
+        for reason, row in REASONS.items()
+    ]
+    return _REASONS + "".join(rows)
+
+
+def configuration() -> str:
+    """Return the page of all settings."""
+    sections = [_CONFIGURATION.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)), _table(Config)]
+    sections += [f"\n### `{name}`\n\n{model.__doc__}\n\n{_table(model)}" for name, model in _models(Config)]
+    sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
+    return "".join(sections)
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = ["| Setting | Type | Default | Meaning |\n|---|---|---|---|\n"]
+    for name, info in model.model_fields.items():
+        description = " ".join((info.description or _nested(info.annotation).__doc__ or "").split())
+        rows.append(f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {description} |\n")
+    return "".join(rows)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = to_jsonable_python(info.get_default())
+    return "" if value is None else f"`{json.dumps(value)}`"
+
+
+def _models(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
+    """Return the models within *model*, each under the name of its setting."""
+    found = []
+    for name, info in model.model_fields.items():
+        inner = _nested(info.annotation)
+        if inner is not NoneType:
+            found.append((f"{name}[]" if get_origin(info.annotation) is list else name, inner))
+    return found
+
+
+def _nested(annotation: Any) -> Any:
+    """Return the model within *annotation*, or NoneType."""
+    candidates = (annotation, *get_args(annotation))
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), NoneType)
+
+
+def _type(annotation: Any) -> str:
+    """Return *annotation* in an operator's words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " \\| ".join(f"`{value}`" for value in arguments)
+    if origin is list:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict or _nested(annotation) is not NoneType:
+        return "mapping"
+    if hasattr(annotation, "__metadata__"):
+        return _type(arguments[0])
+    if arguments:
+        return " \\| ".join(dict.fromkeys(_type(argument) for argument in arguments if argument is not NoneType))
+    return _WORDS.get(annotation, "text")
+
+
+if __name__ == "__main__":
+    for file_name, text in pages().items():
+        (DOCS / file_name).write_text(text)
+        print(f"docs/{file_name}: {len(text.splitlines())} lines")
