@@ -143,13 +143,21 @@ def test_an_rsa_key_and_two_listed_rsa_algorithms_leave_open_which_one_it_is_for
 
 
 def der(tag: int, content: bytes) -> bytes:
-    return bytes([tag, 0x82]) + len(content).to_bytes(2, "big") + content
+    length = len(content)
+    return bytes([tag]) + (bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2, "big")) + content
+
+
+def rsa_pem(exponent: int) -> bytes:
+    modulus = private_key("RS256").public_key().public_numbers().n
+    numbers = b"".join(der(2, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in (modulus, exponent))
+    body = base64.encodebytes(der(0x30, numbers))
+    return b"-----BEGIN RSA PUBLIC KEY-----\n" + body + b"-----END RSA PUBLIC KEY-----\n"
+
+
+def test_an_rsa_key_with_an_odd_exponent_of_at_least_3_is_read() -> None:
+    assert jwk.from_pem(rsa_pem(3), ALL_ALGORITHMS).keys[0].algorithm == "RS256"
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 65536])
 def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(exponent: int) -> None:
-    modulus = private_key("RS256").public_key().public_numbers().n
-    numbers = b"".join(der(2, number.to_bytes(257, "big")) for number in (modulus, exponent))
-    body = base64.encodebytes(der(0x30, numbers))
-    pem = b"-----BEGIN RSA PUBLIC KEY-----\n" + body + b"-----END RSA PUBLIC KEY-----\n"
-    assert "no public key" in faults_of_pem(pem)
+    assert "no public key" in faults_of_pem(rsa_pem(exponent))

@@ -1,0 +1,172 @@
+"""What every adapter promises, whatever its proxy's protocol."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.adapters import ADAPTERS, Adapter, TrustedProxies, guarded_names
+from authgate.core.decision import Allow, Deny
+from authgate.core.errors import Unreadable
+from authgate.core.identity import Identity
+from authgate.core.reasons import REASONS, Reason
+
+if TYPE_CHECKING:
+    from authgate.core.request import Request
+
+TRUSTED = TrustedProxies(networks=(ip_network("10.0.0.0/8"),))
+EMITS = ("X-User-Id", "X-User-Roles")
+
+# How each proxy says: POST https://app.example.com:8443/a%2Fb?x=1
+SAYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "nginx": (("X-Original-Method", "POST"), ("X-Original-URL", "https://app.example.com:8443/a%2Fb?x=1")),
+    "traefik": (
+        ("X-Forwarded-Method", "POST"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "app.example.com:8443"),
+        ("X-Forwarded-Uri", "/a%2Fb?x=1"),
+    ),
+}
+every_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
+every_required_header = pytest.mark.parametrize(
+    ("adapter", "name"), [(ADAPTERS[adapter], name) for adapter, says in SAYS.items() for name, _ in says]
+)
+
+
+def read(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Request:
+    headers = CIMultiDict([pair for pair in SAYS[adapter.name] if pair[0] != without] + list(more))
+    return adapter.read(headers, TRUSTED, guarded_names(adapter.reads, EMITS))
+
+
+def refusal(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Unreadable:
+    with pytest.raises(Unreadable) as unreadable:
+        read(adapter, *more, without=without)
+    assert unreadable.value.reason is Reason.UNREADABLE_REQUEST
+    return unreadable.value
+
+
+def test_every_adapter_takes_part_in_this_suite() -> None:
+    assert set(SAYS) == set(ADAPTERS)
+    assert all(name == adapter.name for name, adapter in ADAPTERS.items())
+
+
+@every_adapter
+def test_the_clients_request_is_read(adapter: Adapter) -> None:
+    request = read(adapter, ("Cookie", "a=b"))
+    assert (request.method, request.scheme, request.host, request.port) == ("POST", "https", "app.example.com", 8443)
+    assert (request.path, request.query, request.adapter) == ("/a%2Fb", "x=1", adapter.name)
+    assert request.headers.getall("cookie", ()) == ["a=b"]
+
+
+@every_required_header
+def test_a_header_that_is_missing_is_refused_with_a_hint_for_the_operator(adapter: Adapter, name: str) -> None:
+    refused = refusal(adapter, without=name)
+    assert refused.detail == f"the header {name} is missing"
+    assert refused.hint
+
+
+@every_required_header
+def test_a_header_that_comes_twice_is_refused(adapter: Adapter, name: str) -> None:
+    value = dict(SAYS[adapter.name])[name]
+    assert refusal(adapter, (name.lower(), value)).detail == f"the header {name} came 2 times"
+
+
+@every_adapter
+def test_only_the_documented_headers_are_believed(adapter: Adapter) -> None:
+    others = [
+        ("Forwarded", "host=evil.example;proto=http"),
+        ("X-Forwarded-Prefix", "/public"),
+        ("X-Forwarded-Port", "1"),
+        ("X-Original-URI", "/public"),
+        ("X-HTTP-Method-Override", "GET"),
+        ("X-Real-IP", "6.6.6.6"),
+        ("Host", "evil.example"),
+        *((name, value) for other, says in SAYS.items() if other != adapter.name for name, value in says),
+    ]
+    plain, spoofed = read(adapter), read(adapter, *others)
+    fields = ("method", "scheme", "host", "port", "path", "query", "client_ip")
+    assert [getattr(plain, field) for field in fields] == [getattr(spoofed, field) for field in fields]
+
+
+@every_adapter
+def test_a_look_alike_of_any_guarded_header_is_refused(adapter: Adapter) -> None:
+    for name in (*adapter.reads, *EMITS, "Authorization", "Cookie"):
+        look_alike = name.replace("-", "_").lower()
+        if look_alike != name.lower():
+            assert "looks like" in refusal(adapter, (look_alike, "x")).detail
+
+
+@every_adapter
+@pytest.mark.parametrize("name", ["X_User-Id", "x-user_id", "X_USER_ROLES"])
+def test_a_partial_look_alike_is_refused(adapter: Adapter, name: str) -> None:
+    assert refusal(adapter, (name, "admin")).hint == "have the proxy drop header names with underscores"
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    "value", ["x-user-id", "close, X-User-Id", "authorization", "X_User_Roles", " keep-alive ,cookie "]
+)
+def test_connection_must_not_name_a_guarded_header(adapter: Adapter, value: str) -> None:
+    assert "Connection names" in refusal(adapter, ("Connection", value)).detail
+
+
+@every_adapter
+def test_other_underscores_and_connection_options_are_let_be(adapter: Adapter) -> None:
+    assert (
+        read(adapter, ("my_header", "x"), ("Connection", "close, Upgrade"), ("X-User-Id", "spoofed")).method == "POST"
+    )
+
+
+@every_adapter
+def test_the_client_address_is_read_from_the_right_past_trusted_proxies(adapter: Adapter) -> None:
+    request = read(adapter, ("X-Forwarded-For", "6.6.6.6, 203.0.113.7"), ("X-Forwarded-For", "10.0.0.2"))
+    assert request.client_ip == ip_address("203.0.113.7")
+
+
+IDENTITY = Identity(issuer="app", format="jwt", subject="user-1")
+
+
+@every_adapter
+def test_an_allow_is_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
+    headers = (("X-User-Id", "user-1"), ("X-User-Roles", ""))
+    reply = adapter.write(Allow(policy="default", identity=IDENTITY, headers=headers, checks=()))
+    assert (reply.status, reply.headers, reply.body) == (200, headers, b"")
+
+
+@every_adapter
+@pytest.mark.parametrize("reason", Reason)
+def test_a_refusal_is_worded_from_the_table_alone(adapter: Adapter, reason: Reason) -> None:
+    reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer="hunter2", hint="hunter2"))
+    headers = dict(reply.headers)
+    refusal = REASONS[reason]
+    assert reply.status in {refusal.status, 403 if refusal.status == 400 else refusal.status}
+    assert headers["X-AuthGate-Reason"] == reason.value
+    assert headers["Cache-Control"] == "no-store"
+    assert ("WWW-Authenticate" in headers) == (reply.status == 401)
+    assert ("Retry-After" in headers) == (reply.status == 503)
+    assert "hunter2" not in repr(reply)
+    assert all(value.isascii() and value.isprintable() for _, value in reply.headers)
+    assert len(reply.body) <= 4096
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    ("reason", "challenge"),
+    [
+        (Reason.NO_CREDENTIAL, 'Bearer realm="authgate"'),
+        (
+            Reason.EXPIRED,
+            'Bearer realm="authgate", error="invalid_token", error_description="The token has expired."',
+        ),
+        (
+            Reason.AMBIGUOUS_CREDENTIAL,
+            ('Bearer realm="authgate", error="invalid_request", '
+            'error_description="More than one credential was sent, and they disagree."'),
+        ),
+    ],
+)
+def test_a_challenge_says_what_rfc_6750_asks_for(adapter: Adapter, reason: Reason, challenge: str) -> None:
+    assert dict(adapter.write(Deny(reason=reason)).headers)["WWW-Authenticate"] == challenge

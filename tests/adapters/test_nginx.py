@@ -1,0 +1,74 @@
+"""nginx auth_request: its two headers, and the statuses that it passes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.adapters import TrustedProxies
+from authgate.adapters.nginx import NginxAdapter
+from authgate.core.decision import Deny
+from authgate.core.errors import Unreadable
+from authgate.core.reasons import REASONS, Reason
+
+if TYPE_CHECKING:
+    from authgate.core.request import Request
+
+
+def read(*headers: tuple[str, str]) -> Request:
+    return NginxAdapter().read(CIMultiDict(headers), TrustedProxies(networks=()), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme", "host", "port", "path", "query"),
+    [
+        ("http://app.example.com/", "http", "app.example.com", None, "/", ""),
+        ("https://APP.example.com:8443/a?b=c&d", "https", "app.example.com", 8443, "/a", "b=c&d"),
+        ("https://[::1]:8443//x/../y", "https", "[::1]", 8443, "//x/../y", ""),
+        (
+            "http://app.example.com/?u=http://evil.example/",
+            "http",
+            "app.example.com",
+            None,
+            "/",
+            "u=http://evil.example/",
+        ),
+    ],
+)
+def test_the_original_url_is_taken_apart(
+    url: str, scheme: str, host: str, port: int | None, path: str, query: str
+) -> None:
+    request = read(("X-Original-Method", "GET"), ("X-Original-URL", url))
+    assert (request.scheme, request.host, request.port, request.path, request.query) == (
+        scheme,
+        host,
+        port,
+        path,
+        query,
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["/a", "//app/a", "http:///a", "https://user@app/a", "https://a, https://b", "https://a/#b", "https://a/\\b"]
+)
+def test_an_original_url_that_could_be_read_in_two_ways_is_refused(url: str) -> None:
+    with pytest.raises(Unreadable):
+        read(("X-Original-Method", "GET"), ("X-Original-URL", url))
+
+
+def test_original_uri_alone_is_refused_with_the_lines_to_add_to_nginx() -> None:
+    with pytest.raises(Unreadable) as unreadable:
+        read(("X-Original-URI", "/a"))
+    assert "proxy_set_header X-Original-Method $request_method;" in unreadable.value.hint
+    assert "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;" in unreadable.value.hint
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_refusal_has_a_status_that_nginx_knows_and_no_body(reason: Reason) -> None:
+    reply = NginxAdapter().write(Deny(reason=reason))
+    assert reply.status == {400: 403}.get(REASONS[reason].status, REASONS[reason].status)
+    assert reply.status in {401, 403, 503}
+    assert reply.body == b""
+    assert "Content-Type" not in dict(reply.headers)
