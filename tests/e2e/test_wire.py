@@ -102,7 +102,24 @@ def test_a_cross_site_websocket_handshake_with_a_cookie_is_refused(stack: Stack)
     )
     token = mint(sound())
     assert stack.ask("/api/echo", cookie(token), *handshake, "Origin: https://evil.example").status == 403
-    assert stack.ask("/api/echo", cookie(token), *handshake, "Origin: https://app.example.com").status == 200
+    answer = stack.ask("/api/echo", cookie(token), *handshake, "Origin: https://app.example.com")
+    assert answer.status == 200
+    assert ["Upgrade", "websocket"] in answer.json["headers"], "the handshake reaches the upstream"
+
+
+def test_no_other_upgrade_reaches_the_upstream(stack: Stack) -> None:
+    """An upstream that speaks h2c would be talked to past the proxy."""
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+    answer = stack.ask("/api/echo", bearer(mint(sound())), *upgrade)
+    assert answer.status == 200
+    assert "upgrade" not in {name.lower() for name, _ in answer.json["headers"]}
+
+
+def test_repeated_headers_that_do_not_matter_do_no_harm(stack: Stack) -> None:
+    twice = ("User-Agent: a", "User-Agent: b", "Accept: x/y", "Accept: */*", "X-Own: 1", "X-Own: 2")
+    answer = stack.ask("/api/echo", bearer(mint(sound())), *twice)
+    # AuthGate's parser takes one User-Agent only: nginx is told to send one, Traefik does by itself.
+    assert answer.status == 200
 
 
 def test_the_strip_option_keeps_credentials_from_the_upstream(stack: Stack) -> None:
