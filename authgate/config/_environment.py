@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -153,6 +153,8 @@ def _annotation(path: list[str]) -> Any:  # noqa: ANN401 - a type of any form
 
 
 def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of any type
+    if get_origin(annotation) is Literal and text.isdecimal():
+        return int(text)  # the one thing that pydantic does not turn: a literal number
     if annotation is str or get_origin(annotation) not in {list, dict}:
         # pydantic turns "true" and "30" into what the setting needs.
         return text

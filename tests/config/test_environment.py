@@ -1,0 +1,179 @@
+"""Settings from the environment: AUTHGATE_* variables, and a start without a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate import wiring
+from authgate.config.load import load
+from tests.support.tokens import OTHER_SECRET, SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.config.load import Loaded
+    from authgate.core.errors import Problem
+
+GOOD = SECRET.decode()
+
+
+def started(**environ: str) -> Loaded:
+    """Return a start without a file and with JWT_SECRET; there must be nothing wrong with it."""
+    loaded = load(None, {"JWT_SECRET": GOOD, **environ})
+    assert loaded.problems == ()
+    return loaded
+
+
+def problem(**environ: str) -> Problem:
+    loaded = load(None, {"JWT_SECRET": GOOD, **environ})
+    assert len(loaded.problems) == 1, loaded.problems
+    return loaded.problems[0]
+
+
+def setting(loaded: Loaded, path: str) -> Any:
+    found: Any = loaded.config
+    for step in path.split("."):
+        found = getattr(found, step)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "path", "value"),
+    [
+        ("AUTHGATE_LISTEN", "0.0.0.0:8080", "listen", "0.0.0.0:8080"),
+        ("AUTHGATE_LOG__FORMAT", "json", "log.format", "json"),
+        ("AUTHGATE_LOG__ALLOWED", "true", "log.allowed", True),
+        ("AUTHGATE_LOG__ALLOWED", "0.25", "log.allowed", 0.25),
+        ("AUTHGATE_ADMIN__LISTEN", "[::1]:9", "admin.listen", "[::1]:9"),
+        ("AUTHGATE_LEEWAY_SECONDS", "0.5", "leeway_seconds", 0.5),
+        ("AUTHGATE_WORKERS", "1", "workers", 1),
+        ("AUTHGATE_CSRF__MODE", "off", "csrf.mode", "off"),
+        ("AUTHGATE_CSRF__ALLOWED_ORIGINS", "https://A.example, https://b.example,", "csrf.allowed_origins",
+         ["https://a.example", "https://b.example"]),
+        ("AUTHGATE_CSRF__ALLOWED_ORIGINS", '["https://a.example"]', "csrf.allowed_origins", ["https://a.example"]),
+        ("AUTHGATE_HEADERS", "{X-Id: subject}", "headers", {"X-Id": "subject"}),
+    ],
+)  # fmt: skip
+def test_a_variable_sets_a_value_and_two_underscores_nest(variable: str, text: str, path: str, value: Any) -> None:
+    assert setting(started(**{variable: text}), path) == value
+
+
+def test_lists_of_networks_and_places_may_come_from_the_environment() -> None:
+    loaded = started(AUTHGATE_TRUSTED_PROXIES="10.0.0.0/8,::1", AUTHGATE_CREDENTIALS="[{cookie: sid}]")
+    assert [str(network) for network in setting(loaded, "trusted_proxies")] == ["10.0.0.0/8", "::1/128"]
+    assert [place.cookie for place in setting(loaded, "credentials")] == ["sid"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "meant"),
+    [
+        ("AUTHGATE_LISEN", "x", "AUTHGATE_LISTEN"),
+        ("AUTHGATE_LOG__FORMT", "x", "AUTHGATE_LOG__FORMAT"),
+        ("AUTHGATE_LOG_FORMAT", "json", "AUTHGATE_LOG__FORMAT"),
+        ("AUTHGATE_TRUSTED_PROXY", "x", "AUTHGATE_TRUSTED_PROXIES"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_one_that_was_meant(variable: str, text: str, meant: str) -> None:
+    found = problem(**{variable: text})
+    assert (found.setting, found.what, found.mend) == (variable, "is not a setting", f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("variable", ["AUTHGATE_", "AUTHGATE_ZZZZZZZZ", "AUTHGATE_LISTEN__HOST", "AUTHGATE_LOG__"])
+def test_a_variable_like_no_setting_is_refused(variable: str) -> None:
+    assert problem(**{variable: "x"}).setting == variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AUTHGATE_PORT", "tcp://10.96.0.7:4190"),
+        ("AUTHGATE_PORT", "udp://[fd00::7]:4190"),
+        ("AUTHGATE_ADMIN_PORT", "tcp://10.96.0.8:4191"),
+        ("AUTHGATE_SERVICE_HOST", "10.96.0.7"),
+        ("AUTHGATE_SERVICE_PORT", "4190"),
+        ("AUTHGATE_SERVICE_PORT_HTTP", "4190"),
+        ("AUTHGATE_ADMIN_SERVICE_HOST", "10.96.0.8"),
+        ("AUTHGATE_PORT_4190_TCP", "tcp://10.96.0.7:4190"),
+        ("AUTHGATE_PORT_4190_TCP_ADDR", "10.96.0.7"),
+        ("AUTHGATE_PORT_4190_TCP_PORT", "4190"),
+        ("AUTHGATE_PORT_4190_TCP_PROTO", "tcp"),
+        ("AUTHGATE_ADMIN_PORT_4191_TCP_ADDR", "10.96.0.8"),
+    ],
+)
+def test_kubernetes_service_links_are_ignored(variable: str, text: str) -> None:
+    assert started(**{variable: text}).config == started().config
+
+
+@pytest.mark.parametrize("variable", ["AUTHGATE_PORT", "AUTHGATE_ADMIN_PORT"])
+def test_a_port_that_is_no_service_link_is_an_unknown_setting(variable: str) -> None:
+    assert problem(**{variable: "8080"}).what == "is not a setting"
+
+
+@pytest.mark.parametrize("text", ["[a", "[2026-13-45]", "[*hunter2]", "[!hunter2 x]"])
+def test_a_list_that_is_not_yaml_is_refused_without_being_quoted(text: str) -> None:
+    found = problem(AUTHGATE_TRUSTED_PROXIES=text)
+    assert found.setting == "AUTHGATE_TRUSTED_PROXIES"
+    assert found.what.startswith("is not valid YAML: ")
+    assert "hunter2" not in str(found)
+
+
+def test_repeated_keys_in_a_variable_are_refused() -> None:
+    assert "'X-A' occurs twice" in problem(AUTHGATE_HEADERS="{X-A: name, X-A: email}").what
+
+
+def test_a_whole_setting_beside_a_part_of_it_is_refused() -> None:
+    settings = [found.setting for found in load(None, {
+        "JWT_SECRET": GOOD, "AUTHGATE_LOG": "json", "AUTHGATE_LOG__FORMAT": "json"
+    }).problems]  # fmt: skip
+    assert settings == ["AUTHGATE_LOG__FORMAT", "log"]
+
+
+def test_a_start_without_an_audience_warns() -> None:
+    (warning,) = started().warnings
+    assert "any audience signed under JWT_SECRET" in warning
+    assert "AUTHGATE_AUDIENCE" in warning
+
+
+def test_a_start_with_audience_and_issuer_does_not_warn_and_checks_both() -> None:
+    loaded = started(AUTHGATE_AUDIENCE="api, web,", AUTHGATE_ISSUER="https://issuer.example")
+    (issuer,) = wiring.verify(loaded).snapshot.issuers
+    assert (issuer.audiences, issuer.issuer) == ({"api", "web"}, "https://issuer.example")
+    assert loaded.warnings == ()
+
+
+def test_an_audience_of_nothing_is_refused_and_not_taken_for_any() -> None:
+    assert problem(AUTHGATE_AUDIENCE=" , ").setting == "issuers[0].audiences"
+
+
+def test_better_auths_secret_is_a_secret_for_jwts_and_says_what_it_is_not() -> None:
+    loaded = load(None, {"BETTER_AUTH_SECRET": GOOD, "AUTHGATE_AUDIENCE": "api"})
+    assert loaded.problems == ()
+    assert loaded.issuers[0].secret == SECRET
+    assert "session cookies cannot be checked" in loaded.warnings[0]
+
+
+def test_both_secrets_may_be_set_if_they_are_one() -> None:
+    loaded = started(BETTER_AUTH_SECRET=GOOD)
+    assert [issuer.secret for issuer in loaded.issuers] == [SECRET]
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"])
+def test_a_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_bytes(OTHER_SECRET + b"\n")
+    loaded = load(None, {name: str(tmp_path / "secret")})
+    assert (loaded.problems, loaded.issuers[0].secret) == ((), OTHER_SECRET)
+
+
+def test_the_origin_is_the_environment() -> None:
+    assert started().origin == "environment"
+
+
+@pytest.mark.parametrize(
+    ("variable", "setting_of"), [("AUTHGATE_AUDIENCE", "audiences"), ("AUTHGATE_ISSUER", "issuer")]
+)
+def test_a_variable_for_a_start_without_a_file_is_refused_beside_one(variable: str, setting_of: str) -> None:
+    issuers = f"[{{name: a, preset: jwt, secret: '{GOOD}', audiences: any}}]"
+    (found,) = load(None, {"AUTHGATE_ISSUERS": issuers, variable: "x"}).problems
+    assert (found.setting, found.mend) == (variable, f"set `{setting_of}` of the issuer instead")
