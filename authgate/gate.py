@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from authgate.core.decide import decide
@@ -68,5 +69,6 @@ def bug_refusal(bug: Exception) -> Deny:
 
     The exception's own text is left out: it may quote a token or a claim.
     """
-    _log.error("internal error: %s", type(bug).__name__, exc_info=(type(bug), type(bug)(), bug.__traceback__))
+    trace = "".join(traceback.format_tb(bug.__traceback__))
+    _log.error("internal error: %s\nTraceback (most recent call last):\n%s", type(bug).__name__, trace.rstrip())
     return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))

@@ -115,7 +115,7 @@ def test_J4_a_key_in_the_header_is_neither_used_nor_fetched(kind: str) -> None:
     """CVE-2026-27962 (Authlib), CVE-2018-0114: the forger's own key in `jwk`, or at `jku`, was trusted."""
     forger = ed25519.Ed25519PrivateKey.generate()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
+        listener.settimeout(0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         payload = claims(iss=url)
         token = mint(payload, algorithm="Ed25519", key=forger, header=_header_keys(forger, url)[kind])

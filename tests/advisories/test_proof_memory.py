@@ -1,0 +1,140 @@
+"""What is remembered is good for the same token under the same configuration, and never outlives the token."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
+from authgate.core.decision import Allow, Deny
+from authgate.core.reasons import Reason
+from authgate.core.snapshot import Issuer
+from authgate.tokens import FORMATS, ProofMemo, jwk
+from tests.support.deciding import decide_now, decide_token, make_issuer, make_snapshot, request_with, secret_keys
+from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_pem
+
+
+class OtherFormat:
+    """A format of another name that reads the same tokens."""
+
+    name = "other"
+    recognises = FORMATS["jwt"].recognises
+    parse = FORMATS["jwt"].parse
+
+
+# Every setting that verification depends on, changed so that the token of `test_J22_…` would not be proven.
+TIGHTENED: dict[str, Any] = {
+    "name": "renamed",
+    "formats": (OtherFormat(),),
+    "issuer": "https://other.example",
+    "audiences": frozenset({"another-api"}),
+    "algorithms": frozenset({"HS384"}),
+    "required_claims": frozenset({"sub", "exp", "jti"}),
+    "token_types": frozenset({"at+jwt"}),
+    "keys": secret_keys(OTHER_SECRET),
+    "rivals": frozenset({"https://issuer.example"}),
+}
+
+
+def test_J22_every_setting_of_an_issuer_is_looked_at() -> None:
+    assert {field.name for field in fields(Issuer) if field.init} == TIGHTENED.keys()
+
+
+@pytest.mark.parametrize("setting", TIGHTENED)
+def test_J22_a_proof_is_not_found_under_another_configuration(setting: str) -> None:
+    """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), liboauth2 2026-06-03: the cache's key lacked issuer and rule."""
+    issuer = make_issuer()
+    tightened = replace(issuer, **{setting: TIGHTENED[setting]})
+    memo, token = ProofMemo(), mint()
+    assert isinstance(decide_token(token, make_snapshot(issuer, proofs=memo)), Allow)
+    digest = Credential(parts=(("token", UnverifiedToken(token)),), found_in="header:authorization").digest()
+    assert memo.recall(digest, issuer) is not None
+    assert memo.recall(digest, tightened) is None
+    assert memo.recall(digest, replace(issuer)) is not None
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("issuer", Reason.UNKNOWN_ISSUER),
+        ("audiences", Reason.WRONG_AUDIENCE),
+        ("algorithms", Reason.WRONG_ALGORITHM),
+        ("required_claims", Reason.MISSING_CLAIM),
+        ("token_types", Reason.WRONG_TYPE),
+        ("keys", Reason.BAD_SIGNATURE),
+    ],
+)
+def test_J22_a_remembered_token_is_refused_as_soon_as_the_configuration_refuses_it(
+    setting: str, reason: Reason
+) -> None:
+    memo, token = ProofMemo(), mint()
+    assert isinstance(decide_token(token, make_snapshot(make_issuer(), proofs=memo)), Allow)
+    tightened = make_snapshot(replace(make_issuer(), **{setting: TIGHTENED[setting]}), proofs=memo)
+    for _ in range(2):
+        decision = decide_token(token, tightened)
+        assert isinstance(decision, Deny)
+        assert decision.reason is reason
+
+
+def test_J22_removing_a_key_ends_what_it_proved() -> None:
+    both = public_pem("ES256") + public_pem("ES384")
+    allowed = frozenset({"ES256", "ES384"})
+    memo, token = ProofMemo(), mint(algorithm="ES384")
+    before = make_snapshot(make_issuer(jwk.from_pem(both, allowed)), proofs=memo)
+    after = before.with_issuer(before.issuers[0].with_keys(jwk.from_pem(public_pem("ES256"), allowed)))
+    assert isinstance(decide_token(token, before), Allow)
+    assert isinstance(decide_token(token, after), Deny)
+    assert isinstance(decide_token(token, before), Allow)
+
+
+def test_J22_the_times_of_a_remembered_token_are_judged_again() -> None:
+    snapshot = make_snapshot(leeway_seconds=0)
+    token = mint(claims(exp=int(NOW) + 60, nbf=int(NOW)))
+    outcomes = [decide_token(token, snapshot, NOW + later) for later in (0, 59.9, 60, 61, -1, 0)]
+    assert snapshot.proofs.hits == 5
+    reasons = [outcome.reason if isinstance(outcome, Deny) else None for outcome in outcomes]
+    assert reasons == [None, None, Reason.EXPIRED, Reason.EXPIRED, Reason.NOT_YET_VALID, None]
+
+
+def test_J22_csrf_is_judged_on_a_remembered_token_too() -> None:
+    snapshot = make_snapshot(places=(CookiePlace(name="access_token"),))
+    cookie = ("Cookie", f"access_token={mint()}")
+    assert isinstance(decide_now(request_with(cookie), snapshot), Allow)
+    from_elsewhere = request_with(cookie, ("Sec-Fetch-Site", "cross-site"), method="POST")
+    decision = decide_now(from_elsewhere, snapshot)
+    assert isinstance(decision, Deny)
+    assert decision.reason is Reason.CSRF
+    assert snapshot.proofs.hits == 1
+
+
+def test_J22_a_refusal_is_not_remembered_and_a_bad_token_finds_no_proof() -> None:
+    snapshot = make_snapshot()
+    good = mint()
+    assert isinstance(decide_token(good, snapshot), Allow)
+    header, payload, signature = good.split(".")
+    other = mint(claims(sub="admin")).split(".")
+    for bad in (f"{header}.{other[1]}.{signature}", f"{header}.{payload}.{other[2]}", good + "A", good[:-1]):
+        assert isinstance(decide_token(bad, snapshot), Deny)
+    assert snapshot.proofs.stored == snapshot.proofs.entries == 1
+
+
+def test_J22_parts_of_credentials_are_told_apart_by_their_lengths() -> None:
+    """The same bytes, divided otherwise, are another credential."""
+    divisions = [(("a", "bc"),), (("ab", "c"),), (("a", "b"), ("c", "")), (("a", ""), ("b", "c")), (("", "abc"),)]
+    digests = {
+        Credential(parts=tuple((n, UnverifiedToken(v)) for n, v in parts), found_in="cookie:x").digest()
+        for parts in divisions
+    }
+    assert len(digests) == len(divisions)
+
+
+def test_J22_the_memory_is_bounded() -> None:
+    memo = ProofMemo(max_bytes=100_000)
+    snapshot = make_snapshot(proofs=memo)
+    for number in range(100):
+        assert isinstance(decide_token(mint(claims(sub=f"user-{number}")), snapshot), Allow)
+    assert memo.stored == 100
+    assert 0 < memo.entries < 40
+    assert memo.bytes <= 100_000

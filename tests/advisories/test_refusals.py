@@ -1,0 +1,252 @@
+"""Every way of being refused ends in exactly the status that the proxy understands, and nothing fails open."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from authgate.adapters import ADAPTERS, TrustedProxies
+from authgate.answers import Answers
+from authgate.config.load import load
+from authgate.config.model import LogConfig
+from authgate.core.decision import Deny
+from authgate.core.errors import ConfigError, LookupFailed
+from authgate.core.reasons import REASONS, Reason
+from authgate.gate import Gate
+from authgate.metrics import Metrics
+from authgate.record import Recorder
+from authgate.server.http import AuthEndpoint
+from authgate.server.listener import listening
+from authgate.tokens import ProofMemo, jwk
+from authgate.wiring import verify
+from tests.support.deciding import ALL_ALGORITHMS, bearer, decide_token, make_issuer, make_snapshot
+from tests.support.serving import Served, bearer_line, exchange, fresh, head, serving
+from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROXIES = tuple(ADAPTERS)
+# contract.md, "Refusals, by proxy"; written out here, so that a slip in the table of reasons shows.
+STATUS = {
+    Reason.UNREADABLE_REQUEST: 400,
+    Reason.UNTRUSTED_PROXY: 403,
+    Reason.CSRF: 403,
+    Reason.HEADERS_TOO_LARGE: 403,
+    Reason.NO_POLICY: 403,
+    Reason.KEYS_UNAVAILABLE: 503,
+    Reason.INTERNAL_ERROR: 503,
+}
+
+FILE = """
+issuers:
+  - {{name: app, preset: jwt, secret_env: S, issuer: "https://app", audiences: [api]}}
+  - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api]}}
+"""
+APP = {"iss": "https://app", "aud": "api"}
+KEYS = {"iss": "https://keys", "aud": "api", "algorithm": "ES256"}
+
+
+def lines_for(reason: Reason) -> list[tuple[str, str]]:
+    """Return what a client sends to be refused for *reason*."""
+    token = fresh(**APP)
+    match reason:
+        case Reason.UNREADABLE_REQUEST:
+            return [("X_User_Id", "admin")]
+        case Reason.NO_CREDENTIAL:
+            return [("Authorization", "Basic dTpw")]
+        case Reason.AMBIGUOUS_CREDENTIAL:
+            return [("Cookie", f"access_token={token}; access_token={fresh(**APP, sub='other')}")]
+        case Reason.CSRF:
+            return [("Cookie", f"access_token={token}"), ("Sec-WebSocket-Key", "x"), ("Origin", "https://evil.example")]
+    return [bearer_line(_bad_token(reason))]
+
+
+def _bad_token(reason: Reason) -> str:
+    token = fresh(**APP)
+    return {
+        Reason.MALFORMED_TOKEN: token + ".",
+        Reason.UNKNOWN_ISSUER: fresh(iss="https://elsewhere"),
+        Reason.UNKNOWN_KEY: fresh(**KEYS, header={"kid": "unknown"}),
+        Reason.WRONG_ALGORITHM: fresh(**KEYS | {"algorithm": "HS256"}),
+        Reason.BAD_SIGNATURE: fresh(**APP, key=OTHER_SECRET),
+        Reason.EXPIRED: fresh(**APP, exp=1),
+        Reason.NOT_YET_VALID: fresh(**APP, nbf=9_999_999_999),
+        Reason.WRONG_AUDIENCE: fresh(**APP | {"aud": "web"}),
+        Reason.WRONG_TYPE: fresh(**APP, header={"typ": "logout+jwt"}),
+        Reason.MISSING_CLAIM: fresh(**APP, sub=None),
+        Reason.HEADERS_TOO_LARGE: fresh(**APP, name="n" * 9000),
+    }[reason]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    (tmp_path / "jwks.json").write_text(json.dumps(public_jwk("ES256", "k1")))
+    (tmp_path / "authgate.yaml").write_text(FILE.format(jwks=tmp_path / "jwks.json"))
+    return str(tmp_path / "authgate.yaml")
+
+
+NOT_BY_A_CLIENT = {Reason.UNTRUSTED_PROXY, Reason.NO_POLICY, Reason.KEYS_UNAVAILABLE, Reason.INTERNAL_ERROR}
+
+
+def assert_refused(proxy: str, reason: Reason, answer: Any) -> None:
+    status = STATUS.get(reason, 401)
+    assert answer.reason == reason.value
+    assert answer.status == (403 if (proxy, status) == ("nginx", 400) else status)
+    assert answer.status in ({401, 403, 503} if proxy == "nginx" else {400, 401, 403, 503})
+    assert len(answer.all("WWW-Authenticate")) == (answer.status == 401)
+    assert len(answer.all("Retry-After")) == (answer.status == 503)
+    assert not answer.all("X-User-Id")
+    if proxy == "nginx":
+        assert answer.body == b""
+    else:
+        assert answer.all("Content-Type") == ["application/problem+json"]
+        assert json.loads(answer.body)["status"] == answer.status
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in NOT_BY_A_CLIENT])
+async def test_J29_every_refusal_of_a_client_has_its_status(config: str, proxy: str, reason: Reason) -> None:
+    """liboauth2 2026-08, mod_oauth2#94: a rejected token ended in 500, or in no status at all."""
+    async with serving({"S": SECRET.decode()}, file=config) as served:
+        sound = [await served.ask(proxy, bearer_line(fresh(**APP)))]
+        sound += [await served.ask(proxy, bearer_line(fresh(**KEYS, header={"kid": "k1"})))]
+        answer = await served.ask(proxy, *lines_for(reason))
+    assert [answer.status for answer in sound] == [200, 200]
+    assert_refused(proxy, reason, answer)
+
+
+CANARY = "canary" * 3
+
+
+class Broken(ProofMemo):
+    """A memory with a bug, raising what needs more than a message to be made."""
+
+    def recall(self, *arguments: Any) -> Any:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, CANARY)
+
+
+class Silent:
+    """A source of keys that does not answer in time."""
+
+    def load(self) -> Any:
+        raise LookupFailed(Reason.KEYS_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("reason", sorted(NOT_BY_A_CLIENT))
+async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason) -> None:
+    keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "k1")).encode(), ALL_ALGORITHMS)
+    snapshot = make_snapshot(make_issuer(keys))
+    if reason is Reason.NO_POLICY:
+        snapshot = make_snapshot(make_issuer(keys), policies=())
+    if reason is Reason.INTERNAL_ERROR:
+        snapshot = make_snapshot(make_issuer(keys), proofs=Broken())
+    peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]
+    endpoint = AuthEndpoint(
+        gate=Gate(snapshot, Answers({"app": Silent()})),
+        trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
+        emits=("X-User-Id",),
+        recorder=Recorder(Metrics(ProofMemo()), LogConfig()),
+        unix_socket=False,
+    )
+    async with listening("127.0.0.1:0", endpoint) as address:
+        token = fresh(algorithm="ES256", header={"kid": "unknown"})
+        answer = await Served(None, address, "").ask(proxy, bearer_line(token))  # type: ignore[arg-type]
+    assert_refused(proxy, reason, answer)
+
+
+async def test_J29_a_bug_is_a_refusal_with_its_traceback_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the exception needs to be made; its text, which may quote a token, stays out."""
+    gate = Gate(make_snapshot(proofs=Broken()), Answers({}))
+    decision = await gate.decide(bearer(mint()))
+    assert isinstance(decision, Deny)
+    assert decision.reason is Reason.INTERNAL_ERROR
+    assert "UnicodeDecodeError" in caplog.text
+    assert "in recall" in caplog.text
+    assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("reason", list(Reason))
+def test_J29_what_an_adapter_writes_for_a_reason_is_never_a_success(proxy: str, reason: Reason) -> None:
+    reply = ADAPTERS[proxy].write(Deny(reason=reason))
+    assert reply.status in ({401, 403, 503} if proxy == "nginx" else {400, 401, 403, 503})
+    assert REASONS[reason].status == STATUS.get(reason, 401)
+
+
+MISSING = {
+    "no variable at all": {},
+    "an empty variable": {"JWT_SECRET": ""},
+    "a file that is not there": {"JWT_SECRET_FILE": "/nonexistent/secret"},
+    "a directory": {"JWT_SECRET_FILE": "/"},
+    "an empty file": {"JWT_SECRET_FILE": "/dev/null"},
+    "a secret in another variable": {"AUTH_SECRET": SECRET.decode()},
+    "a configuration that is not there": {"AUTHGATE_CONFIG": "/nonexistent.yaml"},
+    "an empty configuration": {"AUTHGATE_CONFIG": "/dev/null"},
+    "no issuer": {"AUTHGATE_ISSUERS": "[]"},
+}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_J32_a_missing_secret_refuses_the_start(kind: str) -> None:
+    """CVE-2026-54762 (Traefik), CVE-2026-27586 (Caddy): what could not be loaded let everybody in."""
+    with pytest.raises(ConfigError) as error:
+        verify(load(None, MISSING[kind]))
+    assert error.value.problems
+
+
+SOURCES = ["secret_file", "pem_file", "jwks_file", "secret_env"]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_J32_a_missing_key_of_one_issuer_refuses_the_whole_start(tmp_path: Path, source: str) -> None:
+    config = tmp_path / "authgate.yaml"
+    config.write_text(
+        "issuers:\n"
+        "  - {name: good, preset: jwt, audiences: any, secret_env: S}\n"
+        f"  - {{name: bad, preset: jwt, audiences: any, issuer: x, {source}: {tmp_path / 'missing'}}}\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        verify(load(str(config), {"S": SECRET.decode()}))
+    assert [problem.setting for problem in error.value.problems] == [f"issuers[1].{source}"]
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty", "no JSON", "no keys", "a private key", "directory"])
+async def test_J32_a_key_file_that_is_lost_later_keeps_the_last_good_keys(
+    config: str, tmp_path: Path, loss: str
+) -> None:
+    async with serving({"S": SECRET.decode()}, file=config) as served:
+        file = tmp_path / "jwks.json"
+        contents = {"empty": "", "no JSON": "<html>", "no keys": '{"keys": []}'}
+        file.unlink()
+        if loss == "directory":
+            file.mkdir()
+        elif loss != "gone":
+            file.write_text(contents.get(loss) or json.dumps(public_jwk("ES256", "k2", d="AQ")))
+        unknown = await served.ask("traefik", bearer_line(fresh(**KEYS, header={"kid": "k2"})))  # makes it look
+        known = await served.ask("traefik", bearer_line(fresh(**KEYS, header={"kid": "k1"})))
+        forged = await served.ask(
+            "traefik", bearer_line(fresh(**KEYS, key=ec.generate_private_key(ec.SECP256R1()), header={"kid": "k1"}))
+        )
+    assert (unknown.status, unknown.reason) == (401, "unknown_key")
+    assert known.status == 200
+    assert (forged.status, forged.reason) == (401, "bad_signature")
+
+
+def test_J32_an_issuer_without_keys_allows_nobody() -> None:
+    empty = make_issuer(jwk.KeySet(keys=()), algorithms=ALL_ALGORITHMS)
+    for algorithm in ("HS256", "ES256"):
+        decision = decide_token(mint(algorithm=algorithm), make_snapshot(empty))
+        assert isinstance(decision, Deny)
+        assert decision.reason is Reason.UNKNOWN_KEY
+
+
+async def test_J32_without_an_adapter_of_that_name_nothing_is_allowed(config: str) -> None:
+    async with serving({"S": SECRET.decode()}, file=config) as served:
+        for path in ("/auth/unknown", "/auth", "/auth/nginx/x", "/AUTH/NGINX", "//auth/nginx"):
+            lines = [("Host", "a"), bearer_line(fresh(**APP))]
+            assert (await exchange(served.auth, head(path, lines))).status == 404
