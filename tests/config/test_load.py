@@ -1,0 +1,182 @@
+"""The file: read strictly, laid under the environment, with its secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.config.load import MAX_FILE_BYTES, MAX_SECRET_BYTES, Loaded, load
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.core.errors import Problem
+
+GOOD = SECRET.decode()
+ISSUERS = f"issuers: [{{name: app, preset: jwt, secret: '{GOOD}', audiences: [api]}}]\n"
+
+
+def loaded(folder: Path, text: str | bytes, **environ: str) -> Loaded:
+    path = folder / "authgate.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load(str(path), environ)
+
+
+def problem(folder: Path, text: str | bytes, **environ: str) -> Problem:
+    """Return the first problem; what follows from an unusable file comes after it."""
+    found = loaded(folder, text, **environ).problems
+    assert found
+    return found[0]
+
+
+def test_the_example_of_the_contract_is_read(tmp_path: Path) -> None:
+    text = (
+        "listen: 127.0.0.1:4190\nadmin: {listen: 127.0.0.1:4191}\ntrusted_proxies: [127.0.0.0/8, '::1/128']\n"
+        "leeway_seconds: 30\ncredentials: [{header: Authorization}, {cookie: access_token}]\n"
+        "headers: {X-User-Id: subject, X-User-Email: email, X-User-Name: name, X-User-Roles: roles}\n"
+        "csrf: {mode: enforce, allowed_origins: []}\nlog: {format: json, allowed: false}\nworkers: 1\n"
+    )
+    found = loaded(tmp_path, ISSUERS + text)
+    assert (found.problems, found.warnings, found.origin) == ((), (), f"file {tmp_path / 'authgate.yaml'}")
+    defaults = load(None, {"JWT_SECRET": GOOD}).config
+    assert found.config is not None
+    assert defaults is not None
+    same = {"listen", "admin", "trusted_proxies", "leeway_seconds", "credentials", "headers", "csrf", "workers"}
+    assert found.config.model_dump(include=same) == defaults.model_dump(include=same)
+
+
+def test_the_file_may_be_named_by_authgate_config(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(ISSUERS + "listen: 127.0.0.1:1\n", encoding="utf-8")
+    found = load(None, {"AUTHGATE_CONFIG": str(tmp_path / "a.yaml")})
+    assert found.config is not None
+    assert (found.problems, found.config.listen) == ((), "127.0.0.1:1")
+
+
+def test_without_a_mapping_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", GOOD)
+    assert [issuer.secret for issuer in load().issuers] == [SECRET]
+
+
+def test_the_environment_lies_over_the_file_setting_by_setting(tmp_path: Path) -> None:
+    text = ISSUERS + "log: {format: text, allowed: true}\nlisten: 127.0.0.1:1\n"
+    config = loaded(tmp_path, text, AUTHGATE_LOG__FORMAT="json", AUTHGATE_CSRF__MODE="off").config
+    assert config is not None
+    assert (config.log.format, config.log.allowed, config.listen) == ("json", True, "127.0.0.1:1")
+    assert config.csrf.mode == "off"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "log: {format: json}\n", "issuers: []\n"])
+def test_a_file_without_issuers_leaves_them_to_the_environment(tmp_path: Path, text: str) -> None:
+    found = loaded(tmp_path, text, JWT_SECRET=GOOD)
+    assert (found.problems, [issuer.secret for issuer in found.issuers]) == ((), [SECRET])
+
+
+@pytest.mark.parametrize("mode", ["off", "'off'", "OFF", "false"])
+def test_a_bare_off_turns_csrf_off_as_documented(tmp_path: Path, mode: str) -> None:
+    config = loaded(tmp_path, ISSUERS + f"csrf: {{mode: {mode}}}\n").config
+    assert config is not None
+    assert config.csrf.mode == "off"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (ISSUERS + "listen: a:1\nlisten: b:2\n", "the key 'listen' occurs twice"),
+        (ISSUERS + "log:\n  format: json\n  format: text\n", "line 3, column 3: the key 'format' occurs twice"),
+        (ISSUERS + "headers: {X-A: name, X-A: email}\n", "the key 'X-A' occurs twice"),
+        (ISSUERS + ISSUERS, "the key 'issuers' occurs twice"),
+    ],
+)
+def test_repeated_keys_are_refused(tmp_path: Path, text: str, where: str) -> None:
+    assert where in problem(tmp_path, text).what
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secret: hunter2: x",
+        "secret: *hunter2",
+        "secret: !hunter2 x",
+        "secret: !h!hunter2 x",
+        "secret: 'hunter2",
+        'secret: "hunter2\\q"',
+        "secret: @hunter2",
+        "secret: %hunter2",
+        "secret: {hunter2",
+        "{secret: hunter2, secret: x}",
+        "\tsecret: hunter2",
+        "secret: hunter2\x07",
+        "secret: &hunter2 &hunter2 x",
+    ],
+)
+def test_a_line_that_is_not_yaml_is_located_and_never_quoted(tmp_path: Path, line: str) -> None:
+    found = problem(tmp_path, f"issuers:\n- name: app\n  {line}\n")
+    assert found.what.startswith("not valid YAML: ")
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize("text", ["log: !!map [a]\n", "at: 2026-13-45\n", "[" * 2_000])
+def test_yaml_that_cannot_be_built_is_a_problem_and_no_crash(tmp_path: Path, text: str) -> None:
+    assert problem(tmp_path, text).what.startswith("not valid YAML: ")
+
+
+@pytest.mark.parametrize("text", ["- a\n", "text", "42", "{1: a}", "{true: a}"])
+def test_a_document_that_is_no_mapping_of_settings_is_refused(tmp_path: Path, text: str) -> None:
+    assert problem(tmp_path, text).what == "not a mapping of settings"
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing", tmp_path):
+        found = load(str(path), {}).problems[0]
+        assert (found.setting, found.what.partition(":")[0]) == ("--config", f"cannot read {path}")
+    assert "decode" in problem(tmp_path, b"\xff\xfe").what
+    assert "longer than" in problem(tmp_path, b" " * (MAX_FILE_BYTES + 1)).what
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (SECRET, SECRET),
+        (SECRET + b"\n", SECRET),
+        (SECRET + b"\r\n", SECRET),
+        (SECRET + b"\n\n", SECRET + b"\n"),
+        (SECRET + b"\r", SECRET + b"\r"),
+        (SECRET + b" \n", SECRET + b" "),
+        (b"\n" + SECRET, b"\n" + SECRET),
+        (b"\xff\xfe\n", b"\xff\xfe"),
+    ],
+)
+def test_one_trailing_newline_of_a_secret_file_is_stripped_and_nothing_else(
+    tmp_path: Path, content: bytes, secret: bytes
+) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    text = f"issuers: [{{name: app, preset: jwt, secret_file: {tmp_path / 'secret'}, audiences: any}}]"
+    assert [issuer.secret for issuer in loaded(tmp_path, text).issuers] == [secret]
+
+
+def test_a_secret_file_has_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
+    text = f"issuers: [{{name: app, preset: jwt, secret_file: {tmp_path / 'secret'}, audiences: any}}]"
+    found = problem(tmp_path, text)
+    assert (found.setting, "longer than" in found.what) == ("issuers[0].secret_file", True)
+
+
+@pytest.mark.parametrize("text", ["issuers: {name: app}\n", "issuers: 5\n", "issuers: [5, app]\n"])
+def test_issuers_that_are_no_list_of_settings_are_refused(tmp_path: Path, text: str) -> None:
+    found = loaded(tmp_path, text)
+    assert (found.config, found.issuers) == (None, ())
+    assert all(one.setting.startswith("issuers") for one in found.problems)
+
+
+def test_the_environments_part_replaces_what_is_no_mapping_in_the_file(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ISSUERS + "log: text\n", AUTHGATE_LOG__FORMAT="json").config
+    assert config is not None
+    assert config.log.format == "json"
+
+
+def test_what_was_loaded_does_not_show_a_secret(tmp_path: Path) -> None:
+    found: Any = loaded(tmp_path, ISSUERS)
+    assert found.issuers[0].secret == SECRET
+    assert GOOD not in repr(found)
