@@ -1,0 +1,266 @@
+"""Who may import whom, and what may be done only in one place (docs/architecture.md, "Dependency rules")."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[1]
+FILES = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "authgate").rglob("*.py"))}
+PURE_MAX_LINES = 300
+
+WORLD = frozenset({"asyncio", "socket", "ssl", "os", "time", "random", "logging"})
+IO = WORLD | {"pathlib", "io", "subprocess", "threading", "multiprocessing", "urllib", "http", "tempfile", "secrets"}
+CRYPTO = frozenset({"jwt", "joserfc", "cryptography"})
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: the dotted *module*, and whether it is for the type checker alone."""
+
+    module: str
+    typing_only: bool
+
+    @property
+    def top(self) -> str:
+        return self.module.split(".")[0]
+
+    def within(self, *packages: str) -> bool:
+        return any(self.module == package or self.module.startswith(f"{package}.") for package in packages)
+
+
+def imports(source: str) -> Iterator[Import]:
+    """Yield every import of *source*; of `from a import b`, "a.b" where that is a module of ours."""
+    tree = ast.parse(source)
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, id(node) in guarded) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide where a name comes from"
+            module = node.module or ""
+            packages = [f"{module}.{alias.name}" for alias in node.names if _is_module(f"{module}.{alias.name}")]
+            yield from (Import(name, id(node) in guarded) for name in (packages or [module]))
+
+
+def _is_module(name: str) -> bool:
+    path = name.replace(".", "/")
+    return f"{path}.py" in FILES or f"{path}/__init__.py" in FILES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What files whose path begins with *where* may import: of AuthGate *ours*, and *others* by their top name.
+
+    *typing* names what of AuthGate they may besides name in annotations. *others* None: anything but *never*.
+    """
+
+    where: str
+    ours: tuple[str, ...]
+    typing: tuple[str, ...] = ()
+    others: frozenset[str] | None = None
+    never: frozenset[str] = frozenset()
+
+
+def _own(*names: str) -> tuple[str, ...]:
+    return tuple(f"authgate.{name}" for name in names)
+
+
+STDLIB = frozenset(sys.stdlib_module_names)
+
+RULES = (
+    Rule(where="authgate/core/", ours=_own("core"), others=STDLIB, never=WORLD),
+    Rule(where="authgate/tokens/", ours=_own("core", "tokens"), others=STDLIB | CRYPTO | {"cachetools"}, never=IO),
+    Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
+    Rule(where="authgate/keysources/", ours=_own("core", "tokens", "keysources"), never=CRYPTO),
+    Rule(where="authgate/answers.py", ours=_own("core", "keysources", "tokens.jwk"), never=CRYPTO | {"aiohttp"}),
+    Rule(where="authgate/gate.py", ours=_own("core", "answers"), never=CRYPTO | {"aiohttp"}),
+    Rule(
+        where="authgate/server/",
+        ours=_own("gate", "adapters", "core", "record", "server"),
+        typing=_own("wiring", "metrics"),
+        never=CRYPTO,
+    ),
+    Rule(where="authgate/", ours=("authgate",), never=frozenset()),
+)
+
+
+def import_faults(path: str, source: str) -> list[str]:
+    """Return what *source*, as the file *path*, imports against the rules."""
+    faults = []
+    rule = next(rule for rule in RULES if path.startswith(rule.where))
+    for found in imports(source):
+        if found.within("authgate"):
+            allowed = found.within(*rule.ours) or (found.typing_only and found.within(*rule.typing))
+        else:
+            allowed = found.top == "__future__" or (
+                found.top not in rule.never and (rule.others is None or found.top in rule.others)
+            )
+            allowed = allowed and (found.top not in CRYPTO or path.startswith("authgate/tokens/"))
+        if not allowed:
+            faults.append(f"{path} imports {found.module}")
+    return faults
+
+
+def _calls(source: str, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def _names(source: str, *names: str) -> bool:
+    """Say whether *source* uses one of *names* as an attribute, imports it, or names it."""
+    for node in ast.walk(ast.parse(source)):
+        used = {
+            ast.Attribute: lambda n: {n.attr},
+            ast.Name: lambda n: {n.id},
+            ast.ImportFrom: lambda n: {alias.name for alias in n.names} | {n.module},
+            ast.Import: lambda n: {alias.name for alias in n.names},
+        }.get(type(node), lambda _: set())(node)
+        if used & set(names):
+            return True
+    return False
+
+
+def _reads_environment(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}:
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            return bool({alias.name for alias in node.names} & {"environ", "getenv", "environb"})
+    return False
+
+
+def _configures_logging(source: str) -> bool:
+    handling = ("basicConfig", "dictConfig", "fileConfig", "addHandler", "removeHandler", "StreamHandler", "handlers")
+    return _names(
+        source, *handling, "FileHandler", "QueueHandler", "QueueListener", "logging.config", "logging.handlers"
+    )
+
+
+# What may be done only in one place: (what, how it is seen, where).
+ONLY_IN: tuple[tuple[str, Callable[[str], bool], str], ...] = (
+    ("makes an Allow", lambda source: _calls(source, "Allow"), "authgate/core/decide.py"),
+    ("makes an Identity", lambda source: _calls(source, "Identity"), "authgate/tokens/"),
+    ("reads the environment", _reads_environment, "authgate/config/load.py"),
+    ("configures logging", _configures_logging, "authgate/log.py"),
+    ("verifies with jwt.decode", lambda source: "jwt.decode(" in source or "PyJWKClient" in source, "nowhere"),
+    (
+        "imports wiring at run time",
+        lambda s: any(i.within("authgate.wiring") and not i.typing_only for i in imports(s)),
+        "authgate/cli/",
+    ),
+)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_file_imports_only_what_its_place_allows(path: str) -> None:
+    assert import_faults(path, FILES[path]) == []
+
+
+@pytest.mark.parametrize(("what", "seen", "place"), ONLY_IN, ids=[row[0] for row in ONLY_IN])
+def test_what_belongs_to_one_place_is_done_nowhere_else(what: str, seen: Callable[[str], bool], place: str) -> None:
+    doing = [path for path, source in FILES.items() if seen(source)]
+    assert [path for path in doing if not path.startswith(place)] == [], what
+    assert doing or place == "nowhere", f"nobody {what}: the test looks for the wrong thing"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.startswith("authgate/core/")])
+def test_the_core_is_small(path: str) -> None:
+    assert FILES[path].count("\n") < PURE_MAX_LINES
+
+
+def test_the_pure_packages_open_no_file() -> None:
+    for path, source in FILES.items():
+        if path.startswith(("authgate/core/", "authgate/tokens/", "authgate/adapters/")):
+            assert not _calls(source, "open"), path
+            assert not _calls(source, "print"), path
+
+
+def test_every_package_is_under_a_rule_of_its_own() -> None:
+    unruled = {path for path in FILES if next(rule for rule in RULES if path.startswith(rule.where)) is RULES[-1]}
+    outer = ("authgate/config/", "authgate/cli/", "authgate/wiring.py", "authgate/log.py", "authgate/metrics.py")
+    rest = {path for path in unruled if not path.startswith(outer)}
+    assert rest <= {"authgate/__init__.py", "authgate/__main__.py", "authgate/record.py"}
+
+
+PLANTED = [
+    ("authgate/core/x.py", "import time", "time"),
+    ("authgate/core/x.py", "import os.path", "os.path"),
+    ("authgate/core/x.py", "def f():\n    from asyncio import sleep", "asyncio"),
+    ("authgate/core/x.py", "if TYPE_CHECKING:\n    import logging", "logging"),
+    ("authgate/core/x.py", "from authgate.tokens import jwk", "authgate.tokens.jwk"),
+    ("authgate/core/x.py", "from authgate import gate", "authgate.gate"),
+    ("authgate/core/x.py", "if TYPE_CHECKING:\n    from authgate.gate import Gate", "authgate.gate"),
+    ("authgate/core/x.py", "from multidict import CIMultiDict", "multidict"),
+    ("authgate/tokens/x.py", "from authgate.adapters import ADAPTERS", "authgate.adapters"),
+    ("authgate/tokens/x.py", "import pathlib", "pathlib"),
+    ("authgate/tokens/x.py", "import aiohttp", "aiohttp"),
+    ("authgate/adapters/x.py", "from authgate.tokens.jwk import from_pem", "authgate.tokens.jwk"),
+    ("authgate/adapters/x.py", "import cryptography.x509", "cryptography.x509"),
+    ("authgate/keysources/x.py", "from authgate.server.http import AuthEndpoint", "authgate.server.http"),
+    ("authgate/keysources/x.py", "import jwt", "jwt"),
+    ("authgate/answers.py", "from authgate.tokens import jws", "authgate.tokens.jws"),
+    ("authgate/gate.py", "from authgate.keysources import FileSource", "authgate.keysources"),
+    ("authgate/gate.py", "from authgate.adapters import ADAPTERS", "authgate.adapters"),
+    ("authgate/server/x.py", "from authgate.wiring import App", "authgate.wiring"),
+    ("authgate/server/x.py", "from authgate.answers import Answers", "authgate.answers"),
+    ("authgate/server/x.py", "from authgate.config.model import Config", "authgate.config.model"),
+    ("authgate/cli/x.py", "from cryptography import x509", "cryptography"),
+    ("authgate/wiring.py", "import jwt.algorithms", "jwt.algorithms"),
+]
+
+
+@pytest.mark.parametrize(("path", "source", "module"), PLANTED)
+def test_a_planted_import_is_found(path: str, source: str, module: str) -> None:
+    assert import_faults(path, source) == [f"{path} imports {module}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("authgate/core/x.py", "import json\nfrom authgate.core.keys import Key\nfrom __future__ import annotations"),
+        ("authgate/tokens/x.py", "import jwt\nfrom cachetools import LRUCache\nfrom authgate.tokens import jws"),
+        ("authgate/answers.py", "from authgate.tokens.jwk import BadKey\nimport asyncio"),
+        ("authgate/server/x.py", "if TYPE_CHECKING:\n    from authgate.wiring import App"),
+    ],
+)
+def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
+    assert import_faults(path, source) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "source"),
+    [
+        ("makes an Allow", "decision = Allow(policy='x')"),
+        ("makes an Allow", "return decision.Allow(**fields)"),
+        ("makes an Identity", "identity = Identity(subject='x')"),
+        ("reads the environment", "import os\nhome = os.environ['HOME']"),
+        ("reads the environment", "import os\nhome = os.getenv('HOME')"),
+        ("reads the environment", "from os import environ"),
+        ("configures logging", "logging.basicConfig()"),
+        ("configures logging", "logging.getLogger().handlers = []"),
+        ("configures logging", "from logging.handlers import QueueHandler"),
+        ("verifies with jwt.decode", "jwt.decode(token, key)"),
+        ("imports wiring at run time", "from authgate.wiring import build"),
+    ],
+)
+def test_a_planted_deed_is_seen(what: str, source: str) -> None:
+    seen = next(seen for name, seen, _ in ONLY_IN if name == what)
+    assert seen(source)
+    assert not seen("import json\n\nx: Allow | Identity = json.loads('{}')\n_log = logging.getLogger(__name__)")
