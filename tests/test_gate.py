@@ -1,0 +1,138 @@
+"""The gate: drives a decision, swaps keys, and turns a bug into a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.answers import Answers
+from authgate.core.decision import Allow, Deny
+from authgate.core.errors import LookupFailed
+from authgate.core.reasons import Reason
+from authgate.gate import Gate, bug_refusal
+from authgate.keysources import FileSource, SecretSource
+from authgate.tokens import jwk
+from tests.support.deciding import ALL_ALGORITHMS, bearer, make_issuer, make_snapshot
+from tests.support.tokens import NOW, SECRET, claims, mint, public_jwk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_keys(path: Path, *members: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"keys": members}), encoding="utf-8")
+
+
+def gate_of(path: Path) -> Gate:
+    """Return a gate whose one issuer has the JWK Set at *path*, and no cooldown."""
+    source = FileSource(path=path, parse=jwk.from_jwks, allowed=ALL_ALGORITHMS)
+    issuer = make_issuer(source.load(), algorithms=ALL_ALGORITHMS)
+    return Gate(make_snapshot(issuer), Answers({"app": source}, cooldown_seconds=0), clock=lambda: NOW)
+
+
+def token(key_id: str, algorithm: str = "ES256") -> Any:
+    return bearer(mint(algorithm=algorithm, header={"kid": key_id}))
+
+
+def secret_gate(now: float = NOW) -> Gate:
+    source = SecretSource(secret=SECRET, allowed=frozenset({"HS256"}))
+    return Gate(make_snapshot(make_issuer(source.load())), Answers({"app": source}), clock=lambda: now)
+
+
+async def test_a_sound_token_is_allowed_at_the_gates_own_time() -> None:
+    assert isinstance(await secret_gate().decide(bearer(mint())), Allow)
+    late = await secret_gate(NOW + 1000).decide(bearer(mint()))
+    assert isinstance(late, Deny)
+    assert late.reason is Reason.EXPIRED
+
+
+async def test_a_replaced_file_of_keys_is_picked_up_when_a_token_names_a_new_key(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    write_keys(path, public_jwk("RS256", "old"))
+    gate = gate_of(path)
+    before = await gate.decide(token("new"))
+    assert isinstance(before, Deny)
+    assert before.reason is Reason.UNKNOWN_KEY
+    write_keys(path, public_jwk("ES256", "new"))
+    assert isinstance(await gate.decide(token("new")), Allow)
+    assert [key.key_id for key in gate.snapshot.issuers[0].keys.keys] == ["new"]
+
+
+async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_they_were_remembered(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "jwks.json"
+    write_keys(path, public_jwk("RS256", "old"))
+    gate = gate_of(path)
+    old = token("old", "RS256")
+    assert isinstance(await gate.decide(old), Allow)
+    write_keys(path, public_jwk("ES256", "new"))
+    assert isinstance(await gate.decide(token("new")), Allow)
+    decision = await gate.decide(old)
+    assert isinstance(decision, Deny)
+    assert decision.reason is Reason.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"keys":[]}', '{"keys":[{"kty":"oct"}]}', '{"keys":[{"key_ops":5}]}'])
+async def test_a_broken_file_leaves_the_good_keys(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "jwks.json"
+    write_keys(path, public_jwk("RS256", "old"))
+    gate = gate_of(path)
+    path.write_text(content, encoding="utf-8")
+    unknown = await gate.decide(token("new"))
+    assert isinstance(unknown, Deny)
+    assert unknown.reason is Reason.UNKNOWN_KEY
+    assert isinstance(await gate.decide(token("old", "RS256")), Allow)
+
+
+class Failing:
+    """Answers that fail as they are told to."""
+
+    def __init__(self, failure: BaseException) -> None:
+        self._failure = failure
+
+    async def newer_keys(self, issuer: str) -> None:
+        raise self._failure
+
+
+def failing_gate(failure: BaseException) -> Gate:
+    keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "old")).encode(), ALL_ALGORITHMS)
+    answers: Any = Failing(failure)
+    return Gate(make_snapshot(make_issuer(keys)), answers, clock=lambda: NOW)
+
+
+async def test_a_failed_lookup_is_refused_as_our_own_fault() -> None:
+    decision = await failing_gate(LookupFailed(Reason.KEYS_UNAVAILABLE, "silent")).decide(token("new"))
+    assert isinstance(decision, Deny)
+    assert (decision.reason, decision.detail) == (Reason.KEYS_UNAVAILABLE, "silent")
+
+
+async def test_a_bug_is_refused_and_loud_and_quotes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        decision = await failing_gate(ZeroDivisionError("hunter2")).decide(token("new"))
+    assert isinstance(decision, Deny)
+    assert (decision.reason, decision.detail) == (Reason.INTERNAL_ERROR, "ZeroDivisionError")
+    assert "internal error: ZeroDivisionError" in caplog.text
+    assert "Traceback" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_a_cancellation_is_not_swallowed() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await failing_gate(asyncio.CancelledError()).decide(token("new"))
+
+
+def test_a_bug_whose_type_cannot_be_made_without_arguments_is_still_refused() -> None:
+    bug = UnicodeDecodeError("utf-8", b"hunter2", 0, 1, "why")
+    assert bug_refusal(bug).reason is Reason.INTERNAL_ERROR
+
+
+async def test_many_users_at_once_each_get_their_own_identity() -> None:
+    gate = secret_gate()
+    subjects = [f"user-{number}" for number in range(200)]
+    decisions = await asyncio.gather(*(gate.decide(bearer(mint(claims(sub=subject)))) for subject in subjects))
+    assert [dict(decision.headers)["X-User-Id"] for decision in decisions if isinstance(decision, Allow)] == subjects
