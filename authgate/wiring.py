@@ -162,16 +162,16 @@ def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) 
 
 def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     """Say in one sentence what *issuer* accepts and what not."""
-    under = (
-        f"secret with fingerprint {secrets.fingerprint(entry.secret)}"
-        if entry.secret
-        else f"{len(issuer.keys.keys)} public key(s)"
-    )
+    names = "/".join(sorted({key.algorithm for key in issuer.keys.keys}))
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
+    if entry.secret is not None:
+        under = f"secret with fingerprint {secrets.fingerprint(entry.secret)}"
+    else:
+        under = f"{len(issuer.keys.keys)} public key(s)"
     return (
-        f"issuer {issuer.name} accepts {'/'.join(sorted({key.algorithm for key in issuer.keys.keys}))} JWTs with {iss} and {aud} "
-        f"under its {under}; opaque session cookies and encrypted tokens are not accepted"
+        f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
+        "opaque session cookies and encrypted tokens are not accepted"
     )
 
 

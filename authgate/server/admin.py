@@ -33,7 +33,10 @@ class AdminEndpoint:
         return web.Response(status=404, text="AuthGate's admin port has /healthz, /readyz and /metrics.\n")
 
     def _readyz(self) -> web.Response:
-        issuers = {issuer.name: {"keys": len(issuer.keys.keys)} for issuer in self._gate.snapshot.issuers}
-        ready = not self.draining and any(state["keys"] for state in issuers.values())
+        issuers = {
+            issuer.name: {"state": "ready" if issuer.keys.keys else "no keys", "keys": len(issuer.keys.keys)}
+            for issuer in self._gate.snapshot.issuers
+        }
+        ready = not self.draining and any(issuer["keys"] for issuer in issuers.values())
         body = {"ready": ready, "draining": self.draining, "issuers": issuers}
         return web.json_response(body, status=200 if ready else 503)

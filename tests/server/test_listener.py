@@ -212,7 +212,10 @@ async def test_the_admin_port_tells_health_readiness_and_metrics(app: App) -> No
 
         assert await get("/healthz") == (200, b"ok\n")
         status, body = await get("/readyz")
-        assert (status, json.loads(body)) == (200, {"ready": True, "draining": False, "issuers": {"jwt": {"keys": 1}}})
+        assert (status, json.loads(body)) == (
+            200,
+            {"ready": True, "draining": False, "issuers": {"jwt": {"state": "ready", "keys": 1}}},
+        )
         status, body = await get("/metrics")
         assert status == 200
         assert b"authgate_build_info{" in body
