@@ -11,7 +11,7 @@ ADA = Identity(issuer="app", format="jwt", subject="ada")
 BOB = Identity(issuer="app", format="jwt", subject="bob")
 ISSUER = make_issuer()
 # What a proof of an empty token weighs.
-ENTRY = 3072
+ENTRY = 1024
 
 
 def test_a_proof_is_found_for_the_same_credential_and_issuer() -> None:
@@ -44,9 +44,9 @@ def test_the_least_recently_used_proof_goes_first() -> None:
     assert (memo.entries, memo.bytes) == (2, 2 * ENTRY)
 
 
-def test_a_proof_weighs_its_token_four_times_and_one_that_does_not_fit_is_not_kept() -> None:
-    memo = ProofMemo(max_bytes=ENTRY + 400)
+def test_a_proof_weighs_its_token_nine_times_and_one_that_does_not_fit_is_not_kept() -> None:
+    memo = ProofMemo(max_bytes=ENTRY + 900)
     memo.remember(b"ada", ISSUER, ADA, 101)
     assert (memo.recall(b"ada", ISSUER), memo.stored) == (None, 0)
     memo.remember(b"ada", ISSUER, ADA, 100)
-    assert (memo.recall(b"ada", ISSUER), memo.bytes) == (ADA, ENTRY + 400)
+    assert (memo.recall(b"ada", ISSUER), memo.bytes) == (ADA, ENTRY + 900)

@@ -1,0 +1,141 @@
+"""The warm path stays short, and the memory of proofs stays within its bound. Counts, never times."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tracemalloc
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.core.decide import decide
+from authgate.core.decision import Allow
+from authgate.tokens import ProofMemo
+from tests.support.deciding import OUTPUTS, bearer, decide_token, make_snapshot
+from tests.support.tokens import NOW, claims, mint, sign_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.core.decision import Decision
+    from authgate.core.request import Request
+    from authgate.core.snapshot import Snapshot
+
+USER = claims(email="ada@example.com", name="Ada Lovelace", roles=["member", "editor"])
+
+# Calls of Python functions (a resumed generator counts again), with about a fifth of headroom over what CPython 3.11
+# makes; later versions make fewer. Whoever exceeds one has put work on every request: is it needed there?
+MAX_CALLS_OF_DECIDE = 65  # 54 with one issuer and four outputs
+MAX_CALLS_OF_READ = 17  # 13
+
+
+def called(action: Callable[[], object]) -> Counter[str]:
+    """Return how often each file's Python functions were called by *action*."""
+    files: Counter[str] = Counter()
+
+    def count(frame: Any, event: str, _arg: object) -> None:
+        if event == "call":
+            files[frame.f_code.co_filename] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        action()
+    finally:
+        sys.setprofile(before)
+    return files
+
+
+def decide_without_lookup(request: Request, snapshot: Snapshot) -> Decision:
+    """Return the decision; fail if it takes a lookup."""
+    steps = decide(request, snapshot, NOW)
+    try:
+        lookup = next(steps)
+    except StopIteration as done:
+        return done.value
+    pytest.fail(f"the warm path asked the world: {lookup}")
+
+
+def test_a_warm_decision_takes_few_calls_and_no_lookup() -> None:
+    token, snapshot = mint(USER), make_snapshot()
+    request = bearer(token)
+    assert isinstance(decide_without_lookup(request, snapshot), Allow)
+    files = called(lambda: decide_without_lookup(request, snapshot))
+    assert 0 < files.total() <= MAX_CALLS_OF_DECIDE, files
+
+
+def test_a_warm_decision_recalls_one_proof_and_verifies_no_signature() -> None:
+    token, memo = mint(USER), ProofMemo()
+    snapshot = make_snapshot(proofs=memo)
+    request = bearer(token)
+    cold = called(lambda: decide_without_lookup(request, snapshot))
+    assert (memo.hits, memo.stored) == (0, 1)
+    warm = called(lambda: decide_without_lookup(request, snapshot))
+    assert (memo.hits, memo.stored) == (1, 1)
+    assert any(file.endswith("tokens/jws.py") for file in cold)  # so its absence below means something
+    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_memo.py"}
+
+
+def test_reading_a_subrequest_takes_few_calls() -> None:
+    adapter, trusted = ADAPTERS["nginx"], TrustedProxies(networks=())
+    guarded = guarded_names(adapter.reads, [output.header for output in OUTPUTS])
+    headers = CIMultiDict(
+        [
+            ("X-Original-Method", "GET"),
+            ("X-Original-URL", "https://app.example.com/api/v1/tasks?page=2"),
+            ("X-Forwarded-For", "203.0.113.7"),
+            ("Authorization", f"Bearer {mint(USER)}"),
+        ]
+    )
+    adapter.read(headers, trusted, guarded)
+    files = called(lambda: adapter.read(headers, trusted, guarded))
+    assert 0 < files.total() <= MAX_CALLS_OF_READ, files
+
+
+# Payloads as issuers make them, of about 3,000 bytes as tokens but for the first: *i* tells users apart.
+PAYLOADS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "an ordinary user": lambda i: {},
+    "one long string": lambda i: {"picture": f"{i:08}" * 230},
+    "many permissions": lambda i: {"permissions": [f"tasks:{i % 100}:{j:03}" for j in range(110)]},
+    "many short roles": lambda i: {"roles": [f"{i % 10}{j:03}" for j in range(270)]},
+    "many scopes": lambda i: {"scope": " ".join(f"{i:05}{j:03}" for j in range(210))},
+    "many claims": lambda i: {f"claim{i % 100}{j}": f"v{i}" for j in range(100)},
+    "many numbers": lambda i: {"ids": [1000 + i + j for j in range(380)]},
+    "memberships": lambda i: {"orgs": [{"id": f"org-{i % 10}{j:03}", "role": "admin"} for j in range(55)]},
+    "roles of many clients": lambda i: {
+        "resource_access": {f"client{i}{j}": {"roles": ["view", "edit"]} for j in range(45)}
+    },
+}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_remembered_proofs_take_no_more_memory_than_they_count(payload: Callable[[int], dict[str, Any]]) -> None:
+    max_bytes = 512 * 1024
+    memo = ProofMemo(max_bytes)
+    snapshot = make_snapshot(proofs=memo)
+    tokens = [
+        sign_raw(
+            b'{"alg":"HS256","typ":"JWT"}',
+            json.dumps(USER | {"sub": f"user-{i}"} | payload(i), separators=(",", ":")).encode(),
+        )
+        for i in range(250)
+    ]
+    assert 200 < len(tokens[0]) < 3500
+    decide_token(tokens[0], snapshot)  # what is made once is made by now
+    gc.collect()
+    tracemalloc.start()
+    for token in tokens[1:]:
+        assert isinstance(decide_token(token, snapshot), Allow)
+        assert memo.bytes <= max_bytes
+    gc.collect()
+    taken, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert memo.stored == len(tokens)
+    assert memo.bytes > max_bytes * 0.9
+    assert memo.entries < len(tokens)  # some had to go
+    assert taken < memo.bytes * 1.05
