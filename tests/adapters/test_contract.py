@@ -163,8 +163,10 @@ def test_a_refusal_is_worded_from_the_table_alone(adapter: Adapter, reason: Reas
         ),
         (
             Reason.AMBIGUOUS_CREDENTIAL,
-            ('Bearer realm="authgate", error="invalid_request", '
-            'error_description="More than one credential was sent, and they disagree."'),
+            (
+                'Bearer realm="authgate", error="invalid_request", '
+                'error_description="More than one credential was sent, and they disagree."'
+            ),
         ),
     ],
 )

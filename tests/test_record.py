@@ -1,0 +1,189 @@
+"""What is logged and counted for a decision, and what never is."""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from authgate.config.model import LogConfig
+from authgate.core.decision import Allow, Check, Decision, Deny
+from authgate.core.identity import Identity
+from authgate.core.reasons import REASONS, Fault, Reason
+from authgate.core.request import make_request
+from authgate.metrics import Metrics
+from authgate.record import MAX_PATH_CHARACTERS, Recorder
+from authgate.tokens import ProofMemo
+
+ALLOW = Allow(
+    policy="default",
+    identity=Identity(issuer="app", format="jwt", subject="hunter2", claims={"password": "hunter2"}),
+    headers=(("X-User-Id", "hunter2"),),
+    checks=(),
+)
+
+
+def deny(reason: Reason = Reason.EXPIRED, hint: str = "") -> Deny:
+    check = Check("token", passed=False, detail="quoted claim")
+    return Deny(reason=reason, policy="default", issuer="app", checks=(check,), hint=hint)
+
+
+class Log:
+    """A recorder, and the lines that it has written."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture, **config: Any) -> None:
+        caplog.set_level(logging.INFO)
+        self.metrics = Metrics(ProofMemo())
+        self._recorder = Recorder(self.metrics, LogConfig(**config))
+        self._caplog = caplog
+
+    def record(self, decision: Decision, *headers: tuple[str, str], peer: str = "10.0.0.1", path: str = "/a") -> None:
+        request = make_request(
+            method="GET",
+            scheme="https",
+            authority="app.example.com",
+            target=f"{path}?token=hunter2",
+            headers=CIMultiDict(headers),
+            adapter="nginx",
+            client_ip=ip_address("203.0.113.7"),
+        )
+        self._recorder.record(
+            decision=decision, adapter="nginx", request=request, headers=request.headers, peer=peer, seconds=0.00123456
+        )
+
+    def record_unreadable(self, decision: Decision) -> None:
+        self._recorder.record(
+            decision=decision, adapter="nginx", request=None, headers=CIMultiDict(), peer="10.0.0.1", seconds=0.1
+        )
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [{"event": r.message, "level": r.levelname, **vars(r)["fields"]} for r in self._caplog.records]
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Log:
+    return Log(caplog)
+
+
+def test_a_refusal_is_one_line_with_what_happened(log: Log) -> None:
+    log.record(deny())
+    assert log.lines == [
+        {
+            "event": "deny",
+            "level": "INFO",
+            "reason": "expired",
+            "adapter": "nginx",
+            "policy": "default",
+            "issuer": "app",
+            "duration_ms": 1.235,
+            "peer": "10.0.0.1",
+            "method": "GET",
+            "host": "app.example.com",
+            "path": "/a",
+            "client_ip": "203.0.113.7",
+        }
+    ]
+
+
+def test_an_allowed_request_is_counted_and_not_logged(log: Log) -> None:
+    log.record(ALLOW)
+    log.record(ALLOW)
+    assert log.lines == []
+    counted = 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 2.0'
+    assert counted in log.metrics.exposition().decode()
+
+
+def test_an_allowed_request_is_logged_on_request_without_the_users_claims(caplog: pytest.LogCaptureFixture) -> None:
+    log = Log(caplog, allowed=True, details=True)
+    log.record(ALLOW)
+    assert [(line["event"], line["issuer"], line["level"]) for line in log.lines] == [("allow", "app", "INFO")]
+    assert "hunter2" not in str(log.lines)
+
+
+@pytest.mark.parametrize(("share", "logged"), [(0.0, 0), (1.0, 50), (False, 0), (True, 50)])
+def test_a_share_of_allowed_requests_is_logged(
+    caplog: pytest.LogCaptureFixture, *, share: float | bool, logged: int
+) -> None:
+    log = Log(caplog, allowed=share)
+    for _ in range(50):
+        log.record(ALLOW)
+    assert len(log.lines) == logged
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_refusal_is_counted_and_its_level_says_whose_fault_it_is(log: Log, reason: Reason) -> None:
+    log.record(deny(reason))
+    assert f'outcome="deny",policy="default",reason="{reason}"}} 1.0' in log.metrics.exposition().decode()
+    expected = "INFO" if REASONS[reason].fault is Fault.CLIENT else "WARNING"
+    assert [line["level"] for line in log.lines] == [expected]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCaptureFixture, reason: Reason) -> None:
+    Log(caplog).record(deny(reason))
+    Log(caplog, details=True).record(deny(reason))
+    lines = Log(caplog).lines
+    about_the_proxy = reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY}
+    assert ("detail" in lines[0]) is about_the_proxy
+    assert lines[1]["detail"] == "quoted claim"
+
+
+def test_the_operators_mistake_is_told_once_for_each_peer_and_reason_but_counted_always(log: Log) -> None:
+    for _ in range(3):
+        log.record(deny(Reason.UNTRUSTED_PROXY, hint="add it"))
+    log.record(deny(Reason.UNTRUSTED_PROXY), peer="10.0.0.2")
+    log.record(deny(Reason.NO_POLICY))
+    assert [(line["reason"], line["peer"]) for line in log.lines] == [
+        ("untrusted_proxy", "10.0.0.1"),
+        ("untrusted_proxy", "10.0.0.2"),
+        ("no_policy", "10.0.0.1"),
+    ]
+    assert log.lines[0]["mend"] == "add it"
+    assert 'reason="untrusted_proxy"} 4.0' in log.metrics.exposition().decode()
+
+
+def test_the_clients_mistakes_are_told_every_time(log: Log) -> None:
+    log.record(deny())
+    log.record(deny())
+    assert len(log.lines) == 2
+
+
+def test_the_query_is_never_logged_and_the_path_has_a_bound(log: Log) -> None:
+    log.record(deny(), path="/" + "a" * 1000)
+    assert len(log.lines[0]["path"]) == MAX_PATH_CHARACTERS
+    assert "hunter2" not in str(log.lines)
+
+
+def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
+    log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, hint="proxy_set_header"))
+    assert {"method", "host", "path", "client_ip"}.isdisjoint(log.lines[0])
+    assert log.lines[0]["mend"] == "proxy_set_header"
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_ids_that_correlate_lines_are_logged(log: Log) -> None:
+    log.record(deny(), ("X-Request-Id", "01J-abc.DEF_1"), ("traceparent", TRACE))
+    assert (log.lines[0]["request_id"], log.lines[0]["traceparent"]) == ("01J-abc.DEF_1", TRACE)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("X-Request-Id", "")],
+        [("X-Request-Id", "a b")],
+        [("X-Request-Id", "a\x1b[31m")],
+        [("X-Request-Id", "a" * 129)],
+        [("X-Request-Id", "a"), ("X-Request-Id", "b")],
+        [("traceparent", "x")],
+        [("traceparent", TRACE.upper())],
+    ],
+)
+def test_an_id_of_another_shape_is_left_out(log: Log, headers: list[tuple[str, str]]) -> None:
+    log.record(deny(), *headers)
+    assert {"request_id", "traceparent"}.isdisjoint(log.lines[0])

@@ -1,0 +1,170 @@
+"""The composition root: a configuration becomes issuers, places and headers; its announcement tells the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from authgate import wiring
+from authgate.config.load import load
+from authgate.core.credential import CookiePlace, HeaderPlace
+from authgate.core.decision import Allow, Deny
+from authgate.core.errors import ConfigError
+from authgate.core.reasons import Reason
+from authgate.tokens.secrets import fingerprint
+from tests.support.deciding import bearer, decide_now
+from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint, public_jwk, public_pem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.wiring import Verified
+
+
+def verified(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Verified:
+    entries = [{"name": "app", "preset": "jwt", "audiences": "any"} | issuer for issuer in issuers]
+    path = folder / "authgate.yaml"
+    path.write_text(yaml.safe_dump({"issuers": entries, **settings}), encoding="utf-8")
+    return wiring.verify(load(str(path), {}))
+
+
+def secret(**settings: Any) -> dict[str, Any]:
+    return {"secret": SECRET.decode()} | settings
+
+
+def key_file(folder: Path, setting: str, *algorithms: str) -> dict[str, Any]:
+    """Return an issuer's settings for a file of the tests' keys."""
+    path = folder / f"{setting}.keys"
+    if setting == "pem_file":
+        path.write_bytes(b"".join(public_pem(algorithm) for algorithm in algorithms))
+    else:
+        members = [public_jwk(algorithm, algorithm) for algorithm in algorithms]
+        path.write_text(json.dumps({"keys": members}), encoding="utf-8")
+    return {setting: str(path)}
+
+
+@pytest.mark.parametrize("setting", ["pem_file", "jwks_file"])
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES512", "Ed25519"])
+def test_a_file_of_public_keys_verifies_tokens(tmp_path: Path, setting: str, algorithm: str) -> None:
+    snapshot = verified(tmp_path, key_file(tmp_path, setting, algorithm)).snapshot
+    assert isinstance(decide_now(bearer(mint(algorithm=algorithm)), snapshot), Allow)
+    assert isinstance(decide_now(bearer(mint()), snapshot), Deny)
+
+
+def test_a_secret_verifies_tokens(tmp_path: Path) -> None:
+    snapshot = verified(tmp_path, secret()).snapshot
+    assert isinstance(decide_now(bearer(mint()), snapshot), Allow)
+    assert decide_now(bearer(mint(key=OTHER_SECRET)), snapshot).reason is Reason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "header", "reason"),
+    [
+        ({"audiences": ["api", "web"]}, {"aud": "web"}, {}, None),
+        ({"audiences": ["api"]}, {"aud": "web"}, {}, Reason.WRONG_AUDIENCE),
+        ({"audiences": ["api"]}, {}, {}, Reason.WRONG_AUDIENCE),
+        ({"issuer": "a"}, {"iss": "a"}, {}, None),
+        ({"issuer": "a"}, {"iss": "b"}, {}, Reason.UNKNOWN_ISSUER),
+        ({"required_claims": ["jti"]}, {"sub": None, "exp": None, "jti": "x"}, {}, None),
+        ({"required_claims": ["jti"]}, {}, {}, Reason.MISSING_CLAIM),
+        ({"token_types": ["application/X+JWT"]}, {}, {"typ": "x+jwt"}, None),
+        ({"token_types": ["x+jwt"]}, {}, {"typ": "JWT"}, Reason.WRONG_TYPE),
+        ({"algorithms": ["HS512"]}, {}, {}, Reason.WRONG_ALGORITHM),
+    ],
+)
+def test_each_setting_of_an_issuer_reaches_the_verification(
+    tmp_path: Path, settings: dict[str, Any], changes: dict[str, Any], header: dict[str, str], reason: Reason | None
+) -> None:
+    decision = decide_now(
+        bearer(mint(claims(**changes), header=header)), verified(tmp_path, secret(**settings)).snapshot
+    )
+    assert (decision.reason if isinstance(decision, Deny) else None) is reason
+
+
+def test_the_other_settings_reach_the_snapshot(tmp_path: Path) -> None:
+    snapshot = verified(
+        tmp_path,
+        secret(),
+        leeway_seconds=5,
+        credentials=[{"cookie": "sid"}, {"header": "X-Token"}],
+        headers={"X-Plan": "claims.plan"},
+        csrf={"mode": "enforce", "allowed_origins": ["https://a.example"]},
+    ).snapshot
+    assert snapshot.places == (CookiePlace(name="sid"), HeaderPlace(name="X-Token"))
+    assert [(output.header, output.source) for output in snapshot.outputs] == [("X-Plan", "claims.plan")]
+    assert snapshot.csrf is not None
+    assert (snapshot.leeway_seconds, snapshot.csrf.allowed_origins) == (5, {"https://a.example"})
+
+
+def test_csrf_protection_is_on_unless_it_is_turned_off(tmp_path: Path) -> None:
+    assert verified(tmp_path, secret()).snapshot.csrf is not None
+    assert verified(tmp_path, secret(), csrf={"mode": "off"}).snapshot.csrf is None
+
+
+def test_adding_an_issuer_changes_the_fingerprint_of_the_other(tmp_path: Path) -> None:
+    alone = verified(tmp_path, secret()).snapshot.issuers[0]
+    other = {"name": "two", "issuer": "b", "secret": OTHER_SECRET.decode()}
+    beside = verified(tmp_path, secret(), other).snapshot.issuers[0]
+    assert (beside.rivals, alone.rivals) == ({"b"}, frozenset())
+    assert alone.fingerprint != beside.fingerprint
+
+
+def test_the_announcement_says_what_is_accepted_under_which_secret_and_not_the_secret(tmp_path: Path) -> None:
+    found = verified(tmp_path, secret(issuer="https://issuer.example", audiences=["web", "api"]))
+    (told,) = found.announcements
+    assert told == (
+        "issuer app accepts HS256 JWTs with iss https://issuer.example and aud api or web under its secret with "
+        f"fingerprint {fingerprint(SECRET)}; opaque session cookies and encrypted tokens are not accepted"
+    )
+    assert found.fingerprints == {"app": fingerprint(SECRET)}
+    assert SECRET.decode() not in repr(found)
+
+
+def test_the_announcement_of_public_keys_counts_them_and_names_the_algorithms_that_they_are_for(tmp_path: Path) -> None:
+    found = verified(tmp_path, key_file(tmp_path, "jwks_file", "RS256", "ES256"))
+    assert "accepts ES256/RS256 JWTs with any iss and any aud under its 2 public key(s)" in found.announcements[0]
+    assert found.fingerprints == {}
+
+
+def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [public_jwk("ES256", "a"), {"kty": "AKP", "kid": "b"}]}), encoding="utf-8")
+    (warning,) = verified(tmp_path, {"jwks_file": str(path)}).warnings
+    assert warning.startswith("issuer app leaves out key 'b': key type 'AKP'")
+
+
+def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:
+    source = verified(tmp_path, key_file(tmp_path, "pem_file", "ES256")).sources["app"]
+    before = source.load()
+    key_file(tmp_path, "pem_file", "ES384")
+    assert [key.algorithm for key in before.keys + source.load().keys] == ["ES256", "ES384"]
+
+
+@pytest.mark.parametrize("kind", ["pem_file", "jwks_file"])
+def test_a_key_file_over_64_kib_is_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "keys").write_bytes(b" " * 70_000)
+    with pytest.raises(ConfigError, match="it is 65537 bytes long, over 65536"):
+        verified(tmp_path, {kind: str(tmp_path / "keys")})
+
+
+async def test_what_is_built_serves_the_verified_configuration() -> None:
+    found = wiring.verify(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
+    app = wiring.build(found)
+    assert app.config is found.config
+    assert app.gate.snapshot is found.snapshot
+    # The built gate reads the real clock: one token expired in 1970, the other is good until 2242.
+    expired = await app.gate.decide(bearer(mint({"sub": "u", "exp": 1})))
+    assert isinstance(expired, Deny)
+    assert expired.reason is Reason.EXPIRED
+    assert isinstance(await app.gate.decide(bearer(mint({"sub": "u", "exp": 2**33}))), Allow)
+
+
+def test_a_configuration_with_problems_is_never_verified() -> None:
+    loaded = load(None, {"JWT_SECRET": SECRET.decode()})
+    assert wiring.verify(loaded).config is loaded.config
+    with pytest.raises(ConfigError):
+        wiring.verify(dataclasses.replace(loaded, config=None))
