@@ -69,7 +69,8 @@ def is_asymmetric_key(secret: bytes) -> bool:
 
 def _forms(secret: bytes) -> Iterator[bytes]:
     stripped = secret.strip().removeprefix(b"\xef\xbb\xbf").strip()
-    yield secret
+    # DER may end in a line break by chance, and one at the end of a secret's file was taken off before this.
+    yield from (secret + ending for ending in (b"", b"\n", b"\r", b"\r\n"))
     yield stripped
     compact = b"".join(stripped.split())
     padding = b"=" * (-len(compact) % 4)

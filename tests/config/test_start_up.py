@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authgate import wiring
@@ -87,9 +88,11 @@ def test_a_secret_that_is_a_public_key_is_refused(name: str, encoding: str) -> N
     only(found, f"issuers[0].secret_env ({name})", "anybody who has the public key could sign")
 
 
-@pytest.mark.parametrize("padding", [b"", b"\n"])
-def test_a_secret_file_that_is_a_public_key_in_der_is_refused(tmp_path: Path, padding: bytes) -> None:
-    der = private_key("ES256").public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+@pytest.mark.parametrize("padding", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [b"xx", b"x\n", b"x\r", b"\r\n", b"\n\n"])
+def test_a_secret_file_that_is_a_public_key_in_der_is_refused(tmp_path: Path, padding: bytes, last: bytes) -> None:
+    public = Ed25519PublicKey.from_public_bytes(bytes(range(30)) + last)
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "secret").write_bytes(der + padding)
     found = problems(JWT_SECRET_FILE=str(tmp_path / "secret"))
     assert any("anybody who has the public key could sign" in problem.what for problem in found)
