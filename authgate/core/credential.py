@@ -45,7 +45,7 @@ class Credential:
         hasher = hashlib.sha256()
         for part in self.parts:
             for text in part:
-                encoded = text.encode("utf-8", "surrogateescape")
+                encoded = text.encode("utf-8", "surrogatepass")  # takes lone surrogates of every kind
                 hasher.update(b"%d:%b" % (len(encoded), encoded))
         return hasher.digest()
 

@@ -80,14 +80,19 @@ async def exchange(address: str, raw: bytes) -> Answer:
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(raw)
-        answer_head = await reader.readuntil(b"\r\n\r\n")
-        status_line, *lines = answer_head.decode("ascii").split("\r\n")[:-2]
-        headers = [(name, value.removeprefix(" ")) for name, _, value in (line.partition(":") for line in lines)]
-        length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
-        return Answer(int(status_line.split()[1]), answer_head, headers, await reader.readexactly(length))
+        return await read_answer(reader)
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """Return the next answer on a connection."""
+    answer_head = await reader.readuntil(b"\r\n\r\n")
+    status_line, *lines = answer_head.decode("ascii").split("\r\n")[:-2]
+    headers = [(name, value.removeprefix(" ")) for name, _, value in (line.partition(":") for line in lines)]
+    length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+    return Answer(int(status_line.split()[1]), answer_head, headers, await reader.readexactly(length))
 
 
 def fresh(**changes: Any) -> str:
