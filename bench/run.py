@@ -49,22 +49,46 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A running server, listening at *port* of the loopback interface."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it has taken so far; waiting for other programs is not in it."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime: proc(5)
+
+    def peak_mib(self) -> float:
+        """Return the most memory that it has ever held, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """What wrk saw in one run of one load."""
+    """What wrk saw in one run of one load, and the processor time that the server took for one request."""
 
     requests_per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over all rounds of one load; *ratios* are AuthGate's req/s over the bare server's, one for each round."""
+    """Medians over all rounds of one load; *ratios* are AuthGate's req/s over the bare server's, one for each round.
+
+    *cpu_us* is the server's processor time for one request.
+    """
 
     load: str
     requests_per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float
     ratios: tuple[float, ...]
 
 
@@ -101,12 +125,12 @@ def main() -> None:
             told = f"round {number} of {options.rounds}" if number else "warming up"
             print(told, end="\r", file=sys.stderr, flush=True)
             for load in loads:
-                port = authgate_port if load.to_authgate else bare_port
-                seen = drive(load, port, cores[1], options.seconds if number else 1)
+                server = authgate if load.to_authgate else bare
+                seen = drive(load, server, cores[1], options.seconds if number else 1)
                 if number:
                     rounds[load.name].append(seen)
         results = [summary(name, seen, rounds[loads[0].name]) for name, seen in rounds.items()]
-        memory = {"AuthGate": peak_mib(authgate), "bare aiohttp": peak_mib(bare)}
+        memory = {"AuthGate": authgate.peak_mib(), "bare aiohttp": bare.peak_mib()}
     if options.json:
         print(json.dumps({"results": [asdict(result) for result in results], "peak_mib": memory}, indent=2))
     else:
@@ -162,10 +186,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(
-    command: Sequence[str], port: int, core: int, log: TextIO, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command*, pinned to *core* and logging to *log*, until the context ends; it listens at *port* by then."""
+def running(command: Sequence[str], port: int, core: int, log: TextIO, **environment: str) -> Iterator[Server]:
+    """Run the server *command*, pinned to *core* and logging to *log*, until the context ends; wait for its *port*."""
     inherited = {name: value for name, value in os.environ.items() if "AUTH" not in name and "SECRET" not in name}
     process = subprocess.Popen(
         ["taskset", "--cpu-list", str(core), *command], env=inherited | environment, stdout=log, stderr=log
@@ -176,7 +198,7 @@ def running(
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"bench: {' '.join(command[:3])} did not start:\n{Path(log.name).read_text()}")
             time.sleep(0.05)
-        yield process
+        yield Server(process, port)
     finally:
         process.terminate()
         process.wait(START_SECONDS)
@@ -208,18 +230,25 @@ def warm(port: int, loads: Sequence[Load]) -> dict[str, str]:
     return {name: value for name, value in first.items() if name.lower() not in OF_AIOHTTP}
 
 
-def drive(load: Load, port: int, core: int, seconds: int) -> Round:
-    """Return what wrk, pinned to *core*, sees at *port* under *load*; every reply must have the load's status."""
+def drive(load: Load, server: Server, core: int, seconds: int) -> Round:
+    """Return what wrk, pinned to *core*, sees of *server* under *load*; every reply must have the load's status."""
     command = [
         *("taskset", "--cpu-list", str(core), "wrk", "--threads", "1", "--connections", str(CONNECTIONS)),
-        *("--duration", f"{seconds}s", "--script", str(HERE / "subrequests.lua"), f"http://127.0.0.1:{port}"),
+        *("--duration", f"{seconds}s", "--script", str(HERE / "subrequests.lua"), f"http://127.0.0.1:{server.port}"),
         *("--", str(load.tokens)),
     ]
+    cpu_before = server.cpu_seconds()
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    cpu_seconds = server.cpu_seconds() - cpu_before
     seen = json.loads(told.splitlines()[-1])
     if seen["failures"] or seen["refusals"] != (seen["replies"] if load.status >= 400 else 0):
         sys.exit(f"bench: not every reply to {load.name!r} was a {load.status}: {seen}")
-    return Round(seen["replies"] / seen["microseconds"] * 1e6, seen["p50"] / 1000, seen["p99"] / 1000)
+    return Round(
+        requests_per_second=seen["replies"] / seen["microseconds"] * 1e6,
+        p50_ms=seen["p50"] / 1000,
+        p99_ms=seen["p99"] / 1000,
+        cpu_us=cpu_seconds / seen["replies"] * 1e6,
+    )
 
 
 def summary(name: str, rounds: Sequence[Round], bare: Sequence[Round]) -> Result:
@@ -229,29 +258,24 @@ def summary(name: str, rounds: Sequence[Round], bare: Sequence[Round]) -> Result
         requests_per_second=median(one.requests_per_second for one in rounds),
         p50_ms=median(one.p50_ms for one in rounds),
         p99_ms=median(one.p99_ms for one in rounds),
+        cpu_us=median(one.cpu_us for one in rounds),
         ratios=tuple(
             one.requests_per_second / other.requests_per_second for one, other in zip(rounds, bare, strict=True)
         ),
     )
 
 
-def peak_mib(process: subprocess.Popen[bytes]) -> float:
-    """Return the most memory that *process* has ever held, in MiB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
-
-
 def show(results: Sequence[Result], memory: dict[str, float], options: argparse.Namespace) -> None:
     """Print *results* and *memory* as tables."""
     print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections, one core a server.\n")
-    print(f"{'':28}{'of bare':>8}{'(min - max)':>15}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    print(f"{'':28}{'of bare':>8}{'(min - max)':>15}{'CPU us':>9}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for result in results:
         spread = f"({min(result.ratios):.2f} - {max(result.ratios):.2f})"
         print(
             f"{result.load:28}{median(result.ratios):8.2f}{spread:>15}"
-            f"{result.requests_per_second:9,.0f}{result.p50_ms:9.2f}{result.p99_ms:9.2f}"
+            f"{result.cpu_us:9.0f}{result.requests_per_second:9,.0f}{result.p50_ms:9.2f}{result.p99_ms:9.2f}"
         )
+    print("\nof bare: req/s over the bare server's in the same round. CPU us: processor time for one request.")
     print(f"\n{'peak memory':28}{'MiB':>8}")
     for name, mib in memory.items():
         print(f"{name:28}{mib:8.0f}")
