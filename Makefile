@@ -11,7 +11,7 @@ run: $(VENV)/installed           ## the task service, AuthGate and Traefik on th
 	@$(BIN)/python deploy/demo.py
 
 test: $(VENV)/installed nginx    ## everything, real proxies included
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

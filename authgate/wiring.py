@@ -112,7 +112,8 @@ def build(verified: Verified) -> App:
 
 
 def _allowed(entry: ReadIssuer) -> frozenset[str]:
-    return algorithms.fully_specified(entry.config.algorithms or algorithms.ALGORITHMS)
+    names = entry.config.algorithms
+    return algorithms.fully_specified(names) if names else algorithms.ALL_ALGORITHMS
 
 
 def _source(entry: ReadIssuer) -> KeySource | None:
@@ -131,9 +132,10 @@ def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeyS
     except jwk.BadKey as error:
         mend = "generate one: openssl rand -base64 48" if entry.secret is not None else "replace the key"
         problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
-        problems.append(Problem(setting=setting, what=f"cannot read it: {error.strerror}", mend=mend))
+        what = f"cannot read it: {getattr(error, 'strerror', None) or error}"
+        problems.append(Problem(setting=setting, what=what, mend=mend))
     return None
 
 

@@ -27,6 +27,7 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_LINK_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
+_SECRETS = ("JWT_SECRET", "BETTER_AUTH_SECRET", "JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE")
 _FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _LATER = {
     "AUTH_SECRET": "Auth.js session cookies cannot be read by this version",
@@ -79,35 +80,20 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
 
 def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     """Return the issuer that JWT_SECRET or BETTER_AUTH_SECRET (or their _FILE forms) stand for."""
-    problems: list[Problem] = []
-    variables = [
-        variable
-        for name in ("JWT_SECRET", "BETTER_AUTH_SECRET")
-        for variable in (name, f"{name}_FILE")
-        if environ.get(variable)
-    ]
-    secrets = {name: environ[name] for name in ("JWT_SECRET", "BETTER_AUTH_SECRET") if environ.get(name)}
-    if len(variables) > 1 and not (set(variables) == set(secrets) and len(set(secrets.values())) == 1):
-        different = set(variables) == set(secrets)
-        what = "are both set and different" if different else "are set at once"
-        mend = (
-            "they must be one secret: copy the one that signs your tokens to both" if different else "keep one of them"
-        )
-        problems.append(Problem(setting=" and ".join(variables), what=what, mend=mend))
-    if not variables:
+    set_ones = [name for name in _SECRETS if environ.get(name)]
+    if not set_ones:
         present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
-        present += [f"{name} is set, but empty" for name in ("JWT_SECRET", "BETTER_AUTH_SECRET") if name in environ]
+        present += [f"{name} is set, but empty" for name in _SECRETS if name in environ]
         what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
-        problems.append(Problem(setting="issuers", what=what, mend=_HOW_TO_START))
-        return EnvironmentIssuers(issuers=[], problems=tuple(problems), warnings=())
+        problem = Problem(setting="issuers", what=what, mend=_HOW_TO_START)
+        return EnvironmentIssuers(issuers=[], problems=(problem,), warnings=())
+    variable = set_ones[0]
+    is_file = variable.endswith("_FILE")
     audience = environ.get("AUTHGATE_AUDIENCE")
-    variable = variables[0]
     issuer: Raw = {
         "name": "jwt",
         "preset": "jwt",
-        ("secret_file" if variable.endswith("_FILE") else "secret_env"): (
-            environ[variable] if variable.endswith("_FILE") else variable
-        ),
+        **({"secret_file": environ[variable]} if is_file else {"secret_env": variable}),
         "audiences": [one.strip() for one in audience.split(",") if one.strip()] if audience else "any",
         "issuer": environ.get("AUTHGATE_ISSUER") or None,
     }
@@ -117,12 +103,25 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
             f"tokens for any audience signed under {variable} pass: "
             "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
         )
-    if "BETTER_AUTH_SECRET" in variable:
+    if any(name.startswith("BETTER_AUTH") for name in set_ones):
         warnings.append(
             "Better Auth's session cookies cannot be checked by this version, "
             "only JWTs signed with HS256 under its secret"
         )
-    return EnvironmentIssuers(issuers=[issuer], problems=tuple(problems), warnings=tuple(warnings))
+    return EnvironmentIssuers(issuers=[issuer], problems=_conflict(set_ones, environ), warnings=tuple(warnings))
+
+
+def _conflict(set_ones: list[str], environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return the problem of more than one secret, unless two variables hold the same one."""
+    both = " and ".join(set_ones)
+    if set_ones == ["JWT_SECRET", "BETTER_AUTH_SECRET"]:
+        if environ["JWT_SECRET"] == environ["BETTER_AUTH_SECRET"]:
+            return ()
+        mend = "they must be one secret: copy the one that signs your tokens to both"
+        return (Problem(setting=both, what="are both set and different", mend=mend),)
+    if len(set_ones) > 1:
+        return (Problem(setting=both, what="are set at once", mend="keep one of them"),)
+    return ()
 
 
 def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:

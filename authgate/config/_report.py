@@ -32,7 +32,8 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
         location = tuple(part for part in mistake["loc"] if not _is_union_branch(part))
         setting = _written(location) or "configuration"
         problem = _problem(setting, location, mistake["type"], mistake["msg"], model)
-        found.setdefault(setting, problem)
+        # Of a union every branch complains; the last is the one that says what the value should look like.
+        found[setting] = problem
     return list(found.values())
 
 
@@ -55,8 +56,11 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
         return Problem(setting=setting, what="is not a preset of this version", mend=mend)
     if kind == "literal_error" and name == "workers":
         return Problem(setting=setting, what="this version runs one process", mend="leave it out, or write workers: 1")
-    what = message.removeprefix("Value error, ")
-    return Problem(setting=setting, what=what[:1].lower() + what[1:], mend="docs/configuration.md shows what it takes")
+    if message.startswith("Value error, "):  # from our own validators
+        what = message.removeprefix("Value error, ")
+    else:
+        what = message[:1].lower() + message[1:]
+    return Problem(setting=setting, what=what, mend="docs/configuration.md shows what it takes")
 
 
 def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:

@@ -22,6 +22,14 @@ class _RepeatedKey(yaml.constructor.ConstructorError):
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
 
+    # YAML 1.2 lets a plain word begin with ":" in brackets, PyYAML does not: [127.0.0.0/8, ::1/128] shall be a list.
+
+    def check_plain(self) -> bool:
+        return self.prefix(2) == "::" or super().check_plain()
+
+    def check_value(self) -> bool:
+        return self.prefix(2) != "::" and super().check_value()
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:

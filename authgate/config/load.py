@@ -52,7 +52,8 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     environ = os.environ if environ is None else environ
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
-    raw = _read_yaml(path, problems) if path else {}
+    file = _read_yaml(path, problems) if path else {}
+    raw = file or {}
     overlay, overlay_problems = _environment.overlay(environ)
     problems.extend(overlay_problems)
     _merge(raw, overlay)
@@ -60,7 +61,9 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
 
     warnings: tuple[str, ...] = ()
     from_environment = not raw.get("issuers")
-    if from_environment:
+    if file is None:
+        pass  # what an unreadable file says of issuers is not known
+    elif from_environment:
         found = _environment.issuers(environ)
         problems.extend(found.problems)
         warnings = found.warnings
@@ -82,25 +85,26 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     return Loaded(config=config, issuers=issuers, problems=tuple(problems), warnings=warnings, origin=origin)
 
 
-def _read_yaml(path: str, problems: list[Problem]) -> Raw:
+def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
+    """Return the settings in the file at *path*, or None and a problem."""
     try:
         text = _read_bounded(path, MAX_FILE_BYTES).decode("utf-8")
     except (OSError, ValueError) as error:
-        problems.append(_unreadable("--config", path, error))
-        return {}
+        problems.append(_unreadable("configuration file", path, error))
+        return None
     try:
         document = _yaml.parse(text)
     except _yaml.BadYaml as error:
         mend = "correct the line; values with ': ' or a leading special character need quotes"
         problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=mend))
-        return {}
+        return None
     if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         problems.append(
             Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README")
         )
-        return {}
+        return None
     return document
 
 

@@ -21,7 +21,14 @@ from pydantic import (
 from authgate.core.identity import FIELDS
 from authgate.tokens.algorithms import NAMES  # noqa: TC001 - pydantic needs it at run time
 
-Network: TypeAlias = IPv4Network | IPv6Network
+
+def _text(value: object) -> object:
+    if not isinstance(value, (str, IPv4Network, IPv6Network)):  # 1 would be read as 0.0.0.1
+        raise ValueError("must be an address or a subnet, as 10.0.0.0/8")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+Network: TypeAlias = Annotated[IPv4Network | IPv6Network, BeforeValidator(_text)]
 
 # Headers that the reply needs for itself, or that mean something to the proxy or the upstream's server.
 _TAKEN_HEADERS = {

@@ -56,6 +56,9 @@ class HeaderPlace:
 
     name: str
 
+    def __str__(self) -> str:
+        return f"header {self.name}"
+
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return the one credential in this header, or none; refuse two."""
         values = headers.getall(self.name, ())
@@ -85,6 +88,9 @@ class CookiePlace:
     """A cookie that may hold a token."""
 
     name: str
+
+    def __str__(self) -> str:
+        return f"cookie {self.name}"
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each differing, non-empty cookie of this name."""

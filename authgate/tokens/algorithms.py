@@ -22,6 +22,9 @@ ALGORITHMS: dict[str, Algorithm] = {
     "Ed448": _PYJWT["EdDSA"],
 }
 
+# What an issuer accepts that lists none; then a key without `alg` is for the first that fits.
+ALL_ALGORITHMS = frozenset(ALGORITHMS)
+
 # Which algorithms a key of this type (RFC 7518 §6.1 `kty`, and `crv`) can be for; the first is the default.
 FITTING: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("oct", None): ("HS256", "HS384", "HS512"),

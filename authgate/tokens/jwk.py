@@ -16,7 +16,7 @@ from jwt.exceptions import PyJWTError
 from authgate.core.errors import AuthGateError
 from authgate.core.keys import Key, KeySet
 from authgate.tokens import _base64url, _json, _roca, secrets
-from authgate.tokens.algorithms import ALGORITHMS, FITTING, HMAC_MIN_BYTES, fully_specified
+from authgate.tokens.algorithms import ALGORITHMS, ALL_ALGORITHMS, FITTING, HMAC_MIN_BYTES, fully_specified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +175,7 @@ def _one_algorithm(key_type: str, curve: str | None, stated: object, allowed: fr
     if not usable:
         message = f"the key is for {' or '.join(wanted)}, but `algorithms` lists only {', '.join(sorted(allowed))}"
         raise _NotForUs(message) if stated is not None else BadKey(message)
-    if len(usable) == 1 or usable == fitting:
+    if len(usable) == 1 or allowed == ALL_ALGORITHMS:
         return usable[0]
     raise BadKey(f"`algorithms` lists {' and '.join(usable)} for one {key_type} key; a key has exactly one algorithm")
 

@@ -33,7 +33,7 @@ def problem(folder: Path, text: str | bytes, **environ: str) -> Problem:
 
 def test_the_example_of_the_contract_is_read(tmp_path: Path) -> None:
     text = (
-        "listen: 127.0.0.1:4190\nadmin: {listen: 127.0.0.1:4191}\ntrusted_proxies: [127.0.0.0/8, '::1/128']\n"
+        "listen: 127.0.0.1:4190\nadmin: {listen: 127.0.0.1:4191}\ntrusted_proxies: [127.0.0.0/8, ::1/128]\n"
         "leeway_seconds: 30\ncredentials: [{header: Authorization}, {cookie: access_token}]\n"
         "headers: {X-User-Id: subject, X-User-Email: email, X-User-Name: name, X-User-Roles: roles}\n"
         "csrf: {mode: enforce, allowed_origins: []}\nlog: {format: json, allowed: false}\nworkers: 1\n"
@@ -130,7 +130,7 @@ def test_a_document_that_is_no_mapping_of_settings_is_refused(tmp_path: Path, te
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path):
         found = load(str(path), {}).problems[0]
-        assert (found.setting, found.what.partition(":")[0]) == ("--config", f"cannot read {path}")
+        assert (found.setting, found.what.partition(":")[0]) == ("configuration file", f"cannot read {path}")
     assert "decode" in problem(tmp_path, b"\xff\xfe").what
     assert "longer than" in problem(tmp_path, b" " * (MAX_FILE_BYTES + 1)).what
 

@@ -172,3 +172,9 @@ def test_a_secret_of_the_wrong_type_is_not_quoted() -> None:
     settings = [ISSUER | {"secret": value} for value in (["hunter2"], {"hunter2": 1}, 7222222)]
     assert "hunter2" not in str(problems(issuers=settings))
     assert "7222222" not in str(problems(issuers=settings))
+
+
+@pytest.mark.parametrize("network", [False, 1, 2130706433, None, [], "10.0.0.1/8", "300.0.0.1"])
+def test_what_is_no_network_is_no_trusted_proxy(network: object) -> None:
+    with pytest.raises(ValidationError):
+        Config.model_validate({"trusted_proxies": [network]})

@@ -192,3 +192,9 @@ def test_no_fault_quotes_a_secret() -> None:
     for fault in faults({"keys": [OCT | {"k": b64(b"hunter2")}, OCT | {"kid": "2", "k": b64(b" hunter2")}]}):
         assert "hunter2" not in fault
         assert b64(b"hunter2") not in fault
+
+
+@pytest.mark.parametrize("listed", [{"RS256", "PS256"}, {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}])
+def test_a_key_for_which_several_algorithms_are_listed_is_refused(listed: set[str]) -> None:
+    with pytest.raises(jwk.BadKey, match="a key has exactly one algorithm"):
+        jwk.from_jwks(json.dumps(public_jwk("RS256", alg=None)).encode(), frozenset(listed))
