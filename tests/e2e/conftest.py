@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,10 +38,20 @@ class Stack:
     def ask(self, path: str = "/api/echo", *headers: str, **more: Any) -> Answer:
         return ask(self.port, path, *headers, **more)
 
-    def refusals(self) -> list[dict[str, Any]]:
-        """Return AuthGate's log lines about refusals, so far."""
-        lines = [json.loads(line) for line in self.authgate.log.read_text().splitlines()]
-        return [line for line in lines if line["event"] == "deny"]
+    def refusal(self, path: str, *headers: str, **more: Any) -> dict[str, Any]:
+        """Send a request that AuthGate refuses, and return the line that it logs about it."""
+        traceparent = f"00-{token_hex(16)}-{token_hex(8)}-01"
+        assert self.ask(path, *headers, f"traceparent: {traceparent}", **more).status == 401
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:  # a thread writes it, in its own time
+            lines = [
+                json.loads(line) for line in self.authgate.log.read_text().splitlines(keepends=True) if line[-1] == "\n"
+            ]
+            for line in lines:
+                if line.get("traceparent") == traceparent:
+                    return dict(line)
+            time.sleep(0.02)
+        raise AssertionError("the refusal was not logged")
 
 
 @pytest.fixture(scope="session")
