@@ -38,7 +38,7 @@ clean:
 
 # Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
 $(VENV)/installed: requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)

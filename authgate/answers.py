@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from authgate.keysources import KeySource
 
 COOLDOWN_SECONDS = 10.0
-LOAD_TIMEOUT_SECONDS = 5.0
+# Less than the 5 s that the shipped nginx waits for AuthGate.
+LOAD_TIMEOUT_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 
 
 class Answers:
-    """Newer keys for an issuer: its source is asked at most once per cooldown, however many tokens ask (J8)."""
+    """Newer keys for an issuer: its source is asked at most once per cooldown, however many tokens ask."""
 
     def __init__(
         self,
@@ -40,27 +41,44 @@ class Answers:
         self._clock = clock
         self._asked_at: dict[str, float] = {}
         self._found: dict[str, KeySet] = {}
+        self._failures: dict[str, str] = {}
+        self._loads: dict[str, asyncio.Future[KeySet]] = {}
         self._one_at_a_time = {name: asyncio.Lock() for name in sources}
 
-    async def newer_keys(self, issuer: str) -> KeySet | None:
-        """Return the keys that the source of *issuer* gave last, or None if it never gave any since the start.
+    async def latest_keys(self, issuer_name: str) -> KeySet:
+        """Return the keys that the issuer's source gives now, or gave within the cooldown.
 
-        A bad or unreadable file changes nothing: the last good keys stay. Raises `LookupFailed` after 5 s of silence.
+        Raises `LookupFailed` while the source cannot be read, gives unusable keys, or is silent for 3 s: the token may
+        be sound, so nobody is told that it is not. Keys that are known go on verifying meanwhile.
         """
-        async with self._one_at_a_time[issuer]:
+        async with self._one_at_a_time[issuer_name]:
             now = self._clock()
-            if now - self._asked_at.get(issuer, float("-inf")) >= self._cooldown_seconds:
-                self._asked_at[issuer] = now
-                await self._ask(issuer)
-        return self._found.get(issuer)
+            if now - self._asked_at.get(issuer_name, float("-inf")) >= self._cooldown_seconds:
+                self._asked_at[issuer_name] = now
+                await self._ask(issuer_name)
+        if failure := self._failures.get(issuer_name):
+            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {issuer_name} cannot be had: {failure}")
+        return self._found[issuer_name]
 
-    async def _ask(self, issuer: str) -> None:
+    async def _ask(self, issuer_name: str) -> None:
+        # A thread that hangs (a dead network file system) cannot be ended: it is waited for again, no other joins it.
+        load = self._loads.get(issuer_name)
+        if load is None:
+            load = asyncio.get_running_loop().run_in_executor(None, self._sources[issuer_name].load)
+            self._loads[issuer_name] = load
+        await asyncio.wait({load}, timeout=self._timeout_seconds)
+        if not load.done():
+            self._failures[issuer_name] = f"reading them takes longer than {self._timeout_seconds} s"
+        else:
+            del self._loads[issuer_name]
+            self._settle(issuer_name, load)
+        if failure := self._failures.get(issuer_name):
+            _log.warning("new keys of issuer %s cannot be had, the old ones stay: %s", issuer_name, failure)
+
+    def _settle(self, issuer_name: str, load: asyncio.Future[KeySet]) -> None:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                self._found[issuer] = await asyncio.to_thread(self._sources[issuer].load)
-        except TimeoutError:
-            raise LookupFailed(
-                Reason.KEYS_UNAVAILABLE, f"the keys of issuer {issuer} could not be read in {self._timeout_seconds} s"
-            ) from None
-        except (BadKey, OSError) as error:
-            _log.warning("the keys of issuer %s stay as they are: the new ones cannot be used: %s", issuer, error)
+            self._found[issuer_name] = load.result()
+        except (BadKey, OSError, ValueError) as error:
+            self._failures[issuer_name] = str(error)
+        else:
+            self._failures.pop(issuer_name, None)

@@ -55,9 +55,9 @@ class Gate:
             return decision
 
     async def _answer(self, lookup: RefreshKeys) -> Issuer:
-        keys = await self._answers.newer_keys(lookup.issuer)
-        issuer = next(issuer for issuer in self.snapshot.issuers if issuer.name == lookup.issuer)
-        if keys is not None and keys.fingerprint != issuer.keys.fingerprint:
+        keys = await self._answers.latest_keys(lookup.issuer_name)
+        issuer = next(issuer for issuer in self.snapshot.issuers if issuer.name == lookup.issuer_name)
+        if keys.fingerprint != issuer.keys.fingerprint:
             issuer = issuer.with_keys(keys)
             self.snapshot = self.snapshot.with_issuer(issuer)
             _log.info("issuer %s has new keys: %s", issuer.name, ", ".join(str(key.key_id) for key in keys.keys))
@@ -65,10 +65,12 @@ class Gate:
 
 
 def bug_refusal(bug: Exception) -> Deny:
-    """Log *bug* with its traceback and return the refusal that stands for it.
+    """Log *bug* and return the refusal that stands for it."""
+    log_bug(bug)
+    return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))
 
-    The exception's own text is left out: it may quote a token or a claim.
-    """
+
+def log_bug(bug: BaseException) -> None:
+    """Log *bug* with its traceback, without the exception's own text: it may quote a token or a claim."""
     trace = "".join(traceback.format_tb(bug.__traceback__))
     _log.error("internal error: %s\nTraceback (most recent call last):\n%s", type(bug).__name__, trace.rstrip())
-    return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))

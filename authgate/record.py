@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("authgate.decision")
 
-# The operator's mistake is told once a minute for each peer and reason: it concerns every request, and says how to
-# mend it at length.
+# An untrusted peer, or one that asks at a wrong path, is told of once a minute: it may send any number of requests, and
+# each says the same.
 REPEAT_SECONDS = 60
 _MAX_PEERS = 1024
 
@@ -38,7 +38,7 @@ class Recorder:
         self._metrics = metrics
         self._allowed_share = float(config.allowed)
         self._details = config.details
-        self._told: TTLCache[tuple[str, Reason], None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
+        self._told: TTLCache[str, None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
 
     def record(
         self, *, decision: Decision, adapter: str, request: Request | None, headers: Headers, peer: str, seconds: float
@@ -51,7 +51,7 @@ class Recorder:
             reason, issuer, level = "", decision.identity.issuer, logging.INFO
         else:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
-            if REASONS[decision.reason].fault is Fault.OPERATOR and self._already_told(peer, decision.reason):
+            if decision.reason is Reason.UNTRUSTED_PROXY and self._already_told(peer):
                 return
             reason, issuer = decision.reason.value, decision.issuer
             level = logging.INFO if REASONS[decision.reason].fault is Fault.CLIENT else logging.WARNING
@@ -69,10 +69,15 @@ class Recorder:
         outcome = "allow" if isinstance(decision, Allow) else "deny"
         _log.log(level, outcome, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
-    def _already_told(self, peer: str, reason: Reason) -> bool:
-        told = (peer, reason) in self._told
+    def record_unknown_path(self, peer: str, mend: str) -> None:
+        """Log, once a minute, that *peer* asks at a path where nothing answers: its proxy is set up wrongly."""
+        if not self._already_told(peer):
+            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "mend": mend}})
+
+    def _already_told(self, peer: str) -> bool:
+        told = peer in self._told
         if not told:
-            self._told[peer, reason] = None
+            self._told[peer] = None
         return told
 
     def _about_refusal(self, decision: Decision) -> dict[str, object]:
@@ -80,7 +85,7 @@ class Recorder:
             return {}
         # An unreadable request's detail quotes header names and the URL's form, never a claim.
         tell = self._details or decision.reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY}
-        return {"detail": decision.detail if tell else "", "mend": decision.hint}
+        return {"detail": decision.detail if tell else "", "mend": decision.mend}
 
 
 def _about_request(request: Request | None) -> dict[str, object]:

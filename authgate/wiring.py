@@ -130,7 +130,9 @@ def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeyS
     try:
         return source.load()
     except jwk.BadKey as error:
-        mend = "generate one: openssl rand -base64 48" if entry.secret is not None else "replace the key"
+        mend = "replace the key"
+        if entry.secret is not None:
+            mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
         problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
@@ -140,8 +142,7 @@ def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeyS
 
 
 def _key_setting(entry: ReadIssuer) -> str:
-    names = ("secret", "secret_file", "secret_env", *KEY_FILES)
-    name = next(name for name in names if getattr(entry.config, name) is not None)
+    name = entry.config.key_settings[0]
     variable = f" ({entry.config.secret_env})" if name == "secret_env" else ""
     return f"{entry.setting}.{name}{variable}"
 
@@ -154,7 +155,7 @@ def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) 
         formats=tuple(FORMATS[name] for name in _PRESETS[config.preset]),
         issuer=config.issuer,
         audiences=audiences,
-        algorithms=frozenset(key.algorithm for key in keys.keys) if entry.secret is not None else _allowed(entry),
+        algorithms=_allowed(entry),
         required_claims=frozenset(config.required_claims),
         token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
         keys=keys,
@@ -170,7 +171,8 @@ def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     if entry.secret is not None:
         under = f"secret with fingerprint {secrets.fingerprint(entry.secret)}"
     else:
-        under = f"{len(issuer.keys.keys)} public key(s)"
+        kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
+        under = f"{len(issuer.keys.keys)} {kind} key(s)"
     return (
         f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
         "opaque session cookies and encrypted tokens are not accepted"

@@ -47,25 +47,25 @@ class Clock:
 
 async def test_the_keys_that_the_source_gives_are_returned() -> None:
     source = Source(NEW)
-    assert await Answers({"app": source}).newer_keys("app") is NEW
+    assert await Answers({"app": source}).latest_keys("app") is NEW
 
 
 async def test_within_the_cooldown_the_source_is_not_asked_again() -> None:
     clock, source = Clock(), Source(OLD, NEW)
     answers = Answers({"app": source}, cooldown_seconds=10, clock=clock)
-    assert await answers.newer_keys("app") is OLD
+    assert await answers.latest_keys("app") is OLD
     clock.now += 9.9
-    assert await answers.newer_keys("app") is OLD
+    assert await answers.latest_keys("app") is OLD
     assert source.loads == 1
     clock.now += 0.1
-    assert await answers.newer_keys("app") is NEW
+    assert await answers.latest_keys("app") is NEW
     assert source.loads == 2
 
 
 async def test_ten_thousand_tokens_at_once_cause_one_load() -> None:
     source = Source(NEW)
     answers = Answers({"app": source}, clock=Clock())
-    found = await asyncio.gather(*(answers.newer_keys("app") for _ in range(10_000)))
+    found = await asyncio.gather(*(answers.latest_keys("app") for _ in range(10_000)))
     assert source.loads == 1
     assert set(map(id, found)) == {id(NEW)}
 
@@ -73,27 +73,26 @@ async def test_ten_thousand_tokens_at_once_cause_one_load() -> None:
 async def test_each_issuer_has_its_own_cooldown() -> None:
     one, two = Source(OLD), Source(NEW)
     answers = Answers({"one": one, "two": two}, clock=Clock())
-    assert await answers.newer_keys("one") is OLD
-    assert await answers.newer_keys("two") is NEW
+    assert await answers.latest_keys("one") is OLD
+    assert await answers.latest_keys("two") is NEW
 
 
 @pytest.mark.parametrize("error", [BadKey("it is weak"), FileNotFoundError("gone"), PermissionError("no")], ids=repr)
-async def test_keys_that_cannot_be_used_leave_the_last_good_ones(
+async def test_while_keys_cannot_be_used_the_lookup_fails_and_afterwards_it_does_not(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, source = Clock(), Source(OLD, error, NEW)
     answers = Answers({"app": source}, cooldown_seconds=10, clock=clock)
-    assert await answers.newer_keys("app") is OLD
+    assert await answers.latest_keys("app") is OLD
     clock.now += 10
     with caplog.at_level(logging.WARNING):
-        assert await answers.newer_keys("app") is OLD
-    assert "the keys of issuer app stay as they are" in caplog.text
+        for _ in range(3):  # within the cooldown it is not asked again, and the answer is the same
+            with pytest.raises(LookupFailed) as failed:
+                await answers.latest_keys("app")
+            assert failed.value.reason is Reason.KEYS_UNAVAILABLE
+    assert caplog.text.count("new keys of issuer app cannot be had, the old ones stay") == 1
     clock.now += 10
-    assert await answers.newer_keys("app") is NEW
-
-
-async def test_without_any_good_keys_yet_there_is_nothing_newer() -> None:
-    assert await Answers({"app": Source(BadKey("it is weak"))}).newer_keys("app") is None
+    assert await answers.latest_keys("app") is NEW
 
 
 class Silent:
@@ -102,16 +101,32 @@ class Silent:
     def __init__(self) -> None:
         self.released = threading.Event()
 
+        self.loads = 0
+
     def load(self) -> KeySet:
+        self.loads += 1
         self.released.wait(30)
         return NEW
+
+
+async def test_a_silent_source_fails_the_lookup_and_is_asked_by_one_thread_only() -> None:
+    clock, source = Clock(), Silent()
+    answers = Answers({"app": source}, cooldown_seconds=10, timeout_seconds=0.01, clock=clock)
+    try:
+        for _ in range(5):
+            clock.now += 10
+            with pytest.raises(LookupFailed):
+                await answers.latest_keys("app")
+        assert source.loads == 1
+    finally:
+        source.released.set()
 
 
 async def test_a_source_that_is_silent_fails_the_lookup() -> None:
     source = Silent()
     try:
         with pytest.raises(LookupFailed) as failed:
-            await Answers({"app": source}, timeout_seconds=0.01).newer_keys("app")
+            await Answers({"app": source}, timeout_seconds=0.01).latest_keys("app")
     finally:
         source.released.set()
     assert failed.value.reason is Reason.KEYS_UNAVAILABLE

@@ -26,9 +26,9 @@ ALLOW = Allow(
 )
 
 
-def deny(reason: Reason = Reason.EXPIRED, hint: str = "") -> Deny:
+def deny(reason: Reason = Reason.EXPIRED, mend: str = "") -> Deny:
     check = Check("token", passed=False, detail="quoted claim")
-    return Deny(reason=reason, policy="default", issuer="app", checks=(check,), hint=hint)
+    return Deny(reason=reason, policy="default", issuer="app", checks=(check,), mend=mend)
 
 
 class Log:
@@ -132,15 +132,17 @@ def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCap
     assert lines[1]["detail"] == "quoted claim"
 
 
-def test_the_operators_mistake_is_told_once_for_each_peer_and_reason_but_counted_always(log: Log) -> None:
+def test_an_untrusted_peer_is_told_of_once_but_counted_always(log: Log) -> None:
     for _ in range(3):
-        log.record(deny(Reason.UNTRUSTED_PROXY, hint="add it"))
+        log.record(deny(Reason.UNTRUSTED_PROXY, mend="add it"))
     log.record(deny(Reason.UNTRUSTED_PROXY), peer="10.0.0.2")
-    log.record(deny(Reason.NO_POLICY))
+    log.record(deny(Reason.UNREADABLE_REQUEST))
+    log.record(deny(Reason.UNREADABLE_REQUEST))
     assert [(line["reason"], line["peer"]) for line in log.lines] == [
         ("untrusted_proxy", "10.0.0.1"),
         ("untrusted_proxy", "10.0.0.2"),
-        ("no_policy", "10.0.0.1"),
+        ("unreadable_request", "10.0.0.1"),
+        ("unreadable_request", "10.0.0.1"),
     ]
     assert log.lines[0]["mend"] == "add it"
     assert 'reason="untrusted_proxy"} 4.0' in log.metrics.exposition().decode()
@@ -159,7 +161,7 @@ def test_the_query_is_never_logged_and_the_path_has_a_bound(log: Log) -> None:
 
 
 def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
-    log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, hint="proxy_set_header"))
+    log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, mend="proxy_set_header"))
     assert {"method", "host", "path", "client_ip"}.isdisjoint(log.lines[0])
     assert log.lines[0]["mend"] == "proxy_set_header"
 

@@ -38,7 +38,7 @@ class TrustedProxies:
             raise Unreadable(
                 Reason.UNTRUSTED_PROXY,
                 f"the peer {peer} is not in trusted_proxies",
-                hint=f"if {peer} is your reverse proxy, add it: trusted_proxies: [{peer}]",
+                mend=f"if {peer} is your reverse proxy, add it: trusted_proxies: [{peer}]",
             )
 
     def client_ip(self, headers: Headers) -> IPAddress | None:
@@ -75,12 +75,12 @@ def _parse_address(text: str) -> IPAddress | None:
     return address
 
 
-def required(headers: Headers, name: str, hint: str) -> str:
-    """Return the value of the header *name*, which must have come exactly once; *hint* tells how to make it so."""
+def required(headers: Headers, name: str, mend: str) -> str:
+    """Return the value of the header *name*, which must have come exactly once; *mend* tells how to make it so."""
     values = headers.getall(name, ())
     if len(values) != 1:
         came = "is missing" if not values else f"came {len(values)} times"
-        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {came}", hint=hint)
+        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {came}", mend=mend)
     return values[0]
 
 
@@ -94,7 +94,7 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
             raise Unreadable(
                 Reason.UNREADABLE_REQUEST,
                 f"the header {name!a} looks like {name.lower().replace('_', '-')}",
-                hint="have the proxy drop header names with underscores",
+                mend="have the proxy drop header names with underscores",
             )
     for value in headers.getall("Connection", ()):
         named = {token.strip().lower().replace("_", "-") for token in value.split(",")} & guarded

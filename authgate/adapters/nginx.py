@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authgate.core.request import Headers, Request
 
 # Many examples on the web send X-Original-URI alone, which says neither method nor host.
-_HINT = (
+_MEND = (
     "in nginx's location for AuthGate: proxy_set_header X-Original-Method $request_method; "
     "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;"
 )
@@ -34,9 +34,9 @@ class NginxAdapter:
     def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return what the client asked of nginx, or raise `Unreadable`."""
         refuse_look_alikes(headers, guarded)
-        scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _HINT))
+        scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _MEND))
         return make_request(
-            method=required(headers, "X-Original-Method", _HINT),
+            method=required(headers, "X-Original-Method", _MEND),
             scheme=scheme,
             authority=authority,
             target=target,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authgate.core.decision import Decision
     from authgate.core.request import Headers, Request
 
-_HINT = "Traefik's forwardAuth sends it by itself: is it Traefik that asks, with trustForwardHeader: false?"
+_MEND = "Traefik's forwardAuth sends it by itself: is it Traefik that asks, with trustForwardHeader: false?"
 
 
 class TraefikAdapter:
@@ -30,10 +30,10 @@ class TraefikAdapter:
         """Return what the client asked of Traefik, or raise `Unreadable`."""
         refuse_look_alikes(headers, guarded)
         return make_request(
-            method=required(headers, "X-Forwarded-Method", _HINT),
-            scheme=required(headers, "X-Forwarded-Proto", _HINT),
-            authority=required(headers, "X-Forwarded-Host", _HINT),
-            target=required(headers, "X-Forwarded-Uri", _HINT),
+            method=required(headers, "X-Forwarded-Method", _MEND),
+            scheme=required(headers, "X-Forwarded-Proto", _MEND),
+            authority=required(headers, "X-Forwarded-Host", _MEND),
+            target=required(headers, "X-Forwarded-Uri", _MEND),
             headers=headers,
             adapter=self.name,
             client_ip=trusted.client_ip(headers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from multidict import CIMultiDict
 from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.answers import Answers
 from authgate.cli._configuration import config_option, verified_or_exit
-from authgate.core.decision import Allow, Check, Deny
+from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import REASONS
 from authgate.core.request import make_request, split_absolute_url
@@ -39,6 +40,8 @@ def command(config_path: str | None, request_file: Any, at: float | None, *, as_
 
     Exit 0 if it is allowed, 1 if it is refused, 2 if the input cannot be read.
     """
+    if at is not None and not math.isfinite(at):
+        raise click.UsageError("--at is a number of seconds since 1970")
     verified = verified_or_exit(config_path)
     raw = (request_file or sys.stdin.buffer).read(MAX_INPUT_BYTES + 1)
     if len(raw) > MAX_INPUT_BYTES:
@@ -47,11 +50,7 @@ def command(config_path: str | None, request_file: Any, at: float | None, *, as_
         description = _description(raw, is_token=request_file is None)
         request = _request(description, verified.config)
     except Unreadable as unreadable:
-        decision: Decision = Deny(
-            reason=unreadable.reason,
-            checks=(Check("subrequest", passed=False, detail=unreadable.detail),),
-            hint=unreadable.hint,
-        )
+        decision: Decision = deny_unreadable(unreadable)
     else:
         clock = time.time if at is None else lambda: at
         decision = asyncio.run(_decide(Gate(verified.snapshot, Answers(verified.sources), clock), request))
@@ -82,7 +81,7 @@ def _description(raw: bytes, *, is_token: bool) -> dict[str, Any]:
 def _request(description: dict[str, Any], config: Config) -> Request:
     headers = _headers(description.get("headers", {}))
     if "adapter" in description:
-        adapter = ADAPTERS.get(description["adapter"])
+        adapter = ADAPTERS.get(str(description["adapter"]))
         if adapter is None:
             raise click.UsageError(f"adapter is one of {', '.join(ADAPTERS)}")
         trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
@@ -123,5 +122,5 @@ def _as_text(decision: Decision) -> str:
         lines = ["ALLOWED", *lines, *(f"  {name}: {value}" for name, value in decision.headers)]
     else:
         refusal = REASONS[decision.reason]
-        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.hint or refusal.mend}"]
+        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.mend or refusal.mend}"]
     return "\n".join(lines)

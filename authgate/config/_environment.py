@@ -32,6 +32,7 @@ _FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _LATER = {
     "AUTH_SECRET": "Auth.js session cookies cannot be read by this version",
     "NEXTAUTH_SECRET": "NextAuth session cookies cannot be read by this version",
+    "BETTER_AUTH_URL": "this version does not ask Better Auth for sessions or keys",
 }
 _HOW_TO_START = (
     "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
@@ -81,8 +82,8 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
 def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     """Return the issuer that JWT_SECRET or BETTER_AUTH_SECRET (or their _FILE forms) stand for."""
     set_ones = [name for name in _SECRETS if environ.get(name)]
+    present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
     if not set_ones:
-        present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
         present += [f"{name} is set, but empty" for name in _SECRETS if name in environ]
         what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
         problem = Problem(setting="issuers", what=what, mend=_HOW_TO_START)
@@ -97,7 +98,7 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
         "audiences": [one.strip() for one in audience.split(",") if one.strip()] if audience else "any",
         "issuer": environ.get("AUTHGATE_ISSUER") or None,
     }
-    warnings = []
+    warnings = present
     if not audience:
         warnings.append(
             f"tokens for any audience signed under {variable} pass: "
@@ -135,6 +136,12 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
     ]
 
 
+def is_group(name: str) -> bool:
+    """Say whether the top-level setting *name* is a group of settings, as `log` is and `headers` is not."""
+    annotation = Config.model_fields[name].annotation if name in Config.model_fields else None
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def _is_service_link(variable: str, value: str) -> bool:
     if variable.endswith("_PORT") and _SERVICE_LINK_URL.fullmatch(value):
         return True
@@ -154,7 +161,8 @@ def _annotation(path: list[str]) -> Any:  # noqa: ANN401 - a type of any form
 def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of any type
     if get_origin(annotation) is Literal and text.isdecimal():
         return int(text)  # the one thing that pydantic does not turn: a literal number
-    if annotation is str or get_origin(annotation) not in {list, dict}:
+    is_mapping = get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel))
+    if get_origin(annotation) is not list and not is_mapping:
         # pydantic turns "true" and "30" into what the setting needs.
         return text
     if get_origin(annotation) is list and not text.lstrip().startswith("["):

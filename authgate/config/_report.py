@@ -21,6 +21,7 @@ _LATER = {
     "jwks_url": "keys by URL come with a later version; give jwks_file a copy of the key set",
     "discovery": "keys by URL come with a later version; give jwks_file a copy of the key set",
     "sessions": "session stores come with a later version",
+    "ready_when": "this version is ready when at least one issuer can verify",
     "url": "preset better-auth comes with a later version",
 }
 
@@ -60,15 +61,36 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
         what = message.removeprefix("Value error, ")
     else:
         what = message[:1].lower() + message[1:]
-    return Problem(setting=setting, what=what, mend="docs/configuration.md shows what it takes")
+    return Problem(setting=setting, what=what, mend=_description(location, model) or "docs/configuration.md says more")
+
+
+def _description(location: Sequence[int | str], model: type[BaseModel]) -> str:
+    """Return the model's own words about the setting at *location*, on one line."""
+    steps = list(location)
+    while steps:
+        fields = _model_at(steps[:-1], model)
+        if fields is not None and steps[-1] in fields.model_fields:
+            return " ".join((fields.model_fields[str(steps[-1])].description or "").split())
+        steps.pop()  # an element of a list, a key of a mapping: its setting describes it
+    return ""
 
 
 def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
     """Return the names of the settings that exist at *location* of *model*."""
+    found = _model_at(location, model)
+    return list(found.model_fields) if found else []
+
+
+def _model_at(location: Sequence[int | str], model: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the model of the settings at *location*, or None where there is something else."""
     current: Any = model
     for step in location:
-        current = get_args(current)[0] if isinstance(step, int) else current.model_fields[step].annotation
-    return list(current.model_fields)
+        if isinstance(step, int):
+            current = next(iter(get_args(current)), None)
+        else:
+            fields = getattr(current, "model_fields", {})
+            current = fields[step].annotation if step in fields else None
+    return current if hasattr(current, "model_fields") else None
 
 
 def _is_union_branch(part: int | str) -> bool:

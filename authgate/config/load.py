@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
-from authgate.config.model import Config, IssuerConfig
+from authgate.config.model import SECRET_SETTINGS, Config, IssuerConfig
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
@@ -109,10 +109,11 @@ def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
 
 
 def _merge(raw: Raw, overlay: Raw) -> None:
-    """Lay *overlay* over *raw*, setting by setting."""
+    """Lay *overlay* over *raw*, setting by setting; a mapping that is one setting (`headers`) is replaced whole."""
     for name, value in overlay.items():
-        if isinstance(value, dict) and isinstance(raw.get(name), dict):
-            _merge(raw[name], value)
+        nested = _environment.is_group(name) and isinstance(value, dict) and isinstance(raw.get(name), dict)
+        if nested:
+            raw[name] |= value
         else:
             raw[name] = value
 
@@ -132,12 +133,10 @@ def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
 def _read_issuer(
     config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem], *, audiences_needed: bool
 ) -> ReadIssuer:
-    sources = [
-        n for n in ("secret", "secret_file", "secret_env", "pem_file", "jwks_file") if getattr(config, n) is not None
-    ]
+    sources = config.key_settings
     if len(sources) > 1:
         what = f"has {' and '.join(sources)}: one issuer has one source of keys"
-        if any(name.startswith("secret") for name in sources) and any(name.endswith("_file") for name in sources[-1:]):
+        if sources[0] in SECRET_SETTINGS and sources[-1] not in SECRET_SETTINGS:
             what += "; a shared secret and public keys in one set let anybody who has the public key sign"
         problems.append(Problem(setting=setting, what=what, mend="keep one, or make two issuers of it"))
     elif not sources:
@@ -147,7 +146,7 @@ def _read_issuer(
         mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
         problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
     secret = None
-    if len(sources) == 1 and sources[0].startswith("secret"):
+    if len(sources) == 1 and sources[0] in SECRET_SETTINGS:
         secret = _read_secret(config, f"{setting}.{sources[0]}", environ, problems)
     return ReadIssuer(config=config, setting=setting, secret=secret)
 

@@ -37,7 +37,7 @@ _TAKEN_HEADERS = {
     *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
 }
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
-_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 6265 §4.1.1: a token
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 §5.6.2; RFC 6265 §4.1.1 for cookies
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 
 
@@ -65,9 +65,9 @@ def _source(source: str) -> str:
     return source
 
 
-def _cookie_name(name: str) -> str:
-    if not _COOKIE_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a cookie name (RFC 6265 §4.1.1)")
+def _token(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a header or cookie: letters, digits and !#$%&'*+.^_`|~-")
     return name
 
 
@@ -88,7 +88,7 @@ def _yaml_off(value: object) -> object:
 
 
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
-CookieName: TypeAlias = Annotated[str, AfterValidator(_cookie_name)]
+Token: TypeAlias = Annotated[str, AfterValidator(_token)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
@@ -106,9 +106,9 @@ class AdminConfig(_Model):
 class CredentialConfig(_Model):
     """One place where a token may be: exactly one of the two."""
 
-    header: NonEmpty | None = None
+    header: Token | None = None
     """A request header. In Authorization the token follows "Bearer "; in any other header that word may be left out."""
-    cookie: CookieName | None = None
+    cookie: Token | None = None
     """A cookie, by its exact name."""
 
     @model_validator(mode="after")
@@ -139,6 +139,11 @@ class LogConfig(_Model):
     """Whether refusals are logged with details, which may quote claims (issuer, audience, key id); never tokens."""
 
 
+# Where an issuer's keys may come from: the settings that name a source, of which each issuer has one.
+SECRET_SETTINGS = ("secret", "secret_file", "secret_env")
+KEY_SETTINGS = (*SECRET_SETTINGS, "pem_file", "jwks_file")
+
+
 class IssuerConfig(_Model):
     """Somebody whose tokens are accepted. Exactly one of secret, secret_file, secret_env, pem_file and jwks_file."""
 
@@ -161,11 +166,17 @@ class IssuerConfig(_Model):
     audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None
     """The values of `aud` that are accepted, one of which the token must have; or any. Required in a file."""
     algorithms: Annotated[list[Literal[NAMES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
-    """The signature algorithms accepted. Left out: HS256 for a secret; for a file of keys, each key's own."""
+    """The signature algorithms accepted. Left out: all, each key for its own `alg`; a key without one
+    for HS256 (secret), RS256 (RSA), ES256, ES384, ES512 (by curve), Ed25519 or Ed448."""
     required_claims: list[NonEmpty] = ["sub", "exp"]
     """Claims that every token must have. Without exp a token never expires; without sub nobody is known."""
     token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
     """Values of the header's `typ` that are accepted, in any case. A token without `typ` is accepted."""
+
+    @property
+    def key_settings(self) -> tuple[str, ...]:
+        """Those of KEY_SETTINGS that are set: one, if the issuer is sound."""
+        return tuple(name for name in KEY_SETTINGS if getattr(self, name) is not None)
 
 
 class Config(_Model):

@@ -77,7 +77,7 @@ class HeaderPlace:
         if "," in value and any(piece.strip().lower().startswith("bearer ") for piece in value.split(",")[1:]):
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} holds more than one credential")
         if scheme.lower() == "bearer":
-            return rest.strip(" ")
+            return rest.strip(" ") or None
         if self.name.lower() == "authorization":
             return None  # another scheme (Basic, Digest …) is for somebody else
         return value or None

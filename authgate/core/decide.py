@@ -127,7 +127,7 @@ class _Case:
         except Refused as refused:
             if refused.reason is not Reason.UNKNOWN_KEY:
                 raise
-            refreshed = yield RefreshKeys(issuer=issuer.name)
+            refreshed = yield RefreshKeys(issuer_name=issuer.name)
             if refreshed.fingerprint == issuer.fingerprint:
                 raise
             issuer = refreshed

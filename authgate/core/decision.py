@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from authgate.core.errors import Unreadable
     from authgate.core.identity import Identity
     from authgate.core.reasons import Reason
 
@@ -33,14 +34,14 @@ class Allow:
 class Deny:
     """The request may not pass. *policy* is "" where none was reached, *issuer* where none was known.
 
-    *hint* is for the operator's log: what to change at the proxy.
+    *mend* is for the operator's log: what to change at the proxy.
     """
 
     reason: Reason
     policy: str = ""
     issuer: str = ""
     checks: tuple[Check, ...] = ()
-    hint: str = ""
+    mend: str = ""
 
     @property
     def detail(self) -> str:
@@ -49,3 +50,9 @@ class Deny:
 
 
 Decision: TypeAlias = Allow | Deny
+
+
+def deny_unreadable(unreadable: Unreadable) -> Deny:
+    """Return the refusal of a subrequest that could not be read."""
+    check = Check("subrequest", passed=False, detail=unreadable.detail)
+    return Deny(reason=unreadable.reason, checks=(check,), mend=unreadable.mend)

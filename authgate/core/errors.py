@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 
+def quoted(text: str | None, max_characters: int = 80) -> str:
+    """Return *text* fit for a message or a terminal: printable ASCII in quotes, not much over *max_characters*."""
+    return ascii(text if text is None or len(text) <= max_characters else f"{text[: max_characters - 3]}...")
+
+
 class AuthGateError(Exception):
     """Base of every error that AuthGate raises on purpose."""
 
@@ -38,12 +43,12 @@ class ConfigError(AuthGateError):
 class Unreadable(AuthGateError):
     """The subrequest does not say, once and clearly, what the client asked of the proxy."""
 
-    def __init__(self, reason: Reason, detail: str, *, hint: str = "") -> None:
-        """*detail* says what is wrong; *hint*, if any, shows the operator the lines to add to the proxy."""
+    def __init__(self, reason: Reason, detail: str, *, mend: str = "") -> None:
+        """*detail* says what is wrong; *mend*, if any, shows the operator the lines to add to the proxy."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
-        self.hint = hint
+        self.mend = mend
 
 
 class Refused(AuthGateError):

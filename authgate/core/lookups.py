@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshKeys:
-    """Are there newer keys for the issuer named *issuer*? Asked when a token names a key that is not known.
+    """Are there newer keys for the issuer of this name? Asked when a token names a key that is not known.
 
     Answered with the `Issuer` as it is now: the same one where there is nothing newer.
     """
 
-    issuer: str
+    issuer_name: str
 
 
 Lookup: TypeAlias = RefreshKeys

@@ -56,13 +56,17 @@ def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON v
     """
     if value is None:
         return ""
-    if isinstance(value, str):
-        return _encode(value)
     if isinstance(value, (list, tuple)):
-        return ",".join(header_value(element).replace(",", "%2C") for element in value)
+        return ",".join(_encode(_text(element)).replace(",", "%2C") for element in value)
+    return _encode(_text(value))
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - the same
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return _encode(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+        value = int(value)  # times are floats; 1800000000.0 would be an odd way to write one
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _encode(text: str) -> str:

@@ -132,7 +132,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys to verify the token cannot be had right now.",
-        "The key file could not be read in time; see the log. Nobody is signed out by this: the client may try again.",
+        "A token names a key that is not known yet, and the key file cannot be read; the log says why. "
+        "Nobody is signed out by this: the client may try again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
         503, None, Fault.OURS, "AuthGate failed to decide.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from authgate.core.errors import Unreadable
+from authgate.core.errors import Unreadable, quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def make_request(
     *authority* is host[:port] (RFC 3986 §3.2), *target* the origin-form of RFC 9112 §3.2.1 (or "*" with OPTIONS).
     """
     if not _METHOD.fullmatch(method):
-        raise _unreadable(f"the method {_quoted(method)} is not an upper-case token of at most 32 characters")
+        raise _unreadable(f"the method {quoted(method)} is not an upper-case token of at most 32 characters")
     known_scheme = SCHEMES.get(scheme.lower())
     if known_scheme is None:
-        raise _unreadable(f"the scheme {_quoted(scheme)} is none of {', '.join(SCHEMES)}")
+        raise _unreadable(f"the scheme {quoted(scheme)} is none of {', '.join(SCHEMES)}")
     if target == "*" and method == "OPTIONS":
         target = "/"
     if not _TARGET.fullmatch(target):
@@ -101,7 +101,7 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
     match = _ABSOLUTE_URL.fullmatch(url)
     if not match:
         shown = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
-        raise _unreadable(f"{_quoted(shown)} is not an absolute URL (scheme://host/path)")
+        raise _unreadable(f"{quoted(shown)} is not an absolute URL (scheme://host/path)")
     scheme, authority, target = match.groups(default="/")
     return scheme, authority, target if target.startswith("/") else f"/{target}"
 
@@ -109,22 +109,17 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
 def split_authority(authority: str) -> tuple[str, int | None]:
     """Return (host, port) of *authority*: host lower-case, without trailing dot; port None where none is named."""
     if not authority.isascii():  # before lower(), which makes an ASCII "k" of the Kelvin sign (P6)
-        raise _unreadable(f"the host {_quoted(authority)} is not ASCII; an internationalised name travels as xn--…")
+        raise _unreadable(f"the host {quoted(authority)} is not ASCII; an internationalised name travels as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
     if not colon or host.endswith(":") or "]" in digits:  # no port: a name, or an IPv6 literal like [::1]
         host, digits = authority.lower(), ""
     host = host.removesuffix(".")
     if not _HOST.fullmatch(host):
-        raise _unreadable(f"the host {_quoted(authority)} is not a host name or address")
+        raise _unreadable(f"the host {quoted(authority)} is not a host name or address")
     if digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and 0 < int(digits) < 65536):
-        raise _unreadable(f"the port of {_quoted(authority)} is not a number from 1 to 65535")
+        raise _unreadable(f"the port of {quoted(authority)} is not a number from 1 to 65535")
     return host, int(digits) if digits else None
 
 
 def _unreadable(detail: str) -> Unreadable:
     return Unreadable(Reason.UNREADABLE_REQUEST, detail)
-
-
-def _quoted(text: str) -> str:
-    """Return *text* fit for a message: printable ASCII, at most about 80 characters."""
-    return ascii(text if len(text) <= 80 else f"{text[:77]}...")

@@ -36,7 +36,7 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
-    """A file of public keys, read anew at every load, so that a replaced file is picked up."""
+    """A file of public keys, read anew at every load."""
 
     path: Path
     parse: Callable[[bytes, frozenset[str]], KeySet]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from authgate.adapters import ADAPTERS, guarded_names, parse_address
-from authgate.core.decision import Check, Deny
+from authgate.core.decision import deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import Reason
 from authgate.gate import bug_refusal
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
 _SERVER = ("Server", "AuthGate")  # aiohttp's own value would tell clients the versions of Python and aiohttp
-_NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}.\n"
+_NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}"
 
 
 class AuthEndpoint:
@@ -44,13 +44,14 @@ class AuthEndpoint:
         started = perf_counter()
         adapter = _ENDPOINTS.get(subrequest.raw_path.partition("?")[0])
         if adapter is None:
-            return web.Response(status=404, text=_NO_ENDPOINT, headers=(_SERVER,))
+            self._recorder.record_unknown_path(self._peer(subrequest), _NO_ENDPOINT)
+            return web.Response(status=404, text=f"{_NO_ENDPOINT}.\n", headers=(_SERVER,))
         request, peer = None, self._peer(subrequest)
         try:
             request = self._read(adapter, subrequest, peer)
             decision = await self._gate.decide(request)
         except Unreadable as unreadable:
-            decision = _unreadable(unreadable)
+            decision = deny_unreadable(unreadable)
         except Exception as bug:  # noqa: BLE001 - a bug before the gate: refused, loud, counted
             decision = bug_refusal(bug)
         reply = adapter.write(decision)
@@ -65,8 +66,7 @@ class AuthEndpoint:
         return web.Response(status=reply.status, headers=(*reply.headers, _SERVER), body=reply.body)
 
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: str) -> Request:
-        if not self._unix_socket:
-            self._trusted.check(_address(peer))
+        self._trusted.check(None if self._unix_socket else _address(peer))
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
     def _peer(self, subrequest: web.BaseRequest) -> str:
@@ -81,8 +81,3 @@ def _address(peer: str) -> IPAddress:
     if address is None:  # a connection that is already gone
         raise Unreadable(Reason.UNTRUSTED_PROXY, "the peer's address is unknown")
     return address
-
-
-def _unreadable(unreadable: Unreadable) -> Deny:
-    check = Check("subrequest", passed=False, detail=unreadable.detail)
-    return Deny(reason=unreadable.reason, checks=(check,), hint=unreadable.hint)

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from authgate.gate import log_bug
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,8 +80,16 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.Response:
-        """Answer what aiohttp could not parse. Its own answer and log line would quote the offending header."""
+        """Answer what aiohttp could not parse, or a bug that got past the gate.
+
+        aiohttp's own answer and log line would quote the offending header.
+        """
         del message
+        if exc is not None and not isinstance(exc, HttpProcessingError):
+            log_bug(exc)
+            response = web.Response(status=503, text="AuthGate failed.\n", headers={"Retry-After": "5"})
+            response.force_close()
+            return response
         _log.warning("refused an HTTP request that cannot be parsed: %s (peer %s)", type(exc).__name__, request.remote)
         response = web.Response(status=status, text="This is not an HTTP request that AuthGate reads.\n")
         response.force_close()

@@ -43,7 +43,7 @@ def audiences(payload: Payload) -> frozenset[str]:
         return frozenset()
     value = payload["aud"]
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, str) and one for one in values):
+    if not values or not all(isinstance(one, str) and one and _is_unicode(one) for one in values):
         raise _wrong("aud", "a non-empty string or a non-empty list of them")
     return frozenset(values)
 

@@ -43,8 +43,8 @@ class _NotForUs(AuthGateError):
 
 
 def from_secret(secret: bytes, allowed: frozenset[str]) -> KeySet:
-    """Return the one key that *secret* is, for the one HMAC algorithm in *allowed*."""
-    return KeySet(keys=(_hmac_key(secret, _one_algorithm("oct", None, None, allowed), key_id=None),))
+    """Return the one key that *secret*, written by an operator, is: for the one HMAC algorithm in *allowed*."""
+    return KeySet(keys=(_hmac_key(secret, _one_algorithm("oct", None, None, allowed), key_id=None, is_text=True),))
 
 
 def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
@@ -124,7 +124,7 @@ def _jwk_key(jwk: Any, allowed: frozenset[str]) -> Key:  # noqa: ANN401 - a memb
             raise _NotForUs(f"{name!r} is missing or not unpadded base64url") from None
     algorithm = _one_algorithm(key_type, curve, jwk.get("alg"), allowed)
     if key_type == "oct":
-        return _hmac_key(_base64url.decode(jwk["k"]), algorithm, key_id=key_id)
+        return _hmac_key(_base64url.decode(jwk["k"]), algorithm, key_id=key_id, is_text=False)
     try:
         material = ALGORITHMS[algorithm].from_jwk(jwk)
     except (PyJWTError, ValueError, TypeError, KeyError) as error:
@@ -180,8 +180,8 @@ def _one_algorithm(key_type: str, curve: str | None, stated: object, allowed: fr
     raise BadKey(f"`algorithms` lists {' and '.join(usable)} for one {key_type} key; a key has exactly one algorithm")
 
 
-def _hmac_key(secret: bytes, algorithm: str, *, key_id: str | None) -> Key:
-    if faults := secrets.faults(secret, HMAC_MIN_BYTES[algorithm]):
+def _hmac_key(secret: bytes, algorithm: str, *, key_id: str | None, is_text: bool) -> Key:
+    if faults := secrets.faults(secret, HMAC_MIN_BYTES[algorithm], is_text=is_text):
         raise BadKey(*faults)
     # Not the secret's plain hash: a thumbprint may be shown.
     thumbprint = _thumbprint(algorithm, key_id, b"secret:" + secret)

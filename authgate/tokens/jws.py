@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from authgate.core.errors import Refused
+from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
 
@@ -71,16 +71,16 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
     if not accepted:
         raise Refused(
-            Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}"
+            Reason.WRONG_ALGORITHM, f"its alg is {quoted(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}"
         )
     named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
     candidates = named or [key for key in keys.keys if key.key_id is None]
     if not candidates:
-        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {_short(jws.key_id)}")
+        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}")
     fitting = [key for key in candidates if key.algorithm in accepted]
     if not fitting:
         bound = ", ".join(sorted({key.algorithm for key in candidates}))
-        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {_short(jws.algorithm)}; the key is for {bound}")
+        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {quoted(jws.algorithm)}; the key is for {bound}")
     for key in fitting[:MAX_KEYS_TRIED]:
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
@@ -114,7 +114,3 @@ def _text(header: dict[str, Any], name: str) -> str | None:
 
 def _malformed(detail: str) -> Refused:
     return Refused(Reason.MALFORMED_TOKEN, detail)
-
-
-def _short(text: str | None) -> str:
-    return ascii(text if text is None or len(text) <= 60 else f"{text[:57]}...")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused
+from authgate.core.errors import Refused, quoted
 from authgate.core.identity import Identity
 from authgate.core.reasons import Reason
 from authgate.tokens import _claims, jws
@@ -42,7 +42,7 @@ class UnverifiedJwt:
             for issuer in issuers:
                 if issuer.issuer == wanted:
                     return issuer
-        raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {claimed!r:.120}" if claimed else "it has no iss")
+        raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
     def verify(self, issuer: Issuer) -> Identity:
         """Return what the JWT proves under *issuer*: signature first, then every claim that needs no clock."""
@@ -59,13 +59,13 @@ class UnverifiedJwt:
 def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
     """Refuse a `typ` that names another purpose (RFC 8725 §3.11); RFC 7515 §4.1.9 lets "application/" be left out."""
     if token_type is not None and token_type.lower().removeprefix("application/") not in accepted:
-        raise Refused(Reason.WRONG_TYPE, f"its typ is {token_type!r:.80}; accepted: {', '.join(sorted(accepted))}")
+        raise Refused(Reason.WRONG_TYPE, f"its typ is {quoted(token_type)}; accepted: {', '.join(sorted(accepted))}")
 
 
 def _check_audience(audiences: frozenset[str], accepted: frozenset[str] | None) -> None:
     if accepted is not None and not audiences & accepted:
-        found = ", ".join(sorted(audiences)) or "missing"
-        raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {found:.120}; accepted: {', '.join(sorted(accepted))}")
+        found = quoted(", ".join(sorted(audiences)), 120) if audiences else "missing"
+        raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {found}; accepted: {', '.join(sorted(accepted))}")
 
 
 def _identity(payload: _claims.Payload, issuer: Issuer) -> Identity:

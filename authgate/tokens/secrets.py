@@ -46,11 +46,14 @@ def fingerprint(secret: bytes) -> str:
     return hashlib.sha256(_FINGERPRINT_LABEL + secret).hexdigest()[:8]
 
 
-def faults(secret: bytes, min_bytes: int) -> tuple[str, ...]:
-    """Return everything that makes *secret* unfit as an HMAC key of at least *min_bytes* bytes; none if it is fit."""
+def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str, ...]:
+    """Return everything that makes *secret* unfit as an HMAC key of at least *min_bytes* bytes; none if it is fit.
+
+    *is_text*: somebody wrote or pasted it, so that white space at its ends is a slip and not random bytes.
+    """
     found = []
-    if secret != secret.strip():
-        found.append("it begins or ends with white space, which the other side probably does not have")
+    if is_text and secret != secret.strip():
+        found.append("it begins or ends with white space, which the other side's secret hardly has: take it off here")
     if len(secret) < min_bytes:
         found.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
     if len(set(secret)) < MIN_DISTINCT_CHARACTERS:
@@ -58,7 +61,10 @@ def faults(secret: bytes, min_bytes: int) -> tuple[str, ...]:
     if secret.strip().lower().decode("utf-8", "replace") in WELL_KNOWN:
         found.append("it is a well-known example: anybody can sign tokens with it")
     if is_asymmetric_key(secret):
-        found.append("it is a public or private key, not a shared secret: anybody who has the public key could sign")
+        found.append(
+            "it is a public or private key, not a shared secret, and anybody who has the public key could sign: "
+            "give public keys as pem_file or jwks_file"
+        )
     return tuple(found)
 
 

@@ -76,7 +76,7 @@ def test_a_place_is_exactly_one_of_header_and_cookie(place: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["", "a b", "a=b", "a;b", "\u00e4", "a" * 129])
 def test_a_cookies_name_is_a_token(name: str) -> None:
     assert Config.model_validate({"credentials": [{"cookie": "__Host-a.b"}]}).credentials[0].cookie == "__Host-a.b"
-    assert "is not a cookie name" in only(credentials=[{"cookie": name}]).what
+    assert "is not the name of a header or cookie" in only(credentials=[{"cookie": name}]).what
 
 
 @pytest.mark.parametrize("origin", ["app.example.com", "https://a/", "ftp://a", "https://u@a", "null", "*"])

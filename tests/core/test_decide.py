@@ -210,11 +210,11 @@ def test_after_a_rotation_of_the_secret_a_remembered_token_is_refused() -> None:
     assert decide_token(token, rotated).reason is Reason.BAD_SIGNATURE
 
 
-def test_an_unknown_key_asks_for_newer_keys_and_passes_with_them() -> None:
+def test_an_unknown_key_asks_for_latest_keys_and_passes_with_them() -> None:
     issuer = make_issuer(keys_of(public_jwk("ES256", "old")))
     newer = issuer.with_keys(keys_of(public_jwk("ES256", "new")))
     steps = decide(bearer(mint(algorithm="ES256", header={"kid": "new"})), make_snapshot(issuer), NOW)
-    assert next(steps) == RefreshKeys(issuer="app")
+    assert next(steps) == RefreshKeys(issuer_name="app")
     with pytest.raises(StopIteration) as done:
         steps.send(newer)
     assert isinstance(done.value.value, Allow)

@@ -86,7 +86,7 @@ def decide_now(request: Request, snapshot: Snapshot | None = None, now: float = 
     try:
         lookup = next(steps)
         while True:
-            lookup = steps.send(next(issuer for issuer in snapshot.issuers if issuer.name == lookup.issuer))
+            lookup = steps.send(next(issuer for issuer in snapshot.issuers if issuer.name == lookup.issuer_name))
     except StopIteration as done:
         return done.value
 
