@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("authgate.decision")
 
+# Their details quote header names, the URL's form and the configuration, never a claim.
+_QUOTE_NO_CLAIM = {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL}
+
 # An untrusted peer, or one that asks at a wrong path, is told of once a minute: it may send any number of requests, and
 # each says the same.
 REPEAT_SECONDS = 60
@@ -83,9 +86,10 @@ class Recorder:
     def _about_refusal(self, decision: Decision) -> dict[str, object]:
         if not isinstance(decision, Deny):
             return {}
-        # An unreadable request's detail quotes header names and the URL's form, never a claim.
-        tell = self._details or decision.reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY}
-        return {"detail": decision.detail if tell else "", "mend": decision.mend}
+        return {
+            "detail": decision.detail if self._details or decision.reason in _QUOTE_NO_CLAIM else "",
+            "mend": decision.mend,
+        }
 
 
 def _about_request(request: Request | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ Everything listens on loopback, on free ports; Ctrl-C stops all of it. Logs are 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -33,6 +34,11 @@ def main() -> int:
     """Start the parts, say what to try, and wait for Ctrl-C or for a part to end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     RUN.mkdir(exist_ok=True)
+    lock = (RUN / "lock").open("w")  # held until this program ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("`make run` is running here already; stop it with Ctrl-C first.")
     proxy, auth, admin, tasks = (_port(wanted) for wanted in (8080, 4190, 4191, 8001))
     environ = {
         "PATH": os.environ["PATH"],
@@ -160,6 +166,7 @@ def _port(wanted: int) -> int:
     """Return *wanted* if it is free on loopback, else a free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a run that ended a moment ago is no obstacle
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

@@ -127,7 +127,7 @@ def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCap
     Log(caplog).record(deny(reason))
     Log(caplog, details=True).record(deny(reason))
     lines = Log(caplog).lines
-    about_the_proxy = reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY}
+    about_the_proxy = reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL}
     assert ("detail" in lines[0]) is about_the_proxy
     assert lines[1]["detail"] == "quoted claim"
 

@@ -35,7 +35,7 @@ def verified_or_exit(config_path: str | None) -> Verified:
 def exit_with_problems(error: ConfigError) -> NoReturn:
     """Tell every problem on standard error and exit with 78."""
     count = len(error.problems)
-    click.echo(f"AuthGate cannot start: {count} problem{'s' * (count != 1)} in its configuration.\n", err=True)
+    click.echo(f"AuthGate's configuration has {count} problem{'s' * (count != 1)}.\n", err=True)
     for problem in error.problems:
         click.echo(f"  {problem.setting}: {problem.what}\n      → {problem.mend}", err=True)
     sys.exit(EXIT_CONFIG)

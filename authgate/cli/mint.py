@@ -15,6 +15,13 @@ from authgate.tokens.mint import mint
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+def subject_of(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    """Return a subject that `serve` accepts."""
+    if not text:
+        raise click.BadParameter("must not be empty: nobody would be known by it")
+    return text
+
+
 def seconds_of(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
     """Return a duration like 15m, 90s, 2h or -5m (already expired) in seconds."""
     match = re.fullmatch(r"(-?\d{1,9})([smhd])", text)
@@ -39,7 +46,7 @@ def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ..
 
 @click.command("mint")
 @config_option
-@click.option("--sub", required=True, help="The subject: the user's id.")
+@click.option("--sub", required=True, callback=subject_of, help="The subject: the user's id.")
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=claims_of,
               help='Further claims; JSON values are taken as such: --claim roles=\'["admin"]\'.')  # fmt: skip
 @click.option("--expires-in", "lifetime", default="15m", show_default=True, callback=seconds_of, help="Time to live.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -58,8 +59,9 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
         path = variable.removeprefix(PREFIX).lower().split("__")
         annotation = _annotation(path)
         if annotation is None:
-            hint = did_you_mean(variable, [PREFIX + name.upper() for name in _names(Config)])
-            problems.append(Problem(setting=variable, what="is not a setting", mend=hint))
+            known = [*_OTHERS, *_SECRETS, *(PREFIX + name.upper() for name in _names(Config))]
+            mend = did_you_mean(variable.replace(f"{PREFIX}JWT", "JWT"), known)
+            problems.append(Problem(setting=variable, what="is not a setting", mend=mend))
             continue
         try:
             value = _value(environ[variable], annotation)
@@ -85,6 +87,10 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
     if not set_ones:
         present += [f"{name} is set, but empty" for name in _SECRETS if name in environ]
+        near = [name for name in environ if get_close_matches(name, _SECRETS, n=1, cutoff=0.8) and name not in _SECRETS]
+        present += [
+            f"{name} is set: did you mean {get_close_matches(name, _SECRETS, n=1)[0]}?" for name in sorted(near)
+        ]
         what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
         problem = Problem(setting="issuers", what=what, mend=_HOW_TO_START)
         return EnvironmentIssuers(issuers=[], problems=(problem,), warnings=())

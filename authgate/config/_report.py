@@ -39,7 +39,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the closest of *known*, or all of them."""
+    """Return a question that names the closest of *known*, or all of them."""
     known = list(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
@@ -52,6 +52,9 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
         return Problem(setting=setting, what="is not a setting", mend=_LATER.get(name) or did_you_mean(name, known))
     if kind == "missing":
         return Problem(setting=setting, what="is missing", mend="add it; docs/configuration.md describes it")
+    if kind == "list_type":
+        mend = "write a list: [a, b], or each element on its own line after a dash"
+        return Problem(setting=setting, what="is not a list", mend=mend)
     if kind == "literal_error" and name == "preset":
         mend = "write preset: jwt; the presets for Better Auth and Auth.js sessions come with a later version"
         return Problem(setting=setting, what="is not a preset of this version", mend=mend)

@@ -11,8 +11,23 @@ import yaml
 _QUOTED = re.compile(r"""(["'])(?!<)..+\1""")
 
 
+# What PyYAML says of the commonest slips, and how to mend them.
+_MENDS = {
+    "expected <block end>": "the line is indented differently from those above it; settings of one group begin in one column",
+    "cannot start any token": "is it a tab? YAML is indented with spaces; a value with a leading special character needs quotes",
+    "mapping values are not allowed": "a value with ': ' in it needs quotes",
+    "occurs twice": "keep one of them",
+}
+
+
 class BadYaml(ValueError):
     """The text is not YAML of the subset that is read. Its message says where, and quotes no value."""
+
+    @property
+    def mend(self) -> str:
+        """How to put it right."""
+        found = (mend for slip, mend in _MENDS.items() if slip in str(self))
+        return next(found, "correct the line; a value with ': ' or a leading special character needs quotes")
 
 
 class _RepeatedKey(yaml.constructor.ConstructorError):
@@ -31,10 +46,12 @@ class _StrictLoader(yaml.SafeLoader):
         return self.prefix(2) != "::" and super().check_value()
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise _RepeatedKey(None, None, f"the key {key!r} occurs twice", node.start_mark)
+        keys: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in keys:
+                raise _RepeatedKey(None, None, f"the key {key!r} occurs twice", key_node.start_mark)
+            keys.append(key)
         return super().construct_mapping(node, deep=deep)
 
 

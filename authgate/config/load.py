@@ -95,8 +95,7 @@ def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
     try:
         document = _yaml.parse(text)
     except _yaml.BadYaml as error:
-        mend = "correct the line; values with ': ' or a leading special character need quotes"
-        problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=mend))
+        problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=error.mend))
         return None
     if document is None:
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
@@ -18,17 +18,20 @@ from pydantic import (
     model_validator,
 )
 
+from authgate.config._report import did_you_mean
 from authgate.core.identity import FIELDS
 from authgate.tokens.algorithms import NAMES  # noqa: TC001 - pydantic needs it at run time
 
 
-def _text(value: object) -> object:
-    if not isinstance(value, (str, IPv4Network, IPv6Network)):  # 1 would be read as 0.0.0.1
+def _network(value: object) -> object:
+    if isinstance(value, (IPv4Network, IPv6Network)):
+        return value
+    if not isinstance(value, str):  # 1 would be read as 0.0.0.1
         raise ValueError("must be an address or a subnet, as 10.0.0.0/8")  # noqa: TRY004 - pydantic wants ValueError
-    return value
+    return ip_network(value)
 
 
-Network: TypeAlias = Annotated[IPv4Network | IPv6Network, BeforeValidator(_text)]
+Network: TypeAlias = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 # Headers that the reply needs for itself, or that mean something to the proxy or the upstream's server.
 _TAKEN_HEADERS = {
@@ -61,7 +64,9 @@ def _header_name(name: str) -> str:
 
 def _source(source: str) -> str:
     if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
-        raise ValueError(f"{source!r} is neither claims.<path> nor one of {', '.join(FIELDS)}")
+        raise ValueError(
+            f"{source!r} is neither claims.<path> nor a field of the identity; {did_you_mean(source, FIELDS)}"
+        )
     return source
 
 

@@ -56,8 +56,10 @@ class HeaderPlace:
 
     name: str
 
-    def __str__(self) -> str:
-        return f"header {self.name}"
+    def nothing_in(self, headers: Headers) -> str:
+        """Say where nothing was found, without quoting what is there."""
+        is_there = any(headers.getall(self.name, ()))
+        return f"header {self.name}" + (" (it is there, but is not 'Bearer <token>')" if is_there else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return the one credential in this header, or none; refuse two."""
@@ -89,8 +91,10 @@ class CookiePlace:
 
     name: str
 
-    def __str__(self) -> str:
-        return f"cookie {self.name}"
+    def nothing_in(self, headers: Headers) -> str:
+        """Say where nothing was found."""
+        is_there = any(name == self.name for name, _ in cookies(headers))
+        return f"cookie {self.name}" + (" (it is there, but empty)" if is_there else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each differing, non-empty cookie of this name."""

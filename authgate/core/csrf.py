@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused, Unreadable
+from authgate.core.errors import Refused, Unreadable, quoted
 from authgate.core.reasons import Reason
 from authgate.core.request import split_authority
 
@@ -36,7 +36,7 @@ class CsrfRule:
             return
         if site is None and origin is not None and _host_of(origin) == _without_default(request.host, request.port):
             return
-        raise Refused(Reason.CSRF, f"Sec-Fetch-Site is {site!r}, Origin is {origin!r}")
+        raise Refused(Reason.CSRF, f"Sec-Fetch-Site is {_shown(site)}, Origin is {_shown(origin)}")
 
 
 def _is_websocket_handshake(request: Request) -> bool:
@@ -45,6 +45,10 @@ def _is_websocket_handshake(request: Request) -> bool:
     return any("websocket" in value.lower() for value in upgrades) or bool(
         request.headers.getall("Sec-WebSocket-Key", ())
     )
+
+
+def _shown(value: str | None) -> str:
+    return "absent" if value is None else quoted(value)
 
 
 def _single(headers: Headers, name: str) -> str | None:

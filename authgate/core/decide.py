@@ -69,7 +69,7 @@ class _Case:
         self._checking = "credential"
         found = find_credentials(self._request, self._snapshot.places)
         if not found:
-            looked = ", ".join(str(place) for place in self._snapshot.places)
+            looked = ", ".join(place.nothing_in(self._request.headers) for place in self._snapshot.places)
             raise Refused(Reason.NO_CREDENTIAL, f"looked in {looked}")
         self._passed(found[0].found_in)
         return found
@@ -165,6 +165,8 @@ def _shape(credential: Credential) -> str:
     if token.startswith("{"):
         return "a JSON object; only the compact serialisation of a JWS is read"
     parts = token.count(".") + 1
+    if parts == 2:
+        return "2 parts between dots, as Better Auth's session cookie has, which this version does not read"
     if parts == 5:
         return "5 parts between dots: an encrypted token (JWE), which no configured issuer uses"
     return f"{len(token)} characters in {parts} parts between dots; a JWT has 3 parts"

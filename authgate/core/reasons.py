@@ -78,8 +78,7 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.MALFORMED_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token is malformed.",
-        "It is not a JWS in compact form (RFC 7515 §7.1), is over 16 KiB, or a claim has the wrong type. "
-        "`authgate explain` names the place.",
+        "It is not a JWS in compact form (RFC 7515 §7.1), is over 16 KiB, or a claim has the wrong type.",
     ),
     Reason.UNKNOWN_ISSUER: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's issuer is not accepted here.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -37,7 +38,9 @@ async def serve(app: App) -> None:
     except OSError as error:
         if not setting:
             raise
-        what = f"cannot listen: {error.strerror or error}"
+        address = config.listen if setting == "listen" else config.admin.listen
+        in_use = error.errno == errno.EADDRINUSE
+        what = f"{address} is in use" if in_use else f"cannot listen at {address}: {error.strerror or error}"
         mend = "choose another address, or stop what uses this one"
         raise ConfigError([Problem(setting=setting, what=what, mend=mend)]) from error
     _log.info("stopped")

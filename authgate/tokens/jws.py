@@ -80,7 +80,10 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     fitting = [key for key in candidates if key.algorithm in accepted]
     if not fitting:
         bound = ", ".join(sorted({key.algorithm for key in candidates}))
-        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {quoted(jws.algorithm)}; the key is for {bound}")
+        detail = f"its alg is {quoted(jws.algorithm)}; the key is for {bound}"
+        if all(key.is_symmetric for key in candidates):
+            detail += ". It was signed with a key pair, not with a secret: give the issuer's public keys as jwks_file"
+        raise Refused(Reason.WRONG_ALGORITHM, detail)
     for key in fitting[:MAX_KEYS_TRIED]:
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key

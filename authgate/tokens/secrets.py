@@ -54,6 +54,10 @@ def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str,
     found = []
     if is_text and secret != secret.strip():
         found.append("it begins or ends with white space, which the other side's secret hardly has: take it off here")
+    if is_text and len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in {b'"', b"'"}:
+        found.append(
+            "it begins and ends with a quotation mark, which the other side's secret hardly has: take them off"
+        )
     if len(secret) < min_bytes:
         found.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
     if len(set(secret)) < MIN_DISTINCT_CHARACTERS:

@@ -178,11 +178,45 @@ def test_while_authgate_is_down_nothing_passes_and_nobody_is_signed_out(proxy: s
         assert b"x-user-id" not in down.body.lower()
         if proxy == "nginx":
             assert down.header("Retry-After") == "5"
+            assert down.json["reason"] == "authgate_unreachable"
         with processes.authgate(tmp_path, CONFIG, environ=ENVIRON, port=port):
             assert ask(proxy_port, "/api/echo", bearer(token)).status == 200
         assert ask(proxy_port, "/api/echo", bearer(token)).status in {500, 503}
         with processes.authgate(tmp_path, CONFIG, environ=ENVIRON, port=port):
             assert ask(proxy_port, "/api/echo", bearer(token)).status == 200
+
+
+def test_a_users_own_nginx_lines_beside_the_snippets_work_as_the_page_says(tmp_path: Path) -> None:
+    own = """
+    location /own/ {
+        include authgate_protect.conf;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_pass http://tasks;
+    }
+    location /account/ {
+        error_page 401 = @login;
+        include authgate_protect.conf;
+        include authgate_forward.conf;
+        proxy_pass http://tasks;
+    }
+    location @login { return 302 /login?next=$uri; }
+    """
+    with ExitStack() as parts:
+        upstream = parts.enter_context(processes.echo(tmp_path))
+        running = parts.enter_context(processes.authgate(tmp_path, CONFIG, environ=ENVIRON))
+        address = f"127.0.0.1:{running.port}"
+        port = parts.enter_context(processes.nginx(tmp_path, authgate=address, upstream=upstream, locations=own))
+        seen = ask(port, "/own/x", bearer(mint(sound())), "X-User-Id: admin").json
+        names = [name.lower() for name, _ in seen["headers"]]
+        assert len(names) == len(set(names)), "no header is sent twice"
+        assert identity(seen)["x-user-id"] == ["user-1"]
+        to_login = ask(port, "/account/settings")
+        assert to_login.status == 302
+        assert (to_login.header("Location") or "").endswith("/login?next=/account/settings")
+        assert ask(port, "/account/settings", bearer(mint(sound()))).status == 200
 
 
 def test_nginx_without_the_original_headers_is_refused_and_told_what_to_add(tmp_path: Path) -> None:

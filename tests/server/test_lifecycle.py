@@ -144,7 +144,7 @@ def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path, setting: str
         command = [sys.executable, "-m", "authgate", "serve", "--config", config]
         ended = subprocess.run(command, capture_output=True, env=ENVIRON, cwd=processes.ROOT, timeout=30, check=False)
     assert ended.returncode == 78
-    assert f"  {setting}: cannot listen: " in ended.stderr.decode()
+    assert f"  {setting}: 127.0.0.1:{addresses[setting]} is in use\n" in ended.stderr.decode()
 
 
 def test_a_replaced_jwks_file_is_read_when_a_token_names_a_new_key(tmp_path: Path) -> None:

@@ -120,8 +120,11 @@ class RunningAuthGate:
 
 
 @contextmanager
-def nginx(folder: Path, *, authgate: str, upstream: int) -> Iterator[int]:
-    """Run nginx on the files of deploy/nginx, with other addresses; yield its port. *authgate* as nginx writes it."""
+def nginx(folder: Path, *, authgate: str, upstream: int, locations: str = "") -> Iterator[int]:
+    """Run nginx on the files of deploy/nginx, with other addresses; yield its port.
+
+    *authgate* is an address as nginx writes it; *locations* are a user's own, added to the server.
+    """
     binary = program("nginx", mend="apt-get install nginx-light")
     port = free_port()
     prefix = folder / "nginx"
@@ -131,6 +134,7 @@ def nginx(folder: Path, *, authgate: str, upstream: int) -> Iterator[int]:
         "127.0.0.1:8001": f"127.0.0.1:{upstream}",
         "127.0.0.1:8080": f"127.0.0.1:{port}",
         "worker_processes auto": "worker_processes 1",
+        "include authgate_server.conf;": f"include authgate_server.conf;{locations}",
     }
     config = prefix / "nginx.conf"
     config.write_text(replaced(config.read_text(), addresses))
