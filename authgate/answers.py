@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,33 @@ COOLDOWN_SECONDS = 10.0
 LOAD_TIMEOUT_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
+
+
+def _in_daemon_thread(load: Callable[[], KeySet]) -> asyncio.Future[KeySet]:
+    """Return what *load* gives, run in a thread that never keeps the process from ending (an executor's does)."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[KeySet] = loop.create_future()
+
+    def run() -> None:
+        keys: KeySet | None = None
+        failure: Exception | None = None
+        try:
+            keys = load()
+        except Exception as error:  # noqa: BLE001 - whoever awaits the future gets it
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, keys, failure)
+
+    def settle(keys: KeySet | None, failure: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if failure is not None:
+            future.set_exception(failure)
+        elif keys is not None:
+            future.set_result(keys)
+
+    threading.Thread(target=run, name="load keys", daemon=True).start()
+    return future
 
 
 class Answers:
@@ -45,6 +74,12 @@ class Answers:
         self._loads: dict[str, asyncio.Future[KeySet]] = {}
         self._one_at_a_time = {name: asyncio.Lock() for name in sources}
 
+    async def poll(self, issuer_name: str) -> KeySet | None:
+        """Return the keys that the issuer's source gives now, None while it gives none. Not bound to the cooldown."""
+        async with self._one_at_a_time[issuer_name]:
+            await self._ask(issuer_name)
+        return None if issuer_name in self._failures else self._found[issuer_name]
+
     async def latest_keys(self, issuer_name: str) -> KeySet:
         """Return the keys that the issuer's source gives now, or gave within the cooldown.
 
@@ -62,9 +97,10 @@ class Answers:
 
     async def _ask(self, issuer_name: str) -> None:
         # A thread that hangs (a dead network file system) cannot be ended: it is waited for again, no other joins it.
+        failed_before = self._failures.get(issuer_name)
         load = self._loads.get(issuer_name)
         if load is None:
-            load = asyncio.get_running_loop().run_in_executor(None, self._sources[issuer_name].load)
+            load = _in_daemon_thread(self._sources[issuer_name].load)
             self._loads[issuer_name] = load
         await asyncio.wait({load}, timeout=self._timeout_seconds)
         if not load.done():
@@ -72,7 +108,8 @@ class Answers:
         else:
             del self._loads[issuer_name]
             self._settle(issuer_name, load)
-        if failure := self._failures.get(issuer_name):
+        failure = self._failures.get(issuer_name)
+        if failure and failure != failed_before:
             _log.warning("new keys of issuer %s cannot be had, the old ones stay: %s", issuer_name, failure)
 
     def _settle(self, issuer_name: str, load: asyncio.Future[KeySet]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import traceback
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
     from authgate.answers import Answers
     from authgate.core.decision import Decision
+    from authgate.core.keys import KeySet
     from authgate.core.lookups import RefreshKeys
     from authgate.core.request import Request
     from authgate.core.snapshot import Issuer, Snapshot
+
+POLL_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +59,27 @@ class Gate:
             return decision
 
     async def _answer(self, lookup: RefreshKeys) -> Issuer:
-        keys = await self._answers.latest_keys(lookup.issuer_name)
-        issuer = next(issuer for issuer in self.snapshot.issuers if issuer.name == lookup.issuer_name)
+        return self._use(lookup.issuer_name, await self._answers.latest_keys(lookup.issuer_name))
+
+    async def watch_keys(self, poll_seconds: float = POLL_SECONDS) -> None:
+        """Take over what changes in key files, until cancelled: a key that was taken out verifies no more.
+
+        By content and not by notification, which does not reach through bind mounts.
+        """
+        while True:
+            await asyncio.sleep(poll_seconds)
+            for issuer in self.snapshot.issuers:
+                try:
+                    keys = await self._answers.poll(issuer.name)
+                except Exception as bug:  # noqa: BLE001 - a bug in reading one file stops neither the others nor the service
+                    log_bug(bug)
+                    continue
+                if keys is not None:
+                    self._use(issuer.name, keys)
+
+    def _use(self, issuer_name: str, keys: KeySet) -> Issuer:
+        """Return the issuer with *keys*, in a new snapshot if they differ from those that it had."""
+        issuer = next(issuer for issuer in self.snapshot.issuers if issuer.name == issuer_name)
         if keys.fingerprint != issuer.keys.fingerprint:
             issuer = issuer.with_keys(keys)
             self.snapshot = self.snapshot.with_issuer(issuer)

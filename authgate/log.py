@@ -12,10 +12,12 @@ from logging.handlers import QueueHandler, QueueListener
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Lines that wait for the writer; what comes beyond is dropped and counted, requests are not held up.
 MAX_WAITING_LINES = 10_000
+# How long the writer may take for them when AuthGate ends.
+STOP_SECONDS = 2.0
 
 
 class _BoundedQueueHandler(QueueHandler):
@@ -67,8 +69,14 @@ class TextFormatter(logging.Formatter):
 
 
 @contextmanager
-def logging_to(stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto") -> Iterator[None]:
-    """Log to *stream* (standard error by default) while the context lasts; all lines are written when it ends."""
+def logging_to(
+    stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto"
+) -> Iterator[Callable[[], bool]]:
+    """Log to *stream* (standard error by default) while the context lasts.
+
+    Lines that wait are written when it ends, for 2 s at most. Yields a question for afterwards: whether the writer is
+    stuck, because nobody reads its pipe. Then nothing may wait for it, not even Python's own end.
+    """
     stream = sys.stderr if stream is None else stream
     writer = logging.StreamHandler(stream)
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
@@ -80,10 +88,13 @@ def logging_to(stream: TextIO | None = None, log_format: Literal["auto", "json",
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
     listener = QueueListener(_queue_handler.queue, writer)
     listener.start()
+    thread = listener._thread  # noqa: SLF001 - stop() would wait for it without a bound
     try:
-        yield
+        yield lambda: thread is not None and thread.is_alive()
     finally:
-        listener.stop()
+        listener.enqueue_sentinel()
+        if thread is not None:
+            thread.join(STOP_SECONDS)
         root.handlers = []
 
 

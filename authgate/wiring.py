@@ -92,7 +92,7 @@ def verify(loaded: Loaded) -> Verified:
         sources=sources,
         fingerprints={e.config.name: secrets.fingerprint(e.secret) for e in loaded.issuers if e.secret is not None},
         announcements=tuple(_announce(issuer, entry) for issuer, entry in zip(issuers, loaded.issuers, strict=True)),
-        warnings=(*loaded.warnings, *_skipped_keys(issuers)),
+        warnings=(*loaded.warnings, *_skipped_keys(issuers), *_endless_tokens(issuers)),
     )
 
 
@@ -177,6 +177,14 @@ def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
         f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
         "opaque session cookies and encrypted tokens are not accepted"
     )
+
+
+def _endless_tokens(issuers: list[Issuer]) -> list[str]:
+    return [
+        f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"
+        for issuer in issuers
+        if "exp" not in issuer.required_claims
+    ]
 
 
 def _skipped_keys(issuers: list[Issuer]) -> list[str]:

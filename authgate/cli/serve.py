@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import click
 import uvloop
@@ -23,7 +24,7 @@ def command(config_path: str | None) -> None:
     """Answer nginx at /auth/nginx and Traefik at /auth/traefik until SIGTERM or Ctrl-C."""
     verified = verified_or_exit(config_path)
     try:
-        with logging_to(log_format=verified.config.log.format):
+        with logging_to(log_format=verified.config.log.format) as log_is_stuck:
             _log.info("AuthGate %s", __version__)
             for announcement in verified.announcements:
                 _log.info("%s", announcement)
@@ -32,6 +33,8 @@ def command(config_path: str | None) -> None:
             uvloop.run(_serve(verified))
     except ConfigError as error:
         exit_with_problems(error)
+    if log_is_stuck():
+        os._exit(0)  # everything else has ended; Python's own end would wait for the writer
 
 
 async def _serve(verified: Verified) -> None:

@@ -13,8 +13,8 @@ _QUOTED = re.compile(r"""(["'])(?!<)..+\1""")
 
 # What PyYAML says of the commonest slips, and how to mend them.
 _MENDS = {
-    "expected <block end>": "the line is indented differently from those above it; settings of one group begin in one column",
-    "cannot start any token": "is it a tab? YAML is indented with spaces; a value with a leading special character needs quotes",
+    "expected <block end>": "the line is indented otherwise than those above it; one group begins in one column",
+    "cannot start any token": "a tab, perhaps? indent with spaces; a value with a leading special character is quoted",
     "mapping values are not allowed": "a value with ': ' in it needs quotes",
     "occurs twice": "keep one of them",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
@@ -38,7 +38,9 @@ _TAKEN_HEADERS = {
     *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
     *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
     *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
+    *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
 }
+_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "Proxy-", "Sec-")
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 §5.6.2; RFC 6265 §4.1.1 for cookies
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
@@ -57,7 +59,7 @@ def _header_name(name: str) -> str:
         raise ValueError(
             f"{name!r} must be written canonically, like X-User-Id: words of letters and digits, no underscore"
         )
-    if name in _TAKEN_HEADERS:
+    if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
         raise ValueError(f"{name} has a meaning of its own and cannot carry an identity; choose an X- name")
     return name
 
@@ -73,6 +75,15 @@ def _source(source: str) -> str:
 def _token(name: str) -> str:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a header or cookie: letters, digits and !#$%&'*+.^_`|~-")
+    return name
+
+
+def _credential_header(name: str) -> str:
+    canonical = "-".join(word.capitalize() for word in _token(name).split("-"))
+    if canonical != "Authorization" and (canonical in _TAKEN_HEADERS or canonical.startswith(_TAKEN_PREFIXES)):
+        raise ValueError(
+            f"{name} has a meaning of its own and cannot carry a token; for cookies write {{cookie: name}}"
+        )
     return name
 
 
@@ -111,7 +122,7 @@ class AdminConfig(_Model):
 class CredentialConfig(_Model):
     """One place where a token may be: exactly one of the two."""
 
-    header: Token | None = None
+    header: Annotated[str, AfterValidator(_credential_header)] | None = None
     """A request header. In Authorization the token follows "Bearer "; in any other header that word may be left out."""
     cookie: Token | None = None
     """A cookie, by its exact name."""
@@ -174,7 +185,7 @@ class IssuerConfig(_Model):
     """The signature algorithms accepted. Left out: all, each key for its own `alg`; a key without one
     for HS256 (secret), RS256 (RSA), ES256, ES384, ES512 (by curve), Ed25519 or Ed448."""
     required_claims: list[NonEmpty] = ["sub", "exp"]
-    """Claims that every token must have. Without exp a token never expires; without sub nobody is known."""
+    """Claims that every token must have; sub always. A token without exp never expires."""
     token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
     """Values of the header's `typ` that are accepted, in any case. A token without `typ` is accepted."""
 
@@ -218,7 +229,10 @@ class Config(_Model):
     @field_validator("trusted_proxies")
     @classmethod
     def _trust_is_bounded(cls, networks: list[Network], info: ValidationInfo) -> list[Network]:
-        everybody = [str(network) for network in networks if network.prefixlen == 0]
+        # Collapsed: 0.0.0.0/1 and 128.0.0.0/1 are everybody, too. The switch is validated before: it stands above.
+        of_4 = [*collapse_addresses(network for network in networks if isinstance(network, IPv4Network))]
+        of_6 = [*collapse_addresses(network for network in networks if isinstance(network, IPv6Network))]
+        everybody = [str(one) for one in of_4 if one.prefixlen == 0] + [str(one) for one in of_6 if one.prefixlen == 0]
         if everybody and not info.data.get("unsafe_trust_all_proxies"):
             raise ValueError(
                 f"{everybody[0]} trusts everybody; name your proxies, or set unsafe_trust_all_proxies: true"

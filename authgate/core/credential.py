@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
 from authgate.core.errors import Refused
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from authgate.core.request import Headers, Request
 
 UnverifiedToken = NewType("UnverifiedToken", str)
+
+# Some proxies join repeated field lines with a comma (RFC 9110 §5.3). Linear: every match begins at a comma.
+_ANOTHER_BEARER = re.compile(r",[ \t]*bearer ", re.IGNORECASE)
 
 # Browsers send same-named cookies of different Path or Domain side by side; more than this many is an attack.
 MAX_SAME_NAMED_COOKIES = 4
@@ -75,8 +80,7 @@ class HeaderPlace:
 
     def _token(self, value: str) -> str | None:
         scheme, _, rest = value.partition(" ")
-        # Some proxies join repeated field lines with a comma (RFC 9110 §5.3).
-        if "," in value and any(piece.strip().lower().startswith("bearer ") for piece in value.split(",")[1:]):
+        if _ANOTHER_BEARER.search(value):
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} holds more than one credential")
         if scheme.lower() == "bearer":
             return rest.strip(" ") or None
@@ -93,12 +97,12 @@ class CookiePlace:
 
     def nothing_in(self, headers: Headers) -> str:
         """Say where nothing was found."""
-        is_there = any(name == self.name for name, _ in cookies(headers))
+        is_there = any(True for _ in cookie_values(headers, self.name))
         return f"cookie {self.name}" + (" (it is there, but empty)" if is_there else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each differing, non-empty cookie of this name."""
-        values = dict.fromkeys(value for name, value in cookies(headers) if name == self.name and value)
+        values = dict.fromkeys(value for value in cookie_values(headers, self.name) if value)
         if len(values) > MAX_SAME_NAMED_COOKIES:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} differing cookies are named {self.name}")
         return tuple(_one_token(value, f"cookie:{self.name}") for value in values)
@@ -118,16 +122,18 @@ def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tup
     return ()
 
 
-def cookies(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Yield (name, value) of every cookie, in order (RFC 6265 §4.2.1); a value's surrounding quotes are taken off."""
+def cookie_values(headers: Headers, name: str) -> Iterator[str]:
+    """Yield the value of every cookie called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
     for line in headers.getall("Cookie", ()):
-        for pair in line.split(";"):
-            name, equals, value = pair.partition("=")
-            if equals:
-                value = value.strip(" \t")
-                if len(value) >= 2 and value[0] == value[-1] == '"':
-                    value = value[1:-1]
-                yield name.strip(" \t"), value
+        for match in _cookie(name).finditer(line):
+            value = match[1].strip(" \t")
+            yield value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
+
+
+@lru_cache(maxsize=64)
+def _cookie(name: str) -> re.Pattern[str]:
+    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair.
+    return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
 
 
 def _one_token(token: str, found_in: str) -> Credential:

@@ -86,13 +86,18 @@ class _Case:
             except Refused as refused:
                 self._checks.append(Check(self._checking, passed=False, detail=f"{refused.reason}: {refused.detail}"))
         self._checking = "one identity"
-        if not proven or not all(proven[0].same_person(other) for other in proven):
+        if not proven or not all(self._same(proven[0], other) for other in proven):
             raise Refused(
                 Reason.AMBIGUOUS_CREDENTIAL,
                 f"{len(credentials)} cookies of the same name differ and {len(proven)} of them are valid",
             )
         self._passed()
         return proven[0]
+
+    def _same(self, one: Identity, other: Identity) -> bool:
+        """Say whether two identities are one person, and look the same to the upstream."""
+        outputs = self._snapshot.outputs
+        return one.same_person(other) and identity_headers(one, outputs) == identity_headers(other, outputs)
 
     def _verify_one(self, credential: Credential) -> Steps[Identity]:
         self._checking = "token"

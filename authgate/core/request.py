@@ -23,7 +23,7 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?|\[[0-9a-f:.]{2
 # RFC 3986 characters, plus those that browsers and proxies send raw in practice ("|", "^", "{", UTF-8 …). Not: space,
 # control characters, "#" (a fragment never travels) and "\" (read as "/" by some).
 _TARGET = re.compile(r"/[^\x00-\x20\x7f#\\]*")
-_ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*|\?\S*)?", re.DOTALL)
+_ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*)?", re.DOTALL)
 
 
 class Headers(Protocol):
@@ -103,7 +103,7 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
         shown = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
         raise _unreadable(f"{quoted(shown)} is not an absolute URL (scheme://host/path)")
     scheme, authority, target = match.groups(default="/")
-    return scheme, authority, target if target.startswith("/") else f"/{target}"
+    return scheme, authority, target
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:

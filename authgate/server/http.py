@@ -39,6 +39,13 @@ class AuthEndpoint:
         self._unix_socket = unix_socket
         self._guarded = {name: guarded_names(adapter.reads, emits) for name, adapter in ADAPTERS.items()}
 
+    def trusts(self, peer: str) -> bool:
+        """Say whether *peer*, an address, is a trusted proxy; the peers of a unix socket all are."""
+        if self._unix_socket:
+            return True
+        address = parse_address(peer)
+        return address is not None and address in self._trusted
+
     async def __call__(self, subrequest: web.BaseRequest) -> web.Response:
         """Return the reply to *subrequest*; whatever happens, only an `Allow` makes it a 200."""
         started = perf_counter()

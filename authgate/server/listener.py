@@ -9,19 +9,21 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from cachetools import TTLCache
 
 from authgate.gate import log_bug
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 _log = logging.getLogger(__name__)
 
@@ -36,23 +38,35 @@ class Limits:
     idle_seconds: float = 120.0
     drain_seconds: float = 10.0
     max_connections: int = 4096
+    max_untrusted_connections: int = 64
+
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class _Connection(web.RequestHandler):
     """One connection. Counts the bytes of a head as they arrive; no body is ever read."""
 
-    __slots__ = ("_bounds", "_deadline", "_head_bytes")
+    __slots__ = ("_bounds", "_deadline", "_head_bytes", "_server")
 
     def __init__(self, server: BoundedServer, bounds: Limits, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
+        self._server = server
         self._bounds = bounds
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
 
+    @property
+    def peer(self) -> str:
+        """The peer's address; "" for a unix socket or a connection that is gone."""
+        return str(self.peername[0]) if isinstance(self.peername, tuple) else ""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._manager is not None and len(self._manager.connections) > self._bounds.max_connections:
-            self._refuse("503 Service Unavailable", "over max_connections")
+        if self._server.is_over_bounds(self):
+            self._refuse("503 Service Unavailable", "too many connections")
+        else:
+            self._await_head()  # a peer that says nothing is not kept longer than one that says it slowly
 
     def data_received(self, data: bytes) -> None:
         heads = self._request_count
@@ -65,9 +79,7 @@ class _Connection(web.RequestHandler):
             self._head_bytes = 0
             self._stop_waiting()
         elif self._deadline is None and self.transport is not None:
-            self._deadline = self._loop.call_later(
-                self._bounds.head_seconds, self._refuse, "408 Request Timeout", "a request head took too long"
-            )
+            self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
@@ -84,16 +96,21 @@ class _Connection(web.RequestHandler):
 
         aiohttp's own answer and log line would quote the offending header.
         """
-        del message
+        del request, message
         if exc is not None and not isinstance(exc, HttpProcessingError):
             log_bug(exc)
             response = web.Response(status=503, text="AuthGate failed.\n", headers={"Retry-After": "5"})
             response.force_close()
             return response
-        _log.warning("refused an HTTP request that cannot be parsed: %s (peer %s)", type(exc).__name__, request.remote)
+        self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self.peer)
         response = web.Response(status=status, text="This is not an HTTP request that AuthGate reads.\n")
         response.force_close()
         return response
+
+    def _await_head(self) -> None:
+        self._deadline = self._loop.call_later(
+            self._bounds.head_seconds, self._refuse, "408 Request Timeout", "a request head took too long"
+        )
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -103,7 +120,7 @@ class _Connection(web.RequestHandler):
     def _refuse(self, status: str, why: str) -> None:
         self._stop_waiting()
         if self.transport is not None:
-            _log.warning("closed a connection: %s (peer %s)", why, self.peername)
+            self._server.warn(f"closed a connection: {why}", self.peer)
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
         self.force_close()
 
@@ -111,9 +128,29 @@ class _Connection(web.RequestHandler):
 class BoundedServer(web.Server):
     """aiohttp's low-level server, making bounded connections."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: Limits) -> None:
+    def __init__(self, handler: Handler, limits: Limits, trusts: Callable[[str], bool]) -> None:
         super().__init__(handler)
         self._limits = limits
+        self._trusts = trusts
+        self._warned: TTLCache[tuple[str, str], None] = TTLCache(maxsize=1024, ttl=60)
+
+    def is_over_bounds(self, connection: _Connection) -> bool:
+        """Say whether *connection* is one too many: of all, or of those whose peers are not trusted.
+
+        So peers that are not trusted cannot use up the connections that the proxies need.
+        """
+        if len(self._connections) > self._limits.max_connections:
+            return True
+        if self._trusts(connection.peer):
+            return False
+        untrusted = sum(not self._trusts(other.peer) for other in self.connections if isinstance(other, _Connection))
+        return untrusted > self._limits.max_untrusted_connections
+
+    def warn(self, what: str, peer: str) -> None:
+        """Log *what* about *peer*, once a minute."""
+        if (what, peer) not in self._warned:
+            self._warned[what, peer] = None
+            _log.warning("%s (peer %s)", what, peer)
 
     def __call__(self) -> _Connection:
         """Return the protocol of a new connection."""
@@ -132,15 +169,17 @@ class BoundedServer(web.Server):
 
 @asynccontextmanager
 async def listening(
-    address: str, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: Limits | None = None
+    address: str, handler: Handler, limits: Limits | None = None, trusts: Callable[[str], bool] = lambda _peer: True
 ) -> AsyncIterator[str]:
     """Serve *handler* at *address* (host:port or unix:/path) while the context lasts; yield the bound address.
+
+    *trusts* says of a peer's address whether it may have as many connections as there are; others share a few.
 
     On the way out: accept no more, let requests in flight finish for `drain_seconds`, close idle connections.
     Raises OSError where the address cannot be bound.
     """
     limits = limits or Limits()
-    runner = web.ServerRunner(BoundedServer(handler, limits), shutdown_timeout=limits.drain_seconds)
+    runner = web.ServerRunner(BoundedServer(handler, limits, trusts), shutdown_timeout=limits.drain_seconds)
     await runner.setup()
     try:
         site, path = _site(runner, address)

@@ -5,16 +5,32 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import signal
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import ConfigError, Problem
-from authgate.server.listener import listening
+from authgate.server.listener import Limits, listening
 
 if TYPE_CHECKING:
     from authgate.wiring import App
 
 _log = logging.getLogger(__name__)
+
+
+# Descriptors that are not connections of the auth port: the admin port's, log, key files, the loop's own.
+_OTHER_DESCRIPTORS = 128
+
+
+def _limits() -> Limits:
+    """Return the auth port's limits: as many connections as file descriptors allow, whose soft limit is raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = Limits().max_connections + _OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return Limits(max_connections=max(1, min(Limits().max_connections, wanted - _OTHER_DESCRIPTORS)))
 
 
 async def serve(app: App) -> None:
@@ -29,10 +45,13 @@ async def serve(app: App) -> None:
     try:
         async with listening(config.admin.listen, app.admin) as admin_address:
             setting = "listen"
-            async with listening(config.listen, app.auth) as address:
+            async with listening(config.listen, app.auth, _limits(), app.auth.trusts) as address:
                 setting = ""
                 _log.info("listening on %s, admin on %s", address, admin_address)
-                await stop.wait()
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(app.gate.watch_keys())
+                    await stop.wait()
+                    watching.cancel()
                 app.admin.draining = True
                 _log.info("stopping: no longer ready, finishing requests in flight")
     except OSError as error:

@@ -7,6 +7,8 @@ import math
 from typing import Any
 
 MAX_DEPTH = 32
+# Opening ones, for each of which Python makes an object: a key set of 64 keys has some 200.
+MAX_BRACKETS = 1024
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -36,7 +38,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def _check_depth(text: str) -> None:
     # Counted beforehand: where Python's own recursion limit strikes depends on the caller's stack (J11).
-    if text.count("{") + text.count("[") <= MAX_DEPTH:
+    brackets = text.count("{") + text.count("[")
+    if brackets > MAX_BRACKETS:
+        raise ValueError(f"it holds more than {MAX_BRACKETS} brackets")
+    if brackets <= MAX_DEPTH:
         return
     depth = 0
     in_string = escaped = False

@@ -50,7 +50,8 @@ class UnverifiedJwt:
         _check_type(self._jws.token_type, issuer.token_types)
         payload = self._jws.payload
         identity = _identity(payload, issuer)
-        if missing := sorted(issuer.required_claims - payload.keys()):
+        # Without `sub` nobody would be known: an upstream takes an empty X-User-Id for an anonymous caller.
+        if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(_claims.audiences(payload), issuer.audiences)
         return identity

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 _FINGERPRINT_LABEL = b"authgate-secret-fingerprint:"
 
 MIN_DISTINCT_CHARACTERS = 8
+
+_PLACEHOLDER = re.compile(rb"\$\{|\$\(|\A\s*<.*>\s*\Z|your[-_ ]?(?:jwt[-_ ]?)?secret", re.IGNORECASE | re.DOTALL)
+_ARMOUR = re.compile(rb"BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)", re.IGNORECASE)
+_SSH = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519|ed448)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) +AAAA")
 
 # Secrets printed in documentation, which people copy. Compared in lower case.
 WELL_KNOWN = frozenset(
@@ -64,6 +69,8 @@ def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str,
         found.append(f"it has fewer than {MIN_DISTINCT_CHARACTERS} distinct characters")
     if secret.strip().lower().decode("utf-8", "replace") in WELL_KNOWN:
         found.append("it is a well-known example: anybody can sign tokens with it")
+    if _PLACEHOLDER.search(secret):
+        found.append("it looks like a placeholder that was never filled in")
     if is_asymmetric_key(secret):
         found.append(
             "it is a public or private key, not a shared secret, and anybody who has the public key could sign: "
@@ -78,11 +85,18 @@ def is_asymmetric_key(secret: bytes) -> bool:
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
+    """Yield *secret*, what it decodes to from base64 or hex, and what that decodes to once more."""
+    for form in _decoded(secret):
+        yield form
+        yield from _decoded(form)
+
+
+def _decoded(secret: bytes) -> Iterator[bytes]:
     stripped = secret.strip().removeprefix(b"\xef\xbb\xbf").strip()
     # DER may end in a line break by chance, and one at the end of a secret's file was taken off before this.
     yield from (secret + ending for ending in (b"", b"\n", b"\r", b"\r\n"))
     yield stripped
-    compact = b"".join(stripped.split())
+    compact = b"".join(stripped.split()).removeprefix(b"0x").replace(b":", b"")
     padding = b"=" * (-len(compact) % 4)
     for decode in (base64.b64decode, base64.urlsafe_b64decode, binascii.a2b_hex):
         try:
@@ -99,13 +113,17 @@ def _is_key(form: bytes) -> bool:
 
 def _is_armoured(form: bytes) -> bool:
     text = form.replace(b"\0", b"")  # saved as UTF-16
-    return b"-----BEGIN" in text or b"---- BEGIN" in text  # PEM (RFC 7468), SSH2 (RFC 4716)
+    return b"-----BEGIN" in text or bool(_ARMOUR.search(text))  # PEM (RFC 7468), SSH2 (RFC 4716)
 
 
 def _is_ssh(form: bytes) -> bool:
     # As text ("ssh-ed25519 AAAA…", "ecdsa-sha2-nistp256 …") or as the length-prefixed blob within (RFC 4253 §6.6).
     kinds = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
-    return form.startswith(kinds) or (form[:3] == b"\x00\x00\x00" and form[4:].startswith(kinds))
+    return (
+        form.startswith(kinds)
+        or bool(_SSH.search(form))
+        or (form[:3] == b"\x00\x00\x00" and form[4:].startswith(kinds))
+    )
 
 
 def _is_jwk(form: bytes) -> bool:

@@ -95,7 +95,7 @@ def test_J11_deep_nesting_is_refused_and_no_error(shape: str, where: str, *, clo
     deep = opening * depth + ("1" + closing * depth if closed else "")
     raw = f'{{"alg":"HS256","x":{deep}}}'.encode()[:12_000]
     decision = _signed(raw) if where == "payload" else _signed(SOUND, raw)
-    assert "nested deeper" in decision.detail
+    assert "nested deeper" in decision.detail or "more than 1024 brackets" in decision.detail
 
 
 def test_J11_ordinary_nesting_is_fine() -> None:

@@ -169,8 +169,8 @@ async def test_H10_the_host_header_moves_no_path(served: Served, host: str) -> N
 @pytest.mark.parametrize("host", ["a/b", "a?b", "a#b", "u@a", "a\\b", "a b", "a,b", "a.example, b.example", "", ":80"])
 def test_H10_a_described_host_is_a_host_and_nothing_more(proxy: str, host: str) -> None:
     lines = described(proxy, host=host)
-    if proxy == "nginx" and host[:2] in {"a/", "a?"}:
-        assert read(proxy, lines).host == "a"  # in a URL these end the host, for every reader
+    if proxy == "nginx" and host[:2] == "a/":
+        assert read(proxy, lines).host == "a"  # in a URL it ends the host, for every reader; nginx refuses such a Host
         return
     with pytest.raises(Unreadable) as refusal:
         read(proxy, lines)

@@ -84,7 +84,7 @@ def test_a_bare_off_turns_csrf_off_as_documented(tmp_path: Path, mode: str) -> N
     ("text", "where"),
     [
         (ISSUERS + "listen: a:1\nlisten: b:2\n", "the key 'listen' occurs twice"),
-        (ISSUERS + "log:\n  format: json\n  format: text\n", "line 3, column 3: the key 'format' occurs twice"),
+        (ISSUERS + "log:\n  format: json\n  format: text\n", "line 4, column 3: the key 'format' occurs twice"),
         (ISSUERS + "headers: {X-A: name, X-A: email}\n", "the key 'X-A' occurs twice"),
         (ISSUERS + ISSUERS, "the key 'issuers' occurs twice"),
     ],

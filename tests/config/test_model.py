@@ -64,7 +64,7 @@ def test_a_header_carries_a_field_or_a_claim(source: str) -> None:
 def test_any_other_source_is_refused(source: str) -> None:
     problem = only(headers={"X-A": source})
     assert problem.setting == "headers.X-A"
-    assert "is neither claims.<path> nor one of issuer, format, subject" in problem.what
+    assert "is neither claims.<path> nor a field of the identity; " in problem.what
 
 
 @pytest.mark.parametrize("place", [{}, {"header": "A", "cookie": "b"}, {"header": None}])
@@ -178,3 +178,23 @@ def test_a_secret_of_the_wrong_type_is_not_quoted() -> None:
 def test_what_is_no_network_is_no_trusted_proxy(network: object) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate({"trusted_proxies": [network]})
+
+
+def test_halves_of_everything_are_everything() -> None:
+    halves = ["0.0.0.0/1", "128.0.0.0/1"]
+    assert "trusts everybody" in only(trusted_proxies=halves).what
+    assert Config.model_validate({"trusted_proxies": halves, "unsafe_trust_all_proxies": True})
+
+
+@pytest.mark.parametrize(
+    "header", ["Cookie", "cookie", "Host", "X-Forwarded-Uri", "X-Original-URL", "Proxy-Authorization"]
+)
+def test_a_header_with_a_meaning_of_its_own_holds_no_token(header: str) -> None:
+    assert "cannot carry a token" in only(credentials=[{"header": header}]).what
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-Uri", "X-Original-Method", "Proxy-Authorization", "Sec-Fetch-Site", "Range"]
+)
+def test_a_header_with_a_meaning_of_its_own_carries_no_identity(header: str) -> None:
+    assert "cannot carry an identity" in only(headers={header: "subject"}).what

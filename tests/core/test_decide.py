@@ -18,6 +18,7 @@ from authgate.core.reasons import Reason
 from authgate.tokens import ProofMemo, jwk
 from tests.support.deciding import (
     ALL_ALGORITHMS,
+    OUTPUTS,
     bearer,
     decide_now,
     decide_token,
@@ -235,3 +236,13 @@ def test_a_failed_lookup_of_keys_is_our_fault_and_not_the_clients() -> None:
         steps.throw(LookupFailed(Reason.KEYS_UNAVAILABLE, "no answer"))
     assert done.value.value.reason is Reason.KEYS_UNAVAILABLE
     assert done.value.value.detail == "no answer"
+
+
+def test_same_named_cookies_of_one_person_that_look_different_to_the_upstream_are_ambiguous() -> None:
+    outputs = (*OUTPUTS, Output(header="X-Tenant", source="claims.tenant"))
+    good, evil = mint(claims(tenant="good")), mint(claims(tenant="evil"))
+    request = request_with(("Cookie", f"access_token={evil}; access_token={good}"))
+    refused = decide_now(request, make_snapshot(outputs=outputs))
+    assert isinstance(refused, Deny)
+    assert refused.reason is Reason.AMBIGUOUS_CREDENTIAL
+    assert isinstance(decide_now(request), Allow), "where nothing of it is emitted, it does not matter"

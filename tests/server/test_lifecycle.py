@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from tests.support import processes
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
-from tests.support.tokens import SECRET, mint, public_jwk
+from tests.support.tokens import SECRET, mint, public_jwk, public_pem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,16 +149,94 @@ def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path, setting: str
     assert f"  {setting}: 127.0.0.1:{addresses[setting]} is in use\n" in ended.stderr.decode()
 
 
-def test_a_replaced_jwks_file_is_read_when_a_token_names_a_new_key(tmp_path: Path) -> None:
+def wait_for(status: int, port: int, *headers: str) -> None:
+    deadline = time.monotonic() + 15
+    while subrequest(port, *headers) != status:
+        assert time.monotonic() < deadline, f"no {status}"
+        time.sleep(0.1)
+
+
+def test_a_new_key_id_is_looked_for_at_once_and_a_removed_key_verifies_no_more(tmp_path: Path) -> None:
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [public_jwk("Ed25519", "old")]}))
     config = f"issuers: [{{name: app, preset: jwt, jwks_file: {keys}, audiences: [tasks]}}]\n"
-    new = mint(sound(), algorithm="ES256", header={"kid": "new"})
+    old = bearer(mint(sound(), algorithm="Ed25519", header={"kid": "old"}))
+    new = bearer(mint(sound(), algorithm="ES256", header={"kid": "new"}))
     with processes.authgate(tmp_path, config) as running:
-        assert subrequest(running.port, bearer(mint(sound(), algorithm="Ed25519", header={"kid": "old"}))) == 200
+        assert subrequest(running.port, old) == 200
         replacement = tmp_path / "jwks.new"
         replacement.write_text(json.dumps({"keys": [public_jwk("ES256", "new")]}))
         replacement.rename(keys)
-        assert subrequest(running.port, bearer(new)) == 200
-        # The replaced key verifies no more, remembered proof or not.
-        assert subrequest(running.port, bearer(mint(sound(), algorithm="Ed25519", header={"kid": "old"}))) == 401
+        assert subrequest(running.port, new) == 200
+        assert subrequest(running.port, old) == 401, "remembered proof or not"
+
+
+@pytest.mark.parametrize("write", ["in place", "renamed", "through a link"])
+def test_a_key_file_is_watched_by_content(tmp_path: Path, write: str) -> None:
+    """Nothing of a PEM key tells that it is another one: the file is looked at."""
+    folder, keys = tmp_path / "first", tmp_path / "key.pem"
+    folder.mkdir()
+    (folder / "key.pem").write_bytes(public_pem("ES256"))
+    keys.symlink_to(folder / "key.pem")
+    config = f"issuers: [{{name: app, preset: jwt, pem_file: {keys}, audiences: [tasks]}}]\n"
+    old = bearer(mint(sound(), algorithm="ES256"))
+    new = bearer(mint(sound(), algorithm="Ed25519"))
+    with processes.authgate(tmp_path, config) as running:
+        assert (subrequest(running.port, old), subrequest(running.port, new)) == (200, 401)
+        if write == "in place":
+            (folder / "key.pem").write_bytes(public_pem("Ed25519"))
+        else:
+            other = tmp_path / "other.pem"
+            other.write_bytes(public_pem("Ed25519"))
+            target = keys if write == "renamed" else folder / "key.pem"
+            other.rename(target)
+        wait_for(200, running.port, new)
+        assert subrequest(running.port, old) == 401, "remembered proof or not"
+        (folder / "key.pem").write_text("-----BEGIN NONSENSE-----")
+        keys.unlink()
+        time.sleep(2.5)  # more than one look
+        assert subrequest(running.port, new) == 200, "a lost file changes nothing"
+    warnings = [line for line in lines(running.log) if "cannot be had" in str(line["event"])]
+    assert len(warnings) == 1, "told once, not at every look"
+
+
+def test_a_key_file_that_hangs_holds_up_neither_requests_nor_the_end(tmp_path: Path) -> None:
+    keys = tmp_path / "key.pem"
+    keys.write_bytes(public_pem("ES256"))
+    config = f"issuers: [{{name: app, preset: jwt, pem_file: {keys}, audiences: [tasks]}}]\n"
+    token = bearer(mint(sound(), algorithm="ES256"))
+    with processes.authgate(tmp_path, config) as running:
+        assert subrequest(running.port, token) == 200
+        keys.unlink()
+        os.mkfifo(keys)  # opening it waits for a writer, for ever
+        time.sleep(2.5)
+        assert subrequest(running.port, token) == 200
+        running.process.terminate()
+        assert running.process.wait(10) == 0
+
+
+def test_a_log_that_nobody_reads_holds_up_neither_requests_nor_the_end(tmp_path: Path) -> None:
+    port = processes.free_port()
+    config = tmp_path / "c.yaml"
+    config.write_text(f"listen: 127.0.0.1:{port}\nadmin: {{listen: 'unix:{tmp_path}/admin'}}\n{CONFIG}")
+    command = [sys.executable, "-m", "authgate", "serve", "--config", config]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=ENVIRON, cwd=processes.ROOT)
+    try:
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                subrequest(port)
+                break
+            except ConnectionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        long = "X-Request-Id: " + "x" * 120
+        for _ in range(600):  # more than a pipe holds
+            assert subrequest(port, long) == 401
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        if process.stderr:
+            process.stderr.close()
+        process.wait()

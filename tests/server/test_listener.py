@@ -102,7 +102,6 @@ async def test_the_deadline_holds_for_the_second_head_of_a_connection_too(servin
 
 async def test_an_idle_connection_is_closed(serving: Any) -> None:
     async with serving(idle_seconds=0.2) as port:
-        assert await exchange(port) == b""
         reply = await exchange(port, SUBREQUEST + b"\r\n")
         assert status_of(reply) == 401
 
@@ -122,6 +121,24 @@ async def test_connections_beyond_the_bound_are_turned_away_and_the_others_serve
             writer.write(SUBREQUEST + b"\r\n")
             assert status_of(await reader.readuntil(b"\r\n\r\n")) == 401
             writer.close()
+
+
+async def test_untrusted_peers_share_a_few_connections_and_leave_the_proxies_theirs(app: App) -> None:
+    trusted = {"127.0.0.1"}
+    limits = Limits(max_connections=10, max_untrusted_connections=2)
+    async with listening("127.0.0.1:0", app.auth, limits, trusted.__contains__) as address:
+        port = int(address.rpartition(":")[2])
+        silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(30)]
+        assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
+        turned_away = [(await reader.read()).startswith(b"HTTP/1.1 503 ") for reader, _ in silent[2:]]
+        assert all(turned_away)
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_a_peer_that_says_nothing_is_not_kept(serving: Any) -> None:
+    async with serving(head_seconds=0.2, idle_seconds=60) as port:
+        assert status_of(await exchange(port)) == 408
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,15 @@ def test_every_required_claim_that_is_missing_is_named() -> None:
 
 
 def test_what_is_not_required_may_be_missing() -> None:
-    identity = verify(mint({"x": 1}), required_claims=frozenset())
-    assert (identity.subject, identity.expires_at) == ("", None)
+    identity = verify(mint({"sub": "u"}), required_claims=frozenset())
+    assert (identity.subject, identity.expires_at) == ("u", None)
+
+
+def test_a_subject_is_always_required() -> None:
+    """An upstream would take the empty X-User-Id for an anonymous caller, and the proxy let it in as signed in."""
+    with pytest.raises(Refused) as refused:
+        verify(mint(claims(sub=None)), required_claims=frozenset())
+    assert refused.value.reason is Reason.MISSING_CLAIM
 
 
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat", "auth_time"])
