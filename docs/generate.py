@@ -35,6 +35,14 @@ Every refusal has one reason. It stands in the log line, in the metric `authgate
 *Status* is what Traefik relays; nginx gets 403 in place of 400. *Fault* says who has to act: the client, the operator, or
 AuthGate itself.
 
+Why one request gets its answer, check by check: `echo $TOKEN | authgate explain`; or the whole request from a file, as the
+client sent it, or as the proxy asked (`{"adapter": "nginx", "headers": …}`):
+
+```
+echo '{"method": "POST", "url": "https://app.example.com/api/x", "headers": {"Cookie": "access_token=…", "Origin": "https://app.example.com"}}' > request.json
+authgate explain --request request.json
+```
+
 | Reason | Status | OAuth error | Fault | The client reads | What to do |
 |---|---|---|---|---|---|
 """

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
-from authgate.config.model import SECRET_SETTINGS, Config, IssuerConfig
+from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS, Config, IssuerConfig
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
@@ -118,15 +118,25 @@ def _merge(raw: Raw, overlay: Raw) -> None:
 
 
 def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
-    """Return the issuers that are sound by themselves (their mistakes were reported with the whole)."""
+    """Return what is sound of each issuer, so that its keys are checked in the same run; None where nothing is.
+
+    The mistakes themselves were reported with the whole.
+    """
     items = raw.get("issuers")
-    sound: list[IssuerConfig | None] = []
-    for item in items if isinstance(items, list) else []:
-        try:
-            sound.append(IssuerConfig.model_validate(item))
-        except ValidationError:
-            sound.append(None)
-    return sound
+    return [_sound_part(item, position) for position, item in enumerate(items if isinstance(items, list) else [])]
+
+
+def _sound_part(item: Any, position: int) -> IssuerConfig | None:  # noqa: ANN401 - what a file holds
+    try:
+        return IssuerConfig.model_validate(item)
+    except ValidationError as error:
+        faulty = {mistake["loc"][0] for mistake in error.errors(include_input=False) if mistake["loc"]}
+    if not isinstance(item, dict) or faulty & {*KEY_SETTINGS}:
+        return None
+    # What stands in is not used: with a mistake reported, nothing starts.
+    stand_ins = {"name": f"issuer-{position}", "preset": "jwt", "audiences": "any", "issuer": f"issuer-{position}"}
+    sound = {name: value for name, value in item.items() if name in IssuerConfig.model_fields and name not in faulty}
+    return IssuerConfig.model_validate(sound | {name: value for name, value in stand_ins.items() if name in faulty})
 
 
 def _read_issuer(

@@ -227,6 +227,28 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         "leeway_seconds",
         "issuers[2].name",
         "lisen",
+        "issuers",  # the first and the third leave out `issuer`
         "issuers[0].secret",
         "issuers[1].pem_file",
     ]
+
+
+def test_a_mistake_in_one_setting_of_an_issuer_does_not_hide_those_of_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "issuers:\n"
+        "  - {name: Bad Name, preset: better-auth, secret: short, audiences: x, issuer: 7}\n"
+        f"  - {{name: b, preset: jwt, jwks_file: {tmp_path / 'nope'}, audience: x}}\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        wiring.verify(load(str(file), {}))
+    assert {problem.setting for problem in error.value.problems} == {
+        "issuers[0].name",
+        "issuers[0].preset",
+        "issuers[0].audiences",
+        "issuers[0].issuer",
+        "issuers[0].secret",
+        "issuers[1].audience",
+        "issuers[1].audiences",
+        "issuers[1].jwks_file",
+    }
