@@ -47,13 +47,14 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class _Connection(web.RequestHandler):
     """One connection. Counts the bytes of a head as they arrive; no body is ever read."""
 
-    __slots__ = ("_bounds", "_deadline", "_head_bytes", "_server")
+    __slots__ = ("_bounds", "_deadline", "_head_bytes", "_is_trusted", "_server")
 
     def __init__(self, server: BoundedServer, bounds: Limits, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
         self._server = server
         self._bounds = bounds
         self._head_bytes = 0
+        self._is_trusted = True
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -63,7 +64,9 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._server.is_over_bounds(self):
+        self._is_trusted = self._server.trusts(self.peer)
+        self._server.untrusted_connections += not self._is_trusted
+        if self._server.is_over_bounds or (not self._is_trusted and self._server.is_over_untrusted_bounds):
             self._refuse("503 Service Unavailable", "too many connections")
         else:
             self._await_head()  # a peer that says nothing is not kept longer than one that says it slowly
@@ -83,6 +86,8 @@ class _Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_waiting()
+        self._server.untrusted_connections -= not self._is_trusted
+        self._is_trusted = True  # counted down once
         super().connection_lost(exc)
 
     def handle_error(
@@ -131,20 +136,19 @@ class BoundedServer(web.Server):
     def __init__(self, handler: Handler, limits: Limits, trusts: Callable[[str], bool]) -> None:
         super().__init__(handler)
         self._limits = limits
-        self._trusts = trusts
+        self.trusts = trusts
+        self.untrusted_connections = 0
         self._warned: TTLCache[tuple[str, str], None] = TTLCache(maxsize=1024, ttl=60)
 
-    def is_over_bounds(self, connection: _Connection) -> bool:
-        """Say whether *connection* is one too many: of all, or of those whose peers are not trusted.
+    @property
+    def is_over_bounds(self) -> bool:
+        """Whether there is one connection too many."""
+        return len(self._connections) > self._limits.max_connections
 
-        So peers that are not trusted cannot use up the connections that the proxies need.
-        """
-        if len(self._connections) > self._limits.max_connections:
-            return True
-        if self._trusts(connection.peer):
-            return False
-        untrusted = sum(not self._trusts(other.peer) for other in self.connections if isinstance(other, _Connection))
-        return untrusted > self._limits.max_untrusted_connections
+    @property
+    def is_over_untrusted_bounds(self) -> bool:
+        """Whether there is one too many of peers that are not trusted: they must not use up those of the proxies."""
+        return self.untrusted_connections > self._limits.max_untrusted_connections
 
     def warn(self, what: str, peer: str) -> None:
         """Log *what* about *peer*, once a minute."""

@@ -134,6 +134,12 @@ async def test_untrusted_peers_share_a_few_connections_and_leave_the_proxies_the
         assert all(turned_away)
         for _, writer in silent:
             writer.close()
+        for _ in range(20):  # closed ones are counted no more, as soon as this loop has heard of their end
+            await asyncio.sleep(0.02)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            writer.write(SUBREQUEST + b"Connection: close\r\n\r\n")
+            assert status_of(await reader.read()) == 401
+            writer.close()
 
 
 async def test_a_peer_that_says_nothing_is_not_kept(serving: Any) -> None:
