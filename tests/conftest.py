@@ -6,7 +6,14 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# No deadline: nothing here asserts a time. More examples on request: HYPOTHESIS_PROFILE=thorough.
-settings.register_profile("default", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadline: nothing here asserts a time. More examples on request: HYPOTHESIS_PROFILE=thorough. In CI the same examples
+# at every run, so that a change is judged by what it changes; elsewhere new ones.
+settings.register_profile(
+    "default",
+    max_examples=200,
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("thorough", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
