@@ -6,8 +6,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# No deadline: nothing here asserts a time. More examples on request: HYPOTHESIS_PROFILE=thorough. In CI the same examples
-# at every run, so that a change is judged by what it changes; elsewhere new ones.
+# No deadline: nothing here asserts a time. More examples on request: HYPOTHESIS_PROFILE=thorough. In CI the same
+# examples at every run, so that a change is judged by what it changes; elsewhere new ones.
 settings.register_profile(
     "default",
     max_examples=200,
