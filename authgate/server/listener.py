@@ -113,9 +113,13 @@ class _Connection(web.RequestHandler):
         return response
 
     def _await_head(self) -> None:
-        self._deadline = self._loop.call_later(
-            self._bounds.head_seconds, self._refuse, "408 Request Timeout", "a request head took too long"
-        )
+        self._deadline = self._loop.call_later(self._bounds.head_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._head_bytes:
+            self._refuse("408 Request Timeout", "a request head took too long")
+        else:  # nothing was asked: an answer would be taken for that to the next question
+            self.force_close()
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
