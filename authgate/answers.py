@@ -89,8 +89,8 @@ class Answers:
         async with self._one_at_a_time[issuer_name]:
             now = self._clock()
             if now - self._asked_at.get(issuer_name, float("-inf")) >= self._cooldown_seconds:
-                self._asked_at[issuer_name] = now
                 await self._ask(issuer_name)
+                self._asked_at[issuer_name] = now
         if failure := self._failures.get(issuer_name):
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {issuer_name} cannot be had: {failure}")
         return self._found[issuer_name]

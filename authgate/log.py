@@ -95,7 +95,7 @@ def logging_to(
         listener.enqueue_sentinel()
         if thread is not None:
             thread.join(STOP_SECONDS)
-        root.handlers = []
+        root.handlers = [logging.NullHandler()]  # without any, Python itself would print warnings as they are
 
 
 def dropped_lines() -> int:

@@ -136,6 +136,7 @@ class _Case:
             if refreshed.fingerprint == issuer.fingerprint:
                 raise
             issuer = refreshed
+            self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too: a removed key is removed
             identity = token.verify(issuer)
         self._snapshot.proofs.remember(credential.digest(), issuer, identity, len(credential.token))
         return identity

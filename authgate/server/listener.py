@@ -72,6 +72,9 @@ class _Connection(web.RequestHandler):
             self._await_head()  # a peer that says nothing is not kept longer than one that says it slowly
 
     def data_received(self, data: bytes) -> None:
+        if not data:  # aiohttp's way to go on parsing what it holds
+            super().data_received(data)
+            return
         heads = self._request_count
         self._head_bytes += len(data)
         if self._head_bytes > self._bounds.max_head_bytes:

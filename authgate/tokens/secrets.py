@@ -69,7 +69,7 @@ def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str,
         found.append(f"it has fewer than {MIN_DISTINCT_CHARACTERS} distinct characters")
     if secret.strip().lower().decode("utf-8", "replace") in WELL_KNOWN:
         found.append("it is a well-known example: anybody can sign tokens with it")
-    if _PLACEHOLDER.search(secret):
+    if is_text and _PLACEHOLDER.search(secret):
         found.append("it looks like a placeholder that was never filled in")
     if is_asymmetric_key(secret):
         found.append(

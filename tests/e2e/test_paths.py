@@ -27,6 +27,10 @@ MORE = [
     "/api/..%2fhealthz",
     "/api/x/..%c0%af../healthz",
     "//healthz",
+    "/healthz#/../api/x",
+    "/healthz%23/../api/x",
+    "/x/%252e%252e/api/x",
+    "/x/..%09/api",
     "/healthz%00/../api/x",
 ]
 

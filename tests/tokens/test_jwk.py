@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from authgate.tokens import jwk
 from tests.support.deciding import ALL_ALGORITHMS
-from tests.support.tokens import ASYMMETRIC, OTHER_SECRET, SECRET, private_key, public_pem
+from tests.support.tokens import ASYMMETRIC, OTHER_SECRET, SECRET, b64, private_key, public_pem
 from tests.tokens.test_secrets import certificate
 
 
@@ -161,3 +162,10 @@ def test_an_rsa_key_with_an_odd_exponent_of_at_least_3_is_read() -> None:
 @pytest.mark.parametrize("exponent", [0, 1, 2, 65536])
 def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(exponent: int) -> None:
     assert "no public key" in faults_of_pem(rsa_pem(exponent))
+
+
+def test_random_bytes_in_a_jwk_that_look_like_a_placeholder_or_white_space_are_a_sound_secret() -> None:
+    for start in (b"$(", b"${", b" ", b"\n", b'"'):
+        secret = start + bytes(range(100, 130)) + start[:1]
+        jwks = json.dumps({"kty": "oct", "k": b64(secret)}).encode()
+        assert jwk.from_jwks(jwks, ALL_ALGORITHMS).keys[0].material == secret
