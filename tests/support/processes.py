@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,9 +139,11 @@ def nginx(folder: Path, *, authgate: str, upstream: int, locations: str = "") ->
     }
     config = prefix / "nginx.conf"
     config.write_text(replaced(config.read_text(), addresses))
-    for parent in (prefix, *prefix.parents):  # nginx's workers are another user when the tests run as root
-        if parent.owner() == Path.home().owner() and parent.is_relative_to("/tmp"):
-            parent.chmod(0o755)
+    # nginx's workers are another user when the tests run as root: let them into the folders that the tests made.
+    temporary = Path(tempfile.gettempdir())
+    for made in (prefix, *prefix.parents):
+        if made.is_relative_to(temporary) and made != temporary:
+            made.chmod(0o755)
     command = [binary, "-p", prefix, "-c", "nginx.conf", "-g", "daemon off;"]
     with running(command, folder / "nginx.log", port=port):
         yield port
