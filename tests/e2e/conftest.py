@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from tests.support.client import Answer, ask
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 CONFIG = """
@@ -67,11 +68,8 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Both proxies in turn, before an upstream that answers with what arrived."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with ExitStack() as parts:
-        upstream = parts.enter_context(processes.echo(folder))
-        port = parts.enter_context(start_proxy(request.param, folder, running_authgate.port, upstream))
-        yield Stack(request.param, port, running_authgate)
+    with running_stack(request.param, tmp_path_factory.mktemp("echo"), running_authgate, processes.echo) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", params=["nginx", "traefik"])
@@ -81,11 +79,20 @@ def tasks_stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Both proxies in turn, before the task service."""
-    folder = tmp_path_factory.mktemp(f"{request.param}-tasks")
-    with ExitStack() as parts:
-        upstream = parts.enter_context(processes.tasks(folder))
-        port = parts.enter_context(start_proxy(request.param, folder, running_authgate.port, upstream))
-        yield Stack(request.param, port, running_authgate)
+    with running_stack(request.param, tmp_path_factory.mktemp("tasks"), running_authgate, processes.tasks) as running:
+        yield running
+
+
+@contextmanager
+def running_stack(
+    proxy: str,
+    folder: Path,
+    authgate: processes.RunningAuthGate,
+    upstream: Callable[[Path], AbstractContextManager[int]],
+) -> Iterator[Stack]:
+    """Run *proxy* before *upstream*, asking *authgate*."""
+    with upstream(folder) as upstream_port, start_proxy(proxy, folder, authgate.port, upstream_port) as port:
+        yield Stack(proxy, port, authgate)
 
 
 def start_proxy(proxy: str, folder: Path, authgate_port: int, upstream: int) -> Any:
