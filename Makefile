@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 NGINX := $(shell command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
 
 .PHONY: run test lint types docs bench lock clean
 
-run: $(VENV)/installed           ## the task service, AuthGate and Traefik on this machine, with a generated secret
+run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python deploy/demo.py
 
 test: $(VENV)/installed nginx    ## everything, real proxies included
@@ -26,24 +27,30 @@ docs: $(VENV)/installed          ## make docs/configuration.md and docs/reasons.
 bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server; needs wrk
 	$(BIN)/python bench/run.py
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and no address of an index
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--group dev pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --group dev pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --group demo --constraint requirements-dev.lock pyproject.toml --output-file requirements-demo.lock
+	$(LOCK) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
 # Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
-$(VENV)/installed: requirements-dev.lock pyproject.toml
+$(VENV)/demo: requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes --requirement requirements-demo.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed: $(VENV)/demo requirements-dev.lock
+	@echo "Installing what the tests need (once, about a minute) ..."
+	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
 # Tests that need nginx are skipped without it; as root it is installed from Debian's packages.
