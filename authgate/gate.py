@@ -83,7 +83,7 @@ class Gate:
         if keys.fingerprint != issuer.keys.fingerprint:
             issuer = issuer.with_keys(keys)
             self.snapshot = self.snapshot.with_issuer(issuer)
-            _log.info("issuer %s has new keys: %s", issuer.name, ", ".join(str(key.key_id) for key in keys.keys))
+            _log.info("issuer %s has new keys: %s", issuer.name, ", ".join(str(key) for key in keys.keys))
         return issuer
 
 

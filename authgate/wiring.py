@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
+from authgate.config.model import SECRET_SETTINGS
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.errors import ConfigError, Problem
@@ -117,12 +118,12 @@ def _allowed(entry: ReadIssuer) -> frozenset[str]:
 
 
 def _source(entry: ReadIssuer) -> KeySource | None:
-    if entry.secret is not None:
-        return SecretSource(secret=entry.secret, allowed=_allowed(entry))
+    if entry.secret is None and any(name in SECRET_SETTINGS for name in entry.config.key_settings):
+        return None
     for setting, parse in KEY_FILES.items():
         if path := getattr(entry.config, setting):
             return FileSource(path=Path(path), parse=parse, allowed=_allowed(entry))
-    return None
+    return SecretSource(secret=entry.secret, allowed=_allowed(entry)) if entry.secret is not None else None
 
 
 def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import sys
 
 import click
 
@@ -26,9 +28,18 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="authgate")
 def main() -> None:
+    """Run the command that the arguments name."""
+    # The first process of a container ignores SIGTERM until it has a handler; `serve` sets its own when it listens.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    commands()
+
+
+@click.group(
+    "authgate", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="authgate")
+def commands() -> None:
     """AuthGate: forward-auth for nginx and Traefik. Verifies the JWT of each request and names the user.
 
     Without a file it is configured by JWT_SECRET (or BETTER_AUTH_SECRET) and AUTHGATE_* variables.

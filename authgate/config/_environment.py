@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "AUTHGATE_"
 
 # Variables that are no settings of the model.
-_OTHERS = {"AUTHGATE_CONFIG", "AUTHGATE_AUDIENCE", "AUTHGATE_ISSUER"}
+_OTHERS = {"AUTHGATE_CONFIG", "AUTHGATE_AUDIENCE", "AUTHGATE_ISSUER", "AUTHGATE_IN_CONTAINER"}
 
 # Kubernetes sets these in every pod for a Service whose name begins with "authgate" (Docker's old links do the same).
 _SERVICE_LINK = re.compile(
@@ -47,6 +47,13 @@ class EnvironmentIssuers:
     issuers: list[Raw]
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+
+
+def defaults(environ: Mapping[str, str]) -> Raw:
+    """Return what the image (AUTHGATE_IN_CONTAINER) has as defaults, beneath the file: loopback reaches nobody there."""
+    if not environ.get("AUTHGATE_IN_CONTAINER"):
+        return {}
+    return {"listen": "0.0.0.0:4190", "admin": {"listen": "0.0.0.0:4191"}}
 
 
 def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:

@@ -16,6 +16,7 @@ from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
 from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS, Config, IssuerConfig
 from authgate.core.errors import Problem
+from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,8 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
     file = _read_yaml(path, problems) if path else {}
-    raw = file or {}
+    raw = _environment.defaults(environ)
+    _merge(raw, file or {})
     overlay, overlay_problems = _environment.overlay(environ)
     problems.extend(overlay_problems)
     _merge(raw, overlay)
@@ -173,12 +175,10 @@ def _read_secret(
             return None
         return os.fsencode(value)
     try:
-        secret = _read_bounded(config.secret_file or "", MAX_SECRET_BYTES)
+        return without_line_break(_read_bounded(config.secret_file or "", MAX_SECRET_BYTES))
     except (OSError, ValueError) as error:
         problems.append(_unreadable(setting, config.secret_file or "", error))
         return None
-    # One line break at the end is how editors and `echo` write files; anything more is reported as white space.
-    return secret.removesuffix(b"\n").removesuffix(b"\r") if secret.endswith(b"\r\n") else secret.removesuffix(b"\n")
 
 
 def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:

@@ -12,12 +12,19 @@ class Key:
 
     *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
     fingerprints: SHA-256 over its algorithm, id and public part (or, for a secret, over the labelled secret).
+    *secret_fingerprint*, of a shared secret only, is for operators to compare with the other side's.
     """
 
     key_id: str | None
     algorithm: str
     material: Any = field(repr=False, compare=False)
     thumbprint: bytes = field(repr=False)
+    secret_fingerprint: str | None = None
+
+    def __str__(self) -> str:
+        if self.secret_fingerprint:
+            return f"secret with fingerprint {self.secret_fingerprint}"
+        return f"{self.algorithm} {self.key_id or self.thumbprint.hex()[:8]}"
 
     @property
     def is_symmetric(self) -> bool:

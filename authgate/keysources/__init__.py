@@ -24,7 +24,7 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSource:
-    """A shared secret, read at start."""
+    """A shared secret of the configuration or the environment: it stays as it is."""
 
     secret: bytes = field(repr=False)
     allowed: frozenset[str]
@@ -36,7 +36,7 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
-    """A file of public keys, read anew at every load."""
+    """A file with keys, read anew at every load."""
 
     path: Path
     parse: Callable[[bytes, frozenset[str]], KeySet]
@@ -50,6 +50,7 @@ class FileSource:
 
 # The setting that names a file of keys, and how the file is read. A new kind: one function and one row.
 KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
+    "secret_file": jwk.from_secret_file,
     "pem_file": jwk.from_pem,
     "jwks_file": jwk.from_jwks,
 }

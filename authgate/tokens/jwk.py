@@ -47,6 +47,12 @@ def from_secret(secret: bytes, allowed: frozenset[str]) -> KeySet:
     return KeySet(keys=(_hmac_key(secret, _one_algorithm("oct", None, None, allowed), key_id=None, is_text=True),))
 
 
+def from_secret_file(content: bytes, allowed: frozenset[str]) -> KeySet:
+    """Return the one key that a file with a shared secret holds."""
+    _check_size(content)
+    return from_secret(secrets.without_line_break(content), allowed)
+
+
 def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
     """Return the public keys of *pem*: public keys (SPKI, PKCS #1) and X.509 certificates, 64 at most.
 
@@ -185,7 +191,13 @@ def _hmac_key(secret: bytes, algorithm: str, *, key_id: str | None, is_text: boo
         raise BadKey(*faults)
     # Not the secret's plain hash: a thumbprint may be shown.
     thumbprint = _thumbprint(algorithm, key_id, b"secret:" + secret)
-    return Key(key_id=key_id, algorithm=algorithm, material=secret, thumbprint=thumbprint)
+    return Key(
+        key_id=key_id,
+        algorithm=algorithm,
+        material=secret,
+        thumbprint=thumbprint,
+        secret_fingerprint=secrets.fingerprint(secret),
+    )
 
 
 def _public_key(material: Any, algorithm: str, *, key_id: str | None) -> Key:  # noqa: ANN401 - cryptography's keys

@@ -51,6 +51,14 @@ def fingerprint(secret: bytes) -> str:
     return hashlib.sha256(_FINGERPRINT_LABEL + secret).hexdigest()[:8]
 
 
+def without_line_break(content: bytes) -> bytes:
+    """Return the secret that a file's *content* is.
+
+    One line break at its end is how editors and `echo` write files; anything more is reported as white space.
+    """
+    return content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
+
+
 def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str, ...]:
     """Return everything that makes *secret* unfit as an HMAC key of at least *min_bytes* bytes; none if it is fit.
 

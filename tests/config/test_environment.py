@@ -177,3 +177,17 @@ def test_a_variable_for_a_start_without_a_file_is_refused_beside_one(variable: s
     issuers = f"[{{name: a, preset: jwt, secret: '{GOOD}', audiences: any}}]"
     (found,) = load(None, {"AUTHGATE_ISSUERS": issuers, variable: "x"}).problems
     assert (found.setting, found.mend) == (variable, f"set `{setting_of}` of the issuer instead")
+
+
+def test_in_the_image_it_listens_on_every_address_unless_told_otherwise(tmp_path: Path) -> None:
+    image = {"AUTHGATE_IN_CONTAINER": "true"}
+    loaded = started(**image)
+    assert (setting(loaded, "listen"), setting(loaded, "admin.listen")) == ("0.0.0.0:4190", "0.0.0.0:4191")
+    (tmp_path / "authgate.yaml").write_text("listen: unix:/run/authgate.sock\nadmin: {listen: 127.0.0.1:1}\n")
+    by_file = load(str(tmp_path / "authgate.yaml"), {"JWT_SECRET": GOOD, **image})
+    assert (setting(by_file, "listen"), setting(by_file, "admin.listen")) == (
+        "unix:/run/authgate.sock",
+        "127.0.0.1:1",
+    )
+    by_variable = started(AUTHGATE_LISTEN="127.0.0.1:4190", **image)
+    assert setting(by_variable, "listen") == "127.0.0.1:4190"

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.tokens.secrets import fingerprint
 from tests.support import processes
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
-from tests.support.tokens import SECRET, mint, public_jwk, public_pem
+from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk, public_pem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +170,33 @@ def test_a_new_key_id_is_looked_for_at_once_and_a_removed_key_verifies_no_more(t
         replacement.rename(keys)
         assert subrequest(running.port, new) == 200
         assert subrequest(running.port, old) == 401, "remembered proof or not"
+
+
+def test_a_changed_secret_file_is_taken_over_and_its_fingerprint_logged(tmp_path: Path) -> None:
+    """As Kubernetes changes a mounted Secret: the file is a link through `..data`, which is swapped."""
+    for version, secret in (("first", SECRET), ("second", OTHER_SECRET), ("third", b"too short")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "jwt_secret").write_bytes(secret + b"\n")
+    (tmp_path / "..data").symlink_to("first")
+    (tmp_path / "jwt_secret").symlink_to("..data/jwt_secret")
+
+    def swap(version: str) -> None:
+        (tmp_path / "..data_new").symlink_to(version)
+        (tmp_path / "..data_new").rename(tmp_path / "..data")
+
+    old, new = bearer(mint(sound())), bearer(mint(sound(), key=OTHER_SECRET))
+    config = f"issuers: [{{name: app, preset: jwt, secret_file: {tmp_path / 'jwt_secret'}, audiences: [tasks]}}]\n"
+    with processes.authgate(tmp_path, config) as running:
+        assert (subrequest(running.port, old), subrequest(running.port, new)) == (200, 401)
+        swap("second")
+        wait_for(200, running.port, new)
+        assert subrequest(running.port, old) == 401, "remembered proof or not"
+        swap("third")
+        time.sleep(2.5)  # more than one look
+        assert subrequest(running.port, new) == 200, "an unfit secret changes nothing"
+    events = [str(line["event"]) for line in lines(running.log)]
+    assert f"issuer app has new keys: secret with fingerprint {fingerprint(OTHER_SECRET)}" in events
+    assert any("the old ones stay: it is 9 bytes long" in event for event in events)
 
 
 @pytest.mark.parametrize("write", ["in place", "renamed", "through a link"])

@@ -1,0 +1,69 @@
+# AuthGate's image, for amd64 and arm64 (nothing is compiled and nothing here names an architecture):
+#
+#   docker build -t authgate:0.1.0 .
+#
+# PYTHON_IMAGE may be any Debian that has python3 and python3-venv. Where a company's own CA signs what pip and apt
+# fetch: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
+
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS builder
+WORKDIR /build
+# strip is all that is used of it: the wheels come with debug symbols, 25 MB of them. It is not in the final image, so
+# its version does not matter.
+# hadolint ignore=DL3008
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -f /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+    && apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends binutils >/dev/null \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements.lock requirements-build.lock ./
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && python3 -m venv tools \
+    && python3 -m venv --without-pip /opt/authgate \
+    && export PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 \
+    && export PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1 \
+    && tools/bin/pip install --requirement requirements-build.lock \
+    && tools/bin/pip --python /opt/authgate/bin/python3 install --requirement requirements.lock \
+    && find /opt/authgate -name '*.so' -exec strip --strip-unneeded {} +
+COPY . .
+RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index . \
+    && tools/bin/pip --python /opt/authgate/bin/python3 install --quiet --no-compile --no-deps --no-index ./*.whl
+
+# What is shipped: the base without what installs software (pip, apt and the perl it needs) and iconv's tables, AuthGate,
+# and the bytecode of what it imports: with a read-only root Python could not keep any, and would compile 500 modules at
+# each start and each health check. The list of Debian's packages stays, for vulnerability scanners.
+FROM ${PYTHON_IMAGE} AS root
+COPY --from=builder /opt/authgate /opt/authgate
+RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/share/python-wheels \
+        /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip /usr/lib/python3*/test \
+        /usr/bin/apt* /usr/lib/apt /usr/lib/*/libapt-* /usr/bin/perl* /usr/lib/*/perl* /usr/lib/*/gconv \
+        /usr/share/doc /usr/share/man /usr/share/locale /var/lib/apt /var/cache /var/log \
+    && echo 'authgate:x:65532:65532:AuthGate:/:/usr/sbin/nologin' >>/etc/passwd \
+    && echo 'authgate:x:65532:' >>/etc/group \
+    && for command in serve check mint explain healthcheck; do \
+        /opt/authgate/bin/authgate "${command}" --help >/dev/null || exit 1; \
+    done
+
+# One layer, so that what was removed takes no room: 150 MB would not be enough else.
+FROM scratch
+# hadolint ignore=DL3067
+COPY --from=root / /
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="AuthGate" \
+      org.opencontainers.image.description="Forward-auth for nginx, Traefik and Caddy: verifies the JWT of each request" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT"
+# AUTHGATE_IN_CONTAINER: it listens on 0.0.0.0 unless told otherwise.
+ENV PATH=/opt/authgate/bin:/usr/local/bin:/usr/bin:/bin \
+    LANG=C.UTF-8 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    AUTHGATE_IN_CONTAINER=true
+USER 65532:65532
+EXPOSE 4190 4191
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["authgate", "healthcheck"]
+ENTRYPOINT ["authgate"]
+CMD ["serve"]
