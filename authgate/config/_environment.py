@@ -50,7 +50,7 @@ class EnvironmentIssuers:
 
 
 def defaults(environ: Mapping[str, str]) -> Raw:
-    """Return what the image (AUTHGATE_IN_CONTAINER) has as defaults, beneath the file: loopback reaches nobody there."""
+    """Return the defaults of the image (AUTHGATE_IN_CONTAINER), beneath the file: nobody reaches loopback there."""
     if not environ.get("AUTHGATE_IN_CONTAINER"):
         return {}
     return {"listen": "0.0.0.0:4190", "admin": {"listen": "0.0.0.0:4191"}}
