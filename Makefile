@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 NGINX := $(shell command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
 
-.PHONY: run test lint types docs bench lock clean
+.PHONY: run test test-images lint types docs bench lock sbom clean
 
 run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python deploy/demo.py
 
-test: $(VENV)/installed nginx    ## everything, real proxies included
+test: $(VENV)/installed nginx    ## everything, real proxies and containers included
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test-images
+
+test-images: $(VENV)/installed   ## the images, docker-compose.yml and the Kubernetes pods, run by podman (as root)
+	@tests/images/run
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -34,9 +38,15 @@ lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and n
 	$(LOCK) --group demo --constraint requirements-dev.lock pyproject.toml --output-file requirements-demo.lock
 	$(LOCK) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(LOCK) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
+	$(LOCK) --constraint requirements-dev.lock --group tasks --output-file deploy/tasks/requirements.lock
+
+SBOM ?= sbom.json
+sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from the lock
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--of JSON --output-file $(SBOM)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
+	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
 # Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
 $(VENV)/demo: requirements-demo.lock pyproject.toml

@@ -1,5 +1,20 @@
-"""`python -m authgate` is the command `authgate`."""
+"""`python -m authgate` and the command `authgate`."""
 
-from authgate.cli import main
+from __future__ import annotations
 
-main()
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    # The first process of a container ignores SIGTERM until it has a handler: set before the imports that take their
+    # time. `serve` sets its own when it listens.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    from authgate.cli import commands  # noqa: PLC0415 - see above
+
+    commands()
+
+
+if __name__ == "__main__":
+    main()

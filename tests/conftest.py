@@ -17,3 +17,6 @@ settings.register_profile(
 )
 settings.register_profile("thorough", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Run by tests/images/run, in a network namespace of their own, where containers may publish ports.
+collect_ignore = [] if os.environ.get("AUTHGATE_TEST_IMAGES") else ["images"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import sys
 
 import click
 
@@ -26,13 +24,6 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"authgate.cli.{cmd_name}").command
         return command
-
-
-def main() -> None:
-    """Run the command that the arguments name."""
-    # The first process of a container ignores SIGTERM until it has a handler; `serve` sets its own when it listens.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    commands()
 
 
 @click.group(

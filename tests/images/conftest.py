@@ -1,0 +1,32 @@
+"""The images, docker-compose.yml and the Kubernetes pods, run by podman: `make test-images`, part of `make test`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.podman import podman
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A secret that the container's user can read, in a folder to mount."""
+    path = tmp_path / "secrets" / "jwt_secret"
+    path.parent.mkdir(mode=0o755)
+    path.write_text("an-honest-secret-of-the-image-tests-0123456789-abcdefghij\n")
+    path.chmod(0o644)
+    return path
+
+
+@pytest.fixture(scope="session")
+def engine() -> object:
+    """What runs `podman` in the namespace: `engine.podman(*arguments)` returns its output."""
+
+    class Engine:
+        podman = staticmethod(podman)
+
+    return Engine()

@@ -1,0 +1,7 @@
+# Stands in for nginx:1.29: Debian's nginx, and what the official image has beside it.
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE}
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends nginx-light curl >/dev/null \
+    && rm -rf /var/lib/apt/lists/*
+CMD ["nginx", "-g", "daemon off;"]

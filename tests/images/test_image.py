@@ -1,0 +1,198 @@
+"""AuthGate's image: what is in it, and how it lives as the first process of a hardened container."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate import __version__
+from tests.support.client import Answer, ask
+from tests.support.e2e import sound
+from tests.support.podman import HARDENED, attempt, container, eventually, inspect, logs, podman
+from tests.support.processes import ROOT
+from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+IMAGE = "localhost/authgate:0.1.0"
+MAX_BYTES = 150_000_000
+LOCKED = set(re.findall(r"^([a-z0-9_.-]+)==([^ ]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+DESCRIBED = ("X-Original-Method: GET", "X-Original-URL: https://app.example.com/")
+
+
+def options(secret_file: Path, *more: str) -> tuple[str, ...]:
+    mount = f"--volume={secret_file.parent}:/run/secrets/authgate:ro"
+    return (mount, "--env=JWT_SECRET_FILE=/run/secrets/authgate/jwt_secret", "--env=AUTHGATE_AUDIENCE=tasks", *more)
+
+
+def subrequest(secret_file: Path, *, sub: str = "ada") -> Answer:
+    token = mint(sound(sub=sub), key=secret_file.read_bytes().strip())
+    return ask(4190, "/auth/nginx", *DESCRIBED, f"Authorization: Bearer {token}")
+
+
+def answers(secret_file: Path) -> bool:
+    try:
+        return subrequest(secret_file).status == 200
+    except OSError:
+        return False
+
+
+def is_healthy(name: str) -> bool:
+    return attempt("healthcheck", "run", name).returncode == 0
+
+
+@pytest.fixture
+def running(secret_file: Path) -> Iterator[str]:
+    with container(IMAGE, options=options(secret_file)) as name:
+        eventually(lambda: answers(secret_file), lambda: f"it does not answer: {logs(name)}")
+        yield name
+
+
+def test_it_is_small_and_labelled_and_says_how_it_is_run() -> None:
+    found = inspect(IMAGE)
+    assert found["Size"] < MAX_BYTES
+    config = found["Config"]
+    assert (config["User"], config["Entrypoint"], config["Cmd"]) == ("65532:65532", ["authgate"], ["serve"])
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    assert labels["title"] == "AuthGate"
+    assert labels["version"] == __version__
+    assert {"description", "licenses", "revision"} <= labels.keys()
+
+
+def test_nothing_that_installs_software_and_no_shell_script_of_ours_is_in_it() -> None:
+    programs = "pip pip3 apt apt-get perl gcc strip git make"
+    script = f"for name in {programs}; do command -v $name; done; python3 -c 'import pip' 2>/dev/null && echo pip"
+    ran = attempt("run", "--rm", "--network=none", "--entrypoint=sh", IMAGE, "-c", script)
+    assert ran.stdout == ""
+
+
+def test_every_module_is_there_as_bytecode() -> None:
+    """With a read-only root nothing compiled at start would be kept: each start and health check would do it again."""
+    ran = attempt(
+        "run", "--rm", "--network=none", "--env=PYTHONVERBOSE=1", *HARDENED, IMAGE, "healthcheck", "--help"
+    )  # fmt: skip
+    assert re.search(r"# code object from '.*\.pyc'", ran.stderr)
+    assert not re.search(r"# code object from '?/\S*\.py'?$", ran.stderr, re.MULTILINE)
+
+
+def test_no_processor_is_named_and_every_dependency_is_there_for_arm64_too() -> None:
+    """tests/images/run has pip download them, which fails where none of the locked hashes is of a wheel that fits."""
+    wheels = [path.name.split("-") for path in (ROOT / ".images" / "arm64").glob("*.whl")]
+    there = {(name.lower().replace("_", "-"), version) for name, version, *_ in wheels}
+    assert LOCKED - there == {one for one in LOCKED if one[0] == "colorama"}, "which is for Windows alone"
+    assert not re.search(r"x86_64|aarch64", (ROOT / "Dockerfile").read_text())
+
+
+def test_it_answers_as_an_unprivileged_user_with_no_capability_and_a_read_only_root(
+    running: str, secret_file: Path
+) -> None:
+    assert subrequest(secret_file).header("X-User-Id") == "ada"
+    status = podman("exec", running, "cat", "/proc/1/status")
+    assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\t0{16}$", status, re.MULTILINE)
+    assert re.search(r"^CapBnd:\t0{16}$", status, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE)
+    assert "Read-only" in attempt("exec", "--user=0", running, "sh", "-c", "echo x >/x").stderr
+
+
+def test_it_ends_with_0_on_sigterm_within_2_seconds(running: str) -> None:
+    podman("stop", "--time=2", running)  # after 2 s it would be killed: 137
+    assert inspect(running)["State"]["ExitCode"] == 0
+    assert '"event": "stopped"' in logs(running)
+
+
+def test_sigterm_ends_it_from_its_first_moment(secret_file: Path) -> None:
+    """The first process of a container ignores signals that it has no handler for; Python starts for half a second."""
+    for _ in range(3):
+        with container(IMAGE, options=options(secret_file)) as name:
+            podman("stop", "--time=2", name)
+            assert inspect(name)["State"]["ExitCode"] in {0, 128 + 15}
+
+
+def test_it_comes_back_after_a_restart_and_after_a_crash(secret_file: Path) -> None:
+    with container(IMAGE, options=options(secret_file, "--restart=always")) as name:
+        eventually(lambda: answers(secret_file), lambda: f"it does not answer: {logs(name)}")
+        first = inspect(name)["State"]["Pid"]
+        podman("restart", "--time=2", name)
+        eventually(lambda: answers(secret_file), "it does not answer after a restart")
+        second = inspect(name)["State"]["Pid"]
+        podman("kill", "--signal=KILL", name)
+        eventually(lambda: inspect(name)["State"]["Pid"] not in {0, first, second}, "it was not started again")
+        eventually(lambda: answers(secret_file), "it does not answer after a crash")
+
+
+def test_its_health_check_goes_unhealthy_and_back(running: str) -> None:
+    assert inspect(IMAGE)["Config"]["Healthcheck"]["Test"] == ["CMD", "authgate", "healthcheck"]
+    eventually(lambda: is_healthy(running), "it is not healthy")
+    podman("kill", "--signal=STOP", running)  # it hangs
+    assert not is_healthy(running)
+    podman("kill", "--signal=CONT", running)
+    eventually(lambda: is_healthy(running), "it is not healthy again")
+
+
+def test_thousands_of_users_fit_in_the_memory_that_the_compose_file_gives(secret_file: Path) -> None:
+    limit = re.search(r"mem_limit: (\d+)m", (ROOT / "docker-compose.yml").read_text())
+    assert limit
+    with container(IMAGE, options=options(secret_file, f"--memory={limit[1]}m", "--pids-limit=64")) as name:
+        eventually(lambda: answers(secret_file), lambda: f"it does not answer: {logs(name)}")
+        for number in range(3000):
+            assert subrequest(secret_file, sub=f"user-{number}").status == 200
+        state = inspect(name)["State"]
+        assert (state["OOMKilled"], state["Running"]) == (False, True)
+        assert inspect(name)["HostConfig"]["Memory"] == int(limit[1]) * 1024 * 1024
+
+
+def test_what_takes_more_memory_than_the_limit_is_killed_and_not_the_machine() -> None:
+    eat = "x = bytearray(300 * 1024 * 1024)"
+    ran = attempt(
+        "run", "--rm", "--network=none", "--memory=64m", "--memory-swap=64m", "--entrypoint=python3", IMAGE, "-c", eat
+    )
+    assert ran.returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (("--env=AUTHGATE_AUDIENCE=tasks",), "there is no key at all"),
+        (("--env=JWT_SECRET=short",), "at least 32 are needed"),
+        (("--env=JWT_SECRET_FILE=/run/secrets/nothing",), "cannot read /run/secrets/nothing"),
+        (("--env=AUTHGATE_TRUSTED_PROXIES=0.0.0.0/0", "--env=JWT_SECRET=short"), "0.0.0.0/0 trusts everybody"),
+        (("--env=AUTHGATE_LISTENS=0.0.0.0:1", "--env=JWT_SECRET=short"), "did you mean AUTHGATE_LISTEN?"),
+    ],
+)
+def test_a_misconfigured_container_does_not_start_and_says_why(settings: tuple[str, ...], told: str) -> None:
+    ran = attempt("run", "--rm", "--network=none", *HARDENED, *settings, IMAGE)
+    assert (ran.returncode, told in ran.stderr) == (78, True), ran.stderr
+
+
+def test_it_listens_on_every_address_of_the_container(running: str) -> None:
+    assert "listening on 0.0.0.0:4190, admin on 0.0.0.0:4191" in logs(running)
+    assert ask(4191, "/readyz").status == 200
+
+
+def test_a_changed_secret_is_taken_over_through_the_mount(running: str, secret_file: Path) -> None:
+    replacement = secret_file.with_name("new")
+    replacement.write_text("another-honest-secret-of-the-image-tests-9876543210-zyxwv")
+    replacement.chmod(0o644)
+    replacement.rename(secret_file)
+    eventually(lambda: answers(secret_file), "the new secret is not taken over")
+
+
+def test_no_secret_is_in_the_image() -> None:
+    history = podman("history", "--no-trunc", IMAGE)
+    assert not re.search(r"secret[_=]\S*[0-9a-f]{16}|PRIVATE KEY", history, re.IGNORECASE)
+    environ = inspect(IMAGE)["Config"]["Env"]
+    assert not [line for line in environ if re.search(r"secret|token|password", line, re.IGNORECASE)]
+
+
+def test_the_bill_of_materials_lists_every_locked_package(tmp_path: Path) -> None:
+    sbom = tmp_path / "sbom.json"
+    subprocess.run(["make", "--silent", "sbom", f"SBOM={sbom}"], cwd=ROOT, check=True)
+    listed = {(one["name"].lower(), one["version"]) for one in json.loads(sbom.read_text())["components"]}
+    assert listed == LOCKED

@@ -1,0 +1,68 @@
+"""Containers, run by podman in the network namespace that tests/images/run made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TIMEOUT_SECONDS = 120
+START_SECONDS = 30
+# What docker-compose.yml and the pods ask for; the image must work so.
+HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+
+
+class PodmanFailed(Exception):
+    """podman ended with another code than 0."""
+
+
+def podman(*arguments: str) -> str:
+    """Return what `podman ARGUMENTS` prints; raise `PodmanFailed` with both its outputs where it fails."""
+    ran = attempt(*arguments)
+    if ran.returncode:
+        raise PodmanFailed(f"podman {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
+    return ran.stdout.strip()
+
+
+def attempt(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `podman ARGUMENTS`, whatever it ends with."""
+    command = ["podman", "--log-level=error", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """Return what podman knows of a container or an image."""
+    (found,) = json.loads(podman("inspect", name))
+    return dict(found)
+
+
+def logs(name: str) -> str:
+    """Return what a container has written to both its outputs."""
+    ran = attempt("logs", name)
+    return ran.stdout + ran.stderr
+
+
+@contextmanager
+def container(image: str, *command: str, options: tuple[str, ...] = ()) -> Iterator[str]:
+    """Run *image*, hardened, on the namespace's own loopback; yield the container's name."""
+    name = f"test-{uuid4().hex[:12]}"
+    podman("run", "--detach", "--name", name, "--network=host", *HARDENED, *options, image, *command)
+    try:
+        yield name
+    finally:
+        # podman 4.3 fails to remove a container that ends at this very moment.
+        eventually(lambda: attempt("rm", "--force", "--time=0", name).returncode == 0, f"{name} cannot be removed")
+
+
+def eventually(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    """Wait until *holds*, 30 s at most; *what* says what did not."""
+    deadline = time.monotonic() + START_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(0.1)
