@@ -7,13 +7,15 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.adapters import ADAPTERS
 from tests.support.serving import Served, bearer_line, described, exchange, fresh, head, read_answer, serving
 from tests.support.tokens import OTHER_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.serving import Answer, Lines
+    from authgate.adapters import ADAPTERS
+from tests.support.serving import Answer, Lines
 
 USERS = 200
 ROUNDS = 4
@@ -44,7 +46,7 @@ def turns_of(number: int) -> list[Turn]:
     header, payload, signature = token.split(".")
     tampered = f"{header}.{neighbour.split('.')[1]}.{signature}"
     cookie = ("Cookie", f"theme=dark; access_token={token}")
-    proxy = ("nginx", "traefik")[number % 2]
+    proxy = tuple(ADAPTERS)[number % len(ADAPTERS)]
     return [
         Turn([bearer_line(token)], proxy, 200, "", identity),
         Turn([cookie], proxy, 200, "", identity),
