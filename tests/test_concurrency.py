@@ -14,8 +14,7 @@ from tests.support.tokens import OTHER_SECRET
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from authgate.adapters import ADAPTERS
-from tests.support.serving import Answer, Lines
+    from tests.support.serving import Answer, Lines
 
 USERS = 200
 ROUNDS = 4

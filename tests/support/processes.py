@@ -1,4 +1,4 @@
-"""Real processes: AuthGate, nginx, Traefik, Caddy and upstreams, started on free loopback ports and ended by their pid."""
+"""Real processes: AuthGate, the proxies and upstreams, started on free loopback ports and ended by their pid."""
 
 from __future__ import annotations
 
