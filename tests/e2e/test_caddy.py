@@ -92,9 +92,7 @@ def routes_of(config: Any) -> dict[str, list[str]]:
     """Return the steps of each path that a Caddyfile's only server knows."""
     (server,) = config["apps"]["http"]["servers"].values()
     return {
-        route.get("match", [{}])[0].get("path", ["else"])[0]: steps(in_order([route]))
-        for site in server["routes"]
-        for route in (site["handle"][0]["routes"] if "match" in site and "host" in site["match"][0] else [site])
+        route.get("match", [{}])[0].get("path", ["else"])[0]: steps(in_order([route])) for route in server["routes"]
     }
 
 
@@ -258,6 +256,27 @@ def test_a_path_that_caddy_writes_three_times_as_long_is_refused(caddy_stack: St
     """Caddy encodes what it takes raw, so that its question may be larger than the head that it was asked with."""
     answer = caddy_stack.ask("/api/" + '"' * 25_000, bearer(mint(sound())))
     assert 400 <= answer.status < 500
+
+
+def test_a_websocket_is_a_websocket_to_the_end(tmp_path: Path, running_authgate: processes.RunningAuthGate) -> None:
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\na frame"
+    with ExitStack() as parts:
+        upstream = parts.enter_context(answering(switched))
+        port = parts.enter_context(processes.caddy(tmp_path, authgate=running_authgate.port, upstream=upstream))
+        handshake = (
+            "Connection: keep-alive, Upgrade",
+            "Upgrade: WebSocket",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        )
+        assert ask(port, "/api/ws", *handshake).status == 401
+        head = "\r\n".join(["GET /api/ws HTTP/1.1", "Host: app.example.com", bearer(mint(sound())), *handshake, "", ""])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(head.encode())
+            received = b""
+            while chunk := client.recv(65536):
+                received += chunk
+        assert received.startswith(b"HTTP/1.1 101 ")
+        assert received.endswith(b"\r\n\r\na frame")
 
 
 def test_a_body_stays_with_the_upstream(caddy_stack: Stack) -> None:
