@@ -119,6 +119,16 @@ def test_caddy_finds_nothing_to_say_about_the_shipped_files(tmp_path: Path) -> N
         assert (tmp_path / "caddy.log").read_text() == ""
 
 
+def test_the_example_of_the_page_is_a_configuration(tmp_path: Path) -> None:
+    page = (processes.ROOT / "docs" / "adapters" / "caddy.md").read_text()
+    example = page.partition("```caddyfile\n")[2].partition("```")[0]
+    shutil.copy(DEPLOY / "authgate.caddy", tmp_path)
+    (tmp_path / "Caddyfile").write_text(example)
+    (server,) = adapted(tmp_path / "Caddyfile")["apps"]["http"]["servers"].values()
+    assert steps(in_order(server["routes"])).count("AuthGate") == 1
+    assert steps(in_order(server["routes"])).count("upstream") == 2
+
+
 def test_every_shipped_route_takes_out_the_clients_identity_before_it_asks_authgate() -> None:
     routes = routes_of(adapted())
     assert set(routes) == {"/api/*", "/api/v1/auth/*", "/healthz", "else"}
