@@ -32,8 +32,8 @@ _REASONS = """\
 Every refusal has one reason. It stands in the log line, in the metric `authgate_decisions_total{reason=…}`, in the reply's
 `X-AuthGate-Reason` and in the problem+json that the client gets. `authgate explain` shows which check failed, and why.
 
-*Status* is what Traefik relays; nginx gets 403 in place of 400. *Fault* says who has to act: the client, the operator, or
-AuthGate itself.
+*Status* is what Traefik and Caddy relay; nginx gets 403 in place of 400. *Fault* says who has to act: the client, the operator,
+or AuthGate itself.
 
 Why one request gets its answer, check by check: `echo $TOKEN | authgate explain`; or the whole request from a file, as the
 client sent it, or as the proxy asked (`{"adapter": "nginx", "headers": …}`):

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.adapters import ADAPTERS
 from tests.support.serving import Served, bearer_line, described, exchange, fresh, head, read_answer, serving
 from tests.support.tokens import OTHER_SECRET
 
@@ -44,7 +45,7 @@ def turns_of(number: int) -> list[Turn]:
     header, payload, signature = token.split(".")
     tampered = f"{header}.{neighbour.split('.')[1]}.{signature}"
     cookie = ("Cookie", f"theme=dark; access_token={token}")
-    proxy = ("nginx", "traefik")[number % 2]
+    proxy = tuple(ADAPTERS)[number % len(ADAPTERS)]
     return [
         Turn([bearer_line(token)], proxy, 200, "", identity),
         Turn([cookie], proxy, 200, "", identity),

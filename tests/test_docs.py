@@ -50,7 +50,10 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("proxy", ["nginx/authgate_protect.conf", "nginx/authgate_public.conf", "traefik/dynamic.yml"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["nginx/authgate_protect.conf", "nginx/authgate_public.conf", "traefik/dynamic.yml", "caddy/authgate.caddy"],
+)
 def test_the_shipped_proxy_files_set_every_default_header(proxy: str) -> None:
     text = (ROOT / "deploy" / proxy).read_text()
     for name in Config().headers:

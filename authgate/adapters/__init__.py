@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from authgate.adapters._reply import Reply, refusal_reply
 from authgate.adapters._subrequest import IPNetwork, TrustedProxies, guarded_names, parse_address
+from authgate.adapters.caddy import CaddyAdapter
 from authgate.adapters.nginx import NginxAdapter
 from authgate.adapters.traefik import TraefikAdapter
 
@@ -37,7 +38,7 @@ class Adapter(Protocol):
 
 
 # A new proxy: one file here and one row.
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (NginxAdapter(), TraefikAdapter())}
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (NginxAdapter(), TraefikAdapter(), CaddyAdapter())}
 
 __all__ = [
     "ADAPTERS",

@@ -31,7 +31,7 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="authgate")
 def commands() -> None:
-    """AuthGate: forward-auth for nginx and Traefik. Verifies the JWT of each request and names the user.
+    """AuthGate: forward-auth for nginx, Traefik and Caddy. Verifies the JWT of each request and names the user.
 
     Without a file it is configured by JWT_SECRET (or BETTER_AUTH_SECRET) and AUTHGATE_* variables.
     """

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 @click.command("serve")
 @config_option
 def command(config_path: str | None) -> None:
-    """Answer nginx at /auth/nginx and Traefik at /auth/traefik until SIGTERM or Ctrl-C."""
+    """Answer nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy until SIGTERM or Ctrl-C."""
     verified = verified_or_exit(config_path)
     try:
         with logging_to(log_format=verified.config.log.format) as log_is_stuck:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Lines, Served
 
 # What an unreadable request costs: nginx knows no 400 (contract.md, "Refusals, by proxy").
-UNREADABLE = {"nginx": 403, "traefik": 400}
+UNREADABLE = {"nginx": 403, "traefik": 400, "caddy": 400}
 PROXIES = tuple(ADAPTERS)
 EMITTED = tuple(output.header for output in OUTPUTS)
 NOBODY = TrustedProxies(networks=())

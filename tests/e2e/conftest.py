@@ -25,6 +25,7 @@ issuers:
   - {name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}
 log: {details: true}
 """
+PROXIES = ("nginx", "traefik", "caddy")
 ENVIRON = {"APP_SECRET": SECRET.decode()}
 
 
@@ -61,24 +62,24 @@ def running_authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proce
         yield running
 
 
-@pytest.fixture(scope="session", params=["nginx", "traefik"])
+@pytest.fixture(scope="session", params=PROXIES)
 def stack(
     request: pytest.FixtureRequest,
     running_authgate: processes.RunningAuthGate,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """Both proxies in turn, before an upstream that answers with what arrived."""
+    """Each proxy in turn, before an upstream that answers with what arrived."""
     with running_stack(request.param, tmp_path_factory.mktemp("echo"), running_authgate, processes.echo) as running:
         yield running
 
 
-@pytest.fixture(scope="session", params=["nginx", "traefik"])
+@pytest.fixture(scope="session", params=PROXIES)
 def tasks_stack(
     request: pytest.FixtureRequest,
     running_authgate: processes.RunningAuthGate,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """Both proxies in turn, before the task service."""
+    """Each proxy in turn, before the task service."""
     with running_stack(request.param, tmp_path_factory.mktemp("tasks"), running_authgate, processes.tasks) as running:
         yield running
 
@@ -95,7 +96,9 @@ def running_stack(
         yield Stack(proxy, port, authgate)
 
 
-def start_proxy(proxy: str, folder: Path, authgate_port: int, upstream: int) -> Any:
+def start_proxy(proxy: str, folder: Path, authgate_port: int, upstream: int) -> AbstractContextManager[int]:
     if proxy == "nginx":
         return processes.nginx(folder, authgate=f"127.0.0.1:{authgate_port}", upstream=upstream)
-    return processes.traefik(folder, authgate=authgate_port, upstream=upstream)
+    return {"traefik": processes.traefik, "caddy": processes.caddy}[proxy](
+        folder, authgate=authgate_port, upstream=upstream
+    )

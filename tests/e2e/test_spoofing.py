@@ -130,7 +130,7 @@ def test_two_hosts_are_refused(stack: Stack) -> None:
 
 
 def test_authgates_location_is_not_for_clients(stack: Stack) -> None:
-    for path in ("/_authgate", "/auth/nginx", "/auth/traefik", "/metrics", "/readyz"):
+    for path in ("/_authgate", "/auth/nginx", "/auth/traefik", "/auth/caddy", "/metrics", "/readyz"):
         assert stack.ask(path, bearer(mint(sound()))).status == 404
 
 

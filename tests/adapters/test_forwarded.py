@@ -1,4 +1,4 @@
-"""Traefik ForwardAuth: its four headers, and refusals that it relays to the client."""
+"""Traefik and Caddy: their four headers, and refusals that they relay to the client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import TrustedProxies
+from authgate.adapters import Adapter, TrustedProxies
+from authgate.adapters.caddy import CaddyAdapter
 from authgate.adapters.traefik import TraefikAdapter
 from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from authgate.core.request import Request
 
 
-def read(method: str = "GET", proto: str = "https", host: str = "app.example.com", uri: str = "/") -> Request:
+each_adapter = pytest.mark.parametrize("adapter", [TraefikAdapter(), CaddyAdapter()], ids=["traefik", "caddy"])
+
+
+def read(
+    adapter: Adapter, method: str = "GET", proto: str = "https", host: str = "app.example.com", uri: str = "/"
+) -> Request:
     headers = CIMultiDict(
         [
             ("X-Forwarded-Method", method),
@@ -27,14 +33,16 @@ def read(method: str = "GET", proto: str = "https", host: str = "app.example.com
             ("X-Forwarded-Uri", uri),
         ]
     )
-    return TraefikAdapter().read(headers, TrustedProxies(networks=()), frozenset())
+    return adapter.read(headers, TrustedProxies(networks=()), frozenset())
 
 
+@each_adapter
 @pytest.mark.parametrize(("proto", "scheme"), [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https")])
-def test_a_websocket_handshake_is_an_http_request(proto: str, scheme: str) -> None:
-    assert read(proto=proto).scheme == scheme
+def test_a_websocket_handshake_is_an_http_request(adapter: Adapter, proto: str, scheme: str) -> None:
+    assert read(adapter, proto=proto).scheme == scheme
 
 
+@each_adapter
 @pytest.mark.parametrize(
     "parts",
     [
@@ -50,18 +58,28 @@ def test_a_websocket_handshake_is_an_http_request(proto: str, scheme: str) -> No
     ],
     ids=str,
 )
-def test_a_header_that_could_be_read_in_two_ways_is_refused(parts: dict[str, str]) -> None:
-    assert read().method == "GET"
+def test_a_header_that_could_be_read_in_two_ways_is_refused(adapter: Adapter, parts: dict[str, str]) -> None:
+    assert read(adapter).method == "GET"
     with pytest.raises(Unreadable):
-        read(**parts)
+        read(adapter, **parts)
 
 
+@each_adapter
 @pytest.mark.parametrize("reason", Reason)
-def test_a_refusal_is_a_problem_document(reason: Reason) -> None:
-    reply = TraefikAdapter().write(Deny(reason=reason))
+def test_a_refusal_is_a_problem_document(adapter: Adapter, reason: Reason) -> None:
+    reply = adapter.write(Deny(reason=reason))
     refusal = REASONS[reason]
     assert reply.status == refusal.status
     assert dict(reply.headers)["Content-Type"] == "application/problem+json"
     problem = json.loads(reply.body)
     assert problem.pop("title")
     assert problem == {"type": "about:blank", "status": refusal.status, "detail": refusal.text, "reason": reason.value}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "told"), [(TraefikAdapter(), "trustForwardHeader"), (CaddyAdapter(), "uri /auth/caddy")]
+)
+def test_a_missing_header_is_answered_with_what_to_look_at_in_this_proxy(adapter: Adapter, told: str) -> None:
+    with pytest.raises(Unreadable) as unreadable:
+        adapter.read(CIMultiDict(), TrustedProxies(networks=()), frozenset())
+    assert told in unreadable.value.mend

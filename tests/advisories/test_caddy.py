@@ -1,0 +1,195 @@
+"""The rows about Caddy, against the real one with the shipped files."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import CONFIG, ENVIRON
+from tests.support import processes
+from tests.support.client import ask, bearer
+from tests.support.e2e import identity, sound
+from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEPLOY = processes.ROOT / "deploy" / "caddy"
+ALIASES = ("X_User_Id", "X_USER_ID", "x_user_id", "X-User_Id", "X_User-Id", "X_User_Roles", "X_Forwarded_For")
+CLAIMS = ("X-User-Id: admin", "X-User-Email: a@evil.example", "X-User-Name: Admin", "X-User-Roles: admin")
+
+
+@pytest.fixture(scope="module")
+def authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with processes.authgate(tmp_path_factory.mktemp("authgate"), CONFIG, environ=ENVIRON) as running:
+        yield running.port
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with processes.echo(tmp_path_factory.mktemp("echo")) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def caddy(authgate: int, echo: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with processes.caddy(tmp_path_factory.mktemp("caddy"), authgate=authgate, upstream=echo) as port:
+        yield port
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    """Return a copy of the shipped Caddyfile with *new* in the place of every *old*."""
+    text = (DEPLOY / "Caddyfile").read_text()
+    assert old in text
+    if "import authgate.caddy" not in old:
+        text = text.replace("import authgate.caddy", f"import {DEPLOY}/authgate.caddy")
+    config = folder / "Caddyfile"
+    config.write_text(text.replace(old, new))
+    return config
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_H2_an_underscored_name_reaches_no_http_upstream(caddy: int, alias: str) -> None:
+    """CVE-2026-52845: copy_headers removed X-User-Id, not what a CGI-like upstream reads as the same."""
+    token = bearer(mint(sound(email=None)))
+    for path, credentials in (("/api/echo", [token]), ("/healthz", [])):
+        seen = ask(caddy, path, *credentials, f"{alias}: admin", f"{alias.lower()}: root").json["headers"]
+        assert not [name for name, _ in seen if "_" in name]
+        assert "admin" not in str(seen)
+    assert ask(caddy, "/api/echo", f"{alias}: admin").status == 401
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_H2_an_underscored_name_is_no_parameter_of_a_fastcgi_upstream(
+    tmp_path: Path, authgate: int, alias: str
+) -> None:
+    """CVE-2026-52845, where it was found: HTTP_X_USER_ID is made of X-User-Id and of X_User_Id alike."""
+    with ExitStack() as parts:
+        port, received = parts.enter_context(_fastcgi())
+        proxied = "reverse_proxy {$TASKS_URL:http://127.0.0.1:8001}"
+        fastcgi = f"reverse_proxy 127.0.0.1:{port} {{\n transport fastcgi\n }}"
+        config = edited(tmp_path, proxied, fastcgi)
+        proxy = parts.enter_context(processes.caddy(tmp_path, authgate=authgate, upstream=1, config=config))
+        ask(proxy, "/api/x.php", bearer(mint(sound())), f"{alias}: admin", "X-User-Name: admin")
+        ask(proxy, "/healthz", f"{alias}: admin")
+    signed_in, anonymous = received
+    assert signed_in.count(b"HTTP_X_USER_ID") == 1
+    assert b"HTTP_X_USER_IDuser-1" in signed_in
+    assert b"HTTP_X_USER_NAME" not in signed_in
+    assert b"HTTP_X_USER" not in anonymous
+    assert b"admin" not in signed_in + anonymous
+
+
+_NO_BODY = b"\x01\x05\x00\x01\x00\x00\x00\x00"  # an empty FCGI_STDIN record, after all parameters
+
+
+@contextmanager
+def _fastcgi() -> Iterator[tuple[int, list[bytes]]]:
+    """Record what comes over FastCGI, and answer nothing. A name stands right before its value."""
+    received: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                data = b""
+                while _NO_BODY not in data and (chunk := connection.recv(65536)):
+                    data += chunk
+                received.append(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], received
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_H5_a_200_that_names_nobody_leaves_nothing_of_the_clients_claim(tmp_path: Path, echo: int) -> None:
+    """CVE-2026-30851: copy_headers left the client's copy where the answer lacked the header."""
+    # Any server that answers 200 will do in AuthGate's place: the upstream is one, and names no user.
+    with processes.caddy(tmp_path, authgate=echo, upstream=echo) as port:
+        for path in ("/api/echo", "/api/v1/auth/echo", "/healthz"):
+            answer = ask(port, path, *CLAIMS)
+            assert answer.status == 200
+            assert identity(answer.json) == {}
+
+
+def test_P6_a_host_is_the_same_in_any_case_among_more_than_a_hundred(tmp_path: Path, authgate: int, echo: int) -> None:
+    """CVE-2026-27588: a list of more than 100 hosts was searched by case, and another spelling found another route."""
+    hosts = ", ".join(f"http://h{number}.example.com:{{port}}" for number in range(120))
+    everything_else = "http://:{port} {{\n bind 127.0.0.1\n respond open\n}}\n"
+    with processes.caddy(tmp_path, authgate=authgate, upstream=echo, site=everything_else + hosts) as port:
+        assert ask(port, "/api/echo", host="other.example.com").body == b"open"
+        for host in ("h7.example.com", "H7.example.com", "h7.EXAMPLE.com", "H119.Example.Com"):
+            assert ask(port, "/api/echo", host=host).status == 401
+            answer = ask(port, "/api/echo", bearer(mint(sound())), host=host)
+            assert identity(answer.json)["x-user-id"] == ["user-1"]
+
+
+@pytest.mark.parametrize("host", ["App.Example.Com", "APP.EXAMPLE.COM.", "app.example.com:8080"])
+def test_P6_any_spelling_of_a_host_needs_a_token(caddy: int, host: str) -> None:
+    assert ask(caddy, "/api/echo", host=host).status == 401
+    assert ask(caddy, "/api/echo", bearer(mint(sound())), host=host).status == 200
+
+
+GLOBS = [
+    "/health?",
+    "/healthz*",
+    "/*",
+    "/[h]ealthz",
+    "/{healthz,api}",
+    "/health%5b z%5d".replace(" ", ""),
+    "/healthz%2a",
+]
+
+
+@pytest.mark.parametrize("path", [*GLOBS, "/h%3falthz", "/healthz%5c", "/healthz\\"])
+def test_P8_a_pattern_in_a_path_matches_nothing_but_itself(caddy: int, path: str) -> None:
+    """GO-2026-4535: characters of a glob in a request's path were read as a glob."""
+    assert ask(caddy, path).status in {400, 404}
+    assert ask(caddy, f"/api/{path[1:]}").status in {400, 401}
+
+
+def test_P8_a_dot_of_the_shipped_pattern_is_a_dot(caddy: int) -> None:
+    for path in ("/api/aa/b", "/api/x%20e/", "/api/.../x", "/api/a.b/..c"):
+        assert ask(caddy, path, bearer(mint(sound()))).status == 200
+
+
+CLIENT_CA = """
+    tls internal {
+        client_auth {
+            mode require_and_verify
+            trust_pool file missing.pem
+        }
+    }
+    import authgate_errors
+"""
+LOST = {
+    "the snippets": ("http", "import authgate.caddy", "import missing.caddy"),
+    "a snippet": ("http", "import authgate_public {", "import missing {"),
+    "the CA of the clients": ("https", "import authgate_errors", CLIENT_CA),
+}
+
+
+@pytest.mark.parametrize(("scheme", "old", "new"), LOST.values(), ids=LOST)
+def test_J32_what_cannot_be_loaded_is_no_configuration(tmp_path: Path, scheme: str, old: str, new: str) -> None:
+    """CVE-2026-27586: with the file of the clients' CA missing, Caddy took every client's certificate."""
+    config = edited(tmp_path, old, new)
+    environ = {"CADDY_LISTEN": f"{scheme}://localhost:8080", "HOME": str(tmp_path)}
+    # Not `caddy run`: before it fails it may put its own CA into the system's trust store.
+    command = [processes.caddy_binary(), "validate", "--config", str(config)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environ)
+    assert ended.returncode == 1
+    assert "missing" in ended.stdout + ended.stderr
