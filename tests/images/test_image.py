@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,6 @@ from tests.support.tokens import mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 IMAGE = "localhost/authgate:0.1.0"
 MAX_BYTES = 150_000_000
@@ -45,6 +47,11 @@ def answers(secret_file: Path) -> bool:
 
 def is_healthy(name: str) -> bool:
     return attempt("healthcheck", "run", name).returncode == 0
+
+
+def has_a_handler_for_sigterm(pid: int) -> bool:
+    caught = re.search(r"^SigCgt:\t([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.fixture
@@ -108,9 +115,10 @@ def test_it_ends_with_0_on_sigterm_within_2_seconds(running: str) -> None:
 
 
 def test_sigterm_ends_it_from_its_first_moment(secret_file: Path) -> None:
-    """The first process of a container ignores signals that it has no handler for; Python starts for half a second."""
+    """The first process of a container ignores signals that it has no handler for, and imports take half a second."""
     for _ in range(3):
         with container(IMAGE, options=options(secret_file)) as name:
+            eventually(lambda: has_a_handler_for_sigterm(inspect(name)["State"]["Pid"]), "it handles no SIGTERM")
             podman("stop", "--time=2", name)
             assert inspect(name)["State"]["ExitCode"] in {0, 128 + 15}
 
@@ -122,13 +130,13 @@ def test_it_comes_back_after_a_restart_and_after_a_crash(secret_file: Path) -> N
         podman("restart", "--time=2", name)
         eventually(lambda: answers(secret_file), "it does not answer after a restart")
         second = inspect(name)["State"]["Pid"]
-        podman("kill", "--signal=KILL", name)
+        os.kill(second, signal.SIGKILL)
         eventually(lambda: inspect(name)["State"]["Pid"] not in {0, first, second}, "it was not started again")
         eventually(lambda: answers(secret_file), "it does not answer after a crash")
 
 
 def test_its_health_check_goes_unhealthy_and_back(running: str) -> None:
-    assert inspect(IMAGE)["Config"]["Healthcheck"]["Test"] == ["CMD", "authgate", "healthcheck"]
+    assert inspect(IMAGE)["Healthcheck"]["Test"] == ["CMD", "authgate", "healthcheck"]
     eventually(lambda: is_healthy(running), "it is not healthy")
     podman("kill", "--signal=STOP", running)  # it hangs
     assert not is_healthy(running)
