@@ -1,0 +1,264 @@
+"""docker-compose.yml with its three proxies, brought up by podman-compose: who gets through, and who reaches whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.e2e import sound
+from tests.support.podman import attempt, eventually, inspect, logs, podman
+from tests.support.processes import ROOT
+from tests.support.tokens import OTHER_SECRET, mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PORTS = {"nginx": 8080, "traefik": 8081, "caddy": 8082}
+CONTAINERS = {name: f"authgate_{name}_1" for name in ("authgate", "tasks", *PORTS)}
+ME = "/api/v1/auth/me"
+ENVIRON = os.environ | {
+    "PATH": f"{ROOT / 'tests' / 'images' / 'bin'}:{os.environ['PATH']}",
+    "PYTHON_IMAGE": "localhost/python:3.13-slim-trixie",
+}
+
+
+class Stack:
+    """The running stack, and the secret that its front end would sign with."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def token(self, **changes: Any) -> str:
+        return mint(sound(**{"sub": "ada"} | changes), key=self._secret)
+
+
+def compose(arguments: str, **environ: str) -> str:
+    """Run `docker compose ARGUMENTS` in the repository, and return what it prints."""
+    command = ["docker", "compose", *shlex.split(arguments)]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=ENVIRON | environ, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, f"{command}: {ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The engine's API, from which Traefik reads labels."""
+    path = tmp_path_factory.mktemp("engine") / "docker.sock"
+    process = subprocess.Popen(["podman", "system", "service", "--time=0", f"unix://{path}"])
+    eventually(path.exists, "podman offers no socket")
+    yield str(path)
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def stack(engine_socket: str) -> Iterator[Stack]:
+    secrets = ROOT / "secrets"
+    secret_file = secrets / "jwt_secret"
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    if not secret_file.exists():  # a developer's own stays
+        made = subprocess.run(["openssl", "rand", "-base64", "48"], capture_output=True, check=True)
+        secret_file.write_bytes(made.stdout)
+    compose("--profile traefik --profile caddy up --detach --build", DOCKER_SOCKET=engine_socket)
+    try:
+        stack = Stack(secret_file.read_bytes().strip())
+        all_serve(stack)
+        yield stack
+    finally:
+        compose("--profile traefik --profile caddy down --timeout 3", DOCKER_SOCKET=engine_socket)
+
+
+@pytest.fixture(params=sorted(PORTS))
+def port(request: pytest.FixtureRequest) -> int:
+    return PORTS[request.param]
+
+
+def status(port: int, token: str) -> int:
+    try:
+        return ask(port, ME, bearer(token)).status
+    except OSError:
+        return 0
+
+
+def all_serve(stack: Stack) -> None:
+    """Wait until every proxy does. podman runs health checks by systemd alone; Traefik routes to healthy containers."""
+    for service in ("authgate", "tasks"):
+        eventually(
+            lambda name=CONTAINERS[service]: attempt("healthcheck", "run", name).returncode == 0, everything_said
+        )
+    for proxy, port in PORTS.items():
+        # Docker announces a new container at an old address, podman 4.3 does not.
+        pid = str(inspect(CONTAINERS[proxy])["State"]["Pid"])
+        subprocess.run(["nsenter", f"--target={pid}", "--net", "ip", "neighbour", "flush", "all"], check=True)
+        eventually(lambda port=port: status(port, stack.token()) == 200, everything_said)
+
+
+def everything_said() -> str:
+    return "\n".join(f"--- {name}\n{logs(container)}" for name, container in CONTAINERS.items())
+
+
+def user(answer: Answer) -> str:
+    assert answer.status == 200, answer
+    return str(answer.json["id"])
+
+
+def in_container(service: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python *code* in a running container of *service*."""
+    return attempt("exec", CONTAINERS[service], "python3", "-c", code)
+
+
+def address(service: str, network: str) -> str:
+    return str(inspect(CONTAINERS[service])["NetworkSettings"]["Networks"][f"authgate_{network}"]["IPAddress"])
+
+
+# The core cases of the three-proxy suite (tests/e2e), here through the images.
+
+
+def test_a_sound_token_passes_in_header_and_cookie_and_its_user_arrives(stack: Stack, port: int) -> None:
+    assert user(ask(port, ME, bearer(stack.token()))) == "ada"
+    assert user(ask(port, ME, cookie(stack.token()))) == "ada"
+
+
+def test_a_request_without_a_token_or_with_a_bad_one_is_refused_with_the_reason(stack: Stack, port: int) -> None:
+    refused = {
+        "no_credential": (),
+        "expired": (bearer(stack.token(exp=1_700_000_000, iat=1_699_999_000)),),
+        "bad_signature": (bearer(mint(sound(), key=OTHER_SECRET)),),
+        "wrong_audience": (bearer(stack.token(aud="other")),),
+        "malformed_token": (bearer("not.a.token"),),
+    }
+    for reason, headers in refused.items():
+        answer = ask(port, ME, *headers)
+        assert (answer.status, answer.json["reason"]) == (401, reason)
+
+
+SPOOFED = ("X-User-Id: admin", "x-user-id: admin", "X_User_Id: admin", "X-User-Roles: admin", "Connection: x-user-id")
+
+
+def test_nobody_can_claim_to_be_somebody_else(stack: Stack, port: int) -> None:
+    answer = ask(port, ME, bearer(stack.token()), *SPOOFED)
+    assert user(answer) == "ada"
+    assert answer.json["roles"] == []
+    assert ask(port, ME, *SPOOFED).status == 401
+    assert ask(port, "/healthz", *SPOOFED[:4]).json == {"status": "ok", "user": ""}
+
+
+@pytest.mark.parametrize("start", ["/healthz/..", "/healthz/%2e%2e", "/healthz/..%2f", "/healthz/..;", "/", "/x/../."])
+def test_no_spelling_of_a_protected_path_arrives_without_a_token(stack: Stack, port: int, start: str) -> None:
+    assert ask(port, start + ME).status in {400, 401, 404}
+
+
+def test_the_service_sees_no_credential_where_they_are_stripped(stack: Stack, port: int) -> None:
+    assert ask(port, ME, bearer(stack.token()), cookie(stack.token())).json["credentials"] in ([], ["cookie"])
+    assert stack.token().encode() not in ask(port, ME, bearer(stack.token())).body
+
+
+def test_a_users_tasks_are_their_own(stack: Stack, port: int) -> None:
+    headers = (bearer(stack.token(sub=f"ada-{port}")), "Content-Type: application/json")
+    made = ask(port, "/api/v1/tasks", *headers, method="POST", body=json.dumps({"title": "read the log"}).encode())
+    assert made.status == 201
+    assert [task["title"] for task in ask(port, "/api/v1/tasks", *headers).json] == ["read the log"]
+    assert ask(port, "/api/v1/tasks", bearer(stack.token(sub="bob"))).json == []
+
+
+# Who reaches whom.
+
+
+def test_neither_the_service_nor_authgate_is_published(stack: Stack) -> None:
+    for closed in (8001, 4190, 4191):
+        with pytest.raises(ConnectionRefusedError):
+            ask(closed, "/healthz")
+
+
+def test_authgate_does_not_share_a_network_with_the_service(stack: Stack) -> None:
+    assert set(inspect(CONTAINERS["tasks"])["NetworkSettings"]["Networks"]) == {"authgate_tasks"}
+    assert set(inspect(CONTAINERS["authgate"])["NetworkSettings"]["Networks"]) == {"authgate_auth"}
+    by_address = f"import socket; socket.create_connection(({address('tasks', 'tasks')!r}, 8001), 3)"
+    by_name = "import socket; socket.create_connection(('tasks', 8001), 3)"
+    for code in (by_address, by_name):
+        assert in_container("authgate", code).returncode == 1
+    itself = "import socket; socket.create_connection(('authgate', 4190), 3)"
+    assert in_container("authgate", itself).returncode == 0, "it can connect at all"
+
+
+def test_the_service_reaches_nothing_but_its_network(stack: Stack) -> None:
+    reach = "import socket; socket.create_connection(({!r}, {}), 3)"
+    assert in_container("tasks", reach.format(address("authgate", "auth"), 4190)).returncode == 1
+    assert in_container("tasks", reach.format("172.30.90.1", PORTS["nginx"])).returncode == 1, "the machine itself"
+
+
+def test_a_container_of_the_same_network_that_is_no_proxy_is_not_believed(stack: Stack) -> None:
+    """It is given an address of ip_range, and nothing there is trusted."""
+    code = (
+        "import urllib.request as u, urllib.error as e\n"
+        "r = u.Request('http://authgate:4190/auth/nginx', headers={'X-Original-Method': 'GET', "
+        f"'X-Original-URL': 'https://app.example.com/', 'Authorization': 'Bearer {stack.token()}'}})\n"
+        "try: print(u.urlopen(r, timeout=5).status)\n"
+        "except e.HTTPError as refused: print(refused.code, refused.headers['X-AuthGate-Reason'])"
+    )
+    run = ("run", "--rm", "--network=authgate_auth", "--entrypoint=python3", "localhost/authgate:0.1.0", "-c", code)
+    assert podman(*run) == "403 untrusted_proxy"
+    line = next(line for line in logs(CONTAINERS["authgate"]).splitlines() if '"untrusted_proxy"' in line)
+    peer = json.loads(line)["peer"]
+    assert re.fullmatch(r"172\.30\.90\.(12[89]|1[3-9]\d|2\d\d)", peer)
+    assert f"trusted_proxies: [{peer}]" in line
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "caddy"])  # Traefik waits for 30 s, which no setting changes
+def test_while_authgate_hangs_nothing_passes_and_nobody_is_signed_out(stack: Stack, proxy: str) -> None:
+    port = PORTS[proxy]
+    podman("kill", "--signal=STOP", CONTAINERS["authgate"])
+    try:
+        assert ask(port, ME, bearer(stack.token())).status in {500, 503}
+        assert ask(port, "/healthz").status == 200
+    finally:
+        podman("kill", "--signal=CONT", CONTAINERS["authgate"])
+    eventually(lambda: status(port, stack.token()) == 200, "it does not come back")
+
+
+def test_while_authgate_is_away_nothing_passes_and_afterwards_every_proxy_finds_it_again(stack: Stack) -> None:
+    podman("stop", "--time=5", CONTAINERS["authgate"])
+    for port in PORTS.values():
+        assert ask(port, ME, bearer(stack.token())).status in {500, 503}
+    podman("start", CONTAINERS["authgate"])
+    all_serve(stack)
+
+
+# How the containers are run.
+
+
+@pytest.mark.parametrize("service", sorted(CONTAINERS))
+def test_every_container_is_hardened(stack: Stack, service: str) -> None:
+    found = inspect(CONTAINERS[service])
+    host = found["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert found["EffectiveCaps"] in (None, [], ["CAP_NET_BIND_SERVICE"])
+    assert not host["Privileged"]
+    assert "no-new-privileges" in str(host["SecurityOpt"])
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    # Traefik is root in its image, without any capability: the engine's socket is root's.
+    assert (found["Config"]["User"] in {"", "0"}) is (service == "traefik")
+
+
+def test_the_log_of_a_start_and_of_sound_requests_says_nothing_alarming(stack: Stack) -> None:
+    for container in CONTAINERS.values():
+        podman("restart", "--time=5", container)
+    all_serve(stack)
+    for name, container in CONTAINERS.items():
+        started = inspect(container)["State"]["StartedAt"][:19]
+        since = attempt("logs", f"--since={started}Z", container)
+        alarming = [
+            line
+            for line in (since.stdout + since.stderr).splitlines()
+            if re.search(r"warn|error|fatal|traceback|critical|refused|denied|emerg", line, re.IGNORECASE)
+        ]
+        assert alarming == [], name
