@@ -222,7 +222,15 @@ MISTAKES: tuple[tuple[str, str, str, str, Any, Check, str], ...] = (
     ("base", "Deployment", "authgate", f"{AUTHGATE}.image", "authgate:latest", faults, "image's version"),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.lifecycle", None, faults, "waits before it ends"),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.volumeMounts.secrets.subPath", "x", faults, "mounts directories"),
-    ("central", "Deployment", "authgate", f"{AUTHGATE}.readinessProbe.httpGet.port", "auth", faults, "ready by /readyz"),
+    (
+        "central",
+        "Deployment",
+        "authgate",
+        f"{AUTHGATE}.readinessProbe.httpGet.port",
+        "auth",
+        faults,
+        "ready by /readyz",
+    ),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.readinessProbe.httpGet.path", "/healthz", faults, "by /readyz"),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.livenessProbe.httpGet.path", "/readyz", faults, "lives by"),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.env.0.name", "JWT_SECRET", faults, "no secret in its env"),
@@ -238,9 +246,7 @@ MISTAKES: tuple[tuple[str, str, str, str, Any, Check, str], ...] = (
     MISTAKES,
     ids=[f"{row[3].rpartition('.')[2]}-{row[4]}" for row in MISTAKES],
 )
-def test_a_mistake_is_found(
-    shape: str, kind: str, name: str, path: str, value: Any, check: Check, says: str
-) -> None:
+def test_a_mistake_is_found(shape: str, kind: str, name: str, path: str, value: Any, check: Check, says: str) -> None:
     wrong = changed(rendered(shape), kind, name, path, value)
     assert [one for one in check(wrong) if says in one], check(wrong)
 
@@ -288,7 +294,9 @@ def test_a_network_policy_that_is_missing_is_found(shape: str, policy: str, says
     ],
 )
 def test_a_network_policy_that_lets_others_in_is_found(path: str, value: Any) -> None:
-    assert network_faults(changed(rendered("central"), "NetworkPolicy", "authgate-from-traefik", path, value), "central")
+    assert network_faults(
+        changed(rendered("central"), "NetworkPolicy", "authgate-from-traefik", path, value), "central"
+    )
 
 
 @pytest.mark.parametrize(

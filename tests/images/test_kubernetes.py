@@ -30,7 +30,7 @@ pytestmark = [
 POD = "tasks-pod-0"
 START_SECONDS = 60.0
 
-# Run in AuthGate's container, which shares the pod's network: (url, headers) in, (status, body) out; 0 is no connection.
+# Run in AuthGate's container, which shares the pod's network: (url, headers) in, (status, body) out; 0: no connection.
 ASK = """
 import json, sys, urllib.error, urllib.request
 def ask(url, headers):
@@ -52,7 +52,9 @@ class Pod:
         self._engine = engine
         # Read where AuthGate reads it: podman before 4.4 mounts the base64 of a Secret undecoded.
         self.secret = self.run("authgate", "cat", "/run/secrets/authgate/jwt_secret").strip().encode()
-        self.address = self.run("authgate", "python3", "-c", "import socket as s; print(s.gethostbyname(s.gethostname()))")
+        self.address = self.run(
+            "authgate", "python3", "-c", "import socket as s; print(s.gethostbyname(s.gethostname()))"
+        )
         self.address = self.address.strip()
 
     def rotate(self, secret: str) -> None:

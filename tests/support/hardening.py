@@ -66,7 +66,7 @@ def faults(documents: Sequence[Document]) -> list[str]:
             found += _broken(f"{name}, {one['name']}", one, CONTAINER_RULES)
             if one["name"] == "authgate":
                 found += _broken(f"{name}, authgate", one, AUTHGATE_RULES)
-    return found + [*_document_faults(documents)]
+    return [*found, *_document_faults(documents)]
 
 
 def sidecar_faults(documents: Sequence[Document]) -> list[str]:

@@ -114,7 +114,8 @@ def _step(target: Any, step: str) -> Any:
 def carried_configuration(documents: Sequence[Document], folder: Path) -> dict[str, str]:
     """Lay out under *folder* what AuthGate's container would see at its mounts; return the container's environment.
 
-    Paths in the configuration are moved below *folder* too. Secrets are not in the documents: their directories are empty.
+    Paths in the configuration are moved below *folder*, too. Secrets are not in the documents: their directories stay
+    empty.
     """
     authgate = container(documents, "authgate")
     template = next(one for _, one in pods(documents) if authgate in one["spec"]["containers"])
@@ -131,12 +132,16 @@ def carried_configuration(documents: Sequence[Document], folder: Path) -> dict[s
 
 
 def may_reach(
-    documents: Sequence[Document], direction: str, pod: Mapping[str, str], peer: tuple[str, Mapping[str, str]], port: int
+    documents: Sequence[Document],
+    direction: str,
+    pod: Mapping[str, str],
+    peer: tuple[str, Mapping[str, str]],
+    port: int,
 ) -> bool:
     """Say whether the NetworkPolicies let traffic pass between a pod of these labels and a *peer* (namespace, labels).
 
-    *direction* is "ingress" or "egress", seen from the pod. By the API's rules: a pod that no policy selects may talk to
-    everybody; else one policy's rule must allow it. A namespace has its name as a label.
+    *direction* is "ingress" or "egress", seen from the pod. By the API's rules: a pod that no policy selects may talk
+    to everybody; else one policy's rule must allow it. A namespace has its name as a label.
     """
     key = "from" if direction == "ingress" else "to"
     policies = [
