@@ -22,10 +22,7 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not Path(__file__).with_name("conftest.py").exists(), reason="needs the fixture `engine`"),
-]
+pytestmark = pytest.mark.timeout(300)
 
 POD = "tasks-pod-0"
 START_SECONDS = 60.0
