@@ -1,0 +1,90 @@
+"""Schemas of the custom resources that the manifests use, by hand: only the fields in use, any other is a fault.
+
+Kubernetes' schemas do not have them. That Traefik takes the values is tested with the real Traefik (test_central.py);
+cert-manager is not run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+
+if TYPE_CHECKING:
+    from tests.support.manifests import Document
+
+STRING = {"type": "string", "minLength": 1}
+STRINGS = {"type": "array", "items": STRING, "minItems": 1}
+BOOLEAN = {"type": "boolean"}
+DURATION = {"type": "string", "pattern": r"^\d+h$"}
+
+
+def closed(*required: str, **properties: Any) -> dict[str, Any]:
+    """Return the schema of an object that has these properties and no other."""
+    return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
+
+
+NAMES = {"type": "array", "items": closed("name", name=STRING, namespace=STRING), "minItems": 1}
+PORT = {"anyOf": [STRING, {"type": "integer"}]}
+SERVICES = {"type": "array", "items": closed("name", "port", name=STRING, port=PORT), "minItems": 1}
+
+SPECS: dict[tuple[str, str], dict[str, Any]] = {
+    ("traefik.io/v1alpha1", "Middleware"): closed(
+        forwardAuth=closed(
+            "address",
+            "trustForwardHeader",
+            "authResponseHeaders",
+            address=STRING,
+            trustForwardHeader=BOOLEAN,
+            maxResponseBodySize={"type": "integer"},
+            authResponseHeaders=STRINGS,
+            tls=closed("caSecret", "certSecret", caSecret=STRING, certSecret=STRING),
+        ),
+        headers=closed(customRequestHeaders={"type": "object", "additionalProperties": {"type": "string"}}),
+    ),
+    ("traefik.io/v1alpha1", "IngressRoute"): closed(
+        "entryPoints",
+        "routes",
+        entryPoints=STRINGS,
+        tls=closed(secretName=STRING),
+        routes={
+            "type": "array",
+            "items": closed(
+                "kind",
+                "match",
+                "middlewares",
+                "services",
+                kind={"const": "Rule"},
+                match=STRING,
+                middlewares=NAMES,
+                services=SERVICES,
+            ),
+        },
+    ),
+    ("cert-manager.io/v1", "Issuer"): closed(selfSigned=closed(), ca=closed("secretName", secretName=STRING)),
+    ("cert-manager.io/v1", "Certificate"): closed(
+        "secretName",
+        "issuerRef",
+        isCA=BOOLEAN,
+        commonName=STRING,
+        dnsNames=STRINGS,
+        secretName=STRING,
+        usages={"type": "array", "items": {"enum": ["digital signature", "server auth", "client auth"]}},
+        duration=DURATION,
+        renewBefore=DURATION,
+        privateKey=closed(
+            algorithm={"enum": ["ECDSA"]}, size={"enum": [256]}, rotationPolicy={"enum": ["Always", "Never"]}
+        ),
+        issuerRef=closed("name", "kind", name=STRING, kind={"const": "Issuer"}),
+    ),
+}
+
+
+def custom_resource_faults(document: Document) -> list[str]:
+    """Return what is wrong with the spec of a custom resource; one of an unknown kind is a fault."""
+    schema = SPECS.get((document["apiVersion"], document["kind"]))
+    if schema is None:
+        return [f"no schema for {document['apiVersion']} {document['kind']}"]
+    validator = jsonschema.Draft202012Validator(schema)
+    where = f"{document['kind']} {document['metadata']['name']}"
+    return [f"{where}: {error.message}" for error in validator.iter_errors(document["spec"])]

@@ -1,0 +1,169 @@
+"""The configuration that the pods carry, given to AuthGate itself: accepted as shipped, refused with a mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from authgate.config.model import Config
+from tests.support import processes
+from tests.support.manifests import carried_configuration, container, find, rendered
+from tests.support.processes import ROOT, free_port, running
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXIT_CONFIG = 78
+
+# What Kubernetes sets in every pod for a Service named authgate in its namespace, if enableServiceLinks is left out.
+SERVICE_LINKS = {
+    "AUTHGATE_SERVICE_HOST": "10.96.0.7",
+    "AUTHGATE_SERVICE_PORT": "4190",
+    "AUTHGATE_SERVICE_PORT_AUTH": "4190",
+    "AUTHGATE_PORT": "tcp://10.96.0.7:4190",
+    "AUTHGATE_PORT_4190_TCP": "tcp://10.96.0.7:4190",
+    "AUTHGATE_PORT_4190_TCP_PROTO": "tcp",
+    "AUTHGATE_PORT_4190_TCP_PORT": "4190",
+    "AUTHGATE_PORT_4190_TCP_ADDR": "10.96.0.7",
+}
+
+needs_tls = pytest.mark.skipif("tls" not in Config.model_fields, reason="this version has no `tls`")
+SHAPES = ["sidecar", pytest.param("central", marks=needs_tls)]
+
+
+def laid_out(shape: str, folder: Path) -> dict[str, str]:
+    """Lay out the container's files under *folder*, secrets included; return its environment."""
+    environ = carried_configuration(rendered(shape), folder)
+    secrets = folder / "run" / "secrets"
+    (secrets / "authgate" / "jwt_secret").write_bytes(SECRET)
+    if shape == "central":
+        authority = trustme.CA()
+        leaf = authority.issue_cert("authgate.authgate.svc")
+        leaf.cert_chain_pems[0].write_to_path(secrets / "authgate-tls" / "tls.crt")
+        leaf.private_key_pem.write_to_path(secrets / "authgate-tls" / "tls.key")
+        authority.cert_pem.write_to_path(secrets / "authgate-tls" / "ca.crt")
+    return environ
+
+
+def check(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `authgate check` in exactly this environment."""
+    command = [sys.executable, "-m", "authgate", "check"]
+    full = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ}
+    return subprocess.run(command, env=full, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("links", [{}, SERVICE_LINKS], ids=["", "with service links"])
+def test_authgate_accepts_what_the_pod_carries(shape: str, links: dict[str, str], tmp_path: Path) -> None:
+    told = check(laid_out(shape, tmp_path) | links | {"AUTHGATE_IN_CONTAINER": "1"})
+    assert told.returncode == 0, told.stderr
+    expected = "127.0.0.1:4190" if shape == "sidecar" else "0.0.0.0:4190"
+    assert f"listen: {expected}\n" in told.stdout, "the file wins over the image's default"
+    assert "listen: 0.0.0.0:4191" in told.stdout
+    assert "warning" not in told.stderr
+
+
+def test_it_starts_with_service_links_in_its_environment(tmp_path: Path) -> None:
+    port, admin = free_port(), free_port()
+    listen = {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
+    command = [sys.executable, "-m", "authgate", "serve"]
+    environ = laid_out("sidecar", tmp_path) | SERVICE_LINKS | listen
+    with running(command, tmp_path / "log", port=port, environ=environ) as process:
+        assert processes.ask(admin, "/readyz").status == 200
+        assert processes.stop(process) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("trusted_proxies: [127.0.0.1/32]", "trusted_proxies: [0.0.0.0/0]", "trusts everybody"),
+        ("trusted_proxies:", "trusted_proxy:", "did you mean trusted_proxies?"),
+        ("audiences: [tasks]", "", "audiences: is missing"),
+        ("preset: jwt", "preset: next-auth", "is not a preset"),
+        ("127.0.0.1:4190", "127.0.0.1", "must be host:port"),
+        ("authgate/jwt_secret", "authgate/jwt-secret", "No such file"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_refused(old: str, new: str, says: str, tmp_path: Path) -> None:
+    environ = laid_out("sidecar", tmp_path)
+    path = tmp_path / "etc" / "authgate" / "authgate.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    told = check(environ)
+    assert (told.returncode, says in told.stderr) == (EXIT_CONFIG, True), told.stderr
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [(None, "No such file"), (b"", "0 bytes long"), (b"short", "bytes"), (SECRET + b" ", "white space")],
+    ids=["missing", "empty", "short", "space"],
+)
+def test_a_secret_that_will_not_do_is_refused(secret: bytes | None, says: str, tmp_path: Path) -> None:
+    environ = laid_out("sidecar", tmp_path)
+    path = tmp_path / "run" / "secrets" / "authgate" / "jwt_secret"
+    path.unlink()
+    if secret is not None:
+        path.write_bytes(secret)
+    told = check(environ)
+    assert (told.returncode, says in told.stderr) == (EXIT_CONFIG, True), told.stderr
+
+
+@needs_tls
+@pytest.mark.parametrize("file", ["tls.crt", "tls.key", "ca.crt"])
+def test_a_missing_file_of_the_certificate_is_refused(file: str, tmp_path: Path) -> None:
+    environ = laid_out("central", tmp_path)
+    (tmp_path / "run" / "secrets" / "authgate-tls" / file).unlink()
+    told = check(environ)
+    assert (told.returncode, file in told.stderr) == (EXIT_CONFIG, True), told.stderr
+
+
+@pytest.mark.parametrize("shape", ["sidecar", "central"])
+def test_every_file_that_the_configuration_names_is_in_a_mounted_directory(shape: str) -> None:
+    documents = rendered(shape)
+    mounts = {mount["mountPath"] for mount in container(documents, "authgate")["volumeMounts"]}
+    text = find(documents, "ConfigMap", "authgate")["data"]["authgate.yaml"]
+    named = [line.split(": ", 1)[1].strip() for line in text.splitlines() if "_file: " in line]
+    assert named
+    assert {path.rpartition("/")[0] for path in named} <= mounts
+
+
+def test_certificates_carry_the_names_that_both_sides_expect() -> None:
+    documents = rendered("central-cert-manager")
+    address = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["address"]
+    service = find(documents, "Service", "authgate")
+    host, port = address.removeprefix("https://").split("/")[0].split(":")
+    assert host == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    assert int(port) == service["spec"]["ports"][0]["port"]
+    assert host in find(documents, "Certificate", "authgate-tls")["spec"]["dnsNames"]
+    names = find(documents, "Certificate", "authgate-traefik")["spec"]["dnsNames"]
+    text = find(documents, "ConfigMap", "authgate")["data"]["authgate.yaml"]
+    assert f"client_names: [{', '.join(names)}]" in text
+    tls = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["tls"]
+    assert set(tls.values()) == {find(documents, "Certificate", "authgate-traefik")["spec"]["secretName"]}
+    mounted = {one["secret"]["secretName"] for one in _volumes(documents) if "secret" in one}
+    assert find(documents, "Certificate", "authgate-tls")["spec"]["secretName"] in mounted
+
+
+def _volumes(documents: list[dict[str, object]]) -> list[dict[str, dict[str, str]]]:
+    deployment: dict[str, dict[str, dict[str, dict[str, list[dict[str, dict[str, str]]]]]]]
+    deployment = find(documents, "Deployment", "authgate")
+    return deployment["spec"]["template"]["spec"]["volumes"]
+
+
+def test_the_documented_openssl_lines_make_certificates_of_the_right_names(tmp_path: Path) -> None:
+    openssl = processes.program("openssl", mend="apt-get install openssl")
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (lines,) = (block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "openssl req" in block)
+    made = subprocess.run(["sh", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    for use, name, purpose in (("server", "authgate.authgate.svc", "sslserver"), ("client", "traefik", "sslclient")):
+        flags = ["-CAfile", "ca.crt", "-x509_strict", "-purpose", purpose, "-verify_hostname", name, f"{use}.crt"]
+        told = subprocess.run([openssl, "verify", *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr

