@@ -4,14 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-NGINX := $(shell command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
 
 .PHONY: run test test-images lint types docs bench lock sbom clean
 
 run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python deploy/demo.py
 
-test: $(VENV)/installed nginx    ## everything, real proxies and containers included
+test: $(VENV)/installed programs ## everything, real proxies and containers included
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
@@ -63,15 +62,18 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-# Tests that need nginx are skipped without it; as root it is installed from Debian's packages.
-.PHONY: nginx
-nginx:
-ifeq ($(NGINX),)
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing nginx ..."; \
-		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends nginx-light; } \
+# What tests run and PyPI does not have. As root it is installed from Debian's packages; else the tests that need it are
+# skipped, each saying how to get it.
+.PHONY: programs
+programs:
+	@missing=; for one in nginx:nginx-light node:nodejs openssl:openssl; do \
+		PATH="$$PATH:/usr/sbin" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing ..."; \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing; } \
 			>/tmp/authgate-apt.log 2>&1 || { tail -5 /tmp/authgate-apt.log; exit 1; }; \
 	else \
-		echo "nginx is not installed, its tests will be skipped: apt-get install nginx-light"; \
+		echo "Tests will be skipped for want of:$$missing"; \
 	fi
-endif

@@ -1,0 +1,128 @@
+"""`make run` and `make test` of what is committed, on a machine that has nothing but what the README asks for.
+
+It is a container of Debian 13's packages, with its Python, and with the machine's network to install from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests.support.podman import attempt, eventually, podman
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.timeout(1800)
+
+BASE = "localhost/python:3.13-slim-trixie"
+CA = Path("/etc/ssl/certs/ca-certificates.crt")
+NETWORK = f"--network=ns:/proc/{os.getpid()}/fd/9"  # see tests/images/run
+
+
+class Machine:
+    """A running container with a clone of the repository in /src."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def run(self, script: str, *, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
+        """Run *script* in /src, as root; the result has both outputs in stdout."""
+        return subprocess.run(
+            ["podman", "exec", "--workdir=/src", self._name, "bash", "-c", f"exec 2>&1; {script}"],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(self, script: str) -> None:
+        """Run *script* in /src, in the background."""
+        podman("exec", "--detach", "--workdir=/src", self._name, "bash", "-c", script)
+
+    def sound(self, script: str) -> str:
+        """Return what *script* prints; it must end with 0."""
+        ran = self.run(script)
+        assert ran.returncode == 0, ran.stdout[-8000:]
+        return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    clone = tmp_path_factory.mktemp("fresh") / "src"
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", clone], check=True)
+    name = f"fresh-{uuid4().hex[:8]}"
+    # A company's CA, where there is one, is the one thing that comes from the machine around.
+    ca = (f"--volume={CA}:{CA}:ro", f"--env=PIP_CERT={CA}") if CA.exists() else ()
+    podman(
+        "run",
+        "--detach",
+        "--name",
+        name,
+        NETWORK,
+        "--init",
+        "--env=DEBIAN_FRONTEND=noninteractive",
+        *ca,
+        BASE,
+        "sleep",
+        "infinity",
+    )
+    try:
+        podman("cp", str(clone), f"{name}:/src")
+        made = Machine(name)
+        prepared = (
+            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends"
+        )
+        made.sound(f"{prepared} git make curl && apt-get purge -qq --yes python3-venv python3.13-venv")
+        yield made
+    finally:
+        eventually(lambda: attempt("rm", "--force", "--time=0", name).returncode == 0, f"{name} cannot be removed")
+
+
+def test_without_venv_make_says_in_one_line_how_to_get_it(machine: Machine) -> None:
+    ran = machine.run("make run")
+    assert ran.returncode == 2
+    line = ran.stdout.splitlines()[0]
+    assert line == "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"
+    machine.sound(f"{line.partition(': ')[2]} -qq --yes --no-install-recommends")
+
+
+def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
+    machine.start("make run >/tmp/run.log 2>&1")
+    machine.sound(
+        "for _ in $(seq 600); do grep -q 'Ctrl-C stops' /tmp/run.log && exit; sleep 0.5; done; cat /tmp/run.log; false"
+    )
+    printed = machine.sound("cat /tmp/run.log")
+    token = re.search(r"^  (TOKEN=\S+)$", printed, re.MULTILINE)
+    curls = re.findall(r"^  (curl .+)$", printed, re.MULTILINE)
+    explain = re.search(r"^  (echo \$TOKEN .+)$", printed, re.MULTILINE)
+    assert token
+    assert explain
+    assert len(curls) == 3
+    allowed, refused, spoofed = (machine.sound(f"{token[1]}; {curl}") for curl in curls)
+    assert "200 OK" in allowed
+    assert '"id":"ada"' in allowed
+    assert "401 Unauthorized" in refused
+    assert "no_credential" in refused
+    assert '"id":"ada"' in spoofed
+    assert "allow" in machine.sound(f"{token[1]}; {explain[1]}").lower()
+    machine.sound("kill -INT $(grep -la deploy/demo.py /proc/[0-9]*/cmdline | grep -v $$ | cut -d/ -f3)")
+    machine.sound(
+        "for _ in $(seq 60); do grep -q Stopped. /tmp/run.log && exit; sleep 0.5; done; cat /tmp/run.log; false"
+    )
+
+
+def test_make_test_installs_what_it_needs_and_passes(machine: Machine) -> None:
+    """All of it but the images: there are no containers within this one. A test that would be skipped fails."""
+    variables = {"AUTHGATE_REQUIRE_ALL": "1", "AUTHGATE_WITHOUT_IMAGES": "1", "CI": "true"}
+    setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    printed = machine.sound(f"{setting} make test PYTEST_ARGS=--quiet")
+    assert re.search(r"^\d{4,} passed in ", printed, re.MULTILINE), "and none skipped"
