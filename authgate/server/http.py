@@ -9,9 +9,11 @@ from aiohttp import web
 
 from authgate.adapters import ADAPTERS, guarded_names, parse_address
 from authgate.core.decision import deny_unreadable
-from authgate.core.errors import Unreadable
+from authgate.core.errors import Unreadable, quoted
 from authgate.core.reasons import Reason
 from authgate.gate import bug_refusal
+from authgate.server.listener import peer_of
+from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
 _SERVER = ("Server", "AuthGate")  # aiohttp's own value would tell clients the versions of Python and aiohttp
+_UNIX_PEER = Peer(address="unix")
 _NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}"
 
 
@@ -30,28 +33,40 @@ class AuthEndpoint:
     """Answers subrequests: one path for each adapter, no guessing by headers."""
 
     def __init__(
-        self, *, gate: Gate, trusted: TrustedProxies, emits: Sequence[str], recorder: Recorder, unix_socket: bool
+        self,
+        *,
+        gate: Gate,
+        trusted: TrustedProxies,
+        emits: Sequence[str],
+        recorder: Recorder,
+        unix_socket: bool,
+        client_names: frozenset[str] | None = None,
     ) -> None:
-        """*emits* names the identity headers; *unix_socket* says that peers have no address (and are trusted)."""
+        """*emits* names the identity headers; *unix_socket* says that peers have no address (and are trusted).
+
+        Of a peer with a client certificate, one of its names must be among *client_names*; None: any will do.
+        """
         self._gate = gate
         self._trusted = trusted
         self._recorder = recorder
         self._unix_socket = unix_socket
+        self._client_names = client_names
         self._guarded = {name: guarded_names(adapter.reads, emits) for name, adapter in ADAPTERS.items()}
 
-    def trusts(self, peer: str) -> bool:
-        """Say whether *peer*, an address, is a trusted proxy; the peers of a unix socket all are."""
-        if self._unix_socket:
-            return True
-        address = parse_address(peer)
-        return address is not None and address in self._trusted
+    def trusts(self, peer: Peer) -> bool:
+        """Say whether *peer* is a trusted proxy."""
+        try:
+            self._check_trust(peer)
+        except Unreadable:
+            return False
+        return True
 
     async def __call__(self, subrequest: web.BaseRequest) -> web.Response:
         """Return the reply to *subrequest*; whatever happens, only an `Allow` makes it a 200."""
         started = perf_counter()
         adapter = _ENDPOINTS.get(subrequest.raw_path.partition("?")[0])
         if adapter is None:
-            self._recorder.record_unknown_path(self._peer(subrequest), _NO_ENDPOINT)
+            self._recorder.record_unknown_path(self._peer(subrequest).address, _NO_ENDPOINT)
             return web.Response(status=404, text=f"{_NO_ENDPOINT}.\n", headers=(_SERVER,))
         request, peer = None, self._peer(subrequest)
         try:
@@ -67,20 +82,32 @@ class AuthEndpoint:
             adapter=adapter.name,
             request=request,
             headers=subrequest.headers,
-            peer=peer,
+            peer=peer.address,
             seconds=perf_counter() - started,
         )
         return web.Response(status=reply.status, headers=(*reply.headers, _SERVER), body=reply.body)
 
-    def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: str) -> Request:
-        self._trusted.check(None if self._unix_socket else _address(peer))
+    def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
+        self._check_trust(peer)
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
-    def _peer(self, subrequest: web.BaseRequest) -> str:
-        peername = subrequest.protocol.peername
-        if self._unix_socket:
-            return "unix"
-        return str(peername[0]) if isinstance(peername, tuple) else ""
+    def _check_trust(self, peer: Peer) -> None:
+        """Refuse a peer that is trusted neither by its certificate nor by its address. Of a unix socket all are."""
+        names = peer.certificate_names
+        if self._unix_socket or (names is not None and (self._client_names is None or names & self._client_names)):
+            return
+        try:
+            self._trusted.check(_address(peer.address))
+        except Unreadable as refused:
+            if names is None:
+                raise
+            shown = quoted(", ".join(sorted(names)), 200)
+            detail = f"{refused.detail}, and of its certificate's names ({shown}) none is in tls.client_names"
+            mend = f"if {peer.address} is your reverse proxy, add a name of its certificate to tls.client_names"
+            raise Unreadable(refused.reason, detail, mend=mend) from refused
+
+    def _peer(self, subrequest: web.BaseRequest) -> Peer:
+        return _UNIX_PEER if self._unix_socket else peer_of(subrequest)
 
 
 def _address(peer: str) -> IPAddress:

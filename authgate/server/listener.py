@@ -13,17 +13,21 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from cachetools import TTLCache
 
 from authgate.gate import log_bug
+from authgate.server.accepting import accepting
+from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator
+
+    from authgate.server.tls import ClientCertificate, TlsState, WatchedTls
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Limits:
     drain_seconds: float = 10.0
     max_connections: int = 4096
     max_untrusted_connections: int = 64
+    max_untrusted_handshakes: int = 256
 
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -47,23 +52,33 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class _Connection(web.RequestHandler):
     """One connection. Counts the bytes of a head as they arrive; no body is ever read."""
 
-    __slots__ = ("_bounds", "_deadline", "_head_bytes", "_is_trusted", "_server")
+    __slots__ = ("_bounds", "_certificate", "_deadline", "_head_bytes", "_is_trusted", "_peer", "_server", "_tls")
 
-    def __init__(self, server: BoundedServer, bounds: Limits, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+    def __init__(self, server: BoundedServer, bounds: Limits, tls: TlsState | None, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
         self._server = server
+        self._tls = tls
+        self._certificate: ClientCertificate | None = None
+        self._peer = Peer(address="")
         self._bounds = bounds
         self._head_bytes = 0
         self._is_trusted = True
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
-    def peer(self) -> str:
-        """The peer's address; "" for a unix socket or a connection that is gone."""
-        return str(self.peername[0]) if isinstance(self.peername, tuple) else ""
+    def peer(self) -> Peer:
+        """The peer; its address is "" for a unix socket, its certificate counts as long as it holds."""
+        if self._certificate is not None and not self._server.holds(self._certificate):
+            return Peer(address=self._peer.address)
+        return self._peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        address = str(self.peername[0]) if isinstance(self.peername, tuple) else ""
+        if self._tls is not None:
+            self._certificate = self._tls.client_certificate(transport.get_extra_info("peercert"))
+        names = self._certificate.names if self._certificate is not None else None
+        self._peer = Peer(address=address, certificate_names=names)
         self._is_trusted = self._server.trusts(self.peer)
         self._server.untrusted_connections += not self._is_trusted
         if self._server.is_over_bounds or (not self._is_trusted and self._server.is_over_untrusted_bounds):
@@ -93,6 +108,15 @@ class _Connection(web.RequestHandler):
         self._is_trusted = True  # counted down once
         super().connection_lost(exc)
 
+    def close_if_lapsed(self) -> None:
+        """Close, after the request in flight, if the peer came with a certificate that counts no more."""
+        if self._certificate is None or self._server.holds(self._certificate):
+            return
+        if self._request_in_progress or self._messages:
+            self.close()
+        else:
+            self.force_close()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -110,7 +134,7 @@ class _Connection(web.RequestHandler):
             response = web.Response(status=503, text="AuthGate failed.\n", headers={"Retry-After": "5"})
             response.force_close()
             return response
-        self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self.peer)
+        self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
         response = web.Response(status=status, text="This is not an HTTP request that AuthGate reads.\n")
         response.force_close()
         return response
@@ -132,7 +156,7 @@ class _Connection(web.RequestHandler):
     def _refuse(self, status: str, why: str) -> None:
         self._stop_waiting()
         if self.transport is not None:
-            self._server.warn(f"closed a connection: {why}", self.peer)
+            self._server.warn(f"closed a connection: {why}", self._peer.address)
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
         self.force_close()
 
@@ -140,9 +164,12 @@ class _Connection(web.RequestHandler):
 class BoundedServer(web.Server):
     """aiohttp's low-level server, making bounded connections."""
 
-    def __init__(self, handler: Handler, limits: Limits, trusts: Callable[[str], bool]) -> None:
+    def __init__(
+        self, handler: Handler, limits: Limits, trusts: Callable[[Peer], bool], tls: WatchedTls | None = None
+    ) -> None:
         super().__init__(handler)
         self._limits = limits
+        self._tls = tls
         self.trusts = trusts
         self.untrusted_connections = 0
         self._warned: TTLCache[tuple[str, str], None] = TTLCache(maxsize=1024, ttl=60)
@@ -157,17 +184,28 @@ class BoundedServer(web.Server):
         """Whether there is one too many of peers that are not trusted: they must not use up those of the proxies."""
         return self.untrusted_connections > self._limits.max_untrusted_connections
 
+    def holds(self, certificate: ClientCertificate) -> bool:
+        """Say whether *certificate* still counts."""
+        return self._tls is not None and self._tls.holds(certificate)
+
+    def close_lapsed(self) -> None:
+        """Close the connections of peers whose certificate counts no more."""
+        for connection in self.connections:
+            if isinstance(connection, _Connection):
+                connection.close_if_lapsed()
+
     def warn(self, what: str, peer: str) -> None:
         """Log *what* about *peer*, once a minute."""
         if (what, peer) not in self._warned:
             self._warned[what, peer] = None
             _log.warning("%s (peer %s)", what, peer)
 
-    def __call__(self) -> _Connection:
-        """Return the protocol of a new connection."""
+    def __call__(self, tls: TlsState | None = None) -> _Connection:
+        """Return the protocol of a new connection, made under *tls*."""
         return _Connection(
             self,
             self._limits,
+            tls,
             loop=self._loop,
             access_log=None,
             keepalive_timeout=self._limits.idle_seconds,
@@ -178,21 +216,36 @@ class BoundedServer(web.Server):
         )
 
 
+def peer_of(request: web.BaseRequest) -> Peer:
+    """Return who sends *request*, which came through `listening`."""
+    return cast("_Connection", request.protocol).peer
+
+
 @asynccontextmanager
 async def listening(
-    address: str, handler: Handler, limits: Limits | None = None, trusts: Callable[[str], bool] = lambda _peer: True
+    address: str,
+    handler: Handler,
+    limits: Limits | None = None,
+    trusts: Callable[[Peer], bool] = lambda _peer: True,
+    tls: WatchedTls | None = None,
 ) -> AsyncIterator[str]:
     """Serve *handler* at *address* (host:port or unix:/path) while the context lasts; yield the bound address.
 
-    *trusts* says of a peer's address whether it may have as many connections as there are; others share a few.
+    *trusts* says of a peer whether it may have as many connections as there are; others share a few. With *tls* only
+    TLS is spoken (at host:port).
 
     On the way out: accept no more, let requests in flight finish for `drain_seconds`, close idle connections.
     Raises OSError where the address cannot be bound.
     """
     limits = limits or Limits()
-    runner = web.ServerRunner(BoundedServer(handler, limits, trusts), shutdown_timeout=limits.drain_seconds)
+    server = BoundedServer(handler, limits, trusts, tls)
+    runner = web.ServerRunner(server, shutdown_timeout=limits.drain_seconds)
     await runner.setup()
     try:
+        if tls is not None:
+            async with accepting(address, server, limits, tls) as names:
+                yield _bound(names[0])
+            return
         site, path = _site(runner, address)
         await site.start()
         yield address if path else _bound(runner.addresses[0])

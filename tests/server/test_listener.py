@@ -126,7 +126,7 @@ async def test_connections_beyond_the_bound_are_turned_away_and_the_others_serve
 async def test_untrusted_peers_share_a_few_connections_and_leave_the_proxies_theirs(app: App) -> None:
     trusted = {"127.0.0.1"}
     limits = Limits(max_connections=10, max_untrusted_connections=2)
-    async with listening("127.0.0.1:0", app.auth, limits, trusted.__contains__) as address:
+    async with listening("127.0.0.1:0", app.auth, limits, lambda peer: peer.address in trusted) as address:
         port = int(address.rpartition(":")[2])
         silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(30)]
         assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401

@@ -1,0 +1,124 @@
+"""What certificate and key files say. Pure: bytes and the time in, facts or a fault out; no message quotes a key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from authgate.core.errors import AuthGateError, quoted
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+_PUBLIC = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+class BadFile(AuthGateError):
+    """A file cannot be used: *what* is wrong with it, and how to *mend* it."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """The certificate that a server shows: until when it is valid (Unix time), and its serial number in hex."""
+
+    expires_at: float
+    serial: str
+    public_key: PublicKeyTypes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorities:
+    """The CAs whose certificates are accepted, in DER; *digest* is the same for the same ones in any order."""
+
+    der: bytes
+    digest: bytes
+    first_expires_at: float
+
+
+def read_leaf(pem: bytes, now: float) -> Leaf:
+    """Return the first certificate of *pem*; raise `BadFile` if there is none, or it is not valid at *now*."""
+    leaf = _certificates(pem)[0]
+    try:
+        found = Leaf(
+            expires_at=leaf.not_valid_after_utc.timestamp(),
+            serial=f"{leaf.serial_number:x}",
+            public_key=leaf.public_key(),
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadFile("its certificate has a public key that is not supported", "use RSA or ECDSA") from None
+    if found.expires_at <= now:
+        raise BadFile(f"the certificate expired on {_day(found.expires_at)}", "renew it")
+    if leaf.not_valid_before_utc.timestamp() > now:
+        day = _day(leaf.not_valid_before_utc.timestamp())
+        raise BadFile(f"the certificate is not valid before {day}", "check the clocks of both machines, or wait")
+    return found
+
+
+def check_key(pem: bytes, leaf: Leaf | None) -> None:
+    """Raise `BadFile` if *pem* is not the private key of *leaf* (None: of any), or is encrypted."""
+    fits = "write the private key of the certificate, in PEM; of several certificates the server's own comes first"
+    key: PrivateKeyTypes
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError:
+        mend = "take the passphrase off (openssl pkey -in … -out …) and let permissions protect the file"
+        raise BadFile("the private key is encrypted", mend) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadFile("it holds no private key in PEM that can be read", fits) from None
+    if leaf is not None and key.public_key().public_bytes(*_PUBLIC) != leaf.public_key.public_bytes(*_PUBLIC):
+        raise BadFile("the private key does not belong to the certificate", fits)
+
+
+def read_authorities(pem: bytes) -> Authorities:
+    """Return the CA certificates of *pem*; raise `BadFile` if there is none, or one that is not a CA's."""
+    found = _certificates(pem)
+    for certificate in found:
+        if not _is_authority(certificate):
+            name = quoted(certificate.subject.rfc4514_string())
+            mend = "write the CA that signs your proxies' certificates, not those certificates themselves"
+            raise BadFile(f"the certificate of {name} is not a CA's", mend)
+    ders = sorted({certificate.public_bytes(Encoding.DER) for certificate in found})
+    return Authorities(
+        der=b"".join(ders),
+        digest=hashlib.sha256(b"".join(ders)).digest(),
+        first_expires_at=min(certificate.not_valid_after_utc.timestamp() for certificate in found),
+    )
+
+
+def expiry_warning(what: str, expires_at: float, now: float, days: int = 7) -> str:
+    """Return a sentence if *what* expires within *days* days, or has expired; else nothing."""
+    left = expires_at - now
+    if left <= 0:
+        return f"{what} expired on {_day(expires_at)}"
+    if left < days * 86400:
+        return f"{what} expires on {_day(expires_at)}, in {left / 86400:.1f} days: renew it"
+    return ""
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise BadFile("it holds no certificate in PEM that can be read", "write -----BEGIN CERTIFICATE-----…") from None
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def _day(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M UTC")
