@@ -12,10 +12,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from authgate import __version__, log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from prometheus_client.core import Metric
 
+    from authgate.server.tls import WatchedTls
     from authgate.tokens import ProofMemo
 
 # Seconds: a warm decision takes tens of microseconds, a first verification up to a millisecond.
@@ -25,7 +26,8 @@ _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 
 class Metrics:
     """All metrics of one AuthGate."""
 
-    def __init__(self, proofs: ProofMemo) -> None:
+    def __init__(self, proofs: ProofMemo, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
+        """*tls* are the certificates by the name of their listener, None where it has none."""
         self._registry = CollectorRegistry()
         self._decisions = Counter(
             "authgate_decisions",
@@ -48,6 +50,7 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
         self._registry.register(_Gauges(proofs))
+        self._registry.register(_Certificates({name: one for name, one in (tls or {}).items() if one is not None}))
 
     def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
         """Count one decision that took *seconds*."""
@@ -74,3 +77,32 @@ class _Gauges:
         yield CounterMetricFamily(
             "authgate_log_lines_dropped", "Log lines lost because the writer was too slow.", log.dropped_lines()
         )
+
+
+class _Certificates:
+    """What is to be known of the listeners' certificates, read when it is asked for."""
+
+    def __init__(self, tls: Mapping[str, WatchedTls]) -> None:
+        self._tls = tls
+
+    def collect(self) -> Iterator[Metric]:
+        if not self._tls:
+            return
+        expiry = GaugeMetricFamily(
+            "authgate_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate in use expires, in Unix time.",
+            labels=("listener",),
+        )
+        failed = GaugeMetricFamily(
+            "authgate_tls_reload_failed",
+            "1 while the certificate files hold what cannot be used, and the old certificate stays.",
+            labels=("listener",),
+        )
+        handshakes = CounterMetricFamily(
+            "authgate_tls_handshakes_failed", "TLS handshakes that came to nothing.", labels=("listener",)
+        )
+        for listener, tls in self._tls.items():
+            expiry.add_metric((listener,), tls.current.expires_at)
+            failed.add_metric((listener,), float(bool(tls.failure)))
+            handshakes.add_metric((listener,), tls.failed_handshakes)
+        yield from (expiry, failed, handshakes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
-from authgate.config.model import SECRET_SETTINGS
+from authgate.config.model import SECRET_SETTINGS, TlsConfig
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.errors import ConfigError, Problem
@@ -20,13 +20,15 @@ from authgate.metrics import Metrics
 from authgate.record import Recorder
 from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
+from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk, secrets
 
 if TYPE_CHECKING:
     from authgate.config.load import Loaded, ReadIssuer
-    from authgate.config.model import Config
+    from authgate.config.model import CertificateConfig, Config
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
+    from authgate.server.tls import TlsState
 
 # Which token formats a preset reads.
 _PRESETS = {"jwt": ("jwt",)}
@@ -34,13 +36,17 @@ _PRESETS = {"jwt": ("jwt",)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A sound configuration: its *snapshot*, the *sources* of each issuer's keys, and what to say at start."""
+    """A sound configuration: its *snapshot*, the *sources* of each issuer's keys, and what to say at start.
+
+    *certificates* are those of the groups `tls` and `admin.tls`.
+    """
 
     config: Config
     snapshot: Snapshot
     proofs: ProofMemo
     sources: dict[str, KeySource] = field(repr=False)
     fingerprints: dict[str, str]
+    certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
     announcements: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -53,6 +59,8 @@ class App:
     gate: Gate
     auth: AuthEndpoint
     admin: AdminEndpoint
+    tls: WatchedTls | None
+    admin_tls: WatchedTls | None
 
 
 def verify(loaded: Loaded) -> Verified:
@@ -68,6 +76,11 @@ def verify(loaded: Loaded) -> Verified:
         if keys is not None:
             sources[entry.config.name] = source
             issuers.append(_issuer(entry, keys, loaded.issuers))
+    certificates = {
+        setting: found
+        for setting, group in loaded.certificates
+        if (found := _load_certificate(setting, group, problems)) is not None
+    }
     if problems or loaded.config is None:
         raise ConfigError(problems)
     config = loaded.config
@@ -92,15 +105,28 @@ def verify(loaded: Loaded) -> Verified:
         proofs=proofs,
         sources=sources,
         fingerprints={e.config.name: secrets.fingerprint(e.secret) for e in loaded.issuers if e.secret is not None},
-        announcements=tuple(_announce(issuer, entry) for issuer, entry in zip(issuers, loaded.issuers, strict=True)),
-        warnings=(*loaded.warnings, *_skipped_keys(issuers), *_endless_tokens(issuers)),
+        certificates=certificates,
+        announcements=(
+            *(_announce(issuer, entry) for issuer, entry in zip(issuers, loaded.issuers, strict=True)),
+            *_announce_tls(config, certificates),
+        ),
+        warnings=(
+            *loaded.warnings,
+            *_skipped_keys(issuers),
+            *_endless_tokens(issuers),
+            *(warning for files, state in certificates.values() for warning in files.warnings(state)),
+        ),
     )
 
 
 def build(verified: Verified) -> App:
     """Return AuthGate, ready to be served."""
     config = verified.config
-    metrics = Metrics(verified.proofs)
+    tls, admin_tls = (
+        WatchedTls(*verified.certificates[setting]) if setting in verified.certificates else None
+        for setting in ("tls", "admin.tls")
+    )
+    metrics = Metrics(verified.proofs, {"auth": tls, "admin": admin_tls})
     gate = Gate(verified.snapshot, Answers(verified.sources))
     auth = AuthEndpoint(
         gate=gate,
@@ -108,8 +134,46 @@ def build(verified: Verified) -> App:
         emits=tuple(config.headers),
         recorder=Recorder(metrics, config.log),
         unix_socket=config.listen.startswith("unix:"),
+        client_names=_client_names(config.tls),
     )
-    return App(config=config, gate=gate, auth=auth, admin=AdminEndpoint(gate, metrics))
+    return App(config=config, gate=gate, auth=auth, admin=AdminEndpoint(gate, metrics), tls=tls, admin_tls=admin_tls)
+
+
+def _load_certificate(
+    setting: str, group: CertificateConfig, problems: list[Problem]
+) -> tuple[TlsFiles, TlsState] | None:
+    files = TlsFiles(
+        setting=setting,
+        certificate_file=group.certificate_file,
+        key_file=group.key_file,
+        client_ca_file=group.client_ca_file if isinstance(group, TlsConfig) else None,
+    )
+    try:
+        return files, files.load()
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _client_names(tls: TlsConfig | None) -> frozenset[str] | None:
+    """Return the names as certificates are asked for them: those of hosts (without a colon) in lower case."""
+    if tls is None or tls.client_names is None:
+        return None
+    return frozenset(name if ":" in name else name.lower() for name in tls.client_names)
+
+
+def _announce_tls(config: Config, certificates: dict[str, tuple[TlsFiles, TlsState]]) -> list[str]:
+    """Say which listeners speak TLS, and whom they trust."""
+    told = [
+        f"{setting}: TLS with the certificate of serial {state.serial}" for setting, (_, state) in certificates.items()
+    ]
+    if config.tls is not None:
+        whom = [", ".join(str(network) for network in config.trusted_proxies)] if config.trusted_proxies else []
+        if config.tls.client_ca_file is not None:
+            names = f" that names {' or '.join(config.tls.client_names)}" if config.tls.client_names else ""
+            whom.append(f"every peer with a certificate of tls.client_ca_file{names}")
+        told.append(f"trusted as proxies: {'; '.join(whom) or 'nobody'}")
+    return told
 
 
 def _allowed(entry: ReadIssuer) -> frozenset[str]:

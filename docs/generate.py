@@ -116,13 +116,14 @@ def _default(info: FieldInfo) -> str:
     return "" if value is None else f"`{json.dumps(value)}`"
 
 
-def _models(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
-    """Return the models within *model*, each under the name of its setting."""
+def _models(model: type[BaseModel], prefix: str = "") -> list[tuple[str, type[BaseModel]]]:
+    """Return the models within *model*, at any depth, each under the name of its setting."""
     found = []
     for name, info in model.model_fields.items():
         inner = _nested(info.annotation)
         if inner is not NoneType:
-            found.append((f"{name}[]" if get_origin(info.annotation) is list else name, inner))
+            setting = f"{prefix}{name}[]" if get_origin(info.annotation) is list else f"{prefix}{name}"
+            found += [(setting, inner), *_models(inner, f"{setting}.")]
     return found
 
 

@@ -86,12 +86,18 @@ RULES = (
     Rule(where="authgate/core/", ours=_own("core"), others=STDLIB, never=WORLD),
     Rule(where="authgate/tokens/", ours=_own("core", "tokens"), others=STDLIB | CRYPTO | {"cachetools"}, never=IO),
     Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
+    Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
+    Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
     Rule(where="authgate/keysources/", ours=_own("core", "tokens", "keysources"), never=CRYPTO),
-    Rule(where="authgate/answers.py", ours=_own("core", "keysources", "tokens.jwk"), never=CRYPTO | {"aiohttp"}),
+    Rule(
+        where="authgate/answers.py",
+        ours=_own("blocking", "core", "keysources", "tokens.jwk"),
+        never=CRYPTO | {"aiohttp"},
+    ),
     Rule(where="authgate/gate.py", ours=_own("core", "answers"), never=CRYPTO | {"aiohttp"}),
     Rule(
         where="authgate/server/",
-        ours=_own("gate", "adapters", "core", "record", "server"),
+        ours=_own("gate", "adapters", "blocking", "certificates", "core", "record", "server"),
         typing=_own("wiring", "metrics"),
         never=CRYPTO,
     ),
@@ -110,7 +116,9 @@ def import_faults(path: str, source: str) -> list[str]:
             allowed = found.top == "__future__" or (
                 found.top not in rule.never and (rule.others is None or found.top in rule.others)
             )
-            allowed = allowed and (found.top not in CRYPTO or path.startswith("authgate/tokens/"))
+            allowed = allowed and (
+                found.top not in CRYPTO or path.startswith(("authgate/tokens/", "authgate/certificates.py"))
+            )
         if not allowed:
             faults.append(f"{path} imports {found.module}")
     return faults
@@ -218,6 +226,10 @@ PLANTED = [
     ("authgate/answers.py", "from authgate.tokens import jws", "authgate.tokens.jws"),
     ("authgate/gate.py", "from authgate.keysources import FileSource", "authgate.keysources"),
     ("authgate/gate.py", "from authgate.adapters import ADAPTERS", "authgate.adapters"),
+    ("authgate/certificates.py", "from pathlib import Path", "pathlib"),
+    ("authgate/certificates.py", "import jwt", "jwt"),
+    ("authgate/blocking.py", "from authgate.core import keys", "authgate.core.keys"),
+    ("authgate/server/x.py", "from cryptography import x509", "cryptography"),
     ("authgate/server/x.py", "from authgate.wiring import App", "authgate.wiring"),
     ("authgate/server/x.py", "from authgate.answers import Answers", "authgate.answers"),
     ("authgate/server/x.py", "from authgate.config.model import Config", "authgate.config.model"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +16,15 @@ from authgate.cli._configuration import config_option, exit_with_problems
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from authgate.config.model import AdminConfig
+
 TIMEOUT_SECONDS = 3.0
+# AuthGate looks at its certificate files every 2 s.
+ROTATION_SECONDS = 4.0
+MAX_FILE_BYTES = 64 * 1024
 
 
 @click.command("healthcheck")
@@ -22,27 +34,72 @@ def command(config_path: str | None) -> None:
     loaded = load(config_path)
     if loaded.config is None:
         exit_with_problems(ConfigError(loaded.problems))
-    address = loaded.config.admin.listen
-    connection = _connection(address)
+    admin = loaded.config.admin
+    give_up_at = time.monotonic() + ROTATION_SECONDS
+    while True:
+        try:
+            status, body = _ask(_connection(admin))
+            break
+        except _OtherCertificateError as error:  # a new one may have been written that AuthGate has not read yet
+            if time.monotonic() > give_up_at:
+                _give_up(f"AuthGate's admin port at {admin.listen} is not believed: {error}")
+            time.sleep(0.25)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            _give_up(f"AuthGate's admin port at {admin.listen} does not answer: {error}")
+    click.echo(body)
+    sys.exit(0 if status == http.client.OK else 1)
+
+
+def _give_up(why: str) -> NoReturn:
+    click.echo(why, err=True)
+    sys.exit(1)
+
+
+def _ask(connection: http.client.HTTPConnection) -> tuple[int, str]:
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
-        body = response.read(4096).decode("utf-8", "replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        click.echo(f"AuthGate's admin port at {address} does not answer: {error}", err=True)
-        sys.exit(1)
+        return response.status, response.read(4096).decode("utf-8", "replace").strip()
     finally:
         connection.close()
-    click.echo(body)
-    sys.exit(0 if response.status == http.client.OK else 1)
 
 
-def _connection(address: str) -> http.client.HTTPConnection:
-    if address.startswith("unix:"):
-        return _UnixConnection(address.removeprefix("unix:"))
-    host, _, port = address.rpartition(":")
+def _connection(admin: AdminConfig) -> http.client.HTTPConnection:
+    if admin.listen.startswith("unix:"):
+        return _UnixConnection(admin.listen.removeprefix("unix:"))
+    host, _, port = admin.listen.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - where it is reached
+    if admin.tls is not None:
+        return _PinnedConnection(host, int(port), admin.tls.certificate_file)
     return http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_SECONDS)
+
+
+class _OtherCertificateError(Exception):
+    """The server shows another certificate than the file holds."""
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Believes one certificate: that of the file, before or after the handshake. Its names do not matter."""
+
+    def __init__(self, host: str, port: int, certificate_file: str) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # `connect` verifies: the very certificate, not who signed it
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS, context=context)
+        self._certificate_file = certificate_file
+
+    def connect(self) -> None:
+        before = self._expected()
+        super().connect()
+        shown = self.sock.getpeercert(binary_form=True)
+        if shown is None or shown not in {before, self._expected()}:
+            raise _OtherCertificateError(f"it shows another certificate than {self._certificate_file} holds")
+
+    def _expected(self) -> bytes:
+        with Path(self._certificate_file).open("rb") as file:
+            pem = file.read(MAX_FILE_BYTES).decode("ascii", "replace")
+        begin, end = pem.find(ssl.PEM_HEADER), pem.find(ssl.PEM_FOOTER)
+        return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)])
 
 
 class _UnixConnection(http.client.HTTPConnection):

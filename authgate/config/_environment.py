@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _yaml
-from authgate.config._report import Raw, did_you_mean
+from authgate.config._report import Raw, did_you_mean, group_of, is_list
 from authgate.config.model import Config
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
 
 PREFIX = "AUTHGATE_"
 
@@ -149,10 +149,9 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
     ]
 
 
-def is_group(name: str) -> bool:
-    """Say whether the top-level setting *name* is a group of settings, as `log` is and `headers` is not."""
-    annotation = Config.model_fields[name].annotation if name in Config.model_fields else None
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def group(name: str, within: type[BaseModel] = Config) -> type[BaseModel] | None:
+    """Return the model of the setting *name* of *within* if it is a group of settings (`log` is, `headers` not)."""
+    return group_of(within.model_fields[name].annotation) if name in within.model_fields else None
 
 
 def _is_service_link(variable: str, value: str) -> bool:
@@ -163,22 +162,23 @@ def _is_service_link(variable: str, value: str) -> bool:
 
 def _annotation(path: list[str]) -> Any:  # noqa: ANN401 - a type of any form
     """Return the type of the setting at *path*, or None where there is no such setting."""
-    model: Any = Config
+    annotation: Any = Config
     for step in path:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)) or step not in model.model_fields:
+        model = group_of(annotation)
+        if model is None or step not in model.model_fields:
             return None
-        model = model.model_fields[step].annotation
-    return model
+        annotation = model.model_fields[step].annotation
+    return annotation
 
 
 def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of any type
     if get_origin(annotation) is Literal and text.isdecimal():
         return int(text)  # the one thing that pydantic does not turn: a literal number
-    is_mapping = get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel))
-    if get_origin(annotation) is not list and not is_mapping:
+    is_mapping = get_origin(annotation) is dict or group_of(annotation) is not None
+    if not is_list(annotation) and not is_mapping:
         # pydantic turns "true" and "30" into what the setting needs.
         return text
-    if get_origin(annotation) is list and not text.lstrip().startswith("["):
+    if is_list(annotation) and not text.lstrip().startswith("["):
         return [one.strip() for one in text.split(",") if one.strip()]
     return _yaml.parse(text)
 
@@ -186,9 +186,9 @@ def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - a setting of an
 def _names(model: type[BaseModel], prefix: str = "") -> list[str]:
     names = []
     for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
-            names.extend(_names(annotation, f"{prefix}{name}__"))
+        inner = group_of(info.annotation)
+        if inner is not None:
+            names.extend(_names(inner, f"{prefix}{name}__"))
         else:
             names.append(prefix + name)
     return names

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
 from authgate.core.errors import Problem
 
@@ -92,8 +93,25 @@ def _model_at(location: Sequence[int | str], model: type[BaseModel]) -> type[Bas
             current = next(iter(get_args(current)), None)
         else:
             fields = getattr(current, "model_fields", {})
-            current = fields[step].annotation if step in fields else None
+            current = _without_none(fields[step].annotation) if step in fields else None
     return current if hasattr(current, "model_fields") else None
+
+
+def group_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a type of any form
+    """Return the model that *annotation* is, or is besides None; None where it is something else."""
+    found = _without_none(annotation)
+    return found if isinstance(found, type) and hasattr(found, "model_fields") else None
+
+
+def is_list(annotation: Any) -> bool:  # noqa: ANN401 - a type of any form
+    """Say whether *annotation* is a list's, or a list's besides None."""
+    found = _without_none(annotation)
+    return get_origin(found.__origin__ if hasattr(found, "__metadata__") else found) is list
+
+
+def _without_none(annotation: Any) -> Any:  # noqa: ANN401 - a type of any form
+    others = [argument for argument in get_args(annotation) if argument is not NoneType]
+    return others[0] if NoneType in get_args(annotation) and len(others) == 1 else annotation
 
 
 def _is_union_branch(part: int | str) -> bool:

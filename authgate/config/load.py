@@ -5,6 +5,7 @@ The only file that reads the environment. It does not use pydantic-settings: doc
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,21 @@ from pydantic import ValidationError
 
 from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
-from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS, Config, IssuerConfig
+from authgate.config.model import (
+    KEY_SETTINGS,
+    SECRET_SETTINGS,
+    CertificateConfig,
+    Config,
+    IssuerConfig,
+    TlsConfig,
+)
 from authgate.core.errors import Problem
 from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import BaseModel
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 64 * 1024
@@ -38,11 +48,13 @@ class ReadIssuer:
 class Loaded:
     """What was read. With *problems* it must not be used; they are reported together with those of the keys.
 
-    *warnings* are for the start-up log; *origin* says where the configuration came from.
+    *certificates* are the groups `tls` and `admin.tls`, as far as they are sound by themselves; *warnings* are for the
+    start-up log; *origin* says where the configuration came from.
     """
 
     config: Config | None
     issuers: tuple[ReadIssuer, ...]
+    certificates: tuple[tuple[str, CertificateConfig], ...] = ()
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     origin: str
@@ -84,7 +96,14 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         if item is not None
     )
     problems.extend(_issuer_clashes(issuers))
-    return Loaded(config=config, issuers=issuers, problems=tuple(problems), warnings=warnings, origin=origin)
+    return Loaded(
+        config=config,
+        issuers=issuers,
+        certificates=tuple(_sound_certificates(raw)),
+        problems=tuple(problems),
+        warnings=warnings,
+        origin=origin,
+    )
 
 
 def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
@@ -109,12 +128,12 @@ def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
     return document
 
 
-def _merge(raw: Raw, overlay: Raw) -> None:
+def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
     """Lay *overlay* over *raw*, setting by setting; a mapping that is one setting (`headers`) is replaced whole."""
     for name, value in overlay.items():
-        nested = _environment.is_group(name) and isinstance(value, dict) and isinstance(raw.get(name), dict)
-        if nested:
-            raw[name] |= value
+        group = _environment.group(name, model)
+        if group is not None and isinstance(value, dict) and isinstance(raw.get(name), dict):
+            _merge(raw[name], value, group)
         else:
             raw[name] = value
 
@@ -126,6 +145,17 @@ def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
     """
     items = raw.get("issuers")
     return [_sound_part(item, position) for position, item in enumerate(items if isinstance(items, list) else [])]
+
+
+def _sound_certificates(raw: Raw) -> Iterator[tuple[str, CertificateConfig]]:
+    """Yield what is sound of `tls` and `admin.tls`, so that their files are checked in the same run."""
+    admin = raw.get("admin")
+    groups = {"tls": raw.get("tls"), "admin.tls": admin.get("tls") if isinstance(admin, dict) else None}
+    for setting, group in groups.items():
+        model = TlsConfig if setting == "tls" else CertificateConfig
+        if group is not None:
+            with contextlib.suppress(ValidationError):  # reported with the whole
+                yield setting, model.model_validate(group)
 
 
 def _sound_part(item: Any, position: int) -> IssuerConfig | None:  # noqa: ANN401 - what a file holds

@@ -112,11 +112,48 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
+class CertificateConfig(_Model):
+    """TLS on a listener. The files are watched: a new certificate is shown to new connections within seconds."""
+
+    certificate_file: NonEmpty
+    """The certificate in PEM, the intermediate ones after it: `tls.crt` of a mounted kubernetes.io/tls secret."""
+    key_file: NonEmpty
+    """Its private key in PEM, not encrypted: `tls.key` of the secret."""
+
+
+class TlsConfig(CertificateConfig):
+    """TLS on `listen`; with `client_ca_file` also mutual TLS. The files are watched. docs/tls.md says more."""
+
+    client_ca_file: NonEmpty | None = None
+    """CA certificates in PEM, as `ca.crt`. A peer with a certificate that one of them signed is a trusted proxy
+    whatever its address; one without is judged by trusted_proxies. A certificate of another CA ends the handshake."""
+    client_names: Annotated[list[NonEmpty], Field(min_length=1)] | None = Field(default=None, validate_default=True)
+    """Of a peer's certificate, one DNS or URI name (SAN) must be listed, or the peer is judged by its address. Left
+    out: every certificate of client_ca_file will do."""
+
+    @field_validator("client_names")
+    @classmethod
+    def _names_need_a_ca(cls, names: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        if names is not None and "client_ca_file" in info.data and info.data["client_ca_file"] is None:
+            raise ValueError("means nothing without client_ca_file: nobody is asked for a certificate")
+        return names
+
+
+def _needs_a_port(tls: CertificateConfig | None, info: ValidationInfo) -> CertificateConfig | None:
+    if tls is not None and str(info.data.get("listen", "")).startswith("unix:"):
+        raise ValueError(
+            "is not spoken over a unix socket, which never leaves the machine: remove it, or listen at a port"
+        )
+    return tls
+
+
 class AdminConfig(_Model):
     """The admin listener: /healthz, /readyz, /metrics. Never expose it to clients."""
 
     listen: Listen = "127.0.0.1:4191"
     """Where probes and Prometheus reach AuthGate, as for `listen`."""
+    tls: Annotated[CertificateConfig | None, AfterValidator(_needs_a_port)] = None
+    """TLS on the admin listener."""
 
 
 class CredentialConfig(_Model):
@@ -200,6 +237,8 @@ class Config(_Model):
 
     listen: Listen = "127.0.0.1:4190"
     """Where proxies ask: host:port, [ipv6]:port or unix:/path."""
+    tls: Annotated[TlsConfig | None, AfterValidator(_needs_a_port)] = None
+    """TLS on `listen`, optionally mutual. Left out: plain HTTP."""
     admin: AdminConfig = AdminConfig()
     unsafe_trust_all_proxies: bool = False
     """Needed to trust 0.0.0.0/0 or ::/0: then everybody who reaches `listen` can claim any URL."""

@@ -97,7 +97,7 @@ class _Acceptor:
     def _admit(self, connection: socket.socket, address: str, tasks: asyncio.TaskGroup) -> None:
         trusted = self._server.trusts(Peer(address=address))
         pending = self._trusted_count + self._untrusted_count
-        is_full = len(self._server.connections) + pending >= self._limits.max_connections
+        is_full = self._server.connection_count + pending >= self._limits.max_connections
         if is_full or (not trusted and self._untrusted_count >= self._untrusted_share):
             if not self._untrusted:
                 connection.close()

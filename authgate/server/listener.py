@@ -177,7 +177,12 @@ class BoundedServer(web.Server):
     @property
     def is_over_bounds(self) -> bool:
         """Whether there is one connection too many."""
-        return len(self._connections) > self._limits.max_connections
+        return self.connection_count > self._limits.max_connections
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
 
     @property
     def is_over_untrusted_bounds(self) -> bool:

@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 # Descriptors that are not connections of the auth port: the admin port's, log, key files, the loop's own.
 _OTHER_DESCRIPTORS = 128
+_ADMIN_LIMITS = Limits(max_connections=64)
 
 
 def _limits() -> Limits:
@@ -43,9 +44,9 @@ async def serve(app: App) -> None:
     # The admin port is the first to open and the last to close: it tells that AuthGate is not ready.
     setting = "admin.listen"
     try:
-        async with listening(config.admin.listen, app.admin) as admin_address:
+        async with listening(config.admin.listen, app.admin, _ADMIN_LIMITS, tls=app.admin_tls) as admin_address:
             setting = "listen"
-            async with listening(config.listen, app.auth, _limits(), app.auth.trusts) as address:
+            async with listening(config.listen, app.auth, _limits(), app.auth.trusts, app.tls) as address:
                 setting = ""
                 _log.info("listening on %s, admin on %s", address, admin_address)
                 async with asyncio.TaskGroup() as tasks:
