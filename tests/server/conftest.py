@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from authgate.config.load import load
 from authgate.server.listener import Limits, listening
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from authgate.wiring import App
 
 ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    """Run the tests of TLS on both event loops: each has a TLS of its own."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop} if "tls" in item.path.stem else None
 
 
 @pytest.fixture
