@@ -484,7 +484,10 @@ async def test_silent_peers_take_their_share_of_handshakes_and_leave_the_others_
 
 async def test_connections_beyond_the_bound_are_closed_and_the_others_served(folder: Path) -> None:
     async with serving(folder, limits=Limits(max_connections=2)) as served:
-        kept = [await served.connect() for _ in range(2)]
+        kept = []
+        for _ in range(2):
+            kept.append(await served.connect())
+            assert (await kept[-1].ask()).status == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await served.connect()
         for connection in kept:

