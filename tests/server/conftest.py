@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
 
 
-def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the tests of TLS on both event loops: each has a TLS of its own."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop} if "tls" in item.path.stem else None
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return loops if item.path.stem == "test_tls" else {"asyncio": loops["asyncio"]}
 
 
 @pytest.fixture
