@@ -18,7 +18,6 @@ import pytest
 import trustme
 import yaml
 
-from authgate.config.model import Config
 from tests.support import processes
 from tests.support.client import Answer, ask, bearer
 from tests.support.e2e import identity, sound
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 HOST = "tasks.example.com"
 WAIT_SECONDS = 30.0
-
-needs_tls = pytest.mark.skipif("tls" not in Config.model_fields, reason="this version has no `tls`")
 
 
 def as_file_provider(
@@ -130,20 +127,17 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-@needs_tls
 def test_a_signed_in_user_passes_over_mutual_tls(port: int) -> None:
     answer = asked(port, "/api/echo", bearer(mint(sound(sub="ada"))), "X-User-Id: eve", "X_User_Id: eve")
     assert answer.status == 200, answer
     assert identity(answer.json)["x-user-id"] == ["ada"]
 
 
-@needs_tls
 def test_everybody_else_is_refused(port: int) -> None:
     answer = asked(port, "/api/echo", "X-User-Id: eve")
     assert (answer.status, answer.json["reason"]) == (401, "no_credential")
 
 
-@needs_tls
 def test_a_public_route_strips_identities_and_a_strip_route_tokens(port: int) -> None:
     assert identity(asked(port, "/healthz", "X-User-Id: eve", "X_User_Id: eve").json) == {}
     token = bearer(mint(sound()))
@@ -151,14 +145,12 @@ def test_a_public_route_strips_identities_and_a_strip_route_tokens(port: int) ->
     assert not {"authorization", "cookie"} & seen
 
 
-@needs_tls
 def test_a_client_certificate_of_another_name_is_not_believed(tmp_path: Path) -> None:
     with central(tmp_path, client="stranger") as port:
         answer = asked(port, "/api/echo", bearer(mint(sound())))
     assert (answer.status, answer.json["reason"]) == (403, "untrusted_proxy")
 
 
-@needs_tls
 def test_without_a_client_certificate_nobody_is_believed(tmp_path: Path) -> None:
     with central(tmp_path, client="") as port:
         answer = asked(port, "/api/echo", bearer(mint(sound())))

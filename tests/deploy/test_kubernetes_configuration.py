@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from authgate.config.model import Config
 from tests.support import processes
 from tests.support.manifests import carried_configuration, container, find, rendered
 from tests.support.processes import ROOT, free_port, running
@@ -34,8 +33,7 @@ SERVICE_LINKS = {
     "AUTHGATE_PORT_4190_TCP_ADDR": "10.96.0.7",
 }
 
-needs_tls = pytest.mark.skipif("tls" not in Config.model_fields, reason="this version has no `tls`")
-SHAPES = ["sidecar", pytest.param("central", marks=needs_tls)]
+SHAPES = ["sidecar", "central"]
 
 
 def laid_out(shape: str, folder: Path) -> dict[str, str]:
@@ -115,7 +113,6 @@ def test_a_secret_that_will_not_do_is_refused(secret: bytes | None, says: str, t
     assert (told.returncode, says in told.stderr) == (EXIT_CONFIG, True), told.stderr
 
 
-@needs_tls
 @pytest.mark.parametrize("file", ["tls.crt", "tls.key", "ca.crt"])
 def test_a_missing_file_of_the_certificate_is_refused(file: str, tmp_path: Path) -> None:
     environ = laid_out("central", tmp_path)

@@ -48,6 +48,11 @@ class Machine:
         """Run *script* in /src, in the background."""
         podman("exec", "--detach", "--workdir=/src", self._name, "bash", "-c", script)
 
+    def printed(self, log: str, text: str) -> str:
+        """Wait until *text* stands in the file *log*, 5 minutes at most, and return all of it."""
+        found = f"grep --quiet --fixed-strings {shlex.quote(text)} {log}"
+        return self.sound(f"for _ in $(seq 600); do {found} && break; sleep 0.5; done; cat {log}; {found}")
+
     def sound(self, script: str) -> str:
         """Return what *script* prints; it must end with 0."""
         ran = self.run(script)
@@ -62,26 +67,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     name = f"fresh-{uuid4().hex[:8]}"
     # A company's CA, where there is one, is the one thing that comes from the machine around.
     ca = (f"--volume={CA}:{CA}:ro", f"--env=PIP_CERT={CA}") if CA.exists() else ()
-    podman(
-        "run",
-        "--detach",
-        "--name",
-        name,
-        NETWORK,
-        "--init",
-        "--env=DEBIAN_FRONTEND=noninteractive",
-        *ca,
-        BASE,
-        "sleep",
-        "infinity",
-    )
+    options = ("--detach", "--init", "--env=DEBIAN_FRONTEND=noninteractive", NETWORK, *ca)
+    podman("run", "--name", name, *options, BASE, "sleep", "infinity")
     try:
         podman("cp", str(clone), f"{name}:/src")
         made = Machine(name)
-        prepared = (
-            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends"
-        )
-        made.sound(f"{prepared} git make curl && apt-get purge -qq --yes python3-venv python3.13-venv")
+        made.sound("apt-get update -qq && apt-get install -qq --yes --no-install-recommends git make curl")
+        made.sound("apt-get purge -qq --yes python3-venv python3.13-venv")
         yield made
     finally:
         eventually(lambda: attempt("rm", "--force", "--time=0", name).returncode == 0, f"{name} cannot be removed")
@@ -97,10 +89,7 @@ def test_without_venv_make_says_in_one_line_how_to_get_it(machine: Machine) -> N
 
 def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
     machine.start("make run >/tmp/run.log 2>&1")
-    machine.sound(
-        "for _ in $(seq 600); do grep -q 'Ctrl-C stops' /tmp/run.log && exit; sleep 0.5; done; cat /tmp/run.log; false"
-    )
-    printed = machine.sound("cat /tmp/run.log")
+    printed = machine.printed("/tmp/run.log", "Ctrl-C stops everything")
     token = re.search(r"^  (TOKEN=\S+)$", printed, re.MULTILINE)
     curls = re.findall(r"^  (curl .+)$", printed, re.MULTILINE)
     explain = re.search(r"^  (echo \$TOKEN .+)$", printed, re.MULTILINE)
@@ -115,9 +104,7 @@ def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
     assert '"id":"ada"' in spoofed
     assert "allow" in machine.sound(f"{token[1]}; {explain[1]}").lower()
     machine.sound("kill -INT $(grep -la deploy/demo.py /proc/[0-9]*/cmdline | grep -v $$ | cut -d/ -f3)")
-    machine.sound(
-        "for _ in $(seq 60); do grep -q Stopped. /tmp/run.log && exit; sleep 0.5; done; cat /tmp/run.log; false"
-    )
+    machine.printed("/tmp/run.log", "Stopped.")
 
 
 def test_make_test_installs_what_it_needs_and_passes(machine: Machine) -> None:
