@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from tests.support.tokens import OTHER_SECRET, mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PORTS = {"nginx": 8080, "traefik": 8081, "caddy": 8082}
 CONTAINERS = {name: f"authgate_{name}_1" for name in ("authgate", "tasks", *PORTS)}
@@ -39,14 +39,23 @@ class Stack:
         return mint(sound(**{"sub": "ada"} | changes), key=self._secret)
 
 
-def compose(arguments: str, **environ: str) -> str:
-    """Run `docker compose ARGUMENTS` in the repository, and return what it prints."""
-    command = ["docker", "compose", *shlex.split(arguments)]
-    ran = subprocess.run(
-        command, cwd=ROOT, env=ENVIRON | environ, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert ran.returncode == 0, f"{command}: {ran.stdout}\n{ran.stderr}"
-    return ran.stdout
+class Project:
+    """A folder with docker-compose.yml and what it mounts, where no secret was made yet."""
+
+    def __init__(self, folder: Path, socket: str) -> None:
+        self.folder = folder
+        self._environ = ENVIRON | {"DOCKER_SOCKET": socket}
+        for path in ("docker-compose.yml", "deploy"):
+            (folder / path).symlink_to(ROOT / path)
+
+    def run(self, lines: str) -> str:
+        """Run shell *lines* in the folder, and return what they print."""
+        command = ["bash", "-euc", lines]
+        ran = subprocess.run(
+            command, cwd=self.folder, env=self._environ, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert ran.returncode == 0, f"{lines}: {ran.stdout}\n{ran.stderr}"
+        return ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +69,28 @@ def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(20)
 
 
-@pytest.fixture(scope="module")
-def stack(engine_socket: str) -> Iterator[Stack]:
-    secrets = ROOT / "secrets"
-    secret_file = secrets / "jwt_secret"
-    secrets.mkdir(mode=0o700, exist_ok=True)
-    if not secret_file.exists():  # a developer's own stays
-        made = subprocess.run(["openssl", "rand", "-base64", "48"], capture_output=True, check=True)
-        secret_file.write_bytes(made.stdout)
-    compose("--profile traefik --profile caddy up --detach --build", DOCKER_SOCKET=engine_socket)
+def test_the_lines_of_the_readme_work_as_written(engine_socket: str, tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("### docker-compose\n")[2]
+    project = Project(tmp_path, engine_socket)
     try:
-        stack = Stack(secret_file.read_bytes().strip())
+        printed = project.run(section.partition("```sh\n")[2].partition("```")[0])
+    finally:
+        project.run("docker compose down --timeout 3")
+    assert "HTTP/1.1 200 OK" in printed
+    assert '"id":"ada"' in printed
+
+
+@pytest.fixture(scope="module")
+def stack(engine_socket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    project = Project(tmp_path_factory.mktemp("project"), engine_socket)
+    project.run("mkdir -m 700 secrets && openssl rand -base64 48 >secrets/jwt_secret")
+    project.run("docker compose --profile traefik --profile caddy up --detach")
+    try:
+        stack = Stack((project.folder / "secrets" / "jwt_secret").read_bytes().strip())
         all_serve(stack)
         yield stack
     finally:
-        compose("--profile traefik --profile caddy down --timeout 3", DOCKER_SOCKET=engine_socket)
+        project.run("docker compose --profile traefik --profile caddy down --timeout 3")
 
 
 @pytest.fixture(params=sorted(PORTS))
