@@ -58,6 +58,8 @@ the setting, what is wrong and how to mend it; the exit code is 78.
 
 ## Environment
 
+In the image (`AUTHGATE_IN_CONTAINER=true`) the defaults of `listen` and `admin.listen` are `0.0.0.0:4190` and `0.0.0.0:4191`.
+
 Without `issuers` in a file, the environment names the issuer:
 
 | Variable | Meaning |

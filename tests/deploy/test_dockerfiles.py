@@ -1,0 +1,63 @@
+"""The Dockerfiles, as hadolint reads them, and the versions that are written in more than one place."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from authgate import __version__
+from tests.support.processes import ROOT, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCKERFILES = ["Dockerfile", "deploy/tasks/Dockerfile"]
+
+
+def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
+    binary = program("hadolint", mend="make test installs it")
+    return subprocess.run([binary, "--no-color", str(path)], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_hadolint_finds_nothing(path: str) -> None:
+    ran = hadolint(ROOT / path)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_hadolint_would_find_something(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM debian\nRUN cd /x && apt-get install curl\n")
+    ran = hadolint(tmp_path / "Dockerfile")
+    assert ran.returncode == 1
+    assert {"DL3006", "DL3003", "DL3015"} <= set(re.findall(r"DL\d+", ran.stdout))
+
+
+def test_the_base_image_is_pinned_by_version_and_given_as_an_argument() -> None:
+    for path in DOCKERFILES:
+        text = (ROOT / path).read_text()
+        assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-\w+$", text, re.MULTILINE), path
+        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) <= {"${PYTHON_IMAGE}", "scratch"}, path
+
+
+def test_every_image_of_the_compose_file_has_a_version_and_ours_is_the_packages() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    images = {name: service["image"] for name, service in services.items()}
+    assert images["authgate"] == f"authgate:{__version__}"
+    assert all(re.fullmatch(r"[a-z]+:v?\d[\w.-]*", image) for image in images.values()), images
+    assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_is_made_of_nothing_but_what_the_ignore_file_lets_through() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines[1] == "*", "no .env, no secrets/, no .git unless it is named"
+    assert {line for line in lines if line.startswith("!")} == {
+        f"!{name}"
+        for name in (
+            *("authgate", "LICENSE", "README.md", "pyproject.toml"),
+            *("requirements.lock", "requirements-build.lock"),
+        )
+    }
