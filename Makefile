@@ -73,7 +73,7 @@ programs:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing ..."; \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing; } \
-			>/tmp/authgate-apt.log 2>&1 || { tail -5 /tmp/authgate-apt.log; exit 1; }; \
+			>$(VENV)/apt.log 2>&1 || { tail -5 $(VENV)/apt.log; exit 1; }; \
 	else \
 		echo "Tests will be skipped for want of:$$missing"; \
 	fi

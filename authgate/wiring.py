@@ -21,7 +21,7 @@ from authgate.record import Recorder
 from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
-from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk, secrets
+from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
 
 if TYPE_CHECKING:
     from authgate.config.load import Loaded, ReadIssuer
@@ -104,7 +104,7 @@ def verify(loaded: Loaded) -> Verified:
         snapshot=snapshot,
         proofs=proofs,
         sources=sources,
-        fingerprints={e.config.name: secrets.fingerprint(e.secret) for e in loaded.issuers if e.secret is not None},
+        fingerprints=_fingerprints(issuers),
         certificates=certificates,
         announcements=(
             *(_announce(issuer, entry) for issuer, entry in zip(issuers, loaded.issuers, strict=True)),
@@ -182,8 +182,6 @@ def _allowed(entry: ReadIssuer) -> frozenset[str]:
 
 
 def _source(entry: ReadIssuer) -> KeySource | None:
-    if entry.secret is None and any(name in SECRET_SETTINGS for name in entry.config.key_settings):
-        return None
     for setting, parse in KEY_FILES.items():
         if path := getattr(entry.config, setting):
             return FileSource(path=Path(path), parse=parse, allowed=_allowed(entry))
@@ -196,14 +194,24 @@ def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeyS
         return source.load()
     except jwk.BadKey as error:
         mend = "replace the key"
-        if entry.secret is not None:
+        if entry.config.key_settings[0] in SECRET_SETTINGS:
             mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
         problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
-        what = f"cannot read it: {getattr(error, 'strerror', None) or error}"
+        path = getattr(entry.config, entry.config.key_settings[0])
+        what = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
         problems.append(Problem(setting=setting, what=what, mend=mend))
     return None
+
+
+def _fingerprints(issuers: list[Issuer]) -> dict[str, str]:
+    return {
+        issuer.name: key.secret_fingerprint
+        for issuer in issuers
+        for key in issuer.keys.keys
+        if key.secret_fingerprint is not None
+    }
 
 
 def _key_setting(entry: ReadIssuer) -> str:
@@ -233,8 +241,8 @@ def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     names = "/".join(sorted({key.algorithm for key in issuer.keys.keys}))
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
-    if entry.secret is not None:
-        under = f"secret with fingerprint {secrets.fingerprint(entry.secret)}"
+    if entry.config.key_settings[0] in SECRET_SETTINGS:
+        under = str(issuer.keys.keys[0])
     else:
         kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
         under = f"{len(issuer.keys.keys)} {kind} key(s)"

@@ -52,7 +52,10 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "proxy",
-    ["nginx/authgate_protect.conf", "nginx/authgate_public.conf", "traefik/dynamic.yml", "caddy/authgate.caddy"],
+    [
+        *("nginx/authgate_protect.conf", "nginx/authgate_public.conf"),
+        *("traefik/dynamic.yml", "caddy/authgate.caddy", "../docker-compose.yml"),
+    ],
 )
 def test_the_shipped_proxy_files_set_every_default_header(proxy: str) -> None:
     text = (ROOT / "deploy" / proxy).read_text()

@@ -24,7 +24,6 @@ from authgate.config.model import (
     TlsConfig,
 )
 from authgate.core.errors import Problem
-from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,12 +31,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 MAX_FILE_BYTES = 1024 * 1024
-MAX_SECRET_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadIssuer:
-    """One issuer whose settings are sound by themselves; *secret* None where it has none, or an unreadable one."""
+    """One issuer whose settings are sound by themselves; *secret* None where it has none, a missing one, or a file."""
 
     config: IssuerConfig
     setting: str
@@ -204,11 +202,7 @@ def _read_secret(
             problems.append(Problem(setting=setting, what=what, mend="set it for the AuthGate process"))
             return None
         return os.fsencode(value)
-    try:
-        return without_line_break(_read_bounded(config.secret_file or "", MAX_SECRET_BYTES))
-    except (OSError, ValueError) as error:
-        problems.append(_unreadable(setting, config.secret_file or "", error))
-        return None
+    return None  # the file is read where its keys are made
 
 
 def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:

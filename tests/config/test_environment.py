@@ -8,6 +8,7 @@ import pytest
 
 from authgate import wiring
 from authgate.config.load import load
+from authgate.tokens.secrets import fingerprint
 from tests.support.tokens import OTHER_SECRET, SECRET
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def test_both_secrets_may_be_set_if_they_are_one() -> None:
 def test_a_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_bytes(OTHER_SECRET + b"\n")
     loaded = load(None, {name: str(tmp_path / "secret")})
-    assert (loaded.problems, loaded.issuers[0].secret) == ((), OTHER_SECRET)
+    assert wiring.verify(loaded).fingerprints == {"jwt": fingerprint(OTHER_SECRET)}
 
 
 def test_the_origin_is_the_environment() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.config.load import MAX_FILE_BYTES, MAX_SECRET_BYTES, Loaded, load
+from authgate.config.load import MAX_FILE_BYTES, Loaded, load
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -133,34 +133,6 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         assert (found.setting, found.what.partition(":")[0]) == ("configuration file", f"cannot read {path}")
     assert "decode" in problem(tmp_path, b"\xff\xfe").what
     assert "longer than" in problem(tmp_path, b" " * (MAX_FILE_BYTES + 1)).what
-
-
-@pytest.mark.parametrize(
-    ("content", "secret"),
-    [
-        (SECRET, SECRET),
-        (SECRET + b"\n", SECRET),
-        (SECRET + b"\r\n", SECRET),
-        (SECRET + b"\n\n", SECRET + b"\n"),
-        (SECRET + b"\r", SECRET + b"\r"),
-        (SECRET + b" \n", SECRET + b" "),
-        (b"\n" + SECRET, b"\n" + SECRET),
-        (b"\xff\xfe\n", b"\xff\xfe"),
-    ],
-)
-def test_one_trailing_newline_of_a_secret_file_is_stripped_and_nothing_else(
-    tmp_path: Path, content: bytes, secret: bytes
-) -> None:
-    (tmp_path / "secret").write_bytes(content)
-    text = f"issuers: [{{name: app, preset: jwt, secret_file: {tmp_path / 'secret'}, audiences: any}}]"
-    assert [issuer.secret for issuer in loaded(tmp_path, text).issuers] == [secret]
-
-
-def test_a_secret_file_has_a_bound(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
-    text = f"issuers: [{{name: app, preset: jwt, secret_file: {tmp_path / 'secret'}, audiences: any}}]"
-    found = problem(tmp_path, text)
-    assert (found.setting, "longer than" in found.what) == ("issuers[0].secret_file", True)
 
 
 @pytest.mark.parametrize("text", ["issuers: {name: app}\n", "issuers: 5\n", "issuers: [5, app]\n"])

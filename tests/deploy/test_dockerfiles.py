@@ -61,3 +61,11 @@ def test_the_image_is_made_of_nothing_but_what_the_ignore_file_lets_through() ->
             *("requirements.lock", "requirements-build.lock"),
         )
     }
+
+
+SCRIPTS = [".ci/run", "tests/images/run", "tests/images/bin/docker"]
+
+
+@pytest.mark.parametrize("path", SCRIPTS)
+def test_a_shell_script_can_be_parsed(path: str) -> None:
+    subprocess.run(["bash", "-n", ROOT / path], check=True, timeout=60)

@@ -176,8 +176,9 @@ def test_no_spelling_of_a_protected_path_arrives_without_a_token(stack: Stack, p
 
 
 def test_the_service_sees_no_credential_where_they_are_stripped(stack: Stack, port: int) -> None:
-    assert ask(port, ME, bearer(stack.token()), cookie(stack.token())).json["credentials"] in ([], ["cookie"])
-    assert stack.token().encode() not in ask(port, ME, bearer(stack.token())).body
+    """nginx leaves other cookies, and takes out the one that holds a token; the others can only take all of them."""
+    left = ["cookie"] if port == PORTS["nginx"] else []
+    assert ask(port, ME, bearer(stack.token()), cookie(stack.token())).json["credentials"] == left
 
 
 def test_a_users_tasks_are_their_own(stack: Stack, port: int) -> None:
@@ -259,7 +260,7 @@ def test_every_container_is_hardened(stack: Stack, service: str) -> None:
     found = inspect(CONTAINERS[service])
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"]
-    assert found["EffectiveCaps"] in (None, [], ["CAP_NET_BIND_SERVICE"])
+    assert (found["EffectiveCaps"] or []) == (["CAP_NET_BIND_SERVICE"] if service == "caddy" else [])
     assert not host["Privileged"]
     assert "no-new-privileges" in str(host["SecurityOpt"])
     assert host["RestartPolicy"]["Name"] == "unless-stopped"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -69,14 +68,17 @@ def test_it_is_small_and_labelled_and_says_how_it_is_run() -> None:
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
     assert labels["title"] == "AuthGate"
     assert labels["version"] == __version__
-    assert {"description", "licenses", "revision"} <= labels.keys()
+    assert {"description", "licenses"} <= labels.keys()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert labels["revision"] == head.stdout.strip()
 
 
-def test_nothing_that_installs_software_and_no_shell_script_of_ours_is_in_it() -> None:
+def test_nothing_that_installs_software_is_in_it() -> None:
     programs = "pip pip3 apt apt-get perl gcc strip git make"
-    script = f"for name in {programs}; do command -v $name; done; python3 -c 'import pip' 2>/dev/null && echo pip"
-    ran = attempt("run", "--rm", "--network=none", "--entrypoint=sh", IMAGE, "-c", script)
-    assert ran.stdout == ""
+    script = (
+        f"for name in {programs}; do command -v $name; done; python3 -c 'import pip' 2>/dev/null && echo pip; echo end"
+    )
+    assert podman("run", "--rm", "--network=none", "--entrypoint=sh", IMAGE, "-c", script) == "end"
 
 
 def test_every_module_is_there_as_bytecode() -> None:
@@ -197,10 +199,3 @@ def test_no_secret_is_in_the_image() -> None:
     assert not re.search(r"secret[_=]\S*[0-9a-f]{16}|PRIVATE KEY", history, re.IGNORECASE)
     environ = inspect(IMAGE)["Config"]["Env"]
     assert not [line for line in environ if re.search(r"secret|token|password", line, re.IGNORECASE)]
-
-
-def test_the_bill_of_materials_lists_every_locked_package(tmp_path: Path) -> None:
-    sbom = tmp_path / "sbom.json"
-    subprocess.run(["make", "--silent", "sbom", f"SBOM={sbom}"], cwd=ROOT, check=True)
-    listed = {(one["name"].lower(), one["version"]) for one in json.loads(sbom.read_text())["components"]}
-    assert listed == LOCKED

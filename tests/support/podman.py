@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from tests.support.processes import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -33,7 +35,9 @@ def podman(*arguments: str) -> str:
 def attempt(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `podman ARGUMENTS`, whatever it ends with."""
     command = ["podman", "--log-level=error", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    # The container monitor leaves a file named `oom` where it was started when a container runs out of memory.
+    store = ROOT / ".images"
+    return subprocess.run(command, cwd=store, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
 
 
 def inspect(name: str) -> dict[str, Any]:

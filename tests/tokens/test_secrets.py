@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from authgate.tokens import secrets
+from authgate.tokens.secrets import without_line_break
 from tests.support.tokens import OTHER_SECRET, SECRET, private_key, public_jwk, public_pem
 
 KINDS = ("RS256", "ES256", "ES512", "Ed25519", "Ed448")
@@ -157,3 +158,20 @@ def test_the_fingerprint_is_eight_hex_digits_of_a_labelled_hash() -> None:
     # The README prints the same with Node: changing it breaks that.
     assert secrets.fingerprint(SECRET) == hashlib.sha256(b"authgate-secret-fingerprint:" + SECRET).hexdigest()[:8]
     assert secrets.fingerprint(SECRET) != secrets.fingerprint(SECRET + b" ")
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (SECRET, SECRET),
+        (SECRET + b"\n", SECRET),
+        (SECRET + b"\r\n", SECRET),
+        (SECRET + b"\n\n", SECRET + b"\n"),
+        (SECRET + b"\r", SECRET + b"\r"),
+        (SECRET + b" \n", SECRET + b" "),
+        (b"\n" + SECRET, b"\n" + SECRET),
+        (b"\xff\xfe\n", b"\xff\xfe"),
+    ],
+)
+def test_one_line_break_at_the_end_of_a_file_is_not_part_of_the_secret(content: bytes, secret: bytes) -> None:
+    assert without_line_break(content) == secret
