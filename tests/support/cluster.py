@@ -137,9 +137,8 @@ def loaded(text: str) -> list[Document]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def main(arguments: Sequence[str]) -> None:
+def kubectl_line(cluster: Cluster, arguments: Sequence[str]) -> None:
     """Do what `kubectl ARGUMENTS` does, if it is among what the documentation uses."""
-    cluster = Cluster(Path(os.environ[FOLDER]))
     match arguments:
         case ["apply", "-k", directory]:
             cluster.apply(loaded(real("kustomize", directory)))
@@ -156,8 +155,9 @@ def main(arguments: Sequence[str]) -> None:
             raise Refused(f"this is not stood in for: kubectl {' '.join(arguments)}")
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """Run one line on the folder that the environment names; end with 1 where it is refused."""
     try:
-        main(sys.argv[1:])
-    except Refused as refused:
+        kubectl_line(Cluster(Path(os.environ[FOLDER])), arguments)
+    except (Refused, OSError) as refused:
         sys.exit(f"Error from server: {refused}")
