@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.support.podman import attempt, eventually, inspect, logs, podman
+from tests.support.podman import PodmanFailed, attempt, eventually, inspect, logs, podman
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,13 @@ class Pod:
     def wait_for(self, *urls: str) -> None:
         """Wait until each URL answers 200, asked from inside."""
         for url in urls:
-            eventually(lambda url=url: self.ask(url)[0] == 200, lambda: logs(f"{self._name}-authgate"))
+            eventually(lambda url=url: self._answers(url), lambda: logs(f"{self._name}-authgate"))
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return self.ask(url)[0] == 200
+        except PodmanFailed:  # the container has ended; its log says why
+            return False
 
 
 @contextmanager
