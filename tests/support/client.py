@@ -5,8 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ssl
 
 TIMEOUT_SECONDS = 20.0
 
@@ -34,15 +38,21 @@ def ask(
     method: str = "GET",
     body: bytes | None = None,
     host: str = "app.example.com",
+    address: str = "127.0.0.1",
+    tls: tuple[ssl.SSLContext, str] | None = None,
 ) -> Answer:
-    """Send one request with these raw header lines, and return the answer."""
+    """Send one request with these raw header lines, and return the answer; *tls* names the server, too."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection((address, port), timeout=TIMEOUT_SECONDS))
+        if tls:
+            context, name = tls
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
         connection.sendall(head + (body or b""))
-        response = http.client.HTTPResponse(connection, method=method)
+        response = stack.enter_context(closing(http.client.HTTPResponse(connection, method=method)))
         response.begin()
         return Answer(response.status, response.getheaders(), response.read())
 

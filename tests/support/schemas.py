@@ -1,6 +1,7 @@
-"""Schemas of the custom resources that the manifests use, by hand: only the fields in use, any other is a fault.
+"""Is a Kubernetes document valid? By Kubernetes' own schemas; an unknown field is a fault.
 
-Kubernetes' schemas do not have them. That Traefik takes the values is tested with the real Traefik (test_central.py);
+Those do not have the custom resources that the manifests use, so here are schemas of them by hand: only the fields in
+use, any other is a fault. That Traefik takes the values is tested with the real Traefik (tests/deploy/test_central.py);
 cert-manager is not run.
 """
 
@@ -9,8 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import kubernetes_validate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.manifests import Document
 
 STRING = {"type": "string", "minLength": 1}
@@ -78,6 +82,19 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
         issuerRef=closed("name", "kind", name=STRING, kind={"const": "Issuer"}),
     ),
 }
+
+
+def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
+    """Return what the schemas of this *version* of Kubernetes, and ours, say against the documents."""
+    found = []
+    for document in documents:
+        try:
+            kubernetes_validate.validate(document, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            found.append(f"{document['kind']} {document['metadata']['name']}: {error.message}")
+        except kubernetes_validate.SchemaNotFoundError:
+            found += custom_resource_faults(document)
+    return found
 
 
 def custom_resource_faults(document: Document) -> list[str]:

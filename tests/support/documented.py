@@ -1,0 +1,57 @@
+"""The documentation's lines for Kubernetes, run as they are written, on a folder in a cluster's place."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.cluster import FOLDER, Cluster
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.manifests import Document
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """Return the shell blocks under a heading of *page*, up to the next heading of any level."""
+    text = (ROOT / page).read_text()
+    (section,) = re.findall(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+
+
+PAGE = "docs/kubernetes.md"
+WAYS = {
+    "sidecar": blocks("README.md", "Kubernetes, as a sidecar"),
+    "sidecar, docs": blocks(PAGE, "Sidecar"),
+    "central": blocks("README.md", "Kubernetes, central"),
+    "central, docs": blocks(PAGE, "Central"),
+    "central, openssl": [*blocks(PAGE, "Central")[:-1], *blocks(PAGE, "Certificates")],
+}
+
+
+def run(scripts: Sequence[str], folder: Path, **environ: str) -> list[Document]:
+    """Run each script by itself, the folder's `clone` for the repository's root; return what the cluster then has.
+
+    A script may be run in a folder where others were.
+    """
+    clone, cluster = folder / "clone", folder / "cluster"
+    if not clone.exists():  # not the repository itself: the documented lines make keys where they are run
+        clone.mkdir()
+        cluster.mkdir()
+        (clone / "deploy").symlink_to(ROOT / "deploy")
+    path = os.pathsep.join(
+        [str(ROOT / "tests" / "images" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
+    full = os.environ | {"PATH": path, FOLDER: str(cluster), **environ}
+    for script in scripts:
+        ran = subprocess.run(
+            ["bash", "-euc", script], cwd=clone, env=full, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert ran.returncode == 0, f"{script}\n{ran.stdout}\n{ran.stderr}"
+    return Cluster(cluster).documents()

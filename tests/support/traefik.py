@@ -1,0 +1,49 @@
+"""The central shape's Traefik resources for Traefik's file provider, which needs no API server.
+
+Its fields have the same names, and it refuses an unknown one.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.support.manifests import KUBERNETES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.manifests import Document
+
+
+def chart_arguments() -> list[str]:
+    """Return what traefik-values.yaml adds to Traefik's command."""
+    values = yaml.safe_load((KUBERNETES / "central" / "traefik-values.yaml").read_text())
+    return list(values["additionalArguments"])
+
+
+def as_file_provider(
+    documents: Sequence[Document], *, upstream: str, authgate: str, secret: dict[str, str]
+) -> dict[str, Any]:
+    """Return Traefik's dynamic configuration of the Middlewares and IngressRoutes in *documents*.
+
+    *upstream* and *authgate* are host:port; *secret* is the path of a file for each key of the Secret authgate-traefik.
+    """
+    middlewares = {one["metadata"]["name"]: deepcopy(one["spec"]) for one in documents if one["kind"] == "Middleware"}
+    forward_auth = middlewares["authgate"]["forwardAuth"]
+    forward_auth["address"] = forward_auth["address"].replace("authgate.authgate.svc:4190", authgate)
+    assert forward_auth["tls"].keys() == {"caSecret", "certSecret"}
+    forward_auth["tls"] = {"ca": secret["ca.crt"], "cert": secret["tls.crt"], "key": secret["tls.key"]}
+    routers = {}
+    for document in (one for one in documents if one["kind"] == "IngressRoute"):
+        for number, route in enumerate(document["spec"]["routes"]):
+            routers[f"{document['metadata']['name']}-{number}"] = {
+                "rule": route["match"],
+                "entryPoints": document["spec"]["entryPoints"],
+                "middlewares": [one["name"] for one in route["middlewares"]],
+                "service": route["services"][0]["name"],
+            }
+    services = {"tasks": {"loadBalancer": {"servers": [{"url": f"http://{upstream}"}]}}}
+    return {"http": {"routers": routers, "middlewares": middlewares, "services": services}}
