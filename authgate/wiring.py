@@ -134,6 +134,7 @@ def build(verified: Verified) -> App:
         emits=tuple(config.headers),
         recorder=Recorder(metrics, config.log),
         unix_socket=config.listen.startswith("unix:"),
+        asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
     return App(config=config, gate=gate, auth=auth, admin=AdminEndpoint(gate, metrics), tls=tls, admin_tls=admin_tls)

@@ -49,9 +49,14 @@ class EnvironmentIssuers:
     warnings: tuple[str, ...]
 
 
-def defaults(environ: Mapping[str, str]) -> Raw:
+def defaults(environ: Mapping[str, str], problems: list[Problem]) -> Raw:
     """Return the defaults of the image (AUTHGATE_IN_CONTAINER), beneath the file: nobody reaches loopback there."""
-    if not environ.get("AUTHGATE_IN_CONTAINER"):
+    switch = environ.get("AUTHGATE_IN_CONTAINER", "")
+    if switch not in {"", "true", "false"}:
+        problems.append(
+            Problem(setting="AUTHGATE_IN_CONTAINER", what="is neither true nor false", mend="it is set in the image")
+        )
+    if switch != "true":
         return {}
     return {"listen": "0.0.0.0:4190", "admin": {"listen": "0.0.0.0:4191"}}
 

@@ -64,7 +64,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
     file = _read_yaml(path, problems) if path else {}
-    raw = _environment.defaults(environ)
+    raw = _environment.defaults(environ, problems)
     _merge(raw, file or {})
     overlay, overlay_problems = _environment.overlay(environ)
     problems.extend(overlay_problems)
@@ -88,6 +88,8 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         config = Config.model_validate(raw)
     except ValidationError as error:
         problems.extend(problems_of(error, Config))
+    if config is not None:
+        problems.extend(_trust_problems(config))
     issuers = tuple(
         _read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment)
         for position, item in enumerate(_sound_issuers(raw))
@@ -203,6 +205,16 @@ def _read_secret(
             return None
         return os.fsencode(value)
     return None  # the file is read where its keys are made
+
+
+def _trust_problems(config: Config) -> list[Problem]:
+    """Return the problem of a configuration under which nobody may ask."""
+    asks_for_certificate = config.tls is not None and config.tls.client_ca_file is not None
+    if config.trusted_proxies or asks_for_certificate or config.listen.startswith("unix:"):
+        return []
+    what = "is empty, and nobody is asked for a client certificate, so every request would be refused"
+    mend = "list your proxy's address, or set tls.client_ca_file"
+    return [Problem(setting="trusted_proxies", what=what, mend=mend)]
 
 
 def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:

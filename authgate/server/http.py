@@ -40,16 +40,19 @@ class AuthEndpoint:
         emits: Sequence[str],
         recorder: Recorder,
         unix_socket: bool,
+        asks_for_certificate: bool = False,
         client_names: frozenset[str] | None = None,
     ) -> None:
         """*emits* names the identity headers; *unix_socket* says that peers have no address (and are trusted).
 
-        Of a peer with a client certificate, one of its names must be among *client_names*; None: any will do.
+        With *asks_for_certificate* (mutual TLS) a peer's certificate makes it trusted if one of its names is among
+        *client_names*; None: any will do.
         """
         self._gate = gate
         self._trusted = trusted
         self._recorder = recorder
         self._unix_socket = unix_socket
+        self._asks_for_certificate = asks_for_certificate
         self._client_names = client_names
         self._guarded = {name: guarded_names(adapter.reads, emits) for name, adapter in ADAPTERS.items()}
 
@@ -99,8 +102,12 @@ class AuthEndpoint:
         try:
             self._trusted.check(_address(peer.address))
         except Unreadable as refused:
-            if names is None:
+            if not self._asks_for_certificate:
                 raise
+            if names is None:
+                detail = f"{refused.detail}, and it showed no client certificate"
+                mend = f"if {peer.address} is your reverse proxy, have it show its client certificate: docs/tls.md"
+                raise Unreadable(refused.reason, detail, mend=mend) from refused
             shown = quoted(", ".join(sorted(names)), 200)
             detail = f"{refused.detail}, and of its certificate's names ({shown}) none is in tls.client_names"
             mend = f"if {peer.address} is your reverse proxy, add a name of its certificate to tls.client_names"

@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 
 # Descriptors that are not connections of the auth port: the admin port's, log, key files, the loop's own.
 _OTHER_DESCRIPTORS = 128
-_ADMIN_LIMITS = Limits(max_connections=64)
+# Everybody who reaches the admin port counts the same there, so nobody keeps a connection for long.
+_ADMIN_LIMITS = Limits(max_connections=64, head_seconds=5.0, idle_seconds=5.0)
 
 
 def _limits() -> Limits:

@@ -192,3 +192,19 @@ def test_in_the_image_it_listens_on_every_address_unless_told_otherwise(tmp_path
     )
     by_variable = started(AUTHGATE_LISTEN="127.0.0.1:4190", **image)
     assert setting(by_variable, "listen") == "127.0.0.1:4190"
+
+
+@pytest.mark.parametrize(("switch", "listen"), [("", "127.0.0.1:4190"), ("false", "127.0.0.1:4190")])
+def test_what_is_not_the_image_listens_on_loopback(switch: str, listen: str) -> None:
+    assert setting(started(AUTHGATE_IN_CONTAINER=switch), "listen") == listen
+
+
+@pytest.mark.parametrize("switch", ["1", "no", "True "])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(switch: str) -> None:
+    assert problem(AUTHGATE_IN_CONTAINER=switch).what == "is neither true nor false"
+
+
+def test_a_configuration_under_which_nobody_may_ask_is_refused() -> None:
+    found = problem(AUTHGATE_TRUSTED_PROXIES="[]")
+    assert (found.setting, found.what.split(",")[0]) == ("trusted_proxies", "is empty")
+    assert setting(started(AUTHGATE_TRUSTED_PROXIES="[]", AUTHGATE_LISTEN="unix:/run/a.sock"), "trusted_proxies") == []

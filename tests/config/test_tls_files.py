@@ -59,8 +59,10 @@ def test_the_certificate_is_announced_with_whom_is_trusted(folder: Path) -> None
     assert "PRIVATE" not in repr(found)
 
 
-def test_nobody_may_be_trusted(folder: Path) -> None:
-    assert "trusted as proxies: nobody" in verified(folder, tls=group(folder), trusted_proxies=[]).announcements
+def test_tls_under_which_nobody_may_ask_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        verified(folder, tls=group(folder), trusted_proxies=[])
+    assert [problem.setting for problem in error.value.problems] == ["trusted_proxies"]
 
 
 def test_the_environment_sets_it(folder: Path) -> None:

@@ -169,6 +169,11 @@ def test_the_chart_gets_what_the_shipped_entry_point_has() -> None:
     )
 
 
+def test_no_middleware_of_another_namespace_can_take_the_place_of_ours() -> None:
+    """`public` of a namespace authgate-authgate would be called authgate-authgate-public, too, and won now and then."""
+    assert chart_arguments("providers") == ["--providers.kubernetesCRD.safeNaming=true"]
+
+
 def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
         if isinstance(value, dict):

@@ -60,7 +60,7 @@ def check(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("links", [{}, SERVICE_LINKS], ids=["", "with service links"])
 def test_authgate_accepts_what_the_pod_carries(shape: str, links: dict[str, str], tmp_path: Path) -> None:
-    told = check(laid_out(shape, tmp_path) | links | {"AUTHGATE_IN_CONTAINER": "1"})
+    told = check(laid_out(shape, tmp_path) | links | {"AUTHGATE_IN_CONTAINER": "true"})
     assert told.returncode == 0, told.stderr
     expected = "127.0.0.1:4190" if shape == "sidecar" else "0.0.0.0:4190"
     assert f"listen: {expected}\n" in told.stdout, "the file wins over the image's default"

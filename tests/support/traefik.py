@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from tests.support.manifests import Document
 
 
-def chart_arguments() -> list[str]:
-    """Return what traefik-values.yaml adds to Traefik's command."""
+def chart_arguments(about: str = "entryPoints") -> list[str]:
+    """Return what traefik-values.yaml adds to Traefik's command *about* one group of its settings.
+
+    Those about providers.kubernetesCRD would have Traefik look for an API server.
+    """
     values = yaml.safe_load((KUBERNETES / "central" / "traefik-values.yaml").read_text())
-    return list(values["additionalArguments"])
+    return [argument for argument in values["additionalArguments"] if argument.startswith(f"--{about}.")]
 
 
 def as_file_provider(
