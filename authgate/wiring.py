@@ -173,7 +173,7 @@ def _announce_tls(config: Config, certificates: dict[str, tuple[TlsFiles, TlsSta
         if config.tls.client_ca_file is not None:
             names = f" that names {' or '.join(config.tls.client_names)}" if config.tls.client_names else ""
             whom.append(f"every peer with a certificate of tls.client_ca_file{names}")
-        told.append(f"trusted as proxies: {'; '.join(whom) or 'nobody'}")
+        told.append(f"trusted as proxies: {'; '.join(whom)}")
     return told
 
 

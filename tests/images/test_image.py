@@ -81,6 +81,11 @@ def test_nothing_that_installs_software_is_in_it() -> None:
     assert podman("run", "--rm", "--network=none", "--entrypoint=sh", IMAGE, "-c", script) == "end"
 
 
+def test_no_program_in_it_runs_as_another_user_than_its_caller() -> None:
+    find = ("find", "/", "-xdev", "-type", "f", "-perm", "/6000")
+    assert podman("run", "--rm", "--network=none", "--user=0", f"--entrypoint={find[0]}", IMAGE, *find[1:]) == ""
+
+
 def test_every_module_is_there_as_bytecode() -> None:
     """With a read-only root nothing compiled at start would be kept: each start and health check would do it again."""
     ran = attempt(
