@@ -14,7 +14,11 @@ T = TypeVar("T")
 
 
 class BlockingCall(Generic[T]):
-    """Calls *call* in a thread. One that hangs (a dead network file system) cannot be ended: no other joins it."""
+    """Calls *call* in a thread, for one caller at a time.
+
+    A call that hangs (a dead network file system) cannot be ended: no other joins it. So after a timeout the next
+    result may be as old as the call that hung.
+    """
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
@@ -39,6 +43,8 @@ def _in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
     """Return what *call* gives, run in a thread that never keeps the process from ending (an executor's does)."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
+    # Who asked may have been cancelled meanwhile: what nobody awaits any more is no bug to be printed.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def run() -> None:
         try:
