@@ -66,14 +66,16 @@ class Gate:
 
         By content and not by notification, which does not reach through bind mounts.
         """
+        told: dict[str, str] = {}  # the bug that reading an issuer's keys last met
         while True:
             await asyncio.sleep(poll_seconds)
             for issuer in self.snapshot.issuers:
                 try:
                     keys = await self._answers.poll(issuer.name)
                 except Exception as bug:  # noqa: BLE001 - a bug in reading one file stops neither the others nor the service
-                    log_bug(bug)
+                    told[issuer.name] = log_bug(bug, told.get(issuer.name, ""))
                     continue
+                told.pop(issuer.name, None)
                 if keys is not None:
                     self._use(issuer.name, keys)
 
@@ -93,7 +95,13 @@ def bug_refusal(bug: Exception) -> Deny:
     return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))
 
 
-def log_bug(bug: BaseException) -> None:
-    """Log *bug* with its traceback, without the exception's own text: it may quote a token or a claim."""
-    trace = "".join(traceback.format_tb(bug.__traceback__))
-    _log.error("internal error: %s\nTraceback (most recent call last):\n%s", type(bug).__name__, trace.rstrip())
+def log_bug(bug: BaseException, told: str = "") -> str:
+    """Log *bug* with its traceback, without the exception's own text: it may quote a token or a claim.
+
+    Returns what was said. What tries again and again gives that back as *told*: the same bug is not told twice.
+    """
+    trace = "".join(traceback.format_tb(bug.__traceback__)).rstrip()
+    said = f"internal error: {type(bug).__name__}\nTraceback (most recent call last):\n{trace}"
+    if said != told:
+        _log.error("%s", said)
+    return said

@@ -93,9 +93,9 @@ class _Certificates:
             "When the certificate in use expires, in Unix time.",
             labels=("listener",),
         )
-        failed = GaugeMetricFamily(
-            "authgate_tls_reload_failed",
-            "1 while the certificate files hold what cannot be used, and the old certificate stays.",
+        successful = GaugeMetricFamily(
+            "authgate_tls_last_reload_successful",
+            "0 while the certificate files hold what cannot be used, and the old certificate stays; else 1.",
             labels=("listener",),
         )
         handshakes = CounterMetricFamily(
@@ -103,6 +103,6 @@ class _Certificates:
         )
         for listener, tls in self._tls.items():
             expiry.add_metric((listener,), tls.current.expires_at)
-            failed.add_metric((listener,), float(bool(tls.failure)))
+            successful.add_metric((listener,), float(not tls.failure))
             handshakes.add_metric((listener,), tls.failed_handshakes)
-        yield from (expiry, failed, handshakes)
+        yield from (expiry, successful, handshakes)

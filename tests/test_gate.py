@@ -121,6 +121,29 @@ async def test_a_bug_is_refused_and_loud_and_quotes_nothing(caplog: pytest.LogCa
     assert "hunter2" not in caplog.text
 
 
+class Polled:
+    """Answers whose polls do one of *deeds* after the other, and then no more."""
+
+    def __init__(self, *deeds: BaseException | None) -> None:
+        self._deeds = list(deeds)
+
+    async def poll(self, issuer: str) -> None:
+        if not self._deeds:
+            raise asyncio.CancelledError
+        if deed := self._deeds.pop(0):
+            raise deed
+
+
+async def test_a_bug_in_reading_keys_is_told_when_it_is_new(caplog: pytest.LogCaptureFixture) -> None:
+    bugs = [ZeroDivisionError(), ZeroDivisionError(), KeyError(), None, KeyError()]
+    answers: Any = Polled(*bugs)
+    keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "old")).encode(), ALL_ALGORITHMS)
+    with pytest.raises(asyncio.CancelledError):
+        await Gate(make_snapshot(make_issuer(keys)), answers).watch_keys(0)
+    told = [record.getMessage().split("\n")[0].split()[-1] for record in caplog.records]
+    assert told == ["ZeroDivisionError", "KeyError", "KeyError"]
+
+
 async def test_a_cancellation_is_not_swallowed() -> None:
     with pytest.raises(asyncio.CancelledError):
         await failing_gate(asyncio.CancelledError()).decide(token("new"))

@@ -7,6 +7,7 @@ a peer could hold any number of descriptors by saying nothing.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from contextlib import asynccontextmanager
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from authgate.server.listener import BoundedServer, Limits
     from authgate.server.tls import WatchedTls
 
-# How long a peer that was said goodbye may take to answer that, before its descriptor is taken away.
-_GOODBYE_SECONDS = 1.0
+# How long a peer may take to answer close_notify, before its descriptor is taken away.
+_CLOSE_NOTIFY_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _BACKLOG = 1024
 
@@ -40,17 +41,24 @@ _MEANINGS = {
 async def accepting(address: str, server: BoundedServer, limits: Limits, tls: WatchedTls) -> AsyncIterator[list[Any]]:
     """Accept connections for *server* at *address* (host:port) while the context lasts; yield the bound socket names.
 
-    Handshakes that are not over when it ends are broken off. Raises OSError where the address cannot be bound.
+    Handshakes that are not over when it ends are broken off. Raises OSError where the address cannot be bound. A bug
+    that ends the accepting ends the context: who serves must not go on deaf.
     """
-    listening = await _bound(address)
-    running = asyncio.get_running_loop().create_task(_Acceptor(server, limits, tls).run(listening))
+    listening = await _listening_sockets(address)
+    failure: Exception | None = None
     try:
-        yield [one.getsockname() for one in listening]
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(_Acceptor(server, limits, tls).run(listening))
+            try:
+                yield [one.getsockname() for one in listening]
+            except Exception as error:  # noqa: BLE001 - raised below as it came: the group would wrap it in another
+                failure = error
+            running.cancel()
     finally:
-        running.cancel()
-        await asyncio.wait({running})
         for one in listening:
             one.close()
+    if failure is not None:
+        raise failure
 
 
 class _Acceptor:
@@ -73,10 +81,16 @@ class _Acceptor:
             tasks.create_task(self._watch())
 
     async def _watch(self) -> None:
+        told = ""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self._tls.poll()
-            self._server.close_lapsed()
+            try:
+                await self._tls.poll()
+                self._server.close_lapsed()
+            except Exception as bug:  # noqa: BLE001 - a bug with the files does not end the listening
+                told = log_bug(bug, told)
+            else:
+                told = ""
 
     async def _accept(self, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
@@ -84,8 +98,8 @@ class _Acceptor:
             try:
                 connection, peername = await loop.sock_accept(listening)
                 self._admit(connection, str(peername[0]), tasks)
-            except ConnectionError:  # it is gone already
-                continue
+            except ConnectionError:
+                pass  # it is gone already
             except OSError as error:  # no descriptor is free, most likely
                 self._server.warn(f"cannot accept a connection: {error.strerror}", "")
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -101,6 +115,7 @@ class _Acceptor:
         if is_full or (not trusted and self._untrusted_count >= self._untrusted_share):
             if not self._untrusted:
                 connection.close()
+                self._tls.failed_handshakes += 1
                 self._server.warn("closed a connection: too many connections", address)
                 return
             self._evict()
@@ -118,6 +133,7 @@ class _Acceptor:
         handshake = next(iter(handshakes))
         self._forget(address, handshake)
         handshake.cancel()
+        self._tls.failed_handshakes += 1
         self._server.warn("broke off a TLS handshake: too many at once", address)
 
     def _forget(self, address: str, handshake: asyncio.Task[None]) -> None:
@@ -145,7 +161,7 @@ class _Acceptor:
                 connection,
                 ssl=state.context,
                 ssl_handshake_timeout=self._limits.head_seconds,
-                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                ssl_shutdown_timeout=_CLOSE_NOTIFY_SECONDS,
             )
         except ConnectionResetError:  # somebody looked whether the port is open: not worth a line
             self._tls.failed_handshakes += 1
@@ -168,16 +184,24 @@ def _meaning(error: OSError) -> str:
     return "it took too long" if isinstance(error, (ConnectionAbortedError, TimeoutError)) else type(error).__name__
 
 
-async def _bound(address: str) -> list[socket.socket]:
-    """Return a listening socket for each address that *address* stands for."""
+async def _listening_sockets(address: str) -> list[socket.socket]:
+    """Return a listening socket for each address that *address* stands for; OSError where there is none.
+
+    As asyncio does, it leaves out addresses of a family that this machine has no sockets for (IPv6 switched off).
+    """
     host, _, port = address.rpartition(":")
     found = await asyncio.get_running_loop().getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     made: list[socket.socket] = []
+    unsupported: OSError | None = None
     try:
         for family, kind, protocol, _, name in dict.fromkeys(found):
-            one = socket.socket(family, kind, protocol)
+            try:
+                one = socket.socket(family, kind, protocol)
+            except OSError as error:
+                unsupported = error
+                continue
             made.append(one)
             one.settimeout(0)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -185,6 +209,8 @@ async def _bound(address: str) -> list[socket.socket]:
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             one.bind(name)
             one.listen(_BACKLOG)
+        if not made:
+            raise unsupported or OSError(errno.EADDRNOTAVAIL, "it stands for no address")
     except OSError:
         for one in made:
             one.close()

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from authgate.blocking import BlockingCall
 from authgate.certificates import BadFile, check_key, expiry_warning, read_authorities, read_leaf
@@ -28,6 +28,8 @@ READ_TIMEOUT_SECONDS = 3.0
 _UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
 
 _log = logging.getLogger(__name__)
+
+Stage: TypeAlias = Literal["soon", "expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +127,19 @@ class TlsFiles:
         return digest.digest()
 
     def warnings(self, state: TlsState) -> list[str]:
-        """Return what of *state* is about to expire."""
-        now = time.time()
-        found = [
-            expiry_warning(f"{self.setting}.certificate_file: the certificate", state.expires_at, now),
-            expiry_warning(f"{self.setting}.client_ca_file: a CA", state.authorities_expire_at, now),
-        ]
-        return [warning for warning in found if warning]
+        """Return what of *state* is about to expire, or has expired."""
+        return [*self.expiries(state, time.time()).values()]
+
+    def expiries(self, state: TlsState, now: float) -> dict[tuple[str, Stage], str]:
+        """Return what of *state* is about to expire at *now*, or has expired: a sentence by file and stage."""
+        found: dict[tuple[str, Stage], str] = {}
+        for name, what, expires_at in (
+            ("certificate_file", "the certificate", state.expires_at),
+            ("client_ca_file", "a CA", state.authorities_expire_at),
+        ):
+            if sentence := expiry_warning(f"{self.setting}.{name}: {what}", expires_at, now):
+                found[name, "soon" if expires_at > now else "expired"] = sentence
+        return found
 
     def _context(self, authorities: Authorities | None) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -169,15 +177,24 @@ class TlsFiles:
 class WatchedTls:
     """The state that new connections are made under: that of the files, or the last one that was sound."""
 
-    def __init__(self, files: TlsFiles, state: TlsState, clock: Callable[[], float] = time.time) -> None:
-        """*clock* tells when a client's certificate has expired."""
+    def __init__(
+        self,
+        files: TlsFiles,
+        state: TlsState,
+        *,
+        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """*timeout_seconds* bounds one reading of the files; *clock* tells what has expired, in Unix time."""
         self.current = state
         self.failure = ""
         self.failed_handshakes = 0
         self._files = files
+        self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._reading = BlockingCall(self._load_newer)
-        self._warned = bool(files.warnings(state))  # it was told at start
+        self._bug = ""
+        self._told = {*files.expiries(state, clock())}  # at start
 
     def holds(self, certificate: ClientCertificate) -> bool:
         """Say whether *certificate* still counts: it has not expired, and the client CAs are those that it met."""
@@ -188,16 +205,17 @@ class WatchedTls:
 
         By content and not by notification, which does not reach through bind mounts.
         """
-        failure, newer = "", None
+        failure, bug_told, newer = "", "", None
         try:
-            newer = await self._reading.result(READ_TIMEOUT_SECONDS)
+            newer = await self._reading.result(self._timeout_seconds)
         except TimeoutError:
-            failure = f"reading its files takes longer than {READ_TIMEOUT_SECONDS:.0f} s"
+            failure = f"reading its files takes longer than {self._timeout_seconds} s"
         except ConfigError as error:
             failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
         except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the watch nor the service
-            log_bug(bug)
+            bug_told = log_bug(bug, self._bug)
             failure = "internal error"
+        self._bug = bug_told
         if failure and failure != self.failure:
             _log.warning("the new certificate cannot be used, the old one stays: %s", failure)
         self.failure = failure
@@ -211,7 +229,7 @@ class WatchedTls:
     def _take_over(self, newer: TlsState) -> None:
         new_authorities = newer.authorities != self.current.authorities
         self.current = newer
-        self._warned = False
+        self._told.clear()
         _log.info(
             "%s has a new certificate: serial %s%s",
             self._files.setting,
@@ -220,10 +238,11 @@ class WatchedTls:
         )
 
     def _warn(self) -> None:
-        if not self._warned:
-            for warning in self._files.warnings(self.current):
-                self._warned = True
-                _log.warning("%s", warning)
+        expiries = self._files.expiries(self.current, self._clock())
+        for stage, sentence in expiries.items():
+            if stage not in self._told:
+                _log.warning("%s", sentence)
+        self._told.update(expiries)
 
 
 def _read_bounded(path: str) -> bytes:

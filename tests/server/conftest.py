@@ -24,9 +24,9 @@ ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run the tests of TLS on both event loops: each has a TLS of its own."""
+    """Run the tests that are marked so on both event loops: each has a TLS of its own."""
     loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return loops if item.path.stem == "test_tls" else {"asyncio": loops["asyncio"]}
+    return loops if item.get_closest_marker("both_event_loops") else {"asyncio": loops["asyncio"]}
 
 
 @pytest.fixture

@@ -6,14 +6,17 @@ import asyncio
 import os
 import socket
 import ssl
+import time
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from authgate.config.load import load
+from authgate.server.accepting import _Acceptor
 from authgate.server.listener import Limits, listening
+from authgate.server.tls import WatchedTls
 from authgate.wiring import App, build, verify
 from tests.server.conftest import ENVIRON
 from tests.support.certificates import SERVER_NAME, Authority, Pair
@@ -23,6 +26,8 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+pytestmark = pytest.mark.both_event_loops
 
 CA = Authority()
 CLIENT_CA = Authority("clients")
@@ -89,16 +94,30 @@ class Connection:
         self.writer.transport.abort()
 
 
+class Clock:
+    """The time of day, or the one that it is set to."""
+
+    now: float | None = None
+
+    def __call__(self) -> float:
+        return time.time() if self.now is None else self.now
+
+
 @asynccontextmanager
-async def serving(folder: Path, *, limits: Limits | None = None, **environ: str) -> AsyncIterator[Served]:
-    """Serve over TLS with the certificate in *folder*; with ca.crt in it, mutually."""
+async def serving(
+    folder: Path, *, limits: Limits | None = None, watch: dict[str, Any] | None = None, **environ: str
+) -> AsyncIterator[Served]:
+    """Serve over TLS with the certificate in *folder*; with ca.crt in it, mutually. *watch* is for `WatchedTls`."""
     settings = {
         "AUTHGATE_TRUSTED_PROXIES": "127.0.0.1",
         "AUTHGATE_TLS__CERTIFICATE_FILE": f"{folder}/tls.crt",
         "AUTHGATE_TLS__KEY_FILE": f"{folder}/tls.key",
         **({"AUTHGATE_TLS__CLIENT_CA_FILE": f"{folder}/ca.crt"} if (folder / "ca.crt").exists() else {}),
     }
-    app = build(verify(load(None, ENVIRON | settings | environ)))
+    verified = verify(load(None, ENVIRON | settings | environ))
+    app = build(verified)
+    if watch is not None:
+        app = replace(app, tls=WatchedTls(*verified.certificates["tls"], **watch))
     async with listening("127.0.0.1:0", app.auth, limits, app.auth.trusts, app.tls) as address:
         yield Served(app, int(address.rpartition(":")[2]), folder)
 
@@ -157,9 +176,15 @@ async def test_a_client_that_knows_another_ca_does_not_talk(folder: Path, caplog
         assert (await served.ask()).status == 200
 
 
-@pytest.mark.parametrize(
-    "sent", [request(), b"\x16\x03\x01\x00\x05canary", b"\x00" * 70_000, b"SSH-2.0-canary\r\n"], ids=str
-)
+NOT_TLS = {
+    "plain HTTP": request(),
+    "a broken record": b"\x16\x03\x01\x00\x05canary",
+    "zeros": b"\x00" * 70_000,
+    "SSH": b"SSH-2.0-canary\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NOT_TLS.values(), ids=NOT_TLS)
 async def test_what_is_not_tls_is_ended_and_told_once(
     folder: Path, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,7 +200,7 @@ async def test_what_is_not_tls_is_ended_and_told_once(
             assert b"HTTP" not in reply
         await eventually(lambda: served.tls.failed_handshakes == 3)
         assert (await served.ask()).status == 200
-    assert caplog.text.count("a TLS handshake failed") <= 1
+    assert caplog.text.count("a TLS handshake failed") == 1
     assert "canary" not in caplog.text
     if sent == request():
         assert "the peer speaks plain HTTP: write https:// into the proxy (peer 127.0.0.1)" in caplog.text
@@ -248,7 +273,10 @@ async def test_a_half_written_pair_keeps_the_old_one_and_is_told_once(
         old = await served.serial()
         (folder / "tls.crt").write_bytes(new.certificate)
         await eventually(lambda: served.tls.failure)
-        assert served.app.admin._metrics.exposition().count(b'authgate_tls_reload_failed{listener="auth"} 1.0') == 1
+        assert (
+            served.app.admin._metrics.exposition().count(b'authgate_tls_last_reload_successful{listener="auth"} 0.0')
+            == 1
+        )
         for _ in range(3):
             await served.tls.poll()
         assert await served.serial() == old
@@ -257,7 +285,7 @@ async def test_a_half_written_pair_keeps_the_old_one_and_is_told_once(
         await eventually(lambda: served.tls.current.serial == f"{new.serial:x}")
         assert await served.serial() == new.serial
         metrics = served.app.admin._metrics.exposition().decode()
-    assert 'authgate_tls_reload_failed{listener="auth"} 0.0' in metrics
+    assert 'authgate_tls_last_reload_successful{listener="auth"} 1.0' in metrics
     (line,) = [line for line in metrics.splitlines() if line.startswith("authgate_tls_certificate_expiry_timestamp_s")]
     assert float(line.split()[-1]) == served.tls.current.expires_at
 
@@ -285,9 +313,8 @@ async def test_an_unusable_certificate_changes_nothing(folder: Path, content: by
         assert await served.serial() == old
 
 
-async def test_a_file_that_hangs_holds_up_no_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("authgate.server.tls.READ_TIMEOUT_SECONDS", 0.2)
-    async with serving(folder) as served:
+async def test_a_file_that_hangs_holds_up_no_request(folder: Path) -> None:
+    async with serving(folder, watch={"timeout_seconds": 0.2}) as served:
         (folder / "tls.crt").unlink()
         os.mkfifo(folder / "tls.crt")  # opening it waits for a writer, for ever
         await served.tls.poll()
@@ -308,6 +335,101 @@ async def test_a_certificate_about_to_expire_is_told_at_start_and_at_a_change(
             await served.tls.poll()
     assert caplog.text.count("tls.certificate_file: the certificate expires on") == 1
     assert "in 5.0 days: renew it" in caplog.text
+
+
+async def test_each_stage_of_expiry_is_told_once_for_each_file(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    CA.server(days=(-1, 20)).write(folder)
+    (folder / "ca.crt").write_bytes(CLIENT_CA.pem)
+    clock = Clock()
+    async with serving(folder, watch={"clock": clock}) as served:
+        state = served.tls.current
+        for now, told in (
+            (state.expires_at - 8 * 86400, []),
+            (state.expires_at - 86400, ["tls.certificate_file: the certificate expires on"]),
+            (state.expires_at + 1, ["tls.certificate_file: the certificate expired on"]),
+            (state.authorities_expire_at - 86400, ["tls.client_ca_file: a CA expires on"]),
+            (state.authorities_expire_at + 1, ["tls.client_ca_file: a CA expired on"]),
+        ):
+            caplog.clear()
+            clock.now = now
+            for _ in range(3):
+                await served.tls.poll()
+            lines = [record.getMessage() for record in caplog.records]
+            assert [line[: len(start)] for line, start in zip(lines, told, strict=True)] == told
+
+
+async def test_a_bug_in_reading_is_told_once_until_it_is_another_and_changes_nothing(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(folder) as served:
+        load, bug = served.tls._files.load, ZeroDivisionError
+        old = await served.serial()
+
+        def broken() -> Any:
+            raise bug(TOKEN[1])
+
+        served.tls._files = Planted(served.tls._files, broken)
+        CA.server().write(folder)
+        for kind in (ZeroDivisionError, KeyError):
+            bug = kind
+            for _ in range(3):
+                await served.tls.poll()
+            assert caplog.text.count(f"internal error: {kind.__name__}") == 1
+        assert await served.serial() == old
+        served.tls._files = Planted(served.tls._files, load)
+        await served.tls.poll()
+        assert served.tls.failure == ""
+    assert TOKEN[1] not in caplog.text
+
+
+class Planted:
+    """The files of *files*, loaded by *load*."""
+
+    def __init__(self, files: Any, load: Callable[[], Any]) -> None:
+        self._files = files
+        self.load = load
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+
+async def test_a_bug_in_the_watch_ends_neither_the_watch_nor_the_listening(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("authgate.server.accepting.POLL_SECONDS", 0.05)
+    async with serving(folder) as served:
+        new, polls = CA.server(), 0
+        poll = served.tls.poll
+
+        async def broken() -> None:
+            nonlocal polls
+            polls += 1
+            raise ZeroDivisionError("canary")
+
+        served.tls.poll = broken
+        await eventually(lambda: polls >= 3)
+        assert caplog.text.count("internal error: ZeroDivisionError") == 1
+        assert (await served.ask()).status == 200
+        served.tls.poll = poll
+        new.write(folder)
+        await eventually(lambda: served.tls.current.serial == f"{new.serial:x}")
+
+
+async def test_a_bug_that_ends_the_accepting_ends_what_serves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(acceptor: _Acceptor) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(_Acceptor, "_watch", broken)
+    with pytest.raises(ExceptionGroup) as ended:
+        async with serving(folder):
+            await asyncio.sleep(20)
+    assert ended.group_contains(ZeroDivisionError)
+
+
+async def test_what_is_raised_while_serving_comes_out_as_it_is(folder: Path) -> None:
+    with pytest.raises(OSError, match="the other address is in use"):
+        async with serving(folder):
+            raise OSError("the other address is in use")
 
 
 # Mutual TLS
@@ -385,11 +507,12 @@ async def test_the_name_must_be_listed_or_the_address_counts(
 
 async def test_a_certificate_that_expires_counts_no_more_on_its_connection(mutual: Path) -> None:
     known = CA.context(CLIENT_CA.issue(), mutual)
-    async with serving(mutual) as served:
+    clock = Clock()
+    async with serving(mutual, watch={"clock": clock}) as served:
         connection, closed = await served.connect(known, FOREIGN), await served.connect(known, FOREIGN)
         assert (await connection.ask()).status == 200
         assert (await closed.ask()).status == 200
-        served.tls._clock = lambda: 5_000_000_000.0
+        clock.now = 5_000_000_000.0
         assert (await connection.ask()).reason == "untrusted_proxy", "judged at every request"
         assert await closed.is_closed()
 
@@ -444,15 +567,16 @@ async def test_a_resumed_session_lets_neither_a_withdrawn_nor_an_expired_certifi
 ) -> None:
     known = CA.context(CLIENT_CA.issue(), mutual)
     known.minimum_version = known.maximum_version = version
-    async with serving(mutual) as served:
+    clock = Clock()
+    async with serving(mutual, watch={"clock": clock}) as served:
         status, _, session = await asyncio.to_thread(resumed_ask, served.port, known)
         assert status == 200
         status, resumed, _ = await asyncio.to_thread(resumed_ask, served.port, known, session)
         assert status == 200
         assert resumed is (version is ssl.TLSVersion.TLSv1_2), "so that what follows means something"
-        clock, served.tls._clock = served.tls._clock, lambda: 5_000_000_000.0
+        clock.now = 5_000_000_000.0
         assert (await asyncio.to_thread(resumed_ask, served.port, known, session))[0] == 403
-        served.tls._clock = clock
+        clock.now = None
         (mutual / "ca.crt").write_bytes(Authority("the next").pem)
         await served.tls.poll()
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -462,24 +586,35 @@ async def test_a_resumed_session_lets_neither_a_withdrawn_nor_an_expired_certifi
 # Floods and the end
 
 
-async def test_silent_peers_take_their_share_of_handshakes_and_leave_the_others_theirs(mutual: Path) -> None:
-    limits = Limits(max_connections=40, max_untrusted_handshakes=8)
+async def test_a_flood_ends_its_own_oldest_handshakes_and_those_of_nobody_else(
+    mutual: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = Limits(max_connections=40, max_untrusted_handshakes=8, head_seconds=600)
     known = CA.context(CLIENT_CA.issue(), mutual)
     async with serving(mutual, limits=limits) as served:
-        silent = [await asyncio.open_connection("127.0.0.1", served.port, local_addr=(FOREIGN, 0)) for _ in range(60)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, local_addr=("127.0.0.3", 0))
+        flood = [await asyncio.open_connection("127.0.0.1", served.port, local_addr=(FOREIGN, 0)) for _ in range(60)]
+        endings = [asyncio.ensure_future(ending(one)) for one, _ in flood]
+        assert (await served.ask()).status == 200, "trusted by its address"
+        await writer.start_tls(known, server_hostname=SERVER_NAME)  # begun before the flood
+        early = Connection(reader, writer)
+        assert (await early.ask()).status == 200, "trusted by its certificate, elsewhere"
         for _ in range(3):
-            assert (await served.ask()).status == 200, "trusted by its address"
-            assert (await served.ask(known, "127.0.0.3")).status == 200, "trusted by its certificate, elsewhere"
-        ended = 0
-        for reader, writer in silent[:50]:
-            try:
-                ended += await asyncio.wait_for(reader.read(), 20) == b""
-            except ConnectionError:
-                ended += 1
-            writer.close()
-        assert ended == 50
-        for _, writer in silent[50:]:
-            writer.close()
+            assert (await served.ask(known, "127.0.0.3")).status == 200, "and while the flood lasts"
+        await asyncio.wait(endings[:53], timeout=20)
+        assert [one.done() for one in endings] == [True] * 53 + [False] * 7, "8 share: 7 and the one from 127.0.0.3"
+        assert served.tls.failed_handshakes == 53
+        early.close()
+        for _, one in flood:
+            one.close()
+        await asyncio.wait(endings, timeout=20)
+    assert caplog.text.count(f"broke off a TLS handshake: too many at once (peer {FOREIGN})") == 1
+    assert "127.0.0.3" not in caplog.text
+
+
+async def ending(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
 
 
 async def test_connections_beyond_the_bound_are_closed_and_the_others_served(folder: Path) -> None:
