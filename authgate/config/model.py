@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
@@ -93,6 +93,17 @@ def _origin(origin: str) -> str:
     return origin.lower()
 
 
+def _client_name(name: str) -> str:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return name
+    raise ValueError(
+        f"{name!r} is an address, which is not looked for in a certificate: write a DNS or URI name (SAN), or add the "
+        "address to trusted_proxies"
+    )
+
+
 def _not_a_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic wants ValueError
@@ -127,7 +138,9 @@ class TlsConfig(CertificateConfig):
     client_ca_file: NonEmpty | None = None
     """CA certificates in PEM, as `ca.crt`. A peer with a certificate that one of them signed is a trusted proxy
     whatever its address; one without is judged by trusted_proxies. A certificate of another CA ends the handshake."""
-    client_names: Annotated[list[NonEmpty], Field(min_length=1)] | None = Field(default=None, validate_default=True)
+    client_names: Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1)] | None = (
+        Field(default=None, validate_default=True)
+    )
     """Of a peer's certificate, one DNS or URI name (SAN) must be listed, or the peer is judged by its address. Left
     out: every certificate of client_ca_file will do."""
 
@@ -140,6 +153,7 @@ class TlsConfig(CertificateConfig):
 
 
 def _needs_a_port(tls: CertificateConfig | None, info: ValidationInfo) -> CertificateConfig | None:
+    # `listen` is validated before: it stands above `tls`.
     if tls is not None and str(info.data.get("listen", "")).startswith("unix:"):
         raise ValueError(
             "is not spoken over a unix socket, which never leaves the machine: remove it, or listen at a port"

@@ -88,6 +88,14 @@ def test_an_unknown_setting_within_it_is_refused(folder: Path) -> None:
     assert (found.setting, found.mend) == ("tls.certificate", "did you mean certificate_file?")
 
 
+@pytest.mark.parametrize("name", ["10.0.0.1", "::1", "[::1]"])
+def test_an_address_among_the_names_is_refused_for_it_never_matches(folder: Path, name: str) -> None:
+    names = ["traefik.internal", "spiffe://a/b", name]
+    (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=names))
+    assert found.setting == "tls.client_names[2]"
+    assert f"'{name}' is an address" in f"{found.what} {found.mend}"
+
+
 FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
     "no certificate file": ("tls.crt", lambda path: path.unlink(), "certificate_file", "No such file or directory"),
     "a folder": (
