@@ -62,15 +62,18 @@ async def accepting(address: str, server: BoundedServer, limits: Limits, tls: Wa
 
 
 class _Acceptor:
-    """Makes connections of *server*; the share of peers whose address is not trusted is divided among addresses."""
+    """Makes connections of *server*. Peers whose address is not trusted have a share of the handshakes in progress.
+
+    When it is full the oldest of them is broken off. A proxy trusted by certificate needs milliseconds,
+    so that a flood, from however many addresses, breaks off its own.
+    """
 
     def __init__(self, server: BoundedServer, limits: Limits, tls: WatchedTls) -> None:
         self._server = server
         self._limits = limits
         self._tls = tls
         self._untrusted_share = max(1, min(limits.max_untrusted_handshakes, limits.max_connections // 4))
-        self._untrusted: dict[str, dict[asyncio.Task[None], None]] = {}  # by address, the oldest first
-        self._untrusted_count = 0
+        self._untrusted: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._trusted_count = 0
 
     async def run(self, listening: list[socket.socket]) -> None:
@@ -110,9 +113,9 @@ class _Acceptor:
 
     def _admit(self, connection: socket.socket, address: str, tasks: asyncio.TaskGroup) -> None:
         trusted = self._server.trusts(Peer(address=address))
-        pending = self._trusted_count + self._untrusted_count
+        pending = self._trusted_count + len(self._untrusted)
         is_full = self._server.connection_count + pending >= self._limits.max_connections
-        if is_full or (not trusted and self._untrusted_count >= self._untrusted_share):
+        if is_full or (not trusted and len(self._untrusted) >= self._untrusted_share):
             if not self._untrusted:
                 connection.close()
                 self._tls.failed_handshakes += 1
@@ -123,32 +126,21 @@ class _Acceptor:
         if trusted:
             self._trusted_count += 1
         else:
-            self._untrusted.setdefault(address, {})[handshake] = None
-            self._untrusted_count += 1
-        handshake.add_done_callback(partial(self._settle, connection, address, trusted))
+            self._untrusted[handshake] = None
+        handshake.add_done_callback(partial(self._settle, connection, trusted))
 
     def _evict(self) -> None:
-        """Break off the oldest handshake of the address that has the most: a flood hurts its own sender first."""
-        address, handshakes = max(self._untrusted.items(), key=lambda item: len(item[1]))
-        handshake = next(iter(handshakes))
-        self._forget(address, handshake)
+        handshake = next(iter(self._untrusted))
+        del self._untrusted[handshake]
         handshake.cancel()
         self._tls.failed_handshakes += 1
-        self._server.warn("broke off a TLS handshake: too many at once", address)
+        self._server.warn("broke off TLS handshakes, the oldest first: too many at once", "several")
 
-    def _forget(self, address: str, handshake: asyncio.Task[None]) -> None:
-        handshakes = self._untrusted.get(address, {})
-        if handshake in handshakes:
-            del handshakes[handshake]
-            self._untrusted_count -= 1
-            if not handshakes:
-                del self._untrusted[address]
-
-    def _settle(self, connection: socket.socket, address: str, trusted: bool, handshake: asyncio.Task[None]) -> None:  # noqa: FBT001 - bound by `partial`
+    def _settle(self, connection: socket.socket, trusted: bool, handshake: asyncio.Task[None]) -> None:  # noqa: FBT001 - bound by `partial`
         if trusted:
             self._trusted_count -= 1
         else:
-            self._forget(address, handshake)
+            self._untrusted.pop(handshake, None)
         if handshake.cancelled():
             connection.close()  # nobody else does if it was broken off before its first step
 
@@ -165,7 +157,7 @@ class _Acceptor:
             )
         except ConnectionResetError:  # somebody looked whether the port is open: not worth a line
             self._tls.failed_handshakes += 1
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:  # the latter: a name in the certificate that is no text
             self._tls.failed_handshakes += 1
             self._server.warn(f"a TLS handshake failed: {_meaning(error)}", address)
         except Exception as bug:  # noqa: BLE001 - a bug with one connection does not end the listening
@@ -175,7 +167,7 @@ class _Acceptor:
         connection.close()
 
 
-def _meaning(error: OSError) -> str:
+def _meaning(error: OSError | UnicodeDecodeError) -> str:
     """Return what *error* means, in words that hold nothing of what the peer sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate is refused: {error.verify_message}"

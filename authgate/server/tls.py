@@ -70,7 +70,7 @@ class TlsState:
             names=frozenset(
                 name.lower() if kind == "DNS" else name
                 for kind, name in names
-                if (kind, ":" in name) in {("DNS", False), ("URI", True)}
+                if name.isascii() and (kind, ":" in name) in {("DNS", False), ("URI", True)}  # a Kelvin sign is no "k"
             ),
             expires_at=ssl.cert_time_to_seconds(str(peercert["notAfter"])),
             authorities=self.authorities,
