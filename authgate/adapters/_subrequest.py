@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -87,19 +88,32 @@ def required(headers: Headers, name: str, mend: str) -> str:
 def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
     """Refuse header names that something behind may take for one of *guarded* (lower-case names).
 
-    WSGI and CGI servers read X_User_Id as X-User-Id (H2); `Connection: x-user-id` has the next hop delete it (H4).
+    WSGI and CGI servers read X_User_Id as X-User-Id, some of them X~User~Id too (H2); `Connection: x-user-id` has the
+    next hop delete it (H4).
     """
-    for name in headers:
-        if "_" in name and name.lower().replace("_", "-") in guarded:
-            raise Unreadable(
-                Reason.UNREADABLE_REQUEST,
-                f"the header {name!a} looks like {name.lower().replace('_', '-')}",
-                mend="have the proxy drop header names with underscores",
-            )
+    # Of letters and digits with one "-" between them a name looks like itself only, as nearly all do: one look at all
+    # of them takes half the time of a look at each (2 µs for 18 names).
+    names = "-".join(headers)
+    if "--" in names or names[-1:] == "-" or not (names.isascii() and names.replace("-", "").isalnum()):
+        for name in headers:
+            if name.lower() not in guarded and _folded(name) in guarded:
+                raise Unreadable(
+                    Reason.UNREADABLE_REQUEST,
+                    f"the header {name!a} looks like {_folded(name)}",
+                    mend='have the proxy drop header names with other characters than letters, digits and "-"',
+                )
     for value in headers.getall("Connection", ()):
-        named = {token.strip().lower().replace("_", "-") for token in value.split(",")} & guarded
+        named = {_folded(token) for token in value.split(",")} & guarded
         if named:
             raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header Connection names {', '.join(sorted(named))}")
+
+
+_MARK = re.compile(r"[^a-z0-9]")
+
+
+def _folded(name: str) -> str:
+    """Return *name* as the most lenient reader takes it: in lower case, "-" for each mark, none at the end."""
+    return _MARK.sub("-", name.strip().lower()).rstrip("-")
 
 
 def guarded_names(read: Sequence[str], emitted: Sequence[str]) -> frozenset[str]:

@@ -72,14 +72,19 @@ ALIASES = [
     (proxy, alias)
     for proxy, adapter in ADAPTERS.items()
     for name in (*adapter.reads, *EMITTED)
-    for alias in (name.replace("-", "_"), name.replace("-", "_", 1), name.lower().replace("-", "_"))
+    for alias in (
+        name.replace("-", "_"),
+        name.replace("-", "_", 1),
+        name.lower().replace("-", "_"),
+        name.replace("-", "~"),
+        name.replace("-", ".", 1),
+        f"{name}-",
+    )
 ]
 
 
 @pytest.mark.parametrize(("proxy", "alias"), ALIASES)
-async def test_H2_an_underscore_alias_of_a_trusted_or_emitted_header_is_refused(
-    served: Served, proxy: str, alias: str
-) -> None:
+async def test_H2_an_alias_of_a_trusted_or_emitted_header_is_refused(served: Served, proxy: str, alias: str) -> None:
     """CVE-2025-64484 (oauth2-proxy), CVE-2026-39858 and -54763 (Traefik), CVE-2026-52845 (Caddy): X_User_Id."""
     answer = await served.ask(proxy, (alias, "admin"), bearer_line(fresh()))
     assert (answer.status, answer.reason) == (UNREADABLE[proxy], "unreadable_request")
@@ -125,7 +130,17 @@ def test_H3_no_other_header_influences_what_is_read_or_decided(proxy: str, name:
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize(
     "connection",
-    ["X-User-Id", "x-user-id", "X-USER-ID", "close, x-user-id", "close,X-User-Id ,te", "x_user_id", "authorization"],
+    [
+        "X-User-Id",
+        "x-user-id",
+        "X-USER-ID",
+        "close, x-user-id",
+        "close,X-User-Id ,te",
+        "x_user_id",
+        "x~user|id",
+        "x-user-id-",
+        "authorization",
+    ],
 )
 async def test_H4_a_connection_header_that_names_an_identity_header_is_refused(
     served: Served, proxy: str, connection: str

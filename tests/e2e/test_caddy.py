@@ -135,10 +135,10 @@ def test_every_shipped_route_takes_out_the_clients_identity_before_it_asks_authg
     assert routes["else"] == []
     for path in ("/api/*", "/api/v1/auth/*"):
         before, _, after = ",".join(routes[path]).partition(",AuthGate,")
-        assert IDENTITY | {"*_*", "Connection"} <= set(before.split(","))
+        assert IDENTITY | {"*_*", "*~*", "*-", "Connection"} <= set(before.split(","))
         assert after == {"/api/*": "upstream", "/api/v1/auth/*": "Authorization,Cookie,upstream"}[path]
     *before_upstream, upstream = routes["/healthz"]
-    assert IDENTITY | {"*_*", "Connection"} <= set(before_upstream)
+    assert IDENTITY | {"*_*", "*~*", "*-", "Connection"} <= set(before_upstream)
     assert upstream == "upstream"
 
 
@@ -299,3 +299,10 @@ def test_a_body_stays_with_the_upstream(caddy_stack: Stack) -> None:
 def test_caddy_matches_a_path_in_any_case_so_a_protected_one_stays_protected(caddy_stack: Stack) -> None:
     for path in ("/API/echo", "/%61pi/echo", "//api/echo", "/Api/v1/AUTH/me"):
         assert caddy_stack.ask(path).status == 401
+
+
+@pytest.mark.parametrize("path", ["/api/x/../../healthz", "/api/x%23", "/api/x;y"])
+def test_an_ambiguous_path_is_told_so(caddy_stack: Stack, path: str) -> None:
+    answer = caddy_stack.ask(path)
+    assert (answer.status, answer.header("Content-Type")) == (400, "application/problem+json")
+    assert answer.json == {"type": "about:blank", "title": "Bad Request", "status": 400, "reason": "ambiguous_path"}

