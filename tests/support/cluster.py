@@ -69,6 +69,12 @@ class Cluster:
             raise Refused(f"{document['kind']} {document['metadata']['name']} already exists")
         self.apply([document])
 
+    def replace(self, document: Document) -> None:
+        """Put a document in the place of one that is there."""
+        if not self._path(identity(document)).exists():
+            raise Refused(f"{document['kind']} {document['metadata']['name']} not found")
+        self.apply([document])
+
     def apply(self, documents: Sequence[Document]) -> None:
         """Add documents or replace them, all or none."""
         if faults := schema_faults(documents, kubernetes_validate.latest_version()):
@@ -144,6 +150,9 @@ def kubectl_line(cluster: Cluster, arguments: Sequence[str]) -> None:
             cluster.apply(loaded(real("kustomize", directory)))
         case ["apply", "-f", "-"]:
             cluster.apply(loaded(sys.stdin.read()))
+        case ["replace", "-f", "-"]:
+            (document,) = loaded(sys.stdin.read())
+            cluster.replace(document)
         case ["apply", "-f", file]:
             cluster.apply(loaded(Path(file).read_text()))
         case ["-n", _, "create", "secret", "generic", *rest] if tuple(rest[-3:]) == DRY_RUN:
