@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authgate.core.errors import AuthGateError, quoted
 
@@ -47,7 +48,7 @@ class Authorities:
 
 
 def read_leaf(pem: bytes, now: float) -> Leaf:
-    """Return the first certificate of *pem*; raise `BadFile` if there is none, or it is not valid at *now*."""
+    """Return the first certificate of *pem*; raise `BadFile` if there is none, or no server may show it at *now*."""
     leaf = _certificates(pem)[0]
     try:
         found = Leaf(
@@ -62,6 +63,9 @@ def read_leaf(pem: bytes, now: float) -> Leaf:
     if leaf.not_valid_before_utc.timestamp() > now:
         day = _day(leaf.not_valid_before_utc.timestamp())
         raise BadFile(f"the certificate is not valid before {day}", "check the clocks of both machines, or wait")
+    if not _is_for_servers(leaf):
+        mend = "is it the proxy's? Write AuthGate's own, or make one with extendedKeyUsage=serverAuth"
+        raise BadFile("the certificate is for clients only, and every proxy would refuse it", mend)
     return found
 
 
@@ -118,6 +122,17 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):
         return False
+
+
+def _is_for_servers(certificate: x509.Certificate) -> bool:
+    """RFC 5280 §4.2.1.12: without the extension it is for everything."""
+    try:
+        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return ExtendedKeyUsageOID.SERVER_AUTH in uses or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in uses
 
 
 def _day(timestamp: float) -> str:

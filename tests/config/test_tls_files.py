@@ -131,6 +131,12 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
         "certificate_file",
         "the certificate expired on",
     ),
+    "for clients only": (
+        "tls",
+        lambda path: CA.issue(uses=("client",)).write(path.parent),
+        "certificate_file",
+        "is for clients only",
+    ),
     "not yet valid": (
         "tls",
         lambda path: CA.server(days=(1, 3)).write(path.parent),
