@@ -30,7 +30,7 @@ class BlockingCall(Generic[T]):
         After a TimeoutError the next call waits for the same thread again.
         """
         if self._running is None:
-            self._running = _in_daemon_thread(self._call)
+            self._running = in_daemon_thread(self._call)
         running = self._running
         await asyncio.wait({running}, timeout=timeout_seconds)
         if not running.done():
@@ -39,7 +39,7 @@ class BlockingCall(Generic[T]):
         return running.result()
 
 
-def _in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
+def in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
     """Return what *call* gives, run in a thread that never keeps the process from ending (an executor's does)."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from authgate.server.tls import WatchedTls
     from authgate.tokens import ProofMemo
+    from authgate.wiring import App
 
 # Seconds: a warm decision takes tens of microseconds, a first verification up to a millisecond.
 _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0)
@@ -51,6 +52,11 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._registry.register(_Gauges(proofs))
         self._registry.register(_Certificates({name: one for name, one in (tls or {}).items() if one is not None}))
+
+    def watch(self, app: App) -> None:
+        """Tell of *app*'s configuration and keys, too."""
+        self._registry.register(_Keys(app))
+        self._registry.register(_Reloads(app))
 
     def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
         """Count one decision that took *seconds*."""
@@ -106,3 +112,75 @@ class _Certificates:
             successful.add_metric((listener,), float(not tls.failure))
             handshakes.add_metric((listener,), tls.failed_handshakes)
         yield from (expiry, successful, handshakes)
+
+
+class _Reloads:
+    """How the configuration came to be the one in use."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        reloads = self._app.reloads
+        yield GaugeMetricFamily(
+            "authgate_config_last_reload_successful",
+            "0 while the newest configuration cannot be used, and the old one stays; else 1.",
+            float(not reloads.failure),
+        )
+        yield GaugeMetricFamily(
+            "authgate_config_loaded_timestamp_seconds", "When the configuration in use was taken over.", reloads.at
+        )
+        outcomes = CounterMetricFamily("authgate_config_reloads", "Reloads, by outcome.", labels=("outcome",))
+        for outcome, count in reloads.outcomes.items():
+            outcomes.add_metric((outcome,), count)
+        yield outcomes
+
+
+class _Keys:
+    """What is to be known of each issuer's keys. Key ids come from the sets of configured issuers: 64 each at most."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        issuer = ("issuer",)
+        in_use = GaugeMetricFamily("authgate_keys", "Keys that verify.", labels=issuer)
+        skipped = GaugeMetricFamily("authgate_keys_skipped", "Keys of the set that are left out.", labels=issuer)
+        successful = GaugeMetricFamily(
+            "authgate_keys_last_load_successful", "0 while keys cannot be had, and the old ones stay.", labels=issuer
+        )
+        succeeded_at = GaugeMetricFamily(
+            "authgate_keys_last_success_timestamp_seconds", "When keys were last had.", labels=issuer
+        )
+        due_at = GaugeMetricFamily(
+            "authgate_keys_next_refresh_timestamp_seconds", "When they are to be loaded next.", labels=issuer
+        )
+        loads = CounterMetricFamily("authgate_keys_loads", "Loads, by outcome.", labels=("issuer", "outcome"))
+        unknown = CounterMetricFamily(
+            "authgate_unknown_key_ids", "Tokens that named a key that is not in the set.", labels=issuer
+        )
+        departed = CounterMetricFamily(
+            "authgate_departed_key_ids", "Of them, those that named a key that had left the set.", labels=issuer
+        )
+        proofs = CounterMetricFamily(
+            "authgate_key_proofs", "Tokens that a key has verified.", labels=("issuer", "key_id", "algorithm")
+        )
+        for name, keys in self._app.live.keys.items():
+            in_use.add_metric((name,), len(keys.keys.keys))
+            skipped.add_metric((name,), len(keys.keys.skipped))
+            successful.add_metric((name,), float(not keys.failure))
+            due_at.add_metric((name,), keys.unix() + keys.seconds_until_due())
+            unknown.add_metric((name,), keys.unknown_key_ids)
+            departed.add_metric((name,), keys.departed_key_ids)
+            if (age := keys.age_seconds()) is not None:
+                succeeded_at.add_metric((name,), keys.unix() - age)
+            for outcome, count in keys.loads.items():
+                loads.add_metric((name, outcome), count)
+            counted: dict[tuple[str, str, str], int] = {}  # keys without an id are counted together
+            for key in keys.keys.keys:
+                labels = (name, key.key_id or "", key.algorithm)
+                count, _ = self._app.proofs.made_with(name, key.thumbprint)
+                counted[labels] = counted.get(labels, 0) + count
+            for labels, count in counted.items():
+                proofs.add_metric(labels, count)
+        yield from (in_use, skipped, successful, succeeded_at, due_at, loads, unknown, departed, proofs)

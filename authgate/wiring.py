@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
-from authgate.config.model import SECRET_SETTINGS, TlsConfig
+from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS, TlsConfig
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.errors import ConfigError, Problem
 from authgate.core.outputs import Output
 from authgate.core.snapshot import Issuer, Policy, Snapshot
+from authgate.files import MEND_UNREADABLE, POLL_SECONDS, why_unreadable
 from authgate.gate import Gate
-from authgate.keysources import KEY_FILES, FileSource, SecretSource
+from authgate.keysources.fetch import Route
+from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
+from authgate.keysources.remote import DiscoverySource, JwksUrlSource
+from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Recorder
-from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
+from authgate.server.reload import ReloadState
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from authgate.config.load import Loaded, ReadIssuer
-    from authgate.config.model import CertificateConfig, Config
+    from authgate.config.model import CertificateConfig, Config, IssuerConfig
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
-    from authgate.server.tls import TlsState
+    from authgate.server.tls import Peer, TlsState
 
 # Which token formats a preset reads.
 _PRESETS = {"jwt": ("jwt",)}
@@ -38,33 +46,70 @@ _PRESETS = {"jwt": ("jwt",)}
 class Verified:
     """A sound configuration: its *snapshot*, the *sources* of each issuer's keys, and what to say at start.
 
-    *certificates* are those of the groups `tls` and `admin.tls`.
+    *key_settings* differ between two configurations where an issuer's keys must be got anew. *certificates* are those
+    of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is none, *digest* the
+    SHA-256 of what it held, None where it cannot be read twice.
     """
 
     config: Config
     snapshot: Snapshot
-    proofs: ProofMemo
     sources: dict[str, KeySource] = field(repr=False)
+    timings: dict[str, Timing]
+    key_settings: dict[str, object] = field(repr=False)
     fingerprints: dict[str, str]
     certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
     announcements: tuple[str, ...]
     warnings: tuple[str, ...]
+    path: str | None
+    digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
-    """Everything that serves."""
+class Live:
+    """What a reload replaces, whole: everything that is made from the configuration and decides."""
 
-    config: Config
+    verified: Verified = field(repr=False)
     gate: Gate
     auth: AuthEndpoint
-    admin: AdminEndpoint
+    keys: dict[str, WatchedKeys]
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.verified.config
+
+    def take_over(self) -> None:
+        """Decide from now on with what the issuers' keys come to be."""
+        for name, keys in self.keys.items():
+            keys.use = partial(self.gate.use, name)
+            self.gate.use(name, keys.keys)
+
+
+@dataclass(slots=True, kw_only=True)
+class App:
+    """Everything that serves. *live* is the one reference that a reload swaps; the rest stays."""
+
+    live: Live
+    proofs: ProofMemo
+    metrics: Metrics
     tls: WatchedTls | None
     admin_tls: WatchedTls | None
+    reloads: ReloadState
+
+    async def answer(self, subrequest: web.BaseRequest) -> web.Response:
+        """Return the reply to *subrequest* of the configuration of the moment."""
+        return await self.live.auth(subrequest)
+
+    def trusts(self, peer: Peer) -> bool:
+        """Say whether *peer* is a trusted proxy."""
+        return self.live.auth.trusts(peer)
 
 
 def verify(loaded: Loaded) -> Verified:
-    """Return what *loaded* makes, keys read and linted; raise `ConfigError` with every problem of all of it."""
+    """Return what *loaded* makes, local keys read and linted; raise `ConfigError` with every problem of all of it.
+
+    Keys by URL are not fetched: an issuer that is down keeps nothing from starting.
+    """
     problems = list(loaded.problems)
     sources: dict[str, KeySource] = {}
     issuers: list[Issuer] = []
@@ -72,7 +117,7 @@ def verify(loaded: Loaded) -> Verified:
         source = _source(entry)
         if source is None:
             continue  # what is missing was reported by config.load
-        keys = _load(source, entry, problems)
+        keys = _read(source, entry, problems) if isinstance(source, (FileSource, SecretSource)) else NO_KEYS
         if keys is not None:
             sources[entry.config.name] = source
             issuers.append(_issuer(entry, keys, loaded.issuers))
@@ -84,7 +129,6 @@ def verify(loaded: Loaded) -> Verified:
     if problems or loaded.config is None:
         raise ConfigError(problems)
     config = loaded.config
-    proofs = ProofMemo()
     snapshot = Snapshot(
         issuers=tuple(issuers),
         policies=(Policy(name="default"),),
@@ -97,13 +141,14 @@ def verify(loaded: Loaded) -> Verified:
         if config.csrf.mode == "enforce"
         else None,
         leeway_seconds=config.leeway_seconds,
-        proofs=proofs,
+        proofs=ProofMemo(),
     )
     return Verified(
         config=config,
         snapshot=snapshot,
-        proofs=proofs,
         sources=sources,
+        timings={entry.config.name: _timing(entry.config) for entry in loaded.issuers},
+        key_settings={entry.config.name: _key_settings(entry) for entry in loaded.issuers},
         fingerprints=_fingerprints(issuers),
         certificates=certificates,
         announcements=(
@@ -116,18 +161,33 @@ def verify(loaded: Loaded) -> Verified:
             *_endless_tokens(issuers),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
+        path=loaded.path,
+        digest=loaded.digest,
     )
 
 
 def build(verified: Verified) -> App:
     """Return AuthGate, ready to be served."""
-    config = verified.config
     tls, admin_tls = (
         WatchedTls(*verified.certificates[setting]) if setting in verified.certificates else None
         for setting in ("tls", "admin.tls")
     )
-    metrics = Metrics(verified.proofs, {"auth": tls, "admin": admin_tls})
-    gate = Gate(verified.snapshot, Answers(verified.sources))
+    proofs = ProofMemo()
+    metrics = Metrics(proofs, {"auth": tls, "admin": admin_tls})
+    live = make_live(verified, proofs, metrics)
+    live.take_over()
+    app = App(
+        live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=ReloadState(at=time.time())
+    )
+    metrics.watch(app)
+    return app
+
+
+def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live | None = None) -> Live:
+    """Return what decides by *verified*. Keys of *old* that are got in the same way are kept, with their history."""
+    config = verified.config
+    keys = watched_keys(verified, old)
+    gate = Gate(replace(verified.snapshot, proofs=proofs), Answers(keys))
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
@@ -137,7 +197,17 @@ def build(verified: Verified) -> App:
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return App(config=config, gate=gate, auth=auth, admin=AdminEndpoint(gate, metrics), tls=tls, admin_tls=admin_tls)
+    return Live(verified=verified, gate=gate, auth=auth, keys=keys)
+
+
+def watched_keys(verified: Verified, old: Live | None = None) -> dict[str, WatchedKeys]:
+    """Return the keys of every issuer by its name; those of *old* where they are got in the same way."""
+    return {
+        issuer.name: old.keys[issuer.name]
+        if old is not None and old.verified.key_settings.get(issuer.name) == verified.key_settings[issuer.name]
+        else WatchedKeys(issuer.name, verified.sources[issuer.name], verified.timings[issuer.name], issuer.keys)
+        for issuer in verified.snapshot.issuers
+    }
 
 
 def _load_certificate(
@@ -183,26 +253,52 @@ def _allowed(entry: ReadIssuer) -> frozenset[str]:
 
 
 def _source(entry: ReadIssuer) -> KeySource | None:
+    config, allowed = entry.config, _allowed(entry)
     for setting, parse in KEY_FILES.items():
-        if path := getattr(entry.config, setting):
-            return FileSource(path=Path(path), parse=parse, allowed=_allowed(entry))
-    return SecretSource(secret=entry.secret, allowed=_allowed(entry)) if entry.secret is not None else None
+        if path := getattr(config, setting):
+            return FileSource(Path(path), parse, allowed)
+    proxy = config.outbound_proxy
+    route = Route(
+        allow_http=config.allow_http,
+        ca_file=config.ca_file,
+        outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
+    )
+    if config.jwks_url is not None:
+        return JwksUrlSource(config.jwks_url, route, allowed)
+    if config.discovery and config.issuer is not None:
+        return DiscoverySource(config.issuer, route, allowed)
+    return SecretSource(entry.secret, allowed, _key_setting(entry)) if entry.secret is not None else None
 
 
-def _load(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
+def _timing(config: IssuerConfig) -> Timing:
+    if config.by_url:
+        return Timing(
+            refresh_seconds=config.refresh_seconds,
+            cooldown_seconds=config.cooldown_seconds,
+            max_stale_seconds=config.max_stale_seconds,
+        )
+    return Timing(refresh_seconds=POLL_SECONDS, cooldown_seconds=config.cooldown_seconds)
+
+
+def _key_settings(entry: ReadIssuer) -> object:
+    """Return what keys depend on: where they come from, how and when, and for which algorithms."""
+    config = entry.config
+    names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
+    return [getattr(config, name) for name in sorted(names)], entry.secret, _timing(config)
+
+
+def _read(source: FileSource | SecretSource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
     setting = _key_setting(entry)
     try:
-        return source.load()
+        return source.read()
     except jwk.BadKey as error:
         mend = "replace the key"
         if entry.config.key_settings[0] in SECRET_SETTINGS:
             mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
         problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
-        path = getattr(entry.config, entry.config.key_settings[0])
-        what = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
-        problems.append(Problem(setting=setting, what=what, mend=mend))
+        what = f"cannot read {source.where}: {why_unreadable(error)}"
+        problems.append(Problem(setting=setting, what=what, mend=MEND_UNREADABLE))
     return None
 
 
@@ -239,10 +335,12 @@ def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) 
 
 def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     """Say in one sentence what *issuer* accepts and what not."""
-    names = "/".join(sorted({key.algorithm for key in issuer.keys.keys}))
+    names = "/".join(sorted({key.algorithm for key in issuer.keys.keys} or {*(entry.config.algorithms or ["signed"])}))
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
-    if entry.config.key_settings[0] in SECRET_SETTINGS:
+    if entry.config.by_url:
+        under = f"keys of {entry.config.jwks_url or 'the jwks_uri that its metadata names'}"
+    elif entry.config.key_settings[0] in SECRET_SETTINGS:
         under = str(issuer.keys.keys[0])
     else:
         kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,9 +23,12 @@ from authgate.core.request import make_request, split_absolute_url
 from authgate.gate import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authgate.config.model import Config
     from authgate.core.decision import Decision
     from authgate.core.request import Request
+    from authgate.wiring import Verified
 
 MAX_INPUT_BYTES = 1024 * 1024
 
@@ -53,13 +57,27 @@ def command(config_path: str | None, request_file: Any, at: float | None, *, as_
         decision: Decision = deny_unreadable(unreadable)
     else:
         clock = time.time if at is None else lambda: at
-        decision = asyncio.run(_decide(Gate(verified.snapshot, Answers(verified.sources), clock), request))
+        decision = asyncio.run(_decide(verified, clock, request))
     click.echo(json.dumps(_as_json(decision), indent=2) if as_json else _as_text(decision))
     sys.exit(0 if isinstance(decision, Allow) else 1)
 
 
-async def _decide(gate: Gate, request: Request) -> Decision:
-    return await gate.decide(request)
+async def _decide(verified: Verified, clock: Callable[[], float], request: Request) -> Decision:
+    from authgate.wiring import watched_keys  # noqa: PLC0415 - as for the other commands
+
+    issuers = watched_keys(verified)
+    gate = Gate(verified.snapshot, Answers(issuers), clock)
+    async with asyncio.TaskGroup() as tasks:
+        watching = []
+        for name, keys in issuers.items():
+            keys.use = partial(gate.use, name)
+            watching.append(tasks.create_task(keys.watch()))
+            if not keys.keys.keys:  # they come by URL, and here nobody waits for the answer
+                await keys.first_attempt.wait()
+        decision = await gate.decide(request)
+        for task in watching:
+            task.cancel()
+    return decision
 
 
 def _description(raw: bytes, *, is_token: bool) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import uvloop
 
 from authgate import __version__
 from authgate.cli._configuration import config_option, exit_with_problems, verified_or_exit
+from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.log import logging_to
+from authgate.server.reload import Reloader
 from authgate.server.run import serve
-from authgate.wiring import Verified, build
+from authgate.wiring import Verified, build, make_live, verify
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +23,10 @@ _log = logging.getLogger(__name__)
 @click.command("serve")
 @config_option
 def command(config_path: str | None) -> None:
-    """Answer nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy until SIGTERM or Ctrl-C."""
+    """Answer nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy until SIGTERM or Ctrl-C.
+
+    SIGHUP, or a change of the file, reloads the configuration.
+    """
     verified = verified_or_exit(config_path)
     try:
         with logging_to(log_format=verified.config.log.format) as log_is_stuck:
@@ -30,12 +35,18 @@ def command(config_path: str | None) -> None:
                 _log.info("%s", announcement)
             for warning in verified.warnings:
                 _log.warning("%s", warning)
-            uvloop.run(_serve(verified))
+            uvloop.run(_serve(verified, config_path))
     except ConfigError as error:
         exit_with_problems(error)
     if log_is_stuck():
         os._exit(0)  # everything else has ended; Python's own end would wait for the writer
 
 
-async def _serve(verified: Verified) -> None:
-    await serve(build(verified))
+async def _serve(verified: Verified, config_path: str | None) -> None:
+    app = build(verified)
+    reloader = Reloader(
+        app,
+        verify=lambda: verify(load(config_path)),
+        make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+    )
+    await serve(app, reloader)

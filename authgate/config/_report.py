@@ -19,10 +19,7 @@ Raw: TypeAlias = dict[str, Any]
 # Settings that the design has and this version has not: somebody copied them from a newer page.
 _LATER = {
     "policies": "policies come with a later version; this one requires a signed-in user everywhere",
-    "jwks_url": "keys by URL come with a later version; give jwks_file a copy of the key set",
-    "discovery": "keys by URL come with a later version; give jwks_file a copy of the key set",
     "sessions": "session stores come with a later version",
-    "ready_when": "this version is ready when at least one issuer can verify",
     "url": "preset better-auth comes with a later version",
 }
 

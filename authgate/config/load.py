@@ -6,7 +6,9 @@ The only file that reads the environment. It does not use pydantic-settings: doc
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,9 @@ from authgate.config.model import (
     IssuerConfig,
     TlsConfig,
 )
-from authgate.core.errors import Problem
+from authgate.core.errors import Problem, quoted
+from authgate.core.urls import url_fault
+from authgate.files import MEND_UNREADABLE, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +51,8 @@ class Loaded:
     """What was read. With *problems* it must not be used; they are reported together with those of the keys.
 
     *certificates* are the groups `tls` and `admin.tls`, as far as they are sound by themselves; *warnings* are for the
-    start-up log; *origin* says where the configuration came from.
+    start-up log; *origin* says where the configuration came from, *path* which file it is, if any, *digest*
+    the SHA-256 of its content, None where it cannot be read twice (a pipe).
     """
 
     config: Config | None
@@ -56,6 +61,8 @@ class Loaded:
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     origin: str
+    path: str | None = None
+    digest: bytes | None = None
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -63,7 +70,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     environ = os.environ if environ is None else environ
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
-    file = _read_yaml(path, problems) if path else {}
+    file, digest = _read_yaml(path, problems) if path else ({}, None)
     raw = _environment.defaults(environ, problems)
     _merge(raw, file or {})
     overlay, overlay_problems = _environment.overlay(environ)
@@ -103,29 +110,38 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         problems=tuple(problems),
         warnings=warnings,
         origin=origin,
+        path=path,
+        digest=digest,
     )
 
 
-def _read_yaml(path: str, problems: list[Problem]) -> Raw | None:
-    """Return the settings in the file at *path*, or None and a problem."""
+def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | None]:
+    """Return the settings in the file at *path*, None and a problem where there are none; and the content's digest."""
     try:
-        text = _read_bounded(path, MAX_FILE_BYTES).decode("utf-8")
+        with Path(path).open("rb") as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
+        text = content.decode("utf-8")
     except (OSError, ValueError) as error:
-        problems.append(_unreadable("configuration file", path, error))
-        return None
+        what = f"cannot read {path}: {why_unreadable(error)}"
+        problems.append(Problem(setting="configuration file", what=what, mend=MEND_UNREADABLE))
+        return None, None
+    digest = hashlib.sha256(content).digest() if is_regular else None
     try:
         document = _yaml.parse(text)
     except _yaml.BadYaml as error:
         problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=error.mend))
-        return None
+        return None, digest
     if document is None:
-        return {}
+        return {}, digest
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         problems.append(
             Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README")
         )
-        return None
-    return document
+        return None, digest
+    return document, digest
 
 
 def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
@@ -181,8 +197,9 @@ def _read_issuer(
             what += "; a shared secret and public keys in one set let anybody who has the public key sign"
         problems.append(Problem(setting=setting, what=what, mend="keep one, or make two issuers of it"))
     elif not sources:
-        mend = "add secret_file (or secret_env, secret), pem_file or jwks_file"
+        mend = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
         problems.append(Problem(setting=setting, what="has no key, so no token could be verified", mend=mend))
+    problems.extend(_url_problems(config, setting))
     if audiences_needed and config.audiences is None:
         mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
         problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
@@ -190,6 +207,32 @@ def _read_issuer(
     if len(sources) == 1 and sources[0] in SECRET_SETTINGS:
         secret = _read_secret(config, f"{setting}.{sources[0]}", environ, problems)
     return ReadIssuer(config=config, setting=setting, secret=secret)
+
+
+def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of an issuer whose keys are, or are not, fetched."""
+    for name in config.idle_settings:
+        what = "means nothing: only keys that come by jwks_url or discovery are fetched"
+        yield Problem(setting=f"{setting}.{name}", what=what, mend="remove it")
+    if not config.by_url:
+        return
+    if config.discovery and config.issuer is None:
+        mend = "set issuer to the exact `iss` of its tokens, from which the address of the metadata is made"
+        yield Problem(setting=f"{setting}.issuer", what="is missing, and discovery begins there", mend=mend)
+    name = "issuer" if config.discovery else "jwks_url"
+    url = getattr(config, name)
+    if url is not None and (fault := url_fault(url, allow_http=config.allow_http)):
+        yield Problem(setting=f"{setting}.{name}", what=f"{quoted(url, 200)} {fault}", mend="write https://host/path")
+    if config.discovery and "?" in (config.issuer or ""):  # RFC 8414 §2
+        yield Problem(setting=f"{setting}.issuer", what="has a query, which no issuer has", mend="remove it")
+    if config.cooldown_seconds > config.refresh_seconds:
+        what = f"is longer than refresh_seconds ({config.refresh_seconds:g})"
+        yield Problem(setting=f"{setting}.cooldown_seconds", what=what, mend="make it shorter, 10 is usual")
+    if config.max_stale_seconds < config.refresh_seconds:
+        what = (
+            f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would be given up between two fetches"
+        )
+        yield Problem(setting=f"{setting}.max_stale_seconds", what=what, mend="make it longer, 86400 is usual")
 
 
 def _read_secret(
@@ -233,17 +276,3 @@ def _issuer_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
             )
             problems.append(Problem(setting="issuers", what=text, mend=f"give each its own `{attribute}`"))
     return problems
-
-
-def _read_bounded(path: str, max_bytes: int) -> bytes:
-    with Path(path).open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"it is longer than {max_bytes} bytes")
-    return content
-
-
-def _unreadable(setting: str, path: str, error: Exception) -> Problem:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    mend = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
-    return Problem(setting=setting, what=f"cannot read {path}: {why}", mend=mend)

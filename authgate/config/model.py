@@ -114,9 +114,16 @@ def _yaml_off(value: object) -> object:
     return "off" if value is False else value  # YAML 1.1 reads a bare off as false
 
 
+def _proxy(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://(?:[^@/\s?#]+@)?[^@/\s?#]+/?", url.get_secret_value()):
+        raise ValueError("is not the URL of a proxy, as http://proxy:3128 or http://user:password@proxy:3128")
+    return url
+
+
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 Token: TypeAlias = Annotated[str, AfterValidator(_token)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
+Seconds: TypeAlias = Annotated[float, BeforeValidator(_not_a_boolean)]
 
 
 class _Model(BaseModel):
@@ -162,7 +169,7 @@ def _needs_a_port(tls: CertificateConfig | None, info: ValidationInfo) -> Certif
 
 
 class AdminConfig(_Model):
-    """The admin listener: /healthz, /readyz, /metrics. Never expose it to clients."""
+    """The admin listener: /healthz, /readyz, /keys, /metrics. Never expose it to clients."""
 
     listen: Listen = "127.0.0.1:4191"
     """Where probes and Prometheus reach AuthGate, as for `listen`."""
@@ -208,11 +215,16 @@ class LogConfig(_Model):
 
 # Where an issuer's keys may come from: the settings that name a source, of which each issuer has one.
 SECRET_SETTINGS = ("secret", "secret_file", "secret_env")
-KEY_SETTINGS = (*SECRET_SETTINGS, "pem_file", "jwks_file")
+URL_SETTINGS = ("jwks_url", "discovery")
+KEY_SETTINGS = (*SECRET_SETTINGS, "pem_file", "jwks_file", *URL_SETTINGS)
+# What means something only for keys that come by URL.
+_FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
 
 
 class IssuerConfig(_Model):
-    """Somebody whose tokens are accepted. Exactly one of secret, secret_file, secret_env, pem_file and jwks_file."""
+    """Somebody whose tokens are accepted. Exactly one of secret, secret_file, secret_env, pem_file, jwks_file, jwks_url
+    and discovery says where the keys are.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
     """A name of your choice, for logs and metrics: lower-case letters, digits, - and _."""
@@ -228,6 +240,23 @@ class IssuerConfig(_Model):
     """A file with public keys or certificates in PEM."""
     jwks_file: NonEmpty | None = None
     """A file with a JWK or a JWK Set of public keys."""
+    jwks_url: NonEmpty | None = None
+    """The https URL of a JWK Set of public keys. It is fetched when AuthGate starts and kept up to date: docs/keys.md."""
+    discovery: Annotated[bool, Field(strict=True)] = False
+    """true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, or RFC 8414)."""
+    allow_http: bool = False
+    """Whether the URLs may be plain http: then whoever is on the way can put keys of his own into the set."""
+    refresh_seconds: Seconds = Field(default=300, ge=1, le=86400)
+    """How often a key set is fetched by URL; sooner, but not within a minute, if its response says that it is fresh for
+    less. A key that the issuer took out verifies no more after this time."""
+    cooldown_seconds: Seconds = Field(default=10, ge=1, le=3600)
+    """How often, at most, tokens that name an unknown key make AuthGate load the keys at once."""
+    max_stale_seconds: Seconds = Field(default=86400, ge=1, le=2592000)
+    """How long the keys of the last good answer hold while their URL gives none. Then tokens are refused (503)."""
+    ca_file: NonEmpty | None = None
+    """CA certificates in PEM that sign the certificate of the URL, instead of the system's."""
+    outbound_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None
+    """The HTTP proxy to fetch through, as http://proxy:3128. It looks up the names: what it reaches is its affair."""
     issuer: NonEmpty | None = None
     """The exact `iss` of its tokens. Left out: any; at most one issuer may leave it out."""
     audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None
@@ -243,7 +272,17 @@ class IssuerConfig(_Model):
     @property
     def key_settings(self) -> tuple[str, ...]:
         """Those of KEY_SETTINGS that are set: one, if the issuer is sound."""
-        return tuple(name for name in KEY_SETTINGS if getattr(self, name) is not None)
+        return tuple(name for name in KEY_SETTINGS if getattr(self, name) not in {None, False})
+
+    @property
+    def by_url(self) -> bool:
+        """Whether the keys are fetched."""
+        return any(name in URL_SETTINGS for name in self.key_settings)
+
+    @property
+    def idle_settings(self) -> tuple[str, ...]:
+        """Those that are set and mean nothing: they are for keys by URL."""
+        return () if self.by_url else tuple(name for name in _FOR_URLS if name in self.model_fields_set)
 
 
 class Config(_Model):
@@ -260,6 +299,8 @@ class Config(_Model):
     """Addresses and subnets whose word is believed about a request: your proxies, nothing wider."""
     leeway_seconds: Annotated[float, BeforeValidator(_not_a_boolean), Field(ge=0, le=300)] = 30
     """How far the clocks may differ when a token's times are judged."""
+    ready_when: Literal["any", "all"] = "any"
+    """When /readyz says ready: as soon as any issuer can verify, or when all can."""
     issuers: list[IssuerConfig] = []
     """Whose tokens are accepted. None: taken from JWT_SECRET or BETTER_AUTH_SECRET."""
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(

@@ -132,13 +132,13 @@ class _Case:
         except Refused as refused:
             if refused.reason is not Reason.UNKNOWN_KEY:
                 raise
-            refreshed = yield RefreshKeys(issuer_name=issuer.name)
+            refreshed = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint == issuer.fingerprint:
                 raise
             issuer = refreshed
             self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too: a removed key is removed
             identity = token.verify(issuer)
-        self._snapshot.proofs.remember(credential.digest(), issuer, identity, len(credential.token))
+        self._snapshot.proofs.remember(credential.digest(), issuer, identity, size=len(credential.token), now=self._now)
         return identity
 
     def check_csrf(self, credential: Credential) -> None:

@@ -11,13 +11,16 @@ from authgate.core.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authgate.core.keys import Key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What a verified credential proves. Made only in tokens/, from a signature that held.
 
     Nothing in it depends on the clock, so it can be remembered; its times are judged on every request.
-    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload.
+    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload, *key*
+    what its signature held under.
     """
 
     issuer: str
@@ -39,6 +42,7 @@ class Identity:
     authenticated_at: float | None = None
     token_id: str | None = None
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    key: Key | None = field(default=None, repr=False, compare=False)
 
     def value(self, name: str) -> Any:  # noqa: ANN401 - a claim may be any JSON value
         """Return the field *name*, or the payload's member for "claims.<path>"; None where there is none."""
@@ -57,9 +61,9 @@ class Identity:
 
 
 # What `headers:` may name, besides claims.<path>.
-FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before"})
+FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before", "key"})
 
-_OF_ONE_TOKEN = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims"}
+_OF_ONE_TOKEN = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
 _OF_THE_PERSON = tuple(f.name for f in fields(Identity) if f.name not in _OF_ONE_TOKEN)
 
 

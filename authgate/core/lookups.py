@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshKeys:
-    """Are there newer keys for the issuer of this name? Asked when a token names a key that is not known.
+    """Are there newer keys for the issuer of this name? Asked when a token names *key_id*, a key that is not known.
 
-    Answered with the `Issuer` as it is now: the same one where there is nothing newer.
+    Answered with the `Issuer` as it is now: the same one where there is nothing newer. *key_id* None: the token names
+    no key, and there is none.
     """
 
     issuer_name: str
+    key_id: str | None
 
 
 Lookup: TypeAlias = RefreshKeys

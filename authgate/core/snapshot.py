@@ -38,6 +38,11 @@ class Unverified(Protocol):
         """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Touches no key."""
         ...
 
+    @property
+    def key_id(self) -> str | None:
+        """The key that the token says it was signed with; None where it does not say."""
+        ...
+
     def verify(self, issuer: Issuer) -> Identity:
         """Return what the token proves under *issuer*'s keys, or raise `Refused`."""
         ...
@@ -90,8 +95,8 @@ class ProofMemory(Protocol):
         """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
         ...
 
-    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, size: int) -> None:
-        """Keep *identity*; *size* in bytes counts against the memory's bound."""
+    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, *, size: int, now: float) -> None:
+        """Keep *identity*, proven at *now*; *size* in bytes counts against the memory's bound."""
         ...
 
 
@@ -113,6 +118,10 @@ class Snapshot:
     csrf: CsrfRule | None
     leeway_seconds: float
     proofs: ProofMemory = field(repr=False)
+
+    def issuer(self, name: str) -> Issuer:
+        """Return the issuer of this *name*, which is there."""
+        return next(issuer for issuer in self.issuers if issuer.name == name)
 
     def with_issuer(self, issuer: Issuer) -> Snapshot:
         """Return this snapshot with *issuer* in place of the one of the same name."""

@@ -1,56 +1,39 @@
-"""Where keys come from. Loading blocks: it is called at start, and from a thread afterwards."""
+"""Where keys come from: one contract for secrets, files and URLs. `WatchedKeys` keeps what a source gives up to date."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from authgate.tokens import jwk
+from authgate.core.errors import AuthGateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from authgate.core.keys import KeySet
 
 
-class KeySource(Protocol):
-    """The origin of one issuer's keys."""
+class LoadFailed(AuthGateError):
+    """A source gives no keys that can be used. The message says what is wrong, where, and how to mend it."""
 
-    def load(self) -> KeySet:
-        """Return the keys as they are now; raise `jwk.BadKey` or OSError."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a source gave: *keys*, None where they are those of its last successful load.
+
+    *fresh_seconds* is how long the source says that they stay as they are (RFC 9111 §4.2), None where it does not say.
+    """
+
+    keys: KeySet | None
+    fresh_seconds: float | None = None
+
+
+class KeySource(Protocol):
+    """The origin of one issuer's keys. One load at a time."""
+
+    @property
+    def where(self) -> str:
+        """The place, for operators: a URL, a path, or the name of a setting."""
         ...
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretSource:
-    """A shared secret of the configuration or the environment: it stays as it is."""
-
-    secret: bytes = field(repr=False)
-    allowed: frozenset[str]
-
-    def load(self) -> KeySet:
-        """Return the one key that the secret is."""
-        return jwk.from_secret(self.secret, self.allowed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSource:
-    """A file with keys, read anew at every load."""
-
-    path: Path
-    parse: Callable[[bytes, frozenset[str]], KeySet]
-    allowed: frozenset[str]
-
-    def load(self) -> KeySet:
-        """Return the keys in the file; never reads more than 64 KiB and one byte."""
-        with self.path.open("rb") as file:
-            return self.parse(file.read(jwk.MAX_DOCUMENT_BYTES + 1), self.allowed)
-
-
-# The setting that names a file of keys, and how the file is read. A new kind: one function and one row.
-KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
-    "secret_file": jwk.from_secret_file,
-    "pem_file": jwk.from_pem,
-    "jwks_file": jwk.from_jwks,
-}
+    async def load(self) -> Loaded:
+        """Return the keys as they are now, or raise `LoadFailed`. Whoever calls bounds how long it may take."""
+        ...

@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from authgate.gate import log_bug
-from authgate.server.tls import POLL_SECONDS, Peer
+from authgate.bugs import log_bug
+from authgate.files import POLL_SECONDS
+from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,22 +1,24 @@
-"""The admin port: /healthz, /readyz, /metrics. For probes and Prometheus, never for clients."""
+"""The admin port: /healthz, /readyz, /keys, /metrics. For probes, operators and Prometheus, never for clients."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from authgate.server.key_report import key_report, unix_as_text
+
 if TYPE_CHECKING:
-    from authgate.gate import Gate
-    from authgate.metrics import Metrics
+    from authgate.wiring import App
+
+_PAGES = "AuthGate's admin port has /healthz, /readyz, /keys and /metrics.\n"
 
 
 class AdminEndpoint:
     """Says how AuthGate is. *draining* is set when it was asked to stop."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
-        self._gate = gate
-        self._metrics = metrics
+    def __init__(self, app: App) -> None:
+        self._app = app
         self.draining = False
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
@@ -26,17 +28,23 @@ class AdminEndpoint:
                 return web.Response(text="ok\n")
             case "/readyz":
                 return self._readyz()
+            case "/keys":
+                return web.json_response(key_report(self._app.live.keys.values(), self._app.proofs))
             case "/metrics":
                 # prometheus_client's own CONTENT_TYPE_LATEST names a charset within, which aiohttp wants apart.
                 headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-                return web.Response(body=self._metrics.exposition(), headers=headers)
-        return web.Response(status=404, text="AuthGate's admin port has /healthz, /readyz and /metrics.\n")
+                return web.Response(body=self._app.metrics.exposition(), headers=headers)
+        return web.Response(status=404, text=_PAGES)
 
     def _readyz(self) -> web.Response:
-        issuers = {
-            issuer.name: {"state": "ready" if issuer.keys.keys else "no keys", "keys": len(issuer.keys.keys)}
-            for issuer in self._gate.snapshot.issuers
-        }
-        ready = not self.draining and any(issuer["keys"] for issuer in issuers.values())
-        body = {"ready": ready, "draining": self.draining, "issuers": issuers}
+        issuers: dict[str, dict[str, Any]] = {}
+        for keys in self._app.live.keys.values():
+            issuers[keys.name] = {"state": keys.state, "keys": len(keys.keys.keys)}
+            if keys.failure:
+                issuers[keys.name]["why"] = keys.failure
+        enough = all if self._app.live.config.ready_when == "all" else any
+        ready = not self.draining and enough(issuer["keys"] for issuer in issuers.values())
+        reloads = self._app.reloads
+        configuration = {"loaded_at": unix_as_text(reloads.at), "reload_failed": reloads.failure or None}
+        body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": configuration}
         return web.json_response(body, status=200 if ready else 503)

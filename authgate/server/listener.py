@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from cachetools import TTLCache
 
-from authgate.gate import log_bug
+from authgate.bugs import log_bug
 from authgate.server.accepting import accepting
 from authgate.server.tls import Peer
 

@@ -1,4 +1,4 @@
-"""The life of a serving AuthGate: listen, wait for SIGTERM or SIGINT, drain, end."""
+"""The life of a serving AuthGate: listen, keep keys and configuration up to date, drain at SIGTERM or SIGINT, end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import errno
 import logging
 import resource
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import ConfigError, Problem
+from authgate.server.admin import AdminEndpoint
 from authgate.server.listener import Limits, listening
 
 if TYPE_CHECKING:
+    from authgate.server.reload import Reloader
     from authgate.wiring import App
 
 _log = logging.getLogger(__name__)
@@ -35,33 +38,37 @@ def _limits() -> Limits:
     return Limits(max_connections=max(1, min(Limits().max_connections, wanted - _OTHER_DESCRIPTORS)))
 
 
-async def serve(app: App) -> None:
-    """Serve *app* until a signal comes. Raises `ConfigError` where an address cannot be bound."""
+async def serve(app: App, reloader: Reloader) -> None:
+    """Serve *app* until a signal comes; SIGHUP has *reloader* reload. Raises `ConfigError` where no address is free."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    config = app.config
-    # The admin port is the first to open and the last to close: it tells that AuthGate is not ready.
-    setting = "admin.listen"
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    admin = AdminEndpoint(app)
+    async with AsyncExitStack() as listeners:
+        await _listen(app, admin, listeners)
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(reloader.run())
+            await stop.wait()
+            admin.draining = True
+            _log.info("stopping: no longer ready, finishing requests in flight")
+            await listeners.aclose()  # while keys are still kept up to date: a request may be waiting for one
+            keeping.cancel()
+    _log.info("stopped")
+
+
+async def _listen(app: App, admin: AdminEndpoint, listeners: AsyncExitStack) -> None:
+    """Open both ports. The admin port is the first to open and the last to close: it tells that AuthGate is not ready."""
+    config = app.live.config
+    setting, address = "admin.listen", config.admin.listen
     try:
-        async with listening(config.admin.listen, app.admin, _ADMIN_LIMITS, tls=app.admin_tls) as admin_address:
-            setting = "listen"
-            async with listening(config.listen, app.auth, _limits(), app.auth.trusts, app.tls) as address:
-                setting = ""
-                _log.info("listening on %s, admin on %s", address, admin_address)
-                async with asyncio.TaskGroup() as tasks:
-                    watching = tasks.create_task(app.gate.watch_keys())
-                    await stop.wait()
-                    watching.cancel()
-                app.admin.draining = True
-                _log.info("stopping: no longer ready, finishing requests in flight")
+        at_admin = await listeners.enter_async_context(listening(address, admin, _ADMIN_LIMITS, tls=app.admin_tls))
+        setting, address = "listen", config.listen
+        at = await listeners.enter_async_context(listening(address, app.answer, _limits(), app.trusts, app.tls))
     except OSError as error:
-        if not setting:
-            raise
-        address = config.listen if setting == "listen" else config.admin.listen
         in_use = error.errno == errno.EADDRINUSE
         what = f"{address} is in use" if in_use else f"cannot listen at {address}: {error.strerror or error}"
         mend = "choose another address, or stop what uses this one"
         raise ConfigError([Problem(setting=setting, what=what, mend=mend)]) from error
-    _log.info("stopped")
+    _log.info("listening on %s, admin on %s", at, at_admin)

@@ -8,13 +8,13 @@ import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from authgate.blocking import BlockingCall
+from authgate.bugs import log_bug
 from authgate.certificates import BadFile, check_key, expiry_warning, read_authorities, read_leaf
 from authgate.core.errors import ConfigError, Problem
-from authgate.gate import log_bug
+from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from authgate.certificates import Authorities, Leaf
 
 MAX_FILE_BYTES = 64 * 1024
-POLL_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 3.0
-
-_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
 
 _log = logging.getLogger(__name__)
 
@@ -93,12 +90,12 @@ class TlsFiles:
         leaf: Leaf | None = None
         authorities: Authorities | None = None
         with self._noting(problems, "certificate_file"):
-            leaf = read_leaf(_read_bounded(self.certificate_file), now)
+            leaf = read_leaf(read_bounded(self.certificate_file, MAX_FILE_BYTES), now)
         with self._noting(problems, "key_file"):
-            check_key(_read_bounded(self.key_file), leaf)
+            check_key(read_bounded(self.key_file, MAX_FILE_BYTES), leaf)
         if self.client_ca_file is not None:
             with self._noting(problems, "client_ca_file"):
-                authorities = read_authorities(_read_bounded(self.client_ca_file))
+                authorities = read_authorities(read_bounded(self.client_ca_file, MAX_FILE_BYTES))
         if problems or leaf is None:
             raise ConfigError(problems)
         with self._noting(problems, "certificate_file"):
@@ -120,7 +117,7 @@ class TlsFiles:
         digest = hashlib.sha256()
         for path in (self.certificate_file, self.key_file, self.client_ca_file):
             try:
-                content = b"content " + _read_bounded(path) if path is not None else b"none"
+                content = b"content " + read_bounded(path, MAX_FILE_BYTES) if path is not None else b"none"
             except (OSError, ValueError) as error:
                 content = f"error {error}".encode()
             digest.update(hashlib.sha256(content).digest())
@@ -160,7 +157,7 @@ class TlsFiles:
     @contextmanager
     def _noting(self, problems: list[Problem], name: str) -> Iterator[None]:
         """Add what goes wrong with the file of the setting *name* to *problems*."""
-        what, mend = "", _UNREADABLE
+        what, mend = "", MEND_UNREADABLE
         try:
             yield
         except BadFile as bad:
@@ -168,8 +165,7 @@ class TlsFiles:
         except ssl.SSLError as error:
             what, mend = f"OpenSSL refuses it: {error.reason}", "make a new one, as docs/tls.md shows"
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it, or a file that is too long
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            what = f"cannot read {getattr(self, name)}: {why}"
+            what = f"cannot read {getattr(self, name)}: {why_unreadable(error)}"
         if what:
             problems.append(Problem(setting=f"{self.setting}.{name}", what=what, mend=mend))
 
@@ -243,14 +239,6 @@ class WatchedTls:
             if stage not in self._told:
                 _log.warning("%s", sentence)
         self._told.update(expiries)
-
-
-def _read_bounded(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
-    return content
 
 
 def _no_passphrase() -> NoReturn:

@@ -17,6 +17,8 @@ MAX_BYTES = 64 * 1024 * 1024
 # objects makes proofs heavier than they count, about twice.
 _ENTRY_BYTES = 1024
 _BYTES_PER_TOKEN_BYTE = 9
+# Of how many keys proofs are counted: a key set holds 64 at most, and keys come and go.
+_MAX_KEYS_COUNTED = 4096
 
 
 class ProofMemo:
@@ -28,6 +30,7 @@ class ProofMemo:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._identities: LRUCache[bytes, tuple[Identity, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+        self._by_key: LRUCache[tuple[str, bytes], tuple[int, float]] = LRUCache(_MAX_KEYS_COUNTED)
         self.hits = 0
         self.stored = 0
 
@@ -39,12 +42,19 @@ class ProofMemo:
         self.hits += 1
         return entry[0]
 
-    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, size: int) -> None:
-        """Keep *identity*, proven by a token of *size* bytes, unless it alone exceeds the memo's bound."""
+    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, *, size: int, now: float) -> None:
+        """Keep *identity*, proven at *now* by a token of *size* bytes, unless it alone exceeds the memo's bound."""
+        if identity.key is not None:
+            name = (issuer.name, identity.key.thumbprint)
+            self._by_key[name] = (self._by_key.get(name, (0, now))[0] + 1, now)
         cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * size
         if cost <= self._identities.maxsize:
             self._identities[issuer.fingerprint + digest] = (identity, cost)
             self.stored += 1
+
+    def made_with(self, issuer_name: str, thumbprint: bytes) -> tuple[int, float | None]:
+        """Return how many proofs were made with the key of *thumbprint*, and when the last one was (Unix time)."""
+        return self._by_key.get((issuer_name, thumbprint), (0, None))
 
     @property
     def entries(self) -> int:

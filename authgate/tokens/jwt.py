@@ -12,6 +12,7 @@ from authgate.tokens import _claims, jws
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
+    from authgate.core.keys import Key
     from authgate.core.snapshot import Issuer
 
 
@@ -44,12 +45,17 @@ class UnverifiedJwt:
                     return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
+    @property
+    def key_id(self) -> str | None:
+        """The header's `kid`."""
+        return self._jws.key_id
+
     def verify(self, issuer: Issuer) -> Identity:
         """Return what the JWT proves under *issuer*: signature first, then every claim that needs no clock."""
-        jws.verify_signature(self._jws, issuer.keys, issuer.algorithms)
+        key = jws.verify_signature(self._jws, issuer.keys, issuer.algorithms)
         _check_type(self._jws.token_type, issuer.token_types)
         payload = self._jws.payload
-        identity = _identity(payload, issuer)
+        identity = _identity(payload, issuer, key)
         # Without `sub` nobody would be known: an upstream takes an empty X-User-Id for an anonymous caller.
         if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
@@ -69,7 +75,7 @@ def _check_audience(audiences: frozenset[str], accepted: frozenset[str] | None) 
         raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {found}; accepted: {', '.join(sorted(accepted))}")
 
 
-def _identity(payload: _claims.Payload, issuer: Issuer) -> Identity:
+def _identity(payload: _claims.Payload, issuer: Issuer, key: Key) -> Identity:
     """Return the view of a verified *payload* that docs/formats/jwt.md describes."""
     actor = payload.get("act")
     return Identity(
@@ -92,4 +98,5 @@ def _identity(payload: _claims.Payload, issuer: Issuer) -> Identity:
         authenticated_at=_claims.numeric_date(payload, "auth_time"),
         token_id=_claims.string_or_uri(payload, "jti"),
         claims=payload,
+        key=key,
     )

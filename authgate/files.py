@@ -1,0 +1,34 @@
+"""Reading files that operators name: bounded, by content, and never waiting for a writer."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# How often watched files are looked at: by content, because notifications do not reach through bind mounts.
+POLL_SECONDS = 2.0
+
+MEND_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
+
+
+def read_bounded(path: str | Path, max_bytes: int) -> bytes:
+    """Return what the file at *path* holds. Blocks.
+
+    Raises OSError, and ValueError where it is longer than *max_bytes* or no file: a FIFO would be waited for.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is not a regular file")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is longer than {max_bytes} bytes")
+    return content
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Return the reason in *error*, which `read_bounded` raised, without the path."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

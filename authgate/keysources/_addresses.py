@@ -1,0 +1,56 @@
+"""Which addresses a name, or a URL that somebody else wrote, must not lead to (server-side request forgery, J6)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+
+# Where clouds answer with credentials, besides the link-local 169.254.169.254 that most of them use.
+_METADATA: tuple[IPv4Network | IPv6Network, ...] = tuple(
+    ip_network(one)
+    for one in (
+        "100.100.100.200/32",  # Alibaba Cloud
+        "168.63.129.16/32",  # Azure's WireServer
+        "192.0.0.192/32",  # Oracle Cloud Classic
+        "fd00:ec2::/32",  # AWS
+        "fd20:ce::/32",  # Google Cloud
+    )
+)
+# RFC 6052 §2.1: an IPv4 address in the last 32 bits.
+_NAT64 = ip_network("64:ff9b::/96")
+_COMPATIBLE = ip_network("::/96")  # RFC 4291 §2.5.5.1, deprecated
+
+
+def literal(host: str) -> IPAddress | None:
+    """Return the address that *host* is, None where it is a name."""
+    try:
+        return ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def why_forbidden(address: IPAddress, *, loopback_allowed: bool) -> str | None:
+    """Return what *address* is that nobody's name may lead to, or None. Looks through IPv4 within IPv6."""
+    for one in (address, *_embedded(address)):
+        if one.is_link_local:
+            return "a link-local address, where clouds keep credentials"
+        if any(one.version == network.version and one in network for network in _METADATA):
+            return "the address of a cloud's metadata service"
+        if one.is_loopback and not loopback_allowed:
+            return "a loopback address"
+        if one.is_unspecified or one.is_multicast or str(one) == "255.255.255.255":
+            return "no address of one host"
+        if isinstance(one, IPv4Address) and one in ip_network("0.0.0.0/8"):
+            return "no address of one host"
+    return None
+
+
+def _embedded(address: IPAddress) -> tuple[IPv4Address, ...]:
+    if isinstance(address, IPv4Address):
+        return ()
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return tuple(one for one in found if one is not None)

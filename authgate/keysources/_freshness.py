@@ -1,0 +1,44 @@
+"""How long an HTTP response stays fresh (RFC 9111 §4.2), as far as a private cache of one document needs it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def fresh_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return for how many more seconds a response with *headers* is fresh, None where they do not say. At least 0."""
+    directives = _directives(headers.get("Cache-Control", ""))
+    if "no-store" in directives or "no-cache" in directives:
+        return 0.0
+    lifetime = _delta_seconds(directives["max-age"]) if "max-age" in directives else _until_expiry(headers)
+    if lifetime is None:
+        return None
+    return max(0.0, lifetime - (_delta_seconds(headers.get("Age", "")) or 0.0))
+
+
+def _directives(field: str) -> dict[str, str]:
+    pairs = (directive.partition("=") for directive in field.split(","))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in reversed([*pairs])}  # the first counts
+
+
+def _delta_seconds(text: str) -> float | None:
+    # RFC 9111 §1.2.2: digits; what is larger than can be represented counts as 2^31.
+    text = text.strip()
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return float(min(int(text[:12]), 2**31))
+
+
+def _until_expiry(headers: Mapping[str, str]) -> float | None:
+    if "Expires" not in headers:
+        return None
+    try:
+        expires, date = (parsedate_to_datetime(headers[name]) for name in ("Expires", "Date"))
+        return (expires.astimezone(UTC) - date.astimezone(UTC)).total_seconds()
+    except (ValueError, KeyError, OverflowError):
+        return 0.0  # RFC 9111 §5.3: an invalid date, "0" above all, means expired

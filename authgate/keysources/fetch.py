@@ -1,0 +1,227 @@
+"""One GET of a key set or a metadata document, made so that whatever answers can cost little and lead nowhere else.
+
+No redirects, no cookies, no compression, no more than 64 KiB, no longer than 10 s. A name is looked up once, what it
+leads to is checked, and the connection goes to the address that was checked: no DNS rebinding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeAlias
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from cachetools import LRUCache
+from yarl import URL
+
+from authgate import __version__
+from authgate.blocking import BlockingCall
+from authgate.core.errors import quoted
+from authgate.core.urls import url_fault
+from authgate.files import read_bounded, why_unreadable
+from authgate.keysources import LoadFailed
+from authgate.keysources._addresses import literal, why_forbidden
+from authgate.keysources._freshness import fresh_seconds
+from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+# For everything together, and for a connection within it.
+FETCH_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+MAX_CA_FILE_BYTES = 1024 * 1024
+MAX_ETAG_CHARACTERS = 256
+_MAX_NAMES = 4
+
+_HEADERS = {
+    "Accept": "application/jwk-set+json, application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"AuthGate/{__version__}",
+}
+
+# (family, protocol, address) of each address that a name has.
+_Found: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How the URLs of one issuer are reached. With *ca_file* only its CAs count, else those of the system.
+
+    *outbound_proxy* is the URL of an HTTP proxy, which then looks up the names.
+    """
+
+    allow_http: bool = False
+    ca_file: str | None = None
+    outbound_proxy: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What was answered: 200 with a *body*, or 304 with None. *etag* and *fresh_seconds* None where there is none."""
+
+    body: bytes | None
+    etag: str | None
+    fresh_seconds: float | None
+
+
+class Fetcher:
+    """Fetches for one issuer: what hangs here holds up no other."""
+
+    def __init__(self, route: Route, seconds: float = FETCH_SECONDS) -> None:
+        """*seconds* bounds one fetch from beginning to end."""
+        self.route = route
+        self._seconds = seconds
+        self._contexts = BlockingCall(self._context)
+        self._lookups: LRUCache[tuple[str, int], BlockingCall[_Found]] = LRUCache(_MAX_NAMES)
+
+    async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
+        """Return what *url* answers, None for a body if it is still the one of *etag*; raise `LoadFailed`.
+
+        *found_at* is the document in which somebody else wrote *url*: then it may lead to neither link-local nor
+        metadata addresses, and to this machine only if *found_at* is on the same host.
+        """
+        if fault := url_fault(url, allow_http=self.route.allow_http):
+            raise LoadFailed(f"{quoted(url, 200)} {fault}")
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._get(URL(url), etag, found_at)
+        except TimeoutError:
+            raise LoadFailed(f"{url} does not answer within {self._seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise LoadFailed(f"{url} cannot be fetched: {_told(error)}") from None
+
+    async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
+        check = self._address_check(url, found_at)
+        connector = aiohttp.TCPConnector(
+            resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
+        )
+        async with (
+            aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT_SECONDS, self._seconds)),
+                auto_decompress=False,
+                trust_env=False,
+            ) as session,
+            session.get(
+                url,
+                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}),
+                allow_redirects=False,
+                ssl=await self._contexts.result(self._seconds) if self._speaks_tls(url) else False,
+                proxy=self.route.outbound_proxy,
+            ) as response,
+        ):
+            return await _read(response, asked_with=etag)
+
+    def _speaks_tls(self, url: URL) -> bool:
+        return url.scheme == "https" or (self.route.outbound_proxy or "").startswith("https:")
+
+    def _address_check(self, url: URL, found_at: str | None) -> Callable[[str, str], None]:
+        """Return what raises `LoadFailed` for an address that a name leads to; check *url*'s own address here."""
+        host = url.host or ""
+        own = found_at is None or URL(found_at).host == host
+        if found_at is not None and literal(host) is not None:
+            _refuse_forbidden(host, host, loopback_allowed=own)
+        return partial(_refuse_forbidden, loopback_allowed=own or self.route.outbound_proxy is not None)
+
+    async def _look_up(self, host: str, port: int) -> _Found:
+        call = self._lookups.get((host, port))
+        if call is None:
+            call = self._lookups[host, port] = BlockingCall(partial(_addresses_of, host, port))
+        return await call.result(self._seconds)
+
+    def _context(self) -> ssl.SSLContext:
+        if self.route.ca_file is None:
+            return ssl.create_default_context()
+        try:
+            pem = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES).decode("ascii", "replace")
+            return ssl.create_default_context(cadata=pem)
+        except ssl.SSLError:
+            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM") from None
+        except (OSError, ValueError) as error:
+            raise LoadFailed(f"cannot read ca_file {self.route.ca_file}: {why_unreadable(error)}") from None
+
+
+class _CheckedResolver(AbstractResolver):
+    """Gives aiohttp the addresses of a name to connect to: those that were checked."""
+
+    def __init__(self, look_up: Callable[[str, int], Awaitable[_Found]], check: Callable[[str, str], None]) -> None:
+        self._look_up = look_up
+        self._check = check
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        del family
+        found = await self._look_up(host, port)
+        for _, _, address in found:
+            self._check(host, address)  # one bad address is enough: an honest name has none
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
+            )
+            for kind, protocol, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _addresses_of(host: str, port: int) -> _Found:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(kind, protocol, str(address[0])) for kind, _, protocol, _, address in found]
+
+
+def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> None:
+    if why := why_forbidden(ip_address(address), loopback_allowed=loopback_allowed):
+        raise LoadFailed(f"{host} leads to {address}, {why}: it is not asked")
+
+
+async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> Response:
+    if 300 <= response.status < 400 and response.status != 304:
+        target = quoted(response.headers.get("Location"), 200)
+        raise LoadFailed(
+            f"{response.url} redirects to {target} ({response.status}): redirects are not followed; "
+            "configure the address that answers"
+        )
+    given = response.headers.get("ETag", "")
+    etag = given if 0 < len(given) <= MAX_ETAG_CHARACTERS else None
+    fresh = fresh_seconds(response.headers)
+    if response.status == 304 and asked_with is not None:
+        return Response(body=None, etag=etag or asked_with, fresh_seconds=fresh)
+    if response.status != 200:
+        raise LoadFailed(f"{response.url} answers {response.status}")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise LoadFailed(f"{response.url} is compressed ({quoted(encoding, 40)}), which was not asked for")
+    return Response(body=await _body(response), etag=etag, fresh_seconds=fresh)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise LoadFailed(f"{response.url} answers with more than {MAX_DOCUMENT_BYTES} bytes")
+    return bytes(body)
+
+
+def _told(error: Exception) -> str:
+    """Return what *error* means to an operator."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", None) or error.certificate_error
+        return f"its certificate is not trusted ({why}); for a private authority set ca_file"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the outbound proxy answers {error.status}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
+        return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"
+    return f"{type(error).__name__}: {quoted(str(error), 200)}"

@@ -1,0 +1,88 @@
+"""Keys on this machine: a secret of the configuration, or a file that is read again and again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from authgate.blocking import BlockingCall
+from authgate.files import read_bounded, why_unreadable
+from authgate.keysources import Loaded, LoadFailed
+from authgate.tokens import jwk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from authgate.core.keys import KeySet
+
+# One reading: less than the 5 s that the shipped nginx waits for AuthGate.
+READ_TIMEOUT_SECONDS = 3.0
+
+# The setting that names a file of keys, and how the file is read. A new kind: one function and one row.
+KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
+    "secret_file": jwk.from_secret_file,
+    "pem_file": jwk.from_pem,
+    "jwks_file": jwk.from_jwks,
+}
+
+
+class SecretSource:
+    """A shared secret of the configuration or the environment: it stays as it is."""
+
+    def __init__(self, secret: bytes, allowed: frozenset[str], where: str = "the configuration") -> None:
+        """*allowed* are the algorithms that the issuer accepts."""
+        self.where = where
+        self._secret = secret
+        self._allowed = allowed
+
+    def read(self) -> KeySet:
+        """Return the one key that the secret is; raise `jwk.BadKey`."""
+        return jwk.from_secret(self._secret, self._allowed)
+
+    async def load(self) -> Loaded:
+        """Return that nothing has changed."""
+        return Loaded(keys=None)
+
+
+class FileSource:
+    """A file with keys, by content: however it is replaced, the new content counts."""
+
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[bytes, frozenset[str]], KeySet],
+        allowed: frozenset[str],
+        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> None:
+        """*parse* makes keys of the content for the algorithms that are *allowed*; *timeout_seconds* bounds a load."""
+        self.where = str(path)
+        self._path = path
+        self._parse = parse
+        self._allowed = allowed
+        self._timeout_seconds = timeout_seconds
+        self._reading = BlockingCall(self._read_newer)
+        self._digest = b""
+
+    def read(self) -> KeySet:
+        """Return the keys in the file, at most 64 KiB of it. Blocks. Raises `jwk.BadKey`, OSError or ValueError."""
+        content = read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)
+        keys = self._parse(content, self._allowed)
+        self._digest = hashlib.sha256(content).digest()
+        return keys
+
+    async def load(self) -> Loaded:
+        """Return the keys if the file holds others than when it was last read with success."""
+        try:
+            return await self._reading.result(self._timeout_seconds)
+        except TimeoutError:
+            raise LoadFailed(f"reading {self._path} takes longer than {self._timeout_seconds:g} s") from None
+        except jwk.BadKey as error:
+            raise LoadFailed(f"{self._path}: {error}") from None
+        except (OSError, ValueError) as error:
+            raise LoadFailed(f"cannot read {self._path}: {why_unreadable(error)}") from None
+
+    def _read_newer(self) -> Loaded:
+        if hashlib.sha256(read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)).digest() == self._digest:
+            return Loaded(keys=None)
+        return Loaded(keys=self.read())

@@ -1,0 +1,98 @@
+"""Keys by URL: a JWK Set at a configured address, or at the one that the issuer's own metadata names."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+from authgate.blocking import in_daemon_thread
+from authgate.keysources import Loaded, LoadFailed
+from authgate.keysources.fetch import Fetcher
+from authgate.tokens import discovery, jwk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.core.keys import KeySet
+    from authgate.keysources.fetch import Response, Route
+
+
+class JwksUrlSource:
+    """A JWK Set at a URL of the configuration."""
+
+    def __init__(self, url: str, route: Route, allowed: frozenset[str]) -> None:
+        """*allowed* are the algorithms that the issuer accepts."""
+        self.where = url
+        self._fetcher = Fetcher(route)
+        self._document = _JwksDocument(self._fetcher, allowed)
+
+    async def load(self) -> Loaded:
+        """Return the keys of the set, None if they are those of the last load."""
+        return await self._document.load(self.where)
+
+
+class DiscoverySource:
+    """The JWK Set that an issuer's metadata names (OpenID Connect Discovery, RFC 8414).
+
+    The metadata is read at every load: where the keys lie may change, and a wrong answer heals by itself.
+    """
+
+    def __init__(self, issuer: str, route: Route, allowed: frozenset[str]) -> None:
+        """*issuer* is the exact `iss`, from which the metadata's address is made."""
+        self.where = f"discovery of {issuer}"
+        self._issuer = issuer
+        self._fetcher = Fetcher(route)
+        self._document = _JwksDocument(self._fetcher, allowed)
+        self._urls: tuple[str, ...] = discovery.metadata_urls(issuer)
+
+    async def load(self) -> Loaded:
+        """Return the keys of the set that the metadata names, None if they are those of the last load."""
+        found_at, metadata = await self._metadata()
+        try:
+            url = discovery.jwks_uri(metadata.body or b"", self._issuer)
+        except discovery.BadMetadata as error:
+            raise LoadFailed(f"{found_at}: {error}") from None
+        try:
+            return await self._document.load(url, found_at=found_at)
+        except LoadFailed as failed:
+            raise LoadFailed(f"{failed} (the jwks_uri of {found_at})") from None
+
+    async def _metadata(self) -> tuple[str, Response]:
+        """Return the metadata and where it was, at the place that answered last if that still does."""
+        failures = []
+        for url in self._urls:
+            try:
+                response = await self._fetcher.get(url)
+            except LoadFailed as failed:
+                failures.append(str(failed))
+            else:
+                self._urls = (url, *(other for other in self._urls if other != url))
+                return url, response
+        raise LoadFailed("; ".join(failures))
+
+
+class _JwksDocument:
+    """A JWK Set by URL, and what is known of its last version: its entity tag and its digest."""
+
+    def __init__(self, fetcher: Fetcher, allowed: frozenset[str]) -> None:
+        self._fetcher = fetcher
+        self._parse: Callable[[bytes], KeySet] = partial(jwk.from_jwks, allowed=allowed, public_only=True)
+        self._url = ""
+        self._etag: str | None = None
+        self._digest = b""
+
+    async def load(self, url: str, *, found_at: str | None = None) -> Loaded:
+        response = await self._fetcher.get(url, etag=self._etag if url == self._url else None, found_at=found_at)
+        if response.body is None:
+            self._etag = response.etag
+            return Loaded(keys=None, fresh_seconds=response.fresh_seconds)
+        digest = hashlib.sha256(response.body).digest()
+        keys = None
+        if digest != self._digest:
+            try:  # in a thread: 64 keys take a while to be judged, and requests are not to wait for it
+                keys = await in_daemon_thread(partial(self._parse, response.body))
+            except jwk.BadKey as error:
+                raise LoadFailed(f"{url}: {error}") from None
+        self._url, self._etag, self._digest = url, response.etag, digest
+        return Loaded(keys=keys, fresh_seconds=response.fresh_seconds)

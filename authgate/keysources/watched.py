@@ -1,0 +1,311 @@
+"""The life of one issuer's key set: refreshed before it expires, kept through an outage, given up when it is too old.
+
+docs/keys.md draws it. Nothing else loads keys once AuthGate serves: one task for each issuer, one load at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authgate.bugs import log_bug
+from authgate.core.errors import LookupFailed
+from authgate.core.keys import KeySet
+from authgate.core.reasons import Reason
+from authgate.keysources import LoadFailed
+from authgate.keysources.history import KeyHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.core.keys import Key
+    from authgate.keysources import KeySource, Loaded
+    from authgate.keysources.history import Sighting
+
+NO_KEYS = KeySet(keys=())
+
+# One load from beginning to end; discovery makes up to three requests.
+LOAD_SECONDS = 20.0
+# How long a request waits for a load: less than the 5 s that the shipped nginx waits for AuthGate.
+WAIT_SECONDS = 3.0
+# How many requests may wait for one: the rest is answered at once, so that a flood cannot use up all connections.
+MAX_WAITING = 256
+# A response that says it is stale at once (`no-store`, as many issuers do) is not asked for more often than this.
+MIN_FRESH_SECONDS = 60.0
+# Up to this share of an interval is taken off by chance, so that many AuthGates do not ask at the same moment.
+JITTER = 0.1
+FIRST_RETRY_SECONDS = 1.0
+REPEAT_WARNING_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When keys are loaded: every *refresh_seconds* (sooner if their source says so); for an unknown key id once in
+    *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
+    """
+
+    refresh_seconds: float
+    cooldown_seconds: float
+    max_stale_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """*elapsed* in seconds from any point, never set back; *unix* to tell people. Tests give their own."""
+
+    elapsed: Callable[[], float] = time.monotonic
+    unix: Callable[[], float] = time.time
+
+
+class WatchedKeys:
+    """The keys of one issuer as they are now. *use* is called with them whenever they change."""
+
+    def __init__(
+        self,
+        name: str,
+        source: KeySource,
+        timing: Timing,
+        keys: KeySet = NO_KEYS,
+        *,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """*keys* are those that *source* gave just now, none where it was not asked yet. *chance*: from 0 to 1."""
+        self.name = name
+        self.source = source
+        self.timing = timing
+        self.keys = keys
+        self.use: Callable[[KeySet], None] = _nobody
+        self.failure = ""
+        self.failures_in_a_row = 0
+        self.loads = {"changed": 0, "unchanged": 0, "failed": 0}
+        self.unknown_key_ids = self.departed_key_ids = 0
+        self._clock = clock or Clock()
+        self._chance = chance
+        self._last_good = keys
+        now = self._clock.elapsed()
+        self._succeeded_at = now if keys.keys else None
+        self._due_at = now + self._interval(None) if keys.keys else now
+        self._asked_at = float("-inf")
+        self._wanted = asyncio.Event()
+        self._flight: asyncio.Future[None] | None = None
+        self._waiting = 0
+        self._told: dict[bytes, float] = {}
+        self._bug = ""
+        self.first_attempt = asyncio.Event()
+        if keys.keys:
+            self.first_attempt.set()
+        self.history = KeyHistory(keys, self._clock.unix())
+
+    # -- for requests ---------------------------------------------------------------------------------------------
+
+    async def newer(self, key_id: str | None) -> KeySet:
+        """Return the keys after a load that *key_id*, which they have not, makes worth while; or those of the last.
+
+        At most one load in a cooldown: its answer holds for every id that is not in it, so none needs to be remembered.
+        Raises `LookupFailed` while the last load failed or this one takes over 3 s: the token may be sound, so nobody
+        is told that it is not.
+        """
+        self._note_unknown(key_id)
+        flight = self._ask()
+        if flight is not None:
+            await self._wait_for(flight)
+        if self.failure:
+            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be had: {self.failure}")
+        return self.keys
+
+    def _ask(self) -> asyncio.Future[None] | None:
+        """Return the load that is on its way, a new one if the cooldown is over, or None."""
+        now = self._clock.elapsed()
+        if self._flight is None and now - self._asked_at >= self.timing.cooldown_seconds:
+            self._asked_at = now
+            self._flight = asyncio.get_running_loop().create_future()
+            self._wanted.set()
+        return self._flight
+
+    async def _wait_for(self, flight: asyncio.Future[None]) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests wait for the keys of {self.name}")
+        self._waiting += 1
+        try:
+            await asyncio.wait({flight}, timeout=WAIT_SECONDS)
+        finally:
+            self._waiting -= 1
+        if not flight.done():
+            raise LookupFailed(
+                Reason.KEYS_UNAVAILABLE, f"loading the keys of issuer {self.name} takes longer than {WAIT_SECONDS:g} s"
+            )
+
+    # -- the task -------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Keep the keys up to date, until cancelled. The only one that loads."""
+        while True:
+            await self._sleep()
+            if self._wanted.is_set() or self._clock.elapsed() >= self._due_at:
+                await self.refresh()
+            self.give_up_if_stale()
+
+    async def refresh(self) -> None:
+        """Load once, and take over what comes. Never raises but for cancellation."""
+        self._wanted.clear()
+        self._flight = flight = self._flight or asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(LOAD_SECONDS):
+                loaded = await self.source.load()
+        except LoadFailed as failed:
+            self._failed(str(failed))
+        except TimeoutError:
+            self._failed(f"{self.source.where} does not answer within {LOAD_SECONDS:g} s")
+        except Exception as bug:  # noqa: BLE001 - a bug in loading one issuer's keys stops neither the others nor the service
+            self._bug = log_bug(bug, self._bug)
+            self._failed("internal error")
+        else:
+            self._succeeded(loaded)
+        finally:
+            self._flight = None
+            self.first_attempt.set()
+            if not flight.done():
+                flight.set_result(None)
+
+    def give_up_if_stale(self) -> None:
+        """Take the keys away when no good answer came for `max_stale_seconds`: nobody knows whether they still hold."""
+        if self.seconds_until_stale() > 0 or not self.keys.keys:
+            return
+        self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
+        self._note(f"the keys are given up: no good answer for {self.timing.max_stale_seconds:g} s", logging.ERROR)
+        self._use(NO_KEYS)
+
+    async def drained(self) -> None:
+        """Wait until no request waits for a load any more: 3 s at most."""
+        if self._waiting and self._flight is not None:
+            await asyncio.wait({self._flight}, timeout=WAIT_SECONDS)
+
+    async def _sleep(self) -> None:
+        seconds = self.seconds_until_due()
+        if self.keys.keys:
+            seconds = min(seconds, self.seconds_until_stale())
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+
+    # -- what can be seen of it -----------------------------------------------------------------------------------
+
+    def seconds_until_due(self) -> float:
+        """Return in how many seconds the next load is due; below 0 if it should have begun."""
+        return self._due_at - self._clock.elapsed()
+
+    def seconds_until_stale(self) -> float:
+        """Return after how many more seconds without a good answer the keys are given up; infinite if never."""
+        if self._succeeded_at is None or self.timing.max_stale_seconds is None:
+            return float("inf")
+        return self._succeeded_at + self.timing.max_stale_seconds - self._clock.elapsed()
+
+    def age_seconds(self) -> float | None:
+        """Return how long ago the last good answer came, None if there was none."""
+        return None if self._succeeded_at is None else self._clock.elapsed() - self._succeeded_at
+
+    @property
+    def state(self) -> str:
+        """Return "ready"; "stale" while keys hold though the last load failed; "no keys" while nothing can be verified."""
+        if not self.keys.keys:
+            return "no keys"
+        return "stale" if self.failure else "ready"
+
+    def unix(self) -> float:
+        """Return the time to tell people, in Unix time."""
+        return self._clock.unix()
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def _succeeded(self, loaded: Loaded) -> None:
+        now = self._clock.elapsed()
+        recovered, self.failure, self.failures_in_a_row, self._bug = bool(self.failure), "", 0, ""
+        self._succeeded_at = now
+        self._due_at = now + self._interval(loaded.fresh_seconds)
+        self._last_good = loaded.keys or self._last_good
+        if recovered:
+            self._note(f"keys can be had again from {self.source.where}", logging.INFO)
+        changed = self._last_good.fingerprint != self.keys.fingerprint
+        self.loads["changed" if changed else "unchanged"] += 1
+        joined, left = self.history.note_set(self._last_good, self._clock.unix())
+        if loaded.keys is not None:
+            self._tell_of(self._last_good, joined, left)
+        if changed:
+            self._use(self._last_good)
+
+    def _failed(self, why: str) -> None:
+        self.failures_in_a_row += 1
+        self.loads["failed"] += 1
+        self._due_at = self._clock.elapsed() + self._backoff()
+        if why != self.failure:
+            stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
+            self._note(f"no keys from {self.source.where}, {stay}: {why}", logging.WARNING)
+        self.failure = why
+
+    def _use(self, keys: KeySet) -> None:
+        self.keys = keys
+        self.use(keys)
+
+    def _interval(self, fresh_seconds: float | None) -> float:
+        longest = self.timing.refresh_seconds
+        shortest = min(MIN_FRESH_SECONDS, longest)
+        seconds = longest if fresh_seconds is None else min(max(fresh_seconds, shortest), longest)
+        return seconds * (1 - JITTER * self._chance())
+
+    def _backoff(self) -> float:
+        longest = self.timing.refresh_seconds
+        if not self.keys.keys:  # everybody waits for them
+            longest = min(longest, self.timing.cooldown_seconds)
+        seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
+        return min(seconds, longest) * (1 - JITTER * self._chance())
+
+    def _tell_of(self, keys: KeySet, joined: list[Key], left: list[Key]) -> None:
+        for what, some in (("joined", joined), ("left", left)):
+            if some:
+                self._note(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
+        for skipped in keys.skipped:
+            self._note(f"left out {skipped}", logging.WARNING)
+
+    def _note_unknown(self, key_id: str | None) -> None:
+        self.unknown_key_ids += 1
+        departed = self.history.note_unknown(key_id, self._clock.unix())
+        if departed is None:
+            return
+        self.departed_key_ids += 1
+        now = self._clock.elapsed()
+        if now - self._told.get(departed.key.thumbprint, float("-inf")) < REPEAT_WARNING_SECONDS:
+            return
+        self._told = {one: at for one, at in self._told.items() if one in self.history.departed}
+        self._told[departed.key.thumbprint] = now
+        self._warn_of_departed(departed)
+
+    def _warn_of_departed(self, departed: Sighting) -> None:
+        seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
+        what = (
+            f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "
+            f"{seconds:.0f} s ago: the issuer should publish a key until its last token has expired"
+        )
+        if departed.named_since == 1:  # the repeated warning must not push what happened out of the history
+            self.history.note(what, self._clock.unix())
+        _log.warning("issuer %s: %s", self.name, what)
+
+    def _note(self, what: str, level: int) -> None:
+        self.history.note(what, self._clock.unix())
+        _log.log(level, "issuer %s: %s", self.name, what)
+
+
+def _named(key: Key) -> str:
+    return f"key {key}" if key.key_id or key.secret_fingerprint is None else str(key)
+
+
+def _nobody(_keys: KeySet) -> None:
+    """Stand in until somebody uses the keys."""

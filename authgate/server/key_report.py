@@ -1,0 +1,79 @@
+"""What is to be seen of every issuer's keys: the JSON of /keys on the admin port, which `authgate keys` prints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authgate.keysources.history import Sighting
+    from authgate.keysources.watched import WatchedKeys
+
+
+class ProofCounts(Protocol):
+    """Knows how many proofs were made with a key."""
+
+    def made_with(self, issuer_name: str, thumbprint: bytes) -> tuple[int, float | None]:
+        """Return how many, and when the last one was made (Unix time)."""
+        ...
+
+
+def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts) -> dict[str, Any]:
+    """Return the report on *issuers*. Times are UTC in the form of RFC 3339, to the second; None: never.
+
+    At most 64 keys, 32 departed ones, 16 unknown key ids and 64 events for each issuer.
+    """
+    return {"issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
+
+
+def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
+    now, age, stale_in, history = keys.unix(), keys.age_seconds(), keys.seconds_until_stale(), keys.history
+    return {
+        "state": keys.state,
+        "source": keys.source.where,
+        "now": unix_as_text(now),
+        "last_success": unix_as_text(None if age is None else now - age),
+        "age_seconds": None if age is None else round(age, 1),
+        "last_error": keys.failure or None,
+        "failures_in_a_row": keys.failures_in_a_row,
+        "next_refresh": unix_as_text(now + keys.seconds_until_due()),
+        "given_up_at": unix_as_text(None if stale_in == float("inf") else now + stale_in),
+        "keys": [_key(sighting, keys.name, proofs) for sighting in history.present.values()],
+        "departed": [
+            _key(sighting, keys.name, proofs)
+            | {
+                "left_at": unix_as_text(sighting.left_at),
+                "named_since": sighting.named_since,
+                "named_at": unix_as_text(sighting.named_at),
+            }
+            for sighting in reversed(history.departed.values())
+        ],
+        "skipped": list(keys.keys.skipped),
+        "unknown_key_ids_total": keys.unknown_key_ids,
+        "unknown_key_ids": [
+            {"key_id": key_id, "count": seen.count, "last_at": unix_as_text(seen.last_at)}
+            for key_id, seen in reversed(history.unknown.items())
+        ],
+        "events": [{"at": unix_as_text(event.at), "what": event.what} for event in reversed(history.events)],
+    }
+
+
+def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str, Any]:
+    key = sighting.key
+    count, last_at = proofs.made_with(issuer_name, key.thumbprint)
+    return {
+        "key_id": key.key_id,
+        "algorithm": key.algorithm,
+        "named": str(key),
+        "first_seen": unix_as_text(sighting.first_seen),
+        "last_seen": unix_as_text(sighting.last_seen),
+        "proofs": count,
+        "last_proof": unix_as_text(last_at),
+    }
+
+
+def unix_as_text(unix: float | None) -> str | None:
+    """Return *unix* (seconds since 1970) as RFC 3339 in UTC, None for None."""
+    return None if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
