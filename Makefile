@@ -66,7 +66,7 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 # skipped, each saying how to get it.
 .PHONY: programs
 programs:
-	@missing=; for one in nginx:nginx-light node:nodejs openssl:openssl; do \
+	@missing=; for one in nginx:nginx-light node:nodejs npm:npm openssl:openssl; do \
 		PATH="$$PATH:/usr/sbin" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
