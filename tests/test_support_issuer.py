@@ -256,3 +256,14 @@ def test_an_unknown_switch_or_option_fails_the_test(one: Issuer) -> None:
             one.answer(**wrong)
     with pytest.raises(ValueError, match="/nowhere"):
         one.answer("ok", on="/nowhere")
+
+
+def test_clients_that_leave_early_or_speak_something_else_do_it_no_harm(one: Issuer) -> None:
+    one.answer("huge", size=100_000_000)
+    for sent in (f"GET {one.jwks_path} HTTP/1.1\r\n\r\n".encode(), b"\x16\x03\x01\r\n\r\n", b"GET /"):
+        with socket.create_connection(("127.0.0.1", port(one)), timeout=20) as connection:
+            connection.sendall(sent)
+            if sent.startswith(b"GET /jwks"):
+                assert connection.recv(10) == b"HTTP/1.1 2"
+    one.answer("ok")
+    assert get(one).status == 200
