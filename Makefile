@@ -63,10 +63,10 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 	@touch $@
 
 # What tests run and PyPI does not have. As root it is installed from Debian's packages; else the tests that need it are
-# skipped, each saying how to get it.
+# skipped, each saying how to get it. npm, for Better Auth, is 350 packages there: half a minute, once.
 .PHONY: programs
 programs:
-	@missing=; for one in nginx:nginx-light node:nodejs openssl:openssl; do \
+	@missing=; for one in nginx:nginx-light node:nodejs npm:npm openssl:openssl; do \
 		PATH="$$PATH:/usr/sbin" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
