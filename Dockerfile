@@ -43,7 +43,7 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/s
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && echo 'authgate:x:65532:65532:AuthGate:/:/usr/sbin/nologin' >>/etc/passwd \
     && echo 'authgate:x:65532:' >>/etc/group \
-    && for command in serve check mint explain healthcheck; do \
+    && for command in serve check mint explain keys healthcheck; do \
         /opt/authgate/bin/authgate "${command}" --help >/dev/null || exit 1; \
     done
 

@@ -24,6 +24,7 @@ from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Recorder
+from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
 from authgate.server.reload import ReloadState
 from authgate.server.tls import TlsFiles, WatchedTls
@@ -95,6 +96,12 @@ class App:
     tls: WatchedTls | None
     admin_tls: WatchedTls | None
     reloads: ReloadState
+    admin: AdminEndpoint = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the admin port the whole to tell of."""
+        self.admin = AdminEndpoint(self)
+        self.metrics.watch(self)
 
     async def answer(self, subrequest: web.BaseRequest) -> web.Response:
         """Return the reply to *subrequest* of the configuration of the moment."""
@@ -176,11 +183,8 @@ def build(verified: Verified) -> App:
     metrics = Metrics(proofs, {"auth": tls, "admin": admin_tls})
     live = make_live(verified, proofs, metrics)
     live.take_over()
-    app = App(
-        live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=ReloadState(at=time.time())
-    )
-    metrics.watch(app)
-    return app
+    reloads = ReloadState(at=time.time())
+    return App(live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=reloads)
 
 
 def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live | None = None) -> Live:
@@ -339,7 +343,7 @@ def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
     if entry.config.by_url:
-        under = f"keys of {entry.config.jwks_url or 'the jwks_uri that its metadata names'}"
+        under = f"public keys, kept up to date from {entry.config.jwks_url or 'where its metadata says'}"
     elif entry.config.key_settings[0] in SECRET_SETTINGS:
         under = str(issuer.keys.keys[0])
     else:

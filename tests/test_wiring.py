@@ -154,13 +154,13 @@ def test_a_key_file_over_64_kib_is_refused(tmp_path: Path, kind: str) -> None:
 async def test_what_is_built_serves_the_verified_configuration() -> None:
     found = wiring.verify(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
     app = wiring.build(found)
-    assert app.config is found.config
-    assert app.gate.snapshot is found.snapshot
+    assert app.live.config is found.config
+    assert app.live.gate.snapshot.issuers == found.snapshot.issuers
     # The built gate reads the real clock: one token expired in 1970, the other is good until 2242.
-    expired = await app.gate.decide(bearer(mint({"sub": "u", "exp": 1})))
+    expired = await app.live.gate.decide(bearer(mint({"sub": "u", "exp": 1})))
     assert isinstance(expired, Deny)
     assert expired.reason is Reason.EXPIRED
-    assert isinstance(await app.gate.decide(bearer(mint({"sub": "u", "exp": 2**33}))), Allow)
+    assert isinstance(await app.live.gate.decide(bearer(mint({"sub": "u", "exp": 2**33}))), Allow)
 
 
 def test_a_configuration_with_problems_is_never_verified() -> None:

@@ -8,7 +8,7 @@ import click
 
 from authgate import __version__
 
-_COMMANDS = ("serve", "check", "mint", "explain", "healthcheck")
+_COMMANDS = ("serve", "check", "mint", "explain", "keys", "healthcheck")
 
 
 class _Commands(click.Group):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from authgate.config.model import (
 )
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
-from authgate.files import MEND_UNREADABLE, why_unreadable
+from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,11 +117,8 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
 def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | None]:
     """Return the settings in the file at *path*, None and a problem where there are none; and the content's digest."""
     try:
-        with Path(path).open("rb") as file:
-            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
+        is_regular = Path(path).is_file()
+        content = read_bounded(path, MAX_FILE_BYTES) if is_regular else _read_pipe(path)
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
         what = f"cannot read {path}: {why_unreadable(error)}"
@@ -142,6 +138,12 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
         )
         return None, digest
     return document, digest
+
+
+def _read_pipe(path: str) -> bytes:
+    """Return what can be read once, as the shell's `<(…)` gives it."""
+    with Path(path).open("rb") as pipe:
+        return pipe.read(MAX_FILE_BYTES)
 
 
 def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
@@ -229,9 +231,7 @@ def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
         what = f"is longer than refresh_seconds ({config.refresh_seconds:g})"
         yield Problem(setting=f"{setting}.cooldown_seconds", what=what, mend="make it shorter, 10 is usual")
     if config.max_stale_seconds < config.refresh_seconds:
-        what = (
-            f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would be given up between two fetches"
-        )
+        what = f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would not live from fetch to fetch"
         yield Problem(setting=f"{setting}.max_stale_seconds", what=what, mend="make it longer, 86400 is usual")
 
 

@@ -222,8 +222,9 @@ _FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "o
 
 
 class IssuerConfig(_Model):
-    """Somebody whose tokens are accepted. Exactly one of secret, secret_file, secret_env, pem_file, jwks_file, jwks_url
-    and discovery says where the keys are.
+    """Somebody whose tokens are accepted.
+
+    Exactly one of secret, secret_file, secret_env, pem_file, jwks_file, jwks_url and discovery says where its keys are.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -241,7 +242,7 @@ class IssuerConfig(_Model):
     jwks_file: NonEmpty | None = None
     """A file with a JWK or a JWK Set of public keys."""
     jwks_url: NonEmpty | None = None
-    """The https URL of a JWK Set of public keys. It is fetched when AuthGate starts and kept up to date: docs/keys.md."""
+    """The https URL of a JWK Set of public keys: fetched at the start, and kept up to date as docs/keys.md says."""
     discovery: Annotated[bool, Field(strict=True)] = False
     """true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, or RFC 8414)."""
     allow_http: bool = False

@@ -15,23 +15,19 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
 
     Neither credentials nor a fragment may be in it, nor anything that two readers could take for two hosts.
     """
-    if len(url) > MAX_URL_CHARACTERS:
-        return f"is longer than {MAX_URL_CHARACTERS} characters"
-    if not _VISIBLE.fullmatch(url) or "\\" in url:
-        return "holds white space, a backslash or a character outside ASCII"
+    if len(url) > MAX_URL_CHARACTERS or not _VISIBLE.fullmatch(url) or "\\" in url:
+        return f"is longer than {MAX_URL_CHARACTERS} characters, or holds white space, a backslash or no ASCII"
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        names_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return "is not a URL"
-    if parts.scheme == "http" and not allow_http:
-        return "is plain http: whoever is on the way could put keys of his own into it; use https, or set allow_http"
-    if parts.scheme not in {"https", "http"}:
-        return "is not an https URL"
-    if not host or port == 0:
-        return "names no host"
-    if "@" in parts.netloc:
-        return "holds credentials, which would be shown in logs"
-    if "#" in url:
-        return "has a fragment (#), which is never sent"
-    return None
+    plain = "is plain http: whoever is on the way could put keys of his own into it; use https, or set allow_http"
+    faults = {
+        plain: parts.scheme == "http" and not allow_http,
+        "is not an https URL": parts.scheme not in {"https", "http"},
+        "names no host": not names_host,
+        "holds credentials, which would be shown in logs": "@" in parts.netloc,
+        "has a fragment (#), which is never sent": "#" in url,
+    }
+    return next((fault for fault, found in faults.items() if found), None)

@@ -1,4 +1,4 @@
-"""Where keys come from: one contract for secrets, files and URLs. `WatchedKeys` keeps what a source gives up to date."""
+"""Where keys come from: one contract for secrets, files and URLs. `WatchedKeys` keeps what they give up to date."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When keys are loaded: every *refresh_seconds* (sooner if their source says so); for an unknown key id once in
+    """When keys are loaded.
+
+    Every *refresh_seconds*, sooner if their source says so; for an unknown key id at once, but only once in
     *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
     """
 
@@ -215,7 +217,7 @@ class WatchedKeys:
 
     @property
     def state(self) -> str:
-        """Return "ready"; "stale" while keys hold though the last load failed; "no keys" while nothing can be verified."""
+        """Return "ready"; "stale" while keys hold though the last load failed; "no keys" while there are none."""
         if not self.keys.keys:
             return "no keys"
         return "stale" if self.failure else "ready"
@@ -248,7 +250,7 @@ class WatchedKeys:
         self._due_at = self._clock.elapsed() + self._backoff()
         if why != self.failure:
             stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
-            self._note(f"no keys from {self.source.where}, {stay}: {why}", logging.WARNING)
+            self._note(f"keys cannot be had, {stay}: {why}", logging.WARNING)
         self.failure = why
 
     def _use(self, keys: KeySet) -> None:

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import ConfigError, Problem
-from authgate.server.admin import AdminEndpoint
 from authgate.server.listener import Limits, listening
 
 if TYPE_CHECKING:
@@ -45,25 +44,24 @@ async def serve(app: App, reloader: Reloader) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
-    admin = AdminEndpoint(app)
     async with AsyncExitStack() as listeners:
-        await _listen(app, admin, listeners)
+        await _listen(app, listeners)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(reloader.run())
             await stop.wait()
-            admin.draining = True
+            app.admin.draining = True
             _log.info("stopping: no longer ready, finishing requests in flight")
             await listeners.aclose()  # while keys are still kept up to date: a request may be waiting for one
             keeping.cancel()
     _log.info("stopped")
 
 
-async def _listen(app: App, admin: AdminEndpoint, listeners: AsyncExitStack) -> None:
-    """Open both ports. The admin port is the first to open and the last to close: it tells that AuthGate is not ready."""
+async def _listen(app: App, listeners: AsyncExitStack) -> None:
+    """Open both ports. The admin port opens first and closes last: it tells that AuthGate is not ready."""
     config = app.live.config
     setting, address = "admin.listen", config.admin.listen
     try:
-        at_admin = await listeners.enter_async_context(listening(address, admin, _ADMIN_LIMITS, tls=app.admin_tls))
+        at_admin = await listeners.enter_async_context(listening(address, app.admin, _ADMIN_LIMITS, tls=app.admin_tls))
         setting, address = "listen", config.listen
         at = await listeners.enter_async_context(listening(address, app.answer, _limits(), app.trusts, app.tls))
     except OSError as error:

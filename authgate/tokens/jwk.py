@@ -69,7 +69,7 @@ def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
     return KeySet(keys=tuple(_pem_key(block, allowed) for block in blocks))
 
 
-def from_jwks(document: bytes, allowed: frozenset[str]) -> KeySet:
+def from_jwks(document: bytes, allowed: frozenset[str], *, public_only: bool = False) -> KeySet:
     """Return the keys of a JWK or JWK Set, 64 KiB and 64 keys at most.
 
     A member for another use, of an unknown type, or malformed is skipped and named (J11). Weak, private and doubled

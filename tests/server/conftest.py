@@ -40,7 +40,7 @@ def serving(app: App) -> Callable[..., AbstractAsyncContextManager[int]]:
 
     @asynccontextmanager
     async def serve(**limits: float) -> AsyncIterator[int]:
-        async with listening("127.0.0.1:0", app.auth, Limits(**limits)) as address:
+        async with listening("127.0.0.1:0", app.answer, Limits(**limits)) as address:
             yield int(address.rpartition(":")[2])
 
     return serve

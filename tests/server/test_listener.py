@@ -126,7 +126,7 @@ async def test_connections_beyond_the_bound_are_turned_away_and_the_others_serve
 async def test_untrusted_peers_share_a_few_connections_and_leave_the_proxies_theirs(app: App) -> None:
     trusted = {"127.0.0.1"}
     limits = Limits(max_connections=10, max_untrusted_connections=2)
-    async with listening("127.0.0.1:0", app.auth, limits, lambda peer: peer.address in trusted) as address:
+    async with listening("127.0.0.1:0", app.answer, limits, lambda peer: peer.address in trusted) as address:
         port = int(address.rpartition(":")[2])
         silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(30)]
         assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
@@ -210,15 +210,15 @@ async def test_a_socket_file_left_by_a_killed_process_is_no_obstacle(app: App, t
     path = tmp_path / "authgate.sock"
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    async with listening(f"unix:{path}", app.auth) as address:
+    async with listening(f"unix:{path}", app.answer) as address:
         assert address == f"unix:{path}"
 
 
 async def test_a_socket_that_another_process_serves_is_not_taken(app: App, tmp_path: Path) -> None:
     path = tmp_path / "authgate.sock"
-    async with listening(f"unix:{path}", app.auth):
+    async with listening(f"unix:{path}", app.answer):
         with pytest.raises(OSError, match="in use"):
-            async with listening(f"unix:{path}", app.auth):
+            async with listening(f"unix:{path}", app.answer):
                 pass
 
 

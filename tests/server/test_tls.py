@@ -118,7 +118,7 @@ async def serving(
     app = build(verified)
     if watch is not None:
         app = replace(app, tls=WatchedTls(*verified.certificates["tls"], **watch))
-    async with listening("127.0.0.1:0", app.auth, limits, app.auth.trusts, app.tls) as address:
+    async with listening("127.0.0.1:0", app.answer, limits, app.trusts, app.tls) as address:
         yield Served(app, int(address.rpartition(":")[2]), folder)
 
 
@@ -273,10 +273,7 @@ async def test_a_half_written_pair_keeps_the_old_one_and_is_told_once(
         old = await served.serial()
         (folder / "tls.crt").write_bytes(new.certificate)
         await eventually(lambda: served.tls.failure)
-        assert (
-            served.app.admin._metrics.exposition().count(b'authgate_tls_last_reload_successful{listener="auth"} 0.0')
-            == 1
-        )
+        assert served.app.metrics.exposition().count(b'authgate_tls_last_reload_successful{listener="auth"} 0.0') == 1
         for _ in range(3):
             await served.tls.poll()
         assert await served.serial() == old
@@ -284,7 +281,7 @@ async def test_a_half_written_pair_keeps_the_old_one_and_is_told_once(
         (folder / "tls.key").write_bytes(new.key)
         await eventually(lambda: served.tls.current.serial == f"{new.serial:x}")
         assert await served.serial() == new.serial
-        metrics = served.app.admin._metrics.exposition().decode()
+        metrics = served.app.metrics.exposition().decode()
     assert 'authgate_tls_last_reload_successful{listener="auth"} 1.0' in metrics
     (line,) = [line for line in metrics.splitlines() if line.startswith("authgate_tls_certificate_expiry_timestamp_s")]
     assert float(line.split()[-1]) == served.tls.current.expires_at
@@ -643,14 +640,14 @@ async def test_the_end_waits_for_no_idle_connection_and_no_handshake(folder: Pat
 async def test_a_request_in_flight_is_answered_before_the_end(folder: Path) -> None:
     async with serving(folder) as served:
         connection = await served.connect()
-        decide, started = served.app.gate.decide, asyncio.Event()
+        decide, started = served.app.live.gate.decide, asyncio.Event()
 
         async def slowly(asked: Any) -> Any:
             started.set()
             await asyncio.sleep(0.5)
             return await decide(asked)
 
-        served.app.gate.decide = slowly  # type: ignore[method-assign]
+        served.app.live.gate.decide = slowly  # type: ignore[method-assign]
         connection.writer.write(request())
         await started.wait()
     assert (await asyncio.wait_for(read_answer(connection.reader), 20)).status == 200
@@ -660,5 +657,5 @@ async def test_a_request_in_flight_is_answered_before_the_end(folder: Path) -> N
 async def test_an_address_in_use_is_an_error_before_anything_is_served(folder: Path) -> None:
     async with serving(folder) as served:
         with pytest.raises(OSError, match="in use"):
-            async with listening(f"127.0.0.1:{served.port}", served.app.auth, tls=served.tls):
+            async with listening(f"127.0.0.1:{served.port}", served.app.answer, tls=served.tls):
                 pass

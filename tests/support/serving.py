@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.config.load import load
 from authgate.server.listener import listening
-from authgate.wiring import App, build, verify
+from authgate.server.reload import Reloader
+from authgate.wiring import App, build, make_live, verify
 from tests.support.tokens import SECRET, claims, mint
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Served:
     app: App
     auth: str
     admin: str
+    reloader: Reloader
 
     async def ask(self, proxy: str, *headers: tuple[str, str], path: str | None = None, **request: str) -> Answer:
         """Ask as *proxy* does about *request* (see `described`), with *headers* as the client sent them."""
@@ -54,8 +56,19 @@ class Served:
 async def serving(environ: Mapping[str, str] = ENVIRON, *, file: str | None = None) -> AsyncIterator[Served]:
     """Serve what *environ* (and the configuration *file*) make, on free ports."""
     app = build(verify(load(file, environ)))
-    async with listening("127.0.0.1:0", app.admin) as admin, listening("127.0.0.1:0", app.auth) as auth:
-        yield Served(app, auth, admin)
+    reloader = Reloader(
+        app,
+        verify=lambda: verify(load(file, environ)),
+        make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+    )
+    async with (
+        listening("127.0.0.1:0", app.admin) as admin,
+        listening("127.0.0.1:0", app.answer, None, app.trusts) as auth,
+    ):
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(reloader.run())
+            yield Served(app, auth, admin, reloader)
+            running.cancel()
 
 
 def described(

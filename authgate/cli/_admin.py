@@ -1,0 +1,89 @@
+"""Asking the admin port of the AuthGate that runs with the same configuration."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authgate.config.model import AdminConfig
+
+MAX_CERTIFICATE_FILE_BYTES = 64 * 1024
+
+
+class OtherCertificateError(Exception):
+    """The server shows another certificate than the file holds, or the file holds none: it may be half-written."""
+
+
+def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int = 4096) -> tuple[int, str]:
+    """Return the status and the text, of *max_bytes* at most, that the admin port answers at *path*.
+
+    Raises `OtherCertificateError`, OSError, ValueError or http.client.HTTPException; OSError, too, for silence until
+    *give_up_at* (of time.monotonic).
+    """
+    connection = _connection(admin, give_up_at)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read(max_bytes).decode("utf-8", "replace").strip()
+    finally:
+        connection.close()
+
+
+def _left(give_up_at: float) -> float:
+    """Return the seconds until *give_up_at*, as a timeout: 0 would mean not to wait at all."""
+    return max(0.01, give_up_at - time.monotonic())
+
+
+def _connection(admin: AdminConfig, give_up_at: float) -> http.client.HTTPConnection:
+    if admin.listen.startswith("unix:"):
+        return _UnixConnection(admin.listen.removeprefix("unix:"), _left(give_up_at))
+    host, _, port = admin.listen.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - where it is reached
+    if admin.tls is not None:
+        return _PinnedConnection(host, int(port), admin.tls.certificate_file, give_up_at)
+    return http.client.HTTPConnection(host, int(port), timeout=_left(give_up_at))
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Believes one certificate: that of the file, before or after the handshake. Its names do not matter."""
+
+    def __init__(self, host: str, port: int, certificate_file: str, give_up_at: float) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # `connect` verifies: the very certificate, not who signed it
+        super().__init__(host, port, timeout=_left(give_up_at), context=context)
+        self._give_up_at = give_up_at
+        self._certificate_file = certificate_file
+
+    def connect(self) -> None:
+        before = self._expected()
+        super().connect()
+        shown = self.sock.getpeercert(binary_form=True)
+        if shown is None or shown not in {before, self._expected()}:
+            raise OtherCertificateError(f"it shows another certificate than {self._certificate_file} holds")
+        self.sock.settimeout(_left(self._give_up_at))
+
+    def _expected(self) -> bytes:
+        with Path(self._certificate_file).open("rb") as file:
+            pem = file.read(MAX_CERTIFICATE_FILE_BYTES).decode("ascii", "replace")
+        begin, end = pem.find(ssl.PEM_HEADER), pem.find(ssl.PEM_FOOTER)
+        try:
+            return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)])
+        except ValueError:
+            raise OtherCertificateError(f"{self._certificate_file} holds no certificate in PEM") from None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
