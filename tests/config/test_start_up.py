@@ -256,4 +256,4 @@ def test_a_mistake_in_one_setting_of_an_issuer_does_not_hide_those_of_its_keys(t
 
 def test_a_secret_file_has_a_bound(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"0123456789" * 6554)
-    only(problems(JWT_SECRET_FILE=str(tmp_path / "secret")), "issuers[0].secret_file", "over 65536")
+    only(problems(JWT_SECRET_FILE=str(tmp_path / "secret")), "issuers[0].secret_file", "longer than 65536")
