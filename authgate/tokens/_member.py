@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     SECP384R1,
@@ -78,8 +79,8 @@ def _public(key_type: str, curve: str | None, member: dict[str, Any]) -> Any:  #
         if key_type == "EC":
             return _ec(str(curve), _octets(member, "x"), _octets(member, "y"))
         return _okp(str(curve), _octets(member, "x"))
-    except ValueError as error:  # cryptography's; the messages of OpenSSL are not for operators
-        raise BadKey(f"it is not a valid {key_type} key, such as a point that is not on {curve}") from error
+    except (ValueError, UnsupportedAlgorithm):  # what OpenSSL says about it is not for operators
+        raise BadKey(f"it is not a valid {key_type} key{f' on the curve {curve}' if curve else ''}") from None
 
 
 def _rsa(modulus: bytes, exponent: bytes) -> Any:  # noqa: ANN401 - cryptography's keys

@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from authgate.tokens import jwk
 from tests.support.deciding import ALL_ALGORITHMS
@@ -134,10 +136,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "exponent 2^256 + 1": (RSA | {"e": number(2**256 + 1)}, "the RSA key's exponent is not odd and between"),
     "exponent as long as the modulus": (RSA | {"e": number(MODULUS - 2)}, "the RSA key's exponent is not odd and"),
     # The NIST curves (RFC 7518 §6.2.1).
-    "point off the curve": (EC | {"y": EC["x"]}, "it is not a valid EC key"),
-    "point of another curve": (EC | {"x": b64(b"\1" * 32)}, "it is not a valid EC key"),
-    "point at infinity": (EC | {"x": "A" * 43, "y": "A" * 43}, "it is not a valid EC key"),
-    "coordinate over the field": (EC | {"x": b64(b"\xff" * 32)}, "it is not a valid EC key"),
+    "point off the curve": (EC | {"y": EC["x"]}, "it is not a valid EC key on the curve P-256"),
+    "point of another curve": (EC | {"x": b64(b"\1" * 32)}, "it is not a valid EC key on the curve P-256"),
+    "point at infinity": (EC | {"x": "A" * 43, "y": "A" * 43}, "it is not a valid EC key on the curve P-256"),
+    "coordinate over the field": (EC | {"x": b64(b"\xff" * 32)}, "it is not a valid EC key on the curve P-256"),
     "coordinate too short": (EC | {"x": "AA"}, "its coordinates have 1 and 32 octets; those of P-256 have 32"),
     "coordinate too long": (EC | {"y": b64(b"\0" * 33)}, "its coordinates have 32 and 33 octets; those of P-256"),
     "both coordinates with a zero before": (
@@ -239,3 +241,29 @@ def test_a_modulus_may_have_a_zero_octet_before_it() -> None:
     # RFC 7518 §6.3.1.1 warns of libraries that write one; it is the same key.
     padded = RSA | {"n": b64(b"\0" + unb64(RSA["n"]))}
     assert load(padded).fingerprint == load(RSA).fingerprint
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+# Sound members of which any number were given another value.
+MEMBERS = st.tuples(
+    st.sampled_from([RSA, EC, ED, public_jwk("Ed448"), public_jwk("ES512")]),
+    st.dictionaries(
+        st.sampled_from(["kty", "crv", "use", "key_ops", "alg", "kid", "n", "e", "x", "y", "d"]),
+        JSON | st.binary(max_size=70).map(b64) | st.sampled_from(["EC", "OKP", "RSA", "P-256", "Ed25519", ["verify"]]),
+        max_size=3,
+    ),
+).map(lambda pair: pair[0] | pair[1])
+
+
+@given(st.lists(MEMBERS | JSON, max_size=4))
+def test_whatever_stands_beside_it_a_good_key_stays_and_every_other_is_used_or_named(members: list[Any]) -> None:
+    dicts = [member for member in members if isinstance(member, dict)]
+    assume(not any(member.get("kty") == "oct" or member.get("kid") == "good" for member in dicts))
+    keys = load({"keys": [*members, GOOD]})
+    assert keys.keys[-1].key_id == "good"
+    assert len(keys.keys) + len(keys.skipped) <= len(members) + 1
+    assert all(told.isprintable() for told in keys.skipped)

@@ -188,7 +188,10 @@ def test_an_rsa_key_and_two_listed_rsa_algorithms_leave_open_which_one_it_is_for
 
 def der(tag: int, content: bytes) -> bytes:
     length = len(content)
-    return bytes([tag]) + (bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2, "big")) + content
+    if length < 128:
+        return bytes([tag, length]) + content
+    octets = (length.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | octets]) + length.to_bytes(octets, "big") + content
 
 
 def rsa_pem(exponent: int) -> bytes:
@@ -196,6 +199,29 @@ def rsa_pem(exponent: int) -> bytes:
     numbers = b"".join(der(2, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in (modulus, exponent))
     body = base64.encodebytes(der(0x30, numbers))
     return b"-----BEGIN RSA PUBLIC KEY-----\n" + body + b"-----END RSA PUBLIC KEY-----\n"
+
+
+def explicit_pem(generator: bytes, public: bytes) -> bytes:
+    """Return a key on P-256, the curve spelled out instead of named (RFC 3279 §2.3.5), with another generator."""
+    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    b = bytes.fromhex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b")
+    order = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
+    field = der(0x30, bytes.fromhex("06072a8648ce3d0101") + der(2, p.to_bytes(33, "big")))
+    curve = der(0x30, der(4, (p - 3).to_bytes(32, "big")) + der(4, b))
+    base = der(4, generator) + der(2, order.to_bytes(33, "big")) + der(2, b"\1")
+    parameters = der(0x30, der(2, b"\1") + field + curve + base)
+    algorithm = der(0x30, bytes.fromhex("06072a8648ce3d0201") + parameters)
+    body = base64.encodebytes(der(0x30, algorithm + der(3, b"\0" + public)))
+    return b"-----BEGIN PUBLIC KEY-----\n" + body + b"-----END PUBLIC KEY-----\n"
+
+
+def test_a_curve_with_a_generator_of_the_forgers_own_is_refused() -> None:
+    """CVE-2020-0601: with the public key itself as the generator, the private key is 1."""
+    point = private_key("ES256").public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    generator = ec.derive_private_key(1, ec.SECP256R1()).public_key()
+    sound = generator.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    assert jwk.from_pem(explicit_pem(sound, point), ALL_ALGORITHMS).keys[0].algorithm == "ES256"
+    assert "no public key" in faults_of_pem(explicit_pem(point, point))
 
 
 @pytest.mark.parametrize("exponent", [2**16 + 1, 2**32 + 1, 2**256 - 1])
