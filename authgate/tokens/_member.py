@@ -59,15 +59,15 @@ def key(member: object, allowed: frozenset[str]) -> Key:
 
 def _check_purpose(member: dict[str, Any]) -> None:
     """Refuse a key that is not for verifying signatures by either of `use` and `key_ops` (RFC 7517 §4.2, §4.3)."""
-    if "use" in member and member["use"] != "sig":
+    if _text(member, "use") not in {None, "sig"}:
         raise NotForUs("'use' does not allow to verify with it: it is not \"sig\"")
     if "key_ops" not in member:
         return
     operations = member["key_ops"]
     if not isinstance(operations, list) or not all(isinstance(operation, str) for operation in operations):
-        raise NotForUs("'key_ops' is not a list of strings")
+        raise BadKey("'key_ops' is not a list of strings")
     if len(set(operations)) != len(operations):
-        raise NotForUs("'key_ops' names an operation twice (RFC 7517 §4.3)")
+        raise BadKey("'key_ops' names an operation twice (RFC 7517 §4.3)")
     if "verify" not in operations:
         raise NotForUs("'key_ops' does not allow to verify with it: it does not hold \"verify\"")
 

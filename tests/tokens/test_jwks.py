@@ -107,8 +107,10 @@ OTHER = public_jwk("RS256", "other")
         [GOOD, GOOD | {"x": "AA"}],
         [GOOD, GOOD | {"d": "AA"}],
         [GOOD, public_jwk("RS256", "good", e="Aw")],
+        [GOOD, GOOD | {"use": None}],
+        [GOOD, GOOD | {"key_ops": ["verify", "verify"]}],
     ],
-    ids=["two", "three", "two algorithms", "one of them twice", "malformed", "private", "weak"],
+    ids=["two", "three", "two algorithms", "one of them twice", "bad y", "private", "weak", "bad use", "bad key_ops"],
 )
 def test_of_different_keys_with_one_kid_none_is_used(twins: list[Any]) -> None:
     keys = load({"keys": [*twins, OTHER]})
