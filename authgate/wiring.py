@@ -31,6 +31,8 @@ from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp import web
 
     from authgate.config.load import Loaded, ReadIssuer
@@ -103,9 +105,9 @@ class App:
         self.admin = AdminEndpoint(self)
         self.metrics.watch(self)
 
-    async def answer(self, subrequest: web.BaseRequest) -> web.Response:
-        """Return the reply to *subrequest* of the configuration of the moment."""
-        return await self.live.auth(subrequest)
+    def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:
+        """Return what gives the reply to *subrequest*, by the configuration of the moment."""
+        return self.live.auth(subrequest)
 
     def trusts(self, peer: Peer) -> bool:
         """Say whether *peer* is a trusted proxy."""
