@@ -32,9 +32,8 @@ from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# For everything together, and for a connection within it.
+# For everything together; half of it for a connection, the name's look-up included.
 FETCH_SECONDS = 10.0
-CONNECT_SECONDS = 5.0
 MAX_CA_FILE_BYTES = 1024 * 1024
 MAX_ETAG_CHARACTERS = 256
 _MAX_NAMES = 4
@@ -83,14 +82,16 @@ class Fetcher:
     async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
         """Return what *url* answers, None for a body if it is still the one of *etag*; raise `LoadFailed`.
 
-        *found_at* is the document in which somebody else wrote *url*: then it may lead to neither link-local nor
-        metadata addresses, and to this machine only if *found_at* is on the same host.
+        No name may lead to a link-local or metadata address. *found_at* is the document in which somebody else wrote
+        *url*: then it may not be such an address either, and leads to this machine only from a document of its host.
         """
         if fault := url_fault(url, allow_http=self.route.allow_http):
             raise LoadFailed(f"{quoted(url, 200)} {fault}")
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._get(URL(url), etag, found_at)
+        except aiohttp.ConnectionTimeoutError:
+            raise LoadFailed(f"{url} cannot be fetched: no connection within {self._seconds / 2:g} s") from None
         except TimeoutError:
             raise LoadFailed(f"{url} does not answer within {self._seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -105,7 +106,7 @@ class Fetcher:
             aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT_SECONDS, self._seconds)),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds / 2),
                 auto_decompress=False,
                 trust_env=False,
             ) as session,
@@ -113,7 +114,7 @@ class Fetcher:
                 url,
                 headers=_HEADERS | ({"If-None-Match": etag} if etag else {}),
                 allow_redirects=False,
-                ssl=await self._contexts.result(self._seconds) if self._speaks_tls(url) else False,
+                ssl=await self._tls() if self._speaks_tls(url) else False,
                 proxy=self.route.outbound_proxy,
             ) as response,
         ):
@@ -136,16 +137,25 @@ class Fetcher:
             call = self._lookups[host, port] = BlockingCall(partial(_addresses_of, host, port))
         return await call.result(self._seconds)
 
+    async def _tls(self) -> ssl.SSLContext:
+        try:
+            return await self._contexts.result(self._seconds / 2)
+        except TimeoutError:
+            what = f"ca_file {self.route.ca_file}" if self.route.ca_file else "the CAs of the system"
+            raise LoadFailed(f"reading {what} takes longer than {self._seconds / 2:g} s") from None
+
     def _context(self) -> ssl.SSLContext:
         if self.route.ca_file is None:
             return ssl.create_default_context()
         try:
-            pem = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES).decode("ascii", "replace")
-            return ssl.create_default_context(cadata=pem)
-        except ssl.SSLError:
-            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM") from None
+            content = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES)
         except (OSError, ValueError) as error:
             raise LoadFailed(f"cannot read ca_file {self.route.ca_file}: {why_unreadable(error)}") from None
+        pem = content.decode("ascii", "ignore")  # names between the certificates may be in any language
+        try:  # with no cadata at all, the CAs of the system would count: an empty file is not to mean that
+            return ssl.create_default_context(cadata=pem or "\n")
+        except ssl.SSLError:
+            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM, or a broken one") from None
 
 
 class _CheckedResolver(AbstractResolver):
