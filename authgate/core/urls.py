@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 MAX_URL_CHARACTERS = 2048
 
@@ -23,7 +27,7 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
         return f"is longer than {MAX_URL_CHARACTERS} characters, or holds white space, a backslash or no ASCII"
     try:
         parts = urlsplit(url)
-        names_host = _is_host(parts.hostname or "") and parts.port != 0
+        names_host = _names_host(parts) and parts.port != 0
     except ValueError:
         return "is not a URL"
     plain = "is plain http: whoever is on the way could put keys of his own into it; use https, or set allow_http"
@@ -37,8 +41,9 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
     return next((fault for fault, found in faults.items() if found), None)
 
 
-def _is_host(host: str) -> bool:
-    if _NAME.fullmatch(host) and not _NUMBER_AT_END.fullmatch(host):
+def _names_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if "[" not in parts.netloc and _NAME.fullmatch(host) and not _NUMBER_AT_END.fullmatch(host):
         return True
     try:
         return "%" not in host and bool(ip_address(host))
