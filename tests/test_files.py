@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from authgate.files import read_bounded, why_unreadable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def reason(path: Path | str, max_bytes: int = 10) -> str:

@@ -7,6 +7,7 @@ leads to is checked, and the connection goes to the address that was checked: no
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
 # For everything together; half of it for a connection, the name's look-up included.
 FETCH_SECONDS = 10.0
 MAX_CA_FILE_BYTES = 1024 * 1024
-MAX_ETAG_CHARACTERS = 256
 _MAX_NAMES = 4
+
+# What can be sent back as it came: aiohttp drops bytes that are no UTF-8.
+_ETAG = re.compile(r"[\x21-\x7e]{1,256}")
+
+# OpenSSL's X509_V_ERR_…: self-signed, or issued by whom nobody here knows.
+_UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
 _HEADERS = {
     "Accept": "application/jwk-set+json, application/json",
@@ -99,6 +105,7 @@ class Fetcher:
 
     async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
         check = self._address_check(url, found_at)
+        proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
         connector = aiohttp.TCPConnector(
             resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
         )
@@ -115,7 +122,9 @@ class Fetcher:
                 headers=_HEADERS | ({"If-None-Match": etag} if etag else {}),
                 allow_redirects=False,
                 ssl=await self._tls() if self._speaks_tls(url) else False,
-                proxy=self.route.outbound_proxy,
+                # Its password apart from its URL, which aiohttp's errors quote.
+                proxy=proxy.with_user(None) if proxy else None,
+                proxy_auth=aiohttp.BasicAuth.from_url(proxy) if proxy else None,
             ) as response,
         ):
             return await _read(response, asked_with=etag)
@@ -201,7 +210,7 @@ async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> 
             "configure the address that answers"
         )
     given = response.headers.get("ETag", "")
-    etag = given if 0 < len(given) <= MAX_ETAG_CHARACTERS else None
+    etag = given if _ETAG.fullmatch(given) else None
     fresh = fresh_seconds(response.headers)
     if response.status == 304 and asked_with is not None:
         return Response(body=None, etag=etag or asked_with, fresh_seconds=fresh)
@@ -225,12 +234,15 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 def _told(error: Exception) -> str:
     """Return what *error* means to an operator."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = getattr(error.certificate_error, "verify_message", None) or error.certificate_error
-        return f"its certificate is not trusted ({why}); for a private authority set ca_file"
+        cause = error.certificate_error
+        hint = "; for a private authority set ca_file" if getattr(cause, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""
+        return f"its certificate is not trusted ({getattr(cause, 'verify_message', cause)}){hint}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the outbound proxy answers {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
     if isinstance(error, aiohttp.ClientConnectorError):
         whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
         return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"

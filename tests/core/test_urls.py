@@ -37,7 +37,7 @@ UNFIT = {
     "https://issuer.example/\n": FORM,
     "https://issuer.example\\@evil.example/": FORM,
     "https://bücher.example/": FORM,
-    "https://ⅰssuer.example/": FORM,
+    "https://\u2170ssuer.example/": FORM,
     "https://" + "a" * (MAX_URL_CHARACTERS - 7): FORM,
     "file:///etc/passwd": NOT_HTTPS,
     "ftp://issuer.example/jwks": NOT_HTTPS,

@@ -73,7 +73,7 @@ def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None
     for number in range(1, 101):
         history.note_set(keys(f"K{number}"), number)
     assert len(history.departed) == MAX_DEPARTED == 32
-    assert [*history.departed][0] == b"K68"
+    assert next(iter(history.departed)) == b"K68"
     assert [*history.departed][-1] == b"K99"
     assert [*history.present] == [b"K100"]
 

@@ -69,7 +69,7 @@ def test_the_document_names_where_the_keys_are() -> None:
         "https://issuer.example:443/tenant",
         " https://issuer.example/tenant",
         "https://evil.example/?https://issuer.example/tenant",
-        "https://ıssuer.example/tenant",
+        "https://\u0131ssuer.example/tenant",
         "",
     ],
 )
