@@ -49,6 +49,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "User-Agent": f"AuthGate/{__version__}",
 }
+_PROXY_HEADERS = {"User-Agent": _HEADERS["User-Agent"]}
 
 # (family, protocol, address) of each address that a name has.
 _Found: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
@@ -106,6 +107,7 @@ class Fetcher:
     async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
         check = self._address_check(url, found_at)
         proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
+        login = _login(proxy)
         connector = aiohttp.TCPConnector(
             resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
         )
@@ -119,12 +121,11 @@ class Fetcher:
             ) as session,
             session.get(
                 url,
-                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}),
+                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}) | (login if url.scheme == "http" else {}),
                 allow_redirects=False,
                 ssl=await self._tls() if self._speaks_tls(url) else False,
-                # Its password apart from its URL, which aiohttp's errors quote.
                 proxy=proxy.with_user(None) if proxy else None,
-                proxy_auth=aiohttp.BasicAuth.from_url(proxy) if proxy else None,
+                proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
             ) as response,
         ):
             return await _read(response, asked_with=etag)
@@ -200,6 +201,13 @@ def _addresses_of(host: str, port: int) -> _Found:
 def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> None:
     if why := why_forbidden(ip_address(address), loopback_allowed=loopback_allowed):
         raise LoadFailed(f"{host} leads to {address}, {why}: it is not asked")
+
+
+def _login(proxy: URL | None) -> dict[str, str]:
+    """Return the header line for the user in the proxy's URL: apart from it, because aiohttp's errors quote the URL."""
+    if proxy is None or proxy.user is None:
+        return {}
+    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")}
 
 
 async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> Response:

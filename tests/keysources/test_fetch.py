@@ -357,6 +357,24 @@ async def test_an_unfit_url_is_refused_and_named(url: str, why: str) -> None:
     assert why in said
 
 
+async def test_reading_a_ca_file_that_hangs_is_bounded(
+    over_tls: Issuer, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, real_open = threading.Event(), os.open
+
+    def hanging(path: Any, *args: Any, **options: Any) -> int:
+        if path == ca_file:
+            go_on.wait(20)
+        return real_open(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", hanging)
+    try:
+        said = await failure(fetcher(0.2, ca_file=ca_file), over_tls.jwks_url)
+        assert said == f"reading ca_file {ca_file} takes longer than 0.1 s"
+    finally:
+        go_on.set()
+
+
 async def test_a_url_that_only_the_client_finds_unfit_is_refused() -> None:
     assert "cannot be fetched" in await failure(fetcher(), "http://xn--/jwks")
 
@@ -420,7 +438,6 @@ async def test_plain_http_at_an_https_address_is_told() -> None:
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _):
         said = await failure(fetcher(), url.replace("http:", "https:"))
     assert "SSL" in said
-    print(said)
 
 
 def missing(path: Path) -> str:
@@ -495,6 +512,7 @@ async def test_https_goes_through_the_outbound_proxy_and_is_checked_as_without(
         ("CONNECT", f"{NAME}:443", 200)
     }
     assert names.asked == []
+    assert {passed.headers["user-agent"] for passed in proxy.passed} == {f"AuthGate/{__version__}"}
     (request,) = over_tls.requests()
     assert not {"proxy-authorization", "authorization", "cookie"} & request.headers.keys()
 
@@ -511,6 +529,18 @@ async def test_an_outbound_proxy_that_refuses_is_told(one: Issuer, over_tls: Iss
         assert said == f"{over_tls.jwks_url} cannot be fetched: the outbound proxy answers {code}"
         assert await failure(fetcher(**route), one.jwks_url) == f"{one.jwks_url} answers {code}"
     assert (one.connections(), over_tls.connections()) == (0, 0)
+
+
+async def test_an_outbound_proxy_without_a_login_gets_none(one: Issuer) -> None:
+    with forward_proxy() as proxy:
+        assert (await fetcher(outbound_proxy=proxy.url).get(one.jwks_url)).body
+    assert "proxy-authorization" not in proxy.passed[0].headers
+
+
+async def test_a_login_with_strange_characters_reaches_the_outbound_proxy_as_it_is(one: Issuer) -> None:
+    with forward_proxy(login=("us er", "p@ss:w\u00f6rd/%")) as proxy:
+        url = f"http://us%20er:p%40ss%3Aw%C3%B6rd%2F%25@127.0.0.1:{proxy.port}"
+        assert (await fetcher(outbound_proxy=url).get(one.jwks_url)).body
 
 
 async def test_an_outbound_proxy_that_is_down_is_told(one: Issuer, over_tls: Issuer) -> None:

@@ -61,6 +61,13 @@ def test_a_key_that_comes_back_keeps_when_it_was_first_seen_and_counts_anew_when
     assert (again.left_at, again.named_since, again.named_at) == (40, 0, None)
 
 
+def test_a_token_that_names_no_departed_key_is_told_from_one_that_does() -> None:
+    history = KeyHistory(keys("K1"), 0)
+    history.note_set(keys("K2"), 1)
+    assert history.note_unknown("K3", 2) is None
+    assert history.departed[b"K1"].named_since == 0
+
+
 def test_of_two_departed_keys_with_one_id_the_last_that_left_is_meant() -> None:
     history = KeyHistory(keys(("K", "old")), 10)
     history.note_set(keys(("K", "newer")), 20)
