@@ -288,6 +288,8 @@ def _key_settings(entry: ReadIssuer) -> object:
     """Return what keys depend on: where they come from, how and when, and for which algorithms."""
     config = entry.config
     names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
+    if config.discovery:  # which begins there
+        names.add("issuer")
     return [getattr(config, name) for name in sorted(names)], entry.secret, _timing(config)
 
 
