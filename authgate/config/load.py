@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,7 +232,8 @@ def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     name = "issuer" if config.discovery else "jwks_url"
     url = getattr(config, name)
     if url is not None and (fault := url_fault(url, allow_http=config.allow_http)):
-        yield Problem(setting=f"{setting}.{name}", what=f"{quoted(url, 200)} {fault}", mend="write https://host/path")
+        shown = quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)  # there may be a password in it
+        yield Problem(setting=f"{setting}.{name}", what=f"{shown} {fault}", mend="write https://host/path")
     if config.discovery and "?" in (config.issuer or ""):  # RFC 8414 §2
         yield Problem(setting=f"{setting}.issuer", what="has a query, which no issuer has", mend="remove it")
     if config.ca_file is not None and (fault := _why_no_authorities(config.ca_file)):
