@@ -74,7 +74,11 @@ def test_the_times_are_taken_over(tmp_path: Path) -> None:
         ({"jwks_url": "file:///etc/passwd"}, "jwks_url", "is not an https URL"),
         ({"jwks_url": "https:///jwks"}, "jwks_url", "names no host"),
         ({"jwks_url": "https://user:canary@issuer.example/jwks"}, "jwks_url", "holds credentials"),
-        ({"jwks_url": "http://user:canary@issuer.example/jwks"}, "jwks_url", "//***@issuer.example/jwks' is plain http"),
+        (
+            {"jwks_url": "http://user:canary@issuer.example/jwks"},
+            "jwks_url",
+            "//***@issuer.example/jwks' is plain http",
+        ),
         ({"jwks_url": "https://issuer.example/jwks#a"}, "jwks_url", "has a fragment"),
         ({"jwks_url": "https://issuer.example/a b"}, "jwks_url", "white space"),
         ({"jwks_url": ""}, "jwks_url", "at least 1 character"),
