@@ -76,6 +76,8 @@ def key_settings(entry: ReadIssuer) -> object:
     """Return what the keys of *entry* depend on: where they come from, how and when, and for which algorithms."""
     config = entry.config
     names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
+    if config.discovery:  # which begins there
+        names.add("issuer")
     return [getattr(config, name) for name in sorted(names)], entry.secret, timing(config)
 
 

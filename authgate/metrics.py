@@ -176,9 +176,11 @@ class _Keys:
                 succeeded_at.add_metric((name,), keys.unix() - age)
             for outcome, count in keys.loads.items():
                 loads.add_metric((name, outcome), count)
-            counted: dict[tuple[str, str, str], int] = {}  # keys without an id are counted together
+            counted: dict[
+                tuple[str, str, str], int
+            ] = {}  # those that share a label, as keys without an id do, are counted together
             for key in keys.keys.keys:
-                labels = (name, key.key_id or "", key.algorithm)
+                labels = (name, key.label, key.algorithm)
                 count, _ = self._app.proofs.made_with(name, key.thumbprint)
                 counted[labels] = counted.get(labels, 0) + count
             for labels, count in counted.items():

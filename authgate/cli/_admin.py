@@ -13,18 +13,34 @@ if TYPE_CHECKING:
     from authgate.config.model import AdminConfig
 
 MAX_CERTIFICATE_FILE_BYTES = 64 * 1024
+_PAUSE_SECONDS = 0.25
 
 
-class OtherCertificateError(Exception):
+class _OtherCertificateError(Exception):
     """The server shows another certificate than the file holds, or the file holds none: it may be half-written."""
+
+
+class NoAnswerError(Exception):
+    """The admin port does not answer, or shows a certificate that is not believed. The message says which."""
 
 
 def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int = 4096) -> tuple[int, str]:
     """Return the status and the text, of *max_bytes* at most, that the admin port answers at *path*.
 
-    Raises `OtherCertificateError`, OSError, ValueError or http.client.HTTPException; OSError, too, for silence until
-    *give_up_at* (of time.monotonic).
+    Raises `NoAnswerError`; for silence until *give_up_at* (of time.monotonic), too.
     """
+    while True:
+        try:
+            return _ask(admin, path, give_up_at, max_bytes)
+        except _OtherCertificateError as error:  # a new one is being written, or AuthGate has not read it yet
+            if time.monotonic() + _PAUSE_SECONDS >= give_up_at:
+                raise NoAnswerError(f"AuthGate's admin port at {admin.listen} is not believed: {error}") from None
+            time.sleep(_PAUSE_SECONDS)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise NoAnswerError(f"AuthGate's admin port at {admin.listen} does not answer: {error}") from None
+
+
+def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
     connection = _connection(admin, give_up_at)
     try:
         connection.request("GET", path)
@@ -65,7 +81,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
         super().connect()
         shown = self.sock.getpeercert(binary_form=True)
         if shown is None or shown not in {before, self._expected()}:
-            raise OtherCertificateError(f"it shows another certificate than {self._certificate_file} holds")
+            raise _OtherCertificateError(f"it shows another certificate than {self._certificate_file} holds")
         self.sock.settimeout(_left(self._give_up_at))
 
     def _expected(self) -> bytes:
@@ -75,7 +91,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
         try:
             return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)])
         except ValueError:
-            raise OtherCertificateError(f"{self._certificate_file} holds no certificate in PEM") from None
+            raise _OtherCertificateError(f"{self._certificate_file} holds no certificate in PEM") from None
 
 
 class _UnixConnection(http.client.HTTPConnection):

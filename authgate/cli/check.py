@@ -1,33 +1,79 @@
-"""`authgate check`: is the configuration sound, and what does it come to?"""
+"""`authgate check`: is the configuration sound, what does it come to, and can its keys be had?"""
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+import sys
+from typing import TYPE_CHECKING
 
 import click
 import yaml
 
 from authgate.cli._configuration import config_option, verified_or_exit
+from authgate.cli._key_table import escaped
 from authgate.config.model import Config
+from authgate.log import logging_to
+
+if TYPE_CHECKING:
+    from authgate.keysources.watched import WatchedKeys
+    from authgate.wiring import Verified
+
+_SECRETS = ("secret", "outbound_proxy")
 
 
-@click.command("check")
+@click.command("check", short_help="Validate the configuration.")
 @config_option
+@click.option("--fetch", is_flag=True, help="Load every issuer's keys once, and print them. Else nothing is fetched.")
 @click.option("--schema", is_flag=True, help="Print the configuration's JSON schema instead.")
-def command(config_path: str | None, *, schema: bool) -> None:
-    """Validate the configuration and print what it comes to, secrets hidden. Exit 78 if it is not sound."""
+def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
+    """Validate the configuration and print what it comes to, secrets hidden. Exit 78 if it is not sound.
+
+    With --fetch, exit 1 if the keys of an issuer cannot be had.
+    """
     if schema:
         click.echo(json.dumps(Config.model_json_schema(), indent=2))
         return
     verified = verified_or_exit(config_path)
-    effective = verified.config.model_dump(mode="json", exclude_none=True)
-    for issuer in effective["issuers"]:
-        if fingerprint := verified.fingerprints.get(issuer["name"]):
-            issuer["secret_fingerprint"] = fingerprint
-        if "secret" in issuer:
-            issuer["secret"] = "(hidden)"  # noqa: S105 - says that it is hidden
-    click.echo(yaml.safe_dump(effective, sort_keys=False, default_flow_style=False), nl=False)
+    click.echo(yaml.safe_dump(_effective(verified), sort_keys=False, default_flow_style=False), nl=False)
     for announcement in verified.announcements:
         click.echo(f"# {announcement}")
     for warning in verified.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if fetch and not _fetch(verified):
+        sys.exit(1)
+
+
+def _effective(verified: Verified) -> dict[str, object]:
+    effective = verified.config.model_dump(mode="json", exclude_none=True)
+    for issuer in effective["issuers"]:
+        if fingerprint := verified.fingerprints.get(issuer["name"]):
+            issuer["secret_fingerprint"] = fingerprint
+        issuer |= {name: "(hidden)" for name in _SECRETS if name in issuer}
+    return effective
+
+
+def _fetch(verified: Verified) -> bool:
+    """Load the keys of every issuer, print them as comments, and say whether all can be had."""
+    from authgate.wiring import watched_keys  # noqa: PLC0415 - as for the other commands
+
+    async def load() -> list[WatchedKeys]:
+        issuers = [*watched_keys(verified).values()]
+        await asyncio.gather(*(keys.refresh() for keys in issuers))  # each has a bound of its own
+        return issuers
+
+    with logging_to(io.StringIO()):  # what would be logged is printed
+        issuers = asyncio.run(load())
+    for keys in issuers:
+        click.echo("\n".join(f"# {line}" for line in _found(keys)))
+    return all(keys.state == "ready" for keys in issuers)
+
+
+def _found(keys: WatchedKeys) -> list[str]:
+    count = len(keys.keys.keys)
+    lines = [f"issuer {keys.name}: {count} key{'s' * (count != 1)} from {keys.source.where}"]
+    if keys.failure:
+        lines = [f"issuer {keys.name}: its keys cannot be had: {keys.failure}"]
+    lines += [f"  {key}" for key in keys.keys.keys]
+    return [escaped(line) for line in [*lines, *(f"  left out: {skipped}" for skipped in keys.keys.skipped)]]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_INPUT_BYTES = 1024 * 1024
 
 
-@click.command("explain")
+@click.command("explain", short_help="Say why a request is allowed or refused.")
 @config_option
 @click.option("--request", "request_file", type=click.File("rb"), metavar="FILE",
               help="JSON: method, url, headers of the client; or adapter, headers of the proxy.")  # fmt: skip
@@ -68,12 +68,11 @@ async def _decide(verified: Verified, clock: Callable[[], float], request: Reque
     issuers = watched_keys(verified)
     gate = Gate(verified.snapshot, Answers(issuers), clock)
     async with asyncio.TaskGroup() as tasks:
-        watching = []
         for name, keys in issuers.items():
             keys.use = partial(gate.use, name)
-            watching.append(tasks.create_task(keys.watch()))
-            if not keys.keys.keys:  # they come by URL, and here nobody waits for the answer
-                await keys.first_attempt.wait()
+        watching = [tasks.create_task(keys.watch()) for keys in issuers.values()]
+        for keys in issuers.values():
+            await keys.first_attempt.wait()  # of those by URL, whose load has a bound of its own
         decision = await gate.decide(request)
         for task in watching:
             task.cancel()

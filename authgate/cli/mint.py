@@ -44,7 +44,7 @@ def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ..
     return claims
 
 
-@click.command("mint")
+@click.command("mint", short_help="Print a token, for development.")
 @config_option
 @click.option("--sub", required=True, callback=subject_of, help="The subject: the user's id.")
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=claims_of,
@@ -53,7 +53,8 @@ def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ..
 @click.option("--issuer", "issuer_name", help="The configured issuer to sign for, if there are several.")
 def command(config_path: str | None, sub: str, claims: dict[str, Any], lifetime: int, issuer_name: str | None) -> None:
     """Print a token that this configuration accepts, for development. Needs an issuer with a shared secret."""
-    issuers = {i.name: i for i in verified_or_exit(config_path).snapshot.issuers if i.keys.keys[0].is_symmetric}
+    every = verified_or_exit(config_path).snapshot.issuers
+    issuers = {one.name: one for one in every if any(key.is_symmetric for key in one.keys.keys)}
     if issuer_name is None and len(issuers) == 1:
         issuer_name = next(iter(issuers))
     if issuer_name not in issuers:

@@ -20,7 +20,7 @@ from authgate.wiring import Verified, build, make_live, verify
 _log = logging.getLogger(__name__)
 
 
-@click.command("serve")
+@click.command("serve", short_help="Answer nginx, Traefik and Caddy.")
 @config_option
 def command(config_path: str | None) -> None:
     """Answer nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy until SIGTERM or Ctrl-C.

@@ -13,9 +13,11 @@ from authgate.config.model import Config
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
+
+    from authgate.config.model import IssuerConfig
 
 PREFIX = "AUTHGATE_"
 
@@ -35,6 +37,7 @@ _LATER = {
     "NEXTAUTH_SECRET": "NextAuth session cookies cannot be read by this version",
     "BETTER_AUTH_URL": "this version does not ask Better Auth for sessions or keys",
 }
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _HOW_TO_START = (
     "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
 )
@@ -152,6 +155,15 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
         for name, setting in _FOR_NO_FILE.items()
         if environ.get(name)
     ]
+
+
+def unused_proxies(environ: Mapping[str, str], issuers: Iterable[IssuerConfig]) -> tuple[str, ...]:
+    """Return a sentence, if any, on keys that are fetched past the proxy that other programs would take."""
+    set_ones = " and ".join(name for name in _PROXIES if environ.get(name))
+    names = ", ".join(issuer.name for issuer in issuers if issuer.by_url and issuer.outbound_proxy is None)
+    if not (set_ones and names):
+        return ()
+    return (f"{set_ones} is not used: the keys of {names} are fetched directly; set outbound_proxy to use a proxy",)
 
 
 def group(name: str, within: type[BaseModel] = Config) -> type[BaseModel] | None:

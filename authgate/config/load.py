@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +104,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         if item is not None
     )
     problems.extend(_issuer_clashes(issuers))
+    warnings += _environment.unused_proxies(environ, (entry.config for entry in issuers))
     return Loaded(
         config=config,
         issuers=issuers,
@@ -142,8 +145,13 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
 
 def _read_pipe(path: str) -> bytes:
     """Return what can be read once, as the shell's `<(…)` gives it."""
-    with Path(path).open("rb") as pipe:
-        return pipe.read(MAX_FILE_BYTES)
+    # Opened without waiting for a writer: `<(…)` has one, and nothing is to hang where a file became a pipe.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as pipe:
+        os.set_blocking(pipe.fileno(), True)
+        content = pipe.read(MAX_FILE_BYTES)
+    if not content:
+        raise ValueError("it is a pipe into which nobody writes")
+    return content
 
 
 def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
@@ -224,15 +232,31 @@ def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     name = "issuer" if config.discovery else "jwks_url"
     url = getattr(config, name)
     if url is not None and (fault := url_fault(url, allow_http=config.allow_http)):
-        yield Problem(setting=f"{setting}.{name}", what=f"{quoted(url, 200)} {fault}", mend="write https://host/path")
+        shown = quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)  # there may be a password in it
+        yield Problem(setting=f"{setting}.{name}", what=f"{shown} {fault}", mend="write https://host/path")
     if config.discovery and "?" in (config.issuer or ""):  # RFC 8414 §2
         yield Problem(setting=f"{setting}.issuer", what="has a query, which no issuer has", mend="remove it")
+    if config.ca_file is not None and (fault := _why_no_authorities(config.ca_file)):
+        mend = f"write CA certificates in PEM; {MEND_UNREADABLE}"
+        yield Problem(setting=f"{setting}.ca_file", what=fault, mend=mend)
     if config.cooldown_seconds > config.refresh_seconds:
         what = f"is longer than refresh_seconds ({config.refresh_seconds:g})"
         yield Problem(setting=f"{setting}.cooldown_seconds", what=what, mend="make it shorter, 10 is usual")
     if config.max_stale_seconds < config.refresh_seconds:
         what = f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would not live from fetch to fetch"
         yield Problem(setting=f"{setting}.max_stale_seconds", what=what, mend="make it longer, 86400 is usual")
+
+
+def _why_no_authorities(path: str) -> str | None:
+    """Return why the file at *path* holds no CA certificates, None if it does."""
+    try:
+        pem = read_bounded(path, MAX_FILE_BYTES).decode("ascii", "replace")
+        ssl.create_default_context(cadata=pem or "none")  # nothing at all would mean the system's
+    except ssl.SSLError:
+        return f"{path} holds no certificate in PEM"
+    except (OSError, ValueError) as error:
+        return f"cannot read {path}: {why_unreadable(error)}"
+    return None
 
 
 def _read_secret(

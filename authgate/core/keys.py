@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from authgate.core.errors import quoted
+
+MAX_LABEL_CHARACTERS = 80
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
@@ -24,7 +28,12 @@ class Key:
     def __str__(self) -> str:
         if self.secret_fingerprint:
             return f"secret with fingerprint {self.secret_fingerprint}"
-        return f"{self.algorithm} {self.key_id or self.thumbprint.hex()[:8]}"
+        return f"{self.algorithm} {self.label or self.thumbprint.hex()[:8]}"
+
+    @property
+    def label(self) -> str:
+        """The key's id fit for logs, labels and terminals: printable ASCII, cut if it is long; "" without one."""
+        return quoted(self.key_id or "", MAX_LABEL_CHARACTERS)[1:-1]
 
     @property
     def is_symmetric(self) -> bool:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
 
 
+# Of what comes from elsewhere: a key id may be as long as a key set, or as a token.
+MAX_KEY_ID_CHARACTERS = 256
+MAX_TEXT_CHARACTERS = 1024
+
+
 class ProofCounts(Protocol):
     """Knows how many proofs were made with a key."""
 
@@ -23,7 +28,7 @@ class ProofCounts(Protocol):
 def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts) -> dict[str, Any]:
     """Return the report on *issuers*. Times are UTC in the form of RFC 3339, to the second; None: never.
 
-    At most 64 keys, 32 departed ones, 16 unknown key ids and 64 events for each issuer.
+    At most 64 keys, 64 left out, 32 departed ones, 16 unknown key ids and 64 events for each issuer, their texts cut.
     """
     return {"issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
 
@@ -36,7 +41,7 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
         "now": unix_as_text(now),
         "last_success": unix_as_text(None if age is None else now - age),
         "age_seconds": None if age is None else round(age, 1),
-        "last_error": keys.failure or None,
+        "last_error": _cut(keys.failure) or None,
         "failures_in_a_row": keys.failures_in_a_row,
         "next_refresh": unix_as_text(now + keys.seconds_until_due()),
         "given_up_at": unix_as_text(None if stale_in == float("inf") else now + stale_in),
@@ -50,13 +55,13 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for sighting in reversed(history.departed.values())
         ],
-        "skipped": list(keys.keys.skipped),
+        "skipped": [_cut(skipped) for skipped in keys.keys.skipped],
         "unknown_key_ids_total": keys.unknown_key_ids,
         "unknown_key_ids": [
-            {"key_id": key_id, "count": seen.count, "last_at": unix_as_text(seen.last_at)}
+            {"key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS), "count": seen.count, "last_at": unix_as_text(seen.last_at)}
             for key_id, seen in reversed(history.unknown.items())
         ],
-        "events": [{"at": unix_as_text(event.at), "what": event.what} for event in reversed(history.events)],
+        "events": [{"at": unix_as_text(event.at), "what": _cut(event.what)} for event in reversed(history.events)],
     }
 
 
@@ -64,7 +69,7 @@ def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str,
     key = sighting.key
     count, last_at = proofs.made_with(issuer_name, key.thumbprint)
     return {
-        "key_id": key.key_id,
+        "key_id": _cut(key.key_id, MAX_KEY_ID_CHARACTERS) if key.key_id is not None else None,
         "algorithm": key.algorithm,
         "named": str(key),
         "first_seen": unix_as_text(sighting.first_seen),
@@ -72,6 +77,10 @@ def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str,
         "proofs": count,
         "last_proof": unix_as_text(last_at),
     }
+
+
+def _cut(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
+    return text if len(text) <= max_characters else f"{text[: max_characters - 3]}..."
 
 
 def unix_as_text(unix: float | None) -> str | None:

@@ -31,6 +31,8 @@ MAX_FILE_BYTES = 1024 * 1024
 VERIFY_SECONDS = 10.0
 # How long new key URLs may take to answer before the swap.
 PROBE_SECONDS = 5.0
+# Between a bug in keeping an issuer's keys and the next try.
+PAUSE_SECONDS = 1.0
 
 _RESTART = "put the old value back, or restart AuthGate"
 
@@ -76,67 +78,83 @@ class Reloader:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks, self._app.live)
                 while True:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._poll_seconds):
-                            await self._asked.wait()
-                    if self._asked.is_set() or await self._file_has_changed():
-                        self._asked.clear()
+                    if await self._is_due():
                         await self.reload(tasks)
         finally:
             self._tasks.clear()
 
     async def reload(self, tasks: asyncio.TaskGroup) -> None:
         """Take over the configuration as it is now, or say why not. New keys are watched in *tasks*."""
-        state, old = self._app.reloads, self._app.live
+        old = self._app.live
         try:
-            verified = await self._verified()
-            _refuse_what_needs_a_restart(old.config, verified.config)
-            live = self._make_live(verified)
-            self._start(tasks, live)
-            try:
-                await _probe(old, live)
-            except ConfigError:
-                await self._stop_all_but(old)
-                raise
+            live = await self._probed(tasks, old)
+            live.take_over()
         except ConfigError as error:
-            state.failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
-            state.outcomes["failed"] += 1
-            _log.error("the new configuration cannot be used, the old one stays: %s", state.failure)
-            return
-        live.take_over()
-        self._app.live = live
+            self._failed(error)
+        except Exception as bug:  # noqa: BLE001 - a bug in building a configuration must not stop the service
+            log_bug(bug)
+            self._failed(self._problem("internal error"))
+        else:
+            self._app.live = live
+            self._succeeded(old.verified, live.verified)
+        await self._stop_all_but(self._app.live)
+
+    async def _probed(self, tasks: asyncio.TaskGroup, old: Live) -> Live:
+        """Return what decides by the configuration as it is now; raise `ConfigError` where *old* is the better one."""
+        verified = await self._verified()
+        self._tried = verified.digest
+        _refuse_what_needs_a_restart(old.config, verified.config)
+        live = self._make_live(verified)
+        self._start(tasks, live)
+        await _probe(old, live)
+        return live
+
+    def _succeeded(self, old: Verified, new: Verified) -> None:
+        state = self._app.reloads
         state.at, state.failure = time.time(), ""
         state.outcomes["succeeded"] += 1
-        _tell(old.verified, verified)
-        await self._stop_all_but(live)
+        _tell(old, new)
+
+    def _failed(self, error: ConfigError) -> None:
+        state = self._app.reloads
+        state.failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
+        state.outcomes["failed"] += 1
+        told = "; ".join(f"{problem.setting}: {problem.what} ({problem.mend})" for problem in error.problems)
+        _log.error("the new configuration cannot be used, the old one stays until it is mended: %s", told)
+
+    def _problem(self, what: str) -> ConfigError:
+        setting = self._app.live.verified.path or "configuration"
+        return ConfigError([Problem(setting=setting, what=what, mend="send SIGHUP to try again")])
 
     async def _verified(self) -> Verified:
-        """Return the configuration as it is now, with whatever goes wrong as a `ConfigError`."""
-        setting = self._app.live.verified.path or "configuration"
+        """Return the configuration as it is now; raise `ConfigError`."""
         try:
             return await self._verifying.result(VERIFY_SECONDS)
         except TimeoutError:
             what = f"reading it, and the files that it names, takes longer than {VERIFY_SECONDS:g} s"
-        except ConfigError:
-            raise
-        except Exception as bug:  # noqa: BLE001 - a bug in reading a configuration must not stop the service
-            log_bug(bug)
-            what = "internal error"
-        raise ConfigError([Problem(setting=setting, what=what, mend="reload again")])
+            raise self._problem(what) from None
 
-    async def _file_has_changed(self) -> bool:
-        """Say whether the file holds something new, twice in a row the same: else a writer may be at work."""
-        if self._app.live.verified.digest is None:
-            return False  # no file, or none that can be read twice
-        try:
-            digest = await self._digests.result(self._poll_seconds + 1)
-        except TimeoutError:
+    async def _is_due(self) -> bool:
+        """Wait until somebody asks, or it is time to look at the file; say whether there is something to take over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_seconds):
+                await self._asked.wait()
+        before, self._seen = self._seen, await self._file()
+        if self._asked.is_set():
+            self._asked.clear()
+        elif self._seen in {None, self._tried} or self._seen != before:  # else a writer may be at work
             return False
-        settled, self._seen = digest == self._seen, digest
-        if not settled or digest in {self._tried, self._app.live.verified.digest}:
-            return False
-        self._tried = digest
+        self._tried = self._seen
         return True
+
+    async def _file(self) -> bytes | None:
+        """Return the digest of what the file holds; None where there is none that can be read twice."""
+        if self._app.live.verified.digest is None:
+            return None
+        try:
+            return await self._digests.result(self._poll_seconds + 1)
+        except TimeoutError:
+            return None
 
     def _digest(self) -> bytes:
         try:
@@ -148,12 +166,26 @@ class Reloader:
     def _start(self, tasks: asyncio.TaskGroup, live: Live) -> None:
         for keys in live.keys.values():
             if keys not in self._tasks:
-                self._tasks[keys] = tasks.create_task(keys.watch())
+                self._tasks[keys] = tasks.create_task(_keep(keys))
 
     async def _stop_all_but(self, live: Live) -> None:
-        for keys in {*self._tasks} - {*live.keys.values()}:
-            await keys.drained()  # requests of the old configuration may be waiting for them
+        unused = {*self._tasks} - {*live.keys.values()}
+        await asyncio.gather(
+            *(keys.drained() for keys in unused)
+        )  # requests of the old configuration may wait for them
+        for keys in unused:
             self._tasks.pop(keys).cancel()
+
+
+async def _keep(keys: WatchedKeys) -> None:
+    """Keep *keys* up to date, whatever bug comes up: it stops neither the service nor the other issuers."""
+    told = ""
+    while True:
+        try:
+            await keys.watch()
+        except Exception as bug:  # noqa: BLE001 - see above
+            told = log_bug(bug, told)
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _probe(old: Live, new: Live) -> None:

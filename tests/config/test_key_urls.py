@@ -1,0 +1,207 @@
+"""The settings of an issuer whose keys come by URL: every mistake told at once, with where it is and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from authgate import wiring
+from authgate.config.load import load
+from authgate.core.errors import ConfigError, Problem
+from authgate.keysources.remote import DiscoverySource, JwksUrlSource
+from authgate.keysources.watched import Timing
+from tests.support.certificates import Authority
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.wiring import Verified
+
+URL = "https://issuer.example/jwks"
+PROXY = "http://user:proxy-canary@proxy.example:3128"
+
+
+def issuer(**settings: Any) -> dict[str, Any]:
+    """Return the settings of an issuer by URL; a None leaves one out."""
+    all_of_them = {"name": "app", "preset": "jwt", "audiences": ["tasks"], "jwks_url": URL} | settings
+    return {name: value for name, value in all_of_them.items() if value is not None}
+
+
+def verified(folder: Path, *issuers: dict[str, Any], environ: dict[str, str] | None = None, **more: Any) -> Verified:
+    path = folder / "authgate.yaml"
+    path.write_text(yaml.safe_dump({"issuers": list(issuers), **more}))
+    return wiring.verify(load(str(path), environ or {}))
+
+
+def problems(folder: Path, *issuers: dict[str, Any], **more: Any) -> dict[str, Problem]:
+    with pytest.raises(ConfigError) as refused:
+        verified(folder, *issuers, **more)
+    found = {problem.setting: problem for problem in refused.value.problems}
+    assert len(found) == len(refused.value.problems)
+    assert all(problem.what and problem.mend for problem in found.values())
+    assert "canary" not in str(refused.value)
+    return found
+
+
+def test_a_url_alone_will_do_and_nothing_is_fetched(tmp_path: Path) -> None:
+    one = verified(tmp_path, issuer())
+    assert isinstance(one.sources["app"], JwksUrlSource)
+    assert one.sources["app"].where == URL
+    assert one.timings["app"] == Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400)
+    assert one.snapshot.issuers[0].keys.keys == ()
+    assert f"kept up to date from {URL}" in one.announcements[0]
+
+
+def test_discovery_begins_at_the_issuer(tmp_path: Path) -> None:
+    one = verified(tmp_path, issuer(jwks_url=None, discovery=True, issuer="https://issuer.example/tenant"))
+    assert isinstance(one.sources["app"], DiscoverySource)
+    assert one.sources["app"].where == "discovery of https://issuer.example/tenant"
+
+
+def test_the_times_are_taken_over(tmp_path: Path) -> None:
+    times = {"refresh_seconds": 60, "cooldown_seconds": 5, "max_stale_seconds": 600}
+    assert verified(tmp_path, issuer(**times)).timings["app"] == Timing(**times)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "what"),
+    [
+        ({"jwks_url": "http://issuer.example/jwks"}, "jwks_url", "is plain http"),
+        ({"jwks_url": "issuer.example/jwks"}, "jwks_url", "is not an https URL"),
+        ({"jwks_url": "file:///etc/passwd"}, "jwks_url", "is not an https URL"),
+        ({"jwks_url": "https:///jwks"}, "jwks_url", "names no host"),
+        ({"jwks_url": "https://user:canary@issuer.example/jwks"}, "jwks_url", "holds credentials"),
+        (
+            {"jwks_url": "http://user:canary@issuer.example/jwks"},
+            "jwks_url",
+            "//***@issuer.example/jwks' is plain http",
+        ),
+        ({"jwks_url": "https://issuer.example/jwks#a"}, "jwks_url", "has a fragment"),
+        ({"jwks_url": "https://issuer.example/a b"}, "jwks_url", "white space"),
+        ({"jwks_url": ""}, "jwks_url", "at least 1 character"),
+        ({"jwks_url": 3}, "jwks_url", "string"),
+        ({"jwks_url": None, "discovery": True}, "issuer", "is missing, and discovery begins there"),
+        ({"jwks_url": None, "discovery": True, "issuer": "acme"}, "issuer", "is not an https URL"),
+        ({"jwks_url": None, "discovery": True, "issuer": "https://a.example?x"}, "issuer", "has a query"),
+        ({"jwks_url": None, "discovery": "yes"}, "discovery", "boolean"),
+        ({"allow_http": "perhaps"}, "allow_http", "boolean"),
+        ({"refresh_seconds": 0}, "refresh_seconds", "greater than or equal to 1"),
+        ({"refresh_seconds": 86401}, "refresh_seconds", "less than or equal to 86400"),
+        ({"refresh_seconds": True}, "refresh_seconds", "must be a number"),
+        ({"refresh_seconds": float("nan")}, "refresh_seconds", ""),
+        ({"refresh_seconds": "5m"}, "refresh_seconds", "number"),
+        ({"cooldown_seconds": 0}, "cooldown_seconds", "greater than or equal to 1"),
+        ({"cooldown_seconds": 301}, "cooldown_seconds", "is longer than refresh_seconds (300)"),
+        ({"max_stale_seconds": 299}, "max_stale_seconds", "is shorter than refresh_seconds (300)"),
+        ({"max_stale_seconds": float("inf")}, "max_stale_seconds", "less than or equal to 2592000"),
+        ({"ca_file": "/nowhere/ca.crt"}, "ca_file", "cannot read /nowhere/ca.crt: No such file"),
+        ({"outbound_proxy": "proxy.example:3128"}, "outbound_proxy", "is not the URL of a proxy"),
+        ({"outbound_proxy": f"{PROXY}/path"}, "outbound_proxy", "is not the URL of a proxy"),
+        ({"outbound_proxy": "socks5://u:canary@p:1"}, "outbound_proxy", "is not the URL of a proxy"),
+    ],
+)
+def test_a_mistake_says_what_and_where(tmp_path: Path, settings: dict[str, Any], where: str, what: str) -> None:
+    found = problems(tmp_path, issuer(**settings))
+    assert [*found] == [f"issuers[0].{where}"]
+    assert what in found[f"issuers[0].{where}"].what
+
+
+def test_plain_http_is_possible_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert verified(tmp_path, issuer(jwks_url="http://issuer.example/jwks", allow_http=True)).sources
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"discovery": True, "issuer": "https://a.example"}, {"secret": SECRET.decode()}, {"jwks_file": "/a"}],
+)
+def test_two_sources_are_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
+    found = problems(tmp_path, issuer(**settings))
+    assert "one issuer has one source of keys" in found["issuers[0]"].what
+
+
+def test_what_is_for_urls_means_nothing_beside_a_file(tmp_path: Path) -> None:
+    idle = {"allow_http": True, "refresh_seconds": 60, "max_stale_seconds": 60, "ca_file": "x", "outbound_proxy": PROXY}
+    found = problems(tmp_path, issuer(jwks_url=None, secret=SECRET.decode(), **idle))
+    assert {*found} == {f"issuers[0].{name}" for name in idle}
+    assert {(problem.what, problem.mend) for problem in found.values()} == {
+        ("means nothing: only keys that come by jwks_url or discovery are fetched", "remove it")
+    }
+
+
+def test_contradictions_are_told_together_with_everything_else(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        issuer(cooldown_seconds=600, max_stale_seconds=200, ca_file="/nowhere", audiences=None),
+        issuer(name="b", issuer="https://b.example", jwks_url="http://b.example"),
+        issuer(name="c", issuer="https://c.example", jwks_url=None),
+        leeway_seconds=-1,
+    )
+    assert {*found} == {
+        "leeway_seconds",
+        "issuers[0].audiences",
+        "issuers[0].ca_file",
+        "issuers[0].cooldown_seconds",
+        "issuers[0].max_stale_seconds",
+        "issuers[1].jwks_url",
+        "issuers[2]",
+    }
+
+
+@pytest.mark.parametrize(("content", "what"), [("", "no certificate in PEM"), ("nonsense", "no certificate in PEM")])
+def test_a_ca_file_without_a_certificate_is_refused(tmp_path: Path, content: str, what: str) -> None:
+    """An empty one most of all: for OpenSSL it would mean the system's CAs."""
+    (tmp_path / "ca.crt").write_text(content)
+    assert what in problems(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt")))["issuers[0].ca_file"].what
+
+
+def test_a_ca_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes(Authority().pem)
+    assert verified(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt"))).sources
+
+
+# -- the environment ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("value", "expected"), [("all", "all"), ("any", "any"), (None, "any")])
+def test_ready_when_comes_from_the_environment(tmp_path: Path, value: str | None, expected: str) -> None:
+    environ = {"AUTHGATE_READY_WHEN": value} if value else {}
+    assert verified(tmp_path, issuer(), environ=environ).config.ready_when == expected
+
+
+def test_ready_when_knows_two_words(tmp_path: Path) -> None:
+    found = problems(tmp_path, issuer(), environ={"AUTHGATE_READY_WHEN": "some"})
+    assert found["ready_when"].what == "input should be 'any' or 'all'"
+
+
+def test_issuers_by_url_may_stand_in_a_variable() -> None:
+    entry = f"[{{name: app, preset: jwt, jwks_url: '{URL}', audiences: [tasks], refresh_seconds: 60}}]"
+    one = wiring.verify(load(None, {"AUTHGATE_ISSUERS": entry}))
+    assert one.sources["app"].where == URL
+    assert one.timings["app"].refresh_seconds == 60
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_of_the_environment_that_is_not_used_is_told_without_its_password(tmp_path: Path, name: str) -> None:
+    other = issuer(name="other", issuer="https://other.example", outbound_proxy=PROXY)
+    local = issuer(name="local", issuer="local", jwks_url=None, secret=SECRET.decode())
+    warnings = verified(tmp_path, issuer(), other, local, environ={name: PROXY}).warnings
+    told = [warning for warning in warnings if "PROXY" in warning.upper()]
+    assert told == [f"{name} is not used: the keys of app are fetched directly; set outbound_proxy to use a proxy"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings"),
+    [({}, {}), ({"HTTPS_PROXY": ""}, {}), ({"HTTPS_PROXY": PROXY}, {"outbound_proxy": PROXY})],
+)
+def test_otherwise_nothing_is_told_of_proxies(
+    tmp_path: Path, environ: dict[str, str], settings: dict[str, Any]
+) -> None:
+    assert not [w for w in verified(tmp_path, issuer(**settings), environ=environ).warnings if "roxy" in w]
+
+
+def test_nothing_that_is_shown_holds_the_proxys_password(tmp_path: Path) -> None:
+    one = verified(tmp_path, issuer(outbound_proxy=PROXY))
+    assert "canary" not in repr(one) + repr(one.config) + str(one.announcements) + repr(one.sources["app"])
