@@ -53,7 +53,7 @@ def protected(doors: Doors, folder: Path, one: BetterAuth, **changes: int) -> Ab
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_session_passes_before_and_after_a_rotation(doors: Doors, tmp_path: Path, algorithm: str) -> None:
-    with better_auth(tmp_path, algorithm=algorithm) as one, protected(doors, tmp_path, one) as running:
+    with better_auth(tmp_path, algorithm=algorithm) as one:
         cookies = one.sign_up("ada@example.com", role="admin")
         old_token = one.token(cookies)
         old = verified(one, old_token)
@@ -64,38 +64,37 @@ def test_a_session_passes_before_and_after_a_rotation(doors: Doors, tmp_path: Pa
         assert old.payload["iss"] == old.payload["aud"] == one.origin
         (key,) = jwk.from_jwks(one.jwks(), ALL_ALGORITHMS).keys
         assert key.algorithm in fully_specified((algorithm,))
-        assert identity(running.ask(old_token).json) == {
-            "x-user-id": [old.payload["sub"]],
-            "x-user-email": ["ada@example.com"],
-            "x-user-name": ["Ada"],
-            "x-user-roles": ["admin"],
-        }
+        with protected(doors, tmp_path, one) as running:  # not before: asked for keys while it has none, it makes one
+            assert identity(running.ask(old_token).json) == {
+                "x-user-id": [old.payload["sub"]],
+                "x-user-email": ["ada@example.com"],
+                "x-user-name": ["Ada"],
+                "x-user-roles": ["admin"],
+            }
 
-        one.expire_keys()
-        assert key_ids(one) == [old.key_id], "the new key is made by the next token, not by the rotation"
-        new_token = one.token(cookies)
-        new = verified(one, new_token)
-        assert new.key_id != old.key_id
-        assert key_ids(one) == [old.key_id, new.key_id], "the grace period lists both"
-        verified(one, old_token)
-        for token in (new_token, old_token, one.token(cookies)):
-            assert running.ask(token).status == 200
-        assert [key["key_id"] for key in running.report("app")["keys"]] == [old.key_id, new.key_id]
+            one.expire_keys()
+            assert key_ids(one) == [old.key_id], "the new key is made by the next token, not by the rotation"
+            new_token = one.token(cookies)
+            new = verified(one, new_token)
+            assert new.key_id != old.key_id
+            assert key_ids(one) == [old.key_id, new.key_id], "the grace period lists both"
+            verified(one, old_token)
+            for token in (new_token, old_token, one.token(cookies)):
+                assert running.ask(token).status == 200
+            assert [key["key_id"] for key in running.report("app")["keys"]] == [old.key_id, new.key_id]
 
 
 def test_without_a_grace_period_the_old_key_is_refused_after_the_next_refresh(doors: Doors, tmp_path: Path) -> None:
-    with (
-        better_auth(tmp_path, grace_seconds=0) as one,
-        protected(doors, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running,
-    ):
+    with better_auth(tmp_path, grace_seconds=0) as one:
         cookies = one.sign_up()
         old = one.token(cookies)
-        assert running.ask(old).status == 200
-        one.expire_keys()
-        new = one.token(cookies)
-        running.until(401, old, meanwhile={200})
-        assert running.ask(new).status == 200
-        assert [gone["key_id"] for gone in running.report("app")["departed"]] == [jws.parse(old).key_id]
+        with protected(doors, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running:
+            assert running.ask(old).status == 200
+            one.expire_keys()
+            new = one.token(cookies)
+            running.until(401, old, meanwhile={200})
+            assert running.ask(new).status == 200
+            assert [gone["key_id"] for gone in running.report("app")["departed"]] == [jws.parse(old).key_id]
 
 
 def test_authgate_outlives_better_auth(doors: Doors, tmp_path: Path) -> None:
