@@ -168,7 +168,9 @@ async def test_a_file_that_cannot_be_read_is_named_and_heals(source: FileSource,
     assert await key_ids(source) == ["K2"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"keys": []}', jwks("K1")[:-1]], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"keys": []}', jwks("K1")[:-1]], ids=["empty", "no JSON", "no key", "cut off"]
+)
 async def test_a_file_that_holds_no_keys_is_named_and_heals(source: FileSource, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "jwks.json"
     assert await key_ids(source) == ["K1"]
@@ -213,6 +215,7 @@ async def test_a_file_that_hangs_fails_the_load_within_its_bound_and_is_read_by_
         ("pem_file", public_pem("RS256"), frozenset({"RS256"}), "RS256"),
         ("jwks_file", jwks("K1"), ALL_ALGORITHMS, "ES256"),
     ],
+    ids=["secret_file", "pem_file", "jwks_file"],
 )
 async def test_each_kind_of_file_is_read(
     tmp_path: Path, kind: str, content: bytes, allowed: frozenset[str], algorithm: str
