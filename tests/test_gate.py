@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,24 +15,33 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.gate import Gate, bug_refusal
-from authgate.keysources import FileSource, SecretSource
+from authgate.keysources.local import FileSource
+from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.tokens import jwk
-from tests.support.deciding import ALL_ALGORITHMS, bearer, make_issuer, make_snapshot
-from tests.support.tokens import NOW, SECRET, claims, mint, public_jwk
+from tests.support.deciding import ALL_ALGORITHMS, bearer, make_issuer, make_snapshot, secret_keys
+from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_jwk
+from tests.support.watching import watching
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from authgate.core.lookups import RefreshKeys
 
 
 def write_keys(path: Path, *members: dict[str, Any]) -> None:
     path.write_text(json.dumps({"keys": members}), encoding="utf-8")
 
 
-def gate_of(path: Path) -> Gate:
-    """Return a gate whose one issuer has the JWK Set at *path*, and no cooldown."""
-    source = FileSource(path=path, parse=jwk.from_jwks, allowed=ALL_ALGORITHMS)
-    issuer = make_issuer(source.load(), algorithms=ALL_ALGORITHMS)
-    return Gate(make_snapshot(issuer), Answers({"app": source}, cooldown_seconds=0), clock=lambda: NOW)
+@asynccontextmanager
+async def gate_of(path: Path) -> AsyncIterator[Gate]:
+    """Yield a gate whose one issuer has the JWK Set at *path*, and next to no cooldown."""
+    source = FileSource(path, jwk.from_jwks, ALL_ALGORITHMS)
+    keys = WatchedKeys("app", source, Timing(refresh_seconds=300, cooldown_seconds=1e-9), source.read())
+    issuer = make_issuer(keys.keys, algorithms=ALL_ALGORITHMS)
+    gate = Gate(make_snapshot(issuer), Answers({"app": keys}), clock=lambda: NOW)
+    async with watching(keys):
+        yield gate
 
 
 def token(key_id: str, algorithm: str = "ES256") -> Any:
@@ -39,8 +49,7 @@ def token(key_id: str, algorithm: str = "ES256") -> Any:
 
 
 def secret_gate(now: float = NOW) -> Gate:
-    source = SecretSource(secret=SECRET, allowed=frozenset({"HS256"}))
-    return Gate(make_snapshot(make_issuer(source.load())), Answers({"app": source}), clock=lambda: now)
+    return Gate(make_snapshot(make_issuer(secret_keys())), Answers({}), clock=lambda: now)
 
 
 async def test_a_sound_token_is_allowed_at_the_gates_own_time() -> None:
@@ -53,13 +62,13 @@ async def test_a_sound_token_is_allowed_at_the_gates_own_time() -> None:
 async def test_a_replaced_file_of_keys_is_picked_up_when_a_token_names_a_new_key(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
-    gate = gate_of(path)
-    before = await gate.decide(token("new"))
-    assert isinstance(before, Deny)
-    assert before.reason is Reason.UNKNOWN_KEY
-    write_keys(path, public_jwk("ES256", "new"))
-    assert isinstance(await gate.decide(token("new")), Allow)
-    assert [key.key_id for key in gate.snapshot.issuers[0].keys.keys] == ["new"]
+    async with gate_of(path) as gate:
+        before = await gate.decide(token("new"))
+        assert isinstance(before, Deny)
+        assert before.reason is Reason.UNKNOWN_KEY
+        write_keys(path, public_jwk("ES256", "new"))
+        assert isinstance(await gate.decide(token("new")), Allow)
+        assert [key.key_id for key in gate.snapshot.issuers[0].keys.keys] == ["new"]
 
 
 async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_they_were_remembered(
@@ -67,26 +76,35 @@ async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_the
 ) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
-    gate = gate_of(path)
-    old = token("old", "RS256")
-    assert isinstance(await gate.decide(old), Allow)
-    write_keys(path, public_jwk("ES256", "new"))
-    assert isinstance(await gate.decide(token("new")), Allow)
-    decision = await gate.decide(old)
-    assert isinstance(decision, Deny)
-    assert decision.reason is Reason.UNKNOWN_KEY
+    async with gate_of(path) as gate:
+        old = token("old", "RS256")
+        assert isinstance(await gate.decide(old), Allow)
+        write_keys(path, public_jwk("ES256", "new"))
+        assert isinstance(await gate.decide(token("new")), Allow)
+        decision = await gate.decide(old)
+        assert isinstance(decision, Deny)
+        assert decision.reason is Reason.UNKNOWN_KEY
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"keys":[]}', '{"keys":[{"kty":"oct"}]}', '{"keys":[{"key_ops":5}]}'])
 async def test_a_broken_file_leaves_the_good_keys(tmp_path: Path, content: str) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
-    gate = gate_of(path)
-    path.write_text(content, encoding="utf-8")
-    unknown = await gate.decide(token("new"))
-    assert isinstance(unknown, Deny)
-    assert unknown.reason is Reason.KEYS_UNAVAILABLE, "the token may be sound: nobody is told to sign in again"
-    assert isinstance(await gate.decide(token("old", "RS256")), Allow)
+    async with gate_of(path) as gate:
+        path.write_text(content, encoding="utf-8")
+        unknown = await gate.decide(token("new"))
+        assert isinstance(unknown, Deny)
+        assert unknown.reason is Reason.KEYS_UNAVAILABLE, "the token may be sound: nobody is told to sign in again"
+        assert isinstance(await gate.decide(token("old", "RS256")), Allow)
+
+
+def test_keys_that_are_the_same_change_no_snapshot() -> None:
+    gate = secret_gate()
+    before = gate.snapshot
+    gate.use("app", secret_keys())
+    assert gate.snapshot is before
+    gate.use("app", secret_keys(OTHER_SECRET))
+    assert gate.snapshot is not before
 
 
 class Failing:
@@ -95,7 +113,7 @@ class Failing:
     def __init__(self, failure: BaseException) -> None:
         self._failure = failure
 
-    async def latest_keys(self, issuer: str) -> None:
+    async def newer_keys(self, lookup: RefreshKeys) -> None:
         raise self._failure
 
 
@@ -119,29 +137,6 @@ async def test_a_bug_is_refused_and_loud_and_quotes_nothing(caplog: pytest.LogCa
     assert "internal error: ZeroDivisionError" in caplog.text
     assert "Traceback" in caplog.text
     assert "hunter2" not in caplog.text
-
-
-class Polled:
-    """Answers whose polls do one of *deeds* after the other, and then no more."""
-
-    def __init__(self, *deeds: BaseException | None) -> None:
-        self._deeds = list(deeds)
-
-    async def poll(self, issuer: str) -> None:
-        if not self._deeds:
-            raise asyncio.CancelledError
-        if deed := self._deeds.pop(0):
-            raise deed
-
-
-async def test_a_bug_in_reading_keys_is_told_when_it_is_new(caplog: pytest.LogCaptureFixture) -> None:
-    bugs = [ZeroDivisionError(), ZeroDivisionError(), KeyError(), None, KeyError()]
-    answers: Any = Polled(*bugs)
-    keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "old")).encode(), ALL_ALGORITHMS)
-    with pytest.raises(asyncio.CancelledError):
-        await Gate(make_snapshot(make_issuer(keys)), answers).watch_keys(0)
-    told = [record.getMessage().split("\n")[0].split()[-1] for record in caplog.records]
-    assert told == ["ZeroDivisionError", "KeyError", "KeyError"]
 
 
 async def test_a_cancellation_is_not_swallowed() -> None:

@@ -13,9 +13,11 @@ from authgate.answers import Answers
 from authgate.config.load import load
 from authgate.config.model import LogConfig
 from authgate.core.decision import Deny
-from authgate.core.errors import ConfigError, LookupFailed
+from authgate.core.errors import ConfigError
 from authgate.core.reasons import REASONS, Reason
 from authgate.gate import Gate
+from authgate.keysources import LoadFailed
+from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Recorder
 from authgate.server.http import AuthEndpoint
@@ -25,6 +27,7 @@ from authgate.wiring import verify
 from tests.support.deciding import ALL_ALGORITHMS, bearer, decide_token, make_issuer, make_snapshot
 from tests.support.serving import Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk
+from tests.support.watching import watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,10 +133,12 @@ class Broken(ProofMemo):
 
 
 class Silent:
-    """A source of keys that does not answer in time."""
+    """A source of keys that gives none."""
 
-    def load(self) -> Any:
-        raise LookupFailed(Reason.KEYS_UNAVAILABLE)
+    where = "nowhere"
+
+    async def load(self) -> Any:
+        raise LoadFailed("it is silent")
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -145,17 +150,18 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         snapshot = make_snapshot(make_issuer(keys), policies=())
     if reason is Reason.INTERNAL_ERROR:
         snapshot = make_snapshot(make_issuer(keys), proofs=Broken())
+    watched = WatchedKeys("app", Silent(), Timing(refresh_seconds=300, cooldown_seconds=10), keys)
     peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]
     endpoint = AuthEndpoint(
-        gate=Gate(snapshot, Answers({"app": Silent()})),
+        gate=Gate(snapshot, Answers({"app": watched})),
         trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
         emits=("X-User-Id",),
         recorder=Recorder(Metrics(ProofMemo()), LogConfig()),
         unix_socket=False,
     )
-    async with listening("127.0.0.1:0", endpoint) as address:
+    async with listening("127.0.0.1:0", endpoint) as address, watching(watched):
         token = fresh(algorithm="ES256", header={"kid": "unknown"})
-        answer = await Served(None, address, "").ask(proxy, bearer_line(token))  # type: ignore[arg-type]
+        answer = await Served(None, address, "", None).ask(proxy, bearer_line(token))  # type: ignore[arg-type]
     assert_refused(proxy, reason, answer)
 
 

@@ -134,7 +134,6 @@ def test_an_issuers_setting_that_would_accept_nothing_or_anything_is_refused(
         ({"credentials": [{"cookie": "a", "kookie": "b"}]}, "credentials[0].kookie", "did you mean cookie?"),
         ({"admin": {"zzz": 1}}, "admin.zzz", "known are listen"),
         ({"policies": []}, "policies", "policies come with a later version"),
-        ({"issuers": [ISSUER | {"jwks_url": "x"}]}, "issuers[0].jwks_url", "keys by URL come with a later version"),
     ],
 )
 def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, Any], setting: str, mend: str) -> None:

@@ -148,7 +148,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
         "tls.crt",
         lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
         "certificate_file",
-        "longer than 65536",
+        "not a regular file",
     ),
     "an empty CA": ("ca.crt", lambda path: path.write_text(""), "client_ca_file", "holds no certificate"),
     "a CA that is none": (

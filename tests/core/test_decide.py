@@ -215,7 +215,7 @@ def test_an_unknown_key_asks_for_latest_keys_and_passes_with_them() -> None:
     issuer = make_issuer(keys_of(public_jwk("ES256", "old")))
     newer = issuer.with_keys(keys_of(public_jwk("ES256", "new")))
     steps = decide(bearer(mint(algorithm="ES256", header={"kid": "new"})), make_snapshot(issuer), NOW)
-    assert next(steps) == RefreshKeys(issuer_name="app")
+    assert next(steps) == RefreshKeys(issuer_name="app", key_id="new")
     with pytest.raises(StopIteration) as done:
         steps.send(newer)
     assert isinstance(done.value.value, Allow)

@@ -195,8 +195,9 @@ def test_a_changed_secret_file_is_taken_over_and_its_fingerprint_logged(tmp_path
         time.sleep(2.5)  # more than one look
         assert subrequest(running.port, new) == 200, "an unfit secret changes nothing"
     events = [str(line["event"]) for line in lines(running.log)]
-    assert f"issuer app has new keys: secret with fingerprint {fingerprint(OTHER_SECRET)}" in events
-    assert any("the old ones stay: it is 9 bytes long" in event for event in events)
+    assert f"issuer app: secret with fingerprint {fingerprint(OTHER_SECRET)} joined the set" in events
+    assert f"issuer app: secret with fingerprint {fingerprint(SECRET)} left the set" in events
+    assert any("the old ones stay" in event and "it is 9 bytes long" in event for event in events)
 
 
 @pytest.mark.parametrize("write", ["in place", "renamed", "through a link"])

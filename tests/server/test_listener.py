@@ -196,7 +196,7 @@ async def test_a_unix_socket_serves_and_its_peer_is_trusted(app: App, tmp_path: 
     environ = ENVIRON | {"AUTHGATE_LISTEN": f"unix:{path}", "AUTHGATE_TRUSTED_PROXIES": "192.0.2.1"}
     over_unix = build(verify(load(None, environ)))
     for _ in range(2):  # the second time beside the first one's socket file
-        async with listening(f"unix:{path}", over_unix.auth):
+        async with listening(f"unix:{path}", over_unix.answer):
             reader, writer = await asyncio.open_unix_connection(path)
             token = mint({"sub": "u", "aud": "tasks", "exp": 4_000_000_000})
             writer.write(SUBREQUEST + f"Authorization: Bearer {token}\r\nConnection: close\r\n\r\n".encode())
@@ -225,7 +225,7 @@ async def test_a_socket_that_another_process_serves_is_not_taken(app: App, tmp_p
 async def test_an_untrusted_peer_is_refused_whatever_it_sends(app: App) -> None:
     distrustful = build(verify(load(None, ENVIRON | {"AUTHGATE_TRUSTED_PROXIES": "192.0.2.1"})))
     token = mint({"sub": "u", "aud": "tasks", "exp": 4_000_000_000})
-    async with listening("127.0.0.1:0", distrustful.auth, Limits()) as address:
+    async with listening("127.0.0.1:0", distrustful.answer, Limits()) as address:
         port = int(address.rpartition(":")[2])
         reply = await exchange(
             port, SUBREQUEST + f"Authorization: Bearer {token}\r\nConnection: close\r\n\r\n".encode()
@@ -245,10 +245,14 @@ async def test_the_admin_port_tells_health_readiness_and_metrics(app: App) -> No
 
         assert await get("/healthz") == (200, b"ok\n")
         status, body = await get("/readyz")
-        assert (status, json.loads(body)) == (
+        told = json.loads(body)
+        assert told.pop("configuration")["reload_failed"] is None
+        assert (status, told) == (
             200,
             {"ready": True, "draining": False, "issuers": {"jwt": {"state": "ready", "keys": 1}}},
         )
+        status, body = await get("/keys")
+        assert (status, json.loads(body)["issuers"]["jwt"]["state"]) == (200, "ready")
         status, body = await get("/metrics")
         assert status == 200
         assert b"authgate_build_info{" in body

@@ -6,17 +6,18 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from authgate.config.load import load
 from authgate.server.accepting import _Acceptor
 from authgate.server.listener import Limits, listening
-from authgate.server.tls import WatchedTls
+from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.wiring import App, build, verify
 from tests.server.conftest import ENVIRON
 from tests.support.certificates import SERVER_NAME, Authority, Pair
@@ -310,15 +311,41 @@ async def test_an_unusable_certificate_changes_nothing(folder: Path, content: by
         assert await served.serial() == old
 
 
-async def test_a_file_that_hangs_holds_up_no_request(folder: Path) -> None:
-    async with serving(folder, watch={"timeout_seconds": 0.2}) as served:
+async def test_a_pipe_in_place_of_a_file_is_not_waited_for_and_a_file_heals_it(folder: Path) -> None:
+    async with serving(folder) as served:
+        certificate = (folder / "tls.crt").read_bytes()
         (folder / "tls.crt").unlink()
-        os.mkfifo(folder / "tls.crt")  # opening it waits for a writer, for ever
+        os.mkfifo(folder / "tls.crt")  # opening it plainly would wait for a writer, for ever
         await served.tls.poll()
-        assert "takes longer" in served.tls.failure
+        assert "it is not a regular file" in served.tls.failure
         assert (await served.ask()).status == 200
-        with (folder / "tls.crt").open("wb"):  # lets the thread go
-            pass
+        (folder / "tls.crt").unlink()
+        (folder / "tls.crt").write_bytes(certificate)
+        await served.tls.poll()
+        assert served.tls.failure == ""
+
+
+class HangingFiles(TlsFiles):
+    """Files on a network file system that answers no more."""
+
+    released: ClassVar[threading.Event]
+
+    def digest(self) -> bytes:
+        self.released.wait(30)
+        return b""
+
+
+async def test_a_file_that_hangs_holds_up_no_request(folder: Path) -> None:
+    async with serving(folder) as served:
+        files = HangingFiles(setting="tls", certificate_file="", key_file="")
+        HangingFiles.released = threading.Event()
+        watched = WatchedTls(files, served.tls.current, timeout_seconds=0.1)
+        try:
+            await watched.poll()
+            assert "takes longer" in watched.failure
+            assert (await served.ask()).status == 200
+        finally:
+            HangingFiles.released.set()
 
 
 async def test_a_certificate_about_to_expire_is_told_at_start_and_at_a_change(

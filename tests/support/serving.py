@@ -64,11 +64,11 @@ async def serving(environ: Mapping[str, str] = ENVIRON, *, file: str | None = No
     async with (
         listening("127.0.0.1:0", app.admin) as admin,
         listening("127.0.0.1:0", app.answer, None, app.trusts) as auth,
+        asyncio.TaskGroup() as tasks,
     ):
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(reloader.run())
-            yield Served(app, auth, admin, reloader)
-            running.cancel()
+        running = tasks.create_task(reloader.run())
+        yield Served(app, auth, admin, reloader)
+        running.cancel()
 
 
 def described(

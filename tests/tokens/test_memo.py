@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from authgate.core.identity import Identity
 from authgate.tokens import ProofMemo
 from tests.support.deciding import make_issuer, secret_keys
-from tests.support.tokens import OTHER_SECRET
+from tests.support.tokens import NOW, OTHER_SECRET
 
 ADA = Identity(issuer="app", format="jwt", subject="ada")
 BOB = Identity(issuer="app", format="jwt", subject="bob")
@@ -16,8 +18,8 @@ ENTRY = 1024
 
 def test_a_proof_is_found_for_the_same_credential_and_issuer() -> None:
     memo = ProofMemo()
-    memo.remember(b"ada", ISSUER, ADA, 100)
-    memo.remember(b"bob", ISSUER, BOB, 100)
+    memo.remember(b"ada", ISSUER, ADA, size=100, now=NOW)
+    memo.remember(b"bob", ISSUER, BOB, size=100, now=NOW)
     assert memo.recall(b"ada", ISSUER) is ADA
     assert memo.recall(b"bob", ISSUER) is BOB
     assert memo.recall(b"eve", ISSUER) is None
@@ -26,7 +28,7 @@ def test_a_proof_is_found_for_the_same_credential_and_issuer() -> None:
 
 def test_a_proof_is_not_found_once_the_issuer_has_changed_in_any_way() -> None:
     memo = ProofMemo()
-    memo.remember(b"ada", ISSUER, ADA, 100)
+    memo.remember(b"ada", ISSUER, ADA, size=100, now=NOW)
     assert memo.recall(b"ada", ISSUER.with_keys(secret_keys(OTHER_SECRET))) is None
     assert memo.recall(b"ada", make_issuer(audiences=frozenset({"api"}))) is None
     assert memo.recall(b"ada", make_issuer(name="other")) is None
@@ -35,10 +37,10 @@ def test_a_proof_is_not_found_once_the_issuer_has_changed_in_any_way() -> None:
 
 def test_the_least_recently_used_proof_goes_first() -> None:
     memo = ProofMemo(max_bytes=2 * ENTRY)
-    memo.remember(b"ada", ISSUER, ADA, 0)
-    memo.remember(b"bob", ISSUER, BOB, 0)
+    memo.remember(b"ada", ISSUER, ADA, size=0, now=NOW)
+    memo.remember(b"bob", ISSUER, BOB, size=0, now=NOW)
     memo.recall(b"ada", ISSUER)
-    memo.remember(b"new", ISSUER, BOB, 0)
+    memo.remember(b"new", ISSUER, BOB, size=0, now=NOW)
     assert memo.recall(b"ada", ISSUER) is ADA
     assert memo.recall(b"bob", ISSUER) is None
     assert (memo.entries, memo.bytes) == (2, 2 * ENTRY)
@@ -46,7 +48,17 @@ def test_the_least_recently_used_proof_goes_first() -> None:
 
 def test_a_proof_weighs_its_token_nine_times_and_one_that_does_not_fit_is_not_kept() -> None:
     memo = ProofMemo(max_bytes=ENTRY + 900)
-    memo.remember(b"ada", ISSUER, ADA, 101)
+    memo.remember(b"ada", ISSUER, ADA, size=101, now=NOW)
     assert (memo.recall(b"ada", ISSUER), memo.stored) == (None, 0)
-    memo.remember(b"ada", ISSUER, ADA, 100)
+    memo.remember(b"ada", ISSUER, ADA, size=100, now=NOW)
     assert (memo.recall(b"ada", ISSUER), memo.bytes) == (ADA, ENTRY + 900)
+
+
+def test_proofs_are_counted_by_issuer_and_key_with_the_time_of_the_last() -> None:
+    memo, (key,) = ProofMemo(), secret_keys().keys
+    identity = replace(ADA, key=key)
+    assert memo.made_with("app", key.thumbprint) == (0, None)
+    memo.remember(b"one", ISSUER, identity, size=100, now=NOW)
+    memo.remember(b"two", ISSUER, identity, size=10**9, now=NOW + 5)  # too large to be kept, and a proof all the same
+    assert memo.made_with("app", key.thumbprint) == (2, NOW + 5)
+    assert memo.made_with("other", key.thumbprint) == (0, None)
