@@ -132,7 +132,7 @@ async def test_before_the_first_answer_there_is_nothing_to_tell() -> None:
 async def test_it_is_bounded_whatever_an_issuer_and_tokens_say() -> None:
     scene = Scene()
     for number in range(40):  # key sets as large as they may be, none with a key of the one before
-        long = f"{number:03}" + "\U0010ffff" * 5000
+        long = f"{number:03}" + "\U0010ffff" * 252  # 256 characters with the next
         few = [public_jwk("ES256", f"{long}{n}") for n in range(2)]
         many = [public_jwk("ES256", f"{number}-{n}") for n in range(62)]
         document = json.dumps({"keys": few + many}, ensure_ascii=False).encode()
