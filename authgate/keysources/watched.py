@@ -168,8 +168,9 @@ class WatchedKeys:
         self._wanted.clear()
         loop = asyncio.get_running_loop()
         self._flight = self._flight or loop.create_future()
-        # A load that hangs does not put off when the old keys are given up.
-        giving_up = loop.call_later(min(self.seconds_until_stale(), self.timing.load_seconds), self.give_up_if_stale)
+        # A load that hangs does not put off when the old keys are given up. uvloop's timers may be 1 ms early.
+        seconds = min(self.seconds_until_stale(), self.timing.load_seconds) + 0.01
+        giving_up = loop.call_later(max(0.0, seconds), self.give_up_if_stale)
         try:
             async with asyncio.timeout(self.timing.load_seconds):
                 loaded = await self.source.load()
@@ -258,9 +259,9 @@ class WatchedKeys:
         changed = self._last_good.fingerprint != self.keys.fingerprint
         self.loads["changed" if changed else "unchanged"] += 1
         self._tell_of_changes(before)
-        self.keys = self._last_good
         if changed:
-            self.use(self.keys)
+            self.use(self._last_good)
+        self.keys = self._last_good  # not before they are in use: else nobody would be given them again
 
     def _failed(self, why: str) -> None:
         self.failures_in_a_row += 1

@@ -10,12 +10,14 @@ from authgate.keysources import Loaded, LoadFailed
 from authgate.keysources.fetch import Route
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.tokens.algorithms import ALL_ALGORITHMS
+from tests.support.certificates import Authority
 from tests.support.issuer import Issuer, issuer
 from tests.support.processes import free_port
 from tests.support.tokens import public_jwk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from authgate.keysources import KeySource
 
@@ -290,10 +292,19 @@ async def test_j6_a_place_of_keys_that_is_none_is_not_asked(
     assert paths(one) == [one.openid_path]
 
 
-async def test_j6_a_place_of_keys_by_plain_http_is_refused_unless_allowed(one: Issuer) -> None:
-    # The issuer's own address is refused first: an https one is needed to get so far, see test_fetch.py.
+async def test_j6_a_place_of_keys_by_plain_http_is_refused_unless_allowed(one: Issuer, tmp_path: Path) -> None:
     assert "is plain http" in await failure(DiscoverySource(one.url, Route(), ALL_ALGORITHMS))
-    assert one.connections() == 0
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    with issuer(tmp_path, tls=authority.issue("127.0.0.1")) as over_tls:
+        over_tls.discovery(jwks_uri=one.jwks_url)
+        ca_file = str(tmp_path / "ca.pem")
+        said = await failure(DiscoverySource(over_tls.url, Route(ca_file=ca_file), ALL_ALGORITHMS))
+        assert said.startswith(f"{one.jwks_url!r} is plain http")
+        assert said.endswith(f"(the jwks_uri of {over_tls.openid_url})")
+        assert one.connections() == 0
+        allowed = DiscoverySource(over_tls.url, Route(ca_file=ca_file, allow_http=True), ALL_ALGORITHMS)
+        assert key_ids(await allowed.load()) == ["K1"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
@@ -308,7 +319,6 @@ async def test_j6_a_place_of_keys_on_this_machine_is_refused_where_the_issuer_ha
 
 async def test_a_place_of_keys_that_changes_is_followed(one: Issuer, discovered: DiscoverySource) -> None:
     one.etag()
-    one.etag(on=one.oauth_path)  # any other path will do for keys
     assert key_ids(await discovered.load()) == ["K1"]
     one.document({"keys": [one.keys["K2"].jwk]}, on="/moved")
     one.discovery(jwks_uri=one.jwks_url.replace(one.jwks_path, "/moved"))

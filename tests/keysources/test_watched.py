@@ -271,7 +271,7 @@ async def test_a_bug_in_a_source_is_told_once_counted_and_stops_nothing(
     assert (one.keys, one.state) == (K2, "ready")
 
 
-async def test_a_bug_in_whoever_uses_the_keys_does_not_stop_the_task(
+async def test_a_bug_in_whoever_uses_the_keys_does_not_stop_the_task_and_they_are_handed_out_again(
     time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: KeySet) -> None:
@@ -282,6 +282,9 @@ async def test_a_bug_in_whoever_uses_the_keys_does_not_stop_the_task(
     await one.refresh()
     assert (one.failure, one.failures_in_a_row) == ("internal error", 1)
     assert "ZeroDivisionError" in caplog.text
+    used = used_by(one)
+    await one.refresh()
+    assert (used, one.state) == ([K1], "ready")
 
 
 async def test_an_issuer_that_hangs_delays_no_other(time: Time) -> None:
