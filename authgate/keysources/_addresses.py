@@ -39,6 +39,12 @@ def literal(host: str) -> IPAddress | None:
         return None
 
 
+def is_this_machine(host: str) -> bool:
+    """Say whether *host* is this machine by its very form: a loopback address, or localhost (RFC 6761 §6.3)."""
+    address = literal(host)
+    return address.is_loopback if address is not None else host.lower() == "localhost"
+
+
 def why_forbidden(address: IPAddress, *, loopback_allowed: bool) -> str | None:
     """Return what *address* is that nobody's name may lead to, or None. Looks through IPv4 within IPv6."""
     for one in (address, *_embedded(address)):

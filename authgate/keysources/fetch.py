@@ -26,7 +26,7 @@ from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
 from authgate.files import read_bounded, why_unreadable
 from authgate.keysources import LoadFailed
-from authgate.keysources._addresses import literal, why_forbidden
+from authgate.keysources._addresses import is_this_machine, literal, why_forbidden
 from authgate.keysources._freshness import fresh_seconds
 from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
@@ -90,7 +90,7 @@ class Fetcher:
         """Return what *url* answers, None for a body if it is still the one of *etag*; raise `LoadFailed`.
 
         No name may lead to a link-local or metadata address. *found_at* is the document in which somebody else wrote
-        *url*: then it may not be such an address either, and leads to this machine only from a document of its host.
+        *url*: then it may not be such an address either, and leads to this machine only from a document that is here.
         """
         if fault := url_fault(url, allow_http=self.route.allow_http):
             raise LoadFailed(f"{quoted(url, 200)} {fault}")
@@ -136,7 +136,8 @@ class Fetcher:
     def _address_check(self, url: URL, found_at: str | None) -> Callable[[str, str], None]:
         """Return what raises `LoadFailed` for an address that a name leads to; check *url*'s own address here."""
         host = url.host or ""
-        own = found_at is None or URL(found_at).host == host
+        # A name is not enough: whoever answers for it could have it lead here once its document is read.
+        own = found_at is None or (URL(found_at).host == host and is_this_machine(host))
         if found_at is not None and literal(host) is not None:
             _refuse_forbidden(host, host, loopback_allowed=own)
         return partial(_refuse_forbidden, loopback_allowed=own or self.route.outbound_proxy is not None)

@@ -153,6 +153,7 @@ class WatchedKeys:
 
     async def watch(self) -> None:
         """Keep the keys up to date, until cancelled. The only one that loads."""
+        self._stopped = False
         try:
             while True:
                 await self._sleep()

@@ -638,7 +638,7 @@ async def test_a_look_up_that_hangs_is_bounded_and_holds_up_no_other_issuer(one:
 async def test_j6_a_name_that_leads_where_it_must_not_is_not_connected_to(
     one: Issuer, names: Names, address: str, why: str, found_at: str | None
 ) -> None:
-    names.addresses[NAME] = ["127.0.0.1", address] if found_at != "https://other.example/" else [address]
+    names.addresses[NAME] = ["127.0.0.1", address] if found_at is None else ["192.0.2.1", address]
     said = await failure(fetcher(), named(one), found_at=found_at)
     assert said == f"{NAME} leads to {address}, {why}: it is not asked"
     assert one.connections() == 0
@@ -657,7 +657,9 @@ async def test_j6_a_name_in_a_foreign_document_that_leads_to_this_machine_is_not
 async def test_a_name_may_lead_to_this_machine_where_the_operator_wrote_it(one: Issuer, names: Names) -> None:
     names.addresses[NAME] = ["127.0.0.1"]
     assert (await fetcher().get(named(one))).body
-    assert (await fetcher().get(named(one), found_at=FOUND_AT)).body
+    assert (await fetcher().get(one.jwks_url, found_at=one.openid_url)).body
+    said = await failure(fetcher(), named(one), found_at=FOUND_AT)
+    assert said == f"{NAME} leads to 127.0.0.1, a loopback address: it is not asked"
 
 
 async def test_an_address_that_the_operator_wrote_is_asked(one: Issuer) -> None:
