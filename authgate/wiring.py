@@ -5,42 +5,36 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authgate import announcements, issuers
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
-from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS, TlsConfig
+from authgate.config.model import TlsConfig
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.errors import ConfigError, Problem
 from authgate.core.outputs import Output
 from authgate.core.snapshot import Issuer, Policy, Snapshot
-from authgate.files import MEND_UNREADABLE, POLL_SECONDS, why_unreadable
 from authgate.gate import Gate
-from authgate.keysources.fetch import Route
-from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
-from authgate.keysources.remote import DiscoverySource, JwksUrlSource
-from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
+from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Recorder
 from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
 from authgate.server.reload import ReloadState
 from authgate.server.tls import TlsFiles, WatchedTls
-from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
+from authgate.tokens import ProofMemo
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp import web
 
-    from authgate.config.load import Loaded, ReadIssuer
-    from authgate.config.model import CertificateConfig, Config, IssuerConfig
-    from authgate.core.keys import KeySet
+    from authgate.config.load import Loaded
+    from authgate.config.model import CertificateConfig, Config
     from authgate.keysources import KeySource
     from authgate.server.tls import Peer, TlsState
-
-# Which token formats a preset reads.
-_PRESETS = {"jwt": ("jwt",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +97,9 @@ class App:
         self.admin = AdminEndpoint(self)
         self.metrics.watch(self)
 
-    async def answer(self, subrequest: web.BaseRequest) -> web.Response:
-        """Return the reply to *subrequest* of the configuration of the moment."""
-        return await self.live.auth(subrequest)
+    def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:
+        """Return what gives the reply to *subrequest*, by the configuration of the moment."""
+        return self.live.auth(subrequest)
 
     def trusts(self, peer: Peer) -> bool:
         """Say whether *peer* is a trusted proxy."""
@@ -119,25 +113,25 @@ def verify(loaded: Loaded) -> Verified:
     """
     problems = list(loaded.problems)
     sources: dict[str, KeySource] = {}
-    issuers: list[Issuer] = []
+    found: list[Issuer] = []
     for entry in loaded.issuers:
-        source = _source(entry)
+        source = issuers.source(entry)
         if source is None:
             continue  # what is missing was reported by config.load
-        keys = _read(source, entry, problems) if isinstance(source, (FileSource, SecretSource)) else NO_KEYS
+        keys = issuers.first_keys(source, entry, problems)
         if keys is not None:
             sources[entry.config.name] = source
-            issuers.append(_issuer(entry, keys, loaded.issuers))
+            found.append(issuers.issuer(entry, keys, loaded.issuers))
     certificates = {
-        setting: found
+        setting: certificate
         for setting, group in loaded.certificates
-        if (found := _load_certificate(setting, group, problems)) is not None
+        if (certificate := _load_certificate(setting, group, problems)) is not None
     }
     if problems or loaded.config is None:
         raise ConfigError(problems)
     config = loaded.config
     snapshot = Snapshot(
-        issuers=tuple(issuers),
+        issuers=tuple(found),
         policies=(Policy(name="default"),),
         places=tuple(
             HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
@@ -154,18 +148,17 @@ def verify(loaded: Loaded) -> Verified:
         config=config,
         snapshot=snapshot,
         sources=sources,
-        timings={entry.config.name: _timing(entry.config) for entry in loaded.issuers},
-        key_settings={entry.config.name: _key_settings(entry) for entry in loaded.issuers},
-        fingerprints=_fingerprints(issuers),
+        timings={entry.config.name: issuers.timing(entry.config) for entry in loaded.issuers},
+        key_settings={entry.config.name: issuers.key_settings(entry) for entry in loaded.issuers},
+        fingerprints=issuers.fingerprints(found),
         certificates=certificates,
         announcements=(
-            *(_announce(issuer, entry) for issuer, entry in zip(issuers, loaded.issuers, strict=True)),
-            *_announce_tls(config, certificates),
+            *(announcements.issuer(*pair) for pair in zip(found, loaded.issuers, strict=True)),
+            *announcements.tls(config, {setting: state.serial for setting, (_, state) in certificates.items()}),
         ),
         warnings=(
             *loaded.warnings,
-            *_skipped_keys(issuers),
-            *_endless_tokens(issuers),
+            *(warning for pair in zip(found, loaded.issuers, strict=True) for warning in announcements.warnings(*pair)),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
         path=loaded.path,
@@ -235,135 +228,3 @@ def _client_names(tls: TlsConfig | None) -> frozenset[str] | None:
     if tls is None or tls.client_names is None:
         return None
     return frozenset(name if ":" in name else name.lower() for name in tls.client_names)
-
-
-def _announce_tls(config: Config, certificates: dict[str, tuple[TlsFiles, TlsState]]) -> list[str]:
-    """Say which listeners speak TLS, and whom they trust."""
-    told = [
-        f"{setting}: TLS with the certificate of serial {state.serial}" for setting, (_, state) in certificates.items()
-    ]
-    if config.tls is not None:
-        whom = [", ".join(str(network) for network in config.trusted_proxies)] if config.trusted_proxies else []
-        if config.tls.client_ca_file is not None:
-            names = f" that names {' or '.join(config.tls.client_names)}" if config.tls.client_names else ""
-            whom.append(f"every peer with a certificate of tls.client_ca_file{names}")
-        told.append(f"trusted as proxies: {'; '.join(whom)}")
-    return told
-
-
-def _allowed(entry: ReadIssuer) -> frozenset[str]:
-    names = entry.config.algorithms
-    return algorithms.fully_specified(names) if names else algorithms.ALL_ALGORITHMS
-
-
-def _source(entry: ReadIssuer) -> KeySource | None:
-    config, allowed = entry.config, _allowed(entry)
-    for setting, parse in KEY_FILES.items():
-        if path := getattr(config, setting):
-            return FileSource(Path(path), parse, allowed)
-    proxy = config.outbound_proxy
-    route = Route(
-        allow_http=config.allow_http,
-        ca_file=config.ca_file,
-        outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
-    )
-    if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed)
-    if config.discovery and config.issuer is not None:
-        return DiscoverySource(config.issuer, route, allowed)
-    return SecretSource(entry.secret, allowed, _key_setting(entry)) if entry.secret is not None else None
-
-
-def _timing(config: IssuerConfig) -> Timing:
-    if config.by_url:
-        return Timing(
-            refresh_seconds=config.refresh_seconds,
-            cooldown_seconds=config.cooldown_seconds,
-            max_stale_seconds=config.max_stale_seconds,
-        )
-    return Timing(refresh_seconds=POLL_SECONDS, cooldown_seconds=config.cooldown_seconds)
-
-
-def _key_settings(entry: ReadIssuer) -> object:
-    """Return what keys depend on: where they come from, how and when, and for which algorithms."""
-    config = entry.config
-    names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
-    if config.discovery:  # which begins there
-        names.add("issuer")
-    return [getattr(config, name) for name in sorted(names)], entry.secret, _timing(config)
-
-
-def _read(source: FileSource | SecretSource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
-    setting = _key_setting(entry)
-    try:
-        return source.read()
-    except jwk.BadKey as error:
-        mend = "replace the key"
-        if entry.config.key_settings[0] in SECRET_SETTINGS:
-            mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
-        problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        what = f"cannot read {source.where}: {why_unreadable(error)}"
-        problems.append(Problem(setting=setting, what=what, mend=MEND_UNREADABLE))
-    return None
-
-
-def _fingerprints(issuers: list[Issuer]) -> dict[str, str]:
-    return {
-        issuer.name: key.secret_fingerprint
-        for issuer in issuers
-        for key in issuer.keys.keys
-        if key.secret_fingerprint is not None
-    }
-
-
-def _key_setting(entry: ReadIssuer) -> str:
-    name = entry.config.key_settings[0]
-    variable = f" ({entry.config.secret_env})" if name == "secret_env" else ""
-    return f"{entry.setting}.{name}{variable}"
-
-
-def _issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) -> Issuer:
-    config = entry.config
-    audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
-    return Issuer(
-        name=config.name,
-        formats=tuple(FORMATS[name] for name in _PRESETS[config.preset]),
-        issuer=config.issuer,
-        audiences=audiences,
-        algorithms=_allowed(entry),
-        required_claims=frozenset(config.required_claims),
-        token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
-        keys=keys,
-        rivals=frozenset(other.config.issuer for other in everybody if other.config.issuer and other is not entry),
-    )
-
-
-def _announce(issuer: Issuer, entry: ReadIssuer) -> str:
-    """Say in one sentence what *issuer* accepts and what not."""
-    names = "/".join(sorted({key.algorithm for key in issuer.keys.keys} or {*(entry.config.algorithms or ["signed"])}))
-    iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
-    aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
-    if entry.config.by_url:
-        under = f"public keys, kept up to date from {entry.config.jwks_url or 'where its metadata says'}"
-    elif entry.config.key_settings[0] in SECRET_SETTINGS:
-        under = str(issuer.keys.keys[0])
-    else:
-        kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
-        under = f"{len(issuer.keys.keys)} {kind} key(s)"
-    return (
-        f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
-        "opaque session cookies and encrypted tokens are not accepted"
-    )
-
-
-def _endless_tokens(issuers: list[Issuer]) -> list[str]:
-    return [
-        f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"
-        for issuer in issuers
-        if "exp" not in issuer.required_claims
-    ]
-
-
-def _skipped_keys(issuers: list[Issuer]) -> list[str]:
-    return [f"issuer {issuer.name} leaves out {skipped}" for issuer in issuers for skipped in issuer.keys.skipped]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from authgate.answers import Answers
 from authgate.core.errors import LookupFailed
-from authgate.core.keys import KeySet
 from authgate.core.lookups import RefreshKeys
 from authgate.core.reasons import Reason
 from authgate.keysources import Loaded, LoadFailed
@@ -14,6 +15,9 @@ from authgate.keysources.watched import Timing, WatchedKeys
 from tests.support.deciding import secret_keys
 from tests.support.tokens import OTHER_SECRET
 from tests.support.watching import watching
+
+if TYPE_CHECKING:
+    from authgate.core.keys import KeySet
 
 OLD, NEW = secret_keys(), secret_keys(OTHER_SECRET)
 

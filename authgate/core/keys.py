@@ -43,12 +43,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """All keys of one issuer. *skipped* says which members of a JWK Set were left out, and why."""
+    """All keys of one issuer. *skipped* says which others of its document were left out, one entry each, and why."""
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> bytes:
-        """The keys' thumbprints in order: it changes whenever any key does."""
-        return b"".join(key.thumbprint for key in self.keys)
+        """The keys' thumbprints, sorted: it changes whenever any key does, and not with their order."""
+        return b"".join(sorted(key.thumbprint for key in self.keys))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from authgate.core.errors import AuthGateError, quoted
 from authgate.tokens import _json
 
@@ -20,8 +18,9 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
 
     OpenID Connect appends the well-known path to the issuer (Discovery §4), RFC 8414 §3.1 puts it before its path.
     """
-    parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    scheme, _, rest = issuer.partition("://")
+    authority, _, path = rest.partition("/")
+    origin, path = f"{scheme}://{authority}", f"/{path}".rstrip("/")
     return f"{origin}{path}{_OPENID}", f"{origin}{_OAUTH}{path}"
 
 

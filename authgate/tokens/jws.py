@@ -75,19 +75,33 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
         )
     named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
     candidates = named or [key for key in keys.keys if key.key_id is None]
-    if not candidates:
-        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}")
     fitting = [key for key in candidates if key.algorithm in accepted]
-    if not fitting:
-        bound = ", ".join(sorted({key.algorithm for key in candidates}))
-        detail = f"its alg is {quoted(jws.algorithm)}; the key is for {bound}"
-        if all(key.is_symmetric for key in candidates):
-            detail += ". It was signed with a key pair, not with a secret: give the issuer's public keys as jwks_file"
-        raise Refused(Reason.WRONG_ALGORITHM, detail)
     for key in fitting[:MAX_KEYS_TRIED]:
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
+    if not named and _may_be_of_a_newer_key(fitting, keys):
+        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}")
+    if not fitting:
+        raise _wrong_algorithm(jws, candidates)
     raise Refused(Reason.BAD_SIGNATURE, f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}")
+
+
+def _may_be_of_a_newer_key(tried: list[Key], keys: KeySet) -> bool:
+    """Whether a token whose `kid` no key has may be signed by a key that its issuer has made since.
+
+    Not so where a shared secret without an id was *tried*: it stands for any `kid`, and the two sides' differ.
+    """
+    if tried:
+        return not any(key.is_symmetric for key in tried)
+    return not keys.keys or any(key.key_id is not None for key in keys.keys)
+
+
+def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key]) -> Refused:
+    bound = ", ".join(sorted({key.algorithm for key in candidates}))
+    detail = f"its alg is {quoted(jws.algorithm)}; the key is for {bound}"
+    if all(key.is_symmetric for key in candidates):
+        detail += ". It was signed with a key pair, not with a secret: give the issuer's public keys as jwks_file"
+    return Refused(Reason.WRONG_ALGORITHM, detail)
 
 
 def _object(encoded: str, where: str) -> dict[str, Any]:

@@ -160,6 +160,22 @@ def test_J2_a_key_set_that_mixes_a_secret_with_public_keys_is_refused() -> None:
         jwk.from_jwks(json.dumps(mixed).encode(), ALL_ALGORITHMS)
 
 
+@pytest.mark.parametrize("unfit", ["the secret", "the public key"])
+def test_J2_a_mixed_set_is_refused_even_if_one_of_the_two_is_left_out(unfit: str) -> None:
+    """What is unfit today may be mended tomorrow, beside the other kind."""
+    public = public_jwk("RS256", "k1") | ({"use": "enc"} if unfit == "the public key" else {})
+    secret = {"kty": "oct", "kid": "k2", "alg": "HS256", "k": "" if unfit == "the secret" else b64(SECRET)}
+    with pytest.raises(jwk.BadKey, match="mixes a shared secret"):
+        jwk.from_jwks(json.dumps({"keys": [public, secret]}).encode(), ALL_ALGORITHMS)
+
+
+@pytest.mark.parametrize("form", public_forms("RS256"))
+def test_J2_a_public_key_in_any_encoding_is_no_secret_in_a_key_set_either(form: str) -> None:
+    member = {"kty": "oct", "kid": "k1", "alg": "HS256", "k": b64(public_forms("RS256")[form])}
+    with pytest.raises(jwk.BadKey, match=r"'k1': .*public or private key, not a shared secret"):
+        jwk.from_jwks(json.dumps({"keys": [member]}).encode(), ALL_ALGORITHMS)
+
+
 def test_J2_one_issuer_with_a_secret_and_public_keys_refuses_the_start(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(public_pem("RS256"))
     config = tmp_path / "authgate.yaml"
@@ -243,27 +259,36 @@ def _modulus(bits: int) -> int:
     return rsa.generate_private_key(65537, bits).public_key().public_numbers().n
 
 
+# The key, and what is said of it.
 WEAK_KEYS = {
-    "1024 bits": lambda: _rsa_jwk(_modulus(1024), 65537),
-    "ROCA": lambda: _rsa_jwk(_roca_modulus(), 65537),
-    "exponent 1": lambda: _rsa_jwk(_modulus(2048), 1),
-    "even exponent": lambda: _rsa_jwk(_modulus(2048), 65536),
-    "no modulus": lambda: _rsa_jwk(_modulus(2048), 65537) | {"n": ""},
-    "a secret of 31 bytes": lambda: {"kty": "oct", "alg": "HS256", "k": b64(SECRET[:31])},
-    "an empty secret": lambda: {"kty": "oct", "alg": "HS256", "k": ""},
-    "no secret": lambda: {"kty": "oct", "alg": "HS256"},
-    "a point off the curve": lambda: public_jwk("ES256") | {"y": public_jwk("ES256")["x"]},
+    "1024 bits": (lambda: _rsa_jwk(_modulus(1024), 65537), "1024 bits"),
+    "ROCA": (lambda: _rsa_jwk(_roca_modulus(), 65537), "CVE-2017-15361"),
+    "a modulus with a factor 3": (lambda: _rsa_jwk(_modulus(2048) * 3, 65537), "small prime factor"),
+    "exponent 1": (lambda: _rsa_jwk(_modulus(2048), 1), "exponent 1 is not odd and between"),
+    "exponent 3": (lambda: _rsa_jwk(_modulus(2048), 3), "exponent 3 is not odd and between"),
+    "even exponent": (lambda: _rsa_jwk(_modulus(2048), 65536), "exponent 65536 is not odd and between"),
+    "no modulus": (lambda: _rsa_jwk(_modulus(2048), 65537) | {"n": ""}, "0 bits"),
+    "a secret of 31 bytes": (lambda: {"kty": "oct", "alg": "HS256", "k": b64(SECRET[:31])}, "31 bytes long"),
+    "an empty secret": (lambda: {"kty": "oct", "alg": "HS256", "k": ""}, "0 bytes long"),
+    "no secret": (lambda: {"kty": "oct", "alg": "HS256"}, "'k' is missing"),
+    "a point off the curve": (lambda: public_jwk("ES256") | {"y": public_jwk("ES256")["x"]}, "not a valid EC key"),
+    "a point of small order": (lambda: public_jwk("Ed25519") | {"x": b64(bytes(32))}, "small order"),
+    "for encryption": (lambda: public_jwk("ES256") | {"use": "enc"}, "'use' does not allow"),
+    "a private key": (lambda: public_jwk("ES256") | {"d": b64(bytes(32))}, "a PRIVATE key"),
 }
 
 
 @pytest.mark.parametrize("kind", WEAK_KEYS)
 def test_J21_a_weak_key_refuses_the_start(tmp_path: Path, kind: str) -> None:
     file, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
-    file.write_text(json.dumps({"keys": [WEAK_KEYS[kind]()]}))
+    weak, why = WEAK_KEYS[kind]
+    file.write_text(json.dumps({"keys": [weak()]}))
     config.write_text(f"issuers: [{{name: app, preset: jwt, audiences: any, jwks_file: {file}}}]")
     with pytest.raises(ConfigError) as error:
         verify(load(str(config), {}))
-    assert {problem.setting for problem in error.value.problems} == {"issuers[0].jwks_file"}
+    (problem,) = error.value.problems
+    assert problem.setting == "issuers[0].jwks_file"
+    assert why in problem.what
 
 
 def test_J21_a_sound_key_starts(tmp_path: Path) -> None:
@@ -273,9 +298,25 @@ def test_J21_a_sound_key_starts(tmp_path: Path) -> None:
     assert verify(load(str(config), {})).snapshot.issuers[0].keys.keys
 
 
-def test_J21_a_key_of_exponent_1_beside_a_good_one_is_left_out_and_named() -> None:
-    sound = _rsa_jwk(_modulus(2048), 65537) | {"kid": "sound"}
-    weak = WEAK_KEYS["exponent 1"]() | {"kid": "weak"}
+@pytest.mark.parametrize("kind", WEAK_KEYS)
+def test_J21_a_weak_key_beside_a_good_one_is_left_out_and_named(kind: str) -> None:
+    make, why = WEAK_KEYS[kind]
+    weak = make() | {"kid": "weak"}
+    sound = public_jwk("ES256", "sound")
+    if weak["kty"] == "oct":
+        sound = {"kty": "oct", "kid": "sound", "alg": "HS256", "k": b64(SECRET)}
     keys = jwk.from_jwks(json.dumps({"keys": [sound, weak]}).encode(), ALL_ALGORITHMS)
     assert [key.key_id for key in keys.keys] == ["sound"]
-    assert "'weak'" in keys.skipped[0]
+    (told,) = keys.skipped
+    assert told.startswith("key 'weak': ")
+    assert why in told
+
+
+def test_J21_no_key_of_a_doubled_id_is_used() -> None:
+    """Wycheproof, json_web_key 4: one id for two keys, of which either might be the attacker's."""
+    twins = [public_jwk("ES256", "k1"), public_jwk("RS256", "k1")]
+    with pytest.raises(jwk.BadKey, match="2 keys have this kid"):
+        jwk.from_jwks(json.dumps({"keys": twins}).encode(), ALL_ALGORITHMS)
+    for unfit in ({"n": "AQAB="}, {"n": "AQAB"}, {"d": "AQAB"}):
+        with pytest.raises(jwk.BadKey, match="2 keys have this kid"):
+            jwk.from_jwks(json.dumps({"keys": [twins[0], twins[1] | unfit]}).encode(), ALL_ALGORITHMS)

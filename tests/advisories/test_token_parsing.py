@@ -129,8 +129,6 @@ MALFORMED_MEMBERS: list[Any] = [
     {"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(32)), "alg": "RS256"},
     {"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(32)), "kid": 7},
     {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AQ"},
-    {"kty": "oct"},
-    {"kty": "oct", "k": None},
 ]
 
 

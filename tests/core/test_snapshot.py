@@ -62,7 +62,8 @@ def test_a_key_knows_whether_its_verifier_could_also_sign(algorithm: str, *, sym
     assert Key(key_id=None, algorithm=algorithm, material=None, thumbprint=b"").is_symmetric is symmetric
 
 
-def test_the_fingerprint_of_a_key_set_depends_on_every_key_and_their_order() -> None:
+def test_the_fingerprint_of_a_key_set_depends_on_every_key_and_not_on_their_order() -> None:
     one, two = (Key(key_id=None, algorithm="HS256", material=None, thumbprint=bytes([n]) * 32) for n in (1, 2))
     sets = [(one,), (two,), (one, two), (two, one), ()]
-    assert len({KeySet(keys=keys).fingerprint for keys in sets}) == len(sets)
+    assert len({KeySet(keys=keys).fingerprint for keys in sets}) == len(sets) - 1
+    assert KeySet(keys=(one, two)).fingerprint == KeySet(keys=(two, one)).fingerprint

@@ -86,6 +86,13 @@ def test_no_program_in_it_runs_as_another_user_than_its_caller() -> None:
     assert podman("run", "--rm", "--network=none", "--user=0", f"--entrypoint={find[0]}", IMAGE, *find[1:]) == ""
 
 
+def test_it_holds_the_systems_cas_to_verify_an_issuer_with() -> None:
+    """Where OpenSSL looks for them (a folder with a link for each), so that key sets of public issuers can be fetched."""
+    script = "import os, ssl; print(len(os.listdir(ssl.get_default_verify_paths().capath)))"
+    python = ("--entrypoint=/opt/authgate/bin/python3", IMAGE, "-c", script)
+    assert int(podman("run", "--rm", "--network=none", *python)) > 100
+
+
 def test_every_module_is_there_as_bytecode() -> None:
     """With a read-only root nothing compiled at start would be kept: each start and health check would do it again."""
     ran = attempt(

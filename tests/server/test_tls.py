@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -328,7 +328,7 @@ async def test_a_pipe_in_place_of_a_file_is_not_waited_for_and_a_file_heals_it(f
 class HangingFiles(TlsFiles):
     """Files on a network file system that answers no more."""
 
-    released = threading.Event()
+    released: ClassVar[threading.Event]
 
     def digest(self) -> bytes:
         self.released.wait(30)
@@ -338,13 +338,14 @@ class HangingFiles(TlsFiles):
 async def test_a_file_that_hangs_holds_up_no_request(folder: Path) -> None:
     async with serving(folder) as served:
         files = HangingFiles(setting="tls", certificate_file="", key_file="")
+        HangingFiles.released = threading.Event()
         watched = WatchedTls(files, served.tls.current, timeout_seconds=0.1)
         try:
             await watched.poll()
             assert "takes longer" in watched.failure
             assert (await served.ask()).status == 200
         finally:
-            files.released.set()
+            HangingFiles.released.set()
 
 
 async def test_a_certificate_about_to_expire_is_told_at_start_and_at_a_change(

@@ -1,13 +1,17 @@
-"""Keys from a secret and from PEM: each bound to one algorithm, unfit ones refused."""
+"""Keys from a secret and from PEM: each bound to one algorithm, unfit ones left out and named."""
 
 from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from authgate.tokens import jwk
@@ -18,6 +22,14 @@ from tests.tokens.test_secrets import certificate
 
 def pem_of(key: Any) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def weak_certificate() -> bytes:
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def faults_of_pem(pem: bytes, allowed: frozenset[str] = ALL_ALGORITHMS) -> str:
@@ -113,7 +125,7 @@ def test_a_private_key_in_pem_is_refused_even_beside_its_public_one(form: Privat
         (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no public key"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no public key"),
         (public_pem("ES256")[:60], "no public key"),
-        (public_pem("ES256") + b"-----BEGIN X-----\n", "no public key"),
+        (b"-----BEGIN X-----\n", "PEM block number 1: it is no public key"),
         (pem_of(ec.generate_private_key(ec.SECP256K1())), "keys of type EC secp256k1 are not supported"),
         (pem_of(dsa.generate_private_key(2048)), "keys of type DSAPublicKey are not supported"),
         (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "65537 bytes long, over 65536"),
@@ -126,7 +138,38 @@ def test_what_is_no_sound_pem_is_refused_and_says_why(pem: bytes, why: str) -> N
 
 
 def test_64_keys_are_not_too_many() -> None:
-    assert len(jwk.from_pem(public_pem("Ed25519") * 64, ALL_ALGORITHMS).keys) == 64
+    pem = b"".join(pem_of(ed25519.Ed25519PrivateKey.generate()) for _ in range(64))
+    assert len(jwk.from_pem(pem, ALL_ALGORITHMS).keys) == 64
+
+
+def test_the_same_key_twice_in_pem_is_one_key() -> None:
+    keys = jwk.from_pem(public_pem("Ed25519") * 64, ALL_ALGORITHMS)
+    assert (len(keys.keys), keys.skipped) == (1, ())
+
+
+SMALL_ORDER = Ed25519PublicKey.from_public_bytes(bytes(32)).public_bytes(
+    Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+)
+UNFIT_BLOCKS = {
+    "unreadable": (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "it is no public key"),
+    "unknown": (b"-----BEGIN X-----\n", "it is no public key"),
+    "1024 bits": (pem_of(rsa.generate_private_key(65537, 1024)), "the RSA key has 1024 bits"),
+    "secp256k1": (pem_of(ec.generate_private_key(ec.SECP256K1())), "keys of type EC secp256k1 are not supported"),
+    "DSA": (pem_of(dsa.generate_private_key(2048)), "keys of type DSAPublicKey are not supported"),
+    "small order": (SMALL_ORDER, "it is a point of small order on Ed25519"),
+    "a weak key's certificate": (weak_certificate(), "the RSA key has 1024 bits"),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT_BLOCKS)
+def test_an_unfit_block_is_left_out_and_named_and_the_others_stay(kind: str) -> None:
+    block, why = UNFIT_BLOCKS[kind]
+    for pem, number in ((public_pem("ES256") + block, 2), (block + public_pem("ES256"), 1)):
+        keys = jwk.from_pem(pem, ALL_ALGORITHMS)
+        assert [key.algorithm for key in keys.keys] == ["ES256"]
+        (told,) = keys.skipped
+        assert told.startswith(f"PEM block number {number}: {why}")
+    assert f"it holds no key that can verify a signature; PEM block number 1: {why}" in faults_of_pem(block)
 
 
 @pytest.mark.parametrize("bits", [1024, 2040])
@@ -145,7 +188,10 @@ def test_an_rsa_key_and_two_listed_rsa_algorithms_leave_open_which_one_it_is_for
 
 def der(tag: int, content: bytes) -> bytes:
     length = len(content)
-    return bytes([tag]) + (bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2, "big")) + content
+    if length < 128:
+        return bytes([tag, length]) + content
+    octets = (length.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | octets]) + length.to_bytes(octets, "big") + content
 
 
 def rsa_pem(exponent: int) -> bytes:
@@ -155,13 +201,43 @@ def rsa_pem(exponent: int) -> bytes:
     return b"-----BEGIN RSA PUBLIC KEY-----\n" + body + b"-----END RSA PUBLIC KEY-----\n"
 
 
-def test_an_rsa_key_with_an_odd_exponent_of_at_least_3_is_read() -> None:
-    assert jwk.from_pem(rsa_pem(3), ALL_ALGORITHMS).keys[0].algorithm == "RS256"
+def explicit_pem(generator: bytes, public: bytes) -> bytes:
+    """Return a key on P-256, the curve spelled out instead of named (RFC 3279 §2.3.5), with another generator."""
+    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    b = bytes.fromhex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b")
+    order = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
+    field = der(0x30, bytes.fromhex("06072a8648ce3d0101") + der(2, p.to_bytes(33, "big")))
+    curve = der(0x30, der(4, (p - 3).to_bytes(32, "big")) + der(4, b))
+    base = der(4, generator) + der(2, order.to_bytes(33, "big")) + der(2, b"\1")
+    parameters = der(0x30, der(2, b"\1") + field + curve + base)
+    algorithm = der(0x30, bytes.fromhex("06072a8648ce3d0201") + parameters)
+    body = base64.encodebytes(der(0x30, algorithm + der(3, b"\0" + public)))
+    return b"-----BEGIN PUBLIC KEY-----\n" + body + b"-----END PUBLIC KEY-----\n"
+
+
+def test_a_curve_with_a_generator_of_the_forgers_own_is_refused() -> None:
+    """CVE-2020-0601: with the public key itself as the generator, the private key is 1."""
+    point = private_key("ES256").public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    generator = ec.derive_private_key(1, ec.SECP256R1()).public_key()
+    sound = generator.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    assert jwk.from_pem(explicit_pem(sound, point), ALL_ALGORITHMS).keys[0].algorithm == "ES256"
+    assert "no public key" in faults_of_pem(explicit_pem(point, point))
+
+
+@pytest.mark.parametrize("exponent", [2**16 + 1, 2**32 + 1, 2**256 - 1])
+def test_an_rsa_key_with_a_sane_exponent_is_read(exponent: int) -> None:
+    (key,) = jwk.from_pem(rsa_pem(exponent), ALL_ALGORITHMS).keys
+    assert key.material.public_numbers().e == exponent
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 65536])
 def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(exponent: int) -> None:
     assert "no public key" in faults_of_pem(rsa_pem(exponent))
+
+
+@pytest.mark.parametrize("exponent", [3, 17, 257, 2**16 - 1, 2**256 + 1])
+def test_an_rsa_key_with_an_exponent_outside_fips_186_5_is_refused(exponent: int) -> None:
+    assert "is not odd and between 2^16 and 2^256" in faults_of_pem(rsa_pem(exponent))
 
 
 def test_random_bytes_in_a_jwk_that_look_like_a_placeholder_or_white_space_are_a_sound_secret() -> None:

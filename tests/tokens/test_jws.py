@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from authgate.core.errors import Refused
-from authgate.core.keys import KeySet
+from authgate.core.keys import Key, KeySet
 from authgate.core.reasons import Reason
 from authgate.tokens import jwk, jws
 from tests.support.deciding import ALL_ALGORITHMS, secret_keys
@@ -169,13 +171,59 @@ def test_a_key_without_kid_serves_tokens_of_any_kid() -> None:
     assert jws.verify_signature(jws.parse(token), keys_of(public_jwk("ES256")), ALL_ALGORITHMS).key_id is None
 
 
+def oct_key(number: int | None, secret: bytes) -> dict[str, str]:
+    named = {} if number is None else {"kid": f"k{number}"}
+    return {"kty": "oct", "alg": "HS256", "k": b64(secret)} | named
+
+
+def other_key(algorithm: str, key_id: str | None = None) -> dict[str, Any]:
+    """Return the public JWK of a key that signed nothing."""
+    x = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    return public_jwk(algorithm, key_id) | {"x": b64(x)}
+
+
+@pytest.mark.parametrize(
+    ("members", "algorithm", "reason"),
+    [
+        pytest.param([other_key("Ed25519")], "Ed25519", Reason.UNKNOWN_KEY, id="public, none verifies"),
+        pytest.param([other_key("Ed25519") for _ in range(3)], "Ed25519", Reason.UNKNOWN_KEY, id="several public"),
+        pytest.param([other_key("Ed25519")], "ES256", Reason.WRONG_ALGORITHM, id="public, none fits"),
+        pytest.param([other_key("Ed25519", "a")], "ES256", Reason.UNKNOWN_KEY, id="with ids only"),
+        pytest.param(
+            [other_key("Ed25519"), public_jwk("RS256", "a")], "ES256", Reason.UNKNOWN_KEY, id="with and without ids"
+        ),
+        pytest.param(
+            [other_key("Ed25519"), public_jwk("RS256", "a")], "RS256", Reason.UNKNOWN_KEY, id="only one with an id fits"
+        ),
+        pytest.param([oct_key(None, OTHER_SECRET)], "HS256", Reason.BAD_SIGNATURE, id="secret"),
+        pytest.param([oct_key(None, OTHER_SECRET)], "HS512", Reason.WRONG_ALGORITHM, id="secret, none fits"),
+        pytest.param(
+            [oct_key(None, OTHER_SECRET), oct_key(1, SECRET)],
+            "HS256",
+            Reason.BAD_SIGNATURE,
+            id="secrets, one with an id",
+        ),
+        pytest.param(
+            [oct_key(None, OTHER_SECRET), oct_key(1, SECRET)], "HS512", Reason.UNKNOWN_KEY, id="secrets, none fits"
+        ),
+    ],
+)
+def test_a_kid_that_no_key_has_may_name_a_newer_key(
+    members: list[dict[str, Any]], algorithm: str, reason: Reason
+) -> None:
+    token = mint(algorithm=algorithm, header={"kid": "new"})
+    assert refusal(token, keys_of(*members)).reason is reason
+
+
+@pytest.mark.parametrize("header", [{}, {"kid": "a"}], ids=["no kid", "its kid"])
+def test_a_bad_signature_under_a_known_key_asks_for_no_newer_one(header: dict[str, str]) -> None:
+    refused = refusal(mint(algorithm="Ed25519", header=header), keys_of(other_key("Ed25519", "a")))
+    assert refused.reason is Reason.BAD_SIGNATURE
+
+
 def test_a_token_without_kid_is_tried_against_every_fitting_key() -> None:
     keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"))
     assert jws.verify_signature(jws.parse(mint(algorithm="ES256")), keys, ALL_ALGORITHMS).key_id == "ec"
-
-
-def oct_key(number: int, secret: bytes) -> dict[str, str]:
-    return {"kty": "oct", "alg": "HS256", "kid": f"k{number}", "k": b64(secret)}
 
 
 @pytest.mark.parametrize(("position", "found"), [(jws.MAX_KEYS_TRIED - 1, True), (jws.MAX_KEYS_TRIED, False)])
@@ -186,6 +234,29 @@ def test_a_token_without_kid_is_tried_against_eight_keys_at_most(position: int, 
         assert jws.verify_signature(jws.parse(mint()), keys, ALL_ALGORITHMS).key_id == f"k{position}"
     else:
         assert refusal(mint(), keys).detail == "tried 8 key(s) for HS256"
+
+
+class CountingKey:
+    """A public key that no signature holds under, and that counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def verify(self, *_: object) -> None:
+        self.asked += 1
+        raise InvalidSignature
+
+
+@pytest.mark.parametrize("header", [{}, {"kid": "unknown"}], ids=["no kid", "unknown kid"])
+def test_one_token_costs_eight_verifications_at_most_and_only_of_its_own_algorithm(header: dict[str, str]) -> None:
+    counting, other = CountingKey(), CountingKey()
+    keys = [
+        Key(key_id=None, algorithm=algorithm, material=material, thumbprint=bytes([number]))
+        for number in range(32)
+        for algorithm, material in (("RS256", counting), ("RS512", other), ("PS256", other))
+    ]
+    refusal(mint(algorithm="RS256", header=header), KeySet(keys=tuple(keys)))
+    assert (counting.asked, other.asked) == (8, 0)
 
 
 def test_no_keys_at_all_verify_nothing() -> None:

@@ -1,0 +1,59 @@
+"""Public keys on the Edwards curves of RFC 8032: encoded in one way only, on the curve, and not of small order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Curve:
+    """The curve a·x² + y² = 1 + d·x²·y² modulo the prime *p*, with the cofactor 2^*cofactor_bits* (RFC 8032 §5)."""
+
+    octets: int
+    p: int
+    a: int
+    d: int
+    cofactor_bits: int
+
+
+_P25519 = 2**255 - 19
+_P448 = 2**448 - 2**224 - 1
+_CURVES = {
+    # RFC 8032 §5.1
+    "Ed25519": _Curve(octets=32, p=_P25519, a=-1, d=-121665 * pow(121666, -1, _P25519), cofactor_bits=3),
+    # RFC 8032 §5.2
+    "Ed448": _Curve(octets=57, p=_P448, a=1, d=-39081, cofactor_bits=2),
+}
+
+
+def fault(curve_name: str, encoded: bytes) -> str | None:
+    """Return what makes *encoded* unfit as a public key of *curve_name* ("Ed25519" or "Ed448"), or None."""
+    curve = _CURVES[curve_name]
+    if len(encoded) != curve.octets:
+        return f"it is {len(encoded)} octets long; a key of {curve_name} has {curve.octets}"
+    # The last bit is the sign of x, the rest is y in little-endian order (RFC 8032 §5.1.2, §5.2.2).
+    y = int.from_bytes(encoded, "little") & ~(1 << 8 * curve.octets - 1)
+    if y >= curve.p:
+        return f"it is no canonical encoding of a point of {curve_name} (RFC 8032 §5)"
+    if pow(_x_squared(curve, y), (curve.p - 1) // 2, curve.p) > 1:  # Euler's criterion: it has no square root
+        return f"it is no point on the curve {curve_name}"
+    # Under such a key a signature with S = 0 holds for one message in eight at least, or for all: anybody can forge.
+    if _is_of_small_order(curve, y):
+        return f"it is a point of small order on {curve_name}, under which anybody can sign"
+    return None
+
+
+def _is_of_small_order(curve: _Curve, y: int) -> bool:
+    """Whether doubling the point at *y* as often as the cofactor has bits leads to the neutral element, (0, 1).
+
+    The y of a doubled point is (y² - a·x²) / (1 - d·x²·y²), and the curve gives x² for y: the sign is not needed.
+    """
+    for _ in range(curve.cofactor_bits):
+        x_squared, y_squared = _x_squared(curve, y), y * y
+        y = (y_squared - curve.a * x_squared) * pow(1 - curve.d * x_squared * y_squared, -1, curve.p) % curve.p
+    return y == 1
+
+
+def _x_squared(curve: _Curve, y: int) -> int:
+    # The denominator is never zero: a/d is no square on either curve.
+    return (1 - y * y) * pow(curve.a - curve.d * y * y, -1, curve.p) % curve.p
