@@ -418,7 +418,7 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
                 assert await running.status(local()) == 200
             keys.give_up_if_stale = give_up_if_stale  # type: ignore[method-assign]
             one.rotate("K2", overlap=False)
-            while await asked_for_a_new_key() != 200:  # until it is watched again
+            while await asked_for_a_new_key() != 200:  # noqa: ASYNC110 - until it is watched again
                 await asyncio.sleep(0.01)
     assert caplog.text.count("internal error: RuntimeError\nTraceback") == 1, "the same bug is told once"
 
