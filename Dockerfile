@@ -2,8 +2,8 @@
 #
 #   docker build -t authgate:0.1.0 .
 #
-# PYTHON_IMAGE may be any Debian that has python3 and python3-venv. Where a company's own CA signs what pip and apt
-# fetch: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
+# PYTHON_IMAGE may be any Debian that has python3, python3-venv and ca-certificates. Where a company's own CA signs what pip
+# and apt fetch: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
 
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
@@ -33,10 +33,12 @@ RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index . \
 
 # What is shipped: the base without what installs software (pip, apt and the perl it needs) and iconv's tables, AuthGate,
 # and the bytecode of what it imports: with a read-only root Python could not keep any, and would compile 500 modules at
-# each start and each health check. The list of Debian's packages stays, for vulnerability scanners.
+# each start and each health check. The list of Debian's packages stays, for vulnerability scanners; and the CAs, by which
+# the URLs of keys are verified.
 FROM ${PYTHON_IMAGE} AS root
 COPY --from=builder /opt/authgate /opt/authgate
-RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/share/python-wheels \
+RUN test -s /etc/ssl/certs/ca-certificates.crt \
+    && rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/share/python-wheels \
         /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip /usr/lib/python3*/test \
         /usr/bin/apt* /usr/lib/apt /usr/lib/*/libapt-* /usr/bin/perl* /usr/lib/*/perl* /usr/lib/*/gconv \
         /usr/share/doc /usr/share/man /usr/share/locale /var/lib/apt /var/cache /var/log \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -20,10 +21,17 @@ def read_bounded(path: str | Path, max_bytes: int) -> bytes:
 
     Raises OSError, and ValueError where it is longer than *max_bytes* or no file: a FIFO would be waited for.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:  # open() alone leaves a directory's descriptor open, and container engines make one of a missing file
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
             raise ValueError("it is not a regular file")
-        content = file.read(max_bytes + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise ValueError(f"it is longer than {max_bytes} bytes")
     return content

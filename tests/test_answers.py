@@ -45,7 +45,7 @@ async def test_newer_keys_are_those_of_the_issuer_that_was_asked_for() -> None:
     answers = Answers({"one": one, "two": two})
     async with watching(one, two):
         assert await answers.newer_keys(RefreshKeys(issuer_name="one", key_id="k")) is NEW
-        assert await answers.newer_keys(RefreshKeys(issuer_name="two", key_id="k")) is OLD
+        assert await answers.newer_keys(RefreshKeys(issuer_name="two", key_id="k")) == OLD
 
 
 async def test_keys_that_cannot_be_had_fail_the_lookup_and_say_of_whom_and_why() -> None:

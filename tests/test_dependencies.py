@@ -88,7 +88,7 @@ RULES = (
     Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
-    Rule(where="authgate/files.py", ours=(), others=frozenset({"os", "stat", "typing", "pathlib"})),
+    Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(
         where="authgate/keysources/",

@@ -86,7 +86,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.UNKNOWN_KEY: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token was signed with a key that is not known here.",
-        "The token's `kid` is in none of the issuer's keys. Publish the key before signing with it.",
+        "The token's `kid` is in none of the issuer's keys. Publish a key before signing with it, and until its last "
+        "token has expired. `authgate keys` shows what the set holds, and which keys left it.",
     ),
     Reason.WRONG_ALGORITHM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's signature algorithm is not accepted.",
@@ -131,8 +132,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys to verify the token cannot be had right now.",
-        "A token names a key that is not known yet, and the key file cannot be read; the log says why. "
-        "Nobody is signed out by this: the client may try again.",
+        "The token names a key that AuthGate does not hold, and the URL or file of keys gives none or is too slow; the "
+        "log and `authgate keys` say why. Nobody is signed out by this: the client may try again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
         503, None, Fault.OURS, "AuthGate failed to decide.",

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 MAX_URL_CHARACTERS = 2048
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+# What resolvers take for an IPv4 address: 2130706433, 0x7f000001 and 127.1 are 127.0.0.1 (WHATWG URL §3.5).
+_NUMBER_AT_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?")
 
 
 def url_fault(url: str, *, allow_http: bool) -> str | None:
@@ -19,15 +27,25 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
         return f"is longer than {MAX_URL_CHARACTERS} characters, or holds white space, a backslash or no ASCII"
     try:
         parts = urlsplit(url)
-        names_host = bool(parts.hostname) and parts.port != 0
+        names_host = _names_host(parts) and parts.port != 0
     except ValueError:
         return "is not a URL"
     plain = "is plain http: whoever is on the way could put keys of his own into it; use https, or set allow_http"
     faults = {
         plain: parts.scheme == "http" and not allow_http,
         "is not an https URL": parts.scheme not in {"https", "http"},
-        "names no host": not names_host,
+        "names no host: neither a name nor an IP address in its usual form": not names_host,
         "holds credentials, which would be shown in logs": "@" in parts.netloc,
         "has a fragment (#), which is never sent": "#" in url,
     }
     return next((fault for fault, found in faults.items() if found), None)
+
+
+def _names_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if "[" not in parts.netloc and _NAME.fullmatch(host) and not _NUMBER_AT_END.fullmatch(host):
+        return True
+    try:
+        return "%" not in host and bool(ip_address(host))
+    except ValueError:
+        return False

@@ -18,9 +18,17 @@ _METADATA: tuple[IPv4Network | IPv6Network, ...] = tuple(
         "fd20:ce::/32",  # Google Cloud
     )
 )
-# RFC 6052 §2.1: an IPv4 address in the last 32 bits.
-_NAT64 = ip_network("64:ff9b::/96")
-_COMPATIBLE = ip_network("::/96")  # RFC 4291 §2.5.5.1, deprecated
+# Where the last 32 bits are an IPv4 address, besides the mapped ones that Python knows.
+_LAST_32_BITS = tuple(
+    ip_network(one)
+    for one in (
+        "64:ff9b::/96",  # NAT64, RFC 6052 §2.1
+        "64:ff9b:1::/48",  # NAT64 of one's own network, RFC 8215
+        "::ffff:0:0:0/96",  # translated, RFC 2765 §2.1
+        "::/96",  # compatible, RFC 4291 §2.5.5.1, deprecated
+    )
+)
+_NOWHERE = (ip_network("0.0.0.0/8"), ip_network("255.255.255.255/32"))
 
 
 def literal(host: str) -> IPAddress | None:
@@ -36,13 +44,11 @@ def why_forbidden(address: IPAddress, *, loopback_allowed: bool) -> str | None:
     for one in (address, *_embedded(address)):
         if one.is_link_local:
             return "a link-local address, where clouds keep credentials"
-        if any(one.version == network.version and one in network for network in _METADATA):
+        if any(one in network for network in _METADATA):
             return "the address of a cloud's metadata service"
         if one.is_loopback and not loopback_allowed:
             return "a loopback address"
-        if one.is_unspecified or one.is_multicast or str(one) == "255.255.255.255":
-            return "no address of one host"
-        if isinstance(one, IPv4Address) and one in ip_network("0.0.0.0/8"):
+        if one.is_unspecified or one.is_multicast or any(one in network for network in _NOWHERE):
             return "no address of one host"
     return None
 
@@ -51,6 +57,6 @@ def _embedded(address: IPAddress) -> tuple[IPv4Address, ...]:
     if isinstance(address, IPv4Address):
         return ()
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+    if int(address) > 1 and any(address in network for network in _LAST_32_BITS):  # :: and ::1 are themselves
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return tuple(one for one in found if one is not None)

@@ -7,18 +7,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from multidict import MultiMapping
 
 
-def fresh_seconds(headers: Mapping[str, str]) -> float | None:
+def fresh_seconds(headers: MultiMapping[str]) -> float | None:
     """Return for how many more seconds a response with *headers* is fresh, None where they do not say. At least 0."""
-    directives = _directives(headers.get("Cache-Control", ""))
+    directives = _directives(",".join(headers.getall("Cache-Control", ())))
     if "no-store" in directives or "no-cache" in directives:
         return 0.0
     lifetime = _delta_seconds(directives["max-age"]) if "max-age" in directives else _until_expiry(headers)
-    if lifetime is None:
-        return None
-    return max(0.0, lifetime - (_delta_seconds(headers.get("Age", "")) or 0.0))
+    return None if lifetime is None else max(0.0, lifetime - _delta_seconds(headers.get("Age", "")))
 
 
 def _directives(field: str) -> dict[str, str]:
@@ -26,19 +24,19 @@ def _directives(field: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip().strip('"') for name, _, value in reversed([*pairs])}  # the first counts
 
 
-def _delta_seconds(text: str) -> float | None:
-    # RFC 9111 §1.2.2: digits; what is larger than can be represented counts as 2^31.
+def _delta_seconds(text: str) -> float:
+    # RFC 9111 §1.2.2: digits; what is larger than can be represented counts as 2^31. Anything else: stale (§4.2.1).
     text = text.strip()
     if not (text.isascii() and text.isdigit()):
-        return None
-    return float(min(int(text[:12]), 2**31))
+        return 0.0
+    return float(min(int(text.lstrip("0")[:12] or "0"), 2**31))
 
 
-def _until_expiry(headers: Mapping[str, str]) -> float | None:
+def _until_expiry(headers: MultiMapping[str]) -> float | None:
     if "Expires" not in headers:
         return None
     try:
         expires, date = (parsedate_to_datetime(headers[name]) for name in ("Expires", "Date"))
         return (expires.astimezone(UTC) - date.astimezone(UTC)).total_seconds()
     except (ValueError, KeyError, OverflowError):
-        return 0.0  # RFC 9111 §5.3: an invalid date, "0" above all, means expired
+        return 0.0  # RFC 9111 §5.3: an invalid date, "0" above all, means expired; without Date nobody can tell

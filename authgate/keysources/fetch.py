@@ -7,6 +7,7 @@ leads to is checked, and the connection goes to the address that was checked: no
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -32,18 +33,23 @@ from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# For everything together, and for a connection within it.
+# For everything together; half of it for a connection, the name's look-up included.
 FETCH_SECONDS = 10.0
-CONNECT_SECONDS = 5.0
 MAX_CA_FILE_BYTES = 1024 * 1024
-MAX_ETAG_CHARACTERS = 256
 _MAX_NAMES = 4
+
+# What can be sent back as it came: aiohttp drops bytes that are no UTF-8.
+_ETAG = re.compile(r"[\x21-\x7e]{1,256}")
+
+# OpenSSL's X509_V_ERR_…: self-signed, or issued by whom nobody here knows.
+_UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
 _HEADERS = {
     "Accept": "application/jwk-set+json, application/json",
     "Accept-Encoding": "identity",
     "User-Agent": f"AuthGate/{__version__}",
 }
+_PROXY_HEADERS = {"User-Agent": _HEADERS["User-Agent"]}
 
 # (family, protocol, address) of each address that a name has.
 _Found: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
@@ -83,14 +89,16 @@ class Fetcher:
     async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
         """Return what *url* answers, None for a body if it is still the one of *etag*; raise `LoadFailed`.
 
-        *found_at* is the document in which somebody else wrote *url*: then it may lead to neither link-local nor
-        metadata addresses, and to this machine only if *found_at* is on the same host.
+        No name may lead to a link-local or metadata address. *found_at* is the document in which somebody else wrote
+        *url*: then it may not be such an address either, and leads to this machine only from a document of its host.
         """
         if fault := url_fault(url, allow_http=self.route.allow_http):
             raise LoadFailed(f"{quoted(url, 200)} {fault}")
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._get(URL(url), etag, found_at)
+        except aiohttp.ConnectionTimeoutError:
+            raise LoadFailed(f"{url} cannot be fetched: no connection within {self._seconds / 2:g} s") from None
         except TimeoutError:
             raise LoadFailed(f"{url} does not answer within {self._seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -98,6 +106,8 @@ class Fetcher:
 
     async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
         check = self._address_check(url, found_at)
+        proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
+        login = _login(proxy)
         connector = aiohttp.TCPConnector(
             resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
         )
@@ -105,16 +115,17 @@ class Fetcher:
             aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT_SECONDS, self._seconds)),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds / 2),
                 auto_decompress=False,
                 trust_env=False,
             ) as session,
             session.get(
                 url,
-                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}),
+                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}) | (login if url.scheme == "http" else {}),
                 allow_redirects=False,
-                ssl=await self._contexts.result(self._seconds) if self._speaks_tls(url) else False,
-                proxy=self.route.outbound_proxy,
+                ssl=await self._tls() if self._speaks_tls(url) else False,
+                proxy=proxy.with_user(None) if proxy else None,
+                proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
             ) as response,
         ):
             return await _read(response, asked_with=etag)
@@ -136,16 +147,25 @@ class Fetcher:
             call = self._lookups[host, port] = BlockingCall(partial(_addresses_of, host, port))
         return await call.result(self._seconds)
 
+    async def _tls(self) -> ssl.SSLContext:
+        try:
+            return await self._contexts.result(self._seconds / 2)
+        except TimeoutError:
+            what = f"ca_file {self.route.ca_file}" if self.route.ca_file else "the CAs of the system"
+            raise LoadFailed(f"reading {what} takes longer than {self._seconds / 2:g} s") from None
+
     def _context(self) -> ssl.SSLContext:
         if self.route.ca_file is None:
             return ssl.create_default_context()
         try:
-            pem = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES).decode("ascii", "replace")
-            return ssl.create_default_context(cadata=pem)
-        except ssl.SSLError:
-            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM") from None
+            content = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES)
         except (OSError, ValueError) as error:
             raise LoadFailed(f"cannot read ca_file {self.route.ca_file}: {why_unreadable(error)}") from None
+        pem = content.decode("ascii", "ignore")  # names between the certificates may be in any language
+        try:  # with no cadata at all, the CAs of the system would count: an empty file is not to mean that
+            return ssl.create_default_context(cadata=pem or "\n")
+        except ssl.SSLError:
+            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM, or a broken one") from None
 
 
 class _CheckedResolver(AbstractResolver):
@@ -183,6 +203,13 @@ def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> Non
         raise LoadFailed(f"{host} leads to {address}, {why}: it is not asked")
 
 
+def _login(proxy: URL | None) -> dict[str, str]:
+    """Return the header line for the user in the proxy's URL: apart from it, because aiohttp's errors quote the URL."""
+    if proxy is None or proxy.user is None:
+        return {}
+    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")}
+
+
 async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> Response:
     if 300 <= response.status < 400 and response.status != 304:
         target = quoted(response.headers.get("Location"), 200)
@@ -191,7 +218,7 @@ async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> 
             "configure the address that answers"
         )
     given = response.headers.get("ETag", "")
-    etag = given if 0 < len(given) <= MAX_ETAG_CHARACTERS else None
+    etag = given if _ETAG.fullmatch(given) else None
     fresh = fresh_seconds(response.headers)
     if response.status == 304 and asked_with is not None:
         return Response(body=None, etag=etag or asked_with, fresh_seconds=fresh)
@@ -215,12 +242,15 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 def _told(error: Exception) -> str:
     """Return what *error* means to an operator."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = getattr(error.certificate_error, "verify_message", None) or error.certificate_error
-        return f"its certificate is not trusted ({why}); for a private authority set ca_file"
+        cause = error.certificate_error
+        hint = "; for a private authority set ca_file" if getattr(cause, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""
+        return f"its certificate is not trusted ({getattr(cause, 'verify_message', cause)}){hint}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the outbound proxy answers {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
     if isinstance(error, aiohttp.ClientConnectorError):
         whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
         return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"

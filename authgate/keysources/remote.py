@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authgate.core.keys import KeySet
-    from authgate.keysources.fetch import Response, Route
+    from authgate.keysources.fetch import Route
 
 
 class JwksUrlSource:
@@ -48,27 +48,26 @@ class DiscoverySource:
 
     async def load(self) -> Loaded:
         """Return the keys of the set that the metadata names, None if they are those of the last load."""
-        found_at, metadata = await self._metadata()
-        try:
-            url = discovery.jwks_uri(metadata.body or b"", self._issuer)
-        except discovery.BadMetadata as error:
-            raise LoadFailed(f"{found_at}: {error}") from None
+        found_at, url = await self._jwks_uri()
         try:
             return await self._document.load(url, found_at=found_at)
         except LoadFailed as failed:
             raise LoadFailed(f"{failed} (the jwks_uri of {found_at})") from None
 
-    async def _metadata(self) -> tuple[str, Response]:
-        """Return the metadata and where it was, at the place that answered last if that still does."""
+    async def _jwks_uri(self) -> tuple[str, str]:
+        """Return where the metadata was, first asked where it was last time, and the URL that it names."""
         failures = []
-        for url in self._urls:
+        for found_at in self._urls:
             try:
-                response = await self._fetcher.get(url)
+                metadata = await self._fetcher.get(found_at)
+                url = discovery.jwks_uri(metadata.body or b"", self._issuer)
             except LoadFailed as failed:
                 failures.append(str(failed))
+            except discovery.BadMetadata as error:  # many servers answer any path with 200 and their start page
+                failures.append(f"{found_at}: {error}")
             else:
-                self._urls = (url, *(other for other in self._urls if other != url))
-                return url, response
+                self._urls = (found_at, *(other for other in self._urls if other != found_at))
+                return found_at, url
         raise LoadFailed("; ".join(failures))
 
 

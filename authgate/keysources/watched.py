@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from authgate.bugs import log_bug
@@ -50,11 +50,14 @@ class Timing:
 
     Every *refresh_seconds*, sooner if their source says so; for an unknown key id at once, but only once in
     *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
+    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it.
     """
 
     refresh_seconds: float
     cooldown_seconds: float
     max_stale_seconds: float | None = None
+    load_seconds: float = LOAD_SECONDS
+    wait_seconds: float = WAIT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ class WatchedKeys:
         self._asked_at = float("-inf")
         self._wanted = asyncio.Event()
         self._flight: asyncio.Future[None] | None = None
+        self._stopped = False
         self._waiting = 0
         self._told: dict[bytes, float] = {}
         self._bug = ""
@@ -125,7 +129,7 @@ class WatchedKeys:
     def _ask(self) -> asyncio.Future[None] | None:
         """Return the load that is on its way, a new one if the cooldown is over, or None."""
         now = self._clock.elapsed()
-        if self._flight is None and now - self._asked_at >= self.timing.cooldown_seconds:
+        if self._flight is None and not self._stopped and now - self._asked_at >= self.timing.cooldown_seconds:
             self._asked_at = now
             self._flight = asyncio.get_running_loop().create_future()
             self._wanted.set()
@@ -136,58 +140,74 @@ class WatchedKeys:
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests wait for the keys of {self.name}")
         self._waiting += 1
         try:
-            await asyncio.wait({flight}, timeout=WAIT_SECONDS)
+            await asyncio.wait({flight}, timeout=self.timing.wait_seconds)
         finally:
             self._waiting -= 1
         if not flight.done():
             raise LookupFailed(
-                Reason.KEYS_UNAVAILABLE, f"loading the keys of issuer {self.name} takes longer than {WAIT_SECONDS:g} s"
+                Reason.KEYS_UNAVAILABLE,
+                f"loading the keys of issuer {self.name} takes longer than {self.timing.wait_seconds:g} s",
             )
 
     # -- the task -------------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
         """Keep the keys up to date, until cancelled. The only one that loads."""
-        while True:
-            await self._sleep()
-            if self._wanted.is_set() or self._clock.elapsed() >= self._due_at:
-                await self.refresh()
-            self.give_up_if_stale()
+        self._stopped = False  # after a bug it is called again
+        try:
+            while True:
+                await self._sleep()
+                if self._wanted.is_set() or self._clock.elapsed() >= self._due_at:
+                    await self.refresh()
+                self.give_up_if_stale()
+        finally:
+            self._stopped = True  # requests of an old configuration are answered with what there is
+            self._land()
 
     async def refresh(self) -> None:
         """Load once, and take over what comes. Never raises but for cancellation."""
         self._wanted.clear()
-        self._flight = flight = self._flight or asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._flight = self._flight or loop.create_future()
+        # A load that hangs does not put off when the old keys are given up.
+        giving_up = loop.call_later(min(self.seconds_until_stale(), self.timing.load_seconds), self.give_up_if_stale)
         try:
-            async with asyncio.timeout(LOAD_SECONDS):
+            async with asyncio.timeout(self.timing.load_seconds):
                 loaded = await self.source.load()
+            self._succeeded(loaded)
         except LoadFailed as failed:
             self._failed(str(failed))
         except TimeoutError:
-            self._failed(f"{self.source.where} does not answer within {LOAD_SECONDS:g} s")
+            self._failed(f"{self.source.where} does not answer within {self.timing.load_seconds:g} s")
         except Exception as bug:  # noqa: BLE001 - a bug in loading one issuer's keys stops neither the others nor the service
             self._bug = log_bug(bug, self._bug)
             self._failed("internal error")
-        else:
-            self._succeeded(loaded)
         finally:
-            self._flight = None
+            giving_up.cancel()
             self.first_attempt.set()
-            if not flight.done():
-                flight.set_result(None)
+            self._land()
+
+    def _land(self) -> None:
+        """Wake the requests that wait for a load."""
+        flight, self._flight = self._flight, None
+        if flight is not None:
+            flight.set_result(None)
 
     def give_up_if_stale(self) -> None:
         """Take the keys away when no good answer came for `max_stale_seconds`: nobody knows whether they still hold."""
         if self.seconds_until_stale() > 0 or not self.keys.keys:
             return
         self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
-        self._note(f"the keys are given up: no good answer for {self.timing.max_stale_seconds:g} s", logging.ERROR)
-        self._use(NO_KEYS)
+        why = f"no good answer for {self.timing.max_stale_seconds:g} s"
+        self._note(f"the keys are given up: {why}", logging.ERROR)
+        self.failure = self.failure or why  # a load that hangs has not failed yet
+        self.keys = NO_KEYS
+        self.use(NO_KEYS)
 
     async def drained(self) -> None:
         """Wait until no request waits for a load any more: 3 s at most."""
         if self._waiting and self._flight is not None:
-            await asyncio.wait({self._flight}, timeout=WAIT_SECONDS)
+            await asyncio.wait({self._flight}, timeout=self.timing.wait_seconds)
 
     async def _sleep(self) -> None:
         seconds = self.seconds_until_due()
@@ -233,16 +253,15 @@ class WatchedKeys:
         recovered, self.failure, self.failures_in_a_row, self._bug = bool(self.failure), "", 0, ""
         self._succeeded_at = now
         self._due_at = now + self._interval(loaded.fresh_seconds)
-        self._last_good = loaded.keys or self._last_good
+        before, self._last_good = self._last_good, _merged(self._last_good, loaded.keys)
         if recovered:
             self._note(f"keys can be had again from {self.source.where}", logging.INFO)
         changed = self._last_good.fingerprint != self.keys.fingerprint
         self.loads["changed" if changed else "unchanged"] += 1
-        joined, left = self.history.note_set(self._last_good, self._clock.unix())
-        if loaded.keys is not None:
-            self._tell_of(self._last_good, joined, left)
+        self._tell_of_changes(before)
+        self.keys = self._last_good
         if changed:
-            self._use(self._last_good)
+            self.use(self.keys)
 
     def _failed(self, why: str) -> None:
         self.failures_in_a_row += 1
@@ -252,10 +271,6 @@ class WatchedKeys:
             stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
             self._note(f"keys cannot be had, {stay}: {why}", logging.WARNING)
         self.failure = why
-
-    def _use(self, keys: KeySet) -> None:
-        self.keys = keys
-        self.use(keys)
 
     def _interval(self, fresh_seconds: float | None) -> float:
         longest = self.timing.refresh_seconds
@@ -270,12 +285,14 @@ class WatchedKeys:
         seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
         return min(seconds, longest) * (1 - JITTER * self._chance())
 
-    def _tell_of(self, keys: KeySet, joined: list[Key], left: list[Key]) -> None:
+    def _tell_of_changes(self, before: KeySet) -> None:
+        joined, left = self.history.note_set(self._last_good, self._clock.unix())
         for what, some in (("joined", joined), ("left", left)):
             if some:
                 self._note(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
-        for skipped in keys.skipped:
-            self._note(f"left out {skipped}", logging.WARNING)
+        for skipped in self._last_good.skipped:
+            if skipped not in before.skipped:
+                self._note(f"left out {skipped}", logging.WARNING)
 
     def _note_unknown(self, key_id: str | None) -> None:
         self.unknown_key_ids += 1
@@ -303,6 +320,14 @@ class WatchedKeys:
     def _note(self, what: str, level: int) -> None:
         self.history.note(what, self._clock.unix())
         _log.log(level, "issuer %s: %s", self.name, what)
+
+
+def _merged(old: KeySet, new: KeySet | None) -> KeySet:
+    """Return *new*, in the order of *old* where it holds the same keys: some issuers shuffle them at every answer."""
+    if new is None:
+        return old
+    same = {key.thumbprint for key in old.keys} == {key.thumbprint for key in new.keys}
+    return replace(old, skipped=new.skipped) if same else new
 
 
 def _named(key: Key) -> str:

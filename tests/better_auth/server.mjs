@@ -1,13 +1,18 @@
-// The real Better Auth with its JWT plugin, keeping its rows in memory. PORT and OPTIONS (JSON) come from the environment:
+// The real Better Auth with its JWT plugin, keeping its rows in memory and, when told, in the file ROWS.
+// PORT, ROWS and OPTIONS (JSON) come from the environment:
 // {baseURL, algorithm, rotationInterval, gracePeriod (both in seconds), jwt: {issuer, audience, expirationTime}}
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { deserialize, serialize } from "node:v8";
 import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
 import { toNodeHandler } from "better-auth/node";
 import { bearer, jwt } from "better-auth/plugins";
 
 const options = JSON.parse(process.env.OPTIONS);
-const rows = { user: [], session: [], account: [], verification: [], jwks: [] };
+const rows = existsSync(process.env.ROWS)
+  ? deserialize(readFileSync(process.env.ROWS))
+  : { user: [], session: [], account: [], verification: [], jwks: [] };
 const auth = betterAuth({
   baseURL: options.baseURL,
   secret: process.env.BETTER_AUTH_SECRET,
@@ -37,6 +42,11 @@ createServer((request, response) => {
     for (const row of rows.jwks) row.expiresAt ??= new Date();
     for (const row of rows.jwks) if (row.expiresAt > new Date()) row.expiresAt = new Date();
     response.end(JSON.stringify({ expired: rows.jwks.length }));
+    return;
+  }
+  if (request.url === "/test/keep-rows") {
+    writeFileSync(process.env.ROWS, serialize(rows));
+    response.end();
     return;
   }
   answer(request, response);

@@ -87,7 +87,7 @@ def test_no_program_in_it_runs_as_another_user_than_its_caller() -> None:
 
 
 def test_it_holds_the_systems_cas_to_verify_an_issuer_with() -> None:
-    """Where OpenSSL looks for them (a folder with a link for each), so that key sets of public issuers can be fetched."""
+    """Where OpenSSL looks for them, a folder with a link for each: so key sets of public issuers can be fetched."""
     script = "import os, ssl; print(len(os.listdir(ssl.get_default_verify_paths().capath)))"
     python = ("--entrypoint=/opt/authgate/bin/python3", IMAGE, "-c", script)
     assert int(podman("run", "--rm", "--network=none", *python)) > 100

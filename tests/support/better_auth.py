@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +19,8 @@ from tests.support.client import Answer, ask
 from tests.support.processes import ROOT, free_port, program, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")  # the whole list of 1.7.25
@@ -35,7 +36,15 @@ _MEND = "apt-get install nodejs npm"
 class BetterAuth:
     """A running Better Auth, and what a browser does with it."""
 
-    def __init__(self, port: int, base_url: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        base_url: str,
+        run: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]],
+        processes: ExitStack,
+    ) -> None:
+        self._run = run
+        self._processes = processes
         self.port = port
         self.base_url = base_url
         """Where Better Auth believes to be; tokens are for, and by, its origin."""
@@ -44,6 +53,7 @@ class BetterAuth:
         self._path = path or "/api/auth"
         self.url = f"http://127.0.0.1:{port}{self._path}"
         self.jwks_url = f"{self.url}/jwks"
+        self.start()
 
     def ask(self, path: str, *headers: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Send one request to an endpoint of Better Auth, as a page of the application does."""
@@ -84,6 +94,16 @@ class BetterAuth:
         """
         assert ask(self.port, "/test/expire-keys").status == 200
 
+    def kill(self) -> None:
+        """End the process as a crash does. Users, sessions and keys are kept for `start`, as a database does."""
+        assert ask(self.port, "/test/keep-rows").status == 200
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        """Run it, again after `kill`, on the same port."""
+        self._process = self._processes.enter_context(self._run())
+
 
 @contextmanager
 def better_auth(
@@ -115,11 +135,16 @@ def better_auth(
     }
     environ = {
         "PORT": str(port),
+        "ROWS": str(place / "rows"),
         "OPTIONS": json.dumps({name: value for name, value in options.items() if value is not None}),
         "BETTER_AUTH_SECRET": SECRET,
     }
-    with running([node, place / "server.mjs"], folder / "better_auth.log", port=port, environ=environ):
-        yield BetterAuth(port, base_url)
+
+    def run() -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return running([node, place / "server.mjs"], folder / "better_auth.log", port=port, environ=environ)
+
+    with ExitStack() as processes:
+        yield BetterAuth(port, base_url, run, processes)
 
 
 def _node() -> str:

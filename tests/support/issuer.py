@@ -80,6 +80,9 @@ class Issuer:
     """A running issuer, "K1" its first key. *on* is a path of its own; without it, that of the key set."""
 
     def __init__(self, address: str, path: str, control_port: int, first: SigningKey) -> None:
+        self._origin = address
+        self.address = address.partition("://")[2]
+        """Where it listens, as host:port."""
         self._control_port = control_port
         self.url = address + path
         """The issuer's identifier: `iss`, and where discovery starts."""
@@ -120,6 +123,10 @@ class Issuer:
         """Make a key, for the current key's algorithm by default, and keep it to ourselves."""
         self.keys[key_id] = SigningKey.new(key_id, algorithm or self.keys[self.current].algorithm)
         return self.keys[key_id]
+
+    def tenant(self, path: str, algorithm: str = "ES256") -> Issuer:
+        """Return another issuer of the same process, at *path* ("/tenant"), with keys of its own."""
+        return Issuer(self._origin, path, self._control_port, SigningKey.new("K1", algorithm))
 
     def publish(self, *key_ids: str) -> None:
         """Let the key set hold exactly these keys."""

@@ -1,0 +1,318 @@
+"""The life of a key set, with the real server: a real issuer publishes, nginx and Traefik ask.
+
+Whatever an outage causes is a 503: nothing of it may look to a client like being signed out.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.client import ask, bearer
+from tests.support.e2e import sound
+from tests.support.issuer import Issuer, issuer
+from tests.support.keyed import TASKS, Doors, Running, by_url, proxies, soon
+from tests.support.tokens import SECRET, mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET_ISSUER = {"name": "other", **TASKS, "secret_env": "APP_SECRET"}
+ENVIRON = {"APP_SECRET": SECRET.decode()}
+through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik"])
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with proxies(tmp_path_factory.mktemp("proxies")) as both:
+        yield both
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Issuer]:
+    with issuer(tmp_path) as running:
+        yield running
+
+
+def key_ids(running: Running, name: str = "app", *, which: str = "keys") -> list[str]:
+    return [key["key_id"] for key in running.report(name)[which]]
+
+
+def until_seconds(report: dict[str, Any], name: str) -> float:
+    """Return in how many seconds the time of this *name* is, by AuthGate's own clock, to the second."""
+    return (datetime.fromisoformat(report[name]) - datetime.fromisoformat(report["now"])).total_seconds()
+
+
+def test_a_sign_in_token_passes_wherever_the_keys_come_from(doors: Doors, tmp_path: Path, one: Issuer) -> None:
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    with issuer(tmp_path, tls=authority.issue("127.0.0.1"), algorithm="RS256") as secure:
+        openid, oauth = one.tenant("/openid", "Ed25519"), one.tenant("/oauth", "PS256")
+        oauth.withdraw(oauth.openid_path)
+        by_discovery = {"jwks_url": None, "discovery": True}
+        trusted = {"ca_file": str(tmp_path / "ca.pem"), "allow_http": None}
+        with doors.serve(
+            tmp_path,
+            by_url("plain", one),
+            by_url("secure", secure, **trusted),
+            by_url("secure-discovery", secure.tenant("/found"), **trusted, **by_discovery),
+            by_url("openid", openid, **by_discovery),
+            by_url("oauth", oauth, **by_discovery),
+        ) as running:
+            for who in (one, secure, openid, oauth):  # from the first moment: requests wait for the first load
+                answer = running.ask(who.token(sub="user-7", email="u7@example.com"))
+                assert answer.status == 200
+                seen = {name.lower(): value for name, value in answer.json["headers"]}
+                assert (seen["x-user-id"], seen["x-user-email"]) == ("user-7", "u7@example.com")
+            assert running.readyz().status == 200
+            assert all(state["state"] == "ready" for state in running.readyz().json["issuers"].values())
+
+
+def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(doors: Doors, tmp_path: Path) -> None:
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(Authority("another").pem)
+    with (
+        issuer(tmp_path, tls=authority.issue("127.0.0.1")) as secure,
+        doors.serve(
+            tmp_path,
+            by_url("unknown", secure, allow_http=None),
+            by_url("wrong", secure.tenant("/wrong"), allow_http=None, ca_file=str(tmp_path / "ca.pem")),
+        ) as running,
+    ):
+        assert running.ask(secure.token()).status == 503
+        running.logged("issuer wrong", "its certificate is not trusted")
+        assert secure.requests() == []
+        assert running.readyz().status == 503
+
+
+@through_each
+def test_a_rotation_with_overlap_refuses_nobody(doors: Doors, tmp_path: Path, one: Issuer, proxy: str) -> None:
+    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+        old = [one.token(sub=f"old-{number}") for number in range(8)]
+        assert running.ask(old[0]).status == 200
+        before = len(one.requests(one.jwks_path))
+        one.rotate("K2", overlap=True)
+        new = [one.token(sub=f"new-{number}") for number in range(8)]
+        with ThreadPoolExecutor(8) as many:
+            statuses = [*many.map(lambda token: running.ask(token).status, [*new, *old, *new, *old])]
+        assert statuses == [200] * 32
+        assert len(one.requests(one.jwks_path)) - before == 1, "one for all that came at once"
+        assert key_ids(running) == ["K1", "K2"]
+
+
+@through_each
+def test_a_rotation_without_overlap_lets_the_new_key_in_at_once(
+    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+) -> None:
+    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+        old = one.token()
+        assert [running.ask(old).status for _ in range(2)] == [200, 200]
+        before = len(one.requests(one.jwks_path))
+        one.rotate("K2", overlap=False)
+        assert running.ask(one.token()).status == 200
+        assert len(one.requests(one.jwks_path)) - before == 1
+        answer = running.ask(old)
+        assert (answer.status, answer.json["reason"]) == (401, "unknown_key"), "its proof was remembered, and died"
+        assert len(one.requests(one.jwks_path)) - before == 1, "the answer of a moment ago holds"
+        report = running.report("app")
+        (gone,) = report["departed"]
+        assert (gone["key_id"], gone["named_since"]) == ("K1", 1)
+        assert gone["proofs"] >= 1
+        running.logged("issuer app", "K1", "left the set")
+        running.logged("issuer app", "tokens that name", "K1", "still arrive")
+
+
+@through_each
+def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
+    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+) -> None:
+    with doors.serve(tmp_path, by_url("app", one, refresh_seconds=1, cooldown_seconds=1), through=proxy) as running:
+        stolen = one.token()
+        assert [running.ask(stolen).status for _ in range(2)] == [200, 200]
+        one.add("K2")
+        one.publish("K2")  # nobody has signed with it yet: no token makes AuthGate ask
+        running.until(401, stolen, meanwhile={200})
+        assert running.ask(one.token(key="K2")).status == 200
+        one.publish("K1", "K2")
+        running.until(200, stolen, meanwhile={401})
+
+
+@through_each
+def test_an_outage_signs_nobody_out(doors: Doors, tmp_path: Path, one: Issuer, proxy: str) -> None:
+    with doors.serve(tmp_path, by_url("app", one, cooldown_seconds=1), through=proxy) as running:
+        old, never_seen = one.token(), one.token(sub="comes first during the outage")
+        assert running.ask(old).status == 200
+        one.close()
+        one.rotate("K2", overlap=True)
+        for _ in range(3):
+            answer = running.ask(one.token())
+            assert (answer.status, answer.json["reason"]) == (503, "keys_unavailable")
+            assert (running.ask(old).status, running.ask(never_seen).status) == (200, 200)
+        assert running.report("app")["state"] == "stale"
+        assert running.readyz().status == 200, "it serves"
+        running.logged("issuer app", "keys cannot be had, the old ones stay", "no connection")
+        one.reopen()
+        running.until(200, one.token(), meanwhile={503})
+        assert (running.ask(old).status, running.report("app")["state"]) == (200, "ready")
+        running.logged("issuer app", "keys can be had again")
+
+
+@through_each
+def test_after_its_whole_staleness_window_an_issuer_is_unavailable_and_comes_back(
+    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+) -> None:
+    short = {"refresh_seconds": 1, "max_stale_seconds": 2, "cooldown_seconds": 1}
+    with doors.serve(tmp_path, by_url("app", one, **short), SECRET_ISSUER, through=proxy, environ=ENVIRON) as running:
+        token = one.token()
+        assert running.ask(token).status == 200
+        one.close()
+        running.until(503, token, meanwhile={200})
+        for tried in (token, one.token(sub="u2"), one.token(header={"kid": "another"})):
+            assert running.ask(tried).json["reason"] == "keys_unavailable"
+        assert running.ask(mint(sound())).status == 200, "the other issuer"
+        report = running.report("app")
+        assert (report["state"], report["failures_in_a_row"] > 0) == ("no keys", True)
+        assert until_seconds(report, "next_refresh") <= 1, "it is asked again within one cooldown"
+        running.logged("issuer app", "the keys are given up")
+        one.reopen()
+        running.until(200, token, meanwhile={503})
+        assert running.report("app")["state"] == "ready"
+
+
+@pytest.mark.parametrize("ready_when", ["any", "all"])
+def test_an_issuer_that_is_down_at_the_start_holds_up_no_other(
+    doors: Doors, tmp_path: Path, one: Issuer, ready_when: str
+) -> None:
+    one.close()
+    app = by_url("app", one, cooldown_seconds=2)
+    with doors.serve(tmp_path, app, SECRET_ISSUER, environ=ENVIRON, ready_when=ready_when) as running:
+        token, other = one.token(), mint(sound())
+        for _ in range(3):
+            assert running.ask(other).status == 200
+            answer = running.ask(token)
+            assert (answer.status, answer.json["reason"]) == (503, "keys_unavailable")
+        readyz = running.readyz()
+        assert readyz.status == (200 if ready_when == "any" else 503)
+        assert {name: state["state"] for name, state in readyz.json["issuers"].items()} == {
+            "app": "no keys",
+            "other": "ready",
+        }
+        assert until_seconds(running.report("app"), "next_refresh") <= 2, "it is asked again within one cooldown"
+        one.reopen()
+        running.until(200, token, meanwhile={503})
+        soon(lambda: running.readyz().status == 200)
+        assert running.ask(other).status == 200
+
+
+# What an issuer may answer instead of its keys, and a word of what an operator reads about it.
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "status": ({"code": 500}, "500"),
+    "garbage": ({}, "JWK Set"),
+    "empty_set": ({}, "no key"),
+    "malformed": ({}, "JWK Set"),
+    "huge": ({}, "65536 bytes"),
+    "redirect": ({"to": "/secret-door/jwks"}, "redirects"),
+    "drop": ({}, "cannot be fetched"),
+    "cut_off": ({}, "cannot be fetched"),
+    "wrong_length": ({"by": 7}, "cannot be fetched"),
+    "many_keys": ({}, "64 keys"),
+    "gzip": ({}, "compressed"),
+    "body": ({"text": "[" * 60_000}, "JWK Set"),
+    "flapping": ({}, "500"),
+}
+
+
+def broken_tenants(one: Issuer) -> dict[str, Issuer]:
+    return {behaviour: one.tenant(f"/{behaviour}") for behaviour in BROKEN}
+
+
+def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notices(
+    doors: Doors, tmp_path: Path, one: Issuer
+) -> None:
+    tenants = broken_tenants(one)
+    door = one.tenant("/secret-door")
+    short = {"refresh_seconds": 1, "cooldown_seconds": 1}
+    configured = [by_url(name.replace("_", "-"), tenant, **short) for name, tenant in tenants.items()]
+    with doors.serve(tmp_path, *configured, by_url("sound", one, **short)) as running:
+        tokens = {name: tenant.token(sub=name) for name, tenant in tenants.items()}
+        assert {name: running.ask(token).status for name, token in tokens.items()} == dict.fromkeys(tenants, 200)
+        for name, (options, _) in BROKEN.items():
+            tenants[name].answer(name, **options)
+        for name, (_, word) in BROKEN.items():
+            running.logged(f"issuer {name.replace('_', '-')}: keys cannot be had, the old ones stay", word)
+        for name, tenant in tenants.items():
+            assert running.ask(tokens[name]).status == 200
+            assert running.ask(tenant.token(sub="first seen now")).status == 200
+            assert key_ids(running, name.replace("_", "-")) == ["K1"]
+        assert running.report("sound")["last_error"] is None
+        assert running.report("sound")["failures_in_a_row"] == 0
+        one.rotate("K2", overlap=True)
+        assert running.ask(one.token()).status == 200
+        assert door.requests(door.jwks_path) == [], "no redirect is followed"
+        for tenant in tenants.values():
+            tenant.rotate("K2", overlap=True)
+            tenant.answer("ok")
+        for tenant in tenants.values():
+            running.until(200, tenant.token(), meanwhile={503})
+
+
+def test_an_issuer_that_answers_anything_else_at_the_start_is_waited_for(
+    doors: Doors, tmp_path: Path, one: Issuer
+) -> None:
+    tenants = {name: tenant for name, tenant in broken_tenants(one).items() if name != "flapping"}
+    for name, tenant in tenants.items():
+        tenant.answer(name, **BROKEN[name][0])
+    configured = [by_url(name.replace("_", "-"), tenant, cooldown_seconds=1) for name, tenant in tenants.items()]
+    with doors.serve(tmp_path, *configured, by_url("sound", one)) as running:
+        assert running.ask(one.token()).status == 200
+        for tenant in tenants.values():
+            answer = running.ask(tenant.token())
+            assert (answer.status, answer.json["reason"]) == (503, "keys_unavailable")
+        for tenant in tenants.values():
+            tenant.answer("ok")
+        for tenant in tenants.values():
+            running.until(200, tenant.token(), meanwhile={503})
+
+
+def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
+    doors: Doors, tmp_path: Path, one: Issuer
+) -> None:
+    slow = one.tenant("/slow")
+    with doors.serve(tmp_path, by_url("slow", slow), by_url("sound", one)) as running, ThreadPoolExecutor(4) as many:
+        assert (running.ask(slow.token()).status, running.ask(one.token()).status) == (200, 200)
+        slow.answer("slow", seconds=5)
+        slow.rotate("K2", overlap=True)
+        asked = len(slow.requests(slow.jwks_path))
+        waiting = [
+            many.submit(ask, port, "/api/echo", bearer(slow.token()))
+            for port in running.ports.values()
+            for _ in range(2)
+        ]
+        soon(lambda: len(slow.requests(slow.jwks_path)) > asked)
+        assert running.ask(one.token(sub="undisturbed")).status == 200
+        assert running.ask(slow.token(sub="undisturbed", key="K1")).status == 200
+        assert not any(one.done() for one in waiting), "they waited, and nobody with them"
+        answers = [one.result() for one in waiting]
+        assert {(one.status, one.json["reason"]) for one in answers} == {(503, "keys_unavailable")}
+        running.until(200, slow.token(), meanwhile={503})
+        assert len(slow.requests(slow.jwks_path)) == asked + 1, "one load for them all"
+
+
+def test_one_bad_key_takes_no_other_with_it(doors: Doors, tmp_path: Path, one: Issuer) -> None:
+    leaking = one.tenant("/leaking")
+    leaking.add("leaked")
+    leaking.answer("bad_key", jwk={**leaking.keys["leaked"].jwk, "d": "AQ"})
+    one.answer("bad_key")
+    with doors.serve(tmp_path, by_url("app", one), by_url("leaking", leaking)) as running:
+        assert (running.ask(one.token()).status, running.ask(leaking.token()).status) == (200, 200)
+        for name, bad in (("app", "bad"), ("leaking", "leaked")):
+            (skipped,) = running.report(name)["skipped"]
+            assert f"key '{bad}'" in skipped
+            assert key_ids(running, name) == ["K1"]
+            running.logged(f"issuer {name}: left out key '{bad}'")
+        assert running.ask(leaking.token(key="leaked")).status == 401

@@ -1,0 +1,102 @@
+"""Addresses that nobody's name may lead to (J6)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from authgate.keysources._addresses import literal, why_forbidden
+
+LINK_LOCAL = "a link-local address, where clouds keep credentials"
+METADATA = "the address of a cloud's metadata service"
+NO_HOST = "no address of one host"
+LOOPBACK = "a loopback address"
+
+FORBIDDEN = {
+    "169.254.169.254": LINK_LOCAL,
+    "169.254.0.1": LINK_LOCAL,
+    "169.254.170.2": LINK_LOCAL,  # Amazon ECS
+    "fe80::1": LINK_LOCAL,
+    "fe80::a9fe:a9fe%eth0": LINK_LOCAL,
+    "febf::1": LINK_LOCAL,
+    "100.100.100.200": METADATA,
+    "168.63.129.16": METADATA,
+    "192.0.0.192": METADATA,
+    "fd00:ec2::254": METADATA,
+    "fd20:ce::254": METADATA,
+    # the same within IPv6
+    "::ffff:169.254.169.254": LINK_LOCAL,
+    "::169.254.169.254": LINK_LOCAL,
+    "::ffff:0:169.254.169.254": LINK_LOCAL,
+    "64:ff9b::169.254.169.254": LINK_LOCAL,
+    "64:ff9b:1::169.254.169.254": LINK_LOCAL,
+    "2002:a9fe:a9fe::1": LINK_LOCAL,  # 6to4
+    "2001:0:a9fe:a9fe::1": LINK_LOCAL,  # Teredo's server
+    "2001:0:4136:e378:8000:63bf:5601:5601": LINK_LOCAL,  # Teredo's client, inverted
+    "::ffff:100.100.100.200": METADATA,
+    "64:ff9b::6464:64c8": METADATA,
+    "0.0.0.0": NO_HOST,
+    "0.1.2.3": NO_HOST,
+    "::": NO_HOST,
+    "::ffff:0.0.0.0": NO_HOST,
+    "224.0.0.1": NO_HOST,
+    "239.255.255.250": NO_HOST,
+    "ff02::1": NO_HOST,
+    "255.255.255.255": NO_HOST,
+    "::ffff:255.255.255.255": NO_HOST,
+}
+OF_THIS_MACHINE = [
+    "127.0.0.1",
+    "127.8.8.8",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::1",
+]
+GOOD = [
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "93.184.215.14",
+    "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
+    "fd12:3456::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::8.8.8.8",
+    "2002:808:808::1",
+]
+
+
+@pytest.mark.parametrize(("address", "why"), FORBIDDEN.items(), ids=FORBIDDEN)
+@pytest.mark.parametrize("loopback_allowed", [True, False])
+def test_j6_an_address_is_forbidden(address: str, why: str, loopback_allowed: bool) -> None:  # noqa: FBT001 - a case
+    assert why_forbidden(ip_address(address), loopback_allowed=loopback_allowed) == why
+
+
+@pytest.mark.parametrize("address", OF_THIS_MACHINE)
+def test_j6_an_address_of_this_machine_is_forbidden_unless_allowed(address: str) -> None:
+    assert why_forbidden(ip_address(address), loopback_allowed=False) == LOOPBACK
+    assert why_forbidden(ip_address(address), loopback_allowed=True) is None
+
+
+@pytest.mark.parametrize("address", GOOD)
+def test_an_issuer_may_be_at_this_address(address: str) -> None:
+    assert why_forbidden(ip_address(address), loopback_allowed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("issuer.example", None),
+        ("127.1", None),
+        ("2130706433", None),
+        ("", None),
+    ],
+)
+def test_a_host_is_an_address_or_a_name(host: str, expected: str | None) -> None:
+    assert literal(host) == (ip_address(expected) if expected else None)

@@ -1,0 +1,127 @@
+"""What is remembered of an issuer's keys, and that it is bounded."""
+
+from __future__ import annotations
+
+from authgate.core.keys import Key, KeySet
+from authgate.keysources.history import MAX_DEPARTED, MAX_EVENTS, MAX_UNKNOWN, KeyHistory, UnknownKeyId
+
+
+def keys(*names: str | tuple[str | None, str]) -> KeySet:
+    """Return keys by name, or by (key id, thumbprint)."""
+    pairs = [name if isinstance(name, tuple) else (name, name) for name in names]
+    return KeySet(
+        keys=tuple(
+            Key(key_id=key_id, algorithm="ES256", material=None, thumbprint=thumbprint.encode())
+            for key_id, thumbprint in pairs
+        )
+    )
+
+
+def names(some: list[Key]) -> list[str | None]:
+    return [key.key_id for key in some]
+
+
+def test_the_first_set_is_seen_at_once() -> None:
+    history = KeyHistory(keys("K1", "K2"), 10)
+    assert [(one.first_seen, one.last_seen, one.left_at) for one in history.present.values()] == [(10, 10, None)] * 2
+    assert not history.departed
+    assert not history.events
+
+
+def test_a_key_that_stays_keeps_when_it_was_first_seen() -> None:
+    history = KeyHistory(keys("K1"), 10)
+    joined, left = history.note_set(keys("K1", "K2"), 20)
+    assert (names(joined), names(left)) == (["K2"], [])
+    assert [(one.first_seen, one.last_seen) for one in history.present.values()] == [(10, 20), (20, 20)]
+
+
+def test_a_key_that_leaves_is_remembered_with_when_it_left_and_who_names_it() -> None:
+    history = KeyHistory(keys("K1"), 10)
+    joined, left = history.note_set(keys("K2"), 20)
+    assert (names(joined), names(left)) == (["K2"], ["K1"])
+    sighting = history.departed[b"K1"]
+    assert (sighting.first_seen, sighting.last_seen, sighting.left_at) == (10, 10, 20)
+    assert history.note_unknown("K1", 30) is sighting
+    assert history.note_unknown("K1", 31) is sighting
+    assert (sighting.named_since, sighting.named_at) == (2, 31)
+    assert not history.unknown
+
+
+def test_a_key_that_comes_back_keeps_when_it_was_first_seen_and_counts_anew_when_it_leaves_again() -> None:
+    history = KeyHistory(keys("K1"), 10)
+    history.note_set(keys("K2"), 20)
+    history.note_unknown("K1", 25)
+    joined, _ = history.note_set(keys("K2", "K1"), 30)
+    assert names(joined) == ["K1"]
+    assert not history.departed
+    back = history.present[b"K1"]
+    assert (back.first_seen, back.last_seen, back.left_at) == (10, 30, None)
+    history.note_set(keys("K2"), 40)
+    again = history.departed[b"K1"]
+    assert (again.left_at, again.named_since, again.named_at) == (40, 0, None)
+
+
+def test_a_token_that_names_no_departed_key_is_told_from_one_that_does() -> None:
+    history = KeyHistory(keys("K1"), 0)
+    history.note_set(keys("K2"), 1)
+    assert history.note_unknown("K3", 2) is None
+    assert history.departed[b"K1"].named_since == 0
+
+
+def test_of_two_departed_keys_with_one_id_the_last_that_left_is_meant() -> None:
+    history = KeyHistory(keys(("K", "old")), 10)
+    history.note_set(keys(("K", "newer")), 20)
+    history.note_set(keys("other"), 30)
+    assert history.note_unknown("K", 40) is history.departed[b"newer"]
+
+
+def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None:
+    history = KeyHistory(keys("K0"), 0)
+    for number in range(1, 101):
+        history.note_set(keys(f"K{number}"), number)
+    assert len(history.departed) == MAX_DEPARTED == 32
+    assert next(iter(history.departed)) == b"K68"
+    assert [*history.departed][-1] == b"K99"
+    assert [*history.present] == [b"K100"]
+
+
+def test_unknown_key_ids_are_counted() -> None:
+    history = KeyHistory(keys("K1"), 0)
+    for at in (1, 2, 3):
+        assert history.note_unknown("who", at) is None
+    assert history.unknown == {"who": UnknownKeyId(count=3, last_at=3)}
+
+
+def test_sixteen_unknown_key_ids_are_remembered_those_named_last() -> None:
+    history = KeyHistory(keys("K1"), 0)
+    history.note_unknown("often", 0)
+    for number in range(1000):
+        history.note_unknown(f"random-{number}", number)
+        if number % 10 == 0:
+            history.note_unknown("often", number)
+    assert len(history.unknown) == MAX_UNKNOWN == 16
+    assert history.unknown["often"].count == 101
+    assert [*history.unknown][-1] == "random-999"
+
+
+def test_an_unknown_key_id_is_unknown_no_longer_when_its_key_joins() -> None:
+    history = KeyHistory(keys("K1"), 0)
+    history.note_unknown("K2", 1)
+    history.note_set(keys("K1", "K2"), 2)
+    assert not history.unknown
+
+
+def test_a_token_without_a_key_id_names_nothing() -> None:
+    history = KeyHistory(keys((None, "anonymous")), 0)
+    history.note_set(keys("K1"), 1)
+    assert history.note_unknown(None, 2) is None
+    assert not history.unknown
+    assert history.departed[b"anonymous"].named_since == 0
+
+
+def test_sixty_four_events_are_remembered() -> None:
+    history = KeyHistory(keys(), 0)
+    for number in range(1000):
+        history.note(f"event {number}", number)
+    assert len(history.events) == MAX_EVENTS == 64
+    assert (history.events[0].what, history.events[-1].what, history.events[-1].at) == ("event 936", "event 999", 999)

@@ -1,0 +1,140 @@
+"""A real AuthGate with keys by URL behind real proxies, asked through each of them at every step.
+
+    with proxies(folder) as doors, doors.serve(folder, by_url("app", one)) as running:
+        assert running.ask(one.token()).status == 200          # nginx and Traefik say the same
+        running.until(401, old_token, meanwhile={200})         # soon, and until then nothing else
+        assert running.report("app")["state"] == "ready"
+
+At its end the log and the report of AuthGate are searched for every token that was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.support import processes
+from tests.support.client import Answer, ask, bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.support.issuer import Issuer
+
+PATIENCE_SECONDS = 30.0
+TASKS = {"preset": "jwt", "audiences": ["tasks"]}
+
+
+def by_url(name: str, one: Issuer, **changes: Any) -> dict[str, Any]:
+    """Return the configuration of an issuer by its jwks_url; a None leaves a setting out."""
+    settings = {"name": name, **TASKS, "issuer": one.url, "jwks_url": one.jwks_url, "allow_http": True, **changes}
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def soon(found: Callable[[], Any]) -> Any:
+    """Return the first true answer of *found*, which may take a while."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := found()):
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.05)
+    return answer
+
+
+@dataclass
+class Running:
+    """A running AuthGate, and the proxies (their ports, by name) through which it is asked."""
+
+    authgate: processes.RunningAuthGate
+    ports: dict[str, int]
+    sent: list[str] = field(default_factory=list)
+
+    def ask_each(self, token: str) -> dict[str, Answer]:
+        """Return what each proxy answers to *token*."""
+        self.sent.append(token)
+        return {proxy: ask(port, "/api/echo", bearer(token)) for proxy, port in self.ports.items()}
+
+    def ask(self, token: str) -> Answer:
+        """Return what every proxy answers to *token*: the same status, and the same reason or identity."""
+        answers = self.ask_each(token)
+        assert len({(one.status, *_gist(one)) for one in answers.values()}) == 1, answers
+        return next(iter(answers.values()))
+
+    def until(self, status: int, token: str, *, meanwhile: set[int]) -> None:
+        """Ask until every proxy answers *status*; before that only with one of *meanwhile*."""
+
+        def all_do() -> bool:
+            statuses = {proxy: answer.status for proxy, answer in self.ask_each(token).items()}
+            assert {*statuses.values()} <= meanwhile | {status}, statuses
+            return {*statuses.values()} == {status}
+
+        soon(all_do)
+
+    def report(self, name: str) -> dict[str, Any]:
+        """Return what /keys says of an issuer."""
+        report: dict[str, Any] = ask(self.authgate.admin_port, "/keys").json["issuers"][name]
+        return report
+
+    def readyz(self) -> Answer:
+        return ask(self.authgate.admin_port, "/readyz")
+
+    def events(self) -> list[str]:
+        """Return what was logged so far, but for refusals."""
+        lines = self.authgate.log.read_text().splitlines(keepends=True)
+        return [event for line in lines if line[-1] == "\n" and (event := json.loads(line)["event"]) != "deny"]
+
+    def logged(self, *words: str) -> None:
+        """Wait until one line holds all *words*: a thread writes it, in its own time."""
+        soon(lambda: any(all(word in event for word in words) for event in self.events()))
+
+
+def _gist(answer: Answer) -> tuple[str, ...]:
+    if answer.status == 200:
+        return tuple(value for name, value in answer.json["headers"] if name.lower() == "x-user-id")
+    return (answer.json["reason"],)
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Proxies before an upstream that tells what arrived; they ask whatever listens at *authgate_port*."""
+
+    authgate_port: int
+    ports: dict[str, int]
+
+    @contextmanager
+    def serve(
+        self,
+        folder: Path,
+        *issuers: Mapping[str, Any],
+        through: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Iterator[Running]:
+        """Run AuthGate with these *issuers* and other *settings*, asked through one proxy or through all."""
+        settings = {"issuers": issuers, "log": {"details": True, "allowed": True}, **settings}
+        config = "\n".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
+        ports = self.ports if through is None else {through: self.ports[through]}
+        with processes.authgate(folder, config, environ=environ, port=self.authgate_port) as running:
+            one = Running(running, ports)
+            yield one
+            told = ask(running.admin_port, "/keys").body.decode() + ask(running.admin_port, "/metrics").body.decode()
+        told += running.log.read_text()
+        for token in {*one.sent}:
+            assert not [part for part in token.split(".") if len(part) > 8 and part in told], "a token was told"
+
+
+@contextmanager
+def proxies(folder: Path, *names: str) -> Iterator[Doors]:
+    """Run the proxies of these *names* (nginx and Traefik) on their shipped configurations."""
+    port = processes.free_port()
+    start: dict[str, Callable[[int], AbstractContextManager[int]]] = {
+        "nginx": lambda upstream: processes.nginx(folder, authgate=f"127.0.0.1:{port}", upstream=upstream),
+        "traefik": lambda upstream: processes.traefik(folder, authgate=port, upstream=upstream),
+    }
+    with ExitStack() as stack:
+        upstream = stack.enter_context(processes.echo(folder))
+        yield Doors(port, {name: stack.enter_context(start[name](upstream)) for name in names or start})

@@ -1,0 +1,113 @@
+"""Authorization server metadata: where it lies, and what is believed of it (J13)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authgate.tokens.discovery import BadMetadata, jwks_uri, metadata_urls
+
+ISSUER = "https://issuer.example/tenant"
+URI = "https://issuer.example/tenant/jwks"
+
+
+def document(**changes: Any) -> bytes:
+    metadata = {"issuer": ISSUER, "jwks_uri": URI, **changes}
+    return json.dumps({name: value for name, value in metadata.items() if value is not ...}).encode()
+
+
+def fault(raw: bytes) -> str:
+    with pytest.raises(BadMetadata) as bad:
+        jwks_uri(raw, ISSUER)
+    return str(bad.value)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "openid", "oauth"),
+    [
+        (
+            "https://issuer.example",
+            "https://issuer.example/.well-known/openid-configuration",
+            "https://issuer.example/.well-known/oauth-authorization-server",
+        ),
+        (
+            "https://issuer.example/",
+            "https://issuer.example/.well-known/openid-configuration",
+            "https://issuer.example/.well-known/oauth-authorization-server",
+        ),
+        (  # the examples of Discovery §4.1 and RFC 8414 §3.1
+            "https://example.com/issuer1",
+            "https://example.com/issuer1/.well-known/openid-configuration",
+            "https://example.com/.well-known/oauth-authorization-server/issuer1",
+        ),
+        (
+            "http://localhost:8080/realms/main/",
+            "http://localhost:8080/realms/main/.well-known/openid-configuration",
+            "http://localhost:8080/.well-known/oauth-authorization-server/realms/main",
+        ),
+    ],
+)
+def test_metadata_lies_after_the_issuers_path_or_before_it(issuer: str, openid: str, oauth: str) -> None:
+    assert metadata_urls(issuer) == (openid, oauth)
+
+
+def test_the_document_names_where_the_keys_are() -> None:
+    assert jwks_uri(document(token_endpoint="https://issuer.example/token"), ISSUER) == URI
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://issuer.example",
+        "https://issuer.example/tenant/",
+        "https://issuer.example/tenant2",
+        "https://issuer.example/Tenant",
+        "https://ISSUER.example/tenant",
+        "http://issuer.example/tenant",
+        "https://issuer.example:443/tenant",
+        " https://issuer.example/tenant",
+        "https://evil.example/?https://issuer.example/tenant",
+        "https://\u0131ssuer.example/tenant",
+        "",
+    ],
+)
+def test_j13_a_document_of_another_issuer_is_not_believed_and_both_are_named(other: str) -> None:
+    said = fault(document(issuer=other))
+    assert said.startswith(f"its issuer is {other!a}, but")
+    assert repr(ISSUER) in said
+    assert said.isascii()
+
+
+@pytest.mark.parametrize("other", [None, ..., [ISSUER], {"issuer": ISSUER}, 1, True], ids=repr)
+def test_j13_a_document_without_an_issuer_is_not_believed(other: Any) -> None:
+    assert fault(document(issuer=other)).startswith("its issuer is missing or no string, but this issuer is config")
+
+
+@pytest.mark.parametrize("uri", [..., None, [URI], {"url": URI}, 1], ids=repr)
+def test_a_document_that_names_no_place_of_keys_is_no_use(uri: Any) -> None:
+    assert fault(document(jwks_uri=uri)) == "it has no jwks_uri"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<!doctype html>",
+        b"[]",
+        b"null",
+        document()[:-1],
+        b"\xff" + document(),
+        b"\xef\xbb\xbf" + document(),
+        document()[:-1] + b',"issuer":"https://issuer.example/tenant"}',
+        b'{"issuer":' * 100,
+    ],
+    ids=repr,
+)
+def test_what_is_no_json_object_is_no_metadata(raw: bytes) -> None:
+    assert fault(raw).startswith("it is not a metadata document: ")
+
+
+def test_a_long_value_is_not_repeated_in_full() -> None:
+    assert len(fault(document(issuer="https://issuer.example/" + "a" * 10_000))) < 500
