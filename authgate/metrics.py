@@ -170,8 +170,8 @@ class _Keys:
             skipped.add_metric((name,), len(keys.keys.skipped))
             successful.add_metric((name,), float(not keys.failure))
             due_at.add_metric((name,), keys.unix() + keys.seconds_until_due())
-            unknown.add_metric((name,), keys.unknown_key_ids)
-            departed.add_metric((name,), keys.departed_key_ids)
+            unknown.add_metric((name,), keys.told.unknown_key_ids)
+            departed.add_metric((name,), keys.told.departed_key_ids)
             if (age := keys.age_seconds()) is not None:
                 succeeded_at.add_metric((name,), keys.unix() - age)
             for outcome, count in keys.loads.items():

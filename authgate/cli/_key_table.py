@@ -94,7 +94,9 @@ def _when(at: str | None, now: str) -> str:
         return "-"
     shown = at[11:19] if at[:10] == now[:10] else _date(at)
     seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(at)).total_seconds()
-    return f"{shown} ({_duration(seconds)} ago)" if seconds >= 0 else f"{shown} (in {_duration(-seconds)})"
+    if not seconds:
+        return f"{shown} (now)"
+    return f"{shown} ({_duration(seconds)} ago)" if seconds > 0 else f"{shown} (in {_duration(-seconds)})"
 
 
 def _date(at: str) -> str:

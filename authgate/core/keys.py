@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from authgate.core.errors import quoted
-
 MAX_LABEL_CHARACTERS = 80
 
 
@@ -33,7 +31,8 @@ class Key:
     @property
     def label(self) -> str:
         """The key's id fit for logs, labels and terminals: printable ASCII, cut if it is long; "" without one."""
-        return quoted(self.key_id or "", MAX_LABEL_CHARACTERS)[1:-1]
+        label = ascii(self.key_id or "")[1:-1]
+        return label if len(label) <= MAX_LABEL_CHARACTERS else f"{label[: MAX_LABEL_CHARACTERS - 3]}..."
 
     @property
     def is_symmetric(self) -> bool:

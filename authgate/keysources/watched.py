@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,12 @@ from authgate.core.errors import LookupFailed
 from authgate.core.keys import KeySet
 from authgate.core.reasons import Reason
 from authgate.keysources import LoadFailed
-from authgate.keysources.history import KeyHistory
+from authgate.keysources.told import Clock, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.core.keys import Key
     from authgate.keysources import KeySource, Loaded
-    from authgate.keysources.history import Sighting
 
 NO_KEYS = KeySet(keys=())
 
@@ -39,9 +36,6 @@ MIN_FRESH_SECONDS = 60.0
 # Up to this share of an interval is taken off by chance, so that many AuthGates do not ask at the same moment.
 JITTER = 0.1
 FIRST_RETRY_SECONDS = 1.0
-REPEAT_WARNING_SECONDS = 60.0
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +52,6 @@ class Timing:
     max_stale_seconds: float | None = None
     load_seconds: float = LOAD_SECONDS
     wait_seconds: float = WAIT_SECONDS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """*elapsed* in seconds from any point, never set back; *unix* to tell people. Tests give their own."""
-
-    elapsed: Callable[[], float] = time.monotonic
-    unix: Callable[[], float] = time.time
 
 
 class WatchedKeys:
@@ -90,7 +76,6 @@ class WatchedKeys:
         self.failure = ""
         self.failures_in_a_row = 0
         self.loads = {"changed": 0, "unchanged": 0, "failed": 0}
-        self.unknown_key_ids = self.departed_key_ids = 0
         self._clock = clock or Clock()
         self._chance = chance
         self._last_good = keys
@@ -102,12 +87,11 @@ class WatchedKeys:
         self._flight: asyncio.Future[None] | None = None
         self._stopped = False
         self._waiting = 0
-        self._told: dict[bytes, float] = {}
         self._bug = ""
         self.first_attempt = asyncio.Event()
         if keys.keys:
             self.first_attempt.set()
-        self.history = KeyHistory(keys, self._clock.unix())
+        self.told = Told(name, keys, self._clock)
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
@@ -118,7 +102,7 @@ class WatchedKeys:
         Raises `LookupFailed` while the last load failed or this one takes over 3 s: the token may be sound, so nobody
         is told that it is not.
         """
-        self._note_unknown(key_id)
+        self.told.unknown(key_id)
         flight = self._ask()
         if flight is not None:
             await self._wait_for(flight)
@@ -153,7 +137,7 @@ class WatchedKeys:
 
     async def watch(self) -> None:
         """Keep the keys up to date, until cancelled. The only one that loads."""
-        self._stopped = False
+        self._stopped = False  # after a bug it is called again
         try:
             while True:
                 await self._sleep()
@@ -200,7 +184,7 @@ class WatchedKeys:
             return
         self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
         why = f"no good answer for {self.timing.max_stale_seconds:g} s"
-        self._note(f"the keys are given up: {why}", logging.ERROR)
+        self.told.event(f"the keys are given up: {why}", logging.ERROR)
         self.failure = self.failure or why  # a load that hangs has not failed yet
         self.keys = NO_KEYS
         self.use(NO_KEYS)
@@ -256,10 +240,10 @@ class WatchedKeys:
         self._due_at = now + self._interval(loaded.fresh_seconds)
         before, self._last_good = self._last_good, _merged(self._last_good, loaded.keys)
         if recovered:
-            self._note(f"keys can be had again from {self.source.where}", logging.INFO)
+            self.told.event(f"keys can be had again from {self.source.where}", logging.INFO)
         changed = self._last_good.fingerprint != self.keys.fingerprint
         self.loads["changed" if changed else "unchanged"] += 1
-        self._tell_of_changes(before)
+        self.told.key_set(self._last_good, before)
         if changed:
             self.use(self._last_good)
         self.keys = self._last_good  # not before they are in use: else nobody would be given them again
@@ -270,7 +254,7 @@ class WatchedKeys:
         self._due_at = self._clock.elapsed() + self._backoff()
         if why != self.failure:
             stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
-            self._note(f"keys cannot be had, {stay}: {why}", logging.WARNING)
+            self.told.event(f"keys cannot be had, {stay}: {why}", logging.WARNING)
         self.failure = why
 
     def _interval(self, fresh_seconds: float | None) -> float:
@@ -286,42 +270,6 @@ class WatchedKeys:
         seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
         return min(seconds, longest) * (1 - JITTER * self._chance())
 
-    def _tell_of_changes(self, before: KeySet) -> None:
-        joined, left = self.history.note_set(self._last_good, self._clock.unix())
-        for what, some in (("joined", joined), ("left", left)):
-            if some:
-                self._note(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
-        for skipped in self._last_good.skipped:
-            if skipped not in before.skipped:
-                self._note(f"left out {skipped}", logging.WARNING)
-
-    def _note_unknown(self, key_id: str | None) -> None:
-        self.unknown_key_ids += 1
-        departed = self.history.note_unknown(key_id, self._clock.unix())
-        if departed is None:
-            return
-        self.departed_key_ids += 1
-        now = self._clock.elapsed()
-        if now - self._told.get(departed.key.thumbprint, float("-inf")) < REPEAT_WARNING_SECONDS:
-            return
-        self._told = {one: at for one, at in self._told.items() if one in self.history.departed}
-        self._told[departed.key.thumbprint] = now
-        self._warn_of_departed(departed)
-
-    def _warn_of_departed(self, departed: Sighting) -> None:
-        seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
-        what = (
-            f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "
-            f"{seconds:.0f} s ago: the issuer should publish a key until its last token has expired"
-        )
-        if departed.named_since == 1:  # the repeated warning must not push what happened out of the history
-            self.history.note(what, self._clock.unix())
-        _log.warning("issuer %s: %s", self.name, what)
-
-    def _note(self, what: str, level: int) -> None:
-        self.history.note(what, self._clock.unix())
-        _log.log(level, "issuer %s: %s", self.name, what)
-
 
 def _merged(old: KeySet, new: KeySet | None) -> KeySet:
     """Return *new*, in the order of *old* where it holds the same keys: some issuers shuffle them at every answer."""
@@ -329,10 +277,6 @@ def _merged(old: KeySet, new: KeySet | None) -> KeySet:
         return old
     same = {key.thumbprint for key in old.keys} == {key.thumbprint for key in new.keys}
     return replace(old, skipped=new.skipped) if same else new
-
-
-def _named(key: Key) -> str:
-    return f"key {key}" if key.key_id or key.secret_fingerprint is None else str(key)
 
 
 def _nobody(_keys: KeySet) -> None:

@@ -34,7 +34,7 @@ def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts) -> dict[str,
 
 
 def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
-    now, age, stale_in, history = keys.unix(), keys.age_seconds(), keys.seconds_until_stale(), keys.history
+    now, age, stale_in, history = keys.unix(), keys.age_seconds(), keys.seconds_until_stale(), keys.told.history
     return {
         "state": keys.state,
         "source": keys.source.where,
@@ -56,7 +56,7 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             for sighting in reversed(history.departed.values())
         ],
         "skipped": [_cut(skipped) for skipped in keys.keys.skipped],
-        "unknown_key_ids_total": keys.unknown_key_ids,
+        "unknown_key_ids_total": keys.told.unknown_key_ids,
         "unknown_key_ids": [
             {"key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS), "count": seen.count, "last_at": unix_as_text(seen.last_at)}
             for key_id, seen in reversed(history.unknown.items())

@@ -13,7 +13,8 @@ from authgate.core.errors import LookupFailed
 from authgate.core.keys import Key, KeySet
 from authgate.core.reasons import Reason
 from authgate.keysources import Loaded, LoadFailed
-from authgate.keysources.watched import MAX_WAITING, NO_KEYS, Clock, Timing, WatchedKeys
+from authgate.keysources.told import Clock
+from authgate.keysources.watched import MAX_WAITING, NO_KEYS, Timing, WatchedKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -396,8 +397,8 @@ async def test_ten_thousand_unknown_key_ids_cause_one_load_in_a_cooldown_and_lit
     assert {(one.reason, one.detail) for one in refused} == {
         (Reason.KEYS_UNAVAILABLE, "256 requests wait for the keys of app")
     }
-    assert one.unknown_key_ids == 20_000
-    assert len(one.history.unknown) == 16
+    assert one.told.unknown_key_ids == 20_000
+    assert len(one.told.history.unknown) == 16
 
 
 async def test_after_the_cooldown_a_key_that_was_published_late_is_found(time: Time) -> None:
@@ -541,8 +542,8 @@ async def test_tokens_that_name_a_departed_key_are_told_of_once_and_then_at_most
         await one.newer("K1")
         assert len(caplog.messages) == 2
         assert "(1002 so far); it left the set 100 s ago" in caplog.messages[1]
-    assert (one.departed_key_ids, one.unknown_key_ids) == (1002, 1003)
-    assert sum("still arrive" in event.what for event in one.history.events) == 1
+    assert (one.told.departed_key_ids, one.told.unknown_key_ids) == (1002, 1003)
+    assert sum("still arrive" in event.what for event in one.told.history.events) == 1
 
 
 async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -551,7 +552,7 @@ async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.INFO):
         await one.refresh()
     assert caplog.messages == ["issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"]
-    assert [(event.at, event.what) for event in one.history.events] == [
+    assert [(event.at, event.what) for event in one.told.history.events] == [
         (NOW + 5, "key ES256 K2 joined the set"),
         (NOW + 5, "key ES256 K1 left the set"),
     ]
@@ -569,6 +570,6 @@ async def test_giving_keys_up_is_no_departure(time: Time) -> None:
     one = watched(Source(None), time, K1)
     time.seconds = MAX_STALE
     one.give_up_if_stale()
-    assert [*one.history.present] == [b"K1"]
+    assert [*one.told.history.present] == [b"K1"]
     await one.refresh()
-    assert not one.history.departed
+    assert not one.told.history.departed

@@ -1,0 +1,83 @@
+"""What an issuer's keys go through, told: in the log at once, and in a bounded history for whoever asks later."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authgate.keysources.history import KeyHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.core.keys import Key, KeySet
+    from authgate.keysources.history import Sighting
+
+REPEAT_WARNING_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """*elapsed* in seconds from any point, never set back; *unix* to tell people. Tests give their own."""
+
+    elapsed: Callable[[], float] = time.monotonic
+    unix: Callable[[], float] = time.time
+
+
+class Told:
+    """The log and the *history* of the keys of the issuer *name*."""
+
+    def __init__(self, name: str, keys: KeySet, clock: Clock) -> None:
+        """*keys* are those that the issuer has now."""
+        self.history = KeyHistory(keys, clock.unix())
+        self.unknown_key_ids = self.departed_key_ids = 0
+        self._name = name
+        self._clock = clock
+        self._warned: dict[bytes, float] = {}
+
+    def event(self, what: str, level: int) -> None:
+        """Tell that *what* happened, in the log with *level*."""
+        self.history.note(what, self._clock.unix())
+        _log.log(level, "issuer %s: %s", self._name, what)
+
+    def key_set(self, keys: KeySet, before: KeySet) -> None:
+        """Tell what has changed from the set *before* to *keys*, those that were just had."""
+        joined, left = self.history.note_set(keys, self._clock.unix())
+        for what, some in (("joined", joined), ("left", left)):
+            if some:
+                self.event(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
+        for skipped in keys.skipped:
+            if skipped not in before.skipped:
+                self.event(f"left out {skipped}", logging.WARNING)
+
+    def unknown(self, key_id: str | None) -> None:
+        """Count a token that names *key_id*, which the set has not; warn if it left the set, once a minute for each."""
+        self.unknown_key_ids += 1
+        departed = self.history.note_unknown(key_id, self._clock.unix())
+        if departed is None:
+            return
+        self.departed_key_ids += 1
+        now = self._clock.elapsed()
+        if now - self._warned.get(departed.key.thumbprint, float("-inf")) < REPEAT_WARNING_SECONDS:
+            return
+        self._warned = {one: at for one, at in self._warned.items() if one in self.history.departed}
+        self._warned[departed.key.thumbprint] = now
+        self._warn_of(departed)
+
+    def _warn_of(self, departed: Sighting) -> None:
+        seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
+        what = (
+            f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "
+            f"{seconds:.0f} s ago: the issuer should publish a key until its last token has expired"
+        )
+        if departed.named_since == 1:  # the repeated warning must not push what happened out of the history
+            self.history.note(what, self._clock.unix())
+        _log.warning("issuer %s: %s", self._name, what)
+
+
+def _named(key: Key) -> str:
+    return f"key {key}" if key.key_id or key.secret_fingerprint is None else str(key)
