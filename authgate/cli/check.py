@@ -13,7 +13,7 @@ import yaml
 
 from authgate.cli._configuration import config_option, verified_or_exit
 from authgate.cli._key_table import escaped
-from authgate.config.model import Config
+from authgate.config.model import FOR_URLS, Config
 from authgate.log import logging_to
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 
 def _effective(verified: Verified) -> dict[str, object]:
     effective = verified.config.model_dump(mode="json", exclude_none=True)
-    for issuer in effective["issuers"]:
+    for config, issuer in zip(verified.config.issuers, effective["issuers"], strict=True):
+        for name in () if config.by_url else (*FOR_URLS, "discovery"):
+            issuer.pop(name, None)  # they would be refused if somebody wrote them
         if fingerprint := verified.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint
         issuer |= {name: "(hidden)" for name in _SECRETS if name in issuer}

@@ -218,7 +218,7 @@ SECRET_SETTINGS = ("secret", "secret_file", "secret_env")
 URL_SETTINGS = ("jwks_url", "discovery")
 KEY_SETTINGS = (*SECRET_SETTINGS, "pem_file", "jwks_file", *URL_SETTINGS)
 # What means something only for keys that come by URL.
-_FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
+FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
 
 
 class IssuerConfig(_Model):
@@ -283,7 +283,7 @@ class IssuerConfig(_Model):
     @property
     def idle_settings(self) -> tuple[str, ...]:
         """Those that are set and mean nothing: they are for keys by URL."""
-        return () if self.by_url else tuple(name for name in _FOR_URLS if name in self.model_fields_set)
+        return () if self.by_url else tuple(name for name in FOR_URLS if name in self.model_fields_set)
 
 
 class Config(_Model):

@@ -31,6 +31,8 @@ MAX_FILE_BYTES = 1024 * 1024
 VERIFY_SECONDS = 10.0
 # How long new key URLs may take to answer before the swap.
 PROBE_SECONDS = 5.0
+# After a failure: what was missing may come by itself, as a Secret that is mounted later than the ConfigMap.
+RETRY_SECONDS = 30.0
 # Between a bug in keeping an issuer's keys and the next try.
 PAUSE_SECONDS = 1.0
 
@@ -57,12 +59,19 @@ class Reloader:
         verify: Callable[[], Verified],
         make_live: Callable[[Verified], Live],
         poll_seconds: float = POLL_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        """*verify* reads the configuration anew and blocks; *make_live* builds what decides by it."""
+        """*verify* reads the configuration anew and blocks; *make_live* builds what decides by it.
+
+        The file is looked at every *poll_seconds*; what failed is tried again after *retry_seconds*.
+        """
         self._app = app
         self._verifying = BlockingCall(verify)
         self._make_live = make_live
         self._poll_seconds = poll_seconds
+        self._retry_seconds = retry_seconds
+        self._retry_at = float("inf")
+        self._told = ""
         self._asked = asyncio.Event()
         self._tasks: dict[WatchedKeys, asyncio.Task[None]] = {}
         self._seen = self._tried = app.live.verified.digest
@@ -112,6 +121,7 @@ class Reloader:
     def _succeeded(self, old: Verified, new: Verified) -> None:
         state = self._app.reloads
         state.at, state.failure = time.time(), ""
+        self._retry_at, self._told = float("inf"), ""
         state.outcomes["succeeded"] += 1
         _tell(old, new)
 
@@ -119,6 +129,10 @@ class Reloader:
         state = self._app.reloads
         state.failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
         state.outcomes["failed"] += 1
+        self._retry_at = time.monotonic() + self._retry_seconds
+        if state.failure == self._told:
+            return
+        self._told = state.failure
         told = "; ".join(f"{problem.setting}: {problem.what} ({problem.mend})" for problem in error.problems)
         _log.error("the new configuration cannot be used, the old one stays until it is mended: %s", told)
 
@@ -142,6 +156,9 @@ class Reloader:
         before, self._seen = self._seen, await self._file()
         if self._asked.is_set():
             self._asked.clear()
+            self._told = ""  # who asks is told, again too
+        elif time.monotonic() >= self._retry_at:
+            pass
         elif self._seen in {None, self._tried} or self._seen != before:  # else a writer may be at work
             return False
         self._tried = self._seen

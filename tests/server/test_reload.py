@@ -506,6 +506,22 @@ async def test_a_bad_file_is_tried_once_and_the_old_one_heals(tmp_path: Path, ca
         assert await one.told() == (None, True)
 
 
+async def test_what_was_missing_and_comes_later_is_taken_over_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Kubernetes mounts a new Secret after the ConfigMap that names it."""
+    async with bench(tmp_path) as one:
+        one.served.reloader._retry_seconds = POLL_SECONDS
+        one.write({"name": "late", "preset": "jwt", "secret_file": str(tmp_path / "late"), "audiences": ["tasks"]})
+        await until(lambda: one.reloads() >= 3)
+        assert "No such file" in one.served.app.reloads.failure
+        assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1, "once"
+        (tmp_path / "late").write_bytes(OTHER_SECRET)
+        await until(lambda: one.served.app.reloads.failure == "")
+        assert await one.status(fresh(aud="tasks", key=OTHER_SECRET)) == 200
+        assert await one.status(local()) == 401
+
+
 async def test_a_file_told_of_by_sighup_is_not_tried_again_by_the_watch(tmp_path: Path) -> None:
     async with bench(tmp_path) as one:
         one.file.write_text("issuers: 3\n")
