@@ -7,6 +7,7 @@ import os
 import subprocess
 from copy import deepcopy
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -42,9 +43,12 @@ def kubectl() -> str:
 @cache
 def rendered_text(name: str) -> str:
     """Return the YAML that `kubectl apply -k deploy/kubernetes/<name>` would apply."""
-    made = subprocess.run(
-        [kubectl(), "kustomize", KUBERNETES / name], capture_output=True, text=True, check=False, timeout=50
-    )
+    return rendered_folder(KUBERNETES / name)
+
+
+def rendered_folder(folder: Path) -> str:
+    """Return the YAML of the kustomization in *folder*."""
+    made = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True, check=False, timeout=50)
     assert made.returncode == 0, made.stderr
     return made.stdout
 
@@ -135,10 +139,12 @@ def may_reach(
     documents: Sequence[Document],
     direction: str,
     pod: Mapping[str, str],
-    peer: tuple[str, Mapping[str, str]],
+    peer: tuple[str, Mapping[str, str]] | str,
     port: int,
 ) -> bool:
-    """Say whether the NetworkPolicies let traffic pass between a pod of these labels and a *peer* (namespace, labels).
+    """Say whether the NetworkPolicies let traffic pass between a pod of these labels and a *peer*.
+
+    A peer is a pod (its namespace and labels) or an address outside the cluster.
 
     *direction* is "ingress" or "egress", seen from the pod. By the API's rules: a pod that no policy selects may talk
     to everybody; else one policy's rule must allow it. A namespace has its name as a label.
@@ -159,12 +165,24 @@ def may_reach(
     )
 
 
-def _is_peer(rule: Document, peer: tuple[str, Mapping[str, str]]) -> bool:
+def _is_peer(rule: Document, peer: tuple[str, Mapping[str, str]] | str) -> bool:
+    if block := rule.get("ipBlock"):
+        return (
+            isinstance(peer, str)
+            and _within(peer, block["cidr"])
+            and not any(_within(peer, network) for network in block["except"])
+        )
+    if isinstance(peer, str):
+        return False
     namespace, labels = peer
     assert "namespaceSelector" in rule, "every rule names a namespace"
     return _selects(rule["namespaceSelector"], {"kubernetes.io/metadata.name": namespace}) and _selects(
         rule.get("podSelector", {}), labels
     )
+
+
+def _within(address: str, network: str) -> bool:
+    return ip_address(address) in ip_network(network)
 
 
 def _selects(selector: Document, labels: Mapping[str, str]) -> bool:
