@@ -52,6 +52,6 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
             "set `issuer` to the exact iss"
         )
     for skipped in issuer.keys.skipped:
-        yield f"issuer {issuer.name} leaves out {skipped}"
+        yield f"issuer {issuer.name}: skipped {skipped}"
     if "exp" not in issuer.required_claims:
         yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
 
+_DAY_SECONDS = 86400.0
+
 # Which token formats a preset reads.
 _PRESETS = {"jwt": ("jwt",)}
 
@@ -69,16 +71,18 @@ def timing(config: IssuerConfig) -> Timing:
             cooldown_seconds=config.cooldown_seconds,
             max_stale_seconds=config.max_stale_seconds,
         )
-    return Timing(refresh_seconds=POLL_SECONDS, cooldown_seconds=config.cooldown_seconds)
+    in_a_file = any(getattr(config, setting) for setting in KEY_FILES)
+    seconds = POLL_SECONDS if in_a_file else _DAY_SECONDS  # a secret of the configuration stays as it is
+    return Timing(refresh_seconds=seconds, cooldown_seconds=config.cooldown_seconds)
 
 
 def key_settings(entry: ReadIssuer) -> object:
-    """Return what the keys of *entry* depend on: where they come from, how and when, and for which algorithms."""
+    """Return what the keys of *entry* depend on: where they come from, how, and for which algorithms."""
     config = entry.config
     names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
     if config.discovery:  # which begins there
         names.add("issuer")
-    return [getattr(config, name) for name in sorted(names)], entry.secret, timing(config)
+    return [getattr(config, name) for name in sorted(names)], entry.secret
 
 
 def first_keys(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:

@@ -145,9 +145,11 @@ class _Keys:
     def collect(self) -> Iterator[Metric]:
         issuer = ("issuer",)
         in_use = GaugeMetricFamily("authgate_keys", "Keys that verify.", labels=issuer)
-        skipped = GaugeMetricFamily("authgate_keys_skipped", "Keys of the set that are left out.", labels=issuer)
+        skipped = GaugeMetricFamily(
+            "authgate_keys_skipped", "Keys of the set that are skipped as unfit.", labels=issuer
+        )
         successful = GaugeMetricFamily(
-            "authgate_keys_last_load_successful", "0 while keys cannot be had, and the old ones stay.", labels=issuer
+            "authgate_keys_last_load_successful", "0 while keys cannot be loaded, and the old ones stay.", labels=issuer
         )
         succeeded_at = GaugeMetricFamily(
             "authgate_keys_last_success_timestamp_seconds", "When keys were last had.", labels=issuer
@@ -170,8 +172,8 @@ class _Keys:
             skipped.add_metric((name,), len(keys.keys.skipped))
             successful.add_metric((name,), float(not keys.failure))
             due_at.add_metric((name,), keys.unix() + keys.seconds_until_due())
-            unknown.add_metric((name,), keys.told.unknown_key_ids)
-            departed.add_metric((name,), keys.told.departed_key_ids)
+            unknown.add_metric((name,), keys.journal.unknown_key_ids)
+            departed.add_metric((name,), keys.journal.departed_key_ids)
             if (age := keys.age_seconds()) is not None:
                 succeeded_at.add_metric((name,), keys.unix() - age)
             for outcome, count in keys.loads.items():

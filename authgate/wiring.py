@@ -73,10 +73,13 @@ class Live:
         """The configuration."""
         return self.verified.config
 
-    def take_over(self) -> None:
-        """Decide from now on with what the issuers' keys come to be."""
+    def take_over(self, old: Live | None = None) -> None:
+        """Decide from now on, in the place of *old*, with what the issuers' keys come to be."""
         for name, keys in self.keys.items():
+            if old is not None and name in old.keys:
+                keys.follow(old.keys[name])
             keys.use = partial(self.gate.use, name)
+            keys.retime(self.verified.timings[name])
             self.gate.use(name, keys.keys)
 
 
@@ -198,13 +201,17 @@ def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live
 
 
 def watched_keys(verified: Verified, old: Live | None = None) -> dict[str, WatchedKeys]:
-    """Return the keys of every issuer by its name; those of *old* where they are got in the same way."""
-    return {
-        issuer.name: old.keys[issuer.name]
-        if old is not None and old.verified.key_settings.get(issuer.name) == verified.key_settings[issuer.name]
-        else WatchedKeys(issuer.name, verified.sources[issuer.name], verified.timings[issuer.name], issuer.keys)
-        for issuer in verified.snapshot.issuers
-    }
+    """Return the keys of every issuer by its name; those of *old* where they come from the same place."""
+    before = {} if old is None else old.keys
+    found = {}
+    for issuer in verified.snapshot.issuers:
+        name = issuer.name
+        if old is not None and old.verified.key_settings.get(name) == verified.key_settings[name]:
+            found[name] = before[name]
+        else:
+            source, timing = verified.sources[name], verified.timings[name]
+            found[name] = WatchedKeys(name, source, timing, issuer.keys, follows=name in before)
+    return found
 
 
 def _load_certificate(

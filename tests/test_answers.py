@@ -54,4 +54,4 @@ async def test_keys_that_cannot_be_had_fail_the_lookup_and_say_of_whom_and_why()
         with pytest.raises(LookupFailed) as failed:
             await Answers({"app": keys}).newer_keys(RefreshKeys(issuer_name="app", key_id="k"))
     assert failed.value.reason is Reason.KEYS_UNAVAILABLE
-    assert failed.value.detail == "new keys of issuer app cannot be had: it is weak"
+    assert failed.value.detail == "new keys of issuer app cannot be loaded: it is weak"

@@ -134,7 +134,7 @@ def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [public_jwk("ES256", "a"), {"kty": "AKP", "kid": "b"}]}), encoding="utf-8")
     (warning,) = verified(tmp_path, {"jwks_file": str(path)}).warnings
-    assert warning.startswith("issuer app leaves out key 'b': key type 'AKP'")
+    assert warning.startswith("issuer app: skipped key 'b': key type 'AKP'")
 
 
 async def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 _EVENTS_SHOWN = 20
 _MAX_NAME = 56  # "Ed25519 " and a JWK thumbprint (RFC 7638)
 _MAX_LINE = 400
-_ORDER = ("no keys", "stale", "ready")
+_ORDER = ("no keys", "given up", "stale", "ready")
 _STATES = {
-    "no keys": "WITHOUT KEYS: its tokens cannot be verified (503)",
-    "stale": "STALE: the keys still verify, but newer ones cannot be had",
+    "no keys": "WITHOUT KEYS: none could be loaded yet, its tokens cannot be verified (503)",
+    "given up": "GIVEN UP: its keys are too old, its tokens cannot be verified (503)",
+    "stale": "STALE: the keys still verify, but newer ones cannot be loaded",
     "ready": "ready",
 }
-_WORDS = {"no keys": "without keys", "stale": "stale", "ready": "ready"}
+_WORDS = {"no keys": "without keys"}
 # Per table: its title, and each column's heading, field of the report and whether that is a time.
 _KEYS = (("first seen", "first_seen", True), ("last seen", "last_seen", True), ("tokens verified", "proofs", False),
          ("last one", "last_proof", True))  # fmt: skip
@@ -28,7 +29,7 @@ def as_text(issuers: dict[str, Any]) -> str:
     """Return the report on *issuers* (server/key_report.py) for a terminal, those in trouble first."""
     found = sorted(issuers.items(), key=lambda item: _ORDER.index(item[1]["state"]))
     counted = Counter(issuer["state"] for issuer in issuers.values())
-    summary = ", ".join(f"{counted[state]} {_WORDS[state]}" for state in _ORDER if counted[state])
+    summary = ", ".join(f"{counted[state]} {_WORDS.get(state, state)}" for state in _ORDER if counted[state])
     now = max(issuer["now"] for issuer in issuers.values())
     first = f"{len(issuers)} issuer{'s' * (len(issuers) != 1)} at {_date(now)} UTC: {summary}"
     return "\n\n".join([first, *("\n".join(_issuer(name, issuer)) for name, issuer in found)])
@@ -44,11 +45,10 @@ def _issuer(name: str, issuer: dict[str, Any]) -> list[str]:
     lines.append(f"  last answer  {answered}, next try {_when(issuer['next_refresh'], now)}")
     if issuer["state"] == "stale" and issuer["given_up_at"]:
         lines.append(f"  given up     {_when(issuer['given_up_at'], now)}, unless an answer comes")
-    title = "keys" if issuer["state"] != "no keys" else "keys given up"
-    lines += _table(title, keys, "named", _KEYS, now)
-    lines += _table("keys gone", issuer["departed"], "named", _DEPARTED, now)
+    lines += _table("keys given up" if issuer["state"] == "given up" else "keys", keys, "named", _KEYS, now)
+    lines += _table("departed keys", issuer["departed"], "named", _DEPARTED, now)
     lines += _table("unknown key ids", issuer["unknown_key_ids"], "key_id", _UNKNOWN, now)
-    lines += _list("left out", [_one_line(skipped) for skipped in issuer["skipped"]])
+    lines += _list("skipped keys", [_one_line(skipped) for skipped in issuer["skipped"]])
     events = issuer["events"][:_EVENTS_SHOWN]
     return lines + _list(
         "what happened", [f"{_when(event['at'], now)}  {_one_line(event['what'])}" for event in events]

@@ -76,6 +76,6 @@ def _found(keys: WatchedKeys) -> list[str]:
     count = len(keys.keys.keys)
     lines = [f"issuer {keys.name}: {count} key{'s' * (count != 1)} from {keys.source.where}"]
     if keys.failure:
-        lines = [f"issuer {keys.name}: its keys cannot be had: {keys.failure}"]
+        lines = [f"issuer {keys.name}: its keys cannot be loaded: {keys.failure}"]
     lines += [f"  {key}" for key in keys.keys.keys]
-    return [escaped(line) for line in [*lines, *(f"  left out: {skipped}" for skipped in keys.keys.skipped)]]
+    return [escaped(line) for line in [*lines, *(f"  skipped: {skipped}" for skipped in keys.keys.skipped)]]

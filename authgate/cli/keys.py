@@ -32,7 +32,7 @@ def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> No
     """Show the keys of a running AuthGate, and say why one stopped working.
 
     For each issuer, those in trouble first: its keys, keys that left the set, key ids that tokens named in vain, keys
-    that are left out and why, and what happened, newest first. Times are UTC.
+    that are skipped and why, and what happened, newest first. Times are UTC.
 
     Asks the admin port that the configuration names. Exit 0 if it answers, 1 if it does not.
     """

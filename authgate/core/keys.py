@@ -42,7 +42,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """All keys of one issuer. *skipped* says which others of its document were left out, one entry each, and why."""
+    """All keys of one issuer. *skipped* says which others of its document are not used, one entry each, and why."""
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()

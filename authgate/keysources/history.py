@@ -6,8 +6,10 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from authgate.core.keys import KeySet
+
 if TYPE_CHECKING:
-    from authgate.core.keys import Key, KeySet
+    from authgate.core.keys import Key
 
 MAX_DEPARTED = 32
 MAX_UNKNOWN = 16
@@ -81,10 +83,19 @@ class KeyHistory:
             _put(self.departed, sighting.key.thumbprint, sighting, MAX_DEPARTED)
         return joined, [sighting.key for sighting in gone]
 
-    def note_unknown(self, key_id: str | None, now: float) -> Sighting | None:
+    def follow(self, before: KeyHistory, now: float) -> tuple[list[Key], list[Key]]:
+        """Put this history after *before*, which ends; return the keys that joined the set and those that left it."""
+        keys = KeySet(keys=tuple(sighting.key for sighting in self.present.values()))
+        self.present, self.departed, self.unknown = before.present, before.departed, before.unknown
+        self.events = deque([*before.events, *self.events], maxlen=MAX_EVENTS)
+        return self.note_set(keys, now)
+
+    def has(self, key_id: str) -> bool:
+        """Say whether the set has a key of this id, be it given up for the set's age."""
+        return any(sighting.key.key_id == key_id for sighting in self.present.values())
+
+    def note_unknown(self, key_id: str, now: float) -> Sighting | None:
         """Take note of a token that names *key_id*, which the set has not; return the key of it that left, if any."""
-        if key_id is None:
-            return None
         for sighting in reversed(self.departed.values()):
             if sighting.key.key_id == key_id:
                 sighting.named_since += 1

@@ -1,11 +1,13 @@
 """The life of one issuer's key set: refreshed before it expires, kept through an outage, given up when it is too old.
 
-docs/keys.md draws it. Nothing else loads keys once AuthGate serves: one task for each issuer, one load at a time.
+docs/keys.md draws it. One task for each issuer, one load at a time; but for the first look at files (issuers.py),
+nothing else loads keys.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.keys import KeySet
 from authgate.core.reasons import Reason
 from authgate.keysources import LoadFailed
-from authgate.keysources.told import Clock, Told
+from authgate.keysources.journal import Clock, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,8 @@ MIN_FRESH_SECONDS = 60.0
 # Up to this share of an interval is taken off by chance, so that many AuthGates do not ask at the same moment.
 JITTER = 0.1
 FIRST_RETRY_SECONDS = 1.0
+# Of the reason why a load failed: a set of 64 bad keys has as many.
+MAX_FAILURE_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,12 @@ class WatchedKeys:
         *,
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
+        follows: bool = False,
     ) -> None:
-        """*keys* are those that *source* gave just now, none where it was not asked yet. *chance*: from 0 to 1."""
+        """*keys* are those that *source* gave just now, none where it was not asked yet. *chance*: from 0 to 1.
+
+        *follows*: they will take the place of others of the same issuer, by `follow`.
+        """
         self.name = name
         self.source = source
         self.timing = timing
@@ -83,7 +91,8 @@ class WatchedKeys:
         self._succeeded_at = now if keys.keys else None
         self._due_at = now + self._interval(None) if keys.keys else now
         self._asked_at = float("-inf")
-        self._wanted = asyncio.Event()
+        self._wanted = False
+        self._stirred = asyncio.Event()
         self._flight: asyncio.Future[None] | None = None
         self._stopped = False
         self._waiting = 0
@@ -91,7 +100,7 @@ class WatchedKeys:
         self.first_attempt = asyncio.Event()
         if keys.keys:
             self.first_attempt.set()
-        self.told = Told(name, keys, self._clock)
+        self.journal = Journal(name, keys, self._clock, follows=follows)
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
@@ -102,12 +111,14 @@ class WatchedKeys:
         Raises `LookupFailed` while the last load failed or this one takes over 3 s: the token may be sound, so nobody
         is told that it is not.
         """
-        self.told.unknown(key_id)
+        self.journal.unknown(key_id)
         flight = self._ask()
         if flight is not None:
             await self._wait_for(flight)
         if self.failure:
-            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be had: {self.failure}")
+            raise LookupFailed(
+                Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {self.failure}"
+            )
         return self.keys
 
     def _ask(self) -> asyncio.Future[None] | None:
@@ -116,7 +127,8 @@ class WatchedKeys:
         if self._flight is None and not self._stopped and now - self._asked_at >= self.timing.cooldown_seconds:
             self._asked_at = now
             self._flight = asyncio.get_running_loop().create_future()
-            self._wanted.set()
+            self._wanted = True
+            self._stirred.set()
         return self._flight
 
     async def _wait_for(self, flight: asyncio.Future[None]) -> None:
@@ -141,21 +153,21 @@ class WatchedKeys:
         try:
             while True:
                 await self._sleep()
-                if self._wanted.is_set() or self._clock.elapsed() >= self._due_at:
+                if self._wanted or self._clock.elapsed() >= self._due_at:
                     await self.refresh()
-                self.give_up_if_stale()
+                self.give_up_if_too_old()
         finally:
             self._stopped = True  # requests of an old configuration are answered with what there is
             self._land()
 
     async def refresh(self) -> None:
         """Load once, and take over what comes. Never raises but for cancellation."""
-        self._wanted.clear()
+        asked, self._wanted = self._wanted, False
         loop = asyncio.get_running_loop()
         self._flight = self._flight or loop.create_future()
         # A load that hangs does not put off when the old keys are given up. uvloop's timers may be 1 ms early.
-        seconds = min(self.seconds_until_stale(), self.timing.load_seconds) + 0.01
-        giving_up = loop.call_later(max(0.0, seconds), self.give_up_if_stale)
+        seconds = min(self.seconds_until_given_up(), self.timing.load_seconds) + 0.01
+        giving_up = loop.call_later(max(0.0, seconds), self.give_up_if_too_old)
         try:
             async with asyncio.timeout(self.timing.load_seconds):
                 loaded = await self.source.load()
@@ -169,6 +181,8 @@ class WatchedKeys:
             self._failed("internal error")
         finally:
             giving_up.cancel()
+            if asked:  # the cooldown runs from the answer: an issuer that takes long is not asked without a pause
+                self._asked_at = self._clock.elapsed()
             self.first_attempt.set()
             self._land()
 
@@ -178,16 +192,32 @@ class WatchedKeys:
         if flight is not None:
             flight.set_result(None)
 
-    def give_up_if_stale(self) -> None:
+    def give_up_if_too_old(self) -> None:
         """Take the keys away when no good answer came for `max_stale_seconds`: nobody knows whether they still hold."""
-        if self.seconds_until_stale() > 0 or not self.keys.keys:
+        if self.seconds_until_given_up() > 0 or not self.keys.keys:
             return
         self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
         why = f"no good answer for {self.timing.max_stale_seconds:g} s"
-        self.told.event(f"the keys are given up: {why}", logging.ERROR)
+        none = replace(self.keys, keys=())
+        self.use(none)
+        self.keys = none  # not before the gate has let go of them: it would keep them for ever
+        self.journal.event(f"the keys are given up: {why}", logging.ERROR)
         self.failure = self.failure or why  # a load that hangs has not failed yet
-        self.keys = NO_KEYS
-        self.use(NO_KEYS)
+
+    def retime(self, timing: Timing) -> None:
+        """Go by *timing* from now on. Keys that were given up come back if they are not too old by it."""
+        self.timing = timing
+        self._due_at = min(self._due_at, self._clock.elapsed() + self._interval(None))
+        self._stirred.set()
+        if not self.keys.keys and self._last_good.keys and self.seconds_until_given_up() > 0:
+            self.journal.event("the keys are taken up again: the configuration allows them a greater age", logging.INFO)
+            self.use(self._last_good)
+            self.keys = self._last_good
+
+    def follow(self, before: WatchedKeys) -> None:
+        """Take the place of *before*, the same issuer's keys until a reload changed where they come from."""
+        if before is not self:
+            self.journal.follow(before.journal)
 
     async def drained(self) -> None:
         """Wait until no request waits for a load any more: 3 s at most."""
@@ -197,12 +227,11 @@ class WatchedKeys:
     async def _sleep(self) -> None:
         seconds = self.seconds_until_due()
         if self.keys.keys:
-            seconds = min(seconds, self.seconds_until_stale())
-        try:
+            seconds = min(seconds, self.seconds_until_given_up())
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
-                await self._wanted.wait()
-        except TimeoutError:
-            pass
+                await self._stirred.wait()
+        self._stirred.clear()
 
     # -- what can be seen of it -----------------------------------------------------------------------------------
 
@@ -210,7 +239,7 @@ class WatchedKeys:
         """Return in how many seconds the next load is due; below 0 if it should have begun."""
         return self._due_at - self._clock.elapsed()
 
-    def seconds_until_stale(self) -> float:
+    def seconds_until_given_up(self) -> float:
         """Return after how many more seconds without a good answer the keys are given up; infinite if never."""
         if self._succeeded_at is None or self.timing.max_stale_seconds is None:
             return float("inf")
@@ -222,9 +251,9 @@ class WatchedKeys:
 
     @property
     def state(self) -> str:
-        """Return "ready"; "stale" while keys hold though the last load failed; "no keys" while there are none."""
+        """Return "ready", or "stale" while keys verify though the last load failed; else "given up" or "no keys"."""
         if not self.keys.keys:
-            return "no keys"
+            return "no keys" if self._succeeded_at is None else "given up"
         return "stale" if self.failure else "ready"
 
     def unix(self) -> float:
@@ -240,21 +269,22 @@ class WatchedKeys:
         self._due_at = now + self._interval(loaded.fresh_seconds)
         before, self._last_good = self._last_good, _merged(self._last_good, loaded.keys)
         if recovered:
-            self.told.event(f"keys can be had again from {self.source.where}", logging.INFO)
+            self.journal.event(f"keys can be loaded again from {self.source.where}", logging.INFO)
         changed = self._last_good.fingerprint != self.keys.fingerprint
         self.loads["changed" if changed else "unchanged"] += 1
-        self.told.key_set(self._last_good, before)
+        self.journal.key_set(self._last_good, before)
         if changed:
             self.use(self._last_good)
         self.keys = self._last_good  # not before they are in use: else nobody would be given them again
 
     def _failed(self, why: str) -> None:
+        why = why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."
         self.failures_in_a_row += 1
         self.loads["failed"] += 1
         self._due_at = self._clock.elapsed() + self._backoff()
         if why != self.failure:
             stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
-            self.told.event(f"keys cannot be had, {stay}: {why}", logging.WARNING)
+            self.journal.event(f"keys cannot be loaded, {stay}: {why}", logging.WARNING)
         self.failure = why
 
     def _interval(self, fresh_seconds: float | None) -> float:

@@ -28,23 +28,28 @@ class ProofCounts(Protocol):
 def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts) -> dict[str, Any]:
     """Return the report on *issuers*. Times are UTC in the form of RFC 3339, to the second; None: never.
 
-    At most 64 keys, 64 left out, 32 departed ones, 16 unknown key ids and 64 events for each issuer, their texts cut.
+    At most 64 keys, 64 skipped ones, 32 departed ones, 16 unknown key ids and 64 events an issuer, their texts cut.
     """
     return {"issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
 
 
 def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
-    now, age, stale_in, history = keys.unix(), keys.age_seconds(), keys.seconds_until_stale(), keys.told.history
+    now, age, given_up_in, history = (
+        keys.unix(),
+        keys.age_seconds(),
+        keys.seconds_until_given_up(),
+        keys.journal.history,
+    )
     return {
         "state": keys.state,
         "source": keys.source.where,
         "now": unix_as_text(now),
         "last_success": unix_as_text(None if age is None else now - age),
         "age_seconds": None if age is None else round(age, 1),
-        "last_error": _cut(keys.failure) or None,
+        "last_error": keys.failure or None,
         "failures_in_a_row": keys.failures_in_a_row,
         "next_refresh": unix_as_text(now + keys.seconds_until_due()),
-        "given_up_at": unix_as_text(None if stale_in == float("inf") else now + stale_in),
+        "given_up_at": unix_as_text(None if given_up_in == float("inf") else now + given_up_in),
         "keys": [_key(sighting, keys.name, proofs) for sighting in history.present.values()],
         "departed": [
             _key(sighting, keys.name, proofs)
@@ -56,7 +61,7 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             for sighting in reversed(history.departed.values())
         ],
         "skipped": [_cut(skipped) for skipped in keys.keys.skipped],
-        "unknown_key_ids_total": keys.told.unknown_key_ids,
+        "unknown_key_ids_total": keys.journal.unknown_key_ids,
         "unknown_key_ids": [
             {"key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS), "count": seen.count, "last_at": unix_as_text(seen.last_at)}
             for key_id, seen in reversed(history.unknown.items())

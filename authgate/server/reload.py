@@ -97,7 +97,7 @@ class Reloader:
         old = self._app.live
         try:
             live = await self._probed(tasks, old)
-            live.take_over()
+            live.take_over(old)
         except ConfigError as error:
             self._failed(error)
         except Exception as bug:  # noqa: BLE001 - a bug in building a configuration must not stop the service

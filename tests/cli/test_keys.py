@@ -89,7 +89,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.
         until(lambda: status(running, app.token()) == 200)
         assert [status(running, old) for _ in range(3)] == [401] * 3
         assert status(running, app.token(key="K4\x1b[2J\n  app  ready")) == 401
-        until(lambda: report(running)["legacy"]["state"] == "no keys")
+        until(lambda: report(running)["legacy"]["state"] == "given up")
         until(lambda: report(running)["partner"]["state"] == "stale")
         assert status(running, legacy.token()) == 503
         yield running, issuers
@@ -109,10 +109,10 @@ def part(text: str, name: str) -> str:
 def test_those_in_trouble_come_first(scene: Any) -> None:
     text = shown(scene)
     first, *rest = [line for line in text.splitlines() if line and not line.startswith(" ")]
-    assert re.fullmatch(r"3 issuers at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 1 without keys, 1 stale, 1 ready", first)
+    assert re.fullmatch(r"3 issuers at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 1 given up, 1 stale, 1 ready", first)
     assert rest == [
         "legacy  WITHOUT KEYS: its tokens cannot be verified (503)",
-        "partner  STALE: the keys still verify, but newer ones cannot be had",
+        "partner  STALE: the keys still verify, but newer ones cannot be loaded",
         "app  ready",
     ]
 
@@ -120,10 +120,12 @@ def test_those_in_trouble_come_first(scene: Any) -> None:
 def test_it_says_why_a_key_stopped_working(scene: Any) -> None:
     text = part(shown(scene), "app")
     assert re.search(r"\n  KEYS +first seen +last seen +tokens verified +last one\n  ES256 K2 +\d", text)
-    assert re.search(r"\n  KEYS GONE +left the set +in it since +tokens since +last one\n  ES256 K1 .* 3 +\d\d:", text)
+    assert re.search(
+        r"\n  DEPARTED KEYS +left the set +in it since +tokens since +last one\n  ES256 K1 .* 3 +\d\d:", text
+    )
     assert re.search(r"\n  \d\d:\d\d:\d\d \((now|\d+ s ago)\)  key ES256 K1 left the set\n", text)
     assert "tokens that name key ES256 K1 still arrive" in text
-    assert re.search(r"\n  LEFT OUT\n  key .K3", text)
+    assert re.search(r"\n  SKIPPED KEYS\n  key .K3", text)
 
 
 def test_the_log_says_the_same(scene: Any) -> None:
@@ -134,8 +136,8 @@ def test_the_log_says_the_same(scene: Any) -> None:
     assert told["issuer legacy: the keys are given up: no good answer for 2 s"] == "error"
     warned = [event for event, level in told.items() if level == "warning"]
     assert [event for event in warned if "tokens that name key ES256 K1 still arrive" in event]
-    assert [event for event in warned if event.startswith("issuer app: left out key 'K3")]
-    assert [event for event in warned if event.startswith("issuer partner: keys cannot be had, the old ones stay: ")]
+    assert [event for event in warned if event.startswith("issuer app: skipped key 'K3")]
+    assert [event for event in warned if event.startswith("issuer partner: keys cannot be loaded, the old ones stay: ")]
 
 
 def test_it_says_why_an_issuer_is_stale_or_given_up(scene: Any) -> None:
@@ -176,9 +178,9 @@ def test_check_fetches_every_key_on_request_and_says_what_cannot_be_had(scene: A
     ended = run("check", "--fetch", "--config", scene[0].config, HTTPS_PROXY="http://u:proxy-canary@p:1")
     assert ended.returncode == 1
     assert "\n# issuer app: 1 key from http://" in ended.stdout
-    assert "\n#   ES256 K2\n#   left out: key 'K3" in ended.stdout
-    assert re.search(r"\n# issuer partner: its keys cannot be had: http://\S+ answers 500\n", ended.stdout)
-    assert "\n# issuer legacy: its keys cannot be had: http://" in ended.stdout
+    assert "\n#   ES256 K2\n#   skipped: key 'K3" in ended.stdout
+    assert re.search(r"\n# issuer partner: its keys cannot be loaded: http://\S+ answers 500\n", ended.stdout)
+    assert "\n# issuer legacy: its keys cannot be loaded: http://" in ended.stdout
     assert ended.stderr.count("warning: ") == 1
     assert "HTTPS_PROXY is not used: the keys of app, partner, legacy are fetched directly" in ended.stderr
     assert "canary" not in ended.stdout + ended.stderr
@@ -306,13 +308,13 @@ app  ready
   ES256 K2                                                  14:02:10 (40 s ago)        14:02:10 (40 s ago)  0                -
   ES256 long-long-long-long-long-long-long-...ong-long-end  2026-11-20 09:00:00 (2 d ago)  14:02:10 (40 s ago)  12  12:30:00 (93 min ago)
 
-  KEYS GONE  left the set         in it since                    tokens since  last one
+  DEPARTED KEYS  left the set         in it since                    tokens since  last one
   ES256 K1   14:02:10 (40 s ago)  2026-11-20 09:00:00 (2 d ago)  3             14:02:49 (1 s ago)
 
   UNKNOWN KEY IDS  tokens  last one
   K9               1       14:02:20 (30 s ago)
 
-  LEFT OUT
+  SKIPPED KEYS
   key 'K3': the RSA key has 1024 bits
 
   WHAT HAPPENED

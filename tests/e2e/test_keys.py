@@ -155,11 +155,11 @@ def test_an_outage_signs_nobody_out(doors: Doors, tmp_path: Path, one: Issuer, p
             assert (running.ask(old).status, running.ask(never_seen).status) == (200, 200)
         assert running.report("app")["state"] == "stale"
         assert running.readyz().status == 200, "it serves"
-        running.logged("issuer app", "keys cannot be had, the old ones stay", "no connection")
+        running.logged("issuer app", "keys cannot be loaded, the old ones stay", "no connection")
         one.reopen()
         running.until(200, one.token(), meanwhile={503})
         assert (running.ask(old).status, running.report("app")["state"]) == (200, "ready")
-        running.logged("issuer app", "keys can be had again")
+        running.logged("issuer app", "keys can be loaded again")
 
 
 @through_each
@@ -247,7 +247,7 @@ def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notic
         for name, (options, _) in BROKEN.items():
             tenants[name].answer(name, **options)
         for name, (_, word) in BROKEN.items():
-            running.logged(f"issuer {name.replace('_', '-')}: keys cannot be had, the old ones stay", word)
+            running.logged(f"issuer {name.replace('_', '-')}: keys cannot be loaded, the old ones stay", word)
         for name, tenant in tenants.items():
             assert running.ask(tokens[name]).status == 200
             assert running.ask(tenant.token(sub="first seen now")).status == 200
@@ -317,5 +317,5 @@ def test_one_bad_key_takes_no_other_with_it(doors: Doors, tmp_path: Path, one: I
             (skipped,) = running.report(name)["skipped"]
             assert f"key '{bad}'" in skipped
             assert key_ids(running, name) == ["K1"]
-            running.logged(f"issuer {name}: left out key '{bad}'")
+            running.logged(f"issuer {name}: skipped key '{bad}'")
         assert running.ask(leaking.token(key="leaked")).status == 401

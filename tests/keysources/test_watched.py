@@ -13,7 +13,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.keys import Key, KeySet
 from authgate.core.reasons import Reason
 from authgate.keysources import Loaded, LoadFailed
-from authgate.keysources.told import Clock
+from authgate.keysources.journal import Clock
 from authgate.keysources.watched import MAX_WAITING, NO_KEYS, Timing, WatchedKeys
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ async def test_what_is_left_out_is_told_when_it_is_new_and_shown_as_it_is_now(
     await one.refresh()
     await one.refresh()
     assert one.keys.skipped == (bad,)
-    assert caplog.text.count(f"issuer app: left out {bad}") == 1
+    assert caplog.text.count(f"issuer app: skipped {bad}") == 1
     await one.refresh()
     assert one.keys.skipped == ()
     assert used == []
@@ -226,12 +226,12 @@ async def test_a_failure_keeps_the_last_good_set_and_is_told_once(time: Time, ca
         await one.refresh()
         assert (one.keys, one.state) == (K1, "stale")
     assert caplog.messages == [
-        "issuer app: keys cannot be had, the old ones stay: the issuer answers 500",
-        "issuer app: keys cannot be had, the old ones stay: no connection",
+        "issuer app: keys cannot be loaded, the old ones stay: the issuer answers 500",
+        "issuer app: keys cannot be loaded, the old ones stay: no connection",
     ]
     with caplog.at_level(logging.INFO):
         await one.refresh()
-    assert caplog.messages[-1] == "issuer app: keys can be had again from https://issuer.example/jwks"
+    assert caplog.messages[-1] == "issuer app: keys can be loaded again from https://issuer.example/jwks"
     assert (one.state, one.failure, one.failures_in_a_row) == ("ready", "", 0)
     assert one.loads == {"changed": 0, "unchanged": 1, "failed": 3}
     assert used == []
@@ -309,12 +309,12 @@ async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_s
     await one.refresh()
     time.seconds = 100 + MAX_STALE - 0.001
     await one.refresh()
-    one.give_up_if_stale()
+    one.give_up_if_too_old()
     assert one.keys is K1
     time.seconds = 100 + MAX_STALE
-    one.give_up_if_stale()
-    one.give_up_if_stale()
-    assert (one.keys, one.state, used) == (NO_KEYS, "no keys", [NO_KEYS])
+    one.give_up_if_too_old()
+    one.give_up_if_too_old()
+    assert (one.keys, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
     assert caplog.text.count("the keys are given up: no good answer for 3600 s") == 1
     assert one.seconds_until_due() <= COOLDOWN
 
@@ -325,7 +325,7 @@ async def test_a_good_answer_brings_given_up_keys_back(time: Time, answer: KeySe
     used = used_by(one)
     time.seconds = MAX_STALE
     await one.refresh()
-    one.give_up_if_stale()
+    one.give_up_if_too_old()
     await one.refresh()
     assert (one.keys, used, one.state) == (K1, [NO_KEYS, K1], "ready")
     assert one.loads == {"changed": 1, "unchanged": 0, "failed": 1}
@@ -335,7 +335,7 @@ async def test_given_up_keys_come_back_changed_if_they_changed(time: Time) -> No
     one = watched(Source(K2), time, K1)
     used = used_by(one)
     time.seconds = MAX_STALE
-    one.give_up_if_stale()
+    one.give_up_if_too_old()
     await one.refresh()
     assert used == [NO_KEYS, K2]
 
@@ -344,9 +344,9 @@ async def test_without_a_bound_keys_are_never_given_up(time: Time) -> None:
     one = watched(Source(DOWN), time, K1, max_stale_seconds=None)
     time.seconds = 1e9
     await one.refresh()
-    one.give_up_if_stale()
+    one.give_up_if_too_old()
     assert one.keys is K1
-    assert one.seconds_until_stale() == float("inf")
+    assert one.seconds_until_given_up() == float("inf")
 
 
 async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due() -> None:
@@ -397,8 +397,8 @@ async def test_ten_thousand_unknown_key_ids_cause_one_load_in_a_cooldown_and_lit
     assert {(one.reason, one.detail) for one in refused} == {
         (Reason.KEYS_UNAVAILABLE, "256 requests wait for the keys of app")
     }
-    assert one.told.unknown_key_ids == 20_000
-    assert len(one.told.history.unknown) == 16
+    assert one.journal.unknown_key_ids == 20_000
+    assert len(one.journal.history.unknown) == 16
 
 
 async def test_after_the_cooldown_a_key_that_was_published_late_is_found(time: Time) -> None:
@@ -435,7 +435,7 @@ async def test_a_failed_load_fails_the_lookup_until_one_succeeds(time: Time) -> 
             with pytest.raises(LookupFailed) as failed:
                 await one.newer("K2")
             assert failed.value.reason is Reason.KEYS_UNAVAILABLE
-            assert failed.value.detail == "new keys of issuer app cannot be had: the issuer answers 500"
+            assert failed.value.detail == "new keys of issuer app cannot be loaded: the issuer answers 500"
         assert one.loads["failed"] == 1
         time.seconds = COOLDOWN
         assert await one.newer("K2") is BOTH
@@ -542,8 +542,8 @@ async def test_tokens_that_name_a_departed_key_are_told_of_once_and_then_at_most
         await one.newer("K1")
         assert len(caplog.messages) == 2
         assert "(1002 so far); it left the set 100 s ago" in caplog.messages[1]
-    assert (one.told.departed_key_ids, one.told.unknown_key_ids) == (1002, 1003)
-    assert sum("still arrive" in event.what for event in one.told.history.events) == 1
+    assert (one.journal.departed_key_ids, one.journal.unknown_key_ids) == (1002, 1003)
+    assert sum("still arrive" in event.what for event in one.journal.history.events) == 1
 
 
 async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -552,7 +552,7 @@ async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.INFO):
         await one.refresh()
     assert caplog.messages == ["issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"]
-    assert [(event.at, event.what) for event in one.told.history.events] == [
+    assert [(event.at, event.what) for event in one.journal.history.events] == [
         (NOW + 5, "key ES256 K2 joined the set"),
         (NOW + 5, "key ES256 K1 left the set"),
     ]
@@ -569,7 +569,7 @@ async def test_a_secret_is_told_of_by_its_fingerprint(time: Time, caplog: pytest
 async def test_giving_keys_up_is_no_departure(time: Time) -> None:
     one = watched(Source(None), time, K1)
     time.seconds = MAX_STALE
-    one.give_up_if_stale()
-    assert [*one.told.history.present] == [b"K1"]
+    one.give_up_if_too_old()
+    assert [*one.journal.history.present] == [b"K1"]
     await one.refresh()
-    assert not one.told.history.departed
+    assert not one.journal.history.departed

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authgate.config.load import load
 from authgate.keysources import Loaded, LoadFailed
-from authgate.keysources.told import Clock
+from authgate.keysources.journal import Clock
 from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.server.key_report import key_report
 from authgate.tokens import ProofMemo, jwk
@@ -52,7 +52,7 @@ class Scene:
         self.seconds = seconds
         self.source.next = given
         await self.keys.refresh()
-        self.keys.give_up_if_stale()
+        self.keys.give_up_if_too_old()
 
     def report(self) -> dict[str, Any]:
         report: dict[str, Any] = key_report([self.keys], ProofMemo())["issuers"]["app"]
@@ -77,8 +77,8 @@ async def test_it_tells_when_a_key_left_and_who_still_names_it() -> None:
     await scene.load(120, keys("K2"))
     for seconds in (160, 161):
         scene.seconds = seconds
-        scene.keys.told.unknown("K1")
-    scene.keys.told.unknown("never-seen")
+        scene.keys.journal.unknown("K1")
+    scene.keys.journal.unknown("never-seen")
     report = scene.report()
     assert report["state"] == "ready"
     assert [(key["key_id"], key["first_seen"]) for key in report["keys"]] == [("K2", "2026-11-21T14:02:00Z")]
@@ -105,12 +105,12 @@ async def test_it_tells_of_an_outage_and_of_its_end() -> None:
     assert (report["last_success"], report["given_up_at"]) == ("2026-11-21T14:00:00Z", "2026-11-21T15:00:00Z")
     assert report["next_refresh"] == "2026-11-21T14:05:01Z"
     await scene.load(3600, LoadFailed("https://issuer.example/jwks answers 500"))
-    assert scene.report()["state"] == "no keys"
+    assert scene.report()["state"] == "given up"
     assert whats(scene.report())[0] == ("15:00", "the keys are given up: no good answer for 3600 s")
     await scene.load(3700, keys("K1"))
     report = scene.report()
     assert (report["state"], report["last_error"], report["failures_in_a_row"]) == ("ready", None, 0)
-    assert ("15:01", "keys can be had again from https://issuer.example/jwks") in whats(report)
+    assert ("15:01", "keys can be loaded again from https://issuer.example/jwks") in whats(report)
 
 
 async def test_it_names_a_key_that_is_left_out_and_why() -> None:
@@ -120,7 +120,7 @@ async def test_it_names_a_key_that_is_left_out_and_why() -> None:
     report = scene.report()
     (skipped,) = report["skipped"]
     assert skipped.startswith("key 'K2': ")
-    assert whats(report)[0] == ("14:00", f"left out {skipped}")
+    assert whats(report)[0] == ("14:00", f"skipped {skipped}")
 
 
 async def test_before_the_first_answer_there_is_nothing_to_tell() -> None:
@@ -136,7 +136,7 @@ async def test_it_is_bounded_whatever_an_issuer_and_tokens_say() -> None:
         members = [public_jwk("ES256", f"{number}-{n}" + "\U0010ffff" * 180) for n in range(64)]
         document = json.dumps({"keys": members}, ensure_ascii=False).encode()
         await scene.load(number, jwk.from_jwks(document, ALL_ALGORITHMS))
-        scene.keys.told.unknown(f"{number}" + "\x00" * 12_000)
+        scene.keys.journal.unknown(f"{number}" + "\x00" * 12_000)
     report = scene.report()
     assert [len(report[name]) for name in ("keys", "departed", "unknown_key_ids", "events")] == [64, 32, 16, 64]
     assert len(json.dumps(report)) < 512 * 1024

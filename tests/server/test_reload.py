@@ -232,9 +232,54 @@ async def test_an_unchanged_issuer_keeps_keys_history_and_counts_and_does_not_fe
 
 async def test_only_the_issuer_that_changed_is_fetched_anew(tmp_path: Path, one: Issuer, other: Issuer) -> None:
     async with bench(tmp_path, by_url(one), by_url(other, "other")) as running:
-        running.write(by_url(one), by_url(other, "other", refresh_seconds=600))
+        running.write(by_url(one), by_url(other, "other", algorithms=["ES256"]))
         assert await running.reload() == ""
         assert (len(one.requests()), len(other.requests())) == (1, 2)
+
+
+async def test_times_change_without_a_fetch_and_in_an_outage_too(tmp_path: Path, one: Issuer) -> None:
+    """To let keys live longer is what an operator wants while the issuer is down."""
+    async with bench(tmp_path, by_url(one)) as running:
+        keys = running.served.app.live.keys["app"]
+        one.close()
+        running.write(by_url(one, refresh_seconds=60, max_stale_seconds=172800))
+        assert await running.reload() == ""
+        assert running.served.app.live.keys["app"] is keys
+        assert (keys.timing.refresh_seconds, keys.timing.max_stale_seconds) == (60, 172800)
+        assert 172000 < keys.seconds_until_given_up() <= 172800
+        assert keys.seconds_until_due() <= 60
+        assert await running.status(one.token()) == 200
+    assert len(one.requests()) == 1
+
+
+async def test_the_history_outlives_a_change_of_where_keys_come_from(
+    tmp_path: Path, one: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with bench(tmp_path, by_url(one)) as running:
+        old = one.token()
+        assert await running.status(old) == 200
+        one.rotate("K2", overlap=False)
+        running.write(by_url(one, algorithms=["ES256"]))
+        assert await running.reload() == ""
+        assert await running.status(old) == 401
+        report = json.loads(await running.admin("/keys"))["issuers"]["app"]
+        assert [key["key_id"] for key in report["keys"]] == ["K2"]
+        assert [(key["key_id"], key["named_since"]) for key in report["departed"]] == [("K1", 1)]
+        assert report["unknown_key_ids"] == []
+    told = [record.message for record in caplog.records if record.message.startswith("issuer app: key ")]
+    assert told == [f"issuer app: key ES256 {what} the set" for what in ("K1 joined", "K2 joined", "K1 left")]
+
+
+async def test_a_refused_reload_leaves_no_trace_in_the_history(
+    tmp_path: Path, one: Issuer, other: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(tmp_path, by_url(one)) as running:
+        before = json.loads(await running.admin("/keys"))["issuers"]["app"]["events"]
+        other.answer("status", code=500)
+        running.write(by_url(one, jwks_url=other.jwks_url))
+        assert "answers 500" in await running.reload()
+        assert json.loads(await running.admin("/keys"))["issuers"]["app"]["events"] == before
 
 
 async def test_keys_found_by_discovery_do_not_outlive_their_issuer(tmp_path: Path, one: Issuer, other: Issuer) -> None:
@@ -408,15 +453,15 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
             keys._asked_at = float("-inf")  # no cooldown
             return await running.status(one.token())
 
-        give_up_if_stale = keys.give_up_if_stale
-        keys.give_up_if_stale = broken  # type: ignore[method-assign]
+        give_up_if_too_old = keys.give_up_if_too_old
+        keys.give_up_if_too_old = broken  # type: ignore[method-assign]
         one.add("K0")
         one.current = "K0"
         async with asyncio.timeout(15):
             while len(calls) < 3:
                 assert await asked_for_a_new_key() == 401
                 assert await running.status(local()) == 200
-            keys.give_up_if_stale = give_up_if_stale  # type: ignore[method-assign]
+            keys.give_up_if_too_old = give_up_if_too_old  # type: ignore[method-assign]
             one.rotate("K2", overlap=False)
             while await asked_for_a_new_key() != 200:  # noqa: ASYNC110 - until it is watched again
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What an issuer's keys go through, told: in the log at once, and in a bounded history for whoever asks later."""
+"""What an issuer's keys go through: written to the log at once, and kept in a bounded history for later questions."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ class Clock:
     unix: Callable[[], float] = time.time
 
 
-class Told:
+class Journal:
     """The log and the *history* of the keys of the issuer *name*."""
 
-    def __init__(self, name: str, keys: KeySet, clock: Clock) -> None:
-        """*keys* are those that the issuer has now."""
+    def __init__(self, name: str, keys: KeySet, clock: Clock, *, follows: bool) -> None:
+        """*keys* are those that the issuer has now: the start-up log has them already.
+
+        *follows*: another journal of the same issuer will be followed, and only then is it known what has changed.
+        """
+        self._follows = follows
         self.history = KeyHistory(keys, clock.unix())
         self.unknown_key_ids = self.departed_key_ids = 0
         self._name = name
@@ -40,22 +44,33 @@ class Told:
         self._warned: dict[bytes, float] = {}
 
     def event(self, what: str, level: int) -> None:
-        """Tell that *what* happened, in the log with *level*."""
+        """Write that *what* happened, to the log with *level*."""
         self.history.note(what, self._clock.unix())
         _log.log(level, "issuer %s: %s", self._name, what)
 
     def key_set(self, keys: KeySet, before: KeySet) -> None:
-        """Tell what has changed from the set *before* to *keys*, those that were just had."""
+        """Write what has changed from the set *before* to *keys*, those that were just loaded."""
         joined, left = self.history.note_set(keys, self._clock.unix())
-        for what, some in (("joined", joined), ("left", left)):
-            if some:
-                self.event(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
+        if not self._follows:
+            self._joined_and_left(joined, left)
         for skipped in keys.skipped:
             if skipped not in before.skipped:
-                self.event(f"left out {skipped}", logging.WARNING)
+                self.event(f"skipped {skipped}", logging.WARNING)
+
+    def follow(self, before: Journal) -> None:
+        """Go on with what *before* holds: that of the same issuer until a reload changed where its keys come from."""
+        self.unknown_key_ids += before.unknown_key_ids
+        self.departed_key_ids += before.departed_key_ids
+        self._follows = False
+        self._joined_and_left(*self.history.follow(before.history, self._clock.unix()))
 
     def unknown(self, key_id: str | None) -> None:
-        """Count a token that names *key_id*, which the set has not; warn if it left the set, once a minute for each."""
+        """Count a token that names *key_id*, which verifies nothing; warn if it left the set, once a minute for each.
+
+        A key that is given up for its age is neither unknown nor gone: it may be back with the next answer.
+        """
+        if key_id is None or self.history.has(key_id):
+            return
         self.unknown_key_ids += 1
         departed = self.history.note_unknown(key_id, self._clock.unix())
         if departed is None:
@@ -67,6 +82,11 @@ class Told:
         self._warned = {one: at for one, at in self._warned.items() if one in self.history.departed}
         self._warned[departed.key.thumbprint] = now
         self._warn_of(departed)
+
+    def _joined_and_left(self, joined: list[Key], left: list[Key]) -> None:
+        for what, some in (("joined", joined), ("left", left)):
+            if some:
+                self.event(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
 
     def _warn_of(self, departed: Sighting) -> None:
         seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
