@@ -1,7 +1,7 @@
 """A real AuthGate with keys by URL behind real proxies, asked through each of them at every step.
 
     with proxies(folder) as doors, doors.serve(folder, by_url("app", one)) as running:
-        assert running.ask(one.token()).status == 200          # nginx and Traefik say the same
+        assert running.ask(one.token()).status == 200          # nginx, Traefik and Caddy say the same
         running.until(401, old_token, meanwhile={200})         # soon, and until then nothing else
         assert running.report("app")["state"] == "ready"
 
@@ -129,11 +129,12 @@ class Doors:
 
 @contextmanager
 def proxies(folder: Path, *names: str) -> Iterator[Doors]:
-    """Run the proxies of these *names* (nginx and Traefik) on their shipped configurations."""
+    """Run the proxies of these *names* (by default nginx, Traefik and Caddy) on their shipped configurations."""
     port = processes.free_port()
     start: dict[str, Callable[[int], AbstractContextManager[int]]] = {
         "nginx": lambda upstream: processes.nginx(folder, authgate=f"127.0.0.1:{port}", upstream=upstream),
         "traefik": lambda upstream: processes.traefik(folder, authgate=port, upstream=upstream),
+        "caddy": lambda upstream: processes.caddy(folder, authgate=port, upstream=upstream),
     }
     with ExitStack() as stack:
         upstream = stack.enter_context(processes.echo(folder))
