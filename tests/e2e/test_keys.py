@@ -15,8 +15,9 @@ from tests.support.certificates import Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
 from tests.support.issuer import Issuer, issuer
-from tests.support.keyed import TASKS, Doors, Running, by_url, proxies, soon
+from tests.support.keyed import TASKS, Doors, Running, by_url, proxies
 from tests.support.tokens import SECRET, mint
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,13 +203,13 @@ def test_an_issuer_that_is_down_at_the_start_holds_up_no_other(
             "app": "no keys",
             "other": "ready",
         }
-        report = soon(lambda: (report := running.report("app"))["failures_in_a_row"] >= 3 and report)
+        report = until(lambda: (report := running.report("app"))["failures_in_a_row"] >= 3 and report)
         assert until_seconds(report, "next_refresh") <= 1, (
             "it is asked again within one cooldown, however long it lasts"
         )
         one.reopen()
         running.until(200, token, meanwhile={503})
-        soon(lambda: running.readyz().status == 200)
+        until(lambda: running.readyz().status == 200)
         assert running.ask(other).status == 200
 
 
@@ -296,7 +297,7 @@ def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
             for port in running.ports.values()
             for _ in range(2)
         ]
-        soon(lambda: len(slow.requests(slow.jwks_path)) > asked)
+        until(lambda: len(slow.requests(slow.jwks_path)) > asked)
         assert running.ask(one.token(sub="undisturbed")).status == 200
         assert running.ask(slow.token(sub="undisturbed", key="K1")).status == 200
         assert not any(one.done() for one in waiting), "they waited, and nobody with them"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +14,10 @@ from authgate.core.reasons import Reason
 from authgate.keysources import Loaded, LoadFailed
 from authgate.keysources.journal import Clock
 from authgate.keysources.watched import MAX_WAITING, NO_KEYS, Timing, WatchedKeys
+from tests.support.waiting import until_async
+from tests.support.watching import watching
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from authgate.keysources import KeySource
 
 NOW = 1_800_000_000.0
@@ -91,21 +90,6 @@ def used_by(one: WatchedKeys) -> list[KeySet]:
     return used
 
 
-@asynccontextmanager
-async def watching(*some: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(one.watch()) for one in some]
-        yield running
-        for task in running:
-            task.cancel()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the code under test sets no event of ours
-            await asyncio.sleep(0.002)
-
-
 async def seconds_after(loaded: Loaded, time: Time, **changes: Any) -> float:
     one = watched(Source(loaded), time, **changes)
     await one.refresh()
@@ -176,7 +160,7 @@ async def test_the_task_loads_again_and_again() -> None:
     source = Source(K1)
     one = WatchedKeys("app", source, Timing(refresh_seconds=0.005, cooldown_seconds=10))
     async with watching(one):
-        await until(lambda: source.loads >= 5)
+        await until_async(lambda: source.loads >= 5)
     assert one.keys == K1
     assert one.loads["changed"] == 1
 
@@ -293,7 +277,7 @@ async def test_an_issuer_that_hangs_delays_no_other(time: Time) -> None:
     hanging.gate.clear()
     first, *others = [watched(source, time) for source in [hanging, *sound]]
     async with watching(first, *others):
-        await until(lambda: all(one.state == "ready" for one in others))
+        await until_async(lambda: all(one.state == "ready" for one in others))
         assert first.state == "no keys"
 
 
@@ -353,7 +337,7 @@ async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due()
     source = Source(K2)
     one = WatchedKeys("app", source, timing(max_stale_seconds=0.01), K1)
     async with watching(one):
-        await until(lambda: not one.keys.keys)
+        await until_async(lambda: not one.keys.keys)
     assert source.loads == 0
     assert "no good answer for 0.01 s" in one.failure
 
@@ -365,7 +349,7 @@ async def test_a_load_that_hangs_does_not_put_off_when_keys_are_given_up() -> No
     source.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         loading = tasks.create_task(one.refresh())
-        await until(lambda: not one.keys.keys)
+        await until_async(lambda: not one.keys.keys)
         assert not loading.done()
         source.gate.set()
     assert used == [NO_KEYS, K2]
@@ -419,9 +403,9 @@ async def test_who_joins_a_load_on_its_way_does_not_use_up_the_cooldown(time: Ti
     one = watched(source, time, K1)
     time.seconds = REFRESH
     async with asyncio.TaskGroup() as tasks, watching(one):
-        await until(lambda: source.loads == 1)  # the scheduled one
+        await until_async(lambda: source.loads == 1)  # the scheduled one
         joined = tasks.create_task(one.newer("K2"))
-        await until(lambda: one._waiting == 1)
+        await until_async(lambda: one._waiting == 1)
         source.gate.set()
         assert await joined is K1
         assert await one.newer("K2") is BOTH
@@ -451,7 +435,7 @@ async def test_a_waiter_waits_no_longer_than_its_bound_while_the_load_goes_on_an
         assert failed.value.reason is Reason.KEYS_UNAVAILABLE
         assert failed.value.detail == "loading the keys of issuer app takes longer than 0.01 s"
         source.gate.set()
-        await until(lambda: one.keys is BOTH)
+        await until_async(lambda: one.keys is BOTH)
         assert await one.newer("K3") is BOTH
     assert source.loads == 1
 
@@ -462,9 +446,9 @@ async def test_a_waiter_that_is_cancelled_does_not_cancel_the_load_nor_the_other
     one = watched(source, time, K1)
     async with asyncio.TaskGroup() as tasks, watching(one):
         leaving, staying = (tasks.create_task(one.newer("K2")) for _ in range(2))
-        await until(lambda: source.loads == 1)
+        await until_async(lambda: source.loads == 1)
         leaving.cancel()
-        await until(leaving.done)
+        await until_async(leaving.done)
         assert one._waiting == 1
         source.gate.set()
         assert await staying is BOTH
@@ -479,7 +463,7 @@ async def test_when_the_task_ends_during_a_load_its_waiters_get_the_keys_that_th
     async with asyncio.TaskGroup() as tasks:
         async with watching(one):
             waiter = tasks.create_task(one.newer("K2"))
-            await until(lambda: source.loads == 1)
+            await until_async(lambda: source.loads == 1)
         assert await waiter is K1
 
 
@@ -506,7 +490,7 @@ async def test_who_stops_the_task_can_wait_for_its_waiters(time: Time) -> None:
     source.gate.clear()
     async with asyncio.TaskGroup() as tasks, watching(one):
         waiter = tasks.create_task(one.newer("K2"))
-        await until(lambda: source.loads == 1)
+        await until_async(lambda: source.loads == 1)
         drained = tasks.create_task(one.drained())
         await asyncio.sleep(0)
         assert not drained.done()
