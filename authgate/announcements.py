@@ -9,7 +9,7 @@ from authgate.config.model import SECRET_SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authgate.config.load import ReadIssuer
+    from authgate.config._issuers import ReadIssuer
     from authgate.config.model import Config
     from authgate.core.snapshot import Issuer
 

@@ -12,11 +12,11 @@ from authgate.files import MEND_UNREADABLE, POLL_SECONDS, why_unreadable
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
-from authgate.keysources.watched import NO_KEYS, Timing
+from authgate.keysources.watched import Timing
 from authgate.tokens import FORMATS, algorithms, jwk
 
 if TYPE_CHECKING:
-    from authgate.config.load import ReadIssuer
+    from authgate.config._issuers import ReadIssuer
     from authgate.config.model import IssuerConfig
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
@@ -87,8 +87,6 @@ def key_settings(entry: ReadIssuer) -> object:
 
 def first_keys(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
     """Return the keys to start with, none yet where they come by URL; None and a problem where they are unfit."""
-    if not isinstance(source, (FileSource, SecretSource)):
-        return NO_KEYS
     setting = _key_setting(entry)
     try:
         return source.read()

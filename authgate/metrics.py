@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter as Tally
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from authgate import __version__, log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
+    from authgate.keysources.watched import WatchedKeys
     from authgate.server.tls import WatchedTls
     from authgate.tokens import ProofMemo
     from authgate.wiring import App
@@ -143,48 +145,63 @@ class _Keys:
         self._app = app
 
     def collect(self) -> Iterator[Metric]:
-        issuer = ("issuer",)
-        in_use = GaugeMetricFamily("authgate_keys", "Keys that verify.", labels=issuer)
-        skipped = GaugeMetricFamily(
-            "authgate_keys_skipped", "Keys of the set that are skipped as unfit.", labels=issuer
-        )
-        successful = GaugeMetricFamily(
-            "authgate_keys_last_load_successful", "0 while keys cannot be loaded, and the old ones stay.", labels=issuer
-        )
-        succeeded_at = GaugeMetricFamily(
-            "authgate_keys_last_success_timestamp_seconds", "When keys were last had.", labels=issuer
-        )
-        due_at = GaugeMetricFamily(
-            "authgate_keys_next_refresh_timestamp_seconds", "When they are to be loaded next.", labels=issuer
-        )
+        issuers = self._app.live.keys.items()
+        for name, documentation, value in _OF_AN_ISSUER:
+            family = GaugeMetricFamily if not name.endswith("_ids") else CounterMetricFamily
+            metric = family(name, documentation, labels=("issuer",))
+            for issuer, keys in issuers:
+                if (found := value(keys)) is not None:
+                    metric.add_metric((issuer,), found)
+            yield metric
         loads = CounterMetricFamily("authgate_keys_loads", "Loads, by outcome.", labels=("issuer", "outcome"))
-        unknown = CounterMetricFamily(
-            "authgate_unknown_key_ids", "Tokens that named a key that is not in the set.", labels=issuer
-        )
-        departed = CounterMetricFamily(
-            "authgate_departed_key_ids", "Of them, those that named a key that had left the set.", labels=issuer
-        )
+        for issuer, keys in issuers:
+            for outcome, count in keys.loads.items():
+                loads.add_metric((issuer, outcome), count)
+        yield loads
+        yield self._proofs()
+
+    def _proofs(self) -> Metric:
         proofs = CounterMetricFamily(
             "authgate_key_proofs", "Tokens that a key has verified.", labels=("issuer", "key_id", "algorithm")
         )
-        for name, keys in self._app.live.keys.items():
-            in_use.add_metric((name,), len(keys.keys.keys))
-            skipped.add_metric((name,), len(keys.keys.skipped))
-            successful.add_metric((name,), float(not keys.failure))
-            due_at.add_metric((name,), keys.unix() + keys.seconds_until_due())
-            unknown.add_metric((name,), keys.journal.unknown_key_ids)
-            departed.add_metric((name,), keys.journal.departed_key_ids)
-            if (age := keys.age_seconds()) is not None:
-                succeeded_at.add_metric((name,), keys.unix() - age)
-            for outcome, count in keys.loads.items():
-                loads.add_metric((name, outcome), count)
-            counted: dict[
-                tuple[str, str, str], int
-            ] = {}  # those that share a label, as keys without an id do, are counted together
+        # Keys that share a label, as those without an id do, are counted together.
+        counted: Tally[tuple[str, str, str]] = Tally()
+        for issuer, keys in self._app.live.keys.items():
             for key in keys.keys.keys:
-                labels = (name, key.label, key.algorithm)
-                count, _ = self._app.proofs.made_with(name, key.thumbprint)
-                counted[labels] = counted.get(labels, 0) + count
-            for labels, count in counted.items():
-                proofs.add_metric(labels, count)
-        yield from (in_use, skipped, successful, succeeded_at, due_at, loads, unknown, departed, proofs)
+                counted[issuer, key.label, key.algorithm] += self._app.proofs.made_with(issuer, key.thumbprint)[0]
+        for labels, count in counted.items():
+            proofs.add_metric(labels, count)
+        return proofs
+
+
+def _succeeded_at(keys: WatchedKeys) -> float | None:
+    age = keys.age_seconds()
+    return None if age is None else keys.unix() - age
+
+
+# Name, documentation, and the value of an issuer's keys, None where there is none. Counters are named after ids.
+_OF_AN_ISSUER: tuple[tuple[str, str, Callable[[WatchedKeys], float | None]], ...] = (
+    ("authgate_keys", "Keys that verify.", lambda keys: len(keys.keys.keys)),
+    ("authgate_keys_skipped", "Keys of the set that are skipped as unfit.", lambda keys: len(keys.keys.skipped)),
+    (
+        "authgate_keys_last_load_successful",
+        "0 while keys cannot be loaded, and the old ones stay.",
+        lambda keys: float(not keys.failure),
+    ),
+    ("authgate_keys_last_success_timestamp_seconds", "When keys were last loaded.", _succeeded_at),
+    (
+        "authgate_keys_next_refresh_timestamp_seconds",
+        "When they are to be loaded next.",
+        lambda keys: keys.unix() + keys.seconds_until_due(),
+    ),
+    (
+        "authgate_unknown_key_ids",
+        "Tokens that named a key that is not in the set.",
+        lambda keys: keys.journal.unknown_key_ids,
+    ),
+    (
+        "authgate_departed_key_ids",
+        "Of them, those that named a key that had left the set.",
+        lambda keys: keys.journal.departed_key_ids,
+    ),
+)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from authgate.config.load import Loaded
+    from authgate.config.load import ReadConfig
     from authgate.config.model import CertificateConfig, Config
     from authgate.keysources import KeySource
     from authgate.server.tls import Peer, TlsState
@@ -109,7 +109,7 @@ class App:
         return self.live.auth.trusts(peer)
 
 
-def verify(loaded: Loaded) -> Verified:
+def verify(loaded: ReadConfig) -> Verified:
     """Return what *loaded* makes, local keys read and linted; raise `ConfigError` with every problem of all of it.
 
     Keys by URL are not fetched: an issuer that is down keeps nothing from starting.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from authgate.core.errors import AuthGateError
+from authgate.core.keys import KeySet
 
-if TYPE_CHECKING:
-    from authgate.core.keys import KeySet
+NO_KEYS = KeySet(keys=())
 
 
 class LoadFailed(AuthGateError):
@@ -32,6 +32,13 @@ class KeySource(Protocol):
     @property
     def where(self) -> str:
         """The place, for operators: a URL, a path, or the name of a setting."""
+        ...
+
+    def read(self) -> KeySet:
+        """Return the keys to start with: those on this machine, `NO_KEYS` where they have to be fetched.
+
+        Blocks. Raises `jwk.BadKey`, OSError or ValueError.
+        """
         ...
 
     async def load(self) -> Loaded:

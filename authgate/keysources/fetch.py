@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import ssl
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
@@ -21,21 +20,21 @@ from cachetools import LRUCache
 from yarl import URL
 
 from authgate import __version__
+from authgate.authorities import client_context
 from authgate.blocking import BlockingCall
 from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
-from authgate.files import read_bounded, why_unreadable
 from authgate.keysources import LoadFailed
 from authgate.keysources._addresses import is_this_machine, literal, why_forbidden
 from authgate.keysources._freshness import fresh_seconds
 from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
 # For everything together; half of it for a connection, the name's look-up included.
 FETCH_SECONDS = 10.0
-MAX_CA_FILE_BYTES = 1024 * 1024
 _MAX_NAMES = 4
 
 # What can be sent back as it came: aiohttp drops bytes that are no UTF-8.
@@ -156,17 +155,10 @@ class Fetcher:
             raise LoadFailed(f"reading {what} takes longer than {self._seconds / 2:g} s") from None
 
     def _context(self) -> ssl.SSLContext:
-        if self.route.ca_file is None:
-            return ssl.create_default_context()
         try:
-            content = read_bounded(self.route.ca_file, MAX_CA_FILE_BYTES)
-        except (OSError, ValueError) as error:
-            raise LoadFailed(f"cannot read ca_file {self.route.ca_file}: {why_unreadable(error)}") from None
-        pem = content.decode("ascii", "ignore")  # names between the certificates may be in any language
-        try:  # with no cadata at all, the CAs of the system would count: an empty file is not to mean that
-            return ssl.create_default_context(cadata=pem or "\n")
-        except ssl.SSLError:
-            raise LoadFailed(f"ca_file {self.route.ca_file} holds no certificate in PEM, or a broken one") from None
+            return client_context(self.route.ca_file)
+        except ValueError as error:
+            raise LoadFailed(f"ca_file: {error}") from None
 
 
 class _CheckedResolver(AbstractResolver):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.blocking import in_daemon_thread
-from authgate.keysources import Loaded, LoadFailed
+from authgate.keysources import NO_KEYS, Loaded, LoadFailed
 from authgate.keysources.fetch import Fetcher
 from authgate.tokens import discovery, jwk
 
@@ -27,6 +27,10 @@ class JwksUrlSource:
         self._fetcher = Fetcher(route)
         self._document = _JwksDocument(self._fetcher, allowed)
 
+    def read(self) -> KeySet:
+        """Return no keys: they are fetched."""
+        return NO_KEYS
+
     async def load(self) -> Loaded:
         """Return the keys of the set, None if they are those of the last load."""
         return await self._document.load(self.where)
@@ -45,6 +49,10 @@ class DiscoverySource:
         self._fetcher = Fetcher(route)
         self._document = _JwksDocument(self._fetcher, allowed)
         self._urls: tuple[str, ...] = discovery.metadata_urls(issuer)
+
+    def read(self) -> KeySet:
+        """Return no keys: they are fetched."""
+        return NO_KEYS
 
     async def load(self) -> Loaded:
         """Return the keys of the set that the metadata names, None if they are those of the last load."""

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING
 
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
-from authgate.core.keys import KeySet
 from authgate.core.reasons import Reason
-from authgate.keysources import LoadFailed
+from authgate.keysources import NO_KEYS, LoadFailed
 from authgate.keysources.journal import Clock, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authgate.core.keys import KeySet
     from authgate.keysources import KeySource, Loaded
-
-NO_KEYS = KeySet(keys=())
 
 # One load from beginning to end; discovery makes up to three requests.
 LOAD_SECONDS = 20.0

@@ -14,13 +14,13 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.config.load import Loaded
+    from authgate.config.load import ReadConfig
     from authgate.core.errors import Problem
 
 GOOD = SECRET.decode()
 
 
-def started(**environ: str) -> Loaded:
+def started(**environ: str) -> ReadConfig:
     """Return a start without a file and with JWT_SECRET; there must be nothing wrong with it."""
     loaded = load(None, {"JWT_SECRET": GOOD, **environ})
     assert loaded.problems == ()
@@ -33,7 +33,7 @@ def problem(**environ: str) -> Problem:
     return loaded.problems[0]
 
 
-def setting(loaded: Loaded, path: str) -> Any:
+def setting(loaded: ReadConfig, path: str) -> Any:
     found: Any = loaded.config
     for step in path.split("."):
         found = getattr(found, step)
