@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
 from tests.support.key_life import BOTH, COOLDOWN, DOWN, K1, K2, MAX_STALE, Source, Time, timing, used_by, watched
 from tests.support.waiting import until_async
@@ -22,6 +24,7 @@ async def test_the_task_wakes_for_a_shorter_interval() -> None:
     source = Source(K2)
     one = WatchedKeys("app", source, timing(refresh_seconds=1e6), K1)
     async with watching(one):
+        await asyncio.sleep(0)  # it sleeps until the next load is due
         one.retime(Timing(refresh_seconds=0.01, cooldown_seconds=COOLDOWN))
         await until_async(lambda: one.keys is K2)
 
@@ -30,6 +33,7 @@ async def test_the_task_gives_keys_up_that_are_too_old_by_a_shorter_age(time: Ti
     one = watched(Source(DOWN), time, K1)
     time.seconds = 100
     async with watching(one):
+        await asyncio.sleep(0)
         one.retime(timing(max_stale_seconds=100.0))
         await until_async(lambda: one.state == "given up")
 
