@@ -20,6 +20,7 @@ from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.client import ask, bearer
 from tests.support.e2e import identity, sound
 from tests.support.tokens import SECRET, mint
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +64,7 @@ class Tls:
         return int(str(shown["serialNumber"]), 16)
 
     def wait_for_log(self, text: str) -> None:
-        deadline = time.monotonic() + 20
-        while text not in self.authgate.log.read_text():
-            assert time.monotonic() < deadline, f"{text!r} is not in\n{self.authgate.log.read_text()}"
-            time.sleep(0.1)
+        until(lambda: text in self.authgate.log.read_text())
 
 
 @contextmanager
@@ -151,10 +149,7 @@ def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: 
     )
     environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}"}
     with processes.running([binary, f"--configFile={static}"], folder / "log", port=port, environ=environ):
-        deadline = time.monotonic() + 20
-        while ask(port, "/healthz").status == 404:
-            assert time.monotonic() < deadline, "Traefik has no routes"
-            time.sleep(0.05)
+        until(lambda: ask(port, "/healthz").status != 404)  # Traefik has read its routes
         yield port
 
 
@@ -256,10 +251,8 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> N
                 new = CA.server()
                 before = len(asking.statuses)
                 new.write(tls.folder)  # two writes in place: for a moment the pair does not fit
-                deadline = time.monotonic() + 20
-                while tls.serial() != new.serial or len(asking.statuses) < before + 20:
-                    assert time.monotonic() < deadline, "the new certificate is not shown"
-                    time.sleep(0.05)
+                until(lambda new=new: tls.serial() == new.serial)
+                until(lambda before=before: len(asking.statuses) >= before + 20)
         assert set(asking.statuses) == {200}
         assert len(asking.statuses) >= 60
 

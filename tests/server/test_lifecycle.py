@@ -18,6 +18,7 @@ from tests.support import processes
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk, public_pem
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,10 +152,7 @@ def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path, setting: str
 
 
 def wait_for(status: int, port: int, *headers: str) -> None:
-    deadline = time.monotonic() + 15
-    while subrequest(port, *headers) != status:
-        assert time.monotonic() < deadline, f"no {status}"
-        time.sleep(0.1)
+    until(lambda: subrequest(port, *headers) == status, pause_seconds=0.1)
 
 
 def test_a_new_key_id_is_looked_for_at_once_and_a_removed_key_verifies_no_more(tmp_path: Path) -> None:

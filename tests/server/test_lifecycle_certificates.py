@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from authgate.cli import healthcheck
 from tests.support import processes
 from tests.support.certificates import Authority
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,10 +131,7 @@ def test_a_signal_ends_it_whatever_is_connected(running: processes.RunningAuthGa
 def test_a_rotation_is_logged_with_the_serial(folder: Path, running: processes.RunningAuthGate) -> None:
     new = CA.server()
     new.write(folder)
-    deadline = time.monotonic() + 20
-    while f"tls has a new certificate: serial {new.serial:x}" not in running.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: f"tls has a new certificate: serial {new.serial:x}" in running.log.read_text())
 
 
 def test_a_bad_file_is_exit_code_78_and_nothing_listens(tmp_path: Path, folder: Path) -> None:
