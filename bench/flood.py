@@ -26,6 +26,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import jwt
+import run
 from cryptography.hazmat.primitives.asymmetric import ec
 from run import Load, Server, drive, free_ports, running
 
@@ -43,24 +44,21 @@ ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER = "alone", "beside unknown keys", "beside an
 class Round:
     """Valid requests in one run, requests of the flood beside them, and how often the issuer was asked meanwhile."""
 
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
+    valid: run.Round
     flood_per_second: float
     fetches: int
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over all rounds; *ratios* are valid requests over those *alone* in the same round. *fetches*: all."""
+    """Medians over all rounds, the *valid* requests beside those alone in the same round. *fetches*: all.
 
-    load: str
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
+    What the flood takes is in the processor time for one valid request.
+    """
+
+    valid: run.Result
     flood_per_second: float
     fetches: int
-    ratios: tuple[float, ...]
 
 
 class Issuer:
@@ -133,7 +131,7 @@ def main() -> None:
         command = [sys.executable, "-m", "authgate", "serve", "--config", str(config)]
         authgate = stack.enter_context(running(command, port, cores[0], log))
         valid, floods = make_loads(folder, issuer)
-        expect(port, valid)
+        run.warm(port, [valid])
         before = authgate.peak_mib()
         rounds: dict[str, list[Round]] = {ALONE: [], UNKNOWN_KEYS: [], UNKNOWN_ISSUER: []}
         for number in range(options.rounds + 1):
@@ -196,17 +194,6 @@ def make_loads(folder: Path, issuer: Issuer) -> tuple[Load, dict[str, Load]]:
     }
 
 
-def expect(port: int, load: Load) -> None:
-    """Have AuthGate answer the first token of *load* as it must."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    asked = {"X-Original-Method": "GET", "X-Original-URL": "https://app.example.com/"}
-    token = load.tokens.read_text().split()[0]
-    connection.request("GET", "/auth/nginx", headers=asked | {"Authorization": f"Bearer {token}"})
-    if (status := connection.getresponse().status) != load.status:
-        sys.exit(f"bench: AuthGate answered {status} instead of {load.status}")
-    connection.close()
-
-
 def measure(valid: Load, flood: Load | None, server: Server, core: int, seconds: int, issuer: Issuer) -> Round:
     """Return what the *valid* requests see while the *flood* goes on."""
     before = issuer.fetches
@@ -224,7 +211,7 @@ def measure(valid: Load, flood: Load | None, server: Server, core: int, seconds:
         pouring.join()
         if not flood_rate:
             sys.exit("bench: the flood was not answered as it must be")
-    return Round(seen.requests_per_second, seen.p50_ms, seen.p99_ms, sum(flood_rate), issuer.fetches - before)
+    return Round(seen, sum(flood_rate), issuer.fetches - before)
 
 
 def refusals(admin_port: int) -> dict[str, int]:
@@ -240,15 +227,9 @@ def refusals(admin_port: int) -> dict[str, int]:
 def summary(name: str, rounds: Sequence[Round], alone: Sequence[Round]) -> Result:
     """Return the medians of *rounds*, each compared with the run *alone* in the same round."""
     return Result(
-        load=name,
-        requests_per_second=median(one.requests_per_second for one in rounds),
-        p50_ms=median(one.p50_ms for one in rounds),
-        p99_ms=median(one.p99_ms for one in rounds),
+        valid=run.summary(name, [one.valid for one in rounds], [one.valid for one in alone]),
         flood_per_second=median(one.flood_per_second for one in rounds),
         fetches=sum(one.fetches for one in rounds),
-        ratios=tuple(
-            one.requests_per_second / other.requests_per_second for one, other in zip(rounds, alone, strict=True)
-        ),
     )
 
 
@@ -258,10 +239,11 @@ def show(results: Sequence[Result], outcome: dict[str, Any], options: argparse.N
     print(f"{'valid requests':26}{'of alone':>9}{'(min - max)':>15}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}", end="")
     print(f"{'flood/s':>9}{'fetches':>9}")
     for result in results:
-        spread = f"({min(result.ratios):.2f} - {max(result.ratios):.2f})"
+        valid = result.valid
+        spread = f"({min(valid.ratios):.2f} - {max(valid.ratios):.2f})"
         print(
-            f"{result.load:26}{median(result.ratios):9.2f}{spread:>15}{result.requests_per_second:9,.0f}"
-            f"{result.p50_ms:9.2f}{result.p99_ms:9.2f}{result.flood_per_second:9,.0f}{result.fetches:9}"
+            f"{valid.load:26}{median(valid.ratios):9.2f}{spread:>15}{valid.requests_per_second:9,.0f}"
+            f"{valid.p50_ms:9.2f}{valid.p99_ms:9.2f}{result.flood_per_second:9,.0f}{result.fetches:9}"
         )
     print(f"\nfetches: of the key set, in all rounds. Refusals: {outcome['refusals']}.")
     before, after = outcome["peak_mib"]

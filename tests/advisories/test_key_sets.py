@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.issuer import Issuer, SigningKey, issuer
 from tests.support.keyed import by_url
-from tests.support.served_keys import outcome, report, serving_keys, until
+from tests.support.served_keys import outcome, report, serving_keys, until_outcome
 from tests.support.serving import exchange, head
 from tests.support.tokens import SECRET, b64, mint, private_key, public_jwk, sign_raw
 
@@ -85,7 +85,7 @@ async def test_J22_a_remembered_proof_dies_with_its_key(tmp_path: Path, one: Iss
         }[how]
         one.document({"keys": [one.keys["K2"].jwk, *changed]})
         reason = "bad_signature" if how == "replaced under its id" else "unknown_key"
-        await until(served, remembered, (401, reason), meanwhile=(200, ""))
+        await until_outcome(served, remembered, (401, reason), meanwhile=(200, ""))
         assert await outcome(served, other) == (200, ""), "the proofs of other keys may be made anew"
 
 
@@ -109,7 +109,7 @@ async def test_J2_a_set_by_url_that_mixes_a_secret_with_public_keys_is_refused_w
         assert await outcome(served, forged) == (503, "keys_unavailable")
         assert await outcome(served, one.token()) == (503, "keys_unavailable")
         one.publish("K1")
-        await until(served, one.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
+        await until_outcome(served, one.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
         assert (await outcome(served, forged))[0] == 401
 
 
@@ -191,7 +191,7 @@ async def test_J11_a_deeply_nested_set_is_an_ordinary_failure(tmp_path: Path, on
             assert "not a JWK Set" in (await report(served, kind))["last_error"]
             tenant.publish("K1")
         for tenant in tenants.values():
-            await until(served, tenant.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
+            await until_outcome(served, tenant.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
 
 
 BAD_MEMBERS: list[Any] = [

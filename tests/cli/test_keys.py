@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ from tests.support.certificates import Authority
 from tests.support.client import ask, bearer
 from tests.support.issuer import Issuer, issuer
 from tests.support.tokens import SECRET
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAMES = ("app", "partner", "legacy")
@@ -51,13 +51,6 @@ def entry(at: Issuer, name: str, **settings: Any) -> str:
 def status(running: processes.RunningAuthGate, token: str) -> int:
     question = ("X-Original-Method: GET", "X-Original-URL: http://a/")
     return ask(running.port, "/auth/nginx", *question, bearer(token)).status
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def report(running: processes.RunningAuthGate) -> dict[str, Any]:

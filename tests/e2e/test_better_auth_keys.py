@@ -10,7 +10,8 @@ from authgate.tokens import jwk, jws
 from authgate.tokens.algorithms import ALL_ALGORITHMS, fully_specified
 from tests.support.better_auth import ALGORITHMS, BetterAuth, better_auth
 from tests.support.e2e import identity
-from tests.support.keyed import Doors, Running, proxies, soon
+from tests.support.keyed import Doors, Running, proxies
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +108,7 @@ def test_authgate_outlives_better_auth(doors: Doors, tmp_path: Path) -> None:
         old = one.token(cookies)
         assert running.ask(old).status == 200
         one.kill()
-        soon(lambda: running.report("app")["failures_in_a_row"])
+        until(lambda: running.report("app")["failures_in_a_row"])
         assert running.ask(old).status == 200
         one.start()
         one.expire_keys()

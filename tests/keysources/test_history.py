@@ -126,3 +126,60 @@ def test_sixty_four_events_are_remembered() -> None:
         history.note(f"event {number}", number)
     assert len(history.events) == MAX_EVENTS == 64
     assert (history.events[0].what, history.events[-1].what, history.events[-1].at) == ("event 936", "event 999", 999)
+
+
+# -- after a reload -----------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_a_reload_keeps_was_first_seen_when_it_was_before() -> None:
+    after = KeyHistory(keys("K1", "K2"), 50)
+    joined, left = after.follow(KeyHistory(keys("K1"), 10), 60)
+    assert (names(joined), names(left)) == (["K2"], [])
+    assert [(one.first_seen, one.last_seen) for one in after.present.values()] == [(10, 60), (60, 60)]
+
+
+def test_a_key_that_a_reload_takes_away_has_left() -> None:
+    before = KeyHistory(keys("K0", "K1"), 10)
+    before.note_set(keys("K1"), 20)
+    after = KeyHistory(keys("K2"), 50)
+    joined, left = after.follow(before, 60)
+    assert (names(joined), names(left)) == (["K2"], ["K1"])
+    assert [(one.key.key_id, one.first_seen, one.left_at) for one in after.departed.values()] == [
+        ("K0", 10, 20),
+        ("K1", 10, 60),
+    ]
+    assert after.note_unknown("K1", 70) is after.departed[b"K1"]
+
+
+def test_a_key_that_a_reload_brings_back_is_departed_no_longer() -> None:
+    before = KeyHistory(keys("K1"), 10)
+    before.note_set(keys("K2"), 20)
+    after = KeyHistory(keys("K1"), 50)
+    joined, left = after.follow(before, 60)
+    assert (names(joined), names(left)) == (["K1"], ["K2"])
+    assert [*after.departed] == [b"K2"]
+    assert after.present[b"K1"].first_seen == 10
+
+
+def test_unknown_key_ids_outlive_a_reload_unless_it_makes_them_known() -> None:
+    before = KeyHistory(keys("K1"), 0)
+    for key_id in ("K2", "K3", "K3"):
+        before.note_unknown(key_id, 1)
+    after = KeyHistory(keys("K1", "K2"), 50)
+    after.follow(before, 60)
+    assert after.unknown == {"K3": UnknownKeyId(count=2, last_at=1)}
+
+
+def test_the_events_before_and_after_a_reload_are_remembered_in_turn_sixty_four_of_them() -> None:
+    before, after = KeyHistory(keys("K1"), 0), KeyHistory(keys("K1"), 50)
+    for number in range(60):
+        before.note(f"before {number}", number)
+    for number in range(10):
+        after.note(f"after {number}", number)
+    after.follow(before, 60)
+    assert [event.what for event in after.events] == [
+        *(f"before {number}" for number in range(6, 60)),
+        *(f"after {number}" for number in range(10)),
+    ]
+    after.note("one more", 70)
+    assert (len(after.events), after.events[0].what) == (MAX_EVENTS, "before 7")

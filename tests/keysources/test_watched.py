@@ -1,109 +1,30 @@
-"""The life of a key set: refreshed, kept through an outage, given up, and asked for by tokens with unknown key ids."""
+"""The life of a key set: refreshed in time, and kept through every failure."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.core.errors import LookupFailed
-from authgate.core.keys import Key, KeySet
-from authgate.core.reasons import Reason
 from authgate.keysources import Loaded, LoadFailed
-from authgate.keysources.journal import Clock
-from authgate.keysources.watched import MAX_WAITING, NO_KEYS, Timing, WatchedKeys
+from authgate.keysources.watched import Timing, WatchedKeys
+from tests.support.key_life import (
+    BOTH,
+    DOWN,
+    K1,
+    K2,
+    Source,
+    Time,
+    keys,
+    used_by,
+    watched,
+)
+from tests.support.waiting import until_async
+from tests.support.watching import watching
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from authgate.keysources import KeySource
-
-NOW = 1_800_000_000.0
-REFRESH, COOLDOWN, MAX_STALE = 300.0, 10.0, 3600.0
-DOWN = LoadFailed("the issuer answers 500")
-
-
-def keys(*key_ids: str, skipped: tuple[str, ...] = ()) -> KeySet:
-    return KeySet(
-        keys=tuple(Key(key_id=one, algorithm="ES256", material=None, thumbprint=one.encode()) for one in key_ids),
-        skipped=skipped,
-    )
-
-
-K1, K2, BOTH = keys("K1"), keys("K2"), keys("K1", "K2")
-
-
-class Source:
-    """A source that answers as it is told, the last answer again and again; while *gate* is closed, not at all."""
-
-    where = "https://issuer.example/jwks"
-
-    def __init__(self, *answers: Loaded | KeySet | Exception | None) -> None:
-        self.answers = list(answers)
-        self.loads = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def load(self) -> Loaded:
-        self.loads += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        await self.gate.wait()
-        if isinstance(answer, Exception):
-            raise type(answer)(*answer.args)  # a new one each time, with a traceback of its own
-        return answer if isinstance(answer, Loaded) else Loaded(keys=answer)
-
-
-class Time:
-    """A clock that is put forward by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.clock = Clock(elapsed=lambda: self.seconds, unix=lambda: NOW + self.seconds)
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-def timing(**changes: Any) -> Timing:
-    settings: dict[str, Any] = {
-        "refresh_seconds": REFRESH,
-        "cooldown_seconds": COOLDOWN,
-        "max_stale_seconds": MAX_STALE,
-    }
-    return Timing(**settings | changes)
-
-
-def watched(
-    source: KeySource, time: Time, start: KeySet = NO_KEYS, *, chance: float = 0.0, **changes: Any
-) -> WatchedKeys:
-    return WatchedKeys("app", source, timing(**changes), start, clock=time.clock, chance=lambda: chance)
-
-
-def used_by(one: WatchedKeys) -> list[KeySet]:
-    """Return the list that grows with each set that *one* hands out."""
-    used: list[KeySet] = []
-    one.use = used.append
-    return used
-
-
-@asynccontextmanager
-async def watching(*some: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(one.watch()) for one in some]
-        yield running
-        for task in running:
-            task.cancel()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the code under test sets no event of ours
-            await asyncio.sleep(0.002)
+    from authgate.core.keys import KeySet
 
 
 async def seconds_after(loaded: Loaded, time: Time, **changes: Any) -> float:
@@ -176,7 +97,7 @@ async def test_the_task_loads_again_and_again() -> None:
     source = Source(K1)
     one = WatchedKeys("app", source, Timing(refresh_seconds=0.005, cooldown_seconds=10))
     async with watching(one):
-        await until(lambda: source.loads >= 5)
+        await until_async(lambda: source.loads >= 5)
     assert one.keys == K1
     assert one.loads["changed"] == 1
 
@@ -293,283 +214,18 @@ async def test_an_issuer_that_hangs_delays_no_other(time: Time) -> None:
     hanging.gate.clear()
     first, *others = [watched(source, time) for source in [hanging, *sound]]
     async with watching(first, *others):
-        await until(lambda: all(one.state == "ready" for one in others))
+        await until_async(lambda: all(one.state == "ready" for one in others))
         assert first.state == "no keys"
 
 
-# -- given up -----------------------------------------------------------------------------------------------------
-
-
-async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_set(
-    time: Time, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("length", "told"), [(1024, "x" * 1024), (1025, "x" * 1021 + "..."), (1 << 20, "x" * 1021 + "...")]
+)
+async def test_of_a_long_failure_only_the_beginning_is_told(
+    time: Time, length: int, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = watched(Source(None, DOWN), time, K1)
-    used = used_by(one)
-    time.seconds = 100
-    await one.refresh()
-    time.seconds = 100 + MAX_STALE - 0.001
-    await one.refresh()
-    one.give_up_if_too_old()
-    assert one.keys is K1
-    time.seconds = 100 + MAX_STALE
-    one.give_up_if_too_old()
-    one.give_up_if_too_old()
-    assert (one.keys, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
-    assert caplog.text.count("the keys are given up: no good answer for 3600 s") == 1
-    assert one.seconds_until_due() <= COOLDOWN
-
-
-@pytest.mark.parametrize("answer", [None, K1], ids=["unchanged", "the same keys"])
-async def test_a_good_answer_brings_given_up_keys_back(time: Time, answer: KeySet | None) -> None:
-    one = watched(Source(DOWN, answer), time, K1)
-    used = used_by(one)
-    time.seconds = MAX_STALE
-    await one.refresh()
-    one.give_up_if_too_old()
-    await one.refresh()
-    assert (one.keys, used, one.state) == (K1, [NO_KEYS, K1], "ready")
-    assert one.loads == {"changed": 1, "unchanged": 0, "failed": 1}
-
-
-async def test_given_up_keys_come_back_changed_if_they_changed(time: Time) -> None:
-    one = watched(Source(K2), time, K1)
-    used = used_by(one)
-    time.seconds = MAX_STALE
-    one.give_up_if_too_old()
-    await one.refresh()
-    assert used == [NO_KEYS, K2]
-
-
-async def test_without_a_bound_keys_are_never_given_up(time: Time) -> None:
-    one = watched(Source(DOWN), time, K1, max_stale_seconds=None)
-    time.seconds = 1e9
-    await one.refresh()
-    one.give_up_if_too_old()
-    assert one.keys is K1
-    assert one.seconds_until_given_up() == float("inf")
-
-
-async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due() -> None:
-    source = Source(K2)
-    one = WatchedKeys("app", source, timing(max_stale_seconds=0.01), K1)
-    async with watching(one):
-        await until(lambda: not one.keys.keys)
-    assert source.loads == 0
-    assert "no good answer for 0.01 s" in one.failure
-
-
-async def test_a_load_that_hangs_does_not_put_off_when_keys_are_given_up() -> None:
-    source = Source(K2)
-    one = WatchedKeys("app", source, timing(max_stale_seconds=0.05), K1)
-    used = used_by(one)
-    source.gate.clear()
-    async with asyncio.TaskGroup() as tasks:
-        loading = tasks.create_task(one.refresh())
-        await until(lambda: not one.keys.keys)
-        assert not loading.done()
-        source.gate.set()
-    assert used == [NO_KEYS, K2]
-    assert one.failure == ""
-
-
-# -- unknown key ids ----------------------------------------------------------------------------------------------
-
-
-async def test_an_unknown_key_id_causes_a_load_at_once(time: Time) -> None:
-    one = watched(Source(BOTH), time, K1)
-    async with watching(one):
-        assert await one.newer("K2") is BOTH
-    assert one.keys is BOTH
-
-
-async def test_ten_thousand_unknown_key_ids_cause_one_load_in_a_cooldown_and_little_memory(time: Time) -> None:
-    source = Source(BOTH)
-    one = watched(source, time, K1)
-    async with watching(one):
-        answers = await asyncio.gather(*(one.newer(f"random-{n}") for n in range(10_000)), return_exceptions=True)
-        time.seconds = COOLDOWN - 0.001
-        for number in range(10_000):
-            assert await one.newer(f"later-{number}") is BOTH
-    assert source.loads == 1
-    assert sum(answer is BOTH for answer in answers) == MAX_WAITING
-    refused = [answer for answer in answers if isinstance(answer, LookupFailed)]
-    assert len(refused) == 10_000 - MAX_WAITING
-    assert {(one.reason, one.detail) for one in refused} == {
-        (Reason.KEYS_UNAVAILABLE, "256 requests wait for the keys of app")
-    }
-    assert one.journal.unknown_key_ids == 20_000
-    assert len(one.journal.history.unknown) == 16
-
-
-async def test_after_the_cooldown_a_key_that_was_published_late_is_found(time: Time) -> None:
-    source = Source(None, BOTH)
-    one = watched(source, time, K1)
-    async with watching(one):
-        assert await one.newer("K2") is K1
-        time.seconds = COOLDOWN - 0.001
-        assert await one.newer("K2") is K1
-        time.seconds = COOLDOWN
-        assert await one.newer("K2") is BOTH
-    assert source.loads == 2
-
-
-async def test_who_joins_a_load_on_its_way_does_not_use_up_the_cooldown(time: Time) -> None:
-    source = Source(None, BOTH)
-    source.gate.clear()
-    one = watched(source, time, K1)
-    time.seconds = REFRESH
-    async with asyncio.TaskGroup() as tasks, watching(one):
-        await until(lambda: source.loads == 1)  # the scheduled one
-        joined = tasks.create_task(one.newer("K2"))
-        await until(lambda: one._waiting == 1)
-        source.gate.set()
-        assert await joined is K1
-        assert await one.newer("K2") is BOTH
-    assert source.loads == 2
-
-
-async def test_a_failed_load_fails_the_lookup_until_one_succeeds(time: Time) -> None:
-    one = watched(Source(DOWN, BOTH), time, K1)
-    async with watching(one):
-        for _ in range(2):  # the second within the cooldown, without a load
-            with pytest.raises(LookupFailed) as failed:
-                await one.newer("K2")
-            assert failed.value.reason is Reason.KEYS_UNAVAILABLE
-            assert failed.value.detail == "new keys of issuer app cannot be loaded: the issuer answers 500"
-        assert one.loads["failed"] == 1
-        time.seconds = COOLDOWN
-        assert await one.newer("K2") is BOTH
-
-
-async def test_a_waiter_waits_no_longer_than_its_bound_while_the_load_goes_on_and_counts(time: Time) -> None:
-    source = Source(BOTH)
-    source.gate.clear()
-    one = watched(source, time, K1, wait_seconds=0.01)
-    async with watching(one):
-        with pytest.raises(LookupFailed) as failed:
-            await one.newer("K2")
-        assert failed.value.reason is Reason.KEYS_UNAVAILABLE
-        assert failed.value.detail == "loading the keys of issuer app takes longer than 0.01 s"
-        source.gate.set()
-        await until(lambda: one.keys is BOTH)
-        assert await one.newer("K3") is BOTH
-    assert source.loads == 1
-
-
-async def test_a_waiter_that_is_cancelled_does_not_cancel_the_load_nor_the_others(time: Time) -> None:
-    source = Source(BOTH)
-    source.gate.clear()
-    one = watched(source, time, K1)
-    async with asyncio.TaskGroup() as tasks, watching(one):
-        leaving, staying = (tasks.create_task(one.newer("K2")) for _ in range(2))
-        await until(lambda: source.loads == 1)
-        leaving.cancel()
-        await until(leaving.done)
-        assert one._waiting == 1
-        source.gate.set()
-        assert await staying is BOTH
-    assert leaving.cancelled()
-    assert one._waiting == 0
-
-
-async def test_when_the_task_ends_during_a_load_its_waiters_get_the_keys_that_there_are(time: Time) -> None:
-    source = Source(BOTH)
-    source.gate.clear()
-    one = watched(source, time, K1)
-    async with asyncio.TaskGroup() as tasks:
-        async with watching(one):
-            waiter = tasks.create_task(one.newer("K2"))
-            await until(lambda: source.loads == 1)
-        assert await waiter is K1
-
-
-async def test_when_the_task_ends_before_the_load_its_waiters_and_those_who_come_later_are_not_left_alone(
-    time: Time,
-) -> None:
-    source = Source(BOTH)
-    one = watched(source, time, K1)
-    async with asyncio.TaskGroup() as tasks:
-        async with watching(one) as (watch,):
-            await asyncio.sleep(0)  # the task sleeps until something is wanted
-            waiter = tasks.create_task(one.newer("K2"))
-            await asyncio.sleep(0)
-            watch.cancel()
-        assert await waiter is K1
-    assert await one.newer("K2") is K1
-    assert source.loads == 0
-
-
-async def test_who_stops_the_task_can_wait_for_its_waiters(time: Time) -> None:
-    source = Source(BOTH)
-    one = watched(source, time, K1, wait_seconds=5.0)
-    await one.drained()  # nobody waits
-    source.gate.clear()
-    async with asyncio.TaskGroup() as tasks, watching(one):
-        waiter = tasks.create_task(one.newer("K2"))
-        await until(lambda: source.loads == 1)
-        drained = tasks.create_task(one.drained())
-        await asyncio.sleep(0)
-        assert not drained.done()
-        source.gate.set()
-        await drained
-        assert await waiter is BOTH
-
-
-# -- keys that left -----------------------------------------------------------------------------------------------
-
-
-async def test_tokens_that_name_a_departed_key_are_told_of_once_and_then_at_most_once_a_minute(
-    time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
-    one = watched(Source(K2), time, K1, cooldown_seconds=1e9)
-    async with watching(one):
-        time.seconds = 100
-        await one.newer("any")  # rotates without overlap
-        caplog.clear()
-        time.seconds = 140
-        for _ in range(1000):
-            await one.newer("K1")
-        assert caplog.messages == [
-            (
-                "issuer app: tokens that name key ES256 K1 still arrive (1 so far); it left the set 40 s ago: "
-                "the issuer should publish a key until its last token has expired"
-            )
-        ]
-        time.seconds = 199.9
-        await one.newer("K1")
-        assert len(caplog.messages) == 1
-        time.seconds = 200
-        await one.newer("K1")
-        assert len(caplog.messages) == 2
-        assert "(1002 so far); it left the set 100 s ago" in caplog.messages[1]
-    assert (one.journal.departed_key_ids, one.journal.unknown_key_ids) == (1002, 1003)
-    assert sum("still arrive" in event.what for event in one.journal.history.events) == 1
-
-
-async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    one = watched(Source(K2), time, K1)
-    time.seconds = 5
-    with caplog.at_level(logging.INFO):
+    one = watched(Source(LoadFailed("x" * length)), time, K1)
+    for _ in range(2):
         await one.refresh()
-    assert caplog.messages == ["issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"]
-    assert [(event.at, event.what) for event in one.journal.history.events] == [
-        (NOW + 5, "key ES256 K2 joined the set"),
-        (NOW + 5, "key ES256 K1 left the set"),
-    ]
-    assert one.unix() == NOW + 5
-
-
-async def test_a_secret_is_told_of_by_its_fingerprint(time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    secret = Key(key_id=None, algorithm="HS256", material=b"", thumbprint=b"s", secret_fingerprint="0a1b2c3d")
-    with caplog.at_level(logging.INFO):
-        await watched(Source(KeySet(keys=(secret,))), time).refresh()
-    assert caplog.messages == ["issuer app: secret with fingerprint 0a1b2c3d joined the set"]
-
-
-async def test_giving_keys_up_is_no_departure(time: Time) -> None:
-    one = watched(Source(None), time, K1)
-    time.seconds = MAX_STALE
-    one.give_up_if_too_old()
-    assert [*one.journal.history.present] == [b"K1"]
-    await one.refresh()
-    assert not one.journal.history.departed
+    assert one.failure == told
+    assert caplog.messages == [f"issuer app: keys cannot be loaded, the old ones stay: {told}"]

@@ -19,8 +19,11 @@ from authgate.config.load import load
 from authgate.server import reload
 from authgate.wiring import build, verify
 from tests.support.issuer import Issuer, issuer
+from tests.support.keyed import by_url
+from tests.support.served_keys import BY_DISCOVERY
 from tests.support.serving import ENVIRON, Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -58,11 +61,6 @@ def sound(running: Issuer) -> Iterator[Issuer]:
     running.reopen()
 
 
-def by_url(at: Issuer, name: str = "app", **settings: Any) -> dict[str, Any]:
-    common = {"name": name, "preset": "jwt", "issuer": at.url, "audiences": ["tasks"], "allow_http": True}
-    return common | ({"jwks_url": at.jwks_url} if "discovery" not in settings else {}) | settings
-
-
 def local(**changes: Any) -> str:
     return fresh(**({"iss": "https://local.example", "aud": "tasks"} | changes))
 
@@ -81,8 +79,20 @@ class Bench:
         """Reload as SIGHUP does, and return why that failed, "" if it did not."""
         before = self.reloads()
         self.served.reloader.ask()
-        await until(lambda: self.reloads() > before)
+        await until_async(lambda: self.reloads() > before)
         return self.served.app.reloads.failure
+
+    async def looked(self, times: int = 4) -> None:
+        """Wait until the file was looked at so many *times* more, and whatever the last but one led to is done."""
+        reads, digest = 0, self.served.reloader._digest
+
+        def counted() -> bytes:
+            nonlocal reads
+            reads += 1
+            return digest()
+
+        self.served.reloader._digests = reload.BlockingCall(counted)
+        await until_async(lambda: reads >= times)
 
     def watches_what_is_used(self) -> bool:
         return self.served.reloader._tasks.keys() == {*self.served.app.live.keys.values()}
@@ -106,19 +116,14 @@ def text(*issuers: dict[str, Any], **settings: Any) -> str:
     return yaml.safe_dump({"issuers": list(issuers) or [LOCAL], **settings}, sort_keys=False)
 
 
-async def until(what: Any) -> None:
-    async with asyncio.timeout(15):
-        while not what():  # noqa: ASYNC110 - what is waited for is set by no event
-            await asyncio.sleep(0.005)
-
-
 @asynccontextmanager
-async def bench(folder: Path, *issuers: dict[str, Any], **settings: Any) -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path, *issuers: dict[str, Any], retry_seconds: float = reload.RETRY_SECONDS, **settings: Any
+) -> AsyncIterator[Bench]:
     file = folder / "authgate.yaml"
     if not file.exists():
         file.write_text(text(*issuers, **settings))
-    async with serving(ENVIRON, file=str(file)) as served:
-        served.reloader._poll_seconds = POLL_SECONDS
+    async with serving(ENVIRON, file=str(file), poll_seconds=POLL_SECONDS, retry_seconds=retry_seconds) as served:
         await asyncio.gather(*(keys.first_attempt.wait() for keys in served.app.live.keys.values()))
         yield Bench(file, served)
 
@@ -197,15 +202,15 @@ async def test_an_issuer_is_added_and_removed_and_its_key_task_ends(tmp_path: Pa
     async with bench(tmp_path) as running:
         before = len(asyncio.all_tasks())
         for _ in range(3):
-            running.write(LOCAL, by_url(one))
+            running.write(LOCAL, by_url("app", one))
             assert await running.reload() == ""
             assert await running.status(one.token()) == 200
             running.write(LOCAL)
             assert await running.reload() == ""
             assert await running.status(one.token()) == 401
-            await until(running.watches_what_is_used)
+            await until_async(running.watches_what_is_used)
         assert await running.status(local()) == 200
-        await until(lambda: len(asyncio.all_tasks()) == before)
+        await until_async(lambda: len(asyncio.all_tasks()) == before)
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------
@@ -214,12 +219,12 @@ async def test_an_issuer_is_added_and_removed_and_its_key_task_ends(tmp_path: Pa
 async def test_an_unchanged_issuer_keeps_keys_history_and_counts_and_does_not_fetch(
     tmp_path: Path, one: Issuer
 ) -> None:
-    async with bench(tmp_path, by_url(one), LOCAL) as running:
+    async with bench(tmp_path, by_url("app", one), LOCAL) as running:
         assert await running.status(one.token()) == 200
         watched = running.served.app.live.keys["app"]
         report = json.loads(await running.admin("/keys"))["issuers"]["app"]
         for leeway in range(10):
-            running.write(by_url(one, audiences=["tasks", f"tasks-{leeway}"]), LOCAL, leeway_seconds=leeway)
+            running.write(by_url("app", one, audiences=["tasks", f"tasks-{leeway}"]), LOCAL, leeway_seconds=leeway)
             assert await running.reload() == ""
         assert running.served.app.live.keys["app"] is watched
         again = json.loads(await running.admin("/keys"))["issuers"]["app"]
@@ -231,18 +236,18 @@ async def test_an_unchanged_issuer_keeps_keys_history_and_counts_and_does_not_fe
 
 
 async def test_only_the_issuer_that_changed_is_fetched_anew(tmp_path: Path, one: Issuer, other: Issuer) -> None:
-    async with bench(tmp_path, by_url(one), by_url(other, "other")) as running:
-        running.write(by_url(one), by_url(other, "other", algorithms=["ES256"]))
+    async with bench(tmp_path, by_url("app", one), by_url("other", other)) as running:
+        running.write(by_url("app", one), by_url("other", other, algorithms=["ES256"]))
         assert await running.reload() == ""
         assert (len(one.requests()), len(other.requests())) == (1, 2)
 
 
 async def test_times_change_without_a_fetch_and_in_an_outage_too(tmp_path: Path, one: Issuer) -> None:
     """To let keys live longer is what an operator wants while the issuer is down."""
-    async with bench(tmp_path, by_url(one)) as running:
+    async with bench(tmp_path, by_url("app", one)) as running:
         keys = running.served.app.live.keys["app"]
         one.close()
-        running.write(by_url(one, refresh_seconds=60, max_stale_seconds=172800))
+        running.write(by_url("app", one, refresh_seconds=60, max_stale_seconds=172800))
         assert await running.reload() == ""
         assert running.served.app.live.keys["app"] is keys
         assert (keys.timing.refresh_seconds, keys.timing.max_stale_seconds) == (60, 172800)
@@ -256,11 +261,11 @@ async def test_the_history_outlives_a_change_of_where_keys_come_from(
     tmp_path: Path, one: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with bench(tmp_path, by_url(one)) as running:
+    async with bench(tmp_path, by_url("app", one)) as running:
         old = one.token()
         assert await running.status(old) == 200
         one.rotate("K2", overlap=False)
-        running.write(by_url(one, algorithms=["ES256"]))
+        running.write(by_url("app", one, algorithms=["ES256"]))
         assert await running.reload() == ""
         assert await running.status(old) == 401
         report = json.loads(await running.admin("/keys"))["issuers"]["app"]
@@ -274,19 +279,19 @@ async def test_the_history_outlives_a_change_of_where_keys_come_from(
 async def test_a_refused_reload_leaves_no_trace_in_the_history(
     tmp_path: Path, one: Issuer, other: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with bench(tmp_path, by_url(one)) as running:
+    async with bench(tmp_path, by_url("app", one)) as running:
         before = json.loads(await running.admin("/keys"))["issuers"]["app"]["events"]
         other.answer("status", code=500)
-        running.write(by_url(one, jwks_url=other.jwks_url))
+        running.write(by_url("app", one, jwks_url=other.jwks_url))
         assert "answers 500" in await running.reload()
         assert json.loads(await running.admin("/keys"))["issuers"]["app"]["events"] == before
 
 
 async def test_keys_found_by_discovery_do_not_outlive_their_issuer(tmp_path: Path, one: Issuer, other: Issuer) -> None:
     """Nothing but `issuer` changes; where the keys come from does."""
-    async with bench(tmp_path, by_url(one, discovery=True)) as running:
+    async with bench(tmp_path, by_url("app", one, **BY_DISCOVERY)) as running:
         assert await running.status(one.token()) == 200
-        running.write(by_url(other, discovery=True))
+        running.write(by_url("app", other, **BY_DISCOVERY))
         assert await running.reload() == ""
         assert await running.status(other.token()) == 200
         assert await running.status(one.token()) == 401
@@ -307,14 +312,14 @@ async def test_new_keys_that_cannot_be_had_take_no_working_issuer_away(
             other.answer("status", code=500)
         case "empty":
             other.answer("empty_set")
-    moved = by_url(one, jwks_url=other.jwks_url)
-    async with bench(tmp_path, by_url(one), LOCAL) as running:
+    moved = by_url("app", one, jwks_url=other.jwks_url)
+    async with bench(tmp_path, by_url("app", one), LOCAL) as running:
         watched = running.served.app.live.keys["app"]
         running.write(moved, LOCAL, leeway_seconds=7)
         assert "issuer app: " in await running.reload()
         assert running.served.app.live.keys["app"] is watched
         assert running.served.app.live.config.leeway_seconds == 30, "whole or not at all"
-        await until(running.watches_what_is_used)
+        await until_async(running.watches_what_is_used)
         assert await running.status(one.token()) == 200
         if failing == "closed":
             other.reopen()
@@ -327,14 +332,14 @@ async def test_new_keys_that_cannot_be_had_take_no_working_issuer_away(
 
 async def test_a_new_issuer_that_is_down_stops_nothing(tmp_path: Path, one: Issuer, other: Issuer) -> None:
     other.close()
-    async with bench(tmp_path, by_url(one)) as running:
-        running.write(by_url(one), by_url(other, "other", cooldown_seconds=1), leeway_seconds=7)
+    async with bench(tmp_path, by_url("app", one)) as running:
+        running.write(by_url("app", one), by_url("other", other, cooldown_seconds=1), leeway_seconds=7)
         assert await running.reload() == ""
         assert running.served.app.live.config.leeway_seconds == 7
         assert await running.status(one.token()) == 200
         assert await running.status(other.token()) == 503
         other.reopen()
-        await until(lambda: running.served.app.live.keys["other"].state == "ready")
+        await until_async(lambda: running.served.app.live.keys["other"].state == "ready")
         assert await running.status(other.token()) == 200
 
 
@@ -342,12 +347,12 @@ async def test_a_new_issuer_that_is_down_stops_nothing(tmp_path: Path, one: Issu
 async def test_a_request_that_waits_for_keys_is_answered_by_the_configuration_it_met(
     tmp_path: Path, one: Issuer, changed: dict[str, Any]
 ) -> None:
-    async with bench(tmp_path, by_url(one)) as running:
+    async with bench(tmp_path, by_url("app", one)) as running:
         one.rotate("K2", overlap=True)
         one.answer("slow", seconds=1, times=1)
         waiting = asyncio.ensure_future(running.status(one.token()))
-        await until(lambda: running.served.app.live.keys["app"]._waiting)
-        running.write(by_url(one, **changed))
+        await until_async(lambda: running.served.app.live.keys["app"]._waiting)
+        running.write(by_url("app", one, **changed))
         assert await running.reload() == ""
         assert await waiting == 200
         assert await running.status(one.token()) == (401 if "audiences" in changed else 200)
@@ -442,7 +447,7 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
     tmp_path: Path, one: Issuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reload, "PAUSE_SECONDS", 0.01)
-    async with bench(tmp_path, by_url(one), LOCAL) as running:
+    async with bench(tmp_path, by_url("app", one), LOCAL) as running:
         keys, calls = running.served.app.live.keys["app"], []
 
         def broken() -> None:
@@ -493,7 +498,7 @@ async def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path) -> No
         assert await one.status(local()) == 200
         one.file.unlink()
         one.write(leeway_seconds=7)
-        await until(lambda: one.served.app.live.config.leeway_seconds == 7)
+        await until_async(lambda: one.served.app.live.config.leeway_seconds == 7)
 
 
 # -- the watch ------------------------------------------------------------------------------------------------------
@@ -517,9 +522,9 @@ async def test_a_changed_file_is_taken_over(tmp_path: Path, write: str) -> None:
             case _:
                 (tmp_path / "..data_tmp").symlink_to("..v2")
                 (tmp_path / "..data_tmp").rename(tmp_path / "..data")
-        await until(lambda: one.served.app.live.config.leeway_seconds == 7)
+        await until_async(lambda: one.served.app.live.config.leeway_seconds == 7)
         assert one.served.app.reloads.outcomes == {"succeeded": 1, "failed": 0}
-        await asyncio.sleep(5 * POLL_SECONDS)
+        await one.looked()
         assert one.reloads() == 1, "once"
 
 
@@ -541,13 +546,13 @@ async def test_a_file_that_is_still_being_written_is_not_taken_half(tmp_path: Pa
 async def test_a_bad_file_is_tried_once_and_the_old_one_heals(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with bench(tmp_path) as one:
         one.file.write_text("issuers: 3\n")
-        await until(lambda: one.reloads() == 1)
-        await asyncio.sleep(5 * POLL_SECONDS)
+        await until_async(lambda: one.reloads() == 1)
+        await one.looked()
         assert one.served.app.reloads.outcomes == {"succeeded": 0, "failed": 1}
         assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
         assert not (await one.told())[1]
         one.write()
-        await until(lambda: one.reloads() == 2)
+        await until_async(lambda: one.reloads() == 2)
         assert await one.told() == (None, True)
 
 
@@ -555,14 +560,13 @@ async def test_what_was_missing_and_comes_later_is_taken_over_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As Kubernetes mounts a new Secret after the ConfigMap that names it."""
-    async with bench(tmp_path) as one:
-        one.served.reloader._retry_seconds = POLL_SECONDS
+    async with bench(tmp_path, retry_seconds=POLL_SECONDS) as one:
         one.write({"name": "late", "preset": "jwt", "secret_file": str(tmp_path / "late"), "audiences": ["tasks"]})
-        await until(lambda: one.reloads() >= 3)
+        await until_async(lambda: one.reloads() >= 3)
         assert "No such file" in one.served.app.reloads.failure
         assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1, "once"
         (tmp_path / "late").write_bytes(OTHER_SECRET)
-        await until(lambda: one.served.app.reloads.failure == "")
+        await until_async(lambda: one.served.app.reloads.failure == "")
         assert await one.status(fresh(aud="tasks", key=OTHER_SECRET)) == 200
         assert await one.status(local()) == 401
 
@@ -571,18 +575,18 @@ async def test_a_file_told_of_by_sighup_is_not_tried_again_by_the_watch(tmp_path
     async with bench(tmp_path) as one:
         one.file.write_text("issuers: 3\n")
         await one.reload()
-        await asyncio.sleep(5 * POLL_SECONDS)
+        await one.looked()
         assert one.reloads() == 1
 
 
 async def test_a_deleted_file_changes_nothing(tmp_path: Path) -> None:
     async with bench(tmp_path) as one:
         one.file.unlink()
-        await until(lambda: one.reloads() == 1)
+        await until_async(lambda: one.reloads() == 1)
         assert "cannot read" in one.served.app.reloads.failure
         assert await one.status(local()) == 200
         one.write()
-        await until(lambda: one.reloads() == 2)
+        await until_async(lambda: one.reloads() == 2)
         assert await one.told() == (None, True)
 
 

@@ -9,7 +9,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,10 @@ from tests.support.certificates import SERVER_NAME, Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
 from tests.support.issuer import Issuer, issuer
+from tests.support.keyed import by_url
+from tests.support.reloading import reloaded, reloads, rewritten
 from tests.support.tokens import OTHER_SECRET, SECRET, mint
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
@@ -40,37 +42,8 @@ def one(tmp_path: Path) -> Iterator[Issuer]:
         yield running
 
 
-def by_url(at: Issuer, audience: str = "tasks") -> str:
-    return (
-        f"  - {{name: app, preset: jwt, issuer: '{at.url}', jwks_url: '{at.jwks_url}', allow_http: true, "
-        f"audiences: [{audience}]}}\n"
-    )
-
-
-def rewritten(running: processes.RunningAuthGate, content: str) -> None:
-    """Let the file hold *content* after the two addresses, at once."""
-    addresses = running.config.read_text().splitlines(keepends=True)[:2]
-    newer = running.config.with_suffix(".new")
-    newer.write_text("".join(addresses) + content)
-    newer.rename(running.config)
-
-
-def reloads(running: processes.RunningAuthGate) -> dict[str, int]:
-    found = re.findall(
-        r'authgate_config_reloads_total\{outcome="(\w+)"\} (\d+)', ask(running.admin_port, "/metrics").body.decode()
-    )
-    return {name: int(count) for name, count in found}
-
-
-def reloaded(running: processes.RunningAuthGate) -> dict[str, int]:
-    """Send SIGHUP and return the outcomes once there is one more."""
-    before = reloads(running)
-    running.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 15
-    while (after := reloads(running)) == before:
-        assert time.monotonic() < deadline, "no reload"
-        time.sleep(0.005)
-    return after
+def app(at: Issuer) -> str:
+    return f"  - {json.dumps(by_url('app', at))}\n"
 
 
 def kept(process: subprocess.Popen[bytes]) -> dict[str, int]:
@@ -120,12 +93,11 @@ def test_a_hundred_reloads_lose_no_request_and_leave_nothing_behind(tmp_path: Pa
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps({"keys": [one.keys["K1"].jwk]}))
     extra = f"  - {{name: extra, preset: jwt, jwks_file: {keys}, issuer: extra, audiences: [tasks]}}\n"
-    app = by_url(one)
     variants = [
-        f"issuers:\n{LOCAL}{app}",
-        f"issuers:\n{LOCAL}{app}{extra}headers: {{X-Subject: subject}}\n",
-        f"issuers:\n{app}{LOCAL}leeway_seconds: 7\n",
-        f"issuers:\n{LOCAL}{app}nonsense: true\n",
+        f"issuers:\n{LOCAL}{app(one)}",
+        f"issuers:\n{LOCAL}{app(one)}{extra}headers: {{X-Subject: subject}}\n",
+        f"issuers:\n{app(one)}{LOCAL}leeway_seconds: 7\n",
+        f"issuers:\n{LOCAL}{app(one)}nonsense: true\n",
     ]
     expected = {
         mint(sound(iss="local")): {200},
@@ -172,16 +144,19 @@ def test_sighup_during_the_start_does_not_end_it(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "authgate", "serve", "--config", config]
     with processes.running(command, tmp_path / "log", environ=ENVIRON) as process:
-        deadline = time.monotonic() + 15
-        while not _minds_sighup(process.pid):
-            assert time.monotonic() < deadline
+        until(lambda: _minds_sighup(process.pid), pause_seconds=0)
         sent = 0
-        while '"listening on' not in (tmp_path / "log").read_text():
+
+        def listens() -> bool:
+            nonlocal sent
+            if '"listening on' in (tmp_path / "log").read_text():
+                return True
             process.send_signal(signal.SIGHUP)
             sent += 1
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+            return False
+
+        until(listens, pause_seconds=0.005)
         assert sent
         assert ask(port, "/auth/nginx", "X-Original-Method: GET", "X-Original-URL: http://a/").status == 401
         assert processes.stop(process) == 0
@@ -197,12 +172,9 @@ def _minds_sighup(pid: int) -> bool:
 def test_sigterm_during_a_reload_ends_cleanly(tmp_path: Path, one: Issuer) -> None:
     one.answer("slow", seconds=30)
     with processes.authgate(tmp_path, f"issuers:\n{LOCAL}", environ=ENVIRON) as running:
-        rewritten(running, f"issuers:\n{LOCAL}{by_url(one)}")
+        rewritten(running, f"issuers:\n{LOCAL}{app(one)}")
         running.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 15
-        while not one.requests(one.jwks_path):  # it is being asked: the reload waits for the answer
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: one.requests(one.jwks_path))  # it is being asked: the reload waits for the answer
         assert processes.stop(running.process) == 0
         events = [json.loads(line)["event"] for line in running.log.read_text().splitlines()]
     assert events[-1] == "stopped"
@@ -236,8 +208,6 @@ def test_the_watch_of_a_real_process_takes_a_new_file_over(tmp_path: Path) -> No
     token = bearer(mint(sound(iss="local")))
     with processes.authgate(tmp_path, f"issuers:\n{LOCAL}", environ=ENVIRON) as running:
         rewritten(running, f"issuers:\n{LOCAL.replace('[tasks]', '[other]')}")
-        deadline = time.monotonic() + 15
-        while ask(running.port, "/auth/nginx", *(f"{n}: {v}" for n, v in QUESTION.items()), token).status != 401:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        question = ("/auth/nginx", *(f"{name}: {value}" for name, value in QUESTION.items()), token)
+        until(lambda: ask(running.port, *question).status == 401, pause_seconds=0.1)
         assert reloads(running) == {"succeeded": 1, "failed": 0}

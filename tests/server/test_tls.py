@@ -23,6 +23,7 @@ from tests.server.conftest import ENVIRON
 from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.serving import Answer, bearer_line, described, head, read_answer
 from tests.support.tokens import mint
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -136,15 +137,6 @@ def mutual(folder: Path) -> Path:
     return folder
 
 
-async def eventually(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            found = condition()
-            if await found if asyncio.iscoroutine(found) else found:
-                return
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_both_versions_are_spoken(folder: Path, version: ssl.TLSVersion) -> None:
     context = CA.context()
@@ -173,7 +165,7 @@ async def test_a_client_that_knows_another_ca_does_not_talk(folder: Path, caplog
     async with serving(folder) as served:
         with pytest.raises(ssl.SSLCertVerificationError):
             await asyncio.to_thread(resumed_ask, served.port, CLIENT_CA.context())  # asyncio's client sends no alert
-        await eventually(lambda: "the peer does not know the CA of AuthGate's certificate" in caplog.text)
+        await until_async(lambda: "the peer does not know the CA of AuthGate's certificate" in caplog.text)
         assert (await served.ask()).status == 200
 
 
@@ -199,7 +191,7 @@ async def test_what_is_not_tls_is_ended_and_told_once(
                 reply = b""
             writer.close()
             assert b"HTTP" not in reply
-        await eventually(lambda: served.tls.failed_handshakes == 3)
+        await until_async(lambda: served.tls.failed_handshakes == 3)
         assert (await served.ask()).status == 200
     assert caplog.text.count("a TLS handshake failed") == 1
     assert "canary" not in caplog.text
@@ -212,13 +204,13 @@ async def test_a_peer_that_says_nothing_is_not_kept_and_a_look_at_the_port_is_no
 ) -> None:
     async with serving(folder, limits=Limits(head_seconds=0.3)) as served:
         socket.create_connection(("127.0.0.1", served.port)).close()
-        await eventually(lambda: served.tls.failed_handshakes == 1)
+        await until_async(lambda: served.tls.failed_handshakes == 1)
         assert "handshake" not in caplog.text
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         with suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 20) == b""
         writer.close()
-        await eventually(lambda: "it took too long" in caplog.text)
+        await until_async(lambda: "it took too long" in caplog.text)
 
 
 # Rotation
@@ -273,14 +265,14 @@ async def test_a_half_written_pair_keeps_the_old_one_and_is_told_once(
     async with serving(folder) as served:
         old = await served.serial()
         (folder / "tls.crt").write_bytes(new.certificate)
-        await eventually(lambda: served.tls.failure)
+        await until_async(lambda: served.tls.failure)
         assert served.app.metrics.exposition().count(b'authgate_tls_last_reload_successful{listener="auth"} 0.0') == 1
         for _ in range(3):
             await served.tls.poll()
         assert await served.serial() == old
         assert caplog.text.count("the private key does not belong to the certificate") == 1
         (folder / "tls.key").write_bytes(new.key)
-        await eventually(lambda: served.tls.current.serial == f"{new.serial:x}")
+        await until_async(lambda: served.tls.current.serial == f"{new.serial:x}")
         assert await served.serial() == new.serial
         metrics = served.app.metrics.exposition().decode()
     assert 'authgate_tls_last_reload_successful{listener="auth"} 1.0' in metrics
@@ -431,12 +423,12 @@ async def test_a_bug_in_the_watch_ends_neither_the_watch_nor_the_listening(
             raise ZeroDivisionError("canary")
 
         served.tls.poll = broken
-        await eventually(lambda: polls >= 3)
+        await until_async(lambda: polls >= 3)
         assert caplog.text.count("internal error: ZeroDivisionError") == 1
         assert (await served.ask()).status == 200
         served.tls.poll = poll
         new.write(folder)
-        await eventually(lambda: served.tls.current.serial == f"{new.serial:x}")
+        await until_async(lambda: served.tls.current.serial == f"{new.serial:x}")
 
 
 async def test_a_bug_that_ends_the_accepting_ends_what_serves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,7 +486,7 @@ async def test_another_certificate_ends_the_handshake(
         for local in (FOREIGN, "127.0.0.1"):
             with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
                 await served.ask(context, local)
-        await eventually(lambda: f"the peer's certificate is refused: {said}" in caplog.text)
+        await until_async(lambda: f"the peer's certificate is refused: {said}" in caplog.text)
 
 
 async def test_the_systems_own_cas_are_not_believed(mutual: Path) -> None:
@@ -568,7 +560,7 @@ async def test_the_same_cas_in_another_form_close_nothing(mutual: Path) -> None:
         connection = await served.connect(CA.context(CLIENT_CA.issue(), mutual), FOREIGN)
         digest = served.tls.current.digest
         (mutual / "ca.crt").write_bytes(b"# comment\n" + other.pem + CLIENT_CA.pem + other.pem)
-        await eventually(lambda: served.tls.current.digest != digest)
+        await until_async(lambda: served.tls.current.digest != digest)
         await asyncio.sleep(0.1)
         assert (await connection.ask()).status == 200
         connection.close()

@@ -84,6 +84,8 @@ class Issuer:
         self.address = address.partition("://")[2]
         """Where it listens, as host:port."""
         self._control_port = control_port
+        self.control_address = f"127.0.0.1:{control_port}"
+        """Where the test tells it what to do."""
         self.url = address + path
         """The issuer's identifier: `iss`, and where discovery starts."""
         self.jwks_path = f"{path}/jwks"

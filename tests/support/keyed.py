@@ -1,7 +1,7 @@
 """A real AuthGate with keys by URL behind real proxies, asked through each of them at every step.
 
     with proxies(folder) as doors, doors.serve(folder, by_url("app", one)) as running:
-        assert running.ask(one.token()).status == 200          # nginx and Traefik say the same
+        assert running.ask(one.token()).status == 200          # nginx, Traefik and Caddy say the same
         running.until(401, old_token, meanwhile={200})         # soon, and until then nothing else
         assert running.report("app")["state"] == "ready"
 
@@ -11,13 +11,13 @@ At its end the log and the report of AuthGate are searched for every token that 
 from __future__ import annotations
 
 import json
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.support import processes
 from tests.support.client import Answer, ask, bearer
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests.support.issuer import Issuer
 
-PATIENCE_SECONDS = 30.0
 TASKS = {"preset": "jwt", "audiences": ["tasks"]}
 
 
@@ -34,15 +33,6 @@ def by_url(name: str, one: Issuer, **changes: Any) -> dict[str, Any]:
     """Return the configuration of an issuer by its jwks_url; a None leaves a setting out."""
     settings = {"name": name, **TASKS, "issuer": one.url, "jwks_url": one.jwks_url, "allow_http": True, **changes}
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def soon(found: Callable[[], Any]) -> Any:
-    """Return the first true answer of *found*, which may take a while."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
-    return answer
 
 
 @dataclass
@@ -72,7 +62,7 @@ class Running:
             assert {*statuses.values()} <= meanwhile | {status}, statuses
             return {*statuses.values()} == {status}
 
-        soon(all_do)
+        until(all_do)
 
     def report(self, name: str) -> dict[str, Any]:
         """Return what /keys says of an issuer."""
@@ -89,7 +79,7 @@ class Running:
 
     def logged(self, *words: str) -> None:
         """Wait until one line holds all *words*: a thread writes it, in its own time."""
-        soon(lambda: any(all(word in event for word in words) for event in self.events()))
+        until(lambda: any(all(word in event for word in words) for event in self.events()))
 
 
 def _gist(answer: Answer) -> tuple[str, ...]:
@@ -129,11 +119,12 @@ class Doors:
 
 @contextmanager
 def proxies(folder: Path, *names: str) -> Iterator[Doors]:
-    """Run the proxies of these *names* (nginx and Traefik) on their shipped configurations."""
+    """Run the proxies of these *names* (by default nginx, Traefik and Caddy) on their shipped configurations."""
     port = processes.free_port()
     start: dict[str, Callable[[int], AbstractContextManager[int]]] = {
         "nginx": lambda upstream: processes.nginx(folder, authgate=f"127.0.0.1:{port}", upstream=upstream),
         "traefik": lambda upstream: processes.traefik(folder, authgate=port, upstream=upstream),
+        "caddy": lambda upstream: processes.caddy(folder, authgate=port, upstream=upstream),
     }
     with ExitStack() as stack:
         upstream = stack.enter_context(processes.echo(folder))

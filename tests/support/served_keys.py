@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.support.keyed import PATIENCE_SECONDS
 from tests.support.serving import Served, bearer_line, exchange, head, serving
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,12 +31,15 @@ async def outcome(served: Served, token: str, proxy: str = "nginx") -> tuple[int
     return answer.status, answer.reason
 
 
-async def until(served: Served, token: str, wanted: tuple[int, str], *, meanwhile: tuple[int, str]) -> None:
+async def until_outcome(served: Served, token: str, wanted: tuple[int, str], *, meanwhile: tuple[int, str]) -> None:
     """Ask until the outcome is *wanted*; before that only *meanwhile*."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while (answer := await outcome(served, token)) != wanted:
-            assert answer == meanwhile
-            await asyncio.sleep(0.05)
+
+    async def it_is() -> bool:
+        answer = await outcome(served, token)
+        assert answer in {wanted, meanwhile}
+        return answer == wanted
+
+    await until_async(it_is, pause_seconds=0.05)
 
 
 async def report(served: Served, name: str = "app") -> dict[str, Any]:

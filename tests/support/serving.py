@@ -53,13 +53,19 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(environ: Mapping[str, str] = ENVIRON, *, file: str | None = None) -> AsyncIterator[Served]:
-    """Serve what *environ* (and the configuration *file*) make, on free ports."""
+async def serving(
+    environ: Mapping[str, str] = ENVIRON, *, file: str | None = None, **watch: float
+) -> AsyncIterator[Served]:
+    """Serve what *environ* (and the configuration *file*) make, on free ports; *watch* says when the file is looked at.
+
+    `poll_seconds` and `retry_seconds`, as `Reloader` takes them.
+    """
     app = build(verify(load(file, environ)))
     reloader = Reloader(
         app,
         verify=lambda: verify(load(file, environ)),
         make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+        **watch,
     )
     async with (
         listening("127.0.0.1:0", app.admin) as admin,

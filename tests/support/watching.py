@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def watching(*issuers: WatchedKeys) -> AsyncIterator[None]:
-    """Watch the keys of *issuers* while the context lasts."""
+async def watching(*issuers: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Watch the keys of *issuers* while the context lasts; yield the tasks that do it."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(keys.watch()) for keys in issuers]
         try:
-            yield
+            yield running
         finally:
             for task in running:
                 task.cancel()

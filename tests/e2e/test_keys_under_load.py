@@ -1,0 +1,118 @@
+"""What a flood of unknown key ids and a reload do to everybody else, through real proxies: nothing (J8)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.issuer import Issuer, issuer
+from tests.support.keyed import Doors, Running, by_url, proxies
+from tests.support.reloading import reloaded, rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FLOOD = 300
+RELOADS = 30
+COOLDOWN_SECONDS = 10  # the default
+through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with proxies(tmp_path_factory.mktemp("proxies")) as all_three:
+        yield all_three
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Issuer]:
+    with issuer(tmp_path) as running:
+        yield running
+
+
+def unknown(one: Issuer) -> str:
+    """Return a token that is sound but for its key id, which nobody has seen before."""
+    return one.token(header={"kid": token_urlsafe(16)})
+
+
+def outcome(running: Running, token: str) -> tuple[int, str]:
+    answer = running.ask(token)
+    return answer.status, "" if answer.status == 200 else answer.json["reason"]
+
+
+@contextmanager
+def meanwhile(running: Running, *making: Callable[[], str]) -> Iterator[Counter[tuple[int, str]]]:
+    """Ask about what *making* makes in turn, one after the other, while the context lasts; yield the outcomes."""
+    outcomes: Counter[tuple[int, str]] = Counter()
+    stopping = threading.Event()
+
+    def forever() -> None:
+        for make in itertools.cycle(making):
+            if stopping.is_set():
+                return
+            outcomes[outcome(running, make())] += 1
+
+    with ThreadPoolExecutor(1) as alone:
+        asking = alone.submit(forever)
+        try:
+            yield outcomes
+        finally:
+            stopping.set()
+        asking.result()
+
+
+def fetches_allowed(began: float) -> int:
+    return 1 + int((time.monotonic() - began) // COOLDOWN_SECONDS)
+
+
+@through_each
+def test_J8_a_flood_of_unknown_key_ids_is_refused_and_hurts_nobody(
+    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+) -> None:
+    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+        remembered = one.token()
+        assert running.ask(remembered).status == 200
+        one.forget()
+        began = time.monotonic()
+        with (
+            meanwhile(running, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid,
+            ThreadPoolExecutor(8) as many,
+        ):
+            flood = Counter(many.map(lambda _: outcome(running, unknown(one)), range(FLOOD)))
+        assert flood == {(401, "unknown_key"): FLOOD}
+        assert valid.keys() == {(200, "")}
+        assert 1 <= len(one.requests(one.jwks_path)) <= fetches_allowed(began)
+        assert running.report("app")["unknown_key_ids_total"] == FLOOD
+
+
+@through_each
+def test_reloads_under_load_refuse_nobody_and_let_nobody_in(
+    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+) -> None:
+    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+        remembered = one.token()
+        assert running.ask(remembered).status == 200
+        one.forget()
+        began = time.monotonic()
+        with (
+            meanwhile(running, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid,
+            meanwhile(running, lambda: unknown(one)) as refused,
+        ):
+            for number in range(RELOADS):
+                app = by_url("app", one, refresh_seconds=300 + number, audiences=["tasks", f"tasks-{number}"])
+                rewritten(running.authgate, f"issuers: {json.dumps([app])}\nleeway_seconds: {number}\n")
+                outcomes = reloaded(running.authgate)
+        assert (outcomes["succeeded"] >= RELOADS, outcomes["failed"]) == (True, 0)  # the watch may come first
+        assert valid.keys() == {(200, "")}
+        assert refused.keys() == {(401, "unknown_key")}
+        assert len(one.requests(one.jwks_path)) <= fetches_allowed(began), "a reload begins no new cooldown"

@@ -1,0 +1,75 @@
+"""What the tests of one source after the other share: a clock, an issuer of each module's own, and its names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.fetching import NAME, PROXY_VARIABLES, Names
+from tests.support.issuer import Issuer, issuer
+from tests.support.key_life import Time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def plain_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    with issuer(tmp_path_factory.mktemp("issuer")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def tls_issuer(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Issuer]:
+    with issuer(tmp_path_factory.mktemp("issuer"), tls=authority.issue("127.0.0.1", NAME)) as running:
+        yield running
+
+
+def renewed(one: Issuer) -> Issuer:
+    one.reopen()
+    one.answer("ok")
+    one.headers({})
+    one.etag(None)
+    one.publish("K1")
+    one.forget()
+    return one
+
+
+@pytest.fixture
+def one(plain_issuer: Issuer) -> Issuer:
+    return renewed(plain_issuer)
+
+
+@pytest.fixture
+def over_tls(tls_issuer: Issuer) -> Issuer:
+    return renewed(tls_issuer)
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path, authority: Authority) -> str:
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    return str(tmp_path / "ca.pem")
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    return Names(monkeypatch)

@@ -1,0 +1,183 @@
+"""What every source of keys keeps to: secrets, files and URLs. A new source: one row, and all of it is tried."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate.keysources import LoadFailed
+from authgate.keysources.fetch import Route
+from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
+from authgate.keysources.remote import DiscoverySource, JwksUrlSource
+from authgate.tokens.algorithms import ALL_ALGORITHMS
+from tests.support.issuer import Issuer, issuer
+from tests.support.tokens import OTHER_SECRET, SECRET, public_jwk, public_pem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from authgate.core.keys import KeySet
+    from authgate.keysources import KeySource
+
+HS256 = frozenset({"HS256"})
+PASSWORD = "password-canary"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A source, and what a test does where its keys lie: `publish` the set "A" or "B", `spoil` it."""
+
+    source: KeySource
+    publish: Callable[[str], object]
+    spoil: Callable[[], object]
+
+
+def a_file(kind: str, allowed: frozenset[str], **contents: bytes) -> Callable[[Path, Issuer], Place]:
+    def place(folder: Path, _: Issuer) -> Place:
+        path = folder / kind
+        return Place(
+            source=FileSource(path, KEY_FILES[kind], allowed),
+            publish=lambda name: path.write_bytes(contents[name]),
+            spoil=lambda: path.write_bytes(b"no keys"),
+        )
+
+    return place
+
+
+def by_url(source: Callable[[Issuer], KeySource]) -> Callable[[Path, Issuer], Place]:
+    def place(_: Path, at: Issuer) -> Place:
+        def publish(name: str) -> None:
+            at.publish({"A": "K1", "B": "K2"}[name])
+            at.answer("ok")
+
+        return Place(source=source(at), publish=publish, spoil=lambda: at.answer("status", code=500))
+
+    return place
+
+
+def jwks(key_id: str) -> bytes:
+    return json.dumps({"keys": [public_jwk("ES256", key_id)]}).encode()
+
+
+ROUTE = Route(allow_http=True)
+# A secret of the configuration is no place where anything can change or break: it never fails, see its own test.
+PLACES: dict[str, Callable[[Path, Issuer], Place]] = {
+    "secret_file": a_file("secret_file", HS256, A=SECRET, B=OTHER_SECRET),
+    "pem_file": a_file("pem_file", frozenset({"ES256", "Ed25519"}), A=public_pem("ES256"), B=public_pem("Ed25519")),
+    "jwks_file": a_file("jwks_file", ALL_ALGORITHMS, A=jwks("K1"), B=jwks("K2")),
+    "jwks_url": by_url(lambda at: JwksUrlSource(at.jwks_url, ROUTE, ALL_ALGORITHMS)),
+    "discovery": by_url(lambda at: DiscoverySource(at.url, ROUTE, ALL_ALGORITHMS)),
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    with issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as one:
+        one.add("K2")
+        yield one
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path, running: Issuer) -> Place:
+    """Each place in turn, with the set "A" in it."""
+    found = PLACES[request.param](tmp_path, running)
+    found.publish("A")
+    return found
+
+
+async def loaded(place: Place) -> KeySet:
+    """Return the one key that a load gives, as a set."""
+    keys = (await place.source.load()).keys
+    assert keys is not None
+    assert (len(keys.keys), keys.skipped) == (1, ())
+    return keys
+
+
+async def failure(source: KeySource) -> str:
+    with pytest.raises(LoadFailed) as failed:
+        await source.load()
+    return str(failed.value)
+
+
+async def test_a_good_load_gives_the_keys_and_the_next_one_that_nothing_changed(place: Place) -> None:
+    await loaded(place)
+    for _ in range(2):
+        assert (await place.source.load()).keys is None
+    place.publish("A")  # again: the same content is no change
+    assert (await place.source.load()).keys is None
+
+
+async def test_two_loads_one_after_the_other_are_independent(place: Place) -> None:
+    first = await loaded(place)
+    told = first.fingerprint
+    place.publish("B")
+    second = await loaded(place)
+    assert first.fingerprint == told != second.fingerprint
+    place.publish("A")
+    assert (await loaded(place)).fingerprint == told, "that it was there before is not remembered"
+
+
+async def test_a_failure_names_where_it_is_and_gives_no_keys_however_often_it_is_asked(place: Place) -> None:
+    await loaded(place)
+    place.spoil()
+    named = place.source.where.removeprefix("discovery of ")  # it tells the addresses that begin with the issuer
+    for _ in range(3):
+        assert named in await failure(place.source)
+
+
+async def test_a_failure_before_the_first_load_leaves_nothing_behind(place: Place) -> None:
+    place.spoil()
+    await failure(place.source)
+    place.publish("A")
+    await loaded(place)
+
+
+@pytest.mark.parametrize("back", ["A", "B"])
+async def test_after_a_failure_only_what_differs_from_the_last_good_load_is_a_change(place: Place, back: str) -> None:
+    before = await loaded(place)
+    place.spoil()
+    await failure(place.source)
+    place.publish(back)
+    if back == "A":
+        assert (await place.source.load()).keys is None
+    else:
+        assert (await loaded(place)).fingerprint != before.fingerprint
+    assert (await place.source.load()).keys is None
+
+
+async def test_a_secret_of_the_configuration_never_fails_and_never_changes() -> None:
+    source = SecretSource(SECRET, HS256, "issuers[0].secret_env (APP_SECRET)")
+    first = source.read()
+    for _ in range(3):
+        assert (await source.load()).keys is None
+    assert source.read() == first
+
+
+# -- secrets ------------------------------------------------------------------------------------------------------
+
+PROXY = Route(allow_http=True, outbound_proxy=f"http://user:{PASSWORD}@127.0.0.1:1")  # where nobody listens
+
+
+def secret_sources(folder: Path) -> dict[str, tuple[KeySource, str]]:
+    """Return sources, and what each knows and must not tell."""
+    unfit = b"a\xc3\xa4" + SECRET[:5]
+    (folder / "secret").write_bytes(unfit)
+    return {
+        "secret": (SecretSource(SECRET, HS256), SECRET.decode()),
+        "secret_file": (FileSource(folder / "secret", KEY_FILES["secret_file"], HS256), unfit.decode()),
+        "jwks_url": (JwksUrlSource("http://issuer.example/jwks", PROXY, ALL_ALGORITHMS), PASSWORD),
+        "discovery": (DiscoverySource("http://issuer.example", PROXY, ALL_ALGORITHMS), PASSWORD),
+    }
+
+
+@pytest.mark.parametrize("name", ["secret", "secret_file", "jwks_url", "discovery"])
+async def test_neither_where_nor_a_failure_tells_a_secret(tmp_path: Path, name: str) -> None:
+    source, secret = secret_sources(tmp_path)[name]
+    told = f"{source.where} {source!r}"
+    if name != "secret":
+        told += await failure(source)
+    assert secret not in told

@@ -1,0 +1,60 @@
+"""What is written of an issuer's keys when a reload changes where they come from."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from authgate.keysources.journal import Journal
+from authgate.keysources.watched import NO_KEYS
+from tests.support.key_life import BOTH, K1, K2, Time
+
+if TYPE_CHECKING:
+    import pytest
+
+JOINED, LEFT = "issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"
+
+
+def test_what_is_loaded_before_the_swap_is_told_with_it_and_once(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    before = Journal("app", K1, time.clock, follows=False)
+    after = Journal("app", NO_KEYS, time.clock, follows=True)
+    after.key_set(K2, NO_KEYS)
+    assert caplog.messages == [], "a reload that is refused leaves no trace"
+    after.follow(before)
+    assert caplog.messages == [JOINED, LEFT]
+    after.key_set(K2, K2)
+    assert caplog.messages == [JOINED, LEFT]
+    after.key_set(BOTH, K2)
+    assert caplog.messages == [JOINED, LEFT, "issuer app: key ES256 K1 joined the set"]
+    assert [f"issuer app: {event.what}" for event in after.history.events] == caplog.messages
+
+
+def test_a_reload_that_changes_no_key_tells_nothing(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    after = Journal("app", NO_KEYS, time.clock, follows=True)
+    after.key_set(K1, NO_KEYS)
+    after.follow(Journal("app", K1, time.clock, follows=False))
+    assert caplog.messages == []
+
+
+def test_what_loads_only_after_the_swap_is_told_then(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    before = Journal("app", NO_KEYS, time.clock, follows=False)
+    after = Journal("app", NO_KEYS, time.clock, follows=True)
+    after.follow(before)
+    after.key_set(K2, NO_KEYS)
+    assert caplog.messages == [JOINED]
+
+
+def test_the_counts_of_both_are_added(time: Time) -> None:
+    before, after = Journal("app", BOTH, time.clock, follows=False), Journal("app", K1, time.clock, follows=True)
+    before.key_set(K1, BOTH)
+    for key_id in ("K2", "K8", "K9"):
+        before.unknown(key_id)
+    after.unknown("K9")
+    after.follow(before)
+    assert (after.unknown_key_ids, after.departed_key_ids) == (4, 1)
+    after.unknown("K2")
+    assert (after.unknown_key_ids, after.departed_key_ids) == (5, 2)
+    assert after.history.departed[b"K2"].named_since == 2

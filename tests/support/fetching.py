@@ -1,0 +1,81 @@
+"""A fetcher, the names that its resolver knows, and a server that answers any bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.keysources import LoadFailed
+from authgate.keysources.fetch import Fetcher, Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.support.issuer import Issuer
+
+NAME = "issuer.example"
+CANARY = "proxy-password-canary"
+FOUND_AT = "https://issuer.example/.well-known/openid-configuration"
+PROXY_VARIABLES = [
+    name for one in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (one, one.upper())
+]
+
+
+def fetcher(seconds: float = 10.0, **route: Any) -> Fetcher:
+    return Fetcher(Route(**{"allow_http": True} | route), seconds)
+
+
+async def failure(fetching: Fetcher, url: str, **options: Any) -> str:
+    with pytest.raises(LoadFailed) as failed:
+        await fetching.get(url, **options)
+    assert CANARY not in str(failed.value)
+    return str(failed.value)
+
+
+def named(one: Issuer, host: str = NAME) -> str:
+    """Return the key set's URL under *host*."""
+    return one.jwks_url.replace("127.0.0.1", host)
+
+
+Found = list[tuple[Any, ...]]
+
+
+class Names:
+    """The names that the resolver knows, and those it was asked for. The standard library's resolver, not ours."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.addresses: dict[str, list[str] | Callable[[], list[str]]] = {}
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
+
+    def look_up(self, host: Any, port: Any, *args: Any, **options: Any) -> Found:
+        known = self.addresses.get(host)
+        if known is None:
+            return self._real(host, port, *args, **options)
+        self.asked.append(host)
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in (known() if callable(known) else known)
+        ]
+
+
+@asynccontextmanager
+async def answering(raw: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Answer every request with *raw*; yield the URL, and the heads of the requests that came."""
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.read(65536))
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks", heads
