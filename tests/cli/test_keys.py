@@ -330,6 +330,6 @@ app  ready
   14:02:10 (40 s ago)  key ES256 K1 left the set""".splitlines()  # noqa: E501
     found = as_text({"configuration": configuration, "issuers": issuers}).splitlines()
     assert [re.sub(" {2,}", "  ", line) for line in found] == [re.sub(" {2,}", "  ", line) for line in lines]
-    header, first, second = found[6:9]
+    header, first, second = found[7:10]
     assert first.index("14:02:10 (40 s ago)") == header.index("first seen") == second.index("2026-11-20")
     assert not any(line != line.rstrip() for line in found)
