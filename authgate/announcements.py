@@ -25,7 +25,8 @@ def issuer(issuer: Issuer, entry: ReadIssuer) -> str:
         under = str(issuer.keys.keys[0])
     else:
         kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
-        under = f"{len(issuer.keys.keys)} {kind} key(s)"
+        count = len(issuer.keys.keys)
+        under = f"{count} {kind} key{'s' * (count != 1)}"
     return (
         f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
         "opaque session cookies and encrypted tokens are not accepted"

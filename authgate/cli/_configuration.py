@@ -13,6 +13,7 @@ from authgate.core.errors import ConfigError
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from authgate.config.model import AdminConfig
     from authgate.wiring import Verified
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
@@ -30,6 +31,21 @@ def verified_or_exit(config_path: str | None) -> Verified:
         return verify(load(config_path))
     except ConfigError as error:
         exit_with_problems(error)
+
+
+def admin_or_exit(config_path: str | None) -> AdminConfig:
+    """Return where the AuthGate of this configuration can be asked.
+
+    It may serve while its file is broken, with an older configuration: then say so and go by what is sound.
+    """
+    loaded = load(config_path)
+    if loaded.admin is None:
+        exit_with_problems(ConfigError(loaded.problems))
+    if loaded.config is None:
+        count = len(loaded.problems)
+        what = f"the configuration has {count} problem{'s' * (count != 1)} (authgate check names them)"
+        click.echo(f"warning: {what}; asking the admin port at {loaded.admin.listen}", err=True)
+    return loaded.admin
 
 
 def exit_with_problems(error: ConfigError) -> NoReturn:

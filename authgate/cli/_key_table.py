@@ -25,26 +25,31 @@ _DEPARTED = (("left the set", "left_at", True), ("in it since", "first_seen", Tr
 _UNKNOWN = (("tokens", "count", False), ("last one", "last_at", True))
 
 
-def as_text(issuers: dict[str, Any]) -> str:
-    """Return the report on *issuers* (server/key_report.py) for a terminal, those in trouble first."""
+def as_text(report: dict[str, Any]) -> str:
+    """Return the *report* (server/key_report.py) for a terminal, issuers in trouble first."""
+    issuers, configuration = report["issuers"], report["configuration"]
     found = sorted(issuers.items(), key=lambda item: _ORDER.index(item[1]["state"]))
     counted = Counter(issuer["state"] for issuer in issuers.values())
     summary = ", ".join(f"{counted[state]} {_WORDS.get(state, state)}" for state in _ORDER if counted[state])
     now = max(issuer["now"] for issuer in issuers.values())
     first = f"{len(issuers)} issuer{'s' * (len(issuers) != 1)} at {_date(now)} UTC: {summary}"
+    if configuration["reload_failed"]:
+        first += f"\nthe configuration is of {_when(configuration['loaded_at'], now)}; a newer one cannot be used: "
+        first += _one_line(configuration["reload_failed"])
     return "\n\n".join([first, *("\n".join(_issuer(name, issuer)) for name, issuer in found)])
 
 
 def _issuer(name: str, issuer: dict[str, Any]) -> list[str]:
     now, keys = issuer["now"], issuer["keys"]
-    lines = [f"{name}  {_STATES[issuer['state']]}", f"  keys from    {_one_line(issuer['source'])}"]
+    lines = [f"{escaped(name)}  {_STATES[issuer['state']]}", f"  keys from         {_one_line(issuer['source'])}"]
     if issuer["last_error"]:
         times = "once" if issuer["failures_in_a_row"] == 1 else f"{issuer['failures_in_a_row']} times in a row"
-        lines.append(f"  failed       {times}: {_one_line(issuer['last_error'])}")
+        lines.append(f"  failed            {times}: {_one_line(issuer['last_error'])}")
     answered = "never" if issuer["last_success"] is None else _when(issuer["last_success"], now)
-    lines.append(f"  last answer  {answered}, next try {_when(issuer['next_refresh'], now)}")
+    next_try = "loading now" if issuer["loading"] else f"next try {_when(issuer['next_refresh'], now)}"
+    lines.append(f"  last good answer  {answered}, {next_try}")
     if issuer["state"] == "stale" and issuer["given_up_at"]:
-        lines.append(f"  given up     {_when(issuer['given_up_at'], now)}, unless an answer comes")
+        lines.append(f"  given up          {_when(issuer['given_up_at'], now)}, unless a good answer comes")
     lines += _table("keys given up" if issuer["state"] == "given up" else "keys", keys, "named", _KEYS, now)
     lines += _table("departed keys", issuer["departed"], "named", _DEPARTED, now)
     lines += _table("unknown key ids", issuer["unknown_key_ids"], "key_id", _UNKNOWN, now)
@@ -62,10 +67,15 @@ def _table(
         return []
     cells = [[title.upper(), *(heading for heading, _, _ in columns)]]
     for row in rows:
-        values = (_when(row[field], now) if is_time else str(row[field]) for _, field, is_time in columns)
+        values = (_when(row[field], now) if is_time else _count(row, field) for _, field, is_time in columns)
         cells.append([_name(row[named_by]), *values])
     widths = [max(len(line[position]) for line in cells) for position in range(len(cells[0]))]
     return ["", *("  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)]
+
+
+def _count(row: dict[str, Any], field: str) -> str:
+    # Tokens that name no key cannot be counted by the key that they were signed with.
+    return "-" if field == "named_since" and row.get("key_id") is None else str(row[field])
 
 
 def _list(title: str, lines: list[str]) -> list[str]:

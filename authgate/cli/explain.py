@@ -18,9 +18,10 @@ from authgate.answers import Answers
 from authgate.cli._configuration import config_option, verified_or_exit
 from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Unreadable
-from authgate.core.reasons import REASONS
+from authgate.core.reasons import REASONS, Reason
 from authgate.core.request import make_request, split_absolute_url
 from authgate.gate import Gate
+from authgate.keysources.watched import LOAD_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +72,9 @@ async def _decide(verified: Verified, clock: Callable[[], float], request: Reque
         for name, keys in issuers.items():
             keys.use = partial(gate.use, name)
         watching = [tasks.create_task(keys.watch()) for keys in issuers.values()]
-        for keys in issuers.values():
-            await keys.first_attempt.wait()  # of those by URL, whose load has a bound of its own
+        async with asyncio.timeout(LOAD_SECONDS + 1):  # each load has a bound of its own, below this
+            for keys in issuers.values():
+                await keys.first_attempt.wait()
         decision = await gate.decide(request)
         for task in watching:
             task.cancel()
@@ -140,4 +142,6 @@ def _as_text(decision: Decision) -> str:
     else:
         refusal = REASONS[decision.reason]
         lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.mend or refusal.mend}"]
+        if decision.reason is Reason.KEYS_UNAVAILABLE:
+            lines.append("  → explain loads the keys itself; an AuthGate that runs may still hold them: authgate keys")
     return "\n".join(lines)

@@ -9,9 +9,7 @@ import time
 import click
 
 from authgate.cli._admin import NoAnswerError, ask_admin
-from authgate.cli._configuration import config_option, exit_with_problems
-from authgate.config.load import load
-from authgate.core.errors import ConfigError
+from authgate.cli._configuration import admin_or_exit, config_option
 
 # For everything together: less than the 5 s after which the image's HEALTHCHECK is killed without a word, more than the
 # 2 s after which AuthGate looks at its certificate files again.
@@ -23,11 +21,9 @@ DEADLINE_SECONDS = 4.5
 def command(config_path: str | None) -> None:
     """Exit 0 if the admin port says ready, 1 if it does not or does not answer within 4.5 seconds."""
     give_up_at = time.monotonic() + DEADLINE_SECONDS
-    loaded = load(config_path)
-    if loaded.config is None:
-        exit_with_problems(ConfigError(loaded.problems))
+    admin = admin_or_exit(config_path)
     try:
-        status, body = ask_admin(loaded.config.admin, "/readyz", give_up_at)
+        status, body = ask_admin(admin, "/readyz", give_up_at)
     except NoAnswerError as error:
         click.echo(error, err=True)
         sys.exit(1)

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authgate.cli._admin import NoAnswerError, ask_admin
-from authgate.cli._configuration import config_option, exit_with_problems
+from authgate.cli._configuration import admin_or_exit, config_option
 from authgate.cli._key_table import as_text
-from authgate.config.load import load
-from authgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from authgate.config.model import AdminConfig
@@ -34,28 +32,29 @@ def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> No
     For each issuer, those in trouble first: its keys, keys that left the set, key ids that tokens named in vain, keys
     that are skipped and why, and what happened, newest first. Times are UTC.
 
-    Asks the admin port that the configuration names. Exit 0 if it answers, 1 if it does not.
+    Asks the admin port that the configuration names. Exit 0 if it answers, 1 if it does not, 2 without such an issuer.
     """
-    loaded = load(config_path)
-    if loaded.config is None:
-        exit_with_problems(ConfigError(loaded.problems))
     try:
-        report = _report(loaded.config.admin)
+        report = _report(admin_or_exit(config_path))
     except NoAnswerError as error:
         click.echo(error, err=True)
         sys.exit(1)
-    if issuer is not None and issuer not in report:
-        raise click.BadParameter(f"there is no issuer {issuer!r}; there are {', '.join(report)}", param_hint="--issuer")
-    chosen = report if issuer is None else {issuer: report[issuer]}
-    click.echo(json.dumps({"issuers": chosen}, indent=2) if as_json else as_text(chosen))
+    issuers = report["issuers"]
+    if issuer is not None and issuer not in issuers:
+        raise click.BadParameter(
+            f"there is no issuer {issuer!r}; there are {', '.join(issuers)}", param_hint="--issuer"
+        )
+    report["issuers"] = issuers if issuer is None else {issuer: issuers[issuer]}
+    click.echo(json.dumps(report, indent=2) if as_json else as_text(report))
 
 
 def _report(admin: AdminConfig) -> dict[str, Any]:
-    """Return what is to be told of each issuer, by its name."""
+    """Return what the admin port tells: the issuers by their names, and the configuration."""
     status, body = ask_admin(admin, "/keys", time.monotonic() + DEADLINE_SECONDS, MAX_REPORT_BYTES)
     try:
-        report: dict[str, Any] = json.loads(body)["issuers"] if status == http.client.OK else {}
-    except (ValueError, KeyError, TypeError):
+        report: dict[str, Any] = json.loads(body) if status == http.client.OK else {}
+        as_text(report)
+    except (ValueError, KeyError, TypeError, AttributeError):
         report = {}
     if not report:
         raise NoAnswerError(f"what answers at {admin.listen} ({status}) is no AuthGate of this version")

@@ -18,6 +18,7 @@ from authgate.config import _environment, _issuers, _yaml
 from authgate.config._report import Raw, problems_of
 from authgate.config.model import (
     KEY_SETTINGS,
+    AdminConfig,
     CertificateConfig,
     Config,
     IssuerConfig,
@@ -42,7 +43,8 @@ class ReadConfig:
 
     *certificates* are the groups `tls` and `admin.tls`, as far as they are sound by themselves; *warnings* are for the
     start-up log; *origin* says where the configuration came from, *path* which file it is, if any, *digest*
-    the SHA-256 of its content, None where it cannot be read twice (a pipe).
+    the SHA-256 of its content, None where it cannot be read twice (a pipe). *admin* is where a running AuthGate can be
+    asked, as far as that is sound by itself.
     """
 
     config: Config | None
@@ -53,6 +55,7 @@ class ReadConfig:
     origin: str
     path: str | None = None
     digest: bytes | None = None
+    admin: AdminConfig | None = None
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> ReadConfig:
@@ -88,8 +91,15 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
     if config is not None:
         problems.extend(_trust_problems(config))
     issuers = tuple(
-        _issuers.read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment)
-        for position, item in enumerate(_sound_issuers(raw))
+        _issuers.read_issuer(
+            item,
+            f"issuers[{position}]",
+            environ,
+            problems,
+            audiences_needed=not from_environment,
+            faulty=faulty,
+        )
+        for position, (item, faulty) in enumerate(_sound_issuers(raw))
         if item is not None
     )
     problems.extend(_issuers.clashes(issuers))
@@ -103,6 +113,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
         origin=origin,
         path=path,
         digest=digest,
+        admin=_sound_admin(raw),
     )
 
 
@@ -153,13 +164,22 @@ def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
             raw[name] = value
 
 
-def _sound_issuers(raw: Raw) -> list[IssuerConfig | None]:
+def _sound_issuers(raw: Raw) -> list[tuple[IssuerConfig | None, set[str]]]:
     """Return what is sound of each issuer, so that its keys are checked in the same run; None where nothing is.
+
+    Beside it, the names of the settings that are not.
 
     The mistakes themselves were reported with the whole.
     """
     items = raw.get("issuers")
     return [_sound_part(item, position) for position, item in enumerate(items if isinstance(items, list) else [])]
+
+
+def _sound_admin(raw: Raw) -> AdminConfig | None:
+    """Return the admin listener's settings, for whom AuthGate serves with an older configuration than this; or None."""
+    with contextlib.suppress(ValidationError):
+        return AdminConfig.model_validate(raw.get("admin") or {})
+    return None
 
 
 def _sound_certificates(raw: Raw) -> Iterator[tuple[str, CertificateConfig]]:
@@ -173,17 +193,18 @@ def _sound_certificates(raw: Raw) -> Iterator[tuple[str, CertificateConfig]]:
                 yield setting, model.model_validate(group)
 
 
-def _sound_part(item: Any, position: int) -> IssuerConfig | None:  # noqa: ANN401 - what a file holds
+def _sound_part(item: Any, position: int) -> tuple[IssuerConfig | None, set[str]]:  # noqa: ANN401 - what a file holds
     try:
-        return IssuerConfig.model_validate(item)
+        return IssuerConfig.model_validate(item), set()
     except ValidationError as error:
-        faulty = {mistake["loc"][0] for mistake in error.errors(include_input=False) if mistake["loc"]}
+        faulty = {str(mistake["loc"][0]) for mistake in error.errors(include_input=False) if mistake["loc"]}
     if not isinstance(item, dict) or faulty & {*KEY_SETTINGS}:
-        return None
+        return None, faulty
     # What stands in is not used: with a mistake reported, nothing starts.
     stand_ins = {"name": f"issuer-{position}", "preset": "jwt", "audiences": "any", "issuer": f"issuer-{position}"}
     sound = {name: value for name, value in item.items() if name in IssuerConfig.model_fields and name not in faulty}
-    return IssuerConfig.model_validate(sound | {name: value for name, value in stand_ins.items() if name in faulty})
+    standing_in = {name: value for name, value in stand_ins.items() if name in faulty}
+    return IssuerConfig.model_validate(sound | standing_in), faulty
 
 
 def _trust_problems(config: Config) -> list[Problem]:

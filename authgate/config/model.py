@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -110,20 +111,37 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
+def _seconds(value: object) -> object:
+    try:
+        return float(str(_not_a_boolean(value)))
+    except ValueError:
+        raise ValueError(f"{value!r:.40} is not a number of seconds: write 300, not 5m") from None
+
+
 def _yaml_off(value: object) -> object:
     return "off" if value is False else value  # YAML 1.1 reads a bare off as false
 
 
+_PROXY = re.compile(r"https?://(?:[!-.0-9:-?A-~]+@)?[!-.0-9:-?A-~]+/?")  # visible ASCII without @ and /
+
+
 def _proxy(url: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"https?://(?:[^@/\s?#]+@)?[^@/\s?#]+/?", url.get_secret_value()):
-        raise ValueError("is not the URL of a proxy, as http://proxy:3128 or http://user:password@proxy:3128")
+    text = url.get_secret_value()
+    try:  # whatever is wrong with it, no message may quote it
+        is_proxy = bool(_PROXY.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:
+        is_proxy = False
+    if not is_proxy:
+        raise ValueError(
+            "is not the URL of an HTTP proxy, as http://proxy:3128 or http://user:password@proxy:3128 (no socks)"
+        )
     return url
 
 
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 Token: TypeAlias = Annotated[str, AfterValidator(_token)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
-Seconds: TypeAlias = Annotated[float, BeforeValidator(_not_a_boolean)]
+Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds)]
 
 
 class _Model(BaseModel):
@@ -248,12 +266,14 @@ class IssuerConfig(_Model):
     allow_http: bool = False
     """Whether the URLs may be plain http: then whoever is on the way can put keys of his own into the set."""
     refresh_seconds: Seconds = Field(default=300, ge=1, le=86400)
-    """How often a key set is fetched by URL; sooner, but not within a minute, if its response says that it is fresh for
-    less. A key that the issuer took out verifies no more after this time."""
+    """1 to 86400. How often a key set is fetched by URL; sooner, but not within about a minute, if its response says
+    that it is fresh for less. While the issuer answers, a key that it took out verifies no more after this time."""
     cooldown_seconds: Seconds = Field(default=10, ge=1, le=3600)
-    """How often, at most, tokens that name an unknown key make AuthGate load the keys at once."""
+    """1 to 3600, and refresh_seconds at most. How often, at most, tokens that name an unknown key, or whose signature
+    does not hold under a public key, make AuthGate load the keys at once."""
     max_stale_seconds: Seconds = Field(default=86400, ge=1, le=2592000)
-    """How long the keys of the last good answer hold while their URL gives none. Then tokens are refused (503)."""
+    """Up to 2592000, and refresh_seconds at least. How long the keys of the last good answer hold while their URL gives
+    none. Then tokens are refused (503)."""
     ca_file: NonEmpty | None = None
     """CA certificates in PEM that sign the certificate of the URL, instead of the system's."""
     outbound_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None

@@ -130,7 +130,7 @@ class _Case:
         try:
             identity = token.verify(issuer)
         except Refused as refused:
-            if refused.reason is not Reason.UNKNOWN_KEY:
+            if not issuer.keys.newer_may_help(refused.reason):
                 raise
             refreshed = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint == issuer.fingerprint:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from authgate.core.reasons import Reason
+
 MAX_LABEL_CHARACTERS = 80
 
 
@@ -40,12 +42,32 @@ class Key:
         return self.algorithm.startswith("HS")
 
 
+def name_of(key_id: str) -> str:
+    """Return how a key of this id is named in `KeySet.skipped`: of a long id the beginning."""
+    return f"key {key_id!r:.80}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
     """All keys of one issuer. *skipped* says which others of its document are not used, one entry each, and why."""
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
+
+    def newer_may_help(self, reason: Reason) -> bool:
+        """Say whether a token refused for *reason* might pass under newer keys.
+
+        Also where a signature does not hold: an issuer may put another key in the place of one, under the same id or
+        without any. Of a shared secret there is one.
+        """
+        if reason is Reason.BAD_SIGNATURE:
+            return not all(key.is_symmetric for key in self.keys)
+        return reason is Reason.UNKNOWN_KEY
+
+    def why_skipped(self, key_id: str) -> str | None:
+        """Return why the key of this id is not used, None if there is no such key."""
+        name = f"{name_of(key_id)}: "
+        return next((one.removeprefix(name) for one in self.skipped if one.startswith(name)), None)
 
     @property
     def fingerprint(self) -> bytes:

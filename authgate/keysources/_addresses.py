@@ -15,6 +15,8 @@ _METADATA: tuple[IPv4Network | IPv6Network, ...] = tuple(
         "168.63.129.16/32",  # Azure's WireServer
         "192.0.0.192/32",  # Oracle Cloud Classic
         "fd00:ec2::/32",  # AWS
+        "fd00:c1::/32",  # Oracle Cloud
+        "fd00:42::/32",  # Scaleway
         "fd20:ce::/32",  # Google Cloud
     )
 )
@@ -23,11 +25,12 @@ _LAST_32_BITS = tuple(
     ip_network(one)
     for one in (
         "64:ff9b::/96",  # NAT64, RFC 6052 §2.1
-        "64:ff9b:1::/48",  # NAT64 of one's own network, RFC 8215
         "::ffff:0:0:0/96",  # translated, RFC 2765 §2.1
         "::/96",  # compatible, RFC 4291 §2.5.5.1, deprecated
     )
 )
+# NAT64 of one's own network (RFC 8215): where in it the IPv4 address stands, nobody outside knows.
+_OWN_NAT64 = ip_network("64:ff9b:1::/48")
 _NOWHERE = (ip_network("0.0.0.0/8"), ip_network("255.255.255.255/32"))
 
 
@@ -52,6 +55,8 @@ def why_forbidden(address: IPAddress, *, loopback_allowed: bool) -> str | None:
             return "a link-local address, where clouds keep credentials"
         if any(one in network for network in _METADATA):
             return "the address of a cloud's metadata service"
+        if one in _OWN_NAT64:
+            return "a translated address of this network"
         if one.is_loopback and not loopback_allowed:
             return "a loopback address"
         if one.is_unspecified or one.is_multicast or any(one in network for network in _NOWHERE):
@@ -63,6 +68,7 @@ def _embedded(address: IPAddress) -> tuple[IPv4Address, ...]:
     if isinstance(address, IPv4Address):
         return ()
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if int(address) > 1 and any(address in network for network in _LAST_32_BITS):  # :: and ::1 are themselves
+    is_isatap = int(address) >> 32 & 0xFFFFFFFF in {0x00005EFE, 0x02005EFE}  # RFC 5214 §6.1
+    if is_isatap or (int(address) > 1 and any(address in network for network in _LAST_32_BITS)):  # ::1 is itself
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return tuple(one for one in found if one is not None)

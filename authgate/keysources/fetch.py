@@ -12,10 +12,11 @@ import socket
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from cachetools import LRUCache
 from yarl import URL
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
+# Of an answer as it comes: head, interim answers, and the framing of the body.
+MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES
 # For everything together; half of it for a connection, the name's look-up included.
 FETCH_SECONDS = 10.0
 _MAX_NAMES = 4
@@ -89,7 +92,7 @@ class Fetcher:
         """Return what *url* answers, None for a body if it is still the one of *etag*; raise `LoadFailed`.
 
         No name may lead to a link-local or metadata address. *found_at* is the document in which somebody else wrote
-        *url*: then it may not be such an address either, and leads to this machine only from a document that is here.
+        *url*: then it may not be such an address either, and is a loopback address only if *found_at* is.
         """
         if fault := url_fault(url, allow_http=self.route.allow_http):
             raise LoadFailed(f"{quoted(url, 200)} {fault}")
@@ -101,13 +104,13 @@ class Fetcher:
         except TimeoutError:
             raise LoadFailed(f"{url} does not answer within {self._seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise LoadFailed(f"{url} cannot be fetched: {_told(error)}") from None
+            raise LoadFailed(f"{url} cannot be fetched: {_explained(error)}") from None
 
     async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
         check = self._address_check(url, found_at)
         proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
         login = _login(proxy)
-        connector = aiohttp.TCPConnector(
+        connector = _BoundedConnector(
             resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
         )
         async with (
@@ -161,6 +164,38 @@ class Fetcher:
             raise LoadFailed(f"ca_file: {error}") from None
 
 
+class _TooLongError(aiohttp.ClientPayloadError):
+    """The other side sends more than any answer has."""
+
+
+class _BoundedProtocol(ResponseHandler):
+    """One connection, broken off after 128 KiB of whatever it sends.
+
+    aiohttp bounds neither interim answers (1xx) nor chunk extensions nor empty lines, and parses them without a pause:
+    one issuer could hold up the requests of all.
+    """
+
+    _bytes_left = MAX_ANSWER_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes_left -= len(data)
+        if self._bytes_left >= 0:
+            super().data_received(data)
+            return
+        if self.transport is not None:
+            self.transport.abort()
+        self.set_exception(_TooLongError())
+
+
+class _BoundedConnector(aiohttp.TCPConnector):
+    """Makes bounded connections."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        super().__init__(**options)
+        # Private, and the only way in: a test floods it, so that a change of aiohttp's is noticed.
+        self._factory = partial(_BoundedProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+
+
 class _CheckedResolver(AbstractResolver):
     """Gives aiohttp the addresses of a name to connect to: those that were checked."""
 
@@ -193,7 +228,8 @@ def _addresses_of(host: str, port: int) -> _Found:
 
 def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> None:
     if why := why_forbidden(ip_address(address), loopback_allowed=loopback_allowed):
-        raise LoadFailed(f"{host} leads to {address}, {why}: it is not asked")
+        leads = "is" if literal(host) is not None else f"leads to {address},"
+        raise LoadFailed(f"{host} {leads} {why}: it is not asked")
 
 
 def _login(proxy: URL | None) -> dict[str, str]:
@@ -232,18 +268,19 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _told(error: Exception) -> str:
+def _explained(error: Exception) -> str:
     """Return what *error* means to an operator."""
+    if isinstance(error, _TooLongError):
+        return f"it sends more than {MAX_ANSWER_BYTES} bytes in all"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         hint = "; for a private authority set ca_file" if getattr(cause, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""
         return f"its certificate is not trusted ({getattr(cause, 'verify_message', cause)}){hint}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the outbound proxy answers {error.status}"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
+        bad = f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
+        return f"the outbound proxy answers {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else bad
     if isinstance(error, aiohttp.ClientConnectorError):
         whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
         return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.core.keys import name_of
 from authgate.keysources.history import KeyHistory
 
 if TYPE_CHECKING:
@@ -41,18 +42,20 @@ class Journal:
         self.unknown_key_ids = self.departed_key_ids = 0
         self._name = name
         self._clock = clock
-        self._warned: dict[bytes, float] = {}
+        self._warned: dict[str, float] = {}
 
     def event(self, what: str, level: int) -> None:
-        """Write that *what* happened, to the log with *level*."""
+        """Write that *what* happened, to the log with *level*: if it happened to keys that are in use."""
         self.history.note(what, self._clock.unix())
-        _log.log(level, "issuer %s: %s", self._name, what)
+        if not self._follows:
+            _log.log(level, "issuer %s: %s", self._name, what)
 
     def key_set(self, keys: KeySet, before: KeySet) -> None:
         """Write what has changed from the set *before* to *keys*, those that were just loaded."""
         joined, left = self.history.note_set(keys, self._clock.unix())
-        if not self._follows:
-            self._joined_and_left(joined, left)
+        if self._follows:
+            return
+        self._joined_and_left(joined, left)
         for skipped in keys.skipped:
             if skipped not in before.skipped:
                 self.event(f"skipped {skipped}", logging.WARNING)
@@ -64,26 +67,39 @@ class Journal:
         self._follows = False
         self._joined_and_left(*self.history.follow(before.history, self._clock.unix()))
 
-    def unknown(self, key_id: str | None) -> None:
-        """Count a token that names *key_id*, which verifies nothing; warn if it left the set, once a minute for each.
+    def unknown(self, key_id: str | None, keys: KeySet) -> None:
+        """Count a token that names *key_id*, which none of *keys* has; warn if it is skipped, or if it left the set.
 
-        A key that is given up for its age is neither unknown nor gone: it may be back with the next answer.
+        Of each key once a minute. A key that is given up for its age is neither unknown nor gone: it may be back with
+        the next answer.
         """
         if key_id is None or self.history.has(key_id):
             return
         self.unknown_key_ids += 1
+        name = name_of(key_id)
+        if why := keys.why_skipped(key_id):
+            if self._is_time_for(name):
+                _log.warning("issuer %s: tokens that name %s arrive, which is skipped: %s", self._name, name, why)
+            return
         departed = self.history.note_unknown(key_id, self._clock.unix())
-        if departed is None:
-            return
-        self.departed_key_ids += 1
+        if departed is not None:
+            self.departed_key_ids += 1
+            if self._is_time_for(name):
+                self._warn_of(departed)
+
+    def _is_time_for(self, name: str) -> bool:
+        """Say whether the last warning of the key of this *name*, one skipped or departed, lies long enough back."""
         now = self._clock.elapsed()
-        if now - self._warned.get(departed.key.thumbprint, float("-inf")) < REPEAT_WARNING_SECONDS:
-            return
-        self._warned = {one: at for one, at in self._warned.items() if one in self.history.departed}
-        self._warned[departed.key.thumbprint] = now
-        self._warn_of(departed)
+        self._warned = {one: at for one, at in self._warned.items() if now - at < REPEAT_WARNING_SECONDS}
+        if name in self._warned:
+            return False
+        self._warned[name] = now
+        return True
 
     def _joined_and_left(self, joined: list[Key], left: list[Key]) -> None:
+        for key_id in {key.key_id for key in joined if key.key_id} & {key.key_id for key in left}:
+            what = f"another key has the id of {name_of(key_id)}: tokens signed with the old one are refused"
+            self.event(what, logging.WARNING)
         for what, some in (("joined", joined), ("left", left)):
             if some:
                 self.event(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)

@@ -58,9 +58,11 @@ class DiscoverySource:
         """Return the keys of the set that the metadata names, None if they are those of the last load."""
         found_at, url = await self._jwks_uri()
         try:
-            return await self._document.load(url, found_at=found_at)
+            loaded = await self._document.load(url, found_at=found_at)
         except LoadFailed as failed:
             raise LoadFailed(f"{failed} (the jwks_uri of {found_at})") from None
+        self.where = f"{url}, by discovery of {self._issuer}"
+        return loaded
 
     async def _jwks_uri(self) -> tuple[str, str]:
         """Return where the metadata was, first asked where it was last time, and the URL that it names."""

@@ -109,14 +109,13 @@ class WatchedKeys:
         Raises `LookupFailed` while the last load failed or this one takes over 3 s: the token may be sound, so nobody
         is told that it is not.
         """
-        self.journal.unknown(key_id)
+        self.journal.unknown(key_id, self._last_good)
         flight = self._ask()
         if flight is not None:
             await self._wait_for(flight)
-        if self.failure:
-            raise LookupFailed(
-                Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {self.failure}"
-            )
+        if self.failure or not self.keys.keys:
+            why = self.failure or "none came yet"
+            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {why}")
         return self.keys
 
     def _ask(self) -> asyncio.Future[None] | None:
@@ -253,6 +252,11 @@ class WatchedKeys:
         if not self.keys.keys:
             return "no keys" if self._succeeded_at is None else "given up"
         return "stale" if self.failure else "ready"
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a load is on its way."""
+        return self._flight is not None
 
     def unix(self) -> float:
         """Return the time to tell people, in Unix time."""

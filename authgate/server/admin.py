@@ -29,7 +29,9 @@ class AdminEndpoint:
             case "/readyz":
                 return self._readyz()
             case "/keys":
-                return web.json_response(key_report(self._app.live.keys.values(), self._app.proofs))
+                return web.json_response(
+                    key_report(self._app.live.keys.values(), self._app.proofs, self._configuration())
+                )
             case "/metrics":
                 # prometheus_client's own CONTENT_TYPE_LATEST names a charset within, which aiohttp wants apart.
                 headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -44,7 +46,9 @@ class AdminEndpoint:
                 issuers[keys.name]["why"] = keys.failure
         enough = all if self._app.live.config.ready_when == "all" else any
         ready = not self.draining and enough(issuer["keys"] for issuer in issuers.values())
-        reloads = self._app.reloads
-        configuration = {"loaded_at": unix_as_text(reloads.at), "reload_failed": reloads.failure or None}
-        body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": configuration}
+        body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": self._configuration()}
         return web.json_response(body, status=200 if ready else 503)
+
+    def _configuration(self) -> dict[str, Any]:
+        reloads = self._app.reloads
+        return {"loaded_at": unix_as_text(reloads.at), "reload_failed": reloads.failure or None}

@@ -25,12 +25,13 @@ class ProofCounts(Protocol):
         ...
 
 
-def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts) -> dict[str, Any]:
-    """Return the report on *issuers*. Times are UTC in the form of RFC 3339, to the second; None: never.
+def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts, configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the report on *issuers*, and their *configuration* as /readyz has it.
 
-    At most 64 keys, 64 skipped ones, 32 departed ones, 16 unknown key ids and 64 events an issuer, their texts cut.
+    Times are UTC in the form of RFC 3339, to the second; None: never. At most 64 keys, 64 skipped ones, 32 departed
+    ones, 16 unknown key ids and 64 events an issuer, their texts cut.
     """
-    return {"issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
+    return {"configuration": configuration, "issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
 
 
 def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
         "age_seconds": None if age is None else round(age, 1),
         "last_error": keys.failure or None,
         "failures_in_a_row": keys.failures_in_a_row,
+        "loading": keys.is_loading,
         "next_refresh": unix_as_text(now + keys.seconds_until_due()),
         "given_up_at": unix_as_text(None if given_up_in == float("inf") else now + given_up_in),
         "keys": [_key(sighting, keys.name, proofs) for sighting in history.present.values()],

@@ -212,8 +212,11 @@ async def _probe(old: Live, new: Live) -> None:
         async with asyncio.timeout(PROBE_SECONDS):
             await asyncio.gather(*waiting)
     problems = []
-    for name, keys in new.keys.items():
-        if not keys.keys.keys and name in old.keys and old.keys[name].keys.keys:
+    working = {issuer.name for issuer in old.gate.snapshot.issuers if issuer.keys.keys}
+    named = {issuer.issuer for issuer in old.gate.snapshot.issuers if issuer.keys.keys and issuer.issuer}
+    for issuer in new.gate.snapshot.issuers:
+        name, keys = issuer.name, new.keys[issuer.name]
+        if not keys.keys.keys and (name in working or issuer.issuer in named):  # under another name it is the same
             what = keys.failure or f"{keys.source.where} does not answer within {PROBE_SECONDS:g} s"
             mend = "the issuer works as it was configured, so it stays so; reload again when its new keys can be had"
             problems.append(Problem(setting=f"issuer {name}", what=what, mend=mend))

@@ -80,7 +80,9 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
     if not named and _may_be_of_a_newer_key(fitting, keys):
-        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}")
+        skipped = keys.why_skipped(jws.key_id) if jws.key_id is not None else None
+        why = f", a key that is skipped: {skipped}" if skipped else ""
+        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{why}")
     if not fitting:
         raise _wrong_algorithm(jws, candidates)
     raise Refused(Reason.BAD_SIGNATURE, f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}")

@@ -240,7 +240,8 @@ async def test_J32_a_key_file_that_is_lost_later_keeps_the_last_good_keys(
         )
     assert (unknown.status, unknown.reason) == (503, "keys_unavailable")
     assert known.status == 200
-    assert (forged.status, forged.reason) == (401, "bad_signature")
+    # Its issuer may have put another key under this id, for all that is known: nobody is told to sign in again.
+    assert (forged.status, forged.reason) == (503, "keys_unavailable")
 
 
 def test_J32_an_issuer_without_keys_allows_nobody() -> None:

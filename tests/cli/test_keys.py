@@ -135,8 +135,8 @@ def test_the_log_says_the_same(scene: Any) -> None:
 
 def test_it_says_why_an_issuer_is_stale_or_given_up(scene: Any) -> None:
     text = shown(scene)
-    assert re.search(r"\n  failed       (once|\d+ times in a row): http://\S+ answers 500\n", part(text, "partner"))
-    assert re.search(r"\n  given up     .* \(in 24 h\), unless an answer comes\n", part(text, "partner"))
+    assert re.search(r"\n  failed +(once|\d+ times in a row): http://\S+ answers 500\n", part(text, "partner"))
+    assert re.search(r"\n  given up +.* \(in 24 h\), unless a good answer comes\n", part(text, "partner"))
     legacy = part(text, "legacy")
     assert "no connection to 127.0.0.1" in legacy
     assert "\n  KEYS GIVEN UP  " in legacy
@@ -235,11 +235,24 @@ def test_something_else_at_the_address_is_told(tmp_path: Path) -> None:
     assert ended.stderr == f"what answers at 127.0.0.1:{port} (200) is no AuthGate of this version\n"
 
 
-def test_a_bad_configuration_is_told_as_everywhere(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text("listen: nowhere\n")
+def test_without_a_sound_admin_address_nobody_can_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("admin: {listen: nowhere}\n")
     ended = run("keys", "--config", tmp_path / "c.yaml")
     assert ended.returncode == 78
-    assert "listen: must be host:port" in ended.stderr
+    assert "admin.listen: must be host:port" in ended.stderr
+
+
+def test_a_running_authgate_is_asked_though_its_file_is_broken(tmp_path: Path) -> None:
+    """It serves on with the old configuration: that is when somebody wants to know."""
+    sound = f"issuers: [{{name: app, preset: jwt, secret: {SECRET.decode()}, audiences: [tasks]}}]\n"
+    with processes.authgate(tmp_path, sound) as running:
+        running.config.write_text(running.config.read_text() + "leeway_secods: 5\n")
+        until(lambda: "leeway_secods" in run("keys", "--config", running.config).stdout)
+        ended = run("keys", "--config", running.config)
+        assert ended.returncode == 0
+        assert ended.stderr.startswith("warning: the configuration has 1 problem (authgate check names them)")
+        assert "; a newer one cannot be used: leeway_secods: is not a setting" in ended.stdout
+        assert run("healthcheck", "--config", running.config).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["mint", "explain"])
@@ -263,9 +276,11 @@ def test_an_issuer_by_url_is_no_trouble_to_other_commands(tmp_path: Path, comman
 def test_the_layout() -> None:
     """Read it as a stranger would, after a page at night."""
     key = {"algorithm": "ES256", "first_seen": "2026-11-20T09:00:00Z", "last_seen": "2026-11-22T14:02:10Z"}
+    configuration = {"loaded_at": "2026-11-22T14:00:00Z", "reload_failed": "listen: has changed"}
     issuers = {
         "app": {
             "state": "ready",
+            "loading": False,
             "source": "https://issuer.example/jwks",
             "now": "2026-11-22T14:02:50Z",
             "last_success": "2026-11-22T14:02:10Z",
@@ -282,7 +297,7 @@ def test_the_layout() -> None:
             ],
             "departed": [
                 key
-                | {"named": "ES256 K1", "left_at": "2026-11-22T14:02:10Z", "named_since": 3}
+                | {"key_id": "K1", "named": "ES256 K1", "left_at": "2026-11-22T14:02:10Z", "named_since": 3}
                 | {"named_at": "2026-11-22T14:02:49Z"}
             ],
             "skipped": ["key 'K3': the RSA key has 1024 bits"],
@@ -292,10 +307,11 @@ def test_the_layout() -> None:
     }
     lines = """\
 1 issuer at 2026-11-22 14:02:50 UTC: 1 ready
+the configuration is of 14:00:00 (3 min ago); a newer one cannot be used: listen: has changed
 
 app  ready
-  keys from    https://issuer.example/jwks
-  last answer  14:02:10 (40 s ago), next try 14:07:05 (in 4 min)
+  keys from         https://issuer.example/jwks
+  last good answer  14:02:10 (40 s ago), next try 14:07:05 (in 4 min)
 
   KEYS                                                      first seen                 last seen            tokens verified  last one
   ES256 K2                                                  14:02:10 (40 s ago)        14:02:10 (40 s ago)  0                -
@@ -312,8 +328,8 @@ app  ready
 
   WHAT HAPPENED
   14:02:10 (40 s ago)  key ES256 K1 left the set""".splitlines()  # noqa: E501
-    found = as_text(issuers).splitlines()
+    found = as_text({"configuration": configuration, "issuers": issuers}).splitlines()
     assert [re.sub(" {2,}", "  ", line) for line in found] == [re.sub(" {2,}", "  ", line) for line in lines]
-    header, first, second = found[6:9]
+    header, first, second = found[7:10]
     assert first.index("14:02:10 (40 s ago)") == header.index("first seen") == second.index("2026-11-20")
     assert not any(line != line.rstrip() for line in found)

@@ -139,7 +139,7 @@ def test_an_rsa_key_under_2048_bits_is_refused(tmp_path: Path, setting: str) -> 
     }[setting]
     (tmp_path / "keys").write_bytes(content)
     found = problems(written(tmp_path, issuer(**{setting: str(tmp_path / "keys")})))
-    only(found, f"issuers[0].{setting}", "the RSA key has 1024 bits; 2048 to 16384 are accepted")
+    only(found, f"issuers[0].{setting}", "the RSA key has 1024 bits; 2048 to 8192 are accepted")
 
 
 def test_a_secret_and_public_keys_in_one_set_are_refused(tmp_path: Path) -> None:

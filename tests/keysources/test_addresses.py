@@ -30,7 +30,11 @@ FORBIDDEN = {
     "::169.254.169.254": LINK_LOCAL,
     "::ffff:0:169.254.169.254": LINK_LOCAL,
     "64:ff9b::169.254.169.254": LINK_LOCAL,
-    "64:ff9b:1::169.254.169.254": LINK_LOCAL,
+    "64:ff9b:1::169.254.169.254": "a translated address of this network",
+    "64:ff9b:1:a9fe:a9:fe00:101:101": "a translated address of this network",
+    "2001:db8::5efe:169.254.169.254": LINK_LOCAL,
+    "fd00:c1::a9fe:a9fe": METADATA,
+    "fd00:42::42": METADATA,
     "2002:a9fe:a9fe::1": LINK_LOCAL,  # 6to4
     "2001:0:a9fe:a9fe::1": LINK_LOCAL,  # Teredo's server
     "2001:0:4136:e378:8000:63bf:5601:5601": LINK_LOCAL,  # Teredo's client, inverted

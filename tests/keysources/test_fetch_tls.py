@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.keysources.fetch import MAX_CA_FILE_BYTES
+from authgate.authorities import MAX_CA_FILE_BYTES
 from tests.support.certificates import Authority
 from tests.support.fetching import NAME, Names, answering, failure, fetcher, named
 from tests.support.issuer import Issuer, issuer
@@ -75,37 +75,37 @@ async def test_plain_http_at_an_https_address_is_told() -> None:
 
 
 def missing(path: Path) -> str:
-    return f"cannot read ca_file {path}: No such file or directory"
+    return f"ca_file: cannot read {path}: No such file or directory"
 
 
 def empty(path: Path) -> str:
     path.touch()
-    return f"ca_file {path} holds no certificate in PEM, or a broken one"
+    return f"ca_file: {path} holds no certificate in PEM, or a broken one"
 
 
 def no_pem(path: Path) -> str:
     path.write_bytes(b"\x30\x82\xff not PEM")
-    return f"ca_file {path} holds no certificate in PEM, or a broken one"
+    return f"ca_file: {path} holds no certificate in PEM, or a broken one"
 
 
 def broken_pem(path: Path) -> str:
     path.write_bytes(Authority().pem + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    return f"ca_file {path} holds no certificate in PEM, or a broken one"
+    return f"ca_file: {path} holds no certificate in PEM, or a broken one"
 
 
 def a_fifo(path: Path) -> str:
     os.mkfifo(path)
-    return f"cannot read ca_file {path}: it is not a regular file"
+    return f"ca_file: cannot read {path}: it is not a regular file"
 
 
 def a_directory(path: Path) -> str:
     path.mkdir()
-    return f"cannot read ca_file {path}: Is a directory"
+    return f"ca_file: cannot read {path}: Is a directory"
 
 
 def too_long(path: Path) -> str:
     path.write_bytes(b" " * (MAX_CA_FILE_BYTES + 1))
-    return f"cannot read ca_file {path}: it is longer than 1048576 bytes"
+    return f"ca_file: cannot read {path}: it is longer than 1048576 bytes"
 
 
 @pytest.mark.parametrize("spoil", [missing, empty, no_pem, broken_pem, a_fifo, a_directory, too_long])

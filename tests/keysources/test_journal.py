@@ -51,10 +51,10 @@ def test_the_counts_of_both_are_added(time: Time) -> None:
     before, after = Journal("app", BOTH, time.clock, follows=False), Journal("app", K1, time.clock, follows=True)
     before.key_set(K1, BOTH)
     for key_id in ("K2", "K8", "K9"):
-        before.unknown(key_id)
-    after.unknown("K9")
+        before.unknown(key_id, NO_KEYS)
+    after.unknown("K9", NO_KEYS)
     after.follow(before)
     assert (after.unknown_key_ids, after.departed_key_ids) == (4, 1)
-    after.unknown("K2")
+    after.unknown("K2", NO_KEYS)
     assert (after.unknown_key_ids, after.departed_key_ids) == (5, 2)
     assert after.history.departed[b"K2"].named_since == 2

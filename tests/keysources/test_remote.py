@@ -170,7 +170,7 @@ async def test_openid_connect_is_asked_first(one: Issuer, discovered: DiscoveryS
     assert key_ids(await discovered.load()) == ["K1"]
     assert key_ids(await discovered.load()) is None
     assert paths(one) == [one.openid_path, one.jwks_path] * 2
-    assert discovered.where == f"discovery of {one.url}"
+    assert discovered.where == f"{one.jwks_url}, by discovery of {one.url}"
 
 
 def gone(one: Issuer) -> None:

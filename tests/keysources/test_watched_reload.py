@@ -85,7 +85,7 @@ async def test_keys_from_another_place_go_on_with_the_history(time: Time) -> Non
 
 def test_keys_that_are_kept_do_not_follow_themselves(time: Time) -> None:
     one = watched(Source(K1), time, K1)
-    one.journal.unknown("K9")
+    one.journal.unknown("K9", one.keys)
     one.journal.history.note("something", 0)
     one.follow(one)
     assert one.journal.unknown_key_ids == 1

@@ -55,7 +55,7 @@ class Scene:
         self.keys.give_up_if_too_old()
 
     def report(self) -> dict[str, Any]:
-        report: dict[str, Any] = key_report([self.keys], ProofMemo())["issuers"]["app"]
+        report: dict[str, Any] = key_report([self.keys], ProofMemo(), {})["issuers"]["app"]
         json.dumps(report)
         return report
 
@@ -77,8 +77,8 @@ async def test_it_tells_when_a_key_left_and_who_still_names_it() -> None:
     await scene.load(120, keys("K2"))
     for seconds in (160, 161):
         scene.seconds = seconds
-        scene.keys.journal.unknown("K1")
-    scene.keys.journal.unknown("never-seen")
+        scene.keys.journal.unknown("K1", scene.keys.keys)
+    scene.keys.journal.unknown("never-seen", scene.keys.keys)
     report = scene.report()
     assert report["state"] == "ready"
     assert [(key["key_id"], key["first_seen"]) for key in report["keys"]] == [("K2", "2026-11-21T14:02:00Z")]
@@ -136,7 +136,7 @@ async def test_it_is_bounded_whatever_an_issuer_and_tokens_say() -> None:
         members = [public_jwk("ES256", f"{number}-{n}" + "\U0010ffff" * 180) for n in range(64)]
         document = json.dumps({"keys": members}, ensure_ascii=False).encode()
         await scene.load(number, jwk.from_jwks(document, ALL_ALGORITHMS))
-        scene.keys.journal.unknown(f"{number}" + "\x00" * 12_000)
+        scene.keys.journal.unknown(f"{number}" + "\x00" * 12_000, scene.keys.keys)
     report = scene.report()
     assert [len(report[name]) for name in ("keys", "departed", "unknown_key_ids", "events")] == [64, 32, 16, 64]
     assert len(json.dumps(report)) < 512 * 1024

@@ -174,7 +174,7 @@ def test_an_unfit_block_is_left_out_and_named_and_the_others_stay(kind: str) -> 
 
 @pytest.mark.parametrize("bits", [1024, 2040])
 def test_an_rsa_key_under_2048_bits_is_refused(bits: int) -> None:
-    assert f"the RSA key has {bits} bits; 2048 to 16384" in faults_of_pem(pem_of(rsa.generate_private_key(65537, bits)))
+    assert f"the RSA key has {bits} bits; 2048 to 8192" in faults_of_pem(pem_of(rsa.generate_private_key(65537, bits)))
 
 
 def test_a_pem_key_for_an_algorithm_that_is_not_listed_is_refused() -> None:
@@ -224,7 +224,7 @@ def test_a_curve_with_a_generator_of_the_forgers_own_is_refused() -> None:
     assert "no public key" in faults_of_pem(explicit_pem(point, point))
 
 
-@pytest.mark.parametrize("exponent", [2**16 + 1, 2**32 + 1, 2**256 - 1])
+@pytest.mark.parametrize("exponent", [2**16 + 1, 2**32 - 1])
 def test_an_rsa_key_with_a_sane_exponent_is_read(exponent: int) -> None:
     (key,) = jwk.from_pem(rsa_pem(exponent), ALL_ALGORITHMS).keys
     assert key.material.public_numbers().e == exponent
@@ -237,7 +237,7 @@ def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(expone
 
 @pytest.mark.parametrize("exponent", [3, 17, 257, 2**16 - 1, 2**256 + 1])
 def test_an_rsa_key_with_an_exponent_outside_fips_186_5_is_refused(exponent: int) -> None:
-    assert "is not odd and between 2^16 and 2^256" in faults_of_pem(rsa_pem(exponent))
+    assert "is not odd and between 2^16 and 2^32" in faults_of_pem(rsa_pem(exponent))
 
 
 def test_random_bytes_in_a_jwk_that_look_like_a_placeholder_or_white_space_are_a_sound_secret() -> None:
