@@ -126,7 +126,7 @@ def test_the_announcement_says_what_is_accepted_under_which_secret_and_not_the_s
 
 def test_the_announcement_of_public_keys_counts_them_and_names_the_algorithms_that_they_are_for(tmp_path: Path) -> None:
     found = verified(tmp_path, key_file(tmp_path, "jwks_file", "RS256", "ES256"))
-    assert "accepts ES256/RS256 JWTs with any iss and any aud under its 2 public key(s)" in found.announcements[0]
+    assert "accepts ES256/RS256 JWTs with any iss and any aud under its 2 public keys" in found.announcements[0]
     assert found.fingerprints == {}
 
 

@@ -113,24 +113,32 @@ class Fetcher:
         connector = _BoundedConnector(
             resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
         )
-        async with (
-            aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds / 2),
-                auto_decompress=False,
-                trust_env=False,
-            ) as session,
-            session.get(
-                url,
-                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}) | (login if url.scheme == "http" else {}),
-                allow_redirects=False,
-                ssl=await self._tls() if self._speaks_tls(url) else False,
-                proxy=proxy.with_user(None) if proxy else None,
-                proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
-            ) as response,
-        ):
-            return await _read(response, asked_with=etag)
+        session = aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds / 2),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        try:
+            async with (
+                session,
+                session.get(
+                    url,
+                    headers=_HEADERS
+                    | ({"If-None-Match": etag} if etag else {})
+                    | (login if url.scheme == "http" else {}),
+                    allow_redirects=False,
+                    ssl=await self._tls() if self._speaks_tls(url) else False,
+                    proxy=proxy.with_user(None) if proxy else None,
+                    proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
+                ) as response,
+            ):
+                return await _read(response, asked_with=etag)
+        except aiohttp.ClientError:
+            if connector.broken_off:
+                raise LoadFailed(_too_long(url)) from None
+            raise
 
     def _speaks_tls(self, url: URL) -> bool:
         return url.scheme == "https" or (self.route.outbound_proxy or "").startswith("https:")
@@ -164,10 +172,6 @@ class Fetcher:
             raise LoadFailed(f"ca_file: {error}") from None
 
 
-class _TooLongError(aiohttp.ClientPayloadError):
-    """The other side sends more than any answer has."""
-
-
 class _BoundedProtocol(ResponseHandler):
     """One connection, broken off after 128 KiB of whatever it sends.
 
@@ -177,23 +181,29 @@ class _BoundedProtocol(ResponseHandler):
 
     _bytes_left = MAX_ANSWER_BYTES
 
+    def __init__(self, connector: _BoundedConnector) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._connector = connector
+
     def data_received(self, data: bytes) -> None:
         self._bytes_left -= len(data)
         if self._bytes_left >= 0:
             super().data_received(data)
             return
+        self._connector.broken_off = True
+        self.set_exception(aiohttp.ClientPayloadError())
         if self.transport is not None:
             self.transport.abort()
-        self.set_exception(_TooLongError())
 
 
 class _BoundedConnector(aiohttp.TCPConnector):
-    """Makes bounded connections."""
+    """Makes bounded connections; *broken_off* says that one exceeded its bound."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(**options)
+        self.broken_off = False
         # Private, and the only way in: a test floods it, so that a change of aiohttp's is noticed.
-        self._factory = partial(_BoundedProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]
+        self._factory = partial(_BoundedProtocol, self)  # type: ignore[assignment]
 
 
 class _CheckedResolver(AbstractResolver):
@@ -264,14 +274,16 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_DOCUMENT_BYTES:
-            raise LoadFailed(f"{response.url} answers with more than {MAX_DOCUMENT_BYTES} bytes")
+            raise LoadFailed(_too_long(response.url))
     return bytes(body)
+
+
+def _too_long(url: URL) -> str:
+    return f"{url} answers with more than {MAX_DOCUMENT_BYTES} bytes"
 
 
 def _explained(error: Exception) -> str:
     """Return what *error* means to an operator."""
-    if isinstance(error, _TooLongError):
-        return f"it sends more than {MAX_ANSWER_BYTES} bytes in all"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         hint = "; for a private authority set ca_file" if getattr(cause, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,25 @@ class Names:
             else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
             for address in (known() if callable(known) else known)
         ]
+
+
+@asynccontextmanager
+async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, list[int]]]:
+    """Answer every request with *beginning* and then *more*, for ever; yield the URL and how often *more* was sent."""
+    poured: list[int] = [0]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(beginning)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(more)
+                await writer.drain()
+                poured[0] += 1
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks", poured
 
 
 @asynccontextmanager
