@@ -54,7 +54,7 @@ class Gate:
 
     async def _answer(self, lookup: RefreshKeys) -> Issuer:
         keys = await self._answers.newer_keys(lookup)
-        self.use(lookup.issuer_name, keys)
+        self.use(lookup.issuer_name, keys)  # a gate that a reload has replaced is told of nothing any more
         return self.snapshot.issuer(lookup.issuer_name)
 
     def use(self, issuer_name: str, keys: KeySet) -> None:

@@ -133,23 +133,9 @@ def verify(loaded: ReadConfig) -> Verified:
     if problems or loaded.config is None:
         raise ConfigError(problems)
     config = loaded.config
-    snapshot = Snapshot(
-        issuers=tuple(found),
-        policies=(Policy(name="default"),),
-        places=tuple(
-            HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
-            for place in config.credentials
-        ),
-        outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
-        csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
-        if config.csrf.mode == "enforce"
-        else None,
-        leeway_seconds=config.leeway_seconds,
-        proofs=ProofMemo(),
-    )
     return Verified(
         config=config,
-        snapshot=snapshot,
+        snapshot=_snapshot(config, found),
         sources=sources,
         timings={entry.config.name: issuers.timing(entry.config) for entry in loaded.issuers},
         key_settings={entry.config.name: issuers.key_settings(entry) for entry in loaded.issuers},
@@ -166,6 +152,23 @@ def verify(loaded: ReadConfig) -> Verified:
         ),
         path=loaded.path,
         digest=loaded.digest,
+    )
+
+
+def _snapshot(config: Config, found: list[Issuer]) -> Snapshot:
+    return Snapshot(
+        issuers=tuple(found),
+        policies=(Policy(name="default"),),
+        places=tuple(
+            HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
+            for place in config.credentials
+        ),
+        outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
+        csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
+        if config.csrf.mode == "enforce"
+        else None,
+        leeway_seconds=config.leeway_seconds,
+        proofs=ProofMemo(),
     )
 
 

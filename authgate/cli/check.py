@@ -62,7 +62,9 @@ def _fetch(verified: Verified) -> bool:
 
     async def load() -> list[WatchedKeys]:
         issuers = [*watched_keys(verified).values()]
-        await asyncio.gather(*(keys.refresh() for keys in issuers))  # each has a bound of its own
+        async with asyncio.TaskGroup() as loads:
+            for keys in issuers:  # each load has a bound of its own
+                loads.create_task(keys.refresh())
         return issuers
 
     with logging_to(io.StringIO()):  # what would be logged is printed

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _yaml
 from authgate.config._report import Raw, did_you_mean, group_of, is_list
-from authgate.config.model import Config
+from authgate.config.model import Config, IssuerConfig
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
-
-    from authgate.config.model import IssuerConfig
 
 PREFIX = "AUTHGATE_"
 
@@ -76,6 +74,8 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
         if annotation is None:
             known = [*_OTHERS, *_SECRETS, *(PREFIX + name.upper() for name in _names(Config))]
             mend = did_you_mean(variable.replace(f"{PREFIX}JWT", "JWT"), known)
+            if path[0] in IssuerConfig.model_fields:
+                mend = "it is a setting of an issuer: list `issuers` in a file, or in AUTHGATE_ISSUERS"
             problems.append(Problem(setting=variable, what="is not a setting", mend=mend))
             continue
         try:

@@ -263,7 +263,7 @@ class IssuerConfig(_Model):
     """The https URL of a JWK Set of public keys: fetched at the start, and kept up to date as docs/keys.md says."""
     discovery: Annotated[bool, Field(strict=True)] = False
     """true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, or RFC 8414)."""
-    allow_http: bool = False
+    allow_http: Annotated[bool, Field(strict=True)] = False
     """Whether the URLs may be plain http: then whoever is on the way can put keys of his own into the set."""
     refresh_seconds: Seconds = Field(default=300, ge=1, le=86400)
     """1 to 86400. How often a key set is fetched by URL; sooner, but not within about a minute, if its response says

@@ -187,9 +187,9 @@ class Reloader:
 
     async def _stop_all_but(self, live: Live) -> None:
         unused = {*self._tasks} - {*live.keys.values()}
-        await asyncio.gather(
-            *(keys.drained() for keys in unused)
-        )  # requests of the old configuration may wait for them
+        async with asyncio.TaskGroup() as draining:
+            for keys in unused:  # requests of the old configuration may wait for them
+                draining.create_task(keys.drained())
         for keys in unused:
             self._tasks.pop(keys).cancel()
 
@@ -207,10 +207,10 @@ async def _keep(keys: WatchedKeys) -> None:
 
 async def _probe(old: Live, new: Live) -> None:
     """Wait for the first answer of keys that are new; raise `ConfigError` where a working issuer would be lost."""
-    waiting = [keys.first_attempt.wait() for name, keys in new.keys.items() if keys is not old.keys.get(name)]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PROBE_SECONDS):
-            await asyncio.gather(*waiting)
+            for keys in new.keys.values():  # those of the old configuration have made theirs
+                await keys.first_attempt.wait()
     problems = []
     working = {issuer.name for issuer in old.gate.snapshot.issuers if issuer.keys.keys}
     named = {issuer.issuer for issuer in old.gate.snapshot.issuers if issuer.keys.keys and issuer.issuer}
