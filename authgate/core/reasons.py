@@ -95,7 +95,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.BAD_SIGNATURE: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's signature does not verify.",
-        "Most often the two secrets differ: compare the fingerprints as README shows. Otherwise the token was changed.",
+        "Most often the two secrets differ: compare the fingerprints as README shows. Otherwise the token "
+        "was changed, or signed with a key that its issuer does not publish.",
     ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",
@@ -132,7 +133,7 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys to verify the token cannot be had right now.",
-        "The token names a key that AuthGate does not hold, and the URL or file of keys gives none or is too slow; the "
+        "The token names a key that AuthGate does not hold, or its signature fails, and the URL or file of keys gives none or is too slow; the "
         "log and `authgate keys` say why. Nobody is signed out by this: the client may try again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
