@@ -133,8 +133,9 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys to verify the token cannot be had right now.",
-        "The token names a key that AuthGate does not hold, or its signature fails, and the URL or file of keys gives none or is too slow; the "
-        "log and `authgate keys` say why. Nobody is signed out by this: the client may try again.",
+        "The token names a key that AuthGate does not hold, or its signature fails, and the URL or file of keys gives "
+        "none or is too slow; the log and `authgate keys` say why. Nobody is signed out by this: the client may try "
+        "again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
         503, None, Fault.OURS, "AuthGate failed to decide.",
