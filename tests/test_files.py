@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_told_without_its_path(tmp_path: Path) -> None:
     assert reason(tmp_path) == "Is a directory"
     assert reason(tmp_path / "fifo") == "it is not a regular file"  # and nobody waits for its writer
     assert reason("/dev/zero") == "it is not a regular file"
-    assert reason("nul\0byte") == "embedded null byte"
+    assert "embedded null" in reason("nul\0byte")
 
 
 def test_a_socket_is_no_file(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
         address = arguments[1]
-        _seen.connected.add(f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address))
+        if address is not None:  # else it goes where the socket is connected to; asyncio sends so since Python 3.12
+            _seen.connected.add(f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address))
     elif event in {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}:
         _seen.looked_up.add(str(arguments[0]))
     elif event == "open":
