@@ -5,6 +5,7 @@ Run `make docs` after a change; tests/test_docs.py compares.
 
 from __future__ import annotations
 
+import inspect
 import json
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -98,7 +99,7 @@ def reasons() -> str:
 def configuration() -> str:
     """Return the page of all settings."""
     sections = [_CONFIGURATION.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)), _table(Config)]
-    sections += [f"\n### `{name}`\n\n{model.__doc__}\n\n{_table(model)}" for name, model in _models(Config)]
+    sections += [f"\n### `{name}`\n\n{inspect.getdoc(model)}\n\n{_table(model)}" for name, model in _models(Config)]
     sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
     return "".join(sections)
 
