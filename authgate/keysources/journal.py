@@ -70,10 +70,10 @@ class Journal:
     def unknown(self, key_id: str | None, keys: KeySet) -> None:
         """Count a token that names *key_id*, which none of *keys* has; warn if it is skipped, or if it left the set.
 
-        Of each key once a minute. A key that is given up for its age is neither unknown nor gone: it may be back with
-        the next answer.
+        Of each key once a minute. Before the first load no key is known, so none is unknown; and one that is given up
+        for its age may be back with the next answer.
         """
-        if key_id is None or self.history.has(key_id):
+        if key_id is None or not keys.keys or self.history.has(key_id):
             return
         self.unknown_key_ids += 1
         name = name_of(key_id)

@@ -51,10 +51,17 @@ def test_the_counts_of_both_are_added(time: Time) -> None:
     before, after = Journal("app", BOTH, time.clock, follows=False), Journal("app", K1, time.clock, follows=True)
     before.key_set(K1, BOTH)
     for key_id in ("K2", "K8", "K9"):
-        before.unknown(key_id, NO_KEYS)
-    after.unknown("K9", NO_KEYS)
+        before.unknown(key_id, K1)
+    after.unknown("K9", K1)
     after.follow(before)
     assert (after.unknown_key_ids, after.departed_key_ids) == (4, 1)
-    after.unknown("K2", NO_KEYS)
+    after.unknown("K2", K1)
     assert (after.unknown_key_ids, after.departed_key_ids) == (5, 2)
     assert after.history.departed[b"K2"].named_since == 2
+
+
+def test_before_the_first_load_no_key_is_unknown(time: Time) -> None:
+    """A service that comes up is asked at once, and so is one whose issuer is down."""
+    journal = Journal("app", NO_KEYS, time.clock, follows=False)
+    journal.unknown("K1", NO_KEYS)
+    assert (journal.unknown_key_ids, [*journal.history.unknown]) == (0, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -25,10 +26,23 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
 
+# Below the ports that the kernel gives out by itself, and another range for each process that runs tests: what is free
+# when it is asked for stays so until the server listens there.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_PORTS = itertools.cycle(range(10_000 + 2_500 * _WORKER, 12_500 + 2_500 * _WORKER))
+for _ in range(os.getpid() % 2_500):  # another run at the same time begins elsewhere
+    next(_PORTS)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable: the ports are a cycle")
 
 
 def program(name: str, *, mend: str) -> str:
