@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from authgate.core.identity import Identity
     from authgate.core.snapshot import Issuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshKeys:
-    """Are there newer keys for the issuer of this name? Asked when a token names *key_id*, a key that is not known.
+    """Are there newer public keys for the issuer of this name? Asked when a token names *key_id*, which is not known.
 
     Answered with the `Issuer` as it is now: the same one where there is nothing newer. *key_id* None: the token names
     no key, and there is none.
@@ -22,8 +23,22 @@ class RefreshKeys:
     key_id: str | None
 
 
-Lookup: TypeAlias = RefreshKeys
-Answer: TypeAlias = "Issuer"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindSession:
+    """Whose is the session of this *token*, if there is one? Answered with an `Identity`, or None.
+
+    *token* is the session token itself, as the store holds it; *signed_token* what the library puts into its cookie for
+    it ("<token>.<signature>", not percent-encoded), "" where it signs none. *client_ip* is "" where nobody told.
+    """
+
+    issuer_name: str
+    token: str = field(repr=False)
+    signed_token: str = field(default="", repr=False)
+    client_ip: str = ""
+
+
+Lookup: TypeAlias = RefreshKeys | FindSession
+Answer: TypeAlias = "Issuer | Identity | None"
 
 T = TypeVar("T")
 # A computation that may ask lookups on its way to a T.

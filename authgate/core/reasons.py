@@ -28,15 +28,21 @@ class Reason(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     WRONG_ALGORITHM = "wrong_algorithm"
     BAD_SIGNATURE = "bad_signature"
+    UNDECRYPTABLE_TOKEN = "undecryptable_token"  # noqa: S105 - a name
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     WRONG_AUDIENCE = "wrong_audience"
     WRONG_TYPE = "wrong_type"
     MISSING_CLAIM = "missing_claim"
+    CLAIM_MISMATCH = "claim_mismatch"
+    SESSION_NOT_FOUND = "session_not_found"
+    BANNED_USER = "banned_user"
+    ANONYMOUS_USER = "anonymous_user"
     CSRF = "csrf"
     HEADERS_TOO_LARGE = "headers_too_large"
     NO_POLICY = "no_policy"
     KEYS_UNAVAILABLE = "keys_unavailable"
+    SESSIONS_UNAVAILABLE = "sessions_unavailable"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -98,6 +104,11 @@ REASONS: dict[Reason, Refusal] = {
         "Most often the two secrets differ: compare the fingerprints as README shows. Otherwise the token "
         "was changed, or signed with a key that its issuer does not publish.",
     ),
+    Reason.UNDECRYPTABLE_TOKEN: Refusal(
+        401, "invalid_token", Fault.CLIENT, "The token cannot be decrypted.",
+        "Most often the two secrets differ: compare the fingerprints as README shows. With Auth.js the cookie's name "
+        "is part of the key, too. Otherwise the token was changed, or was made under a secret that is no longer listed.",
+    ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",
         "Get a new token. If it is fresh, compare the clocks of the two machines.",
@@ -118,6 +129,25 @@ REASONS: dict[Reason, Refusal] = {
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",
         "The issuer must put every claim of `required_claims` into the token (`sub` and `exp` by default).",
     ),
+    Reason.CLAIM_MISMATCH: Refusal(
+        401, "invalid_token", Fault.CLIENT, "The parts of the credential do not belong together.",
+        "The session cookie and the data cookie beside it name different sessions, or the data is of another "
+        "`cookie_cache_version`. Better Auth mends its cookies at the next request to it; with a session store "
+        "(`sessions`) AuthGate asks that instead of refusing.",
+    ),
+    Reason.SESSION_NOT_FOUND: Refusal(
+        401, "invalid_token", Fault.CLIENT, "There is no such session, or it has ended.",
+        "The user signed out, the session expired, or it was revoked. If every session is refused, the store is not "
+        "the one that the front end writes to.",
+    ),
+    Reason.BANNED_USER: Refusal(
+        403, None, Fault.CLIENT, "The user is banned.",
+        "The user's record says `banned`, and its `banExpires`, if any, lies ahead.",
+    ),
+    Reason.ANONYMOUS_USER: Refusal(
+        403, None, Fault.CLIENT, "The user has not signed in with an account.",
+        "The session is one of Better Auth's anonymous plugin. `anonymous: allow` lets such users in.",
+    ),
     Reason.CSRF: Refusal(
         403, None, Fault.CLIENT, "The request comes from another site.",
         "A cookie came with an unsafe method or a WebSocket handshake from an origin not the request's own. "
@@ -136,6 +166,11 @@ REASONS: dict[Reason, Refusal] = {
         "The token names a key that AuthGate does not hold, or its signature fails, and the URL or file of keys gives "
         "none or is too slow; the log and `authgate keys` say why. Nobody is signed out by this: the client may try "
         "again.",
+    ),
+    Reason.SESSIONS_UNAVAILABLE: Refusal(
+        503, None, Fault.OURS, "The sessions cannot be looked up right now.",
+        "The session store does not answer, is too slow, or asks for a pause; the log says why. Nobody is signed out "
+        "by this: the client may try again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
         503, None, Fault.OURS, "AuthGate failed to decide.",
