@@ -48,19 +48,20 @@ sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from
 clean:
 	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
-# Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
+# A lock names everything, so nothing is resolved anew (--no-deps): older versions of pip would take a newer coverage for
+# "coverage[toml]" than the lock has. Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
 $(VENV)/demo: requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV) (once, about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes --requirement requirements-demo.lock
+	@$(PIP) --no-deps --require-hashes --requirement requirements-demo.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 	@echo "Installing what the tests need (once, about a minute) ..."
-	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@$(PIP) --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
 # What tests run and PyPI does not have. As root it is installed from Debian's packages; else the tests that need it are
