@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -119,11 +120,7 @@ def better_auth(
 
     *jwt* is the plugin's own: issuer, audience, expirationTime. The grace period is 30 days unless told.
     """
-    node, modules = _node(), _installed()
-    place = folder / "better_auth"
-    place.mkdir()
-    shutil.copy(SOURCE / "server.mjs", place)
-    (place / "node_modules").symlink_to(modules)
+    place = scripts(folder / "better_auth")
     port = free_port()
     base_url = base_url or f"http://127.0.0.1:{port}"
     options = {
@@ -141,21 +138,29 @@ def better_auth(
     }
 
     def run() -> AbstractContextManager[subprocess.Popen[bytes]]:
-        return running([node, place / "server.mjs"], folder / "better_auth.log", port=port, environ=environ)
+        return running([node(), place / "server.mjs"], folder / "better_auth.log", port=port, environ=environ)
 
     with ExitStack() as processes:
         yield BetterAuth(port, base_url, run, processes)
 
 
-def _node() -> str:
-    node = program("node", mend=_MEND)
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+def scripts(place: Path) -> Path:
+    """Copy the programs of tests/better_auth to *place*, a new folder, beside the packages that they import."""
+    shutil.copytree(SOURCE, place)
+    (place / "node_modules").symlink_to(_installed())
+    return place
+
+
+@cache
+def node() -> str:
+    found = program("node", mend=_MEND)
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < _NODE_AT_LEAST:
         reason = f"Better Auth needs Node {_NODE_AT_LEAST} or later, and this is {version}"
         if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    return node
+    return found
 
 
 def _installed() -> Path:
@@ -176,7 +181,7 @@ def _install(npm: str, place: Path) -> None:
     unfinished = place.with_suffix(".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    for name in ("package.json", "package-lock.json"):
+    for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(SOURCE / name, unfinished)
     # The environment as it is: a company's CA (NODE_EXTRA_CA_CERTS), proxy and registry stand there.
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]

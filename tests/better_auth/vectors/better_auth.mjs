@@ -1,0 +1,185 @@
+// A Better Auth in this process with an empty database in memory, and browsers that speak HTTP with it.
+import { betterAuth } from "better-auth";
+import { memoryAdapter } from "better-auth/adapters/memory";
+import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
+import { at, issuedAt } from "./clock.mjs";
+import { verdict } from "./collected.mjs";
+import { randomSecret } from "./texts.mjs";
+
+export const PRODUCER = { library: "better-auth", version: "1.7.25" };
+export const PASSWORD = "a-password-of-the-tests";
+const USER_AGENT = "authgate-tests/1.0";
+const TABLES = ["user", "session", "account", "verification", "jwks", "twoFactor", "organization", "member", "invitation"];
+// Not the subject here, and Better Auth's own takes longer than everything else together.
+const FAST_PASSWORDS = { hash: async (text) => `fast:${text}`, verify: async ({ hash, password }) => hash === `fast:${password}` };
+
+/** A browser at the application's origin: it keeps cookies, and sends them as it got them. */
+export class Browser {
+  constructor(auth, origin, userAgent) {
+    Object.assign(this, { auth, origin, userAgent, jar: new Map() });
+  }
+
+  /** Return the header lines of this browser's next request. */
+  headers() {
+    const cookie = [...this.jar].map(([name, value]) => `${name}=${value}`).join("; ");
+    return { "user-agent": this.userAgent, ...(cookie && { cookie }) };
+  }
+
+  async ask(path, body) {
+    const headers = { ...this.headers(), origin: this.origin, ...(body && { "content-type": "application/json" }) };
+    const method = body ? "POST" : "GET";
+    const request = new Request(`${this.origin}/api/auth${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const response = await this.auth.handler(request);
+    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    for (const line of response.headers.getSetCookie()) {
+      const [name, value] = line.slice(0, line.indexOf(";")).split(/=(.*)/s);
+      if (/; Max-Age=0(;|$)/.test(line)) this.jar.delete(name);
+      else this.jar.set(name, value);
+    }
+    return { json: await response.json(), headers: response.headers };
+  }
+}
+
+export class BetterAuth {
+  constructor({ strategy, maxAge = 300, version, baseURL = "http://app.example.test", rows, plugins, ...options } = {}) {
+    this.given = { strategy, maxAge, version, baseURL, plugins, ...options };
+    this.strategy = strategy;
+    this.version = version;
+    this.origin = baseURL;
+    this.rows = rows ?? Object.fromEntries(TABLES.map((table) => [table, []]));
+    this.mails = [];
+    const { secret, secrets, session, jwtPlugin, bearerPlugin, ...others } = options;
+    this.secrets = secrets;
+    this.secret = secrets ? secrets[0].value : (secret ?? randomSecret());
+    const cached = strategy === "jwt-jwks" ? "jwt" : strategy;
+    this.auth = betterAuth({
+      baseURL,
+      ...(secrets ? { secrets } : { secret: this.secret }),
+      database: memoryAdapter(this.rows),
+      emailAndPassword: { enabled: true, password: FAST_PASSWORDS },
+      emailVerification: { sendVerificationEmail: async (mail) => void this.mails.push(mail), sendOnSignUp: true },
+      session: { cookieCache: { enabled: Boolean(strategy), strategy: cached, maxAge, version }, ...session },
+      user: {
+        additionalFields: {
+          numbers: { type: "number[]", required: false },
+          ratio: { type: "number", required: false },
+          biography: { type: "string", required: false },
+        },
+      },
+      logger: { disabled: true },
+      rateLimit: { enabled: false },
+      telemetry: { enabled: false },
+      plugins: [
+        admin(),
+        anonymous(),
+        bearer(bearerPlugin),
+        organization(),
+        twoFactor({ skipVerificationOnEnable: true }),
+        jwt({ disableSettingJwtHeader: true, sessionCookieCache: strategy === "jwt-jwks", ...jwtPlugin }),
+        ...(plugins ?? []),
+      ],
+      ...others,
+    });
+  }
+
+  /** Return another Better Auth with the same database, and other settings. */
+  again(changes) {
+    const given = this.secrets ? { secrets: this.secrets } : { secret: this.secret };
+    return new BetterAuth({ ...this.given, ...given, rows: this.rows, ...changes });
+  }
+
+  browser(userAgent = USER_AGENT) {
+    return new Browser(this.auth, this.origin, userAgent);
+  }
+
+  /** Return a browser in which a new user is signed in. */
+  async signedIn({ userAgent, ...person } = {}) {
+    const browser = this.browser(userAgent);
+    const number = this.rows.user.length;
+    await browser.ask("/sign-up/email", { name: "Ada Lovelace", email: `ada${number}@example.test`, password: PASSWORD, ...person });
+    return browser;
+  }
+
+  async cookieNames() {
+    const { sessionToken, sessionData, dontRememberToken, accountData } = (await this.auth.$context).authCookies;
+    return { token: sessionToken.name, data: sessionData.name, dontRemember: dontRememberToken.name, account: accountData.name };
+  }
+
+  jwks = async () => (await this.browser().ask("/jwks")).json;
+
+  /** Return what a verifier of the session cookies is given. */
+  async config() {
+    const names = await this.cookieNames();
+    return {
+      ...(this.secrets && { secrets: this.secrets }),
+      secret: this.secret,
+      url: this.origin,
+      ...(this.strategy && { strategy: this.strategy === "jwt-jwks" ? "jwt" : this.strategy }),
+      session_token_cookie: names.token,
+      session_data_cookie: names.data,
+      ...(this.version && { version: this.version }),
+      ...(this.strategy === "jwt-jwks" && { jwks: await this.jwks(), issuer: this.origin, audience: "better-auth:session-cache" }),
+    };
+  }
+
+  /**
+   * Return what get-session answers to these header lines, or null: {session, user}.
+   *
+   * Without *store* the session's row is not found: the answer then comes from the cookies alone.
+   */
+  async getSession(headers, { time = issuedAt() + 5, store = false } = {}) {
+    const kept = this.rows.session;
+    this.rows.session = store ? [...kept] : [];
+    const request = new Request(`${this.origin}/api/auth/get-session?disableRefresh=true`, { headers });
+    try {
+      return await at(time, async () => {
+        const response = await this.auth.handler(request);
+        return response.status === 200 ? response.json() : null; // 500: what cannot be decoded
+      });
+    } finally {
+      this.rows.session = kept;
+    }
+  }
+
+  verdict = async (headers, how) => verdict(await this.getSession(headers, how));
+
+  /** Return who holds *browser*'s session cookie, as the database has it. */
+  async identity(browser) {
+    const token = sessionToken(browser.jar.get((await this.cookieNames()).token));
+    const session = this.rows.session.find((row) => row.token === token);
+    return identity(session, this.rows.user.find((row) => row.id === session.userId));
+  }
+}
+
+/** Return the token in a signed session cookie's value. */
+export const sessionToken = (value) => decodeURIComponent(value).split(".")[0];
+
+export function identity(session, user) {
+  return {
+    user_id: user.id,
+    email: user.email,
+    email_verified: user.emailVerified,
+    name: user.name,
+    session_id: session.id,
+    session_token: session.token,
+    ...(user.role && { role: user.role }),
+    ...(user.banned && { is_banned: true }),
+    ...(user.isAnonymous && { is_anonymous: true }),
+    ...(session.impersonatedBy && { impersonated_by: session.impersonatedBy }),
+    ...(session.activeOrganizationId && { active_organization_id: session.activeOrganizationId }),
+  };
+}
+
+/** Return these header lines with cookies set to other values; undefined takes one away. */
+export function withCookies(headers, changes) {
+  const cookies = new Map((headers.cookie ?? "").split("; ").filter(Boolean).map((pair) => pair.split(/=(.*)/s, 2)));
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) cookies.delete(name);
+    else cookies.set(name, value);
+  }
+  const { cookie: _, ...others } = headers;
+  const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+  return { ...others, ...(cookie && { cookie }) };
+}
+
+
