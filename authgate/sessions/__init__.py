@@ -1,4 +1,4 @@
-"""Where the truth about sessions lies: one contract for HTTP, PostgreSQL and Redis. `CachedSessions` stands before it."""
+"""Where the truth about sessions lies: one contract for HTTP, PostgreSQL and Redis, and `CachedSessions` before it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,174 @@
+"""Sessions from the library's own PostgreSQL tables, by one SELECT. Needs the extra `postgres`.
+
+Works through poolers in transaction mode (PgBouncer, Neon, Supabase): no prepared statement outlives its transaction,
+and no setting is sent to the server.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from authgate.authorities import client_context
+from authgate.sessions import Record, StoreFailed
+from authgate.sessions._connections import Connections
+from authgate.sessions._records import MAX_RECORD_BYTES, could_be_a_token, parse_json, same_token
+from authgate.sessions._trust import Trust, why_untrusted
+from authgate.sessions.dsn import parse_dsn
+from authgate.sessions.layouts import layout_fault
+
+if TYPE_CHECKING:
+    from authgate.core.lookups import FindSession
+    from authgate.sessions.dsn import PostgresAddress
+    from authgate.sessions.layouts import Layout
+
+MAX_CONNECTIONS = 4
+# A Neon database that sleeps takes a connection at once, and answers when it has woken up.
+CONNECT_SECONDS = 15.0
+QUERY_SECONDS = 10.0
+# Well below the 5 minutes after which Neon sends a database to sleep.
+IDLE_SECONDS = 60.0
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting up
+    asyncpg.ProtocolViolationError,  # PgBouncer, whose own connection was lost
+)
+
+
+class PostgresStore:
+    """The tables of *layout* in the database that *dsn* names; nothing else in it is read, nothing written."""
+
+    def __init__(self, dsn: str, *, layout: Layout, ca_file: str | None = None) -> None:
+        """Raises ValueError, without the password, for what `dsn_fault` and `layout_fault` tell."""
+        self._address = parse_dsn(dsn, ca_file)
+        if self._address.schema and not layout.schema:
+            layout = replace(layout, schema=self._address.schema)
+        if fault := layout_fault(layout):
+            raise ValueError(fault)
+        self.where = self._address.where
+        self._layout = layout
+        self._query = layout.query()
+        self._trust = Trust(self._address.ca_file, partial(_context, self._address))
+        self._connections: Connections[Any] = Connections(
+            self._connect, _LOST, size=MAX_CONNECTIONS, idle_seconds=IDLE_SECONDS
+        )
+
+    async def find(self, wanted: FindSession) -> Record | None:
+        """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
+        if not could_be_a_token(wanted.token):
+            return None
+        try:
+            rows = await self._connections.ask(partial(self._select, token=wanted.token))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            self._trust.forget()
+            raise StoreFailed(self._explained(error)) from None
+        found = [record for record in map(self._record, rows) if same_token(self._token_of(record), wanted.token)]
+        if len(found) > 1:
+            raise StoreFailed(f"{self.where} holds a session twice: {self._layout.token_column} is to be unique")
+        return found[0] if found else None
+
+    async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+        at = self._address
+        encrypted = at.tls in {"require", "verify-ca", "verify-full"} and not at.host.startswith("/")
+        return await asyncpg.connect(
+            host=at.host,
+            port=at.port,
+            user=at.user,
+            password=at.password,  # never None: it would look for one in variables and files
+            database=at.database,
+            ssl=await self._trust.context() if encrypted else (at.tls if at.tls == "prefer" else False),
+            direct_tls=False,
+            target_session_attrs="any",
+            timeout=CONNECT_SECONDS,
+            command_timeout=QUERY_SECONDS,
+            statement_cache_size=0,
+        )
+
+    async def _select(self, connection: Any, token: str) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
+        # A transaction, though it is one SELECT: the driver prepares and executes in two steps, between which a pooler
+        # in transaction mode could hand out another server connection, with another client's statement.
+        async with connection.transaction(readonly=True):
+            try:
+                rows: list[Any] = await connection.fetch(self._query, token)
+            except (asyncpg.DataError, ValueError):
+                return []  # the column's type, a uuid perhaps, cannot hold such a token
+            return rows
+
+    def _record(self, row: Any) -> Record:  # noqa: ANN401 - asyncpg has no types
+        try:
+            session, user = (self._parsed(row[name]) for name in ("session", "person"))
+            return Record(session=self._layout.session(session), user=self._layout.user(user))
+        except KeyError as error:
+            tables = self._layout.tables()
+            raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: see `layout`") from None
+
+    def _parsed(self, text: str) -> dict[str, Any]:
+        if len(text) > MAX_RECORD_BYTES:
+            raise StoreFailed(f"{self.where} holds a session or a user of more than {MAX_RECORD_BYTES} characters")
+        try:
+            parsed = parse_json(text)
+        except ValueError as error:
+            raise StoreFailed(f"{self.where} answers what is no session: {error}") from None
+        if not isinstance(parsed, dict):
+            raise StoreFailed(f"{self.where} answers what is no session: a row that is no object")
+        return parsed
+
+    def _token_of(self, record: Record) -> object:
+        return record.session[self._layout.record_names[0]]
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        self._connections.close()
+
+    def _explained(self, error: Exception) -> str:
+        """Return what *error* means to an operator. Not in the server's words where those may quote a token."""
+        if untrusted := why_untrusted(error):
+            return f"{self.where}: {untrusted}"
+        grant = (
+            f"the role may not read: GRANT SELECT ON {self._layout.tables()} TO it, and GRANT USAGE ON SCHEMA if they "
+            "are not in public"
+        )
+        meanings: dict[type[Exception], str] = {
+            asyncpg.InvalidPasswordError: "the server refuses the password, or knows no such user",
+            asyncpg.InvalidAuthorizationSpecificationError: f"the server lets this user in no such way: {error}",
+            asyncpg.InvalidCatalogNameError: "there is no such database",
+            asyncpg.InsufficientPrivilegeError: grant,
+            asyncpg.UndefinedTableError: f"{error}: is it another schema or another name? see `layout`",
+            asyncpg.UndefinedColumnError: f"{error}: see `layout`",
+            asyncpg.TooManyConnectionsError: f"it has no connection left for AuthGate, which needs {MAX_CONNECTIONS}",
+            asyncpg.CannotConnectNowError: "it starts up or shuts down",
+        }
+        for kind, meaning in meanings.items():
+            if isinstance(error, kind):
+                return f"{self.where}: {meaning}"
+        if isinstance(error, TimeoutError):
+            return f"{self.where} does not answer within {CONNECT_SECONDS:g} s"
+        if isinstance(error, OSError):
+            return f"{self.where} cannot be reached: {_os_words(error)}"
+        state = getattr(error, "sqlstate", None)
+        return f"{self.where} cannot be asked: {type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
+
+
+def _os_words(error: OSError) -> str:
+    if "rejected SSL upgrade" in str(error):
+        return "it speaks no TLS, and the address asks for it; sslmode=disable is for networks that are trusted"
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _context(address: PostgresAddress, ca_file: str | None) -> ssl.SSLContext:
+    """Return how TLS is spoken to *address*, as libpq means its sslmode. Blocks."""
+    if address.tls == "require":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context = client_context(ca_file)
+    context.check_hostname = address.tls == "verify-full"
+    return context

@@ -1,0 +1,134 @@
+"""Sessions from Better Auth's secondary storage in Redis (or Valkey): one read by key. Needs the extra `redis`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from authgate.core.errors import quoted
+from authgate.sessions import StoreFailed
+from authgate.sessions._records import MAX_RECORD_BYTES, could_be_a_token, parse_record
+from authgate.sessions._trust import Trust, why_untrusted
+from authgate.sessions.redis_url import parse_redis_url
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from authgate.core.lookups import FindSession
+    from authgate.sessions import Record
+
+MAX_CONNECTIONS = 4
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 5.0
+
+
+class RedisStore:
+    """The JSON {session, user} under *key_prefix* and the session token. Nothing is written."""
+
+    def __init__(self, url: str, *, key_prefix: str = "", ca_file: str | None = None) -> None:
+        """*url* is redis:// or rediss://, the latter by TLS. Raises ValueError for what `redis_url_fault` tells."""
+        self._address = parse_redis_url(url)
+        self.where = self._address.where
+        self._key_prefix = key_prefix
+        self._trust = Trust(ca_file)
+        self._client: Redis | None = None
+
+    async def find(self, wanted: FindSession) -> Record | None:
+        """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
+        if not could_be_a_token(wanted.token):
+            return None
+        client = await self._opened()
+        try:
+            # GET would bring a value of any size; a key that is not there is an empty range.
+            value = await client.getrange(self._key_prefix + wanted.token, 0, MAX_RECORD_BYTES)
+        except (RedisError, OSError) as error:
+            if why_untrusted(error):
+                await self.close()  # nobody has a connection; ca_file may have been replaced
+            raise StoreFailed(f"{self.where}: {_explained(error)}") from None
+        return self._record(value, wanted.token) if value else None
+
+    def _record(self, value: bytes | str, token: str) -> Record | None:
+        if len(value) > MAX_RECORD_BYTES:
+            raise StoreFailed(f"{self.where} holds a session of more than {MAX_RECORD_BYTES} bytes")
+        try:
+            text = value.decode("utf-8") if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            raise StoreFailed(f"{self.where} answers what is no session: it is not UTF-8") from None
+        return parse_record(text, token, self.where)
+
+    async def _opened(self) -> Redis:
+        if self._client is None:
+            at = self._address
+            context = await self._trust.context() if at.tls else None
+            pool = BlockingConnectionPool(
+                connection_class=_Connection,
+                context=context,
+                max_connections=MAX_CONNECTIONS,
+                timeout=None,  # whoever calls bounds it
+                host=at.host,
+                port=at.port,
+                db=at.database,
+                username=at.user or None,
+                password=at.password or None,
+                socket_connect_timeout=CONNECT_SECONDS,
+                socket_timeout=READ_SECONDS,
+                retry=Retry(NoBackoff(), 1),  # a kept connection may have been lost meanwhile
+                protocol=2,
+                driver_info=None,  # no CLIENT SETINFO: a role may be allowed nothing but to read
+            )
+            self._client = Redis(connection_pool=pool)
+        return self._client
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        client, self._client = self._client, None
+        self._trust.forget()
+        if client is not None:
+            await client.aclose(close_connection_pool=True)
+
+
+class _Connection(Connection):
+    """A connection by TCP; by TLS where a context is given, with the CAs that it believes and no others."""
+
+    def __init__(self, *, context: ssl.SSLContext | None, **options: Any) -> None:  # noqa: ANN401 - redis's own
+        self._context = context
+        super().__init__(**options)
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        arguments: Mapping[str, Any] = super()._connection_arguments()
+        return {**arguments, "ssl": self._context} if self._context is not None else arguments
+
+
+def _explained(error: Exception) -> str:
+    """Return what *error* means to an operator. Not in the server's words where those may quote a key."""
+    if untrusted := why_untrusted(error):
+        return untrusted
+    meanings: dict[type[Exception] | tuple[type[Exception], ...], str] = {
+        (
+            AuthenticationError,
+            AuthenticationWrongNumberOfArgsError,
+        ): "it refuses the user or the password, or wants one",
+        NoPermissionError: "the user may not read the sessions: ACL SETUSER … +getrange ~<key_prefix>*",
+        BusyLoadingError: "it is starting up",
+        RedisTimeoutError: f"it does not answer within {READ_SECONDS:g} s",
+    }
+    for kind, meaning in meanings.items():
+        if isinstance(error, kind):
+            return meaning
+    if isinstance(error, ResponseError):
+        kind_of_error = str(error).partition(" ")[0]
+        return f"it answers {quoted(kind_of_error, 40)}: is it the storage that Better Auth writes to?"
+    return f"it cannot be reached: {quoted(str(error), 200)}"
