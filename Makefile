@@ -34,9 +34,9 @@ bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, and u
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and no address of an index
 	$(BIN)/pip install --quiet uv
-	$(LOCK) --group dev pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --group demo --constraint requirements-dev.lock pyproject.toml --output-file requirements-demo.lock
-	$(LOCK) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --all-extras --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(LOCK) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(LOCK) --constraint requirements-dev.lock --group tasks --output-file deploy/tasks/requirements.lock
 
@@ -68,8 +68,9 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 # skipped, each saying how to get it. npm, for Better Auth, is 350 packages there: half a minute, once.
 .PHONY: programs
 programs:
-	@missing=; for one in nginx:nginx-light node:nodejs npm:npm openssl:openssl; do \
-		PATH="$$PATH:/usr/sbin" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
+	@missing=; for one in nginx:nginx-light node:nodejs npm:npm openssl:openssl postgres:postgresql \
+			redis-server:redis-server pgbouncer:pgbouncer; do \
+		PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

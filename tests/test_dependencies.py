@@ -103,6 +103,11 @@ RULES = (
         ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "tokens.jwk", "tokens.discovery"),
         never=CRYPTO,
     ),
+    Rule(
+        where="authgate/sessions/",
+        ours=_own("authorities", "blocking", "bugs", "core", "sessions"),
+        never=CRYPTO | {"pydantic"},
+    ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources"), never=CRYPTO | {"aiohttp"}),
     Rule(where="authgate/gate.py", ours=_own("answers", "bugs", "core"), never=CRYPTO | {"aiohttp"}),
     Rule(
