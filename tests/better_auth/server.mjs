@@ -1,29 +1,70 @@
-// The real Better Auth with its JWT plugin, keeping its rows in memory and, when told, in the file ROWS.
-// PORT, ROWS and OPTIONS (JSON) come from the environment:
-// {baseURL, algorithm, rotationInterval, gracePeriod (both in seconds), jwt: {issuer, audience, expirationTime}}
+// The real Better Auth, listening on loopback. PORT, ROWS and OPTIONS (JSON) come from the environment:
+// {baseURL, secret or secrets,
+//  algorithm, rotationInterval, gracePeriod (both in seconds), jwt: {issuer, audience, expirationTime},
+//  strategy ("compact", "jwt", "jwe", "jwt-jwks"; none: no cookie cache), cookieCacheMaxAge, version, sessionExpiresIn,
+//  postgres (a dsn; none: rows in memory and, when told, in the file ROWS), redis (a url: sessions are kept there),
+//  rateLimit: {window, max}, advanced}
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { deserialize, serialize } from "node:v8";
+import { createClient } from "@redis/client";
 import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
+import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
-import { bearer, jwt } from "better-auth/plugins";
+import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
+import pg from "pg";
+import { Wire } from "./wire.mjs";
 
 const options = JSON.parse(process.env.OPTIONS);
+const tables = ["user", "session", "account", "verification", "jwks", "twoFactor", "organization", "member", "invitation"];
 const rows = existsSync(process.env.ROWS)
   ? deserialize(readFileSync(process.env.ROWS))
-  : { user: [], session: [], account: [], verification: [], jwks: [] };
+  : Object.fromEntries(tables.map((table) => [table, []]));
+
+async function redisStorage(url) {
+  const client = createClient({ url });
+  await client.connect();
+  return {
+    get: (key) => client.get(key),
+    set: (key, value, ttl) => client.set(key, value, ttl ? { expiration: { type: "EX", value: ttl } } : {}),
+    delete: async (key) => void (await client.del(key)),
+    getAndDelete: (key) => client.getDel(key),
+  };
+}
+
 const auth = betterAuth({
   baseURL: options.baseURL,
-  secret: process.env.BETTER_AUTH_SECRET,
-  database: memoryAdapter(rows),
+  secret: options.secret,
+  secrets: options.secrets,
+  database: options.postgres ? new pg.Pool({ connectionString: options.postgres }) : memoryAdapter(rows),
+  secondaryStorage: options.redis ? await redisStorage(options.redis) : undefined,
   emailAndPassword: { enabled: true },
-  user: { additionalFields: { role: { type: "string", required: false } } },
-  rateLimit: { enabled: false },
+  session: {
+    expiresIn: options.sessionExpiresIn,
+    cookieCache: {
+      enabled: Boolean(options.strategy),
+      strategy: options.strategy === "jwt-jwks" ? "jwt" : options.strategy,
+      maxAge: options.cookieCacheMaxAge,
+      version: options.version,
+    },
+  },
+  rateLimit: {
+    enabled: Boolean(options.rateLimit),
+    storage: "memory",
+    customRules: { "/sign-in/*": false, "/sign-up/*": false },
+    ...options.rateLimit,
+  },
   telemetry: { enabled: false },
+  advanced: options.advanced,
   plugins: [
+    admin(),
+    anonymous(),
     bearer(),
+    organization(),
+    twoFactor(),
     jwt({
+      sessionCookieCache: options.strategy === "jwt-jwks",
       jwks: {
         // No algorithm given: what Better Auth does by itself, EdDSA.
         keyPairConfig: options.algorithm ? { alg: options.algorithm } : undefined,
@@ -34,20 +75,48 @@ const auth = betterAuth({
     }),
   ],
 });
-const answer = toNodeHandler(auth);
+if (options.postgres) await (await getMigrations(auth.options)).runMigrations();
+
+const { adapter } = await auth.$context;
+const byId = (id) => [{ field: "id", value: id }];
+const wire = new Wire();
+
+// What no visitor can do: to the database behind Better Auth's back, and to the wire before it.
+const test = {
+  async "expire-keys"() {
+    // What `rotationInterval` does with time: Better Auth makes a new key when it signs next.
+    const now = new Date();
+    const keys = await adapter.findMany({ model: "jwks" });
+    for (const { id, expiresAt } of keys) {
+      if (!expiresAt || expiresAt > now) await adapter.update({ model: "jwks", where: byId(id), update: { expiresAt: now } });
+    }
+    return { expired: keys.length };
+  },
+  "keep-rows": () => writeFileSync(process.env.ROWS, serialize(rows)),
+  "update-user": ({ id, ...update }) => adapter.update({ model: "user", where: byId(id), update }),
+  "update-session": ({ token, expiresAt }) =>
+    adapter.update({ model: "session", where: [{ field: "token", value: token }], update: { expiresAt: new Date(expiresAt * 1000) } }),
+  "delete-session": ({ token }) => adapter.delete({ model: "session", where: [{ field: "token", value: token }] }),
+  counts: () => wire.counts,
+  "last-headers": () => wire.lastHeaders,
+  delay: ({ seconds }) => wire.delay(seconds),
+  pause: () => wire.pause(),
+  resume: () => wire.resume(),
+  answer: (canned) => wire.answer(canned),
+};
+
+async function body(request) {
+  const chunks = await request.toArray();
+  return chunks.length ? JSON.parse(Buffer.concat(chunks)) : {};
+}
+
+const visitor = toNodeHandler(auth);
+async function answer(request, response) {
+  const asked = request.url.startsWith("/test/") && test[request.url.slice("/test/".length)];
+  if (asked) response.end(JSON.stringify((await asked(await body(request))) ?? null));
+  else if (await wire.passes(request, response)) await visitor(request, response);
+}
 
 createServer((request, response) => {
-  if (request.url === "/test/expire-keys") {
-    // What `rotationInterval` does with time: Better Auth makes a new key when it signs next.
-    for (const row of rows.jwks) row.expiresAt ??= new Date();
-    for (const row of rows.jwks) if (row.expiresAt > new Date()) row.expiresAt = new Date();
-    response.end(JSON.stringify({ expired: rows.jwks.length }));
-    return;
-  }
-  if (request.url === "/test/keep-rows") {
-    writeFileSync(process.env.ROWS, serialize(rows));
-    response.end();
-    return;
-  }
-  answer(request, response);
+  answer(request, response).catch((error) => response.writeHead(500).end(String(error?.stack)));
 }).listen(Number(process.env.PORT), "127.0.0.1");

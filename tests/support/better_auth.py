@@ -1,4 +1,4 @@
-"""The real Better Auth with its JWT plugin, installed once by npm and run by Node."""
+"""The real Better Auth, installed once by npm and run by Node."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import shutil
 import subprocess
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from http.cookies import SimpleCookie
+from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.client import Answer, ask
 from tests.support.processes import ROOT, free_port, program, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")  # the whole list of 1.7.25
+STRATEGIES = ("compact", "jwt", "jwe", "jwt-jwks")  # of the cookie cache; the last is jwt with the JWT plugin's keys
 SECRET = "a-better-auth-secret-of-the-tests-0123456789-abcdefghij"
 
 SOURCE = ROOT / "tests" / "better_auth"
@@ -32,27 +33,24 @@ _INSTALLED = ROOT / ".venv" / "better_auth"
 _NODE_AT_LEAST = 20
 _INSTALL_SECONDS = 300
 _MEND = "apt-get install nodejs npm"
+_NUMBERS = count(1)
 
 
 class BetterAuth:
-    """A running Better Auth, and what a browser does with it."""
+    """A running Better Auth: what its visitors ask it, and what only its operator can do to it."""
 
-    def __init__(
-        self,
-        port: int,
-        base_url: str,
-        run: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]],
-        processes: ExitStack,
-    ) -> None:
-        self._run = run
+    def __init__(self, place: Path, log: Path, options: dict[str, Any], processes: ExitStack) -> None:
+        self._place = place
+        self._log = log
+        self._options = options
         self._processes = processes
-        self.port = port
-        self.base_url = base_url
+        self.port = free_port()
+        self.base_url: str = options.setdefault("baseURL", f"http://127.0.0.1:{self.port}")
         """Where Better Auth believes to be; tokens are for, and by, its origin."""
-        self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
-        path = urlsplit(base_url).path.rstrip("/")
+        self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.base_url))
+        path = urlsplit(self.base_url).path.rstrip("/")
         self._path = path or "/api/auth"
-        self.url = f"http://127.0.0.1:{port}{self._path}"
+        self.url = f"http://127.0.0.1:{self.port}{self._path}"
         self.jwks_url = f"{self.url}/jwks"
         self.start()
 
@@ -65,17 +63,23 @@ class BetterAuth:
         lines.append("Content-Type: application/json")
         return ask(self.port, self._path + path, *lines, host=host, method="POST", body=json.dumps(body).encode())
 
+    def browser(self) -> Browser:
+        """Return a browser without cookies."""
+        return Browser(self)
+
     def sign_up(self, email: str = "ada@example.com", **fields: Any) -> str:
         """Register a user, sign in, and return the session's cookies as a Cookie header's value."""
-        person = {"email": email, "password": "a-password-of-the-tests", "name": "Ada", **fields}
-        for path in ("/sign-up/email", "/sign-in/email"):
-            answer = self.ask(path, body=person)
-            assert answer.status == 200, answer
-        cookies = SimpleCookie()
-        for name, value in answer.headers:
-            if name.lower() == "set-cookie":
-                cookies.load(value)
-        return "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
+        return self.browser().sign_up(email, **fields).cookies
+
+    def administrator(self) -> Browser:
+        """Return the browser of a new user whose role is admin."""
+        return self.browser().sign_up(f"admin-{next(_NUMBERS)}@example.com", name="Admin", role="admin")
+
+    def get_session(self, cookies: str, **query: str) -> Any:
+        """Return what get-session says of *cookies*, or None."""
+        answer = self.ask(f"/get-session?{urlencode(query)}", f"Cookie: {cookies}")
+        assert answer.status == 200, answer
+        return answer.json
 
     def token(self, cookies: str) -> str:
         """Return a JWT of the session *cookies*; it is made, and its key where there is none, at this moment."""
@@ -93,17 +97,87 @@ class BetterAuth:
 
         Until then /jwks holds the old keys only, and the old ones for `grace_seconds` after now.
         """
-        assert ask(self.port, "/test/expire-keys").status == 200
+        self._test("expire-keys")
+
+    # In the database, behind Better Auth's back; a copy of the session in Redis stays as it is.
+
+    def update_user(self, user_id: str, **columns: Any) -> None:
+        self._test("update-user", id=user_id, **columns)
+
+    def ban_in_database(self, user_id: str) -> None:
+        """Ban a user and leave the sessions as they are, which get-session goes on to answer."""
+        self.update_user(user_id, banned=True)
+
+    def delete_session_in_database(self, raw_token: str) -> None:
+        self._test("delete-session", token=raw_token)
+
+    def expire_session_in_database(self, raw_token: str, at: float) -> None:
+        """Let a session be over at *at*, in unix seconds."""
+        self._test("update-session", token=raw_token, expiresAt=at)
+
+    # On the wire before Better Auth.
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each endpoint was asked, since the start, by its path (`/get-session`)."""
+        return {path.removeprefix(self._path): count for path, count in self._test("counts").items()}
+
+    def last_headers(self) -> list[tuple[str, str]]:
+        """Return the header lines of the last request for get-session, as they came; empty before the first."""
+        return [(name, value) for name, value in self._test("last-headers") or ()]
+
+    def delay(self, seconds: float) -> None:
+        """Let get-session take so much longer from here on."""
+        self._test("delay", seconds=seconds)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let get-session answer nobody; those who asked are answered afterwards."""
+        self._test("pause")
+        try:
+            yield
+        finally:
+            self._test("resume")
+
+    def answer(self, status: int | None, headers: Mapping[str, str] | None = None, body: str = "") -> None:
+        """Answer get-session with this from here on; with None as Better Auth does."""
+        self._test("answer", status=status, headers=dict(headers or {}), body=body)
+
+    def _test(self, what: str, **how: Any) -> Any:
+        answer = ask(self.port, f"/test/{what}", method="POST", body=json.dumps(how).encode())
+        assert answer.status == 200, answer
+        return answer.json
+
+    # The process.
 
     def kill(self) -> None:
         """End the process as a crash does. Users, sessions and keys are kept for `start`, as a database does."""
-        assert ask(self.port, "/test/keep-rows").status == 200
+        self._test("keep-rows")
         self._process.kill()
         self._process.wait()
 
     def start(self) -> None:
         """Run it, again after `kill`, on the same port."""
-        self._process = self._processes.enter_context(self._run())
+        environ = {
+            "PORT": str(self.port),
+            "ROWS": str(self._place / "rows"),
+            "OPTIONS": json.dumps({name: value for name, value in self._options.items() if value is not None}),
+        }
+        command = [node(), self._place / "server.mjs"]
+        self._process = self._processes.enter_context(running(command, self._log, port=self.port, environ=environ))
+
+    def restart(self, *, secrets: Sequence[str] = ()) -> None:
+        """Run it anew with the same rows; with *secrets*, the current one first, after a rotation.
+
+        The first secret of all goes on to decrypt what was encrypted under it, the private keys of JWTs for one.
+        """
+        self.kill()
+        if secrets:
+            self._options["secrets"] = _versioned(secrets)
+        self.start()
+
+
+def _versioned(secrets: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"version": len(secrets) - index, "value": secret} for index, secret in enumerate(secrets)]
 
 
 @contextmanager
@@ -115,33 +189,44 @@ def better_auth(
     rotation_seconds: int | None = None,
     grace_seconds: int | None = None,
     jwt: Mapping[str, Any] | None = None,
+    strategy: str | None = None,
+    cookie_cache_seconds: int | None = None,
+    version: str | None = None,
+    session_seconds: int | None = None,
+    postgres: str | None = None,
+    redis: str | None = None,
+    rate_limit: Mapping[str, int] | None = None,
+    secrets: Sequence[str] = (),
+    advanced: Mapping[str, Any] | None = None,
 ) -> Iterator[BetterAuth]:
     """Run Better Auth with an empty database; its log is in *folder*. What is None is as Better Auth has it.
 
-    *jwt* is the plugin's own: issuer, audience, expirationTime. The grace period is 30 days unless told.
+    *jwt* is the plugin's own: issuer, audience, expirationTime. The grace period is 30 days unless told. *strategy* of
+    the cookie cache: one of `STRATEGIES`, None for no cache. Rows are in memory, or in the empty database *postgres* (a
+    dsn), whose tables Better Auth makes; sessions are in *redis* (a URL) where it is given. *rate_limit*, else off:
+    {"window": seconds, "max": requests}, for all but signing in. *secrets*, the current one first, instead of `SECRET`.
+    *advanced*: cookiePrefix, cookies, useSecureCookies and others, as Better Auth names them.
     """
-    place = scripts(folder / "better_auth")
-    port = free_port()
-    base_url = base_url or f"http://127.0.0.1:{port}"
     options = {
         "baseURL": base_url,
+        "secret": None if secrets else SECRET,
+        "secrets": _versioned(secrets) or None,
         "algorithm": algorithm,
         "rotationInterval": rotation_seconds,
         "gracePeriod": grace_seconds,
         "jwt": jwt,
+        "strategy": strategy,
+        "cookieCacheMaxAge": cookie_cache_seconds,
+        "version": version,
+        "sessionExpiresIn": session_seconds,
+        "postgres": postgres,
+        "redis": redis,
+        "rateLimit": rate_limit,
+        "advanced": advanced,
     }
-    environ = {
-        "PORT": str(port),
-        "ROWS": str(place / "rows"),
-        "OPTIONS": json.dumps({name: value for name, value in options.items() if value is not None}),
-        "BETTER_AUTH_SECRET": SECRET,
-    }
-
-    def run() -> AbstractContextManager[subprocess.Popen[bytes]]:
-        return running([node(), place / "server.mjs"], folder / "better_auth.log", port=port, environ=environ)
-
+    given = {name: value for name, value in options.items() if value is not None}
     with ExitStack() as processes:
-        yield BetterAuth(port, base_url, run, processes)
+        yield BetterAuth(scripts(folder / "better_auth"), folder / "better_auth.log", given, processes)
 
 
 def scripts(place: Path) -> Path:

@@ -54,7 +54,7 @@ export class BetterAuth {
     const cached = strategy === "jwt-jwks" ? "jwt" : strategy;
     this.auth = betterAuth({
       baseURL,
-      ...(secrets ? { secrets } : { secret: this.secret }),
+      ...(secrets ? { secrets, secret } : { secret: this.secret }), // beside `secrets`, `secret` only decrypts
       database: memoryAdapter(this.rows),
       emailAndPassword: { enabled: true, password: FAST_PASSWORDS },
       emailVerification: { sendVerificationEmail: async (mail) => void this.mails.push(mail), sendOnSignUp: true },
