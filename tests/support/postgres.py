@@ -1,0 +1,250 @@
+"""A real PostgreSQL of Debian's packages on loopback, with Better Auth's tables; and PgBouncer before it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from tests.support.processes import free_port, program, running, wait_for_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.support.certificates import Pair
+
+SUPERUSER, PASSWORD = "postgres", "a-superuser's-password"
+# The account that AuthGate is given: it may read two tables and nothing else.
+READER, READER_PASSWORD = "authgate", "password-canary"
+_MEND = "apt-get install postgresql"
+
+# What compileMigrations() of Better Auth 1.7 writes, as far as sessions need it.
+_TABLES = """
+CREATE TABLE "user" (
+  "id" text NOT NULL PRIMARY KEY, "name" text NOT NULL, "email" text NOT NULL UNIQUE,
+  "emailVerified" boolean NOT NULL, "image" text, "createdAt" timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  "updatedAt" timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL, "role" text, "banned" boolean, "banReason" text,
+  "banExpires" timestamptz);
+CREATE TABLE "session" (
+  "id" text NOT NULL PRIMARY KEY, "expiresAt" timestamptz NOT NULL, "token" text NOT NULL UNIQUE,
+  "createdAt" timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL, "updatedAt" timestamptz NOT NULL, "ipAddress" text,
+  "userAgent" text, "userId" text NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE, "impersonatedBy" text,
+  "activeOrganizationId" text);
+CREATE TABLE "account" (
+  "id" text NOT NULL PRIMARY KEY, "userId" text NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE, "password" text);
+"""
+_AUTH_JS_TABLES = """
+CREATE TABLE users (
+  id SERIAL PRIMARY KEY, name VARCHAR(255), email VARCHAR(255), "emailVerified" TIMESTAMPTZ, image TEXT);
+CREATE TABLE sessions (
+  id SERIAL PRIMARY KEY, "userId" INTEGER NOT NULL, expires TIMESTAMPTZ NOT NULL, "sessionToken" VARCHAR(255) NOT NULL);
+"""
+
+
+class Postgres:
+    """A running server. It can be killed, started again on the same port and data, and made to hang."""
+
+    def __init__(self, folder: Path, port: int, options: list[str]) -> None:
+        self.folder = folder
+        self.port = port
+        self._options = options
+        self._process = ExitStack()
+        self._main: subprocess.Popen[bytes] | None = None
+
+    def dsn(self, user: str = SUPERUSER, password: str = PASSWORD, database: str = "postgres", query: str = "") -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}{f'?{query}' if query else ''}"
+
+    def reader(self, database: str = "postgres", query: str = "") -> str:
+        """Return the DSN of the account that may read the two tables."""
+        return self.dsn(READER, READER_PASSWORD, database, query)
+
+    def start(self) -> None:
+        binary = _binary("postgres")
+        command = _as_postgres([str(binary), "-D", str(self.folder / "cluster"), *self._options])
+        log = self.folder / "postgres.log"
+        self._main = self._process.enter_context(running(command, log, cwd=self.folder))
+        wait_for_port(self.port, self._main, log)
+        self.execute("SELECT 1")
+
+    def stop(self) -> None:
+        """End it as an operator does, at once: SIGINT to the server ends its connections."""
+        assert self._main is not None
+        self._signal(signal.SIGINT)
+        self._main.wait(15)
+        self._process.close()
+
+    def kill(self) -> None:
+        """End it as the kernel does: no connection is told."""
+        assert self._main is not None
+        self._signal(signal.SIGKILL)
+        self._main.wait(15)
+        self._process.close()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have the server and all its processes stand still while the context lasts."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._main is not None
+        server = int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in (server, *(map(int, children) if number is not signal.SIGINT else ())):
+            os.kill(pid, number)
+
+    def execute(self, sql: str, *arguments: Any, database: str = "postgres") -> list[dict[str, Any]]:
+        """Run *sql* as the superuser and return the rows."""
+
+        async def run() -> list[dict[str, Any]]:
+            connection = await _connected(self.dsn(database=database))
+            try:
+                if not arguments and ";" in sql:
+                    await connection.execute(sql)
+                    return []
+                return [dict(row) for row in await connection.fetch(sql, *arguments)]
+            finally:
+                await connection.close()
+
+        return _run(run())
+
+    def create_better_auth(self, database: str = "postgres") -> None:
+        """Make Better Auth's tables, and the account that may read two of them."""
+        self.execute(_TABLES, database=database)
+        self.grant('"session", "user"', database)
+
+    def create_auth_js(self, database: str = "postgres") -> None:
+        self.execute(_AUTH_JS_TABLES, database=database)
+        self.grant("sessions, users", database)
+
+    def grant(self, tables: str, database: str = "postgres") -> None:
+        self.execute(f"GRANT SELECT ON {tables} TO {READER};", database=database)
+
+    def add_user(self, user_id: str, database: str = "postgres", **columns: Any) -> None:
+        row = {"id": user_id, "name": user_id.title(), "email": f"{user_id}@example.com", "emailVerified": True}
+        self._insert("user", row | columns, database)
+
+    def add_session(self, token: str, user_id: str, database: str = "postgres", **columns: Any) -> None:
+        now = datetime.now(UTC)
+        row = {"id": f"id-of-{token}", "token": token, "userId": user_id, "updatedAt": now}
+        self._insert("session", row | {"expiresAt": now + timedelta(days=7)} | columns, database)
+
+    def delete_session(self, token: str, database: str = "postgres") -> None:
+        self.execute('DELETE FROM "session" WHERE "token" = $1', token, database=database)
+
+    def _insert(self, table: str, row: Mapping[str, Any], database: str) -> None:
+        names = ", ".join(f'"{name}"' for name in row)
+        values = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        self.execute(f'INSERT INTO "{table}" ({names}) VALUES ({values})', *row.values(), database=database)
+
+
+@contextmanager
+def postgres(*, tls: Pair | None = None) -> Iterator[Postgres]:
+    """Run a server on a cluster of its own, with `READER` as a role of no rights; with *tls* it offers TLS."""
+    initdb = _binary("initdb")
+    # Not pytest's folder: that is for its own user alone, and PostgreSQL refuses to run as root.
+    with tempfile.TemporaryDirectory(prefix="authgate-postgres-") as made:
+        folder = Path(made)
+        cluster = folder / "cluster"
+        _give_to_postgres(folder)
+        password_file = folder / "password"
+        password_file.write_text(PASSWORD)
+        _give_to_postgres(password_file)
+        command = [str(initdb), "-D", str(cluster), "-U", SUPERUSER, "--pwfile", str(password_file), "--no-sync"]
+        command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
+        subprocess.run(_as_postgres(command), check=True, capture_output=True, cwd=folder)
+        server = Postgres(folder, free_port(), [])
+        server._options = [*_options(server.port, folder), *(_tls_options(folder, tls) if tls else ())]
+        server.start()
+        try:
+            server.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}';")
+            yield server
+        finally:
+            server.stop()
+
+
+def _options(port: int, folder: Path) -> list[str]:
+    settings = {
+        "port": port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": folder,
+        "fsync": "off",
+        "shared_buffers": "16MB",
+        "max_connections": 40,
+    }
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+
+def _tls_options(folder: Path, tls: Pair) -> list[str]:
+    tls.write(folder)
+    for name in ("tls.crt", "tls.key"):
+        _give_to_postgres(folder / name)
+        (folder / name).chmod(0o600)
+    files = {"ssl_cert_file": folder / "tls.crt", "ssl_key_file": folder / "tls.key"}
+    return ["-c", "ssl=on", *(part for name, value in files.items() for part in ("-c", f"{name}={value}"))]
+
+
+@contextmanager
+def pgbouncer(before: Postgres, *, database: str = "postgres", server_connections: int = 2) -> Iterator[str]:
+    """Run PgBouncer in transaction mode before a server; yield the DSN of `READER` through it."""
+    binary = program("pgbouncer", mend="apt-get install pgbouncer")
+    with tempfile.TemporaryDirectory(prefix="authgate-pgbouncer-") as made:
+        folder, port = Path(made), free_port()
+        target = f"host=127.0.0.1 port={before.port} user={READER} password={READER_PASSWORD} dbname={database}"
+        (folder / "users.txt").write_text(f'"{READER}" "{READER_PASSWORD}"\n')
+        (folder / "pgbouncer.ini").write_text(
+            f"[databases]\n{database} = {target}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+            f"unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {folder / 'users.txt'}\n"
+            f"pool_mode = transaction\ndefault_pool_size = {server_connections}\nserver_round_robin = 1\n"
+        )
+        for path in (folder, *folder.iterdir()):
+            _give_to_postgres(path)
+        command = _as_postgres([binary, str(folder / "pgbouncer.ini")])
+        with running(command, folder / "pgbouncer.log", port=port, cwd=folder):
+            yield f"postgresql://{READER}:{READER_PASSWORD}@127.0.0.1:{port}/{database}?pgbouncer=true"
+
+
+def _binary(name: str) -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return found[-1] if found else Path(program(name, mend=_MEND))
+
+
+def _as_postgres(command: list[str]) -> list[str]:
+    """Return *command* as another user runs it where we are root, whom PostgreSQL refuses."""
+    if os.getuid() != 0:
+        return command
+    return [shutil.which("setpriv") or "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def _give_to_postgres(path: Path) -> None:
+    if os.getuid() == 0:
+        entry = pwd.getpwnam("postgres")
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+async def _connected(dsn: str) -> Any:
+    while True:  # it listens before it takes connections
+        try:
+            return await asyncpg.connect(dsn, ssl=False, timeout=10, statement_cache_size=0)
+        except asyncpg.CannotConnectNowError:
+            await asyncio.sleep(0.02)
+
+
+def _run(coroutine: Any) -> Any:
+    """Run *coroutine* in a loop of its own: in a thread where one runs already, as in an asynchronous test."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()

@@ -1,0 +1,121 @@
+"""A real Redis of Debian's package on loopback, with sessions as Better Auth's secondary storage keeps them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from tests.support.processes import free_port, program, running
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.support.certificates import Authority
+
+# The account that AuthGate is given: it may read keys and nothing else.
+READER, READER_PASSWORD = "authgate", "password-canary"
+
+
+class RedisServer:
+    """A running server. It can be killed, started again on the same port and data, and made to hang."""
+
+    def __init__(self, folder: Path, port: int, options: list[str]) -> None:
+        self.folder = folder
+        self.port = port
+        self._options = options
+        self._process = ExitStack()
+        self._main: subprocess.Popen[bytes] | None = None
+
+    def url(self, user: str = "", password: str = "", scheme: str = "redis") -> str:
+        return f"{scheme}://{f'{user}:{password}@' if user else ''}127.0.0.1:{self.port}"
+
+    def reader(self) -> str:
+        """Return the URL of the account that may read."""
+        return self.url(READER, READER_PASSWORD)
+
+    def start(self) -> None:
+        binary = program("redis-server", mend="apt-get install redis-server")
+        command = [binary, *self._options]
+        self._main = self._process.enter_context(running(command, self.folder / "redis.log", cwd=self.folder))
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except redis.ConnectionError:
+            assert self._main is not None
+            assert self._main.poll() is None, (self.folder / "redis.log").read_text()
+            return False
+
+    def stop(self) -> None:
+        self._process.close()
+
+    def kill(self) -> None:
+        """End it as the kernel does: no connection is told."""
+        assert self._main is not None
+        self._main.kill()
+        self._main.wait(15)
+        self._process.close()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have the server stand still while the context lasts."""
+        assert self._main is not None
+        self._main.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._main.send_signal(signal.SIGCONT)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.folder / "redis.sock"), socket_timeout=10)
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep *value*: bytes as they are, anything else as JSON."""
+        with self.client() as client:
+            client.set(key, value if isinstance(value, bytes) else json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        with self.client() as client:
+            client.delete(key)
+
+
+@contextmanager
+def redis_server(*, tls: tuple[Authority, str] | None = None) -> Iterator[RedisServer]:
+    """Run a server, with `READER` as a user who may only read; with *tls* it speaks TLS, for the name in it."""
+    with tempfile.TemporaryDirectory(prefix="authgate-redis-") as made:
+        folder, port = Path(made), free_port()
+        options = ["--bind", "127.0.0.1", "--dir", str(folder), "--unixsocket", str(folder / "redis.sock")]
+        options += [
+            "--appendonly",
+            "yes",
+            "--save",
+            "",
+            "--user",
+            READER,
+            "on",
+            f">{READER_PASSWORD}",
+            "~*",
+            "+getrange",
+        ]
+        if tls is None:
+            options += ["--port", str(port)]
+        else:
+            authority, name = tls
+            authority.issue(name).write(folder)
+            files = ["--tls-cert-file", str(folder / "tls.crt"), "--tls-key-file", str(folder / "tls.key")]
+            options += ["--port", "0", "--tls-port", str(port), *files, "--tls-auth-clients", "no"]
+        server = RedisServer(folder, port, options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
