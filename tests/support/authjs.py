@@ -1,0 +1,111 @@
+"""The real Auth.js v5 (@auth/core), run by Node, and a browser that signs in there."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from tests.support.better_auth import node, scripts
+from tests.support.browser import CookieJar
+from tests.support.client import Answer, ask
+from tests.support.processes import free_port, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+SECRET = "an-auth-js-secret-of-the-tests-0123456789-abcdefghijklm"
+ADA = {"id": "user_42", "name": "Ada", "email": "ada@example.com"}
+
+
+class AuthJs:
+    """A running Auth.js whose sessions are JWTs: it signs in whomever it is told."""
+
+    def __init__(self, place: Path, log: Path, options: dict[str, Any], processes: ExitStack) -> None:
+        self._command = [node(), place / "authjs.mjs"]
+        self._log = log
+        self._options = options
+        self._processes = processes
+        self.port = free_port()
+        self.url: str = options.setdefault("url", f"http://127.0.0.1:{self.port}")
+        self._start()
+
+    def _start(self) -> None:
+        environ = {"PORT": str(self.port), "OPTIONS": json.dumps(self._options)}
+        self._process = self._processes.enter_context(
+            running(self._command, self._log, port=self.port, environ=environ)
+        )
+
+    def restart(self, *secrets: str) -> None:
+        """Run it anew after a rotation, the first secret the current one."""
+        self._process.terminate()
+        self._process.wait()
+        self._options["secret"] = list(secrets)
+        self._start()
+
+    def ask(self, path: str, *headers: str, form: Mapping[str, str] | None = None) -> Answer:
+        host = urlsplit(self.url).netloc
+        if form is None:
+            return ask(self.port, f"/auth{path}", *headers, host=host)
+        lines = [*headers, "Content-Type: application/x-www-form-urlencoded"]
+        return ask(self.port, f"/auth{path}", *lines, host=host, method="POST", body=urlencode(form).encode())
+
+    def sign_in(self, user: Mapping[str, Any] = ADA) -> AuthJsBrowser:
+        """Return a browser in which *user* is signed in: id, name, email, and `claims`, added to the JWT."""
+        browser = AuthJsBrowser(self)
+        browser.sign_in(user)
+        return browser
+
+
+class AuthJsBrowser:
+    """What a visitor's browser does at an Auth.js."""
+
+    def __init__(self, server: AuthJs) -> None:
+        self._server = server
+        self.jar = CookieJar()
+
+    @property
+    def cookies(self) -> str:
+        """The value of the next request's Cookie header: session, csrf-token, callback-url."""
+        return str(self.jar)
+
+    def ask(self, path: str, form: Mapping[str, str] | None = None) -> Answer:
+        answer = self._server.ask(path, f"Cookie: {self.cookies}", form=form)
+        self.jar.take(answer)
+        return answer
+
+    def sign_in(self, user: Mapping[str, Any]) -> None:
+        self._post("/callback/credentials", user=json.dumps(user))
+
+    def sign_out(self) -> None:
+        self._post("/signout")
+
+    def session(self) -> Any:
+        """Return what Auth.js says of these cookies, or None; it makes the session's cookie anew."""
+        return self.ask("/session").json
+
+    def _post(self, path: str, **form: str) -> None:
+        token = self.ask("/csrf").json["csrfToken"]
+        answer = self.ask(path, {"csrfToken": token, **form})
+        assert (answer.status, "error" in (answer.header("location") or "")) == (302, False), answer
+
+
+@contextmanager
+def authjs(
+    folder: Path,
+    *,
+    url: str | None = None,
+    secrets: Sequence[str] = (SECRET,),
+    session_seconds: int | None = None,
+    cookies: Mapping[str, Any] | None = None,
+) -> Iterator[AuthJs]:
+    """Run Auth.js; its log is in *folder*. With an https *url* the cookies' names begin with __Secure-.
+
+    *cookies* is Auth.js's own: names and attributes.
+    """
+    options = {"url": url, "secret": list(secrets), "maxAge": session_seconds, "cookies": cookies}
+    given = {name: value for name, value in options.items() if value is not None}
+    with ExitStack() as processes:
+        yield AuthJs(scripts(folder / "authjs"), folder / "authjs.log", given, processes)
