@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.config.model import SECRET_SETTINGS
+from authgate.config._defaults import SECURE_PREFIX, cookie_names, is_loopback
+from authgate.config.issuer_model import SECRET_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,9 +14,20 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.core.snapshot import Issuer
 
+_LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}
+_NO_STORE = "opaque session cookies cannot be checked: set BETTER_AUTH_URL, or `url` or `sessions` of the issuer"
+_NO_DATABASE = "; opaque ones (database strategy) cannot be checked: set `sessions.postgres`"
 
-def issuer(issuer: Issuer, entry: ReadIssuer) -> str:
-    """Return in one sentence what *issuer*, configured by *entry*, accepts and what not."""
+
+def issuer(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
+    """Yield in plain sentences what *issuer*, configured by *entry*, accepts and what not."""
+    if entry.config.has_sessions:
+        yield _sessions(issuer, entry)
+    if entry.reads_jwts:
+        yield _jwts(issuer, entry)
+
+
+def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
     names = "/".join(sorted({key.algorithm for key in issuer.keys.keys} or {*(entry.config.algorithms or ["signed"])}))
     iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
@@ -27,10 +39,22 @@ def issuer(issuer: Issuer, entry: ReadIssuer) -> str:
         kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
         count = len(issuer.keys.keys)
         under = f"{count} {kind} key{'s' * (count != 1)}"
-    return (
-        f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}; "
-        "opaque session cookies and encrypted tokens are not accepted"
-    )
+    return f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}"
+
+
+def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:
+    config, store = entry.config, entry.store
+    cookies = " or ".join(str(names.session_token) for names in cookie_names(config))
+    secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.secrets.keys))
+    begin = f"issuer {issuer.name} accepts {_LIBRARY[config.preset]} sessions in the cookie {cookies} under its secret "
+    begin += f"with fingerprint {secrets}"
+    if config.preset != "better-auth":
+        told = f"; opaque ones (database strategy) are looked up in {store.where}" if store else _NO_DATABASE
+        return begin + told
+    if store is None:
+        return f"{begin}, by their cached data ({'/'.join(config.strategies)}) alone; {_NO_STORE}"
+    when = "at every request" if store.check == "always" else "where their cached data cannot be believed"
+    return f"{begin}; {when} they are looked up in {store.where}, each answer held for {store.cache_seconds:g} s"
 
 
 def tls(config: Config, serials: Mapping[str, str]) -> list[str]:
@@ -52,7 +76,18 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
             f"issuer {issuer.name}: tokens of any iss under its keys pass, and who publishes keys may sign for many: "
             "set `issuer` to the exact iss"
         )
+    if entry.config.has_sessions and len(names := cookie_names(entry.config)) > 1:
+        yield (
+            f"issuer {issuer.name}: the cookie {names[1].session_token} counts, too, which gives up what {SECURE_PREFIX} "
+            "protects (a page by plain http can set it): set `url` or `cookies`"
+        )
+    if entry.config.has_sessions and entry.config.url and entry.config.url.startswith("http:"):
+        if not is_loopback(entry.config.url):
+            yield (
+                f"issuer {issuer.name}: {entry.config.url} is plain http: whoever is on the way can read and forge sessions "
+                "and keys"
+            )
     for skipped in issuer.keys.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
-    if "exp" not in issuer.required_claims:
+    if entry.reads_jwts and "exp" not in issuer.required_claims:
         yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"

@@ -9,6 +9,7 @@ from authgate.bugs import log_bug
 from authgate.core.decide import decide
 from authgate.core.decision import Check, Deny
 from authgate.core.errors import LookupFailed
+from authgate.core.lookups import FindSession
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from authgate.answers import Answers
     from authgate.core.decision import Decision
     from authgate.core.keys import KeySet
-    from authgate.core.lookups import RefreshKeys
+    from authgate.core.lookups import Answer, Lookup
     from authgate.core.request import Request
-    from authgate.core.snapshot import Issuer, Snapshot
+    from authgate.core.snapshot import Snapshot
 
 
 class Gate:
@@ -52,16 +53,18 @@ class Gate:
             decision: Decision = done.value
             return decision
 
-    async def _answer(self, lookup: RefreshKeys) -> Issuer:
+    async def _answer(self, lookup: Lookup) -> Answer:
+        if isinstance(lookup, FindSession):
+            return await self._answers.session(lookup)
         keys = await self._answers.newer_keys(lookup)
         self.use(lookup.issuer_name, keys)  # a gate that a reload has replaced is told of nothing any more
         return self.snapshot.issuer(lookup.issuer_name)
 
-    def use(self, issuer_name: str, keys: KeySet) -> None:
-        """Decide with *keys* from now on: in a new snapshot, if they differ from those that the issuer had."""
-        issuer = self.snapshot.issuer(issuer_name)
-        if keys.fingerprint != issuer.keys.fingerprint:
-            self.snapshot = self.snapshot.with_issuer(issuer.with_keys(keys))
+    def use(self, name: str, keys: KeySet) -> None:
+        """Decide with *keys* from now on: in a new snapshot, if they differ from those that the set *name* had."""
+        issuer = self.snapshot.issuer(name)
+        if keys.fingerprint != issuer.key_set(name).fingerprint:
+            self.snapshot = self.snapshot.with_issuer(issuer.with_key_set(name, keys))
 
 
 def bug_refusal(bug: Exception) -> Deny:

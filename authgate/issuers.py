@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authgate.config.model import KEY_SETTINGS, SECRET_SETTINGS
+from authgate import presets
+from authgate.config.issuer_model import KEY_SETTINGS, SECRET_SETTINGS
 from authgate.core.errors import Problem
-from authgate.core.snapshot import Issuer
+from authgate.core.keys import NO_KEYS
+from authgate.core.snapshot import SECRETS, Issuer
 from authgate.files import MEND_UNREADABLE, POLL_SECONDS, why_unreadable
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
-from authgate.tokens import FORMATS, algorithms, jwk
+from authgate.tokens import algorithms, derived, jwk, secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authgate.config._issuers import ReadIssuer
-    from authgate.config.model import IssuerConfig
+    from authgate.config.issuer_model import IssuerConfig
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
 
 _DAY_SECONDS = 86400.0
+_NO_PLUGIN = "; sessions are not concerned: without Better Auth's JWT plugin set jwt_plugin: false"
+NO_ALGORITHM: frozenset[str] = frozenset()  # of keys that are made for theirs
 
-# Which token formats a preset reads.
-_PRESETS = {"jwt": ("jwt",)}
 
-
-def issuer(entry: ReadIssuer, keys: KeySet, everybody: tuple[ReadIssuer, ...]) -> Issuer:
-    """Return how the tokens of *entry* are verified, *everybody* being all that are configured."""
+def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[ReadIssuer, ...]) -> Issuer:
+    """Return how the tokens of *entry* are verified under *key_sets*, *everybody* being all that are configured."""
     config = entry.config
     audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
+    is_better_auth = config.preset == "better-auth"
     return Issuer(
         name=config.name,
-        formats=tuple(FORMATS[name] for name in _PRESETS[config.preset]),
+        formats=presets.formats(entry),
         issuer=config.issuer,
         audiences=audiences,
         algorithms=_allowed(entry),
         required_claims=frozenset(config.required_claims),
         token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
-        keys=keys,
+        keys=key_sets.get(config.name, NO_KEYS),
+        secrets=key_sets.get(config.name + SECRETS, NO_KEYS),
+        session_check=presets.session_check(entry),
+        refuses_banned=is_better_auth,
+        refuses_anonymous=is_better_auth and config.anonymous == "refuse",
         rivals=frozenset(other.config.issuer for other in everybody if other.config.issuer and other is not entry),
     )
 
 
-def source(entry: ReadIssuer) -> KeySource | None:
-    """Return where the keys of *entry* come from; None where that is missing, which `config.load` has reported."""
+def sources(entry: ReadIssuer) -> dict[str, KeySource]:
+    """Return where the key sets of *entry* come from, by their names; without what `config.load` has found missing."""
+    found = {entry.config.name: _public_source(entry)}
+    if entry.config.has_sessions:
+        found[entry.config.name + SECRETS] = _session_secrets(entry)
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def _public_source(entry: ReadIssuer) -> KeySource | None:
+    """Return where the keys of its JWTs come from: of preset jwt that may be a secret, too."""
     config, allowed = entry.config, _allowed(entry)
     for setting, parse in KEY_FILES.items():
-        if path := getattr(config, setting):
+        path = getattr(config, setting)
+        if path and not (config.has_sessions and setting in SECRET_SETTINGS):
             return FileSource(Path(path), parse, allowed)
     proxy = config.outbound_proxy
     route = Route(
@@ -57,21 +75,37 @@ def source(entry: ReadIssuer) -> KeySource | None:
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
     )
     if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed)
+        return JwksUrlSource(config.jwks_url, route, allowed, _NO_PLUGIN if config.has_sessions else "")
     if config.discovery and config.issuer is not None:
         return DiscoverySource(config.issuer, route, allowed)
-    return SecretSource(entry.secret, allowed, _key_setting(entry)) if entry.secret is not None else None
+    if config.has_sessions or not entry.secrets:
+        return None
+    return SecretSource(partial(jwk.from_secret, entry.secrets[0], allowed), _secret_setting(entry))
 
 
-def timing(config: IssuerConfig) -> Timing:
-    """Return when the keys of an issuer are loaded."""
-    if config.by_url:
+def _session_secrets(entry: ReadIssuer) -> KeySource | None:
+    """Return where the keys of session cookies come from."""
+    config, make = entry.config, presets.secret_keys(entry.config)
+    if config.secret_file is not None:
+        return FileSource(Path(config.secret_file), lambda held, _: make((secrets.without_line_break(held),)), NO_ALGORITHM)
+    if config.secrets_file is not None:
+        return FileSource(Path(config.secrets_file), lambda held, _: make(derived.versioned(held)), NO_ALGORITHM)
+    return SecretSource(partial(make, entry.secrets), _secret_setting(entry)) if entry.secrets else None
+
+
+def timing(config: IssuerConfig, name: str) -> Timing:
+    """Return when the key set *name* of an issuer is loaded."""
+    if name.endswith(SECRETS):
+        in_a_file = bool(config.secret_file or config.secrets_file)
+    elif config.by_url:
         return Timing(
             refresh_seconds=config.refresh_seconds,
             cooldown_seconds=config.cooldown_seconds,
             max_stale_seconds=config.max_stale_seconds,
+            patient=config.has_sessions,  # sessions are verified meanwhile, and a request that needs the keys asks
         )
-    in_a_file = any(getattr(config, setting) for setting in KEY_FILES)
+    else:
+        in_a_file = any(getattr(config, setting) for setting in KEY_FILES)
     seconds = POLL_SECONDS if in_a_file else _DAY_SECONDS  # a secret of the configuration stays as it is
     return Timing(refresh_seconds=seconds, cooldown_seconds=config.cooldown_seconds)
 
@@ -79,20 +113,21 @@ def timing(config: IssuerConfig) -> Timing:
 def key_settings(entry: ReadIssuer) -> object:
     """Return what the keys of *entry* depend on: where they come from, how, and for which algorithms."""
     config = entry.config
-    names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms")}
+    names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms", "preset", "cookies", "url")}
     if config.discovery:  # which begins there
         names.add("issuer")
-    return [getattr(config, name) for name in sorted(names)], entry.secret
+    return [getattr(config, name) for name in sorted(names)], entry.secrets
 
 
-def first_keys(source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
+def first_keys(name: str, source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
     """Return the keys to start with, none yet where they come by URL; None and a problem where they are unfit."""
-    setting = _key_setting(entry)
+    is_secret = name.endswith(SECRETS) or not entry.config.key_settings or entry.config.key_settings[0] in SECRET_SETTINGS
+    setting = _secret_setting(entry) if is_secret else f"{entry.setting}.{entry.config.key_settings[0]}"
     try:
         return source.read()
     except jwk.BadKey as error:
         mend = "replace the key"
-        if entry.config.key_settings[0] in SECRET_SETTINGS:
+        if is_secret:
             mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
         problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
@@ -106,7 +141,7 @@ def fingerprints(issuers: list[Issuer]) -> dict[str, str]:
     return {
         issuer.name: key.secret_fingerprint
         for issuer in issuers
-        for key in issuer.keys.keys
+        for key in reversed((*issuer.secrets.keys, *issuer.keys.keys))  # of several the first, which is current
         if key.secret_fingerprint is not None
     }
 
@@ -116,7 +151,8 @@ def _allowed(entry: ReadIssuer) -> frozenset[str]:
     return algorithms.fully_specified(names) if names else algorithms.ALL_ALGORITHMS
 
 
-def _key_setting(entry: ReadIssuer) -> str:
-    name = entry.config.key_settings[0]
-    variable = f" ({entry.config.secret_env})" if name == "secret_env" else ""
-    return f"{entry.setting}.{name}{variable}"
+def _secret_setting(entry: ReadIssuer) -> str:
+    config = entry.config
+    name = config.secret_settings[0]
+    variable = config.secret_env or config.secrets_env
+    return f"{entry.setting}.{name} ({variable})" if variable else f"{entry.setting}.{name}"

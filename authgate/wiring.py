@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, issuers
+from authgate import announcements, issuers, presets, stores
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.config.model import TlsConfig
@@ -27,22 +27,25 @@ from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import ProofMemo
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp import web
 
+    from authgate.config._issuers import ReadIssuer
     from authgate.config.load import ReadConfig
-    from authgate.config.model import CertificateConfig, Config
+    from authgate.config.model import CertificateConfig, Config, CredentialConfig
+    from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
     from authgate.server.tls import Peer, TlsState
+    from authgate.sessions.cached import CachedSessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A sound configuration: its *snapshot*, the *sources* of each issuer's keys, and what to say at start.
+    """A sound configuration: its *snapshot*, the *sources* of each key set, and what to say at start.
 
-    *key_settings* differ between two configurations where an issuer's keys must be got anew. *certificates* are those
-    of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is none, *digest* the
+    *key_settings* and *session_settings* differ between two configurations where an issuer's keys, or its store, must be
+    made anew. *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is none, *digest* the
     SHA-256 of what it held, None where it cannot be read twice.
     """
 
@@ -51,6 +54,8 @@ class Verified:
     sources: dict[str, KeySource] = field(repr=False)
     timings: dict[str, Timing]
     key_settings: dict[str, object] = field(repr=False)
+    sessions: dict[str, Callable[[], CachedSessions | None]] = field(repr=False)
+    session_settings: dict[str, object] = field(repr=False)
     fingerprints: dict[str, str]
     certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
     announcements: tuple[str, ...]
@@ -67,6 +72,7 @@ class Live:
     gate: Gate
     auth: AuthEndpoint
     keys: dict[str, WatchedKeys]
+    sessions: dict[str, CachedSessions]
 
     @property
     def config(self) -> Config:
@@ -116,15 +122,19 @@ def verify(loaded: ReadConfig) -> Verified:
     """
     problems = list(loaded.problems)
     sources: dict[str, KeySource] = {}
+    timings: dict[str, Timing] = {}
+    key_settings: dict[str, object] = {}
     found: list[Issuer] = []
     for entry in loaded.issuers:
-        source = issuers.source(entry)
-        if source is None:
-            continue  # what is missing was reported by config.load
-        keys = issuers.first_keys(source, entry, problems)
-        if keys is not None:
-            sources[entry.config.name] = source
-            found.append(issuers.issuer(entry, keys, loaded.issuers))
+        key_sets: dict[str, KeySet] = {}
+        for name, source in issuers.sources(entry).items():
+            keys = issuers.first_keys(name, source, entry, problems)
+            if keys is not None:
+                sources[name], key_sets[name] = source, keys
+                timings[name] = issuers.timing(entry.config, name)
+                key_settings[name] = issuers.key_settings(entry)
+        if key_sets:  # else what is missing was reported
+            found.append(issuers.issuer(entry, key_sets, loaded.issuers))
     certificates = {
         setting: certificate
         for setting, group in loaded.certificates
@@ -135,14 +145,16 @@ def verify(loaded: ReadConfig) -> Verified:
     config = loaded.config
     return Verified(
         config=config,
-        snapshot=_snapshot(config, found),
+        snapshot=_snapshot(config, found, loaded.issuers),
         sources=sources,
-        timings={entry.config.name: issuers.timing(entry.config) for entry in loaded.issuers},
-        key_settings={entry.config.name: issuers.key_settings(entry) for entry in loaded.issuers},
+        timings=timings,
+        key_settings=key_settings,
+        sessions={entry.config.name: partial(stores.sessions, entry) for entry in loaded.issuers},
+        session_settings={entry.config.name: stores.settings(entry) for entry in loaded.issuers},
         fingerprints=issuers.fingerprints(found),
         certificates=certificates,
         announcements=(
-            *(announcements.issuer(*pair) for pair in zip(found, loaded.issuers, strict=True)),
+            *(told for pair in zip(found, loaded.issuers, strict=True) for told in announcements.issuer(*pair)),
             *announcements.tls(config, {setting: state.serial for setting, (_, state) in certificates.items()}),
         ),
         warnings=(
@@ -155,13 +167,16 @@ def verify(loaded: ReadConfig) -> Verified:
     )
 
 
-def _snapshot(config: Config, found: list[Issuer]) -> Snapshot:
+def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ...]) -> Snapshot:
     return Snapshot(
         issuers=tuple(found),
         policies=(Policy(name="default"),),
-        places=tuple(
-            HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
-            for place in config.credentials
+        places=(
+            *(
+                HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
+                for place in _token_places(config, entries)
+            ),
+            *(place for entry in entries for place in presets.places(entry.config)),
         ),
         outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
         csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
@@ -170,6 +185,13 @@ def _snapshot(config: Config, found: list[Issuer]) -> Snapshot:
         leeway_seconds=config.leeway_seconds,
         proofs=ProofMemo(),
     )
+
+
+def _token_places(config: Config, entries: tuple[ReadIssuer, ...]) -> list[CredentialConfig]:
+    """Return where tokens are looked for: by default no cookie of its own for issuers whose JWTs travel in headers."""
+    if "credentials" in config.model_fields_set or any(not entry.config.has_sessions for entry in entries):
+        return config.credentials
+    return [place for place in config.credentials if place.header]
 
 
 def build(verified: Verified) -> App:
@@ -187,10 +209,10 @@ def build(verified: Verified) -> App:
 
 
 def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live | None = None) -> Live:
-    """Return what decides by *verified*. Keys of *old* that are got in the same way are kept, with their history."""
+    """Return what decides by *verified*. Keys and sessions of *old* that are got in the same way are kept."""
     config = verified.config
-    keys = watched_keys(verified, old)
-    gate = Gate(replace(verified.snapshot, proofs=proofs), Answers(keys))
+    keys, sessions = watched_keys(verified, old), cached_sessions(verified, old)
+    gate = Gate(replace(verified.snapshot, proofs=proofs), Answers(keys, sessions))
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
@@ -200,20 +222,32 @@ def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return Live(verified=verified, gate=gate, auth=auth, keys=keys)
+    return Live(verified=verified, gate=gate, auth=auth, keys=keys, sessions=sessions)
 
 
 def watched_keys(verified: Verified, old: Live | None = None) -> dict[str, WatchedKeys]:
-    """Return the keys of every issuer by its name; those of *old* where they come from the same place."""
+    """Return every key set by its name; those of *old* where they come from the same place."""
     before = {} if old is None else old.keys
     found = {}
-    for issuer in verified.snapshot.issuers:
-        name = issuer.name
+    for name, source in verified.sources.items():
         if old is not None and old.verified.key_settings.get(name) == verified.key_settings[name]:
             found[name] = before[name]
         else:
-            source, timing = verified.sources[name], verified.timings[name]
-            found[name] = WatchedKeys(name, source, timing, issuer.keys, follows=name in before)
+            keys = verified.snapshot.issuer(name).key_set(name)
+            found[name] = WatchedKeys(name, source, verified.timings[name], keys, follows=name in before)
+    return found
+
+
+def cached_sessions(verified: Verified, old: Live | None = None) -> dict[str, CachedSessions]:
+    """Return the sessions of every issuer with a store; those of *old* where they are asked for in the same way."""
+    found = {}
+    for name, make in verified.sessions.items():
+        kept = None
+        if old is not None and old.verified.session_settings.get(name) == verified.session_settings[name]:
+            kept = old.sessions.get(name)
+        sessions = kept or make()
+        if sessions is not None:
+            found[name] = sessions
     return found
 
 

@@ -6,21 +6,20 @@ import asyncio
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from authgate.cli._configuration import config_option, verified_or_exit
 from authgate.cli._key_table import escaped
-from authgate.config.model import FOR_URLS, Config
+from authgate.config.issuer_model import FOR_URLS, SETTINGS_OF
+from authgate.config.model import Config
 from authgate.log import logging_to
 
 if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
     from authgate.wiring import Verified
-
-_SECRETS = ("secret", "outbound_proxy")
 
 
 @click.command("check", short_help="Validate the configuration.")
@@ -48,12 +47,22 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 def _effective(verified: Verified) -> dict[str, object]:
     effective = verified.config.model_dump(mode="json", exclude_none=True)
     for config, issuer in zip(verified.config.issuers, effective["issuers"], strict=True):
-        for name in () if config.by_url else (*FOR_URLS, "discovery"):
+        idle = () if config.by_url else (*FOR_URLS, "discovery")
+        for name in {*issuer} - SETTINGS_OF[config.preset] | {*idle}:
             issuer.pop(name, None)  # they would be refused if somebody wrote them
         if fingerprint := verified.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint
-        issuer |= {name: "(hidden)" for name in _SECRETS if name in issuer}
+        _hide(issuer)
     return effective
+
+
+def _hide(settings: dict[str, Any]) -> None:
+    """Replace what is secret in *settings*, groups within included: pydantic writes it as asterisks."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            _hide(value)
+        elif value and set(str(value if not isinstance(value, list) else value[0])) == {"*"}:
+            settings[name] = "(hidden)"
 
 
 def _fetch(verified: Verified) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _yaml
 from authgate.config._report import Raw, did_you_mean, group_of, is_list
-from authgate.config.model import Config, IssuerConfig
+from authgate.config.issuer_model import IssuerConfig
+from authgate.config.model import Config
 from authgate.core.errors import Problem
+from authgate.tokens.derived import versioned
+from authgate.tokens.jwk import BadKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,16 +33,28 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_LINK_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
-_SECRETS = ("JWT_SECRET", "BETTER_AUTH_SECRET", "JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE")
-_FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
-_LATER = {
-    "AUTH_SECRET": "Auth.js session cookies cannot be read by this version",
-    "NEXTAUTH_SECRET": "NextAuth session cookies cannot be read by this version",
-    "BETTER_AUTH_URL": "this version does not ask Better Auth for sessions or keys",
+# The variables that hold secrets, and those that hold several (2:new,1:old).
+_JWT = ("JWT_SECRET", "JWT_SECRET_FILE")
+_SEVERAL = ("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")
+_BETTER_AUTH = (*_SEVERAL, "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")
+_OF_PRESET = {
+    "authjs": ("AUTH_SECRET", "AUTH_SECRET_FILE"),
+    "nextauth-v4": ("NEXTAUTH_SECRET", "NEXTAUTH_SECRET_FILE"),
 }
+_URLS = {"authjs": "AUTH_URL", "nextauth-v4": "NEXTAUTH_URL"}
+_SECRETS = (*_JWT, *_BETTER_AUTH, *_OF_PRESET["authjs"], *_OF_PRESET["nextauth-v4"])
+# Of each group one may be set.
+_GROUPS = (
+    ("JWT_SECRET", "BETTER_AUTH_SECRET", "JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"),
+    _SEVERAL,
+    _OF_PRESET["authjs"],
+    _OF_PRESET["nextauth-v4"],
+)
+_FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _HOW_TO_START = (
-    "set JWT_SECRET (or BETTER_AUTH_SECRET) to the secret that signs your tokens, or list `issuers` in a file"
+    "set JWT_SECRET, BETTER_AUTH_SECRET (with BETTER_AUTH_URL), AUTH_SECRET or NEXTAUTH_SECRET to the secret of your "
+    "front end, or list `issuers` in a file"
 )
 
 
@@ -97,44 +114,86 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
 
 
 def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
-    """Return the issuer that JWT_SECRET or BETTER_AUTH_SECRET (or their _FILE forms) stand for."""
-    set_ones = [name for name in _SECRETS if environ.get(name)]
-    present = [f"{name} is set, but {why}" for name, why in _LATER.items() if environ.get(name)]
-    if not set_ones:
-        present += [f"{name} is set, but empty" for name in _SECRETS if name in environ]
-        near = [name for name in environ if get_close_matches(name, _SECRETS, n=1, cutoff=0.8) and name not in _SECRETS]
-        present += [
-            f"{name} is set: did you mean {get_close_matches(name, _SECRETS, n=1)[0]}?" for name in sorted(near)
-        ]
-        what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
-        problem = Problem(setting="issuers", what=what, mend=_HOW_TO_START)
-        return EnvironmentIssuers(issuers=[], problems=(problem,), warnings=())
-    variable = set_ones[0]
-    is_file = variable.endswith("_FILE")
+    """Return the issuers that the secrets in the environment stand for."""
+    found = [name for name in _SECRETS if environ.get(name)]
+    if not found:
+        return EnvironmentIssuers(issuers=[], problems=(_no_secret(environ),), warnings=())
+    problems = [problem for group in _GROUPS for problem in _conflict(group, environ)]
+    raws: list[Raw] = []
+    better_auth = next((name for name in _BETTER_AUTH if environ.get(name)), None)
+    if better_auth is not None:
+        raws.append(_better_auth(better_auth, environ))
+    jwt = next((name for name in (*_JWT, *_BETTER_AUTH) if environ.get(name) and name not in _SEVERAL), None)
+    warnings: list[str] = []
+    if jwt is not None:
+        raws.append(_jwt(jwt, environ))
+        if not environ.get("AUTHGATE_AUDIENCE"):
+            warnings.append(
+                f"tokens for any audience signed under {jwt} pass: "
+                "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
+            )
+    raws += [raw for preset in ("authjs", "nextauth-v4") if (raw := _authjs(preset, environ)) is not None]
+    if better_auth is None and environ.get("BETTER_AUTH_URL"):
+        warnings.append("BETTER_AUTH_URL is set, but without BETTER_AUTH_SECRET no session of Better Auth can be read")
+    return EnvironmentIssuers(issuers=raws, problems=tuple(problems), warnings=tuple(warnings))
+
+
+def _no_secret(environ: Mapping[str, str]) -> Problem:
+    """Return the problem of an environment in which nothing could be verified, with what comes close."""
+    present = [f"{name} is set, but empty" for name in _SECRETS if name in environ]
+    near = [name for name in environ if get_close_matches(name, _SECRETS, n=1, cutoff=0.8) and name not in _SECRETS]
+    present += [f"{name} is set: did you mean {get_close_matches(name, _SECRETS, n=1)[0]}?" for name in sorted(near)]
+    what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
+    return Problem(setting="issuers", what=what, mend=_HOW_TO_START)
+
+
+def _jwt(variable: str, environ: Mapping[str, str]) -> Raw:
     audience = environ.get("AUTHGATE_AUDIENCE")
-    issuer: Raw = {
+    return {
         "name": "jwt",
         "preset": "jwt",
-        **({"secret_file": environ[variable]} if is_file else {"secret_env": variable}),
+        **_secret_in(variable, environ),
         "audiences": [one.strip() for one in audience.split(",") if one.strip()] if audience else "any",
         "issuer": environ.get("AUTHGATE_ISSUER") or None,
     }
-    warnings = present
-    if not audience:
-        warnings.append(
-            f"tokens for any audience signed under {variable} pass: "
-            "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
-        )
-    if any(name.startswith("BETTER_AUTH") for name in set_ones):
-        warnings.append(
-            "Better Auth's session cookies cannot be checked by this version, "
-            "only JWTs signed with HS256 under its secret"
-        )
-    return EnvironmentIssuers(issuers=[issuer], problems=_conflict(set_ones, environ), warnings=tuple(warnings))
 
 
-def _conflict(set_ones: list[str], environ: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Return the problem of more than one secret, unless two variables hold the same one."""
+def _better_auth(variable: str, environ: Mapping[str, str]) -> Raw:
+    url, legacy = environ.get("BETTER_AUTH_URL"), environ.get("BETTER_AUTH_SECRET")
+    raw: Raw = {"name": "better-auth", "preset": "better-auth", **_secret_in(variable, environ)}
+    if variable == "BETTER_AUTH_SECRETS" and legacy:  # Better Auth still opens what was encrypted under it
+        with contextlib.suppress(BadKey):  # told with the rest
+            listed = [os.fsdecode(secret) for secret in versioned(os.fsencode(environ[variable]))]
+            raw = {"name": "better-auth", "preset": "better-auth", "secrets": [*dict.fromkeys([*listed, legacy])]}
+    if url:  # who wrote http there for Better Auth means it: the start-up log warns of it
+        raw |= {"url": url, **({"allow_http": True} if url.lower().startswith("http:") else {})}
+    return raw
+
+
+def _authjs(preset: str, environ: Mapping[str, str]) -> Raw | None:
+    variable = next((name for name in _OF_PRESET[preset] if environ.get(name)), None)
+    if variable is None:
+        return None
+    numbered = [f"AUTH_SECRET_{number}" for number in (3, 2, 1)] if preset == "authjs" else []
+    newer = [environ[name] for name in numbered if environ.get(name)]  # the highest number encrypts (lib/utils/env.js)
+    raw: Raw = {"name": preset, "preset": preset, **_secret_in(variable, environ)}
+    if newer:
+        raw = {"name": preset, "preset": preset, "secrets": [*newer, environ[variable]]}
+    url = environ.get(_URLS[preset])
+    return raw | ({"url": url} if url else {})
+
+
+def _secret_in(variable: str, environ: Mapping[str, str]) -> Raw:
+    """Return the setting of an issuer that says that its secret is in *variable*."""
+    setting = "secrets" if variable in _SEVERAL else "secret"
+    if variable.endswith("_FILE"):
+        return {f"{setting}_file": environ[variable]}
+    return {f"{setting}_env": variable}
+
+
+def _conflict(group: tuple[str, ...], environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return the problem of more than one secret for one thing, unless two variables hold the same one."""
+    set_ones = [name for name in group if environ.get(name)]
     both = " and ".join(set_ones)
     if set_ones == ["JWT_SECRET", "BETTER_AUTH_SECRET"]:
         if environ["JWT_SECRET"] == environ["BETTER_AUTH_SECRET"]:

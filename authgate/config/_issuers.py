@@ -1,34 +1,49 @@
-"""One issuer's settings: its secret read, and what the model cannot judge by itself."""
+"""One issuer's settings: its secrets read, and what the model cannot judge by itself."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.authorities import client_context
-from authgate.config.model import SECRET_SETTINGS
+from authgate.config import _secrets, _sessions
+from authgate.config._defaults import cookie_names, with_defaults
+from authgate.config.issuer_model import SECRET_SETTINGS, SECRETS_SETTINGS, SETTINGS_OF
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
 from authgate.files import MEND_UNREADABLE
+from authgate.tokens import derived
+from authgate.tokens.jwk import BadKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authgate.config.model import IssuerConfig
+    from authgate.config._sessions import ReadStore
+    from authgate.config.issuer_model import IssuerConfig
 
 _TIMES = {"refresh_seconds", "cooldown_seconds", "max_stale_seconds"}
+_MEND_BASE = "write the front end's address, as https://app.example.com"
 _MEND_URL = "write https://host/path, without user or fragment; for plain http add allow_http: true to the issuer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadIssuer:
-    """One issuer whose settings are sound by themselves; *secret* None where it has none, a missing one, or a file."""
+    """One issuer whose settings are sound by themselves, what its preset implies filled in.
+
+    *secrets* is empty where it has none, a missing one, or a file that is read where keys are made. *store* is its
+    session store, None where it has none.
+    """
 
     config: IssuerConfig
     setting: str
-    secret: bytes | None = field(default=None, repr=False)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    store: ReadStore | None = None
+
+    @property
+    def reads_jwts(self) -> bool:
+        """Whether JWTs may be of this issuer, so that their `iss` has to tell it from others."""
+        return bool(self.config.key_settings)
 
 
 def read_issuer(
@@ -44,31 +59,87 @@ def read_issuer(
 
     *faulty* names settings that are wrong by themselves: they were taken out, and nothing is compared with them.
     """
+    problems.extend(_foreign_problems(config, setting))
+    if config.url is not None and (fault := url_fault(config.url, allow_http=True)):
+        problems.append(Problem(setting=f"{setting}.url", what=f"{quoted(config.url, 200)} {fault}", mend=_MEND_BASE))
+        config = config.model_copy(update={"url": None})
+    config = with_defaults(config)
+    problems.extend(_source_problems(config, setting))
+    problems.extend(_idle_problems(config, setting))
+    if config.by_url:
+        problems.extend(_url_problems(config, setting))
+        problems.extend(() if faulty & _TIMES else _time_problems(config, setting))
+    if audiences_needed and config.audiences is None and (config.key_settings or not config.has_sessions):
+        mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
+        problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
+    return ReadIssuer(
+        config=config,
+        setting=setting,
+        secrets=_read_secrets(config, setting, environ, problems),
+        store=_sessions.read_store(config, f"{setting}.sessions", environ, problems),
+    )
+
+
+def _foreign_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
+    """Yield the settings that mean nothing for an issuer of this preset."""
+    for name in sorted(config.model_fields_set - SETTINGS_OF[config.preset]):
+        known = ", ".join(preset for preset, names in SETTINGS_OF.items() if name in names)
+        what = f"means nothing with preset {config.preset}"
+        yield Problem(setting=f"{setting}.{name}", what=what, mend=f"remove it; it is for {known}")
+
+
+def _source_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
+    """Yield what is wrong with where the keys come from."""
+    if config.has_sessions:
+        yield from _session_secret_problems(config, setting)
+        return
     sources = config.key_settings
     if len(sources) > 1:
         what = f"has {' and '.join(sources)}: one issuer has one source of keys"
         if sources[0] in SECRET_SETTINGS and sources[-1] not in SECRET_SETTINGS:
             what += "; a shared secret and public keys in one set let anybody who has the public key sign"
-        problems.append(Problem(setting=setting, what=what, mend="keep one, or make two issuers of it"))
+        yield Problem(setting=setting, what=what, mend="keep one, or make two issuers of it")
     elif not sources:
         mend = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
-        problems.append(Problem(setting=setting, what="has no key, so no token could be verified", mend=mend))
-    problems.extend(_idle_problems(config, setting))
-    if config.by_url:
-        problems.extend(_url_problems(config, setting))
-        problems.extend(() if faulty & _TIMES else _time_problems(config, setting))
-    if audiences_needed and config.audiences is None:
-        mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
-        problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
-    secret = None
-    if len(sources) == 1 and sources[0] in SECRET_SETTINGS:
-        secret = _read_secret(config, f"{setting}.{sources[0]}", environ, problems)
-    return ReadIssuer(config=config, setting=setting, secret=secret)
+        yield Problem(setting=setting, what="has no key, so no token could be verified", mend=mend)
+
+
+def _session_secret_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
+    given = config.secret_settings
+    names = ", ".join(name for name in SECRET_SETTINGS if name in SETTINGS_OF[config.preset])
+    if len(given) != 1:
+        what = f"has {' and '.join(given)}: there is one setting of secrets" if given else "has no secret"
+        yield Problem(setting=setting, what=what, mend=f"give one of {names}: what the front end has")
+    if len(config.key_settings) > 1:
+        what = f"has {' and '.join(config.key_settings)}: its JWTs have one source of keys"
+        yield Problem(setting=setting, what=what, mend="keep one")
+    if config.key_settings and config.issuer is None:
+        what = "is missing: JWTs by these keys could be of anybody"
+        yield Problem(setting=f"{setting}.issuer", what=what, mend="set url, or issuer to the exact `iss` of the JWTs")
+    cookies = config.cookies
+    if cookies is not None and cookies.session_token is None:
+        yield Problem(setting=f"{setting}.cookies", what="names no session_token", mend="add it, or remove the group")
+    elif cookies is not None and config.preset != "better-auth" and cookies.session_data is not None:
+        what = f"means nothing with preset {config.preset}"
+        yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="remove it")
+    elif (
+        cookies is not None
+        and config.preset == "better-auth"
+        and cookies.session_data is None
+        and not (cookies.session_token or "").endswith("session_token")
+    ):
+        what = "is missing, and cannot be made of session_token, which does not end in that word"
+        yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="name the cookie of the cookie cache")
+    if config.bearer != "none" and (config.sessions is None or config.sessions == "off"):
+        what = f"is {config.bearer}, and without a session store nobody knows whose token it is"
+        yield Problem(setting=f"{setting}.bearer", what=what, mend="set url, or sessions; or remove it")
 
 
 def _idle_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     """Yield the settings that mean nothing, because the keys are not fetched."""
     for name in config.idle_settings if config.key_settings else ():
+        if config.has_sessions and name in {"allow_http", "ca_file"}:
+            continue  # for the session store
         what = "means nothing: only keys that come by jwks_url or discovery are fetched"
         yield Problem(setting=f"{setting}.{name}", what=what, mend="remove it")
 
@@ -110,19 +181,29 @@ def _time_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
         )
 
 
-def _read_secret(
+def _read_secrets(
     config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem]
-) -> bytes | None:
+) -> tuple[bytes, ...]:
+    """Return the secrets of *config*; none where they are in a file: it is read where its keys are made."""
+    given = config.secret_settings
+    if len(given) != 1 or (not config.has_sessions and len(config.key_settings) != 1):
+        return ()
     if config.secret is not None:
-        return config.secret.get_secret_value().encode("utf-8", "surrogateescape")
-    if config.secret_env is not None:
-        value = environ.get(config.secret_env)
-        if not value:
-            what = f"the environment variable {config.secret_env} is {'not set' if value is None else 'empty'}"
-            problems.append(Problem(setting=setting, what=what, mend="set it for the AuthGate process"))
-            return None
-        return os.fsencode(value)
-    return None  # the file is read where its keys are made
+        return (_secrets.as_bytes(config.secret),)
+    if config.secrets is not None:
+        return tuple(_secrets.as_bytes(secret) for secret in config.secrets)
+    variable = config.secret_env or config.secrets_env
+    if variable is None:
+        return ()
+    value = _secrets.from_variable(variable, f"{setting}.{given[0]}", environ, problems)
+    if value is None or given[0] not in SECRETS_SETTINGS:
+        return () if value is None else (value,)
+    try:
+        return derived.versioned(value)
+    except BadKey as error:
+        mend = "write it as BETTER_AUTH_SECRETS is written for Better Auth"
+        problems.append(Problem(setting=f"{setting}.secrets_env ({variable})", what=str(error), mend=mend))
+        return ()
 
 
 def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
@@ -132,7 +213,7 @@ def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
         ("name", "two issuers have the name {!r}"),
         ("issuer", "two issuers have the issuer {!r}: their tokens cannot be told apart"),
     ):
-        values = [getattr(entry.config, attribute) for entry in issuers]
+        values = [getattr(entry.config, attribute) for entry in issuers if attribute == "name" or entry.reads_jwts]
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             text = (
                 "two issuers leave out `issuer`: their tokens cannot be told apart"
@@ -140,4 +221,22 @@ def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
                 else what.format(value)
             )
             problems.append(Problem(setting="issuers", what=text, mend=f"give each its own `{attribute}`"))
+    return problems + _cookie_clashes(issuers)
+
+
+def _cookie_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
+    """Return what keeps a session cookie from having exactly one issuer."""
+    owners: dict[str, str] = {}
+    problems = []
+    for entry in issuers:
+        for names in cookie_names(entry.config) if entry.config.has_sessions else ():
+            for name in {names.session_token, names.session_data} - {None}:
+                other = owners.setdefault(str(name), entry.config.name)
+                if other != entry.config.name:
+                    what = f"issuers {other} and {entry.config.name} both read the cookie {name}"
+                    problems.append(Problem(setting="issuers", what=what, mend="give one of them other `cookies`"))
+    raw = [entry.config.name for entry in issuers if entry.config.bearer != "none"]
+    if len(raw) > 1:
+        what = f"issuers {' and '.join(raw)} both take session tokens in Authorization, which cannot be told apart"
+        problems.append(Problem(setting="issuers", what=what, mend="set bearer: none for all but one"))
     return problems

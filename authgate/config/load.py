@@ -16,14 +16,8 @@ from pydantic import ValidationError
 
 from authgate.config import _environment, _issuers, _yaml
 from authgate.config._report import Raw, problems_of
-from authgate.config.model import (
-    KEY_SETTINGS,
-    AdminConfig,
-    CertificateConfig,
-    Config,
-    IssuerConfig,
-    TlsConfig,
-)
+from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
+from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
 from authgate.core.errors import Problem
 from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
 
@@ -103,6 +97,8 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
         if item is not None
     )
     problems.extend(_issuers.clashes(issuers))
+    if config is not None:
+        config = config.model_copy(update={"issuers": [entry.config for entry in issuers]})
     warnings += _environment.unused_proxies(environ, (entry.config for entry in issuers))
     return ReadConfig(
         config=config,

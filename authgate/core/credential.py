@@ -29,16 +29,27 @@ MAX_SAME_NAMED_COOKIES = 4
 class Credential:
     """What a client offers as its proof: named parts, because some formats need two cookies or the cookie's name.
 
-    *found_in* is "header:authorization", "cookie:<name>" and so on.
+    *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer* names whose cookie it is, "" where the
+    token itself has to say it.
     """
 
     parts: tuple[tuple[str, UnverifiedToken], ...] = field(repr=False)
     found_in: str
+    issuer: str = ""
 
     @property
     def token(self) -> UnverifiedToken:
         """The part named "token", or an empty one."""
-        return next((value for name, value in self.parts if name == "token"), UnverifiedToken(""))
+        return self.part("token") or UnverifiedToken("")
+
+    def part(self, name: str) -> UnverifiedToken | None:
+        """Return the part called *name*, None where there is none."""
+        return next((value for part, value in self.parts if part == name), None)
+
+    @property
+    def size(self) -> int:
+        """How many characters all parts have."""
+        return sum(len(value) for _, value in self.parts)
 
     @property
     def from_cookie(self) -> bool:
@@ -48,7 +59,7 @@ class Credential:
     def digest(self) -> bytes:
         """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
         hasher = hashlib.sha256()
-        for part in self.parts:
+        for part in (*self.parts, ("", self.found_in if self.issuer else "")):  # some keys depend on a cookie's name
             for text in part:
                 encoded = text.encode("utf-8", "surrogatepass")  # takes lone surrogates of every kind
                 hasher.update(b"%d:%b" % (len(encoded), encoded))
@@ -108,7 +119,48 @@ class CookiePlace:
         return tuple(_one_token(value, f"cookie:{self.name}") for value in values)
 
 
-CredentialPlace: TypeAlias = HeaderPlace | CookiePlace
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPlace:
+    """The cookies of one session of *issuer*: *name* holds its *part*; beside it, *data_name* what is cached of it.
+
+    *data_name* "": there is none such. A cookie that is too long for one is sent as `<name>.0`, `<name>.1`, …, if it is
+    the data cookie or *chunked*.
+    """
+
+    issuer: str
+    part: str
+    name: str
+    chunked: bool = False
+    data_part: str = ""
+    data_name: str = ""
+
+    def nothing_in(self, headers: Headers) -> str:
+        """Say where nothing was found."""
+        has_data = self.data_name and bool(_values(headers, self.data_name, chunked=True))
+        return f"cookie {self.name}" + (f" (cookie {self.data_name} is there, but alone)" if has_data else "")
+
+    def find(self, headers: Headers) -> tuple[Credential, ...]:
+        """Return one credential for each combination of differing, non-empty cookies of these names."""
+        tokens = _values(headers, self.name, chunked=self.chunked)
+        if not tokens:
+            return ()
+        beside = _values(headers, self.data_name, chunked=True) if self.data_name else ()
+        count = len(tokens) * max(1, len(beside))
+        if count > MAX_SAME_NAMED_COOKIES:
+            what = f"differing cookies are named {self.name} or {self.data_name}: {count} combinations"
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, what)
+        if not beside:
+            return tuple(self._credential((self.part, token)) for token in tokens)
+        return tuple(
+            self._credential((self.part, token), (self.data_part, data)) for token in tokens for data in beside
+        )
+
+    def _credential(self, *parts: tuple[str, str]) -> Credential:
+        found = tuple((name, UnverifiedToken(value)) for name, value in parts)
+        return Credential(parts=found, found_in=f"cookie:{self.name}", issuer=self.issuer)
+
+
+CredentialPlace: TypeAlias = HeaderPlace | CookiePlace | SessionPlace
 
 
 def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tuple[Credential, ...]:
@@ -126,14 +178,46 @@ def cookie_values(headers: Headers, name: str) -> Iterator[str]:
     """Yield the value of every cookie called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
     for line in headers.getall("Cookie", ()):
         for match in _cookie(name).finditer(line):
-            value = match[1].strip(" \t")
-            yield value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
+            yield _unquoted(match[1])
+
+
+def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
+    """Return the differing, non-empty values of the cookie *name*; "" for one whose chunks do not make a whole.
+
+    The cookie itself counts before its chunks, as with the libraries. Chunks that are not 0, 1, 2 … without a gap, or of
+    which one comes with two values, make no value (Auth.js would join whatever begins with the name).
+    """
+    whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
+    if whole or not chunked:
+        return whole
+    chunks: dict[int, str] = {}
+    rivals = False
+    for line in headers.getall("Cookie", ()):
+        for match in _chunk(name).finditer(line):
+            position, value = int(match[1]), _unquoted(match[2])
+            rivals = rivals or chunks.setdefault(position, value) != value
+    if not any(chunks.values()):
+        return ()
+    if rivals or sorted(chunks) != list(range(len(chunks))):
+        return ("",)
+    return ("".join(chunks[position] for position in range(len(chunks))),)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip(" \t")
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
 
 
 @lru_cache(maxsize=64)
 def _cookie(name: str) -> re.Pattern[str]:
     # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair.
     return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
+
+
+@lru_cache(maxsize=64)
+def _chunk(name: str) -> re.Pattern[str]:
+    # Of at most 100 chunks, as Better Auth makes them; "01" is no number that it writes.
+    return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}\.(0|[1-9][0-9]?)[ \t]*=([^;]*)")
 
 
 def _one_token(token: str, found_in: str) -> Credential:

@@ -1,4 +1,4 @@
-"""The decision: route → credential → verify → times → csrf → allow. Read this file to know what AuthGate does.
+"""The decision: route → credential → proof → session → times → csrf → allow. Read this file to know what AuthGate does.
 
 `decide` is a generator. On the warm path (proof remembered, or key in memory) it yields nothing, so a decision is
 one function call; where it needs the world it yields a `Lookup` and is resumed with the answer. The checks that it
@@ -13,8 +13,9 @@ from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import LookupFailed, Refused
 from authgate.core.identity import check_times
-from authgate.core.lookups import RefreshKeys
+from authgate.core.lookups import FindSession, RefreshKeys
 from authgate.core.outputs import identity_headers
+from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from authgate.core.decision import Decision
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
+    from authgate.core.proof import Proof
     from authgate.core.request import Request
-    from authgate.core.snapshot import Policy, Snapshot
+    from authgate.core.snapshot import Issuer, Policy, Snapshot, TokenFormat, Unverified
 
 
 def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
@@ -101,45 +103,95 @@ class _Case:
 
     def _verify_one(self, credential: Credential) -> Steps[Identity]:
         self._checking = "token"
-        identity = self._recall(credential)
-        if identity is None:
-            identity = yield from self._prove(credential)
-        self._issuer = identity.issuer
+        issuer, proof = self._recall(credential) or (yield from self._prove(credential))
+        self._issuer = issuer.name
+        identity = yield from self._whose(proof, issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}")
         self._checking = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
+        self._check_account(identity, issuer)
         return identity
 
-    def _recall(self, credential: Credential) -> Identity | None:
+    def _recall(self, credential: Credential) -> tuple[Issuer, Proof] | None:
         digest = credential.digest()
         for issuer in self._snapshot.issuers:
-            if identity := self._snapshot.proofs.recall(digest, issuer):
-                return identity
+            if proof := self._snapshot.proofs.recall(digest, issuer):
+                return issuer, proof
         return None
 
-    def _prove(self, credential: Credential) -> Steps[Identity]:
-        token_format = next(
-            (f for issuer in self._snapshot.issuers for f in issuer.formats if f.recognises(credential)), None
-        )
-        if token_format is None:
-            raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
-        token = token_format.parse(credential)
-        issuer = token.choose(tuple(issuer for issuer in self._snapshot.issuers if token_format in issuer.formats))
-        self._issuer = issuer.name
+    def _prove(self, credential: Credential) -> Steps[tuple[Issuer, Proof]]:
+        """Return what *credential* proves, and under whose keys; newer ones are asked for where they may help."""
+        token_format, token, issuer = self._choose(credential)
         try:
-            identity = token.verify(issuer)
-        except Refused as refused:
-            if not issuer.keys.newer_may_help(refused.reason):
-                raise
-            refreshed = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
-            if refreshed.fingerprint == issuer.fingerprint:
-                raise
-            issuer = refreshed
-            self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too: a removed key is removed
-            identity = token.verify(issuer)
-        self._snapshot.proofs.remember(credential.digest(), issuer, identity, size=len(credential.token), now=self._now)
+            proof = token_format.verify(token, issuer)
+            refused = None
+        except Refused as error:
+            refused = error
+        # Where a session store can tell, it is asked rather than for keys.
+        stuck = refused or (proof if issuer.session_check is SessionCheck.NONE else None)
+        if stuck is not None and stuck.newer_keys_may_help:
+            refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
+            if refreshed.fingerprint != issuer.fingerprint:
+                issuer, refused = refreshed, None
+                self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too: a removed key is removed
+                proof = token_format.verify(token, issuer)
+        if refused is not None:
+            raise refused
+        self._snapshot.proofs.remember(credential.digest(), issuer, proof, size=credential.size, now=self._now)
+        return issuer, proof
+
+    def _choose(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
+        """Return the token in *credential*, unverified, whose it claims to be, and that issuer's format for it."""
+        candidates = [
+            (issuer, token_format)
+            for issuer in self._snapshot.issuers
+            if credential.issuer in {"", issuer.name}
+            for token_format in issuer.formats
+            if token_format.recognises(credential)
+        ]
+        if not candidates:
+            raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
+        token = candidates[0][1].parse(credential)
+        issuer = token.choose(tuple(issuer for issuer, _ in candidates))
+        self._issuer = issuer.name
+        return next(token_format for one, token_format in candidates if one is issuer), token, issuer
+
+    def _whose(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
+        """Return whom *proof* is about: by itself while that may be believed, else by the session store."""
+        if proof.session is None:
+            if proof.identity is None:
+                raise Refused(proof.reason, proof.detail)
+            return proof.identity
+        self._checking = "session"
+        fresh = proof.identity is not None and self._now < proof.fresh_until
+        if proof.identity is not None and fresh and issuer.session_check is not SessionCheck.ALWAYS:
+            return proof.identity
+        if issuer.session_check is SessionCheck.NONE:
+            raise Refused(proof.reason, f"{proof.detail}; no session store is configured that could tell more")
+        client_ip = str(self._request.client_ip or "")
+        identity: Identity | None = yield FindSession(
+            issuer_name=issuer.name,
+            token=proof.session.token,
+            signed_token=proof.session.signed_token,
+            client_ip=client_ip,
+        )
+        if identity is None:
+            raise Refused(Reason.SESSION_NOT_FOUND, "the session store has no such session")
+        if identity.expires_at is None or self._now >= identity.expires_at:
+            raise Refused(Reason.SESSION_NOT_FOUND, "the session has expired")
         return identity
+
+    def _check_account(self, identity: Identity, issuer: Issuer) -> None:
+        """Refuse users who are known and not wanted: banned, or not signed in with an account."""
+        if issuer.refuses_banned and identity.is_banned:
+            self._checking = "banned"
+            if identity.is_banned_at(self._now):
+                raise Refused(Reason.BANNED_USER, f"subject {identity.subject!r}")
+            self._passed("the ban is over")
+        if issuer.refuses_anonymous and identity.is_anonymous:
+            self._checking = "anonymous"
+            raise Refused(Reason.ANONYMOUS_USER, f"subject {identity.subject!r}")
 
     def check_csrf(self, credential: Credential) -> None:
         """Refuse a cookie that a browser sent from another site."""
@@ -167,12 +219,14 @@ class _Case:
 
 def _shape(credential: Credential) -> str:
     """Say what an unrecognised token looks like, without quoting it."""
-    token = credential.token
+    token = credential.token or credential.parts[0][1]
     if token.startswith("{"):
         return "a JSON object; only the compact serialisation of a JWS is read"
     parts = token.count(".") + 1
+    if credential.issuer:
+        return f"a session cookie of {parts} parts between dots: encrypted ones have 5, and opaque ones need a session store"
     if parts == 2:
-        return "2 parts between dots, as Better Auth's session cookie has, which this version does not read"
+        return "2 parts between dots, as a session token of Better Auth has: no issuer takes one here (`bearer`)"
     if parts == 5:
         return "5 parts between dots: an encrypted token (JWE), which no configured issuer uses"
     return f"{len(token)} characters in {parts} parts between dots; a JWT has 3 parts"

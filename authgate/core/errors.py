@@ -54,11 +54,15 @@ class Unreadable(AuthGateError):
 class Refused(AuthGateError):
     """The credential or the request does not pass. Raised in core/ and tokens/, caught only in `decide`."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        """*detail* may quote claim values: `authgate explain` shows it, logs only with `log.details`."""
+    def __init__(self, reason: Reason, detail: str = "", *, newer_keys_may_help: bool = False) -> None:
+        """*detail* may quote claim values: `authgate explain` shows it, logs only with `log.details`.
+
+        *newer_keys_may_help*: the issuer may have public keys by now under which the token passes.
+        """
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+        self.newer_keys_may_help = newer_keys_may_help
 
 
 class LookupFailed(AuthGateError):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a verified credential proves. Made only in tokens/, from a signature that held.
+    """What a verified credential proves. Made only in tokens/, from a signature that held or a session that was found.
 
     Nothing in it depends on the clock, so it can be remembered; its times are judged on every request.
-    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload, *key*
-    what its signature held under.
+    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload (but for a
+    session's own token), *key* what its signature held under. A ban ends at *ban_expires_at*; None: never.
     """
 
     issuer: str
@@ -36,6 +36,7 @@ class Identity:
     impersonated_by: str | None = None
     is_anonymous: bool = False
     is_banned: bool = False
+    ban_expires_at: float | None = None
     issued_at: float | None = None
     not_before: float | None = None
     expires_at: float | None = None
@@ -58,6 +59,10 @@ class Identity:
     def same_person(self, other: Identity) -> bool:
         """Say whether *other* is the same caller with the same rights, whatever token or sign-in it came from."""
         return _who(self) == _who(other)
+
+    def is_banned_at(self, now: float) -> bool:
+        """Say whether the user is banned at *now*."""
+        return self.is_banned and (self.ban_expires_at is None or now < self.ban_expires_at)
 
 
 # What `headers:` may name, besides claims.<path>.

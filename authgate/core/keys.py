@@ -16,7 +16,8 @@ class Key:
 
     *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
     fingerprints: SHA-256 over its algorithm, id and public part (or, for a secret, over the labelled secret).
-    *secret_fingerprint*, of a shared secret only, is for operators to compare with the other side's.
+    *secret_fingerprint*, of what comes from a shared secret only, is for operators to compare with the other side's.
+    *use* says what a key made from a secret is for, "" where one key is all there is.
     """
 
     key_id: str | None
@@ -24,10 +25,12 @@ class Key:
     material: Any = field(repr=False, compare=False)
     thumbprint: bytes = field(repr=False)
     secret_fingerprint: str | None = None
+    use: str = ""
 
     def __str__(self) -> str:
         if self.secret_fingerprint:
-            return f"secret with fingerprint {self.secret_fingerprint}"
+            purpose = f", {self.use} ({self.algorithm})" if self.use else ""
+            return f"secret with fingerprint {self.secret_fingerprint}{purpose}"
         return f"{self.algorithm} {self.label or self.thumbprint.hex()[:8]}"
 
     @property
@@ -39,7 +42,7 @@ class Key:
     @property
     def is_symmetric(self) -> bool:
         """Whether the key is a shared secret, so that whoever verifies could also sign."""
-        return self.algorithm.startswith("HS")
+        return self.algorithm.startswith(("HS", "A"))  # HS256 …, A256GCM, A256CBC-HS512
 
 
 def name_of(key_id: str) -> str:
@@ -73,3 +76,6 @@ class KeySet:
     def fingerprint(self) -> bytes:
         """The keys' thumbprints, sorted: it changes whenever any key does, and not with their order."""
         return b"".join(sorted(key.thumbprint for key in self.keys))
+
+
+NO_KEYS = KeySet(keys=())

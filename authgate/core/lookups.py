@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
@@ -41,5 +41,5 @@ Lookup: TypeAlias = RefreshKeys | FindSession
 Answer: TypeAlias = "Issuer | Identity | None"
 
 T = TypeVar("T")
-# A computation that may ask lookups on its way to a T.
-Steps: TypeAlias = Generator[Lookup, Answer, T]
+# A computation that may ask lookups on its way to a T. Which `Answer` comes depends on the lookup.
+Steps: TypeAlias = Generator[Lookup, Any, T]

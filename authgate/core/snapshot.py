@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from authgate.core.keys import NO_KEYS
+from authgate.core.proof import SessionCheck
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential, CredentialPlace
     from authgate.core.csrf import CsrfRule
-    from authgate.core.identity import Identity
     from authgate.core.keys import KeySet
     from authgate.core.outputs import Output
+    from authgate.core.proof import Proof
 
 
 class TokenFormat(Protocol):
@@ -30,6 +33,10 @@ class TokenFormat(Protocol):
         """Return what *credential* holds, well-formed and unverified, or raise `Refused`."""
         ...
 
+    def verify(self, token: Any, issuer: Issuer) -> Proof:  # noqa: ANN401 - what `parse` of such a format returned
+        """Return what *token* proves under *issuer*'s keys, or raise `Refused`."""
+        ...
+
 
 class Unverified(Protocol):
     """A well-formed token of which nothing may be believed yet."""
@@ -40,21 +47,21 @@ class Unverified(Protocol):
 
     @property
     def key_id(self) -> str | None:
-        """The key that the token says it was signed with; None where it does not say."""
+        """The public key that the token says it was signed with; None where it does not say."""
         ...
 
-    def verify(self, issuer: Issuer) -> Identity:
-        """Return what the token proves under *issuer*'s keys, or raise `Refused`."""
-        ...
+
+# What the key set of an issuer's secrets is called beside that of its public keys, which has the issuer's name.
+SECRETS = "/secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """Somebody whose tokens are accepted, and how they are verified.
 
-    *issuer* is the exact `iss` (None: any, or none at all); *audiences* None accepts any `aud`.
-    *rivals* are the `iss` values of the other issuers: they decide which tokens come here, so they belong to the
-    fingerprint.
+    *issuer* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *keys* verify
+    JWTs, *secrets* session cookies. *session_check* says when its session store is asked. *rivals* are the `iss` values
+    of the other issuers: they decide which tokens come here, so they belong to the fingerprint.
     """
 
     name: str
@@ -65,6 +72,10 @@ class Issuer:
     required_claims: frozenset[str]
     token_types: frozenset[str]
     keys: KeySet
+    secrets: KeySet = NO_KEYS
+    session_check: SessionCheck = SessionCheck.NONE
+    refuses_banned: bool = False
+    refuses_anonymous: bool = False
     rivals: frozenset[str] = frozenset()
     fingerprint: bytes = field(init=False, repr=False)
 
@@ -72,31 +83,40 @@ class Issuer:
         """Fingerprint everything that verification depends on: a remembered proof is good for this and no other."""
         settings = (
             self.name,
-            [token_format.name for token_format in self.formats],
+            [repr(token_format) for token_format in self.formats],
             self.issuer,
             None if self.audiences is None else sorted(self.audiences),
             sorted(self.algorithms),
             sorted(self.required_claims),
             sorted(self.token_types),
             self.keys.fingerprint,
+            self.secrets.fingerprint,
             sorted(self.rivals),
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
+
+    def key_set(self, name: str) -> KeySet:
+        """Return the key set of this *name*: that of the issuer's secrets or that of its public keys."""
+        return self.secrets if name.endswith(SECRETS) else self.keys
 
     def with_keys(self, keys: KeySet) -> Issuer:
         """Return this issuer with *keys* in place of its own."""
         return replace(self, keys=keys)
 
+    def with_key_set(self, name: str, keys: KeySet) -> Issuer:
+        """Return this issuer with *keys* in place of the key set of this *name*."""
+        return replace(self, secrets=keys) if name.endswith(SECRETS) else self.with_keys(keys)
+
 
 class ProofMemory(Protocol):
-    """Remembers proofs, never decisions: an identity is returned only for the same credential and fingerprint."""
+    """Remembers proofs, never decisions: one is returned only for the same credential and fingerprint."""
 
-    def recall(self, digest: bytes, issuer: Issuer) -> Identity | None:
+    def recall(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
         ...
 
-    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, *, size: int, now: float) -> None:
-        """Keep *identity*, proven at *now*; *size* in bytes counts against the memory's bound."""
+    def remember(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
+        """Keep *proof*, made at *now*; *size* in bytes counts against the memory's bound."""
         ...
 
 
@@ -120,7 +140,8 @@ class Snapshot:
     proofs: ProofMemory = field(repr=False)
 
     def issuer(self, name: str) -> Issuer:
-        """Return the issuer of this *name*, which is there."""
+        """Return the issuer of this *name*, or whose key set has this name; it is there."""
+        name = name.removesuffix(SECRETS)
         return next(issuer for issuer in self.issuers if issuer.name == name)
 
     def with_issuer(self, issuer: Issuer) -> Snapshot:

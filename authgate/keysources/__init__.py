@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from authgate.core.errors import AuthGateError
-from authgate.core.keys import KeySet
+from authgate.core.keys import NO_KEYS, KeySet
 
-NO_KEYS = KeySet(keys=())
+__all__ = ["NO_KEYS", "KeySource", "LoadFailed", "Loaded"]
+
 
 
 class LoadFailed(AuthGateError):

@@ -28,17 +28,16 @@ KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
 
 
 class SecretSource:
-    """A shared secret of the configuration or the environment: it stays as it is."""
+    """Shared secrets of the configuration or the environment: they stay as they are."""
 
-    def __init__(self, secret: bytes, allowed: frozenset[str], where: str = "the configuration") -> None:
-        """*allowed* are the algorithms that the issuer accepts."""
+    def __init__(self, make: Callable[[], KeySet], where: str = "the configuration") -> None:
+        """*make* makes the keys that the secrets are; it raises `jwk.BadKey`."""
         self.where = where
-        self._secret = secret
-        self._allowed = allowed
+        self._make = make
 
     def read(self) -> KeySet:
-        """Return the one key that the secret is; raise `jwk.BadKey`."""
-        return jwk.from_secret(self._secret, self._allowed)
+        """Return the keys that the secrets are; raise `jwk.BadKey`."""
+        return self._make()
 
     async def load(self) -> Loaded:
         """Return that nothing has changed."""

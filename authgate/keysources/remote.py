@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class JwksUrlSource:
     """A JWK Set at a URL of the configuration."""
 
-    def __init__(self, url: str, route: Route, allowed: frozenset[str]) -> None:
-        """*allowed* are the algorithms that the issuer accepts."""
+    def __init__(self, url: str, route: Route, allowed: frozenset[str], hint: str = "") -> None:
+        """*allowed* are the algorithms that the issuer accepts. *hint* is told with every failure."""
         self.where = url
+        self._hint = hint
         self._fetcher = Fetcher(route)
         self._document = _JwksDocument(self._fetcher, allowed)
 
@@ -33,7 +34,10 @@ class JwksUrlSource:
 
     async def load(self) -> Loaded:
         """Return the keys of the set, None if they are those of the last load."""
-        return await self._document.load(self.where)
+        try:
+            return await self._document.load(self.where)
+        except LoadFailed as failed:
+            raise LoadFailed(f"{failed}{self._hint}") from None
 
 
 class DiscoverySource:

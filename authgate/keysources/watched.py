@@ -46,7 +46,8 @@ class Timing:
 
     Every *refresh_seconds*, sooner if their source says so; for an unknown key id at once, but only once in
     *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
-    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it.
+    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it. *patient*: while there are no keys, they
+    are tried for no more often than every *refresh_seconds*, because a request that needs one asks at once.
     """
 
     refresh_seconds: float
@@ -54,6 +55,7 @@ class Timing:
     max_stale_seconds: float | None = None
     load_seconds: float = LOAD_SECONDS
     wait_seconds: float = WAIT_SECONDS
+    patient: bool = False
 
 
 class WatchedKeys:
@@ -297,7 +299,7 @@ class WatchedKeys:
 
     def _backoff(self) -> float:
         longest = self.timing.refresh_seconds
-        if not self.keys.keys:  # everybody waits for them
+        if not self.keys.keys and not self.timing.patient:  # everybody waits for them
             longest = min(longest, self.timing.cooldown_seconds)
         seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
         return min(seconds, longest) * (1 - JITTER * self._chance())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from authgate.core.snapshot import SECRETS
 from authgate.server.key_report import key_report, unix_as_text
 
 if TYPE_CHECKING:
@@ -40,12 +41,17 @@ class AdminEndpoint:
 
     def _readyz(self) -> web.Response:
         issuers: dict[str, dict[str, Any]] = {}
+        can_verify: dict[str, bool] = {}
         for keys in self._app.live.keys.values():
             issuers[keys.name] = {"state": keys.state, "keys": len(keys.keys.keys)}
             if keys.failure:
                 issuers[keys.name]["why"] = keys.failure
+            name = keys.name.removesuffix(SECRETS)  # one with sessions can verify some without the keys of its JWTs
+            can_verify[name] = can_verify.get(name, False) or bool(keys.keys.keys)
+        for name, sessions in self._app.live.sessions.items():
+            issuers.setdefault(name, {})["sessions"] = sessions.failure or "ready"
         enough = all if self._app.live.config.ready_when == "all" else any
-        ready = not self.draining and enough(issuer["keys"] for issuer in issuers.values())
+        ready = not self.draining and enough(can_verify.values())
         body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": self._configuration()}
         return web.json_response(body, status=200 if ready else 503)
 

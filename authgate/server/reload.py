@@ -20,10 +20,11 @@ from authgate.core.errors import ConfigError, Problem
 from authgate.files import POLL_SECONDS, read_bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from authgate.config.model import Config
     from authgate.keysources.watched import WatchedKeys
+    from authgate.sessions.cached import CachedSessions
     from authgate.wiring import App, Live, Verified
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -51,7 +52,7 @@ class ReloadState:
 
 
 class Reloader:
-    """Runs the tasks that keep an `App` up to date: its configuration, and the keys of its issuers."""
+    """Runs the tasks beside the requests: they keep the configuration and keys up to date, and look sessions up."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Reloader:
         self._retry_at = float("inf")
         self._told = ""
         self._asked = asyncio.Event()
-        self._tasks: dict[WatchedKeys, asyncio.Task[None]] = {}
+        self._tasks: dict[WatchedKeys | CachedSessions, asyncio.Task[None]] = {}
         self._seen = self._tried = app.live.verified.digest
         self._digests = BlockingCall(self._digest)
 
@@ -183,23 +184,26 @@ class Reloader:
     def _start(self, tasks: asyncio.TaskGroup, live: Live) -> None:
         for keys in live.keys.values():
             if keys not in self._tasks:
-                self._tasks[keys] = tasks.create_task(_keep(keys))
+                self._tasks[keys] = tasks.create_task(_keep(keys.watch))
+        for sessions in live.sessions.values():
+            if sessions not in self._tasks:
+                self._tasks[sessions] = tasks.create_task(_keep(sessions.run))
 
     async def _stop_all_but(self, live: Live) -> None:
-        unused = {*self._tasks} - {*live.keys.values()}
+        unused = {*self._tasks} - {*live.keys.values(), *live.sessions.values()}
         async with asyncio.TaskGroup() as draining:
-            for keys in unused:  # requests of the old configuration may wait for them
-                draining.create_task(keys.drained())
-        for keys in unused:
-            self._tasks.pop(keys).cancel()
+            for one in unused:  # requests of the old configuration may wait for them
+                draining.create_task(one.drained())
+        for one in unused:
+            self._tasks.pop(one).cancel()
 
 
-async def _keep(keys: WatchedKeys) -> None:
-    """Keep *keys* up to date, whatever bug comes up: it stops neither the service nor the other issuers."""
+async def _keep(run: Callable[[], Awaitable[None]]) -> None:
+    """Keep keys up to date, or look sessions up, by *run*, whatever bug comes up: it stops neither the others nor more."""
     told = ""
     while True:
         try:
-            await keys.watch()
+            await run()
         except Exception as bug:  # noqa: BLE001 - see above
             told = log_bug(bug, told)
         await asyncio.sleep(PAUSE_SECONDS)
@@ -212,10 +216,10 @@ async def _probe(old: Live, new: Live) -> None:
             for keys in new.keys.values():  # those of the old configuration have made theirs
                 await keys.first_attempt.wait()
     problems = []
-    working = {issuer.name for issuer in old.gate.snapshot.issuers if issuer.keys.keys}
+    working = {name for name, keys in old.keys.items() if keys.keys.keys}
     named = {issuer.issuer for issuer in old.gate.snapshot.issuers if issuer.keys.keys and issuer.issuer}
-    for issuer in new.gate.snapshot.issuers:
-        name, keys = issuer.name, new.keys[issuer.name]
+    for name, keys in new.keys.items():
+        issuer = new.gate.snapshot.issuer(name)
         if not keys.keys.keys and (name in working or issuer.issuer in named):  # under another name it is the same
             what = keys.failure or f"{keys.source.where} does not answer within {PROBE_SECONDS:g} s"
             mend = "the issuer works as it was configured, so it stays so; reload again when its new keys can be had"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from authgate.core.errors import Refused
@@ -32,7 +33,7 @@ def string_or_uri(payload: Payload, name: str) -> str | None:
     if name not in payload:
         return None
     value = payload[name]
-    if not isinstance(value, str) or not value or not _is_unicode(value):
+    if not isinstance(value, str) or not value or not is_unicode(value):
         raise _wrong(name, "a non-empty string")
     return value
 
@@ -43,7 +44,7 @@ def audiences(payload: Payload) -> frozenset[str]:
         return frozenset()
     value = payload["aud"]
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, str) and one and _is_unicode(one) for one in values):
+    if not values or not all(isinstance(one, str) and one and is_unicode(one) for one in values):
         raise _wrong("aud", "a non-empty string or a non-empty list of them")
     return frozenset(values)
 
@@ -69,6 +70,23 @@ def flag(payload: Payload, *names: str) -> bool | None:
     return None
 
 
+def iso_time(payload: Payload, *names: str) -> float | None:
+    """Return the first of *names* that is a time in ISO 8601 (or a number of seconds), in unix seconds."""
+    for name in names:
+        value = payload.get(name)
+        if isinstance(value, str):
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+            if not moment.tzinfo:  # a column without time zone: libraries write UTC into it
+                moment = moment.replace(tzinfo=UTC)
+            return moment.timestamp()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    return None
+
+
 def words(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
     """Return the first of *names* that is a list of strings, or one string of words between *separator*."""
     for name in names:
@@ -80,7 +98,7 @@ def words(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
     return ()
 
 
-def _is_unicode(value: str) -> bool:
+def is_unicode(value: str) -> bool:
     """Whether *value* has no lone surrogate, which JSON can spell and UTF-8 cannot."""
     try:
         value.encode("utf-8")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 if TYPE_CHECKING:
-    from authgate.core.identity import Identity
+    from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -22,34 +22,34 @@ _MAX_KEYS_COUNTED = 4096
 
 
 class ProofMemo:
-    """The identities of tokens verified before: the least recently used go first when it holds *max_bytes*.
+    """The proofs of credentials verified before: the least recently used go first when it holds *max_bytes*.
 
     The key is the credential's digest and the issuer's whole verification configuration, keys included: after a
     rotation or a tightened list, or for another issuer, nothing old is found (J22).
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._identities: LRUCache[bytes, tuple[Identity, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+        self._proofs: LRUCache[bytes, tuple[Proof, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
         self._by_key: LRUCache[tuple[str, bytes], tuple[int, float]] = LRUCache(_MAX_KEYS_COUNTED)
         self.hits = 0
         self.stored = 0
 
-    def recall(self, digest: bytes, issuer: Issuer) -> Identity | None:
+    def recall(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
-        entry = self._identities.get(issuer.fingerprint + digest)
+        entry = self._proofs.get(issuer.fingerprint + digest)
         if entry is None:
             return None
         self.hits += 1
         return entry[0]
 
-    def remember(self, digest: bytes, issuer: Issuer, identity: Identity, *, size: int, now: float) -> None:
-        """Keep *identity*, proven at *now* by a token of *size* bytes, unless it alone exceeds the memo's bound."""
-        if identity.key is not None:
-            name = (issuer.name, identity.key.thumbprint)
+    def remember(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
+        """Keep *proof*, made at *now* of a credential of *size* bytes, unless it alone exceeds the memo's bound."""
+        if proof.identity is not None and proof.identity.key is not None:
+            name = (issuer.name, proof.identity.key.thumbprint)
             self._by_key[name] = (self._by_key.get(name, (0, now))[0] + 1, now)
         cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * size
-        if cost <= self._identities.maxsize:
-            self._identities[issuer.fingerprint + digest] = (identity, cost)
+        if cost <= self._proofs.maxsize:
+            self._proofs[issuer.fingerprint + digest] = (proof, cost)
             self.stored += 1
 
     def made_with(self, issuer_name: str, thumbprint: bytes) -> tuple[int, float | None]:
@@ -59,9 +59,9 @@ class ProofMemo:
     @property
     def entries(self) -> int:
         """How many proofs are remembered."""
-        return len(self._identities)
+        return len(self._proofs)
 
     @property
     def bytes(self) -> int:
         """About how much memory they take."""
-        return int(self._identities.currsize)
+        return int(self._proofs.currsize)

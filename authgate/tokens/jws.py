@@ -36,10 +36,10 @@ class UnverifiedJws:
     signature: bytes = field(repr=False)
 
 
-def parse(token: str) -> UnverifiedJws:
-    """Return the parts of *token*, at most 16 KiB long; raise `Refused` for what is not exactly a compact JWS."""
-    if len(token) > MAX_TOKEN_BYTES:  # before it is split (J10)
-        raise _malformed(f"it is {len(token)} bytes long, over {MAX_TOKEN_BYTES}")
+def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
+    """Return the parts of *token*, at most *max_bytes* long; raise `Refused` for what is not exactly a compact JWS."""
+    if len(token) > max_bytes:  # before it is split (J10)
+        raise _malformed(f"it is {len(token)} bytes long, over {max_bytes}")
     if token.count(".") != 2:
         raise _malformed("it has not exactly two dots")
     if not token.isascii():
@@ -82,10 +82,15 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     if not named and _may_be_of_a_newer_key(fitting, keys):
         skipped = keys.why_skipped(jws.key_id) if jws.key_id is not None else None
         why = f", a key that is skipped: {skipped}" if skipped else ""
-        raise Refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{why}")
+        raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{why}", keys)
     if not fitting:
         raise _wrong_algorithm(jws, candidates)
-    raise Refused(Reason.BAD_SIGNATURE, f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}")
+    tried = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}"
+    raise _refused(Reason.BAD_SIGNATURE, tried, keys)
+
+
+def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:
+    return Refused(reason, detail, newer_keys_may_help=keys.newer_may_help(reason))
 
 
 def _may_be_of_a_newer_key(tried: list[Key], keys: KeySet) -> bool:

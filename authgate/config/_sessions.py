@@ -1,0 +1,170 @@
+"""The session store of an issuer: its address read, and what the model cannot judge by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from authgate.authorities import client_context
+from authgate.config import _secrets
+from authgate.core.errors import Problem, quoted
+from authgate.core.urls import url_fault
+from authgate.files import MEND_UNREADABLE
+from authgate.sessions import layouts
+from authgate.sessions.dsn import dsn_fault, parse_dsn
+from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authgate.config.issuer_model import IssuerConfig, PostgresSessionsConfig, RedisSessionsConfig, SessionsConfig
+    from authgate.sessions.layouts import Layout
+
+# The library of an extra, which may not be installed, by the name that extra and store have.
+_LIBRARIES = {"postgres": "asyncpg", "redis": "redis"}
+
+_AUTH_JS_SNAKE_CASE = replace(
+    layouts.AUTH_JS,
+    token_column="session_token",  # noqa: S106 - a column's name
+    session_user_column="user_id",
+    snake_case=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStore:
+    """A session store that can be asked: its *kind*, its *address*, which may hold a password, and how it is read.
+
+    *where* is the address for people, without what is secret. *layout* is for PostgreSQL, *key_prefix* for Redis.
+    """
+
+    kind: Literal["http", "postgres", "redis"]
+    address: str = field(repr=False)
+    check: Literal["fallback", "always"]
+    cache_seconds: float
+    ca_file: str | None
+    layout: Layout | None = None
+    key_prefix: str = ""
+    where: str = ""
+
+
+def read_store(
+    config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem]
+) -> ReadStore | None:
+    """Return the store of *config*, whose `sessions` stands at *setting*; None without one, or with a problem of it."""
+    sessions = config.sessions
+    if sessions is None or isinstance(sessions, str):
+        return None
+    before = len(problems)
+    if sessions.postgres is not None:
+        store = _postgres(config, sessions, sessions.postgres, setting, environ, problems)
+    elif sessions.redis is not None:
+        store = _redis(config, sessions, sessions.redis, setting, environ, problems)
+    else:
+        store = _http(config, sessions, setting, problems)
+    return store if len(problems) == before else None
+
+
+def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems: list[Problem]) -> ReadStore | None:
+    if config.preset != "better-auth":
+        what = "has no get-session that could be asked"
+        mend = "give sessions.postgres the adapter's database, or leave sessions out: encrypted cookies need none"
+        problems.append(Problem(setting=setting, what=f"preset {config.preset} {what}", mend=mend))
+        return None
+    url = sessions.http.url if sessions.http is not None else None
+    if url is None:
+        mend = "set the issuer's url, or sessions.http.url, or one of sessions.postgres and sessions.redis"
+        problems.append(Problem(setting=setting, what="names no store, and there is no url to ask at", mend=mend))
+        return None
+    if fault := url_fault(url, allow_http=config.allow_http):
+        mend = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
+        problems.append(Problem(setting=f"{setting}.http.url", what=f"{quoted(url, 200)} {fault}", mend=mend))
+    if not config.by_url:  # else it was looked at with the keys
+        problems.extend(_ca_problems(config.ca_file, f"{setting.removesuffix('.sessions')}.ca_file"))
+    return replace(_store("http", url, sessions, config.ca_file), where=url)
+
+
+def _postgres(  # noqa: PLR0913, PLR0917 - what each kind of store is read from
+    config: IssuerConfig,
+    sessions: SessionsConfig,
+    given: PostgresSessionsConfig,
+    setting: str,
+    environ: Mapping[str, str],
+    problems: list[Problem],
+) -> ReadStore | None:
+    setting = f"{setting}.postgres"
+    dsn = _secrets.one_of(setting, (given.dsn, given.dsn_file, given.dsn_env), environ, problems, name="dsn")
+    problems.extend(_extra_problems("postgres", setting))
+    problems.extend(_ca_problems(given.ca_file, f"{setting}.ca_file"))
+    layout = _layout(config, given)
+    if fault := layouts.layout_fault(layout):
+        mend = "write the name as it is in the database, without quotation marks"
+        problems.append(Problem(setting=setting, what=f"the name {fault}", mend=mend))
+    if dsn is None:
+        return None
+    if fault := dsn_fault(dsn, given.ca_file):
+        mend = "write postgresql://user:password@host/database?sslmode=verify-full"
+        problems.append(Problem(setting=f"{setting}.dsn", what=f"the address {fault}", mend=mend))
+        return None
+    where = parse_dsn(dsn, given.ca_file).where
+    return replace(_store("postgres", dsn, sessions, given.ca_file), layout=layout, where=where)
+
+
+def _redis(  # noqa: PLR0913, PLR0917 - the same
+    config: IssuerConfig,
+    sessions: SessionsConfig,
+    given: RedisSessionsConfig,
+    setting: str,
+    environ: Mapping[str, str],
+    problems: list[Problem],
+) -> ReadStore | None:
+    setting = f"{setting}.redis"
+    if config.preset != "better-auth":
+        what = f"means nothing with preset {config.preset}, which keeps its sessions in no Redis"
+        problems.append(Problem(setting=setting, what=what, mend="give sessions.postgres the adapter's database"))
+        return None
+    url = _secrets.one_of(setting, (given.url, given.url_file, given.url_env), environ, problems, name="url")
+    problems.extend(_extra_problems("redis", setting))
+    problems.extend(_ca_problems(given.ca_file, f"{setting}.ca_file"))
+    if url is None:
+        return None
+    if fault := redis_url_fault(url):
+        mend = "write redis://user:password@host:6379/0, or rediss:// for TLS"
+        problems.append(Problem(setting=f"{setting}.url", what=f"the address {fault}", mend=mend))
+        return None
+    where = parse_redis_url(url).where
+    return replace(_store("redis", url, sessions, given.ca_file), key_prefix=given.key_prefix, where=where)
+
+
+def _store(
+    kind: Literal["http", "postgres", "redis"], address: str, sessions: SessionsConfig, ca_file: str | None
+) -> ReadStore:
+    return ReadStore(
+        kind=kind, address=address, check=sessions.check, cache_seconds=sessions.cache_seconds, ca_file=ca_file
+    )
+
+
+def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:
+    layout = layouts.BETTER_AUTH if config.preset == "better-auth" else layouts.AUTH_JS
+    if given.snake_case:
+        layout = layouts.BETTER_AUTH_SNAKE_CASE if config.preset == "better-auth" else _AUTH_JS_SNAKE_CASE
+    changes = {one.name: getattr(given, one.name, None) for one in fields(layout) if one.name != "snake_case"}
+    changes["schema"] = given.db_schema
+    return replace(layout, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _extra_problems(kind: str, setting: str) -> Iterator[Problem]:
+    library = _LIBRARIES[kind]
+    if find_spec(library) is None:
+        what = f"needs {library}, which is not installed"
+        yield Problem(setting=setting, what=what, mend=f"pip install 'authgate[{kind}]', or use the image, which has it")
+
+
+def _ca_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
+    if ca_file is None:
+        return
+    try:
+        client_context(ca_file)
+    except ValueError as error:
+        yield Problem(setting=setting, what=str(error), mend=f"write CA certificates in PEM; {MEND_UNREADABLE}")

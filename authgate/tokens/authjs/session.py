@@ -1,0 +1,79 @@
+"""Auth.js's encrypted session cookies (@auth/core/jwt.js; next-auth 4's jwt): a JWE under a key made from the secret.
+
+In v5 the cookie's whole name is part of the key, in v4 it is not; tokens/derived.py makes both. Neither library has
+`iss`, `aud` or the id of a session in it: what makes it a session is that it opens under this key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused
+from authgate.core.proof import Proof
+from authgate.core.reasons import Reason
+from authgate.tokens import _claims, _jwe
+from authgate.tokens._identity import of_claims
+from authgate.tokens.better_auth.signed_cookie import decoded
+
+if TYPE_CHECKING:
+    from authgate.core.credential import Credential
+    from authgate.core.snapshot import Issuer
+
+SESSION_PART = "session"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedCookie:
+    """A well-formed JWE, and the *cookie_name* that it was found under, "" for one in a header."""
+
+    jwe: _jwe.UnverifiedJwe = field(repr=False)
+    cookie_name: str
+
+    @property
+    def key_id(self) -> None:
+        """None: its keys come with the configuration, and there are no newer ones to ask for."""
+
+    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+        """Return the one of *issuers* that has its key: in a header there may be tokens of several."""
+        for issuer in issuers:
+            if self.jwe.key_id is not None and any(key.key_id == self.jwe.key_id for key in issuer.secrets.keys):
+                return issuer
+        without_ids = (one for one in issuers if any(key.key_id is None for key in one.secrets.keys))
+        return issuers[0] if self.jwe.key_id is not None else next(without_ids, issuers[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthjsSession:
+    """Reads encrypted session cookies, and the same token in `Authorization`, as getToken() does.
+
+    *name_in_key*: the cookie's name is part of the key, so a token counts only under the name that it was made for.
+    """
+
+    name: str = "authjs-session"
+    name_in_key: bool = True
+
+    def recognises(self, credential: Credential) -> bool:
+        """Say whether *credential* has the shape of a compact JWE."""
+        return _jwe.looks_like(credential.part(SESSION_PART) or credential.token)
+
+    def parse(self, credential: Credential) -> UnverifiedCookie:
+        """Return the token in *credential*, well-formed and unverified, or raise `Refused`."""
+        cookie = credential.part(SESSION_PART)
+        jwe = _jwe.parse(cookie if cookie is not None else decoded(credential.token))
+        return UnverifiedCookie(jwe=jwe, cookie_name="" if cookie is None else credential.found_in.removeprefix("cookie:"))
+
+    def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proof:
+        """Return what *cookie* proves under the secrets of *issuer*, or raise `Refused`."""
+        keys = issuer.secrets.keys
+        if self.name_in_key and cookie.cookie_name:
+            keys = tuple(key for key in keys if key.use == cookie.cookie_name)
+        payload, key = _jwe.decrypt(cookie.jwe, keys)
+        token_id = _claims.string_or_uri(payload, "jti")
+        identity = of_claims(payload, issuer=issuer.name, token_format=self.name, key=key, session_id=token_id)
+        if missing := sorted({"sub", "exp"} - payload.keys()):
+            raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback sets what is missing")
+        return Proof(identity=identity)
+
+
+NEXTAUTH_V4 = AuthjsSession(name="nextauth-v4-session", name_in_key=False)

@@ -1,0 +1,59 @@
+"""Strategy `jwt`: a JWT under the secret (HS256 and nothing else), or by the JWT plugin's keys (`sessionCookieCache`).
+
+Links in e-mails are HS256 JWTs under the same secret: what makes one a session is its payload, not its signature.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused, quoted
+from authgate.core.keys import KeySet
+from authgate.core.reasons import Reason
+from authgate.tokens import _claims, jws
+from authgate.tokens.better_auth import session_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authgate.core.keys import Key
+    from authgate.core.snapshot import Issuer
+    from authgate.tokens.better_auth.session_data import SessionData
+    from authgate.tokens.jws import UnverifiedJws
+
+# Better Auth's plugins/jwt/cookie-cache.mjs.
+TYPE_BY_JWKS = "better-auth.session-cache+jwt"
+AUDIENCE_BY_JWKS = "better-auth:session-cache"
+
+
+def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer) -> SessionData:
+    """Return what *value* proves under one of *secrets* or the public keys of *issuer*, or raise `Refused`."""
+    token = jws.parse(value, max_bytes=session_data.MAX_BYTES)
+    if token.token_type == TYPE_BY_JWKS:
+        return _by_jwks(token, issuer)
+    if token.token_type is not None or token.key_id is not None:
+        raise Refused(Reason.WRONG_TYPE, f"the data cookie's typ is {quoted(token.token_type)}, and it names a key")
+    key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}))
+    return session_data.read(token.payload, expires_at=_expiry(token), key=key)
+
+
+def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
+    if token.key_id is None:
+        raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key, which Better Auth demands")
+    key = jws.verify_signature(token, issuer.keys, issuer.algorithms)
+    payload = token.payload
+    if _claims.string_or_uri(payload, "iss") != issuer.issuer:
+        raise Refused(Reason.UNKNOWN_ISSUER, f"the data cookie's iss is {quoted(str(payload.get('iss')), 120)}")
+    if _claims.audiences(payload) != {AUDIENCE_BY_JWKS}:
+        raise Refused(Reason.WRONG_AUDIENCE, f"the data cookie's aud is not {AUDIENCE_BY_JWKS}")
+    data = session_data.read(payload, expires_at=_expiry(token), key=key)
+    if payload.get("sub") != data.record.user_id or payload.get("sid") != data.record.token:
+        raise Refused(Reason.CLAIM_MISMATCH, "the data cookie's sub or sid is not that of its session")
+    return data
+
+
+def _expiry(token: UnverifiedJws) -> float:
+    expires_at = _claims.numeric_date(token.payload, "exp")
+    if expires_at is None:
+        raise Refused(Reason.MISSING_CLAIM, "the data cookie has no exp")
+    return expires_at

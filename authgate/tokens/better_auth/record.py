@@ -1,0 +1,76 @@
+"""A session and its user, as Better Auth writes them into cookies and stores, and the identity that they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from authgate.core.identity import Identity
+from authgate.tokens import _claims
+
+if TYPE_CHECKING:
+    from authgate.core.keys import Key
+
+SESSION_FORMAT = "better-auth-session"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A session's row and its user's, well-formed: *token* is the session token, *expires_at* in unix seconds."""
+
+    token: str = field(repr=False)
+    user_id: str
+    expires_at: float
+    session: dict[str, Any] = field(repr=False)
+    user: dict[str, Any] = field(repr=False)
+
+    def identity(self, issuer: str, key: Key | None = None, token_format: str = SESSION_FORMAT) -> Identity:
+        """Return the view that docs/formats/better-auth.md describes; the raw session token is in no field of it."""
+        session, user = self.session, self.user
+        return Identity(
+            issuer=issuer,
+            format=token_format,
+            subject=self.user_id,
+            email=_claims.text(user, "email"),
+            email_verified=_claims.flag(user, "emailVerified"),
+            name=_claims.text(user, "name"),
+            roles=_claims.words(user, "role", separator=","),
+            organization=_claims.text(session, "activeOrganizationId"),
+            session_id=identifier(session, "id"),
+            impersonated_by=_claims.text(session, "impersonatedBy"),
+            is_anonymous=_claims.flag(user, "isAnonymous") is True,
+            is_banned=_claims.flag(user, "banned") is True,
+            ban_expires_at=_claims.iso_time(user, "banExpires"),
+            expires_at=self.expires_at,
+            authenticated_at=_claims.iso_time(session, "createdAt"),
+            claims={"session": {name: value for name, value in session.items() if name != "token"}, "user": user},
+            key=key,
+        )
+
+
+def read(session: object, user: object, *, token: str = "token", user_id: str = "userId", expires: str = "expiresAt") -> Record:
+    """Return the record that *session* and *user* are; raise ValueError, quoting nothing, where they are none.
+
+    *token*, *user_id* and *expires* are the session's members of that meaning.
+    """
+    if not isinstance(session, dict) or not isinstance(user, dict):
+        raise ValueError("it has no session and user that are objects")  # noqa: TRY004 - a wrong value
+    session_token, expires_at = session.get(token), _claims.iso_time(session, expires)
+    owner, subject = identifier(session, user_id), identifier(user, "id")
+    if not isinstance(session_token, str) or not session_token:
+        raise ValueError(f"its session has no {token}")
+    if expires_at is None:
+        raise ValueError(f"its session has no {expires} that is a time")
+    if subject is None:
+        raise ValueError("its user has no id")
+    if owner != subject:
+        raise ValueError(f"its session's {user_id} is not its user's id")
+    return Record(token=session_token, user_id=subject, expires_at=expires_at, session=session, user=user)
+
+
+def identifier(row: dict[str, Any], name: str) -> str | None:
+    """Return the id *name* of a row as text (databases may number them), None where there is none."""
+    value = row.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value and _claims.is_unicode(value) else None

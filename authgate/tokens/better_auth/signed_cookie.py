@@ -1,0 +1,66 @@
+"""Better Auth's signed cookie values: "<value>.<HMAC-SHA256 in base64>" (better-call's signCookieValue).
+
+The same secret signs every signed cookie, without its name and without an expiry: a signature that holds says that
+Better Auth once wrote this value into some cookie, and nobody is authenticated by that alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authgate.core.keys import Key
+
+MAX_BYTES = 2048
+
+_SIGNED = re.compile(r"(.+)\.([A-Za-z0-9+/]{43}=)", re.DOTALL)
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def looks_like(text: str) -> bool:
+    """Say whether *text*, percent-encoded or not, has the shape of a signed value."""
+    return len(text) <= MAX_BYTES and _SIGNED.fullmatch(decoded(text)) is not None
+
+
+def verify(text: str, keys: Sequence[Key]) -> str:
+    """Return the value in *text*, signed under one of *keys*; raise `Refused`."""
+    if len(text) > MAX_BYTES:
+        raise Refused(Reason.MALFORMED_TOKEN, f"the session token is longer than {MAX_BYTES} characters")
+    match = _SIGNED.fullmatch(decoded(text))
+    if match is None:
+        what = "the session token carries no signature: it is not <token>.<44 characters of base64>"
+        raise Refused(Reason.MALFORMED_TOKEN, what)
+    value, signature = match.groups()
+    if not any(hmac.compare_digest(_signature(value, key), signature) for key in keys):
+        raise Refused(Reason.BAD_SIGNATURE, f"the session token's signature; tried {len(keys)} secret(s)")
+    return value
+
+
+def sign(value: str, key: Key) -> str:
+    """Return *value* signed under *key*, not percent-encoded."""
+    return f"{value}.{_signature(value, key)}"
+
+
+def decoded(text: str) -> str:
+    """Return *text* percent-decoded once, as decodeURIComponent does it: as it is where that is not possible."""
+    if "%" not in text or _BROKEN_PERCENT.search(text):
+        return text
+    try:
+        return _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text.encode("utf-8")).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _signature(value: str, key: Key) -> str:
+    digest = hmac.new(key.material, value.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode("ascii")

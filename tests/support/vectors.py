@@ -1,0 +1,114 @@
+"""Cases in the corpus's form (tests/vectors/README.md), decided as an AuthGate so configured decides them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from authgate import stores, wiring
+from authgate.config.load import load
+from authgate.core.decide import decide
+from authgate.core.decision import Allow, Deny
+from authgate.core.lookups import FindSession
+from authgate.core.reasons import Reason
+from authgate.sessions import Record
+from tests.support.deciding import request_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from authgate.core.snapshot import Snapshot
+
+PRESETS = {"better-auth": "better-auth", "authjs": "authjs", "nextauth": "nextauth-v4"}
+
+
+@dataclass
+class Decided:
+    """What became of a case, and the session tokens that its store was asked for."""
+
+    decision: Allow | Deny
+    asked: list[str] = field(default_factory=list)
+
+
+def settings(case: dict[str, Any], jwks_file: Path) -> dict[str, Any]:
+    """Return the issuer that *case* describes, as an operator writes it; its public keys are put into *jwks_file*."""
+    config, kind = case["config"], case["kind"]
+    found: dict[str, Any] = {"name": "app", "preset": PRESETS[kind.split("/")[0]]}
+    if secrets := config.get("secrets"):
+        found["secrets"] = [one["value"] if isinstance(one, dict) else one for one in secrets]
+    elif "secret" in config:
+        found["secret"] = config["secret"]
+    else:  # of a JWT alone: the preset has one all the same
+        found["secret"] = "a-secret-that-no-case-of-the-corpus-was-made-with-0123456789"
+    if "session_token_cookie" in config:
+        found["cookies"] = {
+            "session_token": config["session_token_cookie"],
+            "session_data": config["session_data_cookie"],
+        }
+    if "session_cookie" in config:
+        found["cookies"] = {"session_token": config["session_cookie"]}
+    if "strategy" in config:
+        found["strategies"] = [config["strategy"].removesuffix("-jwks")]
+    if "version" in config:
+        found["cookie_cache_version"] = config["version"]
+    if config.get("signed_cookie_secrets") == "all":
+        found["old_secrets_verify"] = True
+    if kind.endswith("bearer-session"):
+        found["bearer"] = "signed" if config.get("bearer_require_signature") else "raw"
+    if "jwks" in config:
+        jwks_file.write_text(json.dumps(config["jwks"]))
+        is_cookie = kind.endswith("cookie-jwt-jwks")
+        found |= {"jwks_file": str(jwks_file), "issuer": config["issuer"]}
+        found["audiences"] = [config["issuer"] if is_cookie else config["audience"]]
+        if "algorithms" in config:
+            found["algorithms"] = config["algorithms"]
+    if "sessions" in config or found.get("bearer"):  # stands for the store; nothing is connected to
+        found["sessions"] = {"redis": {"url": "redis://127.0.0.1:6379"}}
+    return found
+
+
+def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
+    """Return what becomes of *case* at its `verify_at`; *changes* replace settings of the issuer."""
+    path = folder / "authgate.json"
+    issuer = settings(case, folder / "jwks.json") | changes
+    path.write_text(json.dumps({"issuers": [issuer], "leeway_seconds": 0}))
+    verified = wiring.verify(loaded := load(str(path), {}))
+    (entry,) = loaded.issuers
+    snapshot = verified.snapshot
+    records = {token: Record(**body) for token, body in case["config"].get("sessions", {}).items()}
+    request = request_with(*case["request"]["headers"].items())
+    found = Decided(Deny(reason=Reason.INTERNAL_ERROR))
+    for memo in ("cold", "warm"):
+        decision = _driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, found))
+        assert memo == "cold" or _same(decision, found.decision)
+        found.decision = decision
+    return found
+
+
+def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow | Deny:
+    steps = decide(request, snapshot, now)
+    try:
+        lookup = next(steps)
+        while True:
+            if isinstance(lookup, FindSession):
+                lookup = steps.send(answer(lookup))
+            else:  # nothing newer
+                lookup = steps.send(snapshot.issuer(lookup.issuer_name))
+    except StopIteration as done:
+        decision: Allow | Deny = done.value
+        return decision
+
+
+def _answer(entry: Any, records: Mapping[str, Record], found: Decided, wanted: FindSession) -> Any:
+    found.asked.append(wanted.token)
+    record = records.get(wanted.token)
+    return None if record is None else stores._identity(entry, record, wanted)
+
+
+def _same(one: Allow | Deny, other: Allow | Deny) -> bool:
+    if isinstance(one, Allow):
+        return isinstance(other, Allow) and one.headers == other.headers
+    return isinstance(other, Deny) and one.reason is other.reason
