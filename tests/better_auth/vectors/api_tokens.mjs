@@ -24,13 +24,13 @@ async function verified(app, token, time = issuedAt() + 5, issuer = undefined) {
 
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
-async function accepted(app, token, name, { algorithms = ["EdDSA"], expected = {}, ...texts } = {}) {
+async function accepted(app, token, name, { algorithms = ["EdDSA"], config = {}, expected = {}, ...texts } = {}) {
   const { sub, email, name: called, emailVerified, role, exp, iss, aud } = jsonPart(token, 1);
   return collect({
     name: `ba-jwt-plugin-${name}`,
     kind: KIND,
     producer: { ...PRODUCER, plugin: "jwt" },
-    config: { jwks: await app.jwks(), issuer: iss, audience: [aud].flat()[0], algorithms },
+    config: { jwks: await app.jwks(), issuer: iss, audience: [aud].flat()[0], algorithms, ...config },
     headers: bearer(token),
     expiresAt: exp,
     expected: { user_id: sub, email, email_verified: emailVerified, name: called, session_id: null, ...(role && { role }), ...expected },
@@ -78,7 +78,11 @@ async function settings() {
   const browser = await claims.signedIn();
   const { token } = (await browser.ask("/token")).json;
   const session_id = claims.rows.session[0].id;
-  await accepted(claims, token, "own-claims", { expected: { session_id, roles: ["admin", "a,b"] }, notes: "definePayload: sid, roles, org" });
+  await accepted(claims, token, "own-claims", {
+    config: { session_id_claim: "sid" },
+    expected: { session_id, roles: ["admin", "a,b"] },
+    notes: "definePayload: sid, roles, org",
+  });
   const people = {
     "lone-surrogate": { name: NAMES["lone-surrogate"] },
     numbers: { numbers: NUMBERS, ratio: 1e-7 },

@@ -25,18 +25,21 @@ export class Browser {
     return { "user-agent": this.userAgent, ...(cookie && { cookie }) };
   }
 
+  /** Send GET, or POST with *body*: URLSearchParams as a form, anything else as JSON. */
   async ask(path, body) {
-    const headers = { ...this.headers(), origin: this.origin, ...(body && { "content-type": "application/json" }) };
-    const method = body ? "POST" : "GET";
-    const request = new Request(`${this.origin}/api/auth${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const form = body instanceof URLSearchParams;
+    const headers = { ...this.headers(), origin: this.origin, ...(body && !form && { "content-type": "application/json" }) };
+    const sent = { method: body ? "POST" : "GET", headers, body: form ? body : body && JSON.stringify(body) };
+    const request = new Request(`${this.origin}/api/auth${path}`, sent);
     const response = await this.auth.handler(request);
-    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    const text = await response.text();
+    if (response.status >= 400) throw new Error(`${path}: ${response.status} ${text}`);
     for (const line of response.headers.getSetCookie()) {
       const [name, value] = line.slice(0, line.indexOf(";")).split(/=(.*)/s);
       if (/; Max-Age=0(;|$)/.test(line)) this.jar.delete(name);
       else this.jar.set(name, value);
     }
-    return { json: await response.json(), headers: response.headers };
+    return { json: text ? JSON.parse(text) : null, headers: response.headers };
   }
 }
 
