@@ -1,4 +1,5 @@
-// Better Auth as an OAuth provider: access tokens for an API, and ID tokens for a client, signed by the same keys.
+// Better Auth as an OAuth provider: access tokens for an API, and ID tokens for a client, signed by the JWT plugin's keys.
+// Their issuer is Better Auth's whole path; the JWT plugin's is its origin.
 import { createHash } from "node:crypto";
 import { oauthProvider } from "@better-auth/oauth-provider";
 import { BetterAuth } from "./better_auth.mjs";
@@ -55,8 +56,8 @@ export async function oauth() {
     config: { jwks: await app.jwks(), issuer: claims.iss, audience: API, algorithms: ["EdDSA"], session_id_claim: "sid" },
     headers: { authorization: `Bearer ${access_token}` },
     expiresAt: claims.exp,
-    expected: { user_id: app.rows.user[0].id, session_id: app.rows.session[0].id, scopes: SCOPE.split(" "), token_id: claims.jti },
-    notes: "typ at+jwt (RFC 9068); two audiences; the issuer is Better Auth's whole path, not its origin as of the JWT plugin",
+    expected: "another type than the JWT plugin's",
+    misuse: "an access token (RFC 9068: typ at+jwt) for this very API, which only an issuer of preset jwt is told to take",
   });
   derive(vector, {
     name: "id-token",
