@@ -47,8 +47,9 @@ class Trust:
 def why_untrusted(error: BaseException | None) -> str | None:
     """Return why the server's certificate is not trusted, if that is the cause of *error*, with a hint; else None."""
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            hint = "; for a private authority set ca_file" if error.verify_code in _UNKNOWN_AUTHORITY else ""
-            return f"its certificate is not trusted ({error.verify_message}){hint}"
+        cause = getattr(error, "certificate_error", error)  # aiohttp's own wraps OpenSSL's, and claims to be one
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "; for a private authority set ca_file" if cause.verify_code in _UNKNOWN_AUTHORITY else ""
+            return f"its certificate is not trusted ({cause.verify_message}){hint}"
         error = error.__cause__ or error.__context__
     return None

@@ -1,0 +1,167 @@
+"""Sessions in Redis: what is read, what is told, TLS, and the least that its user needs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate.core.lookups import FindSession
+from authgate.sessions import Record, StoreFailed
+from authgate.sessions._records import MAX_RECORD_BYTES
+from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
+from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
+from tests.support.certificates import Authority
+from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER: dict[str, Any] = {"session": {"token": "ada-1", "userId": "ada"}, "user": {"id": "ada"}}
+
+
+async def find(store: RedisStore, token: str = "ada-1") -> Record | None:
+    try:
+        async with asyncio.timeout(20):
+            return await store.find(FindSession(issuer_name="app", token=token))
+    finally:
+        await store.close()
+
+
+async def failure(store: RedisStore) -> str:
+    with pytest.raises(StoreFailed) as failed:
+        await find(store)
+    said = str(failed.value)
+    assert said.startswith(store.where)
+    assert READER_PASSWORD not in said
+    assert "ada-1" not in said
+    return said
+
+
+async def test_the_key_is_the_prefix_and_the_token(storage: RedisServer) -> None:
+    storage.set("app:ada-1", ANSWER)
+    assert await find(RedisStore(storage.reader(), key_prefix="app:")) == Record(**ANSWER)
+    assert await find(RedisStore(storage.reader())) is None
+
+
+async def test_a_user_that_may_only_read_is_enough(storage: RedisServer) -> None:
+    storage.set("ada-1", ANSWER)
+    assert await find(RedisStore(storage.reader()))
+    with storage.client() as client:
+        assert client.acl_getuser("authgate")["commands"] == ["+getrange"]
+
+
+async def test_a_value_is_read_no_further_than_the_bound(storage: RedisServer) -> None:
+    storage.set("ada-1", b"x" * (8 * MAX_RECORD_BYTES))
+    assert f"more than {MAX_RECORD_BYTES} bytes" in await failure(RedisStore(storage.reader()))
+
+
+@pytest.mark.parametrize("value", [b"1", b"{", b"\xff", b"[]", b'{"session": {"token": "eve-1"}, "user": {}}'])
+async def test_a_value_that_is_no_session_of_this_token_is_a_failure(value: bytes, storage: RedisServer) -> None:
+    storage.set("ada-1", value)
+    await failure(RedisStore(storage.reader()))
+
+
+async def test_another_type_of_value_is_a_failure(storage: RedisServer) -> None:
+    with storage.client() as client:
+        client.rpush("ada-1", "x")
+    assert "it answers 'WRONGTYPE'" in await failure(RedisStore(storage.reader()))
+
+
+async def test_a_wrong_password_is_told(storage: RedisServer) -> None:
+    for user, password in (("authgate", "another"), ("nobody", "another")):
+        assert "refuses the user or the password" in await failure(RedisStore(storage.url(user, password)))
+
+
+async def test_a_user_without_the_right_is_told_which_one(storage: RedisServer) -> None:
+    with storage.client() as client:
+        client.acl_setuser("poor", enabled=True, passwords=["+p"], keys=["*"], commands=["+get"])
+    assert "+getrange" in await failure(RedisStore(storage.url("poor", "p")))
+
+
+async def test_where_nobody_listens_is_told() -> None:
+    assert "cannot be reached" in await failure(RedisStore("redis://127.0.0.1:1"))
+
+
+async def test_connections_are_bounded_and_none_is_left_after_close(storage: RedisServer) -> None:
+    storage.set("ada-1", ANSWER)
+    store = RedisStore(storage.reader())
+    wanted = FindSession(issuer_name="app", token="ada-1")
+    assert all(await asyncio.gather(*(store.find(wanted) for _ in range(50))))
+    with storage.client() as client:
+        mine = [one for one in client.client_list() if one["user"] == "authgate"]
+        assert 1 < len(mine) <= MAX_CONNECTIONS
+        await store.close()
+        await asyncio.sleep(0.05)
+        assert not [one for one in client.client_list() if one["user"] == "authgate"]
+
+
+async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file_is_read_again(tmp_path: Path) -> None:
+    authority, ca_file = Authority(), tmp_path / "ca.pem"
+    ca_file.write_bytes(Authority().pem)
+    with redis_server(tls=(authority, "127.0.0.1")) as server:
+        server.set("ada-1", ANSWER)
+        url = server.url("authgate", READER_PASSWORD, scheme="rediss")
+        store = RedisStore(url, ca_file=str(ca_file))
+        assert "its certificate is not trusted" in await failure(store)
+        ca_file.write_bytes(authority.pem)
+        assert await find(store)
+        assert "set ca_file" in await failure(RedisStore(url))
+        await failure(RedisStore(server.url("authgate", READER_PASSWORD), ca_file=str(ca_file)))  # in clear text
+
+
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
+    authority, ca_file = Authority(), tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.pem)
+    with redis_server(tls=(authority, "other.example")) as server:
+        store = RedisStore(server.url("authgate", READER_PASSWORD, scheme="rediss"), ca_file=str(ca_file))
+        assert "not valid for '127.0.0.1'" in await failure(store)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://cache", ("cache", 6379, 0, "", "", False)),
+        ("rediss://app:p%40ss@cache:6380/3", ("cache", 6380, 3, "app", "p@ss", True)),
+        ("redis://:p@[::1]/?db=2", ("::1", 6379, 2, "", "p", False)),
+        ("redis://default:p@cache/0?family=0", ("cache", 6379, 0, "default", "p", False)),
+    ],
+)
+def test_a_url_is_read(url: str, expected: tuple[Any, ...]) -> None:
+    at = parse_redis_url(url)
+    assert (at.host, at.port, at.database, at.user, at.password, at.tls) == expected
+    assert "p@ss" not in repr(at)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "is no URL as in redis://"),
+        ("cache:6379", "is no URL as in redis://"),
+        ("http://cache", "is no URL as in redis://"),
+        ("redis://", "names no host"),
+        ("redis://:can#ary@cache", "%23"),
+        ("redis://:can/ary@cache", "%2F"),
+        ("redis://:can?ary@cache", "%3F"),
+        ("redis://cache:0", "between 1 and 65535"),
+        ("redis://cache:x", "between 1 and 65535"),
+        ("redis://cache/x", "has no number of a database"),
+        ("rediss://:canary@cache?ssl_cert_reqs=none", "certificates are verified"),
+        ("redis://[::1", "is not a URL"),
+        ("redis://a b", "white space"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told_without_the_password(url: str, said: str) -> None:
+    fault = redis_url_fault(url)
+    assert fault is not None
+    assert said in fault
+    assert "ary" not in fault
+
+
+@given(st.text(), st.text(alphabet="@:/?#%&=[] abc123\\\0"))
+def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, mess: str) -> None:
+    redis_url_fault(anything)
+    assert "canary" not in (redis_url_fault(f"redis://app:canary{mess}canary@cache") or "")

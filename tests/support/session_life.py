@@ -1,0 +1,125 @@
+"""A store that answers as it is told, and a clock put forward by hand: what `CachedSessions` is tried with."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from authgate.core.identity import Identity
+from authgate.core.lookups import FindSession
+from authgate.sessions import Record, StoreFailed
+from authgate.sessions.cached import DEFAULT_BOUNDS, Bounds, CachedSessions
+from tests.support.waiting import until_async
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+NOW = 1_800_000_000.0
+
+
+def asked(token: str, signed_token: str = "") -> FindSession:
+    return FindSession(issuer_name="app", token=token, signed_token=signed_token)
+
+
+def record(session: dict[str, Any], user: dict[str, Any]) -> Record:
+    return Record(session=session, user=user)
+
+
+class Time:
+    """A clock that is put forward by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+class Store:
+    """A store that holds *users* by token. While it is slow it answers nothing; with a *failure* it fails."""
+
+    where = "postgresql://db.example:5432/app"
+
+    def __init__(self) -> None:
+        self.users = {"ada-1": "ada", "bob-1": "bob"}
+        self.expires: dict[str, float] = {}
+        self.picture = ""
+        self.failure: Exception | None = None
+        self.wait: random.Random | None = None
+        self.asked: list[str] = []
+        self.answers = self.closed = self.at_once = self.most_at_once = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def find(self, wanted: FindSession) -> Record | None:
+        self.asked.append(wanted.token)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return await self._answer(wanted.token)
+        finally:
+            self.at_once -= 1
+            self.answers += 1
+
+    async def _answer(self, token: str) -> Record | None:
+        user = self.users.get(token)
+        await self._open.wait()
+        for _ in range(self.wait.randrange(5) if self.wait else 0):
+            await asyncio.sleep(0)
+        if self.failure is not None:
+            if isinstance(self.failure, StoreFailed):
+                raise StoreFailed(str(self.failure), retry_after_seconds=self.failure.retry_after_seconds)
+            raise type(self.failure)(*self.failure.args)  # a new one each time, with a traceback of its own
+        if user is None:
+            return None
+        return record({"token": token, "expires": self.expires.get(token)}, {"id": user, "image": self.picture})
+
+    @contextmanager
+    def slow(self) -> Iterator[Callable[[], None]]:
+        """Answer nothing until the function that this yields is called, or the context ends."""
+        self._open.clear()
+        try:
+            yield self._open.set
+        finally:
+            self._open.set()
+
+    async def begun(self, count: int) -> None:
+        """Wait until it was asked so often."""
+        await until_async(lambda: len(self.asked) >= count)
+
+    async def answered(self, count: int) -> None:
+        """Wait until it answered so often, and what it said was taken up."""
+        await until_async(lambda: self.answers >= count)
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def parse(found: Record, wanted: FindSession) -> Identity:
+    """Stand in for what tokens/ reads a record with."""
+    return Identity(
+        issuer=wanted.issuer_name, format="test", subject=found.user["id"], expires_at=found.session["expires"]
+    )
+
+
+def cached(store: Store, time: Time, *, cache_seconds: float = 5.0, bounds: Bounds = DEFAULT_BOUNDS) -> CachedSessions:
+    return CachedSessions(
+        "app",
+        store,
+        parse,
+        cache_seconds,
+        bounds=bounds,
+        elapsed=lambda: time.seconds,
+        unix=lambda: NOW + time.seconds,
+    )
+
+
+@asynccontextmanager
+async def looking_up(sessions: CachedSessions) -> AsyncIterator[CachedSessions]:
+    """Run the tasks of *sessions* while the context lasts, as the server does."""
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(sessions.run())
+        try:
+            yield sessions
+        finally:
+            running.cancel()
