@@ -18,8 +18,14 @@ const config = {
 
 createServer(async (request, response) => {
   const body = request.method === "POST" ? Buffer.concat(await request.toArray()) : undefined;
-  const answer = await Auth(new Request(options.url + request.url, { method: request.method, headers: request.headers, body }), config);
+  const answer = await Auth(
+    new Request(options.url + request.url, { method: request.method, headers: request.headers, body }),
+    config,
+  );
   const lines = [...answer.headers].filter(([name]) => name !== "set-cookie");
-  response.writeHead(answer.status, [...lines, ...answer.headers.getSetCookie().map((line) => ["set-cookie", line])].flat());
+  response.writeHead(
+    answer.status,
+    [...lines, ...answer.headers.getSetCookie().map((line) => ["set-cookie", line])].flat(),
+  );
   response.end(Buffer.from(await answer.arrayBuffer()));
 }).listen(Number(process.env.PORT), "127.0.0.1");

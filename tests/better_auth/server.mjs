@@ -17,7 +17,17 @@ import pg from "pg";
 import { Wire } from "./wire.mjs";
 
 const options = JSON.parse(process.env.OPTIONS);
-const tables = ["user", "session", "account", "verification", "jwks", "twoFactor", "organization", "member", "invitation"];
+const tables = [
+  "user",
+  "session",
+  "account",
+  "verification",
+  "jwks",
+  "twoFactor",
+  "organization",
+  "member",
+  "invitation",
+];
 const rows = existsSync(process.env.ROWS)
   ? deserialize(readFileSync(process.env.ROWS))
   : Object.fromEntries(tables.map((table) => [table, []]));
@@ -88,14 +98,19 @@ const test = {
     const now = new Date();
     const keys = await adapter.findMany({ model: "jwks" });
     for (const { id, expiresAt } of keys) {
-      if (!expiresAt || expiresAt > now) await adapter.update({ model: "jwks", where: byId(id), update: { expiresAt: now } });
+      if (!expiresAt || expiresAt > now)
+        await adapter.update({ model: "jwks", where: byId(id), update: { expiresAt: now } });
     }
     return { expired: keys.length };
   },
   "keep-rows": () => writeFileSync(process.env.ROWS, serialize(rows)),
   "update-user": ({ id, ...update }) => adapter.update({ model: "user", where: byId(id), update }),
   "update-session": ({ token, expiresAt }) =>
-    adapter.update({ model: "session", where: [{ field: "token", value: token }], update: { expiresAt: new Date(expiresAt * 1000) } }),
+    adapter.update({
+      model: "session",
+      where: [{ field: "token", value: token }],
+      update: { expiresAt: new Date(expiresAt * 1000) },
+    }),
   "delete-session": ({ token }) => adapter.delete({ model: "session", where: [{ field: "token", value: token }] }),
   counts: () => wire.counts,
   "last-headers": () => wire.lastHeaders,

@@ -33,7 +33,15 @@ async function accepted(app, token, name, { algorithms = ["EdDSA"], config = {},
     config: { jwks: await app.jwks(), issuer: iss, audience: [aud].flat()[0], algorithms, ...config },
     headers: bearer(token),
     expiresAt: exp,
-    expected: { user_id: sub, email, email_verified: emailVerified, name: called, session_id: null, ...(role && { role }), ...expected },
+    expected: {
+      user_id: sub,
+      email,
+      email_verified: emailVerified,
+      name: called,
+      session_id: null,
+      ...(role && { role }),
+      ...expected,
+    },
     reference: await verified(app, token),
     ...texts,
   });
@@ -61,20 +69,36 @@ async function tokensOf(alg) {
     "payload-changed": [withPart(token, 1, { ...jsonPart(token, 1), sub: "somebody-else" }), "bad signature"],
     "algorithm-none": [`${base64url(JSON.stringify({ alg: "none", kid }))}.${token.split(".")[1]}.`, "alg none"],
     "key-unknown": [withPart(token, 0, { alg, kid: "another-key" }), "no key with that kid"],
-    "public-key-as-secret": [await confused.sign(Buffer.from(x, "base64url")), "alg", "HS256 with the public key as its secret"],
+    "public-key-as-secret": [
+      await confused.sign(Buffer.from(x, "base64url")),
+      "alg",
+      "HS256 with the public key as its secret",
+    ],
   };
   for (const [name, [text, reason, misuse]] of Object.entries(forged)) {
     derive(vector, { name, headers: bearer(text), expected: reason, misuse, reference: await verified(app, text) });
   }
   if (alg !== "EdDSA") return;
   const other = "https://other.example.test";
-  derive(vector, { name: "wrong-issuer", config: { issuer: other }, expected: "issuer mismatch", reference: await verified(app, token, undefined, other) });
+  derive(vector, {
+    name: "wrong-issuer",
+    config: { issuer: other },
+    expected: "issuer mismatch",
+    reference: await verified(app, token, undefined, other),
+  });
   derive(vector, { name: "wrong-audience", config: { audience: other }, expected: "audience mismatch" });
 }
 
 async function settings() {
-  const definePayload = ({ user, session }) => ({ email: user.email, sid: session.id, roles: ["admin", "a,b"], org: "engines" });
-  const claims = new BetterAuth({ jwtPlugin: { jwt: { definePayload, audience: ["tasks", "notes"], issuer: "https://issuer.example.test" } } });
+  const definePayload = ({ user, session }) => ({
+    email: user.email,
+    sid: session.id,
+    roles: ["admin", "a,b"],
+    org: "engines",
+  });
+  const claims = new BetterAuth({
+    jwtPlugin: { jwt: { definePayload, audience: ["tasks", "notes"], issuer: "https://issuer.example.test" } },
+  });
   const browser = await claims.signedIn();
   const { token } = (await browser.ask("/token")).json;
   const session_id = claims.rows.session[0].id;
@@ -127,8 +151,14 @@ async function signedForOtherPurposes() {
   const shared = new BetterAuth({ strategy: "jwt" });
   const holder = await shared.signedIn();
   const tokens = {
-    "email-verification": [shared.mails[0].token, "the token of the link in the verification mail: a valid HS256, with an email"],
-    "session-data": [await sessionData(shared, holder), "the cookie cache of strategy jwt: a valid HS256, with a whole user"],
+    "email-verification": [
+      shared.mails[0].token,
+      "the token of the link in the verification mail: a valid HS256, with an email",
+    ],
+    "session-data": [
+      await sessionData(shared, holder),
+      "the cookie cache of strategy jwt: a valid HS256, with a whole user",
+    ],
   };
   for (const [name, [token, misuse]] of Object.entries(tokens)) {
     collect({

@@ -9,9 +9,22 @@ import { randomSecret } from "./texts.mjs";
 export const PRODUCER = { library: "better-auth", version: "1.7.25" };
 export const PASSWORD = "a-password-of-the-tests";
 const USER_AGENT = "authgate-tests/1.0";
-const TABLES = ["user", "session", "account", "verification", "jwks", "twoFactor", "organization", "member", "invitation"];
+const TABLES = [
+  "user",
+  "session",
+  "account",
+  "verification",
+  "jwks",
+  "twoFactor",
+  "organization",
+  "member",
+  "invitation",
+];
 // Not the subject here, and Better Auth's own takes longer than everything else together.
-const FAST_PASSWORDS = { hash: async (text) => `fast:${text}`, verify: async ({ hash, password }) => hash === `fast:${password}` };
+const FAST_PASSWORDS = {
+  hash: async (text) => `fast:${text}`,
+  verify: async ({ hash, password }) => hash === `fast:${password}`,
+};
 
 /** A browser at the application's origin: it keeps cookies, and sends them as it got them. */
 export class Browser {
@@ -28,7 +41,11 @@ export class Browser {
   /** Send GET, or POST with *body*: URLSearchParams as a form, anything else as JSON. */
   async ask(path, body) {
     const form = body instanceof URLSearchParams;
-    const headers = { ...this.headers(), origin: this.origin, ...(body && !form && { "content-type": "application/json" }) };
+    const headers = {
+      ...this.headers(),
+      origin: this.origin,
+      ...(body && !form && { "content-type": "application/json" }),
+    };
     const sent = { method: body ? "POST" : "GET", headers, body: form ? body : body && JSON.stringify(body) };
     const request = new Request(`${this.origin}/api/auth${path}`, sent);
     const response = await this.auth.handler(request);
@@ -44,7 +61,15 @@ export class Browser {
 }
 
 export class BetterAuth {
-  constructor({ strategy, maxAge = 300, version, baseURL = "http://app.example.test", rows, plugins, ...options } = {}) {
+  constructor({
+    strategy,
+    maxAge = 300,
+    version,
+    baseURL = "http://app.example.test",
+    rows,
+    plugins,
+    ...options
+  } = {}) {
     this.given = { strategy, maxAge, version, baseURL, plugins, ...options };
     this.strategy = strategy;
     this.version = version;
@@ -99,16 +124,28 @@ export class BetterAuth {
   async signedIn({ userAgent, ...person } = {}) {
     const browser = this.browser(userAgent);
     const number = this.rows.user.length;
-    await browser.ask("/sign-up/email", { name: "Ada Lovelace", email: `ada${number}@example.test`, password: PASSWORD, ...person });
+    await browser.ask("/sign-up/email", {
+      name: "Ada Lovelace",
+      email: `ada${number}@example.test`,
+      password: PASSWORD,
+      ...person,
+    });
     return browser;
   }
 
   async cookieNames() {
     const { sessionToken, sessionData, dontRememberToken, accountData } = (await this.auth.$context).authCookies;
-    return { token: sessionToken.name, data: sessionData.name, dontRemember: dontRememberToken.name, account: accountData.name };
+    return {
+      token: sessionToken.name,
+      data: sessionData.name,
+      dontRemember: dontRememberToken.name,
+      account: accountData.name,
+    };
   }
 
-  jwks = async () => (await this.browser().ask("/jwks")).json;
+  async jwks() {
+    return (await this.browser().ask("/jwks")).json;
+  }
 
   /** Return what a verifier of the session cookies is given. */
   async config() {
@@ -121,7 +158,11 @@ export class BetterAuth {
       session_token_cookie: names.token,
       session_data_cookie: names.data,
       ...(this.version && { version: this.version }),
-      ...(this.strategy === "jwt-jwks" && { jwks: await this.jwks(), issuer: this.origin, audience: "better-auth:session-cache" }),
+      ...(this.strategy === "jwt-jwks" && {
+        jwks: await this.jwks(),
+        issuer: this.origin,
+        audience: "better-auth:session-cache",
+      }),
     };
   }
 
@@ -144,13 +185,19 @@ export class BetterAuth {
     }
   }
 
-  verdict = async (headers, how) => verdict(await this.getSession(headers, how));
+  /** Return whether get-session answers anybody, in a word. */
+  async verdict(headers, how) {
+    return verdict(await this.getSession(headers, how));
+  }
 
   /** Return who holds *browser*'s session cookie, as the database has it. */
   async identity(browser) {
     const token = sessionToken(browser.jar.get((await this.cookieNames()).token));
     const session = this.rows.session.find((row) => row.token === token);
-    return identity(session, this.rows.user.find((row) => row.id === session.userId));
+    return identity(
+      session,
+      this.rows.user.find((row) => row.id === session.userId),
+    );
   }
 }
 
@@ -175,7 +222,12 @@ export function identity(session, user) {
 
 /** Return these header lines with cookies set to other values; undefined takes one away. */
 export function withCookies(headers, changes) {
-  const cookies = new Map((headers.cookie ?? "").split("; ").filter(Boolean).map((pair) => pair.split(/=(.*)/s, 2)));
+  const cookies = new Map(
+    (headers.cookie ?? "")
+      .split("; ")
+      .filter(Boolean)
+      .map((pair) => pair.split(/=(.*)/s, 2)),
+  );
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined) cookies.delete(name);
     else cookies.set(name, value);
@@ -184,5 +236,3 @@ export function withCookies(headers, changes) {
   const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
   return { ...others, ...(cookie && { cookie }) };
 }
-
-

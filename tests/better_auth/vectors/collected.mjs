@@ -11,8 +11,8 @@ export const verdict = (answer) => (answer ? ACCEPTS : REJECTS);
 /**
  * Keep one vector. *expected* is an identity (see `identity`), or the reason why there is none, as text.
  *
- * *reference* is the library's own verdict; where it is not the expected one, *differs* says why that is right. Left out:
- * the library was not asked.
+ * *reference* is the library's own verdict, left out where it was not asked; where it is not the expected one, *differs*
+ * says why that is right.
  */
 export function collect({ name, kind, producer, config, headers, verifyAt, expiresAt, expected, reference, ...texts }) {
   if (names.has(name)) throw new Error(`${name} is made twice`);

@@ -12,12 +12,19 @@ const SECURE = "__Secure-next-auth.session-token";
 const MONTH_SECONDS = 2_592_000;
 const ADA = { sub: "user_42", name: "Ada Lovelace", email: "ada@example.test" };
 // Cut by the library's own code, which its package does not export.
-const { SessionStore } = createRequire(import.meta.url)(new URL("../node_modules/next-auth/core/lib/cookie.js", import.meta.url).pathname);
+const { SessionStore } = createRequire(import.meta.url)(
+  new URL("../node_modules/next-auth/core/lib/cookie.js", import.meta.url).pathname,
+);
 
 /** Return the Cookie line that a browser sends after NextAuth set *value*, in chunks where it is long. */
 function cookieLine(value, name = PLAIN) {
   const store = new SessionStore({ name, options: {} }, { cookies: {} }, { debug() {} });
-  return { cookie: store.chunk(value, {}).map((cookie) => `${cookie.name}=${cookie.value}`).join("; ") };
+  return {
+    cookie: store
+      .chunk(value, {})
+      .map((cookie) => `${cookie.name}=${cookie.value}`)
+      .join("; "),
+  };
 }
 
 async function claims(headers, { secret, session_cookie: cookieName }, time = issuedAt() + 5) {
@@ -46,7 +53,10 @@ export async function nextauth() {
   const secret = randomSecret();
   const make = (token = {}) => encode({ secret, token: { ...ADA, ...token } });
   await accepted("plain", secret, cookieLine(await make()));
-  await accepted("secure", secret, cookieLine(await make(), SECURE), { cookie: SECURE, notes: "the same key as for the plain name" });
+  await accepted("secure", secret, cookieLine(await make(), SECURE), {
+    cookie: SECURE,
+    notes: "the same key as for the plain name",
+  });
   await accepted("renamed", secret, cookieLine(await make(), "acme.sid"), { cookie: "acme.sid" });
   const roles = { roles: ["admin", "a,b"] };
   await accepted("roles", secret, cookieLine(await make(roles)), { expected: roles });
@@ -54,7 +64,8 @@ export async function nextauth() {
   await accepted("chunked", secret, large);
   await accepted("chunks-reversed", secret, { cookie: large.cookie.split("; ").reverse().join("; ") });
   await accepted("bearer", secret, { authorization: `Bearer ${await make()}` });
-  for (const [name, text] of Object.entries(NAMES)) await accepted(`name-${name}`, secret, cookieLine(await make({ name: text })));
+  for (const [name, text] of Object.entries(NAMES))
+    await accepted(`name-${name}`, secret, cookieLine(await make({ name: text })));
   await refused(secret, await make());
 }
 
@@ -71,15 +82,30 @@ async function refused(secret, own) {
       "bad tag",
       "the cookie that NextAuth keeps during an OAuth sign-in, under the session cookie's name (CVE-2023-48309)",
     ],
-    "authjs-5": [await encodeV5({ secret, salt: PLAIN, token: ADA }), "wrong encryption", "a session of Auth.js 5 under the same secret"],
+    "authjs-5": [
+      await encodeV5({ secret, salt: PLAIN, token: ADA }),
+      "wrong encryption",
+      "a session of Auth.js 5 under the same secret",
+    ],
   };
   for (const [name, [value, reason, misuse]] of Object.entries(cases)) {
     const headers = cookieLine(value);
-    derive(vector, { name, headers, expected: reason, misuse, reference: verdict(await claims(headers, vector.config)) });
+    derive(vector, {
+      name,
+      headers,
+      expected: reason,
+      misuse,
+      reference: verdict(await claims(headers, vector.config)),
+    });
   }
   const { headers } = vector.request;
   const time = vector.expires_at + 60;
-  derive(vector, { name: "expired", verifyAt: time, expected: "expired", reference: verdict(await claims(headers, vector.config, time)) });
+  derive(vector, {
+    name: "expired",
+    verifyAt: time,
+    expected: "expired",
+    reference: verdict(await claims(headers, vector.config, time)),
+  });
   const other = { secret: randomSecret() };
   const reference = verdict(await claims(headers, { ...vector.config, ...other }));
   derive(vector, { name: "wrong-secret", config: other, expected: "bad tag", reference });

@@ -1,5 +1,5 @@
-// Better Auth as an OAuth provider: access tokens for an API, and ID tokens for a client, signed by the JWT plugin's keys.
-// Their issuer is Better Auth's whole path; the JWT plugin's is its origin.
+// Better Auth as an OAuth provider: access tokens for an API, and ID tokens for a client. The JWT plugin's keys sign them;
+// their issuer is Better Auth's whole path, where the JWT plugin's is its origin.
 import { createHash } from "node:crypto";
 import { oauthProvider } from "@better-auth/oauth-provider";
 import { BetterAuth } from "./better_auth.mjs";
@@ -10,11 +10,23 @@ const PRODUCER = { library: "@better-auth/oauth-provider", version: "1.7.5" };
 const API = "https://api.example.test";
 const CALLBACK = "https://client.example.test/callback";
 const SCOPE = "openid email profile";
-const TABLES = ["oauthClient", "oauthResource", "oauthClientResource", "oauthRefreshToken", "oauthAccessToken", "oauthConsent"];
+const TABLES = [
+  "oauthClient",
+  "oauthResource",
+  "oauthClientResource",
+  "oauthRefreshToken",
+  "oauthAccessToken",
+  "oauthConsent",
+];
 
 /** Let a client act for a user who signed in: return what the token endpoint answers. */
 async function authorized(app, browser) {
-  const client = { redirect_uris: [CALLBACK], client_name: "client", scope: SCOPE, token_endpoint_auth_method: "client_secret_post" };
+  const client = {
+    redirect_uris: [CALLBACK],
+    client_name: "client",
+    scope: SCOPE,
+    token_endpoint_auth_method: "client_secret_post",
+  };
   const { client_id, client_secret } = (await browser.ask("/oauth2/create-client", client)).json;
   app.rows.oauthClient[0].skipConsent = true;
   app.rows.oauthClientResource.push({ id: "link", clientId: client_id, resourceId: API, createdAt: new Date() });
@@ -30,7 +42,15 @@ async function authorized(app, browser) {
   });
   const { headers } = await browser.ask(`/oauth2/authorize?${asked}`);
   const code = new URL(headers.get("location")).searchParams.get("code");
-  const grant = { grant_type: "authorization_code", code, redirect_uri: CALLBACK, client_id, client_secret, code_verifier, resource: API };
+  const grant = {
+    grant_type: "authorization_code",
+    code,
+    redirect_uri: CALLBACK,
+    client_id,
+    client_secret,
+    code_verifier,
+    resource: API,
+  };
   return (await app.browser().ask("/oauth2/token", new URLSearchParams(grant))).json;
 }
 
@@ -53,11 +73,18 @@ export async function oauth() {
     name: "ba-oauth-access-token",
     kind: "better-auth/jwt",
     producer: PRODUCER,
-    config: { jwks: await app.jwks(), issuer: claims.iss, audience: API, algorithms: ["EdDSA"], session_id_claim: "sid" },
+    config: {
+      jwks: await app.jwks(),
+      issuer: claims.iss,
+      audience: API,
+      algorithms: ["EdDSA"],
+      session_id_claim: "sid",
+    },
     headers: { authorization: `Bearer ${access_token}` },
     expiresAt: claims.exp,
     expected: "another type than the JWT plugin's",
-    misuse: "an access token (RFC 9068: typ at+jwt) for this very API, which only an issuer of preset jwt is told to take",
+    misuse:
+      "an access token (RFC 9068: typ at+jwt) for this very API, which only an issuer of preset jwt is told to take",
   });
   derive(vector, {
     name: "id-token",

@@ -45,21 +45,22 @@ function expiry(app, data) {
 
 const SECURE = { baseURL: "https://app.example.test" };
 
+const signedIn = (app) => app.signedIn();
+
+/** What happened before the browser sends its cookies. */
 const SCENES = {
-  async plain(app) {
-    return app.signedIn();
-  },
-  async secure(app) {
-    return app.signedIn();
-  },
-  async prefix(app) {
-    return app.signedIn();
-  },
-  async "renamed-secure"(app) {
-    return app.signedIn();
-  },
-  async version(app) {
-    return app.signedIn();
+  plain: signedIn,
+  secure: signedIn,
+  prefix: signedIn,
+  "renamed-secure": signedIn,
+  version: signedIn,
+  async decoys(app) {
+    const browser = await app.signedIn();
+    const { token, data } = await app.cookieNames();
+    for (const name of [`${token}_multi-abc`, `x${token}`, `${token}.0`, `${data}_old`, `${data}.x`, `${data}-0`]) {
+      browser.jar.set(name, "decoy");
+    }
+    return browser;
   },
   async "dont-remember"(app) {
     const browser = await app.signedIn({ email: "forgetful@example.test" });
@@ -118,11 +119,15 @@ const SCENES = {
 const SETTINGS = {
   secure: SECURE,
   prefix: { advanced: { cookiePrefix: "acme" } },
-  "renamed-secure": { ...SECURE, advanced: { cookies: { session_token: { name: "sid" }, session_data: { name: "sid.cache" } } } },
+  "renamed-secure": {
+    ...SECURE,
+    advanced: { cookies: { session_token: { name: "sid" }, session_data: { name: "sid.cache" } } },
+  },
   version: { version: "2026-03" },
 };
 
 const TEXTS = {
+  decoys: { notes: "beside cookies whose names only look like its own" },
   banned: { notes: "banned in the database since the sign-in; Better Auth's get-session does not look at it" },
   "large-user-agent": { notes: "the client chose its own chunks by the length of its User-Agent" },
   anonymous: { notes: "a session like any other, of a user whose isAnonymous is true" },
@@ -148,7 +153,8 @@ export async function cookieCaches() {
 async function namedLikeADate(strategy) {
   const app = new BetterAuth({ strategy });
   await accepted(app, await app.signedIn({ name: "2024-01-01T00:00:00Z" }), "name-like-a-date", {
-    differs: "Better Auth reads the name as a date, does not find its own signature or its own schema, and asks the database",
+    differs:
+      "Better Auth reads the name as a date, does not find its own signature or its own schema, and asks the database",
   });
 }
 
@@ -165,7 +171,10 @@ async function rotated(strategy) {
   const browser = await before.signedIn({ email: "ada@example.test" });
   const headers = browser.headers();
   const identity = await before.identity(browser);
-  const secrets = [{ version: 2, value: current }, { version: 1, value: old }];
+  const secrets = [
+    { version: 2, value: current },
+    { version: 1, value: old },
+  ];
   const after = before.again({ secrets, secret: old });
   const both = {
     kind: kind(strategy),
@@ -182,10 +191,10 @@ async function rotated(strategy) {
     name: `ba-${strategy}-rotated-old-lenient`,
     config: { ...both.config, signed_cookie_secrets: "all" },
     expected: identity,
-    differs: "Better Auth signs everybody out when its secret changes; a verifier may be told to accept the old one still",
+    differs:
+      "Better Auth signs everybody out when its secret changes; a verifier may be told to accept the old one still",
   });
   const fresh = after.browser();
   await fresh.ask("/sign-in/email", { email: "ada@example.test", password: PASSWORD });
   await accepted(after, fresh, "rotated-new");
 }
-

@@ -11,7 +11,11 @@ const GOOGLE = { clientId: "client", clientSecret: "client-secret", verifyIdToke
 
 export async function refusedCookieCaches() {
   for (const strategy of STRATEGIES) {
-    const app = new BetterAuth({ strategy, socialProviders: { google: GOOGLE }, account: { storeAccountCookie: true } });
+    const app = new BetterAuth({
+      strategy,
+      socialProviders: { google: GOOGLE },
+      account: { storeAccountCookie: true },
+    });
     const [browser, other] = [await app.signedIn(), await app.signedIn({ name: "Grace Hopper" })];
     const vector = await accepted(app, browser, "own");
     const names = await app.cookieNames();
@@ -85,14 +89,18 @@ async function refuseTrueTokens(app, browser, own, refuse) {
   if (app.strategy === "jwt") {
     for (const alg of ["HS384", "HS512"]) {
       const forged = await new SignJWT(jsonPart(own, 1)).setProtectedHeader({ alg }).sign(key);
-      await refuse(alg.toLowerCase(), forged, "alg", { differs: "Better Auth never makes it, though it would accept it" });
+      await refuse(alg.toLowerCase(), forged, "alg", {
+        differs: "Better Auth never makes it, though it would accept it",
+      });
     }
   }
   for (const strategy of ["compact", "jwt", "jwe"]) {
     if (strategy === app.strategy) continue;
     const another = new BetterAuth({ strategy, secret: app.secret });
     const data = await sessionData(another, await another.signedIn());
-    await refuse(`strategy-${strategy}`, data, "another strategy's", { misuse: `a true session_data of the strategy ${strategy}` });
+    await refuse(`strategy-${strategy}`, data, "another strategy's", {
+      misuse: `a true session_data of the strategy ${strategy}`,
+    });
   }
   if (app.strategy === "compact") {
     // What compact signs has no frame: anything else that is signed as JSON under the same secret must not pass for it.
@@ -116,9 +124,19 @@ async function refuseTheFrame(app, vector, other, names) {
   const headers = vector.request.headers;
   const secret = randomSecret();
   const wrongSecret = app.again({ secret });
-  derive(vector, { name: "wrong-secret", config: { secret }, expected: "bad signature", reference: await wrongSecret.verdict(headers) });
+  derive(vector, {
+    name: "wrong-secret",
+    config: { secret },
+    expected: "bad signature",
+    reference: await wrongSecret.verdict(headers),
+  });
   const late = vector.expires_at + 60;
-  derive(vector, { name: "expired", verifyAt: late, expected: "expired", reference: await app.verdict(headers, { time: late }) });
+  derive(vector, {
+    name: "expired",
+    verifyAt: late,
+    expected: "expired",
+    reference: await app.verdict(headers, { time: late }),
+  });
   const frames = {
     "no-session-token": [undefined, "no session_token", "session_data alone, as getCookieCache() would accept it"],
     "session-token-unsigned": [vector.expected.session_token, "no signature"],
@@ -131,7 +149,11 @@ async function refuseTheFrame(app, vector, other, names) {
   }
 }
 
-const browserValue = (headers, name) => headers.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`)).slice(name.length + 1);
+const browserValue = (headers, name) =>
+  headers.cookie
+    .split("; ")
+    .find((pair) => pair.startsWith(`${name}=`))
+    .slice(name.length + 1);
 
 async function sessionOverBeforeTheCookie() {
   for (const strategy of STRATEGIES) {

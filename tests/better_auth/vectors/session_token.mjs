@@ -13,7 +13,10 @@ async function sessions(app) {
   const { token } = await app.cookieNames();
   const signed = await Promise.all(
     app.rows.session.map(async (row) => {
-      const answer = await app.getSession({ cookie: `${token}=${await sign(app, row.token)}` }, { store: true, time: issuedAt() });
+      const answer = await app.getSession(
+        { cookie: `${token}=${await sign(app, row.token)}` },
+        { store: true, time: issuedAt() },
+      );
       return [row.token, answer];
     }),
   );
@@ -21,7 +24,9 @@ async function sessions(app) {
 }
 
 async function sign(app, text) {
-  const key = await crypto.subtle.importKey("raw", Buffer.from(app.secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const key = await crypto.subtle.importKey("raw", Buffer.from(app.secret), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
   const signature = Buffer.from(await crypto.subtle.sign("HMAC", key, Buffer.from(text))).toString("base64");
   return encodeURIComponent(`${text}.${signature}`);
 }
@@ -68,7 +73,13 @@ async function cookies() {
   const decoded = decodeURIComponent(value);
   const change = async (label, cookie, expected, texts = {}) => {
     const headers = withCookies(vector.request.headers, { [name]: cookie });
-    return derive(vector, { name: label, headers, expected, reference: await app.verdict(headers, { store: true }), ...texts });
+    return derive(vector, {
+      name: label,
+      headers,
+      expected,
+      reference: await app.verdict(headers, { store: true }),
+      ...texts,
+    });
   };
   const { accept: _, ...identity } = vector.expected;
   await change("not-percent-encoded", decoded, identity);
@@ -88,7 +99,12 @@ async function refuseByTheStore(app, browser, vector) {
   derive(vector, { name: "wrong-secret", config: { secret }, expected: "bad signature", reference: wrongSecret });
   const time = issuedAt() + WEEK_SECONDS + 60;
   const kept = [...app.rows.session];
-  derive(vector, { name: "expired", verifyAt: time, expected: "expired", reference: await app.verdict(headers, { time, store: true }) });
+  derive(vector, {
+    name: "expired",
+    verifyAt: time,
+    expected: "expired",
+    reference: await app.verdict(headers, { time, store: true }),
+  });
   app.rows.session.splice(0, app.rows.session.length, ...kept);
   await browser.ask("/sign-out", {});
   derive(vector, {
@@ -118,9 +134,14 @@ async function trueValuesOfOtherCookies() {
     reference: await app.verdict(headers, { store: true }),
     misuse: "the cookies of a browser whose user still owes the second factor",
   });
-  const values = { two_factor: "who still owes the second factor", dont_remember: "that the user is not to be remembered" };
+  const values = {
+    two_factor: "who still owes the second factor",
+    dont_remember: "that the user is not to be remembered",
+  };
   for (const [cookie, meaning] of Object.entries(values)) {
-    const moved = withCookies(vector.request.headers, { [`${name}.session_token`]: pending.jar.get(`${name}.${cookie}`) });
+    const moved = withCookies(vector.request.headers, {
+      [`${name}.session_token`]: pending.jar.get(`${name}.${cookie}`),
+    });
     derive(vector, {
       name: cookie.replace("_", "-"),
       headers: moved,
@@ -134,7 +155,9 @@ async function trueValuesOfOtherCookies() {
   const administrator = await app.identity(boss);
   await boss.ask("/admin/impersonate-user", { userId: target.user_id });
   const acting = await accepted(app, boss, "impersonated");
-  const moved = withCookies(acting.request.headers, { [`${name}.session_token`]: boss.jar.get(`${name}.admin_session`) });
+  const moved = withCookies(acting.request.headers, {
+    [`${name}.session_token`]: boss.jar.get(`${name}.admin_session`),
+  });
   derive(acting, {
     name: "admin-session",
     headers: moved,
@@ -147,7 +170,11 @@ async function trueValuesOfOtherCookies() {
 async function bearerTokens() {
   const app = new BetterAuth();
   const browser = app.browser();
-  const { json, headers } = await browser.ask("/sign-up/email", { name: NAMES.emoji, email: "ada@example.test", password: PASSWORD });
+  const { json, headers } = await browser.ask("/sign-up/email", {
+    name: NAMES.emoji,
+    email: "ada@example.test",
+    password: PASSWORD,
+  });
   const signed = headers.get("set-auth-token"); // as an application keeps it, not percent-encoded
   const shapes = {
     signed: `Bearer ${signed}`,
@@ -161,7 +188,11 @@ async function bearerTokens() {
   }
   const strict = app.again({ bearerPlugin: { requireSignature: true } });
   const config = { bearer_require_signature: true };
-  const vector = await accepted(strict, browser, "bearer-strict", { kind: BEARER, headers: lines(shapes.signed), config });
+  const vector = await accepted(strict, browser, "bearer-strict", {
+    kind: BEARER,
+    headers: lines(shapes.signed),
+    config,
+  });
   const refused = {
     raw: [shapes.raw, "no signature", "the raw token, which stands in the database and in each cookie cache"],
     "signature-flipped": [`Bearer ${flipped(signed, 40)}`, "bad signature"],
@@ -180,16 +211,25 @@ async function rotated() {
   const before = new BetterAuth({ secret: old });
   const browser = await before.signedIn();
   const vector = await accepted(before, browser, "before-rotation");
-  const secrets = [{ version: 2, value: current }, { version: 1, value: old }];
+  const secrets = [
+    { version: 2, value: current },
+    { version: 1, value: old },
+  ];
   const { headers } = vector.request;
   const reference = await before.again({ secrets, secret: undefined }).verdict(headers, { store: true });
-  derive(vector, { name: "rotated", config: { secrets, secret: current }, expected: "signed by the previous secret", reference });
+  derive(vector, {
+    name: "rotated",
+    config: { secrets, secret: current },
+    expected: "signed by the previous secret",
+    reference,
+  });
   const { accept: _, ...expected } = vector.expected;
   derive(vector, {
     name: "rotated-lenient",
     config: { secrets, secret: current, signed_cookie_secrets: "all" },
     expected,
     reference,
-    differs: "Better Auth signs everybody out when its secret changes; a verifier may be told to accept the old one still",
+    differs:
+      "Better Auth signs everybody out when its secret changes; a verifier may be told to accept the old one still",
   });
 }
