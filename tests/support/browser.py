@@ -140,7 +140,7 @@ class Browser:
         uri = self.do("/two-factor/enable", {"password": PASSWORD})["totpURI"]
         (secret,) = parse_qs(urlsplit(uri).query)["secret"]
         self.give_second_factor(secret)
-        return secret
+        return str(secret)
 
     def give_second_factor(self, secret: str) -> None:
         """End a pending sign-in with the code of this moment."""
