@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authgate.config._issuers import ReadIssuer
+    from authgate.config.issuer_model import IssuerConfig
     from authgate.config.model import Config
     from authgate.core.snapshot import Issuer
 
@@ -76,18 +77,23 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
             f"issuer {issuer.name}: tokens of any iss under its keys pass, and who publishes keys may sign for many: "
             "set `issuer` to the exact iss"
         )
-    if entry.config.has_sessions and len(names := cookie_names(entry.config)) > 1:
-        yield (
-            f"issuer {issuer.name}: the cookie {names[1].session_token} counts, too, which gives up what {SECURE_PREFIX} "
-            "protects (a page by plain http can set it): set `url` or `cookies`"
-        )
-    if entry.config.has_sessions and entry.config.url and entry.config.url.startswith("http:"):
-        if not is_loopback(entry.config.url):
-            yield (
-                f"issuer {issuer.name}: {entry.config.url} is plain http: whoever is on the way can read and forge sessions "
-                "and keys"
-            )
+    if entry.config.has_sessions:
+        yield from _session_warnings(issuer, entry.config)
     for skipped in issuer.keys.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if entry.reads_jwts and "exp" not in issuer.required_claims:
         yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"
+
+
+def _session_warnings(issuer: Issuer, config: IssuerConfig) -> Iterator[str]:
+    names = cookie_names(config)
+    if len(names) > 1:
+        yield (
+            f"issuer {issuer.name}: the cookie {names[1].session_token} counts, too, and a page by plain http can set "
+            f"it, which {SECURE_PREFIX} prevents: set `url` or `cookies`"
+        )
+    if config.url is not None and config.url.startswith("http:") and not is_loopback(config.url):
+        yield (
+            f"issuer {issuer.name}: {config.url} is plain http: whoever is on the way can read and forge sessions and "
+            "keys"
+        )

@@ -87,7 +87,9 @@ def _session_secrets(entry: ReadIssuer) -> KeySource | None:
     """Return where the keys of session cookies come from."""
     config, make = entry.config, presets.secret_keys(entry.config)
     if config.secret_file is not None:
-        return FileSource(Path(config.secret_file), lambda held, _: make((secrets.without_line_break(held),)), NO_ALGORITHM)
+        return FileSource(
+            Path(config.secret_file), lambda held, _: make((secrets.without_line_break(held),)), NO_ALGORITHM
+        )
     if config.secrets_file is not None:
         return FileSource(Path(config.secrets_file), lambda held, _: make(derived.versioned(held)), NO_ALGORITHM)
     return SecretSource(partial(make, entry.secrets), _secret_setting(entry)) if entry.secrets else None
@@ -121,7 +123,9 @@ def key_settings(entry: ReadIssuer) -> object:
 
 def first_keys(name: str, source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
     """Return the keys to start with, none yet where they come by URL; None and a problem where they are unfit."""
-    is_secret = name.endswith(SECRETS) or not entry.config.key_settings or entry.config.key_settings[0] in SECRET_SETTINGS
+    is_secret = (
+        name.endswith(SECRETS) or not entry.config.key_settings or entry.config.key_settings[0] in SECRET_SETTINGS
+    )
     setting = _secret_setting(entry) if is_secret else f"{entry.setting}.{entry.config.key_settings[0]}"
     try:
         return source.read()

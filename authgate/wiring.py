@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 class Verified:
     """A sound configuration: its *snapshot*, the *sources* of each key set, and what to say at start.
 
-    *key_settings* and *session_settings* differ between two configurations where an issuer's keys, or its store, must be
-    made anew. *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is none, *digest* the
-    SHA-256 of what it held, None where it cannot be read twice.
+    *key_settings* and *session_settings* differ between two configurations where an issuer's keys, or its session
+    store, must be made anew. *certificates* are those of the groups `tls` and `admin.tls`. *path* is the
+    configuration's file, None where there is none, *digest* the SHA-256 of what it held, None where it cannot be read
+    twice.
     """
 
     config: Config

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from authgate.authorities import client_context
 from authgate.config import _secrets, _sessions
 from authgate.config._defaults import cookie_names, with_defaults
-from authgate.config.issuer_model import SECRET_SETTINGS, SECRETS_SETTINGS, SETTINGS_OF
+from authgate.config.issuer_model import SECRET_SETTINGS, SETTINGS_OF
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
 from authgate.files import MEND_UNREADABLE
@@ -188,21 +188,20 @@ def _read_secrets(
     given = config.secret_settings
     if len(given) != 1 or (not config.has_sessions and len(config.key_settings) != 1):
         return ()
-    if config.secret is not None:
-        return (_secrets.as_bytes(config.secret),)
-    if config.secrets is not None:
-        return tuple(_secrets.as_bytes(secret) for secret in config.secrets)
+    written = config.secrets or [] if config.secret is None else [config.secret]
+    if written:
+        return tuple(_secrets.as_bytes(secret) for secret in written)
     variable = config.secret_env or config.secrets_env
-    if variable is None:
+    value = variable and _secrets.from_variable(variable, f"{setting}.{given[0]}", environ, problems)
+    if not value:
         return ()
-    value = _secrets.from_variable(variable, f"{setting}.{given[0]}", environ, problems)
-    if value is None or given[0] not in SECRETS_SETTINGS:
-        return () if value is None else (value,)
+    if config.secrets_env is None:
+        return (value,)
     try:
         return derived.versioned(value)
     except BadKey as error:
         mend = "write it as BETTER_AUTH_SECRETS is written for Better Auth"
-        problems.append(Problem(setting=f"{setting}.secrets_env ({variable})", what=str(error), mend=mend))
+        problems.append(Problem(setting=f"{setting}.secrets_env ({config.secrets_env})", what=str(error), mend=mend))
         return ()
 
 

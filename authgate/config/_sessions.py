@@ -85,7 +85,7 @@ def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems
     return replace(_store("http", url, sessions, config.ca_file), where=url)
 
 
-def _postgres(  # noqa: PLR0913, PLR0917 - what each kind of store is read from
+def _postgres(
     config: IssuerConfig,
     sessions: SessionsConfig,
     given: PostgresSessionsConfig,
@@ -111,7 +111,7 @@ def _postgres(  # noqa: PLR0913, PLR0917 - what each kind of store is read from
     return replace(_store("postgres", dsn, sessions, given.ca_file), layout=layout, where=where)
 
 
-def _redis(  # noqa: PLR0913, PLR0917 - the same
+def _redis(
     config: IssuerConfig,
     sessions: SessionsConfig,
     given: RedisSessionsConfig,
@@ -158,7 +158,9 @@ def _extra_problems(kind: str, setting: str) -> Iterator[Problem]:
     library = _LIBRARIES[kind]
     if find_spec(library) is None:
         what = f"needs {library}, which is not installed"
-        yield Problem(setting=setting, what=what, mend=f"pip install 'authgate[{kind}]', or use the image, which has it")
+        yield Problem(
+            setting=setting, what=what, mend=f"pip install 'authgate[{kind}]', or use the image, which has it"
+        )
 
 
 def _ca_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:

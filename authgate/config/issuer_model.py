@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy, yaml_off
-from authgate.tokens.algorithms import NAMES  # noqa: TC001 - pydantic needs it at run time
+from authgate.tokens.algorithms import NAMES
 
 # The settings that say what an issuer's shared secret is, of which it has one; `secrets…` hold several, the current one
 # first.
@@ -63,7 +63,7 @@ class PostgresSessionsConfig(Settings):
     db_schema: NonEmpty | None = None
     """The schema of the tables. Left out: the one that the role's search_path finds."""
     snake_case: Annotated[bool, Field(strict=True)] = False
-    """Whether columns are named user_id, expires_at, email_verified …, as Better Auth's generator does it for Drizzle."""
+    """Whether columns are named user_id, expires_at, email_verified …, as Better Auth's generator does for Drizzle."""
     session_table: NonEmpty | None = None
     """Left out: session (better-auth), sessions (authjs, nextauth-v4)."""
     user_table: NonEmpty | None = None
@@ -128,12 +128,12 @@ class IssuerConfig(Settings):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
     """A name of your choice, for logs and metrics: lower-case letters, digits, - and _."""
     preset: Literal["jwt", "better-auth", "authjs", "nextauth-v4"]
-    """What the issuer makes. jwt: signed JWTs. better-auth: session cookies and JWTs of Better Auth. authjs, nextauth-v4:
-    session cookies of Auth.js v5, of NextAuth v4."""
+    """What the issuer makes. jwt: signed JWTs. better-auth: session cookies and JWTs of Better Auth. authjs,
+    nextauth-v4: session cookies of Auth.js v5, of NextAuth v4."""
     url: NonEmpty | None = None
-    """All but jwt. The base URL of the front end, as browsers see it: https means `__Secure-` cookies. better-auth: also
-    the default of issuer and audiences (its origin), and of the addresses of keys and sessions (/api/auth under it,
-    unless it has a path itself)."""
+    """All but jwt. The base URL of the front end, as browsers see it: https means `__Secure-` cookies. better-auth:
+    also the default of issuer and audiences (its origin), and of the addresses of keys and sessions (/api/auth under
+    it, unless it has a path itself)."""
     secret: SecretStr | None = None
     """The shared secret itself. Prefer one of the next two."""
     secret_file: NonEmpty | None = None
@@ -160,8 +160,8 @@ class IssuerConfig(Settings):
     anonymous: Literal["refuse", "allow"] = "refuse"
     """better-auth. Whether users of the anonymous plugin, who have no account, pass."""
     sessions: SessionsConfig | Annotated[Literal["off"], BeforeValidator(yaml_off)] | None = None
-    """All but jwt. The session store. Left out: with better-auth and `url` Better Auth itself is asked (http), else there
-    is none. off: none."""
+    """All but jwt. The session store. Left out: with better-auth and `url` Better Auth itself is asked (http), else
+    there is none. off: none."""
     jwt_plugin: Annotated[bool, Field(strict=True)] = True
     """better-auth. false: Better Auth's JWT plugin is not in use, so no keys are fetched under `url`."""
     pem_file: NonEmpty | None = None
@@ -172,7 +172,7 @@ class IssuerConfig(Settings):
     """jwt, better-auth. The https URL of a JWK Set of public keys: fetched at the start, and kept up to date as
     docs/keys.md says."""
     discovery: Annotated[bool, Field(strict=True)] = False
-    """jwt. true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, or RFC 8414)."""
+    """jwt. true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, RFC 8414)."""
     allow_http: Annotated[bool, Field(strict=True)] = False
     """Whether the URLs may be plain http: then whoever is on the way can put keys or sessions of his own into them. Of
     `url` the loopback addresses may always be."""
@@ -190,7 +190,7 @@ class IssuerConfig(Settings):
     outbound_proxy: Annotated[SecretStr, AfterValidator(proxy)] | None = None
     """The HTTP proxy to fetch through, as http://proxy:3128. It looks up the names: what it reaches is its affair."""
     issuer: NonEmpty | None = None
-    """The exact `iss` of its JWTs. Left out: any; at most one issuer may leave it out. better-auth: by default of `url`."""
+    """The exact `iss` of its JWTs. Left out: any; at most one issuer may leave it out. better-auth: that of `url`."""
     audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None
     """The values of `aud` that are accepted, one of which the token must have; or any. jwt: required in a file."""
     algorithms: Annotated[list[Literal[NAMES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
@@ -226,5 +226,3 @@ class IssuerConfig(Settings):
     def idle_settings(self) -> tuple[str, ...]:
         """Those that are set and mean nothing: they are for keys by URL."""
         return () if self.by_url else tuple(name for name in FOR_URLS if name in self.model_fields_set)
-
-

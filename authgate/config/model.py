@@ -90,6 +90,7 @@ def _client_name(name: str) -> str:
 
 Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 
+
 class CertificateConfig(Settings):
     """TLS on a listener. The files are watched: a new certificate is shown to new connections within seconds."""
 

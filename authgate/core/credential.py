@@ -59,7 +59,8 @@ class Credential:
     def digest(self) -> bytes:
         """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
         hasher = hashlib.sha256()
-        for part in (*self.parts, ("", self.found_in if self.issuer else "")):  # some keys depend on a cookie's name
+        parts = (*self.parts, ("", self.found_in)) if self.issuer else self.parts  # some keys hang on a cookie's name
+        for part in parts:
             for text in part:
                 encoded = text.encode("utf-8", "surrogatepass")  # takes lone surrogates of every kind
                 hasher.update(b"%d:%b" % (len(encoded), encoded))
@@ -184,8 +185,8 @@ def cookie_values(headers: Headers, name: str) -> Iterator[str]:
 def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     """Return the differing, non-empty values of the cookie *name*; "" for one whose chunks do not make a whole.
 
-    The cookie itself counts before its chunks, as with the libraries. Chunks that are not 0, 1, 2 … without a gap, or of
-    which one comes with two values, make no value (Auth.js would join whatever begins with the name).
+    The cookie itself counts before its chunks, as with the libraries. Chunks that are not 0, 1, 2 … without a gap, or
+    of which one comes with two values, make no value (Auth.js would join whatever begins with the name).
     """
     whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
     if whole or not chunked:

@@ -134,7 +134,9 @@ class _Case:
             refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer, refused = refreshed, None
-                self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too: a removed key is removed
+                self._snapshot = self._snapshot.with_issuer(
+                    issuer
+                )  # for further cookies, too: a removed key is removed
                 proof = token_format.verify(token, issuer)
         if refused is not None:
             raise refused
@@ -224,7 +226,9 @@ def _shape(credential: Credential) -> str:
         return "a JSON object; only the compact serialisation of a JWS is read"
     parts = token.count(".") + 1
     if credential.issuer:
-        return f"a session cookie of {parts} parts between dots: encrypted ones have 5, and opaque ones need a session store"
+        return (
+            f"a session cookie of {parts} parts between dots: encrypted ones have 5, opaque ones need a session store"
+        )
     if parts == 2:
         return "2 parts between dots, as a session token of Better Auth has: no issuer takes one here (`bearer`)"
     if parts == 5:

@@ -19,8 +19,8 @@ class Identity:
     """What a verified credential proves. Made only in tokens/, from a signature that held or a session that was found.
 
     Nothing in it depends on the clock, so it can be remembered; its times are judged on every request.
-    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload (but for a
-    session's own token), *key* what its signature held under. A ban ends at *ban_expires_at*; None: never.
+    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload (without
+    a session's own token), *key* what its signature held under. A ban ends at *ban_expires_at*; None: never.
     """
 
     issuer: str

@@ -107,7 +107,7 @@ REASONS: dict[Reason, Refusal] = {
     Reason.UNDECRYPTABLE_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token cannot be decrypted.",
         "Most often the two secrets differ: compare the fingerprints as README shows. With Auth.js the cookie's name "
-        "is part of the key, too. Otherwise the token was changed, or was made under a secret that is no longer listed.",
+        "is part of the key, too. Otherwise the token was changed, or made under a secret that is no longer listed.",
     ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",

@@ -59,9 +59,9 @@ SECRETS = "/secret"
 class Issuer:
     """Somebody whose tokens are accepted, and how they are verified.
 
-    *issuer* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *keys* verify
-    JWTs, *secrets* session cookies. *session_check* says when its session store is asked. *rivals* are the `iss` values
-    of the other issuers: they decide which tokens come here, so they belong to the fingerprint.
+    *issuer* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *keys*
+    verify JWTs, *secrets* session cookies. *session_check* says when its session store is asked. *rivals* are the
+    `iss` values of the other issuers: they decide which tokens come here, so they belong to the fingerprint.
     """
 
     name: str
@@ -91,6 +91,9 @@ class Issuer:
             sorted(self.token_types),
             self.keys.fingerprint,
             self.secrets.fingerprint,
+            self.session_check,
+            self.refuses_banned,
+            self.refuses_anonymous,
             sorted(self.rivals),
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())

@@ -11,7 +11,6 @@ from authgate.core.keys import NO_KEYS, KeySet
 __all__ = ["NO_KEYS", "KeySource", "LoadFailed", "Loaded"]
 
 
-
 class LoadFailed(AuthGateError):
     """A source gives no keys that can be used. The message says what is wrong, where, and how to mend it."""
 

@@ -46,8 +46,8 @@ class Timing:
 
     Every *refresh_seconds*, sooner if their source says so; for an unknown key id at once, but only once in
     *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
-    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it. *patient*: while there are no keys, they
-    are tried for no more often than every *refresh_seconds*, because a request that needs one asks at once.
+    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it. *patient*: without keys, too, they
+    are loaded no more often than every *refresh_seconds*, because a request that needs one asks at once.
     """
 
     refresh_seconds: float

@@ -199,7 +199,7 @@ class Reloader:
 
 
 async def _keep(run: Callable[[], Awaitable[None]]) -> None:
-    """Keep keys up to date, or look sessions up, by *run*, whatever bug comes up: it stops neither the others nor more."""
+    """Keep keys up to date, or look sessions up, by *run*, whatever bug comes up: it stops nobody else's."""
     told = ""
     while True:
         try:

@@ -82,7 +82,7 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
         plaintext = _opened(jwe.compact, key)
         if plaintext is not None:
             return _payload(plaintext), key
-    why = "tried {} key(s)".format(min(len(fitting), MAX_KEYS_TRIED)) if fitting else "no key has its kid and enc"
+    why = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s)" if fitting else "no key has its kid and enc"
     raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{why}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
 
 

@@ -37,9 +37,13 @@ def better_auth(given: Sequence[bytes]) -> KeySet:
     keys = []
     for position, secret in enumerate(_sound(given)):
         use = OLD if position else CURRENT
-        encryption = _hkdf(secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64)
+        encryption = _hkdf(
+            secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64
+        )
         keys.append(_signing(secret, use, position))
-        keys.append(_encrypting(secret, "A256CBC-HS512", encryption, _thumbprint_id(encryption, "sha256"), use, position))
+        keys.append(
+            _encrypting(secret, "A256CBC-HS512", encryption, _thumbprint_id(encryption, "sha256"), use, position)
+        )
     return KeySet(keys=tuple(keys))
 
 

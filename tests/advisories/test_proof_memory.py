@@ -9,9 +9,10 @@ import pytest
 
 from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
 from authgate.core.decision import Allow, Deny
+from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Issuer
-from authgate.tokens import FORMATS, ProofMemo, jwk
+from authgate.tokens import FORMATS, ProofMemo, derived, jwk
 from tests.support.deciding import decide_now, decide_token, make_issuer, make_snapshot, request_with, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_pem
 
@@ -22,6 +23,7 @@ class OtherFormat:
     name = "other"
     recognises = FORMATS["jwt"].recognises
     parse = FORMATS["jwt"].parse
+    verify = FORMATS["jwt"].verify
 
 
 # Every setting that verification depends on, changed so that the token of `test_J22_…` would not be proven.
@@ -34,6 +36,10 @@ TIGHTENED: dict[str, Any] = {
     "required_claims": frozenset({"sub", "exp", "jti"}),
     "token_types": frozenset({"at+jwt"}),
     "keys": secret_keys(OTHER_SECRET),
+    "secrets": derived.better_auth((OTHER_SECRET,)),
+    "session_check": SessionCheck.ALWAYS,
+    "refuses_banned": True,
+    "refuses_anonymous": True,
     "rivals": frozenset({"https://issuer.example"}),
 }
 

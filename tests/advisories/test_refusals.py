@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from authgate.config.load import load
 from authgate.config.model import LogConfig
 from authgate.core.decision import Deny
 from authgate.core.errors import ConfigError
+from authgate.core.proof import SessionCheck
 from authgate.core.reasons import REASONS, Reason
 from authgate.gate import Gate
 from authgate.keysources import LoadFailed
@@ -22,9 +25,20 @@ from authgate.metrics import Metrics
 from authgate.record import Recorder
 from authgate.server.http import AuthEndpoint
 from authgate.server.listener import listening
+from authgate.sessions import StoreFailed
+from authgate.sessions.cached import CachedSessions
 from authgate.tokens import ProofMemo, jwk
 from authgate.wiring import verify
-from tests.support.deciding import ALL_ALGORITHMS, bearer, decide_token, make_issuer, make_snapshot
+from tests.support import session_cookies as cookies
+from tests.support.deciding import (
+    ALL_ALGORITHMS,
+    SESSION_PLACES,
+    bearer,
+    decide_token,
+    make_issuer,
+    make_session_issuer,
+    make_snapshot,
+)
 from tests.support.serving import Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk
 from tests.support.watching import watching
@@ -40,6 +54,9 @@ STATUS = {
     Reason.CSRF: 403,
     Reason.HEADERS_TOO_LARGE: 403,
     Reason.NO_POLICY: 403,
+    Reason.BANNED_USER: 403,
+    Reason.ANONYMOUS_USER: 403,
+    Reason.SESSIONS_UNAVAILABLE: 503,
     Reason.KEYS_UNAVAILABLE: 503,
     Reason.INTERNAL_ERROR: 503,
 }
@@ -48,6 +65,7 @@ FILE = """
 issuers:
   - {{name: app, preset: jwt, secret_env: S, issuer: "https://app", audiences: [api]}}
   - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api]}}
+  - {{name: front, preset: better-auth, secret_env: S, cookies: {{session_token: better-auth.session_token}}}}
 """
 APP = {"iss": "https://app", "aud": "api"}
 KEYS = {"iss": "https://keys", "aud": "api", "algorithm": "ES256"}
@@ -65,7 +83,34 @@ def lines_for(reason: Reason) -> list[tuple[str, str]]:
             return [("Cookie", f"access_token={token}; access_token={fresh(**APP, sub='other')}")]
         case Reason.CSRF:
             return [("Cookie", f"access_token={token}"), ("Sec-WebSocket-Key", "x"), ("Origin", "https://evil.example")]
+    if reason in SESSIONS:
+        return [_bad_session(reason)]
     return [bearer_line(_bad_token(reason))]
+
+
+# Refusals that only session cookies meet.
+SESSIONS = {
+    Reason.UNDECRYPTABLE_TOKEN,
+    Reason.CLAIM_MISMATCH,
+    Reason.SESSION_NOT_FOUND,
+    Reason.BANNED_USER,
+    Reason.ANONYMOUS_USER,
+    Reason.SESSIONS_UNAVAILABLE,
+}
+
+
+def _bad_session(reason: Reason) -> tuple[str, str]:
+    now = time.time()
+    inner = {
+        Reason.CLAIM_MISMATCH: cookies.payload(now, session=cookies.session("another", now=now)),
+        Reason.BANNED_USER: cookies.payload(now, user=cookies.user(banned=True)),
+        Reason.ANONYMOUS_USER: cookies.payload(now, user=cookies.user(isAnonymous=True)),
+    }.get(reason, cookies.payload(now))
+    if reason is Reason.UNDECRYPTABLE_TOKEN:
+        return cookies.cookie_line(cookies.cookie_jwe(inner, secret=OTHER_SECRET))
+    if reason in {Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE}:
+        return cookies.cookie_line()
+    return cookies.cookie_line(cookies.compact(inner, expires_at=now + 300))
 
 
 def _bad_token(reason: Reason) -> str:
@@ -92,7 +137,10 @@ def config(tmp_path: Path) -> str:
     return str(tmp_path / "authgate.yaml")
 
 
-NOT_BY_A_CLIENT = {Reason.UNTRUSTED_PROXY, Reason.NO_POLICY, Reason.KEYS_UNAVAILABLE, Reason.INTERNAL_ERROR}
+NOT_BY_A_CLIENT = {
+    *(Reason.UNTRUSTED_PROXY, Reason.NO_POLICY, Reason.KEYS_UNAVAILABLE, Reason.SESSIONS_UNAVAILABLE),
+    Reason.INTERNAL_ERROR,
+}
 
 
 def assert_refused(proxy: str, reason: Reason, answer: Any) -> None:
@@ -132,6 +180,18 @@ class Broken(ProofMemo):
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, CANARY)
 
 
+class NoStore:
+    """A session store that gives no answer."""
+
+    where = "nowhere"
+
+    async def find(self, wanted: Any) -> Any:
+        raise StoreFailed("nobody is there")
+
+    async def close(self) -> None:
+        return
+
+
 class Silent:
     """A source of keys that gives none."""
 
@@ -150,18 +210,26 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         snapshot = make_snapshot(make_issuer(keys), policies=())
     if reason is Reason.INTERNAL_ERROR:
         snapshot = make_snapshot(make_issuer(keys), proofs=Broken())
+    if reason is Reason.SESSIONS_UNAVAILABLE:
+        issuer = make_session_issuer(session_check=SessionCheck.ALWAYS)
+        snapshot = make_snapshot(issuer, places=SESSION_PLACES)
+    sessions = CachedSessions("app", NoStore(), parse=lambda *_: None, cache_seconds=5)  # type: ignore[arg-type, return-value]
     watched = WatchedKeys("app", Silent(), Timing(refresh_seconds=300, cooldown_seconds=10), keys)
     peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]
     endpoint = AuthEndpoint(
-        gate=Gate(snapshot, Answers({"app": watched})),
+        gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),
         trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
         emits=("X-User-Id",),
         recorder=Recorder(Metrics(ProofMemo()), LogConfig()),
         unix_socket=False,
     )
-    async with listening("127.0.0.1:0", endpoint) as address, watching(watched):
-        token = fresh(algorithm="ES256", header={"kid": "unknown"})
-        answer = await Served(None, address, "", None).ask(proxy, bearer_line(token))  # type: ignore[arg-type]
+    async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:
+        looking_up = tasks.create_task(sessions.run())
+        sent = bearer_line(fresh(algorithm="ES256", header={"kid": "unknown"}))
+        if reason is Reason.SESSIONS_UNAVAILABLE:
+            sent = _bad_session(reason)
+        answer = await Served(None, address, "", None).ask(proxy, sent)  # type: ignore[arg-type]
+        looking_up.cancel()
     assert_refused(proxy, reason, answer)
 
 
@@ -190,7 +258,8 @@ MISSING = {
     "a file that is not there": {"JWT_SECRET_FILE": "/nonexistent/secret"},
     "a directory": {"JWT_SECRET_FILE": "/"},
     "an empty file": {"JWT_SECRET_FILE": "/dev/null"},
-    "a secret in another variable": {"AUTH_SECRET": SECRET.decode()},
+    "a secret in another variable": {"SECRET": SECRET.decode()},
+    "an address without its secret": {"BETTER_AUTH_URL": "https://app.example.com"},
     "a configuration that is not there": {"AUTHGATE_CONFIG": "/nonexistent.yaml"},
     "an empty configuration": {"AUTHGATE_CONFIG": "/dev/null"},
     "no issuer": {"AUTHGATE_ISSUERS": "[]"},

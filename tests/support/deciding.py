@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
-from authgate.core.credential import CookiePlace, HeaderPlace
+from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.decide import decide
+from authgate.core.keys import NO_KEYS
 from authgate.core.outputs import Output
 from authgate.core.request import Request, make_request
 from authgate.core.snapshot import Issuer, Policy, Snapshot
-from authgate.tokens import FORMATS, ProofMemo, algorithms, jwk
+from authgate.tokens import FORMATS, ProofMemo, algorithms, derived, jwk
+from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
 from tests.support.tokens import NOW, SECRET
 
 if TYPE_CHECKING:
@@ -47,6 +49,30 @@ def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
         "keys": keys,
     }
     return Issuer(**settings | changes)
+
+
+SESSION_PLACES = (
+    HeaderPlace(name="Authorization"),
+    SessionPlace(
+        issuer="app",
+        part=TOKEN_PART,
+        name="better-auth.session_token",
+        data_part=DATA_PART,
+        data_name="better-auth.session_data",
+    ),
+)
+
+
+def make_session_issuer(secret: bytes = SECRET, **changes: Any) -> Issuer:
+    """Return an issuer of Better Auth's sessions under *secret*, without a store."""
+    settings: dict[str, Any] = {
+        "formats": (BetterAuthSession(),),
+        "keys": NO_KEYS,
+        "secrets": derived.better_auth((secret,)),
+        "refuses_banned": True,
+        "refuses_anonymous": True,
+    }
+    return make_issuer(**settings | changes)
 
 
 def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:

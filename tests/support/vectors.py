@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authgate.core.snapshot import Snapshot
 
-PRESETS = {"better-auth": "better-auth", "authjs": "authjs", "nextauth": "nextauth-v4"}
+PRESETS = {"better-auth": "better-auth", "authjs": "authjs", "nextauth": "nextauth-v4", "jwt": "jwt"}
 
 
 @dataclass
@@ -43,30 +43,36 @@ def settings(case: dict[str, Any], jwks_file: Path) -> dict[str, Any]:
         found["secret"] = config["secret"]
     else:  # of a JWT alone: the preset has one all the same
         found["secret"] = "a-secret-that-no-case-of-the-corpus-was-made-with-0123456789"
-    if "session_token_cookie" in config:
-        found["cookies"] = {
-            "session_token": config["session_token_cookie"],
-            "session_data": config["session_data_cookie"],
-        }
-    if "session_cookie" in config:
-        found["cookies"] = {"session_token": config["session_cookie"]}
-    if "strategy" in config:
-        found["strategies"] = [config["strategy"].removesuffix("-jwks")]
-    if "version" in config:
-        found["cookie_cache_version"] = config["version"]
-    if config.get("signed_cookie_secrets") == "all":
-        found["old_secrets_verify"] = True
-    if kind.endswith("bearer-session"):
-        found["bearer"] = "signed" if config.get("bearer_require_signature") else "raw"
+    if found["preset"] == "jwt":
+        return found | {"audiences": "any"}
+    found |= _read_how(config, kind)
     if "jwks" in config:
         jwks_file.write_text(json.dumps(config["jwks"]))
         is_cookie = kind.endswith("cookie-jwt-jwks")
         found |= {"jwks_file": str(jwks_file), "issuer": config["issuer"]}
         found["audiences"] = [config["issuer"] if is_cookie else config["audience"]]
-        if "algorithms" in config:
-            found["algorithms"] = config["algorithms"]
     if "sessions" in config or found.get("bearer"):  # stands for the store; nothing is connected to
         found["sessions"] = {"redis": {"url": "redis://127.0.0.1:6379"}}
+    return found
+
+
+def _read_how(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the settings for what is read, and how strictly."""
+    found: dict[str, Any] = {}
+    for cookies in (("session_token_cookie", "session_data_cookie"), ("session_cookie",)):
+        if cookies[0] in config:
+            names = zip(("session_token", "session_data"), cookies, strict=False)
+            found["cookies"] = {name: config[member] for name, member in names}
+    if "strategy" in config:
+        found["strategies"] = [config["strategy"].removesuffix("-jwks")]
+    if "version" in config:
+        found["cookie_cache_version"] = config["version"]
+    if "algorithms" in config:
+        found["algorithms"] = config["algorithms"]
+    if config.get("signed_cookie_secrets") == "all":
+        found["old_secrets_verify"] = True
+    if kind.endswith("bearer-session"):
+        found["bearer"] = "signed" if config.get("bearer_require_signature") else "raw"
     return found
 
 

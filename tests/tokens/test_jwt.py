@@ -20,7 +20,10 @@ def credential(token: str) -> Credential:
 
 
 def verify(token: str, **issuer: Any) -> Identity:
-    return JwtFormat().parse(credential(token)).verify(make_issuer(**issuer))
+    jwt = JwtFormat()
+    identity = jwt.verify(jwt.parse(credential(token)), make_issuer(**issuer)).identity
+    assert identity is not None
+    return identity
 
 
 def refusal(token: str, **issuer: Any) -> Refused:

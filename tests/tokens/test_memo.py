@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from authgate.core.identity import Identity
+from authgate.core.proof import Proof
 from authgate.tokens import ProofMemo
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET
 
-ADA = Identity(issuer="app", format="jwt", subject="ada")
-BOB = Identity(issuer="app", format="jwt", subject="bob")
+ADA = Proof(identity=Identity(issuer="app", format="jwt", subject="ada"))
+BOB = Proof(identity=Identity(issuer="app", format="jwt", subject="bob"))
 ISSUER = make_issuer()
 # What a proof of an empty token weighs.
 ENTRY = 1024
@@ -56,9 +57,9 @@ def test_a_proof_weighs_its_token_nine_times_and_one_that_does_not_fit_is_not_ke
 
 def test_proofs_are_counted_by_issuer_and_key_with_the_time_of_the_last() -> None:
     memo, (key,) = ProofMemo(), secret_keys().keys
-    identity = replace(ADA, key=key)
+    proof = Proof(identity=replace(ADA.identity, key=key))
     assert memo.made_with("app", key.thumbprint) == (0, None)
-    memo.remember(b"one", ISSUER, identity, size=100, now=NOW)
-    memo.remember(b"two", ISSUER, identity, size=10**9, now=NOW + 5)  # too large to be kept, and a proof all the same
+    memo.remember(b"one", ISSUER, proof, size=100, now=NOW)
+    memo.remember(b"two", ISSUER, proof, size=10**9, now=NOW + 5)  # too large to be kept, and a proof all the same
     assert memo.made_with("app", key.thumbprint) == (2, NOW + 5)
     assert memo.made_with("other", key.thumbprint) == (0, None)

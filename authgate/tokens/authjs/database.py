@@ -53,7 +53,7 @@ class AuthjsDatabase:
 
 def read(session: object, user: object) -> record.Record:
     """Return the record that rows of an Auth.js adapter are; raise ValueError, quoting nothing, where they are none."""
-    found = record.read(session, user, token="sessionToken", expires="expires")  # noqa: S106 - a column's name
+    found = record.read(session, user, ("sessionToken", "userId", "expires"))
     # A time here, of the verification, and null before it.
     verified = isinstance(found.user.get("emailVerified"), (str, int, float)) and bool(found.user["emailVerified"])
     shown = {name: value for name, value in found.session.items() if name != "sessionToken"}

@@ -61,7 +61,9 @@ class AuthjsSession:
         """Return the token in *credential*, well-formed and unverified, or raise `Refused`."""
         cookie = credential.part(SESSION_PART)
         jwe = _jwe.parse(cookie if cookie is not None else decoded(credential.token))
-        return UnverifiedCookie(jwe=jwe, cookie_name="" if cookie is None else credential.found_in.removeprefix("cookie:"))
+        return UnverifiedCookie(
+            jwe=jwe, cookie_name="" if cookie is None else credential.found_in.removeprefix("cookie:")
+        )
 
     def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proof:
         """Return what *cookie* proves under the secrets of *issuer*, or raise `Refused`."""
@@ -72,7 +74,9 @@ class AuthjsSession:
         token_id = _claims.string_or_uri(payload, "jti")
         identity = of_claims(payload, issuer=issuer.name, token_format=self.name, key=key, session_id=token_id)
         if missing := sorted({"sub", "exp"} - payload.keys()):
-            raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback sets what is missing")
+            raise Refused(
+                Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback sets what is missing"
+            )
         return Proof(identity=identity)
 
 

@@ -32,7 +32,8 @@ def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer) -> SessionDa
     if token.token_type == TYPE_BY_JWKS:
         return _by_jwks(token, issuer)
     if token.token_type is not None or token.key_id is not None:
-        raise Refused(Reason.WRONG_TYPE, f"the data cookie's typ is {quoted(token.token_type)}, and it names a key")
+        found = f"typ {quoted(token.token_type)} and kid {quoted(token.key_id)}"
+        raise Refused(Reason.WRONG_TYPE, f"the data cookie has {found}: a session under the secret has neither")
     key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}))
     return session_data.read(token.payload, expires_at=_expiry(token), key=key)
 

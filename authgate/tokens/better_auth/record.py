@@ -48,11 +48,16 @@ class Record:
         )
 
 
-def read(session: object, user: object, *, token: str = "token", user_id: str = "userId", expires: str = "expiresAt") -> Record:
-    """Return the record that *session* and *user* are; raise ValueError, quoting nothing, where they are none.
+# What the members of a session of this meaning are called: its token, its user's id, its end.
+NAMES = ("token", "userId", "expiresAt")
 
-    *token*, *user_id* and *expires* are the session's members of that meaning.
+
+def read(session: object, user: object, names: tuple[str, str, str] = NAMES) -> Record:
+    """Return the record that *session*, with members of these *names*, and *user* are.
+
+    Raises ValueError, quoting nothing, where they are none.
     """
+    token, user_id, expires = names
     if not isinstance(session, dict) or not isinstance(user, dict):
         raise ValueError("it has no session and user that are objects")  # noqa: TRY004 - a wrong value
     session_token, expires_at = session.get(token), _claims.iso_time(session, expires)

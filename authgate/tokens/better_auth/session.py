@@ -63,7 +63,7 @@ class BetterAuthSession:
         return UnverifiedSession(token=credential.part(TOKEN_PART) or "", data=credential.part(DATA_PART))
 
     def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> Proof:
-        """Return what *cookies* prove under the secrets of *issuer*; raise `Refused` where the token's signature fails."""
+        """Return what *cookies* prove under the secrets of *issuer*; raise `Refused` where the token is not signed."""
         signing = signing_keys(issuer.secrets, old_too=self.old_secrets_verify)
         token = signed_cookie.verify(cookies.token, signing)
         session = SessionReference(token=token, signed_token=signed_cookie.sign(token, signing[0]))
@@ -84,7 +84,9 @@ class BetterAuthSession:
 
     def _open(self, value: str | None, signing: list[Key], issuer: Issuer) -> SessionData:
         if value is None:
-            raise Refused(Reason.SESSION_NOT_FOUND, "there is no data cookie: only a session store can tell whose it is")
+            raise Refused(
+                Reason.SESSION_NOT_FOUND, "there is no data cookie: only a session store can tell whose it is"
+            )
         if not value or len(value) > session_data.MAX_BYTES:
             what = "the data cookie's chunks are not 0, 1, 2 … without a gap or a rival, or it is longer than 64 KiB"
             raise Refused(Reason.MALFORMED_TOKEN, what)

@@ -21,7 +21,7 @@ DEFAULT_VERSION = "1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionData:
-    """What a data cookie proves under *key*: believed until *fresh_until* (unix seconds), its session's end included."""
+    """What a data cookie proves under *key*: believed until *fresh_until* (unix seconds), or its session's end."""
 
     record: Record
     version: str
@@ -53,4 +53,6 @@ def check(data: SessionData, *, token: str, version: str) -> None:
         raise Refused(Reason.CLAIM_MISMATCH, "the data cookie is of another session than the token cookie")
     if data.version != version:
         shown = quoted(data.version, 40)
-        raise Refused(Reason.CLAIM_MISMATCH, f"the data cookie's version is {shown}; cookie_cache_version is {version!r}")
+        raise Refused(
+            Reason.CLAIM_MISMATCH, f"the data cookie's version is {shown}; cookie_cache_version is {version!r}"
+        )
