@@ -40,7 +40,8 @@ def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
         kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
         count = len(issuer.keys.keys)
         under = f"{count} {kind} key{'s' * (count != 1)}"
-    return f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}"
+    told = f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}"
+    return told if entry.config.has_sessions else f"{told}; it accepts no session cookies"
 
 
 def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:

@@ -66,7 +66,7 @@ def _public_source(entry: ReadIssuer) -> KeySource | None:
     config, allowed = entry.config, _allowed(entry)
     for setting, parse in KEY_FILES.items():
         path = getattr(config, setting)
-        if path and not (config.has_sessions and setting in SECRET_SETTINGS):
+        if path and setting in config.key_settings:
             return FileSource(Path(path), parse, allowed)
     proxy = config.outbound_proxy
     route = Route(

@@ -142,7 +142,7 @@ def verify(loaded: ReadConfig) -> Verified:
         if (certificate := _load_certificate(setting, group, problems)) is not None
     }
     if problems or loaded.config is None:
-        raise ConfigError(problems)
+        raise ConfigError(_told_once(problems))
     config = loaded.config
     return Verified(
         config=config,
@@ -166,6 +166,14 @@ def verify(loaded: ReadConfig) -> Verified:
         path=loaded.path,
         digest=loaded.digest,
     )
+
+
+def _told_once(problems: list[Problem]) -> list[Problem]:
+    """Return *problems* without those of a variable that another issuer has, too."""
+    found: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        found.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.what), problem)
+    return [*found.values()]
 
 
 def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ...]) -> Snapshot:

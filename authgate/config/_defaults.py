@@ -74,7 +74,7 @@ def _sessions(config: IssuerConfig, get_session: str) -> object:
     sessions = config.sessions
     if sessions is None:
         return SessionsConfig(http=HttpSessionsConfig(url=get_session))
-    if isinstance(sessions, str) or sessions.postgres is not None or sessions.redis is not None:
+    if sessions.check == "never" or sessions.postgres is not None or sessions.redis is not None:
         return sessions
     url = sessions.http.url if sessions.http is not None else None
     return sessions.model_copy(update={"http": HttpSessionsConfig(url=url or get_session)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from authgate.authorities import client_context
 from authgate.config import _secrets, _sessions
-from authgate.config._defaults import cookie_names, with_defaults
+from authgate.config._defaults import cookie_names, is_loopback, with_defaults
 from authgate.config.issuer_model import SECRET_SETTINGS, SETTINGS_OF
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from authgate.config.issuer_model import IssuerConfig
 
 _TIMES = {"refresh_seconds", "cooldown_seconds", "max_stale_seconds"}
-_MEND_BASE = "write the front end's address, as https://app.example.com"
+_MEND_BASE = "write the front end's address, as https://app.example.com; for plain http inside add allow_http: true"
 _MEND_URL = "write https://host/path, without user or fragment; for plain http add allow_http: true to the issuer"
 
 
@@ -60,9 +60,9 @@ def read_issuer(
     *faulty* names settings that are wrong by themselves: they were taken out, and nothing is compared with them.
     """
     problems.extend(_foreign_problems(config, setting))
-    if config.url is not None and (fault := url_fault(config.url, allow_http=True)):
+    if config.url is not None and (fault := _base_fault(config, config.url)):
         problems.append(Problem(setting=f"{setting}.url", what=f"{quoted(config.url, 200)} {fault}", mend=_MEND_BASE))
-        config = config.model_copy(update={"url": None})
+        config = config.model_copy(update={"url": "https://told-once.invalid"})
     config = with_defaults(config)
     problems.extend(_source_problems(config, setting))
     problems.extend(_idle_problems(config, setting))
@@ -78,6 +78,18 @@ def read_issuer(
         secrets=_read_secrets(config, setting, environ, problems),
         store=_sessions.read_store(config, f"{setting}.sessions", environ, problems),
     )
+
+
+def _base_fault(config: IssuerConfig, url: str) -> str | None:
+    """Return why *url* cannot be the base URL of a front end, None if it can."""
+    if fault := url_fault(url, allow_http=True):
+        return "is not an http or https URL" if fault == "is not an https URL" else fault
+    if "?" in url:
+        return "has a query, which no base URL has"
+    asks_there = config.preset == "better-auth" and not config.allow_http and not is_loopback(url)
+    if asks_there and url_fault(url, allow_http=False):
+        return "is plain http: whoever is on the way could put keys and sessions of his own into it"
+    return None
 
 
 def _foreign_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
@@ -130,7 +142,7 @@ def _session_secret_problems(config: IssuerConfig, setting: str) -> Iterator[Pro
     ):
         what = "is missing, and cannot be made of session_token, which does not end in that word"
         yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="name the cookie of the cookie cache")
-    if config.bearer != "none" and (config.sessions is None or config.sessions == "off"):
+    if config.bearer != "none" and (config.sessions is None or config.sessions.check == "never"):
         what = f"is {config.bearer}, and without a session store nobody knows whose token it is"
         yield Problem(setting=f"{setting}.bearer", what=what, mend="set url, or sessions; or remove it")
 

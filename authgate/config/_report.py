@@ -19,8 +19,6 @@ Raw: TypeAlias = dict[str, Any]
 # Settings that the design has and this version has not: somebody copied them from a newer page.
 _LATER = {
     "policies": "policies come with a later version; this one requires a signed-in user everywhere",
-    "sessions": "session stores come with a later version",
-    "url": "preset better-auth comes with a later version",
 }
 
 
@@ -54,8 +52,8 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
         mend = "write a list: [a, b], or each element on its own line after a dash"
         return Problem(setting=setting, what="is not a list", mend=mend)
     if kind == "literal_error" and name == "preset":
-        mend = "write preset: jwt; the presets for Better Auth and Auth.js sessions come with a later version"
-        return Problem(setting=setting, what="is not a preset of this version", mend=mend)
+        mend = f"write {message.removeprefix('Input should be ')}; another issuer that publishes its keys is a jwt"
+        return Problem(setting=setting, what="is not a preset", mend=mend)
     if kind == "literal_error" and name == "workers":
         return Problem(setting=setting, what="this version runs one process", mend="leave it out, or write workers: 1")
     if message.startswith("Value error, "):  # from our own validators

@@ -54,7 +54,7 @@ def read_store(
 ) -> ReadStore | None:
     """Return the store of *config*, whose `sessions` stands at *setting*; None without one, or with a problem of it."""
     sessions = config.sessions
-    if sessions is None or isinstance(sessions, str):
+    if not config.has_sessions or sessions is None or sessions.check == "never":
         return None
     before = len(problems)
     if sessions.postgres is not None:
@@ -140,9 +140,8 @@ def _redis(
 def _store(
     kind: Literal["http", "postgres", "redis"], address: str, sessions: SessionsConfig, ca_file: str | None
 ) -> ReadStore:
-    return ReadStore(
-        kind=kind, address=address, check=sessions.check, cache_seconds=sessions.cache_seconds, ca_file=ca_file
-    )
+    check: Literal["fallback", "always"] = "always" if sessions.check == "always" else "fallback"
+    return ReadStore(kind=kind, address=address, check=check, cache_seconds=sessions.cache_seconds, ca_file=ca_file)
 
 
 def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy, yaml_off
+from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
 from authgate.tokens.algorithms import NAMES
 
 # The settings that say what an issuer's shared secret is, of which it has one; `secrets…` hold several, the current one
@@ -98,9 +98,9 @@ class RedisSessionsConfig(Settings):
 class SessionsConfig(Settings):
     """The session store: where the truth about sessions lies. One of http, postgres and redis; none: http."""
 
-    check: Literal["fallback", "always"] = "fallback"
+    check: Literal["fallback", "always", "never"] = "fallback"
     """fallback: the store is asked where the cookies hold no data that can be believed, as Better Auth does. always: it
-    is asked whatever they hold, so that a sign-out counts within cache_seconds."""
+    is asked whatever they hold, so that a sign-out counts within cache_seconds. never: there is no store."""
     cache_seconds: Seconds = Field(default=5, ge=0, le=60)
     """0 to 60. How long an answer of the store holds; 0: it is asked for every request."""
     http: HttpSessionsConfig | None = None
@@ -159,9 +159,9 @@ class IssuerConfig(Settings):
     (`set-auth-token`), or also raw ones. JWTs there are not affected. Needs a session store."""
     anonymous: Literal["refuse", "allow"] = "refuse"
     """better-auth. Whether users of the anonymous plugin, who have no account, pass."""
-    sessions: SessionsConfig | Annotated[Literal["off"], BeforeValidator(yaml_off)] | None = None
+    sessions: SessionsConfig | None = None
     """All but jwt. The session store. Left out: with better-auth and `url` Better Auth itself is asked (http), else
-    there is none. off: none."""
+    there is none."""
     jwt_plugin: Annotated[bool, Field(strict=True)] = True
     """better-auth. false: Better Auth's JWT plugin is not in use, so no keys are fetched under `url`."""
     pem_file: NonEmpty | None = None
@@ -214,7 +214,8 @@ class IssuerConfig(Settings):
     @property
     def key_settings(self) -> tuple[str, ...]:
         """Where the keys of its JWTs come from: one, if it is of preset jwt and sound; one or none else."""
-        found = tuple(name for name in PUBLIC_KEY_SETTINGS if getattr(self, name) not in {None, False})
+        known = [name for name in PUBLIC_KEY_SETTINGS if name in SETTINGS_OF[self.preset]]
+        found = tuple(name for name in known if getattr(self, name) not in {None, False})
         return found if self.has_sessions else self.secret_settings + found
 
     @property

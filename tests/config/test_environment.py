@@ -8,6 +8,8 @@ import pytest
 
 from authgate import wiring
 from authgate.config.load import load
+from authgate.core.errors import ConfigError
+from authgate.core.proof import SessionCheck
 from authgate.tokens.secrets import fingerprint
 from tests.support.tokens import OTHER_SECRET, SECRET
 
@@ -148,23 +150,105 @@ def test_an_audience_of_nothing_is_refused_and_not_taken_for_any() -> None:
     assert problem(AUTHGATE_AUDIENCE=" , ").setting == "issuers[0].audiences"
 
 
-def test_better_auths_secret_is_a_secret_for_jwts_and_says_what_it_is_not() -> None:
+def test_better_auths_secret_is_one_for_its_sessions_and_for_jwts_and_says_what_is_missing() -> None:
     loaded = load(None, {"BETTER_AUTH_SECRET": GOOD, "AUTHGATE_AUDIENCE": "api"})
+    assert (loaded.problems, loaded.warnings) == ((), ())
+    assert [(entry.config.preset, entry.secrets, entry.store) for entry in loaded.issuers] == [
+        ("better-auth", (SECRET,), None),
+        ("jwt", (SECRET,), None),
+    ]
+    found = wiring.verify(loaded)
+    assert "opaque session cookies cannot be checked: set BETTER_AUTH_URL" in found.announcements[0]
+    assert "which __Secure- prevents: set `url` or `cookies`" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie", "loud"),
+    [
+        ("https://app.example.com", "__Secure-better-auth.session_token", False),
+        ("http://localhost:3000", "better-auth.session_token", False),
+        ("http://web:3000", "better-auth.session_token", True),
+    ],
+)
+def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cookie: str, loud: bool) -> None:  # noqa: FBT001
+    found = wiring.verify(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": url, "AUTHGATE_AUDIENCE": "api"}))
+    better_auth, jwt = found.snapshot.issuers
+    assert (better_auth.issuer, better_auth.audiences) == (url, {url})
+    assert better_auth.session_check is SessionCheck.FALLBACK
+    assert found.sources["better-auth"].where == f"{url}/api/auth/jwks"
+    sessions = found.sessions["better-auth"]()
+    assert sessions is not None
+    assert sessions.store.where == f"{url}/api/auth/get-session"
+    assert [place.name for place in found.snapshot.places] == ["Authorization", "access_token", cookie]
+    assert jwt.keys.keys[0].material == SECRET
+    assert [warning for warning in found.warnings if "plain http" in warning] == (
+        [f"issuer better-auth: {url} is plain http: whoever is on the way can read and forge sessions and keys"]
+        if loud
+        else []
+    )
+
+
+def test_better_auth_under_a_path_of_its_own_answers_there() -> None:
+    found = wiring.verify(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://a.example:443/my/auth/"}))
+    assert found.snapshot.issuers[0].issuer == "https://a.example"
+    assert found.sources["better-auth"].where == "https://a.example/my/auth/jwks"
+
+
+@pytest.mark.parametrize("legacy", [None, OTHER_SECRET.decode()])
+def test_several_secrets_of_better_auth_are_taken_with_the_first_as_current(legacy: str | None) -> None:
+    environ = {"BETTER_AUTH_SECRETS": f"2:{GOOD},1:{GOOD[::-1]}"} | ({"BETTER_AUTH_SECRET": legacy} if legacy else {})
+    loaded = load(None, environ)
     assert loaded.problems == ()
-    assert loaded.issuers[0].secret == SECRET
-    assert "session cookies cannot be checked" in loaded.warnings[0]
+    listed = (SECRET, SECRET[::-1], *((OTHER_SECRET,) if legacy else ()))
+    assert loaded.issuers[0].secrets == listed
+    assert [entry.config.preset for entry in loaded.issuers] == ["better-auth", *(["jwt"] if legacy else [])]
+
+
+def test_secrets_that_are_written_otherwise_are_refused_without_being_told() -> None:
+    with pytest.raises(ConfigError) as refused:
+        wiring.verify(load(None, {"BETTER_AUTH_SECRETS": f"{GOOD},{GOOD}"}))
+    (problem,) = refused.value.problems
+    assert problem.setting == "issuers[0].secrets_env (BETTER_AUTH_SECRETS)"
+    assert "2:new,1:old" in problem.what
+    assert GOOD not in str(refused.value)
+
+
+def test_the_secrets_of_auth_js_are_taken_with_the_highest_number_as_current() -> None:
+    environ = {"AUTH_SECRET": GOOD, "AUTH_SECRET_1": GOOD[::-1], "AUTH_SECRET_3": OTHER_SECRET.decode()}
+    loaded = load(None, environ | {"AUTH_URL": "https://app.example.com"})
+    (entry,) = loaded.issuers
+    assert (entry.config.preset, entry.secrets) == ("authjs", (OTHER_SECRET, SECRET[::-1], SECRET))
+    assert [place.name for place in wiring.verify(loaded).snapshot.places] == [
+        "Authorization",
+        "__Secure-authjs.session-token",
+    ]
+
+
+def test_the_secret_of_nextauth_is_one_for_its_sessions() -> None:
+    loaded = load(None, {"NEXTAUTH_SECRET": GOOD, "NEXTAUTH_URL": "http://localhost:3000"})
+    (entry,) = loaded.issuers
+    assert (entry.config.preset, entry.secrets) == ("nextauth-v4", (SECRET,))
+    assert wiring.verify(loaded).snapshot.places[-1].name == "next-auth.session-token"
 
 
 def test_both_secrets_may_be_set_if_they_are_one() -> None:
     loaded = started(BETTER_AUTH_SECRET=GOOD)
-    assert [issuer.secret for issuer in loaded.issuers] == [SECRET]
+    assert [entry.config.preset for entry in loaded.issuers] == ["better-auth", "jwt"]
+    assert {entry.secrets for entry in loaded.issuers} == {(SECRET,)}
+
+
+def test_two_secrets_that_differ_are_refused() -> None:
+    assert problem(JWT_SECRET=GOOD, BETTER_AUTH_SECRET=OTHER_SECRET.decode()).what == "are both set and different"
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"])
 def test_a_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_bytes(OTHER_SECRET + b"\n")
     loaded = load(None, {name: str(tmp_path / "secret")})
-    assert wiring.verify(loaded).fingerprints == {"jwt": fingerprint(OTHER_SECRET)}
+    found = {"jwt": fingerprint(OTHER_SECRET)}
+    if name.startswith("BETTER"):
+        found["better-auth"] = fingerprint(OTHER_SECRET)
+    assert wiring.verify(loaded).fingerprints == found
 
 
 def test_the_origin_is_the_environment() -> None:

@@ -56,7 +56,7 @@ def test_the_file_may_be_named_by_authgate_config(tmp_path: Path) -> None:
 
 def test_without_a_mapping_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", GOOD)
-    assert [issuer.secret for issuer in load().issuers] == [SECRET]
+    assert [issuer.secrets for issuer in load().issuers] == [(SECRET,)]
 
 
 def test_the_environment_lies_over_the_file_setting_by_setting(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_environment_lies_over_the_file_setting_by_setting(tmp_path: Path) -
 @pytest.mark.parametrize("text", ["", "# nothing\n", "log: {format: json}\n", "issuers: []\n"])
 def test_a_file_without_issuers_leaves_them_to_the_environment(tmp_path: Path, text: str) -> None:
     found = loaded(tmp_path, text, JWT_SECRET=GOOD)
-    assert (found.problems, [issuer.secret for issuer in found.issuers]) == ((), [SECRET])
+    assert (found.problems, [issuer.secrets for issuer in found.issuers]) == ((), [(SECRET,)])
 
 
 @pytest.mark.parametrize("mode", ["off", "'off'", "OFF", "false"])
@@ -150,5 +150,5 @@ def test_the_environments_part_replaces_what_is_no_mapping_in_the_file(tmp_path:
 
 def test_what_was_loaded_does_not_show_a_secret(tmp_path: Path) -> None:
     found: Any = loaded(tmp_path, ISSUERS)
-    assert found.issuers[0].secret == SECRET
+    assert found.issuers[0].secrets == (SECRET,)
     assert GOOD not in repr(found)

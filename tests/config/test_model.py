@@ -146,7 +146,7 @@ def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, A
     ("settings", "setting", "what"),
     [
         ({"issuers": [{"preset": "jwt"}]}, "issuers[0].name", "is missing"),
-        ({"issuers": [ISSUER | {"preset": "better-auth"}]}, "issuers[0].preset", "is not a preset of this version"),
+        ({"issuers": [ISSUER | {"preset": "lucia"}]}, "issuers[0].preset", "is not a preset"),
         ({"workers": 2}, "workers", "this version runs one process"),
         ({"log": {"allowed": 2}}, "log.allowed", ""),
         ({"log": {"format": "xml"}}, "log.format", "input should be 'auto', 'json' or 'text'"),

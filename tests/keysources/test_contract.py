@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from authgate.keysources import LoadFailed
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
+from authgate.tokens import jwk
 from authgate.tokens.algorithms import ALL_ALGORITHMS
 from tests.support.issuer import Issuer, issuer
 from tests.support.tokens import OTHER_SECRET, SECRET, public_jwk, public_pem
@@ -150,7 +152,7 @@ async def test_after_a_failure_only_what_differs_from_the_last_good_load_is_a_ch
 
 
 async def test_a_secret_of_the_configuration_never_fails_and_never_changes() -> None:
-    source = SecretSource(SECRET, HS256, "issuers[0].secret_env (APP_SECRET)")
+    source = SecretSource(partial(jwk.from_secret, SECRET, HS256), "issuers[0].secret_env (APP_SECRET)")
     first = source.read()
     for _ in range(3):
         assert (await source.load()).keys is None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,7 +231,7 @@ async def test_each_kind_of_file_is_read(
 
 
 async def test_a_secret_of_the_configuration_stays_as_it_is() -> None:
-    source = SecretSource(SECRET, HS256, "JWT_SECRET")
+    source = SecretSource(partial(jwk.from_secret, SECRET, HS256), "JWT_SECRET")
     assert source.where == "JWT_SECRET"
     assert source.read() == jwk.from_secret(SECRET, HS256) != jwk.from_secret(OTHER_SECRET, HS256)
     assert (await source.load()).keys is None
@@ -238,4 +239,4 @@ async def test_a_secret_of_the_configuration_stays_as_it_is() -> None:
 
 def test_a_secret_that_is_unfit_is_refused() -> None:
     with pytest.raises(jwk.BadKey):
-        SecretSource(b"short", HS256).read()
+        SecretSource(partial(jwk.from_secret, b"short", HS256)).read()
