@@ -11,24 +11,23 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import driving
 import jwt
-import run
 from cryptography.hazmat.primitives.asymmetric import ec
-from run import Load, Server, drive, free_ports, running
+from driving import Load, Server, bearing, drive, free_ports, in_rounds, running, two_cores, warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +43,7 @@ ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER = "alone", "beside unknown keys", "beside an
 class Round:
     """Valid requests in one run, requests of the flood beside them, and how often the issuer was asked meanwhile."""
 
-    valid: run.Round
+    valid: driving.Round
     flood_per_second: float
     fetches: int
 
@@ -56,7 +55,7 @@ class Result:
     What the flood takes is in the processor time for one valid request.
     """
 
-    valid: run.Result
+    valid: driving.Result
     flood_per_second: float
     fetches: int
 
@@ -116,11 +115,7 @@ def issuing(port: int) -> Iterator[Issuer]:
 def main() -> None:
     """Run the rounds and print what came out."""
     options = arguments()
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk is missing; on Debian and Ubuntu: apt-get install wrk")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        sys.exit("bench: two cores are needed, one for AuthGate and one for wrk")
+    core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
         log = stack.enter_context((folder / "log.json").open("w"))
@@ -129,18 +124,15 @@ def main() -> None:
         config = folder / "authgate.yaml"
         config.write_text(configuration(issuer, port, admin_port))
         command = [sys.executable, "-m", "authgate", "serve", "--config", str(config)]
-        authgate = stack.enter_context(running(command, port, cores[0], log))
+        authgate = stack.enter_context(running(command, port, core, log))
         valid, floods = make_loads(folder, issuer)
-        run.warm(port, [valid])
+        warm(port, [valid])
         before = authgate.peak_mib()
-        rounds: dict[str, list[Round]] = {ALONE: [], UNKNOWN_KEYS: [], UNKNOWN_ISSUER: []}
-        for number in range(options.rounds + 1):
-            told = f"round {number} of {options.rounds}" if number else "warming up"
-            print(told, end="\r", file=sys.stderr, flush=True)
-            for name, seen in rounds.items():
-                found = measure(valid, floods.get(name), authgate, cores[1], options.seconds if number else 1, issuer)
-                if number:
-                    seen.append(found)
+        turns = {
+            name: partial(measure, valid, floods.get(name), authgate, other_core, issuer)
+            for name in (ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER)
+        }
+        rounds = in_rounds(turns, options.rounds, options.seconds)
         results = [summary(name, seen, rounds[ALONE]) for name, seen in rounds.items()]
         outcome = {"peak_mib": [before, authgate.peak_mib()], "refusals": refusals(admin_port)}
     if options.json:
@@ -181,20 +173,15 @@ def configuration(issuer: Issuer, port: int, admin_port: int) -> str:
 
 def make_loads(folder: Path, issuer: Issuer) -> tuple[Load, dict[str, Load]]:
     """Return the valid requests, and the floods by name; their tokens are written to *folder*."""
-    files = {
-        "valid": [issuer.token(0)],
-        "unknown-keys": [issuer.token(number, key_id=secrets.token_hex(8)) for number in range(FLOOD_TOKENS)],
-        "unknown-issuer": [issuer.token(number, issuer="https://other.example") for number in range(FLOOD_TOKENS)],
-    }
-    for name, tokens in files.items():
-        (folder / name).write_text("".join(f"{token}\n" for token in tokens))
-    return Load("valid", to_authgate=True, tokens=folder / "valid", status=200), {
-        UNKNOWN_KEYS: Load(UNKNOWN_KEYS, to_authgate=True, tokens=folder / "unknown-keys", status=401),
-        UNKNOWN_ISSUER: Load(UNKNOWN_ISSUER, to_authgate=True, tokens=folder / "unknown-issuer", status=401),
+    unknown_keys = (issuer.token(number, key_id=secrets.token_hex(8)) for number in range(FLOOD_TOKENS))
+    unknown_issuer = (issuer.token(number, issuer="https://other.example") for number in range(FLOOD_TOKENS))
+    return Load("valid", bearing(folder / "valid", [issuer.token(0)])), {
+        UNKNOWN_KEYS: Load(UNKNOWN_KEYS, bearing(folder / "unknown-keys", unknown_keys), status=401),
+        UNKNOWN_ISSUER: Load(UNKNOWN_ISSUER, bearing(folder / "unknown-issuer", unknown_issuer), status=401),
     }
 
 
-def measure(valid: Load, flood: Load | None, server: Server, core: int, seconds: int, issuer: Issuer) -> Round:
+def measure(valid: Load, flood: Load | None, server: Server, core: int, issuer: Issuer, seconds: int) -> Round:
     """Return what the *valid* requests see while the *flood* goes on."""
     before = issuer.fetches
     flood_rate: list[float] = []
@@ -227,7 +214,7 @@ def refusals(admin_port: int) -> dict[str, int]:
 def summary(name: str, rounds: Sequence[Round], alone: Sequence[Round]) -> Result:
     """Return the medians of *rounds*, each compared with the run *alone* in the same round."""
     return Result(
-        valid=run.summary(name, [one.valid for one in rounds], [one.valid for one in alone]),
+        valid=driving.summary(name, [one.valid for one in rounds], [one.valid for one in alone]),
         flood_per_second=median(one.flood_per_second for one in rounds),
         fetches=sum(one.fetches for one in rounds),
     )

@@ -1,10 +1,11 @@
 -- wrk script: sends subrequests as the shipped nginx configuration does (deploy/nginx/authgate_server.conf), with the
--- tokens of a file in turn, and reports as one line of JSON. Usage: wrk … -s subrequests.lua URL -- FILE
+-- header lines of a file in turn, one a request, and reports as one line of JSON. Usage: wrk … -s subrequests.lua URL -- FILE
 
 local prepared, at = {}, 0
 
 function init(args)
-  for token in io.lines(args[1]) do
+  for line in io.lines(args[1]) do
+    local name, value = line:match("^(.-): (.*)$")
     prepared[#prepared + 1] = wrk.format("GET", "/auth/nginx", {
       ["Host"] = "authgate",
       ["X-Original-Method"] = "GET",
@@ -15,7 +16,7 @@ function init(args)
       ["Accept"] = "application/json",
       ["Accept-Encoding"] = "gzip, deflate, br",
       ["Accept-Language"] = "en-US,en;q=0.5",
-      ["Authorization"] = "Bearer " .. token,
+      [name] = value,
     })
   end
 end
