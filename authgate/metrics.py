@@ -58,6 +58,7 @@ class Metrics:
     def watch(self, app: App) -> None:
         """Tell of *app*'s configuration and keys, too."""
         self._registry.register(_Keys(app))
+        self._registry.register(_Sessions(app))
         self._registry.register(_Reloads(app))
 
     def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
@@ -172,6 +173,36 @@ class _Keys:
         for labels, count in counted.items():
             proofs.add_metric(labels, count)
         return proofs
+
+
+class _Sessions:
+    """What is to be known of each issuer's session store."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        stores = self._app.live.sessions
+        if not stores:
+            return
+        labels = ("issuer", "outcome")
+        lookups = CounterMetricFamily("authgate_session_lookups", "Questions to the session store.", labels=labels)
+        hits = CounterMetricFamily("authgate_session_cache_hits", "Questions that needed no store.", labels=labels)
+        waiting = GaugeMetricFamily("authgate_session_waiting", "Requests that wait for the store.", labels=("issuer",))
+        entries = GaugeMetricFamily("authgate_session_cache_entries", "Sessions remembered.", labels=("issuer",))
+        successful = GaugeMetricFamily(
+            "authgate_session_store_up", "0 while the session store gives no answer.", labels=("issuer",)
+        )
+        for issuer, sessions in stores.items():
+            for outcome, count in sessions.lookups.items():
+                lookups.add_metric((issuer, outcome), count)
+            lookups.add_metric((issuer, "turned_away"), sessions.turned_away)
+            hits.add_metric((issuer, "found"), sessions.hits)
+            hits.add_metric((issuer, "not_found"), sessions.negative_hits)
+            waiting.add_metric((issuer,), sessions.waiting)
+            entries.add_metric((issuer,), sessions.entries)
+            successful.add_metric((issuer,), float(not sessions.failure))
+        yield from (lookups, hits, waiting, entries, successful)
 
 
 def _succeeded_at(keys: WatchedKeys) -> float | None:

@@ -20,7 +20,7 @@ MAX_TEXT_CHARACTERS = 1024
 class ProofCounts(Protocol):
     """Knows how many proofs were made with a key."""
 
-    def made_with(self, issuer_name: str, thumbprint: bytes) -> tuple[int, float | None]:
+    def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
         """Return how many, and when the last one was made (Unix time)."""
         ...
 

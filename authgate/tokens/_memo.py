@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from authgate.core.snapshot import SECRETS
+
 if TYPE_CHECKING:
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
@@ -52,9 +54,12 @@ class ProofMemo:
             self._proofs[issuer.fingerprint + digest] = (proof, cost)
             self.stored += 1
 
-    def made_with(self, issuer_name: str, thumbprint: bytes) -> tuple[int, float | None]:
-        """Return how many proofs were made with the key of *thumbprint*, and when the last one was (Unix time)."""
-        return self._by_key.get((issuer_name, thumbprint), (0, None))
+    def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
+        """Return how many proofs were made with the key of *thumbprint*, and when the last one was (Unix time).
+
+        *key_set* is the name of the set that it is of: the issuer's, or that of the issuer's secrets.
+        """
+        return self._by_key.get((key_set.removesuffix(SECRETS), thumbprint), (0, None))
 
     @property
     def entries(self) -> int:

@@ -1,0 +1,300 @@
+"""Published attacks, aimed at session cookies: their JSON, their encryption, their memory, and tokens of other kinds."""
+
+from __future__ import annotations
+
+import ast
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc import jwe
+from joserfc.jwk import OctKey, RSAKey
+
+from authgate.core.credential import HeaderPlace, SessionPlace
+from authgate.core.decision import Allow, Deny
+from authgate.core.keys import NO_KEYS
+from authgate.core.proof import SessionCheck
+from authgate.core.reasons import Reason
+from authgate.tokens import FORMATS, ProofMemo, derived, jwk
+from authgate.tokens.authjs.session import SESSION_PART
+from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
+from tests.support import session_cookies as cookies
+from tests.support.deciding import (
+    ALL_ALGORITHMS,
+    SESSION_PLACES,
+    bearer,
+    decide_now,
+    make_issuer,
+    make_session_issuer,
+    make_snapshot,
+    request_with,
+)
+from tests.support.session_stores import Store, driven
+from tests.support.tokens import NOW, OTHER_SECRET, SECRET, b64, claims, mint, public_jwk, unb64
+
+TOKENS = Path(__file__).parents[2] / "authgate" / "tokens"
+NAME = "authjs.session-token"
+AUTHJS = make_issuer(formats=(FORMATS["authjs-session"],), keys=NO_KEYS, secrets=derived.authjs((SECRET,), (NAME,)))
+AUTHJS_PLACES = (
+    HeaderPlace(name="Authorization"),
+    SessionPlace(issuer="app", part=SESSION_PART, name=NAME, chunked=True),
+)
+
+
+def better_auth(data: str | None, **changes: Any) -> Allow | Deny:
+    snapshot = make_snapshot(make_session_issuer(**changes), places=SESSION_PLACES)
+    return decide_now(request_with(cookies.cookie_line(data)), snapshot)
+
+
+def authjs(cookie: str) -> Allow | Deny:
+    return decide_now(request_with(("Cookie", f"{NAME}={cookie}")), make_snapshot(AUTHJS, places=AUTHJS_PLACES))
+
+
+def refused(decision: Allow | Deny, *reasons: Reason) -> str:
+    assert isinstance(decision, Deny), decision
+    assert decision.reason in reasons, decision
+    return decision.detail
+
+
+def test_the_sound_ones_pass() -> None:
+    """So that the refusals below mean something."""
+    for data in (cookies.compact(), cookies.cookie_jwt(), cookies.cookie_jwe()):
+        assert isinstance(better_auth(data), Allow)
+    for cookie in (cookies.authjs_cookie(), cookies.authjs_cookie(encryption="A256GCM")):
+        assert isinstance(authjs(cookie), Allow)
+
+
+SOUND = cookies.written(cookies.payload())
+TWISTED = {
+    "a member twice": SOUND[:-1] + ',"updatedAt":1}',
+    "two users": SOUND.replace('"user":', '"user":{"id":"admin"},"user":'),
+    "a session's member twice": SOUND.replace('"userId":', '"userId":"admin","userId":'),
+    "NaN": SOUND.replace('"version":"1"', '"version":"1","x":NaN'),
+    "nested too deeply": SOUND[:-1] + ',"x":' + "[" * 40 + "]" * 40 + "}",
+    "an endless number": SOUND[:-1] + ',"x":1e999}',
+}
+
+
+@pytest.mark.parametrize("kind", TWISTED)
+def test_J16_json_that_two_parsers_read_differently_is_refused_in_a_signed_cookie(kind: str) -> None:
+    refused(better_auth(cookies.compact(TWISTED[kind])), Reason.MALFORMED_TOKEN)
+
+
+@pytest.mark.parametrize("kind", TWISTED)
+def test_J16_json_that_two_parsers_read_differently_is_refused_in_an_encrypted_cookie(kind: str) -> None:
+    key = derived.better_auth((SECRET,)).keys[1]
+    text = TWISTED[kind][:-1] + f',"exp":{int(NOW) + 300}}}'
+    sealed = cookies.encrypted(text.encode(), key.material, {"enc": key.algorithm, "kid": key.key_id})
+    refused(better_auth(sealed), Reason.MALFORMED_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xef\xbb\xbf{}", '{"sub":"a"}'.encode("utf-16"), b'{"sub":"\xff"}', b"[]", b"", b"1"]
+)
+def test_J16_plaintext_that_is_no_json_object_in_utf_8_is_refused(raw: bytes) -> None:
+    key = derived.authjs((SECRET,), (NAME,)).keys[0]
+    sealed = cookies.encrypted(raw, key.material, {"enc": key.algorithm, "kid": key.key_id})
+    refused(authjs(sealed), Reason.MALFORMED_TOKEN)
+
+
+def test_J17_a_compressed_token_is_refused_before_it_is_opened() -> None:
+    """CVE-2024-33664 (python-jose), CVE-2024-28180 (go-jose), CVE-2024-28122 (jwx): a JWE that inflates."""
+    key = derived.authjs((SECRET,), (NAME,)).keys[0]
+    bomb = json.dumps(cookies.authjs_claims(x="0" * 1_000_000)).encode()
+    assert len(zlib.compress(bomb)) < 4096
+    sealed = cookies.encrypted(bomb, key.material, {"enc": key.algorithm, "kid": key.key_id, "zip": "DEF"})
+    assert len(sealed) < 8192
+    assert "'zip'" in refused(authjs(sealed), Reason.MALFORMED_TOKEN)
+    assert "'zip'" in refused(better_auth(sealed), Reason.MALFORMED_TOKEN)
+
+
+def test_J17_a_token_over_64_kib_is_refused_before_it_is_split() -> None:
+    long = "a" * 70_000
+    refused(better_auth(long), Reason.MALFORMED_TOKEN)
+    refused(authjs(f"{long}.a.a.a.a"), Reason.MALFORMED_TOKEN)
+
+
+@pytest.mark.parametrize("algorithm", ["PBES2-HS256+A128KW", "A256KW", "A256GCMKW", "ECDH-ES", "none", "", "DIR", None])
+def test_J18_no_other_way_to_a_key_is_taken_than_the_shared_one(algorithm: str | None) -> None:
+    """GHSA-2c7c (go-jose), CVE-2023-6681 (jwcrypto): a password's iterations, of the sender's choice."""
+    header, _, *rest = cookies.authjs_cookie().split(".")
+    changed = json.loads(unb64(header)) | {"alg": algorithm, "p2c": 2_000_000_000, "p2s": "AAAA"}
+    if algorithm is None:
+        del changed["alg"]
+    token = ".".join([b64(json.dumps(changed).encode()), "AAAA", *rest])
+    refused(authjs(token), Reason.WRONG_ALGORITHM)
+    refused(better_auth(token), Reason.WRONG_ALGORITHM)
+
+
+def _flipped(token: str, part: int, position: int = 3) -> str:
+    parts = token.split(".")
+    raw = bytearray(unb64(parts[part]))
+    raw[position] ^= 1
+    parts[part] = b64(bytes(raw))
+    return ".".join(parts)
+
+
+@pytest.mark.parametrize("part", [2, 3, 4], ids=["the vector", "the ciphertext", "the tag"])
+def test_J19_whatever_is_wrong_with_the_encryption_is_told_in_the_same_words(part: int) -> None:
+    """CVE-2026-28490 (Authlib), GHSA-rm8v (jwx): answers that tell padding from tag open a cookie byte by byte."""
+    cookie = cookies.authjs_cookie()
+    told = {refused(authjs(_flipped(cookie, part, at)), Reason.UNDECRYPTABLE_TOKEN) for at in range(12)}
+    assert told == {refused(authjs(_flipped(cookie, 4)), Reason.UNDECRYPTABLE_TOKEN)}
+
+
+@pytest.mark.filterwarnings("ignore:JWE algorithm")  # joserfc warns of what is attacked here
+@pytest.mark.parametrize("algorithm", ["RSA1_5", "RSA-OAEP", "RSA-OAEP-256"])
+def test_J20_a_token_made_with_a_public_key_authenticates_nobody(algorithm: str) -> None:
+    """CVE-2023-51774: whoever has the public key can encrypt to it; nobody signed that."""
+    key = RSAKey.import_key(rsa.generate_private_key(65537, 2048))
+    registry = jwe.JWERegistry(algorithms=[algorithm, "A256GCM"])
+    header = {"alg": algorithm, "enc": "A256GCM"}
+    token = jwe.encrypt_compact(header, json.dumps(cookies.authjs_claims()).encode(), key, registry=registry)
+    refused(authjs(token), Reason.WRONG_ALGORITHM)
+    refused(decide_now(bearer(token), make_snapshot(AUTHJS, places=AUTHJS_PLACES)), Reason.WRONG_ALGORITHM)
+
+
+def test_J20_the_secret_itself_and_a_key_in_the_header_open_nothing() -> None:
+    own = OctKey.import_key(b"k" * 32)
+    for key in (OctKey.import_key(SECRET[:32]), own):
+        header = {"enc": "A256GCM", "jwk": own.as_dict(), "jku": "https://evil.example/keys"}
+        token = cookies.encrypted(json.dumps(cookies.authjs_claims()).encode(), key, header)
+        refused(authjs(token), Reason.UNDECRYPTABLE_TOKEN)
+
+
+SESSION_ISSUER = make_session_issuer()
+CHANGED = {
+    "another secret": {"secrets": derived.better_auth((OTHER_SECRET,))},
+    "the secrets in another order": {"secrets": derived.better_auth((OTHER_SECRET, SECRET))},
+    "another version of the cache": {"formats": (replace(FORMATS["better-auth-session"], version="2"),)},  # type: ignore[type-var]
+    "fewer strategies": {"formats": (replace(FORMATS["better-auth-session"], strategies=("jwe",)),)},  # type: ignore[type-var]
+    "another issuer": {"name": "other"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_J22_a_remembered_session_is_not_believed_under_another_configuration(change: str) -> None:
+    memo, line = ProofMemo(), cookies.cookie_line(cookies.compact())
+    before = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=memo)
+    assert isinstance(decide_now(request_with(line), before), Allow)
+    issuer = replace(SESSION_ISSUER, **CHANGED[change])
+    places = tuple(
+        replace(place, issuer=issuer.name) if isinstance(place, SessionPlace) else place for place in SESSION_PLACES
+    )
+    after = make_snapshot(issuer, places=places, proofs=memo)
+    hits = memo.hits
+    decision = decide_now(request_with(line), after)
+    assert memo.hits == hits
+    assert isinstance(decision, Allow if change == "another issuer" else Deny)
+
+
+def test_J22_a_session_is_remembered_by_all_of_its_cookies() -> None:
+    """A sound token beside other data, or sound data beside another token, never meets the proof of the pair."""
+    memo = ProofMemo()
+    snapshot = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=memo)
+    sound = cookies.compact()
+    assert isinstance(decide_now(request_with(cookies.cookie_line(sound)), snapshot), Allow)
+    of_another = cookies.compact(cookies.payload(session=cookies.session("b" * 32)))
+    for line in (
+        cookies.cookie_line(of_another),
+        cookies.cookie_line(sound, token=cookies.signed("b" * 32)),
+        cookies.cookie_line(None),
+        cookies.cookie_line(sound + "A"),
+    ):
+        assert isinstance(decide_now(request_with(line), snapshot), Deny)
+
+
+def test_J22_the_same_value_under_another_cookies_name_is_another_credential() -> None:
+    """Auth.js's keys depend on the name: what opened under one is not believed under the other."""
+    secure = f"__Secure-{NAME}"
+    memo, issuer = ProofMemo(), replace(AUTHJS, secrets=derived.authjs((SECRET,), (NAME, secure)))
+    places = (*AUTHJS_PLACES, SessionPlace(issuer="app", part=SESSION_PART, name=secure, chunked=True))
+    snapshot, cookie = make_snapshot(issuer, places=places, proofs=memo), cookies.authjs_cookie()
+    assert isinstance(decide_now(request_with(("Cookie", f"{NAME}={cookie}")), snapshot), Allow)
+    decision = decide_now(request_with(("Cookie", f"{secure}={cookie}")), snapshot)
+    refused(decision, Reason.UNDECRYPTABLE_TOKEN)
+
+
+def test_J26_no_signature_is_compared_but_in_constant_time() -> None:
+    """CVE-2026-32595, CVE-2026-41263 (Traefik): how long a comparison takes tells how much was right."""
+    compared = []
+    for path in TOKENS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and any(isinstance(op, (ast.Eq, ast.NotEq)) for op in node.ops):
+                names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+                if names & {"signature", "expected", "tag", "mac", "digest"}:
+                    compared.append(f"{path.name}: {ast.unparse(node)}")
+    assert [one for one in compared if "len(tag)" not in one] == []  # lengths are no secret
+    for name in ("signed_cookie.py", "compact.py"):
+        assert "compare_digest" in (TOKENS / "better_auth" / name).read_text()
+
+
+KEYS = jwk.from_jwks(json.dumps(public_jwk("ES256", "k1")).encode(), ALL_ALGORITHMS)
+URL = "https://app.example.com"
+API = make_session_issuer(
+    formats=(FORMATS["better-auth-session"], FORMATS["better-auth-jwt"]),
+    keys=KEYS,
+    issuer=URL,
+    audiences=frozenset({URL}),
+    algorithms=frozenset({"ES256"}),
+    token_types=frozenset({"jwt"}),
+)
+
+
+def es256(header: dict[str, Any] | None = None, **changes: Any) -> str:
+    payload = claims(**{"iss": URL, "aud": URL, "email": "ada@example.com"} | changes)
+    return mint(payload, algorithm="ES256", header={"kid": "k1", "typ": None} | (header or {}))
+
+
+def test_J28_the_jwt_plugins_token_passes_as_a_bearer() -> None:
+    assert isinstance(decide_now(bearer(es256()), make_snapshot(API, places=SESSION_PLACES)), Allow)
+
+
+CONFUSED = {
+    "an ID token": es256(aud="client-1", nonce="n"),
+    "an ID token for our own audience": es256(nonce="n-0S6_WzA2Mj"),
+    "an ID token by its hash of an access token": es256(at_hash="MTIzNDU2Nzg5MDEyMzQ1Ng"),
+    "a logout token": es256({"typ": "logout+jwt"}, events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+    "a logout token without its type": es256(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
+    "an OAuth access token": es256({"typ": "at+jwt"}, iss=f"{URL}/api/auth"),
+    "a session cookie signed by the same keys": es256({"typ": TYPE_BY_JWKS}, aud=AUDIENCE_BY_JWKS, sid="t"),
+    "the same without its type": es256(aud=AUDIENCE_BY_JWKS, sid="t"),
+    "a token that names no key": es256({"kid": None}),
+    "an e-mail link under the secret": mint({"email": "ada@example.com", "iat": int(NOW), "exp": int(NOW) + 60}),
+    "a session cookie under the secret": cookies.cookie_jwt(),
+    "a session's signed token": cookies.signed(),
+    "a session's raw token": cookies.SESSION_TOKEN,
+    "an encrypted session cookie": cookies.cookie_jwe(),
+    "a compact session cookie": cookies.compact(),
+}
+
+
+@pytest.mark.parametrize("kind", CONFUSED)
+def test_J28_a_token_of_another_kind_with_a_signature_that_holds_is_no_api_token(kind: str) -> None:
+    decision = decide_now(bearer(CONFUSED[kind]), make_snapshot(API, places=SESSION_PLACES))
+    assert isinstance(decision, Deny), decision
+
+
+@pytest.mark.parametrize("kind", CONFUSED)
+def test_J28_nor_beside_an_issuer_that_takes_any_jwt_under_the_same_secret(kind: str) -> None:
+    """What BETTER_AUTH_SECRET alone configures: an issuer `jwt` of any `iss` and `aud`."""
+    shared = make_issuer(name="jwt")
+    decision = decide_now(bearer(CONFUSED[kind]), make_snapshot(API, shared, places=SESSION_PLACES))
+    assert isinstance(decision, Deny), decision
+
+
+@pytest.mark.parametrize("kind", CONFUSED)
+@pytest.mark.parametrize("check", [SessionCheck.NONE, SessionCheck.ALWAYS])
+def test_J28_nor_is_it_a_session_where_it_stands_in_the_cookies(kind: str, check: SessionCheck) -> None:
+    issuer = replace(API, session_check=check)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES)
+    for line in (
+        ("Cookie", f"{cookies.COOKIES[0]}={CONFUSED[kind]}; {cookies.COOKIES[1]}={CONFUSED[kind]}"),
+        ("Cookie", f"{cookies.COOKIES[0]}={cookies.signed('true')}; {cookies.COOKIES[1]}={CONFUSED[kind]}"),
+    ):
+        decision = driven(snapshot, [line], Store(None))
+        assert isinstance(decision, Deny), decision

@@ -1,0 +1,257 @@
+"""Whose a session is, by its cookies and by its store: every row of the truth table (docs/sessions.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.core.decision import Allow, Deny
+from authgate.core.errors import LookupFailed
+from authgate.core.proof import SessionCheck
+from authgate.core.reasons import Reason
+from authgate.tokens import ProofMemo, derived
+from authgate.tokens.better_auth import record
+from authgate.tokens.better_auth.session import BetterAuthSession
+from tests.support import session_cookies as cookies
+from tests.support.deciding import SESSION_PLACES, make_session_issuer, make_snapshot
+from tests.support.session_stores import Store, driven
+from tests.support.tokens import NOW, OTHER_SECRET, SECRET
+
+if TYPE_CHECKING:
+    from authgate.core.identity import Identity
+
+FALLBACK, ALWAYS, NONE = SessionCheck.FALLBACK, SessionCheck.ALWAYS, SessionCheck.NONE
+FRESH = cookies.compact()
+STALE = cookies.compact(expires_at=NOW - 1)
+OF_ANOTHER = cookies.compact(cookies.payload(session=cookies.session("b" * 32)))
+OF_ANOTHER_VERSION = cookies.compact(cookies.payload(version="2"))
+FORGED = cookies.compact(secret=OTHER_SECRET)
+WITHOUT = None
+
+
+def stored(**user: Any) -> Identity:
+    row = cookies.session(now=NOW, **user.pop("session", {}))
+    return record.read(row, cookies.user(name="Ada of the store", **user)).identity("app")
+
+
+def decided(
+    data: str | None, check: SessionCheck, store: Store, *, token: str | None = None, now: float = NOW, **changes: Any
+) -> Allow | Deny:
+    snapshot = make_snapshot(make_session_issuer(session_check=check, **changes), places=SESSION_PLACES)
+    return driven(snapshot, [cookies.cookie_line(data, token=token)], store, now)
+
+
+def test_without_a_store_data_that_can_be_believed_decides_and_nobody_is_asked() -> None:
+    store = Store(None)
+    decision = decided(FRESH, NONE, store)
+    assert isinstance(decision, Allow)
+    assert (decision.identity.name, decision.identity.subject, store.asked) == ("Ada", "user-1", [])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (WITHOUT, Reason.SESSION_NOT_FOUND),
+        (STALE, Reason.EXPIRED),
+        (OF_ANOTHER, Reason.CLAIM_MISMATCH),
+        (OF_ANOTHER_VERSION, Reason.CLAIM_MISMATCH),
+        (FORGED, Reason.BAD_SIGNATURE),
+        ("garbage", Reason.MALFORMED_TOKEN),
+    ],
+)
+def test_without_a_store_anything_else_is_refused_for_what_is_wrong_with_it(data: str | None, reason: Reason) -> None:
+    store = Store(stored())
+    decision = decided(data, NONE, store)
+    assert isinstance(decision, Deny)
+    assert (decision.reason, store.asked) == (reason, [])
+    assert "no session store is configured" in decision.detail
+
+
+def test_as_a_fallback_the_store_is_not_asked_while_the_data_can_be_believed() -> None:
+    store = Store(None)
+    assert isinstance(decided(FRESH, FALLBACK, store), Allow)
+    assert store.asked == []
+
+
+@pytest.mark.parametrize("data", [WITHOUT, STALE, OF_ANOTHER, OF_ANOTHER_VERSION, FORGED, "garbage", "a.b.c"])
+def test_as_a_fallback_the_store_decides_where_the_data_cannot_be_believed(data: str | None) -> None:
+    store = Store(stored())
+    decision = decided(data, FALLBACK, store)
+    assert isinstance(decision, Allow)
+    assert decision.identity.name == "Ada of the store"
+    (asked,) = store.asked
+    assert (asked.issuer_name, asked.token, asked.signed_token) == ("app", cookies.SESSION_TOKEN, cookies.signed())
+    refused = decided(data, FALLBACK, Store(None))
+    assert isinstance(refused, Deny)
+    assert refused.reason is Reason.SESSION_NOT_FOUND
+
+
+@pytest.mark.parametrize("data", [FRESH, WITHOUT, STALE, OF_ANOTHER, FORGED])
+def test_checked_always_the_store_decides_whatever_the_cookies_hold(data: str | None) -> None:
+    decision = decided(data, ALWAYS, Store(stored()))
+    assert isinstance(decision, Allow)
+    assert decision.identity.name == "Ada of the store"
+    refused = decided(data, ALWAYS, Store(None))
+    assert isinstance(refused, Deny)
+    assert refused.reason is Reason.SESSION_NOT_FOUND
+
+
+@pytest.mark.parametrize("data", [FRESH, WITHOUT])
+def test_a_store_that_does_not_answer_refuses_as_our_own_fault(data: str | None) -> None:
+    store = Store(LookupFailed(Reason.SESSIONS_UNAVAILABLE, "it is down"))
+    decision = decided(data, ALWAYS, store)
+    assert isinstance(decision, Deny)
+    assert decision.reason is Reason.SESSIONS_UNAVAILABLE
+
+
+@pytest.mark.parametrize("check", list(SessionCheck))
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (cookies.signed(secret=OTHER_SECRET), Reason.BAD_SIGNATURE),
+        (cookies.signed()[:-2] + "a=", Reason.BAD_SIGNATURE),
+        (cookies.SESSION_TOKEN, Reason.MALFORMED_TOKEN),
+        (cookies.signed() + "=", Reason.MALFORMED_TOKEN),
+        (f"{cookies.SESSION_TOKEN}.", Reason.MALFORMED_TOKEN),
+        ("a" * 3000, Reason.MALFORMED_TOKEN),
+    ],
+)
+def test_a_token_that_is_not_signed_is_refused_before_anybody_is_asked(
+    check: SessionCheck, token: str, reason: Reason
+) -> None:
+    store = Store(stored())
+    decision = decided(FRESH, check, store, token=token)
+    assert isinstance(decision, Deny)
+    assert (decision.reason, store.asked) == (reason, [])
+
+
+@pytest.mark.parametrize("written", ["as the library sends it", "not percent-encoded", "in quotation marks"])
+def test_the_token_is_read_however_the_browser_writes_it(written: str) -> None:
+    line = cookies.cookie_line(FRESH)
+    if written == "not percent-encoded":
+        line = ("Cookie", f"{cookies.COOKIES[0]}={cookies.signed()}; {cookies.COOKIES[1]}={FRESH}")
+    if written == "in quotation marks":
+        line = ("Cookie", f'{cookies.COOKIES[0]}="{cookies.signed()}"; {cookies.COOKIES[1]}="{FRESH}"')
+    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES)
+    assert isinstance(driven(snapshot, [line], Store(None)), Allow)
+
+
+def test_data_is_believed_to_the_very_second_and_a_stored_session_too() -> None:
+    assert isinstance(decided(FRESH, NONE, Store(None), now=NOW + 299.9), Allow)
+    assert isinstance(decided(FRESH, NONE, Store(None), now=NOW + 300), Deny)
+    ending = Store(stored(session={"expiresAt": cookies.iso(NOW + 10)}))
+    assert isinstance(decided(WITHOUT, FALLBACK, ending, now=NOW + 9.9), Allow)
+    ended = decided(WITHOUT, FALLBACK, ending, now=NOW + 10)
+    assert isinstance(ended, Deny)
+    assert (ended.reason, ended.detail) == (Reason.SESSION_NOT_FOUND, "the session has expired")
+
+
+def test_data_outlives_its_session_in_no_case() -> None:
+    short = cookies.compact(cookies.payload(session=cookies.session(expiresAt=cookies.iso(NOW + 5))))
+    assert isinstance(decided(short, NONE, Store(None), now=NOW + 4), Allow)
+    assert isinstance(decided(short, NONE, Store(None), now=NOW + 5), Deny)
+
+
+def test_the_warm_path_asks_nobody_while_the_data_is_fresh_and_judges_its_age_on_every_request() -> None:
+    memo = ProofMemo()
+    snapshot = make_snapshot(make_session_issuer(session_check=FALLBACK), places=SESSION_PLACES, proofs=memo)
+    line, store = cookies.cookie_line(FRESH), Store(stored())
+    for _ in range(3):
+        assert isinstance(driven(snapshot, [line], store), Allow)
+    assert (memo.stored, memo.hits, store.asked) == (1, 2, [])
+    later = driven(snapshot, [line], store, NOW + 301)
+    assert isinstance(later, Allow)
+    assert (memo.stored, memo.hits, len(store.asked)) == (1, 3, 1)
+
+
+def test_what_the_store_says_is_not_remembered_as_a_proof() -> None:
+    memo = ProofMemo()
+    snapshot = make_snapshot(make_session_issuer(session_check=ALWAYS), places=SESSION_PLACES, proofs=memo)
+    line = cookies.cookie_line(FRESH)
+    assert isinstance(driven(snapshot, [line], Store(stored())), Allow)
+    assert isinstance(driven(snapshot, [line], Store(None)), Deny)
+
+
+@pytest.mark.parametrize("check", [NONE, ALWAYS])
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        ({"banned": True}, Reason.BANNED_USER),
+        ({"banned": True, "banExpires": cookies.iso(NOW + 1)}, Reason.BANNED_USER),
+        ({"banned": True, "banExpires": "some day"}, Reason.BANNED_USER),
+        ({"banned": True, "banExpires": cookies.iso(NOW - 1)}, None),
+        ({"banned": False, "banExpires": cookies.iso(NOW + 1)}, None),
+        ({"isAnonymous": True}, Reason.ANONYMOUS_USER),
+        ({"isAnonymous": False}, None),
+    ],
+)
+def test_who_is_banned_or_anonymous_is_refused_wherever_the_record_comes_from(
+    check: SessionCheck, user: dict[str, Any], reason: Reason | None
+) -> None:
+    data = cookies.compact(cookies.payload(user=cookies.user(**user)))
+    decision = decided(data, check, Store(stored(**user)))
+    if reason is None:
+        assert isinstance(decision, Allow)
+    else:
+        assert isinstance(decision, Deny)
+        assert decision.reason is reason
+
+
+def test_anonymous_users_pass_where_they_are_allowed() -> None:
+    data = cookies.compact(cookies.payload(user=cookies.user(isAnonymous=True)))
+    assert isinstance(decided(data, NONE, Store(None), refuses_anonymous=False), Allow)
+
+
+def test_an_older_secret_counts_only_where_it_is_told_to_and_is_signed_anew_for_the_store() -> None:
+    secrets = derived.better_auth((OTHER_SECRET, SECRET))
+    refused = decided(FRESH, NONE, Store(None), secrets=secrets)
+    assert isinstance(refused, Deny)
+    assert refused.reason is Reason.BAD_SIGNATURE
+    lenient = {"secrets": secrets, "formats": (BetterAuthSession(old_secrets_verify=True),)}
+    assert isinstance(decided(FRESH, NONE, Store(None), **lenient), Allow)
+    store = Store(stored())
+    assert isinstance(decided(WITHOUT, FALLBACK, store, **lenient), Allow)
+    assert store.asked[0].signed_token == cookies.signed(secret=OTHER_SECRET)
+
+
+def test_an_encrypted_cookie_of_an_older_secret_opens_beside_a_token_of_the_current_one() -> None:
+    secrets = derived.better_auth((OTHER_SECRET, SECRET))
+    token = cookies.signed(secret=OTHER_SECRET)
+    assert isinstance(decided(cookies.cookie_jwe(), NONE, Store(None), token=token, secrets=secrets), Allow)
+
+
+@pytest.mark.parametrize("other", ["of the same person", "of somebody else", "forged"])
+def test_two_token_cookies_pass_only_if_one_person_comes_out(other: str) -> None:
+    second = {"of the same person": "b" * 32, "of somebody else": "b" * 32, "forged": "c" * 32}[other]
+    their_user = cookies.user() | ({"id": "user-2"} if other == "of somebody else" else {})
+    their_session = cookies.session(second) | {"userId": their_user["id"]}
+    theirs = cookies.compact(cookies.payload(session=their_session, user=their_user))
+    token = cookies.signed(second, OTHER_SECRET if other == "forged" else SECRET)
+    name, data_name = cookies.COOKIES
+    line = f"{name}={cookies.signed()}; {name}={token}; {data_name}={FRESH}; {data_name}={theirs}"
+    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES)
+    decision = driven(snapshot, [("Cookie", line)], Store(None))
+    if other == "of somebody else":
+        assert isinstance(decision, Deny)
+        assert decision.reason is Reason.AMBIGUOUS_CREDENTIAL
+    else:
+        assert isinstance(decision, Allow)
+        assert decision.identity.subject == "user-1"
+
+
+def test_more_combinations_of_cookies_than_four_are_refused_unverified() -> None:
+    name, data_name = cookies.COOKIES
+    pairs = [f"{name}={cookies.signed(n * 32)}" for n in "abc"] + [f"{data_name}={FRESH}", f"{data_name}={STALE}"]
+    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES)
+    decision = driven(snapshot, [("Cookie", "; ".join(pairs))], Store(None))
+    assert isinstance(decision, Deny)
+    assert (decision.reason, decision.checks[-1].name) == (Reason.AMBIGUOUS_CREDENTIAL, "credential")
+
+
+def test_the_session_token_is_in_no_header_and_in_no_claim() -> None:
+    decision = decided(FRESH, NONE, Store(None))
+    assert isinstance(decision, Allow)
+    assert cookies.SESSION_TOKEN not in repr((decision, decision.identity.claims, decision.headers))
+    assert decision.identity.value("claims.session.token") is None
+    assert decision.identity.value("claims.session.id") == "session-1"
