@@ -1,7 +1,7 @@
 """Sessions from the library's own PostgreSQL tables, by one SELECT. Needs the extra `postgres`.
 
-Works through poolers in transaction mode (PgBouncer, Neon, Supabase): no prepared statement outlives its transaction,
-and no setting is sent to the server.
+Works through poolers in transaction mode (PgBouncer, Neon, Supabase): no prepared statement outlives the query, and no
+setting is sent to the server.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _LOST = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,  # shut down, crashed, starting up
     asyncpg.ProtocolViolationError,  # PgBouncer, whose own connection was lost
+    asyncpg.InternalClientError,  # the driver itself, when a connection breaks at the wrong moment
 )
 
 
@@ -92,14 +93,13 @@ class PostgresStore:
         )
 
     async def _select(self, connection: Any, token: str) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
-        # A transaction, though it is one SELECT: the driver prepares and executes in two steps, between which a pooler
-        # in transaction mode could hand out another server connection, with another client's statement.
-        async with connection.transaction(readonly=True):
-            try:
-                rows: list[Any] = await connection.fetch(self._query, token)
-            except (asyncpg.DataError, ValueError):
-                return []  # the column's type, a uuid perhaps, cannot hold such a token
-            return rows
+        # No transaction around it, which would double the way: the driver prepares an unnamed statement and executes it
+        # without a Sync in between, so a pooler in transaction mode cannot hand out another server connection.
+        try:
+            rows: list[Any] = await connection.fetch(self._query, token)
+        except (asyncpg.DataError, ValueError):
+            return []  # the column's type, a uuid perhaps, cannot hold such a token
+        return rows
 
     def _record(self, row: Any) -> Record:  # noqa: ANN401 - asyncpg has no types
         try:

@@ -268,6 +268,20 @@ async def test_what_nobody_waits_for_any_more_is_not_asked() -> None:
         assert store.asked == ["unknown-0", "ada-1"]
 
 
+async def test_look_ups_that_queue_are_bounded_too() -> None:
+    store = Store()
+    async with looking_up(cached(store, Time(), bounds=Bounds(lookups=1, waiting=2, wait_seconds=0.01))) as sessions:
+        with store.slow() as release:
+            said = [await failure(sessions, f"unknown-{number}") for number in range(5)]
+            assert [one.partition(": ")[2] for one in said] == [
+                *["postgresql://db.example:5432/app takes longer than 0.01 s"] * 3,
+                *["2 look-ups wait for postgresql://db.example:5432/app"] * 2,
+            ]
+            release()
+        await store.answered(1)
+        assert await subject(sessions, "ada-1") == "ada"
+
+
 async def test_before_it_runs_requests_wait_and_once_it_has_ended_they_fail_at_once() -> None:
     store, time = Store(), Time()
     sessions = cached(store, time)

@@ -134,6 +134,16 @@ async def test_columns_with_underscores_come_under_the_names_of_the_library(empt
     assert await find(PostgresStore(server.reader(name, "schema=auth"), layout=BETTER_AUTH_SNAKE_CASE), token)
 
 
+async def test_a_token_column_of_a_type_that_the_driver_does_not_know(ada: Postgres) -> None:
+    ada.execute('CREATE DOMAIN secret AS text; ALTER TABLE "session" ALTER COLUMN "token" TYPE secret;')
+    try:
+        store = PostgresStore(ada.reader(), layout=BETTER_AUTH)
+        assert await store.find(asked("ada-1"))
+        assert await find(store)
+    finally:
+        ada.execute('ALTER TABLE "session" ALTER COLUMN "token" TYPE text; DROP DOMAIN secret;')
+
+
 async def test_names_are_nothing_but_names(empty: tuple[Postgres, str]) -> None:
     server, name = empty
     odd = 'Weird "; DROP TABLE users; --'
@@ -169,13 +179,6 @@ async def test_a_role_that_may_read_two_tables_is_enough_and_reads_no_other(ada:
                 await connection.execute(sql)
     finally:
         await connection.close()
-
-
-async def test_nothing_can_be_written_even_by_a_role_that_may(ada: Postgres) -> None:
-    store = PostgresStore(ada.dsn(), layout=BETTER_AUTH)
-    store._query = 'DELETE FROM "session" WHERE "token" = $1 RETURNING 1'
-    assert "ReadOnlySQLTransactionError" in await failure(store)
-    assert len(ada.execute('SELECT 1 FROM "session"')) == 1
 
 
 async def test_a_missing_right_is_told_with_the_grant(ada: Postgres) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from tests.support.processes import free_port, program, running, wait_for_port
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,33 +80,42 @@ class Postgres:
 
     def stop(self) -> None:
         """End it as an operator does, at once: SIGINT to the server ends its connections."""
-        assert self._main is not None
-        self._signal(signal.SIGINT)
-        self._main.wait(15)
-        self._process.close()
+        os.kill(self._server(), signal.SIGINT)
+        self._ended()
 
     def kill(self) -> None:
         """End it as the kernel does: no connection is told."""
-        assert self._main is not None
-        self._signal(signal.SIGKILL)
-        self._main.wait(15)
-        self._process.close()
+        for pid in reversed(self._stand_still()):
+            os.kill(pid, signal.SIGKILL)
+        self._ended()
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """Have the server and all its processes stand still while the context lasts."""
-        self._signal(signal.SIGSTOP)
+        pids = self._stand_still()
         try:
             yield
         finally:
-            self._signal(signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _stand_still(self) -> list[int]:
+        """Stop all processes, the server first so that it starts no other, and return their ids."""
+        server = self._server()
+        os.kill(server, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        pids = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return pids
+
+    def _server(self) -> int:
+        return int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
+
+    def _ended(self) -> None:
         assert self._main is not None
-        server = int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        for pid in (server, *(map(int, children) if number is not signal.SIGINT else ())):
-            os.kill(pid, number)
+        self._main.wait(15)
+        self._process.close()
 
     def execute(self, sql: str, *arguments: Any, database: str = "postgres") -> list[dict[str, Any]]:
         """Run *sql* as the superuser and return the rows."""
