@@ -1,0 +1,65 @@
+"""A real AuthGate that reads the sessions of a real Better Auth, asked through real proxies with a browser's cookies."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.support.client import Answer, ask
+from tests.support.e2e import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.better_auth import BetterAuth
+    from tests.support.keyed import Running
+
+# More than the slowest machine needs for a request, less than what hides a wrong bound.
+SLACK_SECONDS = 3.0
+
+
+def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
+    """Return the issuer that reads the sessions of *one*: its address and its secret, and *changes*; None leaves out."""
+    from tests.support.better_auth import SECRET  # noqa: PLC0415 - installs nothing
+
+    issuer = {"name": "app", "preset": "better-auth", "url": one.base_url, "secret": SECRET, **changes}
+    return {name: value for name, value in issuer.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What every proxy answered alike: *user* by the identity headers that arrived upstream, or *reason*."""
+
+    status: int
+    user: str | None
+    reason: str | None
+    headers: dict[str, list[str]]
+
+
+def seen_with(running: Running, cookies: str, *lines: str) -> Seen:
+    """Return what all proxies of *running* answer alike to a request with *cookies*."""
+    running.sent += [pair.partition("=")[2] for pair in cookies.split("; ")]
+    sent = [f"Cookie: {cookies}"] if cookies else []
+    answers = {name: seen(ask(port, "/api/echo", *sent, *lines)) for name, port in running.ports.items()}
+    (first, *others) = answers.values()
+    assert all(other == first for other in others), answers
+    return first
+
+
+def seen(answer: Answer) -> Seen:
+    """Return what *answer* shows."""
+    if answer.status != 200:
+        return Seen(answer.status, None, answer.json["reason"], {})
+    headers = identity(answer.json)
+    return Seen(200, headers.get("x-user-id", [""])[0], None, headers)
+
+
+def refused_within(seconds: float, see: Callable[[], Seen], *, reasons: set[str]) -> float:
+    """Ask until it is refused for one of *reasons*, before that only allowed; return how long that took, in seconds."""
+    began = time.monotonic()
+    while (found := see()).status == 200:
+        assert time.monotonic() - began < seconds + SLACK_SECONDS, f"still allowed after {seconds} s"
+        time.sleep(0.05)
+    assert found.reason in reasons, found
+    return time.monotonic() - began
