@@ -1,4 +1,4 @@
-"""Published attacks, aimed at session cookies: their JSON, their encryption, their memory, and tokens of other kinds."""
+"""Published attacks, aimed at session cookies: JSON, encryption, the memory of proofs, tokens of other kinds."""
 
 from __future__ import annotations
 

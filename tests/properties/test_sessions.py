@@ -1,4 +1,4 @@
-"""Session cookies, for everything that a browser or an attacker could send: no exception but `Refused`, within decide."""
+"""Session cookies, for everything that a browser or an attacker could send: decided, or refused, and no bug."""
 
 from __future__ import annotations
 

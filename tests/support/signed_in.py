@@ -1,4 +1,4 @@
-"""A real AuthGate that reads the sessions of a real Better Auth, asked through real proxies with a browser's cookies."""
+"""A real AuthGate that reads the sessions of a real Better Auth, asked through real proxies as browsers ask."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLACK_SECONDS = 3.0
 
 
 def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
-    """Return the issuer that reads the sessions of *one*: its address and its secret, and *changes*; None leaves out."""
+    """Return the issuer that reads the sessions of *one* by address and secret, with *changes*; None leaves out."""
     from tests.support.better_auth import SECRET  # noqa: PLC0415 - installs nothing
 
     issuer = {"name": "app", "preset": "better-auth", "url": one.base_url, "secret": SECRET, **changes}

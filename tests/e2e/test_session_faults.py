@@ -1,0 +1,185 @@
+"""Faults of the session store while requests come through nginx: killed, hanging, slow, asking for a pause.
+
+Nothing is allowed that should not be, no request outlasts its timeout, and no error outlives the fault.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.better_auth import BetterAuth, better_auth
+from tests.support.client import ask
+from tests.support.keyed import Doors, Running, proxies
+from tests.support.postgres import postgres
+from tests.support.redis_server import redis_server
+from tests.support.signed_in import seen, sessions_of
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
+
+STORES = ("http", "postgres", "redis")
+# A request waits 3 s for a session; nginx itself gives up after 5 s. With the machine's own slowness:
+LONGEST_SECONDS = 8.0
+FAULT_SECONDS = 3.5
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with proxies(tmp_path_factory.mktemp("proxies"), "nginx") as running:
+        yield running
+
+
+@dataclass
+class Setup:
+    """A Better Auth and its store: what `kill` ends and `start` brings back, and what stands still in `hanging`."""
+
+    one: BetterAuth
+    store: dict[str, Any]
+    kill: Callable[[], None]
+    start: Callable[[], None]
+    hanging: Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def set_up(kind: str, folder: Path) -> Iterator[Setup]:
+    with ExitStack() as stack:
+        if kind == "http":
+            one = stack.enter_context(better_auth(folder))
+            yield Setup(one, {"http": {}}, one.kill, one.start, one.paused)
+        elif kind == "postgres":
+            server = stack.enter_context(postgres())
+            server.execute("CREATE DATABASE better_auth")
+            one = stack.enter_context(better_auth(folder, postgres=server.dsn(database="better_auth")))
+            server.grant('"session", "user"', "better_auth")
+            store = {"postgres": {"dsn": server.reader("better_auth")}}
+            yield Setup(one, store, server.kill, server.start, server.hanging)
+        else:
+            redis = stack.enter_context(redis_server())
+            one = stack.enter_context(better_auth(folder, redis=redis.url()))
+            yield Setup(one, {"redis": {"url": redis.url()}}, redis.kill, redis.start, redis.hanging)
+
+
+@dataclass
+class Load:
+    """Requests through nginx without a pause: what became of them, and how long the longest took, in seconds."""
+
+    port: int
+    outcomes: dict[str, Counter[tuple[int, str]]] = field(default_factory=dict)
+    longest: float = 0.0
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def of(self, **cookies: str) -> Iterator[Load]:
+        """Send requests with each of *cookies*, by its name, from two threads each, while the context lasts."""
+        self.outcomes = {name: Counter() for name in cookies}
+        threads = [threading.Thread(target=self._send, args=pair) for pair in cookies.items() for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            for thread in threads:
+                thread.join(60)
+
+    def _send(self, name: str, cookies: str) -> None:
+        while not self._ended.is_set():
+            began = time.monotonic()
+            found = seen(ask(self.port, "/api/echo", f"Cookie: {cookies}"))
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.outcomes[name][found.status, found.user or found.reason or ""] += 1
+
+
+def steady(running: Running, cookies: str, user: str) -> None:
+    """Wait until the session passes; then it passes again and again."""
+    port = running.ports["nginx"]
+    until(lambda: seen(ask(port, "/api/echo", f"Cookie: {cookies}")).status == 200)
+    for _ in range(20):
+        assert seen(ask(port, "/api/echo", f"Cookie: {cookies}")).user == user
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", ["killed", "hanging"])
+@pytest.mark.parametrize("kind", STORES)
+def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
+    doors: Doors, tmp_path: Path, kind: str, fault: str
+) -> None:
+    with set_up(kind, tmp_path) as made, ExitStack() as stack:
+        ada, gone = made.one.browser().sign_up("ada@example.com"), made.one.browser().sign_up("gone@example.com")
+        signed_out = gone.cookies
+        gone.sign_out()
+        forged = ada.cookies.replace("session_token=", "session_token=x", 1)
+        settings = {"sessions": {"check": "always", "cache_seconds": 0.2} | made.store, "jwt_plugin": False}
+        running = stack.enter_context(doors.serve(tmp_path, sessions_of(made.one, **settings)))
+        steady(running, ada.cookies, ada.user["id"])
+        load = Load(running.ports["nginx"])
+        with load.of(ada=ada.cookies, signed_out=signed_out, forged=forged):
+            time.sleep(1)
+            if fault == "killed":
+                made.kill()
+                time.sleep(FAULT_SECONDS)
+                made.start()
+            else:
+                with made.hanging():
+                    time.sleep(FAULT_SECONDS)
+            steady(running, ada.cookies, ada.user["id"])
+        assert {*load.outcomes["ada"]} == {(200, ada.user["id"]), (503, "sessions_unavailable")}, load.outcomes
+        assert {*load.outcomes["signed_out"]} == {(401, "session_not_found"), (503, "sessions_unavailable")}
+        assert {*load.outcomes["forged"]} == {(401, "bad_signature")}
+        assert load.longest < LONGEST_SECONDS
+        if fault == "killed":
+            running.logged("sessions", "cannot be looked up")
+        assert running.readyz().status == 200
+
+
+def test_while_the_store_is_down_what_the_cookies_prove_still_counts(doors: Doors, tmp_path: Path) -> None:
+    with better_auth(tmp_path, strategy="jwe") as one:
+        ada = one.browser().sign_up("ada@example.com")
+        opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
+        with doors.serve(tmp_path, sessions_of(one, jwt_plugin=False)) as running:
+            port = running.ports["nginx"]
+            one.kill()
+            assert seen(ask(port, "/api/echo", f"Cookie: {ada.cookies}")).user == ada.user["id"]
+            assert seen(ask(port, "/api/echo", f"Cookie: {opaque}")).reason == "sessions_unavailable"
+
+
+def test_a_slow_store_holds_up_its_own_requests_and_no_others(doors: Doors, tmp_path: Path) -> None:
+    with better_auth(tmp_path, strategy="compact") as one:
+        ada = one.browser().sign_up("ada@example.com")
+        opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
+        with doors.serve(tmp_path, sessions_of(one, jwt_plugin=False, sessions={"cache_seconds": 0})) as running:
+            one.delay(4.0)
+            load = Load(running.ports["nginx"])
+            with load.of(fresh=ada.cookies, opaque=opaque):
+                time.sleep(FAULT_SECONDS)
+            assert {*load.outcomes["fresh"]} == {(200, ada.user["id"])}
+            assert load.outcomes["fresh"].total() > 100, "the slow look-ups held up the others"
+            assert {*load.outcomes["opaque"]} == {(503, "sessions_unavailable")}
+            assert load.longest < LONGEST_SECONDS
+            one.delay(0.0)
+            steady(running, opaque, ada.user["id"])
+
+
+def test_a_store_that_asks_for_a_pause_is_left_alone_until_it_is_over(doors: Doors, tmp_path: Path) -> None:
+    with better_auth(tmp_path, rate_limit={"window": 3, "max": 5}) as one:
+        ada = one.browser().sign_up("ada@example.com")
+        settings = {"sessions": {"check": "always", "cache_seconds": 0}, "jwt_plugin": False}
+        with doors.serve(tmp_path, sessions_of(one, **settings)) as running:
+            load = Load(running.ports["nginx"])
+            with load.of(ada=ada.cookies):
+                time.sleep(1.5)
+            assert {*load.outcomes["ada"]} == {(200, ada.user["id"]), (503, "sessions_unavailable")}
+            assert one.counts()["/get-session"] < 20 < load.outcomes["ada"].total()
+            until(lambda: seen(ask(load.port, "/api/echo", f"Cookie: {ada.cookies}")).status == 200)
