@@ -118,7 +118,7 @@ def test_the_announcement_says_what_is_accepted_under_which_secret_and_not_the_s
     (told,) = found.announcements
     assert told == (
         "issuer app accepts HS256 JWTs with iss https://issuer.example and aud api or web under its secret with "
-        f"fingerprint {fingerprint(SECRET)}; opaque session cookies and encrypted tokens are not accepted"
+        f"fingerprint {fingerprint(SECRET)}; it accepts no session cookies"
     )
     assert found.fingerprints == {"app": fingerprint(SECRET)}
     assert SECRET.decode() not in repr(found)

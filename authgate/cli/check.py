@@ -15,21 +15,26 @@ from authgate.cli._configuration import config_option, verified_or_exit
 from authgate.cli._key_table import escaped
 from authgate.config.issuer_model import FOR_URLS, SETTINGS_OF
 from authgate.config.model import Config
+from authgate.core.errors import LookupFailed
+from authgate.core.lookups import FindSession
 from authgate.log import logging_to
 
 if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
+    from authgate.sessions.cached import CachedSessions
     from authgate.wiring import Verified
 
 
 @click.command("check", short_help="Validate the configuration.")
 @config_option
-@click.option("--fetch", is_flag=True, help="Load every issuer's keys once, and print them. Else nothing is fetched.")
+@click.option(
+    "--fetch", is_flag=True, help="Load every issuer's keys and ask its session store, once. Else nothing is asked."
+)
 @click.option("--schema", is_flag=True, help="Print the configuration's JSON schema instead.")
 def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     """Validate the configuration and print what it comes to, secrets hidden. Exit 78 if it is not sound.
 
-    With --fetch, exit 1 if the keys of an issuer cannot be had.
+    With --fetch, exit 1 if the keys of an issuer cannot be had, or its sessions not be looked up.
     """
     if schema:
         click.echo(json.dumps(Config.model_json_schema(), indent=2))
@@ -66,21 +71,41 @@ def _hide(settings: dict[str, Any]) -> None:
 
 
 def _fetch(verified: Verified) -> bool:
-    """Load the keys of every issuer, print them as comments, and say whether all can be had."""
-    from authgate.wiring import watched_keys  # noqa: PLC0415 - as for the other commands
+    """Load the keys and ask the session store of every issuer, print what came as comments; say whether all answer."""
+    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
 
-    async def load() -> list[WatchedKeys]:
-        issuers = [*watched_keys(verified).values()]
-        async with asyncio.TaskGroup() as loads:
-            for keys in issuers:  # each load has a bound of its own
-                loads.create_task(keys.refresh())
-        return issuers
+    keys, stores = watched_keys(verified), cached_sessions(verified)
+
+    async def ask() -> list[str]:
+        async with asyncio.TaskGroup() as tasks:
+            for one in keys.values():  # each load has a bound of its own
+                tasks.create_task(one.refresh())
+            answers = [tasks.create_task(_asked(one)) for one in stores.values()]
+        return [answer.result() for answer in answers]
 
     with logging_to(io.StringIO()):  # what would be logged is printed
-        issuers = asyncio.run(load())
-    for keys in issuers:
-        click.echo("\n".join(f"# {line}" for line in _found(keys)))
-    return all(keys.state == "ready" for keys in issuers)
+        failures = asyncio.run(ask())
+    for one in keys.values():
+        click.echo("\n".join(f"# {line}" for line in _found(one)))
+    for sessions, failure in zip(stores.values(), failures, strict=True):
+        told = f"cannot be looked up: {failure}" if failure else f"can be looked up in {sessions.store.where}"
+        click.echo(f"# issuer {sessions.name}: its sessions {escaped(told)}")
+    return all(one.state == "ready" for one in keys.values()) and not any(failures)
+
+
+async def _asked(sessions: CachedSessions) -> str:
+    """Ask for a session that there cannot be; return why that gives no answer, "" if it does."""
+    token = "authgate0asks0whether0you0answer"  # noqa: S105 - nobody's
+    wanted = FindSession(issuer_name=sessions.name, token=token, signed_token=f"{token}.{'A' * 43}=")
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(sessions.run())
+        try:
+            await sessions.find(wanted)
+        except LookupFailed as failed:
+            return sessions.failure or failed.detail
+        finally:
+            running.cancel()
+    return ""
 
 
 def _found(keys: WatchedKeys) -> list[str]:

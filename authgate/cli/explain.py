@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 MAX_INPUT_BYTES = 1024 * 1024
 
+# What a refusal may mean for this command alone.
+_OF_EXPLAIN = {
+    Reason.KEYS_UNAVAILABLE: "explain loads the keys itself; an AuthGate that runs may still hold them: authgate keys",
+    Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself: from here it must be reached, too",
+}
+
 
 @click.command("explain", short_help="Say why a request is allowed or refused.")
 @config_option
@@ -64,19 +70,20 @@ def command(config_path: str | None, request_file: Any, at: float | None, *, as_
 
 
 async def _decide(verified: Verified, clock: Callable[[], float], request: Request) -> Decision:
-    from authgate.wiring import watched_keys  # noqa: PLC0415 - as for the other commands
+    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
 
-    issuers = watched_keys(verified)
-    gate = Gate(verified.snapshot, Answers(issuers), clock)
+    issuers, stores = watched_keys(verified), cached_sessions(verified)
+    gate = Gate(verified.snapshot, Answers(issuers, stores), clock)
     async with asyncio.TaskGroup() as tasks:
         for name, keys in issuers.items():
             keys.use = partial(gate.use, name)
-        watching = [tasks.create_task(keys.watch()) for keys in issuers.values()]
+        running = [tasks.create_task(keys.watch()) for keys in issuers.values()]
+        running += [tasks.create_task(sessions.run()) for sessions in stores.values()]
         async with asyncio.timeout(LOAD_SECONDS + 1):  # each load has a bound of its own, below this
             for keys in issuers.values():
                 await keys.first_attempt.wait()
         decision = await gate.decide(request)
-        for task in watching:
+        for task in running:
             task.cancel()
     return decision
 
@@ -142,6 +149,6 @@ def _as_text(decision: Decision) -> str:
     else:
         refusal = REASONS[decision.reason]
         lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.mend or refusal.mend}"]
-        if decision.reason is Reason.KEYS_UNAVAILABLE:
-            lines.append("  → explain loads the keys itself; an AuthGate that runs may still hold them: authgate keys")
+        if decision.reason in _OF_EXPLAIN:
+            lines.append(f"  → {_OF_EXPLAIN[decision.reason]}")
     return "\n".join(lines)

@@ -58,7 +58,7 @@ def command(config_path: str | None, sub: str, claims: dict[str, Any], lifetime:
     if issuer_name is None and len(issuers) == 1:
         issuer_name = next(iter(issuers))
     if issuer_name not in issuers:
-        known = ", ".join(issuers) or "none: AuthGate cannot sign for issuers of which it has only public keys"
+        known = ", ".join(issuers) or "none: tokens are made for issuers of preset jwt with a shared secret"
         raise click.UsageError(f"name one of the issuers that have a secret with --issuer: {known}")
     issuer = issuers[issuer_name]
     now = int(time.time())

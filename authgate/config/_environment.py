@@ -127,12 +127,17 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     warnings: list[str] = []
     if jwt is not None:
         raws.append(_jwt(jwt, environ))
-        if not environ.get("AUTHGATE_AUDIENCE"):
+        if not environ.get("AUTHGATE_AUDIENCE") and jwt in _JWT:  # of Better Auth's nobody need have made JWTs
             warnings.append(
                 f"tokens for any audience signed under {jwt} pass: "
                 "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
             )
     raws += [raw for preset in ("authjs", "nextauth-v4") if (raw := _authjs(preset, environ)) is not None]
+    warnings += [
+        f"{name} has no effect: it is for JWTs under JWT_SECRET or BETTER_AUTH_SECRET"
+        for name in _FOR_NO_FILE
+        if jwt is None and environ.get(name)
+    ]
     if better_auth is None and environ.get("BETTER_AUTH_URL"):
         warnings.append("BETTER_AUTH_URL is set, but without BETTER_AUTH_SECRET no session of Better Auth can be read")
     return EnvironmentIssuers(issuers=raws, problems=tuple(problems), warnings=tuple(warnings))

@@ -35,6 +35,10 @@ SETTINGS_OF: dict[str, frozenset[str]] = {
 }
 
 
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class CookiesConfig(Settings):
     """The exact names of the session cookies, as browsers send them. Left out: the library's own, by `url`."""
 
@@ -152,7 +156,7 @@ class IssuerConfig(Settings):
     """better-auth. The strategies of the cookie cache that are accepted."""
     cookies: CookiesConfig | None = None
     """All but jwt. The names of the session cookies, where they are not the library's own."""
-    cookie_cache_version: NonEmpty = "1"
+    cookie_cache_version: Annotated[NonEmpty, BeforeValidator(_as_text)] = "1"
     """better-auth. The `session.cookieCache.version` that is accepted."""
     bearer: Annotated[Literal["none", "signed", "raw"], BeforeValidator(lambda given: given or "none")] = "none"
     """better-auth. Whether session tokens of the bearer plugin in Authorization are accepted: not at all, signed ones
@@ -186,9 +190,10 @@ class IssuerConfig(Settings):
     """Up to 2592000, and refresh_seconds at least. How long the keys of the last good answer hold while their URL gives
     none. Then tokens are refused (503)."""
     ca_file: NonEmpty | None = None
-    """CA certificates in PEM that sign the certificate of the URL, instead of the system's."""
+    """CA certificates in PEM that sign the certificate of the URLs (of get-session, too), instead of the system's."""
     outbound_proxy: Annotated[SecretStr, AfterValidator(proxy)] | None = None
-    """The HTTP proxy to fetch through, as http://proxy:3128. It looks up the names: what it reaches is its affair."""
+    """The HTTP proxy to fetch keys through, as http://proxy:3128. It looks up the names: what it reaches is its affair.
+    Sessions are asked for directly."""
     issuer: NonEmpty | None = None
     """The exact `iss` of its JWTs. Left out: any; at most one issuer may leave it out. better-auth: that of `url`."""
     audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None

@@ -191,7 +191,7 @@ class Config(Settings):
     ready_when: Literal["any", "all"] = "any"
     """When /readyz says ready: as soon as any issuer can verify, or when all can."""
     issuers: list[IssuerConfig] = []
-    """Whose tokens are accepted. None: taken from JWT_SECRET or BETTER_AUTH_SECRET."""
+    """Whose tokens are accepted. None: taken from JWT_SECRET, BETTER_AUTH_SECRET, AUTH_SECRET or NEXTAUTH_SECRET."""
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )

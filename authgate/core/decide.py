@@ -165,6 +165,7 @@ class _Case:
             if proof.identity is None:
                 raise Refused(proof.reason, proof.detail)
             return proof.identity
+        self._passed("its signature holds")
         self._checking = "session"
         fresh = proof.identity is not None and self._now < proof.fresh_until
         if proof.identity is not None and fresh and issuer.session_check is not SessionCheck.ALWAYS:

@@ -84,7 +84,9 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.MALFORMED_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token is malformed.",
-        "It is not a JWS in compact form (RFC 7515 §7.1), is over 16 KiB, or a claim has the wrong type.",
+        "It is not what its place is for: a JWT in compact form (RFC 7515 §7.1) of 16 KiB at most whose claims have "
+        "the right types, or a session cookie of the configured library, whole and unchanged. A session token in "
+        "`Authorization` counts only with `bearer`.",
     ),
     Reason.UNKNOWN_ISSUER: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's issuer is not accepted here.",
@@ -111,7 +113,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",
-        "Get a new token. If it is fresh, compare the clocks of the two machines.",
+        "Get a new token. If it is fresh, compare the clocks of the two machines. Cached session data lives for "
+        "minutes: with `url` or `sessions` the session is looked up then.",
     ),
     Reason.NOT_YET_VALID: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token is not valid yet.",
@@ -127,7 +130,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.MISSING_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",
-        "The issuer must put every claim of `required_claims` into the token (`sub` and `exp` by default).",
+        "The issuer must put every claim of `required_claims` into the token (`sub` and `exp` by default). A session "
+        "of Auth.js needs `sub`, which a jwt() callback can set.",
     ),
     Reason.CLAIM_MISMATCH: Refusal(
         401, "invalid_token", Fault.CLIENT, "The parts of the credential do not belong together.",
@@ -137,8 +141,9 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.SESSION_NOT_FOUND: Refusal(
         401, "invalid_token", Fault.CLIENT, "There is no such session, or it has ended.",
-        "The user signed out, the session expired, or it was revoked. If every session is refused, the store is not "
-        "the one that the front end writes to.",
+        "The user signed out, the session expired, or it was revoked. If every session is refused: either no session "
+        "store is configured and the front end caches no session data (set BETTER_AUTH_URL, or `url` or `sessions` of "
+        "the issuer), or the store is not the one that the front end writes to.",
     ),
     Reason.BANNED_USER: Refusal(
         403, None, Fault.CLIENT, "The user is banned.",
