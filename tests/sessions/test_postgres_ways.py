@@ -196,8 +196,10 @@ async def _listening() -> AsyncIterator[tuple[int, list[bytes]]]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received.append(await reader.read(8))
         writer.write(b"N")
-        received.append(await reader.read())
+        rest = await reader.read()
         writer.close()
+        await writer.wait_closed()
+        received.append(rest)
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1], received

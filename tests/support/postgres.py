@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ class Postgres:
     def kill(self) -> None:
         """End it as the kernel does: no connection is told."""
         for pid in reversed(self._stand_still()):
-            os.kill(pid, signal.SIGKILL)
+            _signal(pid, signal.SIGKILL)
         self._ended()
 
     @contextmanager
@@ -97,7 +97,7 @@ class Postgres:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                _signal(pid, signal.SIGCONT)
 
     def _stand_still(self) -> list[int]:
         """Stop all processes, the server first so that it starts no other, and return their ids."""
@@ -106,7 +106,7 @@ class Postgres:
         until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")
         pids = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            _signal(pid, signal.SIGSTOP)
         return pids
 
     def _server(self) -> int:
@@ -226,6 +226,11 @@ def pgbouncer(before: Postgres, *, database: str = "postgres", server_connection
         command = _as_postgres([binary, str(folder / "pgbouncer.ini")])
         with running(command, folder / "pgbouncer.log", port=port, cwd=folder):
             yield f"postgresql://{READER}:{READER_PASSWORD}@127.0.0.1:{port}/{database}?pgbouncer=true"
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # a worker that has ended by itself
+        os.kill(pid, number)
 
 
 def _binary(name: str) -> Path:
