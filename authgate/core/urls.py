@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MAX_URL_CHARACTERS = 2048
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_BRACKETED = re.compile(r"(?:.*@)?\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 # What resolvers take for an IPv4 address: 2130706433, 0x7f000001 and 127.1 are 127.0.0.1 (WHATWG URL §3.5).
 _NUMBER_AT_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?")
@@ -43,6 +44,8 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
 
 def _names_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
+    if not {*"[]"}.isdisjoint(parts.netloc) and not _BRACKETED.fullmatch(parts.netloc):
+        return False  # urlsplit takes what stands between two brackets, whatever is around them
     if "[" not in parts.netloc and _NAME.fullmatch(host) and not _NUMBER_AT_END.fullmatch(host):
         return True
     try:

@@ -151,7 +151,7 @@ def test_mint_cannot_sign_with_a_public_key(tmp_path: Path) -> None:
     config.write_text(f"issuers: [{{name: a, preset: jwt, jwks_file: {keys}, audiences: any}}]\n")
     ended = run("mint", "--config", config, "--sub", "u")
     assert ended.returncode == 2
-    assert "only public keys" in ended.stderr
+    assert "tokens are made for issuers of preset jwt with a shared secret" in ended.stderr
 
 
 def test_explain_takes_the_clock_and_says_what_failed_in_words() -> None:

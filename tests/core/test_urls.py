@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -104,6 +104,9 @@ HOSTS = st.text("abcx0123456789.-_:[]%@/\\?#!", max_size=24)
 
 
 @given(host=HOSTS)
+@example(host="][::")
+@example(host="a[::1]")
+@example(host="[::1]a")
 def test_the_host_of_a_fit_url_is_the_same_for_the_client_that_fetches_it(host: str) -> None:
     url = f"https://{host}/path"
     if url_fault(url, allow_http=False) is None:
