@@ -97,8 +97,10 @@ class PostgresStore:
         # without a Sync in between, so a pooler in transaction mode cannot hand out another server connection.
         try:
             rows: list[Any] = await connection.fetch(self._query, token)
-        except (asyncpg.DataError, ValueError):
-            return []  # the column's type, a uuid perhaps, cannot hold such a token
+        except asyncpg.DataError as error:
+            if type(error) is not asyncpg.DataError:  # what the server says is never of the base class itself
+                raise
+            return []  # the driver: the column's type, a uuid perhaps, cannot hold such a token
         return rows
 
     def _record(self, row: Any) -> Record:  # noqa: ANN401 - asyncpg has no types

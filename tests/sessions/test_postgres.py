@@ -258,6 +258,19 @@ async def test_a_row_that_is_longer_than_the_bound_is_a_failure(ada: Postgres) -
     assert "of more than 262144 characters" in await failure(PostgresStore(ada.reader(), layout=BETTER_AUTH))
 
 
+async def test_data_that_the_server_cannot_give_is_a_failure_and_not_an_absent_session(
+    empty: tuple[Postgres, str],
+) -> None:
+    server, name = empty
+    server.execute(
+        f"""CREATE TABLE "user" (id int); INSERT INTO "user" VALUES (0);
+        CREATE VIEW session AS SELECT 'ada-1' AS token, id AS "userId", 1 / id AS "expiresAt" FROM "user";
+        GRANT SELECT ON session, "user" TO {READER};""",
+        database=name,
+    )
+    assert "DivisionByZeroError" in await failure(PostgresStore(server.reader(name), layout=BETTER_AUTH))
+
+
 async def test_a_server_without_a_free_connection_is_told(ada: Postgres) -> None:
     ada.execute(f"ALTER ROLE {READER} CONNECTION LIMIT 0;")
     try:
