@@ -27,9 +27,11 @@ types: $(VENV)/installed
 docs: $(VENV)/installed          ## make docs/configuration.md and docs/reasons.md anew
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, and under a flood of unknown keys; needs wrk
+bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, under a flood, beside recipes; needs wrk and Node
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/flood.py
+	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/wire.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and no address of an index

@@ -1,10 +1,9 @@
-"""AuthGate's decisions in this process, and ratios of what they cost."""
+"""AuthGate's decisions in this process: its configuration, and the requests to decide on."""
 
 from __future__ import annotations
 
 import json
 import sys
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -14,7 +13,6 @@ from authgate.core.decision import Allow
 from authgate.core.request import make_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from authgate.config.load import ReadConfig
@@ -49,13 +47,3 @@ def must_be_allowed(decision: object) -> None:
     """Exit unless *decision* is to allow: refusals would be measured else."""
     if not isinstance(decision, Allow):
         sys.exit(f"bench: AuthGate does not allow it: {decision}")
-
-
-def over(some: Sequence[float], others: Sequence[float]) -> tuple[float, ...]:
-    """Return the ratio of *some* to *others* in each round."""
-    return tuple(one / other for one, other in zip(some, others, strict=True))
-
-
-def spread(ratios: Sequence[float]) -> str:
-    """Return the median of *ratios*, and between which values they lie."""
-    return f"{median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"

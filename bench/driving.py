@@ -72,9 +72,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over all rounds of one load; *ratios* are its req/s over those of another load, one for each round.
+    """Medians over all rounds of one load; *cpu_us* is the server's processor time for one request.
 
-    *cpu_us* is the server's processor time for one request.
+    *ratios* are its req/s over those of another load, one for each round, *cpu_ratios* likewise of the processor time.
     """
 
     load: str
@@ -83,6 +83,7 @@ class Result:
     p99_ms: float
     cpu_us: float
     ratios: tuple[float, ...]
+    cpu_ratios: tuple[float, ...]
 
 
 def bearing(path: Path, tokens: Iterable[str]) -> Path:
@@ -183,9 +184,11 @@ def summary(name: str, rounds: Sequence[Round], beside: Sequence[Round]) -> Resu
         p50_ms=median(one.p50_ms for one in rounds),
         p99_ms=median(one.p99_ms for one in rounds),
         cpu_us=median(one.cpu_us for one in rounds),
-        ratios=tuple(
-            one.requests_per_second / other.requests_per_second for one, other in zip(rounds, beside, strict=True)
+        ratios=over(
+            [one.requests_per_second for one in rounds],
+            [one.requests_per_second for one in beside],
         ),
+        cpu_ratios=over([one.cpu_us for one in rounds], [one.cpu_us for one in beside]),
     )
 
 
@@ -207,13 +210,23 @@ def tell(number: int, rounds: int) -> None:
     print(told, end="\r", file=sys.stderr, flush=True)
 
 
-def print_table(results: Sequence[Result], beside: str) -> None:
-    """Print *results*, whose ratios are those to *beside*."""
-    print(f"{'':28}{f'of {beside}':>8}{'(min - max)':>15}{'CPU us':>9}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}")
+def over(some: Sequence[float], others: Sequence[float]) -> tuple[float, ...]:
+    """Return the ratio of *some* to *others* in each round."""
+    return tuple(one / other for one, other in zip(some, others, strict=True))
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """Return the median of *ratios*, and between which values they lie."""
+    return f"{median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
+
+
+def print_table(results: Sequence[Result]) -> None:
+    """Print *results*, whose ratios are those to the bare server."""
+    print(f"{'':28}{'CPU us':>7}{'CPU, of bare':>22}{'req/s, of bare':>22}{'req/s':>8}{'p50 ms':>8}{'p99 ms':>8}")
     for result in results:
-        spread = f"({min(result.ratios):.2f} - {max(result.ratios):.2f})"
         print(
-            f"{result.load:28}{median(result.ratios):8.2f}{spread:>15}"
-            f"{result.cpu_us:9.0f}{result.requests_per_second:9,.0f}{result.p50_ms:9.2f}{result.p99_ms:9.2f}"
+            f"{result.load:28}{result.cpu_us:7.0f}{spread(result.cpu_ratios):>22}{spread(result.ratios):>22}"
+            f"{result.requests_per_second:8,.0f}{result.p50_ms:8.2f}{result.p99_ms:8.2f}"
         )
-    print(f"\nof {beside}: req/s over the {beside} server's in the same round. CPU us: processor time for one request.")
+    print("\nCPU us: the server's processor time for one request. of bare: over the bare server's in the same round,")
+    print("(min - max). Other programs on the machine sway req/s far more than processor time.")

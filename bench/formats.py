@@ -26,8 +26,8 @@ import sessions
 from better_auth import better_auth
 from contests import contests
 from credentials import Minter
-from deciding import asked, configured, must_be_allowed, over, received, spread
-from driving import free_ports, tell
+from deciding import asked, configured, must_be_allowed, received
+from driving import free_ports, over, spread, tell
 
 from authgate import wiring
 from authgate.core.decide import decide
@@ -114,8 +114,8 @@ def main() -> None:
         minter = Minter(int(time.time()), f"http://127.0.0.1:{port}")
         jwks_file = folder / "jwks.json"
         jwks_file.write_text(json.dumps(minter.jwks()))
-        rows = local_rows(contests(minter, jwks_file), folder, options.rounds)
         server = stack.enter_context(better_auth(port, cores[1], folder, minter.secret, sessions.POOL))
+        rows = local_rows(contests(minter, jwks_file), folder, options.rounds)
         stored = sessions.measured(server, minter, folder, options.rounds)
     if options.json:
         print(json.dumps({"formats": [asdict(row) for row in rows], "sessions": asdict(stored)}, indent=2))

@@ -115,7 +115,7 @@ def mint(secret: str, number: int, expires_at: int) -> str:
 def show(results: list[Result], memory: dict[str, float], options: argparse.Namespace) -> None:
     """Print *results* and *memory* as tables."""
     print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections, one core a server.\n")
-    print_table(results, "bare")
+    print_table(results)
     print(f"\n{'peak memory':28}{'MiB':>8}")
     for name, mib in memory.items():
         print(f"{name:28}{mib:8.0f}")

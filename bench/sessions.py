@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import uvloop
-from deciding import asked, configured, must_be_allowed, over, received, spread
-from driving import tell
+from deciding import asked, configured, must_be_allowed, received
+from driving import over, spread, tell
 from recipes import get_session
 
 from authgate import wiring

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from better_auth import better_auth
 from contests import better_auth_issuer
 from credentials import Minter
-from deciding import over, spread
 from driving import (
     CONNECTIONS,
     HERE,
@@ -28,8 +27,10 @@ from driving import (
     drive,
     free_ports,
     in_rounds,
+    over,
     print_table,
     running,
+    spread,
     summary,
     two_cores,
     warm,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from driving import Round, Server
 
 USERS = 300
-BARE = "bare aiohttp"
+BARE, AUTHGATE, RECIPE = "bare aiohttp", "AuthGate, ", "recipe, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def main() -> None:
             told = json.dumps(pair.recipe | {"headers": headers})
             server = stack.enter_context(running(command, recipe_port, core, log, RECIPE=told))
             warm(recipe_port, [pair.load])
-            for name, one in ((f"AuthGate, {pair.name}", authgate), (f"recipe, {pair.name}", server)):
+            for name, one in ((AUTHGATE + pair.name, authgate), (RECIPE + pair.name, server)):
                 asked[name] = Asked()
                 turns[name] = partial(measure, pair.load, one, front.server, asked[name], other_core)
         rounds = in_rounds(turns, options.rounds, options.seconds)
@@ -155,17 +156,15 @@ def report(rounds: dict[str, list[Round]], asked: dict[str, Asked], options: arg
         print(json.dumps({"results": [asdict(one) for one in results], "better_auth_us": front_us}, indent=2))
         return
     print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections, {USERS} users.\n")
-    print_table(results, "bare")
-    print()
+    print_table(results)
+    print("\nCPU of AuthGate, of that of the service that runs the recipe, in the same round:")
     for name, seen in rounds.items():
-        if name.startswith("AuthGate, "):
-            recipe = name.replace("AuthGate", "recipe")
-            per_second = [one.requests_per_second for one in seen]
-            ratios = over(per_second, [one.requests_per_second for one in rounds[recipe]])
-            print(f"{name:28}{spread(ratios)} of the recipe's req/s")
+        if name.startswith(AUTHGATE):
+            beside = rounds[RECIPE + name.removeprefix(AUTHGATE)]
+            print(f"{name:28}{spread(over([one.cpu_us for one in seen], [one.cpu_us for one in beside])):>29}")
     print("\nCPU us of Better Auth for each request:")
     for name, microseconds in front_us.items():
-        print(f"{name:28}{microseconds:4.0f}")
+        print(f"{name:28}{microseconds:7.0f}")
 
 
 if __name__ == "__main__":
