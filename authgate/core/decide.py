@@ -103,7 +103,8 @@ class _Case:
 
     def _verify_one(self, credential: Credential) -> Steps[Identity]:
         self._checking = "token"
-        issuer, proof = self._recall(credential) or (yield from self._prove(credential))
+        digest = credential.digest()
+        issuer, proof = self._recall(digest) or (yield from self._prove(credential, digest))
         self._issuer = issuer.name
         identity = yield from self._whose(proof, issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}")
@@ -113,14 +114,13 @@ class _Case:
         self._check_account(identity, issuer)
         return identity
 
-    def _recall(self, credential: Credential) -> tuple[Issuer, Proof] | None:
-        digest = credential.digest()
+    def _recall(self, digest: bytes) -> tuple[Issuer, Proof] | None:
         for issuer in self._snapshot.issuers:
             if proof := self._snapshot.proofs.recall(digest, issuer):
                 return issuer, proof
         return None
 
-    def _prove(self, credential: Credential) -> Steps[tuple[Issuer, Proof]]:
+    def _prove(self, credential: Credential, digest: bytes) -> Steps[tuple[Issuer, Proof]]:
         """Return what *credential* proves, and under whose keys; newer ones are asked for where they may help."""
         token_format, token, issuer = self._choose(credential)
         try:
@@ -140,7 +140,7 @@ class _Case:
                 proof = token_format.verify(token, issuer)
         if refused is not None:
             raise refused
-        self._snapshot.proofs.remember(credential.digest(), issuer, proof, size=credential.size, now=self._now)
+        self._snapshot.proofs.remember(digest, issuer, proof, size=credential.size, now=self._now)
         return issuer, proof
 
     def _choose(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:

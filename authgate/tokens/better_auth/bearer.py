@@ -54,6 +54,9 @@ class BetterAuthBearer:
         """Return the reference to the session that *token* is, or raise `Refused`. It proves nobody by itself."""
         signing = signing_keys(issuer.secrets, old_too=self.old_secrets_verify)
         is_raw = self.accepts == "raw" and "." not in token.text
-        found = token.text if is_raw else signed_cookie.verify(token.text, signing)
-        session = SessionReference(token=found, signed_token=signed_cookie.sign(found, signing[0]))
+        if is_raw:
+            found, signed_token = token.text, signed_cookie.sign(token.text, signing[0])
+        else:
+            found, signed_token = signed_cookie.verify(token.text, signing)
+        session = SessionReference(token=found, signed_token=signed_token)
         return Proof(identity=None, session=session, detail="only a session store can tell whose it is")

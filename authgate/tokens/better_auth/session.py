@@ -65,8 +65,8 @@ class BetterAuthSession:
     def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> Proof:
         """Return what *cookies* prove under the secrets of *issuer*; raise `Refused` where the token is not signed."""
         signing = signing_keys(issuer.secrets, old_too=self.old_secrets_verify)
-        token = signed_cookie.verify(cookies.token, signing)
-        session = SessionReference(token=token, signed_token=signed_cookie.sign(token, signing[0]))
+        token, signed_token = signed_cookie.verify(cookies.token, signing)
+        session = SessionReference(token=token, signed_token=signed_token)
         try:
             data = self._open(cookies.data, signing, issuer)
             session_data.check(data, token=token, version=self.version)

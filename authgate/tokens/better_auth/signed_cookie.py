@@ -32,8 +32,8 @@ def looks_like(text: str) -> bool:
     return len(text) <= MAX_BYTES and _SIGNED.fullmatch(decoded(text)) is not None
 
 
-def verify(text: str, keys: Sequence[Key]) -> str:
-    """Return the value in *text*, signed under one of *keys*; raise `Refused`."""
+def verify(text: str, keys: Sequence[Key]) -> tuple[str, str]:
+    """Return the value in *text*, and it signed under the first of *keys*; raise `Refused` if none signed *text*."""
     if len(text) > MAX_BYTES:
         raise Refused(Reason.MALFORMED_TOKEN, f"the session token is longer than {MAX_BYTES} characters")
     match = _SIGNED.fullmatch(decoded(text))
@@ -41,9 +41,10 @@ def verify(text: str, keys: Sequence[Key]) -> str:
         what = "the session token carries no signature: it is not <token>.<44 characters of base64>"
         raise Refused(Reason.MALFORMED_TOKEN, what)
     value, signature = match.groups()
-    if not any(hmac.compare_digest(_signature(value, key), signature) for key in keys):
+    expected = [_signature(value, key) for key in keys]
+    if not any(hmac.compare_digest(one, signature) for one in expected):
         raise Refused(Reason.BAD_SIGNATURE, f"the session token's signature; tried {len(keys)} secret(s)")
-    return value
+    return value, f"{value}.{expected[0]}"
 
 
 def sign(value: str, key: Key) -> str:
