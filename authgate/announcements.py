@@ -80,6 +80,8 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
         )
     if entry.config.has_sessions:
         yield from _session_warnings(issuer, entry.config)
+    if entry.store is not None and entry.store.warning:
+        yield f"issuer {issuer.name}: {entry.store.where}: {entry.store.warning}"
     for skipped in issuer.keys.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if entry.reads_jwts and "exp" not in issuer.required_claims:

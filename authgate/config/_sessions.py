@@ -36,7 +36,8 @@ _AUTH_JS_SNAKE_CASE = replace(
 class ReadStore:
     """A session store that can be asked: its *kind*, its *address*, which may hold a password, and how it is read.
 
-    *where* is the address for people, without what is secret. *layout* is for PostgreSQL, *key_prefix* for Redis.
+    *where* is the address for people, without what is secret; *warning* is for the start-up log. *layout* is for
+    PostgreSQL, *key_prefix* for Redis.
     """
 
     kind: Literal["http", "postgres", "redis"]
@@ -47,6 +48,7 @@ class ReadStore:
     layout: Layout | None = None
     key_prefix: str = ""
     where: str = ""
+    warning: str | None = None
 
 
 def read_store(
@@ -107,8 +109,9 @@ def _postgres(
         mend = "write postgresql://user:password@host/database?sslmode=verify-full"
         problems.append(Problem(setting=f"{setting}.dsn", what=f"the address {fault}", mend=mend))
         return None
-    where = parse_dsn(dsn, given.ca_file).where
-    return replace(_store("postgres", dsn, sessions, given.ca_file), layout=layout, where=where)
+    at = parse_dsn(dsn, given.ca_file)
+    store = _store("postgres", dsn, sessions, given.ca_file)
+    return replace(store, layout=layout, where=at.where, warning=at.warning)
 
 
 def _redis(

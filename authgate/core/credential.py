@@ -211,8 +211,8 @@ def _unquoted(value: str) -> str:
 
 @lru_cache(maxsize=64)
 def _cookie(name: str) -> re.Pattern[str]:
-    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair. It begins with a plain
-    # ";", which the line is given at its front, too: that is looked for six times as fast as "(?:^|;)".
+    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair. It begins with a
+    # plain ";", which the line is given at its front, too: that is looked for six times as fast as "(?:^|;)".
     return re.compile(rf";[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
 
 

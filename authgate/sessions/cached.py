@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from authgate.sessions import Record, SessionStore
 
 CLOSE_SECONDS = 5.0
+# Of how many clients it is known that the store wants a pause. Better Auth counts by client: one that asks too much,
+# for many sessions of its own, must not cost the others theirs.
+_MAX_PAUSES = 1024
 # What one remembered answer weighs besides the session's own JSON values.
 _ENTRY_BYTES = 1024
 
@@ -108,7 +113,7 @@ class CachedSessions:
         self._flights: dict[bytes, _Flight] = {}
         self._queue: asyncio.Queue[_Flight] = asyncio.Queue(bounds.waiting)
         self._outage = Outage(name, store.where, elapsed)
-        self._not_before = float("-inf")
+        self._pauses: LRUCache[str, float] = LRUCache(_MAX_PAUSES)
         self._running = self._stopped = False
         self._bug = ""
 
@@ -146,7 +151,7 @@ class CachedSessions:
         flight = self._flights.get(key)
         if flight is not None and not self._may_be_too_old(flight):
             return flight
-        if why := self._why_not_to_ask():
+        if why := self._why_not_to_ask(wanted):
             raise self._turn_away(why)
         flight = _Flight(key=key, wanted=wanted, landed=asyncio.get_running_loop().create_future())
         try:
@@ -171,11 +176,11 @@ class CachedSessions:
             return _Failure(f"{self.store.where} takes longer than {self._bounds.wait_seconds:g} s")
         return flight.landed.result()
 
-    def _why_not_to_ask(self) -> str:
+    def _why_not_to_ask(self, wanted: FindSession) -> str:
         """Return why no look-up may begin now, "" if it may."""
         if self._stopped:
             return "look-ups have ended"
-        left = self._not_before - self._elapsed()
+        left = self._pauses.get(wanted.client_ip, 0.0) - self._elapsed()
         if left > 0:
             return f"{self.failure or self.store.where}; it is not asked for another {left:.0f} s"
         return ""
@@ -209,7 +214,7 @@ class CachedSessions:
     async def _work(self) -> None:
         while True:
             flight = await self._queue.get()
-            why = self._why_not_to_ask()
+            why = self._why_not_to_ask(flight.wanted)
             if why or not flight.waiting:  # nobody waits: the store was too slow for them, and is not asked in vain
                 self._land(flight, _Failure(why))
                 continue
@@ -234,7 +239,7 @@ class CachedSessions:
         except StoreFailed as failed:
             pause = min(failed.retry_after_seconds, self._bounds.longest_pause_seconds)
             if pause > 0:
-                self._not_before = self._elapsed() + pause
+                self._pauses[flight.wanted.client_ip] = self._elapsed() + pause
             return self._failed(str(failed))
         except TimeoutError:
             return self._failed(f"{self.store.where} does not answer within {self._bounds.lookup_seconds:g} s")

@@ -42,6 +42,9 @@ _LOST = (
     asyncpg.InternalClientError,  # the driver itself, when a connection breaks at the wrong moment
 )
 
+_OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table and db_schema"
+_OTHER_COLUMNS = "for other names see sessions.postgres.snake_case, token_column and the settings beside it"
+
 
 class PostgresStore:
     """The tables of *layout* in the database that *dsn* names; nothing else in it is read, nothing written."""
@@ -109,7 +112,7 @@ class PostgresStore:
             return Record(session=self._layout.session(session), user=self._layout.user(user))
         except KeyError as error:
             tables = self._layout.tables()
-            raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: see `layout`") from None
+            raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: {_OTHER_COLUMNS}") from None
 
     def _parsed(self, text: str) -> dict[str, Any]:
         if len(text) > MAX_RECORD_BYTES:
@@ -142,8 +145,8 @@ class PostgresStore:
             asyncpg.InvalidAuthorizationSpecificationError: f"the server lets this user in no such way: {error}",
             asyncpg.InvalidCatalogNameError: "there is no such database",
             asyncpg.InsufficientPrivilegeError: grant,
-            asyncpg.UndefinedTableError: f"{error}: is it another schema or another name? see `layout`",
-            asyncpg.UndefinedColumnError: f"{error}: see `layout`",
+            asyncpg.UndefinedTableError: f"{error}: {_OTHER_TABLES}",
+            asyncpg.UndefinedColumnError: f"{error}: {_OTHER_COLUMNS}",
             asyncpg.TooManyConnectionsError: f"it has no connection left for AuthGate, which needs {MAX_CONNECTIONS}",
             asyncpg.CannotConnectNowError: "it starts up or shuts down",
         }

@@ -1,7 +1,8 @@
-"""Sessions from Better Auth's secondary storage in Redis (or Valkey): one read by key. Needs the extra `redis`."""
+"""Sessions from Better Auth's secondary storage in Redis (or Valkey): two reads by key. Needs the extra `redis`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
@@ -34,6 +35,9 @@ MAX_CONNECTIONS = 4
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 5.0
 
+# And a user's id: when all sessions of this user were revoked, in milliseconds since 1970.
+_REVOKED_BEFORE = "revoked-sessions-before-"
+
 
 class RedisStore:
     """The JSON {session, user} under *key_prefix* and the session token. Nothing is written."""
@@ -50,24 +54,42 @@ class RedisStore:
         """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
         if not could_be_a_token(wanted.token):
             return None
+        text = await self._text(wanted.token)
+        record = parse_record(text, wanted.token, self.where) if text else None
+        return None if record is None or await self._is_revoked(record) else record
+
+    async def _is_revoked(self, record: Record) -> bool:
+        """Say whether the user's sessions of that time were all revoked (better-auth/db/internal-adapter.mjs).
+
+        The key of one that was made at the same moment may have outlived that.
+        """
+        text = await self._text(f"{_REVOKED_BEFORE}{record.session.get('userId')}")
+        if not text:
+            return False
+        try:
+            revoked_before = float(text) / 1000
+            created_at = datetime.fromisoformat(record.session["createdAt"])
+            created_at = created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
+        except (KeyError, TypeError, ValueError):
+            return True  # what Better Auth would let pass here, no Better Auth wrote
+        return created_at.timestamp() < revoked_before
+
+    async def _text(self, key: str) -> str:
+        """Return what the key holds, "" where there is none of this name."""
         client = await self._opened()
         try:
             # GET would bring a value of any size; a key that is not there is an empty range.
-            value = await client.getrange(self._key_prefix + wanted.token, 0, MAX_RECORD_BYTES)
+            value = await client.getrange(self._key_prefix + key, 0, MAX_RECORD_BYTES)
         except (RedisError, OSError) as error:
             if why_untrusted(error):
                 await self.close()  # nobody has a connection; ca_file may have been replaced
             raise StoreFailed(f"{self.where}: {_explained(error)}") from None
-        return self._record(value, wanted.token) if value else None
-
-    def _record(self, value: bytes | str, token: str) -> Record | None:
         if len(value) > MAX_RECORD_BYTES:
             raise StoreFailed(f"{self.where} holds a session of more than {MAX_RECORD_BYTES} bytes")
         try:
-            text = value.decode("utf-8") if isinstance(value, bytes) else value
+            return value.decode("utf-8") if isinstance(value, bytes) else str(value)
         except UnicodeDecodeError:
             raise StoreFailed(f"{self.where} answers what is no session: it is not UTF-8") from None
-        return parse_record(text, token, self.where)
 
     async def _opened(self) -> Redis:
         if self._client is None:
@@ -121,7 +143,8 @@ def _explained(error: Exception) -> str:
             AuthenticationError,
             AuthenticationWrongNumberOfArgsError,
         ): "it refuses the user or the password, or wants one",
-        NoPermissionError: "the user may not read the sessions: ACL SETUSER … +getrange ~<key_prefix>*",
+        NoPermissionError: "the user may not read the sessions: ACL SETUSER … +getrange ~<key_prefix>*, and +select "
+        "for a database other than 0",
         BusyLoadingError: "it is starting up",
         RedisTimeoutError: f"it does not answer within {READ_SECONDS:g} s",
     }

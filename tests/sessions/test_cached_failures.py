@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,9 @@ async def test_a_store_that_wants_to_be_left_alone_is_not_asked_meanwhile(wanted
         assert "it answers 429; it is not asked for another 0 s" in await failure(sessions)
         assert "it is not asked" in await failure(sessions, "bob-1")
         assert store.asked == ["ada-1"]
+        another = replace(asked("bob-1"), client_ip="203.0.113.7")
+        assert await sessions.find(another) is not None, "one client's pause is not another's"
+        store.asked.clear()
         time.seconds = granted
         assert await sessions.find(asked("ada-1")) is not None
 

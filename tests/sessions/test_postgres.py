@@ -214,7 +214,7 @@ async def test_a_name_that_is_not_there_is_told(layout: Layout, said: str, ada: 
         return
     told = await failure(store)
     assert said in told
-    assert "see `layout`" in told
+    assert "see sessions.postgres." in told
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,27 @@ def test_a_url_that_cannot_be_used_is_told_without_the_password(url: str, said: 
 def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, mess: str) -> None:
     redis_url_fault(anything)
     assert "canary" not in (redis_url_fault(f"redis://app:canary{mess}canary@cache") or "")
+
+
+@pytest.mark.parametrize(
+    ("created", "revoked_before", "found"),
+    [
+        ("2027-01-15T08:00:00.500Z", None, True),
+        ("2027-01-15T08:00:00.500Z", b"1800000000500", True),
+        ("2027-01-15T08:00:00.499Z", b"1800000000500", False),
+        ("2027-01-15T08:00:00.499", b"1800000000500", False),
+        ("2027-01-15T08:00:01.000Z", b"1800000000500", True),
+        ("some day", b"1800000000500", False),
+        (None, b"1800000000500", False),
+        ("2027-01-15T08:00:00.500Z", b"soon", False),
+    ],
+)
+async def test_a_session_from_before_all_of_its_user_were_revoked_is_none(
+    storage: RedisServer, created: str | None, revoked_before: bytes | None, *, found: bool
+) -> None:
+    """What Better Auth's own look-up does: the key of a session may outlive a revocation at the same moment."""
+    session = ANSWER["session"] | ({"createdAt": created} if created else {})
+    storage.set("ada-1", ANSWER | {"session": session})
+    if revoked_before is not None:
+        storage.set("revoked-sessions-before-ada", revoked_before)
+    assert (await find(RedisStore(storage.reader())) is not None) is found

@@ -59,7 +59,7 @@ def seen(answer: Answer) -> Seen:
 
 
 def refused_within(running: Running, seconds: float, cookies: str, *, reasons: set[str]) -> float:
-    """Ask until every proxy refuses, for one of *reasons*, and before that allows; return how long that took, in seconds.
+    """Ask until every proxy refuses, for one of *reasons*, and before that allows; return how many seconds that took.
 
     An answer that is held may run out between two proxies.
     """
