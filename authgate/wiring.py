@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from authgate.config._issuers import ReadIssuer
     from authgate.config.load import ReadConfig
-    from authgate.config.model import CertificateConfig, Config, CredentialConfig
+    from authgate.config.model import CertificateConfig, Config
+    from authgate.core.credential import CredentialPlace
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
     from authgate.server.tls import Peer, TlsState
@@ -180,13 +181,7 @@ def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ..
     return Snapshot(
         issuers=tuple(found),
         policies=(Policy(name="default"),),
-        places=(
-            *(
-                HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
-                for place in _token_places(config, entries)
-            ),
-            *(place for entry in entries for place in presets.places(entry.config)),
-        ),
+        places=_places(config, entries),
         outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
         csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
         if config.csrf.mode == "enforce"
@@ -196,11 +191,21 @@ def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ..
     )
 
 
-def _token_places(config: Config, entries: tuple[ReadIssuer, ...]) -> list[CredentialConfig]:
-    """Return where tokens are looked for: by default no cookie of its own for issuers whose JWTs travel in headers."""
-    if "credentials" in config.model_fields_set or any(not entry.config.has_sessions for entry in entries):
-        return config.credentials
-    return [place for place in config.credentials if place.header]
+def _places(config: Config, entries: tuple[ReadIssuer, ...]) -> tuple[CredentialPlace, ...]:
+    """Return where credentials are looked for: where `credentials` says, and in the session cookies.
+
+    Those come last, but before the default's own cookie: `access_token` is a name that others use, too, and what stands
+    in it decides. Without an issuer of preset jwt nobody looks there.
+    """
+    tokens = [
+        HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
+        for place in config.credentials
+    ]
+    sessions = [place for entry in entries for place in presets.places(entry.config)]
+    if "credentials" in config.model_fields_set or not sessions:
+        return (*tokens, *sessions)
+    by_default, has_jwts = tokens, any(not entry.config.has_sessions for entry in entries)
+    return (by_default[0], *sessions, *(by_default[1:] if has_jwts else ()))
 
 
 def build(verified: Verified) -> App:

@@ -15,8 +15,18 @@ from multidict import CIMultiDict
 from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.core.decide import decide
 from authgate.core.decision import Allow
+from authgate.core.proof import SessionCheck
 from authgate.tokens import ProofMemo
-from tests.support.deciding import OUTPUTS, bearer, decide_token, make_snapshot
+from tests.support import session_cookies as cookies
+from tests.support.deciding import (
+    OUTPUTS,
+    SESSION_PLACES,
+    bearer,
+    decide_token,
+    make_session_issuer,
+    make_snapshot,
+    request_with,
+)
 from tests.support.tokens import NOW, claims, mint, sign_raw
 
 if TYPE_CHECKING:
@@ -32,6 +42,7 @@ USER = claims(email="ada@example.com", name="Ada Lovelace", roles=["member", "ed
 # makes; later versions make fewer. Whoever exceeds one has put work on every request: is it needed there?
 MAX_CALLS_OF_DECIDE = 65  # 54 with one issuer and four outputs
 MAX_CALLS_OF_READ = 17  # 13
+MAX_CALLS_OF_A_SESSION = 105  # 83, in chunks 89
 
 
 def called(action: Callable[[], object]) -> Counter[str]:
@@ -79,6 +90,50 @@ def test_a_warm_decision_recalls_one_proof_and_verifies_no_signature() -> None:
     assert (memo.hits, memo.stored) == (1, 1)
     assert any(file.endswith("tokens/jws.py") for file in cold)  # so its absence below means something
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_memo.py"}
+
+
+SESSION_COOKIES = {
+    "compact": cookies.compact(),
+    "jwt": cookies.cookie_jwt(),
+    "jwe": cookies.cookie_jwe(),
+    "in chunks": cookies.compact(cookies.payload(note="n" * 9000)),
+}
+
+
+@pytest.mark.parametrize("data", SESSION_COOKIES.values(), ids=SESSION_COOKIES)
+def test_a_warm_session_takes_few_calls_and_neither_a_lookup_nor_cryptography(data: str) -> None:
+    memo = ProofMemo()
+    issuer = make_session_issuer(session_check=SessionCheck.FALLBACK)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=memo)
+    request = request_with(cookies.cookie_line(data))
+    cold = called(lambda: decide_without_lookup(request, snapshot))
+    assert any(file.endswith("better_auth/signed_cookie.py") for file in cold)
+    warm = called(lambda: decide_without_lookup(request, snapshot))
+    assert (memo.hits, memo.stored) == (1, 1)
+    assert 0 < warm.total() <= MAX_CALLS_OF_A_SESSION, warm
+    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_memo.py"}
+
+
+def test_remembered_sessions_take_no_more_memory_than_they_count() -> None:
+    max_bytes = 512 * 1024
+    memo = ProofMemo(max_bytes)
+    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES, proofs=memo)
+    lines = []
+    for number in range(250):
+        user = cookies.user(name=f"user {number}", picture=f"https://example.com/{number}", ids=[*range(60)])
+        session = cookies.session(userAgent=f"Mozilla/5.0 {number}")
+        lines.append(cookies.cookie_line(cookies.compact(cookies.payload(user=user, session=session))))
+    decide_without_lookup(request_with(lines[0]), snapshot)  # what is made once is made by now
+    gc.collect()
+    tracemalloc.start()
+    for line in lines[1:]:
+        assert isinstance(decide_without_lookup(request_with(line), snapshot), Allow)
+    gc.collect()
+    taken, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert memo.entries < len(lines)
+    assert max_bytes * 0.9 < memo.bytes <= max_bytes
+    assert taken < memo.bytes * 1.05
 
 
 def test_reading_a_subrequest_takes_few_calls() -> None:

@@ -195,7 +195,8 @@ class Config(Settings):
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )
-    """Where tokens are looked for, in this order; the first place that holds one decides."""
+    """Where tokens are looked for, in this order, and then session cookies; the first place that holds a credential
+    decides. Of the default the cookie comes after session cookies, and only if there is an issuer of preset jwt."""
     headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",

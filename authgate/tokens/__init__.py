@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from authgate.tokens._memo import ProofMemo
 from authgate.tokens.authjs.database import AuthjsDatabase
-from authgate.tokens.authjs.session import NEXTAUTH_V4, AuthjsSession
+from authgate.tokens.authjs.nextauth_v4 import NEXTAUTH_V4
+from authgate.tokens.authjs.session import AuthjsSession
 from authgate.tokens.better_auth.api_jwt import BetterAuthJwt
 from authgate.tokens.better_auth.bearer import BetterAuthBearer
 from authgate.tokens.better_auth.session import BetterAuthSession

@@ -179,7 +179,7 @@ def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cook
     sessions = found.sessions["better-auth"]()
     assert sessions is not None
     assert sessions.store.where == f"{url}/api/auth/get-session"
-    assert [place.name for place in found.snapshot.places] == ["Authorization", "access_token", cookie]
+    assert [place.name for place in found.snapshot.places] == ["Authorization", cookie, "access_token"]
     assert jwt.keys.keys[0].material == SECRET
     assert [warning for warning in found.warnings if "plain http" in warning] == (
         [f"issuer better-auth: {url} is plain http: whoever is on the way can read and forge sessions and keys"]

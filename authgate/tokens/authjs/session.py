@@ -1,7 +1,7 @@
-"""Auth.js's encrypted session cookies (@auth/core/jwt.js; next-auth 4's jwt): a JWE under a key made from the secret.
+"""Auth.js v5's encrypted session cookies (@auth/core/jwt.js): a JWE under a key made from secret and cookie name.
 
-In v5 the cookie's whole name is part of the key, in v4 it is not; tokens/derived.py makes both. Neither library has
-`iss`, `aud` or the id of a session in it: what makes it a session is that it opens under this key.
+There is no `iss`, no `aud` and no id of a session in it: what makes it a session is that it opens under this key, which
+tokens/derived.py makes.
 """
 
 from __future__ import annotations
@@ -78,6 +78,3 @@ class AuthjsSession:
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback sets what is missing"
             )
         return Proof(identity=identity)
-
-
-NEXTAUTH_V4 = AuthjsSession(name="nextauth-v4-session", name_in_key=False)
