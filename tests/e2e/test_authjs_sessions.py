@@ -1,0 +1,96 @@
+"""Sessions of a real Auth.js through nginx and Traefik: encrypted cookies, and rows of its database strategy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.authjs import ADA, SECRET, authjs
+from tests.support.keyed import Doors, proxies
+from tests.support.postgres import postgres
+from tests.support.signed_in import refused_within, seen_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(400)  # the first one installs Auth.js
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
+        yield running
+
+
+def reading(**changes: Any) -> dict[str, Any]:
+    return {"name": "app", "preset": "authjs", "secret": SECRET, **changes}
+
+
+@pytest.mark.parametrize("url", [None, "https://app.example.com"])
+def test_whoever_signed_in_is_known_by_the_cookie(doors: Doors, tmp_path: Path, url: str | None) -> None:
+    with authjs(tmp_path, url=url) as one:
+        ada = one.sign_in({**ADA, "name": "Åda ☃", "claims": {"roles": ["admin", "editor"]}})
+        large = one.sign_in({**ADA, "id": "large", "claims": {"note": "n" * 6000}})
+        assert sum(".session-token." in name for name in large.jar.names()) > 1
+        with doors.serve(tmp_path, reading(url=one.url)) as running:
+            found = seen_with(running, ada.cookies)
+            assert found.headers == {
+                "x-user-id": [ADA["id"]],
+                "x-user-email": [ADA["email"]],
+                "x-user-name": ["%C3%85da %E2%98%83"],
+                "x-user-roles": ["admin,editor"],
+            }
+            assert seen_with(running, large.cookies).user == "large"
+            ada.session()  # the cookie is made anew, as it is at every visit
+            assert seen_with(running, ada.cookies).user == ADA["id"]
+            ada.sign_out()
+            assert seen_with(running, ada.cookies).reason == "no_credential"
+
+
+def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(doors: Doors, tmp_path: Path) -> None:
+    newer = SECRET[::-1]
+    with authjs(tmp_path, session_seconds=3) as one:
+        old = one.sign_in().cookies
+        one.restart(newer, SECRET)
+        new = one.sign_in({**ADA, "id": "new"}).cookies
+        settings = {"secret": None, "secrets": [newer, SECRET], "url": one.url}
+        issuer = {name: value for name, value in reading(**settings).items() if value is not None}
+        with doors.serve(tmp_path, issuer, leeway_seconds=0) as running:
+            assert seen_with(running, new).user == "new"
+            refused_within(running, 3, old, reasons={"expired"})
+            refused_within(running, 3, new, reasons={"expired"})
+
+
+def test_another_secret_is_told_as_such(doors: Doors, tmp_path: Path) -> None:
+    with authjs(tmp_path) as one, doors.serve(tmp_path, reading(secret=SECRET[::-1], url=one.url)) as running:
+        assert seen_with(running, one.sign_in().cookies).reason == "undecryptable_token"
+
+
+@pytest.mark.parametrize("preset", ["authjs", "nextauth-v4"])
+def test_an_opaque_session_is_looked_up_in_the_tables_of_the_adapter(doors: Doors, tmp_path: Path, preset: str) -> None:
+    name = "authjs.session-token" if preset == "authjs" else "next-auth.session-token"
+    ada, bob, ended = (str(uuid4()) for _ in range(3))
+    with postgres() as server:
+        server.create_auth_js()
+        server.execute("""
+            INSERT INTO users (id, name, email, "emailVerified") VALUES
+              (7, 'Åda', 'ada@example.com', now()), (8, NULL, 'bob@example.com', NULL);""")
+        for token, user, life in ((ada, 7, "1 day"), (bob, 8, "1 day"), (ended, 7, "-1 second")):
+            sql = 'INSERT INTO sessions ("userId", expires, "sessionToken") VALUES ($1, now() + $2::text::interval, $3)'
+            server.execute(sql, user, life, token)
+        store = {"sessions": {"cache_seconds": 1, "postgres": {"dsn": server.reader()}}}
+        issuer = reading(preset=preset, url="http://localhost:3000", **store)
+        headers = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Name": "email_verified"}
+        with doors.serve(tmp_path, issuer, headers=headers) as running:
+            found = seen_with(running, f"{name}={ada}")
+            assert (found.user, found.headers["x-user-email"]) == ("7", ["ada@example.com"])
+            assert found.headers["x-user-name"] == ["true"]
+            assert seen_with(running, f"{name}={bob}").headers["x-user-name"] == ["false"]
+            assert seen_with(running, f"{name}={ended}").reason == "session_not_found"
+            assert seen_with(running, f"{name}={uuid4()}").reason == "session_not_found"
+            assert seen_with(running, f"{name}=short").reason == "malformed_token"
+            server.execute('DELETE FROM sessions WHERE "userId" = $1', 7)
+            refused_within(running, 1, f"{name}={ada}", reasons={"session_not_found"})
