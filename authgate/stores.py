@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authgate.config._sessions import ReadStore
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
-    from authgate.sessions import Record, SessionStore
+    from authgate.sessions import SessionStore, StoredRows
 
 
 def sessions(entry: ReadIssuer) -> CachedSessions | None:
@@ -47,7 +47,7 @@ def _store(entry: ReadIssuer, store: ReadStore) -> SessionStore:
     return PostgresStore(store.address, layout=store.layout, ca_file=store.ca_file)
 
 
-def _identity(entry: ReadIssuer, found: Record, wanted: FindSession) -> Identity:
+def _identity(entry: ReadIssuer, found: StoredRows, wanted: FindSession) -> Identity:
     """Return whose the record *found* is; raise ValueError where it is no session, or not the one that is *wanted*."""
     read = record.read if entry.config.preset == "better-auth" else database.read
     token_format = record.SESSION_FORMAT if entry.config.preset == "better-auth" else database.AuthjsDatabase.name

@@ -23,7 +23,7 @@ class StoreFailed(AuthGateError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class StoredRows:
     """What a store holds of one session: its row and its user's row, as JSON values, times in ISO 8601."""
 
     session: dict[str, Any] = field(repr=False)
@@ -38,7 +38,7 @@ class SessionStore(Protocol):
         """The place, for operators: a URL or a database's address, without user and password."""
         ...
 
-    async def find(self, wanted: FindSession) -> Record | None:
+    async def find(self, wanted: FindSession) -> StoredRows | None:
         """Return the session of `wanted.token` and its user, None if there is none; raise `StoreFailed`.
 
         Whether it has expired is not its affair. Whoever calls bounds how long it may take, by cancellation.

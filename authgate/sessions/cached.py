@@ -19,16 +19,16 @@ from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions import StoreFailed
-from authgate.sessions._answers import Answer, Answers, key_of
+from authgate.sessions._memory import Memory, Remembered, key_of
 from authgate.sessions._outage import Outage
-from authgate.sessions._records import weight
+from authgate.sessions._rows import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
-    from authgate.sessions import Record, SessionStore
+    from authgate.sessions import SessionStore, StoredRows
 
 CLOSE_SECONDS = 5.0
 # Of how many clients it is known that the store wants a pause. Better Auth counts by client: one that asks too much,
@@ -88,7 +88,7 @@ class CachedSessions:
         self,
         name: str,
         store: SessionStore,
-        parse: Callable[[Record, FindSession], Identity],
+        parse: Callable[[StoredRows, FindSession], Identity],
         cache_seconds: float,
         *,
         bounds: Bounds = DEFAULT_BOUNDS,
@@ -108,8 +108,8 @@ class CachedSessions:
         self._bounds = bounds
         self._elapsed = elapsed
         self._unix = unix
-        self._sessions = Answers(bounds.entries, bounds.bytes, elapsed)
-        self._none = Answers(bounds.negative_entries, bounds.negative_bytes, elapsed)
+        self._sessions = Memory(bounds.entries, bounds.bytes, elapsed)
+        self._none = Memory(bounds.negative_entries, bounds.negative_bytes, elapsed)
         self._flights: dict[bytes, _Flight] = {}
         self._queue: asyncio.Queue[_Flight] = asyncio.Queue(bounds.waiting)
         self._outage = Outage(name, store.where, elapsed)
@@ -134,7 +134,7 @@ class CachedSessions:
             raise self._failure(outcome.why)
         return outcome
 
-    def _known(self, key: bytes) -> Answer | None:
+    def _known(self, key: bytes) -> Remembered | None:
         known = self._sessions.get(key)
         if known is not None:
             self.hits += 1
@@ -234,8 +234,8 @@ class CachedSessions:
         """Ask the store, and remember what it answers. Never raises but for cancellation."""
         try:
             async with asyncio.timeout(self._bounds.lookup_seconds):
-                record = await self.store.find(flight.wanted)
-            identity = None if record is None else self._read(record, flight.wanted)
+                rows = await self.store.find(flight.wanted)
+            identity = None if rows is None else self._read(rows, flight.wanted)
         except StoreFailed as failed:
             pause = min(failed.retry_after_seconds, self._bounds.longest_pause_seconds)
             if pause > 0:
@@ -249,12 +249,12 @@ class CachedSessions:
         self._bug = ""
         self._outage.answered()
         self.lookups["not_found" if identity is None else "found"] += 1
-        self._remember(flight.key, identity, asked_at, 0 if record is None else weight(record))
+        self._remember(flight.key, identity, asked_at, 0 if rows is None else weight(rows))
         return identity
 
-    def _read(self, record: Record, wanted: FindSession) -> Identity:
+    def _read(self, rows: StoredRows, wanted: FindSession) -> Identity:
         try:
-            return self._parse(record, wanted)
+            return self._parse(rows, wanted)
         except ValueError as error:
             raise StoreFailed(f"{self.store.where} answers what is no session: {error}") from None
 
@@ -275,7 +275,7 @@ class CachedSessions:
         kept = self._none if identity is None or seconds_left <= 0 else self._sessions
         if seconds_left > 0:
             until = min(until, self._elapsed() + seconds_left)
-        kept.put(key, Answer(identity=identity, until=until, size=_ENTRY_BYTES + size))
+        kept.put(key, Remembered(identity=identity, until=until, size=_ENTRY_BYTES + size))
 
     async def _close(self) -> None:
         try:

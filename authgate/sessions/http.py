@@ -16,12 +16,12 @@ from authgate import __version__
 from authgate.blocking import in_daemon_thread
 from authgate.core.errors import quoted
 from authgate.sessions import StoreFailed
-from authgate.sessions._records import MAX_RECORD_BYTES, could_be_a_token, parse_record
+from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
 from authgate.sessions._trust import Trust, why_untrusted
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
-    from authgate.sessions import Record
+    from authgate.sessions import StoredRows
 
 MAX_CONNECTIONS = 16
 # Less than the 5 s after which Node's HTTP server closes a connection that nobody uses.
@@ -60,7 +60,7 @@ class HttpStore:
         self._trust = Trust(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
-    async def find(self, wanted: FindSession) -> Record | None:
+    async def find(self, wanted: FindSession) -> StoredRows | None:
         """Return the session whose cookie is `wanted.signed_token`, None if there is none; raise `StoreFailed`."""
         if not wanted.signed_token:
             raise StoreFailed(f"{self.where} needs the signed cookie, and there is none: set the secret")
@@ -74,7 +74,7 @@ class HttpStore:
             self._trust.forget()
             raise StoreFailed(f"{self.where} cannot be asked: {_explained(error)}") from None
 
-    async def _find(self, wanted: FindSession) -> Record | None:
+    async def _find(self, wanted: FindSession) -> StoredRows | None:
         async with self._opened().get(
             self._url,
             headers=self._headers(wanted),
@@ -83,7 +83,7 @@ class HttpStore:
         ) as response:
             self._check(response)
             text = (await self._body(response)).decode("utf-8")
-        return parse_record(text, wanted.token, self.where)
+        return parse_rows(text, wanted.token, self.where)
 
     def _headers(self, wanted: FindSession) -> dict[str, str]:
         headers = {
@@ -136,9 +136,9 @@ class HttpStore:
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > MAX_RECORD_BYTES:
+            if len(body) > MAX_ROWS_BYTES:
                 response.close()
-                raise StoreFailed(f"{self.where} answers with more than {MAX_RECORD_BYTES} bytes")
+                raise StoreFailed(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes")
         return bytes(body)
 
     async def close(self) -> None:

@@ -1,16 +1,16 @@
-"""How the tables of a library are named: what a query is made of, and what its rows are called in a `Record`."""
+"""How the tables of a library are named: what a query is made of, and what its columns are called in `StoredRows`."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
 
-from authgate.sessions._records import MAX_RECORD_BYTES
+from authgate.sessions._rows import MAX_ROWS_BYTES
 
 # PostgreSQL cuts longer names off, and then means another table (NAMEDATALEN - 1).
 MAX_IDENTIFIER_BYTES = 63
 # One character more than is read, so that it shows.
-_CUT = MAX_RECORD_BYTES + 1
+_CUT = MAX_ROWS_BYTES + 1
 
 _UNDERSCORED = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
@@ -20,8 +20,8 @@ class Layout:
     """Tables and columns, named exactly as in the database; *schema* "": the one that the role's search path finds.
 
     *record_names* are what the library itself calls the token, the user's id and the end of a session: the members of
-    `Record.session`. With *snake_case* the other columns are called there as the library does: email_verified becomes
-    emailVerified.
+    `StoredRows.session`. With *snake_case* the other columns are called there as the library does: email_verified
+    becomes emailVerified.
     """
 
     record_names: tuple[str, str, str]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from authgate.authorities import client_context
-from authgate.sessions import Record, StoreFailed
+from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions._connections import Connections
-from authgate.sessions._records import MAX_RECORD_BYTES, could_be_a_token, parse_json, same_token
+from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_json, same_token
 from authgate.sessions._trust import Trust, why_untrusted
 from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import layout_fault
@@ -64,7 +64,7 @@ class PostgresStore:
             self._connect, _LOST, size=MAX_CONNECTIONS, idle_seconds=IDLE_SECONDS
         )
 
-    async def find(self, wanted: FindSession) -> Record | None:
+    async def find(self, wanted: FindSession) -> StoredRows | None:
         """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
         if not could_be_a_token(wanted.token):
             return None
@@ -73,7 +73,7 @@ class PostgresStore:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             self._trust.forget()
             raise StoreFailed(self._explained(error)) from None
-        found = [record for record in map(self._record, rows) if same_token(self._token_of(record), wanted.token)]
+        found = [one for one in map(self._stored, rows) if same_token(self._token_of(one), wanted.token)]
         if len(found) > 1:
             raise StoreFailed(f"{self.where} holds a session twice: {self._layout.token_column} is to be unique")
         return found[0] if found else None
@@ -106,17 +106,17 @@ class PostgresStore:
             return []  # the driver: the column's type, a uuid perhaps, cannot hold such a token
         return rows
 
-    def _record(self, row: Any) -> Record:  # noqa: ANN401 - asyncpg has no types
+    def _stored(self, row: Any) -> StoredRows:  # noqa: ANN401 - asyncpg has no types
         try:
             session, user = (self._parsed(row[name]) for name in ("session", "person"))
-            return Record(session=self._layout.session(session), user=self._layout.user(user))
+            return StoredRows(session=self._layout.session(session), user=self._layout.user(user))
         except KeyError as error:
             tables = self._layout.tables()
             raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: {_OTHER_COLUMNS}") from None
 
     def _parsed(self, text: str) -> dict[str, Any]:
-        if len(text) > MAX_RECORD_BYTES:
-            raise StoreFailed(f"{self.where} holds a session or a user of more than {MAX_RECORD_BYTES} characters")
+        if len(text) > MAX_ROWS_BYTES:
+            raise StoreFailed(f"{self.where} holds a session or a user of more than {MAX_ROWS_BYTES} characters")
         try:
             parsed = parse_json(text)
         except ValueError as error:
@@ -125,8 +125,8 @@ class PostgresStore:
             raise StoreFailed(f"{self.where} answers what is no session: a row that is no object")
         return parsed
 
-    def _token_of(self, record: Record) -> object:
-        return record.session[self._layout.record_names[0]]
+    def _token_of(self, rows: StoredRows) -> object:
+        return rows.session[self._layout.record_names[0]]
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from authgate.core.errors import quoted
 from authgate.sessions import StoreFailed
-from authgate.sessions._records import MAX_RECORD_BYTES, could_be_a_token, parse_record
+from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
 from authgate.sessions._trust import Trust, why_untrusted
 from authgate.sessions.redis_url import parse_redis_url
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authgate.core.lookups import FindSession
-    from authgate.sessions import Record
+    from authgate.sessions import StoredRows
 
 MAX_CONNECTIONS = 4
 CONNECT_SECONDS = 5.0
@@ -50,25 +50,25 @@ class RedisStore:
         self._trust = Trust(ca_file)
         self._client: Redis | None = None
 
-    async def find(self, wanted: FindSession) -> Record | None:
+    async def find(self, wanted: FindSession) -> StoredRows | None:
         """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
         if not could_be_a_token(wanted.token):
             return None
         text = await self._text(wanted.token)
-        record = parse_record(text, wanted.token, self.where) if text else None
-        return None if record is None or await self._is_revoked(record) else record
+        rows = parse_rows(text, wanted.token, self.where) if text else None
+        return None if rows is None or await self._is_revoked(rows) else rows
 
-    async def _is_revoked(self, record: Record) -> bool:
+    async def _is_revoked(self, rows: StoredRows) -> bool:
         """Say whether the user's sessions of that time were all revoked (better-auth/db/internal-adapter.mjs).
 
         The key of one that was made at the same moment may have outlived that.
         """
-        text = await self._text(f"{_REVOKED_BEFORE}{record.session.get('userId')}")
+        text = await self._text(f"{_REVOKED_BEFORE}{rows.session.get('userId')}")
         if not text:
             return False
         try:
             revoked_before = float(text) / 1000
-            created_at = datetime.fromisoformat(record.session["createdAt"])
+            created_at = datetime.fromisoformat(rows.session["createdAt"])
             created_at = created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
         except (KeyError, TypeError, ValueError):
             return True  # what Better Auth would let pass here, no Better Auth wrote
@@ -79,13 +79,13 @@ class RedisStore:
         client = await self._opened()
         try:
             # GET would bring a value of any size; a key that is not there is an empty range.
-            value = await client.getrange(self._key_prefix + key, 0, MAX_RECORD_BYTES)
+            value = await client.getrange(self._key_prefix + key, 0, MAX_ROWS_BYTES)
         except (RedisError, OSError) as error:
             if why_untrusted(error):
                 await self.close()  # nobody has a connection; ca_file may have been replaced
             raise StoreFailed(f"{self.where}: {_explained(error)}") from None
-        if len(value) > MAX_RECORD_BYTES:
-            raise StoreFailed(f"{self.where} holds a session of more than {MAX_RECORD_BYTES} bytes")
+        if len(value) > MAX_ROWS_BYTES:
+            raise StoreFailed(f"{self.where} holds a session of more than {MAX_ROWS_BYTES} bytes")
         try:
             return value.decode("utf-8") if isinstance(value, bytes) else str(value)
         except UnicodeDecodeError:

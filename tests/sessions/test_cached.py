@@ -11,9 +11,9 @@ import pytest
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions import StoreFailed
-from authgate.sessions._records import parse_json, weight
+from authgate.sessions._rows import parse_json, weight
 from authgate.sessions.cached import Bounds, CachedSessions
-from tests.support.session_life import NOW, Store, Time, asked, cached, looking_up, record
+from tests.support.session_life import NOW, Store, Time, asked, cached, looking_up, stored
 
 
 async def subject(sessions: CachedSessions, token: str) -> str | None:
@@ -119,7 +119,7 @@ async def test_no_token_is_kept_in_memory_as_a_key() -> None:
     async with looking_up(cached(Store(), Time())) as sessions:
         await subject(sessions, "ada-1")
         await subject(sessions, "nobody")
-        keys = [*sessions._sessions._answers, *sessions._none._answers]
+        keys = [*sessions._sessions._kept, *sessions._none._kept]
         assert [len(key) for key in keys] == [32, 32]
 
 
@@ -341,8 +341,8 @@ def test_the_estimate_of_a_session_is_near_what_it_weighs() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        records = [record(parse_json(text % (n, n, n + 100_000, "x" * 500)), {"id": str(n)}) for n in range(200)]
+        rows = [stored(parse_json(text % (n, n, n + 100_000, "x" * 500)), {"id": str(n)}) for n in range(200)]
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert 0.5 < sum(map(weight, records)) / grown < 2
+    assert 0.5 < sum(map(weight, rows)) / grown < 2

@@ -122,7 +122,7 @@ async def test_failures_of_many_kinds_do_not_fill_the_log(caplog: pytest.LogCapt
     assert len(told(caplog)) == MAX_WARNINGS
 
 
-async def test_a_record_that_is_no_session_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_no_session_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(*_: object) -> None:
         raise ValueError("its user has no id")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from authgate.sessions import Record, SessionStore
+    from authgate.sessions import SessionStore, StoredRows
     from tests.support.redis_server import RedisServer
 
 
@@ -159,17 +159,17 @@ async def _with_ada(place: Place) -> AsyncIterator[Place]:
         await place.store.close()
 
 
-async def find(place: Place, token: str) -> Record | None:
+async def find(place: Place, token: str) -> StoredRows | None:
     async with asyncio.timeout(20):
         return await place.store.find(asked(token))
 
 
 async def user_of(place: Place, token: str) -> str:
-    record = await find(place, token)
-    assert record is not None
-    assert record.session["token"] == token
-    assert record.session["userId"] == record.user["id"]
-    return str(record.user["id"])
+    found = await find(place, token)
+    assert found is not None
+    assert found.session["token"] == token
+    assert found.session["userId"] == found.user["id"]
+    return str(found.user["id"])
 
 
 async def failure(place: Place, token: str = "ada-1") -> str:
@@ -183,17 +183,17 @@ async def failure(place: Place, token: str = "ada-1") -> str:
 
 
 async def test_a_session_is_found_with_its_user_under_the_names_of_the_library(place: Place) -> None:
-    record = await find(place, "ada-1")
-    assert record is not None
-    assert {"id": "id-of-ada-1", "token": "ada-1", "userId": "ada"}.items() <= record.session.items()
-    assert record.session["expiresAt"].startswith("20")
+    found = await find(place, "ada-1")
+    assert found is not None
+    assert {"id": "id-of-ada-1", "token": "ada-1", "userId": "ada"}.items() <= found.session.items()
+    assert found.session["expiresAt"].startswith("20")
     assert {
         "id": "ada",
         "email": "ada@example.com",
         "emailVerified": True,
         "name": "Ada",
-    }.items() <= record.user.items()
-    assert "ada" not in repr(record)
+    }.items() <= found.user.items()
+    assert "ada" not in repr(found)
 
 
 async def test_an_unknown_token_has_no_session(place: Place) -> None:

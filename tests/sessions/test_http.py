@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from authgate.core.lookups import FindSession
-from authgate.sessions import Record, StoreFailed
-from authgate.sessions._records import MAX_RECORD_BYTES
+from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_CONNECTIONS, HttpStore
 from tests.support.certificates import Authority
 from tests.support.get_session import COOKIE, PATH, GetSession, get_session, signed
@@ -44,7 +44,7 @@ def asked(client_ip: str = "") -> FindSession:
     return FindSession(issuer_name="app", token=TOKEN, signed_token=signed(TOKEN), client_ip=client_ip)
 
 
-async def find(store: HttpStore) -> Record | None:
+async def find(store: HttpStore) -> StoredRows | None:
     async with asyncio.timeout(20):
         return await store.find(asked())
 
@@ -68,7 +68,7 @@ def responding(server: GetSession, **response: Any) -> None:
 
 
 async def test_nothing_is_sent_but_the_cookie_and_where_the_client_is(server: GetSession, store: HttpStore) -> None:
-    assert await store.find(asked("203.0.113.7")) == Record(session=ANSWER["session"], user=ANSWER["user"])
+    assert await store.find(asked("203.0.113.7")) == StoredRows(session=ANSWER["session"], user=ANSWER["user"])
     [request] = server.requests
     assert (request.method, request.path_qs) == ("GET", f"{PATH}?disableRefresh=true")
     sent = dict(request.headers)
@@ -208,7 +208,7 @@ BODIES = {
     "nested deeply": b"[" * 100_000,
     "another's session": json.dumps(OTHER).encode(),
     "a session without its token": json.dumps({**ANSWER, "session": {"userId": "ada"}}).encode(),
-    "too long": json.dumps({**ANSWER, "x": "x" * MAX_RECORD_BYTES}).encode(),
+    "too long": json.dumps({**ANSWER, "x": "x" * MAX_ROWS_BYTES}).encode(),
     "cut off": json.dumps(ANSWER).encode()[:-1],
 }
 
@@ -234,7 +234,7 @@ async def test_an_answer_without_an_end_is_broken_off(server: GetSession, store:
             await response.write(b" " * 65536)
 
     server.respond = pour
-    assert f"more than {MAX_RECORD_BYTES} bytes" in str(await failure(store))
+    assert f"more than {MAX_ROWS_BYTES} bytes" in str(await failure(store))
 
 
 async def test_long_headers_are_read(server: GetSession, store: HttpStore) -> None:

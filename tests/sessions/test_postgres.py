@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from authgate.core.lookups import FindSession
-from authgate.sessions import Record, StoreFailed
+from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions import postgres as module
 from authgate.sessions.layouts import AUTH_JS, BETTER_AUTH, BETTER_AUTH_SNAKE_CASE, Layout
 from authgate.sessions.postgres import MAX_CONNECTIONS, PostgresStore
@@ -26,7 +26,7 @@ def asked(token: str) -> FindSession:
     return FindSession(issuer_name="app", token=token)
 
 
-async def find(store: PostgresStore, token: str = "ada-1") -> Record | None:
+async def find(store: PostgresStore, token: str = "ada-1") -> StoredRows | None:
     try:
         async with asyncio.timeout(20):
             return await store.find(asked(token))

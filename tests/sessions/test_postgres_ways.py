@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authgate.core.lookups import FindSession
-from authgate.sessions import Record, StoreFailed
+from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from tests.support.certificates import Authority
@@ -27,7 +27,7 @@ def asked(token: str) -> FindSession:
     return FindSession(issuer_name="app", token=token)
 
 
-async def find(store: PostgresStore, token: str = "ada-1") -> Record | None:
+async def find(store: PostgresStore, token: str = "ada-1") -> StoredRows | None:
     try:
         async with asyncio.timeout(20):
             return await store.find(asked(token))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.core.lookups import FindSession
-from authgate.sessions import Record, StoreFailed
-from authgate.sessions._records import MAX_RECORD_BYTES
+from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 from tests.support.certificates import Authority
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANSWER: dict[str, Any] = {"session": {"token": "ada-1", "userId": "ada"}, "user": {"id": "ada"}}
 
 
-async def find(store: RedisStore, token: str = "ada-1") -> Record | None:
+async def find(store: RedisStore, token: str = "ada-1") -> StoredRows | None:
     try:
         async with asyncio.timeout(20):
             return await store.find(FindSession(issuer_name="app", token=token))
@@ -43,7 +43,7 @@ async def failure(store: RedisStore) -> str:
 
 async def test_the_key_is_the_prefix_and_the_token(storage: RedisServer) -> None:
     storage.set("app:ada-1", ANSWER)
-    assert await find(RedisStore(storage.reader(), key_prefix="app:")) == Record(**ANSWER)
+    assert await find(RedisStore(storage.reader(), key_prefix="app:")) == StoredRows(**ANSWER)
     assert await find(RedisStore(storage.reader())) is None
 
 
@@ -55,8 +55,8 @@ async def test_a_user_that_may_only_read_is_enough(storage: RedisServer) -> None
 
 
 async def test_a_value_is_read_no_further_than_the_bound(storage: RedisServer) -> None:
-    storage.set("ada-1", b"x" * (8 * MAX_RECORD_BYTES))
-    assert f"more than {MAX_RECORD_BYTES} bytes" in await failure(RedisStore(storage.reader()))
+    storage.set("ada-1", b"x" * (8 * MAX_ROWS_BYTES))
+    assert f"more than {MAX_ROWS_BYTES} bytes" in await failure(RedisStore(storage.reader()))
 
 
 @pytest.mark.parametrize("value", [b"1", b"{", b"\xff", b"[]", b'{"session": {"token": "eve-1"}, "user": {}}'])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.core.identity import Identity
 from authgate.core.lookups import FindSession
-from authgate.sessions import Record, StoreFailed
+from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions.cached import DEFAULT_BOUNDS, Bounds, CachedSessions
 from tests.support.waiting import until_async
 
@@ -23,8 +23,8 @@ def asked(token: str, signed_token: str = "") -> FindSession:
     return FindSession(issuer_name="app", token=token, signed_token=signed_token)
 
 
-def record(session: dict[str, Any], user: dict[str, Any]) -> Record:
-    return Record(session=session, user=user)
+def stored(session: dict[str, Any], user: dict[str, Any]) -> StoredRows:
+    return StoredRows(session=session, user=user)
 
 
 class Time:
@@ -50,7 +50,7 @@ class Store:
         self._open = asyncio.Event()
         self._open.set()
 
-    async def find(self, wanted: FindSession) -> Record | None:
+    async def find(self, wanted: FindSession) -> StoredRows | None:
         self.asked.append(wanted.token)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -60,7 +60,7 @@ class Store:
             self.at_once -= 1
             self.answers += 1
 
-    async def _answer(self, token: str) -> Record | None:
+    async def _answer(self, token: str) -> StoredRows | None:
         user = self.users.get(token)
         await self._open.wait()
         for _ in range(self.wait.randrange(5) if self.wait else 0):
@@ -71,7 +71,7 @@ class Store:
             raise type(self.failure)(*self.failure.args)  # a new one each time, with a traceback of its own
         if user is None:
             return None
-        return record({"token": token, "expires": self.expires.get(token)}, {"id": user, "image": self.picture})
+        return stored({"token": token, "expires": self.expires.get(token)}, {"id": user, "image": self.picture})
 
     @contextmanager
     def slow(self) -> Iterator[Callable[[], None]]:
@@ -95,8 +95,8 @@ class Store:
         self.closed += 1
 
 
-def parse(found: Record, wanted: FindSession) -> Identity:
-    """Stand in for what tokens/ reads a record with."""
+def parse(found: StoredRows, wanted: FindSession) -> Identity:
+    """Stand in for what tokens/ reads rows with."""
     return Identity(
         issuer=wanted.issuer_name, format="test", subject=found.user["id"], expires_at=found.session["expires"]
     )

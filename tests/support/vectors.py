@@ -13,7 +13,7 @@ from authgate.core.decide import decide
 from authgate.core.decision import Allow, Deny
 from authgate.core.lookups import FindSession
 from authgate.core.reasons import Reason
-from authgate.sessions import Record
+from authgate.sessions import StoredRows
 from tests.support.deciding import request_with
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
     verified = wiring.verify(loaded := load(str(path), {}))
     (entry,) = loaded.issuers
     snapshot = verified.snapshot
-    records = {token: Record(**body) for token, body in case["config"].get("sessions", {}).items()}
+    records = {token: StoredRows(**body) for token, body in case["config"].get("sessions", {}).items()}
     request = request_with(*case["request"]["headers"].items())
     found = Decided(Deny(reason=Reason.INTERNAL_ERROR))
     for memo in ("cold", "warm"):
@@ -108,10 +108,10 @@ def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow 
         return decision
 
 
-def _answer(entry: Any, records: Mapping[str, Record], found: Decided, wanted: FindSession) -> Any:
+def _answer(entry: Any, records: Mapping[str, StoredRows], found: Decided, wanted: FindSession) -> Any:
     found.asked.append(wanted.token)
     record = records.get(wanted.token)
-    return None if record is None else stores._identity(entry, record, wanted)
+    return None if record is None else stores.identity(entry, record, wanted)
 
 
 def _same(one: Allow | Deny, other: Allow | Deny) -> bool:

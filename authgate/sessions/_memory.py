@@ -1,4 +1,4 @@
-"""Answers of a store, each kept until it is too old, within bounds."""
+"""What a store answered, each answer kept until it is too old, within bounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Remembered:
     """Whose the session is, None if there is no such session; good *until* this moment. *size* in bytes, about."""
 
     identity: Identity | None
@@ -25,36 +25,36 @@ class Answer:
     size: int
 
 
-class Answers:
+class Memory:
     """At most *max_entries* and about *max_bytes*: the least recently used go first."""
 
     def __init__(self, max_entries: int, max_bytes: int, elapsed: Callable[[], float]) -> None:
-        """*elapsed* is the clock that `Answer.until` is told by."""
+        """*elapsed* is the clock that `Remembered.until` is told by."""
         least = max_bytes // max_entries  # what an entry counts at least, so that one bound holds both
         self._elapsed = elapsed
-        self._answers: TLRUCache[bytes, Answer] = TLRUCache(
+        self._kept: TLRUCache[bytes, Remembered] = TLRUCache(
             maxsize=max_bytes,
-            ttu=lambda _key, answer, _now: answer.until,
+            ttu=lambda _key, remembered, _now: remembered.until,
             timer=elapsed,
-            getsizeof=lambda answer: max(answer.size, least),
+            getsizeof=lambda remembered: max(remembered.size, least),
         )
 
-    def get(self, key: bytes) -> Answer | None:
+    def get(self, key: bytes) -> Remembered | None:
         """Return what was answered, None where nothing is known."""
-        return self._answers.get(key)
+        return self._kept.get(key)
 
-    def put(self, key: bytes, answer: Answer) -> None:
-        """Keep *answer*, unless it is too old already or exceeds the bound all alone."""
-        if answer.until > self._elapsed() and answer.size <= self._answers.maxsize:
-            self._answers[key] = answer
+    def put(self, key: bytes, remembered: Remembered) -> None:
+        """Keep *remembered*, unless it is too old already or exceeds the bound all alone."""
+        if remembered.until > self._elapsed() and remembered.size <= self._kept.maxsize:
+            self._kept[key] = remembered
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._kept)
 
     @property
     def bytes(self) -> int:
         """About how much memory they take."""
-        return int(self._answers.currsize)
+        return int(self._kept.currsize)
 
 
 def key_of(wanted: FindSession) -> bytes:

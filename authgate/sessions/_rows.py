@@ -8,10 +8,10 @@ import math
 import sys
 from typing import Any
 
-from authgate.sessions import Record, StoreFailed
+from authgate.sessions import StoredRows, StoreFailed
 
 # Of a session and its user together, as JSON. A user's row may hold a picture.
-MAX_RECORD_BYTES = 256 * 1024
+MAX_ROWS_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_TOKEN_CHARACTERS = 4096
 
@@ -42,7 +42,7 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return parsed
 
 
-def parse_record(text: str, token: str, where: str) -> Record | None:
+def parse_rows(text: str, token: str, where: str) -> StoredRows | None:
     """Return the session of *token* in the JSON *text*, {"session", "user"} or null, that came from *where*.
 
     Raises `StoreFailed` for anything else, a session of another token above all: a cache in between may hold it.
@@ -55,10 +55,10 @@ def parse_record(text: str, token: str, where: str) -> Record | None:
         return None
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), dict) for name in ("session", "user")):
         raise StoreFailed(f"{where} answers what is no session: it is not an object with a session and a user")
-    record = Record(session=answer["session"], user=answer["user"])
-    if not same_token(record.session.get("token"), token):
+    rows = StoredRows(session=answer["session"], user=answer["user"])
+    if not same_token(rows.session.get("token"), token):
         raise StoreFailed(f"{where} answers with the session of another token: is there a cache in between?")
-    return record
+    return rows
 
 
 def same_token(found: object, wanted: str) -> bool:
@@ -66,10 +66,10 @@ def same_token(found: object, wanted: str) -> bool:
     return isinstance(found, str) and hmac.compare_digest(found.encode("utf-8", "replace"), wanted.encode())
 
 
-def weight(record: Record) -> int:
-    """Return about how many bytes *record* takes in memory."""
+def weight(rows: StoredRows) -> int:
+    """Return about how many bytes *rows* take in memory."""
     total = 0
-    rest: list[Any] = [record.session, record.user]
+    rest: list[Any] = [rows.session, rows.user]
     while rest:
         value = rest.pop()
         total += sys.getsizeof(value)
