@@ -1,0 +1,125 @@
+"""JSON: what two parsers could read differently is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate.core import strict_json
+
+
+def parse(text: str, max_brackets: int = 1024) -> Any:
+    return strict_json.parse(text, max_brackets=max_brackets)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("{}", {}),
+        (' {"a": [1, -2.5, true, null, "x"]} ', {"a": [1, -2.5, True, None, "x"]}),
+        ('{"a":{"a":1},"b":{"a":2}}', {"a": {"a": 1}, "b": {"a": 2}}),
+        ('{"a":"\\ud83d"}', {"a": "\ud83d"}),
+        ('{"a":1e308}', {"a": 1e308}),
+        ('{"a":9007199254740993}', {"a": 9007199254740993}),
+        ('{"\u00e4":"\u2603"}', {"\u00e4": "\u2603"}),
+        ("[]", []),
+        ('"a"', "a"),
+        ("null", None),
+        ("1", 1),
+    ],
+)
+def test_a_value_is_read(text: str, parsed: Any) -> None:
+    assert parse(text) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("", "not JSON", id="nothing"),
+        pytest.param("{", "not JSON", id="cut off"),
+        pytest.param('{"a":1}x', "not JSON", id="something behind"),
+        pytest.param("{'a':1}", "not JSON", id="single quotes"),
+        pytest.param('{"a":1,}', "not JSON", id="trailing comma"),
+        pytest.param('{"a":"\n"}', "not JSON", id="raw control character"),
+        pytest.param("\ufeff{}", "not JSON", id="BOM"),
+        pytest.param('{"a":1,"a":2}', "occurs twice", id="repeated member"),
+        pytest.param('{"a":1,"\\u0061":1}', "occurs twice", id="repeated member, escaped"),
+        pytest.param('{"x":{"a":1,"a":1}}', "occurs twice", id="repeated member within"),
+        pytest.param('{"a":NaN}', "NaN", id="NaN"),
+        pytest.param('{"a":-Infinity}', "Infinity", id="-Infinity"),
+        pytest.param('{"a":1e400}', "beyond", id="1e400"),
+        pytest.param('{"a":-1e400}', "beyond", id="-1e400"),
+        pytest.param('{"a":1' + "0" * 400 + "}", "beyond", id="an integer of 401 digits"),
+        pytest.param('{"a":1' + "0" * 9000 + "}", "beyond", id="an integer of 9001 digits"),
+    ],
+)
+def test_what_could_be_read_differently_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse(text)
+
+
+def nested(depth: int) -> str:
+    return '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1)
+
+
+def test_nesting_is_accepted_to_a_depth_of_32_and_no_further() -> None:
+    assert isinstance(parse(nested(32)), dict)
+    for text in (nested(33), "[" * 33 + "]" * 33, "[[]," * 33 + "0" + "]" * 33):
+        with pytest.raises(ValueError, match="nested deeper than 32"):
+            parse(text)
+
+
+def test_brackets_are_accepted_to_the_bound_and_no_further() -> None:
+    assert parse("[[], {}]", max_brackets=3) == [[], {}]
+    with pytest.raises(ValueError, match="more than 2 brackets"):
+        parse("[[], {}]", max_brackets=2)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000], ids=["lists", "objects"])
+def test_j11_a_tower_is_refused_however_deep_in_the_stack_the_caller_is(text: str) -> None:
+    def refused(frames: int) -> None:
+        if frames:
+            return refused(frames - 1)
+        for bound, why in ((1024, "more than 1024 brackets"), (1_000_000, "nested deeper than 32")):
+            with pytest.raises(ValueError, match=why):
+                parse(text, bound)
+        return None
+
+    for frames in (0, sys.getrecursionlimit() - 300):
+        refused(frames)
+
+
+@pytest.mark.parametrize("text", ["[" * 100, '\\"' + "{" * 100, "\\\\", "]" * 100 + "[" * 40])
+def test_brackets_within_strings_have_no_depth(text: str) -> None:
+    raw = '{"a":"' + text + '","b":[' + ",".join(["[]"] * 50) + "]}"
+    assert len(parse(raw)["b"]) == 50
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('[]{}"\\,:a\u00e4'),
+    lambda inner: st.lists(inner, max_size=50) | st.dictionaries(st.text('[]{}"\\a'), inner, max_size=50),
+)
+
+
+@given(VALUES, st.booleans())
+def test_whatever_is_written_is_read_again(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 - given
+    assert parse(json.dumps(value, ensure_ascii=ascii_only), max_brackets=1_000_000) == value
+
+
+@pytest.mark.parametrize("text", ['"', '\\"', "\\", '"\\', '",', "[]", '"[\\"'])
+def test_no_text_takes_long_to_be_judged(text: str) -> None:
+    """A quarter of a MiB, as what a session store answers: were it searched again and again, the test would time out."""
+    for beginning in ("[" * 33, "[" * 33 + '"'):
+        with pytest.raises(ValueError, match=r"nested|not JSON|brackets"):
+            parse(beginning + text * (262_144 // len(text)), max_brackets=1_000_000)
+
+
+def test_an_error_does_not_quote_the_input() -> None:
+    with pytest.raises(ValueError, match="not JSON") as error:
+        parse('{"password": hunter2}')
+    assert "hunter2" not in str(error.value)
