@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authgate import presets
 from authgate.config.issuer_model import KEY_SETTINGS, SECRET_SETTINGS
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
@@ -16,6 +15,7 @@ from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
+from authgate.presets import PRESETS, session_check
 from authgate.tokens import algorithms, derived, jwk, secrets
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[R
     is_better_auth = config.preset == "better-auth"
     return Issuer(
         name=config.name,
-        formats=presets.formats(entry),
+        formats=PRESETS[config.preset].formats(entry),
         issuer=config.issuer,
         audiences=audiences,
         algorithms=_allowed(entry),
@@ -46,7 +46,7 @@ def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[R
         token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
         keys=key_sets.get(config.name, NO_KEYS),
         secrets=key_sets.get(config.name + SECRETS, NO_KEYS),
-        session_check=presets.session_check(entry),
+        session_check=session_check(entry),
         refuses_banned=is_better_auth,
         refuses_anonymous=is_better_auth and config.anonymous == "refuse",
         rivals=frozenset(other.config.issuer for other in everybody if other.config.issuer and other is not entry),
@@ -85,7 +85,7 @@ def _public_source(entry: ReadIssuer) -> KeySource | None:
 
 def _session_secrets(entry: ReadIssuer) -> KeySource | None:
     """Return where the keys of session cookies come from."""
-    config, make = entry.config, presets.secret_keys(entry.config)
+    config, make = entry.config, PRESETS[entry.config.preset].secret_keys(entry.config)
     if config.secret_file is not None:
         return FileSource(
             Path(config.secret_file), lambda held, _: make((secrets.without_line_break(held),)), NO_ALGORITHM

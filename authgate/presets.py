@@ -1,18 +1,19 @@
-"""What each preset reads: which formats, in which cookies, under which keys made from its secret.
+"""What each preset reads: which formats, in which cookies, under which keys made from its secret, from which rows.
 
-A new preset: its row in each table here, and its settings in config/issuer_model.py.
+A new preset: a row in PRESETS here; its settings and the name of its cookie in config/issuer_model.py and _defaults.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.config._defaults import cookie_names
 from authgate.core.credential import SessionPlace
 from authgate.core.proof import SessionCheck
-from authgate.tokens import FORMATS, derived
+from authgate.tokens import FORMATS, derived, session_record
+from authgate.tokens.authjs import database
 from authgate.tokens.authjs.session import SESSION_PART
 from authgate.tokens.better_auth.bearer import BetterAuthBearer
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
@@ -24,38 +25,20 @@ if TYPE_CHECKING:
     from authgate.config.issuer_model import IssuerConfig
     from authgate.core.keys import KeySet
     from authgate.core.snapshot import TokenFormat
+    from authgate.tokens.session_record import Record
 
 
-def formats(entry: ReadIssuer) -> tuple[TokenFormat, ...]:
-    """Return how the tokens of *entry* are read, as its settings want it."""
-    config = entry.config
-    match config.preset:
-        case "better-auth":
-            return _better_auth_formats(config)
-        case "authjs":
-            found = [FORMATS["authjs-session"]]
-        case "nextauth-v4":
-            found = [FORMATS["nextauth-v4-session"]]
-        case _:
-            return (FORMATS["jwt"],)
-    if entry.store is not None:
-        found.append(FORMATS["authjs-database"])
-    return tuple(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """How the tokens of an issuer are read, and how its secrets become keys, the current one first.
 
+    *read_rows* reads what a session store holds (ValueError: no session), *row_format* is what such identities are of.
+    """
 
-def _better_auth_formats(config: IssuerConfig) -> tuple[TokenFormat, ...]:
-    found: list[TokenFormat] = [
-        BetterAuthSession(
-            strategies=tuple(config.strategies),
-            version=config.cookie_cache_version,
-            old_secrets_verify=config.old_secrets_verify,
-        )
-    ]
-    if config.bearer != "none":
-        found.append(BetterAuthBearer(accepts=config.bearer, old_secrets_verify=config.old_secrets_verify))
-    if config.key_settings:
-        found.append(FORMATS["better-auth-jwt"])
-    return tuple(found)
+    formats: Callable[[ReadIssuer], tuple[TokenFormat, ...]]
+    secret_keys: Callable[[IssuerConfig], Callable[[Sequence[bytes]], KeySet]]
+    read_rows: Callable[[object, object], Record] = session_record.read
+    row_format: str = BetterAuthSession.name
 
 
 def places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
@@ -71,18 +54,53 @@ def places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
     return tuple(found)
 
 
-def secret_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
-    """Return what makes the keys of *config* from its secrets, the current one first; it raises `BadKey`."""
-    match config.preset:
-        case "better-auth":
-            return derived.better_auth
-        case "authjs":
-            names = tuple(names.session_token or "" for names in cookie_names(config))
-            return partial(derived.authjs, cookie_names=names)
-        case _:
-            return derived.nextauth_v4
-
-
 def session_check(entry: ReadIssuer) -> SessionCheck:
     """Return when the session store of *entry* is asked."""
     return SessionCheck.NONE if entry.store is None else SessionCheck(entry.store.check)
+
+
+def _jwt(_entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+    return (FORMATS["jwt"],)
+
+
+def _better_auth(entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+    config = entry.config
+    session = BetterAuthSession(
+        strategies=tuple(config.strategies),
+        version=config.cookie_cache_version,
+        old_secrets_verify=config.old_secrets_verify,
+    )
+    found: list[TokenFormat] = [session]
+    if config.bearer != "none":
+        found.append(BetterAuthBearer(accepts=config.bearer, old_secrets_verify=config.old_secrets_verify))
+    if config.key_settings:
+        found.append(FORMATS["better-auth-jwt"])
+    return tuple(found)
+
+
+def _authjs(name: str, entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+    """Return the format called *name*, and beside a store that of the database strategy."""
+    return (FORMATS[name], *((FORMATS["authjs-database"],) if entry.store is not None else ()))
+
+
+def _authjs_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
+    return partial(derived.authjs, cookie_names=tuple(names.session_token or "" for names in cookie_names(config)))
+
+
+PRESETS: dict[str, Preset] = {
+    # The secret of a JWT issuer is a key as it is (issuers.py).
+    "jwt": Preset(formats=_jwt, secret_keys=lambda _: derived.no_session_keys),
+    "better-auth": Preset(formats=_better_auth, secret_keys=lambda _: derived.better_auth),
+    "authjs": Preset(
+        formats=partial(_authjs, "authjs-session"),
+        secret_keys=_authjs_keys,
+        read_rows=database.read,
+        row_format=database.AuthjsDatabase.name,
+    ),
+    "nextauth-v4": Preset(
+        formats=partial(_authjs, "nextauth-v4-session"),
+        secret_keys=lambda _: derived.nextauth_v4,
+        read_rows=database.read,
+        row_format=database.AuthjsDatabase.name,
+    ),
+}

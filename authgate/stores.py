@@ -6,12 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.config._defaults import cookie_names
+from authgate.presets import PRESETS
 from authgate.sessions.cached import CachedSessions
 from authgate.sessions.http import HttpStore
-from authgate.tokens.authjs import database
-from authgate.tokens.better_auth import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authgate.config._issuers import ReadIssuer
     from authgate.config._sessions import ReadStore
     from authgate.core.identity import Identity
@@ -23,9 +24,8 @@ def sessions(entry: ReadIssuer) -> CachedSessions | None:
     """Return the sessions of *entry*, not yet running; None where it has no store."""
     if entry.store is None:
         return None
-    return CachedSessions(
-        entry.config.name, _store(entry, entry.store), partial(_identity, entry), entry.store.cache_seconds
-    )
+    store = STORES[entry.store.kind](entry, entry.store)
+    return CachedSessions(entry.config.name, store, partial(identity, entry), entry.store.cache_seconds)
 
 
 def settings(entry: ReadIssuer) -> object:
@@ -33,25 +33,37 @@ def settings(entry: ReadIssuer) -> object:
     return entry.store, entry.config.preset, cookie_names(entry.config) if entry.store else None
 
 
-def _store(entry: ReadIssuer, store: ReadStore) -> SessionStore:
-    if store.kind == "http":
-        cookie = cookie_names(entry.config)[0].session_token or ""
-        return HttpStore(store.address, cookie_name=cookie, ca_file=store.ca_file)
-    if store.kind == "redis":
-        from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - of an extra
+def identity(entry: ReadIssuer, found: StoredRows, wanted: FindSession) -> Identity:
+    """Return whose the rows *found* are; raise ValueError where they are no session, or not the one *wanted*."""
+    preset = PRESETS[entry.config.preset]
+    record = preset.read_rows(found.session, found.user)
+    if record.token != wanted.token:
+        raise ValueError("it is another session than the one that was asked for")
+    return record.identity(issuer=entry.config.name, token_format=preset.row_format)
 
-        return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
+
+def _http(entry: ReadIssuer, store: ReadStore) -> SessionStore:
+    cookie = cookie_names(entry.config)[0].session_token or ""
+    return HttpStore(store.address, cookie_name=cookie, ca_file=store.ca_file)
+
+
+def _postgres(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
     from authgate.sessions.postgres import PostgresStore  # noqa: PLC0415 - of an extra
 
-    assert store.layout is not None  # noqa: S101 - read with the kind
+    if store.layout is None:
+        raise ValueError("a store in PostgreSQL is read with the layout of its tables")
     return PostgresStore(store.address, layout=store.layout, ca_file=store.ca_file)
 
 
-def _identity(entry: ReadIssuer, found: StoredRows, wanted: FindSession) -> Identity:
-    """Return whose the record *found* is; raise ValueError where it is no session, or not the one that is *wanted*."""
-    read = record.read if entry.config.preset == "better-auth" else database.read
-    token_format = record.SESSION_FORMAT if entry.config.preset == "better-auth" else database.AuthjsDatabase.name
-    session = read(found.session, found.user)
-    if session.token != wanted.token:
-        raise ValueError("it is another session than the one that was asked for")
-    return session.identity(entry.config.name, token_format=token_format)
+def _redis(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
+    from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - of an extra
+
+    return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
+
+
+# A new store: its file in sessions/ and a row here; its settings in config/issuer_model.py and config/_sessions.py.
+STORES: dict[str, Callable[[ReadIssuer, ReadStore], SessionStore]] = {
+    "http": _http,
+    "postgres": _postgres,
+    "redis": _redis,
+}

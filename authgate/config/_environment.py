@@ -38,7 +38,7 @@ _JWT = ("JWT_SECRET", "JWT_SECRET_FILE")
 _SEVERAL = ("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")
 _BETTER_AUTH = (*_SEVERAL, "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")
 _OF_PRESET = {
-    "authjs": ("AUTH_SECRET", "AUTH_SECRET_FILE"),
+    "authjs": ("AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET", "AUTH_SECRET_FILE"),
     "nextauth-v4": ("NEXTAUTH_SECRET", "NEXTAUTH_SECRET_FILE"),
 }
 _URLS = {"authjs": "AUTH_URL", "nextauth-v4": "NEXTAUTH_URL"}
@@ -47,7 +47,8 @@ _SECRETS = (*_JWT, *_BETTER_AUTH, *_OF_PRESET["authjs"], *_OF_PRESET["nextauth-v
 _GROUPS = (
     ("JWT_SECRET", "BETTER_AUTH_SECRET", "JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"),
     _SEVERAL,
-    _OF_PRESET["authjs"],
+    ("BETTER_AUTH_SECRETS_FILE", "BETTER_AUTH_SECRET"),
+    *((name, "AUTH_SECRET_FILE") for name in _OF_PRESET["authjs"][:-1]),
     _OF_PRESET["nextauth-v4"],
 )
 _FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
@@ -176,14 +177,14 @@ def _better_auth(variable: str, environ: Mapping[str, str]) -> Raw:
 
 
 def _authjs(preset: str, environ: Mapping[str, str]) -> Raw | None:
-    variable = next((name for name in _OF_PRESET[preset] if environ.get(name)), None)
-    if variable is None:
+    variables = [name for name in _OF_PRESET[preset] if environ.get(name)]
+    if not variables:
         return None
-    numbered = [f"AUTH_SECRET_{number}" for number in (3, 2, 1)] if preset == "authjs" else []
-    newer = [environ[name] for name in numbered if environ.get(name)]  # the highest number encrypts (lib/utils/env.js)
-    raw: Raw = {"name": preset, "preset": preset, **_secret_in(variable, environ)}
-    if newer:
-        raw = {"name": preset, "preset": preset, "secrets": [*newer, environ[variable]]}
+    raw: Raw = {"name": preset, "preset": preset}
+    if len(variables) > 1:  # the first, with the highest number, encrypts (lib/utils/env.js)
+        raw["secrets"] = [environ[name] for name in variables]
+    else:
+        raw |= _secret_in(variables[0], environ)
     url = environ.get(_URLS[preset])
     return raw | ({"url": url} if url else {})
 

@@ -123,25 +123,22 @@ class _Case:
     def _prove(self, credential: Credential, digest: bytes) -> Steps[tuple[Issuer, Proof]]:
         """Return what *credential* proves, and under whose keys; newer ones are asked for where they may help."""
         token_format, token, issuer = self._choose(credential)
-        try:
-            proof = token_format.verify(token, issuer)
-            refused = None
-        except Refused as error:
-            refused = error
+        outcome = _verified(token_format, token, issuer)
         # Where a session store can tell, it is asked rather than for keys.
-        stuck = refused or (proof if issuer.session_check is SessionCheck.NONE else None)
-        if stuck is not None and stuck.newer_keys_may_help:
+        matters = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
+        if matters and outcome.newer_keys_may_help:
             refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint != issuer.fingerprint:
-                issuer, refused = refreshed, None
+                issuer = refreshed
                 self._snapshot = self._snapshot.with_issuer(
                     issuer
-                )  # for further cookies, too: a removed key is removed
-                proof = token_format.verify(token, issuer)
-        if refused is not None:
-            raise refused
-        self._snapshot.proofs.remember(digest, issuer, proof, size=credential.size, now=self._now)
-        return issuer, proof
+                )  # for further cookies, too: removed keys are removed
+                outcome = _verified(token_format, token, issuer)
+        if isinstance(outcome, Refused):
+            raise outcome
+        if not outcome.newer_keys_may_help:  # else nobody would ask again for a key that is published late
+            self._snapshot.proofs.remember(digest, issuer, outcome, size=credential.size, now=self._now)
+        return issuer, outcome
 
     def _choose(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
         """Return the token in *credential*, unverified, whose it claims to be, and that issuer's format for it."""
@@ -154,15 +151,17 @@ class _Case:
         ]
         if not candidates:
             raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
-        token = candidates[0][1].parse(credential)
-        issuer = token.choose(tuple(issuer for issuer, _ in candidates))
+        parser = candidates[0][1]
+        token = parser.parse(credential)
+        alike = [(issuer, one) for issuer, one in candidates if one.shape == parser.shape]
+        issuer = token.choose(tuple(issuer for issuer, _ in alike))
         self._issuer = issuer.name
-        return next(token_format for one, token_format in candidates if one is issuer), token, issuer
+        return next(one for candidate, one in alike if candidate is issuer), token, issuer
 
     def _whose(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
         """Return whom *proof* is about: by itself while that may be believed, else by the session store."""
         if proof.session is None:
-            if proof.identity is None:
+            if proof.identity is None:  # no format makes such a proof
                 raise Refused(proof.reason, proof.detail)
             return proof.identity
         self._passed("its signature holds")
@@ -218,6 +217,14 @@ class _Case:
 
     def _passed(self, detail: str = "") -> None:
         self._checks.append(Check(self._checking, passed=True, detail=detail))
+
+
+def _verified(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
+    """Return what *token* proves under the keys of *issuer*, or why it is refused."""
+    try:
+        return token_format.verify(token, issuer)
+    except Refused as refused:
+        return refused
 
 
 def _shape(credential: Credential) -> str:

@@ -17,7 +17,7 @@ class Key:
     *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
     fingerprints: SHA-256 over its algorithm, id and public part (or, for a secret, over the labelled secret).
     *secret_fingerprint*, of what comes from a shared secret only, is for operators to compare with the other side's.
-    *use* says what a key made from a secret is for, "" where one key is all there is.
+    *purpose* says what a key made from a secret is for, "" where one key is all there is.
     """
 
     key_id: str | None
@@ -25,11 +25,11 @@ class Key:
     material: Any = field(repr=False, compare=False)
     thumbprint: bytes = field(repr=False)
     secret_fingerprint: str | None = None
-    use: str = ""
+    purpose: str = ""
 
     def __str__(self) -> str:
         if self.secret_fingerprint:
-            purpose = f", {self.use} ({self.algorithm})" if self.use else ""
+            purpose = f", {self.purpose} ({self.algorithm})" if self.purpose else ""
             return f"secret with fingerprint {self.secret_fingerprint}{purpose}"
         return f"{self.algorithm} {self.label or self.thumbprint.hex()[:8]}"
 
@@ -42,7 +42,7 @@ class Key:
     @property
     def is_symmetric(self) -> bool:
         """Whether the key is a shared secret, so that whoever verifies could also sign."""
-        return self.algorithm.startswith(("HS", "A"))  # HS256 …, A256GCM, A256CBC-HS512
+        return self.algorithm.startswith("HS") or self.algorithm in {"A256GCM", "A256CBC-HS512"}
 
 
 def name_of(key_id: str) -> str:

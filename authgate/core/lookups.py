@@ -16,7 +16,7 @@ class RefreshKeys:
     """Are there newer public keys for the issuer of this name? Asked when a token names *key_id*, which is not known.
 
     Answered with the `Issuer` as it is now: the same one where there is nothing newer. *key_id* None: the token names
-    no key, and there is none.
+    no key and there is none, or it stands within a session cookie.
     """
 
     issuer_name: str

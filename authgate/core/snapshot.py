@@ -25,6 +25,11 @@ class TokenFormat(Protocol):
         """The format's name, as in `Identity.format`."""
         ...
 
+    @property
+    def shape(self) -> str:
+        """What its `parse` makes: formats of one shape verify each other's."""
+        ...
+
     def recognises(self, credential: Credential) -> bool:
         """Say, by shape alone, whether *credential* is of this format."""
         ...

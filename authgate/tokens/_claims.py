@@ -70,20 +70,20 @@ def flag(payload: Payload, *names: str) -> bool | None:
     return None
 
 
-def iso_time(payload: Payload, *names: str) -> float | None:
-    """Return the first of *names* that is a time in ISO 8601 (or a number of seconds), in unix seconds."""
+def moment(payload: Payload, *names: str) -> float | None:
+    """Return the first of *names* that is a time, in unix seconds: ISO 8601, or a number of seconds (NumericDate)."""
     for name in names:
         value = payload.get(name)
         if isinstance(value, str):
             try:
-                moment = datetime.fromisoformat(value)
+                parsed = datetime.fromisoformat(value)
             except ValueError:
                 continue
-            if not moment.tzinfo:  # a column without time zone: libraries write UTC into it
-                moment = moment.replace(tzinfo=UTC)
-            return moment.timestamp()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
+            if not parsed.tzinfo:  # a column without time zone: libraries write UTC into it
+                parsed = parsed.replace(tzinfo=UTC)
+            return parsed.timestamp()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMERIC_DATE:
+            return float(value)  # not milliseconds, which would never be over
     return None
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OctKey
 
-from authgate.core.keys import Key, KeySet
+from authgate.core.keys import NO_KEYS, Key, KeySet
 from authgate.tokens import _base64url, secrets
 from authgate.tokens._jwe import ENCRYPTIONS
 from authgate.tokens._key import BadKey
@@ -24,7 +24,7 @@ MAX_SECRETS = 8
 
 _VERSIONED = re.compile(rb"\s*\d{1,9}:([^,]+)")
 
-# What a key made from a secret is for (`Key.use`). Better Auth signs under its current secret alone.
+# What a key made from a secret is for (`Key.purpose`). Better Auth signs under its current secret alone.
 CURRENT = "current"
 OLD = "old"
 
@@ -36,13 +36,13 @@ def better_auth(given: Sequence[bytes]) -> KeySet:
     """
     keys = []
     for position, secret in enumerate(_sound(given)):
-        use = OLD if position else CURRENT
+        purpose = OLD if position else CURRENT
         encryption = _hkdf(
             secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64
         )
-        keys.append(_signing(secret, use, position))
+        keys.append(_signing(secret, purpose, position))
         keys.append(
-            _encrypting(secret, "A256CBC-HS512", encryption, _thumbprint_id(encryption, "sha256"), use, position)
+            _encrypting(secret, "A256CBC-HS512", encryption, _thumbprint_id(encryption, "sha256"), purpose, position)
         )
     return KeySet(keys=tuple(keys))
 
@@ -50,7 +50,7 @@ def better_auth(given: Sequence[bytes]) -> KeySet:
 def authjs(given: Sequence[bytes], cookie_names: Sequence[str]) -> KeySet:
     """Return the keys of Auth.js v5 under *given*: one for each cookie name (its salt) and encryption; raise `BadKey`.
 
-    `Key.use` is the cookie's name.
+    `Key.purpose` is the cookie's name.
     """
     keys = []
     for position, secret in enumerate(_sound(given)):
@@ -70,6 +70,12 @@ def nextauth_v4(given: Sequence[bytes]) -> KeySet:
         material = _hkdf(secret, salt=b"", info=b"NextAuth.js Generated Encryption Key", length=32)
         keys.append(_encrypting(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
     return KeySet(keys=tuple(keys))
+
+
+def no_session_keys(given: Sequence[bytes]) -> KeySet:
+    """Return none: of a preset that has no sessions."""
+    del given
+    return NO_KEYS
 
 
 def _sound(given: Sequence[bytes]) -> Sequence[bytes]:
@@ -96,31 +102,33 @@ def _thumbprint_id(material: bytes, digest: str) -> str:
     return _base64url.encode(hashlib.new(digest, canonical.encode()).digest())
 
 
-def _signing(secret: bytes, use: str, position: int) -> Key:
+def _signing(secret: bytes, purpose: str, position: int) -> Key:
     return Key(
         key_id=None,
         algorithm="HS256",
         material=secret,
-        thumbprint=_thumbprint("HS256", use, position, secret),
+        thumbprint=_thumbprint("HS256", purpose, position, secret),
         secret_fingerprint=secrets.fingerprint(secret),
-        use=use,
+        purpose=purpose,
     )
 
 
-def _encrypting(secret: bytes, encryption: str, material: bytes, key_id: str | None, use: str, position: int) -> Key:
+def _encrypting(
+    secret: bytes, encryption: str, material: bytes, key_id: str | None, purpose: str, position: int
+) -> Key:
     return Key(
         key_id=key_id,
         algorithm=encryption,
         material=OctKey.import_key(material),
-        thumbprint=_thumbprint(encryption, use, position, secret),
+        thumbprint=_thumbprint(encryption, purpose, position, secret),
         secret_fingerprint=secrets.fingerprint(secret),
-        use=use,
+        purpose=purpose,
     )
 
 
-def _thumbprint(algorithm: str, use: str, position: int, secret: bytes) -> bytes:
+def _thumbprint(algorithm: str, purpose: str, position: int, secret: bytes) -> bytes:
     # The position belongs to it: which secret is current decides what verifies.
-    return hashlib.sha256(repr((algorithm, use, position)).encode() + b"secret:" + secret).digest()
+    return hashlib.sha256(repr((algorithm, purpose, position)).encode() + b"secret:" + secret).digest()
 
 
 def versioned(text: bytes) -> tuple[bytes, ...]:

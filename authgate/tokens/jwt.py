@@ -29,6 +29,7 @@ class JwtFormat:
     """JWTs in a header or a cookie."""
 
     name = "jwt"
+    shape = "jws"
     key_id_required = False
 
     def __repr__(self) -> str:

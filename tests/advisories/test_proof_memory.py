@@ -21,6 +21,7 @@ class OtherFormat:
     """A format of another name that reads the same tokens."""
 
     name = "other"
+    shape = "jws"
     recognises = FORMATS["jwt"].recognises
     parse = FORMATS["jwt"].parse
     verify = FORMATS["jwt"].verify

@@ -224,6 +224,26 @@ def test_the_secrets_of_auth_js_are_taken_with_the_highest_number_as_current() -
     ]
 
 
+@pytest.mark.parametrize("newer", ["AUTH_SECRET", "AUTH_SECRET_1", "AUTH_SECRET_3"])
+def test_a_file_beside_another_secret_of_auth_js_is_refused_and_its_path_is_no_secret(newer: str) -> None:
+    path = "/run/secrets/a-path-of-more-than-thirty-two-characters"
+    environ = {"AUTH_SECRET_FILE": path, newer: GOOD}
+    with pytest.raises(ConfigError) as refused:
+        wiring.verify(load(None, environ))
+    assert f"{newer} and AUTH_SECRET_FILE" in {problem.setting for problem in refused.value.problems}
+
+
+def test_a_numbered_secret_of_auth_js_needs_no_other() -> None:
+    (entry,) = load(None, {"AUTH_SECRET_2": GOOD}).issuers
+    assert (entry.config.preset, entry.secrets) == ("authjs", (SECRET,))
+
+
+def test_a_file_of_secrets_beside_another_secret_of_better_auth_is_refused() -> None:
+    with pytest.raises(ConfigError) as refused:
+        wiring.verify(load(None, {"BETTER_AUTH_SECRETS_FILE": "/nowhere", "BETTER_AUTH_SECRET": GOOD}))
+    assert refused.value.problems[0].setting == "BETTER_AUTH_SECRETS_FILE and BETTER_AUTH_SECRET"
+
+
 def test_the_secret_of_nextauth_is_one_for_its_sessions() -> None:
     loaded = load(None, {"NEXTAUTH_SECRET": GOOD, "NEXTAUTH_URL": "http://localhost:3000"})
     (entry,) = loaded.issuers

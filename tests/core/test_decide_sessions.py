@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.core.decide import decide
 from authgate.core.decision import Allow, Deny
 from authgate.core.errors import LookupFailed
+from authgate.core.lookups import RefreshKeys
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
-from authgate.tokens import ProofMemo, derived
-from authgate.tokens.better_auth import record
+from authgate.tokens import ProofMemo, derived, jwk, session_record
+from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
 from authgate.tokens.better_auth.session import BetterAuthSession
 from tests.support import session_cookies as cookies
-from tests.support.deciding import SESSION_PLACES, make_session_issuer, make_snapshot
+from tests.support.deciding import (
+    ALL_ALGORITHMS,
+    SESSION_PLACES,
+    make_session_issuer,
+    make_snapshot,
+    request_with,
+)
 from tests.support.session_stores import Store, driven
-from tests.support.tokens import NOW, OTHER_SECRET, SECRET
+from tests.support.tokens import NOW, OTHER_SECRET, SECRET, mint, public_jwk
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
@@ -32,7 +41,8 @@ WITHOUT = None
 
 def stored(**user: Any) -> Identity:
     row = cookies.session(now=NOW, **user.pop("session", {}))
-    return record.read(row, cookies.user(name="Ada of the store", **user)).identity("app")
+    record = session_record.read(row, cookies.user(name="Ada of the store", **user))
+    return record.identity(issuer="app", token_format="better-auth-session")
 
 
 def decided(
@@ -247,6 +257,60 @@ def test_more_combinations_of_cookies_than_four_are_refused_unverified() -> None
     decision = driven(snapshot, [("Cookie", "; ".join(pairs))], Store(None))
     assert isinstance(decision, Deny)
     assert (decision.reason, decision.checks[-1].name) == (Reason.AMBIGUOUS_CREDENTIAL, "credential")
+
+
+@pytest.mark.parametrize(
+    "ended", [(NOW - 86400) * 1000, cookies.iso(NOW - 86400), NOW - 86400, "infinity", float("inf")]
+)
+def test_a_session_that_ended_is_over_however_its_end_is_written(ended: object) -> None:
+    row = {"id": "session-1", "token": cookies.SESSION_TOKEN, "userId": "user-1", "expiresAt": ended}
+    try:
+        identity = session_record.read(row, cookies.user()).identity(issuer="app", token_format="any")
+    except ValueError:
+        return  # in milliseconds, or for ever: no session
+    decision = decided(WITHOUT, ALWAYS, Store(identity))
+    assert isinstance(decision, Deny)
+    assert decision.reason is Reason.SESSION_NOT_FOUND
+
+
+KEYED = {
+    "keys": jwk.from_jwks(json.dumps(public_jwk("ES256", "K1")).encode(), ALL_ALGORITHMS),
+    "issuer": "https://app.example.com",
+    "algorithms": frozenset({"ES256"}),
+}
+
+
+def by_jwks(key_id: str) -> str:
+    """Return a data cookie signed by the JWT plugin's key, under this id."""
+    own = {"iss": KEYED["issuer"], "aud": AUDIENCE_BY_JWKS, "sub": "user-1", "sid": cookies.SESSION_TOKEN}
+    claims = cookies.payload() | own | {"iat": int(NOW), "exp": int(NOW) + 300}
+    return mint(claims, algorithm="ES256", header={"kid": key_id, "typ": TYPE_BY_JWKS})
+
+
+def test_a_key_that_is_published_late_counts_for_the_cookie_that_came_before_it() -> None:
+    memo, line = ProofMemo(), cookies.cookie_line(by_jwks("K2"))
+    issuer = make_session_issuer(**KEYED)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=memo)
+    for _ in range(3):
+        steps = decide(request_with(line), snapshot, NOW)
+        lookup = next(steps)
+        assert isinstance(lookup, RefreshKeys), "nobody asks any more"
+        with pytest.raises(StopIteration) as done:
+            steps.send(issuer)  # not yet
+        assert done.value.value.reason is Reason.UNKNOWN_KEY
+    keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "K2")).encode(), ALL_ALGORITHMS)
+    steps = decide(request_with(line), snapshot, NOW)
+    next(steps)
+    with pytest.raises(StopIteration) as done:
+        steps.send(issuer.with_keys(keys))
+    assert isinstance(done.value.value, Allow)
+
+
+def test_with_a_store_an_unknown_key_of_a_cookie_costs_the_issuer_no_load() -> None:
+    store = Store(stored())
+    decision = decided(by_jwks("K2"), FALLBACK, store, **KEYED)
+    assert isinstance(decision, Allow)
+    assert (decision.identity.name, len(store.asked)) == ("Ada of the store", 1)
 
 
 def test_the_session_token_is_in_no_header_and_in_no_claim() -> None:

@@ -6,15 +6,15 @@ tokens/derived.py makes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
 from authgate.core.proof import Proof
 from authgate.core.reasons import Reason
-from authgate.tokens import _claims, _jwe
+from authgate.tokens import _jwe
 from authgate.tokens._identity import of_claims
-from authgate.tokens.better_auth.signed_cookie import decoded
+from authgate.tokens._percent import decoded
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
@@ -53,6 +53,8 @@ class AuthjsSession:
     name: str = "authjs-session"
     name_in_key: bool = True
 
+    shape = "jwe"
+
     def recognises(self, credential: Credential) -> bool:
         """Say whether *credential* has the shape of a compact JWE."""
         return _jwe.looks_like(credential.part(SESSION_PART) or credential.token)
@@ -69,12 +71,11 @@ class AuthjsSession:
         """Return what *cookie* proves under the secrets of *issuer*, or raise `Refused`."""
         keys = issuer.secrets.keys
         if self.name_in_key and cookie.cookie_name:
-            keys = tuple(key for key in keys if key.use == cookie.cookie_name)
+            keys = tuple(key for key in keys if key.purpose == cookie.cookie_name)
         payload, key = _jwe.decrypt(cookie.jwe, keys)
-        token_id = _claims.string_or_uri(payload, "jti")
-        identity = of_claims(payload, issuer=issuer.name, token_format=self.name, key=key, session_id=token_id)
+        identity = of_claims(payload, issuer=issuer.name, token_format=self.name, key=key)
         if missing := sorted({"sub", "exp"} - payload.keys()):
             raise Refused(
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback sets what is missing"
             )
-        return Proof(identity=identity)
+        return Proof(identity=replace(identity, session_id=identity.token_id))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from authgate.core.proof import Proof, SessionReference
+from authgate.tokens._opaque import UnverifiedSessionToken
 from authgate.tokens.better_auth import signed_cookie
 from authgate.tokens.better_auth.session import signing_keys
 
@@ -19,18 +20,6 @@ _RAW = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnverifiedSessionToken:
-    """A session token as it was sent."""
-
-    text: str = field(repr=False)
-    key_id: None = None
-
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the issuer that takes such tokens: there is one at most."""
-        return issuers[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BetterAuthBearer:
     """Reads session tokens in headers. *accepts* "raw": unsigned ones too, as the plugin does unless told otherwise."""
 
@@ -38,6 +27,7 @@ class BetterAuthBearer:
     old_secrets_verify: bool = False
 
     name = "better-auth-bearer"
+    shape = "session token"
 
     def recognises(self, credential: Credential) -> bool:
         """Say whether *credential* comes in a header and has the shape of such a token."""

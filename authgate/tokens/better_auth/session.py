@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from authgate.core.errors import Refused
 from authgate.core.proof import Proof, SessionReference
 from authgate.core.reasons import Reason
-from authgate.tokens.better_auth import compact, cookie_jwe, cookie_jwt, record, session_data, signed_cookie
+from authgate.tokens.better_auth import compact, cookie_jwe, cookie_jwt, session_data, signed_cookie
 from authgate.tokens.derived import CURRENT
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class BetterAuthSession:
     version: str = session_data.DEFAULT_VERSION
     old_secrets_verify: bool = False
 
-    name = record.SESSION_FORMAT
+    name = "better-auth-session"
+    shape = "session cookies"
 
     def recognises(self, credential: Credential) -> bool:
         """Say whether *credential* has the parts of a session's cookies."""
@@ -78,7 +79,7 @@ class BetterAuthSession:
                 detail=refused.detail,
                 newer_keys_may_help=refused.newer_keys_may_help,
             )
-        identity = data.record.identity(issuer.name, data.key)
+        identity = data.record.identity(issuer=issuer.name, token_format=self.name, key=data.key)
         return Proof(identity=identity, session=session, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
                      detail="the data cookie has expired")  # fmt: skip
 
@@ -103,4 +104,4 @@ class BetterAuthSession:
 
 def signing_keys(secrets: KeySet, *, old_too: bool) -> list[Key]:
     """Return the secrets under which signed cookies count, the current one first."""
-    return [key for key in secrets.keys if key.algorithm == "HS256" and (old_too or key.use == CURRENT)]
+    return [key for key in secrets.keys if key.algorithm == "HS256" and (old_too or key.purpose == CURRENT)]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
-from authgate.tokens.better_auth import record
+from authgate.tokens import session_record
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
-    from authgate.tokens.better_auth.record import Record
+    from authgate.tokens.session_record import Record
 
 # All parts of a credential together, and so a value joined from chunks.
 MAX_BYTES = 64 * 1024
@@ -32,7 +32,7 @@ class SessionData:
 def read(payload: dict[str, Any], *, expires_at: float, key: Key) -> SessionData:
     """Return the verified *payload* of a data cookie, as get-session reads it; raise `Refused`."""
     try:
-        found = record.read(payload.get("session"), payload.get("user"))
+        found = session_record.read(payload.get("session"), payload.get("user"))
     except ValueError as error:
         raise Refused(Reason.MISSING_CLAIM, f"the data cookie holds no session: {error}") from None
     updated_at = payload.get("updatedAt")

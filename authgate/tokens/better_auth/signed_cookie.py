@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
+from authgate.tokens._percent import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 2048
 
 _SIGNED = re.compile(r"(.+)\.([A-Za-z0-9+/]{43}=)", re.DOTALL)
-_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def looks_like(text: str) -> bool:
@@ -50,16 +49,6 @@ def verify(text: str, keys: Sequence[Key]) -> tuple[str, str]:
 def sign(value: str, key: Key) -> str:
     """Return *value* signed under *key*, not percent-encoded."""
     return f"{value}.{_signature(value, key)}"
-
-
-def decoded(text: str) -> str:
-    """Return *text* percent-decoded once, as decodeURIComponent does it: as it is where that is not possible."""
-    if "%" not in text or _BROKEN_PERCENT.search(text):
-        return text
-    try:
-        return _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text.encode("utf-8")).decode("utf-8")
-    except UnicodeError:
-        return text
 
 
 def _signature(value: str, key: Key) -> str:

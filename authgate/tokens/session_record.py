@@ -1,4 +1,4 @@
-"""A session and its user, as Better Auth writes them into cookies and stores, and the identity that they are."""
+"""A session and its user, as the libraries write them into cookies and stores, and the identity that they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from authgate.tokens import _claims
 if TYPE_CHECKING:
     from authgate.core.keys import Key
 
-SESSION_FORMAT = "better-auth-session"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -24,7 +22,7 @@ class Record:
     session: dict[str, Any] = field(repr=False)
     user: dict[str, Any] = field(repr=False)
 
-    def identity(self, issuer: str, key: Key | None = None, token_format: str = SESSION_FORMAT) -> Identity:
+    def identity(self, *, issuer: str, token_format: str, key: Key | None = None) -> Identity:
         """Return the view that docs/formats/better-auth.md describes; the raw session token is in no field of it."""
         session, user = self.session, self.user
         return Identity(
@@ -40,9 +38,9 @@ class Record:
             impersonated_by=_claims.text(session, "impersonatedBy"),
             is_anonymous=_claims.flag(user, "isAnonymous") is True,
             is_banned=_claims.flag(user, "banned") is True,
-            ban_expires_at=_claims.iso_time(user, "banExpires"),
+            ban_expires_at=_claims.moment(user, "banExpires"),
             expires_at=self.expires_at,
-            authenticated_at=_claims.iso_time(session, "createdAt"),
+            authenticated_at=_claims.moment(session, "createdAt"),
             claims={"session": {name: value for name, value in session.items() if name != "token"}, "user": user},
             key=key,
         )
@@ -60,7 +58,7 @@ def read(session: object, user: object, names: tuple[str, str, str] = NAMES) -> 
     token, user_id, expires = names
     if not isinstance(session, dict) or not isinstance(user, dict):
         raise ValueError("it has no session and user that are objects")  # noqa: TRY004 - a wrong value
-    session_token, expires_at = session.get(token), _claims.iso_time(session, expires)
+    session_token, expires_at = session.get(token), _claims.moment(session, expires)
     owner, subject = identifier(session, user_id), identifier(user, "id")
     if not isinstance(session_token, str) or not session_token:
         raise ValueError(f"its session has no {token}")
