@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}
 _NO_STORE = "opaque session cookies cannot be checked: set BETTER_AUTH_URL, or `url` or `sessions` of the issuer"
 _NO_DATABASE = "; opaque ones (database strategy) cannot be checked: set `sessions.postgres`"
+_NEVER = "opaque session cookies cannot be checked: sessions.check is never"
 
 
 def issuer(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
@@ -50,11 +51,13 @@ def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:
     secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.secrets.keys))
     begin = f"issuer {issuer.name} accepts {_LIBRARY[config.preset]} sessions in the cookie {cookies} under its secret "
     begin += f"with fingerprint {secrets}"
+    never = config.sessions is not None and config.sessions.check == "never"
     if config.preset != "better-auth":
         told = f"; opaque ones (database strategy) are looked up in {store.where}" if store else _NO_DATABASE
-        return begin + told
+        return f"{begin}; {_NEVER}" if never else begin + told
     if store is None:
-        return f"{begin}, by their cached data ({'/'.join(config.strategies)}) alone; {_NO_STORE}"
+        data = f"by their cached data ({'/'.join(config.strategies)}) alone"
+        return f"{begin}, {data}; {_NEVER if never else _NO_STORE}"
     when = "at every request" if store.check == "always" else "where their cached data cannot be believed"
     return f"{begin}; {when} they are looked up in {store.where}, each answer held for {store.cache_seconds:g} s"
 

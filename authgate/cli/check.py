@@ -13,7 +13,7 @@ import yaml
 
 from authgate.cli._configuration import config_option, verified_or_exit
 from authgate.cli._key_table import escaped
-from authgate.config.issuer_model import FOR_URLS, SETTINGS_OF
+from authgate.config.issuer_model import SETTINGS_OF
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import FindSession
@@ -52,9 +52,11 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 def _effective(verified: Verified) -> dict[str, object]:
     effective = verified.config.model_dump(mode="json", exclude_none=True)
     for config, issuer in zip(verified.config.issuers, effective["issuers"], strict=True):
-        idle = () if config.by_url else (*FOR_URLS, "discovery")
-        for name in {*issuer} - SETTINGS_OF[config.preset] | {*idle}:
+        idle = config.idle_settings | (frozenset() if config.by_url else {"discovery"})
+        for name in {*issuer} - SETTINGS_OF[config.preset] | idle:
             issuer.pop(name, None)  # they would be refused if somebody wrote them
+        if config.sessions is not None and config.sessions.check == "never":
+            issuer["sessions"] = {"check": "never"}  # the same
         if fingerprint := verified.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint
         _hide(issuer)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from authgate.authorities import client_context
 from authgate.config import _secrets, _sessions
+from authgate.config._asked import asked_fault, ca_problems, shown
 from authgate.config._defaults import cookie_names, is_loopback, with_defaults
-from authgate.config.issuer_model import SECRET_SETTINGS, SETTINGS_OF
-from authgate.core.errors import Problem, quoted
+from authgate.config.issuer_model import FOR_GET_SESSION, SECRET_SETTINGS, SETTINGS_OF
+from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
-from authgate.files import MEND_UNREADABLE
 from authgate.tokens import derived
 from authgate.tokens.jwk import BadKey
 
@@ -23,6 +21,10 @@ if TYPE_CHECKING:
     from authgate.config.issuer_model import IssuerConfig
 
 _TIMES = {"refresh_seconds", "cooldown_seconds", "max_stale_seconds"}
+_SAY_WHAT_IS_IDLE = {"url", "sessions", "jwt_plugin"}
+# In the place of a `url` that is told of: what would be made of the bad one (addresses of keys and sessions, names of
+# cookies) would be wrong in the same way, and told of once more for each.
+_STAND_IN = "https://told-once.invalid"
 _MEND_BASE = "write the front end's address, as https://app.example.com; for plain http inside add allow_http: true"
 _MEND_URL = "write https://host/path, without user or fragment; for plain http add allow_http: true to the issuer"
 
@@ -59,16 +61,19 @@ def read_issuer(
 
     *faulty* names settings that are wrong by themselves: they were taken out, and nothing is compared with them.
     """
+    given = config.model_fields_set
     problems.extend(_foreign_problems(config, setting))
     if config.url is not None and (fault := _base_fault(config, config.url)):
-        problems.append(Problem(setting=f"{setting}.url", what=f"{quoted(config.url, 200)} {fault}", mend=_MEND_BASE))
-        config = config.model_copy(update={"url": "https://told-once.invalid"})
+        problems.append(Problem(setting=f"{setting}.url", what=f"{shown(config.url)} {fault}", mend=_MEND_BASE))
+        config = config.model_copy(update={"url": _STAND_IN})
     config = with_defaults(config)
     problems.extend(_source_problems(config, setting))
-    problems.extend(_idle_problems(config, setting))
+    problems.extend(() if faulty & _SAY_WHAT_IS_IDLE else _idle_problems(config, given, setting))
     if config.by_url:
         problems.extend(_url_problems(config, setting))
         problems.extend(() if faulty & _TIMES else _time_problems(config, setting))
+    if "ca_file" not in config.idle_settings:
+        problems.extend(ca_problems(config.ca_file, f"{setting}.ca_file"))
     if audiences_needed and config.audiences is None and (config.key_settings or not config.has_sessions):
         mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
         problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
@@ -82,14 +87,10 @@ def read_issuer(
 
 def _base_fault(config: IssuerConfig, url: str) -> str | None:
     """Return why *url* cannot be the base URL of a front end, None if it can."""
-    if fault := url_fault(url, allow_http=True):
-        return "is not an http or https URL" if fault == "is not an https URL" else fault
-    if "?" in url:
-        return "has a query, which no base URL has"
     asks_there = config.preset == "better-auth" and not config.allow_http and not is_loopback(url)
-    if asks_there and url_fault(url, allow_http=False):
-        return "is plain http: whoever is on the way could put keys and sessions of his own into it"
-    return None
+    if fault := asked_fault(url, allow_http=not asks_there, told="keys and sessions"):
+        return "is not an http or https URL" if fault == "is not an https URL" else fault
+    return "has a query, which no base URL has" if "?" in url else None
 
 
 def _foreign_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
@@ -144,16 +145,20 @@ def _session_secret_problems(config: IssuerConfig, setting: str) -> Iterator[Pro
         yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="name the cookie of the cookie cache")
     if config.bearer != "none" and (config.sessions is None or config.sessions.check == "never"):
         what = f"is {config.bearer}, and without a session store nobody knows whose token it is"
-        yield Problem(setting=f"{setting}.bearer", what=what, mend="set url, or sessions; or remove it")
+        mend = "set url, or sessions" if config.sessions is None else "set sessions.check to fallback or always"
+        yield Problem(setting=f"{setting}.bearer", what=what, mend=f"{mend}; or remove it")
 
 
-def _idle_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
-    """Yield the settings that mean nothing, because the keys are not fetched."""
-    for name in config.idle_settings if config.key_settings else ():
-        if config.has_sessions and name in {"allow_http", "ca_file"}:
-            continue  # for the session store
-        what = "means nothing: only keys that come by jwks_url or discovery are fetched"
-        yield Problem(setting=f"{setting}.{name}", what=what, mend="remove it")
+def _idle_problems(config: IssuerConfig, given: set[str], setting: str) -> Iterator[Problem]:
+    """Yield those of the settings *given* that mean nothing, because nobody is asked for keys (or sessions) by URL."""
+    if not config.key_settings and not config.has_sessions:
+        return  # that it has no key is told
+    what = "only keys that come by jwks_url or discovery are fetched"
+    if config.has_sessions:
+        what = "no keys are fetched"
+    for name in sorted(config.idle_settings & given & SETTINGS_OF[config.preset]):
+        also = ", nor are sessions asked for by http" if config.has_sessions and name in FOR_GET_SESSION else ""
+        yield Problem(setting=f"{setting}.{name}", what=f"means nothing: {what}{also}", mend="remove it")
 
 
 def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
@@ -167,16 +172,9 @@ def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     name = "issuer" if config.discovery else "jwks_url"
     url = getattr(config, name)
     if url is not None and (fault := url_fault(url, allow_http=config.allow_http)):
-        shown = quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)  # there may be a password in it
-        yield Problem(setting=f"{setting}.{name}", what=f"{shown} {fault}", mend=_MEND_URL)
+        yield Problem(setting=f"{setting}.{name}", what=f"{shown(url)} {fault}", mend=_MEND_URL)
     if config.discovery and "?" in (config.issuer or ""):  # RFC 8414 §2
         yield Problem(setting=f"{setting}.issuer", what="has a query, which no issuer has", mend="remove it")
-    if config.ca_file is not None:
-        try:
-            client_context(config.ca_file)
-        except ValueError as error:
-            mend = f"write CA certificates in PEM; {MEND_UNREADABLE}"
-            yield Problem(setting=f"{setting}.ca_file", what=str(error), mend=mend)
 
 
 def _time_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:

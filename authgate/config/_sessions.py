@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from authgate.authorities import client_context
 from authgate.config import _secrets
-from authgate.core.errors import Problem, quoted
-from authgate.core.urls import url_fault
-from authgate.files import MEND_UNREADABLE
+from authgate.config._asked import asked_fault, ca_problems, shown
+from authgate.core.errors import Problem
 from authgate.sessions import layouts
 from authgate.sessions.dsn import dsn_fault, parse_dsn
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
@@ -56,7 +54,14 @@ def read_store(
 ) -> ReadStore | None:
     """Return the store of *config*, whose `sessions` stands at *setting*; None without one, or with a problem of it."""
     sessions = config.sessions
-    if not config.has_sessions or sessions is None or sessions.check == "never":
+    if not config.has_sessions or sessions is None:
+        return None
+    if sessions.check == "never":
+        problems.extend(_never_problems(sessions, setting))
+        return None
+    if len(sessions.stores) > 1:
+        what = f"has {' and '.join(sessions.stores)}: an issuer has one session store"
+        problems.append(Problem(setting=setting, what=what, mend="keep one"))
         return None
     before = len(problems)
     if sessions.postgres is not None:
@@ -66,6 +71,12 @@ def read_store(
     else:
         store = _http(config, sessions, setting, problems)
     return store if len(problems) == before else None
+
+
+def _never_problems(sessions: SessionsConfig, setting: str) -> Iterator[Problem]:
+    for name in sorted(sessions.model_fields_set - {"check"}):
+        mend = "remove it, or set check to fallback or always"
+        yield Problem(setting=f"{setting}.{name}", what="means nothing with check: never", mend=mend)
 
 
 def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems: list[Problem]) -> ReadStore | None:
@@ -79,11 +90,9 @@ def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems
         mend = "set the issuer's url, or sessions.http.url, or one of sessions.postgres and sessions.redis"
         problems.append(Problem(setting=setting, what="names no store, and there is no url to ask at", mend=mend))
         return None
-    if fault := url_fault(url, allow_http=config.allow_http):
+    if fault := asked_fault(url, allow_http=config.allow_http, told="sessions"):
         mend = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
-        problems.append(Problem(setting=f"{setting}.http.url", what=f"{quoted(url, 200)} {fault}", mend=mend))
-    if not config.by_url:  # else it was looked at with the keys
-        problems.extend(_ca_problems(config.ca_file, f"{setting.removesuffix('.sessions')}.ca_file"))
+        problems.append(Problem(setting=f"{setting}.http.url", what=f"{shown(url)} {fault}", mend=mend))
     return replace(_store("http", url, sessions, config.ca_file), where=url)
 
 
@@ -98,7 +107,7 @@ def _postgres(
     setting = f"{setting}.postgres"
     dsn = _secrets.one_of(setting, (given.dsn, given.dsn_file, given.dsn_env), environ, problems, name="dsn")
     problems.extend(_extra_problems("postgres", setting))
-    problems.extend(_ca_problems(given.ca_file, f"{setting}.ca_file"))
+    problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
     layout = _layout(config, given)
     if fault := layouts.layout_fault(layout):
         mend = "write the name as it is in the database, without quotation marks"
@@ -129,7 +138,7 @@ def _redis(
         return None
     url = _secrets.one_of(setting, (given.url, given.url_file, given.url_env), environ, problems, name="url")
     problems.extend(_extra_problems("redis", setting))
-    problems.extend(_ca_problems(given.ca_file, f"{setting}.ca_file"))
+    problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
     if url is None:
         return None
     if fault := redis_url_fault(url):
@@ -163,12 +172,3 @@ def _extra_problems(kind: str, setting: str) -> Iterator[Problem]:
         yield Problem(
             setting=setting, what=what, mend=f"pip install 'authgate[{kind}]', or use the image, which has it"
         )
-
-
-def _ca_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
-    if ca_file is None:
-        return
-    try:
-        client_context(ca_file)
-    except ValueError as error:
-        yield Problem(setting=setting, what=str(error), mend=f"write CA certificates in PEM; {MEND_UNREADABLE}")

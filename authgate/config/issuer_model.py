@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
 from authgate.tokens.algorithms import NAMES
@@ -19,6 +19,8 @@ PUBLIC_KEY_SETTINGS = ("pem_file", "jwks_file", *URL_SETTINGS)
 KEY_SETTINGS = (*SECRET_SETTINGS, *PUBLIC_KEY_SETTINGS)
 # What means something only for keys that come by URL.
 FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
+# Those of them that mean something for sessions that Better Auth is asked for, too.
+FOR_GET_SESSION = ("allow_http", "ca_file")
 
 _OF_ALL = frozenset({"name", "preset", "secret", "secret_file", "secret_env"})
 _OF_SESSIONS = _OF_ALL | {"secrets", "url", "cookies", "sessions"}
@@ -114,12 +116,10 @@ class SessionsConfig(Settings):
     redis: RedisSessionsConfig | None = None
     """Read its secondary storage."""
 
-    @model_validator(mode="after")
-    def _one_store(self) -> SessionsConfig:
-        stores = [name for name in ("http", "postgres", "redis") if getattr(self, name) is not None]
-        if len(stores) > 1:
-            raise ValueError(f"has {' and '.join(stores)}: an issuer has one session store")
-        return self
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Which stores it has: one at most, if it is sound."""
+        return tuple(name for name in ("http", "postgres", "redis") if getattr(self, name) is not None)
 
 
 class IssuerConfig(Settings):
@@ -229,6 +229,20 @@ class IssuerConfig(Settings):
         return any(name in URL_SETTINGS for name in self.key_settings)
 
     @property
-    def idle_settings(self) -> tuple[str, ...]:
-        """Those that are set and mean nothing: they are for keys by URL."""
-        return () if self.by_url else tuple(name for name in FOR_URLS if name in self.model_fields_set)
+    def asks_get_session(self) -> bool:
+        """Whether Better Auth is asked for sessions, by http; asked of what `with_defaults` has filled in."""
+        if self.preset != "better-auth" or self.sessions is None or self.sessions.check == "never":
+            return False
+        return self.sessions.http is not None or not self.sessions.stores
+
+    @property
+    def idle_settings(self) -> frozenset[str]:
+        """Those that mean nothing, set or not: they are for keys by URL, FOR_GET_SESSION for sessions by http, too."""
+        if self.by_url:
+            return frozenset()
+        idle = {*FOR_URLS} - {*(FOR_GET_SESSION if self.asks_get_session else ())}
+        if self.has_sessions and (self.url or "").startswith("http:"):
+            idle.discard("allow_http")  # which `url` needs
+        if self.has_sessions and not self.key_settings:
+            idle.add("cooldown_seconds")
+        return frozenset(idle)
