@@ -113,7 +113,7 @@ def test_whatever_is_written_is_read_again(value: Any, ascii_only: bool) -> None
 
 @pytest.mark.parametrize("text", ['"', '\\"', "\\", '"\\', '",', "[]", '"[\\"'])
 def test_no_text_takes_long_to_be_judged(text: str) -> None:
-    """A quarter of a MiB, as what a session store answers: were it searched again and again, the test would time out."""
+    """A quarter of a MiB, as a session store may answer: were it searched again and again, the test would time out."""
     for beginning in ("[" * 33, "[" * 33 + '"'):
         with pytest.raises(ValueError, match=r"nested|not JSON|brackets"):
             parse(beginning + text * (262_144 // len(text)), max_brackets=1_000_000)
