@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _DAY_SECONDS = 86400.0
 _NO_PLUGIN = "; sessions are not concerned: without Better Auth's JWT plugin set jwt_plugin: false"
+_MEND_ON_BOTH = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
 NO_ALGORITHM: frozenset[str] = frozenset()  # of keys that are made for theirs
 
 
@@ -130,10 +131,9 @@ def first_keys(name: str, source: KeySource, entry: ReadIssuer, problems: list[P
     try:
         return source.read()
     except jwk.BadKey as error:
-        mend = "replace the key"
-        if is_secret:
-            mend = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
-        problems.extend(Problem(setting=setting, what=fault, mend=mend) for fault in error.faults)
+        mends = {derived.LISTED_TWICE: "take one of the two off"}
+        mend = _MEND_ON_BOTH if is_secret else "replace the key"
+        problems.extend(Problem(setting=setting, what=one, mend=mends.get(one, mend)) for one in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         what = f"cannot read {source.where}: {why_unreadable(error)}"
         problems.append(Problem(setting=setting, what=what, mend=MEND_UNREADABLE))

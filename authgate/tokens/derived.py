@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SECRETS = 8
+LISTED_TWICE = "one secret is listed twice"
 
 _VERSIONED = re.compile(rb"\s*\d{1,9}:([^,]+)")
 
@@ -86,7 +87,7 @@ def _sound(given: Sequence[bytes]) -> Sequence[bytes]:
         which = f"secret {position + 1} of {len(given)}: " if len(given) > 1 else ""
         faults += [f"{which}{fault}" for fault in secrets.faults(secret, HMAC_MIN_BYTES["HS256"])]
     if len(set(given)) < len(given):
-        faults.append("one secret is listed twice")
+        faults.append(LISTED_TWICE)
     if faults:
         raise BadKey(*faults)
     return given
