@@ -42,20 +42,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """A sound configuration: its *snapshot*, the *sources* of each key set, and what to say at start.
+class KeySetOrigin:
+    """Where a key set comes from, and when. *settings* differ where it must be got anew."""
 
-    *key_settings* and *session_settings* differ between two configurations where an issuer's keys, or its session
-    store, must be made anew. *certificates* are those of the groups `tls` and `admin.tls`. *path* is the
-    configuration's file, None where there is none, *digest* the SHA-256 of what it held, None where it cannot be read
-    twice.
+    source: KeySource
+    timing: Timing
+    settings: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A sound configuration: its *snapshot*, where each of the *key_sets* comes from, and what to say at start.
+
+    *session_settings* differ between two configurations where an issuer's session store must be made anew.
+    *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is
+    none, *digest* the SHA-256 of what it held, None where it cannot be read twice.
     """
 
     config: Config
     snapshot: Snapshot
-    sources: dict[str, KeySource] = field(repr=False)
-    timings: dict[str, Timing]
-    key_settings: dict[str, object] = field(repr=False)
+    key_sets: dict[str, KeySetOrigin] = field(repr=False)
     sessions: dict[str, Callable[[], CachedSessions | None]] = field(repr=False)
     session_settings: dict[str, object] = field(repr=False)
     fingerprints: dict[str, str]
@@ -87,7 +93,7 @@ class Live:
             if old is not None and name in old.keys:
                 keys.follow(old.keys[name])
             keys.use = partial(self.gate.use, name)
-            keys.retime(self.verified.timings[name])
+            keys.retime(self.verified.key_sets[name].timing)
             self.gate.use(name, keys.keys)
 
 
@@ -123,20 +129,7 @@ def verify(loaded: ReadConfig) -> Verified:
     Keys by URL are not fetched: an issuer that is down keeps nothing from starting.
     """
     problems = list(loaded.problems)
-    sources: dict[str, KeySource] = {}
-    timings: dict[str, Timing] = {}
-    key_settings: dict[str, object] = {}
-    found: list[Issuer] = []
-    for entry in loaded.issuers:
-        key_sets: dict[str, KeySet] = {}
-        for name, source in issuers.sources(entry).items():
-            keys = issuers.first_keys(name, source, entry, problems)
-            if keys is not None:
-                sources[name], key_sets[name] = source, keys
-                timings[name] = issuers.timing(entry.config, name)
-                key_settings[name] = issuers.key_settings(entry)
-        if key_sets:  # else what is missing was reported
-            found.append(issuers.issuer(entry, key_sets, loaded.issuers))
+    found, key_sets = _issuers(loaded, problems)
     certificates = {
         setting: certificate
         for setting, group in loaded.certificates
@@ -148,9 +141,7 @@ def verify(loaded: ReadConfig) -> Verified:
     return Verified(
         config=config,
         snapshot=_snapshot(config, found, loaded.issuers),
-        sources=sources,
-        timings=timings,
-        key_settings=key_settings,
+        key_sets=key_sets,
         sessions={entry.config.name: partial(stores.sessions, entry) for entry in loaded.issuers},
         session_settings={entry.config.name: stores.settings(entry) for entry in loaded.issuers},
         fingerprints=issuers.fingerprints(found),
@@ -167,6 +158,23 @@ def verify(loaded: ReadConfig) -> Verified:
         path=loaded.path,
         digest=loaded.digest,
     )
+
+
+def _issuers(loaded: ReadConfig, problems: list[Problem]) -> tuple[list[Issuer], dict[str, KeySetOrigin]]:
+    """Return the issuers with the keys that they have to start with, and where each key set comes from, by its name."""
+    found: list[Issuer] = []
+    origins: dict[str, KeySetOrigin] = {}
+    for entry in loaded.issuers:
+        key_sets: dict[str, KeySet] = {}
+        for name, source in issuers.sources(entry).items():
+            keys = issuers.first_keys(name, source, entry, problems)
+            if keys is not None:
+                key_sets[name] = keys
+                timing, settings = issuers.timing(entry.config, name), issuers.key_settings(entry)
+                origins[name] = KeySetOrigin(source=source, timing=timing, settings=settings)
+        if key_sets:  # else what is missing was reported
+            found.append(issuers.issuer(entry, key_sets, loaded.issuers))
+    return found, origins
 
 
 def _told_once(problems: list[Problem]) -> list[Problem]:
@@ -243,12 +251,13 @@ def watched_keys(verified: Verified, old: Live | None = None) -> dict[str, Watch
     """Return every key set by its name; those of *old* where they come from the same place."""
     before = {} if old is None else old.keys
     found = {}
-    for name, source in verified.sources.items():
-        if old is not None and old.verified.key_settings.get(name) == verified.key_settings[name]:
+    for name, origin in verified.key_sets.items():
+        same = None if old is None else old.verified.key_sets.get(name)
+        if same is not None and same.settings == origin.settings:
             found[name] = before[name]
         else:
             keys = verified.snapshot.issuer(name).key_set(name)
-            found[name] = WatchedKeys(name, source, verified.timings[name], keys, follows=name in before)
+            found[name] = WatchedKeys(name, origin.source, origin.timing, keys, follows=name in before)
     return found
 
 

@@ -139,7 +139,7 @@ def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
 
 async def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:
     found = verified(tmp_path, key_file(tmp_path, "pem_file", "ES256"))
-    source = found.sources["app"]
+    source = found.key_sets["app"].source
     assert [key.algorithm for key in found.snapshot.issuer("app").keys.keys] == ["ES256"]
     assert (await source.load()).keys is None, "the file holds what was read at the start"
     key_file(tmp_path, "pem_file", "ES384")

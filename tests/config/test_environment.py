@@ -175,7 +175,7 @@ def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cook
     better_auth, jwt = found.snapshot.issuers
     assert (better_auth.issuer, better_auth.audiences) == (url, {url})
     assert better_auth.session_check is SessionCheck.FALLBACK
-    assert found.sources["better-auth"].where == f"{url}/api/auth/jwks"
+    assert found.key_sets["better-auth"].source.where == f"{url}/api/auth/jwks"
     sessions = found.sessions["better-auth"]()
     assert sessions is not None
     assert sessions.store.where == f"{url}/api/auth/get-session"
@@ -191,7 +191,7 @@ def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cook
 def test_better_auth_under_a_path_of_its_own_answers_there() -> None:
     found = wiring.verify(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://a.example:443/my/auth/"}))
     assert found.snapshot.issuers[0].issuer == "https://a.example"
-    assert found.sources["better-auth"].where == "https://a.example/my/auth/jwks"
+    assert found.key_sets["better-auth"].source.where == "https://a.example/my/auth/jwks"
 
 
 @pytest.mark.parametrize("legacy", [None, OTHER_SECRET.decode()])

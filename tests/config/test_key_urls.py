@@ -48,22 +48,22 @@ def problems(folder: Path, *issuers: dict[str, Any], **more: Any) -> dict[str, P
 
 def test_a_url_alone_will_do_and_nothing_is_fetched(tmp_path: Path) -> None:
     one = verified(tmp_path, issuer())
-    assert isinstance(one.sources["app"], JwksUrlSource)
-    assert one.sources["app"].where == URL
-    assert one.timings["app"] == Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400)
+    assert isinstance(one.key_sets["app"].source, JwksUrlSource)
+    assert one.key_sets["app"].source.where == URL
+    assert one.key_sets["app"].timing == Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400)
     assert one.snapshot.issuers[0].keys.keys == ()
     assert f"kept up to date from {URL}" in one.announcements[0]
 
 
 def test_discovery_begins_at_the_issuer(tmp_path: Path) -> None:
     one = verified(tmp_path, issuer(jwks_url=None, discovery=True, issuer="https://issuer.example/tenant"))
-    assert isinstance(one.sources["app"], DiscoverySource)
-    assert one.sources["app"].where == "discovery of https://issuer.example/tenant"
+    assert isinstance(one.key_sets["app"].source, DiscoverySource)
+    assert one.key_sets["app"].source.where == "discovery of https://issuer.example/tenant"
 
 
 def test_the_times_are_taken_over(tmp_path: Path) -> None:
     times = {"refresh_seconds": 60, "cooldown_seconds": 5, "max_stale_seconds": 600}
-    assert verified(tmp_path, issuer(**times)).timings["app"] == Timing(**times)
+    assert verified(tmp_path, issuer(**times)).key_sets["app"].timing == Timing(**times)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_mistake_says_what_and_where(tmp_path: Path, settings: dict[str, Any],
 
 
 def test_plain_http_is_possible_where_it_is_asked_for(tmp_path: Path) -> None:
-    assert verified(tmp_path, issuer(jwks_url="http://issuer.example/jwks", allow_http=True)).sources
+    assert verified(tmp_path, issuer(jwks_url="http://issuer.example/jwks", allow_http=True)).key_sets
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_ca_file_without_a_certificate_is_refused(tmp_path: Path, content: str
 
 def test_a_ca_file_is_taken(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(Authority().pem)
-    assert verified(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt"))).sources
+    assert verified(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt"))).key_sets
 
 
 # -- the environment ------------------------------------------------------------------------------------------------
@@ -184,8 +184,8 @@ def test_ready_when_knows_two_words(tmp_path: Path) -> None:
 def test_issuers_by_url_may_stand_in_a_variable() -> None:
     entry = f"[{{name: app, preset: jwt, jwks_url: '{URL}', audiences: [tasks], refresh_seconds: 60}}]"
     one = wiring.verify(load(None, {"AUTHGATE_ISSUERS": entry}))
-    assert one.sources["app"].where == URL
-    assert one.timings["app"].refresh_seconds == 60
+    assert one.key_sets["app"].source.where == URL
+    assert one.key_sets["app"].timing.refresh_seconds == 60
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
@@ -209,4 +209,4 @@ def test_otherwise_nothing_is_told_of_proxies(
 
 def test_nothing_that_is_shown_holds_the_proxys_password(tmp_path: Path) -> None:
     one = verified(tmp_path, issuer(outbound_proxy=PROXY))
-    assert "canary" not in repr(one) + repr(one.config) + str(one.announcements) + repr(one.sources["app"])
+    assert "canary" not in repr(one) + repr(one.config) + str(one.announcements) + repr(one.key_sets["app"].source)
