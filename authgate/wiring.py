@@ -55,8 +55,8 @@ class Verified:
     """A sound configuration: its *snapshot*, where each of the *key_sets* comes from, and what to say at start.
 
     *session_settings* differ between two configurations where an issuer's session store must be made anew.
-    *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there is
-    none, *digest* the SHA-256 of what it held, None where it cannot be read twice.
+    *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there
+    is none, *digest* the SHA-256 of what it held, None where it cannot be read twice.
     """
 
     config: Config
