@@ -89,7 +89,13 @@ RULES = (
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
     Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
-    Rule(where="authgate/authorities.py", ours=_own("files"), others=frozenset({"ssl"})),
+    Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
+    Rule(
+        where="authgate/outbound.py",
+        ours=_own("authorities", "core"),
+        others=STDLIB | {"aiohttp"},
+        never=IO - {"asyncio"},
+    ),
     Rule(
         where="authgate/issuers.py",
         ours=_own("config.issuer_model", "core", "files", "keysources", "presets", "tokens"),
@@ -110,19 +116,20 @@ RULES = (
     ),
     Rule(
         where="authgate/stores.py",
-        ours=_own("config._defaults", "sessions", "tokens.authjs", "tokens.better_auth"),
+        ours=_own("config._defaults", "presets", "sessions"),
         typing=_own("config", "core"),
         never=IO | CRYPTO,
     ),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(
         where="authgate/keysources/",
-        ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "tokens.jwk", "tokens.discovery"),
+        ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "outbound")
+        + _own("tokens.jwk", "tokens.discovery"),
         never=CRYPTO,
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "core", "sessions"),
+        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions"),
         never=CRYPTO | {"pydantic"},
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),
@@ -267,6 +274,7 @@ PLANTED = [
     ("authgate/certificates.py", "from pathlib import Path", "pathlib"),
     ("authgate/certificates.py", "import jwt", "jwt"),
     ("authgate/blocking.py", "from authgate.core import keys", "authgate.core.keys"),
+    ("authgate/outbound.py", "from authgate.keysources import LoadFailed", "authgate.keysources"),
     ("authgate/server/x.py", "from cryptography import x509", "cryptography"),
     ("authgate/server/x.py", "from authgate.wiring import App", "authgate.wiring"),
     ("authgate/server/x.py", "from authgate.answers import Answers", "authgate.answers"),

@@ -12,22 +12,22 @@ import socket
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
 from cachetools import LRUCache
 from yarl import URL
 
 from authgate import __version__
-from authgate.authorities import client_context
+from authgate.authorities import Authorities
 from authgate.blocking import BlockingCall
 from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
 from authgate.keysources import LoadFailed
 from authgate.keysources._addresses import is_this_machine, literal, why_forbidden
 from authgate.keysources._freshness import fresh_seconds
+from authgate.outbound import AnswerTooLong, BoundedConnector, compression_fault, explained, read_body, redirect_fault
 from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -42,9 +42,6 @@ _MAX_NAMES = 4
 
 # What can be sent back as it came: aiohttp drops bytes that are no UTF-8.
 _ETAG = re.compile(r"[\x21-\x7e]{1,256}")
-
-# OpenSSL's X509_V_ERR_…: self-signed, or issued by whom nobody here knows.
-_UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
 _HEADERS = {
     "Accept": "application/jwk-set+json, application/json",
@@ -85,7 +82,7 @@ class Fetcher:
         """*seconds* bounds one fetch from beginning to end."""
         self.route = route
         self._seconds = seconds
-        self._contexts = BlockingCall(self._context)
+        self._authorities = Authorities(route.ca_file)
         self._lookups: LRUCache[tuple[str, int], BlockingCall[_Found]] = LRUCache(_MAX_NAMES)
 
     async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
@@ -103,42 +100,39 @@ class Fetcher:
             raise LoadFailed(f"{url} cannot be fetched: no connection within {self._seconds / 2:g} s") from None
         except TimeoutError:
             raise LoadFailed(f"{url} does not answer within {self._seconds:g} s") from None
+        except AnswerTooLong:
+            raise LoadFailed(f"{url} answers with more than {MAX_DOCUMENT_BYTES} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise LoadFailed(f"{url} cannot be fetched: {_explained(error)}") from None
+            raise LoadFailed(f"{url} cannot be fetched: {explained(error)}") from None
 
     async def _get(self, url: URL, etag: str | None, found_at: str | None) -> Response:
         check = self._address_check(url, found_at)
         proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
         login = _login(proxy)
-        connector = _BoundedConnector(
-            resolver=_CheckedResolver(self._look_up, check), use_dns_cache=False, force_close=True
-        )
         session = aiohttp.ClientSession(  # one for each fetch: they are minutes apart, and nothing is left to be shared
-            connector=connector,
+            connector=BoundedConnector(
+                max_bytes=MAX_ANSWER_BYTES,
+                resolver=_CheckedResolver(self._look_up, check),
+                use_dns_cache=False,
+                force_close=True,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=self._seconds / 2),
             auto_decompress=False,
             trust_env=False,
         )
-        try:
-            async with (
-                session,
-                session.get(
-                    url,
-                    headers=_HEADERS
-                    | ({"If-None-Match": etag} if etag else {})
-                    | (login if url.scheme == "http" else {}),
-                    allow_redirects=False,
-                    ssl=await self._tls() if self._speaks_tls(url) else False,
-                    proxy=proxy.with_user(None) if proxy else None,
-                    proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
-                ) as response,
-            ):
-                return await _read(response, asked_with=etag)
-        except aiohttp.ClientError:
-            if connector.broken_off:
-                raise LoadFailed(_too_long(url)) from None
-            raise
+        async with (
+            session,
+            session.get(
+                url,
+                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}) | (login if url.scheme == "http" else {}),
+                allow_redirects=False,
+                ssl=await self._tls() if self._speaks_tls(url) else False,
+                proxy=proxy.with_user(None) if proxy else None,
+                proxy_headers=_PROXY_HEADERS | login,  # of CONNECT only
+            ) as response,
+        ):
+            return await _read(response, asked_with=etag)
 
     def _speaks_tls(self, url: URL) -> bool:
         return url.scheme == "https" or (self.route.outbound_proxy or "").startswith("https:")
@@ -160,50 +154,9 @@ class Fetcher:
 
     async def _tls(self) -> ssl.SSLContext:
         try:
-            return await self._contexts.result(self._seconds / 2)
-        except TimeoutError:
-            what = f"ca_file {self.route.ca_file}" if self.route.ca_file else "the CAs of the system"
-            raise LoadFailed(f"reading {what} takes longer than {self._seconds / 2:g} s") from None
-
-    def _context(self) -> ssl.SSLContext:
-        try:
-            return client_context(self.route.ca_file)
+            return await self._authorities.context(self._seconds / 2)
         except ValueError as error:
-            raise LoadFailed(f"ca_file: {error}") from None
-
-
-class _BoundedProtocol(ResponseHandler):
-    """One connection, broken off after 128 KiB of whatever it sends.
-
-    aiohttp bounds neither interim answers (1xx) nor chunk extensions nor empty lines, and parses them without a pause:
-    one issuer could hold up the requests of all.
-    """
-
-    _bytes_left = MAX_ANSWER_BYTES
-
-    def __init__(self, connector: _BoundedConnector) -> None:
-        super().__init__(loop=asyncio.get_running_loop())
-        self._connector = connector
-
-    def data_received(self, data: bytes) -> None:
-        self._bytes_left -= len(data)
-        if self._bytes_left >= 0:
-            super().data_received(data)
-            return
-        self._connector.broken_off = True
-        self.set_exception(aiohttp.ClientPayloadError())
-        if self.transport is not None:
-            self.transport.abort()
-
-
-class _BoundedConnector(aiohttp.TCPConnector):
-    """Makes bounded connections; *broken_off* says that one exceeded its bound."""
-
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        super().__init__(**options)
-        self.broken_off = False
-        # Private, and the only way in: a test floods it, so that a change of aiohttp's is noticed.
-        self._factory = partial(_BoundedProtocol, self)  # type: ignore[assignment]
+            raise LoadFailed(str(error)) from None
 
 
 class _CheckedResolver(AbstractResolver):
@@ -250,12 +203,8 @@ def _login(proxy: URL | None) -> dict[str, str]:
 
 
 async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> Response:
-    if 300 <= response.status < 400 and response.status != 304:
-        target = quoted(response.headers.get("Location"), 200)
-        raise LoadFailed(
-            f"{response.url} redirects to {target} ({response.status}): redirects are not followed; "
-            "configure the address that answers"
-        )
+    if fault := redirect_fault(response):
+        raise LoadFailed(f"{response.url} {fault}")
     given = response.headers.get("ETag", "")
     etag = given if _ETAG.fullmatch(given) else None
     fresh = fresh_seconds(response.headers)
@@ -263,37 +212,6 @@ async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> 
         return Response(body=None, etag=etag or asked_with, fresh_seconds=fresh)
     if response.status != 200:
         raise LoadFailed(f"{response.url} answers {response.status}")
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise LoadFailed(f"{response.url} is compressed ({quoted(encoding, 40)}), which was not asked for")
-    return Response(body=await _body(response), etag=etag, fresh_seconds=fresh)
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > MAX_DOCUMENT_BYTES:
-            raise LoadFailed(_too_long(response.url))
-    return bytes(body)
-
-
-def _too_long(url: URL) -> str:
-    return f"{url} answers with more than {MAX_DOCUMENT_BYTES} bytes"
-
-
-def _explained(error: Exception) -> str:
-    """Return what *error* means to an operator."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        hint = "; for a private authority set ca_file" if getattr(cause, "verify_code", 0) in _UNKNOWN_AUTHORITY else ""
-        return f"its certificate is not trusted ({getattr(cause, 'verify_message', cause)}){hint}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
-    if isinstance(error, aiohttp.ClientResponseError):
-        bad = f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
-        return f"the outbound proxy answers {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else bad
-    if isinstance(error, aiohttp.ClientConnectorError):
-        whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
-        return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"
-    return f"{type(error).__name__}: {quoted(str(error), 200)}"
+    if fault := compression_fault(response):
+        raise LoadFailed(f"{response.url} {fault}")
+    return Response(body=await read_body(response, MAX_DOCUMENT_BYTES), etag=etag, fresh_seconds=fresh)

@@ -14,10 +14,10 @@ from yarl import URL
 
 from authgate import __version__
 from authgate.blocking import in_daemon_thread
-from authgate.core.errors import quoted
+from authgate.outbound import AnswerTooLong, BoundedConnector, compression_fault, explained, read_body, redirect_fault
 from authgate.sessions import StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
-from authgate.sessions._trust import Trust, why_untrusted
+from authgate.sessions._trust import Trust
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
@@ -31,6 +31,8 @@ CONNECT_SECONDS = 5.0
 DEFAULT_PAUSE_SECONDS = 10.0
 # Answers carry the session anew in cookies, and as a JWT in a header of its own.
 _MAX_HEADER_BYTES = 64 * 1024
+# Of an answer as it comes: head, interim answers, and the framing of the body.
+MAX_ANSWER_BYTES = 2 * MAX_ROWS_BYTES
 # What encodeURIComponent leaves alone, besides letters, digits and _.-~
 _UNRESERVED = "!*'()"
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 6265 §4.1.1
@@ -70,9 +72,11 @@ class HttpStore:
             return await self._find(wanted)
         except aiohttp.ConnectionTimeoutError:
             raise StoreFailed(f"{self.where} cannot be reached: no connection in {CONNECT_SECONDS:g} s") from None
+        except AnswerTooLong:
+            raise StoreFailed(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             self._trust.forget()
-            raise StoreFailed(f"{self.where} cannot be asked: {_explained(error)}") from None
+            raise StoreFailed(f"{self.where} cannot be asked: {explained(error)}") from None
 
     async def _find(self, wanted: FindSession) -> StoredRows | None:
         async with self._opened().get(
@@ -82,7 +86,7 @@ class HttpStore:
             ssl=await self._trust.context() if self._url.scheme == "https" else False,
         ) as response:
             self._check(response)
-            text = (await self._body(response)).decode("utf-8")
+            text = (await read_body(response, MAX_ROWS_BYTES)).decode("utf-8")
         return parse_rows(text, wanted.token, self.where)
 
     def _headers(self, wanted: FindSession) -> dict[str, str]:
@@ -99,8 +103,11 @@ class HttpStore:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, resolver=_Resolver()
+                connector=BoundedConnector(
+                    max_bytes=MAX_ANSWER_BYTES,
+                    limit=MAX_CONNECTIONS,
+                    keepalive_timeout=KEEP_ALIVE_SECONDS,
+                    resolver=_Resolver(),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -113,12 +120,8 @@ class HttpStore:
 
     def _check(self, response: aiohttp.ClientResponse) -> None:
         """Raise `StoreFailed` where *response* is not the answer to the question."""
-        if 300 <= response.status < 400:
-            target = quoted(response.headers.get("Location"), 200)
-            raise StoreFailed(
-                f"{self.where} redirects to {target} ({response.status}): redirects are not followed; "
-                "configure the address that answers"
-            )
+        if fault := redirect_fault(response):
+            raise StoreFailed(f"{self.where} {fault}")
         if response.status == 429:
             raise StoreFailed(
                 f"{self.where} answers 429, it is asked too often: take /get-session out of Better Auth's rate limit "
@@ -128,18 +131,8 @@ class HttpStore:
         if response.status != 200:
             hint = _HINTS.get(response.status)
             raise StoreFailed(f"{self.where} answers {response.status}{f': {hint}' if hint else ''}")
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity":
-            raise StoreFailed(f"{self.where} is compressed ({quoted(encoding, 40)}), which was not asked for")
-
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_ROWS_BYTES:
-                response.close()
-                raise StoreFailed(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes")
-        return bytes(body)
+        if fault := compression_fault(response):
+            raise StoreFailed(f"{self.where} {fault}")
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -173,18 +166,3 @@ def _pause_seconds(response: aiohttp.ClientResponse) -> float:
         if text.isascii() and text.isdigit():
             return max(1.0, float(text[:6]))
     return DEFAULT_PAUSE_SECONDS
-
-
-def _explained(error: Exception) -> str:
-    """Return what *error* means to an operator. Quotes nothing that was sent."""
-    if untrusted := why_untrusted(error):
-        return untrusted
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection to {error.host} at port {error.port} ({error.strerror or error.os_error})"
-    if isinstance(error, UnicodeDecodeError):
-        return "the answer is not UTF-8"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
-    return f"{type(error).__name__}: {quoted(str(error), 200)}"

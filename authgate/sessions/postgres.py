@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from authgate.authorities import client_context
+from authgate.authorities import client_context, why_untrusted
 from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions._connections import Connections
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_json, same_token
-from authgate.sessions._trust import Trust, why_untrusted
+from authgate.sessions._trust import Trust
 from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import layout_fault
 

@@ -18,10 +18,11 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from authgate.authorities import why_untrusted
 from authgate.core.errors import quoted
 from authgate.sessions import StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
-from authgate.sessions._trust import Trust, why_untrusted
+from authgate.sessions._trust import Trust
 from authgate.sessions.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
