@@ -23,7 +23,7 @@ _log = logging.getLogger("authgate.decision")
 # Their details quote header names, the URL's form, the configuration and what a store says, never a claim.
 _QUOTE_NO_CLAIM = {
     *(Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL),
-    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE),
+    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF),
 }
 
 # An untrusted peer, or one that asks at a wrong path, is told of once a minute: it may send any number of requests, and

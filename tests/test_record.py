@@ -127,8 +127,9 @@ def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCap
     Log(caplog).record(deny(reason))
     Log(caplog, details=True).record(deny(reason))
     lines = Log(caplog).lines
-    about_the_proxy = reason in {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL}
-    assert ("detail" in lines[0]) is about_the_proxy
+    about_the_proxy = {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL, Reason.CSRF}
+    about_the_store = {Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE}
+    assert ("detail" in lines[0]) is (reason in about_the_proxy | about_the_store)
     assert lines[1]["detail"] == "quoted claim"
 
 

@@ -10,15 +10,17 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _yaml
+from authgate.config._asked import shown
 from authgate.config._report import Raw, did_you_mean, group_of, is_list
 from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
 from authgate.core.errors import Problem
+from authgate.core.urls import url_fault
 from authgate.tokens.derived import versioned
 from authgate.tokens.jwk import BadKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -51,6 +53,7 @@ _GROUPS = (
     *((name, "AUTH_SECRET_FILE") for name in _OF_PRESET["authjs"][:-1]),
     _OF_PRESET["nextauth-v4"],
 )
+_MEND_ADDRESS = "write it as http://localhost:3000 or https://app.example.com"
 _FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _HOW_TO_START = (
@@ -120,17 +123,21 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     if not found:
         return EnvironmentIssuers(issuers=[], problems=(_no_secret(environ),), warnings=())
     problems = [problem for group in _GROUPS for problem in _conflict(group, environ)]
+    unfit = [problem for name in (*_URLS.values(), "BETTER_AUTH_URL") for problem in _url_problems(name, environ)]
+    environ = {name: value for name, value in environ.items() if name not in {problem.setting for problem in unfit}}
     raws: list[Raw] = []
     better_auth = next((name for name in _BETTER_AUTH if environ.get(name)), None)
     if better_auth is not None:
         raws.append(_better_auth(better_auth, environ))
-    jwt = next((name for name in (*_JWT, *_BETTER_AUTH) if environ.get(name) and name not in _SEVERAL), None)
+    # Beside several secrets the single one is an older one, which opens what was encrypted under it and signs no more.
+    signing = _JWT if any(environ.get(name) for name in _SEVERAL) else (*_JWT, *_BETTER_AUTH)
+    jwt = next((name for name in signing if environ.get(name)), None)
     warnings: list[str] = []
     if jwt is not None:
         raws.append(_jwt(jwt, environ))
-        if not environ.get("AUTHGATE_AUDIENCE") and jwt in _JWT:  # of Better Auth's nobody need have made JWTs
+        if not environ.get("AUTHGATE_AUDIENCE"):
             warnings.append(
-                f"tokens for any audience signed under {jwt} pass: "
+                f"JWTs (HS256) for any audience signed under {jwt} pass: "
                 "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
             )
     raws += [raw for preset in ("authjs", "nextauth-v4") if (raw := _authjs(preset, environ)) is not None]
@@ -141,7 +148,27 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     ]
     if better_auth is None and environ.get("BETTER_AUTH_URL"):
         warnings.append("BETTER_AUTH_URL is set, but without BETTER_AUTH_SECRET no session of Better Auth can be read")
-    return EnvironmentIssuers(issuers=raws, problems=tuple(problems), warnings=tuple(warnings))
+    warnings += [f"{name} is set, and has no effect: did you mean {near}?" for name, near in _slips(environ)]
+    return EnvironmentIssuers(issuers=raws, problems=(*problems, *unfit), warnings=tuple(warnings))
+
+
+def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what is wrong with the front end's address in the variable *name*, as people write it there."""
+    url = environ.get(name)
+    if url and (url != url.strip() or url[:1] in {'"', "'"}):
+        yield Problem(setting=name, what="is in quotation marks, or in white space", mend="take them off")
+    elif url and url_fault(url, allow_http=True):
+        yield Problem(setting=name, what=f"{shown(url)} is no address of a front end", mend=_MEND_ADDRESS)
+
+
+def _slips(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are nearly one that counts, and which."""
+    known = [*_SECRETS, *_URLS.values(), "BETTER_AUTH_URL"]
+    for name in sorted(environ):
+        if name not in known and name.startswith(("BETTER_AUTH_", "NEXTAUTH_")):
+            near = get_close_matches(name, known, n=1, cutoff=0.9)
+            if near and not environ.get(near[0]):
+                yield name, near[0]
 
 
 def _no_secret(environ: Mapping[str, str]) -> Problem:
@@ -204,7 +231,7 @@ def _conflict(group: tuple[str, ...], environ: Mapping[str, str]) -> tuple[Probl
     if set_ones == ["JWT_SECRET", "BETTER_AUTH_SECRET"]:
         if environ["JWT_SECRET"] == environ["BETTER_AUTH_SECRET"]:
             return ()
-        mend = "they must be one secret: copy the one that signs your tokens to both"
+        mend = "if they are meant to be one secret, copy the one that signs to both; if not, list two issuers in a file"
         return (Problem(setting=both, what="are both set and different", mend=mend),)
     if len(set_ones) > 1:
         return (Problem(setting=both, what="are set at once", mend="keep one of them"),)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NewType, TypeAlias
 
-from authgate.core.errors import Refused
+from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _ANOTHER_BEARER = re.compile(r",[ \t]*bearer ", re.IGNORECASE)
 
 # Browsers send same-named cookies of different Path or Domain side by side; more than this many is an attack.
 MAX_SAME_NAMED_COOKIES = 4
+# Of the cookies, in which a name is looked for that an operator may have meant.
+_MAX_SEARCHED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ class Credential:
     def digest(self) -> bytes:
         """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
         hasher = hashlib.sha256()
-        parts = (*self.parts, ("", self.found_in)) if self.issuer else self.parts  # some keys hang on a cookie's name
+        # Some keys hang on a cookie's name, and some tokens count in a header alone.
+        place = self.found_in if self.issuer else "cookie" if self.from_cookie else "header"
+        parts = (*self.parts, ("", place))
         for part in parts:
             for text in part:
                 encoded = text.encode("utf-8", "surrogatepass")  # takes lone surrogates of every kind
@@ -137,8 +141,14 @@ class SessionPlace:
 
     def nothing_in(self, headers: Headers) -> str:
         """Say where nothing was found."""
-        has_data = self.data_name and bool(_values(headers, self.data_name, chunked=True))
-        return f"cookie {self.name}" + (f" (cookie {self.data_name} is there, but alone)" if has_data else "")
+        told = f"cookie {self.name}"
+        if self.data_name and _values(headers, self.data_name, chunked=True):
+            told += f" (cookie {self.data_name} is there, but alone)"
+        if others := _names_like(headers, self.name):
+            told += (
+                f" (there is {' and '.join(others)}: is `url` the front end's, https or http, or are `cookies` others?)"
+            )
+        return told
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each combination of differing, non-empty cookies of these names."""
@@ -202,6 +212,14 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     if rivals or sorted(chunks) != list(range(len(chunks))):
         return ("",)
     return ("".join(chunks[position] for position in range(len(chunks))),)
+
+
+def _names_like(headers: Headers, name: str) -> list[str]:
+    """Return up to two names of cookies that end as *name* does: of another prefix, most often."""
+    last_word = name.rpartition(".")[2]
+    lines = "; ".join(headers.getall("Cookie", ()))[:_MAX_SEARCHED]
+    found = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})\s*=", f";{lines}")
+    return [quoted(one) for one in dict.fromkeys(found) if one != name][:2]
 
 
 def _unquoted(value: str) -> str:

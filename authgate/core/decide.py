@@ -47,13 +47,13 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
 class _Case:
     """One request on its way to a decision, and the checks made so far."""
 
-    __slots__ = ("_checking", "_checks", "_issuer", "_now", "_policy", "_request", "_snapshot")
+    __slots__ = ("_checking", "_checks", "_issuer", "_now", "_policy", "_request", "_snapshot", "_vouched")
 
     def __init__(self, request: Request, snapshot: Snapshot, now: float) -> None:
         self._request = request
         self._snapshot = snapshot
         self._now = now
-        self._policy = self._issuer = ""
+        self._policy = self._issuer = self._vouched = ""
         self._checks: list[Check] = []
         self._checking = ""
 
@@ -107,7 +107,7 @@ class _Case:
         issuer, proof = self._recall(digest) or (yield from self._prove(credential, digest))
         self._issuer = issuer.name
         identity = yield from self._whose(proof, issuer)
-        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}")
+        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._vouched}")
         self._checking = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
@@ -136,7 +136,7 @@ class _Case:
                 outcome = _verified(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
-        if not outcome.newer_keys_may_help:  # else nobody would ask again for a key that is published late
+        if outcome.is_worth_remembering:
             self._snapshot.proofs.remember(digest, issuer, outcome, size=credential.size, now=self._now)
         return issuer, outcome
 
@@ -164,10 +164,11 @@ class _Case:
             if proof.identity is None:  # no format makes such a proof
                 raise Refused(proof.reason, proof.detail)
             return proof.identity
-        self._passed("its signature holds")
+        self._passed("its signature holds" if proof.session.was_signed else "a session token, which nobody signs")
         self._checking = "session"
         fresh = proof.identity is not None and self._now < proof.fresh_until
         if proof.identity is not None and fresh and issuer.session_check is not SessionCheck.ALWAYS:
+            self._vouched = ", by the data cookie"
             return proof.identity
         if issuer.session_check is SessionCheck.NONE:
             raise Refused(proof.reason, f"{proof.detail}; no session store is configured that could tell more")
@@ -182,6 +183,7 @@ class _Case:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session store has no such session")
         if identity.expires_at is None or self._now >= identity.expires_at:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session has expired")
+        self._vouched = ", by the session store"
         return identity
 
     def _check_account(self, identity: Identity, issuer: Issuer) -> None:

@@ -25,10 +25,14 @@ class SessionCheck(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReference:
-    """A session by its *token*; *signed_token* is what the library puts into its cookie for it, "" if it signs none."""
+    """A session by its *token*; *signed_token* is what the library puts into its cookie for it, "" if it signs none.
+
+    *was_signed*: the token came with a signature that held, so that somebody signed in once.
+    """
 
     token: str = field(repr=False)
     signed_token: str = field(default="", repr=False)
+    was_signed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +50,12 @@ class Proof:
     reason: Reason = Reason.SESSION_NOT_FOUND
     detail: str = ""
     newer_keys_may_help: bool = False
+
+    @property
+    def is_worth_remembering(self) -> bool:
+        """Whether it took a signature, and holds: what anybody can make up would push out what others proved.
+
+        Nor is one remembered that newer keys may mend: nobody would ask for them again.
+        """
+        was_proven = self.session.was_signed if self.session is not None else self.identity is not None
+        return was_proven and not self.newer_keys_may_help

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
 _SERVER = ("Server", "AuthGate")  # aiohttp's own value would tell clients the versions of Python and aiohttp
+# What AuthGate asks a front end for, keys and sessions, must not lead back to it: each answer would wait for another.
+_OWN_QUESTION = "AuthGate's own question for keys or sessions came back to it"
+_MEND_OWN_QUESTION = "have the proxy ask AuthGate nothing about the front end's /api/auth/ (docs/deployment.md)"
 _UNIX_PEER = Peer(address="unix")
 _NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}"
 
@@ -92,6 +95,8 @@ class AuthEndpoint:
 
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
         self._check_trust(peer)
+        if subrequest.headers.get("User-Agent", "").startswith("AuthGate/"):
+            raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_QUESTION, mend=_MEND_OWN_QUESTION)
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
     def _check_trust(self, peer: Peer) -> None:

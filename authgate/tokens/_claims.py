@@ -11,6 +11,9 @@ from authgate.core.reasons import Reason
 
 Payload = dict[str, Any]
 
+# How databases and libraries write that something does not hold.
+_NO = (None, False, 0, "", "0", "f", "no", "false")
+
 # 9999-12-31T23:59:59Z; a later NumericDate is a mistake (milliseconds, most often) and would never expire.
 MAX_NUMERIC_DATE = 253_402_300_799
 
@@ -68,6 +71,11 @@ def flag(payload: Payload, *names: str) -> bool | None:
         if isinstance(value, str) and value in spelled:
             return spelled[value]
     return None
+
+
+def holds(payload: Payload, name: str) -> bool:
+    """Say whether *name*, which counts against the user, is there as anything but a no, however that is written."""
+    return payload.get(name) not in _NO
 
 
 def moment(payload: Payload, *names: str) -> float | None:

@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwe
 from joserfc.jwk import OctKey, RSAKey
 
-from authgate.core.credential import HeaderPlace, SessionPlace
+from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.decision import Allow, Deny
 from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
-from authgate.tokens import FORMATS, ProofMemo, derived, jwk
+from authgate.tokens import FORMATS, ProofMemo, derived, jwk, session_record
 from authgate.tokens.authjs.session import SESSION_PART
+from authgate.tokens.better_auth.bearer import BetterAuthBearer
 from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
@@ -298,3 +299,32 @@ def test_J28_nor_is_it_a_session_where_it_stands_in_the_cookies(kind: str, check
     ):
         decision = driven(snapshot, [line], Store(None))
         assert isinstance(decision, Deny), decision
+
+
+def test_what_anybody_can_make_up_is_not_remembered() -> None:
+    """Made-up ids of sessions would push out what others' tokens proved."""
+    memo = ProofMemo()
+    formats = (FORMATS["authjs-session"], FORMATS["authjs-database"])
+    issuer = replace(AUTHJS, formats=formats, session_check=SessionCheck.FALLBACK)
+    snapshot = make_snapshot(issuer, places=AUTHJS_PLACES, proofs=memo)
+    for number in range(50):
+        driven(snapshot, [("Cookie", f"{NAME}=made-up-session-id-{number:04}")], Store(None))
+    assert (memo.entries, memo.stored) == (0, 0)
+
+
+def test_an_encrypted_session_counts_in_no_cookie_but_its_own() -> None:
+    """A neighbouring site can set a cookie of a plain name, and would sign its visitors in as somebody else."""
+    places = (CookiePlace(name="access_token"), *AUTHJS_PLACES)
+    snapshot = make_snapshot(AUTHJS, places=places)
+    decision = decide_now(request_with(("Cookie", f"access_token={cookies.authjs_cookie()}")), snapshot)
+    refused(decision, Reason.MALFORMED_TOKEN)
+    assert isinstance(decide_now(bearer(cookies.authjs_cookie()), snapshot), Allow)
+
+
+def test_a_session_token_that_counts_in_a_header_does_not_count_in_a_cookie_by_being_remembered() -> None:
+    raw = replace(API, formats=(BetterAuthBearer(accepts="signed"),), session_check=SessionCheck.FALLBACK)
+    places = (HeaderPlace(name="Authorization"), CookiePlace(name="access_token"))
+    snapshot = make_snapshot(raw, places=places)
+    row = session_record.read(cookies.session(), cookies.user()).identity(issuer="app", token_format="any")
+    assert isinstance(driven(snapshot, [("Authorization", f"Bearer {cookies.signed()}")], Store(row)), Allow)
+    assert isinstance(driven(snapshot, [("Cookie", f"access_token={cookies.signed()}")], Store(row)), Deny)

@@ -201,7 +201,31 @@ def test_several_secrets_of_better_auth_are_taken_with_the_first_as_current(lega
     assert loaded.problems == ()
     listed = (SECRET, SECRET[::-1], *((OTHER_SECRET,) if legacy else ()))
     assert loaded.issuers[0].secrets == listed
-    assert [entry.config.preset for entry in loaded.issuers] == ["better-auth", *(["jwt"] if legacy else [])]
+    assert [entry.config.preset for entry in loaded.issuers] == ["better-auth"]
+
+
+def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
+    """It opens what Better Auth encrypted under it; whoever it leaked to must not be able to sign JWTs."""
+    environ = {
+        "BETTER_AUTH_SECRETS": f"2:{GOOD},1:{OTHER_SECRET.decode()}",
+        "BETTER_AUTH_SECRET": OTHER_SECRET.decode(),
+    }
+    found = wiring.verify(load(None, environ))
+    assert [issuer.name for issuer in found.snapshot.issuers] == ["better-auth"]
+
+
+@pytest.mark.parametrize("url", ["localhost:3000", '"http://localhost:3000"', "https://app.example.com ", "app.example"])
+@pytest.mark.parametrize("name", ["BETTER_AUTH_URL", "AUTH_URL", "NEXTAUTH_URL"])
+def test_an_address_that_is_none_is_told_by_its_variable_and_once(name: str, url: str) -> None:
+    secret = name.replace("URL", "SECRET")
+    with pytest.raises(ConfigError) as refused:
+        wiring.verify(load(None, {secret: GOOD, name: url}))
+    assert [problem.setting for problem in refused.value.problems] == [name]
+
+
+def test_a_variable_that_is_nearly_one_that_counts_is_told() -> None:
+    loaded = load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URI": "https://app.example.com"})
+    assert "BETTER_AUTH_URI is set, and has no effect: did you mean BETTER_AUTH_URL?" in loaded.warnings
 
 
 def test_secrets_that_are_written_otherwise_are_refused_without_being_told() -> None:

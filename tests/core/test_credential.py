@@ -10,6 +10,7 @@ from authgate.core.credential import (
     CookiePlace,
     Credential,
     HeaderPlace,
+    SessionPlace,
     UnverifiedToken,
     cookie_values,
     find_credentials,
@@ -158,10 +159,31 @@ def test_no_two_credentials_share_a_digest() -> None:
     assert len({one.digest() for one in differing}) == len(differing)
 
 
-def test_the_digest_does_not_depend_on_where_the_credential_was_found() -> None:
-    assert credential(("token", "a")).digest() == credential(("token", "a"), found_in="cookie:x").digest()
+def test_the_digest_depends_on_whether_a_browser_sent_the_credential_by_itself_and_not_on_the_places_name() -> None:
+    in_header, in_cookie = credential(("token", "a")), credential(("token", "a"), found_in="cookie:x")
+    assert in_header.digest() != in_cookie.digest()
+    assert in_header.digest() == credential(("token", "a"), found_in="header:x-token").digest()
+    assert in_cookie.digest() == credential(("token", "a"), found_in="cookie:y").digest()
 
 
 def test_a_credential_does_not_show_its_parts_and_may_have_no_token() -> None:
     assert "hunter2" not in repr(credential(("token", "hunter2")))
     assert credential(("session", "x")).token == ""
+
+
+@pytest.mark.parametrize(
+    ("cookie", "told"),
+    [
+        ("better-auth.session_token=x", "'better-auth.session_token'"),
+        ("a=1; acme.session_token=x", "'acme.session_token'"),
+        ("other.session_data=x", None),
+        ("session_token=x", None),
+    ],
+)
+def test_a_session_cookie_of_another_name_is_pointed_out(cookie: str, told: str | None) -> None:
+    place = SessionPlace(issuer="app", part="session_token", name="__Secure-better-auth.session_token")
+    said = place.nothing_in(CIMultiDict([("Cookie", cookie)]))
+    if told is None:
+        assert said == "cookie __Secure-better-auth.session_token"
+    else:
+        assert f"there is {told}: is `url` the front end's" in said

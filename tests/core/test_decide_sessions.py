@@ -191,8 +191,12 @@ def test_what_the_store_says_is_not_remembered_as_a_proof() -> None:
         ({"banned": True, "banExpires": cookies.iso(NOW + 1)}, Reason.BANNED_USER),
         ({"banned": True, "banExpires": "some day"}, Reason.BANNED_USER),
         ({"banned": True, "banExpires": cookies.iso(NOW - 1)}, None),
+        ({"banned": 1}, Reason.BANNED_USER),
+        ({"banned": "yes"}, Reason.BANNED_USER),
+        ({"banned": "false"}, None),
         ({"banned": False, "banExpires": cookies.iso(NOW + 1)}, None),
         ({"isAnonymous": True}, Reason.ANONYMOUS_USER),
+        ({"isAnonymous": "t"}, Reason.ANONYMOUS_USER),
         ({"isAnonymous": False}, None),
     ],
 )

@@ -38,7 +38,7 @@ class AuthjsDatabase:
     def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
         """Return the reference to the session: whoever holds the id holds it, if there is one."""
         del issuer
-        return Proof(identity=None, session=SessionReference(token=token.text))
+        return Proof(identity=None, session=SessionReference(token=token.text, was_signed=False))
 
 
 def read(session: object, user: object) -> session_record.Record:

@@ -56,8 +56,12 @@ class AuthjsSession:
     shape = "jwe"
 
     def recognises(self, credential: Credential) -> bool:
-        """Say whether *credential* has the shape of a compact JWE."""
-        return _jwe.looks_like(credential.part(SESSION_PART) or credential.token)
+        """Say whether *credential* has the shape of a compact JWE, and stands in its own cookie or in a header.
+
+        In any other cookie it would count under a name that it was not made for.
+        """
+        in_place = credential.part(SESSION_PART) is not None or not credential.from_cookie
+        return in_place and _jwe.looks_like(credential.part(SESSION_PART) or credential.token)
 
     def parse(self, credential: Credential) -> UnverifiedCookie:
         """Return the token in *credential*, well-formed and unverified, or raise `Refused`."""

@@ -48,5 +48,5 @@ class BetterAuthBearer:
             found, signed_token = token.text, signed_cookie.sign(token.text, signing[0])
         else:
             found, signed_token = signed_cookie.verify(token.text, signing)
-        session = SessionReference(token=found, signed_token=signed_token)
+        session = SessionReference(token=found, signed_token=signed_token, was_signed=not is_raw)
         return Proof(identity=None, session=session, detail="only a session store can tell whose it is")
