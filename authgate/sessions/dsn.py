@@ -82,9 +82,14 @@ class PostgresAddress:
         return f"postgresql://{host}:{self.port}/{self.database}"
 
     @property
+    def is_socket(self) -> bool:
+        """Whether *host* is the folder of a unix socket."""
+        return self.host.startswith("/")
+
+    @property
     def is_local(self) -> bool:
         """Whether nothing leaves this machine on the way there."""
-        if self.host.startswith("/") or self.host.lower() == "localhost":
+        if self.is_socket or self.host.lower() == "localhost":
             return True
         try:
             return ip_address(self.host).is_loopback

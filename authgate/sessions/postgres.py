@@ -79,17 +79,30 @@ class PostgresStore:
         return found[0] if found else None
 
     async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+        if self._address.tls == "disable" or self._address.is_socket:
+            return await self._connected(tls=False)
+        try:
+            return await self._connected(tls=await self._trust.context())
+        except ConnectionError as error:
+            # Not where TLS fails otherwise: that may be somebody on the way who would rather read along.
+            if self._address.tls != "prefer" or not _speaks_no_tls(error):
+                raise
+        return await self._connected(tls=False)
+
+    async def _connected(self, *, tls: ssl.SSLContext | bool) -> Any:  # noqa: ANN401 - asyncpg has no types
         at = self._address
-        encrypted = at.tls in {"require", "verify-ca", "verify-full"} and not at.host.startswith("/")
+        # All that asyncpg would else look for in variables and files (PG…, ~/.postgresql), on the loop, is given.
         return await asyncpg.connect(
             host=at.host,
             port=at.port,
             user=at.user,
-            password=at.password,  # never None: it would look for one in variables and files
+            password=at.password,
             database=at.database,
-            ssl=await self._trust.context() if encrypted else (at.tls if at.tls == "prefer" else False),
+            ssl=tls,
             direct_tls=False,
             target_session_attrs="any",
+            krbsrvname="postgres",
+            gsslib="gssapi",
             timeout=CONNECT_SECONDS,
             command_timeout=QUERY_SECONDS,
             statement_cache_size=0,
@@ -161,15 +174,19 @@ class PostgresStore:
         return f"{self.where} cannot be asked: {type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
 
 
+def _speaks_no_tls(error: OSError) -> bool:
+    return "rejected SSL upgrade" in str(error)  # asyncpg has no type of its own for an answer that is not "S"
+
+
 def _os_words(error: OSError) -> str:
-    if "rejected SSL upgrade" in str(error):
+    if _speaks_no_tls(error):
         return "it speaks no TLS, and the address asks for it; sslmode=disable is for networks that are trusted"
     return error.strerror or str(error) or type(error).__name__
 
 
 def _context(address: PostgresAddress, ca_file: str | None) -> ssl.SSLContext:
     """Return how TLS is spoken to *address*, as libpq means its sslmode. Blocks."""
-    if address.tls == "require":
+    if address.tls in {"prefer", "require"}:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

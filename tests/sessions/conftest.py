@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.sessions.http import HttpStore
+from tests.support.get_session import COOKIE, GetSession, get_session
+from tests.support.looking_up import ANSWER
 from tests.support.postgres import Postgres, postgres
 from tests.support.redis_server import RedisServer, redis_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +38,39 @@ def database(running_postgres: Postgres) -> Postgres:
 
 
 @pytest.fixture
+def ada(database: Postgres) -> Postgres:
+    """Better Auth's tables, with Ada signed in."""
+    database.add_user("ada", role="admin,editor")
+    database.add_session("ada-1", "ada", expiresAt=datetime(2030, 1, 2, 3, 4, 5, 678000, UTC))
+    return database
+
+
+@pytest.fixture
+def empty(running_postgres: Postgres) -> Iterator[tuple[Postgres, str]]:
+    """A database without tables, and its name."""
+    running_postgres.execute("CREATE DATABASE other;")
+    yield running_postgres, "other"
+    running_postgres.execute("DROP DATABASE other WITH (FORCE);")
+
+
+@pytest.fixture
 def storage(running_redis: RedisServer) -> RedisServer:
     """Redis that holds nothing."""
     with running_redis.client() as client:
         client.flushall()
     return running_redis
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[GetSession]:
+    """Better Auth over HTTP, with Ada signed in."""
+    async with get_session() as one:
+        one.sessions["ada-1"] = ANSWER
+        yield one
+
+
+@pytest.fixture
+async def store(server: GetSession) -> AsyncIterator[HttpStore]:
+    one = HttpStore(server.url, COOKIE)
+    yield one
+    await one.close()

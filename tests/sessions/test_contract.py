@@ -10,25 +10,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from aiohttp import web
 
-from authgate.core.lookups import FindSession
-from authgate.sessions import StoreFailed
 from authgate.sessions.http import HttpStore
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from authgate.sessions.redis import RedisStore
-from tests.support.get_session import COOKIE, GetSession, get_session, signed
-from tests.support.postgres import READER_PASSWORD, Postgres
+from tests.support.get_session import COOKIE, GetSession, get_session
+from tests.support.looking_up import asked, failure, find
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from authgate.sessions import SessionStore, StoredRows
+    from authgate.sessions import SessionStore
+    from tests.support.postgres import Postgres
     from tests.support.redis_server import RedisServer
-
-
-def asked(token: str) -> FindSession:
-    return FindSession(issuer_name="app", token=token, signed_token=signed(token))
 
 
 def answer_of(token: str, user_id: str) -> dict[str, Any]:
@@ -159,31 +154,16 @@ async def _with_ada(place: Place) -> AsyncIterator[Place]:
         await place.store.close()
 
 
-async def find(place: Place, token: str) -> StoredRows | None:
-    async with asyncio.timeout(20):
-        return await place.store.find(asked(token))
-
-
 async def user_of(place: Place, token: str) -> str:
-    found = await find(place, token)
+    found = await find(place.store, token)
     assert found is not None
     assert found.session["token"] == token
     assert found.session["userId"] == found.user["id"]
     return str(found.user["id"])
 
 
-async def failure(place: Place, token: str = "ada-1") -> str:
-    with pytest.raises(StoreFailed) as failed:
-        await find(place, token)
-    said = str(failed.value)
-    assert place.store.where in said
-    assert READER_PASSWORD not in said
-    assert token not in said
-    return said
-
-
 async def test_a_session_is_found_with_its_user_under_the_names_of_the_library(place: Place) -> None:
-    found = await find(place, "ada-1")
+    found = await find(place.store, "ada-1")
     assert found is not None
     assert {"id": "id-of-ada-1", "token": "ada-1", "userId": "ada"}.items() <= found.session.items()
     assert found.session["expiresAt"].startswith("20")
@@ -197,32 +177,32 @@ async def test_a_session_is_found_with_its_user_under_the_names_of_the_library(p
 
 
 async def test_an_unknown_token_has_no_session(place: Place) -> None:
-    assert await find(place, "nobody") is None
+    assert await find(place.store, "nobody") is None
 
 
 async def test_a_session_that_is_deleted_is_gone_at_the_next_look_up(place: Place) -> None:
     assert await user_of(place, "ada-1") == "ada"
     await place.sign_out("ada-1")
-    assert await find(place, "ada-1") is None
+    assert await find(place.store, "ada-1") is None
 
 
 @pytest.mark.parametrize(
     "token", ["", "\0", "ada-1\0", "ada-1\r\nX: y", "café", "\ud800", "a" * 5000, "ADA-1", "ada-_", "ada-1 "]
 )
 async def test_what_is_no_token_of_anybody_has_no_session_and_is_no_failure(place: Place, token: str) -> None:
-    assert await find(place, token) is None
+    assert await find(place.store, token) is None
 
 
 @pytest.mark.parametrize("token", ["' OR '1'='1", '" OR 1=1 --', "ada-1'; DROP TABLE session; --", "%", "*", "$1"])
 async def test_a_token_is_never_read_as_anything_else(place: Place, token: str) -> None:
-    assert await find(place, token) is None
+    assert await find(place.store, token) is None
     assert await user_of(place, "ada-1") == "ada"
 
 
 async def test_what_is_no_session_is_a_failure_and_not_an_absent_session(place: Place) -> None:
     await place.spoil("ada-1")
     for _ in range(2):
-        await failure(place)
+        await failure(place.store)
 
 
 async def test_a_store_that_is_down_fails_and_one_that_is_up_again_answers(place: Place) -> None:
@@ -230,7 +210,7 @@ async def test_a_store_that_is_down_fails_and_one_that_is_up_again_answers(place
     await place.kill()
     try:
         for _ in range(3):
-            await failure(place)
+            await failure(place.store)
     finally:
         await place.start()
     assert await user_of(place, "ada-1") == "ada"

@@ -9,88 +9,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.core.lookups import FindSession
-from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions import StoredRows
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 from tests.support.certificates import Authority
+from tests.support.looking_up import ANSWER, asked, failure_once, find_once
 from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANSWER: dict[str, Any] = {"session": {"token": "ada-1", "userId": "ada"}, "user": {"id": "ada"}}
-
-
-async def find(store: RedisStore, token: str = "ada-1") -> StoredRows | None:
-    try:
-        async with asyncio.timeout(20):
-            return await store.find(FindSession(issuer_name="app", token=token))
-    finally:
-        await store.close()
-
-
-async def failure(store: RedisStore) -> str:
-    with pytest.raises(StoreFailed) as failed:
-        await find(store)
-    said = str(failed.value)
-    assert said.startswith(store.where)
-    assert READER_PASSWORD not in said
-    assert "ada-1" not in said
-    return said
-
 
 async def test_the_key_is_the_prefix_and_the_token(storage: RedisServer) -> None:
     storage.set("app:ada-1", ANSWER)
-    assert await find(RedisStore(storage.reader(), key_prefix="app:")) == StoredRows(**ANSWER)
-    assert await find(RedisStore(storage.reader())) is None
+    assert await find_once(RedisStore(storage.reader(), key_prefix="app:")) == StoredRows(**ANSWER)
+    assert await find_once(RedisStore(storage.reader())) is None
 
 
 async def test_a_user_that_may_only_read_is_enough(storage: RedisServer) -> None:
     storage.set("ada-1", ANSWER)
-    assert await find(RedisStore(storage.reader()))
+    assert await find_once(RedisStore(storage.reader()))
     with storage.client() as client:
         assert client.acl_getuser("authgate")["commands"] == ["+getrange"]
 
 
 async def test_a_value_is_read_no_further_than_the_bound(storage: RedisServer) -> None:
     storage.set("ada-1", b"x" * (8 * MAX_ROWS_BYTES))
-    assert f"more than {MAX_ROWS_BYTES} bytes" in await failure(RedisStore(storage.reader()))
+    assert f"more than {MAX_ROWS_BYTES} bytes" in await failure_once(RedisStore(storage.reader()))
 
 
 @pytest.mark.parametrize("value", [b"1", b"{", b"\xff", b"[]", b'{"session": {"token": "eve-1"}, "user": {}}'])
 async def test_a_value_that_is_no_session_of_this_token_is_a_failure(value: bytes, storage: RedisServer) -> None:
     storage.set("ada-1", value)
-    await failure(RedisStore(storage.reader()))
+    await failure_once(RedisStore(storage.reader()))
 
 
 async def test_another_type_of_value_is_a_failure(storage: RedisServer) -> None:
     with storage.client() as client:
         client.rpush("ada-1", "x")
-    assert "it answers 'WRONGTYPE'" in await failure(RedisStore(storage.reader()))
+    assert "it answers 'WRONGTYPE'" in await failure_once(RedisStore(storage.reader()))
 
 
 async def test_a_wrong_password_is_told(storage: RedisServer) -> None:
     for user, password in (("authgate", "another"), ("nobody", "another")):
-        assert "refuses the user or the password" in await failure(RedisStore(storage.url(user, password)))
+        assert "refuses the user or the password" in await failure_once(RedisStore(storage.url(user, password)))
 
 
 async def test_a_user_without_the_right_is_told_which_one(storage: RedisServer) -> None:
     with storage.client() as client:
         client.acl_setuser("poor", enabled=True, passwords=["+p"], keys=["*"], commands=["+get"])
-    assert "+getrange" in await failure(RedisStore(storage.url("poor", "p")))
+    assert "+getrange" in await failure_once(RedisStore(storage.url("poor", "p")))
 
 
 async def test_where_nobody_listens_is_told() -> None:
-    assert "cannot be reached" in await failure(RedisStore("redis://127.0.0.1:1"))
+    assert "cannot be reached" in await failure_once(RedisStore("redis://127.0.0.1:1"))
 
 
 async def test_connections_are_bounded_and_none_is_left_after_close(storage: RedisServer) -> None:
     storage.set("ada-1", ANSWER)
     store = RedisStore(storage.reader())
-    wanted = FindSession(issuer_name="app", token="ada-1")
-    assert all(await asyncio.gather(*(store.find(wanted) for _ in range(50))))
+    assert all(await asyncio.gather(*(store.find(asked()) for _ in range(50))))
     with storage.client() as client:
         mine = [one for one in client.client_list() if one["user"] == "authgate"]
         assert 1 < len(mine) <= MAX_CONNECTIONS
@@ -106,11 +85,11 @@ async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file
         server.set("ada-1", ANSWER)
         url = server.url("authgate", READER_PASSWORD, scheme="rediss")
         store = RedisStore(url, ca_file=str(ca_file))
-        assert "its certificate is not trusted" in await failure(store)
+        assert "its certificate is not trusted" in await failure_once(store)
         ca_file.write_bytes(authority.pem)
-        assert await find(store)
-        assert "set ca_file" in await failure(RedisStore(url))
-        await failure(RedisStore(server.url("authgate", READER_PASSWORD), ca_file=str(ca_file)))  # in clear text
+        assert await find_once(store)
+        assert "set ca_file" in await failure_once(RedisStore(url))
+        await failure_once(RedisStore(server.url("authgate", READER_PASSWORD), ca_file=str(ca_file)))  # in clear text
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
@@ -118,7 +97,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
     ca_file.write_bytes(authority.pem)
     with redis_server(tls=(authority, "other.example")) as server:
         store = RedisStore(server.url("authgate", READER_PASSWORD, scheme="rediss"), ca_file=str(ca_file))
-        assert "not valid for '127.0.0.1'" in await failure(store)
+        assert "not valid for '127.0.0.1'" in await failure_once(store)
 
 
 @pytest.mark.parametrize(
@@ -188,4 +167,4 @@ async def test_a_session_from_before_all_of_its_user_were_revoked_is_none(
     storage.set("ada-1", ANSWER | {"session": session})
     if revoked_before is not None:
         storage.set("revoked-sessions-before-ada", revoked_before)
-    assert (await find(RedisStore(storage.reader())) is not None) is found
+    assert (await find_once(RedisStore(storage.reader())) is not None) is found

@@ -67,10 +67,29 @@ class Names:
         ]
 
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+# What `pouring` can answer with.
+FLOODS = {
+    "interim answers": (b"", b"HTTP/1.1 102 P\r\n\r\n"),
+    "interim answers with fields": (b"", b"HTTP/1.1 103 H\r\n" + b"Link: </x>\r\n" * 100 + b"\r\n"),
+    "empty lines": (b"", b"\r\n" * 512),
+    "a chunk extension": (_CHUNKED + b"1;", b"x" * 1024),
+    "tiny chunks": (_CHUNKED, b"1\r\n{\r\n"),
+    "fields": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+}
+
+
+class Poured:
+    """How much was sent beyond the beginning, and how many clients left meanwhile."""
+
+    bytes = 0
+    left = 0
+
+
 @asynccontextmanager
-async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, list[int]]]:
-    """Answer every request with *beginning* and then *more*, for ever; yield the URL and how often *more* was sent."""
-    poured: list[int] = [0]
+async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Poured]]:
+    """Answer every request with *beginning* and then *more*, for ever; yield the URL and what became of it."""
+    poured = Poured()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -79,7 +98,8 @@ async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, lis
             while True:
                 writer.write(more)
                 await writer.drain()
-                poured[0] += 1
+                poured.bytes += len(more)
+        poured.left += 1
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
