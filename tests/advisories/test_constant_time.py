@@ -73,6 +73,4 @@ def test_J26_an_open_comparison_would_be_found() -> None:
     closed = "hmac.compare_digest(mac(key, text), sent)"
     for comparison in ("mac(key, text) == sent", "sent != mac(key, text)", "sent in [mac(key, text)]"):
         assert comparing_openly(f"{mac}def holds(key, text, sent): return {comparison}") == {"holds"}
-    assert (
-        comparing_openly(f"{mac}def holds(key, text, sent): return hmac.compare_digest(mac(key, text), sent)") == set()
-    )
+    assert comparing_openly(f"{mac}def holds(key, text, sent): return {closed}") == set()
