@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authgate.config._defaults import presumed_jwks_url
 from authgate.config.issuer_model import KEY_SETTINGS, SECRET_SETTINGS
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from authgate.keysources import KeySource
 
 _DAY_SECONDS = 86400.0
-_NO_PLUGIN = "; sessions are not concerned: without Better Auth's JWT plugin set jwt_plugin: false"
 _MEND_ON_BOTH = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
 NO_ALGORITHM: frozenset[str] = frozenset()  # of keys that are made for theirs
 
@@ -76,7 +76,7 @@ def _public_source(entry: ReadIssuer) -> KeySource | None:
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
     )
     if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed, _NO_PLUGIN if config.has_sessions else "")
+        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == presumed_jwks_url(config))
     if config.discovery and config.issuer is not None:
         return DiscoverySource(config.issuer, route, allowed)
     if config.has_sessions or not entry.secrets:

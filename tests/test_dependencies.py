@@ -98,7 +98,7 @@ RULES = (
     ),
     Rule(
         where="authgate/issuers.py",
-        ours=_own("config.issuer_model", "core", "files", "keysources", "presets", "tokens"),
+        ours=_own("config.issuer_model", "config._defaults", "core", "files", "keysources", "presets", "tokens"),
         typing=_own("config._issuers"),
         never=CRYPTO | {"aiohttp"},
     ),

@@ -9,12 +9,13 @@ from typing import Any
 _EVENTS_SHOWN = 20
 _MAX_NAME = 56  # "Ed25519 " and a JWK thumbprint (RFC 7638)
 _MAX_LINE = 400
-_ORDER = ("no keys", "given up", "stale", "ready")
+_ORDER = ("no keys", "given up", "stale", "ready", "not offered")
 _STATES = {
     "no keys": "WITHOUT KEYS: none could be loaded yet, its tokens cannot be verified (503)",
     "given up": "GIVEN UP: its keys are too old, its tokens cannot be verified (503)",
     "stale": "STALE: the keys still verify, but newer ones cannot be loaded",
     "ready": "ready",
+    "not offered": "publishes no keys: it signs no JWTs, so none of it is accepted",
 }
 _WORDS = {"no keys": "without keys"}
 # Per table: its title, and each column's heading, field of the report and whether that is a time.

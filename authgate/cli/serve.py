@@ -48,5 +48,6 @@ async def _serve(verified: Verified, config_path: str | None) -> None:
         app,
         verify=lambda: verify(load(config_path)),
         make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+        tries_stores=True,
     )
     await serve(app, reloader)

@@ -8,11 +8,15 @@ from typing import Protocol
 from authgate.core.errors import AuthGateError
 from authgate.core.keys import NO_KEYS, KeySet
 
-__all__ = ["NO_KEYS", "KeySource", "LoadFailed", "Loaded"]
+__all__ = ["NO_KEYS", "KeySource", "LoadFailed", "Loaded", "NotOffered"]
 
 
 class LoadFailed(AuthGateError):
     """A source gives no keys that can be used. The message says what is wrong, where, and how to mend it."""
+
+
+class NotOffered(LoadFailed):
+    """There is no key set at its address (404). Where nobody named the address, that is no fault: nothing is signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

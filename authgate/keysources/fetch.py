@@ -24,7 +24,7 @@ from authgate.authorities import Authorities
 from authgate.blocking import BlockingCall
 from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
-from authgate.keysources import LoadFailed
+from authgate.keysources import LoadFailed, NotOffered
 from authgate.keysources._addresses import is_this_machine, literal, why_forbidden
 from authgate.keysources._freshness import fresh_seconds
 from authgate.outbound import AnswerTooLong, BoundedConnector, compression_fault, explained, read_body, redirect_fault
@@ -211,7 +211,8 @@ async def _read(response: aiohttp.ClientResponse, *, asked_with: str | None) -> 
     if response.status == 304 and asked_with is not None:
         return Response(body=None, etag=etag or asked_with, fresh_seconds=fresh)
     if response.status != 200:
-        raise LoadFailed(f"{response.url} answers {response.status}")
+        kind = NotOffered if response.status == 404 else LoadFailed
+        raise kind(f"{response.url} answers {response.status}")
     if fault := compression_fault(response):
         raise LoadFailed(f"{response.url} {fault}")
     return Response(body=await read_body(response, MAX_DOCUMENT_BYTES), etag=etag, fresh_seconds=fresh)

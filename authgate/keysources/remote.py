@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.blocking import in_daemon_thread
-from authgate.keysources import NO_KEYS, Loaded, LoadFailed
+from authgate.keysources import NO_KEYS, Loaded, LoadFailed, NotOffered
 from authgate.keysources.fetch import Fetcher
 from authgate.tokens import discovery, jwk
 
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 class JwksUrlSource:
     """A JWK Set at a URL of the configuration."""
 
-    def __init__(self, url: str, route: Route, allowed: frozenset[str], hint: str = "") -> None:
-        """*allowed* are the algorithms that the issuer accepts. *hint* is told with every failure."""
+    def __init__(self, url: str, route: Route, allowed: frozenset[str], *, presumed: bool = False) -> None:
+        """*allowed* are the algorithms that the issuer accepts.
+
+        *presumed*: nobody named the URL, it follows from another; then there may be no key set at all (`NotOffered`).
+        """
         self.where = url
-        self._hint = hint
+        self._presumed = presumed
         self._fetcher = Fetcher(route)
         self._document = _JwksDocument(self._fetcher, allowed)
 
@@ -36,8 +39,10 @@ class JwksUrlSource:
         """Return the keys of the set, None if they are those of the last load."""
         try:
             return await self._document.load(self.where)
-        except LoadFailed as failed:
-            raise LoadFailed(f"{failed}{self._hint}") from None
+        except NotOffered as absent:
+            if self._presumed:
+                raise
+            raise LoadFailed(str(absent)) from None
 
 
 class DiscoverySource:

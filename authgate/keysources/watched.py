@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
-from authgate.keysources import NO_KEYS, LoadFailed
+from authgate.keysources import NO_KEYS, LoadFailed, NotOffered
 from authgate.keysources.journal import Clock, Journal
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class WatchedKeys:
         self.keys = keys
         self.use: Callable[[KeySet], None] = _nobody
         self.failure = ""
+        self.absence = ""
         self.failures_in_a_row = 0
         self.loads = {"changed": 0, "unchanged": 0, "failed": 0}
         self._clock = clock or Clock()
@@ -116,7 +117,7 @@ class WatchedKeys:
         if flight is not None:
             await self._wait_for(flight)
         if self.failure or not self.keys.keys:
-            why = self.failure or "none came yet"
+            why = self.failure or self.absence or "none came yet"
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {why}")
         return self.keys
 
@@ -171,6 +172,8 @@ class WatchedKeys:
             async with asyncio.timeout(self.timing.load_seconds):
                 loaded = await self.source.load()
             self._succeeded(loaded)
+        except NotOffered as absent:
+            self._not_offered(str(absent))
         except LoadFailed as failed:
             self._failed(str(failed))
         except TimeoutError:
@@ -250,7 +253,12 @@ class WatchedKeys:
 
     @property
     def state(self) -> str:
-        """Return "ready", or "stale" while keys verify though the last load failed; else "given up" or "no keys"."""
+        """Return "ready", or "stale" while keys verify though the last load failed.
+
+        Else "given up", "no keys", or "not offered" where the issuer has no key set and need not have one.
+        """
+        if self.absence:
+            return "not offered"
         if not self.keys.keys:
             return "no keys" if self._succeeded_at is None else "given up"
         return "stale" if self.failure else "ready"
@@ -269,6 +277,7 @@ class WatchedKeys:
     def _succeeded(self, loaded: Loaded) -> None:
         now = self._clock.elapsed()
         recovered, self.failure, self.failures_in_a_row, self._bug = bool(self.failure), "", 0, ""
+        self.absence = ""
         self._succeeded_at = now
         self._due_at = now + self._interval(loaded.fresh_seconds)
         before, self._last_good = self._last_good, _merged(self._last_good, loaded.keys)
@@ -281,7 +290,19 @@ class WatchedKeys:
             self.use(self._last_good)
         self.keys = self._last_good  # not before they are in use: else nobody would be given them again
 
+    def _not_offered(self, why: str) -> None:
+        """Take it that the issuer signs no JWTs, if it never did; else its keys are lost for a while."""
+        if self._last_good.keys:
+            self._failed(why)
+            return
+        self.failure, self.failures_in_a_row = "", 0
+        self._due_at = self._clock.elapsed() + self._interval(None)
+        if why != self.absence:
+            self.journal.event(f"no JWTs of it are accepted, it publishes no keys: {why}", logging.INFO)
+        self.absence = why
+
     def _failed(self, why: str) -> None:
+        self.absence = ""
         why = why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."
         self.failures_in_a_row += 1
         self.loads["failed"] += 1

@@ -49,7 +49,8 @@ class AdminEndpoint:
             name = keys.name.removesuffix(SECRETS)  # one with sessions can verify some without the keys of its JWTs
             can_verify[name] = can_verify.get(name, False) or bool(keys.keys.keys)
         for name, sessions in self._app.live.sessions.items():
-            issuers.setdefault(name, {})["sessions"] = sessions.failure or "ready"
+            was_asked = any(sessions.lookups.values())
+            issuers.setdefault(name, {})["sessions"] = sessions.failure or ("ready" if was_asked else "not asked yet")
         enough = all if self._app.live.config.ready_when == "all" else any
         ready = not self.draining and enough(can_verify.values())
         body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": self._configuration()}

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall
 from authgate.bugs import log_bug
-from authgate.core.errors import ConfigError, Problem
+from authgate.core.errors import ConfigError, LookupFailed, Problem
+from authgate.core.lookups import nobodys
 from authgate.files import POLL_SECONDS, read_bounded
 
 if TYPE_CHECKING:
@@ -61,16 +62,20 @@ class Reloader:
         make_live: Callable[[Verified], Live],
         poll_seconds: float = POLL_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
+        *,
+        tries_stores: bool = False,
     ) -> None:
         """*verify* reads the configuration anew and blocks; *make_live* builds what decides by it.
 
-        The file is looked at every *poll_seconds*; what failed is tried again after *retry_seconds*.
+        The file is looked at every *poll_seconds*; what failed is tried again after *retry_seconds*. *tries_stores*: a
+        new session store is asked once, so that one that does not answer is told of before anybody needs it.
         """
         self._app = app
         self._verifying = BlockingCall(verify)
         self._make_live = make_live
         self._poll_seconds = poll_seconds
         self._retry_seconds = retry_seconds
+        self._tries_stores = tries_stores
         self._retry_at = float("inf")
         self._told = ""
         self._asked = asyncio.Event()
@@ -188,6 +193,8 @@ class Reloader:
         for sessions in live.sessions.values():
             if sessions not in self._tasks:
                 self._tasks[sessions] = tasks.create_task(_keep(sessions.run))
+                if self._tries_stores:
+                    tasks.create_task(_try(sessions))
 
     async def _stop_all_but(self, live: Live) -> None:
         unused = {*self._tasks} - {*live.keys.values(), *live.sessions.values()}
@@ -196,6 +203,12 @@ class Reloader:
                 draining.create_task(one.drained())
         for one in unused:
             self._tasks.pop(one).cancel()
+
+
+async def _try(sessions: CachedSessions) -> None:
+    """Ask a store for nobody's session: what comes of it is told by the store's own log lines and by /readyz."""
+    with contextlib.suppress(LookupFailed):
+        await sessions.find(nobodys(sessions.name))
 
 
 async def _keep(run: Callable[[], Awaitable[None]]) -> None:

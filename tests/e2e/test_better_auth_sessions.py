@@ -14,7 +14,7 @@ import pytest
 from tests.support import processes
 from tests.support.better_auth import SECRET, STRATEGIES, BetterAuth, better_auth
 from tests.support.keyed import Doors, Running, proxies
-from tests.support.signed_in import refused_within, seen_with, sessions_of
+from tests.support.signed_in import asked_once, refused_within, seen_with, sessions_of
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
 ) -> None:
     browser = one.browser().sign_up(number(), role="admin")
     with protected(doors, tmp_path, one, sessions={"cache_seconds": 60}) as running:
+        asked_once(running)
         before = one.counts().get("/get-session", 0)
         for _ in range(5):
             found = seen_with(running, browser.cookies)
@@ -156,6 +157,7 @@ def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_mis
 ) -> None:
     with protected(doors, tmp_path, caching, **FALLBACK) as running:
         browser = caching.browser().sign_up(number())
+        asked_once(running)
         copy, asked = browser.cookies, caching.counts().get("/get-session", 0)
         assert seen_with(running, copy).user == browser.user["id"]
         assert caching.counts().get("/get-session", 0) == asked, "fresh data needs no store"

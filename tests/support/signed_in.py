@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.client import Answer, ask
 from tests.support.e2e import identity
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from tests.support.better_auth import BetterAuth
-    from tests.support.keyed import Running
+    from tests.support.browser import Browser
+    from tests.support.keyed import Doors, Running
 
 # More than the slowest machine needs for a request, less than what hides a wrong bound.
 SLACK_SECONDS = 3.0
+
+# The shipped proxies copy these four; here the name tells who acts as the user.
+HEADERS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Roles": "roles", "X-User-Name": "impersonated_by"}
+
+_NUMBERS = itertools.count(1)
 
 
 def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
@@ -23,6 +34,21 @@ def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
 
     issuer = {"name": "app", "preset": "better-auth", "url": one.base_url, "secret": SECRET, **changes}
     return {name: value for name, value in issuer.items() if value is not None}
+
+
+def protected(doors: Doors, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
+    """Run AuthGate for the sessions of *one*, with *changes* of its issuer and `HEADERS`."""
+    return doors.serve(folder, sessions_of(one, **changes), headers=HEADERS)
+
+
+def new_email() -> str:
+    """Return the address of somebody who has not signed up yet."""
+    return f"user-{next(_NUMBERS)}@example.com"
+
+
+def without_data(browser: Browser) -> str:
+    """Return the cookies of *browser* but for the cookie cache: as they are when it is over."""
+    return "; ".join(f"{name}={value}" for name, value in browser.jar if "session_data" not in name)
 
 
 @dataclass(frozen=True)
@@ -73,3 +99,8 @@ def refused_within(running: Running, seconds: float, cookies: str, *, reasons: s
 def _is_allowed(found: Seen, reasons: set[str]) -> bool:
     assert found.status == 200 or found.reason in reasons, found
     return found.status == 200
+
+
+def asked_once(running: Running) -> None:
+    """Wait until AuthGate has tried its store, which it does once when it starts: counts begin after that."""
+    until(lambda: running.readyz().json["issuers"]["app"]["sessions"] == "ready")
