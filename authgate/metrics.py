@@ -189,8 +189,11 @@ class _Sessions:
         lookups = CounterMetricFamily("authgate_session_lookups", "Questions to the session store.", labels=labels)
         hits = CounterMetricFamily("authgate_session_cache_hits", "Questions that needed no store.", labels=labels)
         waiting = GaugeMetricFamily("authgate_session_waiting", "Requests that wait for the store.", labels=("issuer",))
-        entries = GaugeMetricFamily("authgate_session_cache_entries", "Sessions remembered.", labels=("issuer",))
-        successful = GaugeMetricFamily(
+        entries = GaugeMetricFamily(
+            "authgate_session_cache_entries", "Tokens remembered now, with a session and without one.", labels=labels
+        )
+        size = GaugeMetricFamily("authgate_session_cache_bytes", "About what they take in memory.", labels=("issuer",))
+        store_up = GaugeMetricFamily(
             "authgate_session_store_up", "0 while the session store gives no answer.", labels=("issuer",)
         )
         for issuer, sessions in stores.items():
@@ -200,9 +203,11 @@ class _Sessions:
             hits.add_metric((issuer, "found"), sessions.hits)
             hits.add_metric((issuer, "not_found"), sessions.negative_hits)
             waiting.add_metric((issuer,), sessions.waiting)
-            entries.add_metric((issuer,), sessions.entries)
-            successful.add_metric((issuer,), float(not sessions.failure))
-        yield from (lookups, hits, waiting, entries, successful)
+            entries.add_metric((issuer, "found"), sessions.entries)
+            entries.add_metric((issuer, "not_found"), sessions.negative_entries)
+            size.add_metric((issuer,), sessions.bytes)
+            store_up.add_metric((issuer,), float(not sessions.failure))
+        yield from (lookups, hits, waiting, entries, size, store_up)
 
 
 def _succeeded_at(keys: WatchedKeys) -> float | None:

@@ -22,6 +22,7 @@ from authgate.sessions import StoreFailed
 from authgate.sessions._memory import Memory, Remembered, key_of
 from authgate.sessions._outage import Outage
 from authgate.sessions._rows import weight
+from authgate.sessions.bounds import DEFAULT_BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
+    from authgate.sessions.bounds import Bounds
 
 CLOSE_SECONDS = 5.0
 # Of how many clients it is known that the store wants a pause. Better Auth counts by client: one that asks too much,
@@ -38,29 +40,6 @@ _MAX_PAUSES = 1024
 _ENTRY_BYTES = 1024
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What one issuer's look-ups may use.
-
-    *wait_seconds*, how long a request waits, is less than the 5 s that the shipped nginx waits for AuthGate;
-    *lookup_seconds* is enough for a database that sleeps and has to wake up. Unknown tokens are remembered apart, so
-    that a flood of them pushes no session out.
-    """
-
-    lookups: int = 16
-    waiting: int = 256
-    wait_seconds: float = 3.0
-    lookup_seconds: float = 15.0
-    longest_pause_seconds: float = 60.0
-    entries: int = 16_384
-    bytes: int = 64 * 1024 * 1024
-    negative_entries: int = 16_384
-    negative_bytes: int = 32 * 1024 * 1024
-
-
-DEFAULT_BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from authgate.sessions._rows import MAX_ROWS_BYTES
 
@@ -80,14 +80,8 @@ BETTER_AUTH = Layout(
     expires_column="expiresAt",
 )
 # What Better Auth's generator writes for Drizzle.
-BETTER_AUTH_SNAKE_CASE = Layout(
-    record_names=("token", "userId", "expiresAt"),
-    session_table="session",
-    user_table="user",
-    token_column="token",  # noqa: S106 - a column's name
-    session_user_column="user_id",
-    expires_column="expires_at",
-    snake_case=True,
+BETTER_AUTH_SNAKE_CASE = replace(
+    BETTER_AUTH, session_user_column="user_id", expires_column="expires_at", snake_case=True
 )
 # @auth/pg-adapter.
 AUTH_JS = Layout(
@@ -98,8 +92,20 @@ AUTH_JS = Layout(
     session_user_column="userId",
     expires_column="expires",
 )
+AUTH_JS_SNAKE_CASE = replace(
+    AUTH_JS,
+    token_column="session_token",  # noqa: S106 - a column's name
+    session_user_column="user_id",
+    snake_case=True,
+)
 
-LAYOUTS = {"better-auth": BETTER_AUTH, "better-auth-snake-case": BETTER_AUTH_SNAKE_CASE, "authjs": AUTH_JS}
+# By library, and whether its columns have underscores.
+LAYOUTS = {
+    ("better-auth", False): BETTER_AUTH,
+    ("better-auth", True): BETTER_AUTH_SNAKE_CASE,
+    ("authjs", False): AUTH_JS,
+    ("authjs", True): AUTH_JS_SNAKE_CASE,
+}
 
 
 def identifier_fault(name: str) -> str | None:

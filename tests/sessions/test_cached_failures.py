@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
 import pytest
 
-from authgate.core.errors import LookupFailed
 from authgate.sessions import StoreFailed
 from authgate.sessions._outage import MAX_FAILURE_CHARACTERS, MAX_WARNINGS
 from authgate.sessions.cached import CachedSessions
-from tests.support.session_life import NOW, Store, Time, asked, cached, looking_up
+from tests.support.looking_up import asked
+from tests.support.session_life import NOW, Store, Time, cached, failure, looking_up
 
 DOWN = "postgresql://db.example:5432/app cannot be reached: Connection refused"
-
-
-async def failure(sessions: CachedSessions, token: str = "ada-1") -> str:
-    with pytest.raises(LookupFailed) as failed:
-        await sessions.find(asked(token))
-    return failed.value.detail
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -62,7 +55,7 @@ async def test_a_store_that_wants_to_be_left_alone_is_not_asked_meanwhile(wanted
         assert "it answers 429; it is not asked for another 0 s" in await failure(sessions)
         assert "it is not asked" in await failure(sessions, "bob-1")
         assert store.asked == ["ada-1"]
-        another = replace(asked("bob-1"), client_ip="203.0.113.7")
+        another = asked("bob-1", client_ip="203.0.113.7")
         assert await sessions.find(another) is not None, "one client's pause is not another's"
         store.asked.clear()
         time.seconds = granted

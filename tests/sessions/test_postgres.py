@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from authgate.sessions.layouts import AUTH_JS, BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
+from authgate.sessions.layouts import AUTH_JS, AUTH_JS_SNAKE_CASE, BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
 from authgate.sessions.postgres import PostgresStore
 from tests.support.looking_up import asked, find_once
 from tests.support.postgres import READER, Postgres
@@ -83,6 +83,22 @@ async def test_columns_with_underscores_come_under_the_names_of_the_library(empt
     assert await find_once(store, token.upper()) is None, "the token is compared as it was sent"
     # Prisma writes the schema into the URL
     assert await find_once(PostgresStore(server.reader(name, "schema=auth"), layout=BETTER_AUTH_SNAKE_CASE), token)
+
+
+async def test_auth_js_with_underscores_keeps_its_own_names(empty: tuple[Postgres, str]) -> None:
+    server, name = empty
+    server.execute(
+        f"""CREATE TABLE users (id int, email_verified timestamptz);
+        CREATE TABLE sessions (session_token text, user_id int, expires timestamptz);
+        INSERT INTO users VALUES (1, '2030-01-01T00:00:00Z');
+        INSERT INTO sessions VALUES ('ada-1', 1, '2030-01-01T00:00:00Z');
+        GRANT SELECT ON users, sessions TO {READER};""",
+        database=name,
+    )
+    found = await find_once(PostgresStore(server.reader(name), layout=AUTH_JS_SNAKE_CASE))
+    assert found is not None
+    assert found.session == {"sessionToken": "ada-1", "userId": 1, "expires": "2030-01-01T00:00:00+00:00"}
+    assert found.user == {"id": 1, "emailVerified": "2030-01-01T00:00:00+00:00"}
 
 
 async def test_a_token_column_of_a_type_that_the_driver_does_not_know(ada: Postgres) -> None:

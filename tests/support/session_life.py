@@ -6,21 +6,24 @@ import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from authgate.core.errors import LookupFailed
 from authgate.core.identity import Identity
-from authgate.core.lookups import FindSession
+from authgate.core.reasons import Reason
 from authgate.sessions import StoredRows, StoreFailed
-from authgate.sessions.cached import DEFAULT_BOUNDS, Bounds, CachedSessions
+from authgate.sessions.bounds import DEFAULT_BOUNDS, Bounds
+from authgate.sessions.cached import CachedSessions
+from tests.support.looking_up import asked
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from authgate.core.lookups import FindSession
+
 NOW = 1_800_000_000.0
-
-
-def asked(token: str, signed_token: str = "") -> FindSession:
-    return FindSession(issuer_name="app", token=token, signed_token=signed_token)
 
 
 def stored(session: dict[str, Any], user: dict[str, Any]) -> StoredRows:
@@ -123,3 +126,18 @@ async def looking_up(sessions: CachedSessions) -> AsyncIterator[CachedSessions]:
             yield sessions
         finally:
             running.cancel()
+
+
+async def subject(sessions: CachedSessions, token: str) -> str | None:
+    """Return whose session *token* is, None if nobody's."""
+    found = await sessions.find(asked(token))
+    return None if found is None else found.subject
+
+
+async def failure(sessions: CachedSessions, token: str = "ada-1") -> str:
+    """Return what is said where the session of *token* cannot be looked up."""
+    with pytest.raises(LookupFailed) as failed:
+        await sessions.find(asked(token))
+    assert failed.value.reason is Reason.SESSIONS_UNAVAILABLE
+    assert token not in failed.value.detail
+    return failed.value.detail
