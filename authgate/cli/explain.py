@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import sys
 import time
 from functools import partial
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 MAX_INPUT_BYTES = 1024 * 1024
 
+# "Cookie: a=b; c=d", or the same as a browser's tools show it; a token has no "=" but at its end.
+_COOKIES = re.compile(r"(?:[Cc]ookie:\s*)?([!#-+\--:<>-~]+=[^=\s].*)", re.DOTALL)
+
 # What a refusal may mean for this command alone.
 _OF_EXPLAIN = {
     Reason.KEYS_UNAVAILABLE: "explain loads the keys itself; an AuthGate that runs may still hold them: authgate keys",
@@ -47,7 +51,7 @@ _OF_EXPLAIN = {
 @click.option("--at", type=float, metavar="UNIX", help="The time to decide at, in unix seconds (else now).")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 def command(config_path: str | None, request_file: Any, at: float | None, *, as_json: bool) -> None:  # noqa: ANN401
-    """Decide one request and say why. Without --request, a token is read from standard input.
+    """Decide one request and say why. Without --request, a token is read from standard input, or a Cookie header.
 
     Exit 0 if it is allowed, 1 if it is refused, 2 if the input cannot be read.
     """
@@ -93,8 +97,9 @@ def _description(raw: bytes, *, is_token: bool) -> dict[str, Any]:
     if is_token:
         if not text:
             raise click.UsageError("standard input holds no token; pipe one in, or use --request FILE")
-        token = text.removeprefix("Bearer ")
-        return {"method": "GET", "url": "http://localhost/", "headers": {"Authorization": f"Bearer {token}"}}
+        cookies = _COOKIES.fullmatch(text)
+        sent = {"Cookie": cookies[1]} if cookies else {"Authorization": f"Bearer {text.removeprefix('Bearer ')}"}
+        return {"method": "GET", "url": "http://localhost/", "headers": sent}
     try:
         description = json.loads(text)
     except ValueError as error:

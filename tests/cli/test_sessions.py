@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
 
-def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "authgate", *map(str, arguments)]
     clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ}
     return subprocess.run(
-        command, capture_output=True, text=True, env=clean, cwd=processes.ROOT, timeout=60, check=False
+        command, capture_output=True, text=True, env=clean, cwd=processes.ROOT, timeout=60, check=False, input=stdin
     )
 
 
@@ -53,6 +53,19 @@ def test_explain_asks_better_auth_whose_an_opaque_session_is(one: BetterAuth, tm
     assert names == ["policy", "credential", "token", "session", "times", "csrf", "headers"]
     browser.sign_out()
     assert "REFUSED  session_not_found" in run("explain", "--request", request, **environ).stdout
+
+
+@pytest.mark.parametrize("beginning", ["", "Cookie: ", "cookie:"])
+def test_explain_takes_a_cookie_header_from_standard_input(one: BetterAuth, beginning: str) -> None:
+    browser = one.browser().sign_up(f"pasted-{len(beginning)}@example.com")
+    ended = run(
+        "explain",
+        "--json",
+        stdin=f"{beginning}theme=dark; {browser.cookies}\n",
+        BETTER_AUTH_SECRET=SECRET,
+        BETTER_AUTH_URL=one.base_url,
+    )
+    assert json.loads(ended.stdout)["headers"]["X-User-Id"] == browser.user["id"]
 
 
 def test_explain_says_what_is_missing_where_no_store_is_configured(one: BetterAuth, tmp_path: Path) -> None:
