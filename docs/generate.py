@@ -67,16 +67,18 @@ Without `issuers` in a file, the environment names the issuers, one for each lib
 |---|---|---|
 | `JWT_SECRET` | `jwt` | The shared secret of HS256 tokens, at least 32 bytes. |
 | `BETTER_AUTH_SECRET` | `better-auth`, `jwt` | Better Auth's secret: its session cookies, and HS256 JWTs that you sign under it. If `JWT_SECRET` is set, too, they must be equal. |
-| `BETTER_AUTH_SECRETS` | `better-auth` | Several, as Better Auth reads it: `2:new,1:old`, the first is current. What was encrypted under `BETTER_AUTH_SECRET` beside it still opens. |
+| `BETTER_AUTH_SECRETS` | `better-auth` | Several, as Better Auth reads it: `2:new,1:old`, the first is current. What was encrypted under `BETTER_AUTH_SECRET` beside it still opens; there is no issuer `jwt` then. |
 | `BETTER_AUTH_URL` | `better-auth` | `url`: names of cookies, issuer and audience of its JWTs, and where keys and sessions are asked for. Without it only sessions with the cookie cache can be checked. Plain http is taken as it is, with a warning if it leaves this machine. |
-| `AUTH_SECRET`, `AUTH_SECRET_1`, `_2`, `_3` | `authjs` | Auth.js's secrets, as it reads them: of the numbered ones the highest is current, `AUTH_SECRET` the oldest, which must be set. |
+| `AUTH_SECRET`, `AUTH_SECRET_1`, `_2`, `_3` | `authjs` | Auth.js's secrets, as it reads them: of the numbered ones the highest is current, `AUTH_SECRET` the oldest. |
 | `AUTH_URL` | `authjs` | `url`: https means cookies with `__Secure-`. Without it both names count, with a warning. |
 | `NEXTAUTH_SECRET`, `NEXTAUTH_URL` | `nextauth-v4` | The same for NextAuth 4, which has one secret. |
 | `JWT_SECRET_FILE`, `BETTER_AUTH_SECRET_FILE`, `BETTER_AUTH_SECRETS_FILE`, `AUTH_SECRET_FILE`, `NEXTAUTH_SECRET_FILE` | | A file with what the variable of that name would hold; one newline at its end is not part of it. It is watched. Only one of the two may be set. |
 | `AUTHGATE_AUDIENCE` | `jwt` | The accepted values of `aud`, separated by commas. Without it any passes, with a warning at start. |
 | `AUTHGATE_ISSUER` | `jwt` | The exact `iss`. Without it any passes. |
 
-These variables mean nothing beside a file that lists `issuers`; there an issuer names its own (`secret_env`).
+These variables mean nothing beside a file that lists `issuers`; there an issuer names its own (`secret_env`). What has no
+variable, as `check: always`, needs no file either: `AUTHGATE_ISSUERS` takes the list as YAML,
+`AUTHGATE_ISSUERS='[{name: app, preset: better-auth, url: "https://app.example.com", secret_env: BETTER_AUTH_SECRET, sessions: {check: always}}]'`.
 
 Every other `AUTHGATE_*` variable sets the top-level setting of that name, over the file's; two underscores nest
 (`AUTHGATE_ADMIN__LISTEN`); lists are separated by commas or written as YAML (`[a, b]`). An unknown one is an error. The
