@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from tests.support.processes import free_port, program, running, wait_for_port
-from tests.support.waiting import until
+from tests.support.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,15 +53,8 @@ CREATE TABLE sessions (
 """
 
 
-class Postgres:
-    """A running server. It can be killed, started again on the same port and data, and made to hang."""
-
-    def __init__(self, folder: Path, port: int, options: list[str]) -> None:
-        self.folder = folder
-        self.port = port
-        self._options = options
-        self._process = ExitStack()
-        self._main: subprocess.Popen[bytes] | None = None
+class Postgres(ServerProcess):
+    """A running server with a superuser of the tests' own."""
 
     def dsn(self, user: str = SUPERUSER, password: str = PASSWORD, database: str = "postgres", query: str = "") -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}{f'?{query}' if query else ''}"
@@ -71,51 +64,9 @@ class Postgres:
         return self.dsn(READER, READER_PASSWORD, database, query)
 
     def start(self) -> None:
-        binary = _binary("postgres")
-        command = _as_postgres([str(binary), "-D", str(self.folder / "cluster"), *self._options])
-        log = self.folder / "postgres.log"
-        self._main = self._process.enter_context(running(command, log, cwd=self.folder))
-        wait_for_port(self.port, self._main, log)
+        self.run(_as_postgres([str(_binary("postgres")), "-D", str(self.folder / "cluster"), *self._options]))
+        wait_for_port(self.port, self.main, self.log)
         self.execute("SELECT 1")
-
-    def stop(self) -> None:
-        """End it as an operator does, at once: SIGINT to the server ends its connections."""
-        os.kill(self._server(), signal.SIGINT)
-        self._ended()
-
-    def kill(self) -> None:
-        """End it as the kernel does: no connection is told."""
-        for pid in reversed(self._stand_still()):
-            _signal(pid, signal.SIGKILL)
-        self._ended()
-
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Have the server and all its processes stand still while the context lasts."""
-        pids = self._stand_still()
-        try:
-            yield
-        finally:
-            for pid in pids:
-                _signal(pid, signal.SIGCONT)
-
-    def _stand_still(self) -> list[int]:
-        """Stop all processes, the server first so that it starts no other, and return their ids."""
-        server = self._server()
-        os.kill(server, signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")
-        pids = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
-        for pid in pids:
-            _signal(pid, signal.SIGSTOP)
-        return pids
-
-    def _server(self) -> int:
-        return int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
-
-    def _ended(self) -> None:
-        assert self._main is not None
-        self._main.wait(15)
-        self._process.close()
 
     def execute(self, sql: str, *arguments: Any, database: str = "postgres") -> list[dict[str, Any]]:
         """Run *sql* as the superuser and return the rows."""
@@ -184,7 +135,7 @@ def postgres(*, tls: Pair | None = None) -> Iterator[Postgres]:
             server.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}';")
             yield server
         finally:
-            server.stop()
+            server.stop(signal.SIGINT)  # which ends its connections
 
 
 def _options(port: int, folder: Path) -> list[str]:
@@ -226,11 +177,6 @@ def pgbouncer(before: Postgres, *, database: str = "postgres", server_connection
         command = _as_postgres([binary, str(folder / "pgbouncer.ini")])
         with running(command, folder / "pgbouncer.log", port=port, cwd=folder):
             yield f"postgresql://{READER}:{READER_PASSWORD}@127.0.0.1:{port}/{database}?pgbouncer=true"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # a worker that has ended by itself
-        os.kill(pid, number)
 
 
 def _binary(name: str) -> Path:

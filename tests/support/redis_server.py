@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from tests.support.processes import free_port, program, running
+from tests.support.processes import free_port, program
+from tests.support.server_process import ServerProcess
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
     from tests.support.certificates import Authority
@@ -24,15 +23,8 @@ if TYPE_CHECKING:
 READER, READER_PASSWORD = "authgate", "password-canary"
 
 
-class RedisServer:
-    """A running server. It can be killed, started again on the same port and data, and made to hang."""
-
-    def __init__(self, folder: Path, port: int, options: list[str]) -> None:
-        self.folder = folder
-        self.port = port
-        self._options = options
-        self._process = ExitStack()
-        self._main: subprocess.Popen[bytes] | None = None
+class RedisServer(ServerProcess):
+    """A running server, to which tests speak by its unix socket."""
 
     def url(self, user: str = "", password: str = "", scheme: str = "redis") -> str:
         return f"{scheme}://{f'{user}:{password}@' if user else ''}127.0.0.1:{self.port}"
@@ -42,38 +34,15 @@ class RedisServer:
         return self.url(READER, READER_PASSWORD)
 
     def start(self) -> None:
-        binary = program("redis-server", mend="apt-get install redis-server")
-        command = [binary, *self._options]
-        self._main = self._process.enter_context(running(command, self.folder / "redis.log", cwd=self.folder))
+        self.run([program("redis-server", mend="apt-get install redis-server"), *self._options])
         until(self._answers)
 
     def _answers(self) -> bool:
         try:
             return bool(self.client().ping())
         except redis.ConnectionError:
-            assert self._main is not None
-            assert self._main.poll() is None, (self.folder / "redis.log").read_text()
+            assert self.main.poll() is None, self.log.read_text()
             return False
-
-    def stop(self) -> None:
-        self._process.close()
-
-    def kill(self) -> None:
-        """End it as the kernel does: no connection is told."""
-        assert self._main is not None
-        self._main.kill()
-        self._main.wait(15)
-        self._process.close()
-
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Have the server stand still while the context lasts."""
-        assert self._main is not None
-        self._main.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._main.send_signal(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.folder / "redis.sock"), socket_timeout=10)

@@ -1,0 +1,79 @@
+"""A server of its own folder and port that a test ends, starts again and has stand still, as a machine may."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.processes import running
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Sequence
+
+
+class ServerProcess:
+    """The server. After it was killed it can be started again, on the same port and data."""
+
+    def __init__(self, folder: Path, port: int, options: list[str]) -> None:
+        self.folder = folder
+        self.port = port
+        self.log = folder / "server.log"
+        self._options = options
+        self._life = ExitStack()
+        self._main: subprocess.Popen[bytes] | None = None
+
+    @property
+    def main(self) -> subprocess.Popen[bytes]:
+        assert self._main is not None
+        return self._main
+
+    def run(self, command: Sequence[str]) -> None:
+        """Start the process, which may not listen yet."""
+        self._main = self._life.enter_context(running(command, self.log, cwd=self.folder))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it as an operator does."""
+        self.main.send_signal(number)
+        self._ended()
+
+    def kill(self) -> None:
+        """End it as the kernel does: no connection is told."""
+        for pid in reversed(self._stand_still()):
+            _signal(pid, signal.SIGKILL)
+        self._ended()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have the server and all its processes stand still while the context lasts."""
+        pids = self._stand_still()
+        try:
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
+    def _stand_still(self) -> list[int]:
+        """Stop all processes, the server first so that it starts no other, and return their ids."""
+        server = self.main.pid
+        os.kill(server, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        pids = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        return pids
+
+    def _ended(self) -> None:
+        try:
+            self.main.wait(15)
+        finally:
+            self._life.close()
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # a worker that has ended by itself
+        os.kill(pid, number)
