@@ -1,12 +1,11 @@
-"""Sessions of a real Better Auth through nginx and Traefik: strategies, the truth table, kinds of users, databases.
+"""Sessions of a real Better Auth through nginx and Traefik: strategies, the truth table, kinds of users, headers.
 
-The databases are Better Auth's memory, PostgreSQL and Redis; test_session_faults.py breaks them.
+Its rows are in memory; test_better_auth_databases.py has PostgreSQL and Redis, test_session_faults.py breaks them.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,15 +13,13 @@ import pytest
 from tests.support import processes
 from tests.support.better_auth import SECRET, STRATEGIES, BetterAuth, better_auth
 from tests.support.keyed import Doors, Running, proxies
-from tests.support.signed_in import asked_once, refused_within, seen_with, sessions_of
+from tests.support.signed_in import asked_once, new_email, protected, refused_within, seen_with, without_data
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.support.browser import Browser
 
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
@@ -50,24 +47,6 @@ def caching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
         yield running
 
 
-# The shipped proxies copy these four; here the name tells who acts as the user.
-HEADERS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Roles": "roles", "X-User-Name": "impersonated_by"}
-
-
-def protected(doors: Doors, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
-    return doors.serve(folder, sessions_of(one, **changes), headers=HEADERS)
-
-
-def number(email: str = "user", count: list[int] = [0]) -> str:  # noqa: B006 - counts
-    count[0] += 1
-    return f"{email}-{count[0]}@example.com"
-
-
-def without_data(browser: Browser) -> str:
-    """Return the cookies of *browser* but for the cookie cache: as they are when it is over."""
-    return "; ".join(f"{name}={value}" for name, value in browser.jar if "session_data" not in name)
-
-
 NONE: dict[str, Any] = {"sessions": {"check": "never"}}
 ALWAYS: dict[str, Any] = {"sessions": {"check": "always", "cache_seconds": 1}}
 FALLBACK: dict[str, Any] = {"sessions": {"check": "fallback", "cache_seconds": 1}}
@@ -91,7 +70,7 @@ def test_a_session_of_each_strategy_passes_by_its_cookies_alone(doors: Doors, tm
 def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
     doors: Doors, tmp_path: Path, one: BetterAuth
 ) -> None:
-    browser = one.browser().sign_up(number(), role="admin")
+    browser = one.browser().sign_up(new_email(), role="admin")
     with protected(doors, tmp_path, one, sessions={"cache_seconds": 60}) as running:
         asked_once(running)
         before = one.counts().get("/get-session", 0)
@@ -110,7 +89,7 @@ def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
 def test_secret_and_address_in_the_environment_are_all_that_is_needed(
     doors: Doors, tmp_path: Path, one: BetterAuth
 ) -> None:
-    browser, log = one.browser().sign_up(number()), tmp_path / "log"
+    browser, log = one.browser().sign_up(new_email()), tmp_path / "log"
     port, admin = doors.authgate_port, processes.free_port()
     environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": one.base_url}
     environ |= {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
@@ -130,7 +109,7 @@ def test_without_a_store_data_counts_until_its_own_expiry_and_then_the_browser_h
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **NONE) as running:
-        browser = caching.browser().sign_up(number())
+        browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         took = refused_within(running, CACHE_SECONDS, copy, reasons={"expired"})
         assert took > CACHE_SECONDS / 3
@@ -142,7 +121,7 @@ def test_without_a_store_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **NONE) as running:
-        browser = caching.browser().sign_up(number())
+        browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         browser.sign_out()
         refused_within(running, CACHE_SECONDS, copy, reasons={"expired"})
@@ -156,7 +135,7 @@ def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_mis
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **FALLBACK) as running:
-        browser = caching.browser().sign_up(number())
+        browser = caching.browser().sign_up(new_email())
         asked_once(running)
         copy, asked = browser.cookies, caching.counts().get("/get-session", 0)
         assert seen_with(running, copy).user == browser.user["id"]
@@ -170,7 +149,7 @@ def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **FALLBACK) as running:
-        browser = caching.browser().sign_up(number())
+        browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         browser.sign_out()
         refused_within(running, CACHE_SECONDS, copy, reasons={"session_not_found"})
@@ -180,7 +159,7 @@ def test_as_a_fallback_data_of_another_session_is_not_believed(
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **FALLBACK) as running:
-        victim, thief = caching.browser().sign_up(number()), caching.browser().sign_up(number())
+        victim, thief = caching.browser().sign_up(new_email()), caching.browser().sign_up(new_email())
         thief.jar["better-auth.session_data"] = victim.jar["better-auth.session_data"]
         assert seen_with(running, thief.cookies).user == thief.user["id"]
 
@@ -192,7 +171,7 @@ def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(doors, tmp_path, caching, **ALWAYS) as running:
-        browser = caching.browser().sign_up(number())
+        browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         assert seen_with(running, copy).status == 200
         browser.sign_out()
@@ -201,7 +180,7 @@ def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
 
 def test_asked_always_without_a_cache_a_sign_out_counts_at_once(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
     with protected(doors, tmp_path, one, sessions={"check": "always", "cache_seconds": 0}) as running:
-        browser = one.browser().sign_up(number())
+        browser = one.browser().sign_up(new_email())
         copy = browser.cookies
         assert seen_with(running, copy).status == 200
         browser.sign_out()
@@ -210,7 +189,7 @@ def test_asked_always_without_a_cache_a_sign_out_counts_at_once(doors: Doors, tm
 
 def test_a_session_ends_when_it_ends_whatever_is_held(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
     with protected(doors, tmp_path, one, sessions={"cache_seconds": 60}) as running:
-        browser = one.browser().sign_up(number())
+        browser = one.browser().sign_up(new_email())
         one.expire_session_in_database(browser.raw_token, time.time() + 2)
         assert seen_with(running, browser.cookies).status == 200
         refused_within(running, 2, browser.cookies, reasons={"session_not_found"})
@@ -224,7 +203,7 @@ def test_a_banned_user_is_refused_as_soon_as_the_record_shows_it(
     doors: Doors, tmp_path: Path, strategy: str | None
 ) -> None:
     with better_auth(tmp_path, strategy=strategy) as one, protected(doors, tmp_path, one, **ALWAYS) as running:
-        by_admin, in_database = one.browser().sign_up(number()), one.browser().sign_up(number())
+        by_admin, in_database = one.browser().sign_up(new_email()), one.browser().sign_up(new_email())
         assert seen_with(running, by_admin.cookies).status == seen_with(running, in_database.cookies).status == 200
         one.administrator().ban(by_admin.user["id"])  # which ends the sessions, too
         refused_within(running, 1, by_admin.cookies, reasons={"session_not_found", "banned_user"})
@@ -244,7 +223,7 @@ def test_an_anonymous_user_passes_only_where_it_is_allowed(doors: Doors, tmp_pat
 def test_an_impersonated_session_is_the_users_and_tells_of_the_administrator(
     doors: Doors, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    user, admin = caching.browser().sign_up(number()), caching.administrator()
+    user, admin = caching.browser().sign_up(new_email()), caching.administrator()
     admin_id = admin.user["id"]
     admin.impersonate(user.user["id"])
     for check in (NONE, ALWAYS):
@@ -255,7 +234,7 @@ def test_an_impersonated_session_is_the_users_and_tells_of_the_administrator(
 
 
 def test_who_owes_the_second_factor_is_nobody_yet(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
-    email = number()
+    email = new_email()
     secret = one.browser().sign_up(email).enable_two_factor()
     with protected(doors, tmp_path, one, **ALWAYS) as running:
         pending = one.browser().sign_in(email)
@@ -274,55 +253,9 @@ def test_who_owes_the_second_factor_is_nobody_yet(doors: Doors, tmp_path: Path, 
 def test_session_tokens_of_the_bearer_plugin_pass_as_far_as_they_are_told_to(
     doors: Doors, tmp_path: Path, one: BetterAuth, bearer: str, signed: int, raw: int
 ) -> None:
-    browser = one.browser().sign_up(number())
+    browser = one.browser().sign_up(new_email())
     with protected(doors, tmp_path, one, bearer=bearer) as running:
         assert running.ask(browser.signed_token).status == signed
         assert running.ask(browser.raw_token).status == raw
         assert running.ask(browser.token()).status == 200  # a JWT is not concerned
         assert seen_with(running, browser.cookies, f"Authorization: Bearer {browser.raw_token}").status == raw
-
-
-# -- databases ------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def stored(doors: Doors, folder: Path, kind: str, **session: Any) -> Iterator[tuple[BetterAuth, Running]]:
-    """Run Better Auth on a database of this *kind*, and AuthGate reading it past Better Auth."""
-    from tests.support.postgres import postgres  # noqa: PLC0415 - skips where there is none
-    from tests.support.redis_server import redis_server  # noqa: PLC0415
-
-    check = {"check": "always", "cache_seconds": 1} | session
-    if kind == "postgres":
-        with postgres() as server:
-            server.execute("CREATE DATABASE better_auth")
-            with better_auth(folder, postgres=server.dsn(database="better_auth"), strategy="compact") as one:
-                server.grant('"session", "user"', "better_auth")
-                store = {"postgres": {"dsn": server.reader("better_auth")}}
-                with protected(doors, folder, one, sessions=check | store) as running:
-                    yield one, running
-    else:
-        with (
-            redis_server() as server,
-            better_auth(folder, redis=server.url(), strategy="compact") as one,
-            protected(doors, folder, one, sessions=check | {"redis": {"url": server.reader()}}) as running,
-        ):
-            yield one, running
-
-
-@pytest.mark.parametrize("kind", ["postgres", "redis"])
-def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
-    doors: Doors, tmp_path: Path, kind: str
-) -> None:
-    with stored(doors, tmp_path, kind) as (one, running):
-        ada, bob = one.browser().sign_up(number(), name="Åda ☃"), one.browser().sign_up(number())
-        asked = one.counts().get("/get-session", 0)
-        for browser in (ada, bob, ada):
-            found = seen_with(running, without_data(browser))
-            assert (found.user, found.headers["x-user-email"]) == (browser.user["id"], [browser.user["email"]])
-            assert seen_with(running, browser.cookies) == found
-        copy = ada.cookies
-        ada.sign_out()
-        refused_within(running, 1, copy, reasons={"session_not_found"})
-        one.administrator().ban(bob.user["id"])
-        refused_within(running, 1, bob.cookies, reasons={"session_not_found", "banned_user"})
-        assert one.counts().get("/get-session", 0) == asked, "Better Auth was asked"

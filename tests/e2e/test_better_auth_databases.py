@@ -1,0 +1,127 @@
+"""Sessions of a real Better Auth in PostgreSQL and in Redis, read past it: the truth table, and whose they are."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.better_auth import BetterAuth, better_auth
+from tests.support.client import ask
+from tests.support.keyed import Doors, Running, proxies
+from tests.support.postgres import postgres
+from tests.support.redis_server import redis_server
+from tests.support.signed_in import asked_once, new_email, protected, refused_within, seen_with, without_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
+
+CACHE_SECONDS = 3  # of the cookie cache
+
+
+@dataclass
+class Database:
+    """Better Auth on a database, and the settings of the store that reads it."""
+
+    one: BetterAuth
+    store: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["postgres", "redis"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    cache: dict[str, Any] = {"strategy": "compact", "cookie_cache_seconds": CACHE_SECONDS}
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "postgres":
+        with postgres() as server:
+            server.execute("CREATE DATABASE better_auth")
+            with better_auth(folder, postgres=server.dsn(database="better_auth"), **cache) as one:
+                server.grant('"session", "user"', "better_auth")
+                yield Database(one, {"postgres": {"dsn": server.reader("better_auth")}})
+    else:
+        with redis_server() as server, better_auth(folder, redis=server.url(), **cache) as one:
+            yield Database(one, {"redis": {"url": server.reader()}})
+
+
+@contextmanager
+def reading(doors: Doors, folder: Path, database: Database, check: str) -> Iterator[Running]:
+    """Run AuthGate on *database*, each answer held for a second; Better Auth itself is asked for nothing."""
+    asked = database.one.counts().get("/get-session", 0)
+    sessions = {"check": check, "cache_seconds": 1} | database.store
+    with protected(doors, folder, database.one, sessions=sessions) as running:
+        asked_once(running)
+        yield running
+    assert database.one.counts().get("/get-session", 0) == asked, "Better Auth was asked"
+
+
+def looked_up(running: Running) -> float:
+    """Return how often the database was asked for a session, and answered or failed."""
+    told = ask(running.authgate.admin_port, "/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in told if line.startswith("authgate_session_lookups_total{"))
+
+
+def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
+    doors: Doors, tmp_path: Path, database: Database
+) -> None:
+    with reading(doors, tmp_path, database, "always") as running:
+        one = database.one
+        ada, bob = one.browser().sign_up(new_email(), name="Åda ☃"), one.browser().sign_up(new_email())
+        for browser in (ada, bob, ada):
+            found = seen_with(running, without_data(browser))
+            assert (found.user, found.headers["x-user-email"]) == (browser.user["id"], [browser.user["email"]])
+            assert seen_with(running, browser.cookies) == found
+        copy = ada.cookies
+        ada.sign_out()
+        refused_within(running, 1, copy, reasons={"session_not_found"})
+        one.administrator().ban(bob.user["id"])
+        refused_within(running, 1, bob.cookies, reasons={"session_not_found", "banned_user"})
+
+
+def test_as_a_fallback_fresh_data_needs_no_database_and_missing_or_expired_data_does(
+    doors: Doors, tmp_path: Path, database: Database
+) -> None:
+    with reading(doors, tmp_path, database, "fallback") as running:
+        browser = database.one.browser().sign_up(new_email())
+        copy = browser.cookies
+        before = looked_up(running)
+        assert seen_with(running, copy).user == browser.user["id"]
+        assert looked_up(running) == before
+        assert seen_with(running, without_data(browser)).user == browser.user["id"]
+        assert (missing := looked_up(running)) > before
+        time.sleep(CACHE_SECONDS + 0.5)
+        assert seen_with(running, copy).user == browser.user["id"]
+        assert looked_up(running) > missing
+
+
+def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
+    doors: Doors, tmp_path: Path, database: Database
+) -> None:
+    with reading(doors, tmp_path, database, "fallback") as running:
+        browser = database.one.browser().sign_up(new_email())
+        copy, opaque = browser.cookies, without_data(browser)
+        browser.sign_out()
+        assert seen_with(running, opaque).reason == "session_not_found"
+        refused_within(running, CACHE_SECONDS, copy, reasons={"session_not_found"})
+
+
+def test_asked_always_the_database_is_asked_beside_fresh_data_and_a_sign_out_counts_within_cache_seconds(
+    doors: Doors, tmp_path: Path, database: Database
+) -> None:
+    with reading(doors, tmp_path, database, "always") as running:
+        browser = database.one.browser().sign_up(new_email())
+        copy, before = browser.cookies, looked_up(running)
+        assert seen_with(running, copy).user == browser.user["id"]
+        assert looked_up(running) > before
+        browser.sign_out()
+        refused_within(running, 1, copy, reasons={"session_not_found"})
