@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -108,6 +109,28 @@ def encrypted(plaintext: bytes, key: OctKey, header: dict[str, Any]) -> str:
     """Return *plaintext* as a compact JWE with "dir" under *key*."""
     registry = jwe.JWERegistry(algorithms=["dir", "A256CBC-HS512", "A256GCM", "DEF"], strict_check_header=False)
     return jwe.encrypt_compact({"alg": "dir", **header}, plaintext, key, registry=registry)
+
+
+# The same as the libraries would make them at this moment, for an AuthGate that reads the real clock.
+
+
+def now_payload(**of_the_user: Any) -> dict[str, Any]:
+    """Return what a data cookie holds now."""
+    return payload(time.time(), user=user(**of_the_user))
+
+
+def now_compact(inner: dict[str, Any]) -> str:
+    return compact(inner, expires_at=time.time() + 300)
+
+
+def now_authjs(name: str) -> str:
+    now = int(time.time())
+    return authjs_cookie(authjs_claims(iat=now, exp=now + 900), name=name)
+
+
+def now_nextauth() -> str:
+    now = int(time.time())
+    return nextauth_cookie(authjs_claims(iat=now, exp=now + 900))
 
 
 def cookie_line(
