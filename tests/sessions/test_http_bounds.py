@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from authgate.sessions._rows import MAX_ROWS_BYTES
+from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_ANSWER_BYTES, HttpStore
 from tests.support.fetching import FLOODS, pouring
 from tests.support.get_session import COOKIE
@@ -72,3 +72,17 @@ async def test_many_floods_at_once_keep_nobody_waiting(server: GetSession, store
         assert await find(store)
         await asyncio.gather(*asking)
         await flooded.close()
+
+
+@pytest.mark.parametrize("objects", [5_000, 20_000])
+async def test_a_user_may_have_lists_of_objects_within_a_bound(
+    objects: int, server: GetSession, store: HttpStore
+) -> None:
+    roles = [{"n": 1}] * objects
+    server.sessions["ada-1"] = {**ANSWER, "user": {"id": "ada", "roles": roles}}
+    if objects > MAX_BRACKETS:
+        assert f"it holds more than {MAX_BRACKETS} brackets" in await failure(store)
+        return
+    found = await find(store)
+    assert found is not None
+    assert found.user["roles"] == roles
