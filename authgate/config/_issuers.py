@@ -61,6 +61,8 @@ def read_issuer(
 
     *faulty* names settings that are wrong by themselves: they were taken out, and nothing is compared with them.
     """
+    if "preset" in faulty:  # what its settings mean is not known: to judge them by another would tell to remove them
+        return ReadIssuer(config=config, setting=setting, secrets=_read_secrets(config, setting, environ, problems))
     given = config.model_fields_set
     problems.extend(_foreign_problems(config, setting))
     if config.url is not None and (fault := _base_fault(config, config.url)):

@@ -52,7 +52,7 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
         mend = "write a list: [a, b], or each element on its own line after a dash"
         return Problem(setting=setting, what="is not a list", mend=mend)
     if kind == "literal_error" and name == "preset":
-        mend = f"write {message.removeprefix('Input should be ')}; another issuer that publishes its keys is a jwt"
+        mend = f"write {message.removeprefix('Input should be ')}; an issuer of another kind that signs JWTs is a jwt"
         return Problem(setting=setting, what="is not a preset", mend=mend)
     if kind == "literal_error" and name == "workers":
         return Problem(setting=setting, what="this version runs one process", mend="leave it out, or write workers: 1")

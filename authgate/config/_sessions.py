@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from authgate.config import _secrets
 from authgate.config._asked import asked_fault, ca_problems, shown
 from authgate.core.errors import Problem
-from authgate.sessions import layouts
 from authgate.sessions.dsn import dsn_fault, parse_dsn
+from authgate.sessions.layouts import LAYOUTS, layout_fault
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 
 if TYPE_CHECKING:
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 # The library of an extra, which may not be installed, by the name that extra and store have.
 _LIBRARIES = {"postgres": "asyncpg", "redis": "redis"}
-
-_AUTH_JS_SNAKE_CASE = replace(
-    layouts.AUTH_JS,
-    token_column="session_token",  # noqa: S106 - a column's name
-    session_user_column="user_id",
-    snake_case=True,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +83,14 @@ def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems
         mend = "set the issuer's url, or sessions.http.url, or one of sessions.postgres and sessions.redis"
         problems.append(Problem(setting=setting, what="names no store, and there is no url to ask at", mend=mend))
         return None
+    if config.url is None and config.cookies is None:
+        what = "is missing: under which cookie Better Auth is to be asked, with or without __Secure-, is not known"
+        mend = "set the issuer's url to the front end's address, or name its cookies"
+        problems.append(Problem(setting=f"{setting.removesuffix('.sessions')}.url", what=what, mend=mend))
     if fault := asked_fault(url, allow_http=config.allow_http, told="sessions"):
         mend = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
         problems.append(Problem(setting=f"{setting}.http.url", what=f"{shown(url)} {fault}", mend=mend))
-    return replace(_store("http", url, sessions, config.ca_file), where=url)
+    return replace(_store("http", url, sessions, config.ca_file), where=url.partition("?")[0])
 
 
 def _postgres(
@@ -108,19 +105,27 @@ def _postgres(
     dsn = _secrets.one_of(setting, (given.dsn, given.dsn_file, given.dsn_env), environ, problems, name="dsn")
     problems.extend(_extra_problems("postgres", setting))
     problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
+    at = None
+    if dsn is not None and (fault := dsn_fault(dsn, given.ca_file)):
+        mend = "write postgresql://user:password@host/database?sslmode=verify-full"
+        problems.append(Problem(setting=f"{setting}.{_named(given, 'dsn')}", what=f"the address {fault}", mend=mend))
+    elif dsn is not None:
+        at = parse_dsn(dsn, given.ca_file)
     layout = _layout(config, given)
-    if fault := layouts.layout_fault(layout):
+    if at is not None and at.schema and not layout.schema:
+        layout = replace(layout, schema=at.schema)
+    if fault := layout_fault(layout):
         mend = "write the name as it is in the database, without quotation marks"
         problems.append(Problem(setting=setting, what=f"the name {fault}", mend=mend))
-    if dsn is None:
+    if dsn is None or at is None:
         return None
-    if fault := dsn_fault(dsn, given.ca_file):
-        mend = "write postgresql://user:password@host/database?sslmode=verify-full"
-        problems.append(Problem(setting=f"{setting}.dsn", what=f"the address {fault}", mend=mend))
-        return None
-    at = parse_dsn(dsn, given.ca_file)
     store = _store("postgres", dsn, sessions, given.ca_file)
     return replace(store, layout=layout, where=at.where, warning=at.warning)
+
+
+def _named(given: PostgresSessionsConfig | RedisSessionsConfig, name: str) -> str:
+    """Return which of `name`, `name_file` and `name_env` the address comes from."""
+    return next(one for one in (name, f"{name}_file", f"{name}_env") if getattr(given, one) is not None)
 
 
 def _redis(
@@ -143,7 +148,7 @@ def _redis(
         return None
     if fault := redis_url_fault(url):
         mend = "write redis://user:password@host:6379/0, or rediss:// for TLS"
-        problems.append(Problem(setting=f"{setting}.url", what=f"the address {fault}", mend=mend))
+        problems.append(Problem(setting=f"{setting}.{_named(given, 'url')}", what=f"the address {fault}", mend=mend))
         return None
     where = parse_redis_url(url).where
     return replace(_store("redis", url, sessions, given.ca_file), key_prefix=given.key_prefix, where=where)
@@ -157,9 +162,7 @@ def _store(
 
 
 def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:
-    layout = layouts.BETTER_AUTH if config.preset == "better-auth" else layouts.AUTH_JS
-    if given.snake_case:
-        layout = layouts.BETTER_AUTH_SNAKE_CASE if config.preset == "better-auth" else _AUTH_JS_SNAKE_CASE
+    layout = LAYOUTS["better-auth" if config.preset == "better-auth" else "authjs", given.snake_case]
     changes = {one.name: getattr(given, one.name, None) for one in fields(layout) if one.name != "snake_case"}
     changes["schema"] = given.db_schema
     return replace(layout, **{name: value for name, value in changes.items() if value is not None})
@@ -168,7 +171,6 @@ def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:
 def _extra_problems(kind: str, setting: str) -> Iterator[Problem]:
     library = _LIBRARIES[kind]
     if find_spec(library) is None:
-        what = f"needs {library}, which is not installed"
-        yield Problem(
-            setting=setting, what=what, mend=f"pip install 'authgate[{kind}]', or use the image, which has it"
-        )
+        what = f"needs the Python package {library}, which is not installed"
+        mend = f"in a clone: pip install '.[{kind}]'; the image has it"
+        yield Problem(setting=setting, what=what, mend=mend)

@@ -214,7 +214,9 @@ def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
     assert [issuer.name for issuer in found.snapshot.issuers] == ["better-auth"]
 
 
-@pytest.mark.parametrize("url", ["localhost:3000", '"http://localhost:3000"', "https://app.example.com ", "app.example"])
+@pytest.mark.parametrize(
+    "url", ["localhost:3000", '"http://localhost:3000"', "https://app.example.com ", "app.example"]
+)
 @pytest.mark.parametrize("name", ["BETTER_AUTH_URL", "AUTH_URL", "NEXTAUTH_URL"])
 def test_an_address_that_is_none_is_told_by_its_variable_and_once(name: str, url: str) -> None:
     secret = name.replace("URL", "SECRET")

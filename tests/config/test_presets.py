@@ -83,7 +83,9 @@ def test_plain_http_on_this_machine_needs_no_permission(tmp_path: Path, url: str
     [
         {"url": "http://web:3000", "allow_http": True},
         {"url": "http://web:3000", "allow_http": True, "jwt_plugin": False, "sessions": {"postgres": {"dsn": DSN}}},
-        NO_URL | {"allow_http": True, "sessions": {"http": {"url": "http://web/get-session"}}},
+        NO_URL
+        | {"allow_http": True, "sessions": {"http": {"url": "http://web/get-session"}}}
+        | {"cookies": {"session_token": "better-auth.session_token"}},
     ],
 )
 def test_plain_http_elsewhere_needs_one_and_may_have_it(tmp_path: Path, settings: dict[str, Any]) -> None:

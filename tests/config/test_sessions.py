@@ -152,6 +152,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
         "has http and postgres: an issuer has one session store",
     ),
     "no store and nobody to ask": (NO_URL | stored(check="always"), "sessions", "names no store, and there is no url"),
+    "get-session without knowing the cookie's name": (
+        NO_URL | stored(http={"url": GET_SESSION}),
+        "url",
+        "under which cookie Better Auth is to be asked",
+    ),
+    "a schema in the DSN that is too long": (
+        stored(postgres={"dsn": f"postgresql://u:p@localhost/db?schema={'s' * 64}"}),
+        "sessions.postgres",
+        "schema",
+    ),
     "get-session of a library without one": (
         AUTHJS | stored(http={"url": GET_SESSION}),
         "sessions",
@@ -296,8 +306,8 @@ runpy.run_module("authgate", run_name="__main__")
 @pytest.mark.parametrize(
     ("store", "status", "told"),
     [
-        ({"postgres": {"dsn": DSN}}, 78, "sessions.postgres: needs asyncpg, which is not installed"),
-        ({"redis": {"url": REDIS}}, 78, "sessions.redis: needs redis, which is not installed"),
+        ({"postgres": {"dsn": DSN}}, 78, "sessions.postgres: needs the Python package asyncpg, which is not installed"),
+        ({"redis": {"url": REDIS}}, 78, "sessions.redis: needs the Python package redis, which is not installed"),
         ({"http": {"url": GET_SESSION}}, 0, ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the shipped nginx keeps from an upstream that is to see no session: the cookies of every library, and no more."""
+"""What the shipped nginx keeps from an upstream that is to see no session: the cookies of each library, and no more."""
 
 from __future__ import annotations
 
