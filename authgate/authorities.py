@@ -17,6 +17,9 @@ MAX_CA_FILE_BYTES = 1024 * 1024
 # OpenSSL's X509_V_ERR_…: self-signed, or issued by whom nobody here knows.
 _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
+# In OpenSSL's words for an answer in plain text, where TLS was to begin.
+NO_TLS = "WRONG_VERSION_NUMBER"
+
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
     """Return a context that believes the CAs in *ca_file* and no others; those of the system without one. Blocks.

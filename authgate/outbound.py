@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from authgate.authorities import why_untrusted
+from authgate.authorities import NO_TLS, why_untrusted
 from authgate.core.errors import quoted
+
+_QUOTES_BEGIN = re.compile(r"[:\n<]| when reading|b['\"]")
 
 
 class AnswerTooLong(aiohttp.ClientPayloadError):
@@ -82,14 +85,27 @@ def explained(error: Exception) -> str:
     """Return what *error* means to an operator. Quotes nothing that was sent."""
     if untrusted := why_untrusted(error):
         return untrusted
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
-    if isinstance(error, aiohttp.ClientResponseError):
-        bad = f"the answer is not the HTTP that it should be ({quoted(error.message, 200)})"
-        return f"the outbound proxy answers {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else bad
     if isinstance(error, aiohttp.ClientConnectorError):
-        whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
-        return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"
+        return _no_connection(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        bad = f"the answer is not the HTTP that it should be ({_without_bytes(error.message)})"
+        return f"the outbound proxy answers {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else bad
     if isinstance(error, UnicodeDecodeError):
         return "the answer is not UTF-8"
+    if isinstance(error, aiohttp.ClientError):
+        return f"{type(error).__name__}: {_without_bytes(str(error))}"
     return f"{type(error).__name__}: {quoted(str(error), 200)}"
+
+
+def _no_connection(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and NO_TLS in str(error):
+        return f"{error.host} speaks no TLS at port {error.port}: is its address http://?"
+    whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
+    return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"
+
+
+def _without_bytes(message: str) -> str:
+    """Return what aiohttp says of an answer up to where it quotes from it: that may be a token."""
+    return quoted(_QUOTES_BEGIN.split(message, maxsplit=1)[0], 100)

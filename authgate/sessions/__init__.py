@@ -22,6 +22,10 @@ class StoreFailed(AuthGateError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class RowsUnusable(StoreFailed):
+    """The store answered, with one session that cannot be read as such. Nothing is wrong with those of others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRows:
     """What a store holds of one session: its row and its user's row, as JSON values, times in ISO 8601."""

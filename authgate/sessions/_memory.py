@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """Whose the session is, None if there is no such session; good *until* this moment. *size* in bytes, about."""
+    """Whose the session is, None if there is no such session; good *until* this moment. *size* in bytes, about.
+
+    *unusable*: why what the store holds cannot be read, "" where it can.
+    """
 
     identity: Identity | None
     until: float
     size: int
+    unusable: str = ""
 
 
 class Memory:

@@ -32,11 +32,18 @@ class Outage:
 
         The same failure is told once in a minute at most, and only where the store answered in between.
         """
-        why = why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."
+        why = _shortened(why)
         if not (self._told and why == self.failure) and self._is_time_for(why):
             _log.warning("issuer %s: sessions cannot be looked up: %s", self._name, why)
             self._told = True
         self.failure = why
+        return why
+
+    def answered_unusably(self, why: str) -> str:
+        """Note that one session cannot be read, and return *why* as it is told. Whether others can, it does not say."""
+        why = _shortened(why)
+        if self._is_time_for(why):
+            _log.warning("issuer %s: a session cannot be read: %s", self._name, why)
         return why
 
     def answered(self) -> None:
@@ -52,3 +59,7 @@ class Outage:
             return False
         self._warned[why] = now
         return True
+
+
+def _shortened(why: str) -> str:
+    return why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from authgate.core import strict_json
-from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 
 # Of a session and its user together, as JSON. A user's row may hold a picture.
 MAX_ROWS_BYTES = 256 * 1024
@@ -29,12 +29,14 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
 def parse_rows(text: str, token: str, where: str) -> StoredRows | None:
     """Return the session of *token* in the JSON *text*, {"session", "user"} or null, that came from *where*.
 
-    Raises `StoreFailed` for anything else, a session of another token above all: a cache in between may hold it.
+    Raises `RowsUnusable` for an object that is no session, and `StoreFailed` for anything else, a session of another
+    token above all: a cache in between may hold it.
     """
     try:
         answer = parse_json(text)
     except ValueError as error:
-        raise StoreFailed(f"{where} answers what is no session: {error}") from None
+        kind = RowsUnusable if text.startswith("{") else StoreFailed  # an HTML page, say: another server's altogether
+        raise kind(f"{where} answers what is no session: {error}") from None
     if answer is None:
         return None
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), dict) for name in ("session", "user")):

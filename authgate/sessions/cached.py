@@ -2,7 +2,8 @@
 
 Requests call `find`. The look-ups are made by the tasks of `run`, so one goes on when the request that asked is gone,
 and its answer counts for the next. No answer is believed for longer than `cache_seconds` from when its question was
-put: so long a session that has ended may live on. No error is remembered, but that the store wants to be left alone.
+put: so long a session that has ended may live on. No error is remembered, but that the store wants to be left alone,
+and that it holds a session that cannot be read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cachetools import LRUCache
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
-from authgate.sessions import StoreFailed
+from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._memory import Memory, Remembered, key_of
 from authgate.sessions._outage import Outage
 from authgate.sessions._rows import weight
@@ -107,6 +108,8 @@ class CachedSessions:
         key = key_of(wanted)
         known = self._known(key)
         if known is not None:
+            if known.unusable:
+                raise self._failure(known.unusable)
             return known.identity
         outcome = await self._outcome(self._flight(key, wanted))
         if isinstance(outcome, _Failure):
@@ -215,6 +218,8 @@ class CachedSessions:
             async with asyncio.timeout(self._bounds.lookup_seconds):
                 rows = await self.store.find(flight.wanted)
             identity = None if rows is None else self._read(rows, flight.wanted)
+        except RowsUnusable as unusable:
+            return self._unusable(flight.key, str(unusable), asked_at)
         except StoreFailed as failed:
             pause = min(failed.retry_after_seconds, self._bounds.longest_pause_seconds)
             if pause > 0:
@@ -235,11 +240,19 @@ class CachedSessions:
         try:
             return self._parse(rows, wanted)
         except ValueError as error:
-            raise StoreFailed(f"{self.store.where} answers what is no session: {error}") from None
+            raise RowsUnusable(f"{self.store.where} answers what is no session: {error}") from None
 
     def _failed(self, why: str) -> _Failure:
         self.lookups["failed"] += 1
         return _Failure(self._outage.failed(why))
+
+    def _unusable(self, key: bytes, why: str, asked_at: float) -> _Failure:
+        """Keep *why* for this session alone: sending it again and again neither reaches the store nor fills the log."""
+        self.lookups["failed"] += 1
+        why = self._outage.answered_unusably(why)
+        until = asked_at + self.cache_seconds
+        self._none.put(key, Remembered(identity=None, until=until, size=_ENTRY_BYTES + len(why), unusable=why))
+        return _Failure(why)
 
     def _remember(self, key: bytes, identity: Identity | None, asked_at: float, size: int) -> None:
         """Keep an answer for `cache_seconds` from when it was asked for, not past the session's own end.

@@ -15,7 +15,7 @@ from yarl import URL
 from authgate import __version__
 from authgate.blocking import in_daemon_thread
 from authgate.outbound import AnswerTooLong, BoundedConnector, compression_fault, explained, read_body, redirect_fault
-from authgate.sessions import StoreFailed
+from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
 from authgate.sessions._trust import Trust
 
@@ -73,7 +73,7 @@ class HttpStore:
         except aiohttp.ConnectionTimeoutError:
             raise StoreFailed(f"{self.where} cannot be reached: no connection in {CONNECT_SECONDS:g} s") from None
         except AnswerTooLong:
-            raise StoreFailed(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes") from None
+            raise RowsUnusable(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             self._trust.forget()
             raise StoreFailed(f"{self.where} cannot be asked: {explained(error)}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from authgate.authorities import client_context, why_untrusted
-from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 from authgate.sessions._connections import Connections
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_json, same_token
 from authgate.sessions._trust import Trust
@@ -75,7 +75,7 @@ class PostgresStore:
             raise StoreFailed(self._explained(error)) from None
         found = [one for one in map(self._stored, rows) if same_token(self._token_of(one), wanted.token)]
         if len(found) > 1:
-            raise StoreFailed(f"{self.where} holds a session twice: {self._layout.token_column} is to be unique")
+            raise RowsUnusable(f"{self.where} holds a session twice: {self._layout.token_column} is to be unique")
         return found[0] if found else None
 
     async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
@@ -114,7 +114,7 @@ class PostgresStore:
         try:
             rows: list[Any] = await connection.fetch(self._query, token)
         except asyncpg.DataError as error:
-            if type(error) is not asyncpg.DataError:  # what the server says is never of the base class itself
+            if getattr(error, "severity", None) is not None:  # what the server says has one
                 raise
             return []  # the driver: the column's type, a uuid perhaps, cannot hold such a token
         return rows
@@ -129,13 +129,13 @@ class PostgresStore:
 
     def _parsed(self, text: str) -> dict[str, Any]:
         if len(text) > MAX_ROWS_BYTES:
-            raise StoreFailed(f"{self.where} holds a session or a user of more than {MAX_ROWS_BYTES} characters")
+            raise RowsUnusable(f"{self.where} holds a session or a user of more than {MAX_ROWS_BYTES} characters")
         try:
             parsed = parse_json(text)
         except ValueError as error:
-            raise StoreFailed(f"{self.where} answers what is no session: {error}") from None
+            raise RowsUnusable(f"{self.where} answers what is no session: {error}") from None
         if not isinstance(parsed, dict):
-            raise StoreFailed(f"{self.where} answers what is no session: a row that is no object")
+            raise RowsUnusable(f"{self.where} answers what is no session: a row that is no object")
         return parsed
 
     def _token_of(self, rows: StoredRows) -> object:
@@ -158,8 +158,8 @@ class PostgresStore:
             asyncpg.InvalidAuthorizationSpecificationError: f"the server lets this user in no such way: {error}",
             asyncpg.InvalidCatalogNameError: "there is no such database",
             asyncpg.InsufficientPrivilegeError: grant,
-            asyncpg.UndefinedTableError: f"{error}: {_OTHER_TABLES}",
-            asyncpg.UndefinedColumnError: f"{error}: {_OTHER_COLUMNS}",
+            asyncpg.UndefinedTableError: f"{_first_line(error)}: {_OTHER_TABLES}",
+            asyncpg.UndefinedColumnError: f"{_first_line(error)}: {_OTHER_COLUMNS}",
             asyncpg.TooManyConnectionsError: f"it has no connection left for AuthGate, which needs {MAX_CONNECTIONS}",
             asyncpg.CannotConnectNowError: "it starts up or shuts down",
         }
@@ -172,6 +172,10 @@ class PostgresStore:
             return f"{self.where} cannot be reached: {_os_words(error)}"
         state = getattr(error, "sqlstate", None)
         return f"{self.where} cannot be asked: {type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]  # a DETAIL or HINT of the server's may follow
 
 
 def _speaks_no_tls(error: OSError) -> bool:

@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from authgate.authorities import why_untrusted
 from authgate.core.errors import quoted
-from authgate.sessions import StoreFailed
+from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
 from authgate.sessions._trust import Trust
 from authgate.sessions.redis_url import parse_redis_url
@@ -36,8 +36,10 @@ MAX_CONNECTIONS = 4
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 5.0
 
+# Better Auth keeps other things under names of its own beside the sessions (better-auth/db/internal-adapter.mjs).
 # And a user's id: when all sessions of this user were revoked, in milliseconds since 1970.
 _REVOKED_BEFORE = "revoked-sessions-before-"
+_NO_SESSIONS = (_REVOKED_BEFORE, "active-sessions-", "verification:")
 
 
 class RedisStore:
@@ -53,7 +55,7 @@ class RedisStore:
 
     async def find(self, wanted: FindSession) -> StoredRows | None:
         """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
-        if not could_be_a_token(wanted.token):
+        if not could_be_a_token(wanted.token) or wanted.token.startswith(_NO_SESSIONS):
             return None
         text = await self._text(wanted.token)
         rows = parse_rows(text, wanted.token, self.where) if text else None
@@ -84,18 +86,24 @@ class RedisStore:
         except (RedisError, OSError) as error:
             if why_untrusted(error):
                 await self.close()  # nobody has a connection; ca_file may have been replaced
-            raise StoreFailed(f"{self.where}: {_explained(error)}") from None
+            kind = RowsUnusable if str(error).startswith("WRONGTYPE") else StoreFailed
+            raise kind(f"{self.where}: {_explained(error)}{self._tls_hint(error)}") from None
         if len(value) > MAX_ROWS_BYTES:
-            raise StoreFailed(f"{self.where} holds a session of more than {MAX_ROWS_BYTES} bytes")
+            raise RowsUnusable(f"{self.where} holds a session of more than {MAX_ROWS_BYTES} bytes")
         try:
             return value.decode("utf-8") if isinstance(value, bytes) else str(value)
         except UnicodeDecodeError:
-            raise StoreFailed(f"{self.where} answers what is no session: it is not UTF-8") from None
+            raise RowsUnusable(f"{self.where} answers what is no session: it is not UTF-8") from None
+
+    def _tls_hint(self, error: Exception) -> str:
+        # In plain text Redis goes on waiting for the end of a line, instead of refusing what TLS begins with.
+        wants_tls = self._address.tls and isinstance(error, RedisTimeoutError)
+        return "; if it speaks no TLS at this port, its address is redis://" if wants_tls else ""
 
     async def _opened(self) -> Redis:
-        if self._client is None:
+        context = await self._trust.context() if self._address.tls and self._client is None else None
+        if self._client is None:  # nor did anybody else open one meanwhile
             at = self._address
-            context = await self._trust.context() if at.tls else None
             pool = BlockingConnectionPool(
                 connection_class=_Connection,
                 context=context,
@@ -144,8 +152,8 @@ def _explained(error: Exception) -> str:
             AuthenticationError,
             AuthenticationWrongNumberOfArgsError,
         ): "it refuses the user or the password, or wants one",
-        NoPermissionError: "the user may not read the sessions: ACL SETUSER … +getrange ~<key_prefix>*, and +select "
-        "for a database other than 0",
+        NoPermissionError: "the user may not read the sessions: ACL SETUSER <user> +getrange ~<key_prefix>*, and "
+        "+select for a database other than 0",
         BusyLoadingError: "it is starting up",
         RedisTimeoutError: f"it does not answer within {READ_SECONDS:g} s",
     }

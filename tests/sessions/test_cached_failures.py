@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from authgate.sessions import StoreFailed
+from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._outage import MAX_FAILURE_CHARACTERS, MAX_WARNINGS
 from authgate.sessions.cached import CachedSessions
 from tests.support.looking_up import asked
@@ -119,11 +119,41 @@ async def test_what_is_no_session_is_a_failure(caplog: pytest.LogCaptureFixture)
     def refuse(*_: object) -> None:
         raise ValueError("its user has no id")
 
-    sessions = CachedSessions("app", Store(), refuse, 5.0)  # type: ignore[arg-type]
+    store = Store()
+    sessions = CachedSessions("app", store, refuse, 5.0)  # type: ignore[arg-type]
     async with looking_up(sessions):
-        said = await failure(sessions)
-    assert said.endswith("postgresql://db.example:5432/app answers what is no session: its user has no id")
+        for _ in range(3):
+            said = await failure(sessions)
+            assert said.endswith("postgresql://db.example:5432/app answers what is no session: its user has no id")
+    assert store.asked == ["ada-1"], "what cannot be read is not read again at once"
+    assert len(caplog.messages) == 1
     assert sessions.entries == 0
+
+
+async def test_one_session_that_cannot_be_read_is_no_outage_and_lasts_cache_seconds() -> None:
+    store, time = Store(), Time()
+    async with looking_up(cached(store, time, cache_seconds=5)) as sessions:
+        store.failure = RowsUnusable("it is too long")
+        for _ in range(2):
+            assert (await failure(sessions)).endswith("looked up: it is too long")
+        assert sessions.failure == ""
+        store.failure = None
+        assert await sessions.find(asked("bob-1")), "others are not concerned"
+        time.seconds = 4.9
+        await failure(sessions)
+        time.seconds = 5
+        assert await sessions.find(asked("ada-1")), "it was mended meanwhile"
+    assert store.asked == ["ada-1", "bob-1", "ada-1"]
+
+
+async def test_an_outage_does_not_end_with_a_session_that_cannot_be_read() -> None:
+    store = Store()
+    async with looking_up(cached(store, Time())) as sessions:
+        store.failure = StoreFailed("it is down")
+        await failure(sessions)
+        store.failure = RowsUnusable("it is too long")
+        await failure(sessions)
+        assert sessions.failure == "it is down"
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError("ada-1"), KeyError("ada-1"), RuntimeError("ada-1")])

@@ -76,3 +76,23 @@ async def test_a_user_may_have_lists_of_objects_within_a_bound(
     found = await find(store)
     assert found is not None
     assert found.user["roles"] == roles
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nbad \0 canary\r\n\r\n", "'Invalid header token'"),
+        (b"HTTP/1.1 200 OK\r\nX: a\0canary\r\n\r\n", "'Invalid HTTP header'"),
+        (b"canary\r\n\r\n", "'Bad status line'"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n", "'Invalid character in chunk size'"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"canary" * 20_000 + b"\r\n\r\n", "'Got more than 65536 bytes'"),
+    ],
+    ids=["name", "value", "status", "chunk", "long"],
+)
+async def test_an_answer_that_is_no_http_is_told_of_without_its_bytes(answer: bytes, said: str) -> None:
+    async with pouring(answer, b"canary") as (url, _):
+        store = HttpStore(url, COOKIE)
+        told = await failure(store)
+        await store.close()
+    assert said in told
+    assert "canary" not in told

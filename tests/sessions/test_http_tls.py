@@ -62,3 +62,9 @@ async def test_a_name_that_nobody_knows_is_told() -> None:
     store = HttpStore("http://better-auth.invalid/api/auth/get-session", COOKIE)
     assert "the name better-auth.invalid cannot be looked up" in await failure(store)
     await store.close()
+
+
+async def test_one_that_speaks_no_tls_is_told_of(server: GetSession) -> None:
+    store = HttpStore(server.url.replace("http://", "https://"), COOKIE)
+    assert (await failure(store)).endswith("is its address http://?")
+    await store.close()

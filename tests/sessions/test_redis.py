@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.sessions import StoredRows
+from authgate.sessions import StoredRows, redis
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
@@ -51,6 +51,18 @@ async def test_another_type_of_value_is_a_failure(storage: RedisServer) -> None:
     assert "it answers 'WRONGTYPE'" in await failure_once(RedisStore(storage.reader()))
 
 
+@pytest.mark.parametrize("key", ["active-sessions-ada", "revoked-sessions-before-ada", "verification:ada"])
+async def test_what_better_auth_keeps_beside_the_sessions_is_none_of_them(key: str, storage: RedisServer) -> None:
+    storage.set(key, {**ANSWER, "session": {**ANSWER["session"], "token": key}})
+    assert await find_once(RedisStore(storage.reader()), key) is None
+
+
+async def test_one_that_speaks_no_tls_is_told_of(storage: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis, "CONNECT_SECONDS", 0.3)
+    said = await failure_once(RedisStore(storage.reader().replace("redis://", "rediss://")))
+    assert said.endswith("; if it speaks no TLS at this port, its address is redis://")
+
+
 async def test_a_wrong_password_is_told(storage: RedisServer) -> None:
     for user, password in (("authgate", "another"), ("nobody", "another")):
         assert "refuses the user or the password" in await failure_once(RedisStore(storage.url(user, password)))
@@ -90,6 +102,18 @@ async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file
         assert await find_once(store)
         assert "set ca_file" in await failure_once(RedisStore(url))
         await failure_once(RedisStore(server.url("authgate", READER_PASSWORD), ca_file=str(ca_file)))  # in clear text
+
+
+async def test_those_that_ask_at_first_share_one_pool_though_each_waits_for_the_authorities(tmp_path: Path) -> None:
+    authority, ca_file = Authority(), tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.pem)
+    with redis_server(tls=(authority, "127.0.0.1")) as server:
+        store = RedisStore(server.url("authgate", READER_PASSWORD, scheme="rediss"), ca_file=str(ca_file))
+        await asyncio.gather(*(store.find(asked("ada-1")) for _ in range(16)))
+        with server.client() as client:
+            readers = [one for one in client.client_list() if one["user"] == "authgate"]
+        await store.close()
+    assert len(readers) == MAX_CONNECTIONS
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:

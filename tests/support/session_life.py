@@ -70,7 +70,7 @@ class Store:
             await asyncio.sleep(0)
         if self.failure is not None:
             if isinstance(self.failure, StoreFailed):
-                raise StoreFailed(str(self.failure), retry_after_seconds=self.failure.retry_after_seconds)
+                raise type(self.failure)(str(self.failure), retry_after_seconds=self.failure.retry_after_seconds)
             raise type(self.failure)(*self.failure.args)  # a new one each time, with a traceback of its own
         if user is None:
             return None
