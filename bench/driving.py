@@ -5,6 +5,7 @@ Other programs disturb all servers alike, so the ratios of a round mean more tha
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import os
@@ -30,6 +31,15 @@ CONNECTIONS = 32  # as many as the shipped nginx keeps alive (deploy/nginx/nginx
 START_SECONDS = 20
 # aiohttp sets these itself, in every server.
 OF_AIOHTTP = {"content-type", "content-length", "date"}
+
+
+def arguments(description: str, *, seconds: int) -> argparse.Namespace:
+    """Return the options of the command line; *seconds* is how long a run lasts unless it says otherwise."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=int, default=seconds, help=f"how long each run lasts (default: {seconds})")
+    parser.add_argument("--rounds", type=int, default=5, help="how often all loads take their turn (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return parser.parse_args()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Needs Linux, two cores and wrk.
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import secrets
@@ -27,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import driving
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from driving import Load, Server, bearing, drive, free_ports, in_rounds, running, two_cores, warm
+from driving import Load, Server, arguments, bearing, drive, free_ports, in_rounds, running, two_cores, warm
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
 FLOOD_TOKENS = 20_000
@@ -114,7 +114,7 @@ def issuing(port: int) -> Iterator[Issuer]:
 
 def main() -> None:
     """Run the rounds and print what came out."""
-    options = arguments()
+    options = arguments("Valid requests beside a flood of unknown key ids, as ratios.", seconds=10)
     core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -139,15 +139,6 @@ def main() -> None:
         print(json.dumps({"results": [asdict(result) for result in results], **outcome}, indent=2))
     else:
         show(results, outcome, options)
-
-
-def arguments() -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description="Valid requests beside a flood of unknown key ids, as ratios.")
-    parser.add_argument("--seconds", type=int, default=10, help="how long each run lasts (default: 10)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often all loads take their turn (default: 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    return parser.parse_args()
 
 
 def configuration(issuer: Issuer, port: int, admin_port: int) -> str:

@@ -7,7 +7,6 @@ its absolute figures. Needs Linux, two cores and wrk.
 
 from __future__ import annotations
 
-import argparse
 import json
 import secrets
 import sys
@@ -24,6 +23,7 @@ from driving import (
     CONNECTIONS,
     HERE,
     Load,
+    arguments,
     bearing,
     drive,
     free_ports,
@@ -36,6 +36,8 @@ from driving import (
 )
 
 if TYPE_CHECKING:
+    import argparse
+
     from driving import Result
 
 TOKENS = 10_000
@@ -44,7 +46,7 @@ BARE = "bare aiohttp"
 
 def main() -> None:
     """Run the rounds and print what came out."""
-    options = arguments()
+    options = arguments("AuthGate beside a bare aiohttp server, as ratios.", seconds=5)
     core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -74,15 +76,6 @@ def main() -> None:
         print(json.dumps({"results": [asdict(result) for result in results], "peak_mib": memory}, indent=2))
     else:
         show(results, memory, options)
-
-
-def arguments() -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description="AuthGate beside a bare aiohttp server, as ratios.")
-    parser.add_argument("--seconds", type=int, default=5, help="how long each run of a load lasts (default: 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often all loads take their turn (default: 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    return parser.parse_args()
 
 
 def make_loads(folder: Path, secret: str) -> list[Load]:

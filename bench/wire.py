@@ -6,7 +6,6 @@ another. AuthGate has seen every credential before, as it has most of the time. 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from driving import (
     CONNECTIONS,
     HERE,
     Load,
+    arguments,
     drive,
     free_ports,
     in_rounds,
@@ -38,6 +38,7 @@ from driving import (
 from recipe_server import GET_SESSION
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
     from better_auth import BetterAuth
@@ -66,7 +67,7 @@ class Asked:
 
 def main() -> None:
     """Run the rounds and print what came out."""
-    options = arguments()
+    options = arguments("AuthGate beside services that verify by themselves, as ratios.", seconds=5)
     core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -93,15 +94,6 @@ def main() -> None:
                 turns[name] = partial(measure, pair.load, one, front.server, asked[name], other_core)
         rounds = in_rounds(turns, options.rounds, options.seconds)
     report(rounds, asked, options)
-
-
-def arguments() -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description="AuthGate beside services that verify by themselves, as ratios.")
-    parser.add_argument("--seconds", type=int, default=5, help="how long each run of a load lasts (default: 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often all loads take their turn (default: 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    return parser.parse_args()
 
 
 def make_pairs(minter: Minter, front: BetterAuth, folder: Path) -> list[Pair]:

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.core.lookups import FindSession
-from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions import StoreFailed
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from tests.support.certificates import Authority
+from tests.support.looking_up import asked, failure_once, find_once
 from tests.support.postgres import READER, READER_PASSWORD, Postgres, pgbouncer, postgres
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-
-def asked(token: str) -> FindSession:
-    return FindSession(issuer_name="app", token=token)
 
 
 @asynccontextmanager
@@ -35,18 +31,6 @@ async def closing(*stores: PostgresStore) -> AsyncIterator[None]:
     finally:
         for store in stores:
             await store.close()
-
-
-async def find(store: PostgresStore, token: str = "ada-1") -> StoredRows | None:
-    async with closing(store), asyncio.timeout(20):
-        return await store.find(asked(token))
-
-
-async def failure(store: PostgresStore) -> str:
-    with pytest.raises(StoreFailed) as failed:
-        await find(store)
-    assert READER_PASSWORD not in str(failed.value)
-    return str(failed.value)
 
 
 # -- PgBouncer --------------------------------------------------------------------------------------------------------
@@ -146,31 +130,31 @@ async def test_without_a_ca_the_certificate_is_not_verified(
 
 async def test_verify_full_wants_the_authority_and_the_name(encrypted: Postgres, ca_file: Path, tmp_path: Path) -> None:
     query = f"sslmode=verify-full&sslrootcert={ca_file}"
-    assert await find(PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH))
-    said = await failure(PostgresStore(named(encrypted, "127.0.0.1", query), layout=BETTER_AUTH))
+    assert await find_once(PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH))
+    said = await failure_once(PostgresStore(named(encrypted, "127.0.0.1", query), layout=BETTER_AUTH))
     assert "not valid for '127.0.0.1'" in said
     (tmp_path / "other.pem").write_bytes(Authority().pem)
     other = f"sslmode=verify-full&sslrootcert={tmp_path / 'other.pem'}"
-    assert "not trusted" in await failure(PostgresStore(named(encrypted, "localhost", other), layout=BETTER_AUTH))
+    assert "not trusted" in await failure_once(PostgresStore(named(encrypted, "localhost", other), layout=BETTER_AUTH))
 
 
 async def test_verify_ca_wants_the_authority_alone(encrypted: Postgres, ca_file: Path) -> None:
     query = f"sslmode=verify-ca&sslrootcert={ca_file}"
-    assert await find(PostgresStore(encrypted.reader(query=query), layout=BETTER_AUTH))
+    assert await find_once(PostgresStore(encrypted.reader(query=query), layout=BETTER_AUTH))
 
 
 async def test_a_ca_file_of_the_settings_does_as_sslrootcert(encrypted: Postgres, ca_file: Path) -> None:
-    assert await find(PostgresStore(named(encrypted, "localhost", ""), layout=BETTER_AUTH, ca_file=str(ca_file)))
-    said = await failure(PostgresStore(encrypted.reader(), layout=BETTER_AUTH, ca_file=str(ca_file)))
+    assert await find_once(PostgresStore(named(encrypted, "localhost", ""), layout=BETTER_AUTH, ca_file=str(ca_file)))
+    said = await failure_once(PostgresStore(encrypted.reader(), layout=BETTER_AUTH, ca_file=str(ca_file)))
     assert "not valid for '127.0.0.1'" in said
 
 
 async def test_who_asks_for_a_bound_channel_gets_the_certificate_verified(encrypted: Postgres, ca_file: Path) -> None:
     query = "sslmode=require&channel_binding=require"  # as Neon prints it
-    said = await failure(PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH))
+    said = await failure_once(PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH))
     assert said.endswith("for a private authority set ca_file")
     store = PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH, ca_file=str(ca_file))
-    assert await find(store)
+    assert await find_once(store)
 
 
 async def test_a_ca_file_that_is_replaced_counts_at_the_next_try(
@@ -180,18 +164,18 @@ async def test_a_ca_file_that_is_replaced_counts_at_the_next_try(
     write(replaced, Authority().pem)
     query = f"sslmode=verify-full&sslrootcert={replaced}"
     store = PostgresStore(named(encrypted, "localhost", query), layout=BETTER_AUTH)
-    await failure(store)
+    await failure_once(store)
     write(replaced, authority.pem)
-    assert await find(store)
+    assert await find_once(store)
 
 
 @pytest.mark.parametrize("query", ["sslmode=require", "sslmode=verify-full", "sslmode=require&channel_binding=require"])
 async def test_who_asks_for_tls_never_sends_a_password_in_clear_text(query: str, database: Postgres) -> None:
-    said = await failure(PostgresStore(database.reader(query=query), layout=BETTER_AUTH))
+    said = await failure_once(PostgresStore(database.reader(query=query), layout=BETTER_AUTH))
     assert "it speaks no TLS, and the address asks for it" in said
     async with _listening() as (port, received):
         store = PostgresStore(f"postgresql://app:{READER_PASSWORD}@127.0.0.1:{port}/x?{query}", layout=BETTER_AUTH)
-        await failure(store)
+        await failure_once(store)
         await until_async(lambda: received[1:])
         assert received == [struct.pack(">ii", 8, 80877103), b""], "nothing but the request for TLS"
 

@@ -1,5 +1,6 @@
 // The vectors as they are made, each checked against what its own library says about it.
 import { issuedAt } from "./clock.mjs";
+import { randomSecret } from "./texts.mjs";
 
 export const collected = [];
 const names = new Set();
@@ -55,4 +56,27 @@ export function derive(vector, { name, headers, config, ...others }) {
     headers: headers ?? vector.request.headers,
     derivedFrom: vector.name,
   });
+}
+
+/**
+ * Keep a vector like *vector* for each of *cases*, {name: [value of the cookie, reason, misuse]}.
+ *
+ * *asked(headers, config)* is what the library answers, *headers(value)* how a browser sends the value.
+ */
+export async function deriveRefused(vector, asked, headers, cases) {
+  for (const [name, [value, expected, misuse]] of Object.entries(cases)) {
+    const reference = verdict(await asked(headers(value), vector.config));
+    derive(vector, { name, headers: headers(value), expected, misuse, reference });
+  }
+}
+
+/** Keep *vector* as it is once it has ended, and under another secret, where *mismatch* is the reason. */
+export async function deriveOutlived(vector, asked, mismatch) {
+  const { headers } = vector.request;
+  const verifyAt = vector.expires_at + 60;
+  const ended = verdict(await asked(headers, vector.config, verifyAt));
+  derive(vector, { name: "expired", verifyAt, expected: "expired", reference: ended });
+  const config = { secret: randomSecret() };
+  const reference = verdict(await asked(headers, { ...vector.config, ...config }));
+  derive(vector, { name: "wrong-secret", config, expected: mismatch, reference });
 }
