@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.config._defaults import SECURE_PREFIX, cookie_names, is_loopback
 from authgate.config.issuer_model import SECRET_SETTINGS
+from authgate.config.preset_defaults import SECURE_PREFIX, cookie_names, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authgate.config._issuers import ReadIssuer
     from authgate.config.issuer_model import IssuerConfig
     from authgate.config.model import Config
+    from authgate.config.read_issuer import ReadIssuer
     from authgate.core.snapshot import Issuer
 
 _LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}

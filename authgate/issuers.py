@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authgate.config._defaults import presumed_jwks_url
 from authgate.config.issuer_model import KEY_SETTINGS, SECRET_SETTINGS
+from authgate.config.preset_defaults import presumed_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Issuer
@@ -22,8 +22,8 @@ from authgate.tokens import algorithms, derived, jwk, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authgate.config._issuers import ReadIssuer
     from authgate.config.issuer_model import IssuerConfig
+    from authgate.config.read_issuer import ReadIssuer
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
 

@@ -1,6 +1,6 @@
 """What each preset reads: which formats, in which cookies, under which keys made from its secret, from which rows.
 
-A new preset: a row in PRESETS here; its settings and the name of its cookie in config/issuer_model.py and _defaults.py.
+A new preset: a row in PRESETS here; its settings in config/issuer_model.py, its cookie in config/preset_defaults.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.config._defaults import cookie_names
+from authgate.config.preset_defaults import cookie_names
 from authgate.core.credential import SessionPlace
 from authgate.core.proof import SessionCheck
 from authgate.tokens import FORMATS, derived, session_record
@@ -21,8 +21,8 @@ from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAut
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from authgate.config._issuers import ReadIssuer
     from authgate.config.issuer_model import IssuerConfig
+    from authgate.config.read_issuer import ReadIssuer
     from authgate.core.keys import KeySet
     from authgate.core.snapshot import TokenFormat
     from authgate.tokens.session_record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.config._defaults import cookie_names
+from authgate.config.preset_defaults import cookie_names
 from authgate.presets import PRESETS
 from authgate.sessions.cached import CachedSessions
 from authgate.sessions.http import HttpStore
@@ -13,8 +13,8 @@ from authgate.sessions.http import HttpStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.config._issuers import ReadIssuer
-    from authgate.config._sessions import ReadStore
+    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_store import ReadStore
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
@@ -61,7 +61,7 @@ def _redis(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
     return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
 
 
-# A new store: its file in sessions/ and a row here; its settings in config/issuer_model.py and config/_sessions.py.
+# A new store: its file in sessions/ and a row here; its settings in config/issuer_model.py and config/read_store.py.
 STORES: dict[str, Callable[[ReadIssuer, ReadStore], SessionStore]] = {
     "http": _http,
     "postgres": _postgres,

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from authgate.config._issuers import ReadIssuer
     from authgate.config.load import ReadConfig
     from authgate.config.model import CertificateConfig, Config
+    from authgate.config.read_issuer import ReadIssuer
     from authgate.core.credential import CredentialPlace
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource

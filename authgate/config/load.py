@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from authgate.config import _environment, _issuers, _yaml
+from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
 from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
+from authgate.config.read_issuer import ReadIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
 from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from authgate.config._issuers import ReadIssuer
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -85,7 +85,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
     if config is not None:
         problems.extend(_trust_problems(config))
     issuers = tuple(
-        _issuers.read_issuer(
+        read_issuer(
             item,
             f"issuers[{position}]",
             environ,
@@ -96,7 +96,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
         for position, (item, faulty) in enumerate(_sound_issuers(raw))
         if item is not None
     )
-    problems.extend(_issuers.clashes(issuers))
+    problems.extend(clashes(issuers))
     if config is not None:
         config = config.model_copy(update={"issuers": [entry.config for entry in issuers]})
     warnings += _environment.unused_proxies(environ, (entry.config for entry in issuers))

@@ -20,8 +20,8 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.config._issuers import ReadIssuer
     from authgate.config.issuer_model import IssuerConfig
+    from authgate.config.read_issuer import ReadIssuer
     from authgate.wiring import Verified
 
 NO_URL: dict[str, Any] = {"url": None}

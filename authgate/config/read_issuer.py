@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from authgate.config import _secrets, _sessions
+from authgate.config import _secrets
 from authgate.config._asked import asked_fault, ca_problems, shown
-from authgate.config._defaults import cookie_names, is_loopback, with_defaults
 from authgate.config.issuer_model import FOR_GET_SESSION, SECRET_SETTINGS, SETTINGS_OF
+from authgate.config.preset_defaults import cookie_names, is_loopback, with_defaults
+from authgate.config.read_store import ReadStore, read_store
 from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
 from authgate.tokens import derived
@@ -17,7 +18,6 @@ from authgate.tokens.jwk import BadKey
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authgate.config._sessions import ReadStore
     from authgate.config.issuer_model import IssuerConfig
 
 _TIMES = {"refresh_seconds", "cooldown_seconds", "max_stale_seconds"}
@@ -83,7 +83,7 @@ def read_issuer(
         config=config,
         setting=setting,
         secrets=_read_secrets(config, setting, environ, problems),
-        store=_sessions.read_store(config, f"{setting}.sessions", environ, problems),
+        store=read_store(config, f"{setting}.sessions", environ, problems),
     )
 
 
