@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,7 +195,8 @@ def test_what_check_prints_is_a_sound_configuration_but_for_what_it_hides(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     path = written(tmp_path, issuer(**settings))
-    told = CliRunner().invoke(check, ["--config", path])
+    runner = CliRunner(env=dict.fromkeys(os.environ))  # what this run was told is nothing to AuthGate
+    told = runner.invoke(check, ["--config", path])
     assert told.exit_code == 0, told.output
     assert not [secret for secret in (SECRET.decode(), OTHER_SECRET.decode(), CANARY) if secret in told.output]
     (shown,) = yaml.safe_load(told.stdout)["issuers"]
@@ -202,7 +204,7 @@ def test_what_check_prints_is_a_sound_configuration_but_for_what_it_hides(
     hidden = {"secret": SECRET.decode(), "secrets": settings.get("secrets"), "dsn": DSN, "url": REDIS}
     again = written(tmp_path, _uncovered(shown, hidden))
     assert load(again, {}).problems == ()
-    assert CliRunner().invoke(check, ["--config", again]).stdout == told.stdout
+    assert runner.invoke(check, ["--config", again]).stdout == told.stdout
 
 
 def _uncovered(settings: dict[str, Any], hidden: dict[str, Any]) -> dict[str, Any]:
