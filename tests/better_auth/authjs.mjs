@@ -1,8 +1,12 @@
-// The real Auth.js v5 with sessions as JWTs, listening on loopback. PORT and OPTIONS (JSON) come from the environment:
-// {url (where it believes to be), secret (one, or a list of them, the current one first), maxAge (seconds), cookies}
+// The real Auth.js v5, listening on loopback. PORT and OPTIONS (JSON) come from the environment:
+// {url (where it believes to be), secret (one, or a list of them, the current one first), maxAge (seconds), cookies,
+// database (a DSN: sessions are rows there, by @auth/pg-adapter, of whoever follows the link in a letter; else JWTs)}
+// GET /letter: the link in the last letter.
 import { createServer } from "node:http";
 import { Auth } from "@auth/core";
 import Credentials from "@auth/core/providers/credentials";
+import PostgresAdapter from "@auth/pg-adapter";
+import pg from "pg";
 
 const options = JSON.parse(process.env.OPTIONS);
 const config = {
@@ -10,13 +14,28 @@ const config = {
   trustHost: true,
   basePath: "/auth",
   cookies: options.cookies,
-  session: { strategy: "jwt", ...(options.maxAge && { maxAge: options.maxAge }) },
+  session: {
+    strategy: options.database ? "database" : "jwt",
+    ...(options.maxAge && { maxAge: options.maxAge }),
+  },
   // Whoever asks is whom they say they are: {id, name, email, claims}, claims being what the application adds.
   providers: [Credentials({ credentials: { user: {} }, authorize: ({ user }) => JSON.parse(user) })],
   callbacks: { jwt: ({ token, user }) => ({ ...token, ...user?.claims }) },
 };
+let letter = "";
+if (options.database) {
+  config.adapter = PostgresAdapter(new pg.Pool({ connectionString: options.database }));
+  const send = ({ url }) => {
+    letter = url;
+  };
+  config.providers = [{ id: "email", type: "email", name: "Email", maxAge: 600, sendVerificationRequest: send }];
+}
 
 createServer(async (request, response) => {
+  if (request.url === "/letter") {
+    response.end(letter);
+    return;
+  }
   const body = request.method === "POST" ? Buffer.concat(await request.toArray()) : undefined;
   const answer = await Auth(
     new Request(options.url + request.url, { method: request.method, headers: request.headers, body }),

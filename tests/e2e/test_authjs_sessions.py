@@ -69,6 +69,28 @@ def test_another_secret_is_told_as_such(doors: Doors, tmp_path: Path) -> None:
         assert seen_with(running, one.sign_in().cookies).reason == "undecryptable_token"
 
 
+@pytest.mark.parametrize("url", [None, "https://app.example.com"])
+def test_whoever_signed_in_is_found_in_the_database_of_auth_js_until_the_sign_out(
+    doors: Doors, tmp_path: Path, url: str | None
+) -> None:
+    with postgres() as server:
+        server.create_auth_js()
+        store = {"sessions": {"cache_seconds": 1, "postgres": {"dsn": server.reader()}}}
+        with (
+            authjs(tmp_path, url=url, database=server.dsn()) as one,
+            doors.serve(tmp_path, reading(url=one.url, **store)) as running,
+        ):
+            ada, bob = one.sign_in_by_letter("ada@example.com"), one.sign_in_by_letter("bob@example.com")
+            assert ada.session()["user"]["email"] == "ada@example.com"
+            for browser, user in ((ada, "1"), (bob, "2")):
+                found = seen_with(running, browser.cookies)
+                assert (found.user, found.headers["x-user-email"]) == (user, [browser.session()["user"]["email"]])
+            signed_in = ada.cookies
+            ada.sign_out()
+            refused_within(running, 1, signed_in, reasons={"session_not_found"})
+            assert seen_with(running, bob.cookies).user == "2"
+
+
 @pytest.mark.parametrize("preset", ["authjs", "nextauth-v4"])
 def test_an_opaque_session_is_looked_up_in_the_tables_of_the_adapter(doors: Doors, tmp_path: Path, preset: str) -> None:
     name = "authjs.session-token" if preset == "authjs" else "next-auth.session-token"

@@ -1,4 +1,4 @@
-"""The real Auth.js v5 (@auth/core), run by Node, and a browser that signs in there."""
+"""The real Auth.js v5 (@auth/core, @auth/pg-adapter), run by Node, and a browser that signs in there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADA = {"id": "user_42", "name": "Ada", "email": "ada@example.com"}
 
 
 class AuthJs:
-    """A running Auth.js whose sessions are JWTs: it signs in whomever it is told."""
+    """A running Auth.js: it signs in whomever it is told."""
 
     def __init__(self, place: Path, log: Path, options: dict[str, Any], processes: ExitStack) -> None:
         self._command = [node(), place / "authjs.mjs"]
@@ -52,10 +52,21 @@ class AuthJs:
         lines = [*headers, "Content-Type: application/x-www-form-urlencoded"]
         return ask(self.port, f"/auth{path}", *lines, host=host, method="POST", body=urlencode(form).encode())
 
+    def letter(self) -> str:
+        """Return the path of the link in the last letter, below /auth."""
+        link = urlsplit(ask(self.port, "/letter", host="mail").body.decode())
+        return f"{link.path.removeprefix('/auth')}?{link.query}"
+
     def sign_in(self, user: Mapping[str, Any] = ADA) -> AuthJsBrowser:
         """Return a browser in which *user* is signed in: id, name, email, and `claims`, added to the JWT."""
         browser = AuthJsBrowser(self)
         browser.sign_in(user)
+        return browser
+
+    def sign_in_by_letter(self, email: str) -> AuthJsBrowser:
+        """Return a browser in which the link sent to *email* was followed. For sessions in a database."""
+        browser = AuthJsBrowser(self)
+        browser.sign_in_by_letter(email)
         return browser
 
 
@@ -79,6 +90,11 @@ class AuthJsBrowser:
     def sign_in(self, user: Mapping[str, Any]) -> None:
         self._post("/callback/credentials", user=json.dumps(user))
 
+    def sign_in_by_letter(self, email: str) -> None:
+        self._post("/signin/email", email=email)
+        answer = self.ask(self._server.letter())
+        assert (answer.status, "error" in (answer.header("location") or "")) == (302, False), answer
+
     def sign_out(self) -> None:
         self._post("/signout")
 
@@ -100,12 +116,20 @@ def authjs(
     secrets: Sequence[str] = (SECRET,),
     session_seconds: int | None = None,
     cookies: Mapping[str, Any] | None = None,
+    database: str | None = None,
 ) -> Iterator[AuthJs]:
     """Run Auth.js; its log is in *folder*. With an https *url* the cookies' names begin with __Secure-.
 
-    *cookies* is Auth.js's own: names and attributes.
+    *cookies* is Auth.js's own: names and attributes. *database*: the DSN of the adapter's tables; sessions are JWTs
+    without one.
     """
-    options = {"url": url, "secret": list(secrets), "maxAge": session_seconds, "cookies": cookies}
+    options = {
+        "url": url,
+        "secret": list(secrets),
+        "maxAge": session_seconds,
+        "cookies": cookies,
+        "database": database,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     with ExitStack() as processes:
         yield AuthJs(scripts(folder / "authjs"), folder / "authjs.log", given, processes)
