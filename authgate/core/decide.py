@@ -130,9 +130,7 @@ class _Case:
             refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
-                self._snapshot = self._snapshot.with_issuer(
-                    issuer
-                )  # for further cookies, too: removed keys are removed
+                self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too
                 outcome = _verified(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
