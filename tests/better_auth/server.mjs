@@ -14,23 +14,13 @@ import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
 import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
 import pg from "pg";
+import { emptyRows } from "./rows.mjs";
 import { Wire } from "./wire.mjs";
 
 const options = JSON.parse(process.env.OPTIONS);
-const tables = [
-  "user",
-  "session",
-  "account",
-  "verification",
-  "jwks",
-  "twoFactor",
-  "organization",
-  "member",
-  "invitation",
-];
 const rows = existsSync(process.env.ROWS)
   ? deserialize(readFileSync(process.env.ROWS))
-  : Object.fromEntries(tables.map((table) => [table, []]));
+  : emptyRows();
 
 async function redisStorage(url) {
   const client = createClient({ url });

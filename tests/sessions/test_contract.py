@@ -77,8 +77,27 @@ class OverHttp:
         self._server.gate.set()
 
 
-class InPostgres:
+class OfProcess:
+    """A place that is a server process of its own."""
+
+    def __init__(self, server: Postgres | RedisServer) -> None:
+        self._process = server
+
+    async def kill(self) -> None:
+        self._process.kill()
+
+    async def start(self) -> None:
+        self._process.start()
+
+    @asynccontextmanager
+    async def hanging(self) -> AsyncIterator[None]:
+        with self._process.hanging():
+            yield
+
+
+class InPostgres(OfProcess):
     def __init__(self, server: Postgres) -> None:
+        super().__init__(server)
         self.store = PostgresStore(server.reader(), layout=BETTER_AUTH)
         self._server = server
 
@@ -93,20 +112,10 @@ class InPostgres:
     async def spoil(self, token: str) -> None:
         self._server.execute('UPDATE "session" SET "userAgent" = repeat($1, 300000)', "x")
 
-    async def kill(self) -> None:
-        self._server.kill()
 
-    async def start(self) -> None:
-        self._server.start()
-
-    @asynccontextmanager
-    async def hanging(self) -> AsyncIterator[None]:
-        with self._server.hanging():
-            yield
-
-
-class InRedis:
+class InRedis(OfProcess):
     def __init__(self, server: RedisServer) -> None:
+        super().__init__(server)
         self.store = RedisStore(server.reader())
         self._server = server
 
@@ -118,17 +127,6 @@ class InRedis:
 
     async def spoil(self, token: str) -> None:
         self._server.set(token, b'{"active": true}')
-
-    async def kill(self) -> None:
-        self._server.kill()
-
-    async def start(self) -> None:
-        self._server.start()
-
-    @asynccontextmanager
-    async def hanging(self) -> AsyncIterator[None]:
-        with self._server.hanging():
-            yield
 
 
 @pytest.fixture(params=["http", "postgres", "redis"])

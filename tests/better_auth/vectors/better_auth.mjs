@@ -2,6 +2,7 @@
 import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
 import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
+import { emptyRows } from "../rows.mjs";
 import { at, issuedAt } from "./clock.mjs";
 import { verdict } from "./collected.mjs";
 import { randomSecret } from "./texts.mjs";
@@ -9,17 +10,6 @@ import { randomSecret } from "./texts.mjs";
 export const PRODUCER = { library: "better-auth", version: "1.7.25" };
 export const PASSWORD = "a-password-of-the-tests";
 const USER_AGENT = "authgate-tests/1.0";
-const TABLES = [
-  "user",
-  "session",
-  "account",
-  "verification",
-  "jwks",
-  "twoFactor",
-  "organization",
-  "member",
-  "invitation",
-];
 // Not the subject here, and Better Auth's own takes longer than everything else together.
 const FAST_PASSWORDS = {
   hash: async (text) => `fast:${text}`,
@@ -74,7 +64,7 @@ export class BetterAuth {
     this.strategy = strategy;
     this.version = version;
     this.origin = baseURL;
-    this.rows = rows ?? Object.fromEntries(TABLES.map((table) => [table, []]));
+    this.rows = rows ?? emptyRows();
     this.mails = [];
     const { secret, secrets, session, jwtPlugin, bearerPlugin, ...others } = options;
     this.secrets = secrets;
