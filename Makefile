@@ -41,6 +41,7 @@ lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and n
 	$(LOCK) --all-extras --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(LOCK) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(LOCK) --constraint requirements-dev.lock --group tasks --output-file deploy/tasks/requirements.lock
+	$(LOCK) --constraint requirements-dev.lock --group stack-tasks --output-file deploy/stack/tasks/requirements.lock
 
 SBOM ?= sbom.json
 sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from the lock
