@@ -1,16 +1,23 @@
-# The two commands of a fresh machine: make run, make test. The rest is for developers.
+# The commands of a fresh machine: make stack, make run, make test. The rest is for developers.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-images lint types docs bench lock sbom clean
+.PHONY: run stack stack-forget web test test-images lint types docs bench lock sbom clean
 
 run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
-	@$(BIN)/python deploy/demo.py
+	@$(BIN)/python -m deploy.demo
 
-test: $(VENV)/installed programs ## everything, real proxies and containers included
+PORT ?= 8080
+stack: $(VENV)/demo stack-programs web ## Next.js + Better Auth, a task service, PostgreSQL, AuthGate behind nginx (PORT, 8080) and Traefik
+	@$(BIN)/python -m deploy.stack.run --port $(PORT)
+
+stack-forget: $(VENV)/demo       ## delete the users and tasks that `make stack` has kept
+	@$(BIN)/python -m deploy.stack.run --forget
+
+test: $(VENV)/installed programs web ## everything, real proxies, Chromium and containers included
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
@@ -49,6 +56,7 @@ sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from
 		--of JSON --output-file $(SBOM)
 
 clean:
+	rm -rf deploy/stack/web/node_modules deploy/stack/web/.next
 	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
 # A lock names everything, so nothing is resolved anew (--no-deps): older versions of pip would take a newer coverage for
@@ -67,19 +75,12 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 	@$(PIP) --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-# What tests run and PyPI does not have. As root it is installed from Debian's packages; else the tests that need it are
-# skipped, each saying how to get it. npm, for Better Auth, is 350 packages there: half a minute, once.
-.PHONY: programs
-programs:
-	@missing=; for one in nginx:nginx-light node:nodejs npm:npm openssl:openssl postgres:postgresql \
-			redis-server:redis-server pgbouncer:pgbouncer; do \
-		PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin | tr ' ' :)" command -v "$${one%%:*}" >/dev/null || missing="$$missing $${one#*:}"; \
-	done; \
-	[ -n "$$missing" ] || exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing$$missing ..."; \
-		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing; } \
-			>$(VENV)/apt.log 2>&1 || { tail -5 $(VENV)/apt.log; exit 1; }; \
-	else \
-		echo "Tests will be skipped for want of:$$missing"; \
-	fi
+web: ; @deploy/stack/build-web      ## the example's front end, when a file of it has changed
+
+# What is run and PyPI does not have. As root it is installed from Debian's packages; else `make stack` says what is missing,
+# and the tests that need it are skipped, each saying how to get it.
+STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
+TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer chromium:chromium
+.PHONY: programs stack-programs
+programs: ; @deploy/install-programs "Tests will be skipped for want of" $(TEST_PROGRAMS)
+stack-programs: ; @deploy/install-programs "Install these first, as root, with apt-get install" $(STACK_PROGRAMS)

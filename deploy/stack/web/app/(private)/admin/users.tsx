@@ -1,0 +1,86 @@
+"use client";
+import { useCallback, useEffect, useState } from "react";
+import { goToSignIn } from "@/lib/api";
+import { authClient } from "@/lib/auth-client";
+
+type User = NonNullable<Awaited<ReturnType<typeof authClient.admin.listUsers>>["data"]>["users"][number];
+
+const PER_PAGE = 50;
+
+export function Users({ self }: { self: string }) {
+  const [users, setUsers] = useState<User[]>([]);
+  const [total, setTotal] = useState(0);
+  const [offset, setOffset] = useState(0);
+  const [said, setSaid] = useState("");
+
+  const load = useCallback(async () => {
+    const query = { limit: PER_PAGE, offset, sortBy: "email", sortDirection: "asc" as const };
+    const { data, error } = await authClient.admin.listUsers({ query });
+    if (error?.status === 401) return goToSignIn();
+    if (!data) return setSaid("The list could not be read. Try again.");
+    setUsers(data.users);
+    setTotal(data.total);
+  }, [offset]);
+
+  useEffect(() => {
+    void load();
+  }, [load]);
+
+  async function toggle(user: User) {
+    const { error } = user.banned
+      ? await authClient.admin.unbanUser({ userId: user.id })
+      : await authClient.admin.banUser({ userId: user.id });
+    const what = user.banned ? "may sign in again" : "is banned; every session has ended";
+    setSaid(error ? `That failed: ${error.message}` : `${user.email} ${what}.`);
+    await load();
+  }
+
+  return (
+    <>
+      <p role="status">{said}</p>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">E-mail</th>
+            <th scope="col">Role</th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {users.map((user) => (
+            <tr key={user.id}>
+              <td>{user.name}</td>
+              <td>{user.email}</td>
+              <td>{user.role ?? "user"}</td>
+              <td>
+                {user.id === self ? (
+                  "you"
+                ) : (
+                  <button
+                    type="button"
+                    className="quiet"
+                    aria-label={`${user.banned ? "Unban" : "Ban"} ${user.email}`}
+                    onClick={() => toggle(user)}
+                  >
+                    {user.banned ? "Unban" : "Ban"}
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {total > PER_PAGE && (
+        <div className="row">
+          <button type="button" disabled={offset === 0} onClick={() => setOffset(offset - PER_PAGE)}>
+            Previous
+          </button>
+          <button type="button" disabled={offset + PER_PAGE >= total} onClick={() => setOffset(offset + PER_PAGE)}>
+            Next
+          </button>
+        </div>
+      )}
+    </>
+  );
+}

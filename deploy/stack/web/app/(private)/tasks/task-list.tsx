@@ -1,0 +1,99 @@
+"use client";
+import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
+import { ApiError, api, type Page, type Task } from "@/lib/api";
+
+/** The caller's tasks: whose they are, only the API knows, by the session cookie that AuthGate verifies. */
+export function TaskList() {
+  const [tasks, setTasks] = useState<Task[] | null>(null);
+  const [next, setNext] = useState<string | null>(null);
+  const [failure, setFailure] = useState("");
+  const title = useRef<HTMLInputElement>(null);
+
+  const attempt = useCallback(async (work: () => Promise<void>) => {
+    try {
+      await work();
+      setFailure("");
+    } catch (error) {
+      setFailure(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.");
+    }
+  }, []);
+
+  const load = useCallback(
+    (after: string | null) =>
+      attempt(async () => {
+        const page = await api<Page>(`/tasks?limit=50${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+        setTasks((known) => (after ? [...(known ?? []), ...page.items] : page.items));
+        setNext(page.next);
+      }),
+    [attempt],
+  );
+
+  useEffect(() => {
+    void load(null);
+  }, [load]);
+
+  function add(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    void attempt(async () => {
+      const body = JSON.stringify({ title: title.current?.value });
+      const task = await api<Task>("/tasks", { method: "POST", body });
+      setTasks((known) => [task, ...(known ?? [])]);
+      if (title.current) title.current.value = "";
+    });
+  }
+
+  const tick = (task: Task) =>
+    attempt(async () => {
+      const body = JSON.stringify({ done: !task.done });
+      const changed = await api<Task>(`/tasks/${task.id}`, { method: "PATCH", body });
+      setTasks((known) => (known ?? []).map((one) => (one.id === task.id ? changed : one)));
+    });
+
+  const remove = (task: Task) =>
+    attempt(async () => {
+      await api(`/tasks/${task.id}`, { method: "DELETE" });
+      setTasks((known) => (known ?? []).filter((one) => one.id !== task.id));
+      title.current?.focus();
+    });
+
+  return (
+    <>
+      <form className="row" onSubmit={add}>
+        <label>
+          New task
+          <input ref={title} name="title" required maxLength={200} autoComplete="off" />
+        </label>
+        <button type="submit">Add</button>
+      </form>
+      <p role="alert" className="failure">
+        {failure}
+      </p>
+      {failure && tasks === null && (
+        <button type="button" onClick={() => load(null)}>
+          Try again
+        </button>
+      )}
+      <p role="status" className="hint">
+        {tasks === null ? (failure ? "" : "Loading …") : tasks.length === 0 ? "Nothing to do yet." : ""}
+      </p>
+      <ul className="list">
+        {tasks?.map((task) => (
+          <li key={task.id}>
+            <label>
+              <input type="checkbox" checked={task.done} onChange={() => tick(task)} />
+              <span>{task.title}</span>
+            </label>
+            <button type="button" className="quiet" aria-label={`Delete ${task.title}`} onClick={() => remove(task)}>
+              Delete
+            </button>
+          </li>
+        ))}
+      </ul>
+      {next && (
+        <button type="button" onClick={() => load(next)}>
+          Show more
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,17 @@
+import type { Metadata, Viewport } from "next";
+import { headers } from "next/headers";
+import type { ReactNode } from "react";
+import { environment } from "@/lib/environment";
+import "./globals.css";
+
+export const metadata: Metadata = { title: { default: "Tasks", template: "%s · Tasks" }, robots: "noindex" };
+export const viewport: Viewport = { colorScheme: "light dark" };
+
+export default async function Layout({ children }: { children: ReactNode }) {
+  await headers(); // every page is made for its request: the nonce of its scripts is in it
+  return (
+    <html lang="en" data-api={environment().apiOrigin}>
+      <body>{children}</body>
+    </html>
+  );
+}

@@ -1,0 +1,28 @@
+// Passwords of users who were here before Better Auth keep working: bcrypt hashes, as passlib writes them, are verified as they
+// are. New passwords get Better Auth's own hash (scrypt).
+import { createHash, createHmac } from "node:crypto";
+import bcrypt from "bcryptjs";
+import { hashPassword, verifyPassword } from "better-auth/crypto";
+
+const BCRYPT = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
+// passlib's bcrypt_sha256, which lifts bcrypt's limit of 72 bytes: version 2 (HMAC under the salt) and version 1 (plain SHA-256).
+const SHA256_V2 = /^\$bcrypt-sha256\$v=2,t=(2[ab]),r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
+const SHA256_V1 = /^\$bcrypt-sha256\$(2[ab]),(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
+
+export const passwords = { hash: hashPassword, verify };
+
+async function verify({ hash, password }: { hash: string; password: string }): Promise<boolean> {
+  if (BCRYPT.test(hash)) return bcrypt.compare(password, hash);
+  const version2 = SHA256_V2.exec(hash);
+  if (version2) {
+    const digest = createHmac("sha256", version2[3]).update(password).digest("base64");
+    return bcrypt.compare(digest, asBcrypt(version2));
+  }
+  const version1 = SHA256_V1.exec(hash);
+  if (version1) return bcrypt.compare(createHash("sha256").update(password).digest("base64"), asBcrypt(version1));
+  return hash.startsWith("$") ? false : verifyPassword({ hash, password });
+}
+
+function asBcrypt([, type, rounds, salt, checksum]: string[]): string {
+  return `$${type}$${rounds.padStart(2, "0")}$${salt}${checksum}`;
+}

@@ -1,0 +1,186 @@
+"""What people do, in a real browser, through nginx and through Traefik."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from deploy.stack.run import ADMINISTRATOR
+from tests.support.stack import new_email
+from tests.support.visitor import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+    from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def origin(stack: Stack, edge: str) -> str:
+    return stack.url if edge == "nginx" else stack.traefik_url
+
+
+@pytest.fixture
+def ada(chromium: Browser, origin: str) -> Iterator[Visitor]:
+    with visitor(chromium, origin) as person:
+        yield person
+
+
+@pytest.fixture
+def other(chromium: Browser, origin: str) -> Iterator[Visitor]:
+    """Another browser."""
+    with visitor(chromium, origin) as person:
+        yield person
+
+
+def test_tasks_are_made_ticked_deleted_and_still_there_after_a_reload(ada: Visitor, other: Visitor) -> None:
+    ada.sign_up(new_email())
+    for title in ("write", "read", "<b>bold</b> & ünïcode"):
+        ada.add_task(title)
+    ada.tick("write")
+    ada.delete_task("read")
+    ada.page.reload()
+    assert ada.tasks() == ["<b>bold</b> & ünïcode", "write"], "the newest first"
+    expect(ada.page.get_by_role("checkbox", name="write")).to_be_checked()
+
+    other.sign_up(new_email("bob"), name="Bob")
+    assert other.tasks() == []
+
+
+def test_after_a_sign_out_the_api_refuses_and_back_shows_nothing_private(ada: Visitor) -> None:
+    ada.sign_up(new_email())
+    ada.add_task("a private matter")
+    ada.page.get_by_role("link", name="Sessions").click()
+    ada.sees("Your sessions")
+    ada.page.get_by_role("link", name="Tasks").click()
+    ada.sees("Your tasks")
+    ada.sign_out()
+    assert ada.page.evaluate("fetch('/api/v1/tasks').then((answer) => answer.status)") == 401
+    for _ in range(4):  # as far as the history goes
+        ada.page.go_back()
+        expect(ada.page.get_by_text("a private matter")).to_have_count(0)
+        assert ada.page.url == "about:blank" or "/sign-" in ada.page.url
+    ada.page.goto("/tasks")
+    ada.sees("Sign in")
+
+
+def test_a_page_that_is_open_leaves_when_its_session_has_ended(ada: Visitor, other: Visitor, stack: Stack) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    ada.add_task("visible")
+    other.sign_in(email)
+    other.page.get_by_role("link", name="Sessions").click()
+    other.sees("Your sessions")
+    expect(other.page.get_by_role("row")).to_have_count(3)  # with the table's head
+    other.page.get_by_role("button", name="Sign out everywhere").click()
+    other.sees("Sign in")
+
+    _wait_until_refused(ada)
+    ada.page.get_by_label("New task").fill("too late")
+    ada.page.get_by_role("button", name="Add").click()
+    ada.sees("Sign in")
+    assert "next=%2Ftasks" in ada.page.url
+    assert stack.postgres.execute("SELECT count(*) FROM tasks.task WHERE title = 'too late'").strip() == "0"
+
+
+def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    other.sign_in(email)
+    other.page.goto("/sessions")
+    other.page.get_by_role("button", name="Sign out other browsers").click()
+    expect(other.page.get_by_role("status")).to_have_text("Every other session has ended.")
+    expect(other.page.get_by_role("row")).to_have_count(2)
+    _wait_until_refused(ada)
+    ada.page.reload()
+    ada.sees("Sign in")
+    other.page.goto("/tasks")
+    assert other.tasks() == []
+
+
+def test_whom_the_administrator_bans_is_out_and_may_come_back_when_unbanned(
+    ada: Visitor, other: Visitor, stack: Stack
+) -> None:
+    email = new_email("troll")
+    ada.sign_up(email)
+    other.sign_in(ADMINISTRATOR, stack.administrator_password)
+    other.page.get_by_role("link", name="Users").click()
+    other.sees("Users")
+    other.page.get_by_role("button", name=f"Ban {email}").click()
+    expect(other.page.get_by_role("button", name=f"Unban {email}")).to_be_visible()
+
+    _wait_until_refused(ada)
+    ada.page.reload()
+    ada.sees("Sign in")
+    ada.sign_in(email, then="")
+    expect(ada.page.get_by_role("alert").get_by_text("This account is banned.")).to_be_visible()
+
+    other.page.get_by_role("button", name=f"Unban {email}").click()
+    expect(other.page.get_by_role("button", name=f"Ban {email}")).to_be_visible()
+    ada.sign_in(email)
+
+
+def test_a_ban_that_only_the_database_knows_counts_too(ada: Visitor, stack: Stack) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    stack.postgres.execute(f"""UPDATE "user" SET banned = true WHERE email = '{email}'""")
+    _wait_until_refused(ada, 403)
+    ada.page.get_by_label("New task").fill("too late")
+    ada.page.get_by_role("button", name="Add").click()
+    expect(ada.page.get_by_text("This account is banned.")).to_be_visible()
+    ada.page.reload()
+    ada.sees("Sign in")
+
+
+def test_an_expired_session_ends_at_the_sign_in_page(ada: Visitor, stack: Stack) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    stack.postgres.execute(
+        f"""UPDATE session SET "expiresAt" = now() - interval '1 s'
+            WHERE "userId" = (SELECT id FROM "user" WHERE email = '{email}')"""
+    )
+    _wait_until_refused(ada)
+    ada.page.reload()
+    ada.sees("Sign in")
+
+
+def test_only_administrators_see_users(ada: Visitor) -> None:
+    ada.sign_up(new_email())
+    expect(ada.page.get_by_role("link", name="Users")).to_have_count(0)
+    answer = ada.page.goto("/admin")
+    assert answer
+    assert answer.status == 404
+    asked = "fetch('/api/auth/admin/list-users?limit=1').then((answer) => answer.status)"
+    assert ada.page.evaluate(asked) == 403
+
+
+def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    ada.sign_out()
+    ada.sign_in(email, "not-the-password", then="")
+    expect(ada.page.get_by_text("E-mail or password is wrong.")).to_be_visible()
+    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+        ada.page.goto(f"/sign-in?next={elsewhere}")
+        ada.page.get_by_label("E-mail").fill(email)
+        ada.page.get_by_label("Password").fill("a-password-of-the-tests")
+        ada.page.get_by_role("button", name="Sign in").click()
+        ada.sees("Your tasks")
+        ada.sign_out()
+
+
+def _wait_until_refused(person: Visitor, status: int = 401) -> None:
+    """Wait until the API refuses this browser's session: AuthGate remembers an answer for 5 s."""
+    person.page.wait_for_function(
+        """(status) => fetch("/api/v1/auth/me").then((answer) => answer.status === status)""",
+        arg=status,
+        polling=250,
+        timeout=10_000,
+    )

@@ -1,0 +1,112 @@
+"""The example stack as the tests run it: the very parts of `make stack`, on ports of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from deploy.stack.run import ADMINISTRATOR, WEB, Stack
+from tests.support.client import Answer, ask
+from tests.support.processes import ROOT, free_port, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+EDGES = ("nginx", "traefik")
+PASSWORD = "a-password-of-the-tests"
+_PARTS = ("nginx", "traefik", "authgate", "admin", "web", "tasks", "postgres")
+_QUICK = {"AUTH_RATE_LIMIT": "off"}  # every visitor of the tests has one address
+
+
+@contextmanager
+def running_stack(folder: Path, web: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Run the whole stack with an empty database."""
+    program("nginx", mend="apt-get install nginx-light")
+    program("node", mend="apt-get install nodejs npm")
+    assert WEB.exists(), "the front end is not built: make web"
+    stack = Stack(folder, {name: free_port() for name in _PARTS}, _QUICK | dict(web or {}))
+    try:
+        with stack.running():
+            yield stack
+    finally:
+        stack.postgres.forget()
+
+
+@contextmanager
+def web_set(stack: Stack, **settings: str) -> Iterator[None]:
+    """Run the front end with further settings while the context lasts."""
+    web = stack.parts["web"]
+    usual = dict(web.environ)
+    web.environ.update(settings)
+    web.stop()
+    web.start()
+    try:
+        yield
+    finally:
+        web.environ = usual
+        web.stop()
+        web.start()
+
+
+class Client:
+    """A program that keeps cookies, as curl does: what a page does not let one send, it sends."""
+
+    def __init__(self, stack: Stack, edge: str = "nginx") -> None:
+        self._port = stack.ports[edge]
+        self.origin = stack.url if edge == "nginx" else stack.traefik_url
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, path: str, *headers: str, body: Any = None, method: str = "") -> Answer:
+        """Send one request as a page of this origin does; *body* goes as JSON."""
+        lines = [f"Origin: {self.origin}", *headers]
+        if self.cookies:
+            lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+        if body is not None:
+            lines.append("Content-Type: application/json")
+        content = None if body is None else json.dumps(body).encode()
+        method = method or ("GET" if body is None else "POST")
+        answer = ask(self._port, path, *lines, method=method, body=content, host=urlsplit(self.origin).netloc)
+        for name, value in answer.headers:
+            if name.lower() == "set-cookie":
+                cookie, _, rest = value.partition("=")
+                self.cookies[cookie] = rest.partition(";")[0]
+                if not self.cookies[cookie]:
+                    del self.cookies[cookie]
+        return answer
+
+    def sign_up(self, email: str | None = None, name: str = "Ada") -> str:
+        """Register a new user, be signed in, and return the user's id."""
+        email = email or new_email()
+        answer = self.ask("/api/auth/sign-up/email", body={"email": email, "password": PASSWORD, "name": name})
+        assert answer.status == 200, answer
+        return str(answer.json["user"]["id"])
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> Answer:
+        return self.ask("/api/auth/sign-in/email", body={"email": email, "password": password})
+
+    def copy(self) -> Client:
+        """Return another client with the same cookies: whoever stole them."""
+        other = Client.__new__(Client)
+        other.__dict__.update(self.__dict__, cookies=dict(self.cookies))
+        return other
+
+
+def administrator(stack: Stack, edge: str = "nginx") -> Client:
+    client = Client(stack, edge)
+    assert client.sign_in(ADMINISTRATOR, stack.administrator_password).status == 200
+    return client
+
+
+def new_email(name: str = "ada") -> str:
+    return f"{name}-{secrets.token_hex(6)}@example.com"
+
+
+def screenshots() -> Path:
+    """Return the folder for pictures of pages, which people look at."""
+    folder = ROOT / ".run" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

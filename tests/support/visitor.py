@@ -1,0 +1,93 @@
+"""A person at a real Chromium, who reads what stands on the page."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect, sync_playwright
+
+from tests.support.processes import program
+from tests.support.stack import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+_OFFLINE = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+
+
+@contextmanager
+def running_chromium(*more: str) -> Iterator[Browser]:
+    """Run Debian's Chromium without a window; as root it has no sandbox of its own."""
+    path = program("chromium", mend="apt-get install chromium")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", *_OFFLINE, *more]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visitor(browser: Browser, origin: str) -> Iterator[Visitor]:
+    """Open a new browser profile without cookies; whatever a page complains about on its console fails the test."""
+    context = browser.new_context(base_url=origin)
+    context.set_default_timeout(15_000)
+    person = Visitor(context)
+    yield person
+    complaints = [text for text in person.complaints if "401" not in text and "403" not in text]
+    context.close()
+    assert complaints == []
+
+
+class Visitor:
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def sign_up(self, email: str, name: str = "Ada") -> None:
+        self.page.goto("/sign-up")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign up").click()
+        self.sees("Your tasks")
+
+    def sign_in(self, email: str, password: str = PASSWORD, *, then: str = "Your tasks") -> None:
+        self.page.goto("/sign-in")
+        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        if then:
+            self.sees(then)
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out", exact=True).click()
+        self.sees("Sign in")
+
+    def sees(self, heading: str) -> None:
+        """Wait until the page has this heading."""
+        expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
+    def add_task(self, title: str) -> None:
+        self.page.get_by_label("New task").fill(title)
+        self.page.get_by_role("button", name="Add").click()
+        expect(self.page.get_by_role("checkbox", name=title)).to_be_visible()
+
+    def tick(self, title: str) -> None:
+        # The page shows a tick when the server has answered: click, not check, which would look for it at once.
+        self.page.get_by_role("checkbox", name=title).click()
+        expect(self.page.get_by_role("checkbox", name=title)).to_be_checked()
+
+    def delete_task(self, title: str) -> None:
+        self.page.get_by_role("button", name=f"Delete {title}").click()
+        expect(self.page.get_by_role("checkbox", name=title)).to_have_count(0)
+
+    def tasks(self) -> list[str]:
+        """Return the titles on the page, once it has loaded them."""
+        expect(self.page.get_by_text("Loading")).to_have_count(0)
+        return [title.strip() for title in self.page.locator(".list li label").all_text_contents()]
