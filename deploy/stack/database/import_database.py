@@ -1,0 +1,285 @@
+"""The two databases of the import: connections, the tables as they are found, and the SQL. No value is put into SQL."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+from import_rules import BAN_REASON, Judged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+CONNECT_SECONDS = 30.0  # a Neon database that sleeps needs some of them
+COMMAND_SECONDS = 900.0
+LOCK_TIMEOUT = "10s"
+IMPORTED = "imported_user"
+_KEPT = ("host", "port", "user", "password", "dbname", "database", "sslmode", "sslrootcert")
+_FIT_FOR_IDS = ("text", "character varying", "uuid")
+_NEEDED = {
+    "user": ("id", "name", "email", "emailVerified", "createdAt", "updatedAt"),
+    "account": ("id", "accountId", "providerId", "userId", "password", "createdAt", "updatedAt"),
+}
+_ADMIN = ("role", "banned", "banReason")
+
+DUPLICATE_ID = "its id is that of several old users"
+GONE = "it was imported before, and deleted in Better Auth since"
+ID_TAKEN = "its id is taken in Better Auth by somebody else"
+SHARED_EMAIL = "its e-mail address belongs to several old users"
+EMAIL_TAKEN = "its e-mail address is taken in Better Auth by somebody else"
+STILL_ACTIVE = "deactivated in the old table, but not banned in Better Auth"
+
+
+class CannotImportError(Exception):
+    """The operator must change something first; says what."""
+
+
+def quoted(*names: str) -> str:
+    """Return an identifier, qualified by those before it."""
+    return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """Connect to a URL as Neon, Prisma or SQLAlchemy write it; what only other clients know is left out."""
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+    except ValueError:
+        raise CannotImportError("the database's address is not a URL") from None  # its message may quote the password
+    scheme = parts.scheme.partition("+")[0]
+    if scheme not in {"postgres", "postgresql"}:
+        raise CannotImportError("the database's address is not a URL as in postgresql://user:password@host/database")
+    known = {name: value for name, value in query.items() if name in _KEPT}
+    if "ssl" in query and "sslmode" not in query:
+        known["sslmode"] = "disable" if query["ssl"] in {"false", "0", "disable"} else "require"
+    context = None
+    # Who asks for channel binding wants nobody in the middle; asyncpg cannot bind, so the certificate is verified.
+    if query.get("channel_binding") == "require" or known.get("sslmode") == "verify-full":
+        roots = known.pop("sslrootcert", "system")
+        known.pop("sslmode", None)
+        context = ssl.create_default_context(cafile=None if roots == "system" else roots)
+    dsn = urlunsplit((scheme, parts.netloc, parts.path, urlencode(known), ""))
+    connection = await asyncpg.connect(
+        dsn, ssl=context, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS, statement_cache_size=0
+    )
+    try:
+        yield connection
+        await connection.close(timeout=10)
+    finally:
+        connection.terminate()
+
+
+async def settled(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    """Set what holds for this transaction: no endless waiting, and an error where a policy would hide rows."""
+    await connection.execute(
+        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that is there. *columns* maps the names to their types."""
+
+    oid: int
+    name: str
+    sql: str
+    columns: Mapping[str, str]
+    unfilled: frozenset[str]
+    """Columns that are NOT NULL and have no default."""
+
+
+async def find_table(connection: Any, name: str, schema: str | None) -> Table | None:  # noqa: ANN401
+    """Return the table or view; without a *schema* the one that the search path finds."""
+    rows = await connection.fetch(_FIND, name, schema)
+    if not rows:
+        return None
+    return Table(
+        oid=rows[0]["oid"],
+        name=f"{schema}.{name}" if schema else name,
+        sql=quoted(rows[0]["schema"], name),
+        columns={row["column"]: row["type"] for row in rows},
+        unfilled=frozenset(row["column"] for row in rows if row["unfilled"]),
+    )
+
+
+_FIND = """
+SELECT c.oid, n.nspname AS schema, a.attname AS column, a.attnotnull AND NOT a.atthasdef
+       AND a.attidentity = '' AS unfilled, format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), NULL) AS type
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END
+ORDER BY a.attnum
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BetterAuthTables:
+    """Better Auth's two tables, as the import needs them."""
+
+    user: Table
+    account: Table
+    imported: str
+
+    @property
+    def id_type(self) -> str:
+        """Of which type ids are."""
+        return self.user.columns["id"]
+
+    @property
+    def uuids(self) -> bool:
+        """Whether ids are uuids."""
+        return self.id_type == "uuid"
+
+    @property
+    def admin_columns(self) -> tuple[str, ...]:
+        """Those of the admin plugin that there are."""
+        return tuple(name for name in _ADMIN if name in self.user.columns)
+
+
+async def find_better_auth(connection: Any, schema: str) -> BetterAuthTables:  # noqa: ANN401
+    """Return Better Auth's tables; raise where the import could not fill them."""
+    found = {name: await _better_auth_table(connection, name, schema) for name in _NEEDED}
+    user, account = found["user"], found["account"]
+    if user.columns["id"] not in _FIT_FOR_IDS:
+        raise CannotImportError(
+            f'{user.sql}."id" is of the type {user.columns["id"]}: old ids can be kept where it is text or uuid '
+            "(advanced.database.generateId of Better Auth, not serial)"
+        )
+    return BetterAuthTables(user=user, account=account, imported=quoted(schema, IMPORTED))
+
+
+async def _better_auth_table(connection: Any, name: str, schema: str) -> Table:  # noqa: ANN401
+    table = await find_table(connection, name, schema)
+    if table is None:
+        raise CannotImportError(
+            f"there is no table {quoted(schema, name)}: run Better Auth's migration first, "
+            "or name the schema of its tables with --schema"
+        )
+    if missing := [column for column in _NEEDED[name] if column not in table.columns]:
+        raise CannotImportError(
+            f"{table.sql} has no column {', '.join(map(quoted, missing))}: these are not Better Auth's own tables "
+            "(another schema is named with --schema; renamed columns are not supported)"
+        )
+    if unfilled := table.unfilled - {*_NEEDED[name], *_ADMIN}:
+        raise CannotImportError(
+            f"{table.sql} has columns that must not be NULL and have no default, and the import does not fill them: "
+            f"{', '.join(map(quoted, sorted(unfilled)))}. Give each a default (ALTER TABLE ... SET DEFAULT ...)"
+        )
+    return table
+
+
+async def create_staging(connection: Any) -> None:  # noqa: ANN401
+    """Make the table of this transaction alone that holds what was read."""
+    await connection.execute(
+        "CREATE TEMPORARY TABLE old_user (number bigint, id text, email text, email_as_was text, name text, "
+        "verified boolean, created timestamptz, banned boolean, admin boolean, password text, note text, reason text, "
+        "outcome text NOT NULL DEFAULT 'import', others text) ON COMMIT DROP"
+    )
+
+
+async def stage(connection: Any, rows: list[Judged]) -> None:  # noqa: ANN401
+    """Add rows. By COPY: no statement in the server's log then has a hash in it."""
+    await connection.copy_records_to_table(
+        "old_user", schema_name="pg_temp", records=rows, columns=Judged._fields, timeout=COMMAND_SECONDS
+    )
+
+
+async def decide(connection: Any, tables: BetterAuthTables) -> None:  # noqa: ANN401
+    """Keep others from writing users, and give each row its outcome: import, there or skip."""
+    # Sign-ins go on, they only read "user"; a sign-up waits, and then finds its address taken.
+    await connection.execute(f"LOCK TABLE {tables.user.sql} IN SHARE ROW EXCLUSIVE MODE")
+    await connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {tables.imported} "
+        '("id" text PRIMARY KEY, "importedAt" timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP)'
+    )
+    await connection.execute("UPDATE pg_temp.old_user SET outcome = 'skip' WHERE reason IS NOT NULL")
+    await connection.execute("ANALYZE pg_temp.old_user")
+    names = {"user": tables.user.sql, "imported": tables.imported}
+    for statement, reason in _DECISIONS:
+        await connection.execute(statement.format(**names), reason)
+    if "banned" in tables.admin_columns:
+        await connection.execute(_STILL_ACTIVE.format(**names), STILL_ACTIVE)
+
+
+# In this order: who is there already is not judged again, whatever became of the old row.
+_DECISIONS = (
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1
+        FROM (SELECT id FROM pg_temp.old_user WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1) d
+        WHERE d.id = s.id AND outcome = 'import'""",
+        DUPLICATE_ID,
+    ),
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'there', reason = NULL, note = NULL
+        FROM {user} u LEFT JOIN {imported} m ON m.id = u.id::text
+        WHERE u.id::text = s.id AND reason IS DISTINCT FROM $1 AND (m.id IS NOT NULL OR lower(u.email) = s.email)""",
+        DUPLICATE_ID,
+    ),
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1
+        FROM {imported} m WHERE m.id = s.id AND outcome = 'import'""",
+        GONE,
+    ),
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1
+        FROM {user} u WHERE u.id::text = s.id AND outcome = 'import'""",
+        ID_TAKEN,
+    ),
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1, others = d.ids
+        FROM (SELECT email, array_to_string((array_agg(id ORDER BY number))[1:9], ', ')
+              || CASE WHEN count(*) > 9 THEN ', ...' ELSE '' END AS ids
+              FROM pg_temp.old_user WHERE email IS NOT NULL GROUP BY email HAVING count(*) > 1) d
+        WHERE d.email = s.email AND outcome = 'import'""",
+        SHARED_EMAIL,
+    ),
+    (
+        """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1, others = u.id::text
+        FROM {user} u WHERE lower(u.email) = s.email AND outcome = 'import'""",
+        EMAIL_TAKEN,
+    ),
+)
+_STILL_ACTIVE = """UPDATE pg_temp.old_user s SET note = $1
+FROM {user} u WHERE outcome = 'there' AND u.id::text = s.id AND s.banned AND u.banned IS NOT TRUE"""
+
+
+async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN401
+    """Write who is to be imported; return how many rows "user" got."""
+    id_type = tables.id_type
+    values = {
+        "id": f"id::{id_type}",
+        "name": "name",
+        "email": "email",
+        "emailVerified": "verified",
+        "createdAt": "coalesce(created, CURRENT_TIMESTAMP)",
+        "updatedAt": "CURRENT_TIMESTAMP",
+        "role": "CASE WHEN admin THEN 'admin' ELSE 'user' END",
+        "banned": "banned",
+        "banReason": f"CASE WHEN banned THEN '{BAN_REASON}' END",
+    }
+    filled = [name for name in values if name not in _ADMIN or name in tables.admin_columns]
+    written = await connection.execute(
+        f"INSERT INTO {tables.user.sql} ({', '.join(map(quoted, filled))}) "  # noqa: S608 - quoted names alone
+        f"SELECT {', '.join(values[name] for name in filled)} FROM pg_temp.old_user "
+        "WHERE outcome = 'import' ORDER BY number"
+    )
+    new_id = (
+        "gen_random_uuid()" if tables.account.columns["id"] == "uuid" else "replace(gen_random_uuid()::text, '-', '')"
+    )
+    await connection.execute(
+        f'INSERT INTO {tables.account.sql} ("id", "accountId", "providerId", "userId", "password", "createdAt", '  # noqa: S608
+        f"\"updatedAt\") SELECT {new_id}, id, 'credential', id::{id_type}, password, CURRENT_TIMESTAMP, "
+        "CURRENT_TIMESTAMP FROM pg_temp.old_user WHERE outcome = 'import' AND password IS NOT NULL"
+    )
+    await connection.execute(
+        f'INSERT INTO {tables.imported} ("id") SELECT id FROM pg_temp.old_user '  # noqa: S608
+        "WHERE outcome = 'import' ORDER BY number"
+    )
+    return int(written.rpartition(" ")[2])

@@ -1,0 +1,137 @@
+"""The old table: which of its columns mean what, and its rows in batches."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from import_database import CannotImportError, Table, find_table, quoted, settled
+from import_rules import OldUser
+
+_BOOLEANS = {
+    "boolean": "{}",
+    "smallint": "{} <> 0",
+    "integer": "{} <> 0",
+    "bigint": "{} <> 0",
+}
+_TIMES = {
+    "timestamp with time zone": "{}",
+    "timestamp without time zone": "({} AT TIME ZONE 'UTC')",
+    "date": "({}::timestamp AT TIME ZONE 'UTC')",
+}
+_TEXTS = {"bytea": "encode({}, 'escape')"}  # bcrypt.hashpw returns bytes, and some keep them so
+# Cut on the server, so that a row has a bound; what is longer is refused anyway.
+_MAX_CHARACTERS = 400
+# Columns that are easily forgotten, the option for each, and what happens without it.
+_FORGOTTEN = (
+    (
+        r"(is_)?(active|enabled|disabled|banned|blocked|deleted)|(deleted|disabled|deactivated)_at",
+        "active_column",
+        "whoever is deactivated will be able to sign in",
+    ),
+    (r"(is_)?(superuser|admin)", "admin_column", "nobody becomes an administrator"),
+    (r"(is_|email_)?verified(_at)?", "verified_column", "no e-mail address counts as verified"),
+)
+
+
+def parse_table(written: str) -> tuple[str | None, str]:
+    """Return the schema, if there is one, and the table; case matters, and parts may be quoted as in SQL."""
+    parts = re.fullmatch(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)', written)
+    if not parts:
+        raise ValueError('--from: a table, or a schema and a table: users, old.users, "old"."odd.name"')
+    schema, table = (part and (part[1:-1].replace('""', '"') if part[0] == '"' else part) for part in parts.groups())
+    return schema, str(table)
+
+
+class Source:
+    """The old table, read in one transaction of its own: what it counts and what it yields is of the same moment."""
+
+    def __init__(self, connection: Any, table: Table, options: argparse.Namespace) -> None:  # noqa: ANN401
+        """Raises `CannotImportError` where a column is missing or of no use."""
+        self._connection = connection
+        self.table = table
+        self.id_type = table.columns.get(options.id_column, "")
+        text, boolean = self._text, self._boolean
+        columns = {
+            "id": text(options, "id_column"),
+            "email": text(options, "email_column"),
+            "name": text(options, "name_column"),
+            "password": text(options, "password_column"),
+            "active": boolean(options, "active_column") or "true",
+            "admin": boolean(options, "admin_column") or "false",
+            "verified": boolean(options, "verified_column", times=True) or "false",
+            "created": self._time(options, "created_column") or "NULL::timestamptz",
+        }
+        self._query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {table.sql}"  # noqa: S608
+        self.notices = [
+            f"{table.name} has a column {column}, and --{option.replace('_', '-')} was not given: {consequence}."
+            for pattern, option, consequence in _FORGOTTEN
+            for column in table.columns
+            if getattr(options, option) is None and re.fullmatch(pattern, column, re.IGNORECASE)
+        ]
+
+    async def count(self) -> int:
+        """Return how many rows there are."""
+        return int(await self._connection.fetchval(f"SELECT count(*) FROM {self.table.sql}"))  # noqa: S608
+
+    async def batches(self, rows: int) -> AsyncIterator[list[OldUser]]:
+        """Yield the rows, so many at a time, through a cursor of the server's."""
+        cursor = await self._connection.cursor(self._query)
+        while found := await cursor.fetch(rows):
+            yield [OldUser(**row) for row in found]
+
+    def _column(self, options: argparse.Namespace, option: str) -> tuple[str, str]:
+        """Return the column that *option* names, quoted, and its type; "" for an option that was not given."""
+        name = getattr(options, option)
+        if name is None:
+            return "", ""
+        if name not in self.table.columns:
+            raise CannotImportError(
+                f"{self.table.name} has no column {quoted(name)}; it has {', '.join(map(quoted, self.table.columns))}. "
+                f"Name the right one with --{option.replace('_', '-')}"
+            )
+        return quoted(name), self.table.columns[name]
+
+    def _text(self, options: argparse.Namespace, option: str) -> str:
+        column, kind = self._column(options, option)
+        return f"left({_TEXTS.get(kind, '{}::text').format(column)}, {_MAX_CHARACTERS})" if column else "NULL::text"
+
+    def _boolean(self, options: argparse.Namespace, option: str, *, times: bool = False) -> str:
+        column, kind = self._column(options, option)
+        if not column:
+            return ""
+        if times and kind in _TIMES:
+            return f"({column} IS NOT NULL)"
+        if kind not in _BOOLEANS:
+            raise CannotImportError(_wrong_type(option, column, kind, "a boolean or a whole number"))
+        return f"({_BOOLEANS[kind].format(column)})"
+
+    def _time(self, options: argparse.Namespace, option: str) -> str:
+        column, kind = self._column(options, option)
+        if not column:
+            return ""
+        if kind not in _TIMES:
+            raise CannotImportError(_wrong_type(option, column, kind, "a timestamp or a date"))
+        time = _TIMES[kind].format(column)  # neither infinity nor a year that JavaScript or Python cannot hold
+        return f"CASE WHEN {time} BETWEEN '1900-01-01Z' AND '9000-01-01Z' THEN {time} END"
+
+
+def _wrong_type(option: str, column: str, kind: str, wanted: str) -> str:
+    return (
+        f"--{option.replace('_', '-')}: {column} is of the type {kind}, and {wanted} is needed. "
+        "A view that computes it will do: --from takes views, too"
+    )
+
+
+async def find_source(connection: Any, options: argparse.Namespace) -> Source:  # noqa: ANN401
+    """Return the old table that --from names."""
+    await settled(connection)
+    schema, name = options.source
+    table = await find_table(connection, name, schema)
+    if table is None:
+        raise CannotImportError(
+            f"there is no table {options.table} in the source database: name it with --from, as table or schema.table"
+        )
+    return Source(connection, table, options)

@@ -1,0 +1,274 @@
+"""Old users come into Better Auth's tables: as whom, once and not again, and the parts add up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import browser
+from tests.support.better_auth import better_auth
+from tests.support.old_users import (
+    DRY_RUN,
+    TEXT_IDS,
+    UUID_IDS,
+    Database,
+    database,
+    hashed,
+    hashed_sha256,
+    make_templates,
+    report,
+)
+from tests.support.postgres import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.postgres import Postgres
+
+ADA, BOB = UUID("0F0E0D0C-0B0A-4908-8706-050403020100"), UUID(int=7)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres() as one:
+        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS, UUID_IDS)
+        yield one
+
+
+@pytest.fixture
+def db(server: Postgres) -> Iterator[Database]:
+    with database(server) as one:
+        yield one
+
+
+@pytest.fixture
+def uuid_db(server: Postgres) -> Iterator[Database]:
+    with database(server, UUID_IDS) as one:
+        yield one
+
+
+# Who is imported, and as what.
+
+
+def test_integer_ids_stay_the_same_text_and_hashes_stay_as_they_are(db: Database) -> None:
+    db.create((17, " Ada@Example.COM ", hashed()), (18, "bob@example.com", hashed_sha256()))
+    ran = db.apply()
+    assert ran.code == 0
+    assert {key: (row["email"], row["name"]) for key, row in db.users().items()} == {
+        "17": ("ada@example.com", "ada"),
+        "18": ("bob@example.com", "bob"),
+    }
+    assert db.passwords() == {"17": hashed(), "18": hashed_sha256()}
+    accounts = db.execute('SELECT * FROM account ORDER BY "accountId"')
+    assert [(row["accountId"], row["userId"], row["providerId"]) for row in accounts] == [
+        ("17", "17", "credential"),
+        ("18", "18", "credential"),
+    ]
+    assert len({row["id"] for row in accounts} | {"17", "18"}) == 4
+
+
+def test_uuids_are_kept_in_their_canonical_form(db: Database) -> None:
+    db.create((ADA, "ada@example.com", hashed()), id_type="uuid")
+    assert db.apply().code == 0
+    assert list(db.passwords()) == list(db.users()) == ["0f0e0d0c-0b0a-4908-8706-050403020100"]
+
+
+@pytest.mark.parametrize("id_type", ["uuid", "text"])
+def test_uuids_are_kept_where_better_auth_has_uuids_too(uuid_db: Database, id_type: str) -> None:
+    rows = [(one if id_type == "uuid" else str(one).upper(), f"{one.hex}@example.com", hashed()) for one in (ADA, BOB)]
+    uuid_db.create(*rows, id_type=id_type)
+    assert uuid_db.apply().code == 0
+    assert set(uuid_db.users()) == set(uuid_db.passwords()) == {str(ADA), str(BOB)}
+    assert uuid_db.run().number("already there") == 2
+
+
+def test_an_id_that_is_no_uuid_is_skipped_where_better_auth_has_uuids(uuid_db: Database, tmp_path: Path) -> None:
+    uuid_db.create(("17", "ada@example.com", hashed()), id_type="text")
+    assert uuid_db.run("--report", tmp_path / "r").code == 3
+    assert report(tmp_path / "r")[0]["reason"] == "its id is no UUID, and Better Auth's ids are"
+
+
+def test_integer_ids_cannot_go_where_better_auth_has_uuids(uuid_db: Database) -> None:
+    uuid_db.create((17, "ada@example.com", hashed()))
+    ran = uuid_db.run()
+    assert ran.code == 1
+    assert "the old ids are of the type integer, and Better Auth's are uuid" in ran.errors
+
+
+MORE = ", full_name text, joined {time}, confirmed {confirmed}, is_active {flag}, is_superuser {flag}"
+OPTIONS = ("--name-column", "full_name", "--created-column", "joined", "--verified-column", "confirmed")
+OPTIONS += ("--active-column", "is_active", "--admin-column", "is_superuser")
+
+
+def test_name_time_and_verification_are_taken_over(db: Database) -> None:
+    db.create(more=MORE.format(time="timestamp", confirmed="boolean", flag="boolean"))
+    yes = True
+    db.add(1, "ada@example.com", hashed(), "Ada \u200dL\x07", datetime(2020, 1, 2, 3), yes, yes, yes)  # noqa: DTZ001
+    db.add(2, "bob@example.com", hashed(), " ", None, None, yes, None)
+    ran = db.apply(*OPTIONS)
+    ada, bob = db.users()["1"], db.users()["2"]
+    assert (ada["name"], ada["createdAt"], ada["emailVerified"]) == (
+        "Ada \u200dL",
+        datetime(2020, 1, 2, 3, tzinfo=UTC),
+        True,
+    )
+    assert (bob["name"], bob["emailVerified"]) == ("bob", False)
+    assert bob["createdAt"] > datetime(2026, 1, 1, tzinfo=UTC)
+    assert (ada["role"], bob["role"], ada["banned"], bob["banned"]) == ("admin", "user", False, False)
+    assert "0 as banned (deactivated), 1 as administrator" in ran.output
+    assert "Notice" not in ran.output
+
+
+def test_who_is_not_active_is_imported_as_banned_and_an_empty_column_counts_as_not_active(db: Database) -> None:
+    db.create(more=MORE.format(time="date", confirmed="timestamptz", flag="integer"))
+    for number, active in ((1, 1), (2, 0), (3, None)):
+        db.add(number, f"{number}@example.com", hashed(), "x", None, datetime.now(UTC), active, 0)
+    db.apply(*OPTIONS)
+    assert {key: row["banned"] for key, row in db.users().items()} == {"1": False, "2": True, "3": True}
+    assert db.users()["2"]["banReason"] == "Deactivated in the old system"
+    assert db.users()["1"]["emailVerified"]
+
+
+def test_times_that_nobody_can_hold_become_now(db: Database) -> None:
+    db.create(more=", joined timestamptz")
+    db.execute(
+        "INSERT INTO users VALUES (1, 'a@example.com', '', 'infinity'), (2, 'b@example.com', '', '0099-01-01 BC');"
+    )
+    db.apply("--created-column", "joined")
+    assert all(row["createdAt"].year < 9000 for row in db.users().values())
+
+
+def test_columns_that_are_easily_forgotten_are_named(db: Database) -> None:
+    db.create(more=MORE.format(time="date", confirmed="boolean", flag="boolean"))
+    output = db.run().output
+    assert (
+        "users has a column is_active, and --active-column was not given: whoever is deactivated will be able" in output
+    )
+    assert "users has a column is_superuser, and --admin-column was not given" in output
+
+
+def test_hashes_kept_as_bytes_are_taken(db: Database) -> None:
+    db.execute("CREATE TABLE users (id int, email text, hashed_password bytea);")
+    db.add(1, "a@example.com", hashed().encode())
+    db.add(2, "b@example.com", b"\xff\x00")
+    assert db.apply().code == 3
+    assert db.passwords() == {"1": hashed()}
+
+
+# Nothing by halves, and again.
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()), (2, "x", hashed()))
+    before = db.dump()
+    ran = db.run()
+    assert (ran.code, ran.last_line, db.dump()) == (3, DRY_RUN, before)
+    assert ran.number("would be imported, with their password") == 1
+    after = db.apply()
+    assert after.output.replace("imported,", "would be imported,").count("would be imported, with their password") == 1
+
+
+def test_a_second_run_imports_nothing_and_overwrites_nothing(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()), (2, "bob@example.com", ""), (3, "cy@example.com", hashed()))
+    assert db.apply().code == 3
+    db.execute("UPDATE account SET password = 'changed' WHERE \"userId\" = '1';")
+    db.execute("UPDATE \"user\" SET email = 'moved@example.com', name = 'Cy' WHERE id = '3';")
+    before = db.dump()
+    ran = db.apply()
+    assert (ran.code, ran.number("already there"), db.dump()) == (0, 3, before)
+
+
+def test_users_that_came_into_the_old_table_since_are_imported_by_the_next_run(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.apply()
+    db.add(2, "bob@example.com", hashed())
+    db.add(3, "ADA@example.com", hashed())
+    ran = db.apply()
+    assert (ran.number("already there"), ran.number("with their password"), ran.number("skipped, not")) == (1, 1, 1)
+    assert set(db.users()) == {"1", "2"}
+
+
+def test_who_was_deleted_in_better_auth_does_not_come_back(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.apply()
+    db.execute('DELETE FROM "user";')
+    ran = db.apply()
+    assert ran.code == 3
+    assert "it was imported before, and deleted in Better Auth since" in ran.output
+    assert db.users() == {}
+
+
+def test_the_same_id_and_address_is_the_same_person_whoever_imported_it(db: Database) -> None:
+    db.sign_up("1", "ada@example.com")
+    db.create((1, "Ada@example.com", hashed()))
+    ran = db.apply()
+    assert (ran.code, ran.number("already there"), db.passwords()) == (0, 1, {"1": "new"})
+
+
+def test_who_is_deactivated_in_the_old_table_after_the_import_is_told(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed(), True), more=", is_active boolean")
+    db.apply("--active-column", "is_active")
+    db.execute("UPDATE users SET is_active = false;")
+    output = db.apply("--active-column", "is_active").output
+    assert "already there: 1 ada@example.com: deactivated in the old table, but not banned in Better Auth" in output
+    assert db.users()["1"]["banned"] is False
+
+
+# With Better Auth itself.
+
+
+def test_better_auth_signs_in_who_was_imported_and_not_who_was_deactivated(db: Database, tmp_path: Path) -> None:
+    with better_auth(tmp_path, postgres=db.dsn) as site:
+        site.sign_up("new@example.com")
+        (known,) = db.passwords().values()
+        db.create(
+            (17, "Ada@Example.com", known, True), (18, "bob@example.com", known, False), more=", is_active boolean"
+        )
+        db.add(19, "NEW@example.com", known, True)
+        assert db.apply("--active-column", "is_active").code == 3
+        answer = site.ask("/sign-in/email", body={"email": "ada@example.com", "password": browser.PASSWORD})
+        assert (answer.status, answer.json["user"]["id"], answer.json["user"]["name"]) == (200, "17", "ada")
+        banned = site.ask("/sign-in/email", body={"email": "bob@example.com", "password": browser.PASSWORD})
+        assert (banned.status, banned.json["code"]) == (403, "BANNED_USER")
+
+
+# For whatever old table.
+
+IDS = st.sampled_from(["1", "2", "3", "A", "a", "", " x", "in better auth", None])
+EMAILS = st.sampled_from(["a@x.org", "A@X.ORG", " b@x.org", "c@x.org", "d@x.org", "nobody", "", None])
+HASHES = st.sampled_from([hashed(), hashed_sha256(), "", None, "$argon2id$x", "plain"])
+
+
+@pytest.fixture(scope="module")
+def shared(server: Postgres) -> Iterator[Database]:
+    with database(server) as one:
+        one.create(id_type="text")
+        yield one
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(IDS, EMAILS, HASHES), max_size=8))
+def test_of_any_table_the_parts_add_up_and_a_second_run_imports_nothing(shared: Database, rows: list[Any]) -> None:
+    shared.execute('DELETE FROM users; DELETE FROM "user"; DROP TABLE IF EXISTS imported_user;')
+    shared.sign_up("in better auth", "d@x.org")
+    shared.execute(
+        "INSERT INTO users SELECT * FROM unnest($1::text[], $2::text[], $3::text[])",
+        *map(list, zip(*rows, strict=True)) if rows else ([], [], []),
+    )
+    dry, wet = shared.run(), shared.apply()
+    assert dry.output.replace("would be ", "").splitlines()[:-1] == wet.output.splitlines()[:-1]
+    imported = wet.number("with their password") + wet.number("without a password")
+    parts = imported + wet.number("already there") + wet.number("skipped, not imported")
+    assert parts == len(rows)
+    assert len(shared.users()) == imported + 1
+    before = shared.dump()
+    again = shared.apply()
+    assert again.number("with their password") + again.number("without a password") == 0
+    assert again.number("already there") >= imported
+    assert shared.dump() == before

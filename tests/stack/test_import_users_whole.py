@@ -1,0 +1,221 @@
+"""The import is whole or it was not: failures, others at the same time, many rows, other places."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from tests.support.old_users import (
+    TEXT_IDS,
+    Database,
+    database,
+    hashed,
+    make_templates,
+    run,
+)
+from tests.support.postgres import postgres
+from tests.support.waiting import until_async
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.postgres import Postgres
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres() as one:
+        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
+        yield one
+
+
+@pytest.fixture
+def db(server: Postgres) -> Iterator[Database]:
+    with database(server) as one:
+        yield one
+
+
+TRIGGER = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
+CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail();"""
+RAISE = "IF NEW.{column} = '7' THEN RAISE EXCEPTION 'no room: %', {shown}; END IF;"
+KILL = "IF NEW.{column} = '7' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
+
+
+@pytest.mark.parametrize(
+    ("table", "body"),
+    [
+        ('"user"', RAISE.format(column="id", shown="NEW.email")),
+        ("account", RAISE.format(column='"userId"', shown="NEW.password")),
+        ("account", KILL.format(column='"userId"')),
+    ],
+    ids=["in user", "in account", "connection killed"],
+)
+def test_a_failure_half_way_leaves_nothing(db: Database, table: str, body: str) -> None:
+    db.create(*((number, f"{number}@example.com", hashed()) for number in range(10)))
+    db.execute(TRIGGER.format(table=table, body=body))
+    before = db.dump()
+    ran = db.run("--apply")
+    assert (ran.code, ran.output, db.dump()) == (1, "", before)
+    assert ran.errors.endswith("Failed: nothing was written.\n")
+    assert hashed() not in ran.errors
+
+
+def test_a_failure_of_the_commit_itself_leaves_nothing(db: Database) -> None:
+    db.create((7, "ada@example.com", hashed()))
+    db.execute(
+        TRIGGER.format(table="account", body="RAISE EXCEPTION 'late';").replace(
+            "CREATE TRIGGER fail BEFORE INSERT ON account",
+            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
+        )
+    )
+    ran = db.run("--apply")
+    assert (ran.code, db.users()) == (1, {})
+    assert "late" in ran.errors
+
+
+def test_a_connection_that_breaks_during_the_commit_is_not_called_a_success_or_a_failure(db: Database) -> None:
+    db.create((7, "ada@example.com", hashed()))
+    db.execute(
+        TRIGGER.format(table="account", body="PERFORM pg_terminate_backend(pg_backend_pid());").replace(
+            "CREATE TRIGGER fail BEFORE INSERT ON account",
+            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
+        )
+    )
+    ran = db.run("--apply")
+    assert ran.code == 1
+    assert ran.errors == "The connection broke while the database committed: a dry run shows what is there.\n"
+
+
+# Others at the same time.
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+NEW_USER = "INSERT INTO \"user\" (id, name, email, \"emailVerified\") VALUES ('new', 'Ada', 'ada@example.com', false)"
+NEW_SESSION = (
+    "INSERT INTO session (id, \"expiresAt\", token, \"updatedAt\", \"userId\") VALUES ('s', now(), 't', now(), 'old')"
+)
+
+
+def test_a_sign_up_with_the_same_address_that_is_under_way_is_waited_for(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()), (2, "bob@example.com", hashed()))
+
+    async def sign_up() -> None:
+        other = await asyncpg.connect(db.dsn, ssl=False)
+        async with other.transaction():
+            await other.execute(NEW_USER)
+            importing.start()
+            await until_async(partial(other.fetchval, WAITING))
+        await other.close()
+
+    ran: list[Any] = []
+    importing = threading.Thread(target=lambda: ran.append(db.run("--apply")))
+    asyncio.run(sign_up())
+    importing.join()
+    assert ran[0].code == 3
+    assert set(db.users()) == {"new", "2"}
+    assert "its e-mail address is taken in Better Auth by somebody else: new" in ran[0].output
+
+
+def test_a_table_that_stays_locked_ends_the_import(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("import_database.LOCK_TIMEOUT", "100ms")
+    db.create((1, "ada@example.com", hashed()))
+
+    async def hold() -> Any:
+        other = await asyncpg.connect(db.dsn, ssl=False)
+        async with other.transaction():
+            await other.execute('UPDATE "user" SET name = name')
+            ran = await asyncio.to_thread(db.run, "--apply")
+        await other.close()
+        return ran
+
+    ran = asyncio.run(hold())
+    assert ran.code == 1
+    assert "somebody else keeps a table locked: try again in a quiet minute" in ran.errors
+
+
+def test_during_the_import_a_sign_in_goes_on_and_a_sign_up_waits(db: Database) -> None:
+    db.sign_up("old", "old@example.com")
+    db.create((1, "ada@example.com", hashed()))
+    db.execute(TRIGGER.format(table="account", body="PERFORM pg_advisory_xact_lock(1);"))
+    ran: list[Any] = []
+    importing = threading.Thread(target=lambda: ran.append(db.run("--apply")))
+
+    async def visit() -> None:
+        other = await asyncpg.connect(db.dsn, ssl=False)
+        await other.execute("SELECT pg_advisory_lock(1)")
+        importing.start()
+        await until_async(partial(other.fetchval, WAITING))
+        await other.execute("SET lock_timeout = '100ms'")
+        await other.execute(NEW_SESSION)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await other.execute(NEW_USER)
+        await other.close()
+
+    asyncio.run(visit())
+    importing.join()
+    assert ran[0].code == 0
+    assert set(db.users()) == {"old", "1"}
+
+
+# Many rows, other databases, odd names.
+
+
+def test_twenty_thousand_users_are_read_in_batches(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE users AS SELECT n AS id, 'user' || n || '@example.com' AS email, "
+        f"'{hashed()}' AS hashed_password FROM generate_series(1, 20000) n;"
+    )
+    db.execute(f"ALTER DATABASE {db.name} SET log_statement = 'all';")
+    start = db.server.log.stat().st_size
+    ran = db.apply()
+    log = db.server.log.read_bytes()[start:].decode()
+    assert (ran.code, ran.number("with their password")) == (0, 20_000)
+    assert db.execute("SELECT count(*) FROM account")[0]["count"] == 20_000
+    assert 20 <= log.count('FROM "public"."users"') <= 30, "one FETCH for a thousand rows"
+    assert log.count('COPY "pg_temp"."old_user"') == 20
+    assert hashed() not in log
+
+
+def test_the_old_table_may_be_in_another_schema(db: Database) -> None:
+    db.execute("CREATE SCHEMA old;")
+    db.create((1, "ada@example.com", hashed()), table="old.user")
+    assert db.run("--apply", table="old.user").code == 0
+    assert list(db.users()) == ["1"]
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_the_old_table_may_be_in_another_database(server: Postgres, db: Database, tmp_path: Path, way: str) -> None:
+    with database(server, "template0") as old:
+        old.create((1, "ada@example.com", hashed()))
+        before = old.dump()
+        (tmp_path / "dsn").write_text(f"{old.dsn}?sslmode=prefer\n")
+        (tmp_path / "target").write_text(db.dsn)
+        if way == "file":
+            more = ("--source-dsn-file", tmp_path / "dsn")
+            ran = run("--from", "users", "--apply", *more, DATABASE_URL_FILE=str(tmp_path / "target"))
+        else:
+            ran = db.run("--apply", SOURCE_DATABASE_URL=old.dsn)
+        assert (ran.code, list(db.users()), old.dump()) == (0, ["1"], before)
+
+
+def test_a_view_is_as_good_as_a_table(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.execute("CREATE VIEW old_ones AS SELECT * FROM users;")
+    assert db.run("--apply", table="old_ones").code == 0
+
+
+def test_names_may_hold_quotes_and_sql(db: Database) -> None:
+    odd = 'id"; DROP TABLE "user"; --'
+    db.execute('CREATE SCHEMA "o.""ld";')
+    db.execute(
+        'CREATE TABLE "o.""ld"."us ers\'" ("id""; DROP TABLE ""user""; --" text, "E-Mail" text, "$1" text);'
+        f"INSERT INTO \"o.\"\"ld\".\"us ers'\" VALUES ('o''x,\";é🙂', 'ada@example.com', '{hashed()}');"
+    )
+    options = ("--id-column", odd, "--email-column", "E-Mail", "--password-column", "$1")
+    assert db.run("--apply", *options, table='"o.""ld"."us ers\'"').code == 0
+    assert list(db.passwords()) == list(db.users()) == ["o'x,\";é🙂"]

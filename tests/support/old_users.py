@@ -1,0 +1,173 @@
+"""Tables of old users, as FastAPI services with passlib have them, and the command that imports them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from passlib.hash import bcrypt, bcrypt_sha256
+
+from tests.support.better_auth import better_auth
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.support.postgres import Postgres
+
+FOLDER = ROOT / "deploy" / "stack" / "database"
+sys.path.insert(0, str(FOLDER))  # where the command finds its own files
+import import_users as command  # noqa: E402
+
+TEXT_IDS, UUID_IDS = "better_auth_text", "better_auth_uuid"
+PASSWORD = "correct horse battery staple"
+DRY_RUN = "Dry run: nothing was written. Run again with --apply"
+_NUMBERS = count(1)
+_VARIABLES = ("DATABASE_URL", "DATABASE_URL_FILE", "SOURCE_DATABASE_URL")
+
+
+@cache
+def hashed(password: str = PASSWORD) -> str:
+    """Return passlib's bcrypt hash, a cheap one."""
+    return str(bcrypt.using(rounds=4).hash(password))
+
+
+@cache
+def hashed_sha256(version: int = 2) -> str:
+    return str(bcrypt_sha256.using(rounds=4, version=version).hash(PASSWORD))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the command answered."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def last_line(self) -> str:
+        return self.output.splitlines()[-1]
+
+    def number(self, label: str) -> int:
+        """Return the number before a line of the summary."""
+        (line,) = [line for line in self.output.splitlines() if label in line and line.startswith(" ")]
+        return int(line.split()[0])
+
+
+def run(*arguments: object, **environ: str) -> Ran:
+    """Run the command in this process, with no other of its variables than these."""
+    output, errors = io.StringIO(), io.StringIO()
+    clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
+    with mock.patch.dict(os.environ, clean | environ, clear=True), redirect_stdout(output), redirect_stderr(errors):
+        try:
+            code = command.main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # argparse
+            code = int(str(ended.code))
+    return Ran(code, output.getvalue(), errors.getvalue())
+
+
+def run_as_a_process(*arguments: object, **environ: str) -> Ran:
+    line = [sys.executable, "-W", "error", FOLDER / "import_users.py", *map(str, arguments)]
+    ran = subprocess.run(
+        line, env={"PATH": os.environ["PATH"]} | environ, capture_output=True, text=True, timeout=50, check=False
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def make_templates(server: Postgres, folder: Path, *names: str) -> None:
+    """Let Better Auth make its tables in databases of these names, `TEXT_IDS` or `UUID_IDS`."""
+    for name in names:
+        server.execute(f"CREATE DATABASE {name};")
+        advanced = {"database": {"generateId": "uuid"}} if name == UUID_IDS else None
+        (folder / name).mkdir()
+        with better_auth(folder / name, postgres=server.dsn(database=name), advanced=advanced):
+            pass
+
+
+class Database:
+    """A database of one test with Better Auth's tables, empty, and what is to be imported into it."""
+
+    def __init__(self, server: Postgres, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.dsn = server.dsn(database=name)
+
+    def execute(self, sql: str, *arguments: Any) -> list[dict[str, Any]]:
+        return self.server.execute(sql, *arguments, database=self.name)
+
+    def create(
+        self, *rows: Sequence[Any], table: str = "users", id_type: str = "integer", more: str = "", email: str = "text"
+    ) -> None:
+        """Make an old table: id, email, hashed_password, and *more* columns; one row for each of *rows*."""
+        self.execute(f"CREATE TABLE {table} (id {id_type}, email {email}, hashed_password text{more});")
+        for row in rows:
+            self.add(*row, table=table)
+
+    def add(self, *row: Any, table: str = "users") -> None:
+        values = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        self.execute(f"INSERT INTO {table} VALUES ({values})", *row)
+
+    def run(self, *arguments: object, table: str = "users", **environ: str) -> Ran:
+        return run("--from", table, *arguments, **{"DATABASE_URL": self.dsn} | environ)
+
+    def apply(self, *arguments: object, **environ: str) -> Ran:
+        ran = self.run("--apply", *arguments, **environ)
+        assert ran.code in {0, 3}, ran.errors
+        assert ran.last_line == "Written."
+        return ran
+
+    def users(self) -> dict[str, dict[str, Any]]:
+        return {str(row["id"]): row for row in self.execute('SELECT * FROM "user" ORDER BY id')}
+
+    def passwords(self) -> dict[str, str]:
+        return {str(row["userId"]): row["password"] for row in self.execute("SELECT * FROM account ORDER BY id")}
+
+    def sign_up(self, user_id: str, email: str, password: str = "new") -> None:
+        """Add a user of Better Auth's own."""
+        self.execute('INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, $1, $2, false)', user_id, email)
+        self.execute(
+            'INSERT INTO account (id, "accountId", "providerId", "userId", password, "updatedAt") '
+            "VALUES ($1, $1, 'credential', $1, $2, now())",
+            user_id,
+            password,
+        )
+
+    def dump(self) -> str:
+        """Return everything that is in the database, table by table."""
+        tables = self.execute(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+        )
+        found = []
+        for name in [row["name"] for row in tables]:
+            found += [
+                name,
+                *[str(row) for row in self.execute(f"SELECT t::text, t.xmin::text FROM {name} t ORDER BY 1")],
+            ]
+        return "\n".join(found)
+
+
+@contextmanager
+def database(server: Postgres, template: str = TEXT_IDS) -> Iterator[Database]:
+    name = f"import_{next(_NUMBERS)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template};")
+    try:
+        yield Database(server, name)
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE);")
+
+
+def report(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
