@@ -1,0 +1,67 @@
+"""The task service, to be run where only the proxy can reach it.
+
+uvicorn --app-dir deploy/stack/tasks task_service.app:app --host 127.0.0.1 --port 8001 --no-access-log
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from task_service import problems, routes
+from task_service.database import Database
+from task_service.middleware import BodyLimit, NoStore
+from task_service.settings import ConfigError, Settings, read_settings, stop
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application. It starts without its database, and answers 503 until that is there."""
+    database = Database(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    service = FastAPI(
+        title="Tasks",
+        version="1",
+        summary="Tasks of the users whom AuthGate lets in.",
+        openapi_url="/api/v1/openapi.json",
+        # No Swagger page and no ReDoc: they load scripts from a CDN onto the origin of the session's cookie.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # its Location would name the host by which the proxy knows us
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+    )
+    service.state.database = database
+    service.include_router(routes.api)
+    service.include_router(routes.health)
+    problems.register(service)
+    return service
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Return what each request passes, from outside to inside."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_credentials=True,
+        allow_methods=("GET", "POST", "PATCH", "DELETE"),
+        allow_headers=("Authorization", "Content-Type"),
+        expose_headers=("Location", "Retry-After"),
+        max_age=600,
+    )
+    return [Middleware(NoStore), *([cors] if settings.cors_origins else []), Middleware(BodyLimit)]
+
+
+try:
+    app = create_app(read_settings(os.environ))
+except ConfigError as problem:
+    stop(problem)

@@ -1,0 +1,60 @@
+"""What holds for every request, below the framework: ASGI, without a body in memory that is not asked for."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from task_service.problems import problem
+
+MAX_BODY_BYTES = 16 * 1024
+_TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
+
+
+class NoStore:
+    """No cache keeps what is under /api/: the answer to the same URL is another for each user."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Cache-Control"] = "no-store"
+            await send(message)
+
+        is_api = scope["type"] == "http" and scope["path"].startswith("/api/")
+        await self._app(scope, receive, marked if is_api else send)
+
+
+class BodyLimit:
+    """No body above 16 KiB, whether its length is announced or not. The proxies have limits of their own.
+
+    Not FastAPI's `max_body_size`: that answers text/plain, and only after a route that reads no body has run.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES:  # the server has checked the digits
+            await problem(413, _TOO_LARGE)(scope, receive, send)
+            return
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, _TOO_LARGE)
+            return message
+
+        await self._app(scope, bounded, send)

@@ -1,0 +1,74 @@
+"""Every refusal and failure as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from task_service.database import DatabaseUnavailableError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+_log = logging.getLogger("uvicorn.error")  # the logger that uvicorn has set up
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "default": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer. Its type is about:blank: the status says what kind of problem it is."""
+    members = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    # Set here, too, since the answer to a bug passes no middleware.
+    return Response(json.dumps(members), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def described(**answers: str) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI's `responses` for problems: `described(_404="no such task")`."""
+    content = {MEDIA_TYPE: {"schema": _SCHEMA}}
+    return {int(name[1:]): {"description": what, "content": content} for name, what in answers.items()}
+
+
+def register(app: FastAPI) -> None:
+    """Have *app* answer its exceptions with problems."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, refusal: HTTPException) -> Response:
+        return problem(refusal.status_code, refusal.detail, refusal.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, found: RequestValidationError) -> Response:
+        errors = found.errors()
+        not_json = any(error["type"] == "json_invalid" for error in errors)
+        return problem(400 if not_json else 422, "; ".join(map(_words, errors[:5])))
+
+    @app.exception_handler(DatabaseUnavailableError)
+    async def unavailable(request: Request, failure: DatabaseUnavailableError) -> Response:
+        _log.error("database unavailable, %s answered 503: %s", request.method, failure)
+        return problem(503, "The database does not answer. Try again.", {"Retry-After": str(RETRY_SECONDS)})
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, __: Exception) -> Response:
+        return problem(500, "An error of the service, not of the request.")  # uvicorn logs the traceback
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    """Return where and what, without the input, which may be anything."""
+    if error["type"] == "json_invalid":
+        return f"The body is no JSON: {error['ctx']['error']}"
+    where = ".".join(str(part) for part in error["loc"])[:100].encode(errors="replace").decode()
+    return f"{where}: {error['msg']}"
