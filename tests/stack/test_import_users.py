@@ -227,10 +227,13 @@ def test_better_auth_signs_in_who_was_imported_and_not_who_was_deactivated(db: D
     with better_auth(tmp_path, postgres=db.dsn) as site:
         site.sign_up("new@example.com")
         (known,) = db.passwords().values()
-        db.create(
-            (17, "Ada@Example.com", known, True), (18, "bob@example.com", known, False), more=", is_active boolean"
-        )
-        db.add(19, "NEW@example.com", known, True)
+        db.create(more=", is_active boolean")
+        for user_id, email, active in (
+            (17, "Ada@Example.com", 1),
+            (18, "bob@example.com", 0),
+            (19, "NEW@example.com", 1),
+        ):
+            db.add(user_id, email, known, bool(active))
         assert db.apply("--active-column", "is_active").code == 3
         answer = site.ask("/sign-in/email", body={"email": "ada@example.com", "password": browser.PASSWORD})
         assert (answer.status, answer.json["user"]["id"], answer.json["user"]["name"]) == (200, "17", "ada")
@@ -257,10 +260,8 @@ def shared(server: Postgres) -> Iterator[Database]:
 def test_of_any_table_the_parts_add_up_and_a_second_run_imports_nothing(shared: Database, rows: list[Any]) -> None:
     shared.execute('DELETE FROM users; DELETE FROM "user"; DROP TABLE IF EXISTS imported_user;')
     shared.sign_up("in better auth", "d@x.org")
-    shared.execute(
-        "INSERT INTO users SELECT * FROM unnest($1::text[], $2::text[], $3::text[])",
-        *map(list, zip(*rows, strict=True)) if rows else ([], [], []),
-    )
+    columns = [[row[place] for row in rows] for place in range(3)]
+    shared.execute("INSERT INTO users SELECT * FROM unnest($1::text[], $2::text[], $3::text[])", *columns)
     dry, wet = shared.run(), shared.apply()
     assert dry.output.replace("would be ", "").splitlines()[:-1] == wet.output.splitlines()[:-1]
     imported = wet.number("with their password") + wet.number("without a password")

@@ -22,7 +22,7 @@ _EMAIL = re.compile(
 _BASE64 = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"  # bcrypt's own order
 _BCRYPT = re.compile(r"\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
 _BCRYPT_SHA256 = (
-    re.compile(r"\$bcrypt-sha256\$v=2,t=2b,r=(?P<cost>\d{1,2})\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{31}"),
+    re.compile(r"\$bcrypt-sha256\$v=2,t=2[ab],r=(?P<cost>\d{1,2})\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{31}"),
     re.compile(r"\$bcrypt-sha256\$2[ab],(?P<cost>\d{1,2})\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{31}"),
 )
 _BETTER_AUTH = re.compile(r"[0-9a-f]{32}:[0-9a-f]{128}")

@@ -1,0 +1,107 @@
+"""The lines of docs/importing-users.md, run as they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.documented import blocks
+from tests.support.old_users import TEXT_IDS, Database, command, database, hashed, make_templates, report
+from tests.support.postgres import postgres
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.postgres import Postgres
+
+PAGE = "docs/importing-users.md"
+TEXT = (ROOT / PAGE).read_text()
+SQL_BLOCKS = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+(BACKUP,) = re.findall(r"^  ```sh\n(.*?)^  ```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres() as one:
+        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
+        yield one
+
+
+@pytest.fixture
+def db(server: Postgres) -> Iterator[Database]:
+    """A database as the page has it in mind, with tasks of the old users."""
+    with database(server) as one:
+        one.create(more=", is_active boolean, is_superuser boolean, is_verified boolean")
+        one.execute(
+            f"INSERT INTO users VALUES (1, 'ada@example.com', '{hashed()}', true, true, true),"
+            f"(2, 'bob@example.com', '{hashed()}', false, false, true),"
+            f"(3, 'cy@example.com', '{hashed()}', true, false, false),"
+            "(4, 'dee@example.com', '$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA', true, false, false),"
+            f"(5, 'nobody', '{hashed()}', true, false, false);"
+            "ALTER TABLE users ADD PRIMARY KEY (id);"
+            "CREATE TABLE tasks (id int PRIMARY KEY, owner_id int NOT NULL REFERENCES users);"
+            "INSERT INTO tasks VALUES (100, 1), (101, 3);"
+        )
+        yield one
+
+
+def shell(db: Database, folder: Path, script: str, code: int = 0) -> str:
+    if not (folder / "deploy").exists():
+        (folder / "deploy").symlink_to(ROOT / "deploy")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = {"PATH": path, "DATABASE_URL": db.dsn, "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        ["bash", "-euc", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert ran.returncode == code, f"{script}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+def test_the_page_leads_from_the_backup_to_the_import_and_back(db: Database, tmp_path: Path) -> None:
+    shell(db, tmp_path, BACKUP)
+    before = db.execute('SELECT * FROM "user"'), db.execute("SELECT * FROM users")
+    (dry_run,) = blocks(PAGE, "Dry run")
+    output = shell(db, tmp_path, dry_run, code=3)
+    assert f"```\n{output}```" in TEXT
+    assert len(report(tmp_path / "report.csv")) == 2
+    assert db.users() == {}
+    (apply,) = blocks(PAGE, "Apply")
+    assert shell(db, tmp_path, apply, code=3).endswith("Written.\n")
+    assert {key: (row["role"], row["banned"]) for key, row in db.users().items()} == {
+        "1": ("admin", False),
+        "2": ("user", True),
+        "3": ("user", False),
+        "4": ("user", False),
+    }
+    (restore,) = blocks(PAGE, "Undo")
+    shell(db, tmp_path, restore)
+    assert (db.execute('SELECT * FROM "user"'), db.execute("SELECT * FROM users")) == before
+    assert shell(db, tmp_path, dry_run, code=3) == output
+
+
+def test_tasks_keep_their_owners(db: Database) -> None:
+    db.apply()
+    db.execute(SQL_BLOCKS[0])
+    owners = db.execute('SELECT t.id, u.email FROM tasks t JOIN "user" u ON u.id = t.owner_id ORDER BY t.id')
+    assert [tuple(row.values()) for row in owners] == [(100, "ada@example.com"), (101, "cy@example.com")]
+
+
+def test_undo_takes_away_who_was_imported_and_nobody_else(db: Database) -> None:
+    db.sign_up("own", "own@example.com")
+    before = db.dump()
+    db.apply()
+    db.execute(SQL_BLOCKS[1])
+    assert db.dump() == before
+
+
+def test_every_option_is_on_the_page() -> None:
+    for action in command._parser()._actions:
+        for option in action.option_strings:
+            assert f"`{option}`" in TEXT or option in {"-h", "--table"} or f"`{option}" in TEXT, option
