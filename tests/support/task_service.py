@@ -28,7 +28,8 @@ def create_database(server: Postgres, name: str) -> str:
     """Make a database whose schema `tasks` belongs to the role `tasks`, which may do nothing else; return its DSN."""
     server.execute(f"CREATE DATABASE {name};")
     server.execute(
-        f"""DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+        f"""DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}';
+          EXCEPTION WHEN duplicate_object THEN NULL; END $$;
         REVOKE ALL ON SCHEMA public FROM PUBLIC; CREATE SCHEMA tasks AUTHORIZATION {ROLE};""",
         database=name,
     )
