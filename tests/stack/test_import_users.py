@@ -255,7 +255,7 @@ def shared(server: Postgres) -> Iterator[Database]:
         yield one
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(IDS, EMAILS, HASHES), max_size=8))
 def test_of_any_table_the_parts_add_up_and_a_second_run_imports_nothing(shared: Database, rows: list[Any]) -> None:
     shared.execute('DELETE FROM users; DELETE FROM "user"; DROP TABLE IF EXISTS imported_user;')

@@ -20,7 +20,6 @@ from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.postgres import Postgres
 
@@ -29,6 +28,14 @@ if TYPE_CHECKING:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with postgres() as one:
         make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def standing(server: Postgres) -> Iterator[Database]:
+    """A database that no test changes."""
+    with database(server) as one:
+        one.create((1, "ada@example.com", hashed()))
         yield one
 
 
@@ -61,9 +68,10 @@ CREATE TABLE account (id int, "accountId" text, "providerId" text, "userId" int,
         (("--report", "/nowhere/report.csv"), "No such file or directory: '/nowhere/report.csv'"),
     ],
 )
-def test_what_is_missing_is_named_with_the_option_to_set(db: Database, arguments: tuple[str, ...], said: str) -> None:
-    db.create((1, "ada@example.com", hashed()))
-    ran = db.run(*arguments)
+def test_what_is_missing_is_named_with_the_option_to_set(
+    standing: Database, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = standing.run(*arguments)
     assert ran.code == 1
     assert said in ran.errors
     assert ran.errors.endswith("Failed: nothing was written.\n")
@@ -125,12 +133,16 @@ def test_rows_that_a_policy_hides_are_an_error_and_not_lost(db: Database) -> Non
     assert "row-level security" in ran.errors
 
 
-def test_a_wrong_address_is_told_without_its_password(db: Database, tmp_path: Path) -> None:
-    for url in ("mysql://u:geheim@h/d", "postgresql://u:geheim@[h/d", "postgresql://u:geheim@127.0.0.1:1/d", "geheim"):
+def test_a_wrong_address_is_told_without_its_password(standing: Database) -> None:
+    urls = ["mysql://u:geheim@h/d", "postgresql://u:geheim@[h/d", "postgresql://u:geheim@127.0.0.1:1/d", "geheim"]
+    urls += [
+        f"postgresql://u:{password}@h/d" for password in ("geheim/x", "x/geheim", "x@geheim", "x#geheim", "geheim#x")
+    ]
+    for url in urls:
         ran = run("--from", "users", DATABASE_URL=url)
         assert ran.code == 1
         assert "geheim" not in ran.output + ran.errors
-    wrong = db.server.dsn(password="geheim")
+    wrong = standing.server.dsn(password="geheim")
     assert "password authentication failed" in run("--from", "users", DATABASE_URL=wrong).errors
 
 

@@ -18,7 +18,7 @@ from tests.support.old_users import (
     make_templates,
     run,
 )
-from tests.support.postgres import postgres
+from tests.support.postgres import pgbouncer, postgres
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ def test_twenty_thousand_users_are_read_in_batches(db: Database) -> None:
     db.execute(f"ALTER DATABASE {db.name} SET log_statement = 'all';")
     start = db.server.log.stat().st_size
     ran = db.apply()
+    db.execute(f"ALTER DATABASE {db.name} RESET log_statement;")
     log = db.server.log.read_bytes()[start:].decode()
     assert (ran.code, ran.number("with their password")) == (0, 20_000)
     assert db.execute("SELECT count(*) FROM account")[0]["count"] == 20_000
@@ -182,7 +183,7 @@ def test_twenty_thousand_users_are_read_in_batches(db: Database) -> None:
 
 
 def test_the_old_table_may_be_in_another_schema(db: Database) -> None:
-    db.execute("CREATE SCHEMA old;")
+    db.execute("DROP SCHEMA IF EXISTS old CASCADE; CREATE SCHEMA old;")
     db.create((1, "ada@example.com", hashed()), table="old.user")
     assert db.run("--apply", table="old.user").code == 0
     assert list(db.users()) == ["1"]
@@ -190,7 +191,7 @@ def test_the_old_table_may_be_in_another_schema(db: Database) -> None:
 
 @pytest.mark.parametrize("way", ["file", "variable"])
 def test_the_old_table_may_be_in_another_database(server: Postgres, db: Database, tmp_path: Path, way: str) -> None:
-    with database(server, "template0") as old:
+    with database(server, None) as old:
         old.create((1, "ada@example.com", hashed()))
         before = old.dump()
         (tmp_path / "dsn").write_text(f"{old.dsn}?sslmode=prefer\n")
@@ -219,3 +220,14 @@ def test_names_may_hold_quotes_and_sql(db: Database) -> None:
     options = ("--id-column", odd, "--email-column", "E-Mail", "--password-column", "$1")
     assert db.run("--apply", *options, table='"o.""ld"."us ers\'"').code == 0
     assert list(db.passwords()) == list(db.users()) == ["o'x,\";é🙂"]
+
+
+def test_a_pooler_in_transaction_mode_is_no_obstacle(db: Database) -> None:
+    db.create(*((number, f"{number}@example.com", hashed()) for number in range(5)))
+    db.execute(
+        'GRANT SELECT ON users TO authgate; GRANT SELECT, INSERT, UPDATE ON "user", account TO authgate;'
+        "GRANT CREATE ON SCHEMA public TO authgate;"
+    )
+    with pgbouncer(db.server, database=db.name) as dsn:
+        assert db.run("--apply", "--batch", 2, DATABASE_URL=dsn).code == 0
+    assert len(db.users()) == 5

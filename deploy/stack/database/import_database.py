@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,17 +44,19 @@ def quoted(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """Connect to a URL as Neon, Prisma or SQLAlchemy write it; what only other clients know is left out."""
+def _address(url: str) -> tuple[str, ssl.SSLContext | None]:
+    """Return what the driver understands of *url*, and what it is to trust where that is not its own affair."""
     try:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
-    except ValueError:
-        raise CannotImportError("the database's address is not a URL") from None  # its message may quote the password
-    scheme = parts.scheme.partition("+")[0]
-    if scheme not in {"postgres", "postgresql"}:
-        raise CannotImportError("the database's address is not a URL as in postgresql://user:password@host/database")
+        sound = parts.port != 0 and parts.netloc.count("@") < 2 and "@" not in parts.path and "#" not in url
+    except ValueError:  # its message may quote a part of the password
+        sound = False
+    if not sound or not re.match(r"postgres(ql)?(\+\w+)?://", url):
+        raise CannotImportError(
+            "the database's address is not a URL as in postgresql://user:password@host/database (in a password these "
+            "are written @ %40, : %3A, / %2F, ? %3F, # %23, % %25)"
+        )
     known = {name: value for name, value in query.items() if name in _KEPT}
     if "ssl" in query and "sslmode" not in query:
         known["sslmode"] = "disable" if query["ssl"] in {"false", "0", "disable"} else "require"
@@ -63,7 +66,13 @@ async def connected(url: str) -> AsyncIterator[Any]:
         roots = known.pop("sslrootcert", "system")
         known.pop("sslmode", None)
         context = ssl.create_default_context(cafile=None if roots == "system" else roots)
-    dsn = urlunsplit((scheme, parts.netloc, parts.path, urlencode(known), ""))
+    return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(known), "")), context
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """Connect to a URL as Neon, Prisma or SQLAlchemy write it; what only other clients know is left out."""
+    dsn, context = _address(url)
     connection = await asyncpg.connect(
         dsn, ssl=context, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS, statement_cache_size=0
     )
