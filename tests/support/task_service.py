@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 from tests.support.client import Answer, ask
 from tests.support.processes import ROOT, free_port, running
 
+SOURCES = ROOT / "deploy" / "stack" / "tasks"
+sys.path.append(str(SOURCES))  # as uvicorn's --app-dir does
+
+from task_service.settings import ConfigError, read_settings  # noqa: E402 - found by the line above
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.support.postgres import Postgres
 
-SOURCES = ROOT / "deploy" / "stack" / "tasks"
+__all__ = ["ConfigError", "read_settings"]  # the service's own, for tests
+
 ROLE, PASSWORD = "tasks", "password-of-tasks"
 SERVE = [sys.executable, "-m", "uvicorn", "--app-dir", str(SOURCES), "task_service.app:app", "--no-access-log"]
 

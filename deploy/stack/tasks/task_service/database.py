@@ -100,4 +100,6 @@ def _words(error: Exception) -> str:
     """Return one line for the log, without the statement and what was to be stored."""
     if isinstance(error, exc.DBAPIError):
         return f"{str(error.orig).partition(chr(10))[0]}{f' (SQLSTATE {_state(error)})' if _state(error) else ''}"
-    return f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -53,7 +53,7 @@ def _database_url(environ: Mapping[str, str]) -> str:
     if bool(url) == bool(file):
         raise ConfigError("set exactly one of DATABASE_URL and DATABASE_URL_FILE")
     try:
-        return url or Path(file).read_text("utf-8").strip()
+        return (url or Path(file).read_text("utf-8")).strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ConfigError(f"DATABASE_URL_FILE cannot be read: {why}") from None
