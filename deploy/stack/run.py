@@ -118,7 +118,7 @@ class Stack:
             ),
         }
         config = self.folder / "authgate.yaml"
-        config.write_text(replaced((SOURCES / "authgate.yaml").read_text(), addresses))
+        config.write_text(replaced((SOURCES / "authgate" / "authgate.yaml").read_text(), addresses))
         environ = {
             "AUTHGATE_LISTEN": f"127.0.0.1:{self.ports['authgate']}",
             "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{self.ports['admin']}",

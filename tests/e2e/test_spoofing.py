@@ -8,29 +8,12 @@ import pytest
 
 from tests.support.client import bearer
 from tests.support.e2e import identity, sound
+from tests.support.spoofs import CONNECTIONS, SPOOFS
 from tests.support.tokens import mint
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Stack
 
-SPOOFS: dict[str, tuple[str, ...]] = {
-    "as emitted": ("X-User-Id: admin", "X-User-Roles: admin", "X-User-Email: admin@example.com", "X-User-Name: Admin"),
-    "lower case": ("x-user-id: admin", "x-user-roles: admin"),
-    "upper case": ("X-USER-ID: admin", "X-USER-ROLES: admin"),
-    "underscores": ("X_User_Id: admin", "X_USER_ROLES: admin"),
-    "mixed": ("X-User_Id: admin", "X_User-Roles: admin"),
-    "twice": ("X-User-Id: admin", "X-User-Id: root"),
-    "twice in two spellings": ("X-User-Id: admin", "x-user-id: root", "X_User_Id: other"),
-    "empty first": ("X-User-Id:", "X-User-Id: admin"),
-    "a list": ("X-User-Id: admin, root",),
-}
-# Names that delete or imitate what counts at the next hop (H2, H4); refused by AuthGate or harmless at the proxy.
-CONNECTIONS: dict[str, tuple[str, ...]] = {
-    "Connection names the header": ("X-User-Id: admin", "Connection: X-User-Id"),
-    "Connection in lower case": ("X-User-Id: admin", "Connection: close, x-user-id"),
-    "Connection names all": ("Connection: x-user-id, x-user-roles, authorization, cookie, x-forwarded-for",),
-    "Connection names what AuthGate reads": ("Connection: X-Forwarded-Uri, X-Forwarded-Method, X-Original-URL",),
-}
 TOKEN_OF_A_USER = {"email": "u1@example.com", "name": "One", "roles": ["user"]}
 
 

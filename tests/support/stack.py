@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from deploy.processes import replaced
 from deploy.stack.run import ADMINISTRATOR, WEB, Stack
 from tests.support.client import Answer, ask
 from tests.support.processes import ROOT, free_port, program
@@ -29,11 +30,36 @@ def running_stack(folder: Path, web: Mapping[str, str] | None = None) -> Iterato
     program("node", mend="apt-get install nodejs npm")
     assert WEB.exists(), "the front end is not built: make web"
     stack = Stack(folder, {name: free_port() for name in _PARTS}, _QUICK | dict(web or {}))
+    # A second instead of 5, and no leeway: what has ended is refused without much waiting.
+    set_authgate(stack, {"cache_seconds: 5": "cache_seconds: 1"})
+    stack.parts["authgate"].environ["AUTHGATE_LEEWAY_SECONDS"] = "0"
     try:
         with stack.running():
             yield stack
     finally:
         stack.postgres.forget()
+
+
+def set_authgate(stack: Stack, replacements: Mapping[str, str]) -> None:
+    """Change the configuration that AuthGate starts with."""
+    path = stack.folder / "authgate.yaml"
+    path.write_text(replaced(path.read_text(), replacements))
+
+
+@contextmanager
+def authgate_set(stack: Stack, replacements: Mapping[str, str]) -> Iterator[None]:
+    """Run AuthGate with another configuration while the context lasts."""
+    authgate, path = stack.parts["authgate"], stack.folder / "authgate.yaml"
+    usual = path.read_text()
+    try:
+        set_authgate(stack, replacements)
+        authgate.stop()
+        authgate.start()
+        yield
+    finally:
+        path.write_text(usual)
+        authgate.stop()
+        authgate.start()
 
 
 @contextmanager
@@ -42,13 +68,13 @@ def web_set(stack: Stack, **settings: str) -> Iterator[None]:
     web = stack.parts["web"]
     usual = dict(web.environ)
     web.environ.update(settings)
-    web.stop()
-    web.start()
     try:
+        web.kill()  # it would wait for the proxies' idle connections
+        web.start()
         yield
     finally:
         web.environ = usual
-        web.stop()
+        web.kill()
         web.start()
 
 
@@ -60,9 +86,9 @@ class Client:
         self.origin = stack.url if edge == "nginx" else stack.traefik_url
         self.cookies: dict[str, str] = {}
 
-    def ask(self, path: str, *headers: str, body: Any = None, method: str = "") -> Answer:
-        """Send one request as a page of this origin does; *body* goes as JSON."""
-        lines = [f"Origin: {self.origin}", *headers]
+    def ask(self, path: str, *headers: str, body: Any = None, method: str = "", origin: bool = True) -> Answer:
+        """Send one request, as a page of this origin does unless *origin* is false; *body* goes as JSON."""
+        lines = [f"Origin: {self.origin}", *headers] if origin else [*headers]
         if self.cookies:
             lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
         if body is not None:

@@ -1,5 +1,5 @@
 // The JWT path, for callers that cannot send cookies: get a token for the session, send it as Bearer, renew it before it
-// expires. scripts/call-api.mjs does the same without a browser.
+// expires. The page /token does so in a browser, scripts/call-api.ts without one.
 
 export interface AccessToken {
   value: string;
@@ -20,10 +20,11 @@ export function isDue(token: AccessToken, now: number = Date.now() / 1000): bool
   return token.expiresAt - now < (token.expiresAt - token.issuedAt) / 4;
 }
 
-/** Fetch a new token from Better Auth; null where the session is over. */
-export async function fetchAccessToken(): Promise<AccessToken | null> {
-  const response = await fetch("/api/auth/token", { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+/** Fetch a new token from Better Auth, of the front end at *base* (this one); null where the session is over. */
+export async function fetchAccessToken(base = "", headers?: HeadersInit): Promise<AccessToken | null> {
+  const url = `${base}/api/auth/token`;
+  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
   if (response.status === 401) return null;
-  if (!response.ok) throw new Error(`/api/auth/token answered ${response.status}`);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return accessToken(((await response.json()) as { token: string }).token);
 }

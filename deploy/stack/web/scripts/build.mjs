@@ -4,8 +4,9 @@ import { build } from "esbuild";
 
 cpSync(".next/static", ".next/standalone/.next/static", { recursive: true });
 await build({
-  entryPoints: ["scripts/migrate.ts"],
-  outfile: ".next/standalone/migrate.mjs",
+  entryPoints: ["scripts/migrate.ts", "scripts/call-api.ts"],
+  outdir: ".next/standalone",
+  outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",
   format: "esm",

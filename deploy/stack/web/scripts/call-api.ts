@@ -1,0 +1,39 @@
+// A program that uses the API without a browser: it signs in once, then sends a JWT and renews it before it expires.
+//
+//   APP_URL=http://localhost:8080 EMAIL=… PASSWORD=… node deploy/stack/web/.next/standalone/call-api.mjs [SECONDS]
+//
+// It asks for a page of tasks once a second, SECONDS times (1), and prints what came.
+import { type AccessToken, fetchAccessToken, isDue } from "../lib/access-token";
+import { setting } from "../lib/environment";
+
+const app = new URL(setting("APP_URL") || "http://localhost:8080").origin;
+
+async function signIn(): Promise<string> {
+  const response = await fetch(`${app}/api/auth/sign-in/email`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Origin: app },
+    body: JSON.stringify({ email: setting("EMAIL"), password: setting("PASSWORD") }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!response.ok) throw new Error(`signing in was answered with ${response.status}: ${await response.text()}`);
+  return response.headers
+    .getSetCookie()
+    .map((line) => line.split(";")[0])
+    .join("; ");
+}
+
+const cookie = await signIn();
+let token: AccessToken | null = null;
+for (let left = Number(process.argv[2] ?? 1); left > 0; left--) {
+  if (!token || isDue(token)) {
+    token = await fetchAccessToken(app, { Cookie: cookie });
+    if (!token) throw new Error("the session is over: sign in again");
+    console.log(`new token, expires ${new Date(token.expiresAt * 1000).toISOString()}`);
+  }
+  const response = await fetch(`${app}/api/v1/tasks`, {
+    headers: { Authorization: `Bearer ${token.value}` },
+    signal: AbortSignal.timeout(10_000),
+  });
+  console.log(response.status, await response.text());
+  if (left > 1) await new Promise((resolve) => setTimeout(resolve, 1000));
+}

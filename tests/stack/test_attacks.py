@@ -1,0 +1,161 @@
+"""Attacks through the edge: to be somebody else, and to make somebody else's browser do something."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.spoofs import CONNECTIONS, SPOOFS
+from tests.support.stack import Client, new_email
+from tests.support.visitor import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def signed_in(stack: Stack) -> Client:
+    client = Client(stack)
+    client.sign_up(name="Ada")
+    return client
+
+
+@pytest.fixture
+def ada(stack: Stack, edge: str, signed_in: Client) -> Client:
+    """One user at each edge."""
+    client = Client(stack, edge)
+    client.cookies = dict(signed_in.cookies)
+    return client
+
+
+@pytest.mark.parametrize("spoof", (SPOOFS | CONNECTIONS).values(), ids=SPOOFS | CONNECTIONS)
+def test_whatever_headers_ada_sends_she_stays_ada(ada: Client, spoof: tuple[str, ...]) -> None:
+    own = ada.ask("/api/v1/auth/me").json
+    answer = ada.ask("/api/v1/auth/me", *spoof)
+    assert answer.status in {200, 400, 401, 403}
+    if answer.status == 200:
+        assert answer.json == own
+        assert own["roles"] == ["user"]
+
+
+@pytest.mark.parametrize("spoof", (SPOOFS | CONNECTIONS).values(), ids=SPOOFS | CONNECTIONS)
+def test_without_a_session_no_spelling_opens_the_api(stack: Stack, edge: str, spoof: tuple[str, ...]) -> None:
+    answer = Client(stack, edge).ask("/api/v1/tasks", *spoof)
+    assert answer.status in {400, 401}
+    assert b"items" not in answer.body
+
+
+@pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
+def test_the_front_end_believes_no_such_header_either(stack: Stack, edge: str, spoof: tuple[str, ...]) -> None:
+    stranger = Client(stack, edge)
+    assert stranger.ask("/api/auth/get-session", *spoof).json is None
+    answer = stranger.ask("/tasks", *spoof)
+    assert (answer.status, answer.header("location")) == (307, "/sign-in")
+
+
+def test_a_task_of_another_user_is_as_one_that_does_not_exist(stack: Stack, edge: str, ada: Client) -> None:
+    task = ada.ask("/api/v1/tasks", body={"title": "Ada's own"}).json
+    bob = Client(stack, edge)
+    bob.sign_up(new_email("bob"), name="Bob")
+    path, nowhere = f"/api/v1/tasks/{task['id']}", "/api/v1/tasks/00000000-0000-4000-8000-000000000000"
+    for method, body in (("GET", None), ("PATCH", {"title": "stolen"}), ("DELETE", None)):
+        refused, missing = (bob.ask(where, method=method, body=body) for where in (path, nowhere))
+        assert refused.status == missing.status == 404
+        assert refused.body == missing.body
+    assert ada.ask(path).json == task
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/auth/../v1/tasks", "/api/auth/%2e%2e/v1/tasks", "/api/auth/..%2fv1/tasks", "/api/auth/..;/v1/tasks"),
+        *("/api/auth/%2e%2e%2fv1%2ftasks", "/api/auth/..\\v1\\tasks", "//api/v1/tasks", "/./api/v1/tasks"),
+        *("/API/v1/tasks", "/api/auth/%252e%252e/v1/tasks", "/x/../api/v1/tasks", "/api/auth/x#/../../v1/tasks"),
+    ],
+)
+def test_no_writing_of_a_path_leads_past_the_question(stack: Stack, edge: str, path: str) -> None:
+    """Public is /api/auth/, protected is /api/: what the proxy and the service may read differently."""
+    answer = Client(stack, edge).ask(path, "X-User-Id: admin")
+    assert answer.status in {301, 307, 308, 400, 401, 404}
+    assert b"items" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Origin: https://evil.example",),
+        ("Origin: null",),
+        ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
+        ("Sec-Fetch-Site: cross-site",),
+        ("Sec-Fetch-Site: same-site",),
+    ],
+)
+def test_a_post_of_another_site_changes_nothing(ada: Client, headers: tuple[str, ...]) -> None:
+    before = ada.ask("/api/v1/tasks").json
+    answer = ada.ask("/api/v1/tasks", *headers, body={"title": "evil"}, origin=False)
+    assert answer.status == 403
+    assert ada.ask("/api/v1/tasks").json == before
+
+
+def test_pages_of_other_origins_in_a_real_browser_neither_read_nor_write(
+    chromium: Browser, stack: Stack, edge: str
+) -> None:
+    """Another port of localhost is the same site: cookies come along, AuthGate refuses. Another host: they stay away."""
+    origin = stack.url if edge == "nginx" else stack.traefik_url
+    with visitor(chromium, origin) as ada, _evil_site() as port:
+        ada.sign_up(new_email())
+        for host, written in (("localhost", 403), ("127.0.0.1", 401)):
+            page = ada.context.new_page()
+            page.goto(f"http://{host}:{port}/?target={origin}/api/v1/tasks")
+            with page.expect_response(f"{origin}/api/v1/tasks") as sent:
+                page.get_by_role("button", name="form").click()
+            assert sent.value.status == written
+            page.goto(f"http://{host}:{port}/?target={origin}/api/v1/tasks")
+            assert page.evaluate("post()") == "opaque"
+            assert page.evaluate("read()") == "TypeError"
+            page.close()
+        ada.page.reload()
+        assert ada.tasks() == []
+
+
+_EVIL = b"""<!doctype html><title>evil</title>
+<form method="post" enctype="text/plain"><input name='{"title": "evil", "x": "' value='"}'><button>form</button></form>
+<script>
+const target = new URL(location).searchParams.get("target");
+document.forms[0].action = target;
+const evil = { method: "POST", mode: "no-cors", credentials: "include", body: '{"title": "evil"}' };
+const post = () => fetch(target, evil).then((answer) => answer.type);
+const read = () => fetch(target, { credentials: "include" }).then(() => "read", (error) => error.name);
+</script>"""
+
+
+@contextmanager
+def _evil_site() -> Iterator[int]:
+    class Evil(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(_EVIL)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Evil) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,107 @@
+"""A copy of the cookies after the sign-out: each row of the table in docs/sessions.md, under each cookie cache."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.stack import Client, administrator, authgate_set, new_email, web_set
+from tests.support.visitor import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+
+pytestmark = pytest.mark.timeout(120)
+
+DATA = "better-auth.session_data"
+DATA_SECONDS = 4
+CACHES = ("off", "compact", "jwt", "jwe")
+ROWS: dict[str, dict[str, str]] = {
+    "no store": {"check: always": "check: never", "cache_seconds": "# cache_seconds", "postgres": "# postgres"},
+    "fallback": {"check: always": "check: fallback"},
+    "always": {},
+}
+
+
+@pytest.fixture(params=CACHES)
+def cache(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
+    """A front end with this cookie cache."""
+    with web_set(stack, COOKIE_CACHE=request.param, COOKIE_CACHE_SECONDS=str(DATA_SECONDS)):
+        yield request.param
+
+
+def test_people_notice_nothing_of_the_cookie_cache(cache: str, chromium: Browser, stack: Stack, edge: str) -> None:
+    with visitor(chromium, stack.url if edge == "nginx" else stack.traefik_url) as ada:
+        ada.sign_up(new_email())
+        cookies = {cookie["name"] for cookie in ada.context.cookies()}
+        assert ({DATA, f"{DATA}.0"} & cookies != set()) == (cache != "off")
+        ada.add_task("write")
+        ada.page.reload()
+        assert ada.tasks() == ["write"]
+        ada.page.get_by_role("link", name="Sessions").click()
+        ada.sees("Your sessions")
+        ada.sign_out()
+        assert {cookie["name"] for cookie in ada.context.cookies()} & {DATA, "better-auth.session_token"} == set()
+
+
+def test_a_copy_is_refused_everywhere_after_the_sign_out(cache: str, stack: Stack, edge: str) -> None:
+    """As shipped, check: always: by AuthGate within cache_seconds, by Better Auth at once but for "who am I?"."""
+    ada = Client(stack, edge)
+    ada.sign_up()
+    thief = ada.copy()
+    assert (DATA in thief.cookies) == (cache != "off")
+    assert thief.ask("/api/v1/tasks").status == 200
+    assert ada.ask("/api/auth/sign-out", body={}).status == 200
+    assert _refused_within(thief, 1)
+    assert thief.copy().ask("/api/auth/token").status == 401, "or it would get a JWT for 15 minutes"
+    assert thief.copy().ask("/api/auth/list-sessions").status == 401
+    assert thief.copy().ask("/api/auth/update-user", body={"name": "Thief"}).status == 401
+    assert thief.copy().ask("/tasks").status == 307
+
+
+def test_who_is_no_administrator_any_more_administers_no_more(cache: str, stack: Stack) -> None:
+    admin, deputy = administrator(stack), Client(stack)
+    email = new_email("deputy")
+    user_id = deputy.sign_up(email)
+    assert admin.ask("/api/auth/admin/set-role", body={"userId": user_id, "role": "admin"}).status == 200
+    assert deputy.sign_in(email).status == 200
+    assert deputy.ask("/api/auth/admin/list-users?limit=1").status == 200
+    assert admin.ask("/api/auth/admin/set-role", body={"userId": user_id, "role": "user"}).status == 200
+    assert deputy.copy().ask("/api/auth/admin/list-users?limit=1").status == 403
+    assert deputy.ask("/admin").status == 404
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_table_is_true(row: str, cache: str, stack: Stack) -> None:
+    with authgate_set(stack, ROWS[row]):
+        ada = Client(stack)
+        ada.sign_up()
+        thief = ada.copy()
+        without_data = thief.copy()
+        without_data.cookies.pop(DATA, None)
+        believed = cache != "off" and row != "always"
+        is_known = 200 if believed or row != "no store" else 401
+        assert thief.ask("/api/v1/auth/me").status == is_known
+        assert without_data.ask("/api/v1/auth/me").status == (401 if row == "no store" else 200)
+
+        assert ada.ask("/api/auth/sign-out", body={}).status == 200
+        assert _refused_within(without_data, 1)
+        if believed:
+            assert thief.ask("/api/v1/auth/me").status == 200, "trusted until its own expiry"
+        assert _refused_within(thief, DATA_SECONDS if believed else 1)
+
+
+def _refused_within(thief: Client, seconds: float) -> bool:
+    """Whether the API refuses the cookies when *seconds* have passed, with one more for slow machines."""
+    deadline = time.monotonic() + seconds + 1
+    while time.monotonic() < deadline:
+        if thief.copy().ask("/api/v1/tasks").status == 401:
+            return True
+        time.sleep(0.1)
+    return thief.copy().ask("/api/v1/tasks").status == 401
