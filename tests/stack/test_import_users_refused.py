@@ -134,13 +134,13 @@ def test_rows_that_a_policy_hides_are_an_error_and_not_lost(db: Database) -> Non
 
 
 def test_a_wrong_address_is_told_without_its_password(standing: Database) -> None:
-    urls = ["mysql://u:geheim@h/d", "postgresql://u:geheim@[h/d", "postgresql://u:geheim@127.0.0.1:1/d", "geheim"]
-    urls += [
-        f"postgresql://u:{password}@h/d" for password in ("geheim/x", "x/geheim", "x@geheim", "x#geheim", "geheim#x")
-    ]
-    for url in urls:
+    for url in ("mysql://u:geheim@h/d", "postgresql://u:geheim@[h/d", "geheim", "postgresql://u:geheim@127.0.0.1:1/d"):
         ran = run("--from", "users", DATABASE_URL=url)
         assert ran.code == 1
+        assert "geheim" not in ran.output + ran.errors
+    for password in ("geheim/x", "1/geheim", "x@geheim", "1#geheim", "geheim#x"):
+        ran = run("--from", "users", DATABASE_URL=f"postgresql://u:{password}@h/d")
+        assert "in a password these are written @ %40" in ran.errors, "and nothing was sent to a wrong host"
         assert "geheim" not in ran.output + ran.errors
     wrong = standing.server.dsn(password="geheim")
     assert "password authentication failed" in run("--from", "users", DATABASE_URL=wrong).errors

@@ -66,6 +66,15 @@ def test_a_failure_half_way_leaves_nothing(db: Database, table: str, body: str) 
     assert hashed() not in ran.errors
 
 
+def test_of_a_broken_constraint_the_row_is_not_printed(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.execute("ALTER TABLE account ADD CONSTRAINT odd CHECK (length(password) < 9);")
+    ran = db.run("--apply")
+    assert (ran.code, db.users()) == (1, {})
+    assert 'violates check constraint "odd"' in ran.errors
+    assert "Failing row" not in ran.errors, "the detail, with a hash in it"
+
+
 def test_a_failure_of_the_commit_itself_leaves_nothing(db: Database) -> None:
     db.create((7, "ada@example.com", hashed()))
     db.execute(

@@ -158,8 +158,8 @@ class Database:
         """Return everything that is in the database, table by table, with who wrote each row."""
         tables = self.execute(
             "SELECT format('%I.%I', schemaname, tablename) AS name, query_to_xml(format("
-            "'SELECT t::text AS row, t.xmin::text FROM %I.%I t ORDER BY 1', schemaname, tablename), true, false, '')::text "
-            "AS rows FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+            "'SELECT t::text AS row, t.xmin::text FROM %I.%I t ORDER BY 1', schemaname, tablename), true, false, '') "
+            "::text AS rows FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
         )
         return "\n".join(f"{table['name']}\n{table['rows']}" for table in tables)
 
