@@ -110,7 +110,7 @@ def test_a_post_of_another_site_changes_nothing(ada: Client, headers: tuple[str,
 def test_pages_of_other_origins_in_a_real_browser_neither_read_nor_write(
     chromium: Browser, stack: Stack, edge: str
 ) -> None:
-    """Another port of localhost is the same site: cookies come along, AuthGate refuses. Another host: they stay away."""
+    """Another port of localhost is the same site: cookies come along, AuthGate refuses. Of another host they do not."""
     origin = stack.url if edge == "nginx" else stack.traefik_url
     with visitor(chromium, origin) as ada, _evil_site() as port:
         ada.sign_up(new_email())

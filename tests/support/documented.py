@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tests.support.manifests import Document
 
 
-def blocks(page: str, heading: str) -> list[str]:
-    """Return the shell blocks under a heading of *page*, up to the next heading of any level."""
+def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
+    """Return the blocks of one *language* under a heading of *page*, up to the next heading of any level."""
     text = (ROOT / page).read_text()
     (section,) = re.findall(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE)
-    return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
 PAGE = "docs/kubernetes.md"

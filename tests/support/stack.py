@@ -14,7 +14,7 @@ from tests.support.client import Answer, ask
 from tests.support.processes import ROOT, free_port, program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 EDGES = ("nginx", "traefik")
@@ -24,8 +24,10 @@ _QUICK = {"AUTH_RATE_LIMIT": "off"}  # every visitor of the tests has one addres
 
 
 @contextmanager
-def running_stack(folder: Path, web: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Run the whole stack with an empty database."""
+def running_stack(
+    folder: Path, web: Mapping[str, str] | None = None, before: Callable[[Stack], None] = lambda _: None
+) -> Iterator[Stack]:
+    """Run the whole stack with an empty database; *before* may change its files before it starts."""
     program("nginx", mend="apt-get install nginx-light")
     program("node", mend="apt-get install nodejs npm")
     assert WEB.exists(), "the front end is not built: make web"
@@ -33,6 +35,7 @@ def running_stack(folder: Path, web: Mapping[str, str] | None = None) -> Iterato
     # A second instead of 5, and no leeway: what has ended is refused without much waiting.
     set_authgate(stack, {"cache_seconds: 5": "cache_seconds: 1"})
     stack.parts["authgate"].environ["AUTHGATE_LEEWAY_SECONDS"] = "0"
+    before(stack)
     try:
         with stack.running():
             yield stack

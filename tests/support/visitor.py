@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect, sync_playwright
 
@@ -30,9 +30,9 @@ def running_chromium(*more: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, origin: str) -> Iterator[Visitor]:
+def visitor(browser: Browser, origin: str, **context_options: Any) -> Iterator[Visitor]:
     """Open a new browser profile without cookies; whatever a page complains about on its console fails the test."""
-    context = browser.new_context(base_url=origin)
+    context = browser.new_context(base_url=origin, **context_options)
     context.set_default_timeout(15_000)
     person = Visitor(context)
     yield person

@@ -1,0 +1,85 @@
+"""Users of the old service sign in with their old passwords, and are who they were."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from passlib.hash import bcrypt, bcrypt_sha256
+
+from tests.support.processes import ROOT
+from tests.support.stack import Client, new_email
+from tests.support.visitor import visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+
+pytestmark = pytest.mark.timeout(120)
+
+OLD_PASSWORD = "the-old-pässword"
+LONG = OLD_PASSWORD + "x" * 80  # bcrypt reads 72 bytes of it, bcrypt_sha256 all
+HASHES = {
+    "bcrypt": bcrypt.using(rounds=4, ident="2b").hash(OLD_PASSWORD),
+    "bcrypt-2y": bcrypt.using(rounds=4, ident="2y").hash(OLD_PASSWORD),
+    "bcrypt-2a": bcrypt.using(rounds=4, ident="2a").hash(OLD_PASSWORD),
+    "bcrypt-sha256-2": bcrypt_sha256.using(rounds=5, version=2).hash(OLD_PASSWORD),
+    "bcrypt-sha256-1": bcrypt_sha256.using(rounds=5, version=1).hash(OLD_PASSWORD),
+}
+
+
+def imported(stack: Stack, table: str, ids: str, rows: dict[str, tuple[str, str]]) -> None:
+    """Make an old table with *rows*, e-mail and hash by id, and import it."""
+    values = ", ".join(f"('{old_id}', '{email}', '{digest}')" for old_id, (email, digest) in rows.items())
+    stack.postgres.execute(
+        f"CREATE SCHEMA IF NOT EXISTS old; CREATE TABLE old.{table} (id {ids} PRIMARY KEY, email text, "
+        f"hashed_password text); INSERT INTO old.{table} VALUES {values}"
+    )
+    command = [sys.executable, ROOT / "deploy" / "stack" / "database" / "import_users.py", "--from", f"old.{table}"]
+    environ = {"PATH": os.environ["PATH"], "DATABASE_URL": stack.postgres.dsn("postgres")}
+    ran = subprocess.run([*command, "--apply"], env=environ, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_with_every_kind_of_hash_the_old_password_signs_in_and_no_other(stack: Stack) -> None:
+    rows = {str(number): (new_email(kind), HASHES[kind]) for number, kind in enumerate(HASHES, start=17)}
+    rows["99"] = (new_email("long"), bcrypt_sha256.using(rounds=5).hash(LONG))
+    imported(stack, "by_number", "integer", rows)
+    for old_id, (email, _) in rows.items():
+        password = LONG if old_id == "99" else OLD_PASSWORD
+        for wrong in ("", password + "x", password[:-1], password.upper()):
+            refused = Client(stack).sign_in(email, wrong)
+            assert refused.status in {400, 401}, (email, wrong)
+        person = Client(stack)
+        assert person.sign_in(email, password).status == 200, email
+        assert person.ask("/api/v1/auth/me").json["id"] == old_id
+        assert person.ask("/api/v1/tasks", body={"title": "mine, as before"}).status == 201
+    owners = stack.postgres.execute("SELECT user_id FROM tasks.task WHERE title = 'mine, as before' ORDER BY user_id")
+    assert owners.split() == sorted(rows)
+
+
+def test_in_a_browser(chromium: Browser, stack: Stack, edge: str) -> None:
+    email, old_id = new_email("old"), str(uuid.uuid4())
+    imported(stack, f"by_uuid_{edge}", "uuid", {old_id: (email, HASHES["bcrypt"])})
+    with visitor(chromium, stack.url if edge == "nginx" else stack.traefik_url) as person:
+        person.sign_in(email, OLD_PASSWORD)
+        person.add_task("still here")
+        assert person.page.evaluate("fetch('/api/v1/auth/me').then((answer) => answer.json())")["id"] == old_id
+
+
+def test_a_new_password_of_an_old_user_is_no_bcrypt_any_more(stack: Stack) -> None:
+    email = new_email("changed")
+    imported(stack, "who_change", "integer", {"1001": (email, HASHES["bcrypt"])})
+    person = Client(stack)
+    assert person.sign_in(email, OLD_PASSWORD).status == 200
+    change = {"currentPassword": OLD_PASSWORD, "newPassword": "a-quite-new-password"}
+    assert person.ask("/api/auth/change-password", body=change).status == 200
+    stored = stack.postgres.execute("""SELECT password FROM account WHERE "userId" = '1001'""")
+    assert not stored.startswith("$2")
+    assert Client(stack).sign_in(email, OLD_PASSWORD).status == 401
+    assert Client(stack).sign_in(email, "a-quite-new-password").status == 200

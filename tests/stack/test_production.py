@@ -1,0 +1,197 @@
+"""Development and production: cookies, TLS, subdomains and another origin, by the lines of docs/production.md."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from deploy.processes import replaced
+from tests.support.certificates import Authority
+from tests.support.client import ask
+from tests.support.documented import blocks
+from tests.support.processes import free_port
+from tests.support.stack import Client, new_email, running_stack, set_authgate, web_set
+from tests.support.visitor import running_chromium, visitor
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+
+pytestmark = pytest.mark.timeout(120)
+
+PAGE = "docs/production.md"
+_AUTHORITY = Authority()
+APP, API = "https://app.example.com", "https://api.example.com"
+SESSION = "better-auth.session_token"
+
+
+# Development: the stack as it is.
+
+
+def test_in_development_the_cookie_is_for_this_host_and_http(stack: Stack) -> None:
+    answer = Client(stack).ask(
+        "/api/auth/sign-up/email", body={"email": new_email(), "password": "a-password-of-the-tests", "name": "Ada"}
+    )
+    assert _attributes(answer.headers) == {
+        SESSION: {"path": "/", "httponly": True, "samesite": "Lax", "max-age": "604800"}
+    }
+
+
+# Production: the documented servers of nginx, in place of the one for plain http.
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Mapping[str, int]]]:
+    """The stack at https://app.example.com with its API at https://api.example.com; the ports of 443 and 80."""
+    folder, ports = tmp_path_factory.mktemp("production"), {"443": free_port(), "80": free_port()}
+    web = {"BETTER_AUTH_URL": APP, "COOKIE_DOMAIN": "example.com", "API_ORIGIN": API}
+    with running_stack(folder, web, before=lambda stack: _as_documented(stack, folder, ports)) as running:
+        yield running, ports
+
+
+def _as_documented(stack: Stack, folder: Path, ports: Mapping[str, int]) -> None:
+    set_authgate(stack, {stack.url: APP})
+    config = stack.folder / "authgate.yaml"
+    config.write_text(config.read_text() + f"csrf: {{allowed_origins: [{APP}]}}\n")
+    stack.parts["tasks"].environ["CORS_ORIGINS"] = APP
+
+    _AUTHORITY.issue("app.example.com", "api.example.com").write(folder / "tls")
+    servers = "\n".join([*blocks(PAGE, "TLS", "nginx"), blocks(PAGE, "An API on another origin", "nginx")[1]])
+    paths = {"fullchain.pem": "tls.crt", "privkey.pem": "tls.key"}
+    for host in ("app", "api"):
+        for documented, ours in paths.items():
+            servers = replaced(servers, {f"/etc/ssl/{host}.example.com/{documented}": f"{folder}/tls/{ours}"})
+    servers = replaced(servers, {f"listen {port}": f"listen 127.0.0.1:{ports[port]}" for port in ports})
+    nginx = stack.folder / "edge" / "nginx.conf"
+    end = nginx.read_text().rindex("}")
+    nginx.write_text(nginx.read_text()[:end] + servers + "}\n")
+
+    (cors,) = (block for block in blocks(PAGE, "An API on another origin", "nginx") if block.startswith("map "))
+    http = stack.folder / "nginx" / "authgate_http.conf"
+    shipped = 'map $http_origin $authgate_cors_origin {\n    default "";\n}\n'
+    http.write_text(replaced(http.read_text(), {shipped: cors}))
+
+
+@pytest.fixture(scope="module")
+def browser(production: tuple[Stack, Mapping[str, int]]) -> Iterator[Browser]:
+    """A Chromium for which the documented names are this machine."""
+    _, ports = production
+    rules = [
+        f"MAP {host}.example.com:{port} 127.0.0.1:{here}" for host in ("app", "api") for port, here in ports.items()
+    ]
+    with running_chromium(f"--host-resolver-rules={', '.join(rules)}") as running:
+        yield running
+
+
+def test_in_production_the_cookie_is_secure_and_its_name_says_so(
+    production: tuple[Stack, Mapping[str, int]], browser: Browser
+) -> None:
+    with visitor(browser, APP, ignore_https_errors=True) as ada:
+        ada.sign_up(new_email())
+        (cookie,) = ada.context.cookies()
+        assert cookie["name"] == f"__Secure-{SESSION}"
+        assert (cookie["domain"], cookie["path"]) == (".example.com", "/")
+        assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+        assert ada.page.evaluate("document.cookie") == ""
+
+
+def test_without_a_cookie_domain_the_cookie_is_for_one_host(production: tuple[Stack, Mapping[str, int]]) -> None:
+    stack, _ = production
+    with web_set(stack, COOKIE_DOMAIN=""):
+        client = Client(stack)
+        client.origin = APP
+        body = {"email": new_email(), "password": "a-password-of-the-tests", "name": "Ada"}
+        answer = client.ask("/api/auth/sign-up/email", body=body)
+    assert _attributes(answer.headers) == {
+        f"__Secure-{SESSION}": {"path": "/", "httponly": True, "secure": True, "samesite": "Lax", "max-age": "604800"}
+    }
+
+
+def test_pages_use_the_api_on_its_own_origin(production: tuple[Stack, Mapping[str, int]], browser: Browser) -> None:
+    with visitor(browser, APP, ignore_https_errors=True) as ada:
+        asked: list[str] = []
+        ada.page.on("request", lambda request: asked.append(request.url))
+        ada.sign_up(new_email())
+        ada.add_task("write")
+        ada.tick("write")
+        ada.page.reload()
+        assert ada.tasks() == ["write"]
+        ada.delete_task("write")
+        assert {url for url in asked if "/tasks" in url and "/api/v1/" in url} >= {f"{API}/api/v1/tasks"}
+        assert not any(url.startswith(f"{APP}/api/v1/") for url in asked)
+        ada.page.get_by_role("link", name="Access token").click()
+        ada.sees("Access token")
+        until(lambda: ada.page.locator("#answers").inner_text() not in {"0", "1"}, pause_seconds=0.2)
+        ada.sign_out()
+        status = f"fetch('{API}/api/v1/tasks', {{credentials: 'include'}}).then((answer) => answer.json())"
+        assert ada.page.evaluate(status)["reason"] == "no_credential", "a page can read why"
+
+
+def test_plain_http_leads_to_https(production: tuple[Stack, Mapping[str, int]]) -> None:
+    _, ports = production
+    answer = ask(ports["80"], "/tasks?x=1", host="app.example.com")
+    assert (answer.status, answer.header("location")) == (308, f"{APP}/tasks?x=1")
+
+
+PREFLIGHT = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type")
+
+
+@pytest.mark.parametrize("origin", [APP, "https://evil.example.com", "http://app.example.com", "null"])
+def test_nginx_lets_pages_of_the_named_origin_read_and_no_others(
+    production: tuple[Stack, Mapping[str, int]], origin: str
+) -> None:
+    _, ports = production
+    tls = (_AUTHORITY.context(), "api.example.com")
+    for method, more in (("GET", ()), ("OPTIONS", PREFLIGHT)):
+        answer = ask(
+            ports["443"], "/api/v1/tasks", f"Origin: {origin}", *more, method=method, host="api.example.com", tls=tls
+        )
+        allowed = answer.header("access-control-allow-origin")
+        assert (allowed == APP) == (origin == APP)
+        assert allowed in {APP, None}
+        assert answer.status == (401 if method == "GET" else 200 if origin == APP else 400)
+
+
+def test_traefik_does_the_same(stack: Stack) -> None:
+    """By the documented lines, added to its file of routes, which it reads anew."""
+    routes = stack.folder / "edge" / "traefik-routes.yml"
+    usual = routes.read_text()
+    added: Any = yaml.safe_load(blocks(PAGE, "An API on another origin", "yaml")[0])["http"]
+    full = yaml.safe_load(usual)
+    for kind in ("routers", "middlewares"):
+        full["http"][kind] |= added[kind]
+    port = stack.ports["traefik"]
+
+    def asked(*headers: str, method: str = "GET") -> Any:
+        return ask(port, "/api/v1/tasks", *headers, method=method, host="api.example.com")
+
+    try:
+        routes.write_text(yaml.safe_dump(full))
+        until(lambda: asked(f"Origin: {APP}").header("access-control-allow-origin") == APP, pause_seconds=0.2)
+        assert asked(f"Origin: {APP}").status == 401
+        assert asked(f"Origin: {APP}").header("access-control-allow-credentials") == "true"
+        preflight = asked(f"Origin: {APP}", *PREFLIGHT, method="OPTIONS")
+        assert preflight.status == 200
+        assert preflight.header("access-control-allow-origin") == APP
+        other = asked("Origin: https://evil.example.com")
+        assert (other.status, other.header("access-control-allow-origin")) == (401, None)
+    finally:
+        routes.write_text(usual)
+        until(lambda: asked(f"Origin: {APP}").header("access-control-allow-origin") is None, pause_seconds=0.2)
+
+
+def _attributes(headers: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """Return the attributes of each cookie that is set."""
+    cookies = SimpleCookie()
+    for name, value in headers:
+        if name.lower() == "set-cookie":
+            cookies.load(value)
+    return {name: {key: value for key, value in one.items() if value} for name, one in cookies.items()}
