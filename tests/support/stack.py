@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from deploy.processes import replaced
 from deploy.stack.run import ADMINISTRATOR, WEB, Stack
 from tests.support.client import Answer, ask
-from tests.support.processes import ROOT, free_port, program
+from tests.support.processes import free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -132,10 +132,3 @@ def administrator(stack: Stack, edge: str = "nginx") -> Client:
 
 def new_email(name: str = "ada") -> str:
     return f"{name}-{secrets.token_hex(6)}@example.com"
-
-
-def screenshots() -> Path:
-    """Return the folder for pictures of pages, which people look at."""
-    folder = ROOT / ".run" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,7 +1,7 @@
-import Link from "next/link";
 import type { ReactNode } from "react";
 import { signedIn } from "@/lib/session";
 import { Guard, SignOut } from "./guard";
+import { Navigation } from "./navigation";
 
 export default async function PrivateLayout({ children }: { children: ReactNode }) {
   const { user } = await signedIn();
@@ -11,12 +11,7 @@ export default async function PrivateLayout({ children }: { children: ReactNode 
         Skip to content
       </a>
       <header>
-        <nav aria-label="Main">
-          <Link href="/tasks">Tasks</Link>
-          <Link href="/sessions">Sessions</Link>
-          <Link href="/token">Access token</Link>
-          {user.role === "admin" && <Link href="/admin">Users</Link>}
-        </nav>
+        <Navigation isAdministrator={user.role === "admin"} />
         <span className="who">{user.name}</span>
         <SignOut />
       </header>

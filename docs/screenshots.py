@@ -1,0 +1,57 @@
+"""The pictures of the README: what a visitor of the example stack sees. Run it after a change of its pages, and look.
+
+.venv/bin/python -m docs.screenshots       (needs what `make test` installs)
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.stack import PASSWORD, Client, running_stack
+from tests.support.visitor import Visitor, running_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from deploy.stack.run import Stack
+
+FOLDER = Path(__file__).parent / "images"
+TASKS = ("Water the engine", "Punch the cards for Bernoulli's numbers", "Answer Mr Babbage")
+
+
+def main() -> None:
+    """Write docs/images/*.png, each page in light and dark."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder)) as stack, running_chromium() as browser:
+        ada = Client(stack)
+        ada.sign_up("ada@example.com", "Ada Lovelace")
+        for title in TASKS:
+            ada.ask("/api/v1/tasks", body={"title": title})
+        for scheme in ("light", "dark"):
+            _take(browser, stack, scheme)
+
+
+def _take(browser: Browser, stack: Stack, scheme: str) -> None:
+    context = browser.new_context(
+        base_url=stack.url, color_scheme=scheme, viewport={"width": 800, "height": 500}, device_scale_factor=2
+    )
+    person = Visitor(context)
+
+    def picture(name: str) -> None:
+        person.page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
+
+    person.sign_in("ada@example.com", PASSWORD)
+    if scheme == "light":
+        person.tick(TASKS[0])
+    person.tasks()
+    person.page.mouse.wheel(0, -1000)
+    picture("tasks")
+    person.page.goto("/sessions")
+    picture("sessions")
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
