@@ -14,7 +14,7 @@ from authgate.config.model import Config
 from authgate.core.reasons import REASONS, Reason
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def generator() -> Any:
