@@ -5,6 +5,7 @@ It is a container of Debian 13's packages, with its Python, and with the machine
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.documented import blocks
 from tests.support.podman import attempt, eventually, podman
 from tests.support.processes import ROOT
 
@@ -103,8 +105,24 @@ def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
     assert "no_credential" in refused
     assert '"id":"ada"' in spoofed
     assert "allow" in machine.sound(f"{token[1]}; {explain[1]}").lower()
-    machine.sound("kill -INT $(grep -la deploy/demo.py /proc/[0-9]*/cmdline | grep -v $$ | cut -d/ -f3)")
+    machine.sound("kill -INT $(grep -la deploy.demo /proc/[0-9]*/cmdline | grep -v $$ | cut -d/ -f3)")
     machine.printed("/tmp/run.log", "Stopped.")
+
+
+def test_the_readmes_quick_start_ends_with_an_address_for_the_browser(machine: Machine) -> None:
+    """As it is written; PostgreSQL, nginx, Node and the front end's packages are installed by it."""
+    (quick_start,) = blocks("README.md", "See it run")
+    machine.start(f"({quick_start.strip()}) >/tmp/stack.log 2>&1")
+    printed = machine.printed("/tmp/stack.log", "Ctrl-C stops everything")
+    (address,) = re.findall(r"^Open (http://localhost:\d+) and sign up", printed, re.MULTILINE)
+    person = json.dumps({"email": "ada@example.com", "password": "a-password-of-the-tests", "name": "Ada"})
+    sign_up = f"curl -sS --fail -c /tmp/jar {address}/api/auth/sign-up/email --json {shlex.quote(person)}"
+    machine.sound(f"{sign_up} -H 'Origin: {address}'")
+    assert '"email":"ada@example.com"' in machine.sound(f"curl -sS --fail -b /tmp/jar {address}/api/v1/auth/me")
+    assert "<h1>Your tasks</h1>" in machine.sound(f"curl -sS --fail -b /tmp/jar {address}/tasks")
+    assert "no_credential" in machine.sound(f"curl -sS {address}/api/v1/tasks -H 'X-User-Id: admin'")
+    machine.sound("kill -INT $(grep -la deploy.stack.run /proc/[0-9]*/cmdline | grep -v $$ | cut -d/ -f3)")
+    machine.printed("/tmp/stack.log", "Stopped.")
 
 
 def test_make_test_installs_what_it_needs_and_passes(machine: Machine) -> None:
