@@ -1,0 +1,8 @@
+#!/bin/sh
+# Run by the image of PostgreSQL when it starts with an empty volume: the stack's roles.
+set -eu
+WEB_PASSWORD=$(cat /run/secrets/web_password)
+TASKS_PASSWORD=$(cat /run/secrets/tasks_password)
+AUTHGATE_PASSWORD=$(cat /run/secrets/authgate_password)
+export WEB_PASSWORD TASKS_PASSWORD AUTHGATE_PASSWORD
+psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --file /stack/roles.sql
