@@ -21,6 +21,26 @@ if TYPE_CHECKING:
     from authgate.wiring import App
 
 ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
+SUBREQUEST = b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\nX-Original-URL: http://a/\r\n"
+
+
+async def exchange(port: int, *chunks: bytes) -> bytes:
+    """Send *chunks*, each on its own, and return all that comes until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for chunk in chunks:
+            writer.write(chunk)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        return await asyncio.wait_for(reader.read(), 20)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def status_of(reply: bytes) -> int:
+    return int(reply.split(b" ", 2)[1])
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -12,34 +12,13 @@ import pytest
 from authgate.config.load import load
 from authgate.server.listener import Limits, listening
 from authgate.wiring import build, verify
-from tests.server.conftest import ENVIRON
+from tests.server.conftest import ENVIRON, SUBREQUEST, exchange, status_of
 from tests.support.tokens import mint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.wiring import App
-
-SUBREQUEST = b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\nX-Original-URL: http://a/\r\n"
-
-
-async def exchange(port: int, *chunks: bytes) -> bytes:
-    """Send *chunks*, each on its own, and return all that comes until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for chunk in chunks:
-            writer.write(chunk)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-        return await asyncio.wait_for(reader.read(), 20)
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-def status_of(reply: bytes) -> int:
-    return int(reply.split(b" ", 2)[1])
 
 
 async def test_a_head_up_to_64_kib_is_read(serving: Any) -> None:
