@@ -21,6 +21,7 @@ from cachetools import TTLCache
 
 from authgate.bugs import log_bug
 from authgate.server.accepting import accepting
+from authgate.server.lingering import Lingering
 from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
@@ -34,12 +35,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of a listener. *idle_seconds* exceeds what proxies keep idle connections for (nginx 60, Traefik 90)."""
+    """Bounds of a listener. *idle_seconds* exceeds what proxies keep idle connections for (nginx 60, Traefik 90).
+
+    *max_linger_bytes* exceeds what a proxy as shipped may still have to write of a question that is refused: Caddy's is
+    about 100 KiB at most, an address of 32 KiB with each byte encoded as three. *linger_seconds* stays under
+    *idle_seconds*, for which whoever asks anything may keep a connection.
+    """
 
     max_head_bytes: int = 64 * 1024
     max_header_lines: int = 256
     head_seconds: float = 10.0
     idle_seconds: float = 120.0
+    max_linger_bytes: int = 256 * 1024
+    linger_seconds: float = 2.0
     drain_seconds: float = 10.0
     max_connections: int = 4096
     max_untrusted_connections: int = 64
@@ -52,7 +60,18 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class _Connection(web.RequestHandler):
     """One connection. Counts the bytes of a head as they arrive; no body is ever read."""
 
-    __slots__ = ("_bounds", "_certificate", "_deadline", "_head_bytes", "_is_trusted", "_peer", "_server", "_tls")
+    __slots__ = (
+        "_bounds",
+        "_certificate",
+        "_deadline",
+        "_head_bytes",
+        "_is_trusted",
+        "_is_unparsable",
+        "_lingering",
+        "_peer",
+        "_server",
+        "_tls",
+    )
 
     def __init__(self, server: BoundedServer, bounds: Limits, tls: TlsState | None, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
@@ -63,6 +82,8 @@ class _Connection(web.RequestHandler):
         self._bounds = bounds
         self._head_bytes = 0
         self._is_trusted = True
+        self._is_unparsable = False
+        self._lingering: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -82,7 +103,8 @@ class _Connection(web.RequestHandler):
         self._is_trusted = self._server.trusts(self.peer)
         self._server.untrusted_connections += not self._is_trusted
         if self._server.is_over_bounds or (not self._is_trusted and self._server.is_over_untrusted_bounds):
-            self._refuse("503 Service Unavailable", "too many connections")
+            self._answer("503 Service Unavailable", "too many connections")
+            self.force_close()  # one too many is not kept for lingering
         else:
             self._await_head()  # a peer that says nothing is not kept longer than one that says it slowly
 
@@ -107,6 +129,21 @@ class _Connection(web.RequestHandler):
         self._server.untrusted_connections -= not self._is_trusted
         self._is_trusted = True  # counted down once
         super().connection_lost(exc)
+
+    def force_close(self) -> None:
+        """Close at once, be it lingering or not."""
+        super().force_close()
+        if self._lingering is not None:
+            self._lingering.close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send *resp*, and linger where it is the last because nothing can be parsed any more."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self._is_unparsable:
+            self._linger()
+        return finished
 
     def close_if_lapsed(self) -> None:
         """Close, after the request in flight, if the peer came with a certificate that counts no more."""
@@ -135,6 +172,7 @@ class _Connection(web.RequestHandler):
             response.force_close()
             return response
         self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
+        self._is_unparsable = True
         response = web.Response(status=status, text="This is not an HTTP request that AuthGate reads.\n")
         response.force_close()
         return response
@@ -155,10 +193,21 @@ class _Connection(web.RequestHandler):
 
     def _refuse(self, status: str, why: str) -> None:
         self._stop_waiting()
+        self._answer(status, why)
+        self._linger()
+
+    def _answer(self, status: str, why: str) -> None:
         if self.transport is not None:
             self._server.warn(f"closed a connection: {why}", self._peer.address)
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+
+    def _linger(self) -> None:
+        """Close as soon as the peer does, or a bound is met. Until then it is counted as the connection that it is."""
+        transport, self.transport = self.transport, None  # aiohttp has no more to do with it
         self.force_close()
+        if transport is not None and not transport.is_closing():
+            self._lingering = transport
+            Lingering(transport, self._bounds, self.connection_lost)
 
 
 class BoundedServer(web.Server):

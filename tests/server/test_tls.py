@@ -643,6 +643,28 @@ async def test_connections_beyond_the_bound_are_closed_and_the_others_served(fol
             connection.close()
 
 
+async def test_a_peer_that_writes_on_after_a_head_was_too_large_gets_the_answer(folder: Path) -> None:
+    async with asyncio.timeout(20):
+        async with serving(folder, limits=Limits(linger_seconds=60)) as served:
+            connection = await served.connect()
+            for piece in [request().removesuffix(b"\r\n") + b"X: ", *[b"x" * 16 * 1024] * 16]:
+                connection.writer.write(piece)
+                await connection.writer.drain()
+                await asyncio.sleep(0.01)
+            assert (await read_answer(connection.reader)).status == 431
+        assert await connection.is_closed(), "the end does not wait for it"
+
+
+@pytest.mark.parametrize("bound", [{"linger_seconds": 0.2}, {"linger_seconds": 60, "max_linger_bytes": 0}])
+async def test_a_refused_peer_that_does_not_close_is_closed(folder: Path, bound: dict[str, Any]) -> None:
+    async with asyncio.timeout(20), serving(folder, limits=Limits(**bound)) as served:
+        connection = await served.connect()
+        connection.writer.write(request().removesuffix(b"\r\n") + b"X: " + b"x" * 66 * 1024)
+        assert (await read_answer(connection.reader)).status == 431
+        connection.writer.write(b"x")
+        assert await connection.is_closed()
+
+
 async def test_the_end_waits_for_no_idle_connection_and_no_handshake(folder: Path) -> None:
     async with asyncio.timeout(20):
         async with serving(folder) as served:

@@ -1,0 +1,126 @@
+"""A peer that is refused while it still writes gets the answer, and is not kept for long. On both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.server.listener import Limits, listening
+from tests.server.conftest import SUBREQUEST, exchange, status_of
+from tests.support.waiting import until_async
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.wiring import App
+
+pytestmark = pytest.mark.both_event_loops
+
+OVERSIZED = SUBREQUEST + b"Cookie: " + b"x" * 66 * 1024
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+async def refused(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection on which a head was too large; the answer is read."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(OVERSIZED)
+    assert await asyncio.wait_for(reader.read(), 20) == TOO_LARGE
+    return reader, writer
+
+
+async def write_on(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Write *piece* again and again, until the server is gone."""
+    with suppress(ConnectionError):
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+
+async def is_served(port: int) -> bool:
+    return (await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("chunks", [1, 30])
+async def test_a_peer_that_writes_on_after_a_head_was_too_large_gets_the_answer(serving: Any, chunks: int) -> None:
+    """Closing with bytes unread resets the connection, and Caddy 2.11, whose write fails, reports an outage."""
+    head = OVERSIZED + b"x" * 200 * 1024 + b"\r\n\r\n"
+    step = len(head) // chunks + 1
+    async with serving(linger_seconds=60) as port:
+        reply = await exchange(port, *(head[start : start + step] for start in range(0, len(head), step)))
+    assert reply == TOO_LARGE
+
+
+async def test_the_same_over_a_unix_socket(app: App, tmp_path: Path) -> None:
+    path = tmp_path / "authgate.sock"
+    async with listening(f"unix:{path}", app.answer, Limits(linger_seconds=60)):
+        reader, writer = await asyncio.open_unix_connection(path)
+        for piece in [OVERSIZED, *[b"x" * 8 * 1024] * 20]:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(reader.read(), 20) == TOO_LARGE
+        writer.close()
+
+
+async def test_a_peer_that_writes_on_after_what_cannot_be_parsed_gets_the_answer(serving: Any) -> None:
+    async with serving(linger_seconds=60) as port:
+        reply = await exchange(port, SUBREQUEST + b"X: a\x00b\r\n", *[b"x" * 8 * 1024] * 25)
+    assert status_of(reply) == 400
+    assert reply.endswith(b"\r\n\r\nThis is not an HTTP request that AuthGate reads.\n")
+
+
+async def test_a_peer_that_writes_on_after_its_time_is_up_gets_the_answer(serving: Any) -> None:
+    async with serving(head_seconds=0.1, linger_seconds=60) as port:
+        reply = await exchange(port, SUBREQUEST, *[b"x"] * 30)
+    assert reply == TOO_SLOW
+
+
+async def test_a_refused_peer_is_read_to_a_bound(serving: Any) -> None:
+    async with serving(linger_seconds=60) as port, asyncio.timeout(20):
+        _, writer = await refused(port)
+        await write_on(writer, b"x" * 16 * 1024)
+        writer.close()
+
+
+@pytest.mark.parametrize("writes_on", [False, True])
+async def test_a_refused_peer_is_kept_for_a_moment(serving: Any, *, writes_on: bool) -> None:
+    async with serving(linger_seconds=0.2, max_connections=1) as port, asyncio.TaskGroup() as tasks:
+        _, writer = await refused(port)
+        writing = tasks.create_task(write_on(writer, b"x")) if writes_on else None
+        await until_async(lambda: is_served(port))
+        if writing:
+            await writing
+        writer.close()
+
+
+async def test_a_refused_peer_counts_until_it_is_gone_and_one_beyond_the_bound_is_not_kept(serving: Any) -> None:
+    async with serving(linger_seconds=60, max_connections=1) as port:
+        _, kept = await refused(port)
+        reader, turned_away = await asyncio.open_connection("127.0.0.1", port)
+        assert status_of(await asyncio.wait_for(reader.read(), 20)) == 503
+        kept.close()
+        await until_async(lambda: is_served(port))
+        turned_away.close()
+
+
+async def test_a_refused_peer_that_is_not_trusted_counts_among_the_few(app: App) -> None:
+    limits = Limits(linger_seconds=60, max_untrusted_connections=1)
+    async with listening("127.0.0.1:0", app.answer, limits, lambda _peer: False) as address:
+        port = int(address.rpartition(":")[2])
+        _, kept = await refused(port)
+        assert status_of(await exchange(port)) == 503
+        kept.close()
+        await until_async(lambda: is_served(port))
+
+
+async def test_the_end_waits_for_no_refused_peer(serving: Any) -> None:
+    async with asyncio.timeout(20):
+        async with serving(linger_seconds=60) as port:
+            _, writer = await refused(port)
+        await write_on(writer, b"x")
+        writer.close()
