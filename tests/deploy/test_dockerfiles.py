@@ -15,7 +15,9 @@ from tests.support.processes import ROOT, program
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCKERFILES = ["Dockerfile", "deploy/tasks/Dockerfile"]
+OF_PYTHON = ["Dockerfile", "deploy/tasks/Dockerfile", "deploy/stack/tasks/Dockerfile"]
+OF_NODE = ["deploy/stack/web/Dockerfile"]
+DOCKERFILES = OF_PYTHON + OF_NODE
 
 
 def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
@@ -37,17 +39,23 @@ def test_hadolint_would_find_something(tmp_path: Path) -> None:
 
 
 def test_the_base_image_is_pinned_by_version_and_given_as_an_argument() -> None:
+    pinned = {"PYTHON_IMAGE": r"python:3\.\d+-slim-\w+", "NODE_IMAGE": r"node:\d+-\w+-slim"}
     for path in DOCKERFILES:
+        argument = "NODE_IMAGE" if path in OF_NODE else "PYTHON_IMAGE"
         text = (ROOT / path).read_text()
-        assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-\w+$", text, re.MULTILINE), path
-        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) <= {"${PYTHON_IMAGE}", "scratch"}, path
+        assert re.search(rf"^ARG {argument}={pinned[argument]}$", text, re.MULTILINE), path
+        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) <= {f"${{{argument}}}", "scratch"}, path
 
 
-def test_every_image_of_the_compose_file_has_a_version_and_ours_is_the_packages() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+@pytest.mark.parametrize("path", ["docker-compose.yml", "deploy/stack/compose.yml"])
+def test_every_image_of_a_compose_file_has_a_version_and_ours_is_the_packages(path: str) -> None:
+    services = yaml.safe_load((ROOT / path).read_text())["services"]
     images = {name: service["image"] for name, service in services.items()}
     assert images["authgate"] == f"authgate:{__version__}"
-    assert all(re.fullmatch(r"[a-z]+:v?\d[\w.-]*", image) for image in images.values()), images
+    assert all(re.fullmatch(r"[a-z-]+:v?\d[\w.-]*", image) for image in images.values()), images
+
+
+def test_the_version_of_the_image_is_the_packages() -> None:
     assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
 
 
@@ -63,7 +71,10 @@ def test_the_image_is_made_of_nothing_but_what_the_ignore_file_lets_through() ->
     }
 
 
-SCRIPTS = [".ci/run", "tests/images/run", "tests/images/bin/docker"]
+SCRIPTS = [
+    *(".ci/run", "tests/images/run", "tests/images/bin/docker", "tests/images/standins/postgres-entrypoint"),
+    *("deploy/stack/build-web", "deploy/stack/database/init.sh", "deploy/stack/make-secrets"),
+]
 
 
 @pytest.mark.parametrize("path", SCRIPTS)

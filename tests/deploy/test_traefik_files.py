@@ -1,9 +1,11 @@
-"""Traefik's configuration is written three times: in files, as labels, and as Kubernetes' resources. They are one."""
+"""Traefik's configuration is written in files, as labels, as Kubernetes' resources and for the stack. They are one."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.support.processes import ROOT
@@ -14,7 +16,9 @@ TRAEFIK = ROOT / "deploy" / "traefik"
 def read(path: str) -> Any:
     text = (ROOT / path).read_text()
     return yaml.safe_load(
-        text.replace('{{ env "AUTHGATE_URL" | default "http://127.0.0.1:4190" }}', "http://authgate:4190")
+        re.sub(
+            r'{{ env "AUTHGATE_URL" \| default "http://(127\.0\.0\.1|authgate):4190" }}', "http://authgate:4190", text
+        )
     )
 
 
@@ -39,9 +43,26 @@ def test_the_labels_say_what_the_file_says() -> None:
     assert written == flat({"routers": http["routers"], "middlewares": http["middlewares"]}, "traefik.http")
 
 
-def test_the_entry_point_of_the_compose_file_is_as_strict_as_that_of_the_file() -> None:
-    by_file, by_labels = read("deploy/traefik/traefik.yml"), read("deploy/traefik/compose.yml")
+@pytest.mark.parametrize("path", ["deploy/traefik/compose.yml", "deploy/stack/edge/traefik.yml"])
+def test_every_entry_point_is_as_strict_as_that_of_the_file(path: str) -> None:
+    by_file, other = read("deploy/traefik/traefik.yml"), read(path)
     assert by_file["entryPoints"]["web"].pop("address") == "127.0.0.1:8080"
-    assert by_labels["entryPoints"]["web"].pop("address") == ":8080"
-    del by_file["providers"], by_labels["providers"]
-    assert by_labels == by_file
+    assert other["entryPoints"]["web"].pop("address") == ":8080"
+    del by_file["providers"], other["providers"]
+    assert other == by_file
+
+
+def test_the_stacks_middlewares_are_those_of_the_file_and_one_that_keeps_bodies_small() -> None:
+    shipped = read("deploy/traefik/dynamic.yml")["http"]["middlewares"]
+    of_the_stack = read("deploy/stack/edge/traefik-routes.yml")["http"]["middlewares"]
+    assert of_the_stack.pop("small-bodies") == {"buffering": {"maxRequestBodyBytes": 65536}}
+    assert of_the_stack == shipped
+
+
+def test_each_route_of_the_stack_asks_authgate_or_is_public_by_its_middleware() -> None:
+    routers = read("deploy/stack/edge/traefik-routes.yml")["http"]["routers"]
+    assert {name: (router["service"], router["middlewares"]) for name, router in routers.items()} == {
+        "auth": ("web", ["authgate-public"]),
+        "api": ("tasks", ["authgate", "authgate-strip", "small-bodies"]),
+        "pages": ("web", ["authgate-public"]),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.compose import Project, forget_neighbours
 from tests.support.e2e import sound
 from tests.support.podman import attempt, eventually, inspect, logs, podman
 from tests.support.processes import ROOT
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 PORTS = {"nginx": 8080, "traefik": 8081, "caddy": 8082}
 CONTAINERS = {name: f"authgate_{name}_1" for name in ("authgate", "tasks", *PORTS)}
 ME = "/api/v1/auth/me"
-ENVIRON = os.environ | {
-    "PATH": f"{ROOT / 'tests' / 'images' / 'bin'}:{os.environ['PATH']}",
-    "PYTHON_IMAGE": "localhost/python:3.13-slim-trixie",
-}
+FILES = ("docker-compose.yml", "deploy")
 
 
 class Stack:
@@ -38,25 +35,6 @@ class Stack:
 
     def token(self, **changes: Any) -> str:
         return mint(sound(**{"sub": "ada"} | changes), key=self._secret)
-
-
-class Project:
-    """A folder with docker-compose.yml and what it mounts, where no secret was made yet."""
-
-    def __init__(self, folder: Path, socket: str) -> None:
-        self.folder = folder
-        self._environ = ENVIRON | {"DOCKER_SOCKET": socket}
-        for path in ("docker-compose.yml", "deploy"):
-            (folder / path).symlink_to(ROOT / path)
-
-    def run(self, lines: str) -> str:
-        """Run shell *lines* in the folder, and return what they print."""
-        command = ["bash", "-euc", lines]
-        ran = subprocess.run(
-            command, cwd=self.folder, env=self._environ, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert ran.returncode == 0, f"{lines}: {ran.stdout}\n{ran.stderr}"
-        return ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +50,7 @@ def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_lines_of_the_readme_work_as_written(engine_socket: str, tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("### docker-compose\n")[2]
-    project = Project(tmp_path, engine_socket)
+    project = Project(tmp_path, *FILES, DOCKER_SOCKET=engine_socket)
     try:
         printed = project.run(section.partition("```sh\n")[2].partition("```")[0])
     finally:
@@ -83,7 +61,7 @@ def test_the_lines_of_the_readme_work_as_written(engine_socket: str, tmp_path: P
 
 @pytest.fixture(scope="module")
 def stack(engine_socket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    project = Project(tmp_path_factory.mktemp("project"), engine_socket)
+    project = Project(tmp_path_factory.mktemp("project"), *FILES, DOCKER_SOCKET=engine_socket)
     project.run("mkdir -m 700 secrets && openssl rand -base64 48 >secrets/jwt_secret")
     project.run("docker compose --profile traefik --profile caddy up --detach")
     try:
@@ -113,9 +91,7 @@ def all_serve(stack: Stack) -> None:
         eventually(
             lambda name=CONTAINERS[service]: attempt("healthcheck", "run", name).returncode == 0, everything_said
         )
-    # Docker announces a new container at an old address, podman 4.3 does not.
-    for pid in [os.getpid(), *(inspect(name)["State"]["Pid"] for name in CONTAINERS.values())]:
-        subprocess.run(["nsenter", f"--target={pid}", "--net", "ip", "neighbour", "flush", "all"], check=True)
+    forget_neighbours(CONTAINERS.values())
     for port in PORTS.values():
         eventually(lambda port=port: status(port, stack.token()) == 200, everything_said)
 

@@ -1,0 +1,256 @@
+"""deploy/stack/compose.yml as it is written, and its secrets. That it works: tests/images/test_stack.py."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from deploy.stack.run import ADMINISTRATOR
+from tests.support.processes import ROOT, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STACK = ROOT / "deploy" / "stack"
+COMPOSE = yaml.safe_load((STACK / "compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+PROXIES = {"nginx", "traefik"}
+MIGRATIONS = {"web-migrate", "tasks-migrate"}
+
+
+def members(network: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if network in service["networks"]}
+
+
+# The services.
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["tmpfs"] == ["/tmp:size=64m"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["restart"] == ("no" if name in MIGRATIONS else "unless-stopped")
+    assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices", "userns_mode"} & service.keys()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_is_root(name: str) -> None:
+    """An image of ours says so itself; of the others the compose file must."""
+    service = SERVICES[name]
+    if "build" in service:
+        dockerfile = STACK / service["build"]["context"] / "Dockerfile"
+        assert "USER 65532:65532\n" in dockerfile.read_text().rpartition("FROM ")[2]
+        assert "user" not in service
+    else:
+        assert service["user"] in {"999:999", "101:101", "65532:65532"}
+
+
+def test_no_port_is_published_but_the_proxies_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"nginx": ["127.0.0.1:8080:8080"], "traefik": ["127.0.0.1:8081:8080"]}
+
+
+def test_nothing_of_the_machine_is_mounted_but_files_of_the_repository_that_cannot_be_changed() -> None:
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []):
+            source, _, rest = mount.partition(":")
+            if source not in COMPOSE["volumes"]:
+                assert (STACK / source).exists(), mount
+                assert rest.endswith(":ro"), mount
+
+
+def test_each_service_is_given_the_secrets_that_it_reads_and_no_other() -> None:
+    assert {name: set(service.get("secrets", [])) for name, service in SERVICES.items()} == {
+        "db": {"postgres_password", "web_password", "tasks_password", "authgate_password"},
+        "web-migrate": {"better_auth_secret", "web_database_url", "administrator_password"},
+        "web": {"better_auth_secret", "web_database_url"},
+        "tasks-migrate": {"tasks_database_url"},
+        "tasks": {"tasks_database_url"},
+        "authgate": {"better_auth_secret", "authgate_database_url"},
+        "nginx": set(),
+        "traefik": set(),
+    }
+
+
+def test_every_service_waits_for_what_it_needs() -> None:
+    waits = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
+    migrated, healthy = {"condition": "service_completed_successfully"}, {"condition": "service_healthy"}
+    assert waits == {
+        "db": {},
+        "web-migrate": {"db": healthy},
+        "tasks-migrate": {"db": healthy},
+        "web": {"web-migrate": migrated},
+        "tasks": {"tasks-migrate": migrated},
+        "authgate": {"web-migrate": migrated},
+        **{proxy: {"authgate": healthy, "tasks": healthy, "web": healthy} for proxy in PROXIES},
+    }
+
+
+# The networks.
+
+
+def test_only_the_proxies_and_its_database_share_a_network_with_the_task_service() -> None:
+    assert members("tasks") == {"tasks", *PROXIES}
+    assert members("db_tasks") == {"tasks", "tasks-migrate", "db"}
+    assert set(SERVICES["tasks"]["networks"]) == {"tasks", "db_tasks"}
+
+
+def test_each_network_has_the_members_that_need_it() -> None:
+    assert {network: members(network) for network in COMPOSE["networks"]} == {
+        "auth": {"authgate", *PROXIES},
+        "web": {"web", *PROXIES},
+        "tasks": {"tasks", *PROXIES},
+        "keys": {"authgate", "web"},
+        "db_web": {"db", "web", "web-migrate"},
+        "db_tasks": {"db", "tasks", "tasks-migrate"},
+        "db_authgate": {"db", "authgate"},
+    }
+
+
+def test_every_network_is_internal_but_that_by_which_the_proxies_are_reached() -> None:
+    """Docker publishes no port of a container that is in internal networks alone."""
+    assert {name for name, network in COMPOSE["networks"].items() if not network.get("internal")} == {"auth"}
+
+
+def test_authgate_believes_the_addresses_of_the_proxies_and_nobody_else_gets_one_of_them() -> None:
+    addresses = {name: SERVICES[name]["networks"]["auth"]["ipv4_address"] for name in members("auth")}
+    trusted = SERVICES["authgate"]["environment"]["AUTHGATE_TRUSTED_PROXIES"].split(",")
+    assert sorted(trusted) == sorted(addresses[name] for name in PROXIES)
+    (pool,) = COMPOSE["networks"]["auth"]["ipam"]["config"]
+    for address in addresses.values():
+        assert ip_address(address) in ip_network(pool["subnet"])
+        assert ip_address(address) not in ip_network(pool["ip_range"])
+
+
+def test_what_nginx_resolves_only_at_its_start_has_a_fixed_address() -> None:
+    for upstream in ("authgate", "web", "tasks"):
+        (network,) = set(SERVICES[upstream]["networks"]) & set(SERVICES["nginx"]["networks"])
+        (pool,) = COMPOSE["networks"][network]["ipam"]["config"]
+        address = ip_address(SERVICES[upstream]["networks"][network]["ipv4_address"])
+        assert address in ip_network(pool["subnet"])
+        assert address not in ip_network(pool["ip_range"])
+
+
+def test_the_networks_are_others_than_those_of_the_repositorys_other_compose_file() -> None:
+    other = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    pools = [pool for file in (COMPOSE, other) for network in file["networks"].values() for pool in pools_of(network)]
+    assert len(set(pools)) == len(pools)
+
+
+def pools_of(network: dict[str, Any]) -> list[str]:
+    return [pool["subnet"] for pool in network.get("ipam", {}).get("config", [])]
+
+
+# The two ways to run it.
+
+
+def test_the_containers_are_told_what_make_stack_tells_its_processes() -> None:
+    assert SERVICES["web-migrate"]["environment"]["ADMIN_EMAIL"] == ADMINISTRATOR
+    (issuer,) = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())["issuers"]
+    assert SERVICES["web"]["environment"]["BETTER_AUTH_URL"] == f"${{APP_URL:-{issuer['url']}}}"
+    mounted = {f"/run/secrets/{name}" for name in SERVICES["authgate"]["secrets"]}
+    assert {issuer["secret_file"], issuer["sessions"]["postgres"]["dsn_file"]} == mounted
+    keys = urlsplit(issuer["jwks_url"])
+    assert keys.hostname in members("keys")
+
+
+# make-secrets.
+
+
+def make_secrets(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    program("openssl", mend="apt-get install openssl")
+    command = [shutil.which("sh"), str(STACK / "make-secrets"), str(folder)]
+    return subprocess.run(command, env=environ or None, capture_output=True, text=True, timeout=60, check=False)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "deep" / "secrets"
+    ran = make_secrets(folder)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    return folder
+
+
+def test_every_secret_of_the_compose_file_is_made_and_no_other(secrets: Path) -> None:
+    assert {f"./secrets/{name}" for name in contents(secrets)} == {one["file"] for one in COMPOSE["secrets"].values()}
+    assert COMPOSE["secrets"] == {name: {"file": f"./secrets/{name}"} for name in COMPOSE["secrets"]}
+
+
+def test_the_secrets_are_long_and_differ_from_each_other_and_the_next_time(secrets: Path, tmp_path: Path) -> None:
+    values = contents(secrets)
+    assert len(values["better_auth_secret"]) >= 64
+    assert len(values["administrator_password"]) >= 20
+    assert all(len(value) == 48 for name, value in values.items() if name.endswith("_password") and "admin" not in name)
+    make_secrets(tmp_path / "other")
+    assert len({*values.values(), *contents(tmp_path / "other").values()}) == 2 * len(values)
+    assert not any("\n" in value for value in values.values())
+
+
+@pytest.mark.parametrize("role", ["web", "tasks", "authgate"])
+def test_a_database_url_has_the_password_of_its_role(secrets: Path, role: str) -> None:
+    url = urlsplit((secrets / f"{role}_database_url").read_text())
+    assert (url.scheme, url.username, url.hostname, url.port, url.path) == ("postgresql", role, "db", 5432, "/app")
+    assert url.password == (secrets / f"{role}_password").read_text()
+
+
+def test_the_folder_is_its_owners_alone_and_the_files_can_be_read_by_who_is_given_them(secrets: Path) -> None:
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir()} == {0o644}
+
+
+def test_run_again_it_keeps_what_is_there_and_makes_what_is_missing_and_mends_modes(secrets: Path) -> None:
+    before = contents(secrets)
+    (secrets / "tasks_database_url").unlink()
+    (secrets / "administrator_password").write_text("of-my-own-choice")
+    (secrets / "web_password").chmod(0o600)
+    secrets.chmod(0o755)
+    assert make_secrets(secrets).returncode == 0
+    assert contents(secrets) == before | {"administrator_password": "of-my-own-choice"}
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert stat.S_IMODE((secrets / "web_password").stat().st_mode) == 0o644
+
+
+def test_without_openssl_it_makes_no_empty_secret_and_says_how_to_get_it(tmp_path: Path) -> None:
+    ran = make_secrets(tmp_path / "secrets", PATH="/nowhere")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "apt-get install openssl" in ran.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_an_openssl_that_fails_leaves_no_secret(tmp_path: Path) -> None:
+    broken = tmp_path / "bin" / "openssl"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    ran = make_secrets(tmp_path / "secrets", PATH=f"{broken.parent}:/usr/bin:/bin")
+    assert ran.returncode == 1
+    assert contents(tmp_path / "secrets") == {}
+
+
+def test_no_secret_is_committed() -> None:
+    ignored = subprocess.run(
+        ["git", "check-ignore", "deploy/stack/secrets/web_password"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert ignored.returncode == 0 or not (ROOT / ".git").exists()
+
+
+def test_the_script_that_makes_roles_is_executable() -> None:
+    """Else the image would source it into its own shell, and `set -u` with it."""
+    for name in ("database/init.sh", "make-secrets"):
+        assert (STACK / name).stat().st_mode & stat.S_IXOTH, name
