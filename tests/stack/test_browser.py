@@ -48,6 +48,7 @@ def test_tasks_are_made_ticked_deleted_and_still_there_after_a_reload(ada: Visit
     ada.tick("write")
     ada.delete_task("read")
     ada.page.reload()
+    ada.sees("Your tasks")
     assert ada.tasks() == ["<b>bold</b> & ünïcode", "write"], "the newest first"
     expect(ada.page.get_by_role("checkbox", name="write")).to_be_checked()
 
@@ -95,7 +96,7 @@ def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor
     email = new_email()
     ada.sign_up(email)
     other.sign_in(email)
-    other.page.goto("/sessions")
+    other.goes("/sessions")
     other.page.get_by_role("button", name="Sign out other browsers").click()
     expect(other.page.get_by_role("status")).to_have_text("Every other session has ended.")
     expect(other.page.get_by_role("row")).to_have_count(2)
@@ -169,7 +170,7 @@ def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
     ada.sign_in(email, "not-the-password", then="")
     expect(ada.page.get_by_text("E-mail or password is wrong.")).to_be_visible()
     for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
-        ada.page.goto(f"/sign-in?next={elsewhere}")
+        ada.goes(f"/sign-in?next={elsewhere}")
         ada.page.get_by_label("E-mail").fill(email)
         ada.page.get_by_label("Password").fill("a-password-of-the-tests")
         ada.page.get_by_role("button", name="Sign in").click()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+expect.set_options(timeout=15_000)  # of a busy machine
 _OFFLINE = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
@@ -33,7 +34,7 @@ def running_chromium(*more: str) -> Iterator[Browser]:
 def visitor(browser: Browser, origin: str, **context_options: Any) -> Iterator[Visitor]:
     """Open a new browser profile without cookies; whatever a page complains about on its console fails the test."""
     context = browser.new_context(base_url=origin, **context_options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(20_000)
     person = Visitor(context)
     yield person
     complaints = [text for text in person.complaints if not text.startswith("Failed to load resource")]  # refusals
@@ -49,8 +50,18 @@ class Visitor:
         self.page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    def goes(self, path: str) -> None:
+        """Open a page, and wait until it listens."""
+        self.page.goto(path)
+        self._wait_until_it_listens()
+
+    def _wait_until_it_listens(self) -> None:
+        """Wait for React: on a busy machine a person is not as quick as a test, whose click would be lost."""
+        has_react = "(button) => Object.keys(button).some((key) => key.startsWith('__react'))"
+        self.page.wait_for_function(f"() => [...document.querySelectorAll('button')].some({has_react})")
+
     def sign_up(self, email: str, name: str = "Ada") -> None:
-        self.page.goto("/sign-up")
+        self.goes("/sign-up")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("E-mail").fill(email)
         self.page.get_by_label("Password").fill(PASSWORD)
@@ -58,7 +69,7 @@ class Visitor:
         self.sees("Your tasks")
 
     def sign_in(self, email: str, password: str = PASSWORD, *, then: str = "Your tasks") -> None:
-        self.page.goto("/sign-in")
+        self.goes("/sign-in")
         self.page.get_by_label("E-mail").fill(email)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
@@ -70,8 +81,9 @@ class Visitor:
         self.sees("Sign in")
 
     def sees(self, heading: str) -> None:
-        """Wait until the page has this heading."""
+        """Wait until the page has this heading, and listens."""
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        self._wait_until_it_listens()
 
     def add_task(self, title: str) -> None:
         self.page.get_by_label("New task").fill(title)
