@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.stack.run import ADMINISTRATOR
-from tests.support.stack import new_email
+from tests.support.stack import PASSWORD, new_email
 from tests.support.visitor import visitor
 from tests.support.waiting import until
 
@@ -92,13 +92,107 @@ def test_a_page_that_is_open_leaves_when_its_session_has_ended(ada: Visitor, oth
     assert stack.postgres.execute("SELECT count(*) FROM tasks.task WHERE title = 'too late'").strip() == "0"
 
 
+def test_a_page_that_is_looked_at_again_leaves_by_itself(ada: Visitor, stack: Stack) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    ada.add_task("visible")
+    stack.postgres.execute(f"""DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = '{email}')""")
+    _wait_until_refused(ada)
+    expect(ada.page.get_by_role("checkbox", name="visible")).to_be_visible()
+    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when its tab is chosen
+    ada.sees("Sign in")
+
+
+def test_whoever_was_on_the_way_to_a_page_gets_there_by_signing_in(ada: Visitor) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    ada.sign_out()
+    ada.goes("/sessions")
+    ada.sees("Sign in")
+    ada.page.get_by_role("link", name="Sign up").click()
+    ada.sees("Sign up")
+    ada.page.get_by_role("link", name="Sign in").click()
+    ada.sees("Sign in")
+    ada.page.get_by_label("E-mail").fill(email)
+    ada.page.get_by_label("Password").fill(PASSWORD)
+    ada.page.get_by_role("button", name="Sign in").click()
+    ada.sees("Your sessions")
+
+
+def test_the_sessions_page_names_browsers_and_shows_no_token(ada: Visitor, other: Visitor) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    other.sign_in(email)
+    other.goes("/sessions")
+    assert sorted(other.page.locator("td:first-child").all_inner_texts()) == ["Chrome", "Chrome (this one)"]
+    tokens = {cookie["value"].partition(".")[0] for one in (ada, other) for cookie in one.context.cookies()}
+    assert len(tokens) == 2
+    assert not any(token in other.page.content() for token in tokens)
+
+
+def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: Visitor) -> None:
+    email = new_email()
+    ada.sign_up(email)
+    page = ada.page
+    ada.context.set_offline(True)
+    page.get_by_label("New task").fill("later")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("The server does not answer. Are you online?")).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("Signing out failed. Try again.")).to_be_visible()
+    ada.context.set_offline(False)
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("checkbox", name="later")).to_be_visible()
+    ada.goes("/sessions")
+    ada.context.set_offline(True)
+    for name in ("Sign out other browsers", "Sign out everywhere"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_text("That failed. Try again.")).to_be_visible()
+    ada.context.set_offline(False)
+    ada.sign_out()
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    ada.context.set_offline(True)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("The server does not answer. Try again in a moment.")).to_be_visible()
+    ada.context.set_offline(False)
+    page.get_by_role("button", name="Sign in").click()
+    ada.sees("Your tasks")
+
+
+def test_by_keyboard_alone(ada: Visitor) -> None:
+    email = new_email()
+    keyboard = ada.page.keyboard
+    ada.goes("/sign-up")
+    for text in ("Ada", email, PASSWORD):
+        keyboard.press("Tab")
+        keyboard.type(text)
+    keyboard.press("Enter")
+    ada.sees("Your tasks")
+    ada.page.get_by_label("New task").focus()
+    keyboard.type("write")
+    keyboard.press("Enter")
+    box = ada.page.get_by_role("checkbox", name="write")
+    expect(box).to_be_visible()
+    expect(ada.page.get_by_role("status")).to_have_text("Added write.")
+    keyboard.press("Tab")
+    keyboard.press("Tab")
+    expect(box).to_be_focused()
+    keyboard.press("Space")
+    expect(box).to_be_checked()
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(box).to_have_count(0)
+    expect(ada.page.get_by_label("New task")).to_be_focused()
+
+
 def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor) -> None:
     email = new_email()
     ada.sign_up(email)
     other.sign_in(email)
     other.goes("/sessions")
     other.page.get_by_role("button", name="Sign out other browsers").click()
-    expect(other.page.get_by_role("status")).to_have_text("Every other session has ended.")
+    expect(other.page.get_by_text("Every other session has ended.")).to_be_visible()
     expect(other.page.get_by_role("row")).to_have_count(2)
     _wait_until_refused(ada)
     ada.page.reload()
@@ -172,7 +266,7 @@ def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
     for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         ada.goes(f"/sign-in?next={elsewhere}")
         ada.page.get_by_label("E-mail").fill(email)
-        ada.page.get_by_label("Password").fill("a-password-of-the-tests")
+        ada.page.get_by_label("Password").fill(PASSWORD)
         ada.page.get_by_role("button", name="Sign in").click()
         ada.sees("Your tasks")
         ada.sign_out()

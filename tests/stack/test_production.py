@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http.cookies import SimpleCookie
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.certificates import Authority
 from tests.support.client import ask
 from tests.support.documented import blocks
 from tests.support.processes import free_port
-from tests.support.stack import Client, new_email, running_stack, set_authgate, web_set
+from tests.support.stack import Client, authgate_set, new_email, running_stack, set_authgate, web_set
 from tests.support.visitor import running_chromium, visitor
 from tests.support.waiting import until
 
@@ -186,6 +187,23 @@ def test_traefik_does_the_same(stack: Stack) -> None:
     finally:
         routes.write_text(usual)
         until(lambda: asked(f"Origin: {APP}").header("access-control-allow-origin") is None, pause_seconds=0.2)
+
+
+def test_a_rotation_of_the_secret_signs_everybody_out_and_nothing_else(stack: Stack) -> None:
+    ada, email = Client(stack), new_email()
+    ada.sign_up(email)
+    bearer = f"Authorization: Bearer {ada.ask('/api/auth/token').json['token']}"
+    rotated = f"2:{token_hex(24)},1:{stack.secret_file.read_text()}"
+    secrets_file = stack.folder / "better_auth_secrets"
+    secrets_file.write_text(rotated)
+    change = {f"secret_file: {stack.secret_file}": f"secrets_file: {secrets_file}"}
+    with web_set(stack, BETTER_AUTH_SECRETS=rotated), authgate_set(stack, change):
+        assert ada.copy().ask("/api/v1/tasks").status == 401
+        assert Client(stack).ask("/api/v1/tasks", bearer).status == 200, "JWTs are not signed under it"
+        assert ada.sign_in(email).status == 200
+        assert ada.ask("/api/v1/tasks").status == 200
+        renewed = f"Authorization: Bearer {ada.ask('/api/auth/token').json['token']}"
+        assert Client(stack).ask("/api/v1/tasks", renewed).status == 200, "their private key is opened by the old one"
 
 
 def _attributes(headers: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:

@@ -28,13 +28,15 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
+    if (busy) return;
     const form = new FormData(event.currentTarget);
-    const [name, email, password] = ["name", "email", "password"].map((field) => String(form.get(field) ?? ""));
+    const field = (name: string) => String(form.get(name) ?? "");
+    const given = { email: field("email"), password: field("password") };
     setBusy(true);
     setFailure("");
     const { error } = isNew
-      ? await authClient.signUp.email({ name, email, password })
-      : await authClient.signIn.email({ email, password });
+      ? await authClient.signUp.email({ ...given, name: field("name") })
+      : await authClient.signIn.email(given);
     if (!error) return location.replace(next);
     setFailure(inWords(error));
     setBusy(false);
@@ -72,7 +74,7 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
       <p role="alert" className="failure">
         {failure}
       </p>
-      <button type="submit" disabled={busy}>
+      <button type="submit" aria-disabled={busy}>
         {isNew ? "Sign up" : "Sign in"}
       </button>
     </form>

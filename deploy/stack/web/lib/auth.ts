@@ -16,12 +16,14 @@ export function auth() {
   return made;
 }
 
-function make(set: Environment) {
+/** Make a Better Auth; *questionSeconds* is what one question to the database may take. */
+export function make(set: Environment, questionSeconds?: number) {
   return betterAuth({
     appName: "Tasks",
     baseURL: set.url.origin,
+    trustedOrigins: set.trustedOrigins,
     secret: set.secret,
-    database: database(set.databaseUrl),
+    database: database(set.databaseUrl, questionSeconds),
     emailAndPassword: { enabled: true, password: passwords },
     session: {
       expiresIn: 7 * DAY,

@@ -20,6 +20,8 @@ export interface Environment {
   rateLimit: boolean;
   /** The origin of the API where it is another one; empty: this one. */
   apiOrigin: string;
+  /** Further origins whose pages may sign in. */
+  trustedOrigins: string[];
 }
 
 export class WrongSetting extends Error {}
@@ -29,7 +31,11 @@ export function setting(name: string): string {
   const file = process.env[`${name}_FILE`];
   if (!file) return process.env[name] ?? "";
   if (process.env[name]) throw new WrongSetting(`${name} and ${name}_FILE are both set: keep one`);
-  return readFileSync(file, "utf8").replace(/\n$/, "");
+  try {
+    return readFileSync(file, "utf8").replace(/\n$/, "");
+  } catch (error) {
+    throw new WrongSetting(`${name}_FILE: ${(error as Error).message}`);
+  }
 }
 
 function required(name: string): string {
@@ -87,5 +93,6 @@ function readEnvironment(): Environment {
     tokenLifetime,
     rateLimit: oneOf("AUTH_RATE_LIMIT", setting("AUTH_RATE_LIMIT") || "on", ["on", "off"]) === "on",
     apiOrigin: apiOrigin ? origin("API_ORIGIN", apiOrigin).origin : "",
+    trustedOrigins: setting("BETTER_AUTH_TRUSTED_ORIGINS").split(",").filter(Boolean),
   };
 }

@@ -15,7 +15,8 @@ async function verify({ hash, password }: { hash: string; password: string }): P
   if (BCRYPT.test(hash)) return bcrypt.compare(password, hash);
   const version2 = SHA256_V2.exec(hash);
   if (version2) {
-    const digest = createHmac("sha256", version2[3]).update(password).digest("base64");
+    const [, , , salt = ""] = version2;
+    const digest = createHmac("sha256", salt).update(password).digest("base64");
     return bcrypt.compare(digest, asBcrypt(version2));
   }
   const version1 = SHA256_V1.exec(hash);
@@ -23,6 +24,6 @@ async function verify({ hash, password }: { hash: string; password: string }): P
   return hash.startsWith("$") ? false : verifyPassword({ hash, password });
 }
 
-function asBcrypt([, type, rounds, salt, checksum]: string[]): string {
+function asBcrypt([, type, rounds = "", salt, checksum]: string[]): string {
   return `$${type}$${rounds.padStart(2, "0")}$${salt}${checksum}`;
 }

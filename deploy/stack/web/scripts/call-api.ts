@@ -35,5 +35,6 @@ for (let left = Number(process.argv[2] ?? 1); left > 0; left--) {
     signal: AbortSignal.timeout(10_000),
   });
   console.log(response.status, await response.text());
+  if (response.status === 401) token = null; // refused before its time, as when keys were changed
   if (left > 1) await new Promise((resolve) => setTimeout(resolve, 1000));
 }

@@ -15,7 +15,7 @@ export default async function SignIn({ searchParams }: { searchParams: Promise<{
       <h1>Sign in</h1>
       <CredentialsForm mode="sign-in" next={next} />
       <p>
-        New here? <Link href="/sign-up">Sign up</Link>
+        New here? <Link href={`/sign-up?next=${encodeURIComponent(next)}`}>Sign up</Link>
       </p>
     </main>
   );

@@ -15,7 +15,7 @@ export default async function SignUp({ searchParams }: { searchParams: Promise<{
       <h1>Sign up</h1>
       <CredentialsForm mode="sign-up" next={next} />
       <p>
-        Have an account? <Link href="/sign-in">Sign in</Link>
+        Have an account? <Link href={`/sign-in?next=${encodeURIComponent(next)}`}>Sign in</Link>
       </p>
     </main>
   );

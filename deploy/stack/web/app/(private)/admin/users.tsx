@@ -17,22 +17,31 @@ export function Users({ self }: { self: string }) {
     const query = { limit: PER_PAGE, offset, sortBy: "email", sortDirection: "asc" as const };
     const { data, error } = await authClient.admin.listUsers({ query });
     if (error?.status === 401) return goToSignIn();
-    if (!data) return setSaid("The list could not be read. Try again.");
-    setUsers(data.users);
-    setTotal(data.total);
+    return data;
   }, [offset]);
 
+  const show = useCallback((page: Awaited<ReturnType<typeof load>>) => {
+    setUsers(page?.users ?? []);
+    setTotal(page?.total ?? 0);
+    if (!page) setSaid("The list could not be read. Reload the page.");
+  }, []);
+
   useEffect(() => {
-    void load();
-  }, [load]);
+    let isCurrent = true; // the answer for a page that was left is not shown
+    void load().then((page) => isCurrent && show(page));
+    return () => {
+      isCurrent = false;
+    };
+  }, [load, show]);
 
   async function toggle(user: User) {
     const { error } = user.banned
       ? await authClient.admin.unbanUser({ userId: user.id })
       : await authClient.admin.banUser({ userId: user.id });
+    if (error?.status === 401) return goToSignIn();
     const what = user.banned ? "may sign in again" : "is banned; every session has ended";
-    setSaid(error ? `That failed: ${error.message}` : `${user.email} ${what}.`);
-    await load();
+    setSaid(error ? `That failed: ${error.message || "the server does not answer"}` : `${user.email} ${what}.`);
+    if (!error) show(await load());
   }
 
   return (
@@ -73,6 +82,9 @@ export function Users({ self }: { self: string }) {
       </table>
       {total > PER_PAGE && (
         <div className="row">
+          <span role="status">
+            {offset + 1}–{offset + users.length} of {total}
+          </span>
           <button type="button" disabled={offset === 0} onClick={() => setOffset(offset - PER_PAGE)}>
             Previous
           </button>

@@ -1,6 +1,7 @@
 "use client";
 import { useRouter } from "next/navigation";
 import { useState } from "react";
+import { goToSignIn } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
 
 export function EndSessions() {
@@ -9,13 +10,14 @@ export function EndSessions() {
 
   async function others() {
     const { error } = await authClient.revokeOtherSessions();
+    if (error?.status === 401) return goToSignIn();
     setSaid(error ? "That failed. Try again." : "Every other session has ended.");
-    router.refresh();
+    if (!error) router.refresh();
   }
 
   async function everywhere() {
     const { error } = await authClient.revokeSessions();
-    if (error) setSaid("That failed. Try again.");
+    if (error && error.status !== 401) setSaid("That failed. Try again.");
     else location.replace("/sign-in");
   }
 

@@ -7,14 +7,21 @@ export function TaskList() {
   const [tasks, setTasks] = useState<Task[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
   const [failure, setFailure] = useState("");
+  const [said, setSaid] = useState("");
   const title = useRef<HTMLInputElement>(null);
+  const busy = useRef(false);
 
+  // One thing at a time: a second click, while the first is on its way, does nothing.
   const attempt = useCallback(async (work: () => Promise<void>) => {
+    if (busy.current) return;
+    busy.current = true;
     try {
       await work();
       setFailure("");
     } catch (error) {
       setFailure(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.");
+    } finally {
+      busy.current = false;
     }
   }, []);
 
@@ -38,6 +45,7 @@ export function TaskList() {
       const body = JSON.stringify({ title: title.current?.value });
       const task = await api<Task>("/tasks", { method: "POST", body });
       setTasks((known) => [task, ...(known ?? [])]);
+      setSaid(`Added ${task.title}.`);
       if (title.current) title.current.value = "";
     });
   }
@@ -53,6 +61,7 @@ export function TaskList() {
     attempt(async () => {
       await api(`/tasks/${task.id}`, { method: "DELETE" });
       setTasks((known) => (known ?? []).filter((one) => one.id !== task.id));
+      setSaid(`Deleted ${task.title}.`);
       title.current?.focus();
     });
 
@@ -74,7 +83,7 @@ export function TaskList() {
         </button>
       )}
       <p role="status" className="hint">
-        {tasks === null ? (failure ? "" : "Loading …") : tasks.length === 0 ? "Nothing to do yet." : ""}
+        {tasks === null ? (failure ? "" : "Loading …") : tasks.length === 0 ? "Nothing to do yet." : said}
       </p>
       <ul className="list">
         {tasks?.map((task) => (

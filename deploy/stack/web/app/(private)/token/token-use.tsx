@@ -33,6 +33,7 @@ export function TokenUse() {
           setUse((known) => ({ ...known, expiresAt }));
         }
         const answer = await ask(token);
+        if (!answer.ok) token = null; // refused before its time, as when keys were changed: another is fetched
         setUse((known) => ({ ...known, ...counted(known, answer) }));
       } catch {
         setUse((known) => ({ ...known, failure: "The server does not answer; trying again." }));
@@ -57,7 +58,7 @@ export function TokenUse() {
         <dd id="refusals">{use.refusals}</dd>
         <dt>Renewals</dt>
         <dd id="renewals">{use.renewals}</dd>
-        <dt>Expires</dt>
+        <dt>Expires (UTC)</dt>
         <dd>{use.expiresAt ? new Date(use.expiresAt * 1000).toISOString().slice(11, 19) : "…"}</dd>
       </dl>
       <p role="alert" className="failure">
