@@ -55,7 +55,8 @@ sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
 		--of JSON --output-file $(SBOM)
 
-clean:
+clean:                           ## what was installed, built and kept, the users and tasks of `make stack` included
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.stack.run --forget
 	rm -rf deploy/stack/web/node_modules deploy/stack/web/.next
 	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 
 from deploy.processes import (
     BIN,
     ROOT,
-    CannotStart,
     Part,
-    alone,
-    port,
+    free_port,
     program,
     replaced,
+    run_until_stopped,
     running,
     wait_for,
     wait_until_one_ends,
@@ -32,19 +30,11 @@ _SECRET = RUN / "secret"
 
 def main() -> int:
     """Start the parts, say what to try, and wait for Ctrl-C or for a part to end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        with alone(RUN, "make run"):
-            return _run()
-    except CannotStart as problem:
-        sys.exit(str(problem))
-    except KeyboardInterrupt:
-        print("\nStopped.")
-        return 0
+    return run_until_stopped(RUN, "make run", _run, "\nStopped.")
 
 
 def _run() -> int:
-    proxy, auth, admin, tasks = (port(wanted) for wanted in (8080, 4190, 4191, 8001))
+    proxy, auth, admin, tasks = (free_port(wanted) for wanted in (8080, 4190, 4191, 8001))
     environ = {
         "JWT_SECRET_FILE": str(write_secret(_SECRET, secrets.token_urlsafe(48))),
         "AUTHGATE_AUDIENCE": "tasks",

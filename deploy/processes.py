@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import http.client
 import os
 import secrets
 import shutil
@@ -10,20 +12,22 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 START_SECONDS = 30
 STOP_SECONDS = 10
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that is closed
 
 
 class CannotStart(Exception):
@@ -54,8 +58,8 @@ class Part:
 
     def start(self) -> None:
         """Run it and wait until its port answers, 30 s at most. Its environment is `environ` and PATH, no more."""
-        with self.log.open("ab") as output:
-            # A session of its own: Ctrl-C reaches the program that starts it, which then stops the parts in order.
+        # A session of its own: Ctrl-C reaches the program that starts it, which then stops the parts in order.
+        with self.log.open("ab") as output, _ending_later():
             self._process = subprocess.Popen(
                 self._command,
                 stdout=output,
@@ -71,7 +75,7 @@ class Part:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
-        raise CannotStart(f"{self.name} did not start; {self.log} ends with:\n{self.log.read_text()[-2000:]}")
+        raise CannotStart(f"{self.name} did not start; {self.log} ends with:\n{end_of(self.log)}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and kill it after 10 s. Nothing happens where it has ended."""
@@ -100,8 +104,57 @@ def running(parts: Sequence[Part]) -> Iterator[None]:
             part.start()
         yield
     finally:
-        for part in reversed(started):
-            part.stop()
+        with _ending_by(signal.SIG_IGN):  # an impatient second Ctrl-C would leave parts without anybody to end them
+            for part in reversed(started):
+                part.stop()
+
+
+def run_until_stopped(folder: Path, command: str, work: Callable[[], int], stopped: str) -> int:
+    """Do *work* alone in *folder* and return its exit code; after Ctrl-C say *stopped*.
+
+    SIGTERM and SIGHUP end it as quietly. The first of them is the last: nothing interrupts the stopping.
+    """
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a script's background
+            signal.signal(number, _end)
+    try:
+        with alone(folder, command):
+            return work()
+    except CannotStart as problem:
+        sys.exit(str(problem))
+    except KeyboardInterrupt:
+        print(stopped)
+        return 0
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
+
+
+@contextmanager
+def _ending_by(how: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Answer what would end this process by *how* while the context lasts; only the main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.signal(number, how) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _ending_later() -> Iterator[None]:
+    """Put off what would end this process: between a fork and its being noted, it would leave a part behind."""
+    heard: list[int] = []
+    with _ending_by(lambda number, _: heard.append(number)):
+        yield
+    for number in heard[:1]:
+        signal.raise_signal(number)
 
 
 def wait_until_one_ends(parts: Sequence[Part]) -> Part:
@@ -133,38 +186,67 @@ def program(name: str, mend: str) -> str:
     return found
 
 
-def port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """Return *wanted* if it is free on loopback, else a free one."""
-    for number in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a run that ended a moment ago is no obstacle
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+    for number in (wanted, *[0] * 9):
+        with suppress(OSError):
+            found = _bound(socket.AF_INET, "127.0.0.1", number)
+            if not _is_others(found):
+                return found
     raise CannotStart("no port is free on 127.0.0.1")
 
 
+def _is_others(number: int) -> bool:
+    """Whether another program has *number* on ::1, where a browser looks for localhost first (Vite listens there)."""
+    try:
+        _bound(socket.AF_INET6, "::1", number)
+    except OSError as problem:
+        return problem.errno == errno.EADDRINUSE  # anything else: this machine has no IPv6
+    return False
+
+
+def _bound(family: socket.AddressFamily, host: str, number: int) -> int:
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a run that ended a moment ago is no obstacle
+        probe.bind((host, number))
+        return int(probe.getsockname()[1])
+
+
 def wait_for(url: str, part: Part) -> None:
-    """Wait until *url* is answered with success: a proxy listens before it has read its routes."""
+    """Wait until *url* is answered with success by *part*: a proxy listens before it has read its routes."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is for what is far away
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while part.runs() and time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(url, timeout=2)  # noqa: S310 - this machine's own http address
-        except (urllib.error.URLError, OSError):
+            direct.open(url, timeout=2).close()
+        except (OSError, http.client.HTTPException):
             time.sleep(0.1)
         else:
             return
-    raise CannotStart(f"{url} does not answer; see {part.log}")
+    raise CannotStart(f"{url} does not answer; {part.log} ends with:\n{end_of(part.log)}")
+
+
+def end_of(log: Path) -> str:
+    """Return the last 2000 characters of *log*, whatever a program wrote there."""
+    return log.read_text(errors="replace")[-2000:]
+
+
+def delete(folder: Path) -> None:
+    """Delete *folder*, if it is there, with all that is in it, or say what stays."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as problem:
+        raise CannotStart(f"{folder} cannot be deleted: {problem}") from problem
 
 
 def write_secret(path: Path, value: str) -> Path:
-    """Write *value* to a new file that only this user can read."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    """Write *value* to a new file that only this user can read; it is there as a whole, or not."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(value)
-    return path
+    return unfinished.replace(path)
 
 
 def kept_secret(path: Path, characters: int = 48) -> str:

@@ -1,7 +1,7 @@
 """`make stack`: Next.js with Better Auth, the task service, PostgreSQL and AuthGate behind nginx and Traefik.
 
 Everything listens on loopback, without Docker; Ctrl-C stops all of it. Users and tasks stay for the next time, in
-.run/stack, where the logs are, too. STACK_PORT (8080) is nginx's, the next free one Traefik's.
+.run/stack, where the logs are, too. --port (8080) is nginx's; Traefik's is the next one, if free.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +21,19 @@ from deploy.processes import (
     ROOT,
     CannotStart,
     Part,
-    alone,
+    delete,
+    end_of,
+    free_port,
     kept_secret,
-    port,
     program,
     replaced,
+    run_until_stopped,
     running,
     wait_for,
     wait_until_one_ends,
     write_secret,
 )
+from deploy.stack import postgres
 from deploy.stack.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 SOURCES = ROOT / "deploy" / "stack"
 WEB = SOURCES / "web" / ".next" / "standalone"
+FOLDER = ROOT / ".run" / "stack"
 ADMINISTRATOR = "admin@example.com"
 
 
@@ -56,6 +60,7 @@ class Stack:
         self.secret_file = folder / "better_auth_secret"
         kept_secret(self.secret_file)
         self.postgres = Postgres(folder, self.ports["postgres"], logs=self.logs)
+        self._copy_edge()
         self.parts: dict[str, Part] = {
             "postgres": self.postgres,
             "web": self._web(web or {}),
@@ -126,13 +131,16 @@ class Stack:
         command = [BIN / "authgate", "serve", "--config", config]
         return Part("authgate", command, self.ports["authgate"], environ, logs=self.logs)
 
+    def _copy_edge(self) -> None:
+        """Copy what is shipped for nginx and Traefik, where the addresses are replaced."""
+        for name in ("nginx", "stack/edge"):
+            target = self.folder / Path(name).name
+            delete(target)
+            shutil.copytree(ROOT / "deploy" / name, target)
+
     def _nginx(self) -> Part:
         work = self.folder / "nginx-work"
         work.mkdir(exist_ok=True)
-        for name in ("nginx", "stack/edge"):
-            target = self.folder / Path(name).name
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(ROOT / "deploy" / name, target)
         config = self.folder / "edge" / "nginx.conf"
         addresses = {
             "authgate:4190": f"127.0.0.1:{self.ports['authgate']}",
@@ -164,9 +172,9 @@ def free_ports(edge: int = 8080) -> dict[str, int]:
     usual = {"nginx": edge, "traefik": edge + 1, "authgate": 4190, "admin": 4191, "web": 3000, "tasks": 8001}
     found: dict[str, int] = {}
     for name, number in {**usual, "postgres": 5433}.items():
-        found[name] = port(number)
+        found[name] = free_port(number)
         while list(found.values()).count(found[name]) > 1:
-            found[name] = port(0)
+            found[name] = free_port(0)
     return found
 
 
@@ -175,41 +183,49 @@ def _node() -> str:
 
 
 def _finish(command: list[str], environ: Mapping[str, str], log: Path) -> None:
+    name = Path(command[-1]).name
     with log.open("wb") as output:
         given = {"PATH": os.environ["PATH"], **environ}
-        ran = subprocess.run(command, stdout=output, stderr=output, env=given, cwd=ROOT, timeout=120, check=False)
-    if ran.returncode:
-        raise CannotStart(f"{Path(command[-1]).name} ended with {ran.returncode}; {log}:\n{log.read_text()[-2000:]}")
+        try:
+            subprocess.run(command, stdout=output, stderr=output, env=given, cwd=ROOT, timeout=120, check=True)
+        except subprocess.TimeoutExpired:
+            raise CannotStart(f"{name} has not ended within 120 s; {log}:\n{end_of(log)}") from None
+        except subprocess.CalledProcessError as ran:
+            raise CannotStart(f"{name} ended with {ran.returncode}; {log}:\n{end_of(log)}") from None
 
 
 def main() -> int:
     """Run the stack until Ctrl-C; with --forget delete its users and tasks instead."""
     arguments = argparse.ArgumentParser(prog="make stack", description=__doc__)
     arguments.add_argument(
-        "--port", type=int, default=8080, help="nginx's, 8080 unless told; Traefik's is the next one"
+        "--port", type=_edge_port, default=8080, help="nginx's, 8080 unless told; Traefik's is the next one, if free"
     )
     arguments.add_argument("--forget", action="store_true", help="delete all users, sessions and tasks, and end")
     asked = arguments.parse_args()
-    folder = ROOT / ".run" / "stack"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        with alone(folder, "make stack"):
-            stack = Stack(folder, free_ports(asked.port))
-            if asked.forget:
-                stack.postgres.forget()
-                shutil.rmtree(folder)
-                return 0
-            return _run(stack)
-    except CannotStart as problem:
-        sys.exit(str(problem))
-    except KeyboardInterrupt:
-        print("\nStopped. Users and tasks are kept: `make stack` goes on with them, `make stack-forget` deletes them.")
-        return 0
+    work = _forget if asked.forget else partial(_run, asked.port)
+    kept = "Users and tasks are kept: `make stack` goes on with them, `make stack-forget` deletes them."
+    return run_until_stopped(FOLDER, "make stack", work, f"\nStopped. {kept}")
 
 
-def _run(stack: Stack) -> int:
+def _edge_port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65534):  # 65535 has no next one
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65534")
+    return int(text)
+
+
+def _forget() -> int:
+    postgres.forget(FOLDER)
+    delete(FOLDER)
+    print("Deleted.")
+    return 0
+
+
+def _run(port: int) -> int:
+    stack = Stack(FOLDER, free_ports(port))
     print("Starting PostgreSQL, Next.js, the task service, AuthGate, nginx and Traefik ...", flush=True)
     with stack.running():
+        if stack.ports["nginx"] != port:
+            print(f"\nPort {port} is not free; nginx has {stack.ports['nginx']}.")
         print(f"""
 Open {stack.url} and sign up, or sign in as {ADMINISTRATOR} with {stack.administrator_password}
 

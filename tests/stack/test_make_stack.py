@@ -6,7 +6,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.processes import CannotStart, Part, delete, running, wait_for
+from deploy.processes import free_port as usual_or_free_port
 from deploy.stack.postgres import Postgres
 from tests.support.client import ask
 from tests.support.processes import ROOT, free_port, program
@@ -30,28 +35,31 @@ pytestmark = pytest.mark.timeout(180)
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clone of what is committed, with what the first `make` installs and builds, so that it takes seconds."""
     program("nginx", mend="apt-get install nginx-light")
-    made = tmp_path_factory.mktemp("clone") / "authgate"
+    made = tmp_path_factory.mktemp("clone") / "a checkout"
     subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", made], check=True)
     for path in made.rglob("*"):
         os.utime(path, (0, 0))  # older than what is installed and built, which is ours
-    (made / ".venv").symlink_to(ROOT / ".venv")
-    web = made / "deploy" / "stack" / "web"
-    (web / "node_modules").symlink_to(ROOT / "deploy" / "stack" / "web" / "node_modules")
-    shutil.copytree(
-        ROOT / "deploy" / "stack" / "web" / ".next" / "standalone", web / ".next" / "standalone", symlinks=True
-    )
-    (web / ".next" / "built").touch()
+    _furnish(made)
     yield made
-    subprocess.run(["make", "stack-forget"], cwd=made, env=_environ(), check=True)
+    assert _make(made, "stack-forget").returncode == 0
+
+
+def _furnish(clone: Path) -> None:
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    web = Path("deploy") / "stack" / "web"
+    (clone / web / "node_modules").symlink_to(ROOT / web / "node_modules")
+    built = Path(".next") / "standalone"
+    shutil.copytree(ROOT / web / built, clone / web / built, symlinks=True)
+    (clone / web / ".next" / "built").touch()
 
 
 class Started:
     """A running `make stack`, in the foreground of a terminal of its own."""
 
-    def __init__(self, clone: Path, log: Path) -> None:
+    def __init__(self, clone: Path, log: Path, port: int | None = None) -> None:
         self._log = log
         with log.open("wb") as output:
-            command = ["make", "stack", f"PORT={free_port()}"]
+            command = ["make", "stack", f"PORT={port or free_port()}"]
             self._process = subprocess.Popen(
                 command, cwd=clone, env=_environ(), stdout=output, stderr=output, start_new_session=True
             )
@@ -71,9 +79,17 @@ class Started:
 
     def press_ctrl_c(self) -> str:
         """Interrupt it as a terminal does: every process of its group; return all that it printed."""
-        os.killpg(self._process.pid, signal.SIGINT)
-        self._process.wait(60)
+        self.signal(signal.SIGINT)
+        self.ended()
         return self._log.read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send *number* to every process of its group, if there is one still."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
 
 def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(clone: Path, tmp_path: Path) -> None:
@@ -90,9 +106,10 @@ def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(clone
     logs = clone / re.search(r"Logs: (\S+)/\*\.log", (tmp_path / "first.log").read_text())[1]  # type: ignore[index]
     assert {log.stem for log in logs.iterdir()} >= {"postgres", "web", "tasks", "authgate", "nginx", "traefik"}
 
-    twice = subprocess.run(["make", "stack"], cwd=clone, env=_environ(), capture_output=True, text=True, check=False)
-    assert twice.returncode != 0
-    assert "`make stack` is running here already; stop it with Ctrl-C first." in twice.stderr
+    for target in ("stack", "stack-forget", "clean"):
+        refused = _make(clone, target)
+        assert refused.returncode != 0
+        assert "`make stack` is running here already; stop it with Ctrl-C first." in refused.stderr
 
     printed = first.press_ctrl_c()
     assert "Stopped. Users and tasks are kept" in printed
@@ -113,11 +130,142 @@ def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(clone: Path, tmp_
     address = started.printed(r"Open (\S+) and")[1]
     (web,) = (pid for pid, name in _running(clone).items() if name.startswith("next-server"))
     os.kill(web, signal.SIGKILL)
-    assert started.printed(r"(\S+) has ended by itself; its log is (\S+)\.\n").groups()[0] == "web"
+    assert started.printed(r"(\S+) has ended by itself; its log is (.+)\.\n").groups()[0] == "web"
     assert started.ended() != 0
     assert _running(clone) == {}
     with pytest.raises(OSError, match="refused"):
         ask(urlsplit(address).port or 80, "/")
+
+
+def test_a_closed_terminal_leaves_nothing_running(clone: Path, tmp_path: Path) -> None:
+    started = Started(clone, tmp_path / "log")
+    started.printed("Ctrl-C stops everything")
+    started.signal(signal.SIGHUP)
+    started.ended()
+    until(lambda: not _running(clone))
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("when", ["Starting PostgreSQL", "Ctrl-C stops everything"])
+def test_an_impatient_ctrl_c_leaves_nothing_running(clone: Path, tmp_path: Path, when: str) -> None:
+    started = Started(clone, tmp_path / "log")
+    started.printed(when)
+    until(lambda: started.has_ended() or started.signal(signal.SIGINT), pause_seconds=0.05)
+    until(lambda: not _running(clone))
+    printed = (tmp_path / "log").read_text()
+    assert "Stopped. Users and tasks are kept" in printed
+    assert "Traceback" not in printed
+
+
+def test_where_the_port_is_taken_the_printed_address_is_another_that_works(clone: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        started = Started(clone, tmp_path / "log", taken)
+        address = started.printed(r"Open (\S+) and")[1]
+        port = urlsplit(address).port
+        assert f"Port {taken} is not free; nginx has {port}." in (tmp_path / "log").read_text()
+        ada = _client(address)
+        ada.sign_up()
+        assert ada.ask("/api/v1/tasks").status == 200
+        started.press_ctrl_c()
+
+
+@pytest.mark.parametrize("port", ["0", "65535", "http"])
+def test_a_port_that_cannot_be_is_refused(clone: Path, port: str) -> None:
+    refused = _make(clone, "stack", f"PORT={port}")
+    assert refused.returncode != 0
+    assert f"'{port}' is no port from 1 to 65534" in refused.stderr
+
+
+def test_what_is_kept_is_deleted_without_a_program_of_the_stack(clone: Path) -> None:
+    cluster = Postgres(clone / ".run" / "stack", 0, logs=clone)
+    if not cluster.cluster.exists():
+        cluster._make_cluster()
+    command = [clone / ".venv" / "bin" / "python", "-m", "deploy.stack.run", "--forget"]
+    ran = subprocess.run(command, cwd=clone, env={"PATH": ""}, capture_output=True, text=True, check=True)
+    assert ran.stdout == "Deleted.\n"
+    assert not cluster.cluster.exists()
+    assert not (clone / ".run" / "stack").exists()
+
+
+def test_make_clean_forgets_the_stack_and_needs_nothing_installed(clone: Path) -> None:
+    cluster = Postgres(clone / ".run" / "stack", 0, logs=clone)
+    cluster._make_cluster()
+    try:
+        assert _make(clone, "clean").returncode == 0
+        assert not cluster.cluster.exists()
+        assert not (clone / ".run").exists()
+        assert not (clone / ".venv").exists()
+        assert _make(clone, "clean").returncode == 0
+    finally:
+        _furnish(clone)
+
+
+def test_a_database_whose_password_is_lost_says_how_to_begin_anew(database: Postgres) -> None:
+    database._make_cluster()
+    (database._passwords / "postgres").unlink()
+    with pytest.raises(CannotStart, match="its password is lost: make stack-forget"):
+        database.start()
+
+
+def test_a_first_start_that_was_interrupted_is_made_good_by_the_next(database: Postgres) -> None:
+    database._home.mkdir()
+    (database._home / "unfinished").mkdir()
+    (database._home / "unfinished" / "PG_VERSION").touch()  # within initdb
+    database._make_cluster()  # before CREATE DATABASE
+    for _ in range(2):
+        with running([database]):
+            assert database.execute("SELECT 1") == "1\n"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Postgres]:
+    program("psql", mend="apt-get install postgresql")
+    made = Postgres(tmp_path, free_port(), logs=tmp_path)
+    yield made
+    made.forget()
+
+
+def test_what_cannot_be_deleted_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotStart, match=r"file cannot be deleted: .*Not a directory"):
+        delete(tmp_path / "file")
+
+
+def test_a_page_of_this_machine_is_waited_for_without_a_companys_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    port = free_port()
+    part = Part("web", [sys.executable, "-m", "http.server", str(port)], port, {}, logs=tmp_path)
+    with running([part]):
+        wait_for(f"http://localhost:{port}/", part)
+        part.kill()
+        began = time.monotonic()
+        with pytest.raises(CannotStart, match=r"does not answer; .*web\.log ends with"):
+            wait_for(f"http://localhost:{port}/", part)
+        assert time.monotonic() - began < 5, "it has ended: nothing to wait for"
+
+
+def test_a_part_that_fails_is_quoted_whatever_it_wrote(tmp_path: Path) -> None:
+    script = r"import sys; sys.stderr.buffer.write(b'\xff no such file'); sys.exit(1)"
+    part = Part("web", [sys.executable, "-c", script], free_port(), {}, logs=tmp_path)
+    with pytest.raises(CannotStart, match=r"web did not start(.|\n)* no such file"):
+        part.start()
+
+
+def test_a_port_that_another_has_where_browsers_look_first_is_not_free() -> None:
+    try:
+        other = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with other:
+        taken = other.getsockname()[1]
+        assert usual_or_free_port(taken) != taken
+
+
+def _make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=clone, env=_environ(), capture_output=True, text=True, check=False)
 
 
 def _client(address: str) -> Client:
