@@ -10,6 +10,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
 
+# One more than there are cores: many tests wait for other processes.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+
 PORT ?= 8080
 stack: $(VENV)/demo stack-programs web ## Next.js + Better Auth, a task service, PostgreSQL, AuthGate behind nginx (PORT, 8080) and Traefik
 	@$(BIN)/python -m deploy.stack.run --port $(PORT)
@@ -18,7 +21,7 @@ stack-forget: $(VENV)/demo       ## delete the users and tasks that `make stack`
 	@$(BIN)/python -m deploy.stack.run --forget
 
 test: $(VENV)/installed programs web ## everything, real proxies, Chromium and containers included
-	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
 test-images: $(VENV)/installed   ## the images, docker-compose.yml and the Kubernetes pods, run by podman (as root)
@@ -83,5 +86,5 @@ web: ; @deploy/stack/build-web      ## the example's front end, when a file of i
 STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
 TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer chromium:chromium
 .PHONY: programs stack-programs
-programs: ; @deploy/install-programs "Tests will be skipped for want of" $(TEST_PROGRAMS)
-stack-programs: ; @deploy/install-programs "Install these first, as root, with apt-get install" $(STACK_PROGRAMS)
+programs: ; @deploy/install-programs test $(TEST_PROGRAMS)
+stack-programs: ; @deploy/install-programs stack $(STACK_PROGRAMS)

@@ -43,6 +43,8 @@ SOURCES = ROOT / "deploy" / "stack"
 WEB = SOURCES / "web" / ".next" / "standalone"
 FOLDER = ROOT / ".run" / "stack"
 ADMINISTRATOR = "admin@example.com"
+# Of the front end's settings those that may be given to `make stack`; the others it sets itself.
+SETTINGS = ("COOKIE_CACHE", "COOKIE_CACHE_SECONDS", "TOKEN_LIFETIME", "AUTH_RATE_LIMIT")
 
 
 class Stack:
@@ -221,7 +223,8 @@ def _forget() -> int:
 
 
 def _run(port: int) -> int:
-    stack = Stack(FOLDER, free_ports(port))
+    given = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    stack = Stack(FOLDER, free_ports(port), given)
     print("Starting PostgreSQL, Next.js, the task service, AuthGate, nginx and Traefik ...", flush=True)
     with stack.running():
         if stack.ports["nginx"] != port:
@@ -231,6 +234,8 @@ Open {stack.url} and sign up, or sign in as {ADMINISTRATOR} with {stack.administ
 
   through nginx    {stack.url}
   through Traefik  {stack.traefik_url}
+  database         postgresql://postgres@127.0.0.1:{stack.ports["postgres"]}/app
+                   its password: {os.path.relpath(stack.folder)}/passwords/postgres
   metrics          http://127.0.0.1:{stack.ports["admin"]}/metrics
 
 Logs: {os.path.relpath(stack.logs)}/*.log.  Ctrl-C stops everything.

@@ -52,7 +52,7 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
       )}
       <label>
         E-mail
-        <input name="email" type="email" autoComplete={isNew ? "email" : "username"} required maxLength={254} />
+        <input name="email" type="email" autoComplete={isNew ? "email" : "username"} required maxLength={254} autoFocus={!isNew} />
       </label>
       <label>
         Password

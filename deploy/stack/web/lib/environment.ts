@@ -51,6 +51,12 @@ function origin(name: string, value: string): URL {
   return url;
 }
 
+function postgresUrl(name: string): string {
+  const value = required(name);
+  if (!/^postgres(ql)?:\/\//.test(value)) throw new WrongSetting(`${name} must begin with postgresql://`);
+  return value;
+}
+
 function oneOf<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
   const found = choices.find((choice) => choice === value);
   if (!found) throw new WrongSetting(`${name} must be one of ${choices.join(", ")}`);
@@ -86,13 +92,16 @@ function readEnvironment(): Environment {
   return {
     url,
     secret,
-    databaseUrl: required("DATABASE_URL"),
+    databaseUrl: postgresUrl("DATABASE_URL"),
     cookieCache: oneOf("COOKIE_CACHE", setting("COOKIE_CACHE") || "off", COOKIE_CACHES),
     cookieCacheSeconds: seconds("COOKIE_CACHE_SECONDS", setting("COOKIE_CACHE_SECONDS") || "300", 3600),
     cookieDomain,
     tokenLifetime,
     rateLimit: oneOf("AUTH_RATE_LIMIT", setting("AUTH_RATE_LIMIT") || "on", ["on", "off"]) === "on",
     apiOrigin: apiOrigin ? origin("API_ORIGIN", apiOrigin).origin : "",
-    trustedOrigins: setting("BETTER_AUTH_TRUSTED_ORIGINS").split(",").filter(Boolean),
+    trustedOrigins: setting("BETTER_AUTH_TRUSTED_ORIGINS")
+      .split(",")
+      .filter(Boolean)
+      .map((one) => origin("BETTER_AUTH_TRUSTED_ORIGINS", one).origin),
   };
 }

@@ -6,9 +6,14 @@
 import { type AccessToken, fetchAccessToken, isDue } from "../lib/access-token";
 import { setting } from "../lib/environment";
 
+process.on("uncaughtException", (error) => {
+  console.error(error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message);
+  process.exit(1);
+});
 const app = new URL(setting("APP_URL") || "http://localhost:8080").origin;
 
 async function signIn(): Promise<string> {
+  for (const name of ["EMAIL", "PASSWORD"]) if (!setting(name)) throw new Error(`${name} is not set`);
   const response = await fetch(`${app}/api/auth/sign-in/email`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Origin: app },

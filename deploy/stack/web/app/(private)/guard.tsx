@@ -20,9 +20,11 @@ export function Guard({ children }: { children: ReactNode }) {
     };
     addEventListener("pageshow", shown);
     document.addEventListener("visibilitychange", seen);
+    addEventListener("focus", seen); // of two windows side by side both are visible
     return () => {
       removeEventListener("pageshow", shown);
       document.removeEventListener("visibilitychange", seen);
+      removeEventListener("focus", seen);
     };
   }, []);
   return stale ? null : children;

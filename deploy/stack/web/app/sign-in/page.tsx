@@ -13,6 +13,7 @@ export default async function SignIn({ searchParams }: { searchParams: Promise<{
   return (
     <main className="card">
       <h1>Sign in</h1>
+      <p className="hint">Tasks, the example of AuthGate.</p>
       <CredentialsForm mode="sign-in" next={next} />
       <p>
         New here? <Link href={`/sign-up?next=${encodeURIComponent(next)}`}>Sign up</Link>
