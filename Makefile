@@ -79,7 +79,7 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 	@$(PIP) --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-web: ; @deploy/stack/build-web      ## the example's front end, when a file of it has changed
+web: ; @deploy/stack/build-web
 
 # What is run and PyPI does not have. As root it is installed from Debian's packages; else `make stack` says what is missing,
 # and the tests that need it are skipped, each saying how to get it.
