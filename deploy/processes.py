@@ -71,11 +71,15 @@ class Part:
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.runs():
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if self.answers():
+                return
             time.sleep(0.02)
         raise CannotStart(f"{self.name} did not start; {self.log} ends with:\n{end_of(self.log)}")
+
+    def answers(self) -> bool:
+        """Whether somebody listens on its port."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and kill it after 10 s. Nothing happens where it has ended."""

@@ -54,7 +54,7 @@ class Stack:
         """Keep everything in *folder*, listen on *ports* (see `free_ports`); *web* are settings of the front end."""
         self.folder = folder
         self.logs = folder / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ports = ports
         self.url = f"http://localhost:{self.ports['nginx']}"
         self.traefik_url = f"http://localhost:{self.ports['traefik']}"

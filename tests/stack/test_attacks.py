@@ -6,6 +6,7 @@ import http.server
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -167,3 +168,62 @@ def _evil_site() -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_functions_of_the_role_web_never_run_as_the_superuser(stack: Stack) -> None:
+    """roles.sql runs at each start, as the superuser: what web made in the schema public must not be found by it."""
+    body = "$$ BEGIN EXECUTE 'ALTER ROLE web SUPERUSER'; RETURN; END $$"
+    try:
+        stack.postgres.execute(
+            f"SET ROLE web; CREATE FUNCTION public.unnest(text[]) RETURNS SETOF text LANGUAGE plpgsql AS {body}; "
+            "CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS "
+            f"{body.replace('RETURN;', 'RETURN NULL;')};"
+        )
+        stack.postgres.stop()
+        stack.postgres.start()
+        assert stack.postgres.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = 'web'").strip() == "f"
+    finally:
+        stack.postgres.execute(
+            "ALTER ROLE web NOSUPERUSER; DROP FUNCTION IF EXISTS public.unnest(text[]), public.format(text, text)"
+        )
+
+
+def test_bodies_are_bounded_on_every_route(stack: Stack, edge: str) -> None:
+    for path in ("/api/auth/sign-in/email", "/api/v1/tasks", "/sign-in"):
+        answer = Client(stack, edge).ask(path, body={"email": "x" * 70_000})
+        assert answer.status in ({401, 413} if path == "/api/v1/tasks" else {413}), path
+
+
+def test_a_page_s_data_alone_is_refused_as_the_page_is(stack: Stack, edge: str) -> None:
+    """Requests of Next.js's own router may ask for a page without its layout."""
+    tree = '["",{"children":["(private)",{"children":["%s",{"children":["__PAGE__",{}]}]}]},null,"refetch"]'
+    for page in ("tasks", "token", "sessions", "admin"):
+        stranger = Client(stack, edge)
+        answer = stranger.ask(f"/{page}", "RSC: 1", f"Next-Router-State-Tree: {quote(tree % page)}")
+        if answer.status == 307:
+            answer = stranger.ask(str(answer.header("location")), "RSC: 1")
+        assert b"Your tasks" not in answer.body
+        assert b"without its cookie" not in answer.body
+
+
+def test_a_hash_that_would_take_days_is_refused_at_once(stack: Stack) -> None:
+    email = new_email("costly")
+    user_id = Client(stack).sign_up(email)
+    for rounds in ("31", "16"):
+        digest = f"$2b${rounds}$" + "abcdefghijklmnopqrstuu" + "a" * 31
+        stack.postgres.execute(f"""UPDATE account SET password = '{digest}' WHERE "userId" = '{user_id}'""")
+        assert Client(stack).sign_in(email).status == 401
+
+
+def test_what_a_visitor_sends_makes_no_lines_in_the_log(stack: Stack, edge: str) -> None:
+    body = {
+        "email": "a@example.com",
+        "password": "x",
+        "callbackURL": "http://evil\n2026 ERROR forged \x1b[31m" + "x" * 9000,
+    }
+    assert Client(stack, edge).ask("/api/auth/sign-in/email", body=body).status == 403
+    written = stack.parts["web"].log.read_text()
+    assert "\n2026 ERROR forged" not in written
+    assert "\x1b" not in written
+    assert max(map(len, written.splitlines())) <= 600
+    assert Client(stack, edge).ask("/api/auth/verify-password", body={"password": "x"}).status == 404

@@ -8,6 +8,8 @@
 \getenv authgate_password AUTHGATE_PASSWORD
 
 BEGIN;
+-- The role web may make functions in public. Here none of them is found in place of PostgreSQL's own.
+SET LOCAL search_path = pg_catalog, pg_temp;
 SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['web', 'tasks', 'authgate']) AS name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE web PASSWORD :'web_password' CONNECTION LIMIT 40;

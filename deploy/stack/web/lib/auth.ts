@@ -41,6 +41,10 @@ export function make(set: Environment, questionSeconds?: number) {
     },
     rateLimit: { enabled: set.rateLimit },
     telemetry: { enabled: false },
+    // It would confirm a stolen session's password at any rate; no page here asks it.
+    disabledPaths: ["/verify-password"],
+    // One line for each, and a bounded one: what a visitor sent may be in it.
+    logger: { log: (level, message, ...more) => console.log(JSON.stringify({ level, message, more: String(more) }).slice(0, 500)) },
     hooks: {
       // Whoever asks for more than "who am I?" is looked up in the database: else a copy of the cookies could fetch a new JWT,
       // or an administrator who is one no more could list users, for as long as the data cookie is believed.

@@ -4,7 +4,9 @@ import { createHash, createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { hashPassword, verifyPassword } from "better-auth/crypto";
 
-const BCRYPT = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
+// A cost above 15 takes seconds of the process's only thread, at 31 days of it: whoever signs in could stop all others.
+const MOST_ROUNDS = 15;
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 // passlib's bcrypt_sha256, which lifts bcrypt's limit of 72 bytes: version 2 (HMAC under the salt) and version 1 (plain SHA-256).
 const SHA256_V2 = /^\$bcrypt-sha256\$v=2,t=(2[ab]),r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 const SHA256_V1 = /^\$bcrypt-sha256\$(2[ab]),(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
@@ -12,16 +14,24 @@ const SHA256_V1 = /^\$bcrypt-sha256\$(2[ab]),(\d{1,2})\$([./A-Za-z0-9]{22})\$([.
 export const passwords = { hash: hashPassword, verify };
 
 async function verify({ hash, password }: { hash: string; password: string }): Promise<boolean> {
-  if (BCRYPT.test(hash)) return bcrypt.compare(password, hash);
+  const plain = BCRYPT.exec(hash);
+  if (plain) return compare(password, hash, plain[1]);
   const version2 = SHA256_V2.exec(hash);
   if (version2) {
     const [, , , salt = ""] = version2;
     const digest = createHmac("sha256", salt).update(password).digest("base64");
-    return bcrypt.compare(digest, asBcrypt(version2));
+    return compare(digest, asBcrypt(version2), version2[2]);
   }
   const version1 = SHA256_V1.exec(hash);
-  if (version1) return bcrypt.compare(createHash("sha256").update(password).digest("base64"), asBcrypt(version1));
+  if (version1) {
+    const digest = createHash("sha256").update(password).digest("base64");
+    return compare(digest, asBcrypt(version1), version1[2]);
+  }
   return hash.startsWith("$") ? false : verifyPassword({ hash, password });
+}
+
+async function compare(password: string, hash: string, rounds = ""): Promise<boolean> {
+  return Number(rounds) <= MOST_ROUNDS && bcrypt.compare(password, hash);
 }
 
 function asBcrypt([, type, rounds = "", salt, checksum]: string[]): string {

@@ -1,9 +1,11 @@
 import type { Metadata } from "next";
+import { signedIn } from "@/lib/session";
 import { TaskList } from "./task-list";
 
 export const metadata: Metadata = { title: "Your tasks" };
 
-export default function TasksPage() {
+export default async function TasksPage() {
+  await signedIn(); // by itself: a request for the page's data alone may go past the layout
   return (
     <>
       <h1>Your tasks</h1>

@@ -1,9 +1,11 @@
 import type { Metadata } from "next";
+import { signedIn } from "@/lib/session";
 import { TokenUse } from "./token-use";
 
 export const metadata: Metadata = { title: "Access token" };
 
-export default function TokenPage() {
+export default async function TokenPage() {
+  await signedIn(); // by itself: a request for the page's data alone may go past the layout
   return (
     <>
       <h1>Access token</h1>
