@@ -240,3 +240,23 @@ def test_a_pooler_in_transaction_mode_is_no_obstacle(db: Database) -> None:
     with pgbouncer(db.server, database=db.name) as dsn:
         assert db.run("--apply", "--batch", 2, DATABASE_URL=dsn).code == 0
     assert len(db.users()) == 5
+
+
+def test_no_code_of_another_role_runs_with_the_rights_of_who_imports(db: Database) -> None:
+    """A role that may make functions in public, as the front end's, waits for the owner to come by."""
+    db.execute(
+        "DO $$ BEGIN CREATE ROLE intruder; EXCEPTION WHEN duplicate_object THEN END $$; "
+        "GRANT CREATE, USAGE ON SCHEMA public TO intruder; SET ROLE intruder; "
+        "CREATE FUNCTION public.array_to_string(text[], text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; "
+        "CREATE FUNCTION public.intrude() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$; RESET ROLE;"
+    )
+    db.create((1, "ada@example.com", hashed()), (2, "Ada@example.com", hashed()))
+    ran = db.run()
+    assert ran.code == 3, ran.errors
+    assert "intruded" not in ran.output + ran.errors
+
+    db.execute('CREATE TRIGGER t BEFORE INSERT ON "user" FOR EACH ROW EXECUTE FUNCTION intrude();')
+    ran = db.run()
+    assert ran.code == 1
+    assert 'has a trigger, "t", that would run code of the role "intruder" with your rights' in ran.errors

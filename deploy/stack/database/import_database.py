@@ -69,6 +69,10 @@ def _address(url: str) -> tuple[str, ssl.SSLContext | None]:
     return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(known), "")), context
 
 
+# Whoever may make functions in a schema that the search path names could have the import run them, with its rights.
+ONLY_OUR_FUNCTIONS = "SET LOCAL search_path = pg_catalog, pg_temp;"
+
+
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
     """Connect to a URL as Neon, Prisma or SQLAlchemy write it; what only other clients know is left out."""
@@ -161,7 +165,27 @@ async def find_better_auth(connection: Any, schema: str) -> BetterAuthTables:  #
             f'{user.sql}."id" is of the type {user.columns["id"]}: old ids can be kept where it is text or uuid '
             "(advanced.database.generateId of Better Auth, not serial)"
         )
+    await _refuse_code_of_others(connection, schema)
     return BetterAuthTables(user=user, account=account, imported=quoted(schema, IMPORTED))
+
+
+async def _refuse_code_of_others(connection: Any, schema: str) -> None:  # noqa: ANN401
+    """Raise where a trigger would run what another role wrote, with the rights of who imports."""
+    for row in await connection.fetch(_TRIGGERS, schema, [*_NEEDED, IMPORTED]):
+        raise CannotImportError(
+            f"{quoted(schema, row['table'])} has a trigger, {quoted(row['trigger'])}, that would run code of the role "
+            f"{quoted(row['role'])} with your rights: drop it, or connect as this role"
+        )
+
+
+_TRIGGERS = """
+SELECT c.relname AS table, t.tgname AS trigger, r.rolname AS role
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_roles r ON r.oid = p.proowner
+WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) AND NOT t.tgisinternal AND NOT r.rolsuper
+  AND r.rolname <> current_user
+"""
 
 
 async def _better_auth_table(connection: Any, name: str, schema: str) -> Table:  # noqa: ANN401

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import asyncpg
 from import_database import (
     IMPORTED,
+    ONLY_OUR_FUNCTIONS,
     BetterAuthTables,
     CannotImportError,
     connected,
@@ -168,6 +169,7 @@ def _report(path: Path | None) -> Iterator[TextIO | None]:
 async def _import(target: Any, options: argparse.Namespace, report: TextIO | None) -> Outcome:  # noqa: ANN401
     """Do everything but the end of the transaction."""
     await settled(target)
+    await target.execute(ONLY_OUR_FUNCTIONS)
     tables = await find_better_auth(target, options.schema)
     _check_admin_columns(tables, options)
     await create_staging(target)
@@ -176,6 +178,7 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         source = await find_source(connection, options)
+        await connection.execute(ONLY_OUR_FUNCTIONS)
         _check_source(source, tables, options)
         total = await _copy(source, target, tables, options.batch)
     await decide(target, tables)
