@@ -62,7 +62,7 @@ def test_the_stacks_middlewares_are_those_of_the_file_and_one_that_keeps_bodies_
 def test_each_route_of_the_stack_asks_authgate_or_is_public_by_its_middleware() -> None:
     routers = read("deploy/stack/edge/traefik-routes.yml")["http"]["routers"]
     assert {name: (router["service"], router["middlewares"]) for name, router in routers.items()} == {
-        "auth": ("web", ["authgate-public"]),
+        "auth": ("web", ["authgate-public", "small-bodies"]),
         "api": ("tasks", ["authgate", "authgate-strip", "small-bodies"]),
-        "pages": ("web", ["authgate-public"]),
+        "pages": ("web", ["authgate-public", "small-bodies"]),
     }
