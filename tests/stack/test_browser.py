@@ -15,7 +15,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
     from deploy.stack.run import Stack
     from tests.support.visitor import Visitor
@@ -184,6 +184,20 @@ def test_by_keyboard_alone(ada: Visitor) -> None:
     keyboard.press("Enter")
     expect(box).to_have_count(0)
     expect(ada.page.get_by_label("New task")).to_be_focused()
+
+
+def test_a_task_that_is_added_before_the_list_has_come_is_added(ada: Visitor) -> None:
+    ada.sign_up(new_email())
+    ada.add_task("first")
+    held: list[Route] = []
+    ada.page.route("**/api/v1/tasks?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
+    ada.page.reload()
+    ada.sees("Your tasks")
+    until(lambda: held or ada.page.wait_for_timeout(50))
+    ada.add_task("second")
+    held[0].continue_()
+    expect(ada.page.get_by_role("checkbox")).to_have_count(2)
+    assert ada.tasks() == ["second", "first"]
 
 
 def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor) -> None:

@@ -2,6 +2,12 @@
 import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, api, type Page, type Task } from "@/lib/api";
 
+/** Return *known* and what of *more* is not in it: a task may be added before the first page has come. */
+function joined(known: Task[], more: Task[]): Task[] {
+  const ids = new Set(known.map((task) => task.id));
+  return [...known, ...more.filter((task) => !ids.has(task.id))];
+}
+
 /** The caller's tasks: whose they are, only the API knows, by the session cookie that AuthGate verifies. */
 export function TaskList() {
   const [tasks, setTasks] = useState<Task[] | null>(null);
@@ -9,27 +15,27 @@ export function TaskList() {
   const [failure, setFailure] = useState("");
   const [said, setSaid] = useState("");
   const title = useRef<HTMLInputElement>(null);
-  const busy = useRef(false);
+  const busy = useRef(new Set<string>());
 
-  // One thing at a time: a second click, while the first is on its way, does nothing.
-  const attempt = useCallback(async (work: () => Promise<void>) => {
-    if (busy.current) return;
-    busy.current = true;
+  // The same thing once at a time: a second click on it, while the first is on its way, does nothing.
+  const attempt = useCallback(async (what: string, work: () => Promise<void>) => {
+    if (busy.current.has(what)) return;
+    busy.current.add(what);
     try {
       await work();
       setFailure("");
     } catch (error) {
       setFailure(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.");
     } finally {
-      busy.current = false;
+      busy.current.delete(what);
     }
   }, []);
 
   const load = useCallback(
     (after: string | null) =>
-      attempt(async () => {
+      attempt("load", async () => {
         const page = await api<Page>(`/tasks?limit=50${after ? `&after=${encodeURIComponent(after)}` : ""}`);
-        setTasks((known) => (after ? [...(known ?? []), ...page.items] : page.items));
+        setTasks((known) => joined(known ?? [], page.items));
         setNext(page.next);
       }),
     [attempt],
@@ -41,7 +47,7 @@ export function TaskList() {
 
   function add(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    void attempt(async () => {
+    void attempt("add", async () => {
       const body = JSON.stringify({ title: title.current?.value });
       const task = await api<Task>("/tasks", { method: "POST", body });
       setTasks((known) => [task, ...(known ?? [])]);
@@ -51,14 +57,14 @@ export function TaskList() {
   }
 
   const tick = (task: Task) =>
-    attempt(async () => {
+    attempt(task.id, async () => {
       const body = JSON.stringify({ done: !task.done });
       const changed = await api<Task>(`/tasks/${task.id}`, { method: "PATCH", body });
       setTasks((known) => (known ?? []).map((one) => (one.id === task.id ? changed : one)));
     });
 
   const remove = (task: Task) =>
-    attempt(async () => {
+    attempt(task.id, async () => {
       await api(`/tasks/${task.id}`, { method: "DELETE" });
       setTasks((known) => (known ?? []).filter((one) => one.id !== task.id));
       setSaid(`Deleted ${task.title}.`);
