@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +15,7 @@ import asyncpg
 import pytest
 
 from tests.support.old_users import (
+    FOLDER,
     TEXT_IDS,
     Database,
     database,
@@ -98,7 +103,33 @@ def test_a_connection_that_breaks_during_the_commit_is_not_called_a_success_or_a
     )
     ran = db.run("--apply")
     assert ran.code == 1
-    assert ran.errors == "The connection broke while the database committed: a dry run shows what is there.\n"
+    assert ran.errors == "It ended while the database committed: a dry run shows what is there.\n"
+
+
+def test_ctrl_c_during_the_commit_is_not_called_a_failure(db: Database) -> None:
+    db.create((7, "ada@example.com", hashed()))
+    db.execute(
+        TRIGGER.format(table="account", body="PERFORM pg_advisory_xact_lock(1);").replace(
+            "CREATE TRIGGER fail BEFORE INSERT ON account",
+            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
+        )
+    )
+
+    async def interrupt() -> str:
+        other = await asyncpg.connect(db.dsn, ssl=False)
+        await other.execute("SELECT pg_advisory_lock(1)")
+        command = [str(FOLDER / "import_users.py"), "--from", "users", "--apply"]
+        environ = {"PATH": os.environ["PATH"], "DATABASE_URL": db.dsn}
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ, stderr=subprocess.PIPE)
+        await until_async(partial(other.fetchval, WAITING))
+        process.send_signal(signal.SIGINT)
+        await other.execute("SELECT pg_advisory_unlock(1)")
+        _, errors = await asyncio.wait_for(process.communicate(), 30)
+        await other.close()
+        assert process.returncode == 1
+        return errors.decode()
+
+    assert asyncio.run(interrupt()) == "It ended while the database committed: a dry run shows what is there.\n"
 
 
 # Others at the same time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -82,7 +82,8 @@ async def connected(url: str) -> AsyncIterator[Any]:
     )
     try:
         yield connection
-        await connection.close(timeout=10)
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            await connection.close(timeout=10)  # what was done is decided before
     finally:
         connection.terminate()
 

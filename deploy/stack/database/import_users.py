@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = asyncio.run(import_users(options))
     except UnknownOutcomeError:
-        print("The connection broke while the database committed: a dry run shows what is there.", file=sys.stderr)
+        print("It ended while the database committed: a dry run shows what is there.", file=sys.stderr)
         return 1
     except (CannotImportError, asyncpg.PostgresError, *_BROKEN) as error:
         print(f"{_explained(error)}\nFailed: nothing was written.", file=sys.stderr)
@@ -150,7 +150,12 @@ async def import_users(options: argparse.Namespace) -> Outcome:
                 return outcome
             try:
                 await transaction.commit()
-            except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, *_BROKEN) as error:
+            except (
+                asyncio.CancelledError,  # Ctrl-C: the server may have committed
+                asyncpg.PostgresConnectionError,
+                asyncpg.OperatorInterventionError,
+                *_BROKEN,
+            ) as error:
                 raise UnknownOutcomeError from error
             return outcome
 
