@@ -30,16 +30,18 @@ def issuer(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
 
 
 def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
-    names = "/".join(sorted({key.algorithm for key in issuer.keys.keys} or {*(entry.config.algorithms or ["signed"])}))
-    iss = f"iss {issuer.issuer}" if issuer.issuer else "any iss"
+    names = "/".join(
+        sorted({key.algorithm for key in issuer.key_set.keys} or {*(entry.config.algorithms or ["signed"])})
+    )
+    iss = f"iss {issuer.iss}" if issuer.iss else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
     if entry.config.by_url:
         under = f"public keys, kept up to date from {entry.config.jwks_url or 'where its metadata says'}"
     elif entry.config.key_settings[0] in SECRET_SETTINGS:
-        under = str(issuer.keys.keys[0])
+        under = str(issuer.key_set.keys[0])
     else:
-        kind = "secret" if issuer.keys.keys[0].is_symmetric else "public"
-        count = len(issuer.keys.keys)
+        kind = "secret" if issuer.key_set.keys[0].is_symmetric else "public"
+        count = len(issuer.key_set.keys)
         under = f"{count} {kind} key{'s' * (count != 1)}"
     told = f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}"
     return told if entry.config.has_sessions else f"{told}; it accepts no session cookies"
@@ -48,7 +50,7 @@ def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
 def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:
     config, store = entry.config, entry.store
     cookies = " or ".join(str(names.session_token) for names in cookie_names(config))
-    secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.secrets.keys))
+    secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.session_key_set.keys))
     begin = f"issuer {issuer.name} accepts {_LIBRARY[config.preset]} sessions in the cookie {cookies} under its secret "
     begin += f"with fingerprint {secrets}"
     never = config.sessions is not None and config.sessions.check == "never"
@@ -76,7 +78,7 @@ def tls(config: Config, serials: Mapping[str, str]) -> list[str]:
 
 def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
     """Yield what an operator should know of *issuer*, configured by *entry*, before somebody else finds out."""
-    if entry.config.by_url and issuer.issuer is None:
+    if entry.config.by_url and issuer.iss is None:
         yield (
             f"issuer {issuer.name}: tokens of any iss under its keys pass, and who publishes keys may sign for many: "
             "set `issuer` to the exact iss"
@@ -85,7 +87,7 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
         yield from _session_warnings(issuer, entry.config)
     if entry.store is not None and entry.store.warning:
         yield f"issuer {issuer.name}: {entry.store.where}: {entry.store.warning}"
-    for skipped in issuer.keys.skipped:
+    for skipped in issuer.key_set.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if entry.reads_jwts and "exp" not in issuer.required_claims:
         yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"

@@ -51,8 +51,8 @@ class Authorities:
         try:
             return await self._reading.result(timeout_seconds)
         except TimeoutError:
-            what = f"ca_file {self._ca_file}" if self._ca_file else "the CAs of the system"
-            raise ValueError(f"reading {what} takes longer than {timeout_seconds:g} s") from None
+            message = f"ca_file {self._ca_file}" if self._ca_file else "the CAs of the system"
+            raise ValueError(f"reading {message} takes longer than {timeout_seconds:g} s") from None
         except ValueError as error:
             raise ValueError(f"ca_file: {error}") from None
 

@@ -21,12 +21,12 @@ _PUBLIC = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class BadFile(AuthGateError):
-    """A file cannot be used: *what* is wrong with it, and how to *mend* it."""
+    """A file cannot be used: *message* is wrong with it, and how to *fix* it."""
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.mend = mend
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorities:
+class CaCertificates:
     """The CAs whose certificates are accepted, in DER; *digest* is the same for the same ones in any order."""
 
     der: bytes
@@ -64,8 +64,8 @@ def read_leaf(pem: bytes, now: float) -> Leaf:
         day = _day(leaf.not_valid_before_utc.timestamp())
         raise BadFile(f"the certificate is not valid before {day}", "check the clocks of both machines, or wait")
     if not _is_for_servers(leaf):
-        mend = "is it the proxy's? Write AuthGate's own, or make one with extendedKeyUsage=serverAuth"
-        raise BadFile("the certificate is for clients only, and every proxy would refuse it", mend)
+        fix = "is it the proxy's? Write AuthGate's own, or make one with extendedKeyUsage=serverAuth"
+        raise BadFile("the certificate is for clients only, and every proxy would refuse it", fix)
     return found
 
 
@@ -76,37 +76,37 @@ def check_key(pem: bytes, leaf: Leaf | None) -> None:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
-        mend = "take the passphrase off (openssl pkey -in … -out …) and let permissions protect the file"
-        raise BadFile("the private key is encrypted", mend) from None
+        fix = "take the passphrase off (openssl pkey -in … -out …) and let permissions protect the file"
+        raise BadFile("the private key is encrypted", fix) from None
     except (ValueError, UnsupportedAlgorithm):
         raise BadFile("it holds no private key in PEM that can be read", fits) from None
     if leaf is not None and key.public_key().public_bytes(*_PUBLIC) != leaf.public_key.public_bytes(*_PUBLIC):
         raise BadFile("the private key does not belong to the certificate", fits)
 
 
-def read_authorities(pem: bytes) -> Authorities:
+def read_ca_certificates(pem: bytes) -> CaCertificates:
     """Return the CA certificates of *pem*; raise `BadFile` if there is none, or one that is not a CA's."""
     found = _certificates(pem)
     for certificate in found:
         if not _is_authority(certificate):
             name = quoted(certificate.subject.rfc4514_string())
-            mend = "write the CA that signs your proxies' certificates, not those certificates themselves"
-            raise BadFile(f"the certificate of {name} is not a CA's", mend)
+            fix = "write the CA that signs your proxies' certificates, not those certificates themselves"
+            raise BadFile(f"the certificate of {name} is not a CA's", fix)
     ders = sorted({certificate.public_bytes(Encoding.DER) for certificate in found})
-    return Authorities(
+    return CaCertificates(
         der=b"".join(ders),
         digest=hashlib.sha256(b"".join(ders)).digest(),
         first_expires_at=min(certificate.not_valid_after_utc.timestamp() for certificate in found),
     )
 
 
-def expiry_warning(what: str, expires_at: float, now: float, days: int = 7) -> str:
-    """Return a sentence if *what* expires within *days* days, or has expired; else nothing."""
+def expiry_warning(message: str, expires_at: float, now: float, days: int = 7) -> str:
+    """Return a sentence if *message* expires within *days* days, or has expired; else nothing."""
     left = expires_at - now
     if left <= 0:
-        return f"{what} expired on {_day(expires_at)}"
+        return f"{message} expired on {_day(expires_at)}"
     if left < days * 86400:
-        return f"{what} expires on {_day(expires_at)}, in {left / 86400:.1f} days: renew it"
+        return f"{message} expires on {_day(expires_at)}, in {left / 86400:.1f} days: renew it"
     return ""
 
 

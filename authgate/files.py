@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # How often watched files are looked at: by content, because notifications do not reach through bind mounts.
 POLL_SECONDS = 2.0
 
-MEND_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
+FIX_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
 
 
 def read_bounded(path: str | Path, max_bytes: int) -> bytes:

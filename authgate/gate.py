@@ -63,7 +63,7 @@ class Gate:
     def use(self, name: str, keys: KeySet) -> None:
         """Decide with *keys* from now on: in a new snapshot, if they differ from those that the set *name* had."""
         issuer = self.snapshot.issuer(name)
-        if keys.fingerprint != issuer.key_set(name).fingerprint:
+        if keys.fingerprint != issuer.key_set_named(name).fingerprint:
             self.snapshot = self.snapshot.with_issuer(issuer.with_key_set(name, keys))
 
 

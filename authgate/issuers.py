@@ -11,7 +11,7 @@ from authgate.config.preset_defaults import presumed_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Issuer
-from authgate.files import MEND_UNREADABLE, POLL_SECONDS, why_unreadable
+from authgate.files import FIX_UNREADABLE, POLL_SECONDS, why_unreadable
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authgate.keysources import KeySource
 
 _DAY_SECONDS = 86400.0
-_MEND_ON_BOTH = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
+_FIX_ON_BOTH = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
 NO_ALGORITHM: frozenset[str] = frozenset()  # of keys that are made for theirs
 
 
@@ -40,17 +40,17 @@ def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[R
     return Issuer(
         name=config.name,
         formats=PRESETS[config.preset].formats(entry),
-        issuer=config.issuer,
+        iss=config.issuer,
         audiences=audiences,
         algorithms=_allowed(entry),
         required_claims=frozenset(config.required_claims),
         token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
-        keys=key_sets.get(config.name, NO_KEYS),
-        secrets=key_sets.get(config.name + SECRETS, NO_KEYS),
+        key_set=key_sets.get(config.name, NO_KEYS),
+        session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=session_check(entry),
         refuses_banned=is_better_auth,
         refuses_anonymous=is_better_auth and config.anonymous == "refuse",
-        rivals=frozenset(other.config.issuer for other in everybody if other.config.issuer and other is not entry),
+        other_iss=frozenset(other.config.issuer for other in everybody if other.config.issuer and other is not entry),
     )
 
 
@@ -132,11 +132,11 @@ def first_keys(name: str, source: KeySource, entry: ReadIssuer, problems: list[P
         return source.read()
     except jwk.BadKey as error:
         mends = {derived.LISTED_TWICE: "take one of the two off"}
-        mend = _MEND_ON_BOTH if is_secret else "replace the key"
-        problems.extend(Problem(setting=setting, what=one, mend=mends.get(one, mend)) for one in error.faults)
+        fix = _FIX_ON_BOTH if is_secret else "replace the key"
+        problems.extend(Problem(setting=setting, message=one, fix=mends.get(one, fix)) for one in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        what = f"cannot read {source.where}: {why_unreadable(error)}"
-        problems.append(Problem(setting=setting, what=what, mend=MEND_UNREADABLE))
+        message = f"cannot read {source.where}: {why_unreadable(error)}"
+        problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
     return None
 
 
@@ -145,7 +145,9 @@ def fingerprints(issuers: list[Issuer]) -> dict[str, str]:
     return {
         issuer.name: key.secret_fingerprint
         for issuer in issuers
-        for key in reversed((*issuer.secrets.keys, *issuer.keys.keys))  # of several the first, which is current
+        for key in reversed(
+            (*issuer.session_key_set.keys, *issuer.key_set.keys)
+        )  # of several the first, which is current
         if key.secret_fingerprint is not None
     }
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from authgate.keysources.watched import WatchedKeys
     from authgate.server.tls import WatchedTls
-    from authgate.tokens import ProofMemo
+    from authgate.tokens import LruProofCache
     from authgate.wiring import App
 
 # Seconds: a warm decision takes tens of microseconds, a first verification up to a millisecond.
@@ -29,7 +29,7 @@ _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 
 class Metrics:
     """All metrics of one AuthGate."""
 
-    def __init__(self, proofs: ProofMemo, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
+    def __init__(self, proofs: LruProofCache, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
         """*tls* are the certificates by the name of their listener, None where it has none."""
         self._registry = CollectorRegistry()
         self._decisions = Counter(
@@ -74,7 +74,7 @@ class Metrics:
 class _Gauges:
     """Figures that others keep, read when they are asked for."""
 
-    def __init__(self, proofs: ProofMemo) -> None:
+    def __init__(self, proofs: LruProofCache) -> None:
         self._proofs = proofs
 
     def collect(self) -> Iterator[Metric]:
@@ -146,7 +146,7 @@ class _Keys:
         self._app = app
 
     def collect(self) -> Iterator[Metric]:
-        issuers = self._app.live.keys.items()
+        issuers = self._app.live.watched_keys.items()
         for name, documentation, value in _OF_AN_ISSUER:
             family = GaugeMetricFamily if not name.endswith("_ids") else CounterMetricFamily
             metric = family(name, documentation, labels=("issuer",))
@@ -167,8 +167,8 @@ class _Keys:
         )
         # Keys that share a label, as those without an id do, are counted together.
         counted: Tally[tuple[str, str, str]] = Tally()
-        for issuer, keys in self._app.live.keys.items():
-            for key in keys.keys.keys:
+        for issuer, keys in self._app.live.watched_keys.items():
+            for key in keys.key_set.keys:
                 counted[issuer, key.label, key.algorithm] += self._app.proofs.made_with(issuer, key.thumbprint)[0]
         for labels, count in counted.items():
             proofs.add_metric(labels, count)
@@ -217,8 +217,8 @@ def _succeeded_at(keys: WatchedKeys) -> float | None:
 
 # Name, documentation, and the value of an issuer's keys, None where there is none. Counters are named after ids.
 _OF_AN_ISSUER: tuple[tuple[str, str, Callable[[WatchedKeys], float | None]], ...] = (
-    ("authgate_keys", "Keys that verify.", lambda keys: len(keys.keys.keys)),
-    ("authgate_keys_skipped", "Keys of the set that are skipped as unfit.", lambda keys: len(keys.keys.skipped)),
+    ("authgate_keys", "Keys that verify.", lambda keys: len(keys.key_set.keys)),
+    ("authgate_keys_skipped", "Keys of the set that are skipped as unfit.", lambda keys: len(keys.key_set.skipped)),
     (
         "authgate_keys_last_load_successful",
         "0 while keys cannot be loaded, and the old ones stay.",

@@ -47,7 +47,7 @@ def places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
         return ()
     found = []
     for names in cookie_names(config):
-        place = SessionPlace(issuer=config.name, part=SESSION_PART, name=names.session_token or "", chunked=True)
+        place = SessionPlace(issuer_name=config.name, part=SESSION_PART, name=names.session_token or "", chunked=True)
         if names.session_data is not None:
             place = replace(place, part=TOKEN_PART, chunked=False, data_part=DATA_PART, data_name=names.session_data)
         found.append(place)

@@ -59,7 +59,7 @@ class Recorder:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
             if decision.reason is Reason.UNTRUSTED_PROXY and self._already_told(peer):
                 return
-            reason, issuer = decision.reason.value, decision.issuer
+            reason, issuer = decision.reason.value, decision.issuer_name
             level = logging.INFO if REASONS[decision.reason].fault is Fault.CLIENT else logging.WARNING
         fields: dict[str, object] = {
             "reason": reason,
@@ -75,10 +75,10 @@ class Recorder:
         outcome = "allow" if isinstance(decision, Allow) else "deny"
         _log.log(level, outcome, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
-    def record_unknown_path(self, peer: str, mend: str) -> None:
+    def record_unknown_path(self, peer: str, fix: str) -> None:
         """Log, once a minute, that *peer* asks at a path where nothing answers: its proxy is set up wrongly."""
         if not self._already_told(peer):
-            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "mend": mend}})
+            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "mend": fix}})
 
     def _already_told(self, peer: str) -> bool:
         told = peer in self._told
@@ -91,7 +91,7 @@ class Recorder:
             return {}
         return {
             "detail": decision.detail if self._details or decision.reason in _QUOTE_NO_CLAIM else "",
-            "mend": decision.mend,
+            "mend": decision.fix,
         }
 
 

@@ -24,7 +24,7 @@ from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
 from authgate.server.reload import ReloadState
 from authgate.server.tls import TlsFiles, WatchedTls
-from authgate.tokens import ProofMemo
+from authgate.tokens import LruProofCache
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class KeySetOrigin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Prepared:
     """A sound configuration: its *snapshot*, where each of the *key_sets* comes from, and what to say at start.
 
     *session_settings* differ between two configurations where an issuer's session store must be made anew.
@@ -76,25 +76,25 @@ class Verified:
 class Live:
     """What a reload replaces, whole: everything that is made from the configuration and decides."""
 
-    verified: Verified = field(repr=False)
+    prepared: Prepared = field(repr=False)
     gate: Gate
     auth: AuthEndpoint
-    keys: dict[str, WatchedKeys]
+    watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
 
     @property
     def config(self) -> Config:
         """The configuration."""
-        return self.verified.config
+        return self.prepared.config
 
     def take_over(self, old: Live | None = None) -> None:
         """Decide from now on, in the place of *old*, with what the issuers' keys come to be."""
-        for name, keys in self.keys.items():
-            if old is not None and name in old.keys:
-                keys.follow(old.keys[name])
+        for name, keys in self.watched_keys.items():
+            if old is not None and name in old.watched_keys:
+                keys.follow(old.watched_keys[name])
             keys.use = partial(self.gate.use, name)
-            keys.retime(self.verified.key_sets[name].timing)
-            self.gate.use(name, keys.keys)
+            keys.retime(self.prepared.key_sets[name].timing)
+            self.gate.use(name, keys.key_set)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class App:
     """Everything that serves. *live* is the one reference that a reload swaps; the rest stays."""
 
     live: Live
-    proofs: ProofMemo
+    proofs: LruProofCache
     metrics: Metrics
     tls: WatchedTls | None
     admin_tls: WatchedTls | None
@@ -123,7 +123,7 @@ class App:
         return self.live.auth.trusts(peer)
 
 
-def verify(loaded: ReadConfig) -> Verified:
+def prepare(loaded: ReadConfig) -> Prepared:
     """Return what *loaded* makes, local keys read and linted; raise `ConfigError` with every problem of all of it.
 
     Keys by URL are not fetched: an issuer that is down keeps nothing from starting.
@@ -138,7 +138,7 @@ def verify(loaded: ReadConfig) -> Verified:
     if problems or loaded.config is None:
         raise ConfigError(_told_once(problems))
     config = loaded.config
-    return Verified(
+    return Prepared(
         config=config,
         snapshot=_snapshot(config, found, loaded.issuers),
         key_sets=key_sets,
@@ -181,7 +181,7 @@ def _told_once(problems: list[Problem]) -> list[Problem]:
     """Return *problems* without those of a variable that another issuer has, too."""
     found: dict[tuple[str, str], Problem] = {}
     for problem in problems:
-        found.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.what), problem)
+        found.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.message), problem)
     return [*found.values()]
 
 
@@ -195,7 +195,7 @@ def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ..
         if config.csrf.mode == "enforce"
         else None,
         leeway_seconds=config.leeway_seconds,
-        proofs=ProofMemo(),
+        proofs=LruProofCache(),
     )
 
 
@@ -216,25 +216,25 @@ def _places(config: Config, entries: tuple[ReadIssuer, ...]) -> tuple[Credential
     return (by_default[0], *sessions, *(by_default[1:] if has_jwts else ()))
 
 
-def build(verified: Verified) -> App:
+def build(prepared: Prepared) -> App:
     """Return AuthGate, ready to be served."""
     tls, admin_tls = (
-        WatchedTls(*verified.certificates[setting]) if setting in verified.certificates else None
+        WatchedTls(*prepared.certificates[setting]) if setting in prepared.certificates else None
         for setting in ("tls", "admin.tls")
     )
-    proofs = ProofMemo()
+    proofs = LruProofCache()
     metrics = Metrics(proofs, {"auth": tls, "admin": admin_tls})
-    live = make_live(verified, proofs, metrics)
+    live = make_live(prepared, proofs, metrics)
     live.take_over()
     reloads = ReloadState(at=time.time())
     return App(live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=reloads)
 
 
-def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live | None = None) -> Live:
-    """Return what decides by *verified*. Keys and sessions of *old* that are got in the same way are kept."""
-    config = verified.config
-    keys, sessions = watched_keys(verified, old), cached_sessions(verified, old)
-    gate = Gate(replace(verified.snapshot, proofs=proofs), Answers(keys, sessions))
+def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: Live | None = None) -> Live:
+    """Return what decides by *prepared*. Keys and sessions of *old* that are got in the same way are kept."""
+    config = prepared.config
+    keys, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
+    gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(keys, sessions))
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
@@ -244,29 +244,29 @@ def make_live(verified: Verified, proofs: ProofMemo, metrics: Metrics, old: Live
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return Live(verified=verified, gate=gate, auth=auth, keys=keys, sessions=sessions)
+    return Live(prepared=prepared, gate=gate, auth=auth, watched_keys=keys, sessions=sessions)
 
 
-def watched_keys(verified: Verified, old: Live | None = None) -> dict[str, WatchedKeys]:
+def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, WatchedKeys]:
     """Return every key set by its name; those of *old* where they come from the same place."""
-    before = {} if old is None else old.keys
+    before = {} if old is None else old.watched_keys
     found = {}
-    for name, origin in verified.key_sets.items():
-        same = None if old is None else old.verified.key_sets.get(name)
+    for name, origin in prepared.key_sets.items():
+        same = None if old is None else old.prepared.key_sets.get(name)
         if same is not None and same.settings == origin.settings:
             found[name] = before[name]
         else:
-            keys = verified.snapshot.issuer(name).key_set(name)
+            keys = prepared.snapshot.issuer(name).key_set_named(name)
             found[name] = WatchedKeys(name, origin.source, origin.timing, keys, follows=name in before)
     return found
 
 
-def cached_sessions(verified: Verified, old: Live | None = None) -> dict[str, CachedSessions]:
+def cached_sessions(prepared: Prepared, old: Live | None = None) -> dict[str, CachedSessions]:
     """Return the sessions of every issuer with a store; those of *old* where they are asked for in the same way."""
     found = {}
-    for name, make in verified.sessions.items():
+    for name, make in prepared.sessions.items():
         kept = None
-        if old is not None and old.verified.session_settings.get(name) == verified.session_settings[name]:
+        if old is not None and old.prepared.session_settings.get(name) == prepared.session_settings[name]:
             kept = old.sessions.get(name)
         sessions = kept or make()
         if sessions is not None:

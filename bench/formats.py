@@ -31,7 +31,7 @@ from driving import free_ports, over, spread, tell
 
 from authgate import wiring
 from authgate.core.decide import decide
-from authgate.tokens import ProofMemo
+from authgate.tokens import LruProofCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ class AuthGate:
 
     def __init__(self, contest: Contest, headers: Sequence[Headers], folder: Path) -> None:
         self._requests = [asked(one) for one in headers]
-        self._snapshot = wiring.verify(configured(contest.issuer, folder)).snapshot
+        self._snapshot = wiring.prepare(configured(contest.issuer, folder)).snapshot
         self._remembering = self._fresh()
         self._decide_all(self._remembering)
 
@@ -89,7 +89,7 @@ class AuthGate:
         self._decide_all(self._remembering)
 
     def _fresh(self) -> Snapshot:
-        return replace(self._snapshot, proofs=ProofMemo())
+        return replace(self._snapshot, proofs=LruProofCache())
 
     def _decide_all(self, snapshot: Snapshot) -> None:
         for request in self._requests:

@@ -84,8 +84,8 @@ async def _measured(server: BetterAuth, loaded: ReadConfig, headers: list[Header
 
 @asynccontextmanager
 async def _authgate(loaded: ReadConfig) -> AsyncIterator[Gate]:
-    """Run AuthGate's decisions and look-ups, with nothing remembered."""
-    app = wiring.build(wiring.verify(loaded))
+    """Run AuthGate's decisions and lookups, with nothing remembered."""
+    app = wiring.build(wiring.prepare(loaded))
     async with asyncio.TaskGroup() as tasks:
         lookups = [tasks.create_task(one.run()) for one in app.live.sessions.values()]
         yield app.live.gate

@@ -182,11 +182,11 @@ def alone(folder: Path, command: str) -> Iterator[None]:
         yield
 
 
-def program(name: str, mend: str) -> str:
-    """Return the path of a program, beside Python or in PATH (with /usr/sbin); *mend* says how to get it."""
+def program(name: str, fix: str) -> str:
+    """Return the path of a program, beside Python or in PATH (with /usr/sbin); *fix* says how to get it."""
     found = shutil.which(name, path=os.pathsep.join([str(BIN), os.environ["PATH"], "/usr/sbin"]))
     if not found:
-        raise CannotStart(f"{name} is missing: {mend}")
+        raise CannotStart(f"{name} is missing: {fix}")
     return found
 
 

@@ -99,7 +99,7 @@ def pages() -> dict[str, str]:
 def reasons() -> str:
     """Return the page of all reasons for a refusal."""
     rows = [
-        f"| `{reason}` | {row.status} | {row.oauth_error or ''} | {row.fault} | {row.text} | {row.mend} |\n"
+        f"| `{reason}` | {row.status} | {row.oauth_error or ''} | {row.fault} | {row.text} | {row.fix} |\n"
         for reason, row in REASONS.items()
     ]
     return _REASONS + "".join(rows)

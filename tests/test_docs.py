@@ -35,7 +35,7 @@ def test_every_reason_has_a_row_and_every_text_fits_into_a_header() -> None:
     assert set(REASONS) == set(Reason)
     for refusal in REASONS.values():
         assert re.fullmatch(r"[ -!#-\[\]-~]+", refusal.text), "RFC 6750 §3: error_description is quoted ASCII"
-        assert refusal.mend
+        assert refusal.fix
 
 
 def test_the_example_configuration_is_sound() -> None:

@@ -38,7 +38,7 @@ async def gate_of(path: Path) -> AsyncIterator[Gate]:
     """Yield a gate whose one issuer has the JWK Set at *path*, and next to no cooldown."""
     source = FileSource(path, jwk.from_jwks, ALL_ALGORITHMS)
     keys = WatchedKeys("app", source, Timing(refresh_seconds=300, cooldown_seconds=1e-9), source.read())
-    issuer = make_issuer(keys.keys, algorithms=ALL_ALGORITHMS)
+    issuer = make_issuer(keys.key_set, algorithms=ALL_ALGORITHMS)
     gate = Gate(make_snapshot(issuer), Answers({"app": keys}), clock=lambda: NOW)
     async with watching(keys):
         yield gate
@@ -68,7 +68,7 @@ async def test_a_replaced_file_of_keys_is_picked_up_when_a_token_names_a_new_key
         assert before.reason is Reason.UNKNOWN_KEY
         write_keys(path, public_jwk("ES256", "new"))
         assert isinstance(await gate.decide(token("new")), Allow)
-        assert [key.key_id for key in gate.snapshot.issuers[0].keys.keys] == ["new"]
+        assert [key.key_id for key in gate.snapshot.issuers[0].key_set.keys] == ["new"]
 
 
 async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_they_were_remembered(

@@ -16,7 +16,7 @@ from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.core.decide import decide
 from authgate.core.decision import Allow
 from authgate.core.proof import SessionCheck
-from authgate.tokens import ProofMemo
+from authgate.tokens import LruProofCache
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
     OUTPUTS,
@@ -81,15 +81,15 @@ def test_a_warm_decision_takes_few_calls_and_no_lookup() -> None:
 
 
 def test_a_warm_decision_recalls_one_proof_and_verifies_no_signature() -> None:
-    token, memo = mint(USER), ProofMemo()
-    snapshot = make_snapshot(proofs=memo)
+    token, cache = mint(USER), LruProofCache()
+    snapshot = make_snapshot(proofs=cache)
     request = bearer(token)
     cold = called(lambda: decide_without_lookup(request, snapshot))
-    assert (memo.hits, memo.stored) == (0, 1)
+    assert (cache.hits, cache.stored) == (0, 1)
     warm = called(lambda: decide_without_lookup(request, snapshot))
-    assert (memo.hits, memo.stored) == (1, 1)
+    assert (cache.hits, cache.stored) == (1, 1)
     assert any(file.endswith("tokens/jws.py") for file in cold)  # so its absence below means something
-    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_memo.py"}
+    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
 
 
 SESSION_COOKIES = {
@@ -102,22 +102,22 @@ SESSION_COOKIES = {
 
 @pytest.mark.parametrize("data", SESSION_COOKIES.values(), ids=SESSION_COOKIES)
 def test_a_warm_session_takes_few_calls_and_neither_a_lookup_nor_cryptography(data: str) -> None:
-    memo = ProofMemo()
+    cache = LruProofCache()
     issuer = make_session_issuer(session_check=SessionCheck.FALLBACK)
-    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=memo)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=cache)
     request = request_with(cookies.cookie_line(data))
     cold = called(lambda: decide_without_lookup(request, snapshot))
     assert any(file.endswith("better_auth/signed_cookie.py") for file in cold)
     warm = called(lambda: decide_without_lookup(request, snapshot))
-    assert (memo.hits, memo.stored) == (1, 1)
+    assert (cache.hits, cache.stored) == (1, 1)
     assert 0 < warm.total() <= MAX_CALLS_OF_A_SESSION, warm
-    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_memo.py"}
+    assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
 
 
 def test_remembered_sessions_take_no_more_memory_than_they_count() -> None:
     max_bytes = 512 * 1024
-    memo = ProofMemo(max_bytes)
-    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES, proofs=memo)
+    cache = LruProofCache(max_bytes)
+    snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES, proofs=cache)
     lines = []
     for number in range(250):
         user = cookies.user(name=f"user {number}", picture=f"https://example.com/{number}", ids=[*range(60)])
@@ -131,9 +131,9 @@ def test_remembered_sessions_take_no_more_memory_than_they_count() -> None:
     gc.collect()
     taken, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert memo.entries < len(lines)
-    assert max_bytes * 0.9 < memo.bytes <= max_bytes
-    assert taken < memo.bytes * 1.05
+    assert cache.entries < len(lines)
+    assert max_bytes * 0.9 < cache.bytes <= max_bytes
+    assert taken < cache.bytes * 1.05
 
 
 def test_reading_a_subrequest_takes_few_calls() -> None:
@@ -171,8 +171,8 @@ PAYLOADS: dict[str, Callable[[int], dict[str, Any]]] = {
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
 def test_remembered_proofs_take_no_more_memory_than_they_count(payload: Callable[[int], dict[str, Any]]) -> None:
     max_bytes = 512 * 1024
-    memo = ProofMemo(max_bytes)
-    snapshot = make_snapshot(proofs=memo)
+    cache = LruProofCache(max_bytes)
+    snapshot = make_snapshot(proofs=cache)
     tokens = [
         sign_raw(
             b'{"alg":"HS256","typ":"JWT"}',
@@ -186,11 +186,11 @@ def test_remembered_proofs_take_no_more_memory_than_they_count(payload: Callable
     tracemalloc.start()
     for token in tokens[1:]:
         assert isinstance(decide_token(token, snapshot), Allow)
-        assert memo.bytes <= max_bytes
+        assert cache.bytes <= max_bytes
     gc.collect()
     taken, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert memo.stored == len(tokens)
-    assert memo.bytes > max_bytes * 0.9
-    assert memo.entries < len(tokens)  # some had to go
-    assert taken < memo.bytes * 1.05
+    assert cache.stored == len(tokens)
+    assert cache.bytes > max_bytes * 0.9
+    assert cache.entries < len(tokens)  # some had to go
+    assert taken < cache.bytes * 1.05

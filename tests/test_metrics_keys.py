@@ -53,7 +53,7 @@ async def status(served: Served, token: str) -> int:
 
 async def test_the_metrics_tell_of_a_rotation_and_an_outage(tmp_path: Path, one: Issuer) -> None:
     async with serving(ENVIRON, file=written(tmp_path, one)) as served:
-        keys = served.app.live.keys["app"]
+        keys = served.app.live.watched_keys["app"]
         assert (await samples(served))[of("authgate_keys")] == 0
         await keys.first_attempt.wait()
         assert [await status(served, one.token(sub=sub)) for sub in ("u1", "u2", "u2")] == [200] * 3
@@ -119,7 +119,7 @@ async def test_readiness_counts_the_issuers_that_can_verify(
     document["issuers"].append({"name": "local", "preset": "jwt", "secret_env": "JWT_SECRET", "audiences": "any"})
     (tmp_path / "authgate.yaml").write_text(yaml.safe_dump(document))
     async with serving(ENVIRON, file=file) as served:
-        await served.app.live.keys["app"].first_attempt.wait()
+        await served.app.live.watched_keys["app"].first_attempt.wait()
         answer = await exchange(served.admin, head("/readyz", [("Host", "localhost")]))
     assert answer.status == ready
     issuers = json.loads(answer.body)["issuers"]

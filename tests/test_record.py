@@ -16,7 +16,7 @@ from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request import make_request
 from authgate.metrics import Metrics
 from authgate.record import MAX_PATH_CHARACTERS, Recorder
-from authgate.tokens import ProofMemo
+from authgate.tokens import LruProofCache
 
 ALLOW = Allow(
     policy="default",
@@ -26,9 +26,9 @@ ALLOW = Allow(
 )
 
 
-def deny(reason: Reason = Reason.EXPIRED, mend: str = "") -> Deny:
+def deny(reason: Reason = Reason.EXPIRED, fix: str = "") -> Deny:
     check = Check("token", passed=False, detail="quoted claim")
-    return Deny(reason=reason, policy="default", issuer="app", checks=(check,), mend=mend)
+    return Deny(reason=reason, policy="default", issuer_name="app", checks=(check,), fix=fix)
 
 
 class Log:
@@ -36,7 +36,7 @@ class Log:
 
     def __init__(self, caplog: pytest.LogCaptureFixture, **config: Any) -> None:
         caplog.set_level(logging.INFO)
-        self.metrics = Metrics(ProofMemo())
+        self.metrics = Metrics(LruProofCache())
         self._recorder = Recorder(self.metrics, LogConfig(**config))
         self._caplog = caplog
 
@@ -135,7 +135,7 @@ def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCap
 
 def test_an_untrusted_peer_is_told_of_once_but_counted_always(log: Log) -> None:
     for _ in range(3):
-        log.record(deny(Reason.UNTRUSTED_PROXY, mend="add it"))
+        log.record(deny(Reason.UNTRUSTED_PROXY, fix="add it"))
     log.record(deny(Reason.UNTRUSTED_PROXY), peer="10.0.0.2")
     log.record(deny(Reason.UNREADABLE_REQUEST))
     log.record(deny(Reason.UNREADABLE_REQUEST))
@@ -162,7 +162,7 @@ def test_the_query_is_never_logged_and_the_path_has_a_bound(log: Log) -> None:
 
 
 def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
-    log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, mend="proxy_set_header"))
+    log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, fix="proxy_set_header"))
     assert {"method", "host", "path", "client_ip"}.isdisjoint(log.lines[0])
     assert log.lines[0]["mend"] == "proxy_set_header"
 

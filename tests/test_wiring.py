@@ -22,14 +22,14 @@ from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint, public_jwk,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import Verified
+    from authgate.wiring import Prepared
 
 
-def verified(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Verified:
+def verified(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Prepared:
     entries = [{"name": "app", "preset": "jwt", "audiences": "any"} | issuer for issuer in issuers]
     path = folder / "authgate.yaml"
     path.write_text(yaml.safe_dump({"issuers": entries, **settings}), encoding="utf-8")
-    return wiring.verify(load(str(path), {}))
+    return wiring.prepare(load(str(path), {}))
 
 
 def secret(**settings: Any) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_adding_an_issuer_changes_the_fingerprint_of_the_other(tmp_path: Path) -
     alone = verified(tmp_path, secret()).snapshot.issuers[0]
     other = {"name": "two", "issuer": "b", "secret": OTHER_SECRET.decode()}
     beside = verified(tmp_path, secret(), other).snapshot.issuers[0]
-    assert (beside.rivals, alone.rivals) == ({"b"}, frozenset())
+    assert (beside.other_iss, alone.other_iss) == ({"b"}, frozenset())
     assert alone.fingerprint != beside.fingerprint
 
 
@@ -140,7 +140,7 @@ def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
 async def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:
     found = verified(tmp_path, key_file(tmp_path, "pem_file", "ES256"))
     source = found.key_sets["app"].source
-    assert [key.algorithm for key in found.snapshot.issuer("app").keys.keys] == ["ES256"]
+    assert [key.algorithm for key in found.snapshot.issuer("app").key_set.keys] == ["ES256"]
     assert (await source.load()).keys is None, "the file holds what was read at the start"
     key_file(tmp_path, "pem_file", "ES384")
     newer = (await source.load()).keys
@@ -156,7 +156,7 @@ def test_a_key_file_over_64_kib_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 async def test_what_is_built_serves_the_verified_configuration() -> None:
-    found = wiring.verify(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
+    found = wiring.prepare(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
     app = wiring.build(found)
     assert app.live.config is found.config
     assert app.live.gate.snapshot.issuers == found.snapshot.issuers
@@ -169,6 +169,6 @@ async def test_what_is_built_serves_the_verified_configuration() -> None:
 
 def test_a_configuration_with_problems_is_never_verified() -> None:
     loaded = load(None, {"JWT_SECRET": SECRET.decode()})
-    assert wiring.verify(loaded).config is loaded.config
+    assert wiring.prepare(loaded).config is loaded.config
     with pytest.raises(ConfigError):
-        wiring.verify(dataclasses.replace(loaded, config=None))
+        wiring.prepare(dataclasses.replace(loaded, config=None))

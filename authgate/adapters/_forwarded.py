@@ -18,17 +18,17 @@ class ForwardedAdapter:
     """Reads X-Forwarded-Method, -Proto, -Host and -Uri; X-Forwarded-Prefix, -Port and Forwarded are never read."""
 
     name: ClassVar[str]
-    mend: ClassVar[str]  # what to look at when one of the four is missing or came twice
+    fix: ClassVar[str]  # what to look at when one of the four is missing or came twice
     reads = ("X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For")
 
     def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return what the client asked of the proxy, or raise `Unreadable`."""
         refuse_look_alikes(headers, guarded)
         return make_request(
-            method=required(headers, "X-Forwarded-Method", self.mend),
-            scheme=required(headers, "X-Forwarded-Proto", self.mend),
-            authority=required(headers, "X-Forwarded-Host", self.mend),
-            target=required(headers, "X-Forwarded-Uri", self.mend),
+            method=required(headers, "X-Forwarded-Method", self.fix),
+            scheme=required(headers, "X-Forwarded-Proto", self.fix),
+            authority=required(headers, "X-Forwarded-Host", self.fix),
+            target=required(headers, "X-Forwarded-Uri", self.fix),
             headers=headers,
             adapter=self.name,
             client_ip=trusted.client_ip(headers),

@@ -39,7 +39,7 @@ class TrustedProxies:
             raise Unreadable(
                 Reason.UNTRUSTED_PROXY,
                 f"the peer {peer} is not in trusted_proxies",
-                mend=f"if {peer} is your reverse proxy, add it: trusted_proxies: [{peer}]",
+                fix=f"if {peer} is your reverse proxy, add it: trusted_proxies: [{peer}]",
             )
 
     def client_ip(self, headers: Headers) -> IPAddress | None:
@@ -76,12 +76,12 @@ def _parse_address(text: str) -> IPAddress | None:
     return address
 
 
-def required(headers: Headers, name: str, mend: str) -> str:
-    """Return the value of the header *name*, which must have come exactly once; *mend* tells how to make it so."""
+def required(headers: Headers, name: str, fix: str) -> str:
+    """Return the value of the header *name*, which must have come exactly once; *fix* tells how to make it so."""
     values = headers.getall(name, ())
     if len(values) != 1:
         came = "is missing" if not values else f"came {len(values)} times"
-        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {came}", mend=mend)
+        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {came}", fix=fix)
     return values[0]
 
 
@@ -100,7 +100,7 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
                 raise Unreadable(
                     Reason.UNREADABLE_REQUEST,
                     f"the header {name!a} looks like {_folded(name)}",
-                    mend='have the proxy drop header names with other characters than letters, digits and "-"',
+                    fix='have the proxy drop header names with other characters than letters, digits and "-"',
                 )
     for value in headers.getall("Connection", ()):
         named = {_folded(token) for token in value.split(",")} & guarded

@@ -12,4 +12,4 @@ class CaddyAdapter(ForwardedAdapter):
     """The protocol of Caddy's forward_auth directive."""
 
     name = "caddy"
-    mend = "Caddy's forward_auth sends it by itself: is it Caddy that asks, with `forward_auth` and `uri /auth/caddy`?"
+    fix = "Caddy's forward_auth sends it by itself: is it Caddy that asks, with `forward_auth` and `uri /auth/caddy`?"

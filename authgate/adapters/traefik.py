@@ -13,4 +13,4 @@ class TraefikAdapter(ForwardedAdapter):
     """The protocol of Traefik's ForwardAuth middleware."""
 
     name = "traefik"
-    mend = "Traefik's forwardAuth sends it by itself: is it Traefik that asks, with trustForwardHeader: false?"
+    fix = "Traefik's forwardAuth sends it by itself: is it Traefik that asks, with trustForwardHeader: false?"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from authgate.config.model import AdminConfig
-    from authgate.wiring import Verified
+    from authgate.wiring import Prepared
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -23,12 +23,12 @@ config_option = click.option(
 )
 
 
-def verified_or_exit(config_path: str | None) -> Verified:
+def prepared_or_exit(config_path: str | None) -> Prepared:
     """Return the configuration, or tell every problem of it on standard error and exit with 78."""
-    from authgate.wiring import verify  # noqa: PLC0415 - healthcheck starts often and needs none of it
+    from authgate.wiring import prepare  # noqa: PLC0415 - healthcheck starts often and needs none of it
 
     try:
-        return verify(load(config_path))
+        return prepare(load(config_path))
     except ConfigError as error:
         exit_with_problems(error)
 
@@ -43,8 +43,8 @@ def admin_or_exit(config_path: str | None) -> AdminConfig:
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.config is None:
         count = len(loaded.problems)
-        what = f"the configuration has {count} problem{'s' * (count != 1)} (authgate check names them)"
-        click.echo(f"warning: {what}; asking the admin port at {loaded.admin.listen}", err=True)
+        message = f"the configuration has {count} problem{'s' * (count != 1)} (authgate check names them)"
+        click.echo(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
     return loaded.admin
 
 
@@ -53,5 +53,5 @@ def exit_with_problems(error: ConfigError) -> NoReturn:
     count = len(error.problems)
     click.echo(f"AuthGate's configuration has {count} problem{'s' * (count != 1)}.\n", err=True)
     for problem in error.problems:
-        click.echo(f"  {problem.setting}: {problem.what}\n      → {problem.mend}", err=True)
+        click.echo(f"  {problem.setting}: {problem.message}\n      → {problem.fix}", err=True)
     sys.exit(EXIT_CONFIG)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from authgate.cli._configuration import config_option, verified_or_exit
+from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._key_table import escaped
 from authgate.config.issuer_model import SETTINGS_OF
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
-from authgate.core.lookups import nobodys
+from authgate.core.lookups import probe_lookup
 from authgate.log import logging_to
 
 if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
-    from authgate.wiring import Verified
+    from authgate.wiring import Prepared
 
 
 @click.command("check", short_help="Validate the configuration.")
@@ -39,25 +39,25 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     if schema:
         click.echo(json.dumps(Config.model_json_schema(), indent=2))
         return
-    verified = verified_or_exit(config_path)
-    click.echo(yaml.safe_dump(_effective(verified), sort_keys=False, default_flow_style=False), nl=False)
-    for announcement in verified.announcements:
+    prepared = prepared_or_exit(config_path)
+    click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
+    for announcement in prepared.announcements:
         click.echo(f"# {announcement}")
-    for warning in verified.warnings:
+    for warning in prepared.warnings:
         click.echo(f"warning: {warning}", err=True)
-    if fetch and not _fetch(verified):
+    if fetch and not _fetch(prepared):
         sys.exit(1)
 
 
-def _effective(verified: Verified) -> dict[str, object]:
-    effective = verified.config.model_dump(mode="json", exclude_none=True)
-    for config, issuer in zip(verified.config.issuers, effective["issuers"], strict=True):
+def _effective(prepared: Prepared) -> dict[str, object]:
+    effective = prepared.config.model_dump(mode="json", exclude_none=True)
+    for config, issuer in zip(prepared.config.issuers, effective["issuers"], strict=True):
         idle = config.idle_settings | (frozenset() if config.by_url else {"discovery"})
         for name in {*issuer} - SETTINGS_OF[config.preset] | idle:
             issuer.pop(name, None)  # they would be refused if somebody wrote them
         if config.sessions is not None and config.sessions.check == "never":
             issuer["sessions"] = {"check": "never"}  # the same
-        if fingerprint := verified.fingerprints.get(issuer["name"]):
+        if fingerprint := prepared.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint
         _hide(issuer)
     return effective
@@ -72,11 +72,11 @@ def _hide(settings: dict[str, Any]) -> None:
             settings[name] = "(hidden)"
 
 
-def _fetch(verified: Verified) -> bool:
+def _fetch(prepared: Prepared) -> bool:
     """Load the keys and ask the session store of every issuer, print what came as comments; say whether all answer."""
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
 
-    keys, stores = watched_keys(verified), cached_sessions(verified)
+    keys, stores = watched_keys(prepared), cached_sessions(prepared)
 
     async def ask() -> list[str]:
         async with asyncio.TaskGroup() as tasks:
@@ -100,7 +100,7 @@ async def _asked(sessions: CachedSessions) -> str:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(sessions.run())
         try:
-            await sessions.find(nobodys(sessions.name))
+            await sessions.find(probe_lookup(sessions.name))
         except LookupFailed as failed:
             return sessions.failure or failed.detail.partition("cannot be looked up: ")[2]
         finally:
@@ -109,9 +109,9 @@ async def _asked(sessions: CachedSessions) -> str:
 
 
 def _found(keys: WatchedKeys) -> list[str]:
-    count = len(keys.keys.keys)
+    count = len(keys.key_set.keys)
     lines = [f"issuer {keys.name}: {count} key{'s' * (count != 1)} from {keys.source.where}"]
     if keys.failure:
         lines = [f"issuer {keys.name}: its keys cannot be loaded: {keys.failure}"]
-    lines += [f"  {key}" for key in keys.keys.keys]
-    return [escaped(line) for line in [*lines, *(f"  skipped: {skipped}" for skipped in keys.keys.skipped)]]
+    lines += [f"  {key}" for key in keys.key_set.keys]
+    return [escaped(line) for line in [*lines, *(f"  skipped: {skipped}" for skipped in keys.key_set.skipped)]]

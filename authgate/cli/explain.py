@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.answers import Answers
-from authgate.cli._configuration import config_option, verified_or_exit
+from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import REASONS, Reason
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.core.decision import Decision
     from authgate.core.request import Request
-    from authgate.wiring import Verified
+    from authgate.wiring import Prepared
 
 MAX_INPUT_BYTES = 1024 * 1024
 
@@ -57,27 +57,27 @@ def command(config_path: str | None, request_file: Any, at: float | None, *, as_
     """
     if at is not None and not math.isfinite(at):
         raise click.UsageError("--at is a number of seconds since 1970")
-    verified = verified_or_exit(config_path)
+    prepared = prepared_or_exit(config_path)
     raw = (request_file or sys.stdin.buffer).read(MAX_INPUT_BYTES + 1)
     if len(raw) > MAX_INPUT_BYTES:
         raise click.UsageError(f"the input is longer than {MAX_INPUT_BYTES} bytes")
     try:
         description = _description(raw, is_token=request_file is None)
-        request = _request(description, verified.config)
+        request = _request(description, prepared.config)
     except Unreadable as unreadable:
         decision: Decision = deny_unreadable(unreadable)
     else:
         clock = time.time if at is None else lambda: at
-        decision = asyncio.run(_decide(verified, clock, request))
+        decision = asyncio.run(_decide(prepared, clock, request))
     click.echo(json.dumps(_as_json(decision), indent=2) if as_json else _as_text(decision))
     sys.exit(0 if isinstance(decision, Allow) else 1)
 
 
-async def _decide(verified: Verified, clock: Callable[[], float], request: Request) -> Decision:
+async def _decide(prepared: Prepared, clock: Callable[[], float], request: Request) -> Decision:
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
 
-    issuers, stores = watched_keys(verified), cached_sessions(verified)
-    gate = Gate(verified.snapshot, Answers(issuers, stores), clock)
+    issuers, stores = watched_keys(prepared), cached_sessions(prepared)
+    gate = Gate(prepared.snapshot, Answers(issuers, stores), clock)
     async with asyncio.TaskGroup() as tasks:
         for name, keys in issuers.items():
             keys.use = partial(gate.use, name)
@@ -153,7 +153,7 @@ def _as_text(decision: Decision) -> str:
         lines = ["ALLOWED", *lines, *(f"  {name}: {value}" for name, value in decision.headers)]
     else:
         refusal = REASONS[decision.reason]
-        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.mend or refusal.mend}"]
+        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.fix or refusal.fix}"]
         if decision.reason in _OF_EXPLAIN:
             lines.append(f"  → {_OF_EXPLAIN[decision.reason]}")
     return "\n".join(lines)

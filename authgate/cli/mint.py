@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from authgate.cli._configuration import config_option, verified_or_exit
+from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.tokens.mint import mint
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -53,8 +53,8 @@ def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ..
 @click.option("--issuer", "issuer_name", help="The configured issuer to sign for, if there are several.")
 def command(config_path: str | None, sub: str, claims: dict[str, Any], lifetime: int, issuer_name: str | None) -> None:
     """Print a token that this configuration accepts, for development. Needs an issuer with a shared secret."""
-    every = verified_or_exit(config_path).snapshot.issuers
-    issuers = {one.name: one for one in every if any(key.is_symmetric for key in one.keys.keys)}
+    every = prepared_or_exit(config_path).snapshot.issuers
+    issuers = {one.name: one for one in every if any(key.is_symmetric for key in one.key_set.keys)}
     if issuer_name is None and len(issuers) == 1:
         issuer_name = next(iter(issuers))
     if issuer_name not in issuers:
@@ -63,8 +63,8 @@ def command(config_path: str | None, sub: str, claims: dict[str, Any], lifetime:
     issuer = issuers[issuer_name]
     now = int(time.time())
     payload: dict[str, Any] = {"sub": sub, "iat": now, "exp": now + lifetime}
-    if issuer.issuer:
-        payload["iss"] = issuer.issuer
+    if issuer.iss:
+        payload["iss"] = issuer.iss
     if issuer.audiences:
         payload["aud"] = min(issuer.audiences)
-    click.echo(mint(payload | claims, issuer.keys.keys[0]))
+    click.echo(mint(payload | claims, issuer.key_set.keys[0]))

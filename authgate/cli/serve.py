@@ -9,13 +9,13 @@ import click
 import uvloop
 
 from authgate import __version__
-from authgate.cli._configuration import config_option, exit_with_problems, verified_or_exit
+from authgate.cli._configuration import config_option, exit_with_problems, prepared_or_exit
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.log import logging_to
 from authgate.server.reload import Reloader
 from authgate.server.run import serve
-from authgate.wiring import Verified, build, make_live, verify
+from authgate.wiring import Prepared, build, make_live, prepare
 
 _log = logging.getLogger(__name__)
 
@@ -27,26 +27,26 @@ def command(config_path: str | None) -> None:
 
     SIGHUP, or a change of the file, reloads the configuration.
     """
-    verified = verified_or_exit(config_path)
+    prepared = prepared_or_exit(config_path)
     try:
-        with logging_to(log_format=verified.config.log.format) as log_is_stuck:
+        with logging_to(log_format=prepared.config.log.format) as log_is_stuck:
             _log.info("AuthGate %s", __version__)
-            for announcement in verified.announcements:
+            for announcement in prepared.announcements:
                 _log.info("%s", announcement)
-            for warning in verified.warnings:
+            for warning in prepared.warnings:
                 _log.warning("%s", warning)
-            uvloop.run(_serve(verified, config_path))
+            uvloop.run(_serve(prepared, config_path))
     except ConfigError as error:
         exit_with_problems(error)
     if log_is_stuck():
         os._exit(0)  # everything else has ended; Python's own end would wait for the writer
 
 
-async def _serve(verified: Verified, config_path: str | None) -> None:
-    app = build(verified)
+async def _serve(prepared: Prepared, config_path: str | None) -> None:
+    app = build(prepared)
     reloader = Reloader(
         app,
-        verify=lambda: verify(load(config_path)),
+        prepare=lambda: prepare(load(config_path)),
         make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
         tries_stores=True,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authgate.authorities import client_context
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
-from authgate.files import MEND_UNREADABLE
+from authgate.files import FIX_UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,4 +35,4 @@ def ca_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
     try:
         client_context(ca_file)
     except ValueError as error:
-        yield Problem(setting=setting, what=str(error), mend=f"write CA certificates in PEM; {MEND_UNREADABLE}")
+        yield Problem(setting=setting, message=str(error), fix=f"write CA certificates in PEM; {FIX_UNREADABLE}")

@@ -53,7 +53,7 @@ _GROUPS = (
     *((name, "AUTH_SECRET_FILE") for name in _OF_PRESET["authjs"][:-1]),
     _OF_PRESET["nextauth-v4"],
 )
-_MEND_ADDRESS = "write it as http://localhost:3000 or https://app.example.com"
+_FIX_ADDRESS = "write it as http://localhost:3000 or https://app.example.com"
 _FOR_NO_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _HOW_TO_START = (
@@ -76,7 +76,7 @@ def defaults(environ: Mapping[str, str], problems: list[Problem]) -> Raw:
     switch = environ.get("AUTHGATE_IN_CONTAINER", "")
     if switch not in {"", "true", "false"}:
         problems.append(
-            Problem(setting="AUTHGATE_IN_CONTAINER", what="is neither true nor false", mend="it is set in the image")
+            Problem(setting="AUTHGATE_IN_CONTAINER", message="is neither true nor false", fix="it is set in the image")
         )
     if switch != "true":
         return {}
@@ -94,23 +94,23 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
         annotation = _annotation(path)
         if annotation is None:
             known = [*_OTHERS, *_SECRETS, *(PREFIX + name.upper() for name in _names(Config))]
-            mend = did_you_mean(variable.replace(f"{PREFIX}JWT", "JWT"), known)
+            fix = did_you_mean(variable.replace(f"{PREFIX}JWT", "JWT"), known)
             if path[0] in IssuerConfig.model_fields:
-                mend = "it is a setting of an issuer: list `issuers` in a file, or in AUTHGATE_ISSUERS"
-            problems.append(Problem(setting=variable, what="is not a setting", mend=mend))
+                fix = "it is a setting of an issuer: list `issuers` in a file, or in AUTHGATE_ISSUERS"
+            problems.append(Problem(setting=variable, message="is not a setting", fix=fix))
             continue
         try:
             value = _value(environ[variable], annotation)
         except _yaml.BadYaml as error:
-            mend = "write a list as [a, b] or a,b, a mapping as {a: b}"
-            problems.append(Problem(setting=variable, what=f"is not valid YAML: {error}", mend=mend))
+            fix = "write a list as [a, b] or a,b, a mapping as {a: b}"
+            problems.append(Problem(setting=variable, message=f"is not valid YAML: {error}", fix=fix))
             continue
         target = raw
         for step in path[:-1]:
             target = target.setdefault(step, {})
             if not isinstance(target, dict):  # AUTHGATE_LOG sorts, and so comes, before AUTHGATE_LOG__FORMAT
-                what = f"is set beside {PREFIX}{step.upper()}, which takes the whole of `{step}`"
-                problems.append(Problem(setting=variable, what=what, mend=f"unset {PREFIX}{step.upper()}"))
+                message = f"is set beside {PREFIX}{step.upper()}, which takes the whole of `{step}`"
+                problems.append(Problem(setting=variable, message=message, fix=f"unset {PREFIX}{step.upper()}"))
                 break
         else:
             target[path[-1]] = value
@@ -156,9 +156,9 @@ def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with the front end's address in the variable *name*, as people write it there."""
     url = environ.get(name)
     if url and (url != url.strip() or url[:1] in {'"', "'"}):
-        yield Problem(setting=name, what="is in quotation marks, or in white space", mend="take them off")
+        yield Problem(setting=name, message="is in quotation marks, or in white space", fix="take them off")
     elif url and url_fault(url, allow_http=True):
-        yield Problem(setting=name, what=f"{shown(url)} is no address of a front end", mend=_MEND_ADDRESS)
+        yield Problem(setting=name, message=f"{shown(url)} is no address of a front end", fix=_FIX_ADDRESS)
 
 
 def _slips(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -176,8 +176,8 @@ def _no_secret(environ: Mapping[str, str]) -> Problem:
     present = [f"{name} is set, but empty" for name in _SECRETS if name in environ]
     near = [name for name in environ if get_close_matches(name, _SECRETS, n=1, cutoff=0.8) and name not in _SECRETS]
     present += [f"{name} is set: did you mean {get_close_matches(name, _SECRETS, n=1)[0]}?" for name in sorted(near)]
-    what = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
-    return Problem(setting="issuers", what=what, mend=_HOW_TO_START)
+    message = "there is no key at all, so nothing could be verified" + "".join(f"; {text}" for text in present)
+    return Problem(setting="issuers", message=message, fix=_HOW_TO_START)
 
 
 def _jwt(variable: str, environ: Mapping[str, str]) -> Raw:
@@ -231,10 +231,10 @@ def _conflict(group: tuple[str, ...], environ: Mapping[str, str]) -> tuple[Probl
     if set_ones == ["JWT_SECRET", "BETTER_AUTH_SECRET"]:
         if environ["JWT_SECRET"] == environ["BETTER_AUTH_SECRET"]:
             return ()
-        mend = "if they are meant to be one secret, copy the one that signs to both; if not, list two issuers in a file"
-        return (Problem(setting=both, what="are both set and different", mend=mend),)
+        fix = "if they are meant to be one secret, copy the one that signs to both; if not, list two issuers in a file"
+        return (Problem(setting=both, message="are both set and different", fix=fix),)
     if len(set_ones) > 1:
-        return (Problem(setting=both, what="are set at once", mend="keep one of them"),)
+        return (Problem(setting=both, message="are set at once", fix="keep one of them"),)
     return ()
 
 
@@ -242,7 +242,7 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
     """Return the variables that mean nothing beside a file that lists issuers, but look as if they did."""
     return [
         Problem(
-            setting=name, what="has no effect: the file lists issuers", mend=f"set `{setting}` of the issuer instead"
+            setting=name, message="has no effect: the file lists issuers", fix=f"set `{setting}` of the issuer instead"
         )
         for name, setting in _FOR_NO_FILE.items()
         if environ.get(name)

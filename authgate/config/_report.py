@@ -45,22 +45,26 @@ def _problem(setting: str, location: Sequence[int | str], kind: str, message: st
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
         known = _fields_at(location[:-1], model)
-        return Problem(setting=setting, what="is not a setting", mend=_LATER.get(name) or did_you_mean(name, known))
+        return Problem(setting=setting, message="is not a setting", fix=_LATER.get(name) or did_you_mean(name, known))
     if kind == "missing":
-        return Problem(setting=setting, what="is missing", mend="add it; docs/configuration.md describes it")
+        return Problem(setting=setting, message="is missing", fix="add it; docs/configuration.md describes it")
     if kind == "list_type":
-        mend = "write a list: [a, b], or each element on its own line after a dash"
-        return Problem(setting=setting, what="is not a list", mend=mend)
+        fix = "write a list: [a, b], or each element on its own line after a dash"
+        return Problem(setting=setting, message="is not a list", fix=fix)
     if kind == "literal_error" and name == "preset":
-        mend = f"write {message.removeprefix('Input should be ')}; an issuer of another kind that signs JWTs is a jwt"
-        return Problem(setting=setting, what="is not a preset", mend=mend)
+        fix = f"write {message.removeprefix('Input should be ')}; an issuer of another kind that signs JWTs is a jwt"
+        return Problem(setting=setting, message="is not a preset", fix=fix)
     if kind == "literal_error" and name == "workers":
-        return Problem(setting=setting, what="this version runs one process", mend="leave it out, or write workers: 1")
+        return Problem(
+            setting=setting, message="this version runs one process", fix="leave it out, or write workers: 1"
+        )
     if message.startswith("Value error, "):  # from our own validators
-        what = message.removeprefix("Value error, ")
+        message = message.removeprefix("Value error, ")
     else:
-        what = message[:1].lower() + message[1:]
-    return Problem(setting=setting, what=what, mend=_description(location, model) or "docs/configuration.md says more")
+        message = message[:1].lower() + message[1:]
+    return Problem(
+        setting=setting, message=message, fix=_description(location, model) or "docs/configuration.md says more"
+    )
 
 
 def _description(location: Sequence[int | str], model: type[BaseModel]) -> str:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Problem
-from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
+from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
 from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def from_variable(name: str, setting: str, environ: Mapping[str, str], problems:
     """Return what the environment variable *name* holds; None and a problem where it holds nothing."""
     value = environ.get(name)
     if not value:
-        what = f"the environment variable {name} is {'not set' if value is None else 'empty'}"
-        problems.append(Problem(setting=setting, what=what, mend="set it for the AuthGate process"))
+        message = f"the environment variable {name} is {'not set' if value is None else 'empty'}"
+        problems.append(Problem(setting=setting, message=message, fix="set it for the AuthGate process"))
         return None
     return os.fsencode(value)
 
@@ -46,8 +46,8 @@ def one_of(
     """
     value, path, variable = given
     if sum(one is not None for one in given) != 1:
-        what = f"needs exactly one of {name}, {name}_file and {name}_env"
-        problems.append(Problem(setting=group, what=what, mend=f"keep one; {name}_file is the usual one"))
+        message = f"needs exactly one of {name}, {name}_file and {name}_env"
+        problems.append(Problem(setting=group, message=message, fix=f"keep one; {name}_file is the usual one"))
         return None
     if variable is not None:
         found = from_variable(variable, f"{group}.{name}_env", environ, problems)
@@ -58,8 +58,8 @@ def one_of(
     if found is None:
         return None
     if not found or found != found.strip():
-        what = "begins or ends with white space" if found else "is empty"
-        problems.append(Problem(setting=f"{group}.{name}", what=what, mend="take it off"))
+        message = "begins or ends with white space" if found else "is empty"
+        problems.append(Problem(setting=f"{group}.{name}", message=message, fix="take it off"))
         return None
     return found.decode("utf-8", "surrogateescape")
 
@@ -68,6 +68,6 @@ def _from_file(path: str, setting: str, problems: list[Problem]) -> bytes | None
     try:
         return without_line_break(read_bounded(path, MAX_SECRET_BYTES))
     except (OSError, ValueError) as error:
-        what = f"cannot read {path}: {why_unreadable(error)}"
-        problems.append(Problem(setting=setting, what=what, mend=MEND_UNREADABLE))
+        message = f"cannot read {path}: {why_unreadable(error)}"
+        problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
         return None

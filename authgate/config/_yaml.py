@@ -24,9 +24,9 @@ class BadYaml(ValueError):
     """The text is not YAML of the subset that is read. Its message says where, and quotes no value."""
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """How to put it right."""
-        found = (mend for slip, mend in _MENDS.items() if slip in str(self))
+        found = (fix for slip, fix in _MENDS.items() if slip in str(self))
         return next(found, "correct the line; a value with ': ' or a leading special character needs quotes")
 
 
@@ -69,5 +69,5 @@ def _described(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "it holds a character that YAML does not allow"
     problem = error.problem or ""
-    what = problem if isinstance(error, _RepeatedKey) else _QUOTED.sub("…", problem)
-    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {what}"
+    message = problem if isinstance(error, _RepeatedKey) else _QUOTED.sub("…", problem)
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {message}"

@@ -20,7 +20,7 @@ from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
 from authgate.config.read_issuer import ReadIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
-from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
+from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,20 +120,20 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
         content = read_bounded(path, MAX_FILE_BYTES) if is_regular else _read_pipe(path)
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
-        what = f"cannot read {path}: {why_unreadable(error)}"
-        problems.append(Problem(setting="configuration file", what=what, mend=MEND_UNREADABLE))
+        message = f"cannot read {path}: {why_unreadable(error)}"
+        problems.append(Problem(setting="configuration file", message=message, fix=FIX_UNREADABLE))
         return None, None
     digest = hashlib.sha256(content).digest() if is_regular else None
     try:
         document = _yaml.parse(text)
     except _yaml.BadYaml as error:
-        problems.append(Problem(setting=path, what=f"not valid YAML: {error}", mend=error.mend))
+        problems.append(Problem(setting=path, message=f"not valid YAML: {error}", fix=error.fix))
         return None, digest
     if document is None:
         return {}, digest
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         problems.append(
-            Problem(setting=path, what="not a mapping of settings", mend="begin with `issuers:`, see README")
+            Problem(setting=path, message="not a mapping of settings", fix="begin with `issuers:`, see README")
         )
         return None, digest
     return document, digest
@@ -208,6 +208,6 @@ def _trust_problems(config: Config) -> list[Problem]:
     asks_for_certificate = config.tls is not None and config.tls.client_ca_file is not None
     if config.trusted_proxies or asks_for_certificate or config.listen.startswith("unix:"):
         return []
-    what = "is empty, and nobody is asked for a client certificate, so every request would be refused"
-    mend = "list your proxy's address, or set tls.client_ca_file"
-    return [Problem(setting="trusted_proxies", what=what, mend=mend)]
+    message = "is empty, and nobody is asked for a client certificate, so every request would be refused"
+    fix = "list your proxy's address, or set tls.client_ca_file"
+    return [Problem(setting="trusted_proxies", message=message, fix=fix)]

@@ -66,7 +66,7 @@ def read_issuer(
     given = config.model_fields_set
     problems.extend(_foreign_problems(config, setting))
     if config.url is not None and (fault := _base_fault(config, config.url)):
-        problems.append(Problem(setting=f"{setting}.url", what=f"{shown(config.url)} {fault}", mend=_MEND_BASE))
+        problems.append(Problem(setting=f"{setting}.url", message=f"{shown(config.url)} {fault}", fix=_MEND_BASE))
         config = config.model_copy(update={"url": _STAND_IN})
     config = with_defaults(config)
     problems.extend(_source_problems(config, setting))
@@ -77,8 +77,8 @@ def read_issuer(
     if "ca_file" not in config.idle_settings:
         problems.extend(ca_problems(config.ca_file, f"{setting}.ca_file"))
     if audiences_needed and config.audiences is None and (config.key_settings or not config.has_sessions):
-        mend = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
-        problems.append(Problem(setting=f"{setting}.audiences", what="is missing", mend=mend))
+        fix = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
+        problems.append(Problem(setting=f"{setting}.audiences", message="is missing", fix=fix))
     return ReadIssuer(
         config=config,
         setting=setting,
@@ -99,8 +99,8 @@ def _foreign_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     """Yield the settings that mean nothing for an issuer of this preset."""
     for name in sorted(config.model_fields_set - SETTINGS_OF[config.preset]):
         known = ", ".join(preset for preset, names in SETTINGS_OF.items() if name in names)
-        what = f"means nothing with preset {config.preset}"
-        yield Problem(setting=f"{setting}.{name}", what=what, mend=f"remove it; it is for {known}")
+        message = f"means nothing with preset {config.preset}"
+        yield Problem(setting=f"{setting}.{name}", message=message, fix=f"remove it; it is for {known}")
 
 
 def _source_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
@@ -110,86 +110,92 @@ def _source_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
         return
     sources = config.key_settings
     if len(sources) > 1:
-        what = f"has {' and '.join(sources)}: one issuer has one source of keys"
+        message = f"has {' and '.join(sources)}: one issuer has one source of keys"
         if sources[0] in SECRET_SETTINGS and sources[-1] not in SECRET_SETTINGS:
-            what += "; a shared secret and public keys in one set let anybody who has the public key sign"
-        yield Problem(setting=setting, what=what, mend="keep one, or make two issuers of it")
+            message += "; a shared secret and public keys in one set let anybody who has the public key sign"
+        yield Problem(setting=setting, message=message, fix="keep one, or make two issuers of it")
     elif not sources:
-        mend = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
-        yield Problem(setting=setting, what="has no key, so no token could be verified", mend=mend)
+        fix = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
+        yield Problem(setting=setting, message="has no key, so no token could be verified", fix=fix)
 
 
 def _session_secret_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     given = config.secret_settings
     names = ", ".join(name for name in SECRET_SETTINGS if name in SETTINGS_OF[config.preset])
     if len(given) != 1:
-        what = f"has {' and '.join(given)}: there is one setting of secrets" if given else "has no secret"
-        yield Problem(setting=setting, what=what, mend=f"give one of {names}: what the front end has")
+        message = f"has {' and '.join(given)}: there is one setting of secrets" if given else "has no secret"
+        yield Problem(setting=setting, message=message, fix=f"give one of {names}: what the front end has")
     if len(config.key_settings) > 1:
-        what = f"has {' and '.join(config.key_settings)}: its JWTs have one source of keys"
-        yield Problem(setting=setting, what=what, mend="keep one")
+        message = f"has {' and '.join(config.key_settings)}: its JWTs have one source of keys"
+        yield Problem(setting=setting, message=message, fix="keep one")
     if config.key_settings and config.issuer is None:
-        what = "is missing: JWTs by these keys could be of anybody"
-        yield Problem(setting=f"{setting}.issuer", what=what, mend="set url, or issuer to the exact `iss` of the JWTs")
+        message = "is missing: JWTs by these keys could be of anybody"
+        yield Problem(
+            setting=f"{setting}.issuer", message=message, fix="set url, or issuer to the exact `iss` of the JWTs"
+        )
     cookies = config.cookies
     if cookies is not None and cookies.session_token is None:
-        yield Problem(setting=f"{setting}.cookies", what="names no session_token", mend="add it, or remove the group")
+        yield Problem(setting=f"{setting}.cookies", message="names no session_token", fix="add it, or remove the group")
     elif cookies is not None and config.preset != "better-auth" and cookies.session_data is not None:
-        what = f"means nothing with preset {config.preset}"
-        yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="remove it")
+        message = f"means nothing with preset {config.preset}"
+        yield Problem(setting=f"{setting}.cookies.session_data", message=message, fix="remove it")
     elif (
         cookies is not None
         and config.preset == "better-auth"
         and cookies.session_data is None
         and not (cookies.session_token or "").endswith("session_token")
     ):
-        what = "is missing, and cannot be made of session_token, which does not end in that word"
-        yield Problem(setting=f"{setting}.cookies.session_data", what=what, mend="name the cookie of the cookie cache")
+        message = "is missing, and cannot be made of session_token, which does not end in that word"
+        yield Problem(
+            setting=f"{setting}.cookies.session_data", message=message, fix="name the cookie of the cookie cache"
+        )
     if config.bearer != "none" and (config.sessions is None or config.sessions.check == "never"):
-        what = f"is {config.bearer}, and without a session store nobody knows whose token it is"
-        mend = "set url, or sessions" if config.sessions is None else "set sessions.check to fallback or always"
-        yield Problem(setting=f"{setting}.bearer", what=what, mend=f"{mend}; or remove it")
+        message = f"is {config.bearer}, and without a session store nobody knows whose token it is"
+        fix = "set url, or sessions" if config.sessions is None else "set sessions.check to fallback or always"
+        yield Problem(setting=f"{setting}.bearer", message=message, fix=f"{fix}; or remove it")
 
 
 def _idle_problems(config: IssuerConfig, given: set[str], setting: str) -> Iterator[Problem]:
     """Yield those of the settings *given* that mean nothing, because nobody is asked for keys (or sessions) by URL."""
     if not config.key_settings and not config.has_sessions:
         return  # that it has no key is told
-    what = "only keys that come by jwks_url or discovery are fetched"
+    message = "only keys that come by jwks_url or discovery are fetched"
     if config.has_sessions:
-        what = "no keys are fetched"
+        message = "no keys are fetched"
     for name in sorted(config.idle_settings & given & SETTINGS_OF[config.preset]):
         also = ", nor are sessions asked for by http" if config.has_sessions and name in FOR_GET_SESSION else ""
-        yield Problem(setting=f"{setting}.{name}", what=f"means nothing: {what}{also}", mend="remove it")
+        yield Problem(setting=f"{setting}.{name}", message=f"means nothing: {message}{also}", fix="remove it")
 
 
 def _url_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     """Yield what is wrong with the settings of an issuer whose keys are fetched."""
     if config.algorithms and all(name.startswith("HS") for name in config.algorithms):
-        what = "lists none for public keys, and only those come by URL: nothing could be verified"
-        yield Problem(setting=f"{setting}.algorithms", what=what, mend="list those of the keys, or remove it")
+        message = "lists none for public keys, and only those come by URL: nothing could be verified"
+        yield Problem(setting=f"{setting}.algorithms", message=message, fix="list those of the keys, or remove it")
     if config.discovery and config.issuer is None:
-        mend = "set issuer to the exact `iss` of its tokens, from which the address of the metadata is made"
-        yield Problem(setting=f"{setting}.issuer", what="is missing, and discovery begins there", mend=mend)
+        fix = "set issuer to the exact `iss` of its tokens, from which the address of the metadata is made"
+        yield Problem(setting=f"{setting}.issuer", message="is missing, and discovery begins there", fix=fix)
     name = "issuer" if config.discovery else "jwks_url"
     url = getattr(config, name)
     if url is not None and (fault := url_fault(url, allow_http=config.allow_http)):
-        yield Problem(setting=f"{setting}.{name}", what=f"{shown(url)} {fault}", mend=_MEND_URL)
+        yield Problem(setting=f"{setting}.{name}", message=f"{shown(url)} {fault}", fix=_MEND_URL)
     if config.discovery and "?" in (config.issuer or ""):  # RFC 8414 §2
-        yield Problem(setting=f"{setting}.issuer", what="has a query, which no issuer has", mend="remove it")
+        yield Problem(setting=f"{setting}.issuer", message="has a query, which no issuer has", fix="remove it")
 
 
 def _time_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     """Yield what does not fit together."""
     if config.cooldown_seconds > config.refresh_seconds:
-        what = f"is longer than refresh_seconds ({config.refresh_seconds:g})"
+        message = f"is longer than refresh_seconds ({config.refresh_seconds:g})"
         yield Problem(
-            setting=f"{setting}.cooldown_seconds", what=what, mend="make it as short, or refresh_seconds longer"
+            setting=f"{setting}.cooldown_seconds", message=message, fix="make it as short, or refresh_seconds longer"
         )
     if config.max_stale_seconds < config.refresh_seconds:
-        what = f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would not live from fetch to fetch"
+        message = (
+            f"is shorter than refresh_seconds ({config.refresh_seconds:g}): keys would not live from fetch to fetch"
+        )
         yield Problem(
-            setting=f"{setting}.max_stale_seconds", what=what, mend="make it as long at least; 86400 is usual"
+            setting=f"{setting}.max_stale_seconds", message=message, fix="make it as long at least; 86400 is usual"
         )
 
 
@@ -212,15 +218,15 @@ def _read_secrets(
     try:
         return derived.versioned(value)
     except BadKey as error:
-        mend = "write it as BETTER_AUTH_SECRETS is written for Better Auth"
-        problems.append(Problem(setting=f"{setting}.secrets_env ({config.secrets_env})", what=str(error), mend=mend))
+        fix = "write it as BETTER_AUTH_SECRETS is written for Better Auth"
+        problems.append(Problem(setting=f"{setting}.secrets_env ({config.secrets_env})", message=str(error), fix=fix))
         return ()
 
 
 def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
     """Return what keeps a token from having exactly one issuer."""
     problems = []
-    for attribute, what in (
+    for attribute, message in (
         ("name", "two issuers have the name {!r}"),
         ("issuer", "two issuers have the issuer {!r}: their tokens cannot be told apart"),
     ):
@@ -229,9 +235,9 @@ def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
             text = (
                 "two issuers leave out `issuer`: their tokens cannot be told apart"
                 if value is None
-                else what.format(value)
+                else message.format(value)
             )
-            problems.append(Problem(setting="issuers", what=text, mend=f"give each its own `{attribute}`"))
+            problems.append(Problem(setting="issuers", message=text, fix=f"give each its own `{attribute}`"))
     return problems + _cookie_clashes(issuers)
 
 
@@ -244,10 +250,10 @@ def _cookie_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
             for name in {names.session_token, names.session_data} - {None}:
                 other = owners.setdefault(str(name), entry.config.name)
                 if other != entry.config.name:
-                    what = f"issuers {other} and {entry.config.name} both read the cookie {name}"
-                    problems.append(Problem(setting="issuers", what=what, mend="give one of them other `cookies`"))
+                    message = f"issuers {other} and {entry.config.name} both read the cookie {name}"
+                    problems.append(Problem(setting="issuers", message=message, fix="give one of them other `cookies`"))
     raw = [entry.config.name for entry in issuers if entry.config.bearer != "none"]
     if len(raw) > 1:
-        what = f"issuers {' and '.join(raw)} both take session tokens in Authorization, which cannot be told apart"
-        problems.append(Problem(setting="issuers", what=what, mend="set bearer: none for all but one"))
+        message = f"issuers {' and '.join(raw)} both take session tokens in Authorization, which cannot be told apart"
+        problems.append(Problem(setting="issuers", message=message, fix="set bearer: none for all but one"))
     return problems

@@ -53,8 +53,8 @@ def read_store(
         problems.extend(_never_problems(sessions, setting))
         return None
     if len(sessions.stores) > 1:
-        what = f"has {' and '.join(sessions.stores)}: an issuer has one session store"
-        problems.append(Problem(setting=setting, what=what, mend="keep one"))
+        message = f"has {' and '.join(sessions.stores)}: an issuer has one session store"
+        problems.append(Problem(setting=setting, message=message, fix="keep one"))
         return None
     before = len(problems)
     if sessions.postgres is not None:
@@ -68,28 +68,28 @@ def read_store(
 
 def _never_problems(sessions: SessionsConfig, setting: str) -> Iterator[Problem]:
     for name in sorted(sessions.model_fields_set - {"check"}):
-        mend = "remove it, or set check to fallback or always"
-        yield Problem(setting=f"{setting}.{name}", what="means nothing with check: never", mend=mend)
+        fix = "remove it, or set check to fallback or always"
+        yield Problem(setting=f"{setting}.{name}", message="means nothing with check: never", fix=fix)
 
 
 def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems: list[Problem]) -> ReadStore | None:
     if config.preset != "better-auth":
-        what = "has no get-session that could be asked"
-        mend = "give sessions.postgres the adapter's database, or leave sessions out: encrypted cookies need none"
-        problems.append(Problem(setting=setting, what=f"preset {config.preset} {what}", mend=mend))
+        message = "has no get-session that could be asked"
+        fix = "give sessions.postgres the adapter's database, or leave sessions out: encrypted cookies need none"
+        problems.append(Problem(setting=setting, message=f"preset {config.preset} {message}", fix=fix))
         return None
     url = sessions.http.url if sessions.http is not None else None
     if url is None:
-        mend = "set the issuer's url, or sessions.http.url, or one of sessions.postgres and sessions.redis"
-        problems.append(Problem(setting=setting, what="names no store, and there is no url to ask at", mend=mend))
+        fix = "set the issuer's url, or sessions.http.url, or one of sessions.postgres and sessions.redis"
+        problems.append(Problem(setting=setting, message="names no store, and there is no url to ask at", fix=fix))
         return None
     if config.url is None and config.cookies is None:
-        what = "is missing: under which cookie Better Auth is to be asked, with or without __Secure-, is not known"
-        mend = "set the issuer's url to the front end's address, or name its cookies"
-        problems.append(Problem(setting=f"{setting.removesuffix('.sessions')}.url", what=what, mend=mend))
+        message = "is missing: under which cookie Better Auth is to be asked, with or without __Secure-, is not known"
+        fix = "set the issuer's url to the front end's address, or name its cookies"
+        problems.append(Problem(setting=f"{setting.removesuffix('.sessions')}.url", message=message, fix=fix))
     if fault := asked_fault(url, allow_http=config.allow_http, told="sessions"):
-        mend = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
-        problems.append(Problem(setting=f"{setting}.http.url", what=f"{shown(url)} {fault}", mend=mend))
+        fix = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
+        problems.append(Problem(setting=f"{setting}.http.url", message=f"{shown(url)} {fault}", fix=fix))
     return replace(_store("http", url, sessions, config.ca_file), where=url.partition("?")[0])
 
 
@@ -107,16 +107,16 @@ def _postgres(
     problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
     at = None
     if dsn is not None and (fault := dsn_fault(dsn, given.ca_file)):
-        mend = "write postgresql://user:password@host/database?sslmode=verify-full"
-        problems.append(Problem(setting=f"{setting}.{_named(given, 'dsn')}", what=f"the address {fault}", mend=mend))
+        fix = "write postgresql://user:password@host/database?sslmode=verify-full"
+        problems.append(Problem(setting=f"{setting}.{_named(given, 'dsn')}", message=f"the address {fault}", fix=fix))
     elif dsn is not None:
         at = parse_dsn(dsn, given.ca_file)
     layout = _layout(config, given)
     if at is not None and at.schema and not layout.schema:
         layout = replace(layout, schema=at.schema)
     if fault := layout_fault(layout):
-        mend = "write the name as it is in the database, without quotation marks"
-        problems.append(Problem(setting=setting, what=f"the name {fault}", mend=mend))
+        fix = "write the name as it is in the database, without quotation marks"
+        problems.append(Problem(setting=setting, message=f"the name {fault}", fix=fix))
     if dsn is None or at is None:
         return None
     store = _store("postgres", dsn, sessions, given.ca_file)
@@ -138,8 +138,8 @@ def _redis(
 ) -> ReadStore | None:
     setting = f"{setting}.redis"
     if config.preset != "better-auth":
-        what = f"means nothing with preset {config.preset}, which keeps its sessions in no Redis"
-        problems.append(Problem(setting=setting, what=what, mend="give sessions.postgres the adapter's database"))
+        message = f"means nothing with preset {config.preset}, which keeps its sessions in no Redis"
+        problems.append(Problem(setting=setting, message=message, fix="give sessions.postgres the adapter's database"))
         return None
     url = _secrets.one_of(setting, (given.url, given.url_file, given.url_env), environ, problems, name="url")
     problems.extend(_extra_problems("redis", setting))
@@ -147,8 +147,8 @@ def _redis(
     if url is None:
         return None
     if fault := redis_url_fault(url):
-        mend = "write redis://user:password@host:6379/0, or rediss:// for TLS"
-        problems.append(Problem(setting=f"{setting}.{_named(given, 'url')}", what=f"the address {fault}", mend=mend))
+        fix = "write redis://user:password@host:6379/0, or rediss:// for TLS"
+        problems.append(Problem(setting=f"{setting}.{_named(given, 'url')}", message=f"the address {fault}", fix=fix))
         return None
     where = parse_redis_url(url).where
     return replace(_store("redis", url, sessions, given.ca_file), key_prefix=given.key_prefix, where=where)
@@ -171,6 +171,6 @@ def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:
 def _extra_problems(kind: str, setting: str) -> Iterator[Problem]:
     library = _LIBRARIES[kind]
     if find_spec(library) is None:
-        what = f"needs the Python package {library}, which is not installed"
-        mend = f"in a clone: pip install '.[{kind}]'; the image has it"
-        yield Problem(setting=setting, what=what, mend=mend)
+        message = f"needs the Python package {library}, which is not installed"
+        fix = f"in a clone: pip install '.[{kind}]'; the image has it"
+        yield Problem(setting=setting, message=message, fix=fix)

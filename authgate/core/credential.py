@@ -31,13 +31,13 @@ _MAX_SEARCHED = 4096
 class Credential:
     """What a client offers as its proof: named parts, because some formats need two cookies or the cookie's name.
 
-    *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer* names whose cookie it is, "" where the
-    token itself has to say it.
+    *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer_name* is the issuer whose cookie it is, or
+    "" if the token itself has to say.
     """
 
     parts: tuple[tuple[str, UnverifiedToken], ...] = field(repr=False)
     found_in: str
-    issuer: str = ""
+    issuer_name: str = ""
 
     @property
     def token(self) -> UnverifiedToken:
@@ -62,7 +62,7 @@ class Credential:
         """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
         hasher = hashlib.sha256()
         # Some keys hang on a cookie's name, and some tokens count in a header alone.
-        place = self.found_in if self.issuer else "cookie" if self.from_cookie else "header"
+        place = self.found_in if self.issuer_name else "cookie" if self.from_cookie else "header"
         parts = (*self.parts, ("", place))
         for part in parts:
             for text in part:
@@ -126,13 +126,13 @@ class CookiePlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionPlace:
-    """The cookies of one session of *issuer*: *name* holds its *part*; beside it, *data_name* what is cached of it.
+    """The cookies of one session of *issuer_name*: *name* holds its *part*, *data_name* the cached copy of its data.
 
     *data_name* "": there is none such. A cookie that is too long for one is sent as `<name>.0`, `<name>.1`, …, if it is
     the data cookie or *chunked*.
     """
 
-    issuer: str
+    issuer_name: str
     part: str
     name: str
     chunked: bool = False
@@ -158,8 +158,8 @@ class SessionPlace:
         beside = _values(headers, self.data_name, chunked=True) if self.data_name else ()
         count = len(tokens) * max(1, len(beside))
         if count > MAX_SAME_NAMED_COOKIES:
-            what = f"differing cookies are named {self.name} or {self.data_name}: {count} combinations"
-            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, what)
+            message = f"differing cookies are named {self.name} or {self.data_name}: {count} combinations"
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, message)
         if not beside:
             return tuple(self._credential((self.part, token)) for token in tokens)
         return tuple(
@@ -168,7 +168,7 @@ class SessionPlace:
 
     def _credential(self, *parts: tuple[str, str]) -> Credential:
         found = tuple((name, UnverifiedToken(value)) for name, value in parts)
-        return Credential(parts=found, found_in=f"cookie:{self.name}", issuer=self.issuer)
+        return Credential(parts=found, found_in=f"cookie:{self.name}", issuer_name=self.issuer_name)
 
 
 CredentialPlace: TypeAlias = HeaderPlace | CookiePlace | SessionPlace
@@ -202,14 +202,14 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     if whole or not chunked:
         return whole
     chunks: dict[int, str] = {}
-    rivals = False
+    disagree = False
     for line in headers.getall("Cookie", ()):
         for match in _chunk(name).finditer(f";{line}"):
             position, value = int(match[1]), _unquoted(match[2])
-            rivals = rivals or chunks.setdefault(position, value) != value
+            disagree = disagree or chunks.setdefault(position, value) != value
     if not any(chunks.values()):
         return ()
-    if rivals or sorted(chunks) != list(range(len(chunks))):
+    if disagree or sorted(chunks) != list(range(len(chunks))):
         return ("",)
     return ("".join(chunks[position] for position in range(len(chunks))),)
 

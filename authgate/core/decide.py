@@ -116,7 +116,7 @@ class _Case:
 
     def _recall(self, digest: bytes) -> tuple[Issuer, Proof] | None:
         for issuer in self._snapshot.issuers:
-            if proof := self._snapshot.proofs.recall(digest, issuer):
+            if proof := self._snapshot.proofs.get(digest, issuer):
                 return issuer, proof
         return None
 
@@ -134,8 +134,8 @@ class _Case:
                 outcome = _verified(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
-        if outcome.is_worth_remembering:
-            self._snapshot.proofs.remember(digest, issuer, outcome, size=credential.size, now=self._now)
+        if outcome.is_cacheable:
+            self._snapshot.proofs.put(digest, issuer, outcome, size=credential.size, now=self._now)
         return issuer, outcome
 
     def _choose(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
@@ -143,7 +143,7 @@ class _Case:
         candidates = [
             (issuer, token_format)
             for issuer in self._snapshot.issuers
-            if credential.issuer in {"", issuer.name}
+            if credential.issuer_name in {"", issuer.name}
             for token_format in issuer.formats
             if token_format.recognises(credential)
         ]
@@ -213,7 +213,7 @@ class _Case:
     def deny(self, reason: Reason, detail: str) -> Deny:
         """Return the `Deny` that *reason* stands for, with the check that failed as the last one."""
         self._checks.append(Check(self._checking, passed=False, detail=detail))
-        return Deny(reason=reason, policy=self._policy, issuer=self._issuer, checks=tuple(self._checks))
+        return Deny(reason=reason, policy=self._policy, issuer_name=self._issuer, checks=tuple(self._checks))
 
     def _passed(self, detail: str = "") -> None:
         self._checks.append(Check(self._checking, passed=True, detail=detail))
@@ -233,7 +233,7 @@ def _shape(credential: Credential) -> str:
     if token.startswith("{"):
         return "a JSON object; only the compact serialisation of a JWS is read"
     parts = token.count(".") + 1
-    if credential.issuer:
+    if credential.issuer_name:
         return (
             f"a session cookie of {parts} parts between dots: encrypted ones have 5, opaque ones need a session store"
         )

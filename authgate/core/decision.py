@@ -32,16 +32,16 @@ class Allow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """The request may not pass. *policy* is "" where none was reached, *issuer* where none was known.
+    """The request may not pass. *policy* is "" where none was reached, *issuer_name* where none was known.
 
-    *mend* is for the operator's log: what to change at the proxy.
+    *fix* is for the operator's log: what to change at the proxy.
     """
 
     reason: Reason
     policy: str = ""
-    issuer: str = ""
+    issuer_name: str = ""
     checks: tuple[Check, ...] = ()
-    mend: str = ""
+    fix: str = ""
 
     @property
     def detail(self) -> str:
@@ -55,4 +55,4 @@ Decision: TypeAlias = Allow | Deny
 def deny_unreadable(unreadable: Unreadable) -> Deny:
     """Return the refusal of a subrequest that could not be read."""
     check = Check("subrequest", passed=False, detail=unreadable.detail)
-    return Deny(reason=unreadable.reason, checks=(check,), mend=unreadable.mend)
+    return Deny(reason=unreadable.reason, checks=(check,), fix=unreadable.fix)

@@ -22,14 +22,14 @@ class AuthGateError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake of the operator: *setting* names where, *what* is wrong, *mend* says how to put it right."""
+    """One mistake of the operator: *setting* names where, *message* is wrong, *fix* says how to put it right."""
 
     setting: str
-    what: str
-    mend: str
+    message: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.setting}: {self.what}\n    → {self.mend}"
+        return f"{self.setting}: {self.message}\n    → {self.fix}"
 
 
 class ConfigError(AuthGateError):
@@ -43,12 +43,12 @@ class ConfigError(AuthGateError):
 class Unreadable(AuthGateError):
     """The subrequest does not say, once and clearly, what the client asked of the proxy."""
 
-    def __init__(self, reason: Reason, detail: str, *, mend: str = "") -> None:
-        """*detail* says what is wrong; *mend*, if any, shows the operator the lines to add to the proxy."""
+    def __init__(self, reason: Reason, detail: str, *, fix: str = "") -> None:
+        """*detail* says what is wrong; *fix*, if any, shows the operator the lines to add to the proxy."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
-        self.mend = mend
+        self.fix = fix
 
 
 class Refused(AuthGateError):

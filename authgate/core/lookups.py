@@ -37,7 +37,7 @@ class FindSession:
     client_ip: str = ""
 
 
-def nobodys(issuer_name: str) -> FindSession:
+def probe_lookup(issuer_name: str) -> FindSession:
     """Return the question for a session that there cannot be: whether the store answers at all."""
     token = "authgate0asks0whether0you0answer"  # noqa: S105 - nobody's
     return FindSession(issuer_name=issuer_name, token=token, signed_token=f"{token}.{'A' * 43}=")

@@ -52,7 +52,7 @@ class Proof:
     newer_keys_may_help: bool = False
 
     @property
-    def is_worth_remembering(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Whether it took a signature, and holds: what anybody can make up would push out what others proved.
 
         Nor is one remembered that newer keys may mend: nobody would ask for them again.

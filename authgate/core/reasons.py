@@ -52,14 +52,14 @@ class Refusal:
 
     *status* is the HTTP status for proxies that relay it; nginx gets it narrowed to 401, 403 or 503.
     *oauth_error* is the RFC 6750 §3.1 error code, or None where the RFC asks for none.
-    *text* goes to the client: fixed words, never a value from the request. *mend* is for docs/reasons.md.
+    *text* goes to the client: fixed words, never a value from the request. *fix* is for docs/reasons.md.
     """
 
     status: int
     oauth_error: str | None
     fault: Fault
     text: str
-    mend: str
+    fix: str
 
 
 # RFC 6750 §3.1 pairs invalid_request with 400; forward-auth has to say 401 where a new credential helps,

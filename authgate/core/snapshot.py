@@ -64,24 +64,24 @@ SECRETS = "/secret"
 class Issuer:
     """Somebody whose tokens are accepted, and how they are verified.
 
-    *issuer* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *keys*
-    verify JWTs, *secrets* session cookies. *session_check* says when its session store is asked. *rivals* are the
-    `iss` values of the other issuers: they decide which tokens come here, so they belong to the fingerprint.
+    *iss* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *key_set*
+    verifies JWTs, *session_key_set* session cookies. *session_check* says when its session store is asked. *other_iss*
+    are the `iss` values of the other issuers: they decide which tokens come here, so they are in the fingerprint.
     """
 
     name: str
     formats: tuple[TokenFormat, ...]
-    issuer: str | None
+    iss: str | None
     audiences: frozenset[str] | None
     algorithms: frozenset[str]
     required_claims: frozenset[str]
     token_types: frozenset[str]
-    keys: KeySet
-    secrets: KeySet = NO_KEYS
+    key_set: KeySet
+    session_key_set: KeySet = NO_KEYS
     session_check: SessionCheck = SessionCheck.NONE
     refuses_banned: bool = False
     refuses_anonymous: bool = False
-    rivals: frozenset[str] = frozenset()
+    other_iss: frozenset[str] = frozenset()
     fingerprint: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,41 +89,41 @@ class Issuer:
         settings = (
             self.name,
             [repr(token_format) for token_format in self.formats],
-            self.issuer,
+            self.iss,
             None if self.audiences is None else sorted(self.audiences),
             sorted(self.algorithms),
             sorted(self.required_claims),
             sorted(self.token_types),
-            self.keys.fingerprint,
-            self.secrets.fingerprint,
+            self.key_set.fingerprint,
+            self.session_key_set.fingerprint,
             self.session_check,
             self.refuses_banned,
             self.refuses_anonymous,
-            sorted(self.rivals),
+            sorted(self.other_iss),
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
 
-    def key_set(self, name: str) -> KeySet:
+    def key_set_named(self, name: str) -> KeySet:
         """Return the key set of this *name*: that of the issuer's secrets or that of its public keys."""
-        return self.secrets if name.endswith(SECRETS) else self.keys
+        return self.session_key_set if name.endswith(SECRETS) else self.key_set
 
     def with_keys(self, keys: KeySet) -> Issuer:
         """Return this issuer with *keys* in place of its own."""
-        return replace(self, keys=keys)
+        return replace(self, key_set=keys)
 
     def with_key_set(self, name: str, keys: KeySet) -> Issuer:
         """Return this issuer with *keys* in place of the key set of this *name*."""
-        return replace(self, secrets=keys) if name.endswith(SECRETS) else self.with_keys(keys)
+        return replace(self, session_key_set=keys) if name.endswith(SECRETS) else self.with_keys(keys)
 
 
-class ProofMemory(Protocol):
+class ProofCache(Protocol):
     """Remembers proofs, never decisions: one is returned only for the same credential and fingerprint."""
 
-    def recall(self, digest: bytes, issuer: Issuer) -> Proof | None:
+    def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
         ...
 
-    def remember(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
+    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
         """Keep *proof*, made at *now*; *size* in bytes counts against the memory's bound."""
         ...
 
@@ -145,7 +145,7 @@ class Snapshot:
     outputs: tuple[Output, ...]
     csrf: CsrfRule | None
     leeway_seconds: float
-    proofs: ProofMemory = field(repr=False)
+    proofs: ProofCache = field(repr=False)
 
     def issuer(self, name: str) -> Issuer:
         """Return the issuer of this *name*, or whose key set has this name; it is there."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # Of an answer as it comes: head, interim answers, and the framing of the body.
 MAX_ANSWER_BYTES = 2 * MAX_DOCUMENT_BYTES
-# For everything together; half of it for a connection, the name's look-up included.
+# For everything together; half of it for a connection, the name's lookup included.
 FETCH_SECONDS = 10.0
 _MAX_NAMES = 4
 

@@ -47,7 +47,7 @@ class Event:
     """Something that happened to the keys, *at* a Unix time."""
 
     at: float
-    what: str
+    message: str
 
 
 class KeyHistory:
@@ -60,9 +60,9 @@ class KeyHistory:
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self.note_set(keys, now)
 
-    def note(self, what: str, now: float) -> None:
-        """Remember that *what* happened."""
-        self.events.append(Event(at=now, what=what))
+    def note(self, message: str, now: float) -> None:
+        """Remember that *message* happened."""
+        self.events.append(Event(at=now, message=message))
 
     def note_set(self, keys: KeySet, now: float) -> tuple[list[Key], list[Key]]:
         """Take note that the set is *keys*; return the keys that joined it and those that left it."""

@@ -44,11 +44,11 @@ class Journal:
         self._clock = clock
         self._warned: dict[str, float] = {}
 
-    def event(self, what: str, level: int) -> None:
-        """Write that *what* happened, to the log with *level*: if it happened to keys that are in use."""
-        self.history.note(what, self._clock.unix())
+    def event(self, message: str, level: int) -> None:
+        """Write that *message* happened, to the log with *level*: if it happened to keys that are in use."""
+        self.history.note(message, self._clock.unix())
         if not self._follows:
-            _log.log(level, "issuer %s: %s", self._name, what)
+            _log.log(level, "issuer %s: %s", self._name, message)
 
     def key_set(self, keys: KeySet, before: KeySet) -> None:
         """Write what has changed from the set *before* to *keys*, those that were just loaded."""
@@ -98,21 +98,21 @@ class Journal:
 
     def _joined_and_left(self, joined: list[Key], left: list[Key]) -> None:
         for key_id in {key.key_id for key in joined if key.key_id} & {key.key_id for key in left}:
-            what = f"another key has the id of {name_of(key_id)}: tokens signed with the old one are refused"
-            self.event(what, logging.WARNING)
-        for what, some in (("joined", joined), ("left", left)):
+            message = f"another key has the id of {name_of(key_id)}: tokens signed with the old one are refused"
+            self.event(message, logging.WARNING)
+        for message, some in (("joined", joined), ("left", left)):
             if some:
-                self.event(f"{', '.join(map(_named, some))} {what} the set", logging.INFO)
+                self.event(f"{', '.join(map(_named, some))} {message} the set", logging.INFO)
 
     def _warn_of(self, departed: Sighting) -> None:
         seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
-        what = (
+        message = (
             f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "
             f"{seconds:.0f} s ago: the issuer should publish a key until its last token has expired"
         )
         if departed.named_since == 1:  # the repeated warning must not push what happened out of the history
-            self.history.note(what, self._clock.unix())
-        _log.warning("issuer %s: %s", self._name, what)
+            self.history.note(message, self._clock.unix())
+        _log.warning("issuer %s: %s", self._name, message)
 
 
 def _named(key: Key) -> str:

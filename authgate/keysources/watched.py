@@ -79,7 +79,7 @@ class WatchedKeys:
         self.name = name
         self.source = source
         self.timing = timing
-        self.keys = keys
+        self.key_set = keys
         self.use: Callable[[KeySet], None] = _nobody
         self.failure = ""
         self.absence = ""
@@ -116,10 +116,10 @@ class WatchedKeys:
         flight = self._ask()
         if flight is not None:
             await self._wait_for(flight)
-        if self.failure or not self.keys.keys:
+        if self.failure or not self.key_set.keys:
             why = self.failure or self.absence or "none came yet"
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {why}")
-        return self.keys
+        return self.key_set
 
     def _ask(self) -> asyncio.Future[None] | None:
         """Return the load that is on its way, a new one if the cooldown is over, or None."""
@@ -196,13 +196,13 @@ class WatchedKeys:
 
     def give_up_if_too_old(self) -> None:
         """Take the keys away when no good answer came for `max_stale_seconds`: nobody knows whether they still hold."""
-        if self.seconds_until_given_up() > 0 or not self.keys.keys:
+        if self.seconds_until_given_up() > 0 or not self.key_set.keys:
             return
         self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
         why = f"no good answer for {self.timing.max_stale_seconds:g} s"
-        none = replace(self.keys, keys=())
+        none = replace(self.key_set, keys=())
         self.use(none)
-        self.keys = none  # not before the gate has let go of them: it would keep them for ever
+        self.key_set = none  # not before the gate has let go of them: it would keep them for ever
         self.journal.event(f"the keys are given up: {why}", logging.ERROR)
         self.failure = self.failure or why  # a load that hangs has not failed yet
 
@@ -211,10 +211,10 @@ class WatchedKeys:
         self.timing = timing
         self._due_at = min(self._due_at, self._clock.elapsed() + self._interval(None))
         self._stirred.set()
-        if not self.keys.keys and self._last_good.keys and self.seconds_until_given_up() > 0:
+        if not self.key_set.keys and self._last_good.keys and self.seconds_until_given_up() > 0:
             self.journal.event("the keys are taken up again: the configuration allows them a greater age", logging.INFO)
             self.use(self._last_good)
-            self.keys = self._last_good
+            self.key_set = self._last_good
 
     def follow(self, before: WatchedKeys) -> None:
         """Take the place of *before*, the same issuer's keys until a reload changed where they come from."""
@@ -228,7 +228,7 @@ class WatchedKeys:
 
     async def _sleep(self) -> None:
         seconds = self.seconds_until_due()
-        if self.keys.keys:
+        if self.key_set.keys:
             seconds = min(seconds, self.seconds_until_given_up())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
@@ -259,7 +259,7 @@ class WatchedKeys:
         """
         if self.absence:
             return "not offered"
-        if not self.keys.keys:
+        if not self.key_set.keys:
             return "no keys" if self._succeeded_at is None else "given up"
         return "stale" if self.failure else "ready"
 
@@ -283,12 +283,12 @@ class WatchedKeys:
         before, self._last_good = self._last_good, _merged(self._last_good, loaded.keys)
         if recovered:
             self.journal.event(f"keys can be loaded again from {self.source.where}", logging.INFO)
-        changed = self._last_good.fingerprint != self.keys.fingerprint
+        changed = self._last_good.fingerprint != self.key_set.fingerprint
         self.loads["changed" if changed else "unchanged"] += 1
         self.journal.key_set(self._last_good, before)
         if changed:
             self.use(self._last_good)
-        self.keys = self._last_good  # not before they are in use: else nobody would be given them again
+        self.key_set = self._last_good  # not before they are in use: else nobody would be given them again
 
     def _not_offered(self, why: str) -> None:
         """Take it that the issuer signs no JWTs, if it never did; else its keys are lost for a while."""
@@ -308,7 +308,7 @@ class WatchedKeys:
         self.loads["failed"] += 1
         self._due_at = self._clock.elapsed() + self._backoff()
         if why != self.failure:
-            stay = "the old ones stay" if self.keys.keys else "its tokens cannot be verified"
+            stay = "the old ones stay" if self.key_set.keys else "its tokens cannot be verified"
             self.journal.event(f"keys cannot be loaded, {stay}: {why}", logging.WARNING)
         self.failure = why
 
@@ -320,7 +320,7 @@ class WatchedKeys:
 
     def _backoff(self) -> float:
         longest = self.timing.refresh_seconds
-        if not self.keys.keys and not self.timing.patient:  # everybody waits for them
+        if not self.key_set.keys and not self.timing.patient:  # everybody waits for them
             longest = min(longest, self.timing.cooldown_seconds)
         seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
         return min(seconds, longest) * (1 - JITTER * self._chance())

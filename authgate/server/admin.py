@@ -31,7 +31,7 @@ class AdminEndpoint:
                 return self._readyz()
             case "/keys":
                 return web.json_response(
-                    key_report(self._app.live.keys.values(), self._app.proofs, self._configuration())
+                    key_report(self._app.live.watched_keys.values(), self._app.proofs, self._configuration())
                 )
             case "/metrics":
                 # prometheus_client's own CONTENT_TYPE_LATEST names a charset within, which aiohttp wants apart.
@@ -42,12 +42,12 @@ class AdminEndpoint:
     def _readyz(self) -> web.Response:
         issuers: dict[str, dict[str, Any]] = {}
         can_verify: dict[str, bool] = {}
-        for keys in self._app.live.keys.values():
-            issuers[keys.name] = {"state": keys.state, "keys": len(keys.keys.keys)}
+        for keys in self._app.live.watched_keys.values():
+            issuers[keys.name] = {"state": keys.state, "keys": len(keys.key_set.keys)}
             if keys.failure:
                 issuers[keys.name]["why"] = keys.failure
             name = keys.name.removesuffix(SECRETS)  # one with sessions can verify some without the keys of its JWTs
-            can_verify[name] = can_verify.get(name, False) or bool(keys.keys.keys)
+            can_verify[name] = can_verify.get(name, False) or bool(keys.key_set.keys)
         for name, sessions in self._app.live.sessions.items():
             was_asked = any(sessions.lookups.values())
             issuers.setdefault(name, {})["sessions"] = sessions.failure or ("ready" if was_asked else "not asked yet")

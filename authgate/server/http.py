@@ -96,7 +96,7 @@ class AuthEndpoint:
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
         self._check_trust(peer)
         if subrequest.headers.get("User-Agent", "").startswith("AuthGate/"):
-            raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_QUESTION, mend=_MEND_OWN_QUESTION)
+            raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_QUESTION, fix=_MEND_OWN_QUESTION)
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
     def _check_trust(self, peer: Peer) -> None:
@@ -111,12 +111,12 @@ class AuthEndpoint:
                 raise
             if names is None:
                 detail = f"{refused.detail}, and it showed no client certificate"
-                mend = f"if {peer.address} is your reverse proxy, have it show its client certificate: docs/tls.md"
-                raise Unreadable(refused.reason, detail, mend=mend) from refused
+                fix = f"if {peer.address} is your reverse proxy, have it show its client certificate: docs/tls.md"
+                raise Unreadable(refused.reason, detail, fix=fix) from refused
             shown = quoted(", ".join(sorted(names)), 200)
             detail = f"{refused.detail}, and of its certificate's names ({shown}) none is in tls.client_names"
-            mend = f"if {peer.address} is your reverse proxy, add a name of its certificate to tls.client_names"
-            raise Unreadable(refused.reason, detail, mend=mend) from refused
+            fix = f"if {peer.address} is your reverse proxy, add a name of its certificate to tls.client_names"
+            raise Unreadable(refused.reason, detail, fix=fix) from refused
 
     def _peer(self, subrequest: web.BaseRequest) -> Peer:
         return _UNIX_PEER if self._unix_socket else peer_of(subrequest)

@@ -62,13 +62,13 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for sighting in reversed(history.departed.values())
         ],
-        "skipped": [_cut(skipped) for skipped in keys.keys.skipped],
+        "skipped": [_cut(skipped) for skipped in keys.key_set.skipped],
         "unknown_key_ids_total": keys.journal.unknown_key_ids,
         "unknown_key_ids": [
             {"key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS), "count": seen.count, "last_at": unix_as_text(seen.last_at)}
             for key_id, seen in reversed(history.unknown.items())
         ],
-        "events": [{"at": unix_as_text(event.at), "what": _cut(event.what)} for event in reversed(history.events)],
+        "events": [{"at": unix_as_text(event.at), "what": _cut(event.message)} for event in reversed(history.events)],
     }
 
 

@@ -248,11 +248,11 @@ class BoundedServer(web.Server):
             if isinstance(connection, _Connection):
                 connection.close_if_lapsed()
 
-    def warn(self, what: str, peer: str) -> None:
-        """Log *what* about *peer*, once a minute."""
-        if (what, peer) not in self._warned:
-            self._warned[what, peer] = None
-            _log.warning("%s (peer %s)", what, peer)
+    def warn(self, message: str, peer: str) -> None:
+        """Log *message* about *peer*, once a minute."""
+        if (message, peer) not in self._warned:
+            self._warned[message, peer] = None
+            _log.warning("%s (peer %s)", message, peer)
 
     def __call__(self, tls: TlsState | None = None) -> _Connection:
         """Return the protocol of a new connection, made under *tls*."""

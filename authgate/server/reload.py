@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from authgate.blocking import BlockingCall
 from authgate.bugs import log_bug
 from authgate.core.errors import ConfigError, LookupFailed, Problem
-from authgate.core.lookups import nobodys
+from authgate.core.lookups import probe_lookup
 from authgate.files import POLL_SECONDS, read_bounded
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
-    from authgate.wiring import App, Live, Verified
+    from authgate.wiring import App, Live, Prepared
 
 MAX_FILE_BYTES = 1024 * 1024
 # Reading and checking the configuration and every file that it names.
-VERIFY_SECONDS = 10.0
+PREPARE_SECONDS = 10.0
 # How long new key URLs may take to answer before the swap.
 PROBE_SECONDS = 5.0
 # After a failure: what was missing may come by itself, as a Secret that is mounted later than the ConfigMap.
@@ -58,20 +58,20 @@ class Reloader:
     def __init__(
         self,
         app: App,
-        verify: Callable[[], Verified],
-        make_live: Callable[[Verified], Live],
+        prepare: Callable[[], Prepared],
+        make_live: Callable[[Prepared], Live],
         poll_seconds: float = POLL_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
         *,
         tries_stores: bool = False,
     ) -> None:
-        """*verify* reads the configuration anew and blocks; *make_live* builds what decides by it.
+        """*prepare* reads the configuration anew and blocks; *make_live* builds what decides by it.
 
         The file is looked at every *poll_seconds*; what failed is tried again after *retry_seconds*. *tries_stores*: a
         new session store is asked once, so that one that does not answer is told of before anybody needs it.
         """
         self._app = app
-        self._verifying = BlockingCall(verify)
+        self._preparing = BlockingCall(prepare)
         self._make_live = make_live
         self._poll_seconds = poll_seconds
         self._retry_seconds = retry_seconds
@@ -80,7 +80,7 @@ class Reloader:
         self._told = ""
         self._asked = asyncio.Event()
         self._tasks: dict[WatchedKeys | CachedSessions, asyncio.Task[None]] = {}
-        self._seen = self._tried = app.live.verified.digest
+        self._seen = self._tried = app.live.prepared.digest
         self._digests = BlockingCall(self._digest)
 
     def ask(self) -> None:
@@ -111,20 +111,20 @@ class Reloader:
             self._failed(self._problem("internal error"))
         else:
             self._app.live = live
-            self._succeeded(old.verified, live.verified)
+            self._succeeded(old.prepared, live.prepared)
         await self._stop_all_but(self._app.live)
 
     async def _probed(self, tasks: asyncio.TaskGroup, old: Live) -> Live:
         """Return what decides by the configuration as it is now; raise `ConfigError` where *old* is the better one."""
-        verified = await self._verified()
-        self._tried = verified.digest
-        _refuse_what_needs_a_restart(old.config, verified.config)
-        live = self._make_live(verified)
+        prepared = await self._prepared()
+        self._tried = prepared.digest
+        _refuse_changes_that_need_a_restart(old.config, prepared.config)
+        live = self._make_live(prepared)
         self._start(tasks, live)
         await _probe(old, live)
         return live
 
-    def _succeeded(self, old: Verified, new: Verified) -> None:
+    def _succeeded(self, old: Prepared, new: Prepared) -> None:
         state = self._app.reloads
         state.at, state.failure = time.time(), ""
         self._retry_at, self._told = float("inf"), ""
@@ -133,26 +133,26 @@ class Reloader:
 
     def _failed(self, error: ConfigError) -> None:
         state = self._app.reloads
-        state.failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
+        state.failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
         state.outcomes["failed"] += 1
         self._retry_at = time.monotonic() + self._retry_seconds
         if state.failure == self._told:
             return
         self._told = state.failure
-        told = "; ".join(f"{problem.setting}: {problem.what} ({problem.mend})" for problem in error.problems)
+        told = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in error.problems)
         _log.error("the new configuration cannot be used, the old one stays until it is mended: %s", told)
 
-    def _problem(self, what: str) -> ConfigError:
-        setting = self._app.live.verified.path or "configuration"
-        return ConfigError([Problem(setting=setting, what=what, mend="send SIGHUP to try again")])
+    def _problem(self, message: str) -> ConfigError:
+        setting = self._app.live.prepared.path or "configuration"
+        return ConfigError([Problem(setting=setting, message=message, fix="send SIGHUP to try again")])
 
-    async def _verified(self) -> Verified:
+    async def _prepared(self) -> Prepared:
         """Return the configuration as it is now; raise `ConfigError`."""
         try:
-            return await self._verifying.result(VERIFY_SECONDS)
+            return await self._preparing.result(PREPARE_SECONDS)
         except TimeoutError:
-            what = f"reading it, and the files that it names, takes longer than {VERIFY_SECONDS:g} s"
-            raise self._problem(what) from None
+            message = f"reading it, and the files that it names, takes longer than {PREPARE_SECONDS:g} s"
+            raise self._problem(message) from None
 
     async def _is_due(self) -> bool:
         """Wait until somebody asks, or it is time to look at the file; say whether there is something to take over."""
@@ -172,7 +172,7 @@ class Reloader:
 
     async def _file(self) -> bytes | None:
         """Return the digest of what the file holds; None where there is none that can be read twice."""
-        if self._app.live.verified.digest is None:
+        if self._app.live.prepared.digest is None:
             return None
         try:
             return await self._digests.result(self._poll_seconds + 1)
@@ -181,13 +181,13 @@ class Reloader:
 
     def _digest(self) -> bytes:
         try:
-            content = read_bounded(self._app.live.verified.path or "", MAX_FILE_BYTES)
+            content = read_bounded(self._app.live.prepared.path or "", MAX_FILE_BYTES)
         except (OSError, ValueError) as error:
             content = f"error {error}".encode()
         return hashlib.sha256(content).digest()
 
     def _start(self, tasks: asyncio.TaskGroup, live: Live) -> None:
-        for keys in live.keys.values():
+        for keys in live.watched_keys.values():
             if keys not in self._tasks:
                 self._tasks[keys] = tasks.create_task(_keep(keys.watch))
         for sessions in live.sessions.values():
@@ -197,7 +197,7 @@ class Reloader:
                     tasks.create_task(_try(sessions))
 
     async def _stop_all_but(self, live: Live) -> None:
-        unused = {*self._tasks} - {*live.keys.values(), *live.sessions.values()}
+        unused = {*self._tasks} - {*live.watched_keys.values(), *live.sessions.values()}
         async with asyncio.TaskGroup() as draining:
             for one in unused:  # requests of the old configuration may wait for them
                 draining.create_task(one.drained())
@@ -208,7 +208,7 @@ class Reloader:
 async def _try(sessions: CachedSessions) -> None:
     """Ask a store for nobody's session: what comes of it is told by the store's own log lines and by /readyz."""
     with contextlib.suppress(LookupFailed):
-        await sessions.find(nobodys(sessions.name))
+        await sessions.find(probe_lookup(sessions.name))
 
 
 async def _keep(run: Callable[[], Awaitable[None]]) -> None:
@@ -226,22 +226,22 @@ async def _probe(old: Live, new: Live) -> None:
     """Wait for the first answer of keys that are new; raise `ConfigError` where a working issuer would be lost."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PROBE_SECONDS):
-            for keys in new.keys.values():  # those of the old configuration have made theirs
+            for keys in new.watched_keys.values():  # those of the old configuration have made theirs
                 await keys.first_attempt.wait()
     problems = []
-    working = {name for name, keys in old.keys.items() if keys.keys.keys}
-    named = {issuer.issuer for issuer in old.gate.snapshot.issuers if issuer.keys.keys and issuer.issuer}
-    for name, keys in new.keys.items():
+    working = {name for name, keys in old.watched_keys.items() if keys.key_set.keys}
+    named = {issuer.iss for issuer in old.gate.snapshot.issuers if issuer.key_set.keys and issuer.iss}
+    for name, keys in new.watched_keys.items():
         issuer = new.gate.snapshot.issuer(name)
-        if not keys.keys.keys and (name in working or issuer.issuer in named):  # under another name it is the same
-            what = keys.failure or f"{keys.source.where} does not answer within {PROBE_SECONDS:g} s"
-            mend = "the issuer works as it was configured, so it stays so; reload again when its new keys can be had"
-            problems.append(Problem(setting=f"issuer {name}", what=what, mend=mend))
+        if not keys.key_set.keys and (name in working or issuer.iss in named):  # under another name it is the same
+            message = keys.failure or f"{keys.source.where} does not answer within {PROBE_SECONDS:g} s"
+            fix = "the issuer works as it was configured, so it stays so; reload again when its new keys can be had"
+            problems.append(Problem(setting=f"issuer {name}", message=message, fix=fix))
     if problems:
         raise ConfigError(problems)
 
 
-def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
+def _refuse_changes_that_need_a_restart(old: Config, new: Config) -> None:
     """Raise `ConfigError` where *new* differs in what is set up once, when AuthGate starts."""
     differing = {
         "listen": old.listen != new.listen,
@@ -249,8 +249,8 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         "tls": _files(old) != _files(new),
         "log.format": old.log.format != new.log.format,
     }
-    what = "has changed, which takes effect only at a start"
-    problems = [Problem(setting=name, what=what, mend=_RESTART) for name, differs in differing.items() if differs]
+    message = "has changed, which takes effect only at a start"
+    problems = [Problem(setting=name, message=message, fix=_RESTART) for name, differs in differing.items() if differs]
     if problems:
         raise ConfigError(problems)
 
@@ -259,7 +259,7 @@ def _files(config: Config) -> object:
     return config.tls and (config.tls.certificate_file, config.tls.key_file, config.tls.client_ca_file)
 
 
-def _tell(old: Verified, new: Verified) -> None:
+def _tell(old: Prepared, new: Prepared) -> None:
     _log.info("the configuration was reloaded%s", f" from {new.path}" if new.path else "")
     for announcement in new.announcements:
         if announcement not in old.announcements:

@@ -66,7 +66,7 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
         at = await listeners.enter_async_context(listening(address, app.answer, _limits(), app.trusts, app.tls))
     except OSError as error:
         in_use = error.errno == errno.EADDRINUSE
-        what = f"{address} is in use" if in_use else f"cannot listen at {address}: {error.strerror or error}"
-        mend = "choose another address, or stop what uses this one"
-        raise ConfigError([Problem(setting=setting, what=what, mend=mend)]) from error
+        message = f"{address} is in use" if in_use else f"cannot listen at {address}: {error.strerror or error}"
+        fix = "choose another address, or stop what uses this one"
+        raise ConfigError([Problem(setting=setting, message=message, fix=fix)]) from error
     _log.info("listening on %s, admin on %s", at, at_admin)

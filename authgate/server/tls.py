@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from authgate.blocking import BlockingCall
 from authgate.bugs import log_bug
-from authgate.certificates import BadFile, check_key, expiry_warning, read_authorities, read_leaf
+from authgate.certificates import BadFile, check_key, expiry_warning, read_ca_certificates, read_leaf
 from authgate.core.errors import ConfigError, Problem
-from authgate.files import MEND_UNREADABLE, read_bounded, why_unreadable
+from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authgate.certificates import Authorities, Leaf
+    from authgate.certificates import CaCertificates, Leaf
 
 MAX_FILE_BYTES = 64 * 1024
 READ_TIMEOUT_SECONDS = 3.0
@@ -88,14 +88,14 @@ class TlsFiles:
         digest, now = self.digest(), time.time()
         problems: list[Problem] = []
         leaf: Leaf | None = None
-        authorities: Authorities | None = None
+        authorities: CaCertificates | None = None
         with self._noting(problems, "certificate_file"):
             leaf = read_leaf(read_bounded(self.certificate_file, MAX_FILE_BYTES), now)
         with self._noting(problems, "key_file"):
             check_key(read_bounded(self.key_file, MAX_FILE_BYTES), leaf)
         if self.client_ca_file is not None:
             with self._noting(problems, "client_ca_file"):
-                authorities = read_authorities(read_bounded(self.client_ca_file, MAX_FILE_BYTES))
+                authorities = read_ca_certificates(read_bounded(self.client_ca_file, MAX_FILE_BYTES))
         if problems or leaf is None:
             raise ConfigError(problems)
         with self._noting(problems, "certificate_file"):
@@ -130,15 +130,15 @@ class TlsFiles:
     def expiries(self, state: TlsState, now: float) -> dict[tuple[str, Stage], str]:
         """Return what of *state* is about to expire at *now*, or has expired: a sentence by file and stage."""
         found: dict[tuple[str, Stage], str] = {}
-        for name, what, expires_at in (
+        for name, message, expires_at in (
             ("certificate_file", "the certificate", state.expires_at),
             ("client_ca_file", "a CA", state.authorities_expire_at),
         ):
-            if sentence := expiry_warning(f"{self.setting}.{name}: {what}", expires_at, now):
+            if sentence := expiry_warning(f"{self.setting}.{name}: {message}", expires_at, now):
                 found[name, "soon" if expires_at > now else "expired"] = sentence
         return found
 
-    def _context(self, authorities: Authorities | None) -> ssl.SSLContext:
+    def _context(self, authorities: CaCertificates | None) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # nginx before 1.23.4 offers upstreams no 1.3 by default
         context.options |= ssl.OP_NO_RENEGOTIATION
@@ -157,17 +157,17 @@ class TlsFiles:
     @contextmanager
     def _noting(self, problems: list[Problem], name: str) -> Iterator[None]:
         """Add what goes wrong with the file of the setting *name* to *problems*."""
-        what, mend = "", MEND_UNREADABLE
+        message, fix = "", FIX_UNREADABLE
         try:
             yield
         except BadFile as bad:
-            what, mend = bad.what, bad.mend
+            message, fix = bad.message, bad.fix
         except ssl.SSLError as error:
-            what, mend = f"OpenSSL refuses it: {error.reason}", "make a new one, as docs/tls.md shows"
+            message, fix = f"OpenSSL refuses it: {error.reason}", "make a new one, as docs/tls.md shows"
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it, or a file that is too long
-            what = f"cannot read {getattr(self, name)}: {why_unreadable(error)}"
-        if what:
-            problems.append(Problem(setting=f"{self.setting}.{name}", what=what, mend=mend))
+            message = f"cannot read {getattr(self, name)}: {why_unreadable(error)}"
+        if message:
+            problems.append(Problem(setting=f"{self.setting}.{name}", message=message, fix=fix))
 
 
 class WatchedTls:
@@ -207,7 +207,7 @@ class WatchedTls:
         except TimeoutError:
             failure = f"reading its files takes longer than {self._timeout_seconds} s"
         except ConfigError as error:
-            failure = "; ".join(f"{problem.setting}: {problem.what}" for problem in error.problems)
+            failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
         except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the watch nor the service
             bug_told = log_bug(bug, self._bug)
             failure = "internal error"

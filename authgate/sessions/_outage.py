@@ -28,7 +28,7 @@ class Outage:
         self._warned: dict[str, float] = {}
 
     def failed(self, why: str) -> str:
-        """Note that a look-up failed, and return *why* as it is told: at most 1024 characters.
+        """Note that a lookup failed, and return *why* as it is told: at most 1024 characters.
 
         The same failure is told once in a minute at most, and only where the store answered in between.
         """

@@ -1,4 +1,4 @@
-"""What one issuer's look-ups may use, in number, time and memory."""
+"""What one issuer's lookups may use, in number, time and memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Of one issuer's look-ups.
+    """Of one issuer's lookups.
 
     *wait_seconds*, how long a request waits, is less than the 5 s that the shipped nginx waits for AuthGate;
     *lookup_seconds* is enough for a database that sleeps and has to wake up. Unknown tokens are remembered apart, so

@@ -1,6 +1,6 @@
-"""What stands before one issuer's session store: remembered answers, one look-up for each token, and every bound.
+"""What stands before one issuer's session store: remembered answers, one lookup for each token, and every bound.
 
-Requests call `find`. The look-ups are made by the tasks of `run`, so one goes on when the request that asked is gone,
+Requests call `find`. The lookups are made by the tasks of `run`, so one goes on when the request that asked is gone,
 and its answer counts for the next. No answer is believed for longer than `cache_seconds` from when its question was
 put: so long a session that has ended may live on. No error is remembered, but that the store wants to be left alone,
 and that it holds a session that cannot be read.
@@ -20,7 +20,7 @@ from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions import RowsUnusable, StoreFailed
-from authgate.sessions._memory import Memory, Remembered, key_of
+from authgate.sessions._cache import AnswerCache, CachedAnswer, key_of
 from authgate.sessions._outage import Outage
 from authgate.sessions._rows import weight
 from authgate.sessions.bounds import DEFAULT_BOUNDS
@@ -45,14 +45,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a look-up gave no answer: each request that waits makes an exception of its own of it."""
+    """Why a lookup gave no answer: each request that waits makes an exception of its own of it."""
 
     why: str
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Flight:
-    """One look-up: queued, then *asked_at* some moment, then *landed*. *waiting* requests want its outcome."""
+    """One lookup: queued, then *asked_at* some moment, then *landed*. *waiting* requests want its outcome."""
 
     key: bytes
     wanted: FindSession = field(repr=False)
@@ -88,8 +88,8 @@ class CachedSessions:
         self._bounds = bounds
         self._elapsed = elapsed
         self._unix = unix
-        self._sessions = Memory(bounds.entries, bounds.bytes, elapsed)
-        self._none = Memory(bounds.negative_entries, bounds.negative_bytes, elapsed)
+        self._sessions = AnswerCache(bounds.entries, bounds.bytes, elapsed)
+        self._none = AnswerCache(bounds.negative_entries, bounds.negative_bytes, elapsed)
         self._flights: dict[bytes, _Flight] = {}
         self._queue: asyncio.Queue[_Flight] = asyncio.Queue(bounds.waiting)
         self._outage = Outage(name, store.where, elapsed)
@@ -116,7 +116,7 @@ class CachedSessions:
             raise self._failure(outcome.why)
         return outcome
 
-    def _known(self, key: bytes) -> Remembered | None:
+    def _known(self, key: bytes) -> CachedAnswer | None:
         known = self._sessions.get(key)
         if known is not None:
             self.hits += 1
@@ -127,7 +127,7 @@ class CachedSessions:
         return known
 
     def _flight(self, key: bytes, wanted: FindSession) -> _Flight:
-        """Return the look-up for *key* that is on its way, unless its answer may be too old by now; else a new one."""
+        """Return the lookup for *key* that is on its way, unless its answer may be too old by now; else a new one."""
         if self.waiting >= self._bounds.waiting:
             raise self._turn_away(f"{self.waiting} requests wait for {self.store.where}")
         flight = self._flights.get(key)
@@ -139,7 +139,7 @@ class CachedSessions:
         try:
             self._queue.put_nowait(flight)
         except asyncio.QueueFull:
-            raise self._turn_away(f"{self._queue.qsize()} look-ups wait for {self.store.where}") from None
+            raise self._turn_away(f"{self._queue.qsize()} lookups wait for {self.store.where}") from None
         self._flights[key] = flight
         return flight
 
@@ -159,9 +159,9 @@ class CachedSessions:
         return flight.landed.result()
 
     def _why_not_to_ask(self, wanted: FindSession) -> str:
-        """Return why no look-up may begin now, "" if it may."""
+        """Return why no lookup may begin now, "" if it may."""
         if self._stopped:
-            return "look-ups have ended"
+            return "lookups have ended"
         left = self._pauses.get(wanted.client_ip, 0.0) - self._elapsed()
         if left > 0:
             return f"{self.failure or self.store.where}; it is not asked for another {left:.0f} s"
@@ -177,9 +177,9 @@ class CachedSessions:
     # -- the tasks ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Make the look-ups, until cancelled; then fail those who wait and let go of the store. Runs once at a time."""
+        """Make the lookups, until cancelled; then fail those who wait and let go of the store. Runs once at a time."""
         if self._running:
-            raise RuntimeError(f"the look-ups of issuer {self.name} run already")
+            raise RuntimeError(f"the lookups of issuer {self.name} run already")
         self._running, self._stopped = True, False  # after a bug it is called again
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -188,7 +188,7 @@ class CachedSessions:
         finally:
             self._running, self._stopped = False, True
             for flight in [*self._flights.values()]:
-                self._land(flight, _Failure("look-ups have ended"))
+                self._land(flight, _Failure("lookups have ended"))
             while not self._queue.empty():
                 self._queue.get_nowait()
             await self._close()
@@ -204,7 +204,7 @@ class CachedSessions:
             try:
                 self._land(flight, await self._look_up(flight, flight.asked_at))
             finally:
-                self._land(flight, _Failure("look-ups have ended"))
+                self._land(flight, _Failure("lookups have ended"))
 
     def _land(self, flight: _Flight, outcome: Identity | _Failure | None) -> None:
         if self._flights.get(flight.key) is flight:
@@ -227,7 +227,7 @@ class CachedSessions:
             return self._failed(str(failed))
         except TimeoutError:
             return self._failed(f"{self.store.where} does not answer within {self._bounds.lookup_seconds:g} s")
-        except Exception as bug:  # noqa: BLE001 - a bug in one look-up stops neither the others nor the service
+        except Exception as bug:  # noqa: BLE001 - a bug in one lookup stops neither the others nor the service
             self._bug = log_bug(bug, self._bug)
             return self._failed("internal error")
         self._bug = ""
@@ -251,7 +251,7 @@ class CachedSessions:
         self.lookups["failed"] += 1
         why = self._outage.answered_unusably(why)
         until = asked_at + self.cache_seconds
-        self._none.put(key, Remembered(identity=None, until=until, size=_ENTRY_BYTES + len(why), unusable=why))
+        self._none.put(key, CachedAnswer(identity=None, until=until, size=_ENTRY_BYTES + len(why), unusable=why))
         return _Failure(why)
 
     def _remember(self, key: bytes, identity: Identity | None, asked_at: float, size: int) -> None:
@@ -267,7 +267,7 @@ class CachedSessions:
         kept = self._none if identity is None or seconds_left <= 0 else self._sessions
         if seconds_left > 0:
             until = min(until, self._elapsed() + seconds_left)
-        kept.put(key, Remembered(identity=identity, until=until, size=_ENTRY_BYTES + size))
+        kept.put(key, CachedAnswer(identity=identity, until=until, size=_ENTRY_BYTES + size))
 
     async def _close(self) -> None:
         try:
@@ -279,7 +279,7 @@ class CachedSessions:
             log_bug(bug)
 
     async def drained(self) -> None:
-        """Wait until no request waits for a look-up any more: 3 s at most. For before `run` is cancelled."""
+        """Wait until no request waits for a lookup any more: 3 s at most. For before `run` is cancelled."""
         landing = [flight.landed for flight in self._flights.values() if flight.waiting]
         if landing:
             await asyncio.wait(landing, timeout=self._bounds.wait_seconds)
@@ -288,7 +288,7 @@ class CachedSessions:
 
     @property
     def failure(self) -> str:
-        """Why the last look-up failed; "" if the store answered."""
+        """Why the last lookup failed; "" if the store answered."""
         return self._outage.failure
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.tokens._memo import ProofMemo
+from authgate.tokens._proof_cache import LruProofCache
 from authgate.tokens.authjs.database import AuthjsDatabase
 from authgate.tokens.authjs.nextauth_v4 import NEXTAUTH_V4
 from authgate.tokens.authjs.session import AuthjsSession
@@ -30,4 +30,4 @@ FORMATS: dict[str, TokenFormat] = {
     )
 }
 
-__all__ = ["FORMATS", "ProofMemo"]
+__all__ = ["FORMATS", "LruProofCache"]

@@ -116,8 +116,8 @@ def _object(encoded: str, where: str) -> dict[str, Any]:
     try:
         return _json.parse_object(raw)
     except ValueError as error:
-        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise _malformed(f"the {where} is not acceptable: {what}") from None
+        message = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise _malformed(f"the {where} is not acceptable: {message}") from None
 
 
 def _bytes(encoded: str, where: str) -> bytes:

@@ -47,7 +47,7 @@ class JwtFormat:
         """Return what *token* proves under *issuer*: signature first, then every claim that needs no clock."""
         if self.key_id_required and token.key_id is None:
             raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid), which its issuer always does")
-        key = jws.verify_signature(token.jws, issuer.keys, issuer.algorithms)
+        key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms)
         _check_type(token.jws.token_type, issuer.token_types)
         payload = token.jws.payload
         _check_purpose(payload)
@@ -70,7 +70,7 @@ class UnverifiedJwt:
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
         for wanted in (claimed, None):
             for issuer in issuers:
-                if issuer.issuer == wanted:
+                if issuer.iss == wanted:
                     return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
@@ -88,9 +88,9 @@ def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
 
 def _check_purpose(payload: _claims.Payload) -> None:
     """Refuse what its claims say is no access token (RFC 8725 §3.12): the same keys may sign such, too (J28)."""
-    for claim, what in _OTHER_PURPOSES.items():
+    for claim, message in _OTHER_PURPOSES.items():
         if claim in payload:
-            raise Refused(Reason.WRONG_TYPE, f"its claim {claim!r} says that it is {what}")
+            raise Refused(Reason.WRONG_TYPE, f"its claim {claim!r} says that it is {message}")
 
 
 def _check_audience(audiences: frozenset[str], accepted: frozenset[str] | None) -> None:

@@ -67,7 +67,7 @@ def test_the_clients_request_is_read(adapter: Adapter) -> None:
 def test_a_header_that_is_missing_is_refused_with_a_hint_for_the_operator(adapter: Adapter, name: str) -> None:
     refused = refusal(adapter, without=name)
     assert refused.detail == f"the header {name} is missing"
-    assert refused.mend
+    assert refused.fix
 
 
 @every_required_header
@@ -111,7 +111,7 @@ def test_a_look_alike_of_any_guarded_header_is_refused(adapter: Adapter) -> None
     ],
 )
 def test_a_partial_look_alike_is_refused(adapter: Adapter, name: str) -> None:
-    assert 'other characters than letters, digits and "-"' in refusal(adapter, (name, "admin")).mend
+    assert 'other characters than letters, digits and "-"' in refusal(adapter, (name, "admin")).fix
 
 
 @every_adapter
@@ -152,7 +152,7 @@ def test_an_allow_is_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
 @every_adapter
 @pytest.mark.parametrize("reason", Reason)
 def test_a_refusal_is_worded_from_the_table_alone(adapter: Adapter, reason: Reason) -> None:
-    reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer="hunter2", mend="hunter2"))
+    reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer_name="hunter2", fix="hunter2"))
     headers = dict(reply.headers)
     refusal = REASONS[reason]
     assert reply.status in {refusal.status, 403 if refusal.status == 400 else refusal.status}

@@ -82,4 +82,4 @@ def test_a_refusal_is_a_problem_document(adapter: Adapter, reason: Reason) -> No
 def test_a_missing_header_is_answered_with_what_to_look_at_in_this_proxy(adapter: Adapter, told: str) -> None:
     with pytest.raises(Unreadable) as unreadable:
         adapter.read(CIMultiDict(), TrustedProxies(networks=()), frozenset())
-    assert told in unreadable.value.mend
+    assert told in unreadable.value.fix

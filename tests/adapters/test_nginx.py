@@ -61,8 +61,8 @@ def test_an_original_url_that_could_be_read_in_two_ways_is_refused(url: str) -> 
 def test_original_uri_alone_is_refused_with_the_lines_to_add_to_nginx() -> None:
     with pytest.raises(Unreadable) as unreadable:
         read(("X-Original-URI", "/a"))
-    assert "proxy_set_header X-Original-Method $request_method;" in unreadable.value.mend
-    assert "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;" in unreadable.value.mend
+    assert "proxy_set_header X-Original-Method $request_method;" in unreadable.value.fix
+    assert "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;" in unreadable.value.fix
 
 
 @pytest.mark.parametrize("reason", Reason)

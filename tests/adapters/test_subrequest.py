@@ -28,7 +28,7 @@ def test_another_peer_is_refused_and_the_setting_to_change_is_named(peer: str) -
     with pytest.raises(Unreadable) as unreadable:
         TRUSTED.check(address)
     assert unreadable.value.reason is Reason.UNTRUSTED_PROXY
-    assert f"trusted_proxies: [{address}]" in unreadable.value.mend
+    assert f"trusted_proxies: [{address}]" in unreadable.value.fix
 
 
 def test_the_peer_of_a_unix_socket_is_trusted() -> None:

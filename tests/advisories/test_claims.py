@@ -13,7 +13,7 @@ from tests.support.deciding import decide_token, make_issuer, make_snapshot
 from tests.support.tokens import NOW, claims, mint, sign_raw
 
 ISSUER = "https://issuer.example/app"
-ONE_ISSUER = {"issuer": ISSUER}
+ONE_ISSUER = {"iss": ISSUER}
 
 
 def _decide(token: str, **settings: Any) -> Allow | Deny:
@@ -52,7 +52,7 @@ def test_J13_the_issuer_is_compared_exactly(near: str) -> None:
 
 @pytest.mark.parametrize("iss", [[ISSUER], [], 7, 0, True, {}, {"a": ISSUER}, ""])
 def test_J13_an_issuer_that_is_no_string_is_refused(iss: Any) -> None:
-    for settings in (ONE_ISSUER, {"issuer": None}):
+    for settings in (ONE_ISSUER, {"iss": None}):
         assert _refused(mint(claims() | {"iss": iss}), **settings) is Reason.MALFORMED_TOKEN
 
 

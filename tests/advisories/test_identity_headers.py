@@ -13,7 +13,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import ConfigError
 from authgate.core.outputs import MAX_REPLY_HEAD_BYTES, Output
 from authgate.core.reasons import Reason
-from authgate.wiring import verify
+from authgate.wiring import prepare
 from tests.support.deciding import OUTPUTS, decide_token, make_snapshot
 from tests.support.serving import ENVIRON, Served, bearer_line, exchange, fresh, head
 from tests.support.tokens import OTHER_SECRET, claims, mint
@@ -47,8 +47,8 @@ def test_H6_a_header_name_that_is_not_canonical_refuses_the_start(name: str) -> 
     """CVE-2026-33433 (Traefik): a name of other case was not overwritten."""
     loaded = load(None, {**ENVIRON, "AUTHGATE_HEADERS": f"{{'{name}': subject}}"})
     with pytest.raises(ConfigError) as error:
-        verify(loaded)
-    assert [(p.setting, "canonically" in p.what) for p in error.value.problems] == [(f"headers.{name}", True)]
+        prepare(loaded)
+    assert [(p.setting, "canonically" in p.message) for p in error.value.problems] == [(f"headers.{name}", True)]
 
 
 async def test_H6_names_are_emitted_as_they_are_configured(served: Served) -> None:

@@ -18,7 +18,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import ConfigError
 from authgate.core.reasons import Reason
 from authgate.tokens import jwk, secrets
-from authgate.wiring import verify
+from authgate.wiring import prepare
 from tests.support.deciding import ALL_ALGORITHMS, decide_token, make_issuer, make_snapshot
 from tests.support.tokens import SECRET, b64, mint, private_key, public_jwk, public_pem
 
@@ -107,8 +107,8 @@ def test_J2_a_public_key_in_any_encoding_is_no_hmac_secret(tmp_path: Path, algor
     file = tmp_path / "secret"
     file.write_bytes(public_forms(algorithm)[form])
     with pytest.raises(ConfigError) as error:
-        verify(load(None, {"JWT_SECRET_FILE": str(file)}))
-    assert any("public or private key" in problem.what for problem in error.value.problems)
+        prepare(load(None, {"JWT_SECRET_FILE": str(file)}))
+    assert any("public or private key" in problem.message for problem in error.value.problems)
 
 
 @pytest.mark.parametrize(("algorithm", "form"), FORMS)
@@ -183,7 +183,7 @@ def test_J2_one_issuer_with_a_secret_and_public_keys_refuses_the_start(tmp_path:
         f"issuers: [{{name: app, preset: jwt, audiences: any, secret_env: S, pem_file: {tmp_path / 'key.pem'}}}]"
     )
     with pytest.raises(ConfigError, match="one issuer has one source of keys"):
-        verify(load(str(config), {"S": SECRET.decode()}))
+        prepare(load(str(config), {"S": SECRET.decode()}))
 
 
 @pytest.mark.parametrize("claimed", ["RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "Ed25519", "EdDSA", "HS256"])
@@ -226,7 +226,7 @@ def test_J21_a_weak_secret_refuses_the_start(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "secret"
     file.write_bytes(WEAK_SECRETS[kind])
     with pytest.raises(ConfigError) as error:
-        verify(load(None, {"JWT_SECRET_FILE": str(file)}))
+        prepare(load(None, {"JWT_SECRET_FILE": str(file)}))
     assert error.value.problems[0].setting == "issuers[0].secret_file"
 
 
@@ -285,17 +285,17 @@ def test_J21_a_weak_key_refuses_the_start(tmp_path: Path, kind: str) -> None:
     file.write_text(json.dumps({"keys": [weak()]}))
     config.write_text(f"issuers: [{{name: app, preset: jwt, audiences: any, jwks_file: {file}}}]")
     with pytest.raises(ConfigError) as error:
-        verify(load(str(config), {}))
+        prepare(load(str(config), {}))
     (problem,) = error.value.problems
     assert problem.setting == "issuers[0].jwks_file"
-    assert why in problem.what
+    assert why in problem.message
 
 
 def test_J21_a_sound_key_starts(tmp_path: Path) -> None:
     file, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
     file.write_text(json.dumps({"keys": [_rsa_jwk(_modulus(2048), 65537)]}))
     config.write_text(f"issuers: [{{name: app, preset: jwt, audiences: any, jwks_file: {file}}}]")
-    assert verify(load(str(config), {})).snapshot.issuers[0].keys.keys
+    assert prepare(load(str(config), {})).snapshot.issuers[0].key_set.keys
 
 
 @pytest.mark.parametrize("kind", WEAK_KEYS)

@@ -16,7 +16,7 @@ from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.core.reasons import REASONS
 from authgate.log import logging_to
-from authgate.wiring import verify
+from authgate.wiring import prepare
 from tests.support.deciding import bearer, decide_now, make_snapshot, secret_keys
 from tests.support.serving import bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, b64, public_jwk, sign_raw
@@ -216,12 +216,12 @@ def test_H15_what_is_made_of_a_token_does_not_show_it_when_printed(kind: str) ->
 @pytest.mark.parametrize("secret", ["canary-short", f" {SECRET_CANARY}", "canary-canary-canary-canary-canary-can\n\n"])
 def test_H15_a_refused_start_does_not_quote_the_secret(secret: str) -> None:
     with pytest.raises(ConfigError) as error:
-        verify(load(None, {"JWT_SECRET": secret}))
+        prepare(load(None, {"JWT_SECRET": secret}))
     assert secret.strip() not in f"{error.value} {error.value!r} {error.value.problems!r}"
 
 
 def test_H15_what_was_loaded_does_not_show_the_secret_when_printed() -> None:
     loaded = load(None, {"JWT_SECRET": SECRET_CANARY})
-    verified = verify(loaded)
+    verified = prepare(loaded)
     shown = f"{loaded!r} {verified!r} {verified.announcements} {verified.warnings} {verified.fingerprints}"
     assert SECRET_CANARY not in shown

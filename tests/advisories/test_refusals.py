@@ -27,8 +27,8 @@ from authgate.server.http import AuthEndpoint
 from authgate.server.listener import listening
 from authgate.sessions import StoreFailed
 from authgate.sessions.cached import CachedSessions
-from authgate.tokens import ProofMemo, jwk
-from authgate.wiring import verify
+from authgate.tokens import LruProofCache, jwk
+from authgate.wiring import prepare
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
     ALL_ALGORITHMS,
@@ -173,10 +173,10 @@ async def test_J29_every_refusal_of_a_client_has_its_status(config: str, proxy: 
 CANARY = "canary" * 3
 
 
-class Broken(ProofMemo):
+class Broken(LruProofCache):
     """A memory with a bug, raising what needs more than a message to be made."""
 
-    def recall(self, *arguments: Any) -> Any:
+    def get(self, *arguments: Any) -> Any:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, CANARY)
 
 
@@ -220,7 +220,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),
         trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
         emits=("X-User-Id",),
-        recorder=Recorder(Metrics(ProofMemo()), LogConfig()),
+        recorder=Recorder(Metrics(LruProofCache()), LogConfig()),
         unix_socket=False,
     )
     async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:
@@ -240,7 +240,7 @@ async def test_J29_a_bug_is_a_refusal_with_its_traceback_logged(caplog: pytest.L
     assert isinstance(decision, Deny)
     assert decision.reason is Reason.INTERNAL_ERROR
     assert "UnicodeDecodeError" in caplog.text
-    assert "in recall" in caplog.text
+    assert "in get" in caplog.text
     assert CANARY not in caplog.text
 
 
@@ -270,7 +270,7 @@ MISSING = {
 def test_J32_a_missing_secret_refuses_the_start(kind: str) -> None:
     """CVE-2026-54762 (Traefik), CVE-2026-27586 (Caddy): what could not be loaded let everybody in."""
     with pytest.raises(ConfigError) as error:
-        verify(load(None, MISSING[kind]))
+        prepare(load(None, MISSING[kind]))
     assert error.value.problems
 
 
@@ -286,7 +286,7 @@ def test_J32_a_missing_key_of_one_issuer_refuses_the_whole_start(tmp_path: Path,
         f"  - {{name: bad, preset: jwt, audiences: any, issuer: x, {source}: {tmp_path / 'missing'}}}\n"
     )
     with pytest.raises(ConfigError) as error:
-        verify(load(str(config), {"S": SECRET.decode()}))
+        prepare(load(str(config), {"S": SECRET.decode()}))
     assert [problem.setting for problem in error.value.problems] == [f"issuers[1].{source}"]
 
 

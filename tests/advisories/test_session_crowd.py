@@ -26,7 +26,7 @@ def token(number: int) -> str:
 
 @pytest.mark.parametrize("cache_seconds", [0, 60])
 async def test_J23_each_of_200_users_at_once_gets_its_own_session(tmp_path: Path, cache_seconds: float) -> None:
-    """CVE-2026-71326 (Traefik): a look-up that requests share went by a key that two users could have in common."""
+    """CVE-2026-71326 (Traefik): a lookup that requests share went by a key that two users could have in common."""
     async with get_session() as one:
         sessions = {"check": "always", "cache_seconds": cache_seconds, "http": {"url": one.url}}
         issuer = {"name": "app", "preset": "better-auth", "secret": SECRET.decode(), "sessions": sessions}

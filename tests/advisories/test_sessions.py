@@ -12,7 +12,7 @@ from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.decision import Allow, Deny
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
-from authgate.tokens import FORMATS, ProofMemo, derived, jwk, session_record
+from authgate.tokens import FORMATS, LruProofCache, derived, jwk, session_record
 from authgate.tokens.authjs.session import SESSION_PART
 from authgate.tokens.better_auth.bearer import BetterAuthBearer
 from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
@@ -75,8 +75,8 @@ def test_J16_plaintext_that_is_no_json_object_in_utf_8_is_refused(raw: bytes) ->
 
 SESSION_ISSUER = make_session_issuer()
 CHANGED = {
-    "another secret": {"secrets": derived.better_auth((OTHER_SECRET,))},
-    "the secrets in another order": {"secrets": derived.better_auth((OTHER_SECRET, SECRET))},
+    "another secret": {"session_key_set": derived.better_auth((OTHER_SECRET,))},
+    "the secrets in another order": {"session_key_set": derived.better_auth((OTHER_SECRET, SECRET))},
     "another version of the cache": {"formats": (replace(FORMATS["better-auth-session"], version="2"),)},  # type: ignore[type-var]
     "fewer strategies": {"formats": (replace(FORMATS["better-auth-session"], strategies=("jwe",)),)},  # type: ignore[type-var]
     "another issuer": {"name": "other"},
@@ -85,24 +85,25 @@ CHANGED = {
 
 @pytest.mark.parametrize("change", CHANGED)
 def test_J22_a_remembered_session_is_not_believed_under_another_configuration(change: str) -> None:
-    memo, line = ProofMemo(), cookies.cookie_line(cookies.compact())
-    before = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=memo)
+    cache, line = LruProofCache(), cookies.cookie_line(cookies.compact())
+    before = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=cache)
     assert isinstance(decide_now(request_with(line), before), Allow)
     issuer = replace(SESSION_ISSUER, **CHANGED[change])
     places = tuple(
-        replace(place, issuer=issuer.name) if isinstance(place, SessionPlace) else place for place in SESSION_PLACES
+        replace(place, issuer_name=issuer.name) if isinstance(place, SessionPlace) else place
+        for place in SESSION_PLACES
     )
-    after = make_snapshot(issuer, places=places, proofs=memo)
-    hits = memo.hits
+    after = make_snapshot(issuer, places=places, proofs=cache)
+    hits = cache.hits
     decision = decide_now(request_with(line), after)
-    assert memo.hits == hits
+    assert cache.hits == hits
     assert isinstance(decision, Allow if change == "another issuer" else Deny)
 
 
 def test_J22_a_session_is_remembered_by_all_of_its_cookies() -> None:
     """A sound token beside other data, or sound data beside another token, never meets the proof of the pair."""
-    memo = ProofMemo()
-    snapshot = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=memo)
+    cache = LruProofCache()
+    snapshot = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=cache)
     sound = cookies.compact()
     assert isinstance(decide_now(request_with(cookies.cookie_line(sound)), snapshot), Allow)
     of_another = cookies.compact(cookies.payload(session=cookies.session("b" * 32)))
@@ -118,9 +119,9 @@ def test_J22_a_session_is_remembered_by_all_of_its_cookies() -> None:
 def test_J22_the_same_value_under_another_cookies_name_is_another_credential() -> None:
     """Auth.js's keys depend on the name: what opened under one is not believed under the other."""
     secure = f"__Secure-{NAME}"
-    memo, issuer = ProofMemo(), replace(AUTHJS, secrets=derived.authjs((SECRET,), (NAME, secure)))
-    places = (*AUTHJS_PLACES, SessionPlace(issuer="app", part=SESSION_PART, name=secure, chunked=True))
-    snapshot, cookie = make_snapshot(issuer, places=places, proofs=memo), cookies.authjs_cookie()
+    cache, issuer = LruProofCache(), replace(AUTHJS, session_key_set=derived.authjs((SECRET,), (NAME, secure)))
+    places = (*AUTHJS_PLACES, SessionPlace(issuer_name="app", part=SESSION_PART, name=secure, chunked=True))
+    snapshot, cookie = make_snapshot(issuer, places=places, proofs=cache), cookies.authjs_cookie()
     assert isinstance(decide_now(request_with(("Cookie", f"{NAME}={cookie}")), snapshot), Allow)
     decision = decide_now(request_with(("Cookie", f"{secure}={cookie}")), snapshot)
     refused(decision, Reason.UNDECRYPTABLE_TOKEN)
@@ -130,8 +131,8 @@ KEYS = jwk.from_jwks(json.dumps(public_jwk("ES256", "k1")).encode(), ALL_ALGORIT
 URL = "https://app.example.com"
 API = make_session_issuer(
     formats=(FORMATS["better-auth-session"], FORMATS["better-auth-jwt"]),
-    keys=KEYS,
-    issuer=URL,
+    key_set=KEYS,
+    iss=URL,
     audiences=frozenset({URL}),
     algorithms=frozenset({"ES256"}),
     token_types=frozenset({"jwt"}),
@@ -195,13 +196,13 @@ def test_J28_nor_is_it_a_session_where_it_stands_in_the_cookies(kind: str, check
 
 def test_what_anybody_can_make_up_is_not_remembered() -> None:
     """Made-up ids of sessions would push out what others' tokens proved."""
-    memo = ProofMemo()
+    cache = LruProofCache()
     formats = (FORMATS["authjs-session"], FORMATS["authjs-database"])
     issuer = replace(AUTHJS, formats=formats, session_check=SessionCheck.FALLBACK)
-    snapshot = make_snapshot(issuer, places=AUTHJS_PLACES, proofs=memo)
+    snapshot = make_snapshot(issuer, places=AUTHJS_PLACES, proofs=cache)
     for number in range(50):
         driven(snapshot, [("Cookie", f"{NAME}=made-up-session-id-{number:04}")], Store(None))
-    assert (memo.entries, memo.stored) == (0, 0)
+    assert (cache.entries, cache.stored) == (0, 0)
 
 
 def test_an_encrypted_session_counts_in_no_cookie_but_its_own() -> None:

@@ -99,7 +99,7 @@ def test_check_prints_the_json_schema_without_any_configuration() -> None:
 
 
 def test_the_fingerprint_is_what_the_readmes_node_command_prints(config_file: Path) -> None:
-    node = processes.program("node", mend="apt-get install nodejs")
+    node = processes.program("node", fix="apt-get install nodejs")
     readme = (processes.ROOT / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.strip().startswith("node -e "))
     printed = subprocess.run(

@@ -80,7 +80,7 @@ def test_lists_of_networks_and_places_may_come_from_the_environment() -> None:
 )
 def test_an_unknown_variable_is_refused_with_the_one_that_was_meant(variable: str, text: str, meant: str) -> None:
     found = problem(**{variable: text})
-    assert (found.setting, found.what, found.mend) == (variable, "is not a setting", f"did you mean {meant}?")
+    assert (found.setting, found.message, found.fix) == (variable, "is not a setting", f"did you mean {meant}?")
 
 
 @pytest.mark.parametrize("variable", ["AUTHGATE_", "AUTHGATE_ZZZZZZZZ", "AUTHGATE_LISTEN__HOST", "AUTHGATE_LOG__"])
@@ -111,19 +111,19 @@ def test_kubernetes_service_links_are_ignored(variable: str, text: str) -> None:
 
 @pytest.mark.parametrize("variable", ["AUTHGATE_PORT", "AUTHGATE_ADMIN_PORT"])
 def test_a_port_that_is_no_service_link_is_an_unknown_setting(variable: str) -> None:
-    assert problem(**{variable: "8080"}).what == "is not a setting"
+    assert problem(**{variable: "8080"}).message == "is not a setting"
 
 
 @pytest.mark.parametrize("text", ["[a", "[2026-13-45]", "[*hunter2]", "[!hunter2 x]"])
 def test_a_list_that_is_not_yaml_is_refused_without_being_quoted(text: str) -> None:
     found = problem(AUTHGATE_TRUSTED_PROXIES=text)
     assert found.setting == "AUTHGATE_TRUSTED_PROXIES"
-    assert found.what.startswith("is not valid YAML: ")
+    assert found.message.startswith("is not valid YAML: ")
     assert "hunter2" not in str(found)
 
 
 def test_repeated_keys_in_a_variable_are_refused() -> None:
-    assert "'X-A' occurs twice" in problem(AUTHGATE_HEADERS="{X-A: name, X-A: email}").what
+    assert "'X-A' occurs twice" in problem(AUTHGATE_HEADERS="{X-A: name, X-A: email}").message
 
 
 def test_a_whole_setting_beside_a_part_of_it_is_refused() -> None:
@@ -141,8 +141,8 @@ def test_a_start_without_an_audience_warns() -> None:
 
 def test_a_start_with_audience_and_issuer_does_not_warn_and_checks_both() -> None:
     loaded = started(AUTHGATE_AUDIENCE="api, web,", AUTHGATE_ISSUER="https://issuer.example")
-    (issuer,) = wiring.verify(loaded).snapshot.issuers
-    assert (issuer.audiences, issuer.issuer) == ({"api", "web"}, "https://issuer.example")
+    (issuer,) = wiring.prepare(loaded).snapshot.issuers
+    assert (issuer.audiences, issuer.iss) == ({"api", "web"}, "https://issuer.example")
     assert loaded.warnings == ()
 
 
@@ -157,7 +157,7 @@ def test_better_auths_secret_is_one_for_its_sessions_and_for_jwts_and_says_what_
         ("better-auth", (SECRET,), None),
         ("jwt", (SECRET,), None),
     ]
-    found = wiring.verify(loaded)
+    found = wiring.prepare(loaded)
     assert "opaque session cookies cannot be checked: set BETTER_AUTH_URL" in found.announcements[0]
     assert "which __Secure- prevents: set `url` or `cookies`" in found.warnings[0]
 
@@ -171,16 +171,16 @@ def test_better_auths_secret_is_one_for_its_sessions_and_for_jwts_and_says_what_
     ],
 )
 def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cookie: str, loud: bool) -> None:  # noqa: FBT001
-    found = wiring.verify(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": url, "AUTHGATE_AUDIENCE": "api"}))
+    found = wiring.prepare(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": url, "AUTHGATE_AUDIENCE": "api"}))
     better_auth, jwt = found.snapshot.issuers
-    assert (better_auth.issuer, better_auth.audiences) == (url, {url})
+    assert (better_auth.iss, better_auth.audiences) == (url, {url})
     assert better_auth.session_check is SessionCheck.FALLBACK
     assert found.key_sets["better-auth"].source.where == f"{url}/api/auth/jwks"
     sessions = found.sessions["better-auth"]()
     assert sessions is not None
     assert sessions.store.where == f"{url}/api/auth/get-session"
     assert [place.name for place in found.snapshot.places] == ["Authorization", cookie, "access_token"]
-    assert jwt.keys.keys[0].material == SECRET
+    assert jwt.key_set.keys[0].material == SECRET
     assert [warning for warning in found.warnings if "plain http" in warning] == (
         [f"issuer better-auth: {url} is plain http: whoever is on the way can read and forge sessions and keys"]
         if loud
@@ -189,8 +189,10 @@ def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cook
 
 
 def test_better_auth_under_a_path_of_its_own_answers_there() -> None:
-    found = wiring.verify(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://a.example:443/my/auth/"}))
-    assert found.snapshot.issuers[0].issuer == "https://a.example"
+    found = wiring.prepare(
+        load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://a.example:443/my/auth/"})
+    )
+    assert found.snapshot.issuers[0].iss == "https://a.example"
     assert found.key_sets["better-auth"].source.where == "https://a.example/my/auth/jwks"
 
 
@@ -210,7 +212,7 @@ def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
         "BETTER_AUTH_SECRETS": f"2:{GOOD},1:{OTHER_SECRET.decode()}",
         "BETTER_AUTH_SECRET": OTHER_SECRET.decode(),
     }
-    found = wiring.verify(load(None, environ))
+    found = wiring.prepare(load(None, environ))
     assert [issuer.name for issuer in found.snapshot.issuers] == ["better-auth"]
 
 
@@ -221,7 +223,7 @@ def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
 def test_an_address_that_is_none_is_told_by_its_variable_and_once(name: str, url: str) -> None:
     secret = name.replace("URL", "SECRET")
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(None, {secret: GOOD, name: url}))
+        wiring.prepare(load(None, {secret: GOOD, name: url}))
     assert [problem.setting for problem in refused.value.problems] == [name]
 
 
@@ -232,10 +234,10 @@ def test_a_variable_that_is_nearly_one_that_counts_is_told() -> None:
 
 def test_secrets_that_are_written_otherwise_are_refused_without_being_told() -> None:
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(None, {"BETTER_AUTH_SECRETS": f"{GOOD},{GOOD}"}))
+        wiring.prepare(load(None, {"BETTER_AUTH_SECRETS": f"{GOOD},{GOOD}"}))
     (problem,) = refused.value.problems
     assert problem.setting == "issuers[0].secrets_env (BETTER_AUTH_SECRETS)"
-    assert "2:new,1:old" in problem.what
+    assert "2:new,1:old" in problem.message
     assert GOOD not in str(refused.value)
 
 
@@ -244,7 +246,7 @@ def test_the_secrets_of_auth_js_are_taken_with_the_highest_number_as_current() -
     loaded = load(None, environ | {"AUTH_URL": "https://app.example.com"})
     (entry,) = loaded.issuers
     assert (entry.config.preset, entry.secrets) == ("authjs", (OTHER_SECRET, SECRET[::-1], SECRET))
-    assert [place.name for place in wiring.verify(loaded).snapshot.places] == [
+    assert [place.name for place in wiring.prepare(loaded).snapshot.places] == [
         "Authorization",
         "__Secure-authjs.session-token",
     ]
@@ -255,7 +257,7 @@ def test_a_file_beside_another_secret_of_auth_js_is_refused_and_its_path_is_no_s
     path = "/run/secrets/a-path-of-more-than-thirty-two-characters"
     environ = {"AUTH_SECRET_FILE": path, newer: GOOD}
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(None, environ))
+        wiring.prepare(load(None, environ))
     assert f"{newer} and AUTH_SECRET_FILE" in {problem.setting for problem in refused.value.problems}
 
 
@@ -266,7 +268,7 @@ def test_a_numbered_secret_of_auth_js_needs_no_other() -> None:
 
 def test_a_file_of_secrets_beside_another_secret_of_better_auth_is_refused() -> None:
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(None, {"BETTER_AUTH_SECRETS_FILE": "/nowhere", "BETTER_AUTH_SECRET": GOOD}))
+        wiring.prepare(load(None, {"BETTER_AUTH_SECRETS_FILE": "/nowhere", "BETTER_AUTH_SECRET": GOOD}))
     assert refused.value.problems[0].setting == "BETTER_AUTH_SECRETS_FILE and BETTER_AUTH_SECRET"
 
 
@@ -274,7 +276,7 @@ def test_the_secret_of_nextauth_is_one_for_its_sessions() -> None:
     loaded = load(None, {"NEXTAUTH_SECRET": GOOD, "NEXTAUTH_URL": "http://localhost:3000"})
     (entry,) = loaded.issuers
     assert (entry.config.preset, entry.secrets) == ("nextauth-v4", (SECRET,))
-    assert wiring.verify(loaded).snapshot.places[-1].name == "next-auth.session-token"
+    assert wiring.prepare(loaded).snapshot.places[-1].name == "next-auth.session-token"
 
 
 def test_both_secrets_may_be_set_if_they_are_one() -> None:
@@ -284,7 +286,7 @@ def test_both_secrets_may_be_set_if_they_are_one() -> None:
 
 
 def test_two_secrets_that_differ_are_refused() -> None:
-    assert problem(JWT_SECRET=GOOD, BETTER_AUTH_SECRET=OTHER_SECRET.decode()).what == "are both set and different"
+    assert problem(JWT_SECRET=GOOD, BETTER_AUTH_SECRET=OTHER_SECRET.decode()).message == "are both set and different"
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"])
@@ -294,7 +296,7 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
     found = {"jwt": fingerprint(OTHER_SECRET)}
     if name.startswith("BETTER"):
         found["better-auth"] = fingerprint(OTHER_SECRET)
-    assert wiring.verify(loaded).fingerprints == found
+    assert wiring.prepare(loaded).fingerprints == found
 
 
 def test_the_origin_is_the_environment() -> None:
@@ -307,7 +309,7 @@ def test_the_origin_is_the_environment() -> None:
 def test_a_variable_for_a_start_without_a_file_is_refused_beside_one(variable: str, setting_of: str) -> None:
     issuers = f"[{{name: a, preset: jwt, secret: '{GOOD}', audiences: any}}]"
     (found,) = load(None, {"AUTHGATE_ISSUERS": issuers, variable: "x"}).problems
-    assert (found.setting, found.mend) == (variable, f"set `{setting_of}` of the issuer instead")
+    assert (found.setting, found.fix) == (variable, f"set `{setting_of}` of the issuer instead")
 
 
 def test_in_the_image_it_listens_on_every_address_unless_told_otherwise(tmp_path: Path) -> None:
@@ -331,10 +333,10 @@ def test_what_is_not_the_image_listens_on_loopback(switch: str, listen: str) -> 
 
 @pytest.mark.parametrize("switch", ["1", "no", "True "])
 def test_a_switch_that_is_neither_on_nor_off_is_refused(switch: str) -> None:
-    assert problem(AUTHGATE_IN_CONTAINER=switch).what == "is neither true nor false"
+    assert problem(AUTHGATE_IN_CONTAINER=switch).message == "is neither true nor false"
 
 
 def test_a_configuration_under_which_nobody_may_ask_is_refused() -> None:
     found = problem(AUTHGATE_TRUSTED_PROXIES="[]")
-    assert (found.setting, found.what.split(",")[0]) == ("trusted_proxies", "is empty")
+    assert (found.setting, found.message.split(",")[0]) == ("trusted_proxies", "is empty")
     assert setting(started(AUTHGATE_TRUSTED_PROXIES="[]", AUTHGATE_LISTEN="unix:/run/a.sock"), "trusted_proxies") == []

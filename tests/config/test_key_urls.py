@@ -18,7 +18,7 @@ from tests.support.tokens import SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import Verified
+    from authgate.wiring import Prepared
 
 URL = "https://issuer.example/jwks"
 PROXY = "http://user:proxy-canary@proxy.example:3128"
@@ -30,10 +30,10 @@ def issuer(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in all_of_them.items() if value is not None}
 
 
-def verified(folder: Path, *issuers: dict[str, Any], environ: dict[str, str] | None = None, **more: Any) -> Verified:
+def verified(folder: Path, *issuers: dict[str, Any], environ: dict[str, str] | None = None, **more: Any) -> Prepared:
     path = folder / "authgate.yaml"
     path.write_text(yaml.safe_dump({"issuers": list(issuers), **more}))
-    return wiring.verify(load(str(path), environ or {}))
+    return wiring.prepare(load(str(path), environ or {}))
 
 
 def problems(folder: Path, *issuers: dict[str, Any], **more: Any) -> dict[str, Problem]:
@@ -41,7 +41,7 @@ def problems(folder: Path, *issuers: dict[str, Any], **more: Any) -> dict[str, P
         verified(folder, *issuers, **more)
     found = {problem.setting: problem for problem in refused.value.problems}
     assert len(found) == len(refused.value.problems)
-    assert all(problem.what and problem.mend for problem in found.values())
+    assert all(problem.message and problem.fix for problem in found.values())
     assert "canary" not in str(refused.value)
     return found
 
@@ -51,7 +51,7 @@ def test_a_url_alone_will_do_and_nothing_is_fetched(tmp_path: Path) -> None:
     assert isinstance(one.key_sets["app"].source, JwksUrlSource)
     assert one.key_sets["app"].source.where == URL
     assert one.key_sets["app"].timing == Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400)
-    assert one.snapshot.issuers[0].keys.keys == ()
+    assert one.snapshot.issuers[0].key_set.keys == ()
     assert f"kept up to date from {URL}" in one.announcements[0]
 
 
@@ -111,7 +111,7 @@ def test_the_times_are_taken_over(tmp_path: Path) -> None:
 def test_a_mistake_says_what_and_where(tmp_path: Path, settings: dict[str, Any], where: str, what: str) -> None:
     found = problems(tmp_path, issuer(**settings))
     assert [*found] == [f"issuers[0].{where}"]
-    assert what in found[f"issuers[0].{where}"].what
+    assert what in found[f"issuers[0].{where}"].message
 
 
 def test_plain_http_is_possible_where_it_is_asked_for(tmp_path: Path) -> None:
@@ -124,14 +124,14 @@ def test_plain_http_is_possible_where_it_is_asked_for(tmp_path: Path) -> None:
 )
 def test_two_sources_are_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
     found = problems(tmp_path, issuer(**settings))
-    assert "one issuer has one source of keys" in found["issuers[0]"].what
+    assert "one issuer has one source of keys" in found["issuers[0]"].message
 
 
 def test_what_is_for_urls_means_nothing_beside_a_file(tmp_path: Path) -> None:
     idle = {"allow_http": True, "refresh_seconds": 60, "max_stale_seconds": 60, "ca_file": "x", "outbound_proxy": PROXY}
     found = problems(tmp_path, issuer(jwks_url=None, secret=SECRET.decode(), **idle))
     assert {*found} == {f"issuers[0].{name}" for name in idle}
-    assert {(problem.what, problem.mend) for problem in found.values()} == {
+    assert {(problem.message, problem.fix) for problem in found.values()} == {
         ("means nothing: only keys that come by jwks_url or discovery are fetched", "remove it")
     }
 
@@ -159,7 +159,7 @@ def test_contradictions_are_told_together_with_everything_else(tmp_path: Path) -
 def test_a_ca_file_without_a_certificate_is_refused(tmp_path: Path, content: str, what: str) -> None:
     """An empty one most of all: for OpenSSL it would mean the system's CAs."""
     (tmp_path / "ca.crt").write_text(content)
-    assert what in problems(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt")))["issuers[0].ca_file"].what
+    assert what in problems(tmp_path, issuer(ca_file=str(tmp_path / "ca.crt")))["issuers[0].ca_file"].message
 
 
 def test_a_ca_file_is_taken(tmp_path: Path) -> None:
@@ -178,12 +178,12 @@ def test_ready_when_comes_from_the_environment(tmp_path: Path, value: str | None
 
 def test_ready_when_knows_two_words(tmp_path: Path) -> None:
     found = problems(tmp_path, issuer(), environ={"AUTHGATE_READY_WHEN": "some"})
-    assert found["ready_when"].what == "input should be 'any' or 'all'"
+    assert found["ready_when"].message == "input should be 'any' or 'all'"
 
 
 def test_issuers_by_url_may_stand_in_a_variable() -> None:
     entry = f"[{{name: app, preset: jwt, jwks_url: '{URL}', audiences: [tasks], refresh_seconds: 60}}]"
-    one = wiring.verify(load(None, {"AUTHGATE_ISSUERS": entry}))
+    one = wiring.prepare(load(None, {"AUTHGATE_ISSUERS": entry}))
     assert one.key_sets["app"].source.where == URL
     assert one.key_sets["app"].timing.refresh_seconds == 60
 

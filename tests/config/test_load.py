@@ -90,7 +90,7 @@ def test_a_bare_off_turns_csrf_off_as_documented(tmp_path: Path, mode: str) -> N
     ],
 )
 def test_repeated_keys_are_refused(tmp_path: Path, text: str, where: str) -> None:
-    assert where in problem(tmp_path, text).what
+    assert where in problem(tmp_path, text).message
 
 
 @pytest.mark.parametrize(
@@ -113,26 +113,26 @@ def test_repeated_keys_are_refused(tmp_path: Path, text: str, where: str) -> Non
 )
 def test_a_line_that_is_not_yaml_is_located_and_never_quoted(tmp_path: Path, line: str) -> None:
     found = problem(tmp_path, f"issuers:\n- name: app\n  {line}\n")
-    assert found.what.startswith("not valid YAML: ")
+    assert found.message.startswith("not valid YAML: ")
     assert "hunter2" not in str(found)
 
 
 @pytest.mark.parametrize("text", ["log: !!map [a]\n", "at: 2026-13-45\n", "[" * 2_000])
 def test_yaml_that_cannot_be_built_is_a_problem_and_no_crash(tmp_path: Path, text: str) -> None:
-    assert problem(tmp_path, text).what.startswith("not valid YAML: ")
+    assert problem(tmp_path, text).message.startswith("not valid YAML: ")
 
 
 @pytest.mark.parametrize("text", ["- a\n", "text", "42", "{1: a}", "{true: a}"])
 def test_a_document_that_is_no_mapping_of_settings_is_refused(tmp_path: Path, text: str) -> None:
-    assert problem(tmp_path, text).what == "not a mapping of settings"
+    assert problem(tmp_path, text).message == "not a mapping of settings"
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path):
         found = load(str(path), {}).problems[0]
-        assert (found.setting, found.what.partition(":")[0]) == ("configuration file", f"cannot read {path}")
-    assert "decode" in problem(tmp_path, b"\xff\xfe").what
-    assert "longer than" in problem(tmp_path, b" " * (MAX_FILE_BYTES + 1)).what
+        assert (found.setting, found.message.partition(":")[0]) == ("configuration file", f"cannot read {path}")
+    assert "decode" in problem(tmp_path, b"\xff\xfe").message
+    assert "longer than" in problem(tmp_path, b" " * (MAX_FILE_BYTES + 1)).message
 
 
 @pytest.mark.parametrize("text", ["issuers: {name: app}\n", "issuers: 5\n", "issuers: [5, app]\n"])

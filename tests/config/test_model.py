@@ -36,7 +36,7 @@ def test_an_address_to_listen_at_is_a_host_and_port_or_a_socket(listen: str) -> 
 
 @pytest.mark.parametrize("listen", ["", "4190", ":4190", "a:", "a:65536", "::1:80", "unix:run", "a b:1", "a:1\n"])
 def test_any_other_address_to_listen_at_is_refused(listen: str) -> None:
-    assert only(listen=listen).what == "must be host:port, [ipv6]:port or unix:/path"
+    assert only(listen=listen).message == "must be host:port, [ipv6]:port or unix:/path"
     assert only(admin={"listen": listen}).setting == "admin.listen"
 
 
@@ -47,12 +47,12 @@ def test_a_canonical_header_may_carry_an_identity(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "x-user-id", "X_User_Id", "X-USER", "X-user", "X--A", "X-A ", "X-\u00c4"])
 def test_a_header_name_that_a_proxy_may_not_replace_is_refused(name: str) -> None:
-    assert "must be written canonically" in only(headers={name: "subject"}).what
+    assert "must be written canonically" in only(headers={name: "subject"}).message
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "Host", "Set-Cookie", "Content-Length", "Connection"])
 def test_a_header_with_a_meaning_of_its_own_is_refused(name: str) -> None:
-    assert "has a meaning of its own" in only(headers={name: "subject"}).what
+    assert "has a meaning of its own" in only(headers={name: "subject"}).message
 
 
 @pytest.mark.parametrize("source", ["subject", "email_verified", "expires_at", "claims.plan", "claims.a.b.c"])
@@ -64,24 +64,24 @@ def test_a_header_carries_a_field_or_a_claim(source: str) -> None:
 def test_any_other_source_is_refused(source: str) -> None:
     problem = only(headers={"X-A": source})
     assert problem.setting == "headers.X-A"
-    assert "is neither claims.<path> nor a field of the identity; " in problem.what
+    assert "is neither claims.<path> nor a field of the identity; " in problem.message
 
 
 @pytest.mark.parametrize("place", [{}, {"header": "A", "cookie": "b"}, {"header": None}])
 def test_a_place_is_exactly_one_of_header_and_cookie(place: dict[str, Any]) -> None:
     problem = only(credentials=[{"cookie": "a"}, place])
-    assert (problem.setting, problem.what) == ("credentials[1]", "needs exactly one of header and cookie")
+    assert (problem.setting, problem.message) == ("credentials[1]", "needs exactly one of header and cookie")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a=b", "a;b", "\u00e4", "a" * 129])
 def test_a_cookies_name_is_a_token(name: str) -> None:
     assert Config.model_validate({"credentials": [{"cookie": "__Host-a.b"}]}).credentials[0].cookie == "__Host-a.b"
-    assert "is not the name of a header or cookie" in only(credentials=[{"cookie": name}]).what
+    assert "is not the name of a header or cookie" in only(credentials=[{"cookie": name}]).message
 
 
 @pytest.mark.parametrize("origin", ["app.example.com", "https://a/", "ftp://a", "https://u@a", "null", "*"])
 def test_an_allowed_origin_has_a_scheme_and_no_path(origin: str) -> None:
-    assert "is not an origin" in only(csrf={"allowed_origins": [origin]}).what
+    assert "is not an origin" in only(csrf={"allowed_origins": [origin]}).message
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 300])
@@ -126,7 +126,7 @@ def test_an_issuers_setting_that_would_accept_nothing_or_anything_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("settings", "setting", "mend"),
+    ("settings", "setting", "fix"),
     [
         ({"lisen": 1}, "lisen", "did you mean listen?"),
         ({"admin": {"lisen": 1}}, "admin.lisen", "did you mean listen?"),
@@ -136,10 +136,10 @@ def test_an_issuers_setting_that_would_accept_nothing_or_anything_is_refused(
         ({"policies": []}, "policies", "policies come with a later version"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, Any], setting: str, mend: str) -> None:
+def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, Any], setting: str, fix: str) -> None:
     problem = only(**settings)
-    assert (problem.setting, problem.what) == (setting, "is not a setting")
-    assert problem.mend.startswith(mend)
+    assert (problem.setting, problem.message) == (setting, "is not a setting")
+    assert problem.fix.startswith(fix)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, A
 def test_a_mistake_is_told_once_with_its_setting(settings: dict[str, Any], setting: str, what: str) -> None:
     problem = only(**settings)
     assert problem.setting == setting
-    assert problem.what.startswith(what)
-    assert problem.mend
+    assert problem.message.startswith(what)
+    assert problem.fix
 
 
 def test_settings_that_are_no_mapping_are_refused_as_a_whole() -> None:
@@ -181,7 +181,7 @@ def test_what_is_no_network_is_no_trusted_proxy(network: object) -> None:
 
 def test_halves_of_everything_are_everything() -> None:
     halves = ["0.0.0.0/1", "128.0.0.0/1"]
-    assert "trusts everybody" in only(trusted_proxies=halves).what
+    assert "trusts everybody" in only(trusted_proxies=halves).message
     assert Config.model_validate({"trusted_proxies": halves, "unsafe_trust_all_proxies": True})
 
 
@@ -189,11 +189,11 @@ def test_halves_of_everything_are_everything() -> None:
     "header", ["Cookie", "cookie", "Host", "X-Forwarded-Uri", "X-Original-URL", "Proxy-Authorization"]
 )
 def test_a_header_with_a_meaning_of_its_own_holds_no_token(header: str) -> None:
-    assert "cannot carry a token" in only(credentials=[{"header": header}]).what
+    assert "cannot carry a token" in only(credentials=[{"header": header}]).message
 
 
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Uri", "X-Original-Method", "Proxy-Authorization", "Sec-Fetch-Site", "Range"]
 )
 def test_a_header_with_a_meaning_of_its_own_carries_no_identity(header: str) -> None:
-    assert "cannot carry an identity" in only(headers={header: "subject"}).what
+    assert "cannot carry an identity" in only(headers={header: "subject"}).message

@@ -36,7 +36,7 @@ NEVER: dict[str, Any] = {"check": "never"}
 def problems(folder: Path, *issuers: dict[str, Any]) -> list[Problem]:
     """Return what a start with *issuers* is refused for."""
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(written(folder, *issuers), ENVIRON))
+        wiring.prepare(load(written(folder, *issuers), ENVIRON))
     assert not [secret for secret in (GOOD, OTHER, CANARY) if secret in str(refused.value)]
     return list(refused.value.problems)
 
@@ -53,10 +53,18 @@ def postgres(**settings: Any) -> dict[str, Any]:
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     # secrets
     "no secret at all": ({"secret": None}, "", "has no secret"),
-    "two settings of secrets": ({"secrets": [OTHER]}, "", "has secret and secrets: there is one setting of secrets"),
-    "a secret listed twice": ({"secret": None, "secrets": [GOOD, GOOD]}, "secrets", "one secret is listed twice"),
+    "two settings of secrets": (
+        {"session_key_set": [OTHER]},
+        "",
+        "has secret and secrets: there is one setting of secrets",
+    ),
+    "a secret listed twice": (
+        {"secret": None, "session_key_set": [GOOD, GOOD]},
+        "secrets",
+        "one secret is listed twice",
+    ),
     "a weak one among several": (
-        {"secret": None, "secrets": [GOOD, CANARY]},
+        {"secret": None, "session_key_set": [GOOD, CANARY]},
         "secrets",
         "secret 2 of 2: it is 13 bytes long",
     ),
@@ -227,35 +235,35 @@ def test_a_mistake_is_told_once_with_its_setting(tmp_path: Path, mistake: str) -
     changes, setting, what = MISTAKES[mistake]
     found = problems(tmp_path, issuer(**changes))
     assert [problem.setting for problem in found] == [f"issuers[0].{setting}".rstrip(".")], found
-    assert what in found[0].what
-    assert found[0].mend
+    assert what in found[0].message
+    assert found[0].fix
 
 
 @pytest.mark.parametrize(
-    ("changes", "mend"),
+    ("changes", "fix"),
     [
-        ({"secret": None, "secrets": [GOOD, GOOD]}, "take one of the two off"),
+        ({"secret": None, "session_key_set": [GOOD, GOOD]}, "take one of the two off"),
         (stored(http={}, redis={"url": REDIS}), "keep one"),
         ({"bearer": "raw", "sessions": NEVER}, "set sessions.check to fallback or always; or remove it"),
         (NO_URL | {"bearer": "raw"}, "set url, or sessions; or remove it"),
     ],
 )
-def test_what_mends_it_is_told_for_just_this_mistake(tmp_path: Path, changes: dict[str, Any], mend: str) -> None:
+def test_what_mends_it_is_told_for_just_this_mistake(tmp_path: Path, changes: dict[str, Any], fix: str) -> None:
     (found,) = problems(tmp_path, issuer(**changes))
-    assert found.mend == mend
+    assert found.fix == fix
 
 
 def test_two_sources_of_keys_for_its_jwts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "jwks").write_text(json.dumps(public_jwk("ES256", "k1")))
     (found,) = problems(tmp_path, issuer(jwks_file=str(tmp_path / "jwks"), jwks_url=f"{URL}/jwks"))
     told = ("issuers[0]", "has jwks_file and jwks_url: its JWTs have one source of keys")
-    assert (found.setting, found.what) == told
+    assert (found.setting, found.message) == told
 
 
 def test_a_dsn_in_a_file_has_a_bound(tmp_path: Path) -> None:
     (tmp_path / "dsn").write_bytes(b"x" * 16385)
     (found,) = problems(tmp_path, issuer(**stored(postgres={"dsn_file": str(tmp_path / "dsn")})))
-    assert "longer than 16384" in found.what
+    assert "longer than 16384" in found.message
 
 
 @pytest.mark.parametrize(
@@ -288,7 +296,7 @@ def test_issuers_whose_sessions_cannot_be_told_apart_are_refused(
 ) -> None:
     found = problems(tmp_path, issuer(**first), issuer(name="two", secret=OTHER, **second))
     assert {problem.setting for problem in found} == {"issuers"}
-    assert sorted(problem.what for problem in found) == sorted(told)
+    assert sorted(problem.message for problem in found) == sorted(told)
 
 
 # AuthGate where no extra is installed.

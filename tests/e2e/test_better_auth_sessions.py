@@ -93,7 +93,7 @@ def test_secret_and_address_in_the_environment_are_all_that_is_needed(
     port, admin = doors.authgate_port, processes.free_port()
     environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": one.base_url}
     environ |= {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
-    command = [processes.program("authgate", mend="pip install ."), "serve"]
+    command = [processes.program("authgate", fix="pip install ."), "serve"]
     with processes.running(command, log, port=port, environ=environ) as process:
         authgate = processes.RunningAuthGate(port=port, admin_port=admin, log=log, process=process, config=log)
         running = Running(authgate, doors.ports)

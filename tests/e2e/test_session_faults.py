@@ -165,7 +165,7 @@ def test_a_slow_store_holds_up_its_own_requests_and_no_others(doors: Doors, tmp_
             with load.of(fresh=ada.cookies, opaque=opaque):
                 time.sleep(FAULT_SECONDS)
             assert {*load.outcomes["fresh"]} == {(200, ada.user["id"])}
-            assert load.outcomes["fresh"].total() > 100, "the slow look-ups held up the others"
+            assert load.outcomes["fresh"].total() > 100, "the slow lookups held up the others"
             assert {*load.outcomes["opaque"]} == {(503, "sessions_unavailable")}
             assert load.longest < LONGEST_SECONDS
             one.delay(0.0)

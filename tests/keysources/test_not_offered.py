@@ -63,10 +63,10 @@ async def test_keys_that_appear_later_verify_and_those_that_disappear_are_a_fail
         await keys.refresh()
         one.respond = publishing
         await keys.refresh()
-        assert (keys.state, len(keys.keys.keys)) == ("ready", 1)
+        assert (keys.state, len(keys.key_set.keys)) == ("ready", 1)
         one.respond = None
         await keys.refresh()
-        assert (keys.state, len(keys.keys.keys)) == ("stale", 1)
+        assert (keys.state, len(keys.key_set.keys)) == ("stale", 1)
         assert "404" in keys.failure
 
 

@@ -98,7 +98,7 @@ async def test_the_task_loads_again_and_again() -> None:
     one = WatchedKeys("app", source, Timing(refresh_seconds=0.005, cooldown_seconds=10))
     async with watching(one):
         await until_async(lambda: source.loads >= 5)
-    assert one.keys == K1
+    assert one.key_set == K1
     assert one.loads["changed"] == 1
 
 
@@ -111,7 +111,7 @@ async def test_keys_are_handed_out_only_when_they_change(time: Time) -> None:
     for _ in range(6):
         await one.refresh()
     assert used == [K1, BOTH, K1]
-    assert one.keys == K1
+    assert one.key_set == K1
     assert one.loads == {"changed": 3, "unchanged": 3, "failed": 0}
 
 
@@ -120,7 +120,7 @@ async def test_a_set_given_in_another_order_is_no_change(time: Time) -> None:
     used = used_by(one)
     for _ in range(3):
         await one.refresh()
-        assert one.keys == BOTH
+        assert one.key_set == BOTH
     assert used == []
     assert one.loads == {"changed": 0, "unchanged": 3, "failed": 0}
 
@@ -133,10 +133,10 @@ async def test_what_is_left_out_is_told_when_it_is_new_and_shown_as_it_is_now(
     used = used_by(one)
     await one.refresh()
     await one.refresh()
-    assert one.keys.skipped == (bad,)
+    assert one.key_set.skipped == (bad,)
     assert caplog.text.count(f"issuer app: skipped {bad}") == 1
     await one.refresh()
-    assert one.keys.skipped == ()
+    assert one.key_set.skipped == ()
     assert used == []
 
 
@@ -145,7 +145,7 @@ async def test_a_failure_keeps_the_last_good_set_and_is_told_once(time: Time, ca
     used = used_by(one)
     for _ in range(3):
         await one.refresh()
-        assert (one.keys, one.state) == (K1, "stale")
+        assert (one.key_set, one.state) == (K1, "stale")
     assert caplog.messages == [
         "issuer app: keys cannot be loaded, the old ones stay: the issuer answers 500",
         "issuer app: keys cannot be loaded, the old ones stay: no connection",
@@ -176,7 +176,7 @@ async def test_a_source_that_hangs_is_left_after_the_bound(time: Time) -> None:
     one = watched(source, time, K1, load_seconds=0.01)
     await one.refresh()
     assert one.failure == "https://issuer.example/jwks does not answer within 0.01 s"
-    assert one.keys is K1
+    assert one.key_set is K1
 
 
 async def test_a_bug_in_a_source_is_told_once_counted_and_stops_nothing(
@@ -186,11 +186,11 @@ async def test_a_bug_in_a_source_is_told_once_counted_and_stops_nothing(
     one = watched(Source(bug, bug, bug, K2), time, K1)
     for _ in range(3):
         await one.refresh()
-    assert (one.keys, one.failure, one.loads["failed"]) == (K1, "internal error", 3)
+    assert (one.key_set, one.failure, one.loads["failed"]) == (K1, "internal error", 3)
     assert caplog.text.count("internal error: ZeroDivisionError") == 1
     assert "a-token-canary" not in caplog.text
     await one.refresh()
-    assert (one.keys, one.state) == (K2, "ready")
+    assert (one.key_set, one.state) == (K2, "ready")
 
 
 async def test_a_bug_in_whoever_uses_the_keys_does_not_stop_the_task_and_they_are_handed_out_again(

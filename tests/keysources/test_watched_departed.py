@@ -46,7 +46,7 @@ async def test_tokens_that_name_a_departed_key_are_told_of_once_and_then_at_most
         assert len(caplog.messages) == 2
         assert "(1002 so far); it left the set 100 s ago" in caplog.messages[1]
     assert (one.journal.departed_key_ids, one.journal.unknown_key_ids) == (1002, 1003)
-    assert sum("still arrive" in event.what for event in one.journal.history.events) == 1
+    assert sum("still arrive" in event.message for event in one.journal.history.events) == 1
 
 
 async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -55,7 +55,7 @@ async def test_a_rotation_is_told(time: Time, caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.INFO):
         await one.refresh()
     assert caplog.messages == ["issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"]
-    assert [(event.at, event.what) for event in one.journal.history.events] == [
+    assert [(event.at, event.message) for event in one.journal.history.events] == [
         (NOW + 5, "key ES256 K2 joined the set"),
         (NOW + 5, "key ES256 K1 left the set"),
     ]

@@ -39,11 +39,11 @@ async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_s
     time.seconds = 100 + MAX_STALE - 0.001
     await one.refresh()
     one.give_up_if_too_old()
-    assert one.keys is K1
+    assert one.key_set is K1
     time.seconds = 100 + MAX_STALE
     one.give_up_if_too_old()
     one.give_up_if_too_old()
-    assert (one.keys, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
+    assert (one.key_set, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
     assert caplog.text.count("the keys are given up: no good answer for 3600 s") == 1
     assert one.seconds_until_due() <= COOLDOWN
 
@@ -56,7 +56,7 @@ async def test_a_good_answer_brings_given_up_keys_back(time: Time, answer: KeySe
     await one.refresh()
     one.give_up_if_too_old()
     await one.refresh()
-    assert (one.keys, used, one.state) == (K1, [NO_KEYS, K1], "ready")
+    assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "ready")
     assert one.loads == {"changed": 1, "unchanged": 0, "failed": 1}
 
 
@@ -74,7 +74,7 @@ async def test_without_a_bound_keys_are_never_given_up(time: Time) -> None:
     time.seconds = 1e9
     await one.refresh()
     one.give_up_if_too_old()
-    assert one.keys is K1
+    assert one.key_set is K1
     assert one.seconds_until_given_up() == float("inf")
 
 
@@ -82,7 +82,7 @@ async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due()
     source = Source(K2)
     one = WatchedKeys("app", source, timing(max_stale_seconds=0.01), K1)
     async with watching(one):
-        await until_async(lambda: not one.keys.keys)
+        await until_async(lambda: not one.key_set.keys)
     assert source.loads == 0
     assert "no good answer for 0.01 s" in one.failure
 
@@ -94,7 +94,7 @@ async def test_a_load_that_hangs_does_not_put_off_when_keys_are_given_up() -> No
     source.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         loading = tasks.create_task(one.refresh())
-        await until_async(lambda: not one.keys.keys)
+        await until_async(lambda: not one.key_set.keys)
         assert not loading.done()
         source.gate.set()
     assert used == [NO_KEYS, K2]
@@ -132,15 +132,15 @@ async def test_a_bug_in_whoever_uses_the_keys_does_not_let_given_up_keys_verify_
         assert one.state != "given up", "somebody has them still"
     used = used_by(one)
     one.give_up_if_too_old()
-    assert (used, one.keys, one.state) == ([NO_KEYS], NO_KEYS, "given up")
+    assert (used, one.key_set, one.state) == ([NO_KEYS], NO_KEYS, "given up")
 
 
 async def test_what_is_left_out_of_a_set_stays_visible_while_it_is_given_up(time: Time) -> None:
     one = watched(Source(DOWN, None), time, keys("K1", skipped=("key 'bad'",)))
     time.seconds = MAX_STALE
     one.give_up_if_too_old()
-    assert (one.keys.keys, one.keys.skipped) == ((), ("key 'bad'",))
+    assert (one.key_set.keys, one.key_set.skipped) == ((), ("key 'bad'",))
     await one.refresh()
-    assert one.keys.skipped == ("key 'bad'",)
+    assert one.key_set.skipped == ("key 'bad'",)
     await one.refresh()
-    assert one.keys == keys("K1", skipped=("key 'bad'",))
+    assert one.key_set == keys("K1", skipped=("key 'bad'",))

@@ -26,7 +26,7 @@ async def test_the_task_wakes_for_a_shorter_interval() -> None:
     async with watching(one):
         await asyncio.sleep(0)  # it sleeps until the next load is due
         one.retime(Timing(refresh_seconds=0.01, cooldown_seconds=COOLDOWN))
-        await until_async(lambda: one.keys is K2)
+        await until_async(lambda: one.key_set is K2)
 
 
 async def test_the_task_gives_keys_up_that_are_too_old_by_a_shorter_age(time: Time) -> None:
@@ -47,14 +47,14 @@ async def test_given_up_keys_are_taken_up_again_when_a_greater_age_is_allowed(ti
     await one.refresh()
     one.give_up_if_too_old()
     one.retime(timing(max_stale_seconds=MAX_STALE + 1))
-    assert (one.keys, used, one.state) == (K1, [NO_KEYS, K1], "stale")
+    assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "stale")
     assert source.loads == 1
-    assert "taken up again" in one.journal.history.events[-1].what
+    assert "taken up again" in one.journal.history.events[-1].message
     time.seconds = MAX_STALE + 1
     one.give_up_if_too_old()
-    assert (one.keys, one.state) == (NO_KEYS, "given up")
+    assert (one.key_set, one.state) == (NO_KEYS, "given up")
     one.retime(timing(max_stale_seconds=None))
-    assert (one.keys, used) == (K1, [NO_KEYS, K1, NO_KEYS, K1])
+    assert (one.key_set, used) == (K1, [NO_KEYS, K1, NO_KEYS, K1])
 
 
 def test_given_up_keys_stay_given_up_while_they_are_too_old_by_the_new_age_too(time: Time) -> None:
@@ -64,14 +64,14 @@ def test_given_up_keys_stay_given_up_while_they_are_too_old_by_the_new_age_too(t
     used = used_by(one)
     for max_stale_seconds in (1.0, MAX_STALE, 2 * MAX_STALE):
         one.retime(timing(max_stale_seconds=max_stale_seconds))
-        assert (one.keys, one.state, used) == (NO_KEYS, "given up", [])
+        assert (one.key_set, one.state, used) == (NO_KEYS, "given up", [])
 
 
 def test_other_times_make_no_keys_of_none(time: Time) -> None:
     one = watched(Source(DOWN), time)
     used = used_by(one)
     one.retime(timing(max_stale_seconds=None))
-    assert (one.keys, one.state, used) == (NO_KEYS, "no keys", [])
+    assert (one.key_set, one.state, used) == (NO_KEYS, "no keys", [])
 
 
 async def test_keys_from_another_place_go_on_with_the_history(time: Time) -> None:
@@ -80,13 +80,13 @@ async def test_keys_from_another_place_go_on_with_the_history(time: Time) -> Non
     time.seconds = 5
     await after.refresh()
     after.follow(before)
-    assert [event.what for event in after.journal.history.events] == ["key ES256 K2 joined the set"]
+    assert [event.message for event in after.journal.history.events] == ["key ES256 K2 joined the set"]
 
 
 def test_keys_that_are_kept_do_not_follow_themselves(time: Time) -> None:
     one = watched(Source(K1), time, K1)
-    one.journal.unknown("K9", one.keys)
+    one.journal.unknown("K9", one.key_set)
     one.journal.history.note("something", 0)
     one.follow(one)
     assert one.journal.unknown_key_ids == 1
-    assert [event.what for event in one.journal.history.events] == ["something"]
+    assert [event.message for event in one.journal.history.events] == ["something"]

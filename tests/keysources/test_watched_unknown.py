@@ -27,7 +27,7 @@ async def test_an_unknown_key_id_causes_a_load_at_once(time: Time) -> None:
     one = watched(Source(BOTH), time, K1)
     async with watching(one):
         assert await one.newer("K2") is BOTH
-    assert one.keys is BOTH
+    assert one.key_set is BOTH
 
 
 async def test_ten_thousand_unknown_key_ids_cause_one_load_in_a_cooldown_and_little_memory(time: Time) -> None:
@@ -117,7 +117,7 @@ async def test_a_waiter_waits_no_longer_than_its_bound_while_the_load_goes_on_an
         assert failed.value.reason is Reason.KEYS_UNAVAILABLE
         assert failed.value.detail == "loading the keys of issuer app takes longer than 0.01 s"
         source.gate.set()
-        await until_async(lambda: one.keys is BOTH)
+        await until_async(lambda: one.key_set is BOTH)
         assert await one.newer("K3") is BOTH
     assert source.loads == 1
 

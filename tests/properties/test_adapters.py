@@ -97,11 +97,11 @@ def test_an_allow_is_written_with_exactly_its_headers(proxy: str, name: str, ema
 
 
 @pytest.mark.parametrize("proxy", ADAPTERS)
-@given(reason=st.sampled_from(Reason), policy=st.text(), issuer=st.text(), mend=st.text())
+@given(reason=st.sampled_from(Reason), policy=st.text(), issuer=st.text(), fix=st.text())
 def test_a_deny_is_never_written_as_a_success_and_quotes_nothing(
-    proxy: str, reason: Reason, policy: str, issuer: str, mend: str
+    proxy: str, reason: Reason, policy: str, issuer: str, fix: str
 ) -> None:
-    reply = ADAPTERS[proxy].write(Deny(reason=reason, policy=policy, issuer=issuer, mend=mend))
+    reply = ADAPTERS[proxy].write(Deny(reason=reason, policy=policy, issuer_name=issuer, fix=fix))
     assert 400 <= reply.status <= 503
     assert not {header for header, _ in reply.headers} & set(EMITTED)
     assert reply == ADAPTERS[proxy].write(Deny(reason=reason))

@@ -14,7 +14,7 @@ from authgate.config._environment import _names
 from authgate.config.load import load
 from authgate.config.model import Config, IssuerConfig
 from authgate.core.errors import ConfigError, Problem
-from authgate.wiring import verify
+from authgate.wiring import prepare
 from tests.support.tokens import SECRET
 
 SCALARS = (
@@ -45,10 +45,10 @@ def _start(path: str | None, environ: dict[str, str]) -> None:
     """Load and verify, as every command does; problems, if any, say where, what and how to mend it."""
     problems: tuple[Problem, ...] = ()
     try:
-        assert verify(load(path, environ)).snapshot.issuers
+        assert prepare(load(path, environ)).snapshot.issuers
     except ConfigError as error:
-        problems = error.problems or (Problem(setting="", what="", mend=""),)
-    assert all(problem.setting and problem.what and problem.mend for problem in problems)
+        problems = error.problems or (Problem(setting="", message="", fix=""),)
+    assert all(problem.setting and problem.message and problem.fix for problem in problems)
 
 
 def _with_file(content: bytes, environ: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.decision import Allow, Deny
 from authgate.core.outputs import Output
 from authgate.core.reasons import REASONS
-from authgate.tokens import ProofMemo, jwk
+from authgate.tokens import LruProofCache, jwk
 from tests.support.deciding import (
     ALL_ALGORITHMS,
     OUTPUTS,
@@ -114,7 +114,7 @@ def test_claims_of_any_type_are_decided(changes: dict[str, Any], now: float, aud
 @given(changes=st.dictionaries(st.sampled_from(CLAIM_NAMES), JSON, max_size=3), tail=st.text("AQgw.", max_size=2))
 def test_the_same_input_is_decided_the_same_with_a_warm_and_a_cold_memory(changes: dict[str, Any], tail: str) -> None:
     request = bearer(mint(claims() | changes) + tail)
-    warm, cold = make_snapshot(proofs=ProofMemo()), make_snapshot(proofs=ProofMemo(max_bytes=0))
+    warm, cold = make_snapshot(proofs=LruProofCache()), make_snapshot(proofs=LruProofCache(max_bytes=0))
     first, again, without = decide_now(request, warm), decide_now(request, warm), decide_now(request, cold)
     assert first == again == without
     assert cold.proofs.entries == 0

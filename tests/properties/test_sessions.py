@@ -45,11 +45,11 @@ BETTER_AUTH = make_snapshot(make_session_issuer(session_check=SessionCheck.FALLB
 AUTHJS = make_snapshot(
     make_issuer(
         formats=(FORMATS["authjs-session"], FORMATS["authjs-database"]),
-        keys=NO_KEYS,
-        secrets=derived.authjs((SECRET,), ("authjs.session-token",)),
+        key_set=NO_KEYS,
+        session_key_set=derived.authjs((SECRET,), ("authjs.session-token",)),
         session_check=SessionCheck.FALLBACK,
     ),
-    places=(SessionPlace(issuer="app", part=SESSION_PART, name="authjs.session-token", chunked=True),),
+    places=(SessionPlace(issuer_name="app", part=SESSION_PART, name="authjs.session-token", chunked=True),),
 )
 
 

@@ -11,7 +11,7 @@ import uvloop
 
 from authgate.config.load import load
 from authgate.server.listener import Limits, listening
-from authgate.wiring import build, verify
+from authgate.wiring import build, prepare
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture
 def app() -> App:
-    return build(verify(load(None, ENVIRON)))
+    return build(prepare(load(None, ENVIRON)))
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from authgate.keysources import Loaded, LoadFailed
 from authgate.keysources.journal import Clock
 from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.server.key_report import key_report
-from authgate.tokens import ProofMemo, jwk
+from authgate.tokens import LruProofCache, jwk
 from authgate.tokens.algorithms import ALL_ALGORITHMS
-from authgate.wiring import build, verify
+from authgate.wiring import build, prepare
 from tests.support.serving import ENVIRON
 from tests.support.tokens import public_jwk
 
@@ -55,7 +55,7 @@ class Scene:
         self.keys.give_up_if_too_old()
 
     def report(self) -> dict[str, Any]:
-        report: dict[str, Any] = key_report([self.keys], ProofMemo(), {})["issuers"]["app"]
+        report: dict[str, Any] = key_report([self.keys], LruProofCache(), {})["issuers"]["app"]
         json.dumps(report)
         return report
 
@@ -77,8 +77,8 @@ async def test_it_tells_when_a_key_left_and_who_still_names_it() -> None:
     await scene.load(120, keys("K2"))
     for seconds in (160, 161):
         scene.seconds = seconds
-        scene.keys.journal.unknown("K1", scene.keys.keys)
-    scene.keys.journal.unknown("never-seen", scene.keys.keys)
+        scene.keys.journal.unknown("K1", scene.keys.key_set)
+    scene.keys.journal.unknown("never-seen", scene.keys.key_set)
     report = scene.report()
     assert report["state"] == "ready"
     assert [(key["key_id"], key["first_seen"]) for key in report["keys"]] == [("K2", "2026-11-21T14:02:00Z")]
@@ -136,7 +136,7 @@ async def test_it_is_bounded_whatever_an_issuer_and_tokens_say() -> None:
         members = [public_jwk("ES256", f"{number}-{n}" + "\U0010ffff" * 180) for n in range(64)]
         document = json.dumps({"keys": members}, ensure_ascii=False).encode()
         await scene.load(number, jwk.from_jwks(document, ALL_ALGORITHMS))
-        scene.keys.journal.unknown(f"{number}" + "\x00" * 12_000, scene.keys.keys)
+        scene.keys.journal.unknown(f"{number}" + "\x00" * 12_000, scene.keys.key_set)
     report = scene.report()
     assert [len(report[name]) for name in ("keys", "departed", "unknown_key_ids", "events")] == [64, 32, 16, 64]
     assert len(json.dumps(report)) < 512 * 1024
@@ -161,9 +161,9 @@ async def test_a_key_id_plays_with_no_reader(kind: str) -> None:
     assert shown.isascii()
     assert shown.isprintable()
     assert len(shown) < 300
-    app = build(verify(load(None, ENVIRON)))
-    app.live.keys.clear()
-    app.live.keys["app"] = scene.keys
+    app = build(prepare(load(None, ENVIRON)))
+    app.live.watched_keys.clear()
+    app.live.watched_keys["app"] = scene.keys
     families = {family.name: family for family in text_string_to_metric_families(app.metrics.exposition().decode())}
     (sample,) = families["authgate_key_proofs"].samples
     assert sample.labels["key_id"].isprintable()
@@ -175,8 +175,8 @@ async def test_ids_that_look_alike_in_metrics_are_counted_together() -> None:
     """Prometheus refuses a page on which the same labels come twice."""
     scene = Scene()
     await scene.load(0, keys("k" * 200 + "1", "k" * 200 + "2"))
-    app = build(verify(load(None, ENVIRON)))
-    app.live.keys.clear()
-    app.live.keys["app"] = scene.keys
+    app = build(prepare(load(None, ENVIRON)))
+    app.live.watched_keys.clear()
+    app.live.watched_keys["app"] = scene.keys
     lines = [line for line in app.metrics.exposition().decode().splitlines() if line.startswith("authgate_key_proofs")]
     assert len(lines) == 1

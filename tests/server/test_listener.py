@@ -11,7 +11,7 @@ import pytest
 
 from authgate.config.load import load
 from authgate.server.listener import Limits, listening
-from authgate.wiring import build, verify
+from authgate.wiring import build, prepare
 from tests.server.conftest import ENVIRON, SUBREQUEST, exchange, status_of
 from tests.support.tokens import mint
 
@@ -173,7 +173,7 @@ async def test_an_unknown_path_is_404_and_names_the_endpoints(serving: Any) -> N
 async def test_a_unix_socket_serves_and_its_peer_is_trusted(app: App, tmp_path: Path) -> None:
     path = tmp_path / "authgate.sock"
     environ = ENVIRON | {"AUTHGATE_LISTEN": f"unix:{path}", "AUTHGATE_TRUSTED_PROXIES": "192.0.2.1"}
-    over_unix = build(verify(load(None, environ)))
+    over_unix = build(prepare(load(None, environ)))
     for _ in range(2):  # the second time beside the first one's socket file
         async with listening(f"unix:{path}", over_unix.answer):
             reader, writer = await asyncio.open_unix_connection(path)
@@ -202,7 +202,7 @@ async def test_a_socket_that_another_process_serves_is_not_taken(app: App, tmp_p
 
 
 async def test_an_untrusted_peer_is_refused_whatever_it_sends(app: App) -> None:
-    distrustful = build(verify(load(None, ENVIRON | {"AUTHGATE_TRUSTED_PROXIES": "192.0.2.1"})))
+    distrustful = build(prepare(load(None, ENVIRON | {"AUTHGATE_TRUSTED_PROXIES": "192.0.2.1"})))
     token = mint({"sub": "u", "aud": "tasks", "exp": 4_000_000_000})
     async with listening("127.0.0.1:0", distrustful.answer, Limits()) as address:
         port = int(address.rpartition(":")[2])

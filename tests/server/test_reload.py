@@ -17,7 +17,7 @@ import yaml
 
 from authgate.config.load import load
 from authgate.server import reload
-from authgate.wiring import build, verify
+from authgate.wiring import build, prepare
 from tests.support.issuer import Issuer, issuer
 from tests.support.keyed import by_url
 from tests.support.served_keys import BY_DISCOVERY
@@ -95,7 +95,7 @@ class Bench:
         await until_async(lambda: reads >= times)
 
     def watches_what_is_used(self) -> bool:
-        return self.served.reloader._tasks.keys() == {*self.served.app.live.keys.values()}
+        return self.served.reloader._tasks.keys() == {*self.served.app.live.watched_keys.values()}
 
     def reloads(self) -> int:
         return sum(self.served.app.reloads.outcomes.values())
@@ -124,7 +124,7 @@ async def bench(
     if not file.exists():
         file.write_text(text(*issuers, **settings))
     async with serving(ENVIRON, file=str(file), poll_seconds=POLL_SECONDS, retry_seconds=retry_seconds) as served:
-        await asyncio.gather(*(keys.first_attempt.wait() for keys in served.app.live.keys.values()))
+        await asyncio.gather(*(keys.first_attempt.wait() for keys in served.app.live.watched_keys.values()))
         yield Bench(file, served)
 
 
@@ -221,12 +221,12 @@ async def test_an_unchanged_issuer_keeps_keys_history_and_counts_and_does_not_fe
 ) -> None:
     async with bench(tmp_path, by_url("app", one), LOCAL) as running:
         assert await running.status(one.token()) == 200
-        watched = running.served.app.live.keys["app"]
+        watched = running.served.app.live.watched_keys["app"]
         report = json.loads(await running.admin("/keys"))["issuers"]["app"]
         for leeway in range(10):
             running.write(by_url("app", one, audiences=["tasks", f"tasks-{leeway}"]), LOCAL, leeway_seconds=leeway)
             assert await running.reload() == ""
-        assert running.served.app.live.keys["app"] is watched
+        assert running.served.app.live.watched_keys["app"] is watched
         again = json.loads(await running.admin("/keys"))["issuers"]["app"]
         assert [again[name] for name in ("keys", "events")] == [report[name] for name in ("keys", "events")]
         assert len(one.requests(one.jwks_path)) == 1
@@ -245,11 +245,11 @@ async def test_only_the_issuer_that_changed_is_fetched_anew(tmp_path: Path, one:
 async def test_times_change_without_a_fetch_and_in_an_outage_too(tmp_path: Path, one: Issuer) -> None:
     """To let keys live longer is what an operator wants while the issuer is down."""
     async with bench(tmp_path, by_url("app", one)) as running:
-        keys = running.served.app.live.keys["app"]
+        keys = running.served.app.live.watched_keys["app"]
         one.close()
         running.write(by_url("app", one, refresh_seconds=60, max_stale_seconds=172800))
         assert await running.reload() == ""
-        assert running.served.app.live.keys["app"] is keys
+        assert running.served.app.live.watched_keys["app"] is keys
         assert (keys.timing.refresh_seconds, keys.timing.max_stale_seconds) == (60, 172800)
         assert 172000 < keys.seconds_until_given_up() <= 172800
         assert keys.seconds_until_due() <= 60
@@ -314,10 +314,10 @@ async def test_new_keys_that_cannot_be_had_take_no_working_issuer_away(
             other.answer("empty_set")
     moved = by_url("app", one, jwks_url=other.jwks_url)
     async with bench(tmp_path, by_url("app", one), LOCAL) as running:
-        watched = running.served.app.live.keys["app"]
+        watched = running.served.app.live.watched_keys["app"]
         running.write(moved, LOCAL, leeway_seconds=7)
         assert "issuer app: " in await running.reload()
-        assert running.served.app.live.keys["app"] is watched
+        assert running.served.app.live.watched_keys["app"] is watched
         assert running.served.app.live.config.leeway_seconds == 30, "whole or not at all"
         await until_async(running.watches_what_is_used)
         assert await running.status(one.token()) == 200
@@ -339,7 +339,7 @@ async def test_a_new_issuer_that_is_down_stops_nothing(tmp_path: Path, one: Issu
         assert await running.status(one.token()) == 200
         assert await running.status(other.token()) == 503
         other.reopen()
-        await until_async(lambda: running.served.app.live.keys["other"].state == "ready")
+        await until_async(lambda: running.served.app.live.watched_keys["other"].state == "ready")
         assert await running.status(other.token()) == 200
 
 
@@ -351,7 +351,7 @@ async def test_a_request_that_waits_for_keys_is_answered_by_the_configuration_it
         one.rotate("K2", overlap=True)
         one.answer("slow", seconds=1, times=1)
         waiting = asyncio.ensure_future(running.status(one.token()))
-        await until_async(lambda: running.served.app.live.keys["app"]._waiting)
+        await until_async(lambda: running.served.app.live.watched_keys["app"]._waiting)
         running.write(by_url("app", one, **changed))
         assert await running.reload() == ""
         assert await waiting == 200
@@ -429,9 +429,9 @@ async def test_a_bug_is_told_and_changes_nothing(tmp_path: Path, caplog: pytest.
 
     async with bench(tmp_path) as one:
         reloader, live = one.served.reloader, one.served.app.live
-        verifying, making = reloader._verifying, reloader._make_live
-        for name, mended in (("_verifying", verifying), ("_make_live", making)):
-            setattr(reloader, name, reload.BlockingCall(broken) if name == "_verifying" else broken)
+        verifying, making = reloader._preparing, reloader._make_live
+        for name, mended in (("_preparing", verifying), ("_make_live", making)):
+            setattr(reloader, name, reload.BlockingCall(broken) if name == "_preparing" else broken)
             assert "internal error" in await one.reload()
             assert one.served.app.live is live
             assert await one.status(local()) == 200
@@ -448,7 +448,7 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
 ) -> None:
     monkeypatch.setattr(reload, "PAUSE_SECONDS", 0.01)
     async with bench(tmp_path, by_url("app", one), LOCAL) as running:
-        keys, calls = running.served.app.live.keys["app"], []
+        keys, calls = running.served.app.live.watched_keys["app"], []
 
         def broken() -> None:
             calls.append(1)
@@ -476,16 +476,16 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
 async def test_a_configuration_that_hangs_is_given_up_and_taken_over_when_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reload, "VERIFY_SECONDS", 0.1)
+    monkeypatch.setattr(reload, "PREPARE_SECONDS", 0.1)
     hangs = threading.Event()
     async with bench(tmp_path) as one:
-        reading = one.served.reloader._verifying._call
-        one.served.reloader._verifying._call = lambda: (hangs.wait(20), reading())[1]
+        reading = one.served.reloader._preparing._call
+        one.served.reloader._preparing._call = lambda: (hangs.wait(20), reading())[1]
         one.write(leeway_seconds=7)
         assert "takes longer than 0.1 s" in await one.reload()
         assert await one.status(local()) == 200
         hangs.set()
-        monkeypatch.setattr(reload, "VERIFY_SECONDS", 10.0)
+        monkeypatch.setattr(reload, "PREPARE_SECONDS", 10.0)
         assert await one.reload() == ""
         assert one.served.app.live.config.leeway_seconds == 7
 
@@ -532,8 +532,8 @@ async def test_a_file_that_is_still_being_written_is_not_taken_half(tmp_path: Pa
     """Each half would be sound YAML; but what differs from look to look is not settled."""
     file = tmp_path / "authgate.yaml"
     file.write_text(text())
-    app = build(verify(load(str(file), ENVIRON)))
-    looking = reload.Reloader(app, verify=pytest.fail, make_live=pytest.fail, poll_seconds=0.001)
+    app = build(prepare(load(str(file), ENVIRON)))
+    looking = reload.Reloader(app, prepare=pytest.fail, make_live=pytest.fail, poll_seconds=0.001)
     with file.open("w") as writer:
         for line in text(leeway_seconds=7).splitlines(keepends=True):
             writer.write(line)

@@ -69,11 +69,11 @@ async def test_a_changed_secret_file_takes_over_and_the_old_secret_opens_nothing
         newer = tmp_path / "newer"
         newer.write_bytes(OTHER_SECRET + b"\n")
         newer.rename(file)
-        await until_async(lambda: served.app.live.keys["app/secret"].loads["changed"])
+        await until_async(lambda: served.app.live.watched_keys["app/secret"].loads["changed"])
         assert await reason(served, sound()) == "bad_signature"
         assert await reason(served, sound(OTHER_SECRET)) == "user-1"
         file.write_bytes(b"short")  # a slip changes nothing
-        await until_async(lambda: served.app.live.keys["app/secret"].failure)
+        await until_async(lambda: served.app.live.watched_keys["app/secret"].failure)
         assert await reason(served, sound(OTHER_SECRET)) == "user-1"
 
 
@@ -84,7 +84,7 @@ async def test_a_file_of_several_secrets_is_read_with_the_first_as_current(tmp_p
         assert await reason(served, sound(OTHER_SECRET)) == "user-1"
         assert await reason(served, sound()) == "user-1"
         file.write_bytes(b"3:" + OTHER_SECRET)
-        await until_async(lambda: served.app.live.keys["app/secret"].loads["changed"])
+        await until_async(lambda: served.app.live.watched_keys["app/secret"].loads["changed"])
         assert await reason(served, sound()) == "bad_signature"
 
 

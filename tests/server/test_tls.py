@@ -18,7 +18,7 @@ from authgate.config.load import load
 from authgate.server.accepting import _Acceptor
 from authgate.server.listener import Limits, listening
 from authgate.server.tls import TlsFiles, WatchedTls
-from authgate.wiring import App, build, verify
+from authgate.wiring import App, build, prepare
 from tests.server.conftest import ENVIRON
 from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.serving import Answer, bearer_line, described, head, read_answer
@@ -116,7 +116,7 @@ async def serving(
         "AUTHGATE_TLS__KEY_FILE": f"{folder}/tls.key",
         **({"AUTHGATE_TLS__CLIENT_CA_FILE": f"{folder}/ca.crt"} if (folder / "ca.crt").exists() else {}),
     }
-    verified = verify(load(None, ENVIRON | settings | environ))
+    verified = prepare(load(None, ENVIRON | settings | environ))
     app = build(verified)
     if watch is not None:
         app = replace(app, tls=WatchedTls(*verified.certificates["tls"], **watch))

@@ -186,7 +186,7 @@ def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, 
 async def test_a_session_from_before_all_of_its_user_were_revoked_is_none(
     storage: RedisServer, created: str | None, revoked_before: bytes | None, *, found: bool
 ) -> None:
-    """What Better Auth's own look-up does: the key of a session may outlive a revocation at the same moment."""
+    """What Better Auth's own lookup does: the key of a session may outlive a revocation at the same moment."""
     session = ANSWER["session"] | ({"createdAt": created} if created else {})
     storage.set("ada-1", ANSWER | {"session": session})
     if revoked_before is not None:

@@ -81,7 +81,7 @@ def test_a_program_without_a_browser_does_the_same(stack: Stack, edge: str) -> N
     ada.sign_up(email)
     ada.ask("/api/v1/tasks", body={"title": "write"})
     environ = {"PATH": os.environ["PATH"], "APP_URL": ada.origin, "EMAIL": email, "PASSWORD": PASSWORD}
-    command = [program("node", mend="apt-get install nodejs"), WEB / "call-api.mjs", str(LIFETIME_SECONDS + 2)]
+    command = [program("node", fix="apt-get install nodejs"), WEB / "call-api.mjs", str(LIFETIME_SECONDS + 2)]
     printed = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout
     lines = printed.splitlines()
     assert sum(line.startswith("new token, expires ") for line in lines) >= 2

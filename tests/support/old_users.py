@@ -100,7 +100,7 @@ def make_templates(server: Postgres, folder: Path, *names: str) -> None:
 @cache
 def _schema(server: Postgres, template: str) -> str:
     """Return the SQL that makes Better Auth's tables anew: faster than a new database for each test."""
-    pg_dump = program("pg_dump", mend="apt-get install postgresql-client")
+    pg_dump = program("pg_dump", fix="apt-get install postgresql-client")
     dump = [pg_dump, "--schema-only", "--dbname", server.dsn(database=template)]
     text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
     return re.sub(r"^\\.*$", "", text, flags=re.MULTILINE)  # what only psql understands

@@ -164,7 +164,7 @@ def _tls_options(folder: Path, tls: Pair) -> list[str]:
 @contextmanager
 def pgbouncer(before: Postgres, *, database: str = "postgres", server_connections: int = 2) -> Iterator[str]:
     """Run PgBouncer in transaction mode before a server; yield the DSN of `READER` through it."""
-    binary = program("pgbouncer", mend="apt-get install pgbouncer")
+    binary = program("pgbouncer", fix="apt-get install pgbouncer")
     with tempfile.TemporaryDirectory(prefix="authgate-pgbouncer-") as made:
         folder, port = Path(made), free_port()
         target = f"host=127.0.0.1 port={before.port} user={READER} password={READER_PASSWORD} dbname={database}"
@@ -183,7 +183,7 @@ def pgbouncer(before: Postgres, *, database: str = "postgres", server_connection
 
 def _binary(name: str) -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found[-1] if found else Path(program(name, mend=_MEND))
+    return found[-1] if found else Path(program(name, fix=_MEND))
 
 
 def _as_postgres(command: list[str]) -> list[str]:

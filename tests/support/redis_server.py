@@ -34,7 +34,7 @@ class RedisServer(ServerProcess):
         return self.url(READER, READER_PASSWORD)
 
     def start(self) -> None:
-        self.run([program("redis-server", mend="apt-get install redis-server"), *self._options])
+        self.run([program("redis-server", fix="apt-get install redis-server"), *self._options])
         until(self._answers)
 
     def _answers(self) -> bool:

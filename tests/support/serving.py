@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from authgate.config.load import load
 from authgate.server.listener import listening
 from authgate.server.reload import Reloader
-from authgate.wiring import App, build, make_live, verify
+from authgate.wiring import App, build, make_live, prepare
 from tests.support.tokens import SECRET, claims, mint
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ async def serving(
 
     `poll_seconds` and `retry_seconds`, as `Reloader` takes them.
     """
-    app = build(verify(load(file, environ)))
+    app = build(prepare(load(file, environ)))
     reloader = Reloader(
         app,
-        verify=lambda: verify(load(file, environ)),
+        prepare=lambda: prepare(load(file, environ)),
         make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
         **watch,
     )

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 NAME = "authjs.session-token"
-AUTHJS = make_issuer(formats=(FORMATS["authjs-session"],), keys=NO_KEYS, secrets=derived.authjs((SECRET,), (NAME,)))
+AUTHJS = make_issuer(
+    formats=(FORMATS["authjs-session"],), key_set=NO_KEYS, session_key_set=derived.authjs((SECRET,), (NAME,))
+)
 AUTHJS_PLACES = (
     HeaderPlace(name="Authorization"),
-    SessionPlace(issuer="app", part=SESSION_PART, name=NAME, chunked=True),
+    SessionPlace(issuer_name="app", part=SESSION_PART, name=NAME, chunked=True),
 )
 
 

@@ -28,8 +28,8 @@ def running_stack(
     folder: Path, web: Mapping[str, str] | None = None, before: Callable[[Stack], None] = lambda _: None
 ) -> Iterator[Stack]:
     """Run the whole stack with an empty database; *before* may change its files before it starts."""
-    program("nginx", mend="apt-get install nginx-light")
-    program("node", mend="apt-get install nodejs npm")
+    program("nginx", fix="apt-get install nginx-light")
+    program("node", fix="apt-get install nodejs npm")
     assert WEB.exists(), "the front end is not built: make web"
     stack = Stack(folder, {name: free_port() for name in _PARTS}, _QUICK | dict(web or {}))
     # A second instead of 5, and no leeway: what has ended is refused without much waiting.

@@ -81,15 +81,15 @@ def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
     path = folder / "authgate.json"
     issuer = settings(case, folder / "jwks.json") | changes
     path.write_text(json.dumps({"issuers": [issuer], "leeway_seconds": 0}))
-    verified = wiring.verify(loaded := load(str(path), {}))
+    verified = wiring.prepare(loaded := load(str(path), {}))
     (entry,) = loaded.issuers
     snapshot = verified.snapshot
     records = {token: StoredRows(**body) for token, body in case["config"].get("sessions", {}).items()}
     request = request_with(*case["request"]["headers"].items())
     found = Decided(Deny(reason=Reason.INTERNAL_ERROR))
-    for memo in ("cold", "warm"):
+    for cache in ("cold", "warm"):
         decision = _driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, found))
-        assert memo == "cold" or _same(decision, found.decision)
+        assert cache == "cold" or _same(decision, found.decision)
         found.decision = decision
     return found
 

@@ -23,7 +23,7 @@ _OFFLINE = ("--disable-background-networking", "--disable-component-update", "--
 @contextmanager
 def running_chromium(*more: str) -> Iterator[Browser]:
     """Run Debian's Chromium without a window."""
-    path = program("chromium", mend="apt-get install chromium")
+    path = program("chromium", fix="apt-get install chromium")
     with sync_playwright() as playwright:
         sandbox = ("--no-sandbox",) if os.getuid() == 0 else ()  # root has none
         arguments = [*sandbox, "--disable-gpu", "--disable-quic", *_OFFLINE, *more]

@@ -21,7 +21,7 @@ ADA = session_record.read(cookies.session(), cookies.user()).identity(issuer="ap
 
 def decided(token: str, accepts: BetterAuthBearer, store: Store) -> Allow | Deny:
     secrets = derived.better_auth((SECRET, OTHER_SECRET))
-    issuer = make_session_issuer(formats=(accepts,), secrets=secrets, session_check=SessionCheck.FALLBACK)
+    issuer = make_session_issuer(formats=(accepts,), session_key_set=secrets, session_check=SessionCheck.FALLBACK)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES)
     return driven(snapshot, [("Authorization", f"Bearer {token}")], store)
 

@@ -42,7 +42,7 @@ def data_cookie(
 
 
 def decided(data: str, check: SessionCheck = SessionCheck.NONE, store: Store | None = None) -> Allow | Deny:
-    issuer = make_session_issuer(keys=KEYS, issuer=URL, algorithms=frozenset({"ES256", "EdDSA"}), session_check=check)
+    issuer = make_session_issuer(key_set=KEYS, iss=URL, algorithms=frozenset({"ES256", "EdDSA"}), session_check=check)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES)
     return driven(snapshot, [cookies.cookie_line(data)], store or Store(None))
 

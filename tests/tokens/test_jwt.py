@@ -38,8 +38,8 @@ def test_three_parts_between_dots_look_like_a_jwt(token: str, *, recognised: boo
 
 
 ANY = make_issuer(name="any")
-ONE = make_issuer(name="one", issuer="https://one.example")
-TWO = make_issuer(name="two", issuer="https://two.example")
+ONE = make_issuer(name="one", iss="https://one.example")
+TWO = make_issuer(name="two", iss="https://two.example")
 
 
 @pytest.mark.parametrize(

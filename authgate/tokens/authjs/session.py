@@ -37,9 +37,11 @@ class UnverifiedCookie:
     def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the one of *issuers* that has its key: in a header there may be tokens of several."""
         for issuer in issuers:
-            if self.jwe.key_id is not None and any(key.key_id == self.jwe.key_id for key in issuer.secrets.keys):
+            if self.jwe.key_id is not None and any(
+                key.key_id == self.jwe.key_id for key in issuer.session_key_set.keys
+            ):
                 return issuer
-        without_ids = (one for one in issuers if any(key.key_id is None for key in one.secrets.keys))
+        without_ids = (one for one in issuers if any(key.key_id is None for key in one.session_key_set.keys))
         return issuers[0] if self.jwe.key_id is not None else next(without_ids, issuers[0])
 
 
@@ -73,7 +75,7 @@ class AuthjsSession:
 
     def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proof:
         """Return what *cookie* proves under the secrets of *issuer*, or raise `Refused`."""
-        keys = issuer.secrets.keys
+        keys = issuer.session_key_set.keys
         if self.name_in_key and cookie.cookie_name:
             keys = tuple(key for key in keys if key.purpose == cookie.cookie_name)
         payload, key = _jwe.decrypt(cookie.jwe, keys)

@@ -42,7 +42,7 @@ class BetterAuthBearer:
 
     def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
         """Return the reference to the session that *token* is, or raise `Refused`. It proves nobody by itself."""
-        signing = signing_keys(issuer.secrets, old_too=self.old_secrets_verify)
+        signing = signing_keys(issuer.session_key_set, old_too=self.old_secrets_verify)
         is_raw = self.accepts == "raw" and "." not in token.text
         if is_raw:
             found, signed_token = token.text, signed_cookie.sign(token.text, signing[0])

@@ -42,8 +42,8 @@ def open_cookie(value: str, secrets: Sequence[Key]) -> SessionData:
     try:
         payload = _json.parse_object(body)
     except ValueError as error:
-        what = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise Refused(Reason.MALFORMED_TOKEN, f"the data cookie's payload is not acceptable: {what}") from None
+        message = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise Refused(Reason.MALFORMED_TOKEN, f"the data cookie's payload is not acceptable: {message}") from None
     return session_data.read(payload, expires_at=int(expires_at) / 1000, key=key)
 
 

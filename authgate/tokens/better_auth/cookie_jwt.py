@@ -41,9 +41,9 @@ def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer) -> SessionDa
 def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
     if token.key_id is None:
         raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key, which Better Auth demands")
-    key = jws.verify_signature(token, issuer.keys, issuer.algorithms)
+    key = jws.verify_signature(token, issuer.key_set, issuer.algorithms)
     payload = token.payload
-    if _claims.string_or_uri(payload, "iss") != issuer.issuer:
+    if _claims.string_or_uri(payload, "iss") != issuer.iss:
         raise Refused(Reason.UNKNOWN_ISSUER, f"the data cookie's iss is {quoted(str(payload.get('iss')), 120)}")
     if _claims.audiences(payload) != {AUDIENCE_BY_JWKS}:
         raise Refused(Reason.WRONG_AUDIENCE, f"the data cookie's aud is not {AUDIENCE_BY_JWKS}")

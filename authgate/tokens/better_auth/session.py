@@ -65,7 +65,7 @@ class BetterAuthSession:
 
     def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> Proof:
         """Return what *cookies* prove under the secrets of *issuer*; raise `Refused` where the token is not signed."""
-        signing = signing_keys(issuer.secrets, old_too=self.old_secrets_verify)
+        signing = signing_keys(issuer.session_key_set, old_too=self.old_secrets_verify)
         token, signed_token = signed_cookie.verify(cookies.token, signing)
         session = SessionReference(token=token, signed_token=signed_token)
         try:
@@ -89,17 +89,17 @@ class BetterAuthSession:
                 Reason.SESSION_NOT_FOUND, "there is no data cookie: only a session store can tell whose it is"
             )
         if not value or len(value) > session_data.MAX_BYTES:
-            what = "the data cookie's chunks are not 0, 1, 2 … without a gap or a rival, or it is longer than 64 KiB"
-            raise Refused(Reason.MALFORMED_TOKEN, what)
+            message = "the data cookie's chunks are not 0, 1, 2 … without a gap or a rival, or it is longer than 64 KiB"
+            raise Refused(Reason.MALFORMED_TOKEN, message)
         strategy = _BY_DOTS.get(value.count("."))
         if strategy not in self.strategies:
-            what = f"the data cookie is of strategy {strategy or 'none that is known'}; accepted: {self.strategies}"
-            raise Refused(Reason.WRONG_TYPE, what)
+            message = f"the data cookie is of strategy {strategy or 'none that is known'}; accepted: {self.strategies}"
+            raise Refused(Reason.WRONG_TYPE, message)
         if strategy == "compact":
             return compact.open_cookie(value, signing)
         if strategy == "jwt":
             return cookie_jwt.open_cookie(value, signing, issuer)
-        return cookie_jwe.open_cookie(value, issuer.secrets.keys)
+        return cookie_jwe.open_cookie(value, issuer.session_key_set.keys)
 
 
 def signing_keys(secrets: KeySet, *, old_too: bool) -> list[Key]:

@@ -37,8 +37,8 @@ def verify(text: str, keys: Sequence[Key]) -> tuple[str, str]:
         raise Refused(Reason.MALFORMED_TOKEN, f"the session token is longer than {MAX_BYTES} characters")
     match = _SIGNED.fullmatch(decoded(text))
     if match is None:
-        what = "the session token carries no signature: it is not <token>.<44 characters of base64>"
-        raise Refused(Reason.MALFORMED_TOKEN, what)
+        message = "the session token carries no signature: it is not <token>.<44 characters of base64>"
+        raise Refused(Reason.MALFORMED_TOKEN, message)
     value, signature = match.groups()
     expected = [_signature(value, key) for key in keys]
     if not any(hmac.compare_digest(one, signature) for one in expected):

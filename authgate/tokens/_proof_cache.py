@@ -23,7 +23,7 @@ _BYTES_PER_TOKEN_BYTE = 9
 _MAX_KEYS_COUNTED = 4096
 
 
-class ProofMemo:
+class LruProofCache:
     """The proofs of credentials verified before: the least recently used go first when it holds *max_bytes*.
 
     The key is the credential's digest and the issuer's whole verification configuration, keys included: after a
@@ -36,7 +36,7 @@ class ProofMemo:
         self.hits = 0
         self.stored = 0
 
-    def recall(self, digest: bytes, issuer: Issuer) -> Proof | None:
+    def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
         entry = self._proofs.get(issuer.fingerprint + digest)
         if entry is None:
@@ -44,7 +44,7 @@ class ProofMemo:
         self.hits += 1
         return entry[0]
 
-    def remember(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
+    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
         """Keep *proof*, made at *now* of a credential of *size* bytes, unless it alone exceeds the memo's bound."""
         if proof.identity is not None and proof.identity.key is not None:
             name = (issuer.name, proof.identity.key.thumbprint)

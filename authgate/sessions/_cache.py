@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class CachedAnswer:
     """Whose the session is, None if there is no such session; good *until* this moment. *size* in bytes, about.
 
     *unusable*: why what the store holds cannot be read, "" where it can.
@@ -29,25 +29,25 @@ class Remembered:
     unusable: str = ""
 
 
-class Memory:
+class AnswerCache:
     """At most *max_entries* and about *max_bytes*: the least recently used go first."""
 
     def __init__(self, max_entries: int, max_bytes: int, elapsed: Callable[[], float]) -> None:
         """*elapsed* is the clock that `Remembered.until` is told by."""
         least = max_bytes // max_entries  # what an entry counts at least, so that one bound holds both
         self._elapsed = elapsed
-        self._kept: TLRUCache[bytes, Remembered] = TLRUCache(
+        self._kept: TLRUCache[bytes, CachedAnswer] = TLRUCache(
             maxsize=max_bytes,
             ttu=lambda _key, remembered, _now: remembered.until,
             timer=elapsed,
             getsizeof=lambda remembered: max(remembered.size, least),
         )
 
-    def get(self, key: bytes) -> Remembered | None:
+    def get(self, key: bytes) -> CachedAnswer | None:
         """Return what was answered, None where nothing is known."""
         return self._kept.get(key)
 
-    def put(self, key: bytes, remembered: Remembered) -> None:
+    def put(self, key: bytes, remembered: CachedAnswer) -> None:
         """Keep *remembered*, unless it is too old already or exceeds the bound all alone."""
         if remembered.until > self._elapsed() and remembered.size <= self._kept.maxsize:
             self._kept[key] = remembered

@@ -12,7 +12,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Issuer
-from authgate.tokens import FORMATS, ProofMemo, derived, jwk
+from authgate.tokens import FORMATS, LruProofCache, derived, jwk
 from tests.support.deciding import decide_now, decide_token, make_issuer, make_snapshot, request_with, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_pem
 
@@ -31,17 +31,17 @@ class OtherFormat:
 TIGHTENED: dict[str, Any] = {
     "name": "renamed",
     "formats": (OtherFormat(),),
-    "issuer": "https://other.example",
+    "iss": "https://other.example",
     "audiences": frozenset({"another-api"}),
     "algorithms": frozenset({"HS384"}),
     "required_claims": frozenset({"sub", "exp", "jti"}),
     "token_types": frozenset({"at+jwt"}),
-    "keys": secret_keys(OTHER_SECRET),
-    "secrets": derived.better_auth((OTHER_SECRET,)),
+    "key_set": secret_keys(OTHER_SECRET),
+    "session_key_set": derived.better_auth((OTHER_SECRET,)),
     "session_check": SessionCheck.ALWAYS,
     "refuses_banned": True,
     "refuses_anonymous": True,
-    "rivals": frozenset({"https://issuer.example"}),
+    "other_iss": frozenset({"https://issuer.example"}),
 }
 
 
@@ -54,31 +54,31 @@ def test_J22_a_proof_is_not_found_under_another_configuration(setting: str) -> N
     """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), liboauth2 2026-06-03: the cache's key lacked issuer and rule."""
     issuer = make_issuer()
     tightened = replace(issuer, **{setting: TIGHTENED[setting]})
-    memo, token = ProofMemo(), mint()
-    assert isinstance(decide_token(token, make_snapshot(issuer, proofs=memo)), Allow)
+    cache, token = LruProofCache(), mint()
+    assert isinstance(decide_token(token, make_snapshot(issuer, proofs=cache)), Allow)
     digest = Credential(parts=(("token", UnverifiedToken(token)),), found_in="header:authorization").digest()
-    assert memo.recall(digest, issuer) is not None
-    assert memo.recall(digest, tightened) is None
-    assert memo.recall(digest, replace(issuer)) is not None
+    assert cache.get(digest, issuer) is not None
+    assert cache.get(digest, tightened) is None
+    assert cache.get(digest, replace(issuer)) is not None
 
 
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("issuer", Reason.UNKNOWN_ISSUER),
+        ("iss", Reason.UNKNOWN_ISSUER),
         ("audiences", Reason.WRONG_AUDIENCE),
         ("algorithms", Reason.WRONG_ALGORITHM),
         ("required_claims", Reason.MISSING_CLAIM),
         ("token_types", Reason.WRONG_TYPE),
-        ("keys", Reason.BAD_SIGNATURE),
+        ("key_set", Reason.BAD_SIGNATURE),
     ],
 )
 def test_J22_a_remembered_token_is_refused_as_soon_as_the_configuration_refuses_it(
     setting: str, reason: Reason
 ) -> None:
-    memo, token = ProofMemo(), mint()
-    assert isinstance(decide_token(token, make_snapshot(make_issuer(), proofs=memo)), Allow)
-    tightened = make_snapshot(replace(make_issuer(), **{setting: TIGHTENED[setting]}), proofs=memo)
+    cache, token = LruProofCache(), mint()
+    assert isinstance(decide_token(token, make_snapshot(make_issuer(), proofs=cache)), Allow)
+    tightened = make_snapshot(replace(make_issuer(), **{setting: TIGHTENED[setting]}), proofs=cache)
     for _ in range(2):
         decision = decide_token(token, tightened)
         assert isinstance(decision, Deny)
@@ -88,8 +88,8 @@ def test_J22_a_remembered_token_is_refused_as_soon_as_the_configuration_refuses_
 def test_J22_removing_a_key_ends_what_it_proved() -> None:
     both = public_pem("ES256") + public_pem("ES384")
     allowed = frozenset({"ES256", "ES384"})
-    memo, token = ProofMemo(), mint(algorithm="ES384")
-    before = make_snapshot(make_issuer(jwk.from_pem(both, allowed)), proofs=memo)
+    cache, token = LruProofCache(), mint(algorithm="ES384")
+    before = make_snapshot(make_issuer(jwk.from_pem(both, allowed)), proofs=cache)
     after = before.with_issuer(before.issuers[0].with_keys(jwk.from_pem(public_pem("ES256"), allowed)))
     assert isinstance(decide_token(token, before), Allow)
     assert isinstance(decide_token(token, after), Deny)
@@ -138,10 +138,10 @@ def test_J22_parts_of_credentials_are_told_apart_by_their_lengths() -> None:
 
 
 def test_J22_the_memory_is_bounded() -> None:
-    memo = ProofMemo(max_bytes=100_000)
-    snapshot = make_snapshot(proofs=memo)
+    cache = LruProofCache(max_bytes=100_000)
+    snapshot = make_snapshot(proofs=cache)
     for number in range(100):
         assert isinstance(decide_token(mint(claims(sub=f"user-{number}")), snapshot), Allow)
-    assert memo.stored == 100
-    assert 0 < memo.entries < 50
-    assert memo.bytes <= 100_000
+    assert cache.stored == 100
+    assert 0 < cache.entries < 50
+    assert cache.bytes <= 100_000

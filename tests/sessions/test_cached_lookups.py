@@ -1,4 +1,4 @@
-"""What stands before a store: one look-up for many requests, how long each waits, and that two users never meet."""
+"""What stands before a store: one lookup for many requests, how long each waits, and that two users never meet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authgate.sessions import StoreFailed
 from authgate.sessions.bounds import Bounds
 from tests.support.session_life import Store, Time, cached, failure, looking_up, subject
 
-# -- one look-up for many requests ------------------------------------------------------------------------------------
+# -- one lookup for many requests ------------------------------------------------------------------------------------
 
 
 async def test_many_requests_with_one_token_make_one_look_up() -> None:
@@ -122,7 +122,7 @@ async def test_look_ups_that_queue_are_bounded_too() -> None:
             said = [await failure(sessions, f"unknown-{number}") for number in range(5)]
             assert [one.partition(": ")[2] for one in said] == [
                 *["postgresql://db.example:5432/app takes longer than 0.01 s"] * 3,
-                *["2 look-ups wait for postgresql://db.example:5432/app"] * 2,
+                *["2 lookups wait for postgresql://db.example:5432/app"] * 2,
             ]
             release()
         await store.answered(1)
@@ -136,7 +136,7 @@ async def test_before_it_runs_requests_wait_and_once_it_has_ended_they_fail_at_o
     await asyncio.sleep(0)
     async with looking_up(sessions):
         assert await early == "ada"
-    assert "look-ups have ended" in await failure(sessions, "nobody")
+    assert "lookups have ended" in await failure(sessions, "nobody")
     assert store.closed == 1
     async with looking_up(sessions):  # after a bug it is started again
         await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_when_it_ends_those_who_wait_are_told_and_nothing_is_left_behind()
             await store.begun(2)
         outcomes = await asking
     assert [str(outcome) for outcome in outcomes] == [
-        "sessions of issuer app cannot be looked up: look-ups have ended"
+        "sessions of issuer app cannot be looked up: lookups have ended"
     ] * 5
     assert store.at_once == 0
     assert store.closed == 1
