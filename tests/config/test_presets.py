@@ -185,7 +185,7 @@ def test_what_can_be_checked_is_said_at_the_start(tmp_path: Path, settings: dict
         {"jwt_plugin": False, "sessions": {"postgres": {"dsn": DSN, "snake_case": True}}},
         {"sessions": {"check": "never"}},
         {"sessions": {"check": "always", "redis": {"url": REDIS, "key_prefix": "ba:"}}, "bearer": "signed"},
-        {"secret": None, "session_key_set": [OTHER_SECRET.decode(), SECRET.decode()], "old_secrets_verify": True},
+        {"secret": None, "secrets": [OTHER_SECRET.decode(), SECRET.decode()], "old_secrets_verify": True},
         NO_URL,
         AUTHJS,
         {"preset": "nextauth-v4", "sessions": {"postgres": {"dsn": DSN}}},
@@ -201,7 +201,7 @@ def test_what_check_prints_is_a_sound_configuration_but_for_what_it_hides(
     assert not [secret for secret in (SECRET.decode(), OTHER_SECRET.decode(), CANARY) if secret in told.output]
     (shown,) = yaml.safe_load(told.stdout)["issuers"]
     assert shown.pop("secret_fingerprint")
-    hidden = {"secret": SECRET.decode(), "session_key_set": settings.get("secrets"), "dsn": DSN, "url": REDIS}
+    hidden = {"secret": SECRET.decode(), "secrets": settings.get("secrets"), "dsn": DSN, "url": REDIS}
     again = written(tmp_path, _uncovered(shown, hidden))
     assert load(again, {}).problems == ()
     assert runner.invoke(check, ["--config", again]).stdout == told.stdout

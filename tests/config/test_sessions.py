@@ -54,17 +54,17 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     # secrets
     "no secret at all": ({"secret": None}, "", "has no secret"),
     "two settings of secrets": (
-        {"session_key_set": [OTHER]},
+        {"secrets": [OTHER]},
         "",
         "has secret and secrets: there is one setting of secrets",
     ),
     "a secret listed twice": (
-        {"secret": None, "session_key_set": [GOOD, GOOD]},
+        {"secret": None, "secrets": [GOOD, GOOD]},
         "secrets",
         "one secret is listed twice",
     ),
     "a weak one among several": (
-        {"secret": None, "session_key_set": [GOOD, CANARY]},
+        {"secret": None, "secrets": [GOOD, CANARY]},
         "secrets",
         "secret 2 of 2: it is 13 bytes long",
     ),
@@ -242,7 +242,7 @@ def test_a_mistake_is_told_once_with_its_setting(tmp_path: Path, mistake: str) -
 @pytest.mark.parametrize(
     ("changes", "fix"),
     [
-        ({"secret": None, "session_key_set": [GOOD, GOOD]}, "take one of the two off"),
+        ({"secret": None, "secrets": [GOOD, GOOD]}, "take one of the two off"),
         (stored(http={}, redis={"url": REDIS}), "keep one"),
         ({"bearer": "raw", "sessions": NEVER}, "set sessions.check to fallback or always; or remove it"),
         (NO_URL | {"bearer": "raw"}, "set url, or sessions; or remove it"),
