@@ -145,14 +145,14 @@ class _Case:
             for issuer in self._snapshot.issuers
             if credential.issuer_name in {"", issuer.name}
             for token_format in issuer.formats
-            if token_format.recognises(credential)
+            if token_format.recognizes(credential)
         ]
         if not candidates:
             raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
         parser = candidates[0][1]
         token = parser.parse(credential)
         alike = [(issuer, one) for issuer, one in candidates if one.shape == parser.shape]
-        issuer = token.choose(tuple(issuer for issuer, _ in alike))
+        issuer = token.choose_issuer(tuple(issuer for issuer, _ in alike))
         self._issuer = issuer.name
         return next(one for candidate, one in alike if candidate is issuer), token, issuer
 

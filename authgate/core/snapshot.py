@@ -30,7 +30,7 @@ class TokenFormat(Protocol):
         """What its `parse` makes: formats of one shape verify each other's."""
         ...
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say, by shape alone, whether *credential* is of this format."""
         ...
 
@@ -46,7 +46,7 @@ class TokenFormat(Protocol):
 class Unverified(Protocol):
     """A well-formed token of which nothing may be believed yet."""
 
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+    def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Touches no key."""
         ...
 

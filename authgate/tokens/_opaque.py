@@ -16,6 +16,6 @@ class UnverifiedSessionToken:
     text: str = field(repr=False)
     key_id: None = None
 
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+    def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the issuer that takes it: of a cookie, and of session tokens in headers, there is one."""
         return issuers[0]

@@ -35,7 +35,7 @@ class JwtFormat:
     def __repr__(self) -> str:
         return self.name
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say whether *credential* has the shape of a compact JWS: three parts between dots."""
         return credential.token.count(".") == 2
 
@@ -65,7 +65,7 @@ class UnverifiedJwt:
 
     jws: UnverifiedJws = field(repr=False)
 
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+    def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the one of *issuers* that `iss` names exactly (J13); else the one that takes any `iss`."""
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
         for wanted in (claimed, None):

@@ -22,7 +22,7 @@ class OtherFormat:
 
     name = "other"
     shape = "jws"
-    recognises = FORMATS["jwt"].recognises
+    recognizes = FORMATS["jwt"].recognizes
     parse = FORMATS["jwt"].parse
     verify = FORMATS["jwt"].verify
 

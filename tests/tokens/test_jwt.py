@@ -34,7 +34,7 @@ def refusal(token: str, **issuer: Any) -> Refused:
 
 @pytest.mark.parametrize(("token", "recognised"), [("a.b.c", True), ("..", True), ("a.b", False), ("a.b.c.d.e", False)])
 def test_three_parts_between_dots_look_like_a_jwt(token: str, *, recognised: bool) -> None:
-    assert JwtFormat().recognises(credential(token)) is recognised
+    assert JwtFormat().recognizes(credential(token)) is recognised
 
 
 ANY = make_issuer(name="any")
@@ -54,7 +54,7 @@ TWO = make_issuer(name="two", iss="https://two.example")
 def test_the_issuer_is_chosen_by_iss_exactly_else_it_is_the_one_of_any(
     iss: str | None, issuers: tuple[Any, ...], chosen: str
 ) -> None:
-    assert JwtFormat().parse(credential(mint(claims(iss=iss)))).choose(issuers).name == chosen
+    assert JwtFormat().parse(credential(mint(claims(iss=iss)))).choose_issuer(issuers).name == chosen
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_issuer_is_chosen_by_iss_exactly_else_it_is_the_one_of_any(
 )
 def test_an_iss_that_is_not_exactly_configured_is_unknown(iss: str | None) -> None:
     with pytest.raises(Refused) as refused:
-        JwtFormat().parse(credential(mint(claims(iss=iss)))).choose((ONE, TWO))
+        JwtFormat().parse(credential(mint(claims(iss=iss)))).choose_issuer((ONE, TWO))
     assert refused.value.reason is Reason.UNKNOWN_ISSUER
     assert (repr(iss) if iss else "no iss") in refused.value.detail
 
@@ -71,7 +71,7 @@ def test_an_iss_that_is_not_exactly_configured_is_unknown(iss: str | None) -> No
 @pytest.mark.parametrize("iss", ["", 1, True, [], ["https://one.example"], {"a": 1}])
 def test_an_iss_that_is_no_string_is_malformed_even_where_any_is_accepted(iss: Any) -> None:
     with pytest.raises(Refused) as refused:
-        JwtFormat().parse(credential(mint({"iss": iss}))).choose((ANY,))
+        JwtFormat().parse(credential(mint({"iss": iss}))).choose_issuer((ANY,))
     assert refused.value.reason is Reason.MALFORMED_TOKEN
 
 

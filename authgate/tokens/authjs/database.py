@@ -27,7 +27,7 @@ class AuthjsDatabase:
     name = "authjs-database"
     shape = "session token"
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say whether *credential* is a session cookie that is no JWE."""
         return _ID.fullmatch(decoded(credential.part(SESSION_PART) or "")) is not None
 

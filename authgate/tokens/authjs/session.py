@@ -34,7 +34,7 @@ class UnverifiedCookie:
     def key_id(self) -> None:
         """None: its keys come with the configuration, and there are no newer ones to ask for."""
 
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+    def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the one of *issuers* that has its key: in a header there may be tokens of several."""
         for issuer in issuers:
             if self.jwe.key_id is not None and any(
@@ -57,7 +57,7 @@ class AuthjsSession:
 
     shape = "jwe"
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say whether *credential* has the shape of a compact JWE, and stands in its own cookie or in a header.
 
         In any other cookie it would count under a name that it was not made for.

@@ -29,7 +29,7 @@ class BetterAuthBearer:
     name = "better-auth-bearer"
     shape = "session token"
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say whether *credential* comes in a header and has the shape of such a token."""
         if credential.from_cookie:
             return False

@@ -36,7 +36,7 @@ class UnverifiedSession:
     data: str | None = field(repr=False)
     key_id: None = None
 
-    def choose(self, issuers: tuple[Issuer, ...]) -> Issuer:
+    def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
         """Return the issuer whose cookies these are: no two have the same."""
         return issuers[0]
 
@@ -55,7 +55,7 @@ class BetterAuthSession:
     name = "better-auth-session"
     shape = "session cookies"
 
-    def recognises(self, credential: Credential) -> bool:
+    def recognizes(self, credential: Credential) -> bool:
         """Say whether *credential* has the parts of a session's cookies."""
         return credential.part(TOKEN_PART) is not None
 
