@@ -78,7 +78,7 @@ class Recorder:
     def record_unknown_path(self, peer: str, fix: str) -> None:
         """Log, once a minute, that *peer* asks at a path where nothing answers: its proxy is set up wrongly."""
         if not self._already_told(peer):
-            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "mend": fix}})
+            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "fix": fix}})
 
     def _already_told(self, peer: str) -> bool:
         told = peer in self._told
@@ -91,7 +91,7 @@ class Recorder:
             return {}
         return {
             "detail": decision.detail if self._details or decision.reason in _QUOTE_NO_CLAIM else "",
-            "mend": decision.fix,
+            "fix": decision.fix,
         }
 
 

@@ -145,7 +145,7 @@ def test_an_untrusted_peer_is_told_of_once_but_counted_always(log: Log) -> None:
         ("unreadable_request", "10.0.0.1"),
         ("unreadable_request", "10.0.0.1"),
     ]
-    assert log.lines[0]["mend"] == "add it"
+    assert log.lines[0]["fix"] == "add it"
     assert 'reason="untrusted_proxy"} 4.0' in log.metrics.exposition().decode()
 
 
@@ -164,7 +164,7 @@ def test_the_query_is_never_logged_and_the_path_has_a_bound(log: Log) -> None:
 def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
     log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, fix="proxy_set_header"))
     assert {"method", "host", "path", "client_ip"}.isdisjoint(log.lines[0])
-    assert log.lines[0]["mend"] == "proxy_set_header"
+    assert log.lines[0]["fix"] == "proxy_set_header"
 
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

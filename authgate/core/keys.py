@@ -45,7 +45,7 @@ class Key:
         return self.algorithm.startswith("HS") or self.algorithm in {"A256GCM", "A256CBC-HS512"}
 
 
-def name_of(key_id: str) -> str:
+def key_name(key_id: str) -> str:
     """Return how a key of this id is named in `KeySet.skipped`: of a long id the beginning."""
     return f"key {key_id!r:.80}"
 
@@ -57,7 +57,7 @@ class KeySet:
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
 
-    def newer_may_help(self, reason: Reason) -> bool:
+    def newer_keys_may_help(self, reason: Reason) -> bool:
         """Say whether a token refused for *reason* might pass under newer keys.
 
         Also where a signature does not hold: an issuer may put another key in the place of one, under the same id or
@@ -67,9 +67,9 @@ class KeySet:
             return not all(key.is_symmetric for key in self.keys)
         return reason is Reason.UNKNOWN_KEY
 
-    def why_skipped(self, key_id: str) -> str | None:
+    def skip_reason(self, key_id: str) -> str | None:
         """Return why the key of this id is not used, None if there is no such key."""
-        name = f"{name_of(key_id)}: "
+        name = f"{key_name(key_id)}: "
         return next((one.removeprefix(name) for one in self.skipped if one.startswith(name)), None)
 
     @property

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.core.keys import name_of
+from authgate.core.keys import key_name
 from authgate.keysources.history import KeyHistory
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class Journal:
         if key_id is None or not keys.keys or self.history.has(key_id):
             return
         self.unknown_key_ids += 1
-        name = name_of(key_id)
-        if why := keys.why_skipped(key_id):
+        name = key_name(key_id)
+        if why := keys.skip_reason(key_id):
             if self._is_time_for(name):
                 _log.warning("issuer %s: tokens that name %s arrive, which is skipped: %s", self._name, name, why)
             return
@@ -98,7 +98,7 @@ class Journal:
 
     def _joined_and_left(self, joined: list[Key], left: list[Key]) -> None:
         for key_id in {key.key_id for key in joined if key.key_id} & {key.key_id for key in left}:
-            message = f"another key has the id of {name_of(key_id)}: tokens signed with the old one are refused"
+            message = f"another key has the id of {key_name(key_id)}: tokens signed with the old one are refused"
             self.event(message, logging.WARNING)
         for message, some in (("joined", joined), ("left", left)):
             if some:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from authgate.core.keys import Key, KeySet, name_of
+from authgate.core.keys import Key, KeySet, key_name
 from authgate.tokens import _json, _member, _pem, secrets
 from authgate.tokens._key import BadKey, NotForUs, hmac_key, one_algorithm
 
@@ -133,5 +133,5 @@ def _check_size(document: bytes) -> None:
 def _found(member: object, number: int) -> _Found:
     key_id = member.get("kid") if isinstance(member, dict) else None
     if isinstance(key_id, str):
-        return _Found(name_of(key_id), key_id, member)
+        return _Found(key_name(key_id), key_id, member)
     return _Found(f"key number {number}", None, member)

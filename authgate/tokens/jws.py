@@ -80,7 +80,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
     if not named and _may_be_of_a_newer_key(fitting, keys):
-        skipped = keys.why_skipped(jws.key_id) if jws.key_id is not None else None
+        skipped = keys.skip_reason(jws.key_id) if jws.key_id is not None else None
         why = f", a key that is skipped: {skipped}" if skipped else ""
         raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{why}", keys)
     if not fitting:
@@ -90,7 +90,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
 
 
 def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:
-    return Refused(reason, detail, newer_keys_may_help=keys.newer_may_help(reason))
+    return Refused(reason, detail, newer_keys_may_help=keys.newer_keys_may_help(reason))
 
 
 def _may_be_of_a_newer_key(tried: list[Key], keys: KeySet) -> bool:

@@ -250,4 +250,4 @@ def test_nginx_without_the_original_headers_is_refused_and_told_what_to_add(tmp_
     lines = [json.loads(line) for line in running.log.read_text().splitlines()]
     told = next(line for line in lines if line.get("reason") == "unreadable_request")
     assert "X-Original-Method is missing" in told["detail"]
-    assert "proxy_set_header X-Original-Method $request_method;" in told["mend"]
+    assert "proxy_set_header X-Original-Method $request_method;" in told["fix"]

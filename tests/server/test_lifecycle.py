@@ -111,7 +111,7 @@ def test_the_operators_mistake_is_logged_once_a_minute_for_a_peer(tmp_path: Path
         metrics = ask(running.admin_port, "/metrics").body.decode()
     (line,) = [line for line in lines(running.log) if line["event"] == "deny"]
     assert (line["reason"], line["peer"], line["level"]) == ("untrusted_proxy", "127.0.0.1", "warning")
-    assert line["mend"] == "if 127.0.0.1 is your reverse proxy, add it: trusted_proxies: [127.0.0.1]"
+    assert line["fix"] == "if 127.0.0.1 is your reverse proxy, add it: trusted_proxies: [127.0.0.1]"
     assert 'outcome="deny",policy="",reason="untrusted_proxy"} 20.0' in metrics
 
 

@@ -243,4 +243,4 @@ async def test_a_question_of_authgates_own_that_comes_back_to_it_is_refused_at_o
         answer = await served.ask("traefik", sound(), ("User-Agent", "AuthGate/0.1.0"))
         assert (answer.status, answer.reason) == (400, "unreadable_request")
         (line,) = [one for one in caplog.records if one.getMessage() == "deny"]
-        assert "/api/auth/" in line.fields["mend"]  # type: ignore[attr-defined]
+        assert "/api/auth/" in line.fields["fix"]  # type: ignore[attr-defined]

@@ -516,7 +516,7 @@ async def test_the_name_must_be_listed_or_the_address_counts(
     async with serving(mutual, AUTHGATE_TLS__CLIENT_NAMES=listed) as served:
         assert (await served.ask(context, FOREIGN)).status == status
         assert (await served.ask(context)).status == 200, "by its address"
-    told = [getattr(record, "fields", {}).get("mend") for record in caplog.records if record.getMessage() == "deny"]
+    told = [getattr(record, "fields", {}).get("fix") for record in caplog.records if record.getMessage() == "deny"]
     expected = f"if {FOREIGN} is your reverse proxy, add a name of its certificate to tls.client_names"
     assert told == ([expected] if status == 403 else [])
 
