@@ -57,16 +57,32 @@ async def serve(app: App, reloader: Reloader) -> None:
 
 
 async def _listen(app: App, listeners: AsyncExitStack) -> None:
-    """Open both ports. The admin port opens first and closes last: it tells that AuthGate is not ready."""
+    """Open both ports; raise `ConfigError` with a problem for each port that cannot be opened.
+
+    The admin port opens first and closes last: it reports that AuthGate is not ready.
+    """
     config = app.live.config
-    setting, address = "admin.listen", config.admin.listen
-    try:
-        at_admin = await listeners.enter_async_context(listening(address, app.admin, _ADMIN_LIMITS, tls=app.admin_tls))
-        setting, address = "listen", config.listen
-        at = await listeners.enter_async_context(listening(address, app.answer, _limits(), app.trusts, app.tls))
-    except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        message = f"{address} is in use" if in_use else f"cannot listen at {address}: {error.strerror or error}"
-        fix = "choose another address, or stop what uses this one"
-        raise ConfigError([Problem(setting=setting, message=message, fix=fix)]) from error
-    _log.info("listening on %s, admin on %s", at, at_admin)
+    ports = {
+        "admin.listen": (
+            config.admin.listen,
+            listening(config.admin.listen, app.admin, _ADMIN_LIMITS, tls=app.admin_tls),
+        ),
+        "listen": (config.listen, listening(config.listen, app.answer, _limits(), app.trusts, app.tls)),
+    }
+    bound, problems = [], []
+    for setting, (address, port) in ports.items():
+        try:
+            bound.append(await listeners.enter_async_context(port))
+        except OSError as error:
+            problems.append(_cannot_listen(setting, address, error))
+    if problems:
+        raise ConfigError(problems)
+    _log.info("listening on %s, admin on %s", *reversed(bound))
+
+
+def _cannot_listen(setting: str, address: str, error: OSError) -> Problem:
+    is_in_use = error.errno == errno.EADDRINUSE
+    message = f"{address} is in use" if is_in_use else f"cannot listen at {address}: {error.strerror or error}"
+    variable = f"AUTHGATE_{setting.upper().replace('.', '__')}"
+    fix = f"set `{setting}` ({variable}) to another address"
+    return Problem(setting=setting, message=message, fix=f"{fix}, or stop what uses this one" if is_in_use else fix)

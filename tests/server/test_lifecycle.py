@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,22 +134,34 @@ def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
     assert 'authgate_decision_duration_seconds_count{adapter="nginx"} 4.0' in metrics
 
 
-@pytest.mark.parametrize("setting", ["listen", "admin.listen"])
-def test_an_address_in_use_is_told_with_its_setting(tmp_path: Path, setting: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        addresses = {"listen": processes.free_port(), "admin.listen": processes.free_port()}
-        addresses[setting] = taken.getsockname()[1]
+@pytest.mark.parametrize("occupied", [["listen"], ["admin.listen"], ["admin.listen", "listen"]], ids=" and ".join)
+def test_each_occupied_address_is_reported_with_its_setting_and_variable(tmp_path: Path, occupied: list[str]) -> None:
+    variables = {"listen": "AUTHGATE_LISTEN", "admin.listen": "AUTHGATE_ADMIN__LISTEN"}
+    addresses = {setting: f"127.0.0.1:{processes.free_port()}" for setting in variables}
+    with ExitStack() as sockets:
+        for setting in occupied:
+            other = sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
+            addresses[setting] = f"127.0.0.1:{other.getsockname()[1]}"
         config = tmp_path / "c.yaml"
-        config.write_text(
-            f"listen: 127.0.0.1:{addresses['listen']}\n"
-            f"admin: {{listen: 127.0.0.1:{addresses['admin.listen']}}}\n{CONFIG}"
-        )
+        config.write_text(f"listen: {addresses['listen']}\nadmin: {{listen: {addresses['admin.listen']}}}\n{CONFIG}")
         command = [sys.executable, "-m", "authgate", "serve", "--config", config]
         ended = subprocess.run(command, capture_output=True, env=ENVIRON, cwd=processes.ROOT, timeout=30, check=False)
     assert ended.returncode == 78
-    assert f"  {setting}: 127.0.0.1:{addresses[setting]} is in use\n" in ended.stderr.decode()
+    message = ended.stderr.decode()
+    for setting, variable in variables.items():
+        is_occupied = setting in occupied
+        assert (f"  {setting}: {addresses[setting]} is in use\n" in message) is is_occupied
+        assert (f"`{setting}` ({variable})" in message) is is_occupied
+    assert f" {len(occupied)} problem" in message
+
+
+def test_an_address_that_cannot_be_bound_is_reported_with_its_setting_and_variable(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"listen: 192.0.2.1:4190\nadmin: {{listen: 127.0.0.1:0}}\n{CONFIG}")
+    command = [sys.executable, "-m", "authgate", "serve", "--config", tmp_path / "c.yaml"]
+    ended = subprocess.run(command, capture_output=True, env=ENVIRON, cwd=processes.ROOT, timeout=30, check=False)
+    assert ended.returncode == 78
+    assert "  listen: cannot listen at 192.0.2.1:4190: " in ended.stderr.decode()
+    assert "`listen` (AUTHGATE_LISTEN)" in ended.stderr.decode()
 
 
 def failures(running: processes.RunningAuthGate) -> int:
