@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from authgate.config.issuer_model import IssuerConfig
     from authgate.config.model import Config
-    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.snapshot import Issuer
 
 _LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}
@@ -21,21 +21,21 @@ _NO_DATABASE = "; opaque ones (database strategy) cannot be checked: set `sessio
 _NEVER = "opaque session cookies cannot be checked: sessions.check is never"
 
 
-def issuer(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
+def for_issuer(issuer: Issuer, entry: LoadedIssuer) -> Iterator[str]:
     """Yield in plain sentences what *issuer*, configured by *entry*, accepts and what not."""
     if entry.config.has_sessions:
         yield _sessions(issuer, entry)
-    if entry.reads_jwts:
+    if entry.accepts_jwts:
         yield _jwts(issuer, entry)
 
 
-def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
+def _jwts(issuer: Issuer, entry: LoadedIssuer) -> str:
     names = "/".join(
         sorted({key.algorithm for key in issuer.key_set.keys} or {*(entry.config.algorithms or ["signed"])})
     )
     iss = f"iss {issuer.iss}" if issuer.iss else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
-    if entry.config.by_url:
+    if entry.config.fetches_keys:
         under = f"public keys, kept up to date from {entry.config.jwks_url or 'where its metadata says'}"
     elif entry.config.key_settings[0] in SECRET_SETTINGS:
         under = str(issuer.key_set.keys[0])
@@ -47,7 +47,7 @@ def _jwts(issuer: Issuer, entry: ReadIssuer) -> str:
     return told if entry.config.has_sessions else f"{told}; it accepts no session cookies"
 
 
-def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:
+def _sessions(issuer: Issuer, entry: LoadedIssuer) -> str:
     config, store = entry.config, entry.store
     cookies = " or ".join(str(names.session_token) for names in cookie_names(config))
     secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.session_key_set.keys))
@@ -64,7 +64,7 @@ def _sessions(issuer: Issuer, entry: ReadIssuer) -> str:
     return f"{begin}; {when} they are looked up in {store.where}, each answer held for {store.cache_seconds:g} s"
 
 
-def tls(config: Config, serials: Mapping[str, str]) -> list[str]:
+def for_listeners(config: Config, serials: Mapping[str, str]) -> list[str]:
     """Return which listeners speak TLS, by the *serials* of their certificates, and whom they trust."""
     told = [f"{setting}: TLS with the certificate of serial {serial}" for setting, serial in serials.items()]
     if config.tls is not None:
@@ -76,9 +76,9 @@ def tls(config: Config, serials: Mapping[str, str]) -> list[str]:
     return told
 
 
-def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
+def warnings(issuer: Issuer, entry: LoadedIssuer) -> Iterator[str]:
     """Yield what an operator should know of *issuer*, configured by *entry*, before somebody else finds out."""
-    if entry.config.by_url and issuer.iss is None:
+    if entry.config.fetches_keys and issuer.iss is None:
         yield (
             f"issuer {issuer.name}: tokens of any iss under its keys pass, and who publishes keys may sign for many: "
             "set `issuer` to the exact iss"
@@ -89,7 +89,7 @@ def warnings(issuer: Issuer, entry: ReadIssuer) -> Iterator[str]:
         yield f"issuer {issuer.name}: {entry.store.where}: {entry.store.warning}"
     for skipped in issuer.key_set.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
-    if entry.reads_jwts and "exp" not in issuer.required_claims:
+    if entry.accepts_jwts and "exp" not in issuer.required_claims:
         yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"
 
 

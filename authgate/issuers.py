@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authgate.config.issuer_model import KEY_SETTINGS, SECRET_SETTINGS
-from authgate.config.preset_defaults import presumed_jwks_url
+from authgate.config.preset_defaults import default_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Issuer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authgate.config.issuer_model import IssuerConfig
-    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
 
@@ -32,7 +32,7 @@ _FIX_ON_BOTH = "both sides need the same sound secret; for a new one: openssl ra
 NO_ALGORITHM: frozenset[str] = frozenset()  # of keys that are made for theirs
 
 
-def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[ReadIssuer, ...]) -> Issuer:
+def make_issuer(entry: LoadedIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[LoadedIssuer, ...]) -> Issuer:
     """Return how the tokens of *entry* are verified under *key_sets*, *everybody* being all that are configured."""
     config = entry.config
     audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
@@ -54,7 +54,7 @@ def issuer(entry: ReadIssuer, key_sets: Mapping[str, KeySet], everybody: tuple[R
     )
 
 
-def sources(entry: ReadIssuer) -> dict[str, KeySource]:
+def key_sources(entry: LoadedIssuer) -> dict[str, KeySource]:
     """Return where the key sets of *entry* come from, by their names; without what `config.load` has found missing."""
     found = {entry.config.name: _public_source(entry)}
     if entry.config.has_sessions:
@@ -62,7 +62,7 @@ def sources(entry: ReadIssuer) -> dict[str, KeySource]:
     return {name: source for name, source in found.items() if source is not None}
 
 
-def _public_source(entry: ReadIssuer) -> KeySource | None:
+def _public_source(entry: LoadedIssuer) -> KeySource | None:
     """Return where the keys of its JWTs come from: of preset jwt that may be a secret, too."""
     config, allowed = entry.config, _allowed(entry)
     for setting, parse in KEY_FILES.items():
@@ -76,7 +76,7 @@ def _public_source(entry: ReadIssuer) -> KeySource | None:
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
     )
     if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == presumed_jwks_url(config))
+        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == default_jwks_url(config))
     if config.discovery and config.issuer is not None:
         return DiscoverySource(config.issuer, route, allowed)
     if config.has_sessions or not entry.secrets:
@@ -84,7 +84,7 @@ def _public_source(entry: ReadIssuer) -> KeySource | None:
     return SecretSource(partial(jwk.from_secret, entry.secrets[0], allowed), _secret_setting(entry))
 
 
-def _session_secrets(entry: ReadIssuer) -> KeySource | None:
+def _session_secrets(entry: LoadedIssuer) -> KeySource | None:
     """Return where the keys of session cookies come from."""
     config, make = entry.config, PRESETS[entry.config.preset].secret_keys(entry.config)
     if config.secret_file is not None:
@@ -100,7 +100,7 @@ def timing(config: IssuerConfig, name: str) -> Timing:
     """Return when the key set *name* of an issuer is loaded."""
     if name.endswith(SECRETS):
         in_a_file = bool(config.secret_file or config.secrets_file)
-    elif config.by_url:
+    elif config.fetches_keys:
         return Timing(
             refresh_seconds=config.refresh_seconds,
             cooldown_seconds=config.cooldown_seconds,
@@ -113,7 +113,7 @@ def timing(config: IssuerConfig, name: str) -> Timing:
     return Timing(refresh_seconds=seconds, cooldown_seconds=config.cooldown_seconds)
 
 
-def key_settings(entry: ReadIssuer) -> object:
+def key_set_settings(entry: LoadedIssuer) -> object:
     """Return what the keys of *entry* depend on: where they come from, how, and for which algorithms."""
     config = entry.config
     names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms", "preset", "cookies", "url")}
@@ -122,7 +122,7 @@ def key_settings(entry: ReadIssuer) -> object:
     return [getattr(config, name) for name in sorted(names)], entry.secrets
 
 
-def first_keys(name: str, source: KeySource, entry: ReadIssuer, problems: list[Problem]) -> KeySet | None:
+def initial_key_set(name: str, source: KeySource, entry: LoadedIssuer, problems: list[Problem]) -> KeySet | None:
     """Return the keys to start with, none yet where they come by URL; None and a problem where they are unfit."""
     is_secret = (
         name.endswith(SECRETS) or not entry.config.key_settings or entry.config.key_settings[0] in SECRET_SETTINGS
@@ -152,12 +152,12 @@ def fingerprints(issuers: list[Issuer]) -> dict[str, str]:
     }
 
 
-def _allowed(entry: ReadIssuer) -> frozenset[str]:
+def _allowed(entry: LoadedIssuer) -> frozenset[str]:
     names = entry.config.algorithms
     return algorithms.fully_specified(names) if names else algorithms.ALL_ALGORITHMS
 
 
-def _secret_setting(entry: ReadIssuer) -> str:
+def _secret_setting(entry: LoadedIssuer) -> str:
     config = entry.config
     name = config.secret_settings[0]
     variable = config.secret_env or config.secrets_env

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from authgate.config.issuer_model import IssuerConfig
-    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.keys import KeySet
     from authgate.core.snapshot import TokenFormat
     from authgate.tokens.session_record import Record
@@ -35,13 +35,13 @@ class Preset:
     *read_rows* reads what a session store holds (ValueError: no session), *row_format* is what such identities are of.
     """
 
-    formats: Callable[[ReadIssuer], tuple[TokenFormat, ...]]
+    formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
     secret_keys: Callable[[IssuerConfig], Callable[[Sequence[bytes]], KeySet]]
     read_rows: Callable[[object, object], Record] = session_record.read
     row_format: str = BetterAuthSession.name
 
 
-def places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
+def session_places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
     """Return the cookies in which sessions of *config* are looked for."""
     if not config.has_sessions:
         return ()
@@ -54,16 +54,16 @@ def places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
     return tuple(found)
 
 
-def session_check(entry: ReadIssuer) -> SessionCheck:
+def session_check(entry: LoadedIssuer) -> SessionCheck:
     """Return when the session store of *entry* is asked."""
     return SessionCheck.NONE if entry.store is None else SessionCheck(entry.store.check)
 
 
-def _jwt(_entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+def _jwt(_entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
     return (FORMATS["jwt"],)
 
 
-def _better_auth(entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+def _better_auth(entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
     config = entry.config
     session = BetterAuthSession(
         strategies=tuple(config.strategies),
@@ -78,7 +78,7 @@ def _better_auth(entry: ReadIssuer) -> tuple[TokenFormat, ...]:
     return tuple(found)
 
 
-def _authjs(name: str, entry: ReadIssuer) -> tuple[TokenFormat, ...]:
+def _authjs(name: str, entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
     """Return the format called *name*, and beside a store that of the database strategy."""
     return (FORMATS[name], *((FORMATS["authjs-database"],) if entry.store is not None else ()))
 

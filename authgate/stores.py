@@ -13,14 +13,14 @@ from authgate.sessions.http import HttpStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.config.read_issuer import ReadIssuer
-    from authgate.config.read_store import ReadStore
+    from authgate.config.read_issuer import LoadedIssuer
+    from authgate.config.read_store import LoadedStore
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
 
 
-def sessions(entry: ReadIssuer) -> CachedSessions | None:
+def make_sessions(entry: LoadedIssuer) -> CachedSessions | None:
     """Return the sessions of *entry*, not yet running; None where it has no store."""
     if entry.store is None:
         return None
@@ -28,12 +28,12 @@ def sessions(entry: ReadIssuer) -> CachedSessions | None:
     return CachedSessions(entry.config.name, store, partial(identity, entry), entry.store.cache_seconds)
 
 
-def settings(entry: ReadIssuer) -> object:
+def session_settings(entry: LoadedIssuer) -> object:
     """Return what the sessions of *entry* depend on: where they lie, how they are asked for, and what is read."""
     return entry.store, entry.config.preset, cookie_names(entry.config) if entry.store else None
 
 
-def identity(entry: ReadIssuer, found: StoredRows, wanted: FindSession) -> Identity:
+def identity(entry: LoadedIssuer, found: StoredRows, wanted: FindSession) -> Identity:
     """Return whose the rows *found* are; raise ValueError where they are no session, or not the one *wanted*."""
     preset = PRESETS[entry.config.preset]
     record = preset.read_rows(found.session, found.user)
@@ -42,12 +42,12 @@ def identity(entry: ReadIssuer, found: StoredRows, wanted: FindSession) -> Ident
     return record.identity(issuer=entry.config.name, token_format=preset.row_format)
 
 
-def _http(entry: ReadIssuer, store: ReadStore) -> SessionStore:
+def _http(entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
     cookie = cookie_names(entry.config)[0].session_token or ""
     return HttpStore(store.address, cookie_name=cookie, ca_file=store.ca_file)
 
 
-def _postgres(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
+def _postgres(_entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
     from authgate.sessions.postgres import PostgresStore  # noqa: PLC0415 - of an extra
 
     if store.layout is None:
@@ -55,14 +55,14 @@ def _postgres(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
     return PostgresStore(store.address, layout=store.layout, ca_file=store.ca_file)
 
 
-def _redis(_entry: ReadIssuer, store: ReadStore) -> SessionStore:
+def _redis(_entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
     from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - of an extra
 
     return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
 
 
 # A new store: its file in sessions/ and a row here; its settings in config/issuer_model.py and config/read_store.py.
-STORES: dict[str, Callable[[ReadIssuer, ReadStore], SessionStore]] = {
+STORES: dict[str, Callable[[LoadedIssuer, LoadedStore], SessionStore]] = {
     "http": _http,
     "postgres": _postgres,
     "redis": _redis,

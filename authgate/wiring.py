@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from authgate.config.load import ReadConfig
+    from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
-    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.credential import CredentialPlace
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
@@ -123,7 +123,7 @@ class App:
         return self.live.auth.trusts(peer)
 
 
-def prepare(loaded: ReadConfig) -> Prepared:
+def prepare(loaded: LoadedConfig) -> Prepared:
     """Return what *loaded* makes, local keys read and linted; raise `ConfigError` with every problem of all of it.
 
     Keys by URL are not fetched: an issuer that is down keeps nothing from starting.
@@ -142,13 +142,15 @@ def prepare(loaded: ReadConfig) -> Prepared:
         config=config,
         snapshot=_snapshot(config, found, loaded.issuers),
         key_sets=key_sets,
-        sessions={entry.config.name: partial(stores.sessions, entry) for entry in loaded.issuers},
-        session_settings={entry.config.name: stores.settings(entry) for entry in loaded.issuers},
+        sessions={entry.config.name: partial(stores.make_sessions, entry) for entry in loaded.issuers},
+        session_settings={entry.config.name: stores.session_settings(entry) for entry in loaded.issuers},
         fingerprints=issuers.fingerprints(found),
         certificates=certificates,
         announcements=(
-            *(told for pair in zip(found, loaded.issuers, strict=True) for told in announcements.issuer(*pair)),
-            *announcements.tls(config, {setting: state.serial for setting, (_, state) in certificates.items()}),
+            *(told for pair in zip(found, loaded.issuers, strict=True) for told in announcements.for_issuer(*pair)),
+            *announcements.for_listeners(
+                config, {setting: state.serial for setting, (_, state) in certificates.items()}
+            ),
         ),
         warnings=(
             *loaded.warnings,
@@ -160,20 +162,20 @@ def prepare(loaded: ReadConfig) -> Prepared:
     )
 
 
-def _issuers(loaded: ReadConfig, problems: list[Problem]) -> tuple[list[Issuer], dict[str, KeySetOrigin]]:
+def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer], dict[str, KeySetOrigin]]:
     """Return the issuers with the keys that they have to start with, and where each key set comes from, by its name."""
     found: list[Issuer] = []
     origins: dict[str, KeySetOrigin] = {}
     for entry in loaded.issuers:
         key_sets: dict[str, KeySet] = {}
-        for name, source in issuers.sources(entry).items():
-            keys = issuers.first_keys(name, source, entry, problems)
+        for name, source in issuers.key_sources(entry).items():
+            keys = issuers.initial_key_set(name, source, entry, problems)
             if keys is not None:
                 key_sets[name] = keys
-                timing, settings = issuers.timing(entry.config, name), issuers.key_settings(entry)
+                timing, settings = issuers.timing(entry.config, name), issuers.key_set_settings(entry)
                 origins[name] = KeySetOrigin(source=source, timing=timing, settings=settings)
         if key_sets:  # else what is missing was reported
-            found.append(issuers.issuer(entry, key_sets, loaded.issuers))
+            found.append(issuers.make_issuer(entry, key_sets, loaded.issuers))
     return found, origins
 
 
@@ -185,7 +187,7 @@ def _told_once(problems: list[Problem]) -> list[Problem]:
     return [*found.values()]
 
 
-def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ...]) -> Snapshot:
+def _snapshot(config: Config, found: list[Issuer], entries: tuple[LoadedIssuer, ...]) -> Snapshot:
     return Snapshot(
         issuers=tuple(found),
         policies=(Policy(name="default"),),
@@ -199,7 +201,7 @@ def _snapshot(config: Config, found: list[Issuer], entries: tuple[ReadIssuer, ..
     )
 
 
-def _places(config: Config, entries: tuple[ReadIssuer, ...]) -> tuple[CredentialPlace, ...]:
+def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
     """Return where credentials are looked for: where `credentials` says, and in the session cookies.
 
     Those come last, but before the default's own cookie: `access_token` is a name that others use, too, and what stands
@@ -209,7 +211,7 @@ def _places(config: Config, entries: tuple[ReadIssuer, ...]) -> tuple[Credential
         HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
         for place in config.credentials
     ]
-    sessions = [place for entry in entries for place in presets.places(entry.config)]
+    sessions = [place for entry in entries for place in presets.session_places(entry.config)]
     if "credentials" in config.model_fields_set or not sessions:
         return (*tokens, *sessions)
     by_default, has_jwts = tokens, any(not entry.config.has_sessions for entry in entries)

@@ -15,11 +15,11 @@ from authgate.core.request import make_request
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.config.load import ReadConfig
+    from authgate.config.load import LoadedConfig
     from authgate.core.request import Headers, Request
 
 
-def configured(issuer: dict[str, Any], folder: Path) -> ReadConfig:
+def configured(issuer: dict[str, Any], folder: Path) -> LoadedConfig:
     """Return the configuration with *issuer* alone, else as shipped."""
     path = folder / "authgate.json"
     path.write_text(json.dumps({"issuers": [issuer]}))  # JSON is YAML

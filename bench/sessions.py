@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from credentials import Minter
     from recipes import Headers
 
-    from authgate.config.load import ReadConfig
+    from authgate.config.load import LoadedConfig
     from authgate.gate import Gate
 
 POOL = 200  # users; Better Auth looks through all of them, so many would make it slow
@@ -59,7 +59,7 @@ def measured(server: BetterAuth, minter: Minter, folder: Path, rounds: int) -> S
     return uvloop.run(_measured(server, loaded, headers, rounds))
 
 
-async def _measured(server: BetterAuth, loaded: ReadConfig, headers: list[Headers], rounds: int) -> Stored:
+async def _measured(server: BetterAuth, loaded: LoadedConfig, headers: list[Headers], rounds: int) -> Stored:
     seen: dict[str, list[Cost]] = {COLD: [], WARM: [], RECIPE: []}
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         recipe = partial(get_session, client=client, url=server.get_session)
@@ -83,7 +83,7 @@ async def _measured(server: BetterAuth, loaded: ReadConfig, headers: list[Header
 
 
 @asynccontextmanager
-async def _authgate(loaded: ReadConfig) -> AsyncIterator[Gate]:
+async def _authgate(loaded: LoadedConfig) -> AsyncIterator[Gate]:
     """Run AuthGate's decisions and lookups, with nothing remembered."""
     app = wiring.build(wiring.prepare(loaded))
     async with asyncio.TaskGroup() as tasks:

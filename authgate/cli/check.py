@@ -13,7 +13,7 @@ import yaml
 
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._key_table import escaped
-from authgate.config.issuer_model import SETTINGS_OF
+from authgate.config.issuer_model import SETTINGS_BY_PRESET
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
@@ -52,8 +52,8 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 def _effective(prepared: Prepared) -> dict[str, object]:
     effective = prepared.config.model_dump(mode="json", exclude_none=True)
     for config, issuer in zip(prepared.config.issuers, effective["issuers"], strict=True):
-        idle = config.idle_settings | (frozenset() if config.by_url else {"discovery"})
-        for name in {*issuer} - SETTINGS_OF[config.preset] | idle:
+        idle = config.unused_settings | (frozenset() if config.fetches_keys else {"discovery"})
+        for name in {*issuer} - SETTINGS_BY_PRESET[config.preset] | idle:
             issuer.pop(name, None)  # they would be refused if somebody wrote them
         if config.sessions is not None and config.sessions.check == "never":
             issuer["sessions"] = {"check": "never"}  # the same

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _yaml
-from authgate.config._asked import shown
+from authgate.config._outbound import shown
 from authgate.config._report import Raw, did_you_mean, group_of, is_list
 from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
@@ -252,7 +252,7 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
 def unused_proxies(environ: Mapping[str, str], issuers: Iterable[IssuerConfig]) -> tuple[str, ...]:
     """Return a sentence, if any, on keys that are fetched past the proxy that other programs would take."""
     set_ones = " and ".join(name for name in _PROXIES if environ.get(name))
-    names = ", ".join(issuer.name for issuer in issuers if issuer.by_url and issuer.outbound_proxy is None)
+    names = ", ".join(issuer.name for issuer in issuers if issuer.fetches_keys and issuer.outbound_proxy is None)
     if not (set_ones and names):
         return ()
     return (f"{set_ones} is not used: the keys of {names} are fetched directly; set outbound_proxy to use a proxy",)

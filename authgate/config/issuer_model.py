@@ -18,15 +18,17 @@ PUBLIC_KEY_SETTINGS = ("pem_file", "jwks_file", *URL_SETTINGS)
 # Where keys may come from. An issuer of preset jwt has one of them.
 KEY_SETTINGS = (*SECRET_SETTINGS, *PUBLIC_KEY_SETTINGS)
 # What means something only for keys that come by URL.
-FOR_URLS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
+FETCH_SETTINGS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
 # Those of them that mean something for sessions that Better Auth is asked for, too.
-FOR_GET_SESSION = ("allow_http", "ca_file")
+GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 
 _OF_ALL = frozenset({"name", "preset", "secret", "secret_file", "secret_env"})
 _OF_SESSIONS = _OF_ALL | {"secrets", "url", "cookies", "sessions"}
-_OF_JWTS = frozenset({"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FOR_URLS})
+_OF_JWTS = frozenset(
+    {"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS}
+)
 # Which settings mean something for an issuer of each preset.
-SETTINGS_OF: dict[str, frozenset[str]] = {
+SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
     "jwt": _OF_ALL | _OF_JWTS | {"pem_file", "discovery", "required_claims", "token_types"},
     "better-auth": _OF_SESSIONS
     | _OF_JWTS
@@ -219,28 +221,28 @@ class IssuerConfig(Settings):
     @property
     def key_settings(self) -> tuple[str, ...]:
         """Where the keys of its JWTs come from: one, if it is of preset jwt and sound; one or none else."""
-        known = [name for name in PUBLIC_KEY_SETTINGS if name in SETTINGS_OF[self.preset]]
+        known = [name for name in PUBLIC_KEY_SETTINGS if name in SETTINGS_BY_PRESET[self.preset]]
         found = tuple(name for name in known if getattr(self, name) not in {None, False})
         return found if self.has_sessions else self.secret_settings + found
 
     @property
-    def by_url(self) -> bool:
+    def fetches_keys(self) -> bool:
         """Whether the keys are fetched."""
         return any(name in URL_SETTINGS for name in self.key_settings)
 
     @property
-    def asks_get_session(self) -> bool:
+    def uses_get_session(self) -> bool:
         """Whether Better Auth is asked for sessions, by http; asked of what `with_defaults` has filled in."""
         if self.preset != "better-auth" or self.sessions is None or self.sessions.check == "never":
             return False
         return self.sessions.http is not None or not self.sessions.stores
 
     @property
-    def idle_settings(self) -> frozenset[str]:
+    def unused_settings(self) -> frozenset[str]:
         """Those that mean nothing, set or not: they are for keys by URL, FOR_GET_SESSION for sessions by http, too."""
-        if self.by_url:
+        if self.fetches_keys:
             return frozenset()
-        idle = {*FOR_URLS} - {*(FOR_GET_SESSION if self.asks_get_session else ())}
+        idle = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.uses_get_session else ())}
         if self.has_sessions and (self.url or "").startswith("http:"):
             idle.discard("allow_http")  # which `url` needs
         if self.has_sessions and not self.key_settings:

@@ -18,7 +18,7 @@ from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
 from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
-from authgate.config.read_issuer import ReadIssuer, clashes, read_issuer
+from authgate.config.read_issuer import LoadedIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
 
@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadConfig:
+class LoadedConfig:
     """What was read. With *problems* it must not be used; they are reported together with those of the keys.
 
     *certificates* are the groups `tls` and `admin.tls`, as far as they are sound by themselves; *warnings* are for the
@@ -42,7 +42,7 @@ class ReadConfig:
     """
 
     config: Config | None
-    issuers: tuple[ReadIssuer, ...]
+    issuers: tuple[LoadedIssuer, ...]
     certificates: tuple[tuple[str, CertificateConfig], ...] = ()
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
@@ -52,7 +52,7 @@ class ReadConfig:
     admin: AdminConfig | None = None
 
 
-def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> ReadConfig:
+def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> LoadedConfig:
     """Return what the file at *path* (else AUTHGATE_CONFIG; else none) and the environment say."""
     environ = os.environ if environ is None else environ
     path = path or environ.get("AUTHGATE_CONFIG") or None
@@ -100,7 +100,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> R
     if config is not None:
         config = config.model_copy(update={"issuers": [entry.config for entry in issuers]})
     warnings += _environment.unused_proxies(environ, (entry.config for entry in issuers))
-    return ReadConfig(
+    return LoadedConfig(
         config=config,
         issuers=issuers,
         certificates=tuple(_sound_certificates(raw)),

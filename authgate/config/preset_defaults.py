@@ -37,12 +37,12 @@ def with_defaults(config: IssuerConfig) -> IssuerConfig:
         implied["audiences"] = config.audiences or [origin]
         implied["allow_http"] = config.allow_http or is_loopback(config.url)
         if config.jwt_plugin and not config.key_settings:
-            implied["jwks_url"] = presumed_jwks_url(config)
+            implied["jwks_url"] = default_jwks_url(config)
         implied["sessions"] = _sessions(config, f"{base}/get-session")
     return config.model_copy(update=implied)
 
 
-def presumed_jwks_url(config: IssuerConfig) -> str | None:
+def default_jwks_url(config: IssuerConfig) -> str | None:
     """Return where Better Auth's JWT plugin publishes its keys, if it is in use; None where no `url` says."""
     return f"{_base(config.url)}/jwks" if config.preset == "better-auth" and config.url is not None else None
 

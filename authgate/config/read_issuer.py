@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.config import _secrets
-from authgate.config._asked import asked_fault, ca_problems, shown
-from authgate.config.issuer_model import FOR_GET_SESSION, SECRET_SETTINGS, SETTINGS_OF
+from authgate.config._outbound import ca_file_problems, endpoint_fault, shown
+from authgate.config.issuer_model import GET_SESSION_SETTINGS, SECRET_SETTINGS, SETTINGS_BY_PRESET
 from authgate.config.preset_defaults import cookie_names, is_loopback, with_defaults
-from authgate.config.read_store import ReadStore, read_store
+from authgate.config.read_store import LoadedStore, read_store
 from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
 from authgate.tokens import derived
@@ -30,7 +30,7 @@ _MEND_URL = "write https://host/path, without user or fragment; for plain http a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadIssuer:
+class LoadedIssuer:
     """One issuer whose settings are sound by themselves, what its preset implies filled in.
 
     *secrets* is empty where it has none, a missing one, or a file that is read where keys are made. *store* is its
@@ -40,10 +40,10 @@ class ReadIssuer:
     config: IssuerConfig
     setting: str
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    store: ReadStore | None = None
+    store: LoadedStore | None = None
 
     @property
-    def reads_jwts(self) -> bool:
+    def accepts_jwts(self) -> bool:
         """Whether JWTs may be of this issuer, so that their `iss` has to tell it from others."""
         return bool(self.config.key_settings)
 
@@ -56,13 +56,13 @@ def read_issuer(
     *,
     audiences_needed: bool,
     faulty: set[str],
-) -> ReadIssuer:
+) -> LoadedIssuer:
     """Return the issuer of *config*, which stands at *setting*, and add what is wrong with it to *problems*.
 
     *faulty* names settings that are wrong by themselves: they were taken out, and nothing is compared with them.
     """
     if "preset" in faulty:  # what its settings mean is not known: to judge them by another would tell to remove them
-        return ReadIssuer(config=config, setting=setting, secrets=_read_secrets(config, setting, environ, problems))
+        return LoadedIssuer(config=config, setting=setting, secrets=_read_secrets(config, setting, environ, problems))
     given = config.model_fields_set
     problems.extend(_foreign_problems(config, setting))
     if config.url is not None and (fault := _base_fault(config, config.url)):
@@ -71,15 +71,15 @@ def read_issuer(
     config = with_defaults(config)
     problems.extend(_source_problems(config, setting))
     problems.extend(() if faulty & _SAY_WHAT_IS_IDLE else _idle_problems(config, given, setting))
-    if config.by_url:
+    if config.fetches_keys:
         problems.extend(_url_problems(config, setting))
         problems.extend(() if faulty & _TIMES else _time_problems(config, setting))
-    if "ca_file" not in config.idle_settings:
-        problems.extend(ca_problems(config.ca_file, f"{setting}.ca_file"))
+    if "ca_file" not in config.unused_settings:
+        problems.extend(ca_file_problems(config.ca_file, f"{setting}.ca_file"))
     if audiences_needed and config.audiences is None and (config.key_settings or not config.has_sessions):
         fix = "list the `aud` values meant for your API, or write audiences: any to accept tokens meant for others too"
         problems.append(Problem(setting=f"{setting}.audiences", message="is missing", fix=fix))
-    return ReadIssuer(
+    return LoadedIssuer(
         config=config,
         setting=setting,
         secrets=_read_secrets(config, setting, environ, problems),
@@ -90,15 +90,15 @@ def read_issuer(
 def _base_fault(config: IssuerConfig, url: str) -> str | None:
     """Return why *url* cannot be the base URL of a front end, None if it can."""
     asks_there = config.preset == "better-auth" and not config.allow_http and not is_loopback(url)
-    if fault := asked_fault(url, allow_http=not asks_there, told="keys and sessions"):
+    if fault := endpoint_fault(url, allow_http=not asks_there, told="keys and sessions"):
         return "is not an http or https URL" if fault == "is not an https URL" else fault
     return "has a query, which no base URL has" if "?" in url else None
 
 
 def _foreign_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     """Yield the settings that mean nothing for an issuer of this preset."""
-    for name in sorted(config.model_fields_set - SETTINGS_OF[config.preset]):
-        known = ", ".join(preset for preset, names in SETTINGS_OF.items() if name in names)
+    for name in sorted(config.model_fields_set - SETTINGS_BY_PRESET[config.preset]):
+        known = ", ".join(preset for preset, names in SETTINGS_BY_PRESET.items() if name in names)
         message = f"means nothing with preset {config.preset}"
         yield Problem(setting=f"{setting}.{name}", message=message, fix=f"remove it; it is for {known}")
 
@@ -121,7 +121,7 @@ def _source_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
 
 def _session_secret_problems(config: IssuerConfig, setting: str) -> Iterator[Problem]:
     given = config.secret_settings
-    names = ", ".join(name for name in SECRET_SETTINGS if name in SETTINGS_OF[config.preset])
+    names = ", ".join(name for name in SECRET_SETTINGS if name in SETTINGS_BY_PRESET[config.preset])
     if len(given) != 1:
         message = f"has {' and '.join(given)}: there is one setting of secrets" if given else "has no secret"
         yield Problem(setting=setting, message=message, fix=f"give one of {names}: what the front end has")
@@ -162,8 +162,8 @@ def _idle_problems(config: IssuerConfig, given: set[str], setting: str) -> Itera
     message = "only keys that come by jwks_url or discovery are fetched"
     if config.has_sessions:
         message = "no keys are fetched"
-    for name in sorted(config.idle_settings & given & SETTINGS_OF[config.preset]):
-        also = ", nor are sessions asked for by http" if config.has_sessions and name in FOR_GET_SESSION else ""
+    for name in sorted(config.unused_settings & given & SETTINGS_BY_PRESET[config.preset]):
+        also = ", nor are sessions asked for by http" if config.has_sessions and name in GET_SESSION_SETTINGS else ""
         yield Problem(setting=f"{setting}.{name}", message=f"means nothing: {message}{also}", fix="remove it")
 
 
@@ -223,14 +223,14 @@ def _read_secrets(
         return ()
 
 
-def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
+def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     """Return what keeps a token from having exactly one issuer."""
     problems = []
     for attribute, message in (
         ("name", "two issuers have the name {!r}"),
         ("issuer", "two issuers have the issuer {!r}: their tokens cannot be told apart"),
     ):
-        values = [getattr(entry.config, attribute) for entry in issuers if attribute == "name" or entry.reads_jwts]
+        values = [getattr(entry.config, attribute) for entry in issuers if attribute == "name" or entry.accepts_jwts]
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             text = (
                 "two issuers leave out `issuer`: their tokens cannot be told apart"
@@ -241,7 +241,7 @@ def clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
     return problems + _cookie_clashes(issuers)
 
 
-def _cookie_clashes(issuers: tuple[ReadIssuer, ...]) -> list[Problem]:
+def _cookie_clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     """Return what keeps a session cookie from having exactly one issuer."""
     owners: dict[str, str] = {}
     problems = []

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from authgate.config import _secrets
-from authgate.config._asked import asked_fault, ca_problems, shown
+from authgate.config._outbound import ca_file_problems, endpoint_fault, shown
 from authgate.core.errors import Problem
 from authgate.sessions.dsn import dsn_fault, parse_dsn
 from authgate.sessions.layouts import LAYOUTS, layout_fault
@@ -24,7 +24,7 @@ _LIBRARIES = {"postgres": "asyncpg", "redis": "redis"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadStore:
+class LoadedStore:
     """A session store that can be asked: its *kind*, its *address*, which may hold a password, and how it is read.
 
     *where* is the address for people, without what is secret; *warning* is for the start-up log. *layout* is for
@@ -44,7 +44,7 @@ class ReadStore:
 
 def read_store(
     config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem]
-) -> ReadStore | None:
+) -> LoadedStore | None:
     """Return the store of *config*, whose `sessions` stands at *setting*; None without one, or with a problem of it."""
     sessions = config.sessions
     if not config.has_sessions or sessions is None:
@@ -72,7 +72,7 @@ def _never_problems(sessions: SessionsConfig, setting: str) -> Iterator[Problem]
         yield Problem(setting=f"{setting}.{name}", message="means nothing with check: never", fix=fix)
 
 
-def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems: list[Problem]) -> ReadStore | None:
+def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems: list[Problem]) -> LoadedStore | None:
     if config.preset != "better-auth":
         message = "has no get-session that could be asked"
         fix = "give sessions.postgres the adapter's database, or leave sessions out: encrypted cookies need none"
@@ -87,7 +87,7 @@ def _http(config: IssuerConfig, sessions: SessionsConfig, setting: str, problems
         message = "is missing: under which cookie Better Auth is to be asked, with or without __Secure-, is not known"
         fix = "set the issuer's url to the front end's address, or name its cookies"
         problems.append(Problem(setting=f"{setting.removesuffix('.sessions')}.url", message=message, fix=fix))
-    if fault := asked_fault(url, allow_http=config.allow_http, told="sessions"):
+    if fault := endpoint_fault(url, allow_http=config.allow_http, told="sessions"):
         fix = "write https://host/api/auth/get-session; for plain http add allow_http: true to the issuer"
         problems.append(Problem(setting=f"{setting}.http.url", message=f"{shown(url)} {fault}", fix=fix))
     return replace(_store("http", url, sessions, config.ca_file), where=url.partition("?")[0])
@@ -100,11 +100,11 @@ def _postgres(
     setting: str,
     environ: Mapping[str, str],
     problems: list[Problem],
-) -> ReadStore | None:
+) -> LoadedStore | None:
     setting = f"{setting}.postgres"
     dsn = _secrets.one_of(setting, (given.dsn, given.dsn_file, given.dsn_env), environ, problems, name="dsn")
     problems.extend(_extra_problems("postgres", setting))
-    problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
+    problems.extend(ca_file_problems(given.ca_file, f"{setting}.ca_file"))
     at = None
     if dsn is not None and (fault := dsn_fault(dsn, given.ca_file)):
         fix = "write postgresql://user:password@host/database?sslmode=verify-full"
@@ -135,7 +135,7 @@ def _redis(
     setting: str,
     environ: Mapping[str, str],
     problems: list[Problem],
-) -> ReadStore | None:
+) -> LoadedStore | None:
     setting = f"{setting}.redis"
     if config.preset != "better-auth":
         message = f"means nothing with preset {config.preset}, which keeps its sessions in no Redis"
@@ -143,7 +143,7 @@ def _redis(
         return None
     url = _secrets.one_of(setting, (given.url, given.url_file, given.url_env), environ, problems, name="url")
     problems.extend(_extra_problems("redis", setting))
-    problems.extend(ca_problems(given.ca_file, f"{setting}.ca_file"))
+    problems.extend(ca_file_problems(given.ca_file, f"{setting}.ca_file"))
     if url is None:
         return None
     if fault := redis_url_fault(url):
@@ -156,9 +156,9 @@ def _redis(
 
 def _store(
     kind: Literal["http", "postgres", "redis"], address: str, sessions: SessionsConfig, ca_file: str | None
-) -> ReadStore:
+) -> LoadedStore:
     check: Literal["fallback", "always"] = "always" if sessions.check == "always" else "fallback"
-    return ReadStore(kind=kind, address=address, check=check, cache_seconds=sessions.cache_seconds, ca_file=ca_file)
+    return LoadedStore(kind=kind, address=address, check=check, cache_seconds=sessions.cache_seconds, ca_file=ca_file)
 
 
 def _layout(config: IssuerConfig, given: PostgresSessionsConfig) -> Layout:

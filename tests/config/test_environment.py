@@ -16,13 +16,13 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.config.load import ReadConfig
+    from authgate.config.load import LoadedConfig
     from authgate.core.errors import Problem
 
 GOOD = SECRET.decode()
 
 
-def started(**environ: str) -> ReadConfig:
+def started(**environ: str) -> LoadedConfig:
     """Return a start without a file and with JWT_SECRET; there must be nothing wrong with it."""
     loaded = load(None, {"JWT_SECRET": GOOD, **environ})
     assert loaded.problems == ()
@@ -35,7 +35,7 @@ def problem(**environ: str) -> Problem:
     return loaded.problems[0]
 
 
-def setting(loaded: ReadConfig, path: str) -> Any:
+def setting(loaded: LoadedConfig, path: str) -> Any:
     found: Any = loaded.config
     for step in path.split("."):
         found = getattr(found, step)

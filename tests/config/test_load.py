@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.config.load import MAX_FILE_BYTES, ReadConfig, load
+from authgate.config.load import MAX_FILE_BYTES, LoadedConfig, load
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ GOOD = SECRET.decode()
 ISSUERS = f"issuers: [{{name: app, preset: jwt, secret: '{GOOD}', audiences: [api]}}]\n"
 
 
-def loaded(folder: Path, text: str | bytes, **environ: str) -> ReadConfig:
+def loaded(folder: Path, text: str | bytes, **environ: str) -> LoadedConfig:
     path = folder / "authgate.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return load(str(path), environ)

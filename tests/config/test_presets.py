@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.config.issuer_model import IssuerConfig
-    from authgate.config.read_issuer import ReadIssuer
+    from authgate.config.read_issuer import LoadedIssuer
     from authgate.wiring import Prepared
 
 NO_URL: dict[str, Any] = {"url": None}
 AUTHJS: dict[str, Any] = {"preset": "authjs"}
 
 
-def read(folder: Path, **changes: Any) -> ReadIssuer:
+def read(folder: Path, **changes: Any) -> LoadedIssuer:
     loaded = load(written(folder, issuer(**changes)), {})
     assert loaded.problems == ()
     return loaded.issuers[0]

@@ -19,7 +19,7 @@ def shown(url: str) -> str:
     return quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)
 
 
-def asked_fault(url: str, *, allow_http: bool, told: str) -> str | None:
+def endpoint_fault(url: str, *, allow_http: bool, told: str) -> str | None:
     """Return why *url* cannot be asked, None if it can. *told* is what plain http lets others put into it."""
     if fault := url_fault(url, allow_http=True):
         return fault
@@ -28,7 +28,7 @@ def asked_fault(url: str, *, allow_http: bool, told: str) -> str | None:
     return None
 
 
-def ca_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
+def ca_file_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
     """Yield what is wrong with the CAs in *ca_file*, which *setting* names; nothing without one."""
     if ca_file is None:
         return
