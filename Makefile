@@ -27,9 +27,11 @@ test: $(VENV)/installed programs web ## everything, real proxies, Chromium and c
 test-images: $(VENV)/installed   ## the images, docker-compose.yml and the Kubernetes pods, run by podman (as root)
 	@tests/images/run
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed          ## the code's style, spelling, the documentation's links and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/python docs/check.py
 
 types: $(VENV)/installed
 	$(BIN)/mypy
