@@ -36,7 +36,7 @@ lint: $(VENV)/installed          ## the code's style, spelling, the documentatio
 types: $(VENV)/installed
 	$(BIN)/mypy
 
-docs: $(VENV)/installed          ## make docs/configuration.md and docs/reasons.md anew
+docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, under a flood, beside recipes; needs wrk and Node

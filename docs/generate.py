@@ -1,25 +1,34 @@
-"""Makes docs/configuration.md from the configuration's model and docs/reasons.md from the table of reasons.
+"""Generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code.
 
-Run `make docs` after a change; tests/test_docs.py compares.
+Run `make docs` after a change; tests/test_docs.py compares the pages with the code.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from authgate import wiring
+from authgate.adapters import ADAPTERS
+from authgate.config import load
+from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
 from authgate.config.model import Config
 from authgate.core.identity import FIELDS
 from authgate.core.reasons import REASONS
+from authgate.metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client.core import Metric
     from pydantic.fields import FieldInfo
 
 DOCS = Path(__file__).parent
@@ -30,14 +39,20 @@ _REASONS = """\
 
 <!-- made by docs/generate.py: do not edit -->
 
-Every refusal has one reason. It stands in the log line, in the metric `authgate_decisions_total{reason=…}`, in the reply's
-`X-AuthGate-Reason` and in the problem+json that the client gets. `authgate explain` shows which check failed, and why.
+Every refusal has one reason. You find it in the log line, in the metric `authgate_decisions_total{reason=…}`, in the reply's
+header `X-AuthGate-Reason`, and in the problem+json that the client gets.
 
-*Status* is what Traefik and Caddy relay; nginx gets 403 in place of 400. *Fault* says who has to act: the client, the operator,
-or AuthGate itself.
+*Status* is what Traefik and Caddy relay to the client; nginx gets 403 instead of 400. *Fault* says who must act: the client, the
+operator, or AuthGate itself.
 
-Why one request gets its answer, check by check: `echo $TOKEN | authgate explain`; or the whole request from a file, as the
-client sent it, or as the proxy asked (`{"adapter": "nginx", "headers": …}`):
+To see why AuthGate refused one request, check by check, pipe its token into `authgate explain`:
+
+```
+echo "$TOKEN" | authgate explain
+```
+
+Or give it the whole request in a file, as the client sent it. You can also give it what the proxy asked:
+`{"adapter": "nginx", "headers": …}`.
 
 ```
 echo '{"method": "POST", "url": "https://app.example.com/api/x", "headers": {"Cookie": "access_token=…", "Origin": "https://app.example.com"}}' > request.json
@@ -53,47 +68,137 @@ _CONFIGURATION = """\
 
 <!-- made by docs/generate.py: do not edit -->
 
-AuthGate reads a YAML file (`--config FILE`, else `AUTHGATE_CONFIG`) and the environment. `authgate check` validates both and
-prints what they come to; `authgate check --schema` prints a JSON schema for editors. Every mistake is reported at once, with
-the setting, what is wrong and how to mend it; the exit code is 78.
+AuthGate reads a YAML file (`--config FILE`, or `AUTHGATE_CONFIG`) and the environment.
+
+| Command | What it does |
+|---|---|
+| `authgate check` | Checks everything and prints the settings in effect. It reports every mistake at once: the setting, what is wrong, and the fix. The exit code is then 78. |
+| `authgate check --schema` | Prints a JSON schema for your editor. |
 
 ## Environment
 
-In the image (`AUTHGATE_IN_CONTAINER=true`) the defaults of `listen` and `admin.listen` are `0.0.0.0:4190` and `0.0.0.0:4191`.
-
-Without `issuers` in a file, the environment names the issuers, one for each library whose secret is set:
+Without `issuers` in a file, the environment names the issuers: one for each library whose secret is set.
 
 | Variable | Issuer | Meaning |
 |---|---|---|
 | `JWT_SECRET` | `jwt` | The shared secret of HS256 tokens, at least 32 bytes. |
-| `BETTER_AUTH_SECRET` | `better-auth`, `jwt` | Better Auth's secret: its session cookies, and HS256 JWTs that you sign under it. If `JWT_SECRET` is set, too, they must be equal. |
-| `BETTER_AUTH_SECRETS` | `better-auth` | Several, as Better Auth reads it: `2:new,1:old`, the first is current. What was encrypted under `BETTER_AUTH_SECRET` beside it still opens; there is no issuer `jwt` then. |
-| `BETTER_AUTH_URL` | `better-auth` | `url`: names of cookies, issuer and audience of its JWTs, and where keys and sessions are asked for. Without it only sessions with the cookie cache can be checked. Plain http is taken as it is, with a warning if it leaves this machine. |
-| `AUTH_SECRET`, `AUTH_SECRET_1`, `_2`, `_3` | `authjs` | Auth.js's secrets, as it reads them: of the numbered ones the highest is current, `AUTH_SECRET` the oldest. |
-| `AUTH_URL` | `authjs` | `url`: https means cookies with `__Secure-`. Without it both names count, with a warning. |
+| `BETTER_AUTH_SECRET` | `better-auth`, `jwt` | Better Auth's secret. It verifies its session cookies, and HS256 JWTs that you sign with it. If `JWT_SECRET` is set too, the two must be equal. |
+| `BETTER_AUTH_SECRETS` | `better-auth` | Several secrets in Better Auth's form: `2:new,1:old`. The first is current. If `BETTER_AUTH_SECRET` is set too, what was encrypted with it still opens. There is no issuer `jwt` then. |
+| `BETTER_AUTH_URL` | `better-auth` | The issuer's `url`: it gives the cookie names, issuer and audience of JWTs, and the address for keys and sessions. Without it AuthGate can check only sessions with the cookie cache. Plain http is accepted, with a warning if it leaves this machine. |
+| `AUTH_SECRET`, `AUTH_SECRET_1`, `_2`, `_3` | `authjs` | Auth.js's secrets. The highest number is current, `AUTH_SECRET` is the oldest, as in Auth.js. |
+| `AUTH_URL` | `authjs` | The issuer's `url`: https means cookies with `__Secure-`. Without it AuthGate accepts both names, with a warning. |
 | `NEXTAUTH_SECRET`, `NEXTAUTH_URL` | `nextauth-v4` | The same for NextAuth 4, which has one secret. |
-| `JWT_SECRET_FILE`, `BETTER_AUTH_SECRET_FILE`, `BETTER_AUTH_SECRETS_FILE`, `AUTH_SECRET_FILE`, `NEXTAUTH_SECRET_FILE` | | A file with what the variable of that name would hold; one newline at its end is not part of it. It is watched. Only one of the two may be set. |
-| `AUTHGATE_AUDIENCE` | `jwt` | The accepted values of `aud`, separated by commas. Without it any passes, with a warning at start. |
-| `AUTHGATE_ISSUER` | `jwt` | The exact `iss`. Without it any passes. |
+| `JWT_SECRET_FILE`, `BETTER_AUTH_SECRET_FILE`, `BETTER_AUTH_SECRETS_FILE`, `AUTH_SECRET_FILE`, `NEXTAUTH_SECRET_FILE` | | A file with the value of the variable of that name. AuthGate drops one newline at its end, and watches the file. Set only one of the two variables. |
+| `AUTHGATE_AUDIENCE` | `jwt` | The accepted values of `aud`, separated by commas. Without it any `aud` passes, with a warning at the start. |
+| `AUTHGATE_ISSUER` | `jwt` | The exact `iss`. Without it any `iss` passes. |
 
-These variables mean nothing beside a file that lists `issuers`; there an issuer names its own (`secret_env`). What has no
-variable, as `check: always`, needs no file either: `AUTHGATE_ISSUERS` takes the list as YAML,
-`AUTHGATE_ISSUERS='[{name: app, preset: better-auth, url: "https://app.example.com", secret_env: BETTER_AUTH_SECRET, sessions: {check: always}}]'`.
+If a file lists `issuers`, AuthGate ignores the secrets and URLs above and rejects `AUTHGATE_AUDIENCE` and `AUTHGATE_ISSUER`. An
+issuer in the file names its own variable (`secret_env`).
 
-Every other `AUTHGATE_*` variable sets the top-level setting of that name, over the file's; two underscores nest
-(`AUTHGATE_ADMIN__LISTEN`); lists are separated by commas or written as YAML (`[a, b]`). An unknown one is an error. The
-variables that Kubernetes sets for a Service named `authgate` are recognised and ignored.
+Every other `AUTHGATE_*` variable sets the top-level setting of that name and overrides the file:
 
-A rule of `headers` names one of: FIELDS; or `claims.<path>`, as `claims.org.id`.
+- Two underscores nest: `AUTHGATE_ADMIN__LISTEN`.
+- Write lists with commas, or as YAML: `[a, b]`.
+- `AUTHGATE_ISSUERS` takes the list of issuers as YAML, so that you need no file for `check: always`:
+  `AUTHGATE_ISSUERS='[{name: app, preset: better-auth, url: "https://app.example.com", secret_env: BETTER_AUTH_SECRET, sessions: {check: always}}]'`.
+- An unknown variable is an error. AuthGate recognizes and ignores the variables that Kubernetes sets for a Service named
+  `authgate`.
 
-## Settings
-
+In the image (`AUTHGATE_IN_CONTAINER=true`) the defaults of `listen` and `admin.listen` are `0.0.0.0:4190` and `0.0.0.0:4191`.
 """
+
+_ISSUERS = """
+## Issuers
+
+`issuers` is a list. Each entry has a `preset`, which decides what the issuer makes and which settings it takes. The pages in
+[formats](formats/better-auth.md) explain each preset: [jwt](formats/jwt.md), [better-auth](formats/better-auth.md),
+[authjs and nextauth-v4](formats/authjs.md).
+"""
+
+_PRESETS = {
+    ("jwt",): "Signed JWTs. Name exactly one source of keys: one of the secrets, or one of the public keys.",
+    ("better-auth",): "Session cookies and JWTs of Better Auth. Give exactly one of the secrets.",
+    ("authjs", "nextauth-v4"): "Session cookies of Auth.js v5, or of NextAuth v4. Give exactly one of the secrets.",
+}
+
+# Where the settings stand on the page, by purpose. A setting of the model that is in none is an error.
+_PURPOSES = {
+    "Listeners": ("listen", "tls", "admin", "ready_when", "workers"),
+    "Trusted proxies": ("trusted_proxies", "unsafe_trust_all_proxies"),
+    "Requests": ("credentials", "csrf", "leeway_seconds"),
+    "Reply headers": ("headers",),
+    "Log": ("log",),
+}
+_ISSUER_PURPOSES = {
+    "The issuer": ("name", "preset", "url"),
+    "Secrets": (
+        *("secret", "secret_file", "secret_env", "secrets", "secrets_file", "secrets_env"),
+        "old_secrets_verify",
+    ),
+    "Session cookies": ("cookies", "strategies", "cookie_cache_version", "bearer", "anonymous"),
+    "Session store": ("sessions",),
+    "Public keys": ("pem_file", "jwks_file", "jwks_url", "discovery", "jwt_plugin"),
+    "JWTs": ("issuer", "audiences", "algorithms", "required_claims", "token_types"),
+    "Fetching": (
+        *("refresh_seconds", "cooldown_seconds", "max_stale_seconds"),
+        *("allow_http", "ca_file", "outbound_proxy"),
+    ),
+}
+# The stores that only Better Auth has; the tables of a store have a section of their own.
+_BETTER_AUTH_ONLY = ("sessions.http", "sessions.redis", "cookies.session_data")
+_STORES = {
+    "sessions.postgres": "The PostgreSQL store",
+    "sessions.redis": "The Redis store",
+}
+_HEADER_FIELDS = """
+A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`.
+"""
+
+# A description may begin with the presets that take the setting ("All but jwt."), and say something of some ("jwt: …").
+_A_PRESET = "(?:jwt|better-auth|authjs|nextauth-v4)"
+_FOR_PRESETS = re.compile(rf"^(?:All but )?{_A_PRESET}(?:, {_A_PRESET})*\. ")
+_NAMED = re.compile(rf"({_A_PRESET}(?:, {_A_PRESET})*): ")
+
+_METRICS = """\
+# Metrics
+
+<!-- made by docs/generate.py: do not edit -->
+
+`/metrics` on the [admin port](configuration.md#listeners) has these metrics in Prometheus' text format. Label values come from the
+configuration and from fixed lists, never from a request, so their number is bounded. A label `issuer` holds the issuer's name, or
+`<name>/secret` for [the keys of its session cookies](keys.md#secrets-of-session-cookies).
+
+Alerts: [keys](keys.md#how-to-see-it), [sessions](sessions.md#how-to-see-it), [reload](reload.md), [TLS](tls.md).
+"""
+# Title, the beginnings of the names, and what the metrics' own texts cannot say.
+_METRIC_SECTIONS = (
+    ("Decisions", ("authgate_decision",), "`reason` is empty for allowed requests; else a [reason](reasons.md)."),
+    (
+        "Proof cache",
+        ("authgate_proof_cache",),
+        "A cached proof saves one verification. It never saves the checks of times, bans and sessions.",
+    ),
+    (
+        "Keys",
+        ("authgate_key", "authgate_unknown_key_ids", "authgate_departed_key_ids"),
+        """`authgate_keys` is 0 in the states *no keys* and *given up*. Keys without an id share one label, so they are counted together. A
+        token whose proof is cached counts once until its key set changes. See [keys](keys.md).""",
+    ),
+    (
+        "Session stores",
+        ("authgate_session",),
+        """Only for issuers with a session store. `found` is a token with a session, `not_found` one without. `turned_away` counts the lookups
+        that were not made, because too many requests wait or because the store asked for a pause. See [session stores](sessions.md).""",
+    ),
+    ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
+    ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),
+    ("The process", ("authgate_log", "authgate_build", "process_"), "The metrics `process_…` need Linux."),
+)
 
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its file name."""
-    return {"configuration.md": configuration(), "reasons.md": reasons()}
+    return {"configuration.md": configuration(), "metrics.md": metrics(), "reasons.md": reasons()}
 
 
 def reasons() -> str:
@@ -106,19 +211,85 @@ def reasons() -> str:
 
 
 def configuration() -> str:
-    """Return the page of all settings."""
-    sections = [_CONFIGURATION.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)), _table(Config)]
-    sections += [f"\n### `{name}`\n\n{inspect.getdoc(model)}\n\n{_table(model)}" for name, model in _models(Config)]
+    """Return the page of all settings: those of AuthGate, those of each preset, and those of each session store."""
+    sections = [_CONFIGURATION]
+    rows = {name: [*_rows(name, info)] for name, info in Config.model_fields.items() if name != "issuers"}
+    for title, names in _placed(_PURPOSES, rows):
+        sections.append(f"\n## {title}\n\n{_table(row for name in names for row in rows[name])}")
+        if "headers" in names:
+            sections.append(_HEADER_FIELDS.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)))
+    sections.append(_ISSUERS)
+    sections += [_preset(presets, text) for presets, text in _PRESETS.items()]
+    for setting, title in _STORES.items():
+        model = _model_at(IssuerConfig, setting)
+        own = [row for name, info in model.model_fields.items() for row in _rows(f"{setting}.{name}", info)]
+        presets = "better-auth" if setting in _BETTER_AUTH_ONLY else "better-auth, authjs, nextauth-v4"
+        sections.append(f"\n### {title}\n\n{_text(model.__doc__)} For presets: {presets}.\n\n{_table(own)}")
     sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
     return "".join(sections)
 
 
-def _table(model: type[BaseModel]) -> str:
-    rows = ["| Setting | Type | Default | Meaning |\n|---|---|---|---|\n"]
-    for name, info in model.model_fields.items():
-        description = " ".join((info.description or _nested(info.annotation).__doc__ or "").split())
-        rows.append(f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {description} |\n")
-    return "".join(rows)
+def _preset(presets: tuple[str, ...], text: str) -> str:
+    """Return the section of *presets*, which take the same settings."""
+    taken = SETTINGS_BY_PRESET[presets[0]]
+    every = {name: [*_rows(name, info)] for name, info in IssuerConfig.model_fields.items()}
+    rows = []
+    for title, names in _placed(_ISSUER_PURPOSES, every):
+        own = [_for_presets(row, presets) for name in names if name in taken for row in every[name]]
+        if "better-auth" not in presets:
+            own = [row for row in own if not row.startswith(tuple(f"| `{name}" for name in _BETTER_AUTH_ONLY))]
+        rows += [f"| **{title}** | | | |\n", *own] if own else []
+    heading = " and ".join(f"`{preset}`" for preset in presets)
+    return f"\n### Preset{'s' * (len(presets) > 1)} {heading}\n\n{text}\n\n{_table(rows)}"
+
+
+def _for_presets(row: str, presets: tuple[str, ...]) -> str:
+    """Return *row* without the sentences and values that are for others than *presets*."""
+    if row.startswith("| `preset` |"):
+        row = re.sub(r"`jwt` .*?`nextauth-v4`", " \\\\| ".join(f"`{preset}`" for preset in presets), row)
+    cells, _, text = row.removesuffix(" |\n").rpartition(" | ")
+    kept = []
+    for sentence in re.split(r"(?<=\.) ", text):
+        named = _NAMED.match(sentence)
+        if named is None:
+            kept.append(sentence)
+        elif {*named[1].split(", ")} & {*presets}:
+            rest = sentence[named.end() :]
+            kept.append(rest[:1].upper() + rest[1:])
+    return f"{cells} | {' '.join(kept)} |\n"
+
+
+def _placed(purposes: dict[str, tuple[str, ...]], rows: dict[str, list[str]]) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Return the items of *purposes*; raise ValueError where they are not exactly the settings in *rows*."""
+    if missing := {*rows} ^ {name for names in purposes.values() for name in names}:
+        raise ValueError(f"docs/generate.py: settings without a purpose, or unknown: {sorted(missing)}")
+    return purposes.items()
+
+
+def _table(rows: Iterable[str]) -> str:
+    return "| Setting | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
+    """Yield the table row of *setting*, and the rows of the settings within it, under dotted names."""
+    inner = _nested(info.annotation)
+    text = _text(info.description or inner.__doc__)
+    if setting in _STORES:
+        yield f"| `{setting}` | mapping | | {text} [Its settings](#{_STORES[setting].lower().replace(' ', '-')}). |\n"
+        return
+    if inner is NoneType:
+        yield f"| `{setting}` | {_type(info.annotation)} | {_default(info)} | {text} |\n"
+        return
+    is_list = get_origin(info.annotation) is list or any(get_origin(one) is list for one in get_args(info.annotation))
+    yield f"| `{setting}` | {'list of mappings' if is_list else 'mapping'} | {_default(info) if is_list else ''} | {text} |\n"
+    for name, field in inner.model_fields.items():
+        yield from _rows(f"{setting}{'[]' * is_list}.{name}", field)
+
+
+def _text(description: str | None) -> str:
+    """Return *description* in one line, with its page as a link."""
+    text = _FOR_PRESETS.sub("", " ".join((description or "").split()))
+    return re.sub(r"\bdocs/([\w-]+)\.md\b", r"[\1](\1.md)", text)
 
 
 def _default(info: FieldInfo) -> str:
@@ -128,20 +299,19 @@ def _default(info: FieldInfo) -> str:
     return "" if value is None else f"`{json.dumps(value)}`"
 
 
-def _models(model: type[BaseModel], prefix: str = "") -> list[tuple[str, type[BaseModel]]]:
-    """Return the models within *model*, at any depth, each under the name of its setting."""
-    found = []
-    for name, info in model.model_fields.items():
-        inner = _nested(info.annotation)
-        if inner is not NoneType:
-            setting = f"{prefix}{name}[]" if get_origin(info.annotation) is list else f"{prefix}{name}"
-            found += [(setting, inner), *_models(inner, f"{setting}.")]
-    return found
+def _model_at(model: type[BaseModel], setting: str) -> type[BaseModel]:
+    for name in setting.split("."):
+        model = _nested(model.model_fields[name].annotation)
+    return model
 
 
 def _nested(annotation: Any) -> Any:
     """Return the model within *annotation*, or NoneType."""
-    candidates = (annotation, *get_args(annotation))
+    candidates = (
+        annotation,
+        *get_args(annotation),
+        *(inner for one in get_args(annotation) for inner in get_args(one)),
+    )
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), NoneType)
 
 
@@ -152,13 +322,57 @@ def _type(annotation: Any) -> str:
         return " \\| ".join(f"`{value}`" for value in arguments)
     if origin is list:
         return f"list of {_type(arguments[0])}"
-    if origin is dict or _nested(annotation) is not NoneType:
+    if origin is dict:
         return "mapping"
     if hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
     if arguments:
         return " \\| ".join(dict.fromkeys(_type(argument) for argument in arguments if argument is not NoneType))
     return _WORDS.get(annotation, "text")
+
+
+def metrics() -> str:
+    """Return the page of all metrics, as an AuthGate with TLS, keys and a session store has them."""
+    families = {family.name: family for family in _families()}
+    sections = [_METRICS]
+    for title, beginnings, text in _METRIC_SECTIONS:
+        names = [name for name in families if name.startswith(beginnings)]
+        rows = [_metric_row(families.pop(name)) for name in names]
+        sections.append(
+            f"\n## {title}\n\n{inspect.cleandoc(text)}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n{''.join(rows)}"
+        )
+    if families:
+        raise ValueError(f"docs/generate.py: metrics without a section: {sorted(families)}")
+    return "".join(sections)
+
+
+def _families() -> list[Metric]:
+    environ = {"BETTER_AUTH_SECRET": "for-docs-only-0123456789-abcdefghij", "BETTER_AUTH_URL": "http://localhost:3000"}
+    app = wiring.build(wiring.prepare(load.load(environ=environ)))
+    certificate: Any = SimpleNamespace(current=SimpleNamespace(expires_at=0.0), failure="", failed_handshakes=0)
+    all_metrics = Metrics(app.proofs, {"auth": certificate, "admin": certificate})
+    all_metrics.watch(app)
+    for adapter in ADAPTERS:
+        for outcome in ("allow", "deny"):
+            all_metrics.count(adapter, "default", outcome, "", 0.0)
+    return [*all_metrics._registry.collect()]  # noqa: SLF001 - the text format has no labels of its own
+
+
+def _metric_row(family: Metric) -> str:
+    name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+    values: dict[str, dict[str, None]] = {}
+    for sample in family.samples:
+        for label, value in sample.labels.items():
+            values.setdefault(label, {})[value] = None
+    labels = [_label(label, [*values[label]]) for label in values if label != "le"]
+    return f"| `{name}` | {family.type} | {'; '.join(labels)} | {_text(family.documentation)} |\n"
+
+
+def _label(label: str, values: list[str]) -> str:
+    """Return *label*, with its values where they are fixed."""
+    if label not in {"adapter", "listener", "outcome"}:
+        return f"`{label}`"
+    return f"`{label}`: {', '.join(f'`{value}`' for value in values)}"
 
 
 if __name__ == "__main__":
