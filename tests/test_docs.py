@@ -43,3 +43,16 @@ def test_the_shipped_proxy_files_set_every_default_header(proxy: str) -> None:
     text = (ROOT / "deploy" / proxy).read_text()
     for name in Config().headers:
         assert name in text, f"{proxy} lets the client's own {name} through"
+
+
+def test_the_architecture_names_files_and_names_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = [str(path.relative_to(ROOT)) for path in (ROOT / "authgate").rglob("*.py")]
+    sources = "".join((ROOT / path).read_text() for path in paths)
+    for name in re.findall(r"(?<![\w/])((?:\w+/)*\w+\.py)", text):
+        if name.endswith("/x.py") or name.startswith("tests/"):
+            continue
+        assert any(f"/{path}".endswith(f"/{name}") for path in paths), name
+    for name in re.findall(r"`([A-Z]\w*[a-z]\w*|[A-Z]+(?:_[A-Z]+)*)(?:\.(\w+))?`", text):
+        for part in filter(None, name):
+            assert re.search(rf"\b{part}\b", sources), part
