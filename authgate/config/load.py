@@ -133,7 +133,11 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
         return {}, digest
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         problems.append(
-            Problem(setting=path, message="not a mapping of settings", fix="begin with `issuers:`, see README")
+            Problem(
+                setting=path,
+                message="not a mapping of settings",
+                fix="begin with `issuers:`, see docs/configuration.md",
+            )
         )
         return None, digest
     return document, digest

@@ -103,13 +103,14 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.BAD_SIGNATURE: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's signature does not verify.",
-        "Most often the two secrets differ: compare the fingerprints as README shows. Otherwise the token "
+        "Most often the two secrets differ: compare their fingerprints (docs/troubleshooting.md). Otherwise the token "
         "was changed, or signed with a key that its issuer does not publish.",
     ),
     Reason.UNDECRYPTABLE_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token cannot be decrypted.",
-        "Most often the two secrets differ: compare the fingerprints as README shows. With Auth.js the cookie's name "
-        "is part of the key, too. Otherwise the token was changed, or made under a secret that is no longer listed.",
+        "Most often the two secrets differ: compare their fingerprints (docs/troubleshooting.md). With Auth.js the "
+        "cookie's name is part of the key, too. Otherwise the token was changed, or made under a secret that is no "
+        "longer listed.",
     ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The README shows the Node one-liner that prints the same. Changing this breaks it.
+# docs/troubleshooting.md has a Node one-liner that prints the same. Changing this breaks it.
 _FINGERPRINT_LABEL = b"authgate-secret-fingerprint:"
 
 MIN_DISTINCT_CHARACTERS = 8

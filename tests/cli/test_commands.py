@@ -98,10 +98,10 @@ def test_check_prints_the_json_schema_without_any_configuration() -> None:
     assert schema["additionalProperties"] is False
 
 
-def test_the_fingerprint_is_what_the_readmes_node_command_prints(config_file: Path) -> None:
+def test_the_fingerprint_is_what_the_documented_node_command_prints(config_file: Path) -> None:
     node = processes.program("node", fix="apt-get install nodejs")
-    readme = (processes.ROOT / "README.md").read_text()
-    line = next(line for line in readme.splitlines() if line.strip().startswith("node -e "))
+    page = (processes.ROOT / "docs" / "troubleshooting.md").read_text()
+    line = next(line for line in page.splitlines() if line.strip().startswith("node -e "))
     printed = subprocess.run(
         ["sh", "-c", line.strip().replace("node ", f"{node} ", 1)],
         env={"BETTER_AUTH_SECRET": SECRET.decode()},

@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.client import Answer, ask, bearer, cookie
 from tests.support.compose import Project, forget_neighbours
+from tests.support.documented import blocks
 from tests.support.e2e import sound
 from tests.support.podman import attempt, eventually, inspect, logs, podman
-from tests.support.processes import ROOT
 from tests.support.tokens import OTHER_SECRET, mint
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(20)
 
 
-def test_the_lines_of_the_readme_work_as_written(engine_socket: str, tmp_path: Path) -> None:
-    section = (ROOT / "README.md").read_text().partition("### docker-compose\n")[2]
+def test_the_lines_of_the_page_work_as_written(engine_socket: str, tmp_path: Path) -> None:
+    (lines,) = blocks("docs/compose.md", "Start")
     project = Project(tmp_path, *FILES, DOCKER_SOCKET=engine_socket)
     try:
-        printed = project.run(section.partition("```sh\n")[2].partition("```")[0])
+        printed = project.run(lines)
     finally:
         project.run("docker compose down --timeout 3")
     assert "HTTP/1.1 200 OK" in printed

@@ -1,4 +1,4 @@
-"""`make run` and `make test` of what is committed, on a machine that has nothing but what the README asks for.
+"""The commands of the README, run on what is committed, on a machine that has nothing but what the README asks for.
 
 It is a container of Debian 13's packages, with its Python, and with the machine's network to install from.
 """
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.documented import blocks
+from tests.support.documented import PROOF, START, TRY
 from tests.support.podman import attempt, eventually, podman
 from tests.support.processes import ROOT
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.timeout(1800)
+
+MAKE_STACK, MAKE_TEST = (line.partition("#")[0].strip() for line in TRY.splitlines())
 
 BASE = "localhost/python:3.13-slim-trixie"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -109,10 +111,16 @@ def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
     machine.printed("/tmp/run.log", "Stopped.")
 
 
-def test_the_readmes_quick_start_ends_with_an_address_for_the_browser(machine: Machine) -> None:
-    """As it is written; PostgreSQL, nginx, Node and the front end's packages are installed by it."""
-    (quick_start,) = blocks("README.md", "See it run")
-    machine.start(f"({quick_start.strip()}) >/tmp/stack.log 2>&1")
+def test_the_readmes_installation_gives_a_working_authgate(machine: Machine) -> None:
+    install = START.splitlines()[0]
+    assert "pip install ." in install
+    assert "authgate" in machine.sound(f"{install} && authgate --version")
+    machine.sound("rm -r venv")
+
+
+def test_make_stack_ends_with_an_address_for_the_browser(machine: Machine) -> None:
+    """It installs PostgreSQL, nginx, Node and the packages of the front end."""
+    machine.start(f"({MAKE_STACK}) >/tmp/stack.log 2>&1")
     printed = machine.printed("/tmp/stack.log", "Ctrl-C stops everything")
     (address,) = re.findall(r"^Open (http://localhost:\d+) and sign up", printed, re.MULTILINE)
     person = json.dumps({"email": "ada@example.com", "password": "a-password-of-the-tests", "name": "Ada"})
@@ -129,5 +137,9 @@ def test_make_test_installs_what_it_needs_and_passes(machine: Machine) -> None:
     """All of it but the images: there are no containers within this one. A test that would be skipped fails."""
     variables = {"AUTHGATE_REQUIRE_ALL": "1", "AUTHGATE_WITHOUT_IMAGES": "1", "CI": "true"}
     setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    printed = machine.sound(f"{setting} make test PYTEST_ARGS=--quiet")
+    printed = machine.sound(f"{setting} {MAKE_TEST} PYTEST_ARGS=--quiet")
     assert re.search(r"^\d{4,} passed in ", printed, re.MULTILINE), "and none skipped"
+
+
+def test_the_proof_of_the_readme_passes(machine: Machine) -> None:
+    assert re.search(r"^=* ?\d{2} passed in ", machine.sound(f"{PROOF.strip()}"), re.MULTILINE)

@@ -1,4 +1,8 @@
-"""The documentation's lines for Kubernetes, run as they are written, on a folder in a cluster's place."""
+"""The commands of the documentation, read from its pages, so that tests run them as they are written.
+
+`blocks` and `code` return code blocks by their language. `sh` marks commands that a test runs; no test runs a block
+without a language. `run` runs the lines for Kubernetes; a folder stands in for the cluster.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +29,20 @@ def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
+def code(page: str, language: str = "sh") -> list[str]:
+    """Return every block of one *language* of *page*."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+# Every command of the README. tests/images/test_fresh_machine.py runs TRY, PROOF and the installation of START;
+# tests/e2e/test_readme.py runs the rest of START, NGINX and ASK.
+TRY, PROOF, START, ASK = code("README.md")
+(NGINX,) = code("README.md", "nginx")
+
 PAGE = "docs/kubernetes.md"
 WAYS = {
-    "sidecar": blocks("README.md", "Kubernetes, as a sidecar"),
-    "sidecar, docs": blocks(PAGE, "Sidecar"),
-    "central": blocks("README.md", "Kubernetes, central"),
-    "central, docs": blocks(PAGE, "Central"),
+    "sidecar": blocks(PAGE, "Sidecar"),
+    "central": blocks(PAGE, "Central"),
     "central, openssl": [*blocks(PAGE, "Central")[:-1], *blocks(PAGE, "Certificates")],
 }
 

@@ -155,7 +155,7 @@ def test_no_fault_quotes_the_secret() -> None:
 
 
 def test_the_fingerprint_is_eight_hex_digits_of_a_labelled_hash() -> None:
-    # The README prints the same with Node: changing it breaks that.
+    # docs/troubleshooting.md prints the same with Node: changing it breaks that.
     assert secrets.fingerprint(SECRET) == hashlib.sha256(b"authgate-secret-fingerprint:" + SECRET).hexdigest()[:8]
     assert secrets.fingerprint(SECRET) != secrets.fingerprint(SECRET + b" ")
 

@@ -98,7 +98,7 @@ central = pytest.mark.parametrize("setup", ["central", "central, openssl"], indi
 
 
 def token(pod: Pod) -> str:
-    """Return a token as the README has it made."""
+    """Return a token, made as the page says."""
     return pod.run("authgate", "authgate", "mint", "--sub", "ada")
 
 

@@ -1,0 +1,101 @@
+"""The README's way to an existing front end, as it is written: a real Better Auth, nginx, AuthGate, and an API."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import processes
+from tests.support.better_auth import SECRET, better_auth
+from tests.support.client import ask
+from tests.support.documented import ASK, NGINX, START
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.browser import Browser
+
+pytestmark = pytest.mark.timeout(300)  # the first one installs Better Auth
+
+URL = "https://app.example.com"
+INSTALL, EXPORT, CHECK, SERVE = START.splitlines()
+# What every nginx.conf has around the documented lines. Workers stay the tests' user, who owns the folder.
+MAIN = """
+user root;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+"""
+PATHS = "".join(f"    {name}_temp_path {name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browser]]:
+    """The origin of a front end with an API, set up as the README says, and a browser that is signed in there."""
+    folder = tmp_path_factory.mktemp("readme")
+    port, listen, admin = (processes.free_port() for _ in range(3))
+    origin = f"http://127.0.0.1:{port}"
+    export = processes.replaced(EXPORT, {"your secret": SECRET, URL: origin})
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "AUTHGATE_LISTEN": f"127.0.0.1:{listen}",
+        "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}",
+    }
+    serve = ["sh", "-euc", f"{export}\n{CHECK}\nexec {SERVE}"]
+    with (
+        better_auth(folder, base_url=origin) as front_end,
+        processes.echo(folder) as api,
+        processes.running(serve, folder / "authgate.log", port=listen, environ=environ),
+        _nginx(folder, port, authgate=listen, front_end=front_end.port, api=api),
+    ):
+        yield origin, front_end.browser().sign_up()
+
+
+@contextmanager
+def _nginx(folder: Path, port: int, *, authgate: int, front_end: int, api: int) -> Iterator[None]:
+    binary = processes.program("nginx", fix="apt-get install nginx-light")
+    addresses = {
+        "127.0.0.1:4190": f"127.0.0.1:{authgate}",
+        "127.0.0.1:3000": f"127.0.0.1:{front_end}",
+        "127.0.0.1:8000": f"127.0.0.1:{api}",
+        "        # listen, server_name and certificates as before\n": f"        listen 127.0.0.1:{port};\n",
+        "http {\n": f"http {{\n    access_log off;\n{PATHS}",
+    }
+    prefix = folder / "nginx"
+    prefix.mkdir()
+    (prefix / "nginx.conf").write_text(MAIN + processes.replaced(NGINX, addresses))
+    for file in (processes.ROOT / "deploy" / "nginx").glob("authgate_*.conf"):
+        shutil.copy(file, prefix)
+    command = [binary, "-p", prefix, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
+    with processes.running(command, folder / "nginx.log", port=port):
+        yield
+
+
+def test_a_user_who_is_signed_in_reaches_the_api_and_nobody_else_does(site: tuple[str, Browser]) -> None:
+    origin, browser = site
+    environ = {"PATH": "/usr/bin:/bin", "COOKIE": browser.cookies}
+
+    def printed(line: str) -> str:
+        command = ["sh", "-euc", line.replace(URL, origin)]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=True).stdout
+
+    anonymous, spoofed, signed_in = ASK.splitlines()
+    for line in (anonymous, spoofed):
+        answer = printed(line)
+        assert answer.startswith("HTTP/1.1 401 ")
+        assert '"reason":"no_credential"' in answer
+    answer = printed(signed_in)
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert f'["X-User-Id", "{browser.user["id"]}"]' in answer
+
+
+def test_better_auth_itself_is_public(site: tuple[str, Browser]) -> None:
+    origin, _ = site
+    assert ask(int(origin.rpartition(":")[2]), "/api/auth/ok").status == 200
