@@ -56,3 +56,13 @@ def test_the_architecture_names_files_and_names_that_exist() -> None:
     for name in re.findall(r"`([A-Z]\w*[a-z]\w*|[A-Z]+(?:_[A-Z]+)*)(?:\.(\w+))?`", text):
         for part in filter(None, name):
             assert re.search(rf"\b{part}\b", sources), part
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text()
+    names = re.findall(r"`((?:\w+/)*test_\w+\.py)`", text)
+    assert len(names) > 30
+    assert [name for name in names if not (ROOT / "tests" / name).exists()] == []
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for identifier in set(re.findall(r"\b[HJP]\d+\b", text)):
+        assert f"test_{identifier}_" in tests, identifier
