@@ -6,6 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
+
+__all__ = ["pytest_configure", "pytest_unconfigure"]  # pytest finds these hooks here
+
 # No deadline: nothing here asserts a time. More examples on request: HYPOTHESIS_PROFILE=thorough. In CI the same
 # examples at every run, so that a change is judged by what it changes; elsewhere new ones.
 settings.register_profile(

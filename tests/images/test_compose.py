@@ -14,6 +14,7 @@ from tests.support.compose import Project, forget_neighbours
 from tests.support.documented import blocks
 from tests.support.e2e import sound
 from tests.support.podman import attempt, eventually, inspect, logs, podman
+from tests.support.processes import stop
 from tests.support.tokens import OTHER_SECRET, mint
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The engine's API, from which Traefik reads labels."""
     path = tmp_path_factory.mktemp("engine") / "docker.sock"
     process = subprocess.Popen(["podman", "system", "service", "--time=0", f"unix://{path}"])
-    eventually(path.exists, "podman offers no socket")
-    yield str(path)
-    process.terminate()
-    process.wait(20)
+    try:
+        eventually(path.exists, "podman offers no socket")
+        yield str(path)
+    finally:
+        stop(process)
 
 
 def test_the_lines_of_the_page_work_as_written(engine_socket: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from tests.support.stack import Client
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -56,10 +56,13 @@ def _furnish(clone: Path) -> None:
 class Started:
     """A running `make stack`, in the foreground of a terminal of its own."""
 
-    def __init__(self, clone: Path, log: Path, port: int | None = None) -> None:
+    def __init__(self, clone: Path, log: Path, port: int | None = None, *, background: bool = False) -> None:
+        self._clone = clone
         self._log = log
         with log.open("wb") as output:
             command = ["make", "stack", f"PORT={port or free_port()}"]
+            if background:  # as `make stack &` in a script: the shell has SIGINT and SIGQUIT ignored
+                command = ["sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh", *command]
             self._process = subprocess.Popen(
                 command, cwd=clone, env=_environ(), stdout=output, stderr=output, start_new_session=True
             )
@@ -91,9 +94,34 @@ class Started:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    def close(self) -> None:
+        """End it with all its parts, whatever became of them."""
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+        for pid in _processes_in(self._clone):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
-def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(clone: Path, tmp_path: Path) -> None:
-    first = Started(clone, tmp_path / "first.log")
+
+@pytest.fixture
+def start(clone: Path, tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Start `make stack`, on a given port or a free one. It ends with the test."""
+    with ExitStack() as started:
+
+        def start(port: int | None = None, *, log: str = "log", background: bool = False) -> Started:
+            return started.enter_context(closing(Started(clone, tmp_path / log, port, background=background)))
+
+        yield start
+
+
+def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(
+    clone: Path, tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    first = start(log="first.log")
     address, email, password = first.printed(r"Open (\S+) and sign up, or sign in as (\S+) with (\S+)\n").groups()
     traefik = first.printed(r"through Traefik +(\S+)")[1]
     ada = _client(address)
@@ -114,53 +142,62 @@ def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(clone
     printed = first.press_ctrl_c()
     assert "Stopped. Users and tasks are kept" in printed
     assert "Traceback" not in printed
-    assert _running(clone) == {}
+    assert _processes_in(clone) == {}
 
-    second = Started(clone, tmp_path / "second.log")
+    second = start(log="second.log")
     address = second.printed(r"Open (\S+) and")[1]
     ada = _client(address)
     assert ada.sign_in("ada@example.com").status == 200
     assert [task["title"] for task in ada.ask("/api/v1/tasks").json["items"]] == ["write"]
     second.press_ctrl_c()
-    assert _running(clone) == {}
+    assert _processes_in(clone) == {}
 
 
-def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(clone: Path, tmp_path: Path) -> None:
-    started = Started(clone, tmp_path / "log")
+def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(
+    clone: Path, tmp_path: Path, start: Callable[..., Started]
+) -> None:
+    started = start()
     address = started.printed(r"Open (\S+) and")[1]
-    (web,) = (pid for pid, name in _running(clone).items() if name.startswith("next-server"))
+    (web,) = (pid for pid, name in _processes_in(clone).items() if name.startswith("next-server"))
     os.kill(web, signal.SIGKILL)
     assert started.printed(r"(\S+) has ended by itself; its log is (.+)\.\n").groups()[0] == "web"
     assert started.ended() != 0
-    assert _running(clone) == {}
+    assert _processes_in(clone) == {}
     with pytest.raises(OSError, match="refused"):
         ask(urlsplit(address).port or 80, "/")
 
 
-def test_a_closed_terminal_leaves_nothing_running(clone: Path, tmp_path: Path) -> None:
-    started = Started(clone, tmp_path / "log")
+@pytest.mark.parametrize(("number", "options"), [(signal.SIGHUP, {}), (signal.SIGTERM, {"background": True})])
+def test_a_closed_terminal_or_the_end_of_a_background_job_leaves_nothing_running(
+    clone: Path, tmp_path: Path, start: Callable[..., Started], number: signal.Signals, options: dict[str, bool]
+) -> None:
+    started = start(**options)
     started.printed("Ctrl-C stops everything")
-    started.signal(signal.SIGHUP)
+    started.signal(number)
     started.ended()
-    until(lambda: not _running(clone))
+    until(lambda: not _processes_in(clone))
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("when", ["Starting PostgreSQL", "Ctrl-C stops everything"])
-def test_an_impatient_ctrl_c_leaves_nothing_running(clone: Path, tmp_path: Path, when: str) -> None:
-    started = Started(clone, tmp_path / "log")
+def test_an_impatient_ctrl_c_leaves_nothing_running(
+    clone: Path, tmp_path: Path, start: Callable[..., Started], when: str
+) -> None:
+    started = start()
     started.printed(when)
     until(lambda: started.has_ended() or started.signal(signal.SIGINT), pause_seconds=0.05)
-    until(lambda: not _running(clone))
+    until(lambda: not _processes_in(clone))
     printed = (tmp_path / "log").read_text()
     assert "Stopped. Users and tasks are kept" in printed
     assert "Traceback" not in printed
 
 
-def test_where_the_port_is_taken_the_printed_address_is_another_that_works(clone: Path, tmp_path: Path) -> None:
+def test_where_the_port_is_taken_the_printed_address_is_another_that_works(
+    clone: Path, tmp_path: Path, start: Callable[..., Started]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        started = Started(clone, tmp_path / "log", taken)
+        started = start(taken)
         address = started.printed(r"Open (\S+) and")[1]
         port = urlsplit(address).port
         assert f"Port {taken} is not free; nginx has {port}." in (tmp_path / "log").read_text()
@@ -274,8 +311,8 @@ def _client(address: str) -> Client:
     return client
 
 
-def _running(clone: Path) -> dict[int, str]:
-    """Return pid and name of what works in *clone*; PostgreSQL works in its cluster, which is named after it."""
+def _processes_in(clone: Path) -> dict[int, str]:
+    """Return the ids and names of the processes in *clone* or in its cluster, where PostgreSQL runs."""
     cluster = Postgres(clone / ".run" / "stack", 0, logs=clone).cluster
     found = {}
     for process in Path("/proc").glob("[0-9]*"):

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from tests.support.better_auth import node, scripts
 from tests.support.browser import CookieJar
 from tests.support.client import Answer, ask
-from tests.support.processes import free_port, running
+from tests.support.processes import free_port, running, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +40,7 @@ class AuthJs:
 
     def restart(self, *secrets: str) -> None:
         """Run it anew after a rotation, the first secret the current one."""
-        self._process.terminate()
-        self._process.wait()
+        stop(self._process)
         self._options["secret"] = list(secrets)
         self._start()
 

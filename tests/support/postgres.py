@@ -132,12 +132,12 @@ def postgres(*, tls: Pair | None = None) -> Iterator[Postgres]:
         subprocess.run(_as_postgres(command), check=True, capture_output=True, cwd=folder)
         server = Postgres(folder, free_port(), [])
         server._options = [*_options(server.port, folder), *(_tls_options(folder, tls) if tls else ())]
-        server.start()
         try:
+            server.start()
             server.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}';")
             yield server
         finally:
-            server.stop(signal.SIGINT)  # which ends its connections
+            server.close(signal.SIGINT)  # which ends its connections
 
 
 def _options(port: int, folder: Path) -> list[str]:

@@ -83,8 +83,8 @@ def redis_server(*, tls: tuple[Authority, str] | None = None) -> Iterator[RedisS
             files = ["--tls-cert-file", str(folder / "tls.crt"), "--tls-key-file", str(folder / "tls.key")]
             options += ["--port", "0", "--tls-port", str(port), *files, "--tls-auth-clients", "no"]
         server = RedisServer(folder, port, options)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
-            server.stop()
+            server.close()

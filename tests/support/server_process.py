@@ -41,6 +41,11 @@ class ServerProcess:
         self.main.send_signal(number)
         self._ended()
 
+    def close(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it, if it was started at all."""
+        if self._main is not None:
+            self.stop(number)
+
     def kill(self) -> None:
         """End it as the kernel does: no connection is told."""
         for pid in reversed(self._stand_still()):
