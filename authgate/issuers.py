@@ -92,7 +92,7 @@ def _session_secrets(entry: LoadedIssuer) -> KeySource | None:
             Path(config.secret_file), lambda held, _: make((secrets.without_line_break(held),)), NO_ALGORITHM
         )
     if config.secrets_file is not None:
-        return FileSource(Path(config.secrets_file), lambda held, _: make(derived.versioned(held)), NO_ALGORITHM)
+        return FileSource(Path(config.secrets_file), lambda held, _: make(derived.parse_versioned(held)), NO_ALGORITHM)
     return SecretSource(partial(make, entry.secrets), _secret_setting(entry)) if entry.secrets else None
 
 

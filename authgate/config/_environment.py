@@ -16,7 +16,7 @@ from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
 from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
-from authgate.tokens.derived import versioned
+from authgate.tokens.derived import parse_versioned
 from authgate.tokens.jwk import BadKey
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _better_auth(variable: str, environ: Mapping[str, str]) -> Raw:
     raw: Raw = {"name": "better-auth", "preset": "better-auth", **_secret_in(variable, environ)}
     if variable == "BETTER_AUTH_SECRETS" and legacy:  # Better Auth still opens what was encrypted under it
         with contextlib.suppress(BadKey):  # told with the rest
-            listed = [os.fsdecode(secret) for secret in versioned(os.fsencode(environ[variable]))]
+            listed = [os.fsdecode(secret) for secret in parse_versioned(os.fsencode(environ[variable]))]
             raw = {"name": "better-auth", "preset": "better-auth", "secrets": [*dict.fromkeys([*listed, legacy])]}
     if url:  # who wrote http there for Better Auth means it: the start-up log warns of it
         raw |= {"url": url, **({"allow_http": True} if url.lower().startswith("http:") else {})}

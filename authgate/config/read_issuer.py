@@ -216,7 +216,7 @@ def _read_secrets(
     if config.secrets_env is None:
         return (value,)
     try:
-        return derived.versioned(value)
+        return derived.parse_versioned(value)
     except BadKey as error:
         fix = "write it as BETTER_AUTH_SECRETS is written for Better Auth"
         problems.append(Problem(setting=f"{setting}.secrets_env ({config.secrets_env})", message=str(error), fix=fix))

@@ -1,4 +1,7 @@
-"""Token formats: pure verification of what clients send. Only this package imports `jwt` and `cryptography`."""
+"""Token formats: they parse and verify what clients send, without I/O and without a clock.
+
+Only this package imports `jwt` and `joserfc`. `cryptography` is also used by authgate/certificates.py.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ from authgate.tokens.jwt import JwtFormat
 if TYPE_CHECKING:
     from authgate.core.snapshot import TokenFormat
 
-# A new format: one file here and one row. What an issuer's settings change of a format, issuers.py replaces.
+# Every format, by its name, with its default settings. To add a format, write one file in this package and add one row
+# here. presets.py decides which formats an issuer reads; it makes Better Auth's anew, with the issuer's own settings.
 FORMATS: dict[str, TokenFormat] = {
-    one.name: one
-    for one in (
+    token_format.name: token_format
+    for token_format in (
         JwtFormat(),
         BetterAuthJwt(),
         BetterAuthSession(),

@@ -7,9 +7,10 @@ import binascii
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of *text*; raise ValueError for padding, other characters or stray bits at the end.
+    """Return the bytes that *text* encodes. Raise ValueError for padding, other characters or stray bits at the end.
 
-    One spelling for each byte string: otherwise a token has twins that a denylist or a cache does not know (J12).
+    Each byte string has exactly one spelling. Otherwise a token would have variants that a denylist or a cache does
+    not recognize (J12).
     """
     try:
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -23,5 +24,5 @@ def decode(text: str) -> bytes:
 
 
 def encode(raw: bytes) -> str:
-    """Return *raw* in base64url without padding."""
+    """Encode *raw* as base64url without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -1,4 +1,4 @@
-"""Claims, parsed once into types. After this nothing asks what a claim might be."""
+"""Parse claims once into their types, so that the code after it needs no type checks."""
 
 from __future__ import annotations
 
@@ -11,75 +11,79 @@ from authgate.core.reasons import Reason
 
 Payload = dict[str, Any]
 
-# How databases and libraries write that something does not hold.
-_NO = (None, False, 0, "", "0", "f", "no", "false")
+# How databases and libraries spell "no".
+_FALSE_SPELLINGS = (None, False, 0, "", "0", "f", "no", "false")
 
-# 9999-12-31T23:59:59Z; a later NumericDate is a mistake (milliseconds, most often) and would never expire.
+# 9999-12-31T23:59:59Z. A later NumericDate is a mistake, usually milliseconds, and the token would never expire.
 MAX_NUMERIC_DATE = 253_402_300_799
 
 
 def numeric_date(payload: Payload, name: str) -> float | None:
-    """Return the NumericDate *name* in unix seconds (RFC 7519 §2), None where absent; refuse any other type."""
+    """Return the NumericDate *name* in Unix seconds (RFC 7519 §2), None if it is absent. Refuse any other type."""
     if name not in payload:
         return None
     value = payload[name]
-    # bool is an int to Python; NaN compares false to everything, so it would never expire (J14).
+    # In Python a bool is an int. NaN compares false with everything, so it would never expire (J14).
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _wrong(name, "a NumericDate (seconds since 1970, a plain number)")
+        raise _malformed(name, "a NumericDate (seconds since 1970, a plain number)")
     if not 0 <= value <= MAX_NUMERIC_DATE:
-        raise _wrong(name, "a NumericDate before the year 10000 (seconds, not milliseconds)")
+        raise _malformed(name, "a NumericDate before the year 10000 (seconds, not milliseconds)")
     return float(value)
 
 
 def string_or_uri(payload: Payload, name: str) -> str | None:
-    """Return the non-empty string *name* (`iss`, `sub`, `jti`: RFC 7519 §4.1), None where absent."""
+    """Return the non-empty string *name* (`iss`, `sub`, `jti`: RFC 7519 §4.1), None if it is absent."""
     if name not in payload:
         return None
     value = payload[name]
     if not isinstance(value, str) or not value or not is_unicode(value):
-        raise _wrong(name, "a non-empty string")
+        raise _malformed(name, "a non-empty string")
     return value
 
 
 def audiences(payload: Payload) -> frozenset[str]:
-    """Return the values of `aud` (RFC 7519 §4.1.3): a string, or a non-empty list of strings. Empty where absent."""
+    """Return the values of `aud` (RFC 7519 §4.1.3), a string or a non-empty list of strings. Empty if it is absent."""
     if "aud" not in payload:
         return frozenset()
     value = payload["aud"]
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, str) and one and is_unicode(one) for one in values):
-        raise _wrong("aud", "a non-empty string or a non-empty list of them")
+    if not values or not all(isinstance(item, str) and item and is_unicode(item) for item in values):
+        raise _malformed("aud", "a non-empty string or a non-empty list of strings")
     return frozenset(values)
 
 
-# Claims about the user. They are nobody's gate by themselves: one of an unexpected type counts as absent, so a header
-# is empty and a rule about it refuses; the token is not. `claims.<path>` still reaches the raw value.
+# The rest is about claims that describe the user. They decide nothing by themselves, so a value of an unexpected type
+# counts as absent: the header is empty and a rule about the claim refuses, but the token stays valid. `claims.<path>`
+# still reaches the raw value.
 
 
 def text(payload: Payload, *names: str) -> str | None:
-    """Return the first of *names* that is a non-empty string."""
+    """Return the value of the first of *names* that is a non-empty string, None if there is none."""
     return next((value for name in names if isinstance(value := payload.get(name), str) and value), None)
 
 
 def flag(payload: Payload, *names: str) -> bool | None:
-    """Return the first of *names* that is a boolean (or "true"/"false", as some issuers write it)."""
-    spelled = {"true": True, "false": False}
+    """Return the value of the first of *names* that is a boolean, or "true" or "false", as some issuers write it."""
+    spellings = {"true": True, "false": False}
     for name in names:
         value = payload.get(name)
         if isinstance(value, bool):
             return value
-        if isinstance(value, str) and value in spelled:
-            return spelled[value]
+        if isinstance(value, str) and value in spellings:
+            return spellings[value]
     return None
 
 
-def holds(payload: Payload, name: str) -> bool:
-    """Say whether *name*, which counts against the user, is there as anything but a no, however that is written."""
-    return payload.get(name) not in _NO
+def is_set(payload: Payload, name: str) -> bool:
+    """Whether *name* is present with any value that does not mean "no".
+
+    For claims that count against the user, such as `banned`: an unknown spelling counts as "yes".
+    """
+    return payload.get(name) not in _FALSE_SPELLINGS
 
 
-def moment(payload: Payload, *names: str) -> float | None:
-    """Return the first of *names* that is a time, in unix seconds: ISO 8601, or a number of seconds (NumericDate)."""
+def timestamp(payload: Payload, *names: str) -> float | None:
+    """Return the first of *names* that is a time, in Unix seconds. A time is ISO 8601 or a NumericDate in seconds."""
     for name in names:
         value = payload.get(name)
         if isinstance(value, str):
@@ -87,16 +91,16 @@ def moment(payload: Payload, *names: str) -> float | None:
                 parsed = datetime.fromisoformat(value)
             except ValueError:
                 continue
-            if not parsed.tzinfo:  # a column without time zone: libraries write UTC into it
+            if not parsed.tzinfo:  # from a column without time zone; the libraries store UTC in it
                 parsed = parsed.replace(tzinfo=UTC)
             return parsed.timestamp()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMERIC_DATE:
-            return float(value)  # not milliseconds, which would never be over
+            return float(value)  # never milliseconds: such a time would never pass
     return None
 
 
-def words(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
-    """Return the first of *names* that is a list of strings, or one string of words between *separator*."""
+def string_list(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
+    """Return the first of *names* that is a list of strings, or a string of words with *separator* between them."""
     for name in names:
         value = payload.get(name)
         if isinstance(value, str):
@@ -107,7 +111,7 @@ def words(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
 
 
 def is_unicode(value: str) -> bool:
-    """Whether *value* has no lone surrogate, which JSON can spell and UTF-8 cannot."""
+    """Whether *value* is free of lone surrogates, which JSON can express but UTF-8 cannot."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -115,5 +119,5 @@ def is_unicode(value: str) -> bool:
     return True
 
 
-def _wrong(name: str, expected: str) -> Refused:
+def _malformed(name: str, expected: str) -> Refused:
     return Refused(Reason.MALFORMED_TOKEN, f"its claim {name!r} is not {expected}")

@@ -1,4 +1,4 @@
-"""Public keys on the Edwards curves of RFC 8032: encoded in one way only, on the curve, and not of small order."""
+"""Check public keys on the Edwards curves of RFC 8032: canonical encoding, on the curve, not of small order."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ _CURVES = {
 
 
 def fault(curve_name: str, encoded: bytes) -> str | None:
-    """Return what makes *encoded* unfit as a public key of *curve_name* ("Ed25519" or "Ed448"), or None."""
+    """Return why *encoded* is unfit as a public key of *curve_name* ("Ed25519" or "Ed448"), None if it is fit."""
     curve = _CURVES[curve_name]
     if len(encoded) != curve.octets:
-        return f"it is {len(encoded)} octets long; a key of {curve_name} has {curve.octets}"
-    # The last bit is the sign of x, the rest is y in little-endian order (RFC 8032 §5.1.2, §5.2.2).
+        return f"it is {len(encoded)} octets long; an {curve_name} key has {curve.octets}"
+    # The last bit is the sign of x; the rest is y, little-endian (RFC 8032 §5.1.2, §5.2.2).
     y = int.from_bytes(encoded, "little") & ~(1 << 8 * curve.octets - 1)
     if y >= curve.p:
-        return f"it is no canonical encoding of a point of {curve_name} (RFC 8032 §5)"
-    if pow(_x_squared(curve, y), (curve.p - 1) // 2, curve.p) > 1:  # Euler's criterion: it has no square root
-        return f"it is no point on the curve {curve_name}"
-    # Under such a key a signature with S = 0 holds for one message in eight at least, or for all: anybody can forge.
+        return f"it is not the canonical encoding of a point on {curve_name} (RFC 8032 §5)"
+    if pow(_x_squared(curve, y), (curve.p - 1) // 2, curve.p) > 1:  # Euler's criterion: no square root
+        return f"it is not a point on the curve {curve_name}"
+    # Under such a key anybody can forge: a signature with S = 0 verifies for at least one message in eight, or for all.
     if _is_of_small_order(curve, y):
-        return f"it is a point of small order on {curve_name}, under which anybody can sign"
+        return f"it is a point of small order on {curve_name}: anybody can forge signatures under it"
     return None
 
 
 def _is_of_small_order(curve: _Curve, y: int) -> bool:
-    """Whether doubling the point at *y* as often as the cofactor has bits leads to the neutral element, (0, 1).
+    """Whether the point at *y*, doubled *cofactor_bits* times, is the neutral element (0, 1).
 
-    The y of a doubled point is (y² - a·x²) / (1 - d·x²·y²), and the curve gives x² for y: the sign is not needed.
+    A doubled point has y = (y² - a·x²) / (1 - d·x²·y²). The curve equation gives x² for y, so the sign of x is not
+    needed.
     """
     for _ in range(curve.cofactor_bits):
         x_squared, y_squared = _x_squared(curve, y), y * y
@@ -55,5 +56,5 @@ def _is_of_small_order(curve: _Curve, y: int) -> bool:
 
 
 def _x_squared(curve: _Curve, y: int) -> int:
-    # The denominator is never zero: a/d is no square on either curve.
+    # The denominator is never zero, because a/d is not a square on either curve.
     return (1 - y * y) * pow(curve.a - curve.d * y * y, -1, curve.p) % curve.p

@@ -1,4 +1,4 @@
-"""The view of a flat payload of claims: JWTs of every kind, and what Auth.js puts into its cookie."""
+"""Build an identity from a flat payload of claims: that of any JWT, and that of Auth.js's cookie."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from authgate.core.keys import Key
 
 
-def of_claims(payload: _claims.Payload, *, issuer: str, token_format: str, key: Key) -> Identity:
-    """Return the view of a verified *payload* that docs/formats/jwt.md describes."""
+def identity_from_claims(payload: _claims.Payload, *, issuer: str, token_format: str, key: Key) -> Identity:
+    """Return the identity that the verified *payload* describes, as docs/formats/jwt.md defines it."""
     actor = payload.get("act")
     return Identity(
         issuer=issuer,
@@ -21,14 +21,14 @@ def of_claims(payload: _claims.Payload, *, issuer: str, token_format: str, key: 
         email=_claims.text(payload, "email"),
         email_verified=_claims.flag(payload, "email_verified", "emailVerified"),
         name=_claims.text(payload, "name"),
-        roles=_claims.words(payload, "roles", "role", separator=","),
-        scopes=_claims.words(payload, "scope", "scp", separator=" "),
+        roles=_claims.string_list(payload, "roles", "role", separator=","),
+        scopes=_claims.string_list(payload, "scope", "scp", separator=" "),
         organization=_claims.text(payload, "org_id"),
         session_id=_claims.text(payload, "sid"),
         impersonated_by=_claims.text(actor, "sub") if isinstance(actor, dict) else None,  # RFC 8693 §4.1
         is_anonymous=_claims.flag(payload, "is_anonymous", "isAnonymous") is True,
         is_banned=_claims.flag(payload, "banned") is True,
-        ban_expires_at=_claims.moment(payload, "banExpires"),
+        ban_expires_at=_claims.timestamp(payload, "banExpires"),
         issued_at=_claims.numeric_date(payload, "iat"),
         not_before=_claims.numeric_date(payload, "nbf"),
         expires_at=_claims.numeric_date(payload, "exp"),

@@ -1,4 +1,4 @@
-"""JSON objects as tokens and key sets hold them: UTF-8, and read in one way only."""
+"""Parse the JSON objects in tokens and key sets. Only input that every parser reads the same way is accepted."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from typing import Any
 
 from authgate.core import strict_json
 
-# A key set of 64 keys has some 200.
+# A key set of 64 keys has about 200.
 MAX_BRACKETS = 1024
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """Return the JSON object in *raw*.
 
-    Raises ValueError, without quoting the input, for anything but UTF-8, a byte order mark, and what
-    `strict_json.parse` refuses.
+    Raise ValueError if it is not UTF-8, begins with a byte order mark, or is refused by `strict_json.parse`. The
+    message never quotes the input.
     """
-    text = raw.decode("utf-8")  # UnicodeDecodeError is a ValueError
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
     if text.startswith("\ufeff"):
         raise ValueError("it begins with a byte order mark")
     parsed = strict_json.parse(text, max_brackets=MAX_BRACKETS)
     if not isinstance(parsed, dict):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004 - a wrong value, not a programmer's wrong type
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - bad input, not a bug in the caller
     return parsed

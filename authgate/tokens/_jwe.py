@@ -1,6 +1,6 @@
-"""JWE in compact form under a shared key (RFC 7516 §7.1, `alg` "dir"), read strictly and decrypted by joserfc.
+"""Parse and decrypt compact JWE under a shared key (RFC 7516 §7.1, `alg` "dir"). joserfc does the decryption.
 
-Nothing else of JWE is read: no `zip` (J17), no password (J18), no key made for somebody's public half (J19, J20).
+Everything else in JWE is refused: `zip` (J17), passwords (J18), and keys encrypted to a public key (J19, J20).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 64 * 1024
 MAX_HEADER_CHARACTERS = 1024
-# A token without `kid` is tried under this many keys at most.
+# How many keys to try at most for a token without `kid`.
 MAX_KEYS_TRIED = 8
 
-# Content encryption (RFC 7518 §5.1): the length in bytes of its key, initialization vector and tag.
+# Content encryption (RFC 7518 §5.1): lengths of the key, the initialization vector and the tag, in bytes.
 ENCRYPTIONS = {"A256CBC-HS512": (64, 16, 32), "A256GCM": (32, 12, 16)}
 
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
@@ -34,59 +34,60 @@ _REGISTRY = JWERegistry(algorithms=["dir", *ENCRYPTIONS], strict_check_header=Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedJwe:
-    """A well-formed JWE of which nothing may be believed. *encryption* is the header's `enc`, *key_id* its `kid`."""
+    """A well-formed JWE, not yet verified. *encryption* is the header's `enc`, *key_id* its `kid`."""
 
     encryption: str
     key_id: str | None
     compact: str = field(repr=False)
 
 
-def looks_like(token: str) -> bool:
-    """Say whether *token* has the shape of a compact JWE: five parts between dots."""
+def has_shape(token: str) -> bool:
+    """Whether *token* has the shape of a compact JWE: five parts, separated by dots."""
     return token.count(".") == 4
 
 
 def parse(token: str) -> UnverifiedJwe:
-    """Return what *token*, at most 64 KiB long, is; raise `Refused` for what is not a JWE that is read here."""
+    """Return the parts of *token*, at most 64 KiB long. Raise `Refused` if it is not a JWE of the accepted kind."""
     if len(token) > MAX_TOKEN_BYTES:
         raise _malformed(f"it is {len(token)} bytes long, over {MAX_TOKEN_BYTES}")
-    if not looks_like(token) or not token.isascii():
-        raise _malformed("it is not five parts of ASCII between dots")
+    if not has_shape(token) or not token.isascii():
+        raise _malformed("it is not five parts of ASCII, separated by dots")
     encoded_header, encrypted_key, *encoded = token.split(".")
     header = _header(encoded_header)
     encryption, key_id = header.get("enc"), header.get("kid")
     if header.get("alg") != "dir":
-        found = quoted(str(header.get("alg")))
-        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {found}; encrypted tokens are read with alg 'dir' only")
+        algorithm = quoted(str(header.get("alg")))
+        raise Refused(Reason.WRONG_ALGORITHM, f"its alg is {algorithm}; accepted for encrypted tokens: 'dir'")
     if not isinstance(encryption, str) or encryption not in ENCRYPTIONS:
         accepted = ", ".join(ENCRYPTIONS)
         raise Refused(Reason.WRONG_ALGORITHM, f"its enc is {quoted(str(encryption))}; accepted: {accepted}")
     if key_id is not None and not isinstance(key_id, str):
         raise _malformed("its header's 'kid' is not a string")
-    vector, ciphertext, tag = (_decoded(part) for part in encoded)
+    vector, ciphertext, tag = (_decode(part) for part in encoded)
     if encrypted_key or (len(vector), len(tag)) != ENCRYPTIONS[encryption][1:] or not ciphertext:
-        raise _malformed(f"its parts have not the lengths that {encryption} with 'dir' needs")
+        raise _malformed(f"the lengths of its parts do not fit {encryption} with alg 'dir'")
     return UnverifiedJwe(encryption=encryption, key_id=key_id, compact=token)
 
 
 def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Key]:
-    """Return the JSON object in *jwe* and the one of *keys* that opened it, or raise `Refused`.
+    """Return the JSON object in *jwe* and the key of *keys* that decrypts it, or raise `Refused`.
 
-    A key is tried only for its own algorithm, and where the token names a key, only that one. Whatever is wrong with
-    tag or padding, the refusal is the same (J19).
+    Each key is tried only for its own algorithm. If the token names a key, keys with another id are not tried. A wrong
+    tag and wrong padding give the same refusal (J19).
     """
     fitting = [key for key in keys if key.algorithm == jwe.encryption]
     if jwe.key_id is not None:
         fitting = [key for key in fitting if key.key_id in {jwe.key_id, None}]
     for key in fitting[:MAX_KEYS_TRIED]:
-        plaintext = _opened(jwe.compact, key)
+        plaintext = _plaintext(jwe.compact, key)
         if plaintext is not None:
             return _payload(plaintext), key
-    why = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s)" if fitting else "no key has its kid and enc"
-    raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{why}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
+    cause = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s)" if fitting else "no key has its kid and enc"
+    raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{cause}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
 
 
-def _opened(compact: str, key: Key) -> bytes | None:
+def _plaintext(compact: str, key: Key) -> bytes | None:
+    """Return the plaintext, None if *key* does not decrypt it."""
     try:
         return decrypt_compact(compact, key.material, registry=_REGISTRY).plaintext
     except (JoseError, ValueError):
@@ -97,7 +98,7 @@ def _payload(plaintext: bytes) -> dict[str, Any]:
     try:
         return _json.parse_object(plaintext)
     except ValueError as error:
-        raise _malformed(f"what it holds is not acceptable: {_said(error)}") from None
+        raise _malformed(f"its plaintext is not acceptable: {error}") from None
 
 
 def _header(encoded: str) -> dict[str, Any]:
@@ -106,22 +107,18 @@ def _header(encoded: str) -> dict[str, Any]:
     try:
         header = _json.parse_object(_base64url.decode(encoded))
     except ValueError as error:
-        raise _malformed(f"its header is not acceptable: {_said(error)}") from None
+        raise _malformed(f"its header is not acceptable: {error}") from None
     for name in _REFUSED_PARAMETERS:
         if name in header:
             raise _malformed(f"its header has {name!r}, which is not supported")
     return header
 
 
-def _decoded(encoded: str) -> bytes:
+def _decode(encoded: str) -> bytes:
     try:
         return _base64url.decode(encoded)
     except ValueError as error:
         raise _malformed(f"one of its parts is {error}") from None
-
-
-def _said(error: ValueError) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _malformed(detail: str) -> Refused:

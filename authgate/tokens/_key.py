@@ -1,4 +1,4 @@
-"""One key: bound to one algorithm by a stated rule, and sound; else `BadKey`."""
+"""Make one key: check that it is sound and bind it to exactly one algorithm, or raise `BadKey`."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from authgate.tokens.algorithms import ALL_ALGORITHMS, FITTING, HMAC_MIN_BYTES, 
 
 
 class BadKey(AuthGateError):
-    """Key material that must not be used. *faults* says, one sentence each, everything that is wrong with it."""
+    """Key material that must not be used. *faults* has one sentence for each thing that is wrong with it."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
 
 
-class NotForUs(BadKey):
-    """A key that says itself, by `kty`, `use`, `key_ops` or `alg`, that it is for something else."""
+class KeyForOtherPurpose(BadKey):
+    """A key whose own `kty`, `use`, `key_ops` or `alg` says that it is not for verifying these signatures."""
 
 
-def one_algorithm(key_type: str, curve: str | None, stated: str | None, allowed: frozenset[str]) -> str:
-    """Return the one algorithm of a key: the stated `alg`; else the one of *allowed* that fits; else the default.
+def algorithm_for(key_type: str, curve: str | None, stated: str | None, allowed: frozenset[str]) -> str:
+    """Return the one algorithm of a key: its *stated* `alg`, or the only *allowed* one that fits, or the default.
 
-    The default, the first of the type's row in FITTING, holds only for an issuer that lists no algorithms.
+    The default is the first in the row of the key's type in FITTING. It applies only if the issuer lists no algorithms.
     """
     fitting = FITTING.get((key_type, curve), ())
     if not fitting:
         raise BadKey(f"keys of type {key_type} {curve or ''} are not supported".replace("  ", " "))
-    wanted = fitting
+    candidates = fitting
     if stated is not None:
-        wanted = tuple(name for name in fitting if name in fully_specified((stated,)))
-        if not wanted:
-            raise NotForUs(f"alg {stated!r:.40} does not fit a key of type {key_type}")
-    usable = tuple(name for name in wanted if name in allowed)
+        candidates = tuple(name for name in fitting if name in fully_specified((stated,)))
+        if not candidates:
+            raise KeyForOtherPurpose(f"alg {stated!r:.40} does not fit a key of type {key_type}")
+    usable = tuple(name for name in candidates if name in allowed)
     if not usable:
-        message = f"the key is for {' or '.join(wanted)}, but `algorithms` lists only {', '.join(sorted(allowed))}"
-        raise NotForUs(message) if stated is not None else BadKey(message)
+        message = f"the key is for {' or '.join(candidates)}, but `algorithms` lists only {', '.join(sorted(allowed))}"
+        raise KeyForOtherPurpose(message) if stated is not None else BadKey(message)
     if len(usable) == 1 or allowed == ALL_ALGORITHMS:
         return usable[0]
     raise BadKey(f"`algorithms` lists {' and '.join(usable)} for one {key_type} key; a key has exactly one algorithm")
 
 
 def hmac_key(secret: bytes, algorithm: str, *, key_id: str | None, is_text: bool) -> Key:
-    """Return the key that the shared *secret* is; *is_text* says that somebody wrote or pasted it."""
+    """Return the key made from the shared *secret*. *is_text*: a person wrote or pasted it."""
     if faults := secrets.faults(secret, HMAC_MIN_BYTES[algorithm], is_text=is_text):
         raise BadKey(*faults)
     return Key(
         key_id=key_id,
         algorithm=algorithm,
         material=secret,
-        # Not the secret's plain hash: a thumbprint may be shown.
+        # Not a plain hash of the secret, because a thumbprint may be shown.
         thumbprint=_thumbprint(algorithm, key_id, b"secret:" + secret),
         secret_fingerprint=secrets.fingerprint(secret),
     )
 
 
 def public_key(public: Any, algorithm: str, *, key_id: str | None) -> Key:  # noqa: ANN401 - cryptography's keys
-    """Return the key that *public*, one of cryptography's public keys, is for *algorithm*."""
+    """Return *public*, one of cryptography's public keys, as a key for *algorithm*."""
     if fault := _lint.fault(public):
         raise BadKey(fault)
     encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,4 +1,4 @@
-"""What makes a public key unfit although it can be read: too short, made badly, or one under which anybody can sign."""
+"""Find readable public keys that are still unfit: too short, badly generated, or forgeable by anybody."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from authgate.tokens import _edwards, _roca
 
 MIN_RSA_BITS = 2048
-MAX_RSA_BITS = 8192  # longer ones cost the processor of everybody's requests
-# FIPS 186-5 §5.4 allows more; OpenSSL verifies nothing under long keys with exponents over 64 bits.
+MAX_RSA_BITS = 8192  # longer keys slow down everybody's requests
+# FIPS 186-5 §5.4 allows larger exponents, but OpenSSL refuses exponents over 64 bits for long keys.
 MAX_RSA_EXPONENT = 2**32
 
-# NIST SP 800-89 §5.3.3: a sound modulus has no factor below 752.
+# NIST SP 800-89 §5.3.3: a sound modulus has no prime factor below 752.
 _SMALL_PRIMES = prod(n for n in range(2, 752) if all(n % divisor for divisor in range(2, isqrt(n) + 1)))
 
 
 def fault(public: Any) -> str | None:  # noqa: ANN401 - any of cryptography's public keys
-    """Return what makes *public* unfit, or None. That a point is on its NIST curve, cryptography saw to."""
+    """Return why *public* is unfit, None if it is fit. cryptography already checked points on NIST curves."""
     if isinstance(public, RSAPublicKey):
         numbers = public.public_numbers()
         return rsa_fault(numbers.n, numbers.e)
@@ -33,16 +33,16 @@ def fault(public: Any) -> str | None:  # noqa: ANN401 - any of cryptography's pu
 
 
 def rsa_fault(modulus: int, exponent: int) -> str | None:
-    """Return what makes the RSA key of *modulus* and *exponent* unfit, or None."""
+    """Return why the RSA key with this *modulus* and *exponent* is unfit, None if it is fit."""
     bits = modulus.bit_length()
     if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         return f"the RSA key has {bits} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
     # FIPS 186-5 §5.4. Under an exponent of 1 every message is its own signature.
     if not (2**16 < exponent < MAX_RSA_EXPONENT and exponent % 2):
-        told = f" {exponent}" if exponent < 2**17 else ""
-        return f"the RSA key's exponent{told} is not odd and between 2^16 and 2^32; make a new key with 65537"
+        shown = f" {exponent}" if exponent < 2**17 else ""
+        return f"the RSA key's exponent{shown} is not an odd number between 2^16 and 2^32; make a new key with 65537"
     if _roca.is_weak(modulus):
-        return "the RSA key is weak: its primes have the structure of ROCA (CVE-2017-15361); make a new key elsewhere"
+        return "the RSA key is weak: its primes have the structure of ROCA (CVE-2017-15361); make a new one elsewhere"
     if gcd(modulus, _SMALL_PRIMES) != 1:
-        return "the RSA key's modulus has a small prime factor, so that anybody can take it apart; make a new key"
+        return "the RSA key's modulus has a small prime factor, so anybody can factor it; make a new key"
     return None

@@ -1,4 +1,4 @@
-"""One member of a JWK Set (RFC 7517 §4): a key that may verify signatures and is sound; else `BadKey`."""
+"""Read one member of a JWK Set (RFC 7517 §4): a sound key for verifying signatures, or raise `BadKey`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from authgate.tokens import _base64url, _edwards, _lint
-from authgate.tokens._key import BadKey, NotForUs, hmac_key, one_algorithm, public_key
+from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key, public_key
 from authgate.tokens.algorithms import FITTING
 from authgate.tokens.jws import MAX_KEY_ID_CHARACTERS
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
 
-# RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2.
+# The members of private keys: RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2.
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-# RFC 7518 §6.2.1.2: a coordinate has the full length of the curve's field. In octets.
+# RFC 7518 §6.2.1.2: a coordinate has the full length of the curve's field, given here in octets.
 _NIST_CURVES: dict[str, tuple[EllipticCurve, int]] = {
     "P-256": (SECP256R1(), 32),
     "P-384": (SECP384R1(), 48),
@@ -35,32 +35,32 @@ _NIST_CURVES: dict[str, tuple[EllipticCurve, int]] = {
 
 
 def key(member: object, allowed: frozenset[str]) -> Key:
-    """Return the key that *member* is, for one algorithm of *allowed*; raise `BadKey`."""
+    """Return the key in *member*, for one of the *allowed* algorithms, or raise `BadKey`."""
     if not isinstance(member, dict):
         raise BadKey("it is not a JSON object")
     key_type, curve = member.get("kty"), member.get("crv")
     if key_type != "oct" and _PRIVATE & member.keys():
         raise BadKey(
-            "it is a PRIVATE key, and whoever has seen this document can sign with it: "
+            "it is a PRIVATE key, and anybody who has seen this document can sign with it: "
             "make a new key pair and give AuthGate the public key only"
         )
     if not isinstance(key_type, str) or not isinstance(curve, (str, type(None))) or (key_type, curve) not in FITTING:
-        raise NotForUs(f"key type {key_type!r:.40} with curve {curve!r:.40} is not supported")
+        raise KeyForOtherPurpose(f"key type {key_type!r:.40} with curve {curve!r:.40} is not supported")
     _check_purpose(member)
     key_id = _text(member, "kid")
-    # No token could name a key with a longer one.
+    # A token that names a longer id is refused, so such a key could never be used.
     if key_id is not None and not 1 <= len(key_id) <= MAX_KEY_ID_CHARACTERS:
         raise BadKey(f"its 'kid' has {len(key_id)} characters; 1 to {MAX_KEY_ID_CHARACTERS} are accepted")
-    algorithm = one_algorithm(key_type, curve, _text(member, "alg"), allowed)
+    algorithm = algorithm_for(key_type, curve, _text(member, "alg"), allowed)
     if key_type == "oct":
         return hmac_key(_octets(member, "k"), algorithm, key_id=key_id, is_text=False)
     return public_key(_public(key_type, curve, member), algorithm, key_id=key_id)
 
 
 def _check_purpose(member: dict[str, Any]) -> None:
-    """Refuse a key that is not for verifying signatures by either of `use` and `key_ops` (RFC 7517 §4.2, §4.3)."""
+    """Raise `BadKey` if `use` or `key_ops` does not allow verifying signatures (RFC 7517 §4.2, §4.3)."""
     if _text(member, "use") not in {None, "sig"}:
-        raise NotForUs("'use' does not allow to verify with it: it is not \"sig\"")
+        raise KeyForOtherPurpose("'use' does not allow verifying: it is not \"sig\"")
     if "key_ops" not in member:
         return
     operations = member["key_ops"]
@@ -69,7 +69,7 @@ def _check_purpose(member: dict[str, Any]) -> None:
     if len(set(operations)) != len(operations):
         raise BadKey("'key_ops' names an operation twice (RFC 7517 §4.3)")
     if "verify" not in operations:
-        raise NotForUs("'key_ops' does not allow to verify with it: it does not hold \"verify\"")
+        raise KeyForOtherPurpose("'key_ops' does not allow verifying: it does not contain \"verify\"")
 
 
 def _public(key_type: str, curve: str | None, member: dict[str, Any]) -> Any:  # noqa: ANN401 - cryptography's keys
@@ -79,13 +79,13 @@ def _public(key_type: str, curve: str | None, member: dict[str, Any]) -> Any:  #
         if key_type == "EC":
             return _ec(str(curve), _octets(member, "x"), _octets(member, "y"))
         return _okp(str(curve), _octets(member, "x"))
-    except (ValueError, UnsupportedAlgorithm):  # what OpenSSL says about it is not for operators
+    except (ValueError, UnsupportedAlgorithm):  # OpenSSL's own message would not help an operator
         raise BadKey(f"it is not a valid {key_type} key{f' on the curve {curve}' if curve else ''}") from None
 
 
 def _rsa(modulus: bytes, exponent: bytes) -> Any:  # noqa: ANN401 - cryptography's keys
     n, e = int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
-    if fault := _lint.rsa_fault(n, e):  # before cryptography computes with it
+    if fault := _lint.rsa_fault(n, e):  # before cryptography computes with the numbers
         raise BadKey(fault)
     return RSAPublicNumbers(e, n).public_key()
 

@@ -1,4 +1,4 @@
-"""A session token that says nothing by itself: only its issuer's store knows whose it is."""
+"""An opaque session token: it carries no data, so only the issuer's session store knows its user."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSessionToken:
-    """A session token as it was sent."""
+    """A session token, as the client sent it."""
 
     text: str = field(repr=False)
     key_id: None = None
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the issuer that takes it: of a cookie, and of session tokens in headers, there is one."""
+        """Return the first issuer: a cookie belongs to one issuer, and only one accepts session tokens in headers."""
         return issuers[0]

@@ -1,4 +1,4 @@
-"""One PEM block: a public key (SPKI, PKCS #1), or a certificate as the container of one."""
+"""Read one PEM block: a public key (SPKI or PKCS #1), or a certificate that contains one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from authgate.tokens._key import BadKey, one_algorithm, public_key
+from authgate.tokens._key import BadKey, algorithm_for, public_key
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
@@ -21,21 +21,21 @@ _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
 def blocks(pem: bytes) -> list[bytes]:
-    """Return the blocks of *pem*, each from its first line on; what stands before the first is no part of any."""
+    """Return the blocks of *pem*, each from its BEGIN line on. Text before the first block is dropped."""
     return [_MARKER + block for block in pem.split(_MARKER)[1:]]
 
 
 def key(block: bytes, allowed: frozenset[str]) -> Key:
-    """Return the key in *block*; raise `BadKey`. A certificate's dates and signatures are not looked at."""
+    """Return the key in *block*, or raise `BadKey`. The dates and signatures of a certificate are not checked."""
     try:
         if block.startswith(b"-----BEGIN CERTIFICATE"):
             public: Any = x509.load_pem_x509_certificate(block).public_key()
         else:
             public = load_pem_public_key(block)
-    except Exception as error:  # noqa: BLE001 - OpenSSL's errors are many; each means: not a readable public key
-        raise BadKey(f"it is no public key that can be read ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - OpenSSL raises many types; each means "not readable"
+        raise BadKey(f"it is not a readable public key ({type(error).__name__})") from None
     key_type, curve = _type_of(public)
-    return public_key(public, one_algorithm(key_type, curve, None, allowed), key_id=None)
+    return public_key(public, algorithm_for(key_type, curve, None, allowed), key_id=None)
 
 
 def _type_of(public: Any) -> tuple[str, str | None]:  # noqa: ANN401 - any of cryptography's public keys

@@ -1,4 +1,4 @@
-"""Percent-decoding as the libraries do it: decodeURIComponent, and the text as it is where that is not possible."""
+"""Percent-decode as the session libraries do: decodeURIComponent, or the unchanged text if that fails."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
-def decoded(text: str) -> str:
-    """Return *text* percent-decoded once."""
+def percent_decoded(text: str) -> str:
+    """Return *text*, percent-decoded once."""
     if "%" not in text or _BROKEN.search(text):
         return text
     try:

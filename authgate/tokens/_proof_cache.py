@@ -1,4 +1,14 @@
-"""Remembers proofs, so that a token is verified once and not at every request. Never decisions."""
+"""The proof cache: a credential is verified once, and later requests reuse its proof.
+
+Key: the digest of the credential and the fingerprint of the issuer. The fingerprint covers everything that verification
+depends on, keys included. After a rotation, after a stricter setting, and for another issuer, no old proof is returned
+(J22).
+
+Bound: *max_bytes*, counted with an estimate for each entry. The least recently used entries are evicted first.
+
+Never stored: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
+they would evict the others; and proofs that newer keys may change. core/decide.py and `Proof.is_cacheable` ensure that.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +23,20 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import Issuer
 
 MAX_BYTES = 64 * 1024 * 1024
-# What one remembered identity weighs besides its token, and how many times its token's length: measured with
-# tracemalloc over tokens of 150 to 3,000 bytes, rounded up. A token of 300 bytes weighs 2,000, one of 3,000 between
-# 4,000 (one long string) and 24,000 (many small lists and words). Only an issuer that signs lists of nearly empty
-# objects makes proofs heavier than they count, about twice.
+# The estimate: an entry takes _ENTRY_BYTES, and _BYTES_PER_TOKEN_BYTE for each byte of its token. Measured with
+# tracemalloc over tokens of 150 to 3,000 bytes and rounded up: a token of 300 bytes takes 2,000 bytes; one of 3,000
+# takes between 4,000 (one long string) and 24,000 (many small lists and words). Only tokens with lists of nearly empty
+# objects take more than the estimate, about twice as much.
 _ENTRY_BYTES = 1024
 _BYTES_PER_TOKEN_BYTE = 9
-# Of how many keys proofs are counted: a key set holds 64 at most, and keys come and go.
+# How many keys have a count of proofs. A key set holds 64 at most, and keys come and go.
 _MAX_KEYS_COUNTED = 4096
 
 
 class LruProofCache:
-    """The proofs of credentials verified before: the least recently used go first when it holds *max_bytes*.
+    """The proofs of credentials that were verified before, and how many proofs each key made.
 
-    The key is the credential's digest and the issuer's whole verification configuration, keys included: after a
-    rotation or a tightened list, or for another issuer, nothing old is found (J22).
+    *hits* counts the proofs that `get` returned, *stored* those that `put` stored.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -45,7 +54,7 @@ class LruProofCache:
         return entry[0]
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
-        """Keep *proof*, made at *now* of a credential of *size* bytes, unless it alone exceeds the memo's bound."""
+        """Store *proof* of a credential of *size* bytes, made at *now*, unless it alone exceeds the cache's bound."""
         if proof.identity is not None and proof.identity.key is not None:
             name = (issuer.name, proof.identity.key.thumbprint)
             self._by_key[name] = (self._by_key.get(name, (0, now))[0] + 1, now)
@@ -55,18 +64,18 @@ class LruProofCache:
             self.stored += 1
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
-        """Return how many proofs were made with the key of *thumbprint*, and when the last one was (Unix time).
+        """Return how many proofs the key with this *thumbprint* made, and when it made the last one (Unix time).
 
-        *key_set* is the name of the set that it is of: the issuer's, or that of the issuer's secrets.
+        *key_set* is the name of its key set: `<issuer>` or `<issuer>/secret`.
         """
         return self._by_key.get((key_set.removesuffix(SECRETS), thumbprint), (0, None))
 
     @property
     def entries(self) -> int:
-        """How many proofs are remembered."""
+        """How many proofs are cached."""
         return len(self._proofs)
 
     @property
     def bytes(self) -> int:
-        """About how much memory they take."""
+        """About how many bytes of memory the proofs take."""
         return int(self._proofs.currsize)

@@ -1,4 +1,4 @@
-"""The signature algorithms, each as PyJWT's algorithm object, under its fully-specified name (RFC 7518, RFC 9864)."""
+"""The signature algorithms: PyJWT's algorithm objects by fully-specified name (RFC 7518, RFC 9864)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ALGORITHMS: dict[str, Algorithm] = {
     **{name: _PYJWT[name] for name in ("HS256", "HS384", "HS512")},
     **{name: _PYJWT[name] for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")},
     **{name: _PYJWT[name] for name in ("ES256", "ES384", "ES512")},
-    # RFC 9864: "EdDSA" names either curve; PyJWT's one object serves both, the key decides.
+    # RFC 9864: "EdDSA" names both curves. PyJWT has one object for both, and the key decides which curve it uses.
     "Ed25519": _PYJWT["EdDSA"],
     "Ed448": _PYJWT["EdDSA"],
 }
 
-# What an issuer accepts that lists none; then a key without `alg` is for the first that fits.
+# What an issuer accepts if it lists no algorithms. A key without `alg` is then for the first algorithm that fits.
 ALL_ALGORITHMS = frozenset(ALGORITHMS)
 
-# Which algorithms a key of this type (RFC 7518 §6.1 `kty`, and `crv`) can be for; the first is the default.
+# The algorithms that fit a key of this type (`kty` and `crv`, RFC 7518 §6.1). The first is the default.
 FITTING: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("oct", None): ("HS256", "HS384", "HS512"),
     ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -36,7 +36,7 @@ FITTING: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("OKP", "Ed448"): ("Ed448",),
 }
 
-# RFC 7518 §3.2: an HMAC key is at least as long as the hash. In bytes.
+# RFC 7518 §3.2: an HMAC key is at least as long as the hash, given here in bytes.
 HMAC_MIN_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 # What an operator may write in `algorithms`.
@@ -44,10 +44,10 @@ NAMES = (*ALGORITHMS, "EdDSA")
 
 
 def fully_specified(names: Iterable[str]) -> frozenset[str]:
-    """Return *names* with "EdDSA" replaced by the two algorithms it stands for (RFC 9864 §2.2)."""
+    """Return *names*, with "EdDSA" replaced by the two algorithms that it stands for (RFC 9864 §2.2)."""
     return frozenset(full for name in names for full in (("Ed25519", "Ed448") if name == "EdDSA" else (name,)))
 
 
 def verify(algorithm: str, signing_input: bytes, material: Any, signature: bytes) -> bool:  # noqa: ANN401 - PyJWT's keys
-    """Say whether *signature* over *signing_input* holds under the key *material* of *algorithm*."""
+    """Whether *signature* over *signing_input* verifies with the key *material* of *algorithm*."""
     return ALGORITHMS[algorithm].verify(signing_input, material, signature)

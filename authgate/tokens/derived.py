@@ -1,4 +1,4 @@
-"""Keys made from the one secret of a session library: computed once for each configuration, never for a request."""
+"""Derive keys from the secret of a session library: once for each configuration, never during a request."""
 
 from __future__ import annotations
 
@@ -21,76 +21,78 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SECRETS = 8
-LISTED_TWICE = "one secret is listed twice"
+LISTED_TWICE = "the same secret is listed twice"
 
 _VERSIONED = re.compile(rb"\s*\d{1,9}:([^,]+)")
 
-# What a key made from a secret is for (`Key.purpose`). Better Auth signs under its current secret alone.
+# The values of `Key.purpose` for derived keys. Better Auth signs with its current secret only.
 CURRENT = "current"
 OLD = "old"
 
 
-def better_auth(given: Sequence[bytes]) -> KeySet:
-    """Return the keys of Better Auth under *given*, of which the first is current; raise `BadKey`.
+def better_auth(ordered_secrets: Sequence[bytes]) -> KeySet:
+    """Return Better Auth's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
-    The secret's own bytes sign cookies (HS256); an HKDF of it encrypts them (formats/better-auth.md).
+    The secret's own bytes sign cookies (HS256). A key derived with HKDF encrypts them (docs/formats/better-auth.md).
     """
     keys = []
-    for position, secret in enumerate(_sound(given)):
+    for position, secret in enumerate(_checked(ordered_secrets)):
         purpose = OLD if position else CURRENT
-        encryption = _hkdf(
-            secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64
-        )
-        keys.append(_signing(secret, purpose, position))
-        keys.append(
-            _encrypting(secret, "A256CBC-HS512", encryption, _thumbprint_id(encryption, "sha256"), purpose, position)
-        )
+        material = _hkdf(secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64)
+        key_id = _thumbprint_id(material, "sha256")
+        keys.append(_signing_key(secret, purpose, position))
+        keys.append(_encryption_key(secret, "A256CBC-HS512", material, key_id, purpose, position))
     return KeySet(keys=tuple(keys))
 
 
-def authjs(given: Sequence[bytes], cookie_names: Sequence[str]) -> KeySet:
-    """Return the keys of Auth.js v5 under *given*: one for each cookie name (its salt) and encryption; raise `BadKey`.
+def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str]) -> KeySet:
+    """Return Auth.js v5's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
-    `Key.purpose` is the cookie's name.
+    There is one key for each secret, cookie name (the salt) and encryption. `Key.purpose` is the cookie's name.
     """
     keys = []
-    for position, secret in enumerate(_sound(given)):
+    for position, secret in enumerate(_checked(ordered_secrets)):
         for name in cookie_names:
             for encryption, (length, _, _) in ENCRYPTIONS.items():
                 info = f"Auth.js Generated Encryption Key ({name})".encode()
                 material = _hkdf(secret, salt=name.encode(), info=info, length=length)
                 key_id = _thumbprint_id(material, "sha512")
-                keys.append(_encrypting(secret, encryption, material, key_id, name, position))
+                keys.append(_encryption_key(secret, encryption, material, key_id, name, position))
     return KeySet(keys=tuple(keys))
 
 
-def nextauth_v4(given: Sequence[bytes]) -> KeySet:
-    """Return the keys of NextAuth v4 under *given* (the library itself knows one secret); raise `BadKey`."""
+def nextauth_v4(ordered_secrets: Sequence[bytes]) -> KeySet:
+    """Return NextAuth v4's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
+
+    The library itself supports only one secret.
+    """
     keys = []
-    for position, secret in enumerate(_sound(given)):
+    for position, secret in enumerate(_checked(ordered_secrets)):
         material = _hkdf(secret, salt=b"", info=b"NextAuth.js Generated Encryption Key", length=32)
-        keys.append(_encrypting(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
+        keys.append(_encryption_key(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
     return KeySet(keys=tuple(keys))
 
 
-def no_session_keys(given: Sequence[bytes]) -> KeySet:
-    """Return none: of a preset that has no sessions."""
-    del given
+def no_session_keys(ordered_secrets: Sequence[bytes]) -> KeySet:
+    """Return no keys, for a preset without sessions."""
+    del ordered_secrets
     return NO_KEYS
 
 
-def _sound(given: Sequence[bytes]) -> Sequence[bytes]:
+def _checked(ordered_secrets: Sequence[bytes]) -> Sequence[bytes]:
+    """Return *ordered_secrets* unchanged, or raise `BadKey` with every fault of every secret."""
     faults = []
-    if not 1 <= len(given) <= MAX_SECRETS:
-        faults.append(f"there are {len(given)} secrets; 1 to {MAX_SECRETS} can be given")
-    for position, secret in enumerate(given):
-        which = f"secret {position + 1} of {len(given)}: " if len(given) > 1 else ""
-        faults += [f"{which}{fault}" for fault in secrets.faults(secret, HMAC_MIN_BYTES["HS256"])]
-    if len(set(given)) < len(given):
+    count = len(ordered_secrets)
+    if not 1 <= count <= MAX_SECRETS:
+        faults.append(f"there are {count} secrets; 1 to {MAX_SECRETS} are accepted")
+    for number, secret in enumerate(ordered_secrets, 1):
+        prefix = f"secret {number} of {count}: " if count > 1 else ""
+        faults += [f"{prefix}{fault}" for fault in secrets.faults(secret, HMAC_MIN_BYTES["HS256"])]
+    if len(set(ordered_secrets)) < count:
         faults.append(LISTED_TWICE)
     if faults:
         raise BadKey(*faults)
-    return given
+    return ordered_secrets
 
 
 def _hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
@@ -98,12 +100,12 @@ def _hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
 
 
 def _thumbprint_id(material: bytes, digest: str) -> str:
-    """Return the JWK thumbprint (RFC 7638) of a symmetric key in base64url, which the libraries use as its `kid`."""
+    """Return the JWK thumbprint (RFC 7638) of a symmetric key in base64url. The libraries use it as `kid`."""
     canonical = json.dumps({"k": _base64url.encode(material), "kty": "oct"}, separators=(",", ":"))
     return _base64url.encode(hashlib.new(digest, canonical.encode()).digest())
 
 
-def _signing(secret: bytes, purpose: str, position: int) -> Key:
+def _signing_key(secret: bytes, purpose: str, position: int) -> Key:
     return Key(
         key_id=None,
         algorithm="HS256",
@@ -114,7 +116,7 @@ def _signing(secret: bytes, purpose: str, position: int) -> Key:
     )
 
 
-def _encrypting(
+def _encryption_key(
     secret: bytes, encryption: str, material: bytes, key_id: str | None, purpose: str, position: int
 ) -> Key:
     return Key(
@@ -128,18 +130,19 @@ def _encrypting(
 
 
 def _thumbprint(algorithm: str, purpose: str, position: int, secret: bytes) -> bytes:
-    # The position belongs to it: which secret is current decides what verifies.
+    # The position is part of it, because the order decides which secret is current, and so what verifies.
     return hashlib.sha256(repr((algorithm, purpose, position)).encode() + b"secret:" + secret).digest()
 
 
-def versioned(text: bytes) -> tuple[bytes, ...]:
-    """Return the secrets in *text*, written as BETTER_AUTH_SECRETS is ("2:new,1:old"), the current one first.
+def parse_versioned(text: bytes) -> tuple[bytes, ...]:
+    """Return the secrets in *text*, the current one first. The form is that of BETTER_AUTH_SECRETS: "2:new,1:old".
 
-    Raises `BadKey`. The value follows the first colon and holds no comma (BA/context/secret-utils.mjs).
+    A secret begins after the first colon and contains no comma (BA/context/secret-utils.mjs). Raise `BadKey` for any
+    other form.
     """
     entries = secrets.without_line_break(text).split(b",")
-    found = [_VERSIONED.fullmatch(entry) for entry in entries]
-    sound = tuple(match[1] for match in found if match)
-    if len(sound) != len(entries):
-        raise BadKey("it is not <version>:<secret> between commas, the current one first, as 2:new,1:old")
-    return sound
+    matches = [_VERSIONED.fullmatch(entry) for entry in entries]
+    parsed = tuple(match[1] for match in matches if match)
+    if len(parsed) != len(entries):
+        raise BadKey("it is not a list like 2:new,1:old: <version>:<secret>, separated by commas, current secret first")
+    return parsed

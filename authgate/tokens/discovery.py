@@ -1,4 +1,4 @@
-"""Authorization server metadata: where it lies and what it says of keys (RFC 8414, OpenID Connect Discovery 1.0)."""
+"""Authorization server metadata: its URLs, and the `jwks_uri` in it (RFC 8414, OpenID Connect Discovery 1.0)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ _OAUTH = "/.well-known/oauth-authorization-server"
 
 
 class BadMetadata(AuthGateError):
-    """The document cannot be used; the message says why."""
+    """The metadata document cannot be used. The message says why."""
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
-    """Return where the metadata of *issuer* (an http(s) URL) may lie, in the order to ask.
+    """Return the possible URLs of the metadata of *issuer* (an http or https URL), in the order to try them.
 
-    OpenID Connect appends the well-known path to the issuer (Discovery §4), RFC 8414 §3.1 puts it before its path.
+    OpenID Connect appends the well-known path to the issuer's path (Discovery §4). RFC 8414 §3.1 inserts it before
+    that path.
     """
     scheme, _, rest = issuer.partition("://")
     authority, _, path = rest.partition("/")
@@ -25,16 +26,16 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
 
 
 def jwks_uri(document: bytes, issuer: str) -> str:
-    """Return the `jwks_uri` of a metadata *document* that speaks for exactly *issuer* (RFC 8414 §3.3, J13)."""
+    """Return the `jwks_uri` in a metadata *document*. Its issuer must be exactly *issuer* (RFC 8414 §3.3, J13)."""
     try:
         metadata = _json.parse_object(document)
     except ValueError as error:
         raise BadMetadata(f"it is not a metadata document: {error}") from None
-    found = metadata.get("issuer")
-    if found != issuer:
-        shown = quoted(found, 120) if isinstance(found, str) else "missing or no string"
+    stated = metadata.get("issuer")
+    if stated != issuer:
+        shown = quoted(stated, 120) if isinstance(stated, str) else "missing or not a string"
         raise BadMetadata(
-            f"its issuer is {shown}, but this issuer is configured as {quoted(issuer, 120)}: they must be the same, "
+            f"its issuer is {shown}, but the configured issuer is {quoted(issuer, 120)}: they must be the same, "
             "character by character"
         )
     uri = metadata.get("jwks_uri")

@@ -1,4 +1,4 @@
-"""Keys from what operators have: a secret, PEM, JWK or JWK Set (RFC 7517). Unfit keys are named, never used."""
+"""Read keys from what operators have: a secret, PEM, a JWK or a JWK Set (RFC 7517). Unfit keys are skipped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.core.keys import Key, KeySet, key_name
 from authgate.tokens import _json, _member, _pem, secrets
-from authgate.tokens._key import BadKey, NotForUs, hmac_key, one_algorithm
+from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,12 +19,13 @@ __all__ = ["BadKey", "KeySet", "from_jwks", "from_pem", "from_secret", "from_sec
 MAX_DOCUMENT_BYTES = 64 * 1024
 MAX_KEYS = 64
 
-# The registered key types whose keys come in pairs, supported or not (RFC 7518 §6.1; OKP: RFC 8037; AKP: ML-DSA).
-_PAIRS = frozenset({"RSA", "EC", "OKP", "AKP"})
+# The registered key types that have a public and a private half, supported or not (RFC 7518 §6.1; OKP: RFC 8037;
+# AKP: ML-DSA).
+_PAIR_TYPES = frozenset({"RSA", "EC", "OKP", "AKP"})
 
 
-class _Found(NamedTuple):
-    """What a document holds in one place: a name to tell it by, the id that it claims, and the unread material."""
+class _Entry(NamedTuple):
+    """One entry of a document: a name for messages, the id that it claims, and the material, not yet read."""
 
     name: str
     key_id: str | None
@@ -32,20 +33,20 @@ class _Found(NamedTuple):
 
 
 def from_secret(secret: bytes, allowed: frozenset[str]) -> KeySet:
-    """Return the one key that *secret*, written by an operator, is: for the one HMAC algorithm in *allowed*."""
-    return KeySet(keys=(hmac_key(secret, one_algorithm("oct", None, None, allowed), key_id=None, is_text=True),))
+    """Return a key set with one key: *secret*, written by an operator, for the one HMAC algorithm in *allowed*."""
+    return KeySet(keys=(hmac_key(secret, algorithm_for("oct", None, None, allowed), key_id=None, is_text=True),))
 
 
 def from_secret_file(content: bytes, allowed: frozenset[str]) -> KeySet:
-    """Return the one key that a file with a shared secret holds."""
+    """Return a key set with one key: the shared secret in the *content* of a file."""
     _check_size(content)
     return from_secret(secrets.without_line_break(content), allowed)
 
 
 def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
-    """Return the public keys of *pem*: public keys (SPKI, PKCS #1) and X.509 certificates, 64 at most.
+    """Return the public keys in *pem*: public keys (SPKI, PKCS #1) and X.509 certificates, at most 64.
 
-    An unfit block is left out and named. A private key anywhere refuses the file: it must not lie there at all.
+    An unfit block is skipped. A private key anywhere in *pem* raises `BadKey`, because it must not be there at all.
     """
     _check_size(pem)
     if b"PRIVATE KEY-----" in pem:
@@ -55,27 +56,27 @@ def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
         raise BadKey("it holds no PEM block (-----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----)")
     if len(blocks) > MAX_KEYS:
         raise BadKey(f"it holds {len(blocks)} keys, over {MAX_KEYS}")
-    found = (_Found(f"PEM block number {number}", None, block) for number, block in enumerate(blocks, 1))
-    return _key_set(found, partial(_pem.key, allowed=allowed))
+    entries = (_Entry(f"PEM block number {number}", None, block) for number, block in enumerate(blocks, 1))
+    return _key_set(entries, partial(_pem.key, allowed=allowed))
 
 
 def from_jwks(document: bytes, allowed: frozenset[str], *, public_only: bool = False) -> KeySet:
-    """Return the keys of a JWK or JWK Set, 64 KiB and 64 keys at most; *public_only* where it was fetched.
+    """Return the keys of a JWK or JWK Set, at most 64 KiB and 64 keys. *public_only*: the document was fetched.
 
-    An unfit member is left out and named, and the others stay (J11). Refused as a whole is only what is no JWK Set,
-    what has no usable key, and what mixes secrets with public keys (J2).
+    An unfit member is skipped, and the others are used (J11). Raise `BadKey` only if the document is not a JWK Set, has
+    no usable key, or mixes secrets with public keys (J2).
     """
     members = _members(document)
     types = {member["kty"] for member in members if isinstance(member, dict) and isinstance(member.get("kty"), str)}
-    # Judged by all members, the unfit ones too: their public halves are known, and the secrets lie beside them.
-    if "oct" in types and types & _PAIRS:
-        raise BadKey("it mixes a shared secret (oct) with public keys; give each an issuer of its own")
-    found = (_found(member, number) for number, member in enumerate(members, 1))
-    return _key_set(found, partial(_public_member if public_only else _member.key, allowed=allowed))
+    # Unfit members count too: their public halves are known to others, and the secrets stand next to them.
+    if "oct" in types and types & _PAIR_TYPES:
+        raise BadKey("it mixes a shared secret (oct) with public keys; give each its own issuer")
+    entries = (_member_entry(member, number) for number, member in enumerate(members, 1))
+    return _key_set(entries, partial(_public_member if public_only else _member.key, allowed=allowed))
 
 
 def _members(document: bytes) -> list[Any]:
-    """Return the members of the JWK Set *document*, or the one JWK that it is; of any type, and unread."""
+    """Return the members of the JWK Set *document*, or the single JWK that it is. They are not checked yet."""
     _check_size(document)
     try:
         parsed = _json.parse_object(document)
@@ -91,35 +92,35 @@ def _members(document: bytes) -> list[Any]:
 
 def _public_member(member: object, allowed: frozenset[str]) -> Key:
     if isinstance(member, dict) and member.get("kty") == "oct":
-        raise BadKey("a secret that can be fetched is none; take secret_file for a secret that both sides share")
+        raise BadKey("a shared secret must not be fetched from a URL, where others can read it; use secret_file for it")
     return _member.key(member, allowed)
 
 
-def _key_set(found: Iterable[_Found], read: Callable[[Any], Key]) -> KeySet:
-    """Return the keys that *read* makes of what was *found*; name those that are left out.
+def _key_set(entries: Iterable[_Entry], read: Callable[[Any], Key]) -> KeySet:
+    """Return the keys that *read* makes from *entries*, with the skipped ones.
 
-    The same key twice is one key. Of different keys with one id none is used: which one is meant, a token cannot say.
-    An unfit key has its id too; one that is for something else has not.
+    The same key twice counts once. Different keys with the same id are all skipped, because a token could mean any of
+    them. An unfit key counts as an owner of its id; a key for another purpose does not.
     """
     keys: dict[bytes, tuple[str, Key]] = {}  # by thumbprint
     skipped = []
     owners: defaultdict[str | None, set[bytes | int]] = defaultdict(set)
-    for number, one in enumerate(found):
+    for number, entry in enumerate(entries):
         try:
-            key = read(one.material)
+            key = read(entry.material)
         except BadKey as error:
-            skipped.append(f"{one.name}: {error}")
-            if not isinstance(error, NotForUs):
-                owners[one.key_id].add(number)
+            skipped.append(f"{entry.name}: {error}")
+            if not isinstance(error, KeyForOtherPurpose):
+                owners[entry.key_id].add(number)
         else:
-            keys.setdefault(key.thumbprint, (one.name, key))
-            owners[one.key_id].add(key.thumbprint)
+            keys.setdefault(key.thumbprint, (entry.name, key))
+            owners[entry.key_id].add(key.thumbprint)
     usable = []
     for name, key in keys.values():
         if key.key_id is None or len(owners[key.key_id]) == 1:
             usable.append(key)
         else:
-            skipped.append(f"{name}: {len(owners[key.key_id])} keys have this kid; give each a kid of its own")
+            skipped.append(f"{name}: {len(owners[key.key_id])} keys have this kid; give each key its own kid")
     if not usable:
         raise BadKey("; ".join(("it holds no key that can verify a signature", *skipped)))
     return KeySet(keys=tuple(usable), skipped=tuple(skipped))
@@ -130,8 +131,8 @@ def _check_size(document: bytes) -> None:
         raise BadKey(f"it is {len(document)} bytes long, over {MAX_DOCUMENT_BYTES}")
 
 
-def _found(member: object, number: int) -> _Found:
+def _member_entry(member: object, number: int) -> _Entry:
     key_id = member.get("kid") if isinstance(member, dict) else None
     if isinstance(key_id, str):
-        return _Found(key_name(key_id), key_id, member)
-    return _Found(f"key number {number}", None, member)
+        return _Entry(key_name(key_id), key_id, member)
+    return _Entry(f"key number {number}", None, member)

@@ -1,4 +1,4 @@
-"""JWS in compact form (RFC 7515), read strictly and verified with one key and one algorithm at a time (RFC 8725)."""
+"""Parse compact JWS strictly (RFC 7515), and verify it with one key and one algorithm at a time (RFC 8725)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_KEY_ID_CHARACTERS = 256
-# A token without `kid` is tried against this many fitting keys at most.
+# How many fitting keys to try at most for a token without `kid`.
 MAX_KEYS_TRIED = 8
 
-# Header parameters that change what the signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3): never accepted.
+# Header parameters that change what the signature covers or means (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3).
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedJws:
-    """A well-formed JWS; nothing in it may be believed. *algorithm* is the header's `alg`, *token_type* its `typ`.
+    """A well-formed JWS, not yet verified. *algorithm*, *key_id* and *token_type* are its `alg`, `kid` and `typ`.
 
-    `jwk`, `jku`, `x5u` and `x5c` in the header are never looked at (J4).
+    `jwk`, `jku`, `x5u` and `x5c` in the header are ignored (J4).
     """
 
     algorithm: str
@@ -37,13 +37,13 @@ class UnverifiedJws:
 
 
 def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
-    """Return the parts of *token*, at most *max_bytes* long; raise `Refused` for what is not exactly a compact JWS."""
-    if len(token) > max_bytes:  # before it is split (J10)
+    """Return the parts of *token*, at most *max_bytes* long. Raise `Refused` if it is not exactly a compact JWS."""
+    if len(token) > max_bytes:  # checked before the token is split (J10)
         raise _malformed(f"it is {len(token)} bytes long, over {max_bytes}")
     if token.count(".") != 2:
-        raise _malformed("it has not exactly two dots")
+        raise _malformed("it does not have exactly two dots")
     if not token.isascii():
-        raise _malformed("it holds a character outside ASCII")
+        raise _malformed("it contains a character outside ASCII")
     encoded_header, encoded_payload, encoded_signature = token.split(".")
     header = _object(encoded_header, "header")
     for name in _REFUSED_PARAMETERS:
@@ -51,7 +51,7 @@ def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
             raise _malformed(f"its header has {name!r}, which is not supported")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str):
-        raise _malformed("its header has no 'alg' that is a string")
+        raise _malformed("its header has no 'alg', or one that is not a string")
     return UnverifiedJws(
         algorithm=algorithm,
         key_id=_text(header, "kid"),
@@ -63,9 +63,9 @@ def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
 
 
 def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> Key:
-    """Return the key of *keys* under which the signature of *jws* holds, or raise `Refused`.
+    """Return the key of *keys* that verifies the signature of *jws*, or raise `Refused`.
 
-    `alg` must be in *allowed* and equal the key's own algorithm (RFC 8725 §3.1), so that no key is ever used in a way
+    `alg` must be in *allowed* and must equal the key's own algorithm (RFC 8725 §3.1). So no key is ever used in a way
     that it was not made for (J2, J3).
     """
     accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
@@ -79,10 +79,10 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     for key in fitting[:MAX_KEYS_TRIED]:
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
-    if not named and _may_be_of_a_newer_key(fitting, keys):
+    if not named and _newer_key_may_have_signed(fitting, keys):
         skipped = keys.skip_reason(jws.key_id) if jws.key_id is not None else None
-        why = f", a key that is skipped: {skipped}" if skipped else ""
-        raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{why}", keys)
+        cause = f", a key that is skipped: {skipped}" if skipped else ""
+        raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
         raise _wrong_algorithm(jws, candidates)
     tried = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}"
@@ -93,10 +93,10 @@ def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:
     return Refused(reason, detail, newer_keys_may_help=keys.newer_keys_may_help(reason))
 
 
-def _may_be_of_a_newer_key(tried: list[Key], keys: KeySet) -> bool:
-    """Whether a token whose `kid` no key has may be signed by a key that its issuer has made since.
+def _newer_key_may_have_signed(tried: list[Key], keys: KeySet) -> bool:
+    """Whether a token with an unknown `kid` may come from a key that the issuer made after the last load.
 
-    Not so where a shared secret without an id was *tried*: it stands for any `kid`, and the two sides' differ.
+    Not if a shared secret without an id was *tried*: it serves any `kid`, so the secrets of the two sides differ.
     """
     if tried:
         return not any(key.is_symmetric for key in tried)
@@ -104,10 +104,10 @@ def _may_be_of_a_newer_key(tried: list[Key], keys: KeySet) -> bool:
 
 
 def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key]) -> Refused:
-    bound = ", ".join(sorted({key.algorithm for key in candidates}))
-    detail = f"its alg is {quoted(jws.algorithm)}; the key is for {bound}"
+    key_algorithms = ", ".join(sorted({key.algorithm for key in candidates}))
+    detail = f"its alg is {quoted(jws.algorithm)}; the key is for {key_algorithms}"
     if all(key.is_symmetric for key in candidates):
-        detail += ". It was signed with a key pair, not with a secret: give the issuer's public keys as jwks_file"
+        detail += ". It was signed with a private key, not with a secret: give the issuer's public keys as jwks_file"
     return Refused(Reason.WRONG_ALGORITHM, detail)
 
 
@@ -116,15 +116,14 @@ def _object(encoded: str, where: str) -> dict[str, Any]:
     try:
         return _json.parse_object(raw)
     except ValueError as error:
-        message = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise _malformed(f"the {where} is not acceptable: {message}") from None
+        raise _malformed(f"its {where} is not acceptable: {error}") from None
 
 
 def _bytes(encoded: str, where: str) -> bytes:
     try:
         return _base64url.decode(encoded)
     except ValueError as error:
-        raise _malformed(f"the {where} is {error}") from None
+        raise _malformed(f"its {where} is {error}") from None
 
 
 def _text(header: dict[str, Any], name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""JWTs as signed JWS (RFC 7519): the token format of preset `jwt`."""
+"""Signed JWTs (RFC 7519): the token format of preset `jwt`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proof
 from authgate.core.reasons import Reason
 from authgate.tokens import _claims, jws
-from authgate.tokens._identity import of_claims
+from authgate.tokens._identity import identity_from_claims
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
 
-# Claims that no access token has: OpenID Connect Core §2 and §3.3.2.11, RFC 8417 §2.2.
+# Claims that access tokens never have (OpenID Connect Core §2 and §3.3.2.11, RFC 8417 §2.2), and what has them.
 _OTHER_PURPOSES = {
     "nonce": "an ID token",
     "at_hash": "an ID token",
@@ -26,7 +26,7 @@ _OTHER_PURPOSES = {
 
 
 class JwtFormat:
-    """JWTs in a header or a cookie."""
+    """Reads JWTs in a header or a cookie. *key_id_required*: a token must name its key (`kid`)."""
 
     name = "jwt"
     shape = "jws"
@@ -36,23 +36,26 @@ class JwtFormat:
         return self.name
 
     def recognizes(self, credential: Credential) -> bool:
-        """Say whether *credential* has the shape of a compact JWS: three parts between dots."""
+        """Whether *credential* has the shape of a compact JWS: three parts, separated by dots."""
         return credential.token.count(".") == 2
 
     def parse(self, credential: Credential) -> UnverifiedJwt:
-        """Return the JWT in *credential*, well-formed and unverified, or raise `Refused`."""
+        """Return the JWT in *credential*, not yet verified. Raise `Refused` if it is malformed."""
         return UnverifiedJwt(jws.parse(credential.token))
 
     def verify(self, token: UnverifiedJwt, issuer: Issuer) -> Proof:
-        """Return what *token* proves under *issuer*: signature first, then every claim that needs no clock."""
+        """Return what *token* proves under *issuer*, or raise `Refused`.
+
+        Check the signature first, then every claim that needs no clock.
+        """
         if self.key_id_required and token.key_id is None:
-            raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid), which its issuer always does")
+            raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid); its issuer always names one")
         key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms)
         _check_type(token.jws.token_type, issuer.token_types)
         payload = token.jws.payload
         _check_purpose(payload)
-        identity = of_claims(payload, issuer=issuer.name, token_format=self.name, key=key)
-        # Without `sub` nobody would be known: an upstream takes an empty X-User-Id for an anonymous caller.
+        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key)
+        # `sub` is always required: an upstream would take an empty X-User-Id for an anonymous caller.
         if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(_claims.audiences(payload), issuer.audiences)
@@ -61,16 +64,16 @@ class JwtFormat:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedJwt:
-    """A well-formed JWT of which nothing may be believed yet."""
+    """A well-formed JWT, not yet verified."""
 
     jws: UnverifiedJws = field(repr=False)
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the one of *issuers* that `iss` names exactly (J13); else the one that takes any `iss`."""
+        """Return the issuer that `iss` names exactly (J13), else the one that accepts any `iss`, or raise `Refused`."""
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
-        for wanted in (claimed, None):
+        for iss in (claimed, None):
             for issuer in issuers:
-                if issuer.iss == wanted:
+                if issuer.iss == iss:
                     return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
@@ -81,19 +84,22 @@ class UnverifiedJwt:
 
 
 def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
-    """Refuse a `typ` that names another purpose (RFC 8725 §3.11); RFC 7515 §4.1.9 lets "application/" be left out."""
+    """Refuse a `typ` for another purpose (RFC 8725 §3.11). The prefix "application/" is optional (RFC 7515 §4.1.9)."""
     if token_type is not None and token_type.lower().removeprefix("application/") not in accepted:
         raise Refused(Reason.WRONG_TYPE, f"its typ is {quoted(token_type)}; accepted: {', '.join(sorted(accepted))}")
 
 
 def _check_purpose(payload: _claims.Payload) -> None:
-    """Refuse what its claims say is no access token (RFC 8725 §3.12): the same keys may sign such, too (J28)."""
-    for claim, message in _OTHER_PURPOSES.items():
+    """Refuse a token whose claims show that it is not an access token (RFC 8725 §3.12).
+
+    The same keys may sign other kinds of tokens, too (J28).
+    """
+    for claim, kind in _OTHER_PURPOSES.items():
         if claim in payload:
-            raise Refused(Reason.WRONG_TYPE, f"its claim {claim!r} says that it is {message}")
+            raise Refused(Reason.WRONG_TYPE, f"its claim {claim!r} says that it is {kind}")
 
 
 def _check_audience(audiences: frozenset[str], accepted: frozenset[str] | None) -> None:
     if accepted is not None and not audiences & accepted:
-        found = quoted(", ".join(sorted(audiences)), 120) if audiences else "missing"
-        raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {found}; accepted: {', '.join(sorted(accepted))}")
+        shown = quoted(", ".join(sorted(audiences)), 120) if audiences else "missing"
+        raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {shown}; accepted: {', '.join(sorted(accepted))}")

@@ -1,4 +1,4 @@
-"""Development tokens: what `authgate mint` makes. AuthGate itself never signs anything when it serves."""
+"""Make development tokens for `authgate mint`. A serving AuthGate never signs a JWT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def mint(claims: dict[str, Any], key: Key) -> str:
-    """Return a JWT of *claims*, signed with the shared secret *key*."""
+    """Return a JWT with *claims*, signed with the shared secret *key*."""
     header = {"alg": key.algorithm, "typ": "JWT"}
     signing_input = f"{_segment(header)}.{_segment(claims)}"
     signature = ALGORITHMS[key.algorithm].sign(signing_input.encode("ascii"), key.material)

@@ -1,4 +1,4 @@
-"""Shared secrets: what makes one unfit, and its fingerprint."""
+"""Check shared secrets, and compute their fingerprints."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# docs/troubleshooting.md has a Node one-liner that prints the same. Changing this breaks it.
+# Do not change it: docs/troubleshooting.md has a Node one-liner that prints the same fingerprint.
 _FINGERPRINT_LABEL = b"authgate-secret-fingerprint:"
 
 MIN_DISTINCT_CHARACTERS = 8
 
 _PLACEHOLDER = re.compile(rb"\$\{|\$\(|\A\s*<.*>\s*\Z|your[-_ ]?(?:jwt[-_ ]?)?secret", re.IGNORECASE | re.DOTALL)
-_ARMOUR = re.compile(rb"BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)", re.IGNORECASE)
+_ARMOR = re.compile(rb"BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)", re.IGNORECASE)
 _SSH = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519|ed448)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) +AAAA")
 
-# Secrets printed in documentation, which people copy. Compared in lower case.
+# Secrets from documentation, which people copy. They are compared in lower case.
 WELL_KNOWN = frozenset(
     {
         "better-auth-secret-12345678901234567890",  # Better Auth's built-in default outside production
@@ -47,53 +47,51 @@ WELL_KNOWN = frozenset(
 
 
 def fingerprint(secret: bytes) -> str:
-    """Return 8 hex digits that tell two secrets apart and do not help to find either."""
+    """Return 8 hex digits by which you can compare two secrets. They do not help to guess the secret."""
     return hashlib.sha256(_FINGERPRINT_LABEL + secret).hexdigest()[:8]
 
 
 def without_line_break(content: bytes) -> bytes:
-    """Return the secret that a file's *content* is.
+    """Return the secret in the *content* of a file, without one line break at the end.
 
-    One line break at its end is how editors and `echo` write files; anything more is reported as white space.
+    Editors and `echo` end a file with one line break. `faults` reports any other white space.
     """
     return content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
 
 
 def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str, ...]:
-    """Return everything that makes *secret* unfit as an HMAC key of at least *min_bytes* bytes; none if it is fit.
+    """Return every reason why *secret* is unfit as an HMAC key of at least *min_bytes* bytes. Empty if it is fit.
 
-    *is_text*: somebody wrote or pasted it, so that white space at its ends is a slip and not random bytes.
+    *is_text*: a person wrote or pasted it, so white space at its ends is a mistake and not random bytes.
     """
-    found = []
+    messages = []
     if is_text and secret != secret.strip():
-        found.append("it begins or ends with white space, which the other side's secret hardly has: take it off here")
+        messages.append("it begins or ends with white space, which the other side's secret probably lacks: remove it")
     if is_text and len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in {b'"', b"'"}:
-        found.append(
-            "it begins and ends with a quotation mark, which the other side's secret hardly has: take them off"
-        )
+        messages.append("it is in quotation marks, which the other side's secret probably lacks: remove them")
     if len(secret) < min_bytes:
-        found.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
+        messages.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
     if len(set(secret)) < MIN_DISTINCT_CHARACTERS:
-        found.append(f"it has fewer than {MIN_DISTINCT_CHARACTERS} distinct characters")
+        messages.append(f"it has fewer than {MIN_DISTINCT_CHARACTERS} distinct characters")
     if secret.strip().lower().decode("utf-8", "replace") in WELL_KNOWN:
-        found.append("it is a well-known example: anybody can sign tokens with it")
+        messages.append("it is a well-known example: anybody can sign tokens with it")
     if is_text and _PLACEHOLDER.search(secret):
-        found.append("it looks like a placeholder that was never filled in")
+        messages.append("it looks like a placeholder that was never filled in")
     if is_asymmetric_key(secret):
-        found.append(
-            "it is a public or private key, not a shared secret, and anybody who has the public key could sign: "
+        messages.append(
+            "it is a public or private key, not a shared secret: anybody who has the public key could sign with it; "
             "give public keys as pem_file or jwks_file"
         )
-    return tuple(found)
+    return tuple(messages)
 
 
 def is_asymmetric_key(secret: bytes) -> bool:
-    """Say whether *secret* is a key in PEM, DER, JWK, JWK Set or SSH form, or base64 or hex of one (J2)."""
+    """Whether *secret* is a key in PEM, DER, JWK, JWK Set or SSH form, or such a key in base64 or hex (J2)."""
     return any(_is_key(form) for form in _forms(secret))
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
-    """Yield *secret*, what it decodes to from base64 or hex, and what that decodes to once more."""
+    """Yield *secret*, its decodings from base64 and hex, and the decodings of those."""
     for form in _decoded(secret):
         yield form
         yield from _decoded(form)
@@ -101,7 +99,7 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 
 def _decoded(secret: bytes) -> Iterator[bytes]:
     stripped = secret.strip().removeprefix(b"\xef\xbb\xbf").strip()
-    # DER may end in a line break by chance, and one at the end of a secret's file was taken off before this.
+    # DER may end in a line break by chance, which `without_line_break` removed if the secret came from a file.
     yield from (secret + ending for ending in (b"", b"\n", b"\r", b"\r\n"))
     yield stripped
     compact = b"".join(stripped.split()).removeprefix(b"0x").replace(b":", b"")
@@ -116,16 +114,16 @@ def _decoded(secret: bytes) -> Iterator[bytes]:
 
 
 def _is_key(form: bytes) -> bool:
-    return _is_armoured(form) or _is_ssh(form) or _is_jwk(form) or _is_der(form)
+    return _is_armored(form) or _is_ssh(form) or _is_jwk(form) or _is_der(form)
 
 
-def _is_armoured(form: bytes) -> bool:
-    text = form.replace(b"\0", b"")  # saved as UTF-16
-    return b"-----BEGIN" in text or bool(_ARMOUR.search(text))  # PEM (RFC 7468), SSH2 (RFC 4716)
+def _is_armored(form: bytes) -> bool:
+    text = form.replace(b"\0", b"")  # it may have been saved as UTF-16
+    return b"-----BEGIN" in text or bool(_ARMOR.search(text))  # PEM (RFC 7468), SSH2 (RFC 4716)
 
 
 def _is_ssh(form: bytes) -> bool:
-    # As text ("ssh-ed25519 AAAA…", "ecdsa-sha2-nistp256 …") or as the length-prefixed blob within (RFC 4253 §6.6).
+    # Either text ("ssh-ed25519 AAAA…", "ecdsa-sha2-nistp256 …"), or the length-prefixed blob inside it (RFC 4253 §6.6).
     kinds = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
     return (
         form.startswith(kinds)
@@ -136,8 +134,8 @@ def _is_ssh(form: bytes) -> bool:
 
 def _is_jwk(form: bytes) -> bool:
     try:
-        document = json.loads(form)  # in UTF-8, -16 or -32
-        return isinstance(document, (dict, list)) and '"kty"' in json.dumps(document)  # however it was escaped
+        document = json.loads(form)  # reads UTF-8, UTF-16 and UTF-32
+        return isinstance(document, (dict, list)) and '"kty"' in json.dumps(document)  # finds it even if it was escaped
     except (ValueError, RecursionError):
         return False
 
@@ -152,7 +150,7 @@ def _is_der(form: bytes) -> bool:
     ):
         try:
             load(form)
-        except Exception:  # noqa: BLE001, S110 - any failure to load means: not a key of this kind
+        except Exception:  # noqa: BLE001, S110 - any failure means "not a key of this kind"
             pass
         else:
             return True

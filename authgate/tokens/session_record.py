@@ -1,4 +1,4 @@
-"""A session and its user, as the libraries write them into cookies and stores, and the identity that they are."""
+"""Read a session and its user, as the libraries write them into cookies and stores, and make an identity of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A session's row and its user's, well-formed: *token* is the session token, *expires_at* in unix seconds."""
+    """The well-formed rows of a session and its user. *token* is the session token; *expires_at* is in Unix seconds."""
 
     token: str = field(repr=False)
     user_id: str
@@ -23,7 +23,7 @@ class Record:
     user: dict[str, Any] = field(repr=False)
 
     def identity(self, *, issuer: str, token_format: str, key: Key | None = None) -> Identity:
-        """Return the view that docs/formats/better-auth.md describes; the raw session token is in no field of it."""
+        """Return the identity that docs/formats/better-auth.md describes. No field of it has the raw session token."""
         session, user = self.session, self.user
         return Identity(
             issuer=issuer,
@@ -32,38 +32,38 @@ class Record:
             email=_claims.text(user, "email"),
             email_verified=_claims.flag(user, "emailVerified"),
             name=_claims.text(user, "name"),
-            roles=_claims.words(user, "role", separator=","),
+            roles=_claims.string_list(user, "role", separator=","),
             organization=_claims.text(session, "activeOrganizationId"),
             session_id=identifier(session, "id"),
             impersonated_by=_claims.text(session, "impersonatedBy"),
-            is_anonymous=_claims.holds(user, "isAnonymous"),
-            is_banned=_claims.holds(user, "banned"),
-            ban_expires_at=_claims.moment(user, "banExpires"),
+            is_anonymous=_claims.is_set(user, "isAnonymous"),
+            is_banned=_claims.is_set(user, "banned"),
+            ban_expires_at=_claims.timestamp(user, "banExpires"),
             expires_at=self.expires_at,
-            authenticated_at=_claims.moment(session, "createdAt"),
+            authenticated_at=_claims.timestamp(session, "createdAt"),
             claims={"session": {name: value for name, value in session.items() if name != "token"}, "user": user},
             key=key,
         )
 
 
-# What the members of a session of this meaning are called: its token, its user's id, its end.
-NAMES = ("token", "userId", "expiresAt")
+# The names of the members for the session token, the user's id and the expiry, as Better Auth spells them.
+MEMBER_NAMES = ("token", "userId", "expiresAt")
 
 
-def read(session: object, user: object, names: tuple[str, str, str] = NAMES) -> Record:
-    """Return the record that *session*, with members of these *names*, and *user* are.
+def read(session: object, user: object, names: tuple[str, str, str] = MEMBER_NAMES) -> Record:
+    """Return the record of *session* and *user*. *names* are the names of the session's members, as in MEMBER_NAMES.
 
-    Raises ValueError, quoting nothing, where they are none.
+    Raise ValueError if they are not a session and its user. The message quotes no value.
     """
     token, user_id, expires = names
     if not isinstance(session, dict) or not isinstance(user, dict):
-        raise ValueError("it has no session and user that are objects")  # noqa: TRY004 - a wrong value
-    session_token, expires_at = session.get(token), _claims.moment(session, expires)
+        raise ValueError("its session or its user is missing or not an object")  # noqa: TRY004 - bad input
+    session_token, expires_at = session.get(token), _claims.timestamp(session, expires)
     owner, subject = identifier(session, user_id), identifier(user, "id")
     if not isinstance(session_token, str) or not session_token:
         raise ValueError(f"its session has no {token}")
     if expires_at is None:
-        raise ValueError(f"its session has no {expires} that is a time")
+        raise ValueError(f"its session's {expires} is missing or not a time")
     if subject is None:
         raise ValueError("its user has no id")
     if owner != subject:
@@ -72,7 +72,7 @@ def read(session: object, user: object, names: tuple[str, str, str] = NAMES) -> 
 
 
 def identifier(row: dict[str, Any], name: str) -> str | None:
-    """Return the id *name* of a row as text (databases may number them), None where there is none."""
+    """Return the id *name* of *row* as text, None if there is none. Some databases use numbers as ids."""
     value = row.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

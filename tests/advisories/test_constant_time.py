@@ -8,8 +8,8 @@ from pathlib import Path
 TOKENS = Path(__file__).parents[2] / "authgate" / "tokens"
 
 # Where tokens/ itself computes an HMAC, and where it compares one. All else is left to PyJWT and joserfc.
-COMPUTING = {"better_auth/signed_cookie.py": {"_signature"}, "better_auth/compact.py": {"_signer"}}
-COMPARING = {"better_auth/signed_cookie.py": {"verify"}, "better_auth/compact.py": {"_signer"}}
+COMPUTING = {"better_auth/signed_cookie.py": {"_signature"}, "better_auth/compact.py": {"_signing_key"}}
+COMPARING = {"better_auth/signed_cookie.py": {"verify"}, "better_auth/compact.py": {"_signing_key"}}
 
 
 def functions(source: str) -> dict[str, ast.FunctionDef]:

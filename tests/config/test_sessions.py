@@ -61,7 +61,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a secret listed twice": (
         {"secret": None, "secrets": [GOOD, GOOD]},
         "secrets",
-        "one secret is listed twice",
+        "the same secret is listed twice",
     ),
     "a weak one among several": (
         {"secret": None, "secrets": [GOOD, CANARY]},
@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "secrets without their versions": (
         {"secret": None, "secrets_env": "SEVERAL"},
         "secrets_env (SEVERAL)",
-        "it is not <version>:<secret>",
+        "it is not a list like 2:new,1:old: <version>:<secret>",
     ),
     "too many secrets": ({"secret": None, "secrets_env": "NINE"}, "secrets_env (NINE)", "there are 9 secrets; 1 to 8"),
     "a file that is not there": ({"secret": None, "secrets_file": "/nowhere"}, "secrets_file", "cannot read /nowhere"),

@@ -242,7 +242,7 @@ async def test_j13_a_document_of_another_issuer_is_not_believed(
     one.discovery(issuer=change(one.url))
     said = await failure(discovered)
     for url in (one.openid_url, one.oauth_url):
-        assert f"{url}: its issuer is {change(one.url)!r}, but this issuer is configured as {one.url!r}" in said
+        assert f"{url}: its issuer is {change(one.url)!r}, but the configured issuer is {one.url!r}" in said
     assert one.requests(one.jwks_path) == []
 
 
@@ -251,7 +251,7 @@ async def test_j13_a_document_without_an_issuer_is_not_believed(
     one: Issuer, discovered: DiscoverySource, other: Any
 ) -> None:
     one.discovery(issuer=[one.url] if other == ["self"] else other)
-    assert "its issuer is missing or no string" in await failure(discovered)
+    assert "its issuer is missing or not a string" in await failure(discovered)
     assert one.requests(one.jwks_path) == []
 
 

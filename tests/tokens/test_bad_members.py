@@ -61,13 +61,13 @@ BAD: dict[str, tuple[Any, str]] = {
     "curve a list": (EC | {"crv": ["P-256"]}, "key type 'EC' with curve ['P-256']"),
     "curve missing": (without(EC, "crv"), "key type 'EC' with curve None"),
     # What it is for (RFC 7517 §4.2, §4.3).
-    "for encryption": (EC | {"use": "enc"}, "'use' does not allow to verify"),
-    "use in capitals": (EC | {"use": "SIG"}, "'use' does not allow to verify"),
-    "use empty": (EC | {"use": ""}, "'use' does not allow to verify"),
+    "for encryption": (EC | {"use": "enc"}, "'use' does not allow verifying"),
+    "use in capitals": (EC | {"use": "SIG"}, "'use' does not allow verifying"),
+    "use empty": (EC | {"use": ""}, "'use' does not allow verifying"),
     "use null": (EC | {"use": None}, "'use' is not a string"),
     "use a list": (EC | {"use": ["sig"]}, "'use' is not a string"),
-    "for signing only": (EC | {"key_ops": ["sign"]}, "'key_ops' does not allow to verify"),
-    "no operation": (EC | {"key_ops": []}, "'key_ops' does not allow to verify"),
+    "for signing only": (EC | {"key_ops": ["sign"]}, "'key_ops' does not allow verifying"),
+    "no operation": (EC | {"key_ops": []}, "'key_ops' does not allow verifying"),
     "operations a number": (EC | {"key_ops": 5}, "'key_ops' is not a list of strings"),
     "operations null": (EC | {"key_ops": None}, "'key_ops' is not a list of strings"),
     "operations a string": (EC | {"key_ops": "verify"}, "'key_ops' is not a list of strings"),
@@ -96,7 +96,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "alg a list": (EC | {"alg": ["ES256"]}, "'alg' is not a string"),
     # A private key (RFC 7518 §6.2.2, §6.3.2).
     **{
-        f"private by {name}": (RSA | {name: "AA"}, "it is a PRIVATE key, and whoever has seen this document can sign")
+        f"private by {name}": (
+            RSA | {name: "AA"},
+            "it is a PRIVATE key, and anybody who has seen this document can sign",
+        )
         for name in ("d", "p", "q", "dp", "dq", "qi", "oth")
     },
     "private EC": (EC | {"d": "AA"}, "it is a PRIVATE key"),
@@ -127,14 +130,17 @@ BAD: dict[str, tuple[Any, str]] = {
     "modulus even": (RSA | {"n": number(MODULUS + 1)}, "the RSA key's modulus has a small prime factor"),
     "modulus times 3": (RSA | {"n": number(MODULUS * 3)}, "the RSA key's modulus has a small prime factor"),
     "modulus times 751": (RSA | {"n": number(MODULUS * 751)}, "the RSA key's modulus has a small prime factor"),
-    "exponent empty": (RSA | {"e": ""}, "the RSA key's exponent 0 is not odd and between 2^16 and 2^32"),
-    "exponent 1": (RSA | {"e": "AQ"}, "the RSA key's exponent 1 is not odd and between 2^16 and 2^32"),
-    "exponent 3": (RSA | {"e": "Aw"}, "the RSA key's exponent 3 is not odd and between"),
-    "exponent 65535": (RSA | {"e": number(65535)}, "the RSA key's exponent 65535 is not odd and between"),
-    "exponent 65536": (RSA | {"e": number(65536)}, "the RSA key's exponent 65536 is not odd and between"),
-    "exponent even": (RSA | {"e": number(2**64)}, "the RSA key's exponent is not odd and between"),
-    "exponent 2^32 + 1": (RSA | {"e": number(2**32 + 1)}, "the RSA key's exponent is not odd and between"),
-    "exponent as long as the modulus": (RSA | {"e": number(MODULUS - 2)}, "the RSA key's exponent is not odd and"),
+    "exponent empty": (RSA | {"e": ""}, "the RSA key's exponent 0 is not an odd number between 2^16 and 2^32"),
+    "exponent 1": (RSA | {"e": "AQ"}, "the RSA key's exponent 1 is not an odd number between 2^16 and 2^32"),
+    "exponent 3": (RSA | {"e": "Aw"}, "the RSA key's exponent 3 is not an odd number between"),
+    "exponent 65535": (RSA | {"e": number(65535)}, "the RSA key's exponent 65535 is not an odd number between"),
+    "exponent 65536": (RSA | {"e": number(65536)}, "the RSA key's exponent 65536 is not an odd number between"),
+    "exponent even": (RSA | {"e": number(2**64)}, "the RSA key's exponent is not an odd number between"),
+    "exponent 2^32 + 1": (RSA | {"e": number(2**32 + 1)}, "the RSA key's exponent is not an odd number between"),
+    "exponent as long as the modulus": (
+        RSA | {"e": number(MODULUS - 2)},
+        "the RSA key's exponent is not an odd number",
+    ),
     # The NIST curves (RFC 7518 §6.2.1).
     "point off the curve": (EC | {"y": EC["x"]}, "it is not a valid EC key on the curve P-256"),
     "point of another curve": (EC | {"x": b64(b"\1" * 32)}, "it is not a valid EC key on the curve P-256"),
@@ -151,10 +157,10 @@ BAD: dict[str, tuple[Any, str]] = {
         "its coordinates have 48 and 48 octets",
     ),
     # The Edwards curves (RFC 8032); all the points of small order are in test_edwards.py.
-    "Ed25519 too short": (ED | {"x": b64(b"x" * 31)}, "it is 31 octets long; a key of Ed25519 has 32"),
-    "Ed25519 with Ed448's length": (ED | {"x": b64(b"x" * 57)}, "it is 57 octets long; a key of Ed25519 has 32"),
-    "Ed25519 off the curve": (ED | {"x": b64(b"\2" + bytes(31))}, "it is no point on the curve Ed25519"),
-    "Ed25519 not canonical": (ED | {"x": b64(b"\xff" * 32)}, "it is no canonical encoding of a point of Ed25519"),
+    "Ed25519 too short": (ED | {"x": b64(b"x" * 31)}, "it is 31 octets long; an Ed25519 key has 32"),
+    "Ed25519 with Ed448's length": (ED | {"x": b64(b"x" * 57)}, "it is 57 octets long; an Ed25519 key has 32"),
+    "Ed25519 off the curve": (ED | {"x": b64(b"\2" + bytes(31))}, "it is not a point on the curve Ed25519"),
+    "Ed25519 not canonical": (ED | {"x": b64(b"\xff" * 32)}, "it is not the canonical encoding of a point on Ed25519"),
     "Ed25519 of small order": (ED | {"x": b64(b"\1" + bytes(31))}, "it is a point of small order on Ed25519"),
     "Ed448 of small order": (
         {"kty": "OKP", "crv": "Ed448", "kid": "bad", "x": b64(bytes(57))},
@@ -198,8 +204,8 @@ BAD_SECRETS = {
     "a public key": (OCT | {"k": b64(public_pem("ES256"))}, "it is a public or private key, not a shared secret"),
     "of AES": (OCT | {"alg": "A256KW"}, "alg 'A256KW' does not fit a key of type oct"),
     "with a curve": (OCT | {"crv": "P-256"}, "key type 'oct' with curve 'P-256' is not supported"),
-    "for encryption": (OCT | {"use": "enc"}, "'use' does not allow to verify"),
-    "for signing only": (OCT | {"key_ops": ["sign"]}, "'key_ops' does not allow to verify"),
+    "for encryption": (OCT | {"use": "enc"}, "'use' does not allow verifying"),
+    "for signing only": (OCT | {"key_ops": ["sign"]}, "'key_ops' does not allow verifying"),
 }
 
 

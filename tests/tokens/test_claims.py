@@ -121,4 +121,4 @@ def test_a_flag_is_a_boolean_or_its_usual_spelling(payload: dict[str, Any], *, e
 def test_words_are_a_list_or_a_separated_string(
     payload: dict[str, Any], separator: str, expected: tuple[str, ...]
 ) -> None:
-    assert _claims.words(payload, "a", "b", separator=separator) == expected
+    assert _claims.string_list(payload, "a", "b", separator=separator) == expected

@@ -33,8 +33,8 @@ def test_a_secret_that_is_listed_twice_is_told_beside_what_else_is_wrong() -> No
 
 
 def test_none_and_more_than_eight_are_refused() -> None:
-    assert faults() == ("there are 0 secrets; 1 to 8 can be given",)
-    assert faults(*(b"%02d" % number + SECRET for number in range(9))) == ("there are 9 secrets; 1 to 8 can be given",)
+    assert faults() == ("there are 0 secrets; 1 to 8 are accepted",)
+    assert faults(*(b"%02d" % number + SECRET for number in range(9))) == ("there are 9 secrets; 1 to 8 are accepted",)
 
 
 def test_the_first_of_several_is_current() -> None:
@@ -55,11 +55,11 @@ def test_keys_of_the_same_secrets_in_another_order_are_others() -> None:
 
 @pytest.mark.parametrize("text", [b"2:new,1:old", b" 2:new, 1:old", b"2:new,1:old\n"])
 def test_several_secrets_in_one_text_are_read_as_better_auth_writes_them(text: bytes) -> None:
-    assert derived.versioned(text) == (b"new", b"old")
+    assert derived.parse_versioned(text) == (b"new", b"old")
 
 
 @pytest.mark.parametrize("text", [b"", b"new", b"2:", b"2:new,", b"a:new", b"2:new,old", b"-1:new"])
 def test_anything_else_is_refused_without_being_told(text: bytes) -> None:
-    with pytest.raises(BadKey, match="it is not <version>:<secret> between commas") as bad:
-        derived.versioned(text)
+    with pytest.raises(BadKey, match="it is not a list like 2:new,1:old") as bad:
+        derived.parse_versioned(text)
     assert "old," not in str(bad.value)

@@ -82,7 +82,7 @@ def test_j13_a_document_of_another_issuer_is_not_believed_and_both_are_named(oth
 
 @pytest.mark.parametrize("other", [None, ..., [ISSUER], {"issuer": ISSUER}, 1, True], ids=repr)
 def test_j13_a_document_without_an_issuer_is_not_believed(other: Any) -> None:
-    assert fault(document(issuer=other)).startswith("its issuer is missing or no string, but this issuer is config")
+    assert fault(document(issuer=other)).startswith("its issuer is missing or not a string, but the configured issuer")
 
 
 @pytest.mark.parametrize("uri", [..., None, [URI], {"url": URI}, 1], ids=repr)

@@ -65,39 +65,39 @@ def test_the_five_y_of_ed25519_are_those_of_all_eight_points_of_small_order() ->
 @pytest.mark.parametrize("y", SMALL_25519, ids=["1", "-1", "0", "order 8", "-order 8"])
 def test_a_point_of_small_order_on_ed25519_is_unfit(y: int, sign: int) -> None:
     told = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
-    assert told == "it is a point of small order on Ed25519, under which anybody can sign"
+    assert told == "it is a point of small order on Ed25519: anybody can forge signatures under it"
 
 
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", SMALL_448, ids=["1", "-1", "0"])
 def test_a_point_of_small_order_on_ed448_is_unfit(y: int, sign: int) -> None:
     told = _edwards.fault("Ed448", (y | sign << 455).to_bytes(57, "little"))
-    assert told == "it is a point of small order on Ed448, under which anybody can sign"
+    assert told == "it is a point of small order on Ed448: anybody can forge signatures under it"
 
 
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", range(P25519, 2**255), ids=lambda y: f"p + {y - P25519}")
 def test_a_y_of_ed25519_that_was_not_reduced_is_unfit(y: int, sign: int) -> None:
     told = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
-    assert told == "it is no canonical encoding of a point of Ed25519 (RFC 8032 §5)"
+    assert told == "it is not the canonical encoding of a point on Ed25519 (RFC 8032 §5)"
 
 
 @pytest.mark.parametrize("y", [P448, P448 + 1, 2**448 - 1, 2**448, 2**448 + 1, 2**454 + 4, 2**455 - 1], ids=range(7))
 def test_a_y_of_ed448_that_was_not_reduced_is_unfit(y: int) -> None:
     told = _edwards.fault("Ed448", y.to_bytes(57, "little"))
-    assert told == "it is no canonical encoding of a point of Ed448 (RFC 8032 §5)"
+    assert told == "it is not the canonical encoding of a point on Ed448 (RFC 8032 §5)"
 
 
 def test_about_every_second_y_is_on_no_curve() -> None:
     for curve, octets in (("Ed25519", 32), ("Ed448", 57)):
         told = [_edwards.fault(curve, y.to_bytes(octets, "little")) for y in range(2, 202)]
-        assert set(told) == {None, f"it is no point on the curve {curve}"}
+        assert set(told) == {None, f"it is not a point on the curve {curve}"}
         assert 60 < told.count(None) < 140
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 33, 56, 57, 58, 64])
 def test_a_key_of_another_length_is_unfit(length: int) -> None:
-    assert _edwards.fault("Ed25519", b"\1" * length) == f"it is {length} octets long; a key of Ed25519 has 32"
+    assert _edwards.fault("Ed25519", b"\1" * length) == f"it is {length} octets long; an Ed25519 key has 32"
 
 
 # RFC 8032 §7.1 and §7.4: public keys of the test vectors.

@@ -20,9 +20,9 @@ def test_an_object_is_read() -> None:
         pytest.param(b'"a"', "not a JSON object", id="string"),
         pytest.param(b"null", "not a JSON object", id="null"),
         pytest.param(b"\xef\xbb\xbf{}", "byte order mark", id="BOM"),
-        pytest.param('{"a":1}'.encode("utf-16"), "utf-8", id="UTF-16"),
-        pytest.param(b'{"a":"\xff"}', "utf-8", id="not UTF-8"),
-        pytest.param(b'{"a":"\xed\xa0\xbd"}', "utf-8", id="encoded surrogate"),
+        pytest.param('{"a":1}'.encode("utf-16"), "UTF-8", id="UTF-16"),
+        pytest.param(b'{"a":"\xff"}', "UTF-8", id="not UTF-8"),
+        pytest.param(b'{"a":"\xed\xa0\xbd"}', "UTF-8", id="encoded surrogate"),
     ],
 )
 def test_anything_else_is_refused(raw: bytes, why: str) -> None:

@@ -122,10 +122,10 @@ def test_a_private_key_in_pem_is_refused_even_beside_its_public_one(form: Privat
     [
         (b"", "no PEM block"),
         (SECRET, "no PEM block"),
-        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no public key"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no public key"),
-        (public_pem("ES256")[:60], "no public key"),
-        (b"-----BEGIN X-----\n", "PEM block number 1: it is no public key"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "not a readable public key"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a readable public key"),
+        (public_pem("ES256")[:60], "not a readable public key"),
+        (b"-----BEGIN X-----\n", "PEM block number 1: it is not a readable public key"),
         (pem_of(ec.generate_private_key(ec.SECP256K1())), "keys of type EC secp256k1 are not supported"),
         (pem_of(dsa.generate_private_key(2048)), "keys of type DSAPublicKey are not supported"),
         (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "65537 bytes long, over 65536"),
@@ -151,8 +151,8 @@ SMALL_ORDER = Ed25519PublicKey.from_public_bytes(bytes(32)).public_bytes(
     Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
 )
 UNFIT_BLOCKS = {
-    "unreadable": (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "it is no public key"),
-    "unknown": (b"-----BEGIN X-----\n", "it is no public key"),
+    "unreadable": (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "it is not a readable public key"),
+    "unknown": (b"-----BEGIN X-----\n", "it is not a readable public key"),
     "1024 bits": (pem_of(rsa.generate_private_key(65537, 1024)), "the RSA key has 1024 bits"),
     "secp256k1": (pem_of(ec.generate_private_key(ec.SECP256K1())), "keys of type EC secp256k1 are not supported"),
     "DSA": (pem_of(dsa.generate_private_key(2048)), "keys of type DSAPublicKey are not supported"),
@@ -221,7 +221,7 @@ def test_a_curve_with_a_generator_of_the_forgers_own_is_refused() -> None:
     generator = ec.derive_private_key(1, ec.SECP256R1()).public_key()
     sound = generator.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     assert jwk.from_pem(explicit_pem(sound, point), ALL_ALGORITHMS).keys[0].algorithm == "ES256"
-    assert "no public key" in faults_of_pem(explicit_pem(point, point))
+    assert "not a readable public key" in faults_of_pem(explicit_pem(point, point))
 
 
 @pytest.mark.parametrize("exponent", [2**16 + 1, 2**32 - 1])
@@ -232,12 +232,12 @@ def test_an_rsa_key_with_a_sane_exponent_is_read(exponent: int) -> None:
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 65536])
 def test_an_rsa_key_with_an_exponent_that_keeps_nothing_secret_is_refused(exponent: int) -> None:
-    assert "no public key" in faults_of_pem(rsa_pem(exponent))
+    assert "not a readable public key" in faults_of_pem(rsa_pem(exponent))
 
 
 @pytest.mark.parametrize("exponent", [3, 17, 257, 2**16 - 1, 2**256 + 1])
 def test_an_rsa_key_with_an_exponent_outside_fips_186_5_is_refused(exponent: int) -> None:
-    assert "is not odd and between 2^16 and 2^32" in faults_of_pem(rsa_pem(exponent))
+    assert "is not an odd number between 2^16 and 2^32" in faults_of_pem(rsa_pem(exponent))
 
 
 def test_random_bytes_in_a_jwk_that_look_like_a_placeholder_or_white_space_are_a_sound_secret() -> None:

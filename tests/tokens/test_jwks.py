@@ -69,7 +69,7 @@ def test_a_key_whose_stated_alg_is_not_listed_is_left_out() -> None:
     assert keys.skipped == ("key 'good': the key is for ES256, but `algorithms` lists only RS256",)
 
 
-MIXED = "it mixes a shared secret (oct) with public keys; give each an issuer of its own"
+MIXED = "it mixes a shared secret (oct) with public keys; give each its own issuer"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ OTHER = public_jwk("RS256", "other")
 def test_of_different_keys_with_one_kid_none_is_used(twins: list[Any]) -> None:
     keys = load({"keys": [*twins, OTHER]})
     assert [key.key_id for key in keys.keys] == ["other"]
-    assert any("keys have this kid; give each a kid of its own" in told for told in keys.skipped)
+    assert any("keys have this kid; give each key its own kid" in told for told in keys.skipped)
     assert all(told.startswith("key 'good': ") for told in keys.skipped)
     assert "keys have this kid" in faults({"keys": twins})[0]
 
@@ -153,7 +153,7 @@ def test_the_same_key_under_two_ids_is_two_keys() -> None:
 
 
 def test_a_secret_that_can_be_fetched_is_left_out() -> None:
-    with pytest.raises(jwk.BadKey, match="key 'secret': a secret that can be fetched is none"):
+    with pytest.raises(jwk.BadKey, match="key 'secret': a shared secret must not be fetched"):
         jwk.from_jwks(json.dumps(OCT).encode(), ALL_ALGORITHMS, public_only=True)
 
 

@@ -112,7 +112,7 @@ def test_a_detached_payload_and_the_json_serializations_are_malformed(section: s
 def test_rfc_7517_a_1_public_keys() -> None:
     keys = load(RFC7517["A.1"])
     assert [(key.key_id, key.algorithm) for key in keys.keys] == [("2011-04-29", "RS256")]
-    assert keys.skipped == ("key '1': 'use' does not allow to verify with it: it is not \"sig\"",)
+    assert keys.skipped == ("key '1': 'use' does not allow verifying: it is not \"sig\"",)
 
 
 def test_rfc_7517_a_2_private_keys_are_left_out() -> None:
@@ -152,7 +152,7 @@ def test_rfc_7520_keys_that_verify_are_read(section: str, algorithm: str) -> Non
     [
         ("3.2", "it is a PRIVATE key"),
         ("3.4", "it is a PRIVATE key"),
-        ("3.6", "'use' does not allow to verify"),
+        ("3.6", "'use' does not allow verifying"),
     ],
 )
 def test_rfc_7520_keys_that_do_not_verify_are_refused(section: str, why: str) -> None:

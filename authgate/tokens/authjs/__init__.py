@@ -1,1 +1,1 @@
-"""Auth.js v5's and NextAuth v4's formats: encrypted session cookies, and the opaque ones of their database strategy."""
+"""Formats of Auth.js v5 and NextAuth v4: encrypted session cookies, and opaque ones for the database strategy."""

@@ -1,4 +1,4 @@
-"""The opaque session cookie of Auth.js's `strategy: "database"`: an unsigned random id that only the database knows."""
+"""The opaque session cookie of Auth.js's `strategy: "database"`: an unsigned random id of a row in the database."""
 
 from __future__ import annotations
 
@@ -9,42 +9,47 @@ from typing import TYPE_CHECKING
 from authgate.core.proof import Proof, SessionReference
 from authgate.tokens import session_record
 from authgate.tokens._opaque import UnverifiedSessionToken
-from authgate.tokens._percent import decoded
+from authgate.tokens._percent import percent_decoded
 from authgate.tokens.authjs.session import SESSION_PART
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
-# crypto.randomUUID() by default, `generateSessionToken` may make others: long enough not to be guessed.
+# By default Auth.js calls crypto.randomUUID(); an application's `generateSessionToken` may make other ids. An id must
+# be long enough that nobody can guess it.
 _ID = re.compile(r"[A-Za-z0-9_~=+/-]{20,512}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthjsDatabase:
-    """Reads the ids of sessions. There is one such format for an issuer with a store."""
+    """Reads the ids of sessions. Only issuers with a session store use this format."""
 
     name = "authjs-database"
     shape = "session token"
 
     def recognizes(self, credential: Credential) -> bool:
-        """Say whether *credential* is a session cookie that is no JWE."""
-        return _ID.fullmatch(decoded(credential.part(SESSION_PART) or "")) is not None
+        """Whether *credential* is a session cookie with an opaque id, not a JWE."""
+        return _ID.fullmatch(percent_decoded(credential.part(SESSION_PART) or "")) is not None
 
     def parse(self, credential: Credential) -> UnverifiedSessionToken:
-        """Return the id in *credential*."""
-        return UnverifiedSessionToken(text=decoded(credential.part(SESSION_PART) or ""))
+        """Return the session id in *credential*, not yet verified."""
+        return UnverifiedSessionToken(text=percent_decoded(credential.part(SESSION_PART) or ""))
 
     def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
-        """Return the reference to the session: whoever holds the id holds it, if there is one."""
+        """Return a reference to the session. The id is its only proof, so only the session store can confirm it."""
         del issuer
         return Proof(identity=None, session=SessionReference(token=token.text, was_signed=False))
 
 
 def read(session: object, user: object) -> session_record.Record:
-    """Return the record that rows of an Auth.js adapter are; raise ValueError, quoting nothing, where they are none."""
-    found = session_record.read(session, user, ("sessionToken", "userId", "expires"))
-    # A time here, of the verification, and null before it.
-    verified = isinstance(found.user.get("emailVerified"), (str, int, float)) and bool(found.user["emailVerified"])
-    shown = {name: value for name, value in found.session.items() if name != "sessionToken"}
-    return replace(found, session=shown, user=found.user | {"emailVerified": verified})
+    """Return the record of the rows of an Auth.js adapter.
+
+    Raise ValueError if they are not a session and its user. The message quotes no value.
+    """
+    record = session_record.read(session, user, ("sessionToken", "userId", "expires"))
+    # In Auth.js `emailVerified` is the time of the verification, or null.
+    verified_at = record.user.get("emailVerified")
+    is_verified = isinstance(verified_at, (str, int, float)) and bool(verified_at)
+    session_without_token = {name: value for name, value in record.session.items() if name != "sessionToken"}
+    return replace(record, session=session_without_token, user=record.user | {"emailVerified": is_verified})

@@ -1,7 +1,8 @@
-"""NextAuth v4's encrypted session cookies (next-auth 4's jwt/index.js): as Auth.js v5's, under another key.
+"""NextAuth v4's encrypted session cookies (next-auth 4's jwt/index.js): like those of Auth.js v5, with another key.
 
-The key is made from the secret alone, so plain and `__Secure-` cookies share it; it names none (`kid`). Older releases
-encrypted the cookies of a running sign-in under it, too (CVE-2023-48309): what has no `sub` is nobody's session.
+The key is derived from the secret alone, so plain and `__Secure-` cookies share it. The cookies name no key (`kid`).
+Older releases used the same key to encrypt the cookies of a sign-in that is still in progress (CVE-2023-48309). Those
+have no `sub`, so a cookie without `sub` is not a session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Better Auth's formats: session cookies in every strategy, the bearer plugin's tokens, the JWT plugin's JWTs.
+"""Formats of Better Auth: session cookies of every strategy, tokens of the bearer plugin, JWTs of the JWT plugin.
 
-`session.py` is where a pair of cookies is verified; docs/formats/better-auth.md says what the library writes.
+session.py verifies a pair of session cookies. docs/formats/better-auth.md describes what the library writes.
 """

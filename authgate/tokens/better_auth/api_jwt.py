@@ -1,4 +1,7 @@
-"""The JWT plugin's tokens (`GET /api/auth/token`): JWTs by the plugin's keys, the user's row as their claims."""
+"""The JWT plugin's tokens (`GET /api/auth/token`): JWTs with the user's row as claims.
+
+The plugin's keys sign them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from authgate.tokens.jwt import JwtFormat
 
 
 class BetterAuthJwt(JwtFormat):
-    """API JWTs. The plugin always names the key, so one that names none is refused, as the library does."""
+    """Reads API JWTs. The plugin always names the key, so a token without `kid` is refused, as the library does."""
 
     name = "better-auth-jwt"
     key_id_required = True

@@ -1,4 +1,7 @@
-"""The bearer plugin's tokens: a session token in `Authorization`, signed or raw. Only the session store knows whose."""
+"""The bearer plugin's tokens: a session token in `Authorization`, signed or raw.
+
+Only the session store knows the user of such a token.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,17 @@ if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
-# Better Auth's are 32 letters and digits; an application may choose others.
+# Better Auth makes session tokens of 32 letters and digits. An application may make other ones.
 _RAW = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetterAuthBearer:
-    """Reads session tokens in headers. *accepts* "raw": unsigned ones too, as the plugin does unless told otherwise."""
+    """Reads session tokens in headers.
+
+    *accepts* "raw" includes unsigned tokens, as the plugin does by default. *old_secrets_verify*: signatures by older
+    secrets count too.
+    """
 
     accepts: Literal["signed", "raw"]
     old_secrets_verify: bool = False
@@ -30,23 +37,23 @@ class BetterAuthBearer:
     shape = "session token"
 
     def recognizes(self, credential: Credential) -> bool:
-        """Say whether *credential* comes in a header and has the shape of such a token."""
+        """Whether *credential* is in a header and has the shape of a session token."""
         if credential.from_cookie:
             return False
         token = credential.token
-        return signed_cookie.looks_like(token) or (self.accepts == "raw" and _RAW.fullmatch(token) is not None)
+        return signed_cookie.has_shape(token) or (self.accepts == "raw" and _RAW.fullmatch(token) is not None)
 
     def parse(self, credential: Credential) -> UnverifiedSessionToken:
-        """Return the token, unverified."""
+        """Return the session token in *credential*, not yet verified."""
         return UnverifiedSessionToken(text=credential.token)
 
     def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
-        """Return the reference to the session that *token* is, or raise `Refused`. It proves nobody by itself."""
-        signing = signing_keys(issuer.session_key_set, old_too=self.old_secrets_verify)
+        """Return a reference to the session of *token*, or raise `Refused`. The token alone proves no identity."""
+        keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
         is_raw = self.accepts == "raw" and "." not in token.text
         if is_raw:
-            found, signed_token = token.text, signed_cookie.sign(token.text, signing[0])
+            session_token, signed_token = token.text, signed_cookie.sign(token.text, keys[0])
         else:
-            found, signed_token = signed_cookie.verify(token.text, signing)
-        session = SessionReference(token=found, signed_token=signed_token, was_signed=not is_raw)
-        return Proof(identity=None, session=session, detail="only a session store can tell whose it is")
+            session_token, signed_token = signed_cookie.verify(token.text, keys)
+        session = SessionReference(token=session_token, signed_token=signed_token, was_signed=not is_raw)
+        return Proof(identity=None, session=session, detail="only a session store knows the user of this token")

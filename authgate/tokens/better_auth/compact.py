@@ -1,7 +1,7 @@
-"""Strategy `compact`, Better Auth's default: base64url of JSON whose last member signs the text before it.
+"""Strategy `compact`, Better Auth's default: base64url of JSON, whose last member is a signature of the text before it.
 
-Verified on the very bytes and never written anew: what JSON.stringify writes (1e-7, lone surrogates, the order of
-members) no other library writes back.
+The signature is verified over the bytes as they were sent. Parsing and writing them again would change them, because no
+other library writes numbers (1e-7), lone surrogates and the order of members as JSON.stringify does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LONGEST_END = len(b',"expiresAt":,"signature":""}') + 16 + 43
 
 
 def open_cookie(value: str, secrets: Sequence[Key]) -> SessionData:
-    """Return what *value* proves under one of *secrets*, or raise `Refused`."""
+    """Return what the data cookie *value* proves under one of *secrets*, or raise `Refused`."""
     try:
         envelope = _base64url.decode(value)
     except ValueError as error:
@@ -36,25 +36,25 @@ def open_cookie(value: str, secrets: Sequence[Key]) -> SessionData:
     tail = len(envelope) - _LONGEST_END
     end = _END.search(envelope, max(0, tail))
     if not envelope.startswith(_BEGINNING) or end is None or end.start() < len(_BEGINNING):
-        raise Refused(Reason.MALFORMED_TOKEN, "the data cookie is no envelope of strategy compact")
+        raise Refused(Reason.MALFORMED_TOKEN, "the data cookie is not an envelope of strategy compact")
     body, expires_at, signature = envelope[len(_BEGINNING) : end.start()], end[1], end[2]
-    key = _signer(_signed_text(body, expires_at), signature, secrets)
+    key = _signing_key(_signed_text(body, expires_at), signature, secrets)
     try:
         payload = _json.parse_object(body)
     except ValueError as error:
-        message = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise Refused(Reason.MALFORMED_TOKEN, f"the data cookie's payload is not acceptable: {message}") from None
+        raise Refused(Reason.MALFORMED_TOKEN, f"the data cookie's payload is not acceptable: {error}") from None
     return session_data.read(payload, expires_at=int(expires_at) / 1000, key=key)
 
 
 def _signed_text(body: bytes, expires_at: bytes) -> bytes:
-    """Return what the library signed: JSON.stringify({...payload, expiresAt})."""
+    """Return the text that the library signed: JSON.stringify({...payload, expiresAt})."""
     return body[:-1] + b',"expiresAt":' + expires_at + b"}"
 
 
-def _signer(text: bytes, signature: bytes, secrets: Sequence[Key]) -> Key:
+def _signing_key(text: bytes, signature: bytes, secrets: Sequence[Key]) -> Key:
+    """Return the key of *secrets* that made *signature* over *text*, or raise `Refused`."""
     for key in secrets:
         expected = _base64url.encode(hmac.new(key.material, text, hashlib.sha256).digest()).encode()
         if hmac.compare_digest(expected, signature):
             return key
-    raise Refused(Reason.BAD_SIGNATURE, f"the data cookie's signature; tried {len(secrets)} secret(s)")
+    raise Refused(Reason.BAD_SIGNATURE, f"the data cookie's signature is wrong; tried {len(secrets)} secret(s)")

@@ -1,6 +1,6 @@
-"""Strategy `jwe`: encrypted under a key that is made from the secret (BA/crypto/jwt.mjs, symmetricEncodeJWT).
+"""Strategy `jwe`: encrypted under a key derived from the secret (BA/crypto/jwt.mjs, symmetricEncodeJWT).
 
-Cookies of accounts are encrypted under the same secret with another salt, so they do not open here.
+The account cookies are encrypted under a key with another salt, so they do not decrypt here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def open_cookie(value: str, secrets: Sequence[Key]) -> SessionData:
-    """Return what *value* proves under one of *secrets*, or raise `Refused`."""
+    """Return what the data cookie *value* proves under one of *secrets*, or raise `Refused`."""
     payload, key = _jwe.decrypt(_jwe.parse(value), secrets)
     expires_at = _claims.numeric_date(payload, "exp")
     if expires_at is None:

@@ -1,6 +1,7 @@
-"""Strategy `jwt`: a JWT under the secret (HS256 and nothing else), or by the JWT plugin's keys (`sessionCookieCache`).
+"""Strategy `jwt`: a JWT signed with the secret (HS256 only), or with the JWT plugin's keys (`sessionCookieCache`).
 
-Links in e-mails are HS256 JWTs under the same secret: what makes one a session is its payload, not its signature.
+Links in Better Auth's e-mails are HS256 JWTs under the same secret. So the payload, not the signature, decides whether
+a JWT is a session.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ AUDIENCE_BY_JWKS = "better-auth:session-cache"
 
 
 def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer) -> SessionData:
-    """Return what *value* proves under one of *secrets* or the public keys of *issuer*, or raise `Refused`."""
+    """Return what the data cookie *value* proves, or raise `Refused`.
+
+    It must be signed by one of *secrets* or of the public keys of *issuer*.
+    """
     token = jws.parse(value, max_bytes=session_data.MAX_BYTES)
     if token.token_type == TYPE_BY_JWKS:
         return _by_jwks(token, issuer)
     if token.token_type is not None or token.key_id is not None:
-        found = f"typ {quoted(token.token_type)} and kid {quoted(token.key_id)}"
-        raise Refused(Reason.WRONG_TYPE, f"the data cookie has {found}: a session under the secret has neither")
+        header = f"typ {quoted(token.token_type)} and kid {quoted(token.key_id)}"
+        raise Refused(Reason.WRONG_TYPE, f"the data cookie has {header}; a session signed with the secret has neither")
     key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}))
     return session_data.read(token.payload, expires_at=_expiry(token), key=key)
 
 
 def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
     if token.key_id is None:
-        raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key, which Better Auth demands")
+        raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key (kid), which Better Auth requires")
     key = jws.verify_signature(token, issuer.key_set, issuer.algorithms)
     payload = token.payload
     if _claims.string_or_uri(payload, "iss") != issuer.iss:
@@ -49,7 +53,7 @@ def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
         raise Refused(Reason.WRONG_AUDIENCE, f"the data cookie's aud is not {AUDIENCE_BY_JWKS}")
     data = session_data.read(payload, expires_at=_expiry(token), key=key)
     if payload.get("sub") != data.record.user_id or payload.get("sid") != data.record.token:
-        raise Refused(Reason.CLAIM_MISMATCH, "the data cookie's sub or sid is not that of its session")
+        raise Refused(Reason.CLAIM_MISMATCH, "the data cookie's sub or sid differs from that of its session")
     return data
 
 

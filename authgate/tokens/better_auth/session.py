@@ -1,6 +1,6 @@
-"""Better Auth's session cookies, as get-session judges them: the signed token, and the data beside it, if there is any.
+"""Better Auth's session cookies, verified as get-session does: the signed token cookie and the optional data cookie.
 
-The token alone authenticates nobody. With data that is of the same session it does, until the data expires; else the
+The token alone authenticates nobody. Data of the same session does, until the data expires. In all other cases the
 session store is asked (core/decide.py).
 """
 
@@ -30,22 +30,22 @@ _BY_DOTS = {0: "compact", 2: "jwt", 4: "jwe"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSession:
-    """The values of the two cookies; *data* None where there is no such cookie, "" where its chunks do not fit."""
+    """The values of the two cookies. *data* is None without a data cookie, "" if its chunks do not fit together."""
 
     token: str = field(repr=False)
     data: str | None = field(repr=False)
     key_id: None = None
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the issuer whose cookies these are: no two have the same."""
+        """Return the issuer of these cookies. There is only one: no two issuers share a cookie name."""
         return issuers[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetterAuthSession:
-    """Reads session cookies. *strategies* are those that the data cookie may be of, *version* is the cache's.
+    """Reads session cookies. *strategies* are those accepted for the data cookie; *version* is the cookie cache's.
 
-    *old_secrets_verify*: signed cookies under older secrets count too; Better Auth itself takes the current one only.
+    *old_secrets_verify*: cookies signed with older secrets count too. Better Auth itself accepts only the current one.
     """
 
     strategies: tuple[str, ...] = STRATEGIES
@@ -56,20 +56,20 @@ class BetterAuthSession:
     shape = "session cookies"
 
     def recognizes(self, credential: Credential) -> bool:
-        """Say whether *credential* has the parts of a session's cookies."""
+        """Whether *credential* has a session cookie."""
         return credential.part(TOKEN_PART) is not None
 
     def parse(self, credential: Credential) -> UnverifiedSession:
-        """Return the cookies in *credential*, unverified."""
+        """Return the cookies in *credential*, not yet verified."""
         return UnverifiedSession(token=credential.part(TOKEN_PART) or "", data=credential.part(DATA_PART))
 
     def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> Proof:
-        """Return what *cookies* prove under the secrets of *issuer*; raise `Refused` where the token is not signed."""
-        signing = signing_keys(issuer.session_key_set, old_too=self.old_secrets_verify)
-        token, signed_token = signed_cookie.verify(cookies.token, signing)
+        """Return what *cookies* prove under the secrets of *issuer*. Raise `Refused` if no secret signed the token."""
+        keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
+        token, signed_token = signed_cookie.verify(cookies.token, keys)
         session = SessionReference(token=token, signed_token=signed_token)
         try:
-            data = self._open(cookies.data, signing, issuer)
+            data = self._open(cookies.data, keys, issuer)
             session_data.check(data, token=token, version=self.version)
         except Refused as refused:
             return Proof(
@@ -83,25 +83,24 @@ class BetterAuthSession:
         return Proof(identity=identity, session=session, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
                      detail="the data cookie has expired")  # fmt: skip
 
-    def _open(self, value: str | None, signing: list[Key], issuer: Issuer) -> SessionData:
+    def _open(self, value: str | None, keys: list[Key], issuer: Issuer) -> SessionData:
         if value is None:
-            raise Refused(
-                Reason.SESSION_NOT_FOUND, "there is no data cookie: only a session store can tell whose it is"
-            )
+            raise Refused(Reason.SESSION_NOT_FOUND, "there is no data cookie, so only a session store knows the user")
         if not value or len(value) > session_data.MAX_BYTES:
-            message = "the data cookie's chunks are not 0, 1, 2 … without a gap or a rival, or it is longer than 64 KiB"
+            message = "the data cookie is longer than 64 KiB, or its chunks have a gap or two values for one number"
             raise Refused(Reason.MALFORMED_TOKEN, message)
         strategy = _BY_DOTS.get(value.count("."))
         if strategy not in self.strategies:
-            message = f"the data cookie is of strategy {strategy or 'none that is known'}; accepted: {self.strategies}"
+            message = f"the data cookie's strategy is {strategy or 'unknown'}; accepted: {', '.join(self.strategies)}"
             raise Refused(Reason.WRONG_TYPE, message)
         if strategy == "compact":
-            return compact.open_cookie(value, signing)
+            return compact.open_cookie(value, keys)
         if strategy == "jwt":
-            return cookie_jwt.open_cookie(value, signing, issuer)
+            return cookie_jwt.open_cookie(value, keys, issuer)
         return cookie_jwe.open_cookie(value, issuer.session_key_set.keys)
 
 
-def signing_keys(secrets: KeySet, *, old_too: bool) -> list[Key]:
-    """Return the secrets under which signed cookies count, the current one first."""
-    return [key for key in secrets.keys if key.algorithm == "HS256" and (old_too or key.purpose == CURRENT)]
+def signing_keys(session_key_set: KeySet, *, include_old: bool) -> list[Key]:
+    """Return the keys that verify signed cookies, the current one first."""
+    keys = session_key_set.keys
+    return [key for key in keys if key.algorithm == "HS256" and (include_old or key.purpose == CURRENT)]
