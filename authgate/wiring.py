@@ -1,15 +1,16 @@
-"""The composition root: makes the whole of AuthGate from a configuration. The only file that imports everything."""
+"""The composition root: builds the whole of AuthGate from a configuration. The only file that imports everything."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, issuers, presets, stores
+from authgate import announcements, app_metrics, issuers, presets, stores
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
+from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
 from authgate.config.model import TlsConfig
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
@@ -17,144 +18,57 @@ from authgate.core.errors import ConfigError, Problem
 from authgate.core.outputs import Output
 from authgate.core.snapshot import Issuer, Policy, Snapshot
 from authgate.gate import Gate
-from authgate.keysources.watched import Timing, WatchedKeys
+from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Recorder
-from authgate.server.admin import AdminEndpoint
 from authgate.server.http import AuthEndpoint
-from authgate.server.reload import ReloadState
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from aiohttp import web
-
     from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
     from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.credential import CredentialPlace
     from authgate.core.keys import KeySet
-    from authgate.keysources import KeySource
-    from authgate.server.tls import Peer, TlsState
+    from authgate.server.tls import TlsState
     from authgate.sessions.cached import CachedSessions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeySetOrigin:
-    """Where a key set comes from, and when. *settings* differ where it must be got anew."""
-
-    source: KeySource
-    timing: Timing
-    settings: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A sound configuration: its *snapshot*, where each of the *key_sets* comes from, and what to say at start.
-
-    *session_settings* differ between two configurations where an issuer's session store must be made anew.
-    *certificates* are those of the groups `tls` and `admin.tls`. *path* is the configuration's file, None where there
-    is none, *digest* the SHA-256 of what it held, None where it cannot be read twice.
-    """
-
-    config: Config
-    snapshot: Snapshot
-    key_sets: dict[str, KeySetOrigin] = field(repr=False)
-    sessions: dict[str, Callable[[], CachedSessions | None]] = field(repr=False)
-    session_settings: dict[str, object] = field(repr=False)
-    fingerprints: dict[str, str]
-    certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
-    announcements: tuple[str, ...]
-    warnings: tuple[str, ...]
-    path: str | None
-    digest: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """What a reload replaces, whole: everything that is made from the configuration and decides."""
-
-    prepared: Prepared = field(repr=False)
-    gate: Gate
-    auth: AuthEndpoint
-    watched_keys: dict[str, WatchedKeys]
-    sessions: dict[str, CachedSessions]
-
-    @property
-    def config(self) -> Config:
-        """The configuration."""
-        return self.prepared.config
-
-    def take_over(self, old: Live | None = None) -> None:
-        """Decide from now on, in the place of *old*, with what the issuers' keys come to be."""
-        for name, keys in self.watched_keys.items():
-            if old is not None and name in old.watched_keys:
-                keys.follow(old.watched_keys[name])
-            keys.use = partial(self.gate.use, name)
-            keys.retime(self.prepared.key_sets[name].timing)
-            self.gate.use(name, keys.key_set)
-
-
-@dataclass(slots=True, kw_only=True)
-class App:
-    """Everything that serves. *live* is the one reference that a reload swaps; the rest stays."""
-
-    live: Live
-    proofs: LruProofCache
-    metrics: Metrics
-    tls: WatchedTls | None
-    admin_tls: WatchedTls | None
-    reloads: ReloadState
-    admin: AdminEndpoint = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Give the admin port the whole to tell of."""
-        self.admin = AdminEndpoint(self)
-        self.metrics.watch(self)
-
-    def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:
-        """Return what gives the reply to *subrequest*, by the configuration of the moment."""
-        return self.live.auth(subrequest)
-
-    def trusts(self, peer: Peer) -> bool:
-        """Say whether *peer* is a trusted proxy."""
-        return self.live.auth.trusts(peer)
-
-
 def prepare(loaded: LoadedConfig) -> Prepared:
-    """Return what *loaded* makes, local keys read and linted; raise `ConfigError` with every problem of all of it.
+    """Return *loaded* with its secrets, key files and certificates read and checked.
 
-    Keys by URL are not fetched: an issuer that is down keeps nothing from starting.
+    Keys by URL are not fetched here, so an issuer that is down does not keep AuthGate from starting. Raises
+    `ConfigError` with every problem of all parts.
     """
     problems = list(loaded.problems)
-    found, key_sets = _issuers(loaded, problems)
+    read_issuers = loaded.issuers
+    verifying, key_sets = _issuers(loaded, problems)
     certificates = {
         setting: certificate
         for setting, group in loaded.certificates
         if (certificate := _load_certificate(setting, group, problems)) is not None
     }
     if problems or loaded.config is None:
-        raise ConfigError(_told_once(problems))
+        raise ConfigError(_without_repeats(problems))
     config = loaded.config
     return Prepared(
         config=config,
-        snapshot=_snapshot(config, found, loaded.issuers),
+        snapshot=_snapshot(config, verifying, read_issuers),
         key_sets=key_sets,
-        sessions={entry.config.name: partial(stores.make_sessions, entry) for entry in loaded.issuers},
-        session_settings={entry.config.name: stores.session_settings(entry) for entry in loaded.issuers},
-        fingerprints=issuers.fingerprints(found),
+        sessions={entry.config.name: partial(stores.make_sessions, entry) for entry in read_issuers},
+        session_settings={entry.config.name: stores.session_settings(entry) for entry in read_issuers},
+        fingerprints=issuers.fingerprints(verifying),
         certificates=certificates,
         announcements=(
-            *(told for pair in zip(found, loaded.issuers, strict=True) for told in announcements.for_issuer(*pair)),
+            *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.for_issuer(*pair)),
             *announcements.for_listeners(
                 config, {setting: state.serial for setting, (_, state) in certificates.items()}
             ),
         ),
         warnings=(
             *loaded.warnings,
-            *(warning for pair in zip(found, loaded.issuers, strict=True) for warning in announcements.warnings(*pair)),
+            *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.warnings(*pair)),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
         path=loaded.path,
@@ -163,8 +77,8 @@ def prepare(loaded: LoadedConfig) -> Prepared:
 
 
 def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer], dict[str, KeySetOrigin]]:
-    """Return the issuers with the keys that they have to start with, and where each key set comes from, by its name."""
-    found: list[Issuer] = []
+    """Return the issuers with the keys that they start with, and the origin of each key set by its name."""
+    verifying: list[Issuer] = []
     origins: dict[str, KeySetOrigin] = {}
     for entry in loaded.issuers:
         key_sets: dict[str, KeySet] = {}
@@ -174,22 +88,22 @@ def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer
                 key_sets[name] = keys
                 timing, settings = issuers.timing(entry.config, name), issuers.key_set_settings(entry)
                 origins[name] = KeySetOrigin(source=source, timing=timing, settings=settings)
-        if key_sets:  # else what is missing was reported
-            found.append(issuers.make_issuer(entry, key_sets, loaded.issuers))
-    return found, origins
+        if key_sets:  # otherwise the problem was reported
+            verifying.append(issuers.make_issuer(entry, key_sets, loaded.issuers))
+    return verifying, origins
 
 
-def _told_once(problems: list[Problem]) -> list[Problem]:
-    """Return *problems* without those of a variable that another issuer has, too."""
-    found: dict[tuple[str, str], Problem] = {}
+def _without_repeats(problems: list[Problem]) -> list[Problem]:
+    """Return *problems*, each problem of a variable only once, though several issuers may read the variable."""
+    first: dict[tuple[str, str], Problem] = {}
     for problem in problems:
-        found.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.message), problem)
-    return [*found.values()]
+        first.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.message), problem)
+    return [*first.values()]
 
 
-def _snapshot(config: Config, found: list[Issuer], entries: tuple[LoadedIssuer, ...]) -> Snapshot:
+def _snapshot(config: Config, verifying: list[Issuer], entries: tuple[LoadedIssuer, ...]) -> Snapshot:
     return Snapshot(
-        issuers=tuple(found),
+        issuers=tuple(verifying),
         policies=(Policy(name="default"),),
         places=_places(config, entries),
         outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
@@ -202,10 +116,10 @@ def _snapshot(config: Config, found: list[Issuer], entries: tuple[LoadedIssuer, 
 
 
 def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
-    """Return where credentials are looked for: where `credentials` says, and in the session cookies.
+    """Return the places to search for credentials, in order: those of `credentials`, then the session cookies.
 
-    Those come last, but before the default's own cookie: `access_token` is a name that others use, too, and what stands
-    in it decides. Without an issuer of preset jwt nobody looks there.
+    If `credentials` is not set, session cookies come before the default cookie `access_token`: other applications use
+    that name, too, and the first place with a value decides. It is not searched without an issuer of preset jwt.
     """
     tokens = [
         HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
@@ -214,12 +128,13 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
     sessions = [place for entry in entries for place in presets.session_places(entry.config)]
     if "credentials" in config.model_fields_set or not sessions:
         return (*tokens, *sessions)
-    by_default, has_jwts = tokens, any(not entry.config.has_sessions for entry in entries)
-    return (by_default[0], *sessions, *(by_default[1:] if has_jwts else ()))
+    header, *cookies = tokens
+    has_jwts = any(not entry.config.has_sessions for entry in entries)
+    return (header, *sessions, *(cookies if has_jwts else ()))
 
 
 def build(prepared: Prepared) -> App:
-    """Return AuthGate, ready to be served."""
+    """Return AuthGate, ready to serve."""
     tls, admin_tls = (
         WatchedTls(*prepared.certificates[setting]) if setting in prepared.certificates else None
         for setting in ("tls", "admin.tls")
@@ -227,16 +142,18 @@ def build(prepared: Prepared) -> App:
     proofs = LruProofCache()
     metrics = Metrics(proofs, {"auth": tls, "admin": admin_tls})
     live = make_live(prepared, proofs, metrics)
-    live.take_over()
-    reloads = ReloadState(at=time.time())
-    return App(live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=reloads)
+    live.activate()
+    reloads = ReloadState(loaded_at=time.time())
+    app = App(live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=reloads)
+    app_metrics.register(metrics, app)
+    return app
 
 
 def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: Live | None = None) -> Live:
-    """Return what decides by *prepared*. Keys and sessions of *old* that are got in the same way are kept."""
+    """Return the live part of *prepared*. Key sets and sessions with the same settings in *old* are shared with it."""
     config = prepared.config
-    keys, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
-    gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(keys, sessions))
+    watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
+    gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
@@ -246,34 +163,34 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return Live(prepared=prepared, gate=gate, auth=auth, watched_keys=keys, sessions=sessions)
+    return Live(prepared=prepared, gate=gate, auth=auth, watched_keys=watched, sessions=sessions)
 
 
 def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, WatchedKeys]:
-    """Return every key set by its name; those of *old* where they come from the same place."""
-    before = {} if old is None else old.watched_keys
-    found = {}
+    """Return every key set by its name, taken from *old* if its settings are the same."""
+    old_key_sets = {} if old is None else old.watched_keys
+    by_name = {}
     for name, origin in prepared.key_sets.items():
-        same = None if old is None else old.prepared.key_sets.get(name)
-        if same is not None and same.settings == origin.settings:
-            found[name] = before[name]
+        old_origin = None if old is None else old.prepared.key_sets.get(name)
+        if old_origin is not None and old_origin.settings == origin.settings:
+            by_name[name] = old_key_sets[name]
         else:
-            keys = prepared.snapshot.issuer(name).key_set_named(name)
-            found[name] = WatchedKeys(name, origin.source, origin.timing, keys, follows=name in before)
-    return found
+            key_set = prepared.snapshot.issuer(name).key_set_named(name)
+            by_name[name] = WatchedKeys(name, origin.source, origin.timing, key_set, follows=name in old_key_sets)
+    return by_name
 
 
 def cached_sessions(prepared: Prepared, old: Live | None = None) -> dict[str, CachedSessions]:
-    """Return the sessions of every issuer with a store; those of *old* where they are asked for in the same way."""
-    found = {}
+    """Return the sessions of every issuer with a store, taken from *old* if the store's settings are the same."""
+    by_issuer = {}
     for name, make in prepared.sessions.items():
-        kept = None
+        sessions = None
         if old is not None and old.prepared.session_settings.get(name) == prepared.session_settings[name]:
-            kept = old.sessions.get(name)
-        sessions = kept or make()
+            sessions = old.sessions.get(name)
+        sessions = sessions or make()
         if sessions is not None:
-            found[name] = sessions
-    return found
+            by_issuer[name] = sessions
+    return by_issuer
 
 
 def _load_certificate(
@@ -293,7 +210,7 @@ def _load_certificate(
 
 
 def _client_names(tls: TlsConfig | None) -> frozenset[str] | None:
-    """Return the names as certificates are asked for them: those of hosts (without a colon) in lower case."""
+    """Return the client names to compare certificates with. Host names, which have no colon, are in lower case."""
     if tls is None or tls.client_names is None:
         return None
     return frozenset(name if ":" in name else name.lower() for name in tls.client_names)

@@ -99,7 +99,7 @@ async def test_the_metrics_follow_the_configuration(tmp_path: Path, one: Issuer)
         (tmp_path / "authgate.yaml").write_text(
             (tmp_path / "authgate.yaml").read_text().replace("name: app", "name: moved")
         )
-        served.reloader.ask()
+        served.reloader.request()
         async with asyncio.timeout(15):
             while not sum(served.app.reloads.outcomes.values()):  # noqa: ASYNC110 - set by no event
                 await asyncio.sleep(0.005)

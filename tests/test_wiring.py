@@ -22,7 +22,7 @@ from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint, public_jwk,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import Prepared
+    from authgate.app import Prepared
 
 
 def verified(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Prepared:

@@ -13,8 +13,8 @@ from authgate.core.errors import ConfigError
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from authgate.app import Prepared
     from authgate.config.model import AdminConfig
-    from authgate.wiring import Prepared
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 

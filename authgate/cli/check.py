@@ -20,9 +20,9 @@ from authgate.core.lookups import probe_lookup
 from authgate.log import logging_to
 
 if TYPE_CHECKING:
+    from authgate.app import Prepared
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
-    from authgate.wiring import Prepared
 
 
 @click.command("check", short_help="Validate the configuration.")

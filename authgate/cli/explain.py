@@ -27,10 +27,10 @@ from authgate.keysources.watched import LOAD_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authgate.app import Prepared
     from authgate.config.model import Config
     from authgate.core.decision import Decision
     from authgate.core.request import Request
-    from authgate.wiring import Prepared
 
 MAX_INPUT_BYTES = 1024 * 1024
 

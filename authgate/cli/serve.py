@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 import click
 import uvloop
@@ -15,7 +16,10 @@ from authgate.core.errors import ConfigError
 from authgate.log import logging_to
 from authgate.server.reload import Reloader
 from authgate.server.run import serve
-from authgate.wiring import Prepared, build, make_live, prepare
+from authgate.wiring import build, make_live, prepare
+
+if TYPE_CHECKING:
+    from authgate.app import Prepared
 
 _log = logging.getLogger(__name__)
 

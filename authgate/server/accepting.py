@@ -1,7 +1,17 @@
-"""Accepting TLS connections: each under the certificate of its moment, handshakes bounded before they are answered.
+"""Accepting TLS connections, each with the newest certificate, and with a bound on handshakes in progress.
 
-A server of asyncio's keeps the context that it was started with, and counts no connection before its handshake is over:
-a peer could hold any number of descriptors by saying nothing.
+asyncio's own TLS server keeps the context that it was started with, and does not count a connection before its
+handshake is over: silent peers could hold any number of file descriptors.
+
+A connection passes through these states:
+
+    accepted     counted as a handshake in progress, by the trust in its peer's address. At a bound the oldest untrusted
+                 handshake is cancelled; if there is none, the new connection is closed.
+    handshaking  under the `TlsState` that is current now, for at most `head_seconds`.
+    connected    `BoundedServer` counts it from here on.
+    closed       the handshake failed, took too long or was cancelled; logged at most once a minute for each peer.
+
+Beside that, one task polls the certificate files and closes connections whose client certificate no longer counts.
 """
 
 from __future__ import annotations
@@ -21,20 +31,21 @@ from authgate.server.tls import Peer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from authgate.server.listener import BoundedServer, Limits
+    from authgate.server.connection import BoundedServer
+    from authgate.server.limits import Limits
     from authgate.server.tls import WatchedTls
 
-# How long a peer may take to answer close_notify, before its descriptor is taken away.
+# How long a peer may take to answer close_notify before its socket is closed.
 _CLOSE_NOTIFY_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _BACKLOG = 1024
 
-# What OpenSSL's words for a failed handshake mean to the operator.
+# OpenSSL's reasons for a failed handshake, in words for the operator.
 _MEANINGS = {
-    "HTTP_REQUEST": "the peer speaks plain HTTP: write https:// into the proxy",
+    "HTTP_REQUEST": "the peer speaks plain HTTP; write https:// in the proxy's configuration",
     "TLSV1_ALERT_UNKNOWN_CA": "the peer does not know the CA of AuthGate's certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer refuses AuthGate's certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to the peer, AuthGate's certificate has expired",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer rejects AuthGate's certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer says that AuthGate's certificate has expired",
 }
 
 
@@ -42,31 +53,32 @@ _MEANINGS = {
 async def accepting(address: str, server: BoundedServer, limits: Limits, tls: WatchedTls) -> AsyncIterator[list[Any]]:
     """Accept connections for *server* at *address* (host:port) while the context lasts; yield the bound socket names.
 
-    Handshakes that are not over when it ends are broken off. Raises OSError where the address cannot be bound. A bug
-    that ends the accepting ends the context: who serves must not go on deaf.
+    Handshakes in progress are cancelled when the context ends. Raises OSError if the address cannot be bound. A bug
+    that stops the accepting ends the context, too: a server that accepts nothing must not go on running.
     """
-    listening = await _listening_sockets(address)
+    sockets = await _listening_sockets(address)
     failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(_Acceptor(server, limits, tls).run(listening))
+            running = tasks.create_task(_Acceptor(server, limits, tls).run(sockets))
             try:
-                yield [one.getsockname() for one in listening]
-            except Exception as error:  # noqa: BLE001 - raised below as it came: the group would wrap it in another
+                yield [listening.getsockname() for listening in sockets]
+            except Exception as error:  # noqa: BLE001 - raised below, because the group would wrap it
                 failure = error
             running.cancel()
     finally:
-        for one in listening:
-            one.close()
+        for listening in sockets:
+            listening.close()
     if failure is not None:
         raise failure
 
 
 class _Acceptor:
-    """Makes connections of *server*. Peers whose address is not trusted have a share of the handshakes in progress.
+    """Turns accepted sockets into connections of *server*.
 
-    When it is full the oldest of them is broken off. A proxy trusted by certificate needs milliseconds,
-    so that a flood, from however many addresses, breaks off its own.
+    Peers whose address is not trusted share a part of the handshakes in progress. When that is full, the oldest of
+    theirs is cancelled. A proxy that is trusted by its certificate needs only milliseconds, so a flood from any number
+    of addresses cancels its own handshakes.
     """
 
     def __init__(self, server: BoundedServer, limits: Limits, tls: WatchedTls) -> None:
@@ -74,27 +86,27 @@ class _Acceptor:
         self._limits = limits
         self._tls = tls
         self._untrusted_share = max(1, min(limits.max_untrusted_handshakes, limits.max_connections // 4))
-        self._untrusted: dict[asyncio.Task[None], None] = {}  # the oldest first
+        self._untrusted: dict[asyncio.Task[None], None] = {}  # oldest first
         self._trusted_count = 0
 
-    async def run(self, listening: list[socket.socket]) -> None:
-        """Accept at *listening*, and watch the files, until cancelled."""
+    async def run(self, sockets: list[socket.socket]) -> None:
+        """Accept on *sockets*, and poll the certificate files, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for one in listening:
-                tasks.create_task(self._accept(one, tasks))
-            tasks.create_task(self._watch())
+            for listening in sockets:
+                tasks.create_task(self._accept(listening, tasks))
+            tasks.create_task(self._poll_files())
 
-    async def _watch(self) -> None:
-        told = ""
+    async def _poll_files(self) -> None:
+        last_bug = ""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._tls.poll()
-                self._server.close_lapsed()
-            except Exception as bug:  # noqa: BLE001 - a bug with the files does not end the listening
-                told = log_bug(bug, told)
+                self._server.close_ended()
+            except Exception as bug:  # noqa: BLE001 - a bug with the files does not stop the accepting
+                last_bug = log_bug(bug, last_bug)
             else:
-                told = ""
+                last_bug = ""
 
     async def _accept(self, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
@@ -103,14 +115,14 @@ class _Acceptor:
                 connection, peername = await loop.sock_accept(listening)
                 self._admit(connection, str(peername[0]), tasks)
             except ConnectionError:
-                pass  # it is gone already
-            except OSError as error:  # no descriptor is free, most likely
+                pass  # the peer has gone
+            except OSError as error:  # most likely there is no free file descriptor
                 self._server.warn(f"cannot accept a connection: {error.strerror}", "")
                 await asyncio.sleep(_RETRY_SECONDS)
-            except Exception as bug:  # noqa: BLE001 - a bug with one connection does not end the listening
+            except Exception as bug:  # noqa: BLE001 - a bug with one connection does not stop the accepting
                 log_bug(bug)
                 await asyncio.sleep(_RETRY_SECONDS)
-            await asyncio.sleep(0)  # asyncio's sock_accept does not wait while connections are there
+            await asyncio.sleep(0)  # asyncio's sock_accept never yields while connections are waiting
 
     def _admit(self, connection: socket.socket, address: str, tasks: asyncio.TaskGroup) -> None:
         trusted = self._server.trusts(Peer(address=address))
@@ -135,7 +147,7 @@ class _Acceptor:
         del self._untrusted[handshake]
         handshake.cancel()
         self._tls.failed_handshakes += 1
-        self._server.warn("broke off TLS handshakes, the oldest first: too many at once", "several")
+        self._server.warn("cancelled the oldest TLS handshakes: too many at once", "several")
 
     def _settle(self, connection: socket.socket, trusted: bool, handshake: asyncio.Task[None]) -> None:  # noqa: FBT001 - bound by `partial`
         if trusted:
@@ -143,10 +155,10 @@ class _Acceptor:
         else:
             self._untrusted.pop(handshake, None)
         if handshake.cancelled():
-            connection.close()  # nobody else does if it was broken off before its first step
+            connection.close()  # a task that was cancelled before its first step has not closed it
 
     async def _handshake(self, connection: socket.socket, address: str) -> None:
-        """Make *connection* one of the server's, or close it."""
+        """Make the TLS handshake on *connection* and hand it to the server, or close it."""
         state = self._tls.current
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
@@ -156,12 +168,12 @@ class _Acceptor:
                 ssl_handshake_timeout=self._limits.head_seconds,
                 ssl_shutdown_timeout=_CLOSE_NOTIFY_SECONDS,
             )
-        except ConnectionResetError:  # somebody looked whether the port is open: not worth a line
+        except ConnectionResetError:  # a port scan or a health check, not worth a log line
             self._tls.failed_handshakes += 1
-        except (OSError, UnicodeDecodeError) as error:  # the latter: a name in the certificate that is no text
+        except (OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a name in the certificate is not text
             self._tls.failed_handshakes += 1
             self._server.warn(f"a TLS handshake failed: {_meaning(error)}", address)
-        except Exception as bug:  # noqa: BLE001 - a bug with one connection does not end the listening
+        except Exception as bug:  # noqa: BLE001 - a bug with one connection does not stop the accepting
             log_bug(bug)
         else:
             return
@@ -169,43 +181,43 @@ class _Acceptor:
 
 
 def _meaning(error: OSError | UnicodeDecodeError) -> str:
-    """Return what *error* means, in words that hold nothing of what the peer sent."""
+    """Return what *error* means, without anything that the peer sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the peer's certificate is refused: {error.verify_message}"
+        return f"the peer's certificate was rejected: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return _MEANINGS.get(error.reason, error.reason or "no reason given")
     return "it took too long" if isinstance(error, (ConnectionAbortedError, TimeoutError)) else type(error).__name__
 
 
 async def _listening_sockets(address: str) -> list[socket.socket]:
-    """Return a listening socket for each address that *address* stands for; OSError where there is none.
+    """Return a listening socket for each address that *address* resolves to. Raises OSError if there is none.
 
-    As asyncio does, it leaves out addresses of a family that this machine has no sockets for (IPv6 switched off).
+    Like asyncio, it skips addresses of a family that this machine does not support (IPv6 may be switched off).
     """
     host, _, port = address.rpartition(":")
-    found = await asyncio.get_running_loop().getaddrinfo(
+    resolved = await asyncio.get_running_loop().getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    made: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     unsupported: OSError | None = None
     try:
-        for family, kind, protocol, _, name in dict.fromkeys(found):
+        for family, kind, protocol, _, name in dict.fromkeys(resolved):
             try:
-                one = socket.socket(family, kind, protocol)
+                listening = socket.socket(family, kind, protocol)
             except OSError as error:
                 unsupported = error
                 continue
-            made.append(one)
-            one.settimeout(0)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sockets.append(listening)
+            listening.settimeout(0)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            one.bind(name)
-            one.listen(_BACKLOG)
-        if not made:
-            raise unsupported or OSError(errno.EADDRNOTAVAIL, "it stands for no address")
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(name)
+            listening.listen(_BACKLOG)
+        if not sockets:
+            raise unsupported or OSError(errno.EADDRNOTAVAIL, "it resolves to no address")
     except OSError:
-        for one in made:
-            one.close()
+        for listening in sockets:
+            listening.close()
         raise
-    return made
+    return sockets

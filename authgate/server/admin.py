@@ -1,4 +1,4 @@
-"""The admin port: /healthz, /readyz, /keys, /metrics. For probes, operators and Prometheus, never for clients."""
+"""The admin port: /healthz, /readyz, /keys and /metrics, for probes, operators and Prometheus. Never for clients."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from authgate.core.snapshot import SECRETS
 from authgate.server.key_report import key_report, unix_as_text
 
 if TYPE_CHECKING:
-    from authgate.wiring import App
+    from authgate.app import App
 
 _PAGES = "AuthGate's admin port has /healthz, /readyz, /keys and /metrics.\n"
 
 
 class AdminEndpoint:
-    """Says how AuthGate is. *draining* is set when it was asked to stop."""
+    """Reports the state of *app*."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.draining = False
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        """Return the page that *request* asks for."""
+        """Return the page at the path of *request*."""
         match request.raw_path:
             case "/healthz":
                 return web.Response(text="ok\n")
@@ -34,7 +33,7 @@ class AdminEndpoint:
                     key_report(self._app.live.watched_keys.values(), self._app.proofs, self._configuration())
                 )
             case "/metrics":
-                # prometheus_client's own CONTENT_TYPE_LATEST names a charset within, which aiohttp wants apart.
+                # aiohttp refuses prometheus_client's CONTENT_TYPE_LATEST, because it contains a charset.
                 headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
                 return web.Response(body=self._app.metrics.exposition(), headers=headers)
         return web.Response(status=404, text=_PAGES)
@@ -42,20 +41,25 @@ class AdminEndpoint:
     def _readyz(self) -> web.Response:
         issuers: dict[str, dict[str, Any]] = {}
         can_verify: dict[str, bool] = {}
-        for keys in self._app.live.watched_keys.values():
-            issuers[keys.name] = {"state": keys.state, "keys": len(keys.key_set.keys)}
-            if keys.failure:
-                issuers[keys.name]["why"] = keys.failure
-            name = keys.name.removesuffix(SECRETS)  # one with sessions can verify some without the keys of its JWTs
-            can_verify[name] = can_verify.get(name, False) or bool(keys.key_set.keys)
+        for watched in self._app.live.watched_keys.values():
+            issuers[watched.name] = {"state": watched.state, "keys": len(watched.key_set.keys)}
+            if watched.failure:
+                issuers[watched.name]["why"] = watched.failure
+            name = watched.name.removesuffix(SECRETS)  # session cookies verify without the keys for JWTs
+            can_verify[name] = can_verify.get(name, False) or bool(watched.key_set.keys)
         for name, sessions in self._app.live.sessions.items():
             was_asked = any(sessions.lookups.values())
             issuers.setdefault(name, {})["sessions"] = sessions.failure or ("ready" if was_asked else "not asked yet")
         enough = all if self._app.live.config.ready_when == "all" else any
-        ready = not self.draining and enough(can_verify.values())
-        body = {"ready": ready, "draining": self.draining, "issuers": issuers, "configuration": self._configuration()}
+        ready = not self._app.draining and enough(can_verify.values())
+        body = {
+            "ready": ready,
+            "draining": self._app.draining,
+            "issuers": issuers,
+            "configuration": self._configuration(),
+        }
         return web.json_response(body, status=200 if ready else 503)
 
     def _configuration(self) -> dict[str, Any]:
         reloads = self._app.reloads
-        return {"loaded_at": unix_as_text(reloads.at), "reload_failed": reloads.failure or None}
+        return {"loaded_at": unix_as_text(reloads.loaded_at), "reload_failed": reloads.failure or None}

@@ -1,4 +1,4 @@
-"""The auth port: takes a subrequest through the four hops adapter.read → gate.decide → adapter.write → record."""
+"""The auth port. Each subrequest takes four hops: adapter.read → gate.decide → adapter.write → record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authgate.core.decision import deny_unreadable
 from authgate.core.errors import Unreadable, quoted
 from authgate.core.reasons import Reason
 from authgate.gate import bug_refusal
-from authgate.server.listener import peer_of
+from authgate.server.connection import peer_of
 from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from authgate.record import Recorder
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
-_SERVER = ("Server", "AuthGate")  # aiohttp's own value would tell clients the versions of Python and aiohttp
-# What AuthGate asks a front end for, keys and sessions, must not lead back to it: each answer would wait for another.
-_OWN_QUESTION = "AuthGate's own question for keys or sessions came back to it"
-_MEND_OWN_QUESTION = "have the proxy ask AuthGate nothing about the front end's /api/auth/ (docs/deployment.md)"
+_SERVER = ("Server", "AuthGate")  # aiohttp's own value names the versions of Python and aiohttp
+# AuthGate's own request for keys or sessions must not come back as a subrequest: each would wait for the other.
+_OWN_REQUEST = "the subrequest is about AuthGate's own request for keys or sessions"
+_FIX_OWN_REQUEST = "make the front end's /api/auth/ public in the proxy (docs/deployment.md)"
 _UNIX_PEER = Peer(address="unix")
 _NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}"
 
 
 class AuthEndpoint:
-    """Answers subrequests: one path for each adapter, no guessing by headers."""
+    """Answers subrequests. The path alone chooses the adapter; headers are never used to guess it."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class AuthEndpoint:
         asks_for_certificate: bool = False,
         client_names: frozenset[str] | None = None,
     ) -> None:
-        """*emits* names the identity headers; *unix_socket* says that peers have no address (and are trusted).
+        """*emits* are the names of the identity headers. On a unix socket (*unix_socket*) every peer is trusted.
 
-        With *asks_for_certificate* (mutual TLS) a peer's certificate makes it trusted if one of its names is among
-        *client_names*; None: any will do.
+        With *asks_for_certificate* (mutual TLS) a peer is also trusted if its certificate has one of *client_names*, or
+        any verified certificate if *client_names* is None.
         """
         self._gate = gate
         self._trusted = trusted
@@ -60,7 +60,7 @@ class AuthEndpoint:
         self._guarded = {name: guarded_names(adapter.reads, emits) for name, adapter in ADAPTERS.items()}
 
     def trusts(self, peer: Peer) -> bool:
-        """Say whether *peer* is a trusted proxy."""
+        """Return whether *peer* is a trusted proxy."""
         try:
             self._check_trust(peer)
         except Unreadable:
@@ -68,7 +68,7 @@ class AuthEndpoint:
         return True
 
     async def __call__(self, subrequest: web.BaseRequest) -> web.Response:
-        """Return the reply to *subrequest*; whatever happens, only an `Allow` makes it a 200."""
+        """Return the reply to *subrequest*. Only an `Allow` makes it a 200, whatever happens."""
         started = perf_counter()
         adapter = _ENDPOINTS.get(subrequest.raw_path.partition("?")[0])
         if adapter is None:
@@ -80,7 +80,7 @@ class AuthEndpoint:
             decision = await self._gate.decide(request)
         except Unreadable as unreadable:
             decision = deny_unreadable(unreadable)
-        except Exception as bug:  # noqa: BLE001 - a bug before the gate: refused, loud, counted
+        except Exception as bug:  # noqa: BLE001 - a bug before the gate: refuse the request, log the bug, count it
             decision = bug_refusal(bug)
         reply = adapter.write(decision)
         self._recorder.record(
@@ -96,11 +96,11 @@ class AuthEndpoint:
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
         self._check_trust(peer)
         if subrequest.headers.get("User-Agent", "").startswith("AuthGate/"):
-            raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_QUESTION, fix=_MEND_OWN_QUESTION)
+            raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_REQUEST, fix=_FIX_OWN_REQUEST)
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
     def _check_trust(self, peer: Peer) -> None:
-        """Refuse a peer that is trusted neither by its certificate nor by its address. Of a unix socket all are."""
+        """Raise `Unreadable` unless *peer* is trusted by its address or certificate, or came by unix socket."""
         names = peer.certificate_names
         if self._unix_socket or (names is not None and (self._client_names is None or names & self._client_names)):
             return
@@ -111,10 +111,10 @@ class AuthEndpoint:
                 raise
             if names is None:
                 detail = f"{refused.detail}, and it showed no client certificate"
-                fix = f"if {peer.address} is your reverse proxy, have it show its client certificate: docs/tls.md"
+                fix = f"if {peer.address} is your reverse proxy, configure its client certificate (docs/tls.md)"
                 raise Unreadable(refused.reason, detail, fix=fix) from refused
             shown = quoted(", ".join(sorted(names)), 200)
-            detail = f"{refused.detail}, and of its certificate's names ({shown}) none is in tls.client_names"
+            detail = f"{refused.detail}, and no name of its certificate ({shown}) is in tls.client_names"
             fix = f"if {peer.address} is your reverse proxy, add a name of its certificate to tls.client_names"
             raise Unreadable(refused.reason, detail, fix=fix) from refused
 
@@ -124,6 +124,6 @@ class AuthEndpoint:
 
 def _address(peer: str) -> IPAddress:
     address = parse_address(peer)
-    if address is None:  # a connection that is already gone
+    if address is None:  # the connection has already ended
         raise Unreadable(Reason.UNTRUSTED_PROXY, "the peer's address is unknown")
     return address

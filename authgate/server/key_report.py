@@ -1,4 +1,4 @@
-"""What is to be seen of every issuer's keys: the JSON of /keys on the admin port, which `authgate keys` prints."""
+"""The JSON of /keys on the admin port: every key set and its history. `authgate keys` prints it."""
 
 from __future__ import annotations
 
@@ -12,49 +12,52 @@ if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
 
 
-# Of what comes from elsewhere: a key id may be as long as a key set, or as a token.
+# Longer texts from outside are cut: a key id may be as long as a token.
 MAX_KEY_ID_CHARACTERS = 256
 MAX_TEXT_CHARACTERS = 1024
 
 
 class ProofCounts(Protocol):
-    """Knows how many proofs were made with a key."""
+    """Counts the proofs made with each key."""
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
-        """Return how many, and when the last one was made (Unix time)."""
+        """Return the number of proofs, and when the last one was made (Unix time, None: never)."""
         ...
 
 
-def key_report(issuers: Iterable[WatchedKeys], proofs: ProofCounts, configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return the report on *issuers*, and their *configuration* as /readyz has it.
+def key_report(key_sets: Iterable[WatchedKeys], proofs: ProofCounts, configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the report on *key_sets*. *configuration* is the same object as in /readyz.
 
-    Times are UTC in the form of RFC 3339, to the second; None: never. At most 64 keys, 64 skipped ones, 32 departed
-    ones, 16 unknown key ids and 64 events an issuer, their texts cut.
+    Times are RFC 3339 in UTC, to the second; null means never. Each key set has at most 64 keys, 64 skipped keys, 32
+    departed keys, 16 unknown key ids and 64 events. Long texts are cut.
     """
-    return {"configuration": configuration, "issuers": {keys.name: _issuer(keys, proofs) for keys in issuers}}
+    return {
+        "configuration": configuration,
+        "issuers": {watched.name: _key_set(watched, proofs) for watched in key_sets},
+    }
 
 
-def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
+def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
     now, age, given_up_in, history = (
-        keys.unix(),
-        keys.age_seconds(),
-        keys.seconds_until_given_up(),
-        keys.journal.history,
+        watched.unix(),
+        watched.age_seconds(),
+        watched.seconds_until_given_up(),
+        watched.journal.history,
     )
     return {
-        "state": keys.state,
-        "source": keys.source.where,
+        "state": watched.state,
+        "source": watched.source.where,
         "now": unix_as_text(now),
         "last_success": unix_as_text(None if age is None else now - age),
         "age_seconds": None if age is None else round(age, 1),
-        "last_error": keys.failure or None,
-        "failures_in_a_row": keys.failures_in_a_row,
-        "loading": keys.is_loading,
-        "next_refresh": unix_as_text(now + keys.seconds_until_due()),
+        "last_error": watched.failure or None,
+        "failures_in_a_row": watched.failures_in_a_row,
+        "loading": watched.is_loading,
+        "next_refresh": unix_as_text(now + watched.seconds_until_due()),
         "given_up_at": unix_as_text(None if given_up_in == float("inf") else now + given_up_in),
-        "keys": [_key(sighting, keys.name, proofs) for sighting in history.present.values()],
+        "keys": [_key(sighting, watched.name, proofs) for sighting in history.present.values()],
         "departed": [
-            _key(sighting, keys.name, proofs)
+            _key(sighting, watched.name, proofs)
             | {
                 "left_at": unix_as_text(sighting.left_at),
                 "named_since": sighting.named_since,
@@ -62,11 +65,15 @@ def _issuer(keys: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for sighting in reversed(history.departed.values())
         ],
-        "skipped": [_cut(skipped) for skipped in keys.key_set.skipped],
-        "unknown_key_ids_total": keys.journal.unknown_key_ids,
+        "skipped": [_cut(skipped) for skipped in watched.key_set.skipped],
+        "unknown_key_ids_total": watched.journal.unknown_key_ids,
         "unknown_key_ids": [
-            {"key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS), "count": seen.count, "last_at": unix_as_text(seen.last_at)}
-            for key_id, seen in reversed(history.unknown.items())
+            {
+                "key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS),
+                "count": unknown.count,
+                "last_at": unix_as_text(unknown.last_at),
+            }
+            for key_id, unknown in reversed(history.unknown.items())
         ],
         "events": [{"at": unix_as_text(event.at), "what": _cut(event.message)} for event in reversed(history.events)],
     }
@@ -91,5 +98,5 @@ def _cut(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
 
 
 def unix_as_text(unix: float | None) -> str | None:
-    """Return *unix* (seconds since 1970) as RFC 3339 in UTC, None for None."""
+    """Return *unix* (seconds since 1970) as RFC 3339 in UTC; None for None."""
     return None if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
-"""Reading on after a refusal, so that a peer that still writes gets the answer.
+"""Reading on after a refusal, so that a peer that is still writing gets the response.
 
-Closing with bytes unread resets the connection. The peer's next write fails, and to Caddy 2.11 that is an outage of
-AuthGate, answered or not (RFC 9112 §9.6).
+Closing a socket with unread bytes resets the connection (RFC 9112 §9.6). The peer's next write then fails, and Caddy
+2.11 takes that for an outage of AuthGate, even if the response had arrived.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.server.listener import Limits
+    from authgate.server.limits import Limits
 
 
 class Lingering(asyncio.Protocol):
-    """Takes *transport* over and throws away what comes, until the peer closes or a bound of *limits* is met.
+    """Takes over *transport* and discards what it receives, until the peer closes or a bound of *limits* is reached.
 
-    *lost* is told of the end.
+    Calls *on_lost* when the connection has ended.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, limits: Limits, lost: Callable[[BaseException | None], None]
+        self, transport: asyncio.Transport, limits: Limits, on_lost: Callable[[BaseException | None], None]
     ) -> None:
         self._transport = transport
         self._bytes_left = limits.max_linger_bytes
-        self._lost = lost
+        self._on_lost = on_lost
         self._deadline = asyncio.get_running_loop().call_later(limits.linger_seconds, transport.abort)
         transport.set_protocol(self)
-        if transport.can_write_eof():  # not over TLS
-            with suppress(OSError):  # the peer is gone already
+        if transport.can_write_eof():  # TLS transports cannot
+            with suppress(OSError):  # the peer has gone
                 transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
-        """Count *data* and forget it."""
+        """Count *data* and discard it."""
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
             self._transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Pass the end on."""
+        """Stop the timer and call *on_lost*."""
         self._deadline.cancel()
-        self._lost(exc)
+        self._on_lost(exc)

@@ -1,7 +1,22 @@
-"""Takes over a new configuration without losing a request: parse → build → probe → swap one reference → close the old.
+"""Reloading the configuration without losing a request, and running the tasks beside the requests.
 
-On SIGHUP, and when the configuration's file holds something else. What cannot be used changes nothing, and is told in
-the log, in metrics and on the admin port.
+A reload begins on SIGHUP, when the content of the configuration file changes, or some time after a failed reload. It
+goes through these steps:
+
+    prepare   read and check the configuration and every file that it names, in a thread
+    compare   reject it if a setting changed that needs a restart
+    build     make a new `Live`. Key sets and session stores with unchanged settings are shared with the old one
+    probe     start the tasks of the new key sets and wait for their first load. Reject the configuration if an issuer
+              that works now would have no keys
+    swap      replace `App.live`. From here on every request uses the new configuration
+    clean up  wait for the requests that use parts of the old one, then stop its tasks
+
+What always holds:
+
+- Before the swap nothing changes for requests. A failure at any step keeps the old configuration, is logged, and is
+  reported by metrics and on the admin port. It is tried again after `retry_seconds`.
+- A request uses one `Live` from beginning to end, never parts of two.
+- There is one task for each key set and each session store in use, and only one reload at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +26,6 @@ import contextlib
 import hashlib
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall
@@ -23,19 +37,19 @@ from authgate.files import POLL_SECONDS, read_bounded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from authgate.app import App, Live, Prepared
     from authgate.config.model import Config
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
-    from authgate.wiring import App, Live, Prepared
 
 MAX_FILE_BYTES = 1024 * 1024
-# Reading and checking the configuration and every file that it names.
+# A bound on reading and checking the configuration and every file that it names.
 PREPARE_SECONDS = 10.0
-# How long new key URLs may take to answer before the swap.
+# How long to wait for the first load of new key sets.
 PROBE_SECONDS = 5.0
-# After a failure: what was missing may come by itself, as a Secret that is mounted later than the ConfigMap.
+# After a failure. What was missing may appear later, such as a Secret that is mounted after the ConfigMap.
 RETRY_SECONDS = 30.0
-# Between a bug in keeping an issuer's keys and the next try.
+# After a bug ended a task, before it is started again.
 PAUSE_SECONDS = 1.0
 
 _RESTART = "put the old value back, or restart AuthGate"
@@ -43,17 +57,8 @@ _RESTART = "put the old value back, or restart AuthGate"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class ReloadState:
-    """The configuration in use was taken over *at* a Unix time. *failure* says why a newer one was not, "" if none."""
-
-    at: float
-    failure: str = ""
-    outcomes: dict[str, int] = field(default_factory=lambda: {"succeeded": 0, "failed": 0})
-
-
 class Reloader:
-    """Runs the tasks beside the requests: they keep the configuration and keys up to date, and look sessions up."""
+    """Runs the tasks beside the requests: they keep configuration and keys current, and look up sessions."""
 
     def __init__(
         self,
@@ -65,10 +70,10 @@ class Reloader:
         *,
         tries_stores: bool = False,
     ) -> None:
-        """*prepare* reads the configuration anew and blocks; *make_live* builds what decides by it.
+        """*prepare* reads the configuration and blocks; *make_live* builds a `Live` from the result.
 
-        The file is looked at every *poll_seconds*; what failed is tried again after *retry_seconds*. *tries_stores*: a
-        new session store is asked once, so that one that does not answer is told of before anybody needs it.
+        The file is read every *poll_seconds*. A failed reload is tried again after *retry_seconds*. With *tries_stores*
+        each new session store gets one lookup, so that a broken store is logged before the first request needs it.
         """
         self._app = app
         self._preparing = BlockingCall(prepare)
@@ -77,18 +82,18 @@ class Reloader:
         self._retry_seconds = retry_seconds
         self._tries_stores = tries_stores
         self._retry_at = float("inf")
-        self._told = ""
-        self._asked = asyncio.Event()
+        self._logged_failure = ""
+        self._requested = asyncio.Event()
         self._tasks: dict[WatchedKeys | CachedSessions, asyncio.Task[None]] = {}
-        self._seen = self._tried = app.live.prepared.digest
+        self._last_digest = self._tried_digest = app.live.prepared.digest
         self._digests = BlockingCall(self._digest)
 
-    def ask(self) -> None:
-        """Have the configuration reloaded soon: what SIGHUP does."""
-        self._asked.set()
+    def request(self) -> None:
+        """Request a reload, as SIGHUP does."""
+        self._requested.set()
 
     async def run(self) -> None:
-        """Keep the configuration and the keys up to date, until cancelled."""
+        """Keep configuration, keys and sessions current, until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks, self._app.live)
@@ -99,14 +104,14 @@ class Reloader:
             self._tasks.clear()
 
     async def reload(self, tasks: asyncio.TaskGroup) -> None:
-        """Take over the configuration as it is now, or say why not. New keys are watched in *tasks*."""
+        """Reload the configuration, or log why it is rejected. The tasks of new key sets and stores run in *tasks*."""
         old = self._app.live
         try:
-            live = await self._probed(tasks, old)
-            live.take_over(old)
+            live = await self._build_and_probe(tasks, old)
+            live.activate(old)
         except ConfigError as error:
             self._failed(error)
-        except Exception as bug:  # noqa: BLE001 - a bug in building a configuration must not stop the service
+        except Exception as bug:  # noqa: BLE001 - a bug in a reload must not stop the service
             log_bug(bug)
             self._failed(self._problem("internal error"))
         else:
@@ -114,10 +119,10 @@ class Reloader:
             self._succeeded(old.prepared, live.prepared)
         await self._stop_all_but(self._app.live)
 
-    async def _probed(self, tasks: asyncio.TaskGroup, old: Live) -> Live:
-        """Return what decides by the configuration as it is now; raise `ConfigError` where *old* is the better one."""
+    async def _build_and_probe(self, tasks: asyncio.TaskGroup, old: Live) -> Live:
+        """Return a `Live` of the configuration as it is now. Raises `ConfigError` if *old* has to stay."""
         prepared = await self._prepared()
-        self._tried = prepared.digest
+        self._tried_digest = prepared.digest
         _refuse_changes_that_need_a_restart(old.config, prepared.config)
         live = self._make_live(prepared)
         self._start(tasks, live)
@@ -126,52 +131,52 @@ class Reloader:
 
     def _succeeded(self, old: Prepared, new: Prepared) -> None:
         state = self._app.reloads
-        state.at, state.failure = time.time(), ""
-        self._retry_at, self._told = float("inf"), ""
+        state.loaded_at, state.failure = time.time(), ""
+        self._retry_at, self._logged_failure = float("inf"), ""
         state.outcomes["succeeded"] += 1
-        _tell(old, new)
+        _log_changes(old, new)
 
     def _failed(self, error: ConfigError) -> None:
         state = self._app.reloads
         state.failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
         state.outcomes["failed"] += 1
         self._retry_at = time.monotonic() + self._retry_seconds
-        if state.failure == self._told:
+        if state.failure == self._logged_failure:
             return
-        self._told = state.failure
-        told = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in error.problems)
-        _log.error("the new configuration cannot be used, the old one stays until it is mended: %s", told)
+        self._logged_failure = state.failure
+        problems = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in error.problems)
+        _log.error("the new configuration cannot be used, AuthGate keeps the old one: %s", problems)
 
     def _problem(self, message: str) -> ConfigError:
         setting = self._app.live.prepared.path or "configuration"
         return ConfigError([Problem(setting=setting, message=message, fix="send SIGHUP to try again")])
 
     async def _prepared(self) -> Prepared:
-        """Return the configuration as it is now; raise `ConfigError`."""
+        """Return the configuration as it is now. Raises `ConfigError` with every problem."""
         try:
             return await self._preparing.result(PREPARE_SECONDS)
         except TimeoutError:
-            message = f"reading it, and the files that it names, takes longer than {PREPARE_SECONDS:g} s"
+            message = f"reading it and the files that it names takes longer than {PREPARE_SECONDS:g} s"
             raise self._problem(message) from None
 
     async def _is_due(self) -> bool:
-        """Wait until somebody asks, or it is time to look at the file; say whether there is something to take over."""
+        """Wait for a request or the next poll of the file. Return whether to reload."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll_seconds):
-                await self._asked.wait()
-        before, self._seen = self._seen, await self._file()
-        if self._asked.is_set():
-            self._asked.clear()
-            self._told = ""  # who asks is told, again too
+                await self._requested.wait()
+        before, self._last_digest = self._last_digest, await self._file_digest()
+        if self._requested.is_set():
+            self._requested.clear()
+            self._logged_failure = ""  # a requested reload logs its failure, even the same one again
         elif time.monotonic() >= self._retry_at:
             pass
-        elif self._seen in {None, self._tried} or self._seen != before:  # else a writer may be at work
+        elif self._last_digest in {None, self._tried_digest} or self._last_digest != before:
             return False
-        self._tried = self._seen
+        self._tried_digest = self._last_digest
         return True
 
-    async def _file(self) -> bytes | None:
-        """Return the digest of what the file holds; None where there is none that can be read twice."""
+    async def _file_digest(self) -> bytes | None:
+        """Return the digest of the configuration file; None if there is none, or it cannot be read twice."""
         if self._app.live.prepared.digest is None:
             return None
         try:
@@ -187,69 +192,72 @@ class Reloader:
         return hashlib.sha256(content).digest()
 
     def _start(self, tasks: asyncio.TaskGroup, live: Live) -> None:
-        for keys in live.watched_keys.values():
-            if keys not in self._tasks:
-                self._tasks[keys] = tasks.create_task(_keep(keys.watch))
+        for watched in live.watched_keys.values():
+            if watched not in self._tasks:
+                self._tasks[watched] = tasks.create_task(_restarting(watched.watch))
         for sessions in live.sessions.values():
             if sessions not in self._tasks:
-                self._tasks[sessions] = tasks.create_task(_keep(sessions.run))
+                self._tasks[sessions] = tasks.create_task(_restarting(sessions.run))
                 if self._tries_stores:
                     tasks.create_task(_try(sessions))
 
     async def _stop_all_but(self, live: Live) -> None:
         unused = {*self._tasks} - {*live.watched_keys.values(), *live.sessions.values()}
         async with asyncio.TaskGroup() as draining:
-            for one in unused:  # requests of the old configuration may wait for them
-                draining.create_task(one.drained())
-        for one in unused:
-            self._tasks.pop(one).cancel()
+            for part in unused:  # requests that use the old configuration may wait for them
+                draining.create_task(part.drained())
+        for part in unused:
+            self._tasks.pop(part).cancel()
 
 
 async def _try(sessions: CachedSessions) -> None:
-    """Ask a store for nobody's session: what comes of it is told by the store's own log lines and by /readyz."""
+    """Make one lookup that finds nothing. The store's own log lines and /readyz report the result."""
     with contextlib.suppress(LookupFailed):
         await sessions.find(probe_lookup(sessions.name))
 
 
-async def _keep(run: Callable[[], Awaitable[None]]) -> None:
-    """Keep keys up to date, or look sessions up, by *run*, whatever bug comes up: it stops nobody else's."""
-    told = ""
+async def _restarting(run: Callable[[], Awaitable[None]]) -> None:
+    """Run *run* until cancelled, and start it again after a bug. The other tasks go on."""
+    last_bug = ""
     while True:
         try:
             await run()
         except Exception as bug:  # noqa: BLE001 - see above
-            told = log_bug(bug, told)
+            last_bug = log_bug(bug, last_bug)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _probe(old: Live, new: Live) -> None:
-    """Wait for the first answer of keys that are new; raise `ConfigError` where a working issuer would be lost."""
+    """Wait for the first load of new key sets. Raises `ConfigError` if an issuer that works now would have no keys."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PROBE_SECONDS):
-            for keys in new.watched_keys.values():  # those of the old configuration have made theirs
-                await keys.first_attempt.wait()
+            for watched in new.watched_keys.values():  # shared key sets have made their first attempt long ago
+                await watched.first_attempt.wait()
     problems = []
-    working = {name for name, keys in old.watched_keys.items() if keys.key_set.keys}
-    named = {issuer.iss for issuer in old.gate.snapshot.issuers if issuer.key_set.keys and issuer.iss}
-    for name, keys in new.watched_keys.items():
+    working_names = {name for name, watched in old.watched_keys.items() if watched.key_set.keys}
+    working_iss = {issuer.iss for issuer in old.gate.snapshot.issuers if issuer.key_set.keys and issuer.iss}
+    for name, watched in new.watched_keys.items():
         issuer = new.gate.snapshot.issuer(name)
-        if not keys.key_set.keys and (name in working or issuer.iss in named):  # under another name it is the same
-            message = keys.failure or f"{keys.source.where} does not answer within {PROBE_SECONDS:g} s"
-            fix = "the issuer works as it was configured, so it stays so; reload again when its new keys can be had"
+        # The same `iss` is the same issuer, even if its configured name changed.
+        if not watched.key_set.keys and (name in working_names or issuer.iss in working_iss):
+            message = watched.failure or f"{watched.source.where} does not answer within {PROBE_SECONDS:g} s"
+            fix = (
+                "AuthGate keeps the old configuration, with which the issuer works; reload when its keys can be loaded"
+            )
             problems.append(Problem(setting=f"issuer {name}", message=message, fix=fix))
     if problems:
         raise ConfigError(problems)
 
 
 def _refuse_changes_that_need_a_restart(old: Config, new: Config) -> None:
-    """Raise `ConfigError` where *new* differs in what is set up once, when AuthGate starts."""
+    """Raise `ConfigError` if a setting differs that AuthGate reads only when it starts."""
     differing = {
         "listen": old.listen != new.listen,
         "admin": old.admin != new.admin,
         "tls": _files(old) != _files(new),
         "log.format": old.log.format != new.log.format,
     }
-    message = "has changed, which takes effect only at a start"
+    message = "has changed, and needs a restart to take effect"
     problems = [Problem(setting=name, message=message, fix=_RESTART) for name, differs in differing.items() if differs]
     if problems:
         raise ConfigError(problems)
@@ -259,8 +267,8 @@ def _files(config: Config) -> object:
     return config.tls and (config.tls.certificate_file, config.tls.key_file, config.tls.client_ca_file)
 
 
-def _tell(old: Prepared, new: Prepared) -> None:
-    _log.info("the configuration was reloaded%s", f" from {new.path}" if new.path else "")
+def _log_changes(old: Prepared, new: Prepared) -> None:
+    _log.info("configuration reloaded%s", f" from {new.path}" if new.path else "")
     for announcement in new.announcements:
         if announcement not in old.announcements:
             _log.info("%s", announcement)

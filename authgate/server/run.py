@@ -1,4 +1,4 @@
-"""The life of a serving AuthGate: listen, keep keys and configuration up to date, drain at SIGTERM or SIGINT, end."""
+"""The life of a serving AuthGate: listen, keep keys and configuration current, drain at SIGTERM or SIGINT, exit."""
 
 from __future__ import annotations
 
@@ -11,62 +11,61 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import ConfigError, Problem
-from authgate.server.listener import Limits, listening
+from authgate.server.admin import AdminEndpoint
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 
 if TYPE_CHECKING:
+    from authgate.app import App
     from authgate.server.reload import Reloader
-    from authgate.wiring import App
 
 _log = logging.getLogger(__name__)
 
 
-# Descriptors that are not connections of the auth port: the admin port's, log, key files, the loop's own.
+# File descriptors for other purposes than the auth port: admin port, log, key files, event loop.
 _OTHER_DESCRIPTORS = 128
-# Everybody who reaches the admin port counts the same there, so nobody keeps a connection for long.
+# The admin port trusts no peer more than another, so no peer may keep a connection for long.
 _ADMIN_LIMITS = Limits(max_connections=64, head_seconds=5.0, idle_seconds=5.0)
 
 
 def _limits() -> Limits:
-    """Return the auth port's limits: as many connections as file descriptors allow, whose soft limit is raised."""
+    """Return the limits of the auth port. Raises the soft limit of file descriptors to make room for connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = Limits().max_connections + _OTHER_DESCRIPTORS
+    descriptors = Limits().max_connections + _OTHER_DESCRIPTORS
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return Limits(max_connections=max(1, min(Limits().max_connections, wanted - _OTHER_DESCRIPTORS)))
+        descriptors = min(descriptors, hard)
+    if soft < descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
+    return Limits(max_connections=max(1, min(Limits().max_connections, descriptors - _OTHER_DESCRIPTORS)))
 
 
 async def serve(app: App, reloader: Reloader) -> None:
-    """Serve *app* until a signal comes; SIGHUP has *reloader* reload. Raises `ConfigError` where no address is free."""
+    """Serve *app* until SIGTERM or SIGINT; on SIGHUP, reload. Raises `ConfigError` if an address cannot be bound."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    loop.add_signal_handler(signal.SIGHUP, reloader.request)
     async with AsyncExitStack() as listeners:
         await _listen(app, listeners)
         async with asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(reloader.run())
+            upkeep = tasks.create_task(reloader.run())
             await stop.wait()
-            app.admin.draining = True
+            app.draining = True
             _log.info("stopping: no longer ready, finishing requests in flight")
-            await listeners.aclose()  # while keys are still kept up to date: a request may be waiting for one
-            keeping.cancel()
+            await listeners.aclose()  # before the upkeep ends: a request may be waiting for a key
+            upkeep.cancel()
     _log.info("stopped")
 
 
 async def _listen(app: App, listeners: AsyncExitStack) -> None:
-    """Open both ports; raise `ConfigError` with a problem for each port that cannot be opened.
+    """Open both ports. Raises `ConfigError` with a problem for each port that cannot be opened.
 
-    The admin port opens first and closes last: it reports that AuthGate is not ready.
+    The admin port opens first and closes last, so that probes see when AuthGate is not ready.
     """
-    config = app.live.config
+    config, admin = app.live.config, AdminEndpoint(app)
     ports = {
-        "admin.listen": (
-            config.admin.listen,
-            listening(config.admin.listen, app.admin, _ADMIN_LIMITS, tls=app.admin_tls),
-        ),
+        "admin.listen": (config.admin.listen, listening(config.admin.listen, admin, _ADMIN_LIMITS, tls=app.admin_tls)),
         "listen": (config.listen, listening(config.listen, app.answer, _limits(), app.trusts, app.tls)),
     }
     bound, problems = [], []

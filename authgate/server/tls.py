@@ -1,4 +1,15 @@
-"""TLS: certificate files → context, watched; and what a client's certificate says about a peer."""
+"""TLS of a listener: its certificate files, watched, and the client certificates of its peers.
+
+`TlsFiles` reads the files of one group of settings into a `TlsState`. `WatchedTls` holds the state for new
+connections and polls the files:
+
+    unchanged  → nothing happens
+    usable     → the new state replaces the old one, the failure is cleared
+    unusable   → the old state stays, the failure is logged once and shown as a metric, the next poll tries again
+
+A handshake uses the state that was current when it began. A client certificate counts for as long as it has not
+expired and the client CAs are the ones it was verified with; this is checked at every request.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +42,7 @@ Stage: TypeAlias = Literal["soon", "expired"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who is at the other end: its *address*, and the names in its verified certificate, None without one."""
+    """The other end of a connection: its *address*, and the names in its verified certificate (None: it has none)."""
 
     address: str
     certificate_names: frozenset[str] | None = None
@@ -39,7 +50,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """A certificate that OpenSSL accepted in a handshake, under the CAs whose digest is *authorities*."""
+    """A certificate that OpenSSL verified in a handshake. *authorities* is the digest of the client CAs it used."""
 
     names: frozenset[str]
     expires_at: float
@@ -48,7 +59,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsState:
-    """What the files hold at one time. *digest* is that of their contents, *authorities* that of the client CAs."""
+    """The content of the files at one moment. *digest* is of all files, *authorities* of the client CAs alone."""
 
     context: ssl.SSLContext = field(repr=False)
     digest: bytes = field(repr=False)
@@ -58,16 +69,17 @@ class TlsState:
     authorities_expire_at: float
 
     def client_certificate(self, peercert: dict[str, object] | None) -> ClientCertificate | None:
-        """Return what `SSLObject.getpeercert` gave after a handshake under this state; None without a certificate."""
+        """Return the certificate in *peercert*, which `SSLObject.getpeercert` returned; None if there is none."""
         if self.authorities is None or not peercert:
             return None
-        # A URI has a colon and a DNS name has none, so that neither can pass for the other.
+        # A URI has a colon and a DNS name has none, so one cannot pass for the other.
         names: Any = peercert.get("subjectAltName", ())
         return ClientCertificate(
             names=frozenset(
                 name.lower() if kind == "DNS" else name
                 for kind, name in names
-                if name.isascii() and (kind, ":" in name) in {("DNS", False), ("URI", True)}  # a Kelvin sign is no "k"
+                if name.isascii()
+                and (kind, ":" in name) in {("DNS", False), ("URI", True)}  # lower() turns the Kelvin sign into "k"
             ),
             expires_at=ssl.cert_time_to_seconds(str(peercert["notAfter"])),
             authorities=self.authorities,
@@ -76,7 +88,7 @@ class TlsState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """The files of the group *setting* of the configuration. Reading them blocks."""
+    """The files in the settings group *setting*. Reading them blocks."""
 
     setting: str
     certificate_file: str
@@ -84,24 +96,24 @@ class TlsFiles:
     client_ca_file: str | None = None
 
     def load(self) -> TlsState:
-        """Return what the files hold; raise `ConfigError` with all that is wrong with them."""
+        """Return the content of the files. Raises `ConfigError` with every problem of all of them."""
         digest, now = self.digest(), time.time()
         problems: list[Problem] = []
         leaf: Leaf | None = None
         authorities: CaCertificates | None = None
-        with self._noting(problems, "certificate_file"):
+        with self._reporting(problems, "certificate_file"):
             leaf = read_leaf(read_bounded(self.certificate_file, MAX_FILE_BYTES), now)
-        with self._noting(problems, "key_file"):
+        with self._reporting(problems, "key_file"):
             check_key(read_bounded(self.key_file, MAX_FILE_BYTES), leaf)
         if self.client_ca_file is not None:
-            with self._noting(problems, "client_ca_file"):
+            with self._reporting(problems, "client_ca_file"):
                 authorities = read_ca_certificates(read_bounded(self.client_ca_file, MAX_FILE_BYTES))
         if problems or leaf is None:
             raise ConfigError(problems)
-        with self._noting(problems, "certificate_file"):
+        with self._reporting(problems, "certificate_file"):
             context = self._context(authorities)
-            if self.digest() != digest:  # OpenSSL reads the files by itself, and may have read others
-                raise BadFile("the files are being changed", "start again")
+            if self.digest() != digest:  # OpenSSL read the files itself, perhaps after a change
+                raise BadFile("the files are changing", "start AuthGate again when they are complete")
             return TlsState(
                 context=context,
                 digest=digest,
@@ -113,7 +125,7 @@ class TlsFiles:
         raise ConfigError(problems)
 
     def digest(self) -> bytes:
-        """Return what differs whenever the contents of the files do, or whether they can be read."""
+        """Return a digest that changes whenever the content of a file changes, or whether it can be read."""
         digest = hashlib.sha256()
         for path in (self.certificate_file, self.key_file, self.client_ca_file):
             try:
@@ -124,54 +136,56 @@ class TlsFiles:
         return digest.digest()
 
     def warnings(self, state: TlsState) -> list[str]:
-        """Return what of *state* is about to expire, or has expired."""
+        """Return a warning for each certificate of *state* that has expired or expires soon."""
         return [*self.expiries(state, time.time()).values()]
 
     def expiries(self, state: TlsState, now: float) -> dict[tuple[str, Stage], str]:
-        """Return what of *state* is about to expire at *now*, or has expired: a sentence by file and stage."""
-        found: dict[tuple[str, Stage], str] = {}
+        """Return the warnings at *now*, by the file's setting and the stage, "soon" or "expired"."""
+        warnings: dict[tuple[str, Stage], str] = {}
         for name, message, expires_at in (
             ("certificate_file", "the certificate", state.expires_at),
             ("client_ca_file", "a CA", state.authorities_expire_at),
         ):
             if sentence := expiry_warning(f"{self.setting}.{name}: {message}", expires_at, now):
-                found[name, "soon" if expires_at > now else "expired"] = sentence
-        return found
+                warnings[name, "soon" if expires_at > now else "expired"] = sentence
+        return warnings
 
     def _context(self, authorities: CaCertificates | None) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2  # nginx before 1.23.4 offers upstreams no 1.3 by default
+        context.minimum_version = (
+            ssl.TLSVersion.TLSv1_2
+        )  # nginx before 1.23.4 does not offer TLS 1.3 to upstreams by default
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self.certificate_file, self.key_file, password=_no_passphrase)
         if authorities is not None:
             context.verify_mode = ssl.CERT_OPTIONAL
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may stand alone in the file
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may hold only an intermediate CA
             context.load_verify_locations(cadata=authorities.der)
-            # A resumed session is not verified again. What OpenSSL still keeps for TLS 1.2 ends with the context, and
-            # whether the certificate has expired is asked at every request.
+            # OpenSSL does not verify the certificate of a resumed session again, so there are no tickets. Its TLS 1.2
+            # session cache ends with the context, and every request checks whether the certificate has expired.
             context.options |= ssl.OP_NO_TICKET
             context.num_tickets = 0
         return context
 
     @contextmanager
-    def _noting(self, problems: list[Problem], name: str) -> Iterator[None]:
-        """Add what goes wrong with the file of the setting *name* to *problems*."""
+    def _reporting(self, problems: list[Problem], name: str) -> Iterator[None]:
+        """Add what goes wrong with the file in the setting *name* to *problems*."""
         message, fix = "", FIX_UNREADABLE
         try:
             yield
         except BadFile as bad:
             message, fix = bad.message, bad.fix
         except ssl.SSLError as error:
-            message, fix = f"OpenSSL refuses it: {error.reason}", "make a new one, as docs/tls.md shows"
-        except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it, or a file that is too long
+            message, fix = f"OpenSSL rejects it: {error.reason}", "make a new one as shown in docs/tls.md"
+        except (OSError, ValueError) as error:  # ValueError: a path with NUL, or a file that is too long
             message = f"cannot read {getattr(self, name)}: {why_unreadable(error)}"
         if message:
             problems.append(Problem(setting=f"{self.setting}.{name}", message=message, fix=fix))
 
 
 class WatchedTls:
-    """The state that new connections are made under: that of the files, or the last one that was sound."""
+    """The state for new connections: that of the files as they are, or the last usable one."""
 
     def __init__(
         self,
@@ -181,7 +195,7 @@ class WatchedTls:
         timeout_seconds: float = READ_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """*timeout_seconds* bounds one reading of the files; *clock* tells what has expired, in Unix time."""
+        """*timeout_seconds* bounds one read of the files. *clock* returns Unix time."""
         self.current = state
         self.failure = ""
         self.failed_handshakes = 0
@@ -190,56 +204,57 @@ class WatchedTls:
         self._clock = clock
         self._reading = BlockingCall(self._load_newer)
         self._bug = ""
-        self._told = {*files.expiries(state, clock())}  # at start
+        self._logged_expiries = {*files.expiries(state, clock())}  # logged at start
 
-    def holds(self, certificate: ClientCertificate) -> bool:
-        """Say whether *certificate* still counts: it has not expired, and the client CAs are those that it met."""
+    def accepts(self, certificate: ClientCertificate) -> bool:
+        """Return whether *certificate* has not expired and was verified with the current client CAs."""
         return certificate.expires_at > self._clock() and certificate.authorities == self.current.authorities
 
     async def poll(self) -> None:
-        """Take over what the files hold now. What cannot be used changes nothing, is told once, and kept in `failure`.
+        """Read the files and use them. If they are unusable, nothing changes, and `failure` says why.
 
-        By content and not by notification, which does not reach through bind mounts.
+        It compares contents, because file notifications do not pass through bind mounts.
         """
-        failure, bug_told, newer = "", "", None
+        failure, last_bug, newer = "", "", None
         try:
             newer = await self._reading.result(self._timeout_seconds)
         except TimeoutError:
-            failure = f"reading its files takes longer than {self._timeout_seconds} s"
+            failure = f"reading the certificate files takes longer than {self._timeout_seconds} s"
         except ConfigError as error:
             failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
-        except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the watch nor the service
-            bug_told = log_bug(bug, self._bug)
+        except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the polling nor the service
+            last_bug = log_bug(bug, self._bug)
             failure = "internal error"
-        self._bug = bug_told
+        self._bug = last_bug
         if failure and failure != self.failure:
-            _log.warning("the new certificate cannot be used, the old one stays: %s", failure)
+            _log.warning("the new certificate cannot be used, AuthGate keeps the old one: %s", failure)
         self.failure = failure
         if newer is not None:
-            self._take_over(newer)
+            self._replace(newer)
         self._warn()
 
     def _load_newer(self) -> TlsState | None:
         return None if self._files.digest() == self.current.digest else self._files.load()
 
-    def _take_over(self, newer: TlsState) -> None:
+    def _replace(self, newer: TlsState) -> None:
         new_authorities = newer.authorities != self.current.authorities
         self.current = newer
-        self._told.clear()
+        self._logged_expiries.clear()
         _log.info(
-            "%s has a new certificate: serial %s%s",
+            "%s: new certificate with serial %s%s",
             self._files.setting,
             newer.serial,
-            "; the client CAs are others, connections by client certificate are closed" if new_authorities else "",
+            "; the client CAs changed, so connections with a client certificate are closed" if new_authorities else "",
         )
 
     def _warn(self) -> None:
         expiries = self._files.expiries(self.current, self._clock())
         for stage, sentence in expiries.items():
-            if stage not in self._told:
+            if stage not in self._logged_expiries:
                 _log.warning("%s", sentence)
-        self._told.update(expiries)
+        self._logged_expiries.update(expiries)
 
 
 def _no_passphrase() -> NoReturn:
-    raise BadFile("the private key is encrypted", "take the passphrase off")  # or OpenSSL would ask on the terminal
+    # Without this function OpenSSL would ask for the passphrase on the terminal.
+    raise BadFile("the private key is encrypted", "remove its passphrase")

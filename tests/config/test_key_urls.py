@@ -18,7 +18,7 @@ from tests.support.tokens import SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import Prepared
+    from authgate.app import Prepared
 
 URL = "https://issuer.example/jwks"
 PROXY = "http://user:proxy-canary@proxy.example:3128"

@@ -21,9 +21,9 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from authgate.app import Prepared
     from authgate.config.issuer_model import IssuerConfig
     from authgate.config.read_issuer import LoadedIssuer
-    from authgate.wiring import Prepared
 
 NO_URL: dict[str, Any] = {"url": None}
 AUTHJS: dict[str, Any] = {"preset": "authjs"}

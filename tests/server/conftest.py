@@ -10,7 +10,8 @@ import pytest
 import uvloop
 
 from authgate.config.load import load
-from authgate.server.listener import Limits, listening
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 from authgate.wiring import build, prepare
 from tests.support.tokens import SECRET
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from authgate.wiring import App
+    from authgate.app import App
 
 ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
 SUBREQUEST = b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\nX-Original-URL: http://a/\r\n"

@@ -131,7 +131,7 @@ def test_a_signal_ends_it_whatever_is_connected(running: processes.RunningAuthGa
 def test_a_rotation_is_logged_with_the_serial(folder: Path, running: processes.RunningAuthGate) -> None:
     new = CA.server()
     new.write(folder)
-    until(lambda: f"tls has a new certificate: serial {new.serial:x}" in running.log.read_text())
+    until(lambda: f"tls: new certificate with serial {new.serial:x}" in running.log.read_text())
 
 
 def test_a_bad_file_is_exit_code_78_and_nothing_listens(tmp_path: Path, folder: Path) -> None:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.server.listener import Limits, listening
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 from tests.server.conftest import SUBREQUEST, exchange, status_of
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import App
+    from authgate.app import App
 
 pytestmark = pytest.mark.both_event_loops
 
@@ -71,7 +72,7 @@ async def test_a_peer_that_writes_on_after_what_cannot_be_parsed_gets_the_answer
     async with serving(linger_seconds=60) as port:
         reply = await exchange(port, SUBREQUEST + b"X: a\x00b\r\n", *[b"x" * 8 * 1024] * 25)
     assert status_of(reply) == 400
-    assert reply.endswith(b"\r\n\r\nThis is not an HTTP request that AuthGate reads.\n")
+    assert reply.endswith(b"\r\n\r\nAuthGate cannot parse this HTTP request.\n")
 
 
 async def test_a_peer_that_writes_on_after_its_time_is_up_gets_the_answer(serving: Any) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authgate.config.load import load
-from authgate.server.listener import Limits, listening
+from authgate.server.admin import AdminEndpoint
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 from authgate.wiring import build, prepare
 from tests.server.conftest import ENVIRON, SUBREQUEST, exchange, status_of
 from tests.support.tokens import mint
@@ -18,7 +20,7 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.wiring import App
+    from authgate.app import App
 
 
 async def test_a_head_up_to_64_kib_is_read(serving: Any) -> None:
@@ -215,7 +217,7 @@ async def test_an_untrusted_peer_is_refused_whatever_it_sends(app: App) -> None:
 
 
 async def test_the_admin_port_tells_health_readiness_and_metrics(app: App) -> None:
-    async with listening("127.0.0.1:0", app.admin) as address:
+    async with listening("127.0.0.1:0", AdminEndpoint(app)) as address:
         port = int(address.rpartition(":")[2])
 
         async def get(path: str) -> tuple[int, bytes]:
@@ -235,7 +237,7 @@ async def test_the_admin_port_tells_health_readiness_and_metrics(app: App) -> No
         status, body = await get("/metrics")
         assert status == 200
         assert b"authgate_build_info{" in body
-        app.admin.draining = True
+        app.draining = True
         assert (await get("/readyz"))[0] == 503
         assert (await get("/healthz"))[0] == 200
         assert (await get("/auth/nginx"))[0] == 404

@@ -78,7 +78,7 @@ class Bench:
     async def reload(self) -> str:
         """Reload as SIGHUP does, and return why that failed, "" if it did not."""
         before = self.reloads()
-        self.served.reloader.ask()
+        self.served.reloader.request()
         await until_async(lambda: self.reloads() > before)
         return self.served.app.reloads.failure
 
@@ -416,7 +416,7 @@ async def test_what_takes_effect_only_at_a_start_is_refused_with_the_reason(
         one.write(**settings)
         failure = await one.reload()
         assert {part.split(": ")[0] for part in failure.split("; ")} == names
-        assert "takes effect only at a start" in failure
+        assert "needs a restart to take effect" in failure
         assert "put the old value back, or restart AuthGate" in caplog.text
         assert one.served.app.live.config.leeway_seconds == 30
 

@@ -197,7 +197,7 @@ def test_a_reload_behind_tls_goes_on_showing_the_certificate(tmp_path: Path) -> 
         assert reloaded(running) == {"succeeded": 1, "failed": 1}
         readyz = ask(running.admin_port, "/readyz").json
         assert readyz["ready"]
-        assert readyz["configuration"]["reload_failed"] == "tls: has changed, which takes effect only at a start"
+        assert readyz["configuration"]["reload_failed"] == "tls: has changed, and needs a restart to take effect"
         rewritten(running, f"{tls}issuers:\n{LOCAL}")
         assert reloaded(running) == {"succeeded": 2, "failed": 1}
         assert ask(running.port, *question, tls=trusted).status == 200

@@ -16,9 +16,10 @@ import pytest
 
 from authgate.config.load import load
 from authgate.server.accepting import _Acceptor
-from authgate.server.listener import Limits, listening
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 from authgate.server.tls import TlsFiles, WatchedTls
-from authgate.wiring import App, build, prepare
+from authgate.wiring import build, prepare
 from tests.server.conftest import ENVIRON
 from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.serving import Answer, bearer_line, described, head, read_answer
@@ -28,6 +29,8 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from authgate.app import App
 
 pytestmark = pytest.mark.both_event_loops
 
@@ -196,7 +199,7 @@ async def test_what_is_not_tls_is_ended_and_told_once(
     assert caplog.text.count("a TLS handshake failed") == 1
     assert "canary" not in caplog.text
     if sent == request():
-        assert "the peer speaks plain HTTP: write https:// into the proxy (peer 127.0.0.1)" in caplog.text
+        assert "the peer speaks plain HTTP; write https:// in the proxy's configuration (peer 127.0.0.1)" in caplog.text
 
 
 async def test_a_peer_that_says_nothing_is_not_kept_and_a_look_at_the_port_is_not_told(
@@ -622,7 +625,7 @@ async def test_a_flood_from_many_addresses_breaks_off_its_own_handshakes_and_let
         for _, one in flood:
             one.close()
         await asyncio.wait(endings, timeout=20)
-    assert caplog.text.count("broke off TLS handshakes, the oldest first: too many at once") == 1
+    assert caplog.text.count("cancelled the oldest TLS handshakes") == 1
 
 
 async def ending(reader: asyncio.StreamReader) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
-from authgate.server.listener import Limits
+from authgate.server.limits import Limits
 from tests.support.manifests import pods
 
 if TYPE_CHECKING:

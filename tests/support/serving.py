@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from authgate.config.load import load
+from authgate.server.admin import AdminEndpoint
 from authgate.server.listener import listening
 from authgate.server.reload import Reloader
-from authgate.wiring import App, build, make_live, prepare
+from authgate.wiring import build, make_live, prepare
 from tests.support.tokens import SECRET, claims, mint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+    from authgate.app import App
 
 ENVIRON = {"JWT_SECRET": SECRET.decode()}
 Lines = list[tuple[str, str]]
@@ -68,7 +71,7 @@ async def serving(
         **watch,
     )
     async with (
-        listening("127.0.0.1:0", app.admin) as admin,
+        listening("127.0.0.1:0", AdminEndpoint(app)) as admin,
         listening("127.0.0.1:0", app.answer, None, app.trusts) as auth,
         asyncio.TaskGroup() as tasks,
     ):

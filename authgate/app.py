@@ -1,0 +1,116 @@
+"""What a serving AuthGate holds: `App` stays for the life of the process, `Live` is the part that a reload replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from authgate.config.model import Config
+    from authgate.core.snapshot import Snapshot
+    from authgate.gate import Gate
+    from authgate.keysources import KeySource
+    from authgate.keysources.watched import Timing, WatchedKeys
+    from authgate.metrics import Metrics
+    from authgate.server.http import AuthEndpoint
+    from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
+    from authgate.sessions.cached import CachedSessions
+    from authgate.tokens import LruProofCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetOrigin:
+    """The source of a key set, and its timing. If *settings* change, a reload loads the set anew."""
+
+    source: KeySource
+    timing: Timing
+    settings: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A configuration that was checked and can be served.
+
+    *key_sets* holds the origin of each key set by its name. *session_settings* holds, by issuer, the settings of its
+    session store: if they change, a reload makes the store anew. *certificates* holds the files of the groups `tls` and
+    `admin.tls`. *path* is the configuration file, None if there is none; *digest* is the SHA-256 of its content, None
+    if it cannot be read twice. *announcements* and *warnings* are logged at start.
+    """
+
+    config: Config
+    snapshot: Snapshot
+    key_sets: dict[str, KeySetOrigin] = field(repr=False)
+    sessions: dict[str, Callable[[], CachedSessions | None]] = field(repr=False)
+    session_settings: dict[str, object] = field(repr=False)
+    fingerprints: dict[str, str]
+    certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
+    announcements: tuple[str, ...]
+    warnings: tuple[str, ...]
+    path: str | None
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Everything that is made from the configuration. A reload replaces it as a whole."""
+
+    prepared: Prepared = field(repr=False)
+    gate: Gate
+    auth: AuthEndpoint
+    watched_keys: dict[str, WatchedKeys]
+    sessions: dict[str, CachedSessions]
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.prepared.config
+
+    def activate(self, old: Live | None = None) -> None:
+        """Start to give the gate every change of a key set. Key sets that *old* has, too, continue its history."""
+        for name, watched in self.watched_keys.items():
+            if old is not None and name in old.watched_keys:
+                watched.follow(old.watched_keys[name])
+            watched.use = partial(self.gate.use, name)
+            watched.retime(self.prepared.key_sets[name].timing)
+            self.gate.use(name, watched.key_set)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReloadState:
+    """When the configuration in use was loaded, and what came of each reload.
+
+    *loaded_at* is in Unix time. *failure* says why a newer configuration was rejected, "" if none was.
+    """
+
+    loaded_at: float
+    failure: str = ""
+    outcomes: dict[str, int] = field(default_factory=lambda: {"succeeded": 0, "failed": 0})
+
+
+@dataclass(slots=True, kw_only=True)
+class App:
+    """Everything that serves. A reload swaps the one reference *live*; the rest stays.
+
+    *draining* is true once AuthGate was asked to stop.
+    """
+
+    live: Live
+    proofs: LruProofCache
+    metrics: Metrics
+    tls: WatchedTls | None
+    admin_tls: WatchedTls | None
+    reloads: ReloadState
+    draining: bool = False
+
+    def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:
+        """Return an awaitable of the reply to *subrequest*, decided by the current configuration."""
+        return self.live.auth(subrequest)
+
+    def trusts(self, peer: Peer) -> bool:
+        """Return whether *peer* is a trusted proxy."""
+        return self.live.auth.trusts(peer)

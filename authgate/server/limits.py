@@ -1,0 +1,33 @@
+"""The bounds of a listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of one listener.
+
+    *max_head_bytes* and *max_header_lines* bound a request head, *head_seconds* the time in which it must arrive (and a
+    TLS handshake must end). *idle_seconds* is longer than proxies keep idle connections (nginx 60 s, Traefik 90 s).
+
+    After it refuses a request, AuthGate reads on for at most *max_linger_bytes* or *linger_seconds* (see
+    lingering.py). The bytes exceed what a proxy with the shipped files may still have to write: at most about 100 KiB
+    from Caddy, for a URI of 32 KiB with each byte percent-encoded. *linger_seconds* must be shorter than
+    *idle_seconds*.
+
+    At shutdown, requests in flight get *drain_seconds*. Peers that are not trusted proxies share
+    *max_untrusted_connections* of all connections, and *max_untrusted_handshakes* of the TLS handshakes in progress.
+    """
+
+    max_head_bytes: int = 64 * 1024
+    max_header_lines: int = 256
+    head_seconds: float = 10.0
+    idle_seconds: float = 120.0
+    max_linger_bytes: int = 256 * 1024
+    linger_seconds: float = 2.0
+    drain_seconds: float = 10.0
+    max_connections: int = 4096
+    max_untrusted_connections: int = 64
+    max_untrusted_handshakes: int = 256
