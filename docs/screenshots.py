@@ -1,4 +1,4 @@
-"""The pictures of the README: what a visitor of the example stack sees. Run it after a change of its pages, and look.
+"""Take the README's pictures of the example stack. Run it after a change of the stack's pages, and look at them.
 
 .venv/bin/python -m docs.screenshots       (needs what `make test` installs)
 """
@@ -22,7 +22,7 @@ TASKS = ("Water the engine", "Punch the cards for Bernoulli's numbers", "Answer 
 
 
 def main() -> None:
-    """Write docs/images/*.png, each page in light and dark."""
+    """Write docs/images/*.png: each page in light and in dark."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder)) as stack, running_chromium() as browser:
         ada = Client(stack)
