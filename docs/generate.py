@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from authgate import wiring
+from authgate import app_metrics, wiring
 from authgate.adapters import ADAPTERS
 from authgate.config import load
 from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
@@ -351,7 +351,7 @@ def _families() -> list[Metric]:
     app = wiring.build(wiring.prepare(load.load(environ=environ)))
     certificate: Any = SimpleNamespace(current=SimpleNamespace(expires_at=0.0), failure="", failed_handshakes=0)
     all_metrics = Metrics(app.proofs, {"auth": certificate, "admin": certificate})
-    all_metrics.watch(app)
+    app_metrics.register(all_metrics, app)
     for adapter in ADAPTERS:
         for outcome in ("allow", "deny"):
             all_metrics.count(adapter, "default", outcome, "", 0.0)
