@@ -1,4 +1,4 @@
-"""Proxy adapters: pure. Each reads one proxy's subrequest into a `Request` and writes a `Decision` back."""
+"""Proxy adapters. Each reads one proxy's subrequest into a `Request` and writes a `Decision` back, without any I/O."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Adapter(Protocol):
 
     @property
     def name(self) -> str:
-        """The adapter's name: path segment and metric label."""
+        """The adapter's name: its path segment and metric label."""
         ...
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The headers that it believes, from a trusted peer; no other decides anything."""
+        """The headers that the adapter reads, from a trusted peer only. No other header describes the request."""
         ...
 
     def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
-        """Return what the client asked, or raise `Unreadable`. *guarded* names tolerate no look-alike."""
+        """Return the client's request, or raise `Unreadable`. Headers that imitate a *guarded* name are refused."""
         ...
 
     def write(self, decision: Decision) -> Reply:
@@ -37,7 +37,7 @@ class Adapter(Protocol):
         ...
 
 
-# A new proxy: one file here and one row.
+# To support a new proxy, add one file here and one entry.
 ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (NginxAdapter(), TraefikAdapter(), CaddyAdapter())}
 
 __all__ = [

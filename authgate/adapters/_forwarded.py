@@ -1,4 +1,4 @@
-"""What Traefik and Caddy have in common: the request in X-Forwarded-* headers, refusals relayed with their body."""
+"""The protocol that Traefik and Caddy share: X-Forwarded-* headers describe the request, and refusals have a body."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ForwardedAdapter:
-    """Reads X-Forwarded-Method, -Proto, -Host and -Uri; X-Forwarded-Prefix, -Port and Forwarded are never read."""
+    """Reads X-Forwarded-Method, -Proto, -Host and -Uri. It never reads X-Forwarded-Prefix, -Port or Forwarded."""
 
     name: ClassVar[str]
-    fix: ClassVar[str]  # what to look at when one of the four is missing or came twice
+    fix: ClassVar[str]  # what to check if one of the four is missing or was sent twice
     reads = ("X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For")
 
     def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
-        """Return what the client asked of the proxy, or raise `Unreadable`."""
+        """Return the client's request to the proxy, or raise `Unreadable`."""
         refuse_look_alikes(headers, guarded)
         return make_request(
             method=required(headers, "X-Forwarded-Method", self.fix),
@@ -35,5 +35,5 @@ class ForwardedAdapter:
         )
 
     def write(self, decision: Decision) -> Reply:
-        """Return *decision*; the proxy relays a refusal to the client with its body and headers."""
+        """Return the reply for *decision*. The proxy relays a refusal to the client, with headers and body."""
         return reply(decision, {}, with_body=True)

@@ -1,4 +1,4 @@
-"""How a decision is worded on the wire: RFC 6750 challenges, RFC 9457 problem details."""
+"""Replies to the proxy, with RFC 6750 challenges and RFC 9457 problem details."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a subrequest. *headers* are (name, value), values printable ASCII; *body* is 4 KiB at most."""
+    """The answer to a subrequest. *headers* are pairs of name and printable ASCII value. *body* has at most 4 KiB."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -27,14 +27,14 @@ class Reply:
 
 
 def reply(decision: Decision, status_of: dict[int, int], *, with_body: bool) -> Reply:
-    """Return *decision* as a reply; *status_of* maps the table's status to what this proxy understands."""
+    """Return the reply for *decision*. *status_of* maps a status of the table to one that this proxy understands."""
     if isinstance(decision, Allow):
         return Reply(200, decision.headers)
     return refusal_reply(decision.reason, status_of, with_body=with_body)
 
 
 def refusal_reply(reason: Reason, status_of: dict[int, int], *, with_body: bool) -> Reply:
-    """Return the reply of a refusal: all of it from the table, nothing from the request."""
+    """Return the reply for a refusal. It is made from the table of reasons and contains nothing from the request."""
     refusal = REASONS[reason]
     status = status_of.get(refusal.status, refusal.status)
     headers = [("Cache-Control", "no-store"), ("X-AuthGate-Reason", reason.value)]
@@ -56,7 +56,7 @@ def refusal_reply(reason: Reason, status_of: dict[int, int], *, with_body: bool)
 
 
 def _challenge(oauth_error: str | None, text: str) -> str:
-    """Return WWW-Authenticate (RFC 6750 §3): without an error code where no credential was sent (§3.1)."""
+    """Return the WWW-Authenticate value (RFC 6750 §3), without an error code if no credential was sent (§3.1)."""
     if oauth_error is None:
         return 'Bearer realm="authgate"'
     return f'Bearer realm="authgate", error="{oauth_error}", error_description="{text}"'

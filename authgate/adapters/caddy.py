@@ -1,6 +1,6 @@
-"""Caddy `forward_auth`: reads X-Forwarded-Method, -Proto, -Host and -Uri, answers 200 or what the client shall get.
+"""Caddy `forward_auth`: reads X-Forwarded-Method, -Proto, -Host and -Uri; answers 200, or a refusal for the client.
 
-https://caddyserver.com/docs/caddyfile/directives/forward_auth; the working example is deploy/caddy.
+https://caddyserver.com/docs/caddyfile/directives/forward_auth. deploy/caddy has a working example.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ class CaddyAdapter(ForwardedAdapter):
     """The protocol of Caddy's forward_auth directive."""
 
     name = "caddy"
-    fix = "Caddy's forward_auth sends it by itself: is it Caddy that asks, with `forward_auth` and `uri /auth/caddy`?"
+    fix = "Caddy's forward_auth sends it: check that Caddy sends the subrequest, with `uri /auth/caddy`"

@@ -1,6 +1,6 @@
-"""nginx `auth_request`: reads X-Original-Method and X-Original-URL, answers with 200, 401, 403 or 503.
+"""nginx `auth_request`: reads X-Original-Method and X-Original-URL; answers 200, 401, 403 or 503.
 
-https://nginx.org/en/docs/http/ngx_http_auth_request_module.html; the working example is deploy/nginx.
+https://nginx.org/en/docs/http/ngx_http_auth_request_module.html. deploy/nginx has a working example.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from authgate.core.decision import Decision
     from authgate.core.request import Headers, Request
 
-# Many examples on the web send X-Original-URI alone, which says neither method nor host.
-_MEND = (
+# Many examples on the web send only X-Original-URI, which has neither the method nor the host.
+_FIX = (
     "in nginx's location for AuthGate: proxy_set_header X-Original-Method $request_method; "
     "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;"
 )
-# auth_request turns any status but 2xx, 401 and 403 into 500; 503 becomes 500 too, which deploy/nginx turns back.
+# auth_request turns every status except 2xx, 401 and 403 into 500. It does so with 503, too; deploy/nginx undoes that.
 _STATUS = {400: 403}
 
 
@@ -32,11 +32,11 @@ class NginxAdapter:
     reads = ("X-Original-Method", "X-Original-URL", "X-Forwarded-For")
 
     def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
-        """Return what the client asked of nginx, or raise `Unreadable`."""
+        """Return the client's request to nginx, or raise `Unreadable`."""
         refuse_look_alikes(headers, guarded)
-        scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _MEND))
+        scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _FIX))
         return make_request(
-            method=required(headers, "X-Original-Method", _MEND),
+            method=required(headers, "X-Original-Method", _FIX),
             scheme=scheme,
             authority=authority,
             target=target,
@@ -46,5 +46,5 @@ class NginxAdapter:
         )
 
     def write(self, decision: Decision) -> Reply:
-        """Return *decision* in the statuses that auth_request passes on; it never passes a body."""
+        """Return the reply for *decision*, with a status that auth_request accepts. nginx never relays the body."""
         return reply(decision, _STATUS, with_body=False)

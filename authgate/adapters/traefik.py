@@ -1,7 +1,7 @@
-"""Traefik ForwardAuth: reads X-Forwarded-Method, -Proto, -Host and -Uri, answers 200 or what the client shall get.
+"""Traefik ForwardAuth: reads X-Forwarded-Method, -Proto, -Host and -Uri; answers 200, or a refusal for the client.
 
-https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth/; the working example is
-deploy/traefik.
+https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth/. deploy/traefik has a
+working example.
 """
 
 from __future__ import annotations
@@ -13,4 +13,4 @@ class TraefikAdapter(ForwardedAdapter):
     """The protocol of Traefik's ForwardAuth middleware."""
 
     name = "traefik"
-    fix = "Traefik's forwardAuth sends it by itself: is it Traefik that asks, with trustForwardHeader: false?"
+    fix = "Traefik's forwardAuth sends it: check that Traefik sends the subrequest, with trustForwardHeader: false"

@@ -1,4 +1,4 @@
-"""The pure core: given a request, a snapshot and the time, it says whether the request may pass.
+"""The pure core: it decides from a request, a snapshot and the time whether the request may pass.
 
-Standard library only; reads no clock, no file, no socket (tests/test_dependencies.py enforces it).
+It uses only the standard library and reads no clock, file or socket. tests/test_dependencies.py enforces this.
 """

@@ -1,4 +1,4 @@
-"""Credentials as they were found in a request: nothing in them may be believed yet."""
+"""Find credentials in a request. Nothing in a credential is verified here."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ UnverifiedToken = NewType("UnverifiedToken", str)
 # Some proxies join repeated field lines with a comma (RFC 9110 §5.3). Linear: every match begins at a comma.
 _ANOTHER_BEARER = re.compile(r",[ \t]*bearer ", re.IGNORECASE)
 
-# Browsers send same-named cookies of different Path or Domain side by side; more than this many is an attack.
+# A browser sends cookies of the same name side by side if their Path or Domain differ. More than this is an attack.
 MAX_SAME_NAMED_COOKIES = 4
-# Of the cookies, in which a name is looked for that an operator may have meant.
-_MAX_SEARCHED = 4096
+# How many characters of the Cookie header to search for a similar cookie name.
+_MAX_SEARCHED_CHARACTERS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """What a client offers as its proof: named parts, because some formats need two cookies or the cookie's name.
+    """An unverified credential, as named parts: some formats need two cookies.
 
-    *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer_name* is the issuer whose cookie it is, or
-    "" if the token itself has to say.
+    *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer_name* is the issuer that the cookie belongs
+    to; "" if only the token can name its issuer.
     """
 
     parts: tuple[tuple[str, UnverifiedToken], ...] = field(repr=False)
@@ -41,58 +41,61 @@ class Credential:
 
     @property
     def token(self) -> UnverifiedToken:
-        """The part named "token", or an empty one."""
+        """The part named "token", or an empty token."""
         return self.part("token") or UnverifiedToken("")
 
     def part(self, name: str) -> UnverifiedToken | None:
-        """Return the part called *name*, None where there is none."""
+        """Return the part called *name*, or None."""
         return next((value for part, value in self.parts if part == name), None)
 
     @property
     def size(self) -> int:
-        """How many characters all parts have."""
+        """The length of all parts together, in characters."""
         return sum(len(value) for _, value in self.parts)
 
     @property
     def from_cookie(self) -> bool:
-        """Whether a browser sent it by itself, so that cross-site requests carry it too."""
+        """Whether it is a cookie, which browsers also add to cross-site requests."""
         return self.found_in.startswith("cookie:")
 
     def digest(self) -> bytes:
-        """Return SHA-256 over all parts, each length-prefixed so that no two credentials share one."""
+        """Return the SHA-256 of all parts. Each part is length-prefixed, so no two credentials share a digest."""
         hasher = hashlib.sha256()
-        # Some keys hang on a cookie's name, and some tokens count in a header alone.
+        # Some keys are derived from the cookie's name, and some tokens are accepted only in a header.
         place = self.found_in if self.issuer_name else "cookie" if self.from_cookie else "header"
         parts = (*self.parts, ("", place))
         for part in parts:
             for text in part:
-                encoded = text.encode("utf-8", "surrogatepass")  # takes lone surrogates of every kind
+                encoded = text.encode("utf-8", "surrogatepass")  # accepts lone surrogates
                 hasher.update(b"%d:%b" % (len(encoded), encoded))
         return hasher.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderPlace:
-    """A request header that may hold a token: Authorization as "Bearer <token>", any other with or without it."""
+    """A request header that may hold a token.
+
+    Authorization holds "Bearer <token>". Any other header holds the token with or without "Bearer".
+    """
 
     name: str
 
-    def nothing_in(self, headers: Headers) -> str:
-        """Say where nothing was found, without quoting what is there."""
-        is_there = any(headers.getall(self.name, ()))
-        return f"header {self.name}" + (" (it is there, but is not 'Bearer <token>')" if is_there else "")
+    def describe_absence(self, headers: Headers) -> str:
+        """Return the message for a request that has no credential in this header. It quotes no value."""
+        is_present = any(headers.getall(self.name, ()))
+        return f"header {self.name}" + (" (present, but not 'Bearer <token>')" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
-        """Return the one credential in this header, or none; refuse two."""
+        """Return the credential in this header, if any. Refuse more than one."""
         values = headers.getall(self.name, ())
         if not values:
             return ()
         if len(values) > 1:
-            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} came {len(values)} times")
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} was sent {len(values)} times")
         token = self._token(values[0].strip(" \t"))
         if token is None:
             return ()
-        return (_one_token(token, f"header:{self.name.lower()}"),)
+        return (_single_token(token, f"header:{self.name.lower()}"),)
 
     def _token(self, value: str) -> str | None:
         scheme, _, rest = value.partition(" ")
@@ -101,7 +104,7 @@ class HeaderPlace:
         if scheme.lower() == "bearer":
             return rest.strip(" ") or None
         if self.name.lower() == "authorization":
-            return None  # another scheme (Basic, Digest …) is for somebody else
+            return None  # another scheme (Basic, Digest …) is meant for another server
         return value or None
 
 
@@ -111,25 +114,26 @@ class CookiePlace:
 
     name: str
 
-    def nothing_in(self, headers: Headers) -> str:
-        """Say where nothing was found."""
-        is_there = any(True for _ in cookie_values(headers, self.name))
-        return f"cookie {self.name}" + (" (it is there, but empty)" if is_there else "")
+    def describe_absence(self, headers: Headers) -> str:
+        """Return the message for a request that has no credential in this cookie."""
+        is_present = any(True for _ in cookie_values(headers, self.name))
+        return f"cookie {self.name}" + (" (present, but empty)" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
-        """Return one credential for each differing, non-empty cookie of this name."""
+        """Return one credential for each distinct, non-empty cookie of this name."""
         values = dict.fromkeys(value for value in cookie_values(headers, self.name) if value)
         if len(values) > MAX_SAME_NAMED_COOKIES:
-            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} differing cookies are named {self.name}")
-        return tuple(_one_token(value, f"cookie:{self.name}") for value in values)
+            raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} cookies named {self.name} have different values")
+        return tuple(_single_token(value, f"cookie:{self.name}") for value in values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionPlace:
-    """The cookies of one session of *issuer_name*: *name* holds its *part*, *data_name* the cached copy of its data.
+    """The cookies of a session of *issuer_name*.
 
-    *data_name* "": there is none such. A cookie that is too long for one is sent as `<name>.0`, `<name>.1`, …, if it is
-    the data cookie or *chunked*.
+    The cookie *name* holds the part *part*. The cookie *data_name*, if not "", holds a cached copy of the session's
+    data. A long data cookie is sent in chunks, `<name>.0`, `<name>.1` and so on. The other cookie may be sent in chunks
+    only if *chunked*.
     """
 
     issuer_name: str
@@ -139,87 +143,89 @@ class SessionPlace:
     data_part: str = ""
     data_name: str = ""
 
-    def nothing_in(self, headers: Headers) -> str:
-        """Say where nothing was found."""
-        told = f"cookie {self.name}"
+    def describe_absence(self, headers: Headers) -> str:
+        """Return the message for a request that has no credential in these cookies, with a hint at likely mistakes."""
+        message = f"cookie {self.name}"
         if self.data_name and _values(headers, self.data_name, chunked=True):
-            told += f" (cookie {self.data_name} is there, but alone)"
-        if others := _names_like(headers, self.name):
-            told += (
-                f" (there is {' and '.join(others)}: is `url` the front end's, https or http, or are `cookies` others?)"
+            message += f" (only cookie {self.data_name} is present)"
+        if similar_names := _similar_names(headers, self.name):
+            message += (
+                f" (found {' and '.join(similar_names)} instead: check that `url` has the front end's scheme, https or "
+                "http, and that `cookies` has the right names)"
             )
-        return told
+        return message
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
-        """Return one credential for each combination of differing, non-empty cookies of these names."""
+        """Return one credential for each combination of distinct, non-empty cookies of these names."""
         tokens = _values(headers, self.name, chunked=self.chunked)
         if not tokens:
             return ()
-        beside = _values(headers, self.data_name, chunked=True) if self.data_name else ()
-        count = len(tokens) * max(1, len(beside))
+        data_values = _values(headers, self.data_name, chunked=True) if self.data_name else ()
+        count = len(tokens) * max(1, len(data_values))
         if count > MAX_SAME_NAMED_COOKIES:
-            message = f"differing cookies are named {self.name} or {self.data_name}: {count} combinations"
+            message = f"cookies named {self.name} or {self.data_name} differ, in {count} combinations"
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, message)
-        if not beside:
+        if not data_values:
             return tuple(self._credential((self.part, token)) for token in tokens)
         return tuple(
-            self._credential((self.part, token), (self.data_part, data)) for token in tokens for data in beside
+            self._credential((self.part, token), (self.data_part, data)) for token in tokens for data in data_values
         )
 
     def _credential(self, *parts: tuple[str, str]) -> Credential:
-        found = tuple((name, UnverifiedToken(value)) for name, value in parts)
-        return Credential(parts=found, found_in=f"cookie:{self.name}", issuer_name=self.issuer_name)
+        unverified = tuple((name, UnverifiedToken(value)) for name, value in parts)
+        return Credential(parts=unverified, found_in=f"cookie:{self.name}", issuer_name=self.issuer_name)
 
 
 CredentialPlace: TypeAlias = HeaderPlace | CookiePlace | SessionPlace
 
 
 def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tuple[Credential, ...]:
-    """Return what the first of *places* that holds anything holds: none, one, or same-named cookies that differ.
+    """Return the credentials in the first of *places* that has any.
 
-    The first place decides: where it holds a bad credential the request is refused, there is no falling through.
+    There are several only if cookies of the same name differ. Later places are not searched, even if the credential in
+    the first one is bad: the request is then refused.
     """
     for place in places:
-        if found := place.find(request.headers):
-            return found
+        if credentials := place.find(request.headers):
+            return credentials
     return ()
 
 
 def cookie_values(headers: Headers, name: str) -> Iterator[str]:
-    """Yield the value of every cookie called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
+    """Yield the values of all cookies called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
     for line in headers.getall("Cookie", ()):
         for match in _cookie(name).finditer(f";{line}"):
             yield _unquoted(match[1])
 
 
 def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
-    """Return the differing, non-empty values of the cookie *name*; "" for one whose chunks do not make a whole.
+    """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
 
-    The cookie itself counts before its chunks, as with the libraries. Chunks that are not 0, 1, 2 … without a gap, or
-    of which one comes with two values, make no value (Auth.js would join whatever begins with the name).
+    A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
+    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie whose name begins so.)
     """
     whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
     if whole or not chunked:
         return whole
     chunks: dict[int, str] = {}
-    disagree = False
+    conflict = False
     for line in headers.getall("Cookie", ()):
         for match in _chunk(name).finditer(f";{line}"):
             position, value = int(match[1]), _unquoted(match[2])
-            disagree = disagree or chunks.setdefault(position, value) != value
+            conflict = conflict or chunks.setdefault(position, value) != value
     if not any(chunks.values()):
         return ()
-    if disagree or sorted(chunks) != list(range(len(chunks))):
+    if conflict or sorted(chunks) != list(range(len(chunks))):
         return ("",)
     return ("".join(chunks[position] for position in range(len(chunks))),)
 
 
-def _names_like(headers: Headers, name: str) -> list[str]:
-    """Return up to two names of cookies that end as *name* does: of another prefix, most often."""
+def _similar_names(headers: Headers, name: str) -> list[str]:
+    """Return up to two names of cookies that end like *name*. Usually only the prefix differs."""
     last_word = name.rpartition(".")[2]
-    lines = "; ".join(headers.getall("Cookie", ()))[:_MAX_SEARCHED]
-    found = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})\s*=", f";{lines}")
-    return [quoted(one) for one in dict.fromkeys(found) if one != name][:2]
+    lines = "; ".join(headers.getall("Cookie", ()))[:_MAX_SEARCHED_CHARACTERS]
+    names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})\s*=", f";{lines}")
+    return [quoted(similar) for similar in dict.fromkeys(names) if similar != name][:2]
 
 
 def _unquoted(value: str) -> str:
@@ -229,16 +235,16 @@ def _unquoted(value: str) -> str:
 
 @lru_cache(maxsize=64)
 def _cookie(name: str) -> re.Pattern[str]:
-    # One pass in C: a head may hold 64 KiB of "=;=;=;" that a loop would take apart pair by pair. It begins with a
-    # plain ";", which the line is given at its front, too: that is looked for six times as fast as "(?:^|;)".
+    # One pass in C: a request head may hold 64 KiB of "=;=;=;", which a Python loop would split pair by pair. Callers
+    # put a ";" before the line, because a search for a plain ";" is six times as fast as one for "(?:^|;)".
     return re.compile(rf";[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
 
 
 @lru_cache(maxsize=64)
 def _chunk(name: str) -> re.Pattern[str]:
-    # Of at most 100 chunks, as Better Auth makes them; "01" is no number that it writes.
+    # Better Auth makes at most 100 chunks, and never writes "01".
     return re.compile(rf";[ \t]*{re.escape(name)}\.(0|[1-9][0-9]?)[ \t]*=([^;]*)")
 
 
-def _one_token(token: str, found_in: str) -> Credential:
+def _single_token(token: str, found_in: str) -> Credential:
     return Credential(parts=(("token", UnverifiedToken(token)),), found_in=found_in)

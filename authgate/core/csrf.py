@@ -1,4 +1,4 @@
-"""Cross-site request forgery: a browser sends cookies by itself, so a cookie alone does not prove intent."""
+"""Protection against cross-site request forgery: a browser also sends cookies with requests that another site makes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ _DEFAULT_PORTS = {80, 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsrfRule:
-    """Origins besides the request's own that may send unsafe requests with a cookie, as "https://app.example.com"."""
+    """The origins that may send unsafe requests with a cookie, besides the request's own.
+
+    They are lower-case, such as "https://app.example.com".
+    """
 
     allowed_origins: frozenset[str]
 
     def check(self, request: Request) -> None:
-        """Refuse *request*, whose credential is a cookie, if a browser sent it from another site."""
+        """Refuse *request*, which has a cookie as its credential, if it comes from another site."""
         if request.method in SAFE_METHODS and not _is_websocket_handshake(request):
             return
         site = _single(request.headers, "Sec-Fetch-Site")
@@ -31,7 +34,7 @@ class CsrfRule:
             return
         origin = _single(request.headers, "Origin")
         if site is None and origin is None:
-            return  # not a browser's cross-site request: browsers send at least one of them (Fetch standard)
+            return  # on a cross-site request a browser sends at least one of the two (Fetch standard)
         if origin is not None and origin.lower() in self.allowed_origins:
             return
         if site is None and origin is not None and _host_of(origin) == _without_default(request.host, request.port):
@@ -40,7 +43,7 @@ class CsrfRule:
 
 
 def _is_websocket_handshake(request: Request) -> bool:
-    # Traefik takes the hop-by-hop Upgrade header off the subrequest, Sec-WebSocket-* stay (seen with 3.7.15).
+    # Traefik 3.7.15 removes the hop-by-hop Upgrade header from the subrequest, but keeps Sec-WebSocket-*.
     upgrades = request.headers.getall("Upgrade", ())
     return any("websocket" in value.lower() for value in upgrades) or bool(
         request.headers.getall("Sec-WebSocket-Key", ())
@@ -54,12 +57,12 @@ def _shown(value: str | None) -> str:
 def _single(headers: Headers, name: str) -> str | None:
     values = headers.getall(name, ())
     if len(values) > 1:
-        raise Refused(Reason.CSRF, f"the header {name} came {len(values)} times")
+        raise Refused(Reason.CSRF, f"the header {name} was sent {len(values)} times")
     return values[0] if values else None
 
 
 def _host_of(origin: str) -> tuple[str, int | None] | None:
-    """Return (host, port) of an Origin header, or None for "null" and anything else that names no host."""
+    """Return (host, port) of an Origin header; None for "null" and for anything else without a host."""
     scheme, separator, authority = origin.partition("://")
     if not separator or scheme.lower() not in {"http", "https"}:
         return None
@@ -70,5 +73,5 @@ def _host_of(origin: str) -> tuple[str, int | None] | None:
 
 
 def _without_default(host: str, port: int | None) -> tuple[str, int | None]:
-    # The scheme is not compared (TLS may end before the proxy), so neither is which default port it implies.
+    # Schemes are not compared, because TLS may end in front of the proxy. So 80 and 443 both count as the default port.
     return host, None if port in _DEFAULT_PORTS else port

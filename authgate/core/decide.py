@@ -1,8 +1,8 @@
 """The decision: route → credential → proof → session → times → csrf → allow. Read this file to know what AuthGate does.
 
-`decide` is a generator. On the warm path (proof remembered, or key in memory) it yields nothing, so a decision is
-one function call; where it needs the world it yields a `Lookup` and is resumed with the answer. The checks that it
-records are what `authgate explain` prints: there is no second implementation.
+`decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is one
+function call. Otherwise it yields a `Lookup` and is resumed with the answer. `authgate explain` prints the checks that
+`decide` records: there is no second implementation.
 """
 
 from __future__ import annotations
@@ -29,117 +29,131 @@ if TYPE_CHECKING:
 
 
 def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
-    """Say whether *request* may pass at *now* (unix seconds).
+    """Return whether *request* may pass at *now* (Unix seconds).
 
     Never raises for bad input: every path without a proof ends in a `Deny`.
     """
-    case = _Case(request, snapshot, now)
+    evaluation = _Evaluation(request, snapshot, now)
     try:
-        policy = case.route()
-        credentials = case.credentials()
-        identity = yield from case.verify(credentials)
-        case.check_csrf(credentials[0])
-        return case.allow(policy, identity)
-    except (Refused, LookupFailed) as refused:
-        return case.deny(refused.reason, refused.detail)
+        policy = evaluation.route()
+        credentials = evaluation.find_credentials()
+        identity = yield from evaluation.identify(credentials)  # proof → session → times, for each credential
+        evaluation.check_csrf(credentials[0])
+        return evaluation.allow(policy, identity)
+    except (Refused, LookupFailed) as failure:
+        return evaluation.deny(failure.reason, failure.detail)
 
 
-class _Case:
-    """One request on its way to a decision, and the checks made so far."""
+class _Evaluation:
+    """The evaluation of one request, and the checks that it has made so far.
 
-    __slots__ = ("_checking", "_checks", "_issuer", "_now", "_policy", "_request", "_snapshot", "_vouched")
+    `_check` is the name of the check in progress; `_passed` or `deny` records its outcome.
+    """
+
+    __slots__ = (
+        "_check",
+        "_checks",
+        "_identity_source",
+        "_issuer_name",
+        "_now",
+        "_policy_name",
+        "_request",
+        "_snapshot",
+    )
 
     def __init__(self, request: Request, snapshot: Snapshot, now: float) -> None:
         self._request = request
         self._snapshot = snapshot
         self._now = now
-        self._policy = self._issuer = self._vouched = ""
+        self._policy_name = self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
-        self._checking = ""
+        self._check = ""
 
     def route(self) -> Policy:
         """Return the first policy that matches."""
-        self._checking = "policy"
+        self._check = "policy"
         for policy in self._snapshot.policies:
-            self._policy = policy.name
+            self._policy_name = policy.name
             self._passed(policy.name)
             return policy
         raise Refused(Reason.NO_POLICY)
 
-    def credentials(self) -> tuple[Credential, ...]:
-        """Return what the first place that holds a credential holds: one, or same-named cookies that differ."""
-        self._checking = "credential"
-        found = find_credentials(self._request, self._snapshot.places)
-        if not found:
-            looked = ", ".join(place.nothing_in(self._request.headers) for place in self._snapshot.places)
-            raise Refused(Reason.NO_CREDENTIAL, f"looked in {looked}")
-        self._passed(found[0].found_in)
-        return found
+    def find_credentials(self) -> tuple[Credential, ...]:
+        """Return the credentials in the first place that has any: one, or several cookies of the same name."""
+        self._check = "credential"
+        credentials = find_credentials(self._request, self._snapshot.places)
+        if not credentials:
+            places = ", ".join(place.describe_absence(self._request.headers) for place in self._snapshot.places)
+            raise Refused(Reason.NO_CREDENTIAL, f"looked in {places}")
+        self._passed(credentials[0].found_in)
+        return credentials
 
-    def verify(self, credentials: tuple[Credential, ...]) -> Steps[Identity]:
-        """Return the one identity that *credentials* prove, valid now."""
+    def identify(self, credentials: tuple[Credential, ...]) -> Steps[Identity]:
+        """Return the one identity that *credentials* prove and that is valid now."""
         if len(credentials) == 1:
-            identity = yield from self._verify_one(credentials[0])
+            identity = yield from self._identify_one(credentials[0])
             return identity
         proven: list[Identity] = []
         for credential in credentials:
             try:
-                proven.append((yield from self._verify_one(credential)))
+                proven.append((yield from self._identify_one(credential)))
             except Refused as refused:
-                self._checks.append(Check(self._checking, passed=False, detail=f"{refused.reason}: {refused.detail}"))
-        self._checking = "one identity"
-        if not proven or not all(self._same(proven[0], other) for other in proven):
+                self._checks.append(Check(self._check, passed=False, detail=f"{refused.reason}: {refused.detail}"))
+        self._check = "one identity"
+        if not proven or not all(self._is_same(proven[0], other) for other in proven):
             raise Refused(
                 Reason.AMBIGUOUS_CREDENTIAL,
-                f"{len(credentials)} cookies of the same name differ and {len(proven)} of them are valid",
+                f"{len(credentials)} cookies have the same name, and {len(proven)} of them are valid"
+                + (", but for different identities" if proven else ""),
             )
         self._passed()
         return proven[0]
 
-    def _same(self, one: Identity, other: Identity) -> bool:
-        """Say whether two identities are one person, and look the same to the upstream."""
+    def _is_same(self, identity: Identity, other: Identity) -> bool:
+        """Whether both are the same person and give the upstream the same headers."""
         outputs = self._snapshot.outputs
-        return one.same_person(other) and identity_headers(one, outputs) == identity_headers(other, outputs)
+        return identity.same_person(other) and identity_headers(identity, outputs) == identity_headers(other, outputs)
 
-    def _verify_one(self, credential: Credential) -> Steps[Identity]:
-        self._checking = "token"
+    def _identify_one(self, credential: Credential) -> Steps[Identity]:
+        """Return the identity that *credential* proves and that is valid now."""
+        self._check = "token"
         digest = credential.digest()
-        issuer, proof = self._recall(digest) or (yield from self._prove(credential, digest))
-        self._issuer = issuer.name
-        identity = yield from self._whose(proof, issuer)
-        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._vouched}")
-        self._checking = "times"
+        issuer, proof = self._cached_proof(digest) or (yield from self._prove(credential, digest))
+        self._issuer_name = issuer.name
+        identity = yield from self._check_session(proof, issuer)
+        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
+        self._check = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
         self._check_account(identity, issuer)
         return identity
 
-    def _recall(self, digest: bytes) -> tuple[Issuer, Proof] | None:
+    def _cached_proof(self, digest: bytes) -> tuple[Issuer, Proof] | None:
         for issuer in self._snapshot.issuers:
             if proof := self._snapshot.proofs.get(digest, issuer):
                 return issuer, proof
         return None
 
     def _prove(self, credential: Credential, digest: bytes) -> Steps[tuple[Issuer, Proof]]:
-        """Return what *credential* proves, and under whose keys; newer ones are asked for where they may help."""
-        token_format, token, issuer = self._choose(credential)
-        outcome = _verified(token_format, token, issuer)
-        # Where a session store can tell, it is asked rather than for keys.
-        matters = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
-        if matters and outcome.newer_keys_may_help:
+        """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
+        token_format, token, issuer = self._choose_format(credential)
+        outcome = _verify(token_format, token, issuer)
+        # A session store can identify the user without newer keys.
+        needs_keys = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
+        if needs_keys and outcome.newer_keys_may_help:
             refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
-                self._snapshot = self._snapshot.with_issuer(issuer)  # for further cookies, too
-                outcome = _verified(token_format, token, issuer)
+                self._snapshot = self._snapshot.with_issuer(issuer)  # the remaining cookies use these keys, too
+                outcome = _verify(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
         if outcome.is_cacheable:
             self._snapshot.proofs.put(digest, issuer, outcome, size=credential.size, now=self._now)
         return issuer, outcome
 
-    def _choose(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
-        """Return the token in *credential*, unverified, whose it claims to be, and that issuer's format for it."""
+    def _choose_format(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
+        """Return the unverified token in *credential*, the issuer it claims to be from, and that issuer's format."""
         candidates = [
             (issuer, token_format)
             for issuer in self._snapshot.issuers
@@ -148,28 +162,33 @@ class _Case:
             if token_format.recognizes(credential)
         ]
         if not candidates:
-            raise Refused(Reason.MALFORMED_TOKEN, _shape(credential))
+            raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential))
         parser = candidates[0][1]
         token = parser.parse(credential)
-        alike = [(issuer, one) for issuer, one in candidates if one.shape == parser.shape]
-        issuer = token.choose_issuer(tuple(issuer for issuer, _ in alike))
-        self._issuer = issuer.name
-        return next(one for candidate, one in alike if candidate is issuer), token, issuer
+        same_shape = [
+            (issuer, token_format) for issuer, token_format in candidates if token_format.shape == parser.shape
+        ]
+        issuer = token.choose_issuer(tuple(issuer for issuer, _ in same_shape))
+        self._issuer_name = issuer.name
+        return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
 
-    def _whose(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
-        """Return whom *proof* is about: by itself while that may be believed, else by the session store."""
+    def _check_session(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
+        """Return the identity that *proof* stands for.
+
+        It comes from the proof itself, or from the session store if the proof holds none that is fresh enough.
+        """
         if proof.session is None:
             if proof.identity is None:  # no format makes such a proof
                 raise Refused(proof.reason, proof.detail)
             return proof.identity
-        self._passed("its signature holds" if proof.session.was_signed else "a session token, which nobody signs")
-        self._checking = "session"
-        fresh = proof.identity is not None and self._now < proof.fresh_until
-        if proof.identity is not None and fresh and issuer.session_check is not SessionCheck.ALWAYS:
-            self._vouched = ", by the data cookie"
+        self._passed("the signature is valid" if proof.session.was_signed else "an unsigned session token")
+        self._check = "session"
+        is_fresh = proof.identity is not None and self._now < proof.fresh_until
+        if proof.identity is not None and is_fresh and issuer.session_check is not SessionCheck.ALWAYS:
+            self._identity_source = ", from the data cookie"
             return proof.identity
         if issuer.session_check is SessionCheck.NONE:
-            raise Refused(proof.reason, f"{proof.detail}; no session store is configured that could tell more")
+            raise Refused(proof.reason, f"{proof.detail}; no session store is configured")
         client_ip = str(self._request.client_ip or "")
         identity: Identity | None = yield FindSession(
             issuer_name=issuer.name,
@@ -181,64 +200,62 @@ class _Case:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session store has no such session")
         if identity.expires_at is None or self._now >= identity.expires_at:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session has expired")
-        self._vouched = ", by the session store"
+        self._identity_source = ", from the session store"
         return identity
 
     def _check_account(self, identity: Identity, issuer: Issuer) -> None:
-        """Refuse users who are known and not wanted: banned, or not signed in with an account."""
+        """Refuse banned users, and anonymous users if *issuer* does not accept them."""
         if issuer.refuses_banned and identity.is_banned:
-            self._checking = "banned"
+            self._check = "banned"
             if identity.is_banned_at(self._now):
                 raise Refused(Reason.BANNED_USER, f"subject {identity.subject!r}")
-            self._passed("the ban is over")
+            self._passed("the ban has ended")
         if issuer.refuses_anonymous and identity.is_anonymous:
-            self._checking = "anonymous"
+            self._check = "anonymous"
             raise Refused(Reason.ANONYMOUS_USER, f"subject {identity.subject!r}")
 
     def check_csrf(self, credential: Credential) -> None:
         """Refuse a cookie that a browser sent from another site."""
         if self._snapshot.csrf is None or not credential.from_cookie:
             return
-        self._checking = "csrf"
+        self._check = "csrf"
         self._snapshot.csrf.check(self._request)
         self._passed()
 
     def allow(self, policy: Policy, identity: Identity) -> Allow:
-        """Return the `Allow`: the only place that makes one."""
-        self._checking = "headers"
+        """Return the `Allow`. No other function makes one."""
+        self._check = "headers"
         headers = identity_headers(identity, self._snapshot.outputs)
         self._passed()
         return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
 
     def deny(self, reason: Reason, detail: str) -> Deny:
-        """Return the `Deny` that *reason* stands for, with the check that failed as the last one."""
-        self._checks.append(Check(self._checking, passed=False, detail=detail))
-        return Deny(reason=reason, policy=self._policy, issuer_name=self._issuer, checks=tuple(self._checks))
+        """Return the `Deny` for *reason*. Its last check is the one that failed."""
+        self._checks.append(Check(self._check, passed=False, detail=detail))
+        return Deny(reason=reason, policy=self._policy_name, issuer_name=self._issuer_name, checks=tuple(self._checks))
 
     def _passed(self, detail: str = "") -> None:
-        self._checks.append(Check(self._checking, passed=True, detail=detail))
+        self._checks.append(Check(self._check, passed=True, detail=detail))
 
 
-def _verified(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
-    """Return what *token* proves under the keys of *issuer*, or why it is refused."""
+def _verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
+    """Return what *token* proves under the keys of *issuer*, or the refusal."""
     try:
         return token_format.verify(token, issuer)
     except Refused as refused:
         return refused
 
 
-def _shape(credential: Credential) -> str:
-    """Say what an unrecognised token looks like, without quoting it."""
+def _describe_shape(credential: Credential) -> str:
+    """Return what an unrecognized token looks like, without quoting it."""
     token = credential.token or credential.parts[0][1]
     if token.startswith("{"):
-        return "a JSON object; only the compact serialisation of a JWS is read"
+        return "a JSON object; only the compact serialization of a JWS is accepted"
     parts = token.count(".") + 1
     if credential.issuer_name:
-        return (
-            f"a session cookie of {parts} parts between dots: encrypted ones have 5, opaque ones need a session store"
-        )
+        return f"a session cookie with {parts} dot-separated parts; encrypted ones have 5, opaque ones need a store"
     if parts == 2:
-        return "2 parts between dots, as a session token of Better Auth has: no issuer takes one here (`bearer`)"
+        return "2 dot-separated parts, as in a session token of Better Auth: no issuer accepts one here (`bearer`)"
     if parts == 5:
-        return "5 parts between dots: an encrypted token (JWE), which no configured issuer uses"
-    return f"{len(token)} characters in {parts} parts between dots; a JWT has 3 parts"
+        return "5 dot-separated parts: an encrypted token (JWE), which no configured issuer uses"
+    return f"{len(token)} characters and {parts - 1} dots; a JWT has 2 dots"

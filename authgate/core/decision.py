@@ -1,4 +1,4 @@
-"""What `decide` answers."""
+"""The result of `decide`: `Allow` or `Deny`, with the checks that led to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked. *detail* may quote claim values: it is for explain, not for clients."""
+    """One step on the way to a decision. *detail* may quote claim values: `explain` shows it, clients never see it."""
 
     name: str
     passed: bool
@@ -22,7 +22,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allow:
-    """The request may pass, with *headers* set on it: (name, value) for every configured header."""
+    """The request may pass. *headers* has the name and value of every configured header; the proxy sets them."""
 
     policy: str
     identity: Identity
@@ -32,9 +32,10 @@ class Allow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """The request may not pass. *policy* is "" where none was reached, *issuer_name* where none was known.
+    """The request may not pass.
 
-    *fix* is for the operator's log: what to change at the proxy.
+    *policy* is "" if no policy matched, *issuer_name* is "" if no issuer was chosen. *fix* tells the operator, in the
+    log, what to change at the proxy.
     """
 
     reason: Reason
@@ -45,7 +46,7 @@ class Deny:
 
     @property
     def detail(self) -> str:
-        """What exactly was wrong, in words; "" where the reason says it all."""
+        """What exactly was wrong, in words; "" if the reason says enough."""
         return self.checks[-1].detail if self.checks else ""
 
 
@@ -53,6 +54,6 @@ Decision: TypeAlias = Allow | Deny
 
 
 def deny_unreadable(unreadable: Unreadable) -> Deny:
-    """Return the refusal of a subrequest that could not be read."""
+    """Return the refusal for a subrequest that cannot be read."""
     check = Check("subrequest", passed=False, detail=unreadable.detail)
     return Deny(reason=unreadable.reason, checks=(check,), fix=unreadable.fix)

@@ -1,4 +1,4 @@
-"""The errors of AuthGate. A refusal is a value (`Deny`); these are what leads to one, or to no start at all."""
+"""The errors of AuthGate. Each of them ends in a refusal (a `Deny`) or keeps AuthGate from starting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def quoted(text: str | None, max_characters: int = 80) -> str:
-    """Return *text* fit for a message or a terminal: printable ASCII in quotes, not much over *max_characters*."""
+    """Return *text* as printable ASCII in quotes, safe for a message or a terminal.
+
+    Text longer than *max_characters* is cut. Escapes count as one character each, so the result may be longer.
+    """
     return ascii(text if text is None or len(text) <= max_characters else f"{text[: max_characters - 3]}...")
 
 
@@ -22,7 +25,7 @@ class AuthGateError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake of the operator: *setting* names where, *message* is wrong, *fix* says how to put it right."""
+    """One mistake in the configuration: which *setting*, what is wrong (*message*), and what to change (*fix*)."""
 
     setting: str
     message: str
@@ -33,7 +36,7 @@ class Problem:
 
 
 class ConfigError(AuthGateError):
-    """The configuration cannot be used. Carries every problem found, not only the first."""
+    """The configuration cannot be used. *problems* has every problem, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -41,10 +44,10 @@ class ConfigError(AuthGateError):
 
 
 class Unreadable(AuthGateError):
-    """The subrequest does not say, once and clearly, what the client asked of the proxy."""
+    """The subrequest does not describe the client's request completely and unambiguously."""
 
     def __init__(self, reason: Reason, detail: str, *, fix: str = "") -> None:
-        """*detail* says what is wrong; *fix*, if any, shows the operator the lines to add to the proxy."""
+        """*detail* says what is wrong; *fix*, if any, tells the operator what to change at the proxy."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -52,12 +55,12 @@ class Unreadable(AuthGateError):
 
 
 class Refused(AuthGateError):
-    """The credential or the request does not pass. Raised in core/ and tokens/, caught only in `decide`."""
+    """The credential or the request is refused. Raised in core/ and tokens/, caught only in `decide`."""
 
     def __init__(self, reason: Reason, detail: str = "", *, newer_keys_may_help: bool = False) -> None:
-        """*detail* may quote claim values: `authgate explain` shows it, logs only with `log.details`.
+        """*detail* may quote claim values: `authgate explain` shows it, the log only with `log.details`.
 
-        *newer_keys_may_help*: the issuer may have public keys by now under which the token passes.
+        *newer_keys_may_help*: the issuer may have published a key since the last load that verifies the token.
         """
         super().__init__(reason)
         self.reason = reason
@@ -66,7 +69,7 @@ class Refused(AuthGateError):
 
 
 class LookupFailed(AuthGateError):
-    """The world did not answer a lookup: the request is refused as our own fault (fail closed)."""
+    """A lookup got no answer. The request is refused, as AuthGate's own fault (fail closed)."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(detail)

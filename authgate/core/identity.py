@@ -1,4 +1,4 @@
-"""Who the caller is, proven: the one view that every token format maps onto."""
+"""The identity of a caller, in one shape for all token formats."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a verified credential proves. Made only in tokens/, from a signature that held or a session that was found.
+    """Who the caller is. Made only in tokens/, from a valid signature or from a session that the store found.
 
-    Nothing in it depends on the clock, so it can be remembered; its times are judged on every request.
-    Times are unix seconds. *issuer* is the name of the configured issuer, *claims* the whole verified payload (without
-    a session's own token), *key* what its signature held under. A ban ends at *ban_expires_at*; None: never.
+    It does not depend on the clock, so it can be cached; its times are checked on every request. Times are in Unix
+    seconds. *issuer* is the name of the configured issuer. *claims* is the whole verified payload, without the session
+    token. *key* verified the signature. A ban ends at *ban_expires_at*, or never if that is None.
     """
 
     issuer: str
@@ -46,40 +46,36 @@ class Identity:
     key: Key | None = field(default=None, repr=False, compare=False)
 
     def value(self, name: str) -> Any:  # noqa: ANN401 - a claim may be any JSON value
-        """Return the field *name*, or the payload's member for "claims.<path>"; None where there is none."""
+        """Return the field *name*, or the member of the payload for "claims.<path>"; None if there is none."""
         if not name.startswith("claims."):
             return getattr(self, name)
-        found: Any = self.claims
-        for step in name.removeprefix("claims.").split("."):
-            if not isinstance(found, dict):
+        value: Any = self.claims
+        for member in name.removeprefix("claims.").split("."):
+            if not isinstance(value, dict):
                 return None
-            found = found.get(step)
-        return found
+            value = value.get(member)
+        return value
 
     def same_person(self, other: Identity) -> bool:
-        """Say whether *other* is the same caller with the same rights, whatever token or sign-in it came from."""
-        return _who(self) == _who(other)
+        """Whether *other* is the same caller with the same rights. The tokens and sign-ins may differ."""
+        return all(getattr(self, name) == getattr(other, name) for name in _PERSON_FIELDS)
 
     def is_banned_at(self, now: float) -> bool:
-        """Say whether the user is banned at *now*."""
+        """Whether the user is banned at *now*."""
         return self.is_banned and (self.ban_expires_at is None or now < self.ban_expires_at)
 
 
-# What `headers:` may name, besides claims.<path>.
+# The fields that the setting `headers` may name, besides claims.<path>.
 FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before", "key"})
 
-_OF_ONE_TOKEN = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
-_OF_THE_PERSON = tuple(f.name for f in fields(Identity) if f.name not in _OF_ONE_TOKEN)
-
-
-def _who(identity: Identity) -> tuple[Any, ...]:
-    return tuple(getattr(identity, name) for name in _OF_THE_PERSON)
+_TOKEN_FIELDS = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
+_PERSON_FIELDS = tuple(f.name for f in fields(Identity) if f.name not in _TOKEN_FIELDS)
 
 
 def check_times(identity: Identity, now: float, leeway_seconds: float) -> None:
-    """Refuse an identity outside its times (RFC 7519 §4.1.4-6), *leeway_seconds* (0 to 300) granted both ways."""
+    """Refuse an identity that is expired or not yet valid (RFC 7519 §4.1.4-6), with a leeway of 0 to 300 seconds."""
     if identity.expires_at is not None and now >= identity.expires_at + leeway_seconds:
         raise Refused(Reason.EXPIRED, f"expired {now - identity.expires_at:.0f} s ago")
     for claim, at in (("nbf", identity.not_before), ("iat", identity.issued_at)):
         if at is not None and now < at - leeway_seconds:
-            raise Refused(Reason.NOT_YET_VALID, f"its {claim} lies {at - now:.0f} s ahead")
+            raise Refused(Reason.NOT_YET_VALID, f"{claim} is {at - now:.0f} s in the future")

@@ -1,4 +1,4 @@
-"""Keys that verify signatures. Each is bound to exactly one algorithm (RFC 8725 §3.1)."""
+"""Keys that verify signatures and open cookies. Each is bound to exactly one algorithm (RFC 8725 §3.1)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Key:
     """One key. *algorithm* is fully specified (RFC 9864): Ed25519 or Ed448, never EdDSA.
 
     *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
-    fingerprints: SHA-256 over its algorithm, id and public part (or, for a secret, over the labelled secret).
-    *secret_fingerprint*, of what comes from a shared secret only, is for operators to compare with the other side's.
-    *purpose* says what a key made from a secret is for, "" where one key is all there is.
+    fingerprints: the SHA-256 of its algorithm, id and public part, or of the labeled secret. *secret_fingerprint* lets
+    operators compare a shared secret with the other side's; other keys have None. *purpose* says what a derived key is
+    for; "" if the secret has only one key.
     """
 
     key_id: str | None
@@ -35,46 +35,46 @@ class Key:
 
     @property
     def label(self) -> str:
-        """The key's id fit for logs, labels and terminals: printable ASCII, cut if it is long; "" without one."""
+        """The key id, safe for logs, labels and terminals: printable ASCII, cut if it is long; "" if there is none."""
         label = ascii(self.key_id or "")[1:-1]
         return label if len(label) <= MAX_LABEL_CHARACTERS else f"{label[: MAX_LABEL_CHARACTERS - 3]}..."
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether the key is a shared secret, so that whoever verifies could also sign."""
+        """Whether the key is a shared secret. Whoever can verify with it can also sign."""
         return self.algorithm.startswith("HS") or self.algorithm in {"A256GCM", "A256CBC-HS512"}
 
 
 def key_name(key_id: str) -> str:
-    """Return how a key of this id is named in `KeySet.skipped`: of a long id the beginning."""
+    """Return the name of the key with this id in messages and in `KeySet.skipped`. A long id is cut."""
     return f"key {key_id!r:.80}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """All keys of one issuer. *skipped* says which others of its document are not used, one entry each, and why."""
+    """All keys of one kind of one issuer. *skipped* has one entry for each unfit key: "<name>: <cause>"."""
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
 
     def newer_keys_may_help(self, reason: Reason) -> bool:
-        """Say whether a token refused for *reason* might pass under newer keys.
+        """Whether a token that was refused for *reason* might pass under newer keys.
 
-        Also where a signature does not hold: an issuer may put another key in the place of one, under the same id or
-        without any. Of a shared secret there is one.
+        This includes bad signatures, because an issuer may replace a key by one with the same id or without an id. A
+        shared secret does not change.
         """
         if reason is Reason.BAD_SIGNATURE:
             return not all(key.is_symmetric for key in self.keys)
         return reason is Reason.UNKNOWN_KEY
 
     def skip_reason(self, key_id: str) -> str | None:
-        """Return why the key of this id is not used, None if there is no such key."""
-        name = f"{key_name(key_id)}: "
-        return next((one.removeprefix(name) for one in self.skipped if one.startswith(name)), None)
+        """Return why the key with this id is skipped; None if no such key is."""
+        prefix = f"{key_name(key_id)}: "
+        return next((entry.removeprefix(prefix) for entry in self.skipped if entry.startswith(prefix)), None)
 
     @property
     def fingerprint(self) -> bytes:
-        """The keys' thumbprints, sorted: it changes whenever any key does, and not with their order."""
+        """The sorted thumbprints: they change if any key changes, but not if only the order does."""
         return b"".join(sorted(key.thumbprint for key in self.keys))
 
 

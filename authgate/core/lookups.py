@@ -1,4 +1,4 @@
-"""The questions that the core asks the world. `decide` yields one and is resumed with its answer."""
+"""Lookups: the questions that the core asks. `decide` yields a lookup and is resumed with its answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshKeys:
-    """Are there newer public keys for the issuer of this name? Asked when a token names *key_id*, which is not known.
+    """Does this issuer have newer public keys? Asked when a token names a key that is unknown or does not verify it.
 
-    Answered with the `Issuer` as it is now: the same one where there is nothing newer. *key_id* None: the token names
-    no key and there is none, or it stands within a session cookie.
+    The answer is the `Issuer` as it is now, unchanged if it has no newer keys. *key_id* is None if the token names no
+    key, or if it is inside a session cookie.
     """
 
     issuer_name: str
@@ -25,10 +25,10 @@ class RefreshKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindSession:
-    """Whose is the session of this *token*, if there is one? Answered with an `Identity`, or None.
+    """Who does the session with this *token* belong to? The answer is an `Identity`, or None if there is no session.
 
-    *token* is the session token itself, as the store holds it; *signed_token* what the library puts into its cookie for
-    it ("<token>.<signature>", not percent-encoded), "" where it signs none. *client_ip* is "" where nobody told.
+    *token* is the session token as the store has it. *signed_token* is the value of the library's cookie,
+    "<token>.<signature>" without percent-encoding; "" if the library signs none. *client_ip* is "" if unknown.
     """
 
     issuer_name: str
@@ -38,8 +38,8 @@ class FindSession:
 
 
 def probe_lookup(issuer_name: str) -> FindSession:
-    """Return the question for a session that there cannot be: whether the store answers at all."""
-    token = "authgate0asks0whether0you0answer"  # noqa: S105 - nobody's
+    """Return a lookup of a session that cannot exist, to find out whether the store answers."""
+    token = "authgate0asks0whether0you0answer"  # noqa: S105 - no session has this token
     return FindSession(issuer_name=issuer_name, token=token, signed_token=f"{token}.{'A' * 43}=")
 
 
@@ -47,5 +47,5 @@ Lookup: TypeAlias = RefreshKeys | FindSession
 Answer: TypeAlias = "Issuer | Identity | None"
 
 T = TypeVar("T")
-# A computation that may ask lookups on its way to a T. Which `Answer` comes depends on the lookup.
+# A generator that may yield lookups before it returns a T. The type of each `Answer` depends on the lookup.
 Steps: TypeAlias = Generator[Lookup, Any, T]

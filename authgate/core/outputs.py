@@ -1,4 +1,4 @@
-"""Identity headers: which there are, and how a value is written into one so that it can be read back exactly."""
+"""Identity headers. Values are encoded so that the upstream can read them back exactly."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
     from authgate.core.identity import Identity
 
-# The shipped nginx reads reply heads of 16 KiB; half of that leaves room for what the proxy adds.
+# The shipped nginx configuration reads reply heads of up to 16 KiB. Half of that leaves room for the proxy's headers.
 MAX_REPLY_HEAD_BYTES = 8 * 1024
-# Status line, Content-Type, Content-Length, Date, Server and the empty line.
+# The status line, Content-Type, Content-Length, Date, Server and the empty line.
 _OTHER_LINES_BYTES = 192
 
-# Printable ASCII without "%", and no space at either end.
+# Printable ASCII without "%", and without a space at either end.
 _PLAIN = re.compile(r"(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?")
 _UNSAFE = re.compile(r"%|[^ -~]|^ +| +$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One header of the reply: *source* is a field of `Identity` or "claims.<path>"."""
+    """One header of the reply. *source* is a field of `Identity` or "claims.<path>"."""
 
     header: str
     source: str
 
 
 def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tuple[tuple[str, str], ...]:
-    """Return every one of *outputs*, empty where there is no value; refuse a reply head over 8 KiB.
+    """Return a header for each of *outputs*, empty if there is no value. Refuse a reply head over 8 KiB.
 
-    Always all of them: a proxy that copies only what is present would let the client's own copy through (H5).
+    No header is left out: a proxy that copies only the headers that are present would let the client's pass (H5).
     """
     headers: list[tuple[str, str]] = []
     size = _OTHER_LINES_BYTES
@@ -50,9 +50,9 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
 
 
 def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON value
-    """Return *value* as printable ASCII that percent-decodes (UTF-8) to it; CR, LF and NUL cannot occur.
+    """Return *value* as printable ASCII. Percent-decoding (UTF-8) gives *value* back. CR, LF and NUL cannot occur.
 
-    Elements of a list are joined by ",", a comma inside one is percent-encoded; objects are written as JSON.
+    The elements of a list are joined by ","; a comma inside an element is percent-encoded. Objects are written as JSON.
     """
     if value is None:
         return ""
@@ -61,16 +61,16 @@ def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON v
     return _encode(_text(value))
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - the same
+def _text(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON value
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # times are floats; 1800000000.0 would be an odd way to write one
+        value = int(value)  # times are floats, but an upstream expects 1800000000, not 1800000000.0
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _encode(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    # surrogatepass: JSON may spell a lone surrogate; it must neither raise here nor turn into something else.
+    # surrogatepass: JSON can contain a lone surrogate. It must neither raise here nor become another character.
     return _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "surrogatepass")), text)

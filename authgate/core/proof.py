@@ -1,4 +1,4 @@
-"""What a credential proves by itself, and what only the session store can tell."""
+"""Proofs: what a credential proves by itself, and which session it refers to."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ if TYPE_CHECKING:
 
 
 class SessionCheck(StrEnum):
-    """When the session store of an issuer is asked. docs/sessions.md has the truth table."""
+    """When `decide` asks the session store of an issuer. docs/sessions.md has the truth table."""
 
     NONE = "none"
-    """There is no store: data in the cookies is believed until its own expiry."""
+    """Never: there is no store. Data in the cookies is valid until its own expiry."""
     FALLBACK = "fallback"
-    """Where the cookies hold no data that can be believed: what Better Auth itself does."""
+    """Only if the cookies hold no valid data. Better Auth does the same."""
     ALWAYS = "always"
-    """Whatever the cookies hold."""
+    """For every request, whatever the cookies hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReference:
-    """A session by its *token*; *signed_token* is what the library puts into its cookie for it, "" if it signs none.
+    """A reference to a session: its *token*.
 
-    *was_signed*: the token came with a signature that held, so that somebody signed in once.
+    *signed_token* is the value of the library's cookie; "" if the library signs none. *was_signed*: the token had a
+    valid signature, which proves that somebody once signed in.
     """
 
     token: str = field(repr=False)
@@ -37,11 +38,12 @@ class SessionReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a credential proves, whatever time it is: made in tokens/, remembered, judged on every request.
+    """What a credential proves at any time. Made in tokens/ and cached; its times are checked on every request.
 
-    *identity* is whom it proves by itself; None where that is nobody, for *reason* and *detail*. *session* can be asked
-    for in the store. Beside one, *identity* is a copy that is believed until *fresh_until* (unix seconds, no leeway).
-    *newer_keys_may_help*: it proves nobody because a public key is missing, or another stands in its place.
+    *identity* is the identity that the credential proves by itself. It is None if the credential proves none; *reason*
+    and *detail* then say why. *session* can be looked up in the session store. If both are present, *identity* is a
+    copy that is valid until *fresh_until* (Unix seconds, no leeway). *newer_keys_may_help*: *identity* is None because
+    a public key is missing or was replaced.
     """
 
     identity: Identity | None
@@ -53,9 +55,10 @@ class Proof:
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether it took a signature, and holds: what anybody can make up would push out what others proved.
+        """Whether the proof may be cached.
 
-        Nor is one remembered that newer keys may mend: nobody would ask for them again.
+        It must rest on a signature: anybody can make up an unsigned token, and such entries would evict real ones. It
+        is not cached if newer keys may change it, because the cached proof would keep `decide` from looking them up.
         """
         was_proven = self.session.was_signed if self.session is not None else self.identity is not None
         return was_proven and not self.newer_keys_may_help

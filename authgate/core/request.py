@@ -1,4 +1,4 @@
-"""What the client asked of the proxy, as one proxy adapter read it."""
+"""The client's request, as an adapter read it from the proxy's subrequest."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 
-# ws and wss: some proxies name a WebSocket handshake so (docs/adapters/traefik.md).
+# Some proxies send ws or wss for a WebSocket handshake (docs/adapters/traefik.md).
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])")
-# RFC 3986 characters, plus those that browsers and proxies send raw in practice ("|", "^", "{", UTF-8 …). Not: space,
-# control characters, "#" (a fragment never travels) and "\" (read as "/" by some).
+# RFC 3986 characters, plus those that browsers and proxies send unencoded in practice ("|", "^", "{", UTF-8 …).
+# Excluded: space, control characters, "#" (a fragment is never sent) and "\" (some servers read it as "/").
 _TARGET = re.compile(r"/[^\x00-\x20\x7f#\\]*")
 _ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*)?", re.DOTALL)
 
 
 class Headers(Protocol):
-    """Header fields by case-insensitive name, every value kept. multidict's CIMultiDictProxy is one."""
+    """Header fields by case-insensitive name, with all values, such as multidict's CIMultiDictProxy."""
 
     def getall(self, key: str, default: tuple[()]) -> Sequence[str]:
         """Return all values of *key* in order, or *default*."""
         ...
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names as they were sent, one for each field line."""
+        """Yield the names as sent, one for each field line."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request of a client. Everything in it is what the client sent, or what the trusted proxy says of it.
+    """One request of a client, from what the client sent and what the trusted proxy says about it.
 
-    *method* is upper-case; *scheme* http or https; *host* lower-case without port or trailing dot; *port* None where
-    the client named none; *path* raw, as sent, beginning with "/"; *query* without "?".
-    *client_ip* is None where the proxy does not tell.
+    *method* is upper-case. *scheme* is http or https. *host* is lower-case, without a port or trailing dot. *port* is
+    None if the client named none. *path* is as sent and begins with "/". *query* has no "?". *client_ip* is None if the
+    proxy does not send it.
     """
 
     method: str
@@ -68,19 +68,21 @@ def make_request(
     adapter: str,
     client_ip: IPAddress | None = None,
 ) -> Request:
-    """Return the request that these parts describe; raise `Unreadable` for parts that could be read in two ways.
+    """Return the request with these parts; raise `Unreadable` if a part is ambiguous.
 
-    *authority* is host[:port] (RFC 3986 §3.2), *target* the origin-form of RFC 9112 §3.2.1 (or "*" with OPTIONS).
+    *authority* is host[:port] (RFC 3986 §3.2). *target* is in origin-form (RFC 9112 §3.2.1), or "*" with OPTIONS.
     """
     if not _METHOD.fullmatch(method):
         raise _unreadable(f"the method {quoted(method)} is not an upper-case token of at most 32 characters")
     known_scheme = SCHEMES.get(scheme.lower())
     if known_scheme is None:
-        raise _unreadable(f"the scheme {quoted(scheme)} is none of {', '.join(SCHEMES)}")
+        raise _unreadable(f"the scheme {quoted(scheme)} is not one of {', '.join(SCHEMES)}")
     if target == "*" and method == "OPTIONS":
         target = "/"
     if not _TARGET.fullmatch(target):
-        raise _unreadable("the path must begin with '/' and hold no space, control character, '#' or backslash")
+        raise _unreadable(
+            "the path must begin with '/' and must not contain a space, control character, '#' or backslash"
+        )
     host, port = split_authority(authority)
     path, _, query = target.partition("?")
     return Request(
@@ -100,16 +102,16 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
     """Return (scheme, authority, target) of an absolute http URL; raise `Unreadable` for anything else."""
     match = _ABSOLUTE_URL.fullmatch(url)
     if not match:
-        shown = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
-        raise _unreadable(f"{quoted(shown)} is not an absolute URL (scheme://host/path)")
+        without_query = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
+        raise _unreadable(f"{quoted(without_query)} is not an absolute URL (scheme://host/path)")
     scheme, authority, target = match.groups(default="/")
     return scheme, authority, target
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:
-    """Return (host, port) of *authority*: host lower-case, without trailing dot; port None where none is named."""
-    if not authority.isascii():  # before lower(), which makes an ASCII "k" of the Kelvin sign (P6)
-        raise _unreadable(f"the host {quoted(authority)} is not ASCII; an internationalised name travels as xn--…")
+    """Return (host, port) of *authority*. The host is lower-case, without a trailing dot. The port may be None."""
+    if not authority.isascii():  # before lower(), which turns the Kelvin sign into an ASCII "k" (P6)
+        raise _unreadable(f"the host {quoted(authority)} is not ASCII; send an internationalized name as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
     if not colon or host.endswith(":") or "]" in digits:  # no port: a name, or an IPv6 literal like [::1]
         host, digits = authority.lower(), ""

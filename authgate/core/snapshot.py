@@ -1,4 +1,4 @@
-"""All that the core may know when it decides: immutable, swapped whole when the configuration or a key changes."""
+"""The snapshot: everything that a decision depends on. It is immutable, and always replaced as a whole."""
 
 from __future__ import annotations
 
@@ -18,55 +18,56 @@ if TYPE_CHECKING:
 
 
 class TokenFormat(Protocol):
-    """One kind of token. Pure: it reads no clock and does no I/O, so what it proves can be remembered."""
+    """One kind of token. It is pure, without clock or I/O, so its proofs can be cached."""
 
     @property
     def name(self) -> str:
-        """The format's name, as in `Identity.format`."""
+        """The name of the format, as in `Identity.format`."""
         ...
 
     @property
     def shape(self) -> str:
-        """What its `parse` makes: formats of one shape verify each other's."""
+        """What kind of token `parse` returns. Formats of the same shape can verify each other's tokens."""
         ...
 
     def recognizes(self, credential: Credential) -> bool:
-        """Say, by shape alone, whether *credential* is of this format."""
+        """Whether *credential* looks like this format."""
         ...
 
     def parse(self, credential: Credential) -> Unverified:
-        """Return what *credential* holds, well-formed and unverified, or raise `Refused`."""
+        """Return the well-formed but unverified token in *credential*, or raise `Refused`."""
         ...
 
-    def verify(self, token: Any, issuer: Issuer) -> Proof:  # noqa: ANN401 - what `parse` of such a format returned
-        """Return what *token* proves under *issuer*'s keys, or raise `Refused`."""
+    def verify(self, token: Any, issuer: Issuer) -> Proof:  # noqa: ANN401 - what `parse` returned
+        """Return what *token* proves under the keys of *issuer*, or raise `Refused`."""
         ...
 
 
 class Unverified(Protocol):
-    """A well-formed token of which nothing may be believed yet."""
+    """A well-formed token. Nothing in it is verified yet."""
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Touches no key."""
+        """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Uses no key."""
         ...
 
     @property
     def key_id(self) -> str | None:
-        """The public key that the token says it was signed with; None where it does not say."""
+        """The id of the public key that the token claims to be signed with; None if it names none."""
         ...
 
 
-# What the key set of an issuer's secrets is called beside that of its public keys, which has the issuer's name.
+# The key set of an issuer's public keys has the issuer's name. The key set of its secrets has this suffix, too.
 SECRETS = "/secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Somebody whose tokens are accepted, and how they are verified.
+    """A party whose tokens are accepted, and how they are verified.
 
-    *iss* is the exact `iss` of its JWTs (None: any, or none at all); *audiences* None accepts any `aud`. *key_set*
-    verifies JWTs, *session_key_set* session cookies. *session_check* says when its session store is asked. *other_iss*
-    are the `iss` values of the other issuers: they decide which tokens come here, so they are in the fingerprint.
+    *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
+    *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
+    asked. *other_iss* has the `iss` of every other issuer. Tokens with one of these never come to this issuer, so the
+    fingerprint depends on them.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Issuer:
     fingerprint: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Fingerprint everything that verification depends on: a remembered proof is good for this and no other."""
+        """Compute the fingerprint of everything that verification depends on. A cached proof is valid only for it."""
         settings = (
             self.name,
             [repr(token_format) for token_format in self.formats],
@@ -104,40 +105,40 @@ class Issuer:
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
 
     def key_set_named(self, name: str) -> KeySet:
-        """Return the key set of this *name*: that of the issuer's secrets or that of its public keys."""
+        """Return the key set called *name*: the one of the issuer's secrets, or the one of its public keys."""
         return self.session_key_set if name.endswith(SECRETS) else self.key_set
 
     def with_keys(self, keys: KeySet) -> Issuer:
-        """Return this issuer with *keys* in place of its own."""
+        """Return a copy of this issuer with *keys* as its public keys."""
         return replace(self, key_set=keys)
 
     def with_key_set(self, name: str, keys: KeySet) -> Issuer:
-        """Return this issuer with *keys* in place of the key set of this *name*."""
+        """Return a copy of this issuer with *keys* as the key set called *name*."""
         return replace(self, session_key_set=keys) if name.endswith(SECRETS) else self.with_keys(keys)
 
 
 class ProofCache(Protocol):
-    """Remembers proofs, never decisions: one is returned only for the same credential and fingerprint."""
+    """A cache of proofs, never of decisions. A proof is returned only for the same credential and fingerprint."""
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
-        """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
+        """Return what the credential with this *digest* proved under *issuer* as it is now, or None."""
         ...
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
-        """Keep *proof*, made at *now*; *size* in bytes counts against the memory's bound."""
+        """Cache *proof*, made at *now*. *size* is the length of the credential; it counts against the cache's bound."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a request must fulfil. For now there is one: a signed-in user, everywhere."""
+    """What a request must fulfill. For now there is only one policy: every request needs a signed-in user."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What decisions are made from. *leeway_seconds* lies between 0 and 300."""
+    """Everything that a decision depends on. *leeway_seconds* is between 0 and 300."""
 
     issuers: tuple[Issuer, ...]
     policies: tuple[Policy, ...]
@@ -148,10 +149,10 @@ class Snapshot:
     proofs: ProofCache = field(repr=False)
 
     def issuer(self, name: str) -> Issuer:
-        """Return the issuer of this *name*, or whose key set has this name; it is there."""
+        """Return the issuer called *name*, or the issuer of the key set called *name*. It must exist."""
         name = name.removesuffix(SECRETS)
         return next(issuer for issuer in self.issuers if issuer.name == name)
 
     def with_issuer(self, issuer: Issuer) -> Snapshot:
-        """Return this snapshot with *issuer* in place of the one of the same name."""
-        return replace(self, issuers=tuple(issuer if i.name == issuer.name else i for i in self.issuers))
+        """Return a copy of this snapshot with *issuer* in place of the one with the same name."""
+        return replace(self, issuers=tuple(issuer if old.name == issuer.name else old for old in self.issuers))

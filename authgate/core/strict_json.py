@@ -1,4 +1,4 @@
-"""JSON read in one way only: what two parsers could read differently is refused (RFC 8259, RFC 8725 §2.4)."""
+"""A strict JSON parser. It refuses whatever two parsers could read differently (RFC 8259, RFC 8725 §2.4)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 MAX_DEPTH = 32
 
-# As far as it goes, where it has no end: nothing is tried twice.
+# Also matches a string without an end. Possessive quantifiers: no backtracking, so the time is linear.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[][{}]")
 
 
 def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the JSON value in *text*, which may hold *max_brackets* opening ones: for each Python makes an object.
+    """Return the JSON value in *text*.
 
-    Raises ValueError, without quoting the input, for anything but JSON, repeated members, nesting deeper than 32, NaN,
-    Infinity, and numbers beyond a double.
+    Raises ValueError, without quoting the input, for invalid JSON, repeated members, nesting deeper than 32, NaN,
+    Infinity, numbers beyond a double, and more than *max_brackets* opening brackets (Python makes an object for each).
     """
     _check_brackets(text, max_brackets)
     try:
@@ -34,7 +34,7 @@ def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON va
 
 
 def _check_brackets(text: str, max_brackets: int) -> None:
-    # Counted beforehand: where Python's own recursion limit strikes depends on the caller's stack (J11).
+    # Checked before parsing, because Python's own recursion limit depends on the caller's stack (J11).
     brackets = text.count("{") + text.count("[")
     if brackets > max_brackets:
         raise ValueError(f"it holds more than {max_brackets} brackets")
@@ -61,10 +61,10 @@ def _no_constant(name: str) -> Any:  # noqa: ANN401 - json's own signature
 def _finite(literal: str) -> float:
     number = float(literal)
     if not math.isfinite(number):
-        raise ValueError("a number is beyond what a double holds")
+        raise ValueError("a number is beyond the range of a double")
     return number
 
 
 def _finite_integer(literal: str) -> int:
-    _finite(literal)  # an int of any size would do for Python, not for what computes with it later
+    _finite(literal)  # Python reads an int of any size, but later computations would fail
     return int(literal)

@@ -1,4 +1,4 @@
-"""What every adapter promises, whatever its proxy's protocol."""
+"""The contract that every adapter fulfills, whatever the protocol of its proxy."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 TRUSTED = TrustedProxies(networks=(ip_network("10.0.0.0/8"),))
 EMITS = ("X-User-Id", "X-User-Roles")
 
-# How each proxy says: POST https://app.example.com:8443/a%2Fb?x=1
+# How each proxy describes the request POST https://app.example.com:8443/a%2Fb?x=1
 FORWARDED = (
     ("X-Forwarded-Method", "POST"),
     ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", "app.example.com:8443"),
     ("X-Forwarded-Uri", "/a%2Fb?x=1"),
 )
-SAYS: dict[str, tuple[tuple[str, str], ...]] = {
+SUBREQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "nginx": (("X-Original-Method", "POST"), ("X-Original-URL", "https://app.example.com:8443/a%2Fb?x=1")),
     "traefik": FORWARDED,
     "caddy": FORWARDED,
 }
 every_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
 every_required_header = pytest.mark.parametrize(
-    ("adapter", "name"), [(ADAPTERS[adapter], name) for adapter, says in SAYS.items() for name, _ in says]
+    ("adapter", "name"), [(ADAPTERS[adapter], name) for adapter, headers in SUBREQUESTS.items() for name, _ in headers]
 )
 
 
 def read(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Request:
-    headers = CIMultiDict([pair for pair in SAYS[adapter.name] if pair[0] != without] + list(more))
+    headers = CIMultiDict([pair for pair in SUBREQUESTS[adapter.name] if pair[0] != without] + list(more))
     return adapter.read(headers, TRUSTED, guarded_names(adapter.reads, EMITS))
 
 
@@ -50,8 +50,8 @@ def refusal(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Unre
     return unreadable.value
 
 
-def test_every_adapter_takes_part_in_this_suite() -> None:
-    assert set(SAYS) == set(ADAPTERS)
+def test_every_adapter_is_tested_here() -> None:
+    assert set(SUBREQUESTS) == set(ADAPTERS)
     assert all(name == adapter.name for name, adapter in ADAPTERS.items())
 
 
@@ -64,20 +64,20 @@ def test_the_clients_request_is_read(adapter: Adapter) -> None:
 
 
 @every_required_header
-def test_a_header_that_is_missing_is_refused_with_a_hint_for_the_operator(adapter: Adapter, name: str) -> None:
+def test_a_missing_header_is_refused_with_a_fix_for_the_operator(adapter: Adapter, name: str) -> None:
     refused = refusal(adapter, without=name)
     assert refused.detail == f"the header {name} is missing"
     assert refused.fix
 
 
 @every_required_header
-def test_a_header_that_comes_twice_is_refused(adapter: Adapter, name: str) -> None:
-    value = dict(SAYS[adapter.name])[name]
-    assert refusal(adapter, (name.lower(), value)).detail == f"the header {name} came 2 times"
+def test_a_header_that_was_sent_twice_is_refused(adapter: Adapter, name: str) -> None:
+    value = dict(SUBREQUESTS[adapter.name])[name]
+    assert refusal(adapter, (name.lower(), value)).detail == f"the header {name} was sent 2 times"
 
 
 @every_adapter
-def test_only_the_documented_headers_are_believed(adapter: Adapter) -> None:
+def test_only_the_documented_headers_describe_the_request(adapter: Adapter) -> None:
     others = [
         ("Forwarded", "host=evil.example;proto=http"),
         ("X-Forwarded-Prefix", "/public"),
@@ -86,7 +86,12 @@ def test_only_the_documented_headers_are_believed(adapter: Adapter) -> None:
         ("X-HTTP-Method-Override", "GET"),
         ("X-Real-IP", "6.6.6.6"),
         ("Host", "evil.example"),
-        *((name, value) for says in SAYS.values() if says != SAYS[adapter.name] for name, value in says),
+        *(
+            (name, value)
+            for headers in SUBREQUESTS.values()
+            if headers != SUBREQUESTS[adapter.name]
+            for name, value in headers
+        ),
     ]
     plain, spoofed = read(adapter), read(adapter, *others)
     fields = ("method", "scheme", "host", "port", "path", "query", "client_ip")
@@ -94,7 +99,7 @@ def test_only_the_documented_headers_are_believed(adapter: Adapter) -> None:
 
 
 @every_adapter
-def test_a_look_alike_of_any_guarded_header_is_refused(adapter: Adapter) -> None:
+def test_a_header_that_imitates_a_guarded_one_is_refused(adapter: Adapter) -> None:
     for name in (*adapter.reads, *EMITS, "Authorization", "Cookie"):
         look_alike = name.replace("-", "_").lower()
         if look_alike != name.lower():
@@ -110,8 +115,8 @@ def test_a_look_alike_of_any_guarded_header_is_refused(adapter: Adapter) -> None
         "X²User²Id",
     ],
 )
-def test_a_partial_look_alike_is_refused(adapter: Adapter, name: str) -> None:
-    assert 'other characters than letters, digits and "-"' in refusal(adapter, (name, "admin")).fix
+def test_a_header_that_imitates_a_guarded_one_in_any_mark_is_refused(adapter: Adapter, name: str) -> None:
+    assert 'characters other than letters, digits and "-"' in refusal(adapter, (name, "admin")).fix
 
 
 @every_adapter
@@ -127,14 +132,14 @@ def test_connection_must_not_name_a_guarded_header(adapter: Adapter, value: str)
 
 
 @every_adapter
-def test_other_marks_and_connection_options_are_let_be(adapter: Adapter) -> None:
+def test_other_marks_and_connection_options_are_accepted(adapter: Adapter) -> None:
     others = [(name, "x") for name in ("my_header", "my.header", "X-User-Id-2", "XUserId", "X--User-Id", "-", "~")]
     more = ("Connection", "close, Upgrade,,-"), ("X-User-Id", "spoofed")
     assert read(adapter, *others, *more).method == "POST"
 
 
 @every_adapter
-def test_the_client_address_is_read_from_the_right_past_trusted_proxies(adapter: Adapter) -> None:
+def test_the_clients_address_is_the_rightmost_one_that_is_not_a_trusted_proxy(adapter: Adapter) -> None:
     request = read(adapter, ("X-Forwarded-For", "6.6.6.6, 203.0.113.7"), ("X-Forwarded-For", "10.0.0.2"))
     assert request.client_ip == ip_address("203.0.113.7")
 
@@ -143,7 +148,7 @@ IDENTITY = Identity(issuer="app", format="jwt", subject="user-1")
 
 
 @every_adapter
-def test_an_allow_is_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
+def test_an_allow_becomes_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
     headers = (("X-User-Id", "user-1"), ("X-User-Roles", ""))
     reply = adapter.write(Allow(policy="default", identity=IDENTITY, headers=headers, checks=()))
     assert (reply.status, reply.headers, reply.body) == (200, headers, b"")
@@ -151,7 +156,7 @@ def test_an_allow_is_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
 
 @every_adapter
 @pytest.mark.parametrize("reason", Reason)
-def test_a_refusal_is_worded_from_the_table_alone(adapter: Adapter, reason: Reason) -> None:
+def test_a_refusal_is_made_from_the_table_only(adapter: Adapter, reason: Reason) -> None:
     reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer_name="hunter2", fix="hunter2"))
     headers = dict(reply.headers)
     refusal = REASONS[reason]
@@ -178,10 +183,10 @@ def test_a_refusal_is_worded_from_the_table_alone(adapter: Adapter, reason: Reas
             Reason.AMBIGUOUS_CREDENTIAL,
             (
                 'Bearer realm="authgate", error="invalid_request", '
-                'error_description="More than one credential was sent, and they disagree."'
+                'error_description="The request has conflicting credentials."'
             ),
         ),
     ],
 )
-def test_a_challenge_says_what_rfc_6750_asks_for(adapter: Adapter, reason: Reason, challenge: str) -> None:
+def test_the_challenge_follows_rfc_6750(adapter: Adapter, reason: Reason, challenge: str) -> None:
     assert dict(adapter.write(Deny(reason=reason)).headers)["WWW-Authenticate"] == challenge

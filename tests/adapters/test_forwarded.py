@@ -1,4 +1,4 @@
-"""Traefik and Caddy: their four headers, and refusals that they relay to the client."""
+"""Traefik and Caddy: their four headers, and the refusals that they relay to the client."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(
 
 @each_adapter
 @pytest.mark.parametrize(("proto", "scheme"), [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https")])
-def test_a_websocket_handshake_is_an_http_request(adapter: Adapter, proto: str, scheme: str) -> None:
+def test_the_schemes_of_a_websocket_handshake_mean_http_and_https(adapter: Adapter, proto: str, scheme: str) -> None:
     assert read(adapter, proto=proto).scheme == scheme
 
 
@@ -58,7 +58,7 @@ def test_a_websocket_handshake_is_an_http_request(adapter: Adapter, proto: str, 
     ],
     ids=str,
 )
-def test_a_header_that_could_be_read_in_two_ways_is_refused(adapter: Adapter, parts: dict[str, str]) -> None:
+def test_an_ambiguous_header_is_refused(adapter: Adapter, parts: dict[str, str]) -> None:
     assert read(adapter).method == "GET"
     with pytest.raises(Unreadable):
         read(adapter, **parts)
@@ -77,9 +77,9 @@ def test_a_refusal_is_a_problem_document(adapter: Adapter, reason: Reason) -> No
 
 
 @pytest.mark.parametrize(
-    ("adapter", "told"), [(TraefikAdapter(), "trustForwardHeader"), (CaddyAdapter(), "uri /auth/caddy")]
+    ("adapter", "setting"), [(TraefikAdapter(), "trustForwardHeader"), (CaddyAdapter(), "uri /auth/caddy")]
 )
-def test_a_missing_header_is_answered_with_what_to_look_at_in_this_proxy(adapter: Adapter, told: str) -> None:
+def test_the_fix_for_a_missing_header_names_the_setting_of_the_proxy(adapter: Adapter, setting: str) -> None:
     with pytest.raises(Unreadable) as unreadable:
         adapter.read(CIMultiDict(), TrustedProxies(networks=()), frozenset())
-    assert told in unreadable.value.fix
+    assert setting in unreadable.value.fix

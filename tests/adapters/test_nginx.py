@@ -1,4 +1,4 @@
-"""nginx auth_request: its two headers, and the statuses that it passes on."""
+"""nginx auth_request: its two headers, and the statuses that it accepts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(*headers: tuple[str, str]) -> Request:
         ),
     ],
 )
-def test_the_original_url_is_taken_apart(
+def test_the_original_url_is_split_into_its_parts(
     url: str, scheme: str, host: str, port: int | None, path: str, query: str
 ) -> None:
     request = read(("X-Original-Method", "GET"), ("X-Original-URL", url))
@@ -53,12 +53,12 @@ def test_the_original_url_is_taken_apart(
 @pytest.mark.parametrize(
     "url", ["/a", "//app/a", "http:///a", "https://user@app/a", "https://a, https://b", "https://a/#b", "https://a/\\b"]
 )
-def test_an_original_url_that_could_be_read_in_two_ways_is_refused(url: str) -> None:
+def test_an_ambiguous_original_url_is_refused(url: str) -> None:
     with pytest.raises(Unreadable):
         read(("X-Original-Method", "GET"), ("X-Original-URL", url))
 
 
-def test_original_uri_alone_is_refused_with_the_lines_to_add_to_nginx() -> None:
+def test_original_uri_alone_is_refused_and_the_fix_shows_the_lines_for_nginx() -> None:
     with pytest.raises(Unreadable) as unreadable:
         read(("X-Original-URI", "/a"))
     assert "proxy_set_header X-Original-Method $request_method;" in unreadable.value.fix
@@ -66,7 +66,7 @@ def test_original_uri_alone_is_refused_with_the_lines_to_add_to_nginx() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_refusal_has_a_status_that_nginx_knows_and_no_body(reason: Reason) -> None:
+def test_a_refusal_has_no_body_and_a_status_that_nginx_accepts(reason: Reason) -> None:
     reply = NginxAdapter().write(Deny(reason=reason))
     assert reply.status == {400: 403}.get(REASONS[reason].status, REASONS[reason].status)
     assert reply.status in {401, 403, 503}

@@ -1,4 +1,4 @@
-"""Trust in the peer, and the client's address behind trusted proxies."""
+"""Which peers are trusted, and which address is the client's behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRUSTED = TrustedProxies(networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "10.255.255.255", "fd00::1", "192.0.2.1", "::ffff:10.1.2.3"])
-def test_a_peer_in_a_trusted_network_is_believed(peer: str) -> None:
+def test_a_peer_in_a_trusted_network_is_trusted(peer: str) -> None:
     address = parse_address(peer)
     assert address is not None
     assert address in TRUSTED
@@ -23,7 +23,7 @@ def test_a_peer_in_a_trusted_network_is_believed(peer: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["11.0.0.1", "192.0.2.2", "::1", "127.0.0.1", "::ffff:11.0.0.1", "::10.0.0.1"])
-def test_another_peer_is_refused_and_the_setting_to_change_is_named(peer: str) -> None:
+def test_any_other_peer_is_refused_and_the_fix_names_the_setting(peer: str) -> None:
     address = parse_address(peer)
     with pytest.raises(Unreadable) as unreadable:
         TRUSTED.check(address)
@@ -35,7 +35,7 @@ def test_the_peer_of_a_unix_socket_is_trusted() -> None:
     TrustedProxies(networks=()).check(None)
 
 
-def test_nobody_is_trusted_without_networks() -> None:
+def test_no_peer_is_trusted_without_networks() -> None:
     with pytest.raises(Unreadable):
         TrustedProxies(networks=()).check(ip_address("127.0.0.1"))
 
@@ -55,7 +55,7 @@ def test_nobody_is_trusted_without_networks() -> None:
         ("10.0.0", None),
     ],
 )
-def test_an_address_is_parsed_and_a_mapped_one_unmapped(text: str, address: str | None) -> None:
+def test_an_address_is_parsed_and_a_mapped_one_becomes_an_ipv4_address(text: str, address: str | None) -> None:
     assert parse_address(text) == (None if address is None else ip_address(address))
 
 
@@ -77,14 +77,14 @@ def test_an_address_is_parsed_and_a_mapped_one_unmapped(text: str, address: str 
         (("6.6.6.6" + ", 10.0.0.1" * 32,), "10.0.0.1"),
     ],
 )
-def test_the_client_is_the_rightmost_address_that_is_no_trusted_proxy(
+def test_the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy(
     lines: tuple[str, ...], client: str | None
 ) -> None:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
     assert TRUSTED.client_ip(headers) == (None if client is None else ip_address(client))
 
 
-def test_what_is_read_and_what_is_emitted_and_the_credentials_are_guarded() -> None:
+def test_the_headers_that_are_read_or_emitted_and_the_credentials_are_guarded() -> None:
     assert guarded_names(["X-Original-URL"], ["X-User-Id"]) == {
         "x-original-url",
         "x-user-id",

@@ -1,4 +1,4 @@
-"""Where credentials are found, and when there are too many of them."""
+"""Finding credentials in a request: where they are, and when there are too many."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def credential(*parts: tuple[str, str], found_in: str = "header:authorization") 
         ("Bearer a, b", "a, b"),
     ],
 )
-def test_authorization_with_bearer_holds_the_token_after_it(value: str, token: str) -> None:
+def test_authorization_holds_the_token_after_bearer(value: str, token: str) -> None:
     (found,) = AUTHORIZATION.find(CIMultiDict([("authorization", value)]))
     assert (found.token, found.found_in, found.from_cookie) == (token, "header:authorization", False)
 
@@ -44,7 +44,7 @@ def test_authorization_with_bearer_holds_the_token_after_it(value: str, token: s
 @pytest.mark.parametrize(
     "value", ["Basic dXNlcjpwYXNz", "Digest username=x", "", "Bearerabc", "Bearer\tabc", "Bearer", "Bearer  "]
 )
-def test_authorization_of_another_scheme_or_without_a_token_counts_as_no_credential(value: str) -> None:
+def test_authorization_with_another_scheme_or_without_a_token_is_not_a_credential(value: str) -> None:
     assert AUTHORIZATION.find(CIMultiDict([("Authorization", value)])) == ()
 
 
@@ -70,7 +70,7 @@ def test_another_header_holds_the_token_with_or_without_bearer(value: str, token
     assert (found.token, found.found_in) == (token, "header:x-token")
 
 
-def test_an_empty_header_holds_nothing() -> None:
+def test_an_empty_header_holds_no_credential() -> None:
     assert HeaderPlace(name="X-Token").find(CIMultiDict([("X-Token", " ")])) == ()
 
 
@@ -81,22 +81,22 @@ def test_a_cookie_is_found_by_its_exact_name() -> None:
 
 
 @pytest.mark.parametrize("line", ["access_token", "access_token=", 'access_token=""', "x=access_token"])
-def test_a_cookie_without_a_value_holds_nothing(line: str) -> None:
+def test_a_cookie_without_a_value_holds_no_credential(line: str) -> None:
     assert COOKIE.find(CIMultiDict([("Cookie", line)])) == ()
 
 
-def test_equal_cookies_of_one_name_are_one_credential() -> None:
+def test_cookies_with_the_same_name_and_value_are_one_credential() -> None:
     headers = CIMultiDict([("Cookie", "access_token=a; access_token=a"), ("Cookie", "access_token=a")])
     assert [found.token for found in COOKIE.find(headers)] == ["a"]
 
 
-def test_differing_cookies_of_one_name_are_all_found_in_order() -> None:
+def test_cookies_with_the_same_name_and_different_values_are_all_found_in_order() -> None:
     headers = CIMultiDict([("Cookie", "access_token=b; access_token=a; access_token=b")])
     assert [found.token for found in COOKIE.find(headers)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("count", [MAX_SAME_NAMED_COOKIES, MAX_SAME_NAMED_COOKIES + 1])
-def test_more_than_four_differing_cookies_of_one_name_are_refused(count: int) -> None:
+def test_more_than_four_different_cookies_with_the_same_name_are_refused(count: int) -> None:
     headers = CIMultiDict([("Cookie", "; ".join(f"access_token={number}" for number in range(count)))])
     if count <= 4:
         assert len(COOKIE.find(headers)) == count
@@ -139,16 +139,16 @@ def test_the_configured_order_of_places_decides() -> None:
         (";=;=;;a=1;=", ["1"]),
     ],
 )
-def test_the_values_of_a_cookie_are_found_as_rfc_6265_says(line: str, expected: list[str]) -> None:
+def test_the_values_of_a_cookie_are_read_according_to_rfc_6265(line: str, expected: list[str]) -> None:
     assert list(cookie_values(CIMultiDict([("Cookie", line)]), "a")) == expected
 
 
-def test_a_cookies_name_is_taken_literally() -> None:
+def test_the_name_of_a_cookie_is_not_a_pattern() -> None:
     assert list(cookie_values(CIMultiDict([("Cookie", "axb=1; a.b=2")]), "a.b")) == ["2"]
 
 
 def test_no_two_credentials_share_a_digest() -> None:
-    differing = [
+    credentials = [
         credential(("token", "ab")),
         credential(("token", "a"), ("b", "")),
         credential(("tokena", "b")),
@@ -156,23 +156,23 @@ def test_no_two_credentials_share_a_digest() -> None:
         credential(("token", "\udcff")),
         credential(),
     ]
-    assert len({one.digest() for one in differing}) == len(differing)
+    assert len({different.digest() for different in credentials}) == len(credentials)
 
 
-def test_the_digest_depends_on_whether_a_browser_sent_the_credential_by_itself_and_not_on_the_places_name() -> None:
+def test_the_digest_tells_cookies_from_headers_and_does_not_depend_on_the_name_of_the_place() -> None:
     in_header, in_cookie = credential(("token", "a")), credential(("token", "a"), found_in="cookie:x")
     assert in_header.digest() != in_cookie.digest()
     assert in_header.digest() == credential(("token", "a"), found_in="header:x-token").digest()
     assert in_cookie.digest() == credential(("token", "a"), found_in="cookie:y").digest()
 
 
-def test_a_credential_does_not_show_its_parts_and_may_have_no_token() -> None:
+def test_the_repr_of_a_credential_hides_its_parts_and_a_credential_may_have_no_token() -> None:
     assert "hunter2" not in repr(credential(("token", "hunter2")))
     assert credential(("session", "x")).token == ""
 
 
 @pytest.mark.parametrize(
-    ("cookie", "told"),
+    ("cookie", "similar_name"),
     [
         ("better-auth.session_token=x", "'better-auth.session_token'"),
         ("a=1; acme.session_token=x", "'acme.session_token'"),
@@ -180,10 +180,10 @@ def test_a_credential_does_not_show_its_parts_and_may_have_no_token() -> None:
         ("session_token=x", None),
     ],
 )
-def test_a_session_cookie_of_another_name_is_pointed_out(cookie: str, told: str | None) -> None:
+def test_the_message_points_out_a_session_cookie_with_a_similar_name(cookie: str, similar_name: str | None) -> None:
     place = SessionPlace(issuer_name="app", part="session_token", name="__Secure-better-auth.session_token")
-    said = place.nothing_in(CIMultiDict([("Cookie", cookie)]))
-    if told is None:
-        assert said == "cookie __Secure-better-auth.session_token"
+    message = place.describe_absence(CIMultiDict([("Cookie", cookie)]))
+    if similar_name is None:
+        assert message == "cookie __Secure-better-auth.session_token"
     else:
-        assert f"there is {told}: is `url` the front end's" in said
+        assert f"found {similar_name} instead: check that `url`" in message

@@ -1,4 +1,4 @@
-"""Which requests with a cookie count as forged by another site."""
+"""Which requests with a cookie are refused because another site made them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_websocket_handshake_is_never_safe(handshake: tuple[str, str]) -> None
     assert passes(handshake, origin("https://app.example.com"), method="GET")
 
 
-def test_another_upgrade_is_as_safe_as_its_method() -> None:
+def test_the_method_decides_for_any_other_upgrade() -> None:
     assert passes(("Upgrade", "h2c"), origin("https://evil.example"), method="GET")
 
 
@@ -80,7 +80,7 @@ def test_another_upgrade_is_as_safe_as_its_method() -> None:
         pytest.param([], True, id="no browser"),
     ],
 )
-def test_sec_fetch_site_decides_and_then_the_origin(headers: list[tuple[str, str]], *, expected: bool) -> None:
+def test_sec_fetch_site_decides_before_origin(headers: list[tuple[str, str]], *, expected: bool) -> None:
     assert passes(*headers) is expected
 
 
@@ -94,12 +94,14 @@ def test_sec_fetch_site_decides_and_then_the_origin(headers: list[tuple[str, str
         ("[::1]:3000", "http://[::2]:3000", False),
     ],
 )
-def test_the_origins_host_and_port_must_be_the_requests(authority: str, sent: str, *, expected: bool) -> None:
+def test_the_host_and_port_of_the_origin_must_be_those_of_the_request(
+    authority: str, sent: str, *, expected: bool
+) -> None:
     assert passes(origin(sent), authority=authority) is expected
 
 
 @pytest.mark.parametrize("name", ["Sec-Fetch-Site", "Origin"])
-def test_a_header_that_came_twice_is_refused(name: str) -> None:
+def test_a_header_that_was_sent_twice_is_refused(name: str) -> None:
     value = {"Sec-Fetch-Site": "same-origin", "Origin": "https://app.example.com"}[name]
     assert passes((name, value))
     assert not passes((name, value), (name, value))

@@ -1,4 +1,4 @@
-"""The decision as a whole: which check refuses, what is recorded, and what is remembered."""
+"""The whole decision: which check refuses, which checks are recorded, and which proofs are cached."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keys_of(*members: dict[str, Any]) -> Any:
     return jwk.from_jwks(json.dumps({"keys": members}).encode(), ALL_ALGORITHMS)
 
 
-def test_a_sound_token_is_allowed_with_every_configured_header() -> None:
+def test_a_valid_token_is_allowed_with_every_configured_header() -> None:
     decision = decide_token(mint())
     assert isinstance(decision, Allow)
     assert decision.headers == (
@@ -52,7 +52,7 @@ def test_an_allowed_request_records_every_check_in_order() -> None:
     ]
 
 
-def test_the_policy_and_the_identity_are_part_of_an_allow() -> None:
+def test_an_allow_has_the_policy_and_the_identity() -> None:
     decision = decide_token(mint(claims(email="ada@example.test")))
     assert isinstance(decision, Allow)
     assert (decision.policy, decision.identity.issuer, decision.identity.email) == (
@@ -74,7 +74,7 @@ def test_the_policy_and_the_identity_are_part_of_an_allow() -> None:
         pytest.param("opaque", Reason.MALFORMED_TOKEN, "token", id="opaque"),
     ],
 )
-def test_a_refusal_names_its_reason_and_ends_with_the_check_that_failed(token: str, reason: Reason, check: str) -> None:
+def test_a_refusal_has_its_reason_and_ends_with_the_check_that_failed(token: str, reason: Reason, check: str) -> None:
     decision = decide_token(token)
     assert isinstance(decision, Deny)
     assert decision.reason is reason
@@ -85,18 +85,18 @@ def test_a_refusal_names_its_reason_and_ends_with_the_check_that_failed(token: s
 @pytest.mark.parametrize(
     ("token", "shape"),
     [
-        ("a.b.c.d.e", "5 parts between dots: an encrypted token"),
-        ('{"payload":"x"}', "a JSON object; only the compact serialisation"),
-        ("opaque-token", "12 characters in 1 parts"),
+        ("a.b.c.d.e", "5 dot-separated parts: an encrypted token"),
+        ('{"payload":"x"}', "a JSON object; only the compact serialization"),
+        ("opaque-token", "12 characters and 0 dots"),
     ],
 )
-def test_an_unrecognised_token_is_described_by_its_shape_and_not_quoted(token: str, shape: str) -> None:
+def test_an_unrecognized_token_is_described_by_its_shape_and_not_quoted(token: str, shape: str) -> None:
     decision = decide_token(token)
     assert decision.detail.startswith(shape)
     assert token not in decision.detail
 
 
-def test_a_refused_token_names_the_issuer_that_it_was_tried_against() -> None:
+def test_a_refusal_names_the_issuer_whose_keys_were_tried() -> None:
     decision = decide_token(mint(key=OTHER_SECRET))
     assert isinstance(decision, Deny)
     assert decision.issuer_name == "app"
@@ -109,18 +109,18 @@ def test_a_request_without_a_credential_is_refused() -> None:
     assert "access_token" in decision.detail
 
 
-def test_without_any_policy_even_a_sound_token_is_refused() -> None:
+def test_without_any_policy_even_a_valid_token_is_refused() -> None:
     decision = decide_token(mint(), make_snapshot(policies=()))
     assert isinstance(decision, Deny)
     assert (decision.reason, decision.policy) == (Reason.NO_POLICY, "")
 
 
-def test_without_any_issuer_even_a_sound_token_is_refused() -> None:
+def test_without_any_issuer_even_a_valid_token_is_refused() -> None:
     snapshot = dataclasses.replace(make_snapshot(), issuers=())
     assert decide_token(mint(), snapshot).reason is Reason.MALFORMED_TOKEN
 
 
-def test_a_bad_credential_in_the_first_place_is_not_saved_by_a_good_one_in_the_second() -> None:
+def test_a_bad_credential_in_the_first_place_is_refused_although_the_second_place_has_a_good_one() -> None:
     request = request_with(("Authorization", "Bearer bad"), ("Cookie", f"access_token={mint()}"))
     assert decide_now(request).reason is Reason.MALFORMED_TOKEN
 
@@ -140,7 +140,7 @@ def test_a_cookie_sent_by_another_site_is_refused_as_csrf() -> None:
     assert decide_now(request).reason is Reason.CSRF
 
 
-def test_a_bearer_token_is_not_subject_to_csrf() -> None:
+def test_a_bearer_token_needs_no_csrf_check() -> None:
     request = request_with(("Authorization", f"Bearer {mint()}"), *CROSS_SITE, method="POST")
     assert isinstance(decide_now(request), Allow)
 
@@ -148,7 +148,7 @@ def test_a_bearer_token_is_not_subject_to_csrf() -> None:
 @pytest.mark.parametrize(
     "csrf", [None, CsrfRule(allowed_origins=frozenset({"https://evil.example"}))], ids=["off", "allowed"]
 )
-def test_csrf_protection_can_be_configured_away(csrf: CsrfRule | None) -> None:
+def test_csrf_protection_can_be_turned_off_or_allow_an_origin(csrf: CsrfRule | None) -> None:
     request = request_with(("Cookie", f"access_token={mint()}"), *CROSS_SITE, method="POST")
     assert isinstance(decide_now(request, make_snapshot(csrf=csrf)), Allow)
 
@@ -168,7 +168,7 @@ def cookies(*tokens: str) -> Any:
         pytest.param(("junk", "more-junk"), False, id="none valid"),
     ],
 )
-def test_same_named_cookies_pass_only_if_exactly_one_identity_comes_out(
+def test_cookies_with_the_same_name_pass_only_if_they_prove_exactly_one_identity(
     tokens: tuple[str, ...], *, allowed: bool
 ) -> None:
     decision = decide_now(cookies(*tokens))
@@ -180,7 +180,7 @@ def test_same_named_cookies_pass_only_if_exactly_one_identity_comes_out(
         assert decision.reason is Reason.AMBIGUOUS_CREDENTIAL
 
 
-def test_a_proof_is_remembered_so_that_the_second_request_is_not_verified_again() -> None:
+def test_a_proof_is_cached_and_the_second_request_is_not_verified_again() -> None:
     snapshot = make_snapshot()
     token = mint()
     decide_token(token, snapshot)
@@ -189,21 +189,21 @@ def test_a_proof_is_remembered_so_that_the_second_request_is_not_verified_again(
     assert (snapshot.proofs.stored, snapshot.proofs.hits) == (1, 1)
 
 
-def test_a_remembered_proof_still_expires() -> None:
+def test_a_cached_proof_still_expires() -> None:
     snapshot = make_snapshot()
     token = mint()
     assert isinstance(decide_token(token, snapshot), Allow)
     assert decide_token(token, snapshot, now=NOW + 900 + 30).reason is Reason.EXPIRED
 
 
-def test_a_refused_token_is_never_remembered() -> None:
+def test_a_refused_token_is_never_cached() -> None:
     snapshot = make_snapshot()
     decide_token(mint(key=OTHER_SECRET), snapshot)
     assert isinstance(snapshot.proofs, LruProofCache)
     assert snapshot.proofs.entries == 0
 
 
-def test_after_a_rotation_of_the_secret_a_remembered_token_is_refused() -> None:
+def test_after_a_rotation_of_the_secret_a_cached_token_is_refused() -> None:
     snapshot = make_snapshot()
     token = mint()
     assert isinstance(decide_token(token, snapshot), Allow)
@@ -211,7 +211,7 @@ def test_after_a_rotation_of_the_secret_a_remembered_token_is_refused() -> None:
     assert decide_token(token, rotated).reason is Reason.BAD_SIGNATURE
 
 
-def test_an_unknown_key_asks_for_latest_keys_and_passes_with_them() -> None:
+def test_a_token_with_an_unknown_key_causes_a_lookup_of_newer_keys_and_passes_with_them() -> None:
     issuer = make_issuer(keys_of(public_jwk("ES256", "old")))
     newer = issuer.with_keys(keys_of(public_jwk("ES256", "new")))
     steps = decide(bearer(mint(algorithm="ES256", header={"kid": "new"})), make_snapshot(issuer), NOW)
@@ -221,7 +221,7 @@ def test_an_unknown_key_asks_for_latest_keys_and_passes_with_them() -> None:
     assert isinstance(done.value.value, Allow)
 
 
-def test_an_unknown_key_is_refused_when_there_is_nothing_newer() -> None:
+def test_an_unknown_key_is_refused_if_there_are_no_newer_keys() -> None:
     snapshot = make_snapshot(make_issuer(keys_of(public_jwk("ES256", "old"))))
     decision = decide_token(mint(algorithm="ES256", header={"kid": "new"}), snapshot)
     assert isinstance(decision, Deny)
@@ -238,11 +238,11 @@ def test_a_failed_lookup_of_keys_is_our_fault_and_not_the_clients() -> None:
     assert done.value.value.detail == "no answer"
 
 
-def test_same_named_cookies_of_one_person_that_look_different_to_the_upstream_are_ambiguous() -> None:
+def test_cookies_of_the_same_person_are_ambiguous_if_they_give_the_upstream_different_headers() -> None:
     outputs = (*OUTPUTS, Output(header="X-Tenant", source="claims.tenant"))
     good, evil = mint(claims(tenant="good")), mint(claims(tenant="evil"))
     request = request_with(("Cookie", f"access_token={evil}; access_token={good}"))
     refused = decide_now(request, make_snapshot(outputs=outputs))
     assert isinstance(refused, Deny)
     assert refused.reason is Reason.AMBIGUOUS_CREDENTIAL
-    assert isinstance(decide_now(request), Allow), "where nothing of it is emitted, it does not matter"
+    assert isinstance(decide_now(request), Allow), "without that header the cookies are not ambiguous"

@@ -1,4 +1,4 @@
-"""Whose a session is, by its cookies and by its store: every row of the truth table (docs/sessions.md)."""
+"""Decisions about sessions, from cookies or the session store: every row of the truth table (docs/sessions.md)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def decided(
     return driven(snapshot, [cookies.cookie_line(data, token=token)], store, now)
 
 
-def test_without_a_store_data_that_can_be_believed_decides_and_nobody_is_asked() -> None:
+def test_without_a_store_valid_data_decides_and_no_lookup_is_made() -> None:
     store = Store(None)
     decision = decided(FRESH, NONE, store)
     assert isinstance(decision, Allow)
@@ -70,7 +70,7 @@ def test_without_a_store_data_that_can_be_believed_decides_and_nobody_is_asked()
         ("garbage", Reason.MALFORMED_TOKEN),
     ],
 )
-def test_without_a_store_anything_else_is_refused_for_what_is_wrong_with_it(data: str | None, reason: Reason) -> None:
+def test_without_a_store_invalid_data_is_refused_with_its_own_reason(data: str | None, reason: Reason) -> None:
     store = Store(stored())
     decision = decided(data, NONE, store)
     assert isinstance(decision, Deny)
@@ -78,14 +78,14 @@ def test_without_a_store_anything_else_is_refused_for_what_is_wrong_with_it(data
     assert "no session store is configured" in decision.detail
 
 
-def test_as_a_fallback_the_store_is_not_asked_while_the_data_can_be_believed() -> None:
+def test_with_check_fallback_the_store_is_not_asked_while_the_data_is_valid() -> None:
     store = Store(None)
     assert isinstance(decided(FRESH, FALLBACK, store), Allow)
     assert store.asked == []
 
 
 @pytest.mark.parametrize("data", [WITHOUT, STALE, OF_ANOTHER, OF_ANOTHER_VERSION, FORGED, "garbage", "a.b.c"])
-def test_as_a_fallback_the_store_decides_where_the_data_cannot_be_believed(data: str | None) -> None:
+def test_with_check_fallback_the_store_decides_if_the_data_is_invalid(data: str | None) -> None:
     store = Store(stored())
     decision = decided(data, FALLBACK, store)
     assert isinstance(decision, Allow)
@@ -98,7 +98,7 @@ def test_as_a_fallback_the_store_decides_where_the_data_cannot_be_believed(data:
 
 
 @pytest.mark.parametrize("data", [FRESH, WITHOUT, STALE, OF_ANOTHER, FORGED])
-def test_checked_always_the_store_decides_whatever_the_cookies_hold(data: str | None) -> None:
+def test_with_check_always_the_store_decides_whatever_the_cookies_hold(data: str | None) -> None:
     decision = decided(data, ALWAYS, Store(stored()))
     assert isinstance(decision, Allow)
     assert decision.identity.name == "Ada of the store"
@@ -108,7 +108,7 @@ def test_checked_always_the_store_decides_whatever_the_cookies_hold(data: str | 
 
 
 @pytest.mark.parametrize("data", [FRESH, WITHOUT])
-def test_a_store_that_does_not_answer_refuses_as_our_own_fault(data: str | None) -> None:
+def test_a_store_that_does_not_answer_is_our_own_fault(data: str | None) -> None:
     store = Store(LookupFailed(Reason.SESSIONS_UNAVAILABLE, "it is down"))
     decision = decided(data, ALWAYS, store)
     assert isinstance(decision, Deny)
@@ -127,7 +127,7 @@ def test_a_store_that_does_not_answer_refuses_as_our_own_fault(data: str | None)
         ("a" * 3000, Reason.MALFORMED_TOKEN),
     ],
 )
-def test_a_token_that_is_not_signed_is_refused_before_anybody_is_asked(
+def test_a_token_without_a_valid_signature_is_refused_before_any_lookup(
     check: SessionCheck, token: str, reason: Reason
 ) -> None:
     store = Store(stored())
@@ -137,7 +137,7 @@ def test_a_token_that_is_not_signed_is_refused_before_anybody_is_asked(
 
 
 @pytest.mark.parametrize("written", ["as the library sends it", "not percent-encoded", "in quotation marks"])
-def test_the_token_is_read_however_the_browser_writes_it(written: str) -> None:
+def test_the_token_is_read_in_every_way_that_browsers_write_it(written: str) -> None:
     line = cookies.cookie_line(FRESH)
     if written == "not percent-encoded":
         line = ("Cookie", f"{cookies.COOKIES[0]}={cookies.signed()}; {cookies.COOKIES[1]}={FRESH}")
@@ -147,7 +147,7 @@ def test_the_token_is_read_however_the_browser_writes_it(written: str) -> None:
     assert isinstance(driven(snapshot, [line], Store(None)), Allow)
 
 
-def test_data_is_believed_to_the_very_second_and_a_stored_session_too() -> None:
+def test_data_and_stored_sessions_are_valid_until_the_exact_second() -> None:
     assert isinstance(decided(FRESH, NONE, Store(None), now=NOW + 299.9), Allow)
     assert isinstance(decided(FRESH, NONE, Store(None), now=NOW + 300), Deny)
     ending = Store(stored(session={"expiresAt": cookies.iso(NOW + 10)}))
@@ -157,13 +157,13 @@ def test_data_is_believed_to_the_very_second_and_a_stored_session_too() -> None:
     assert (ended.reason, ended.detail) == (Reason.SESSION_NOT_FOUND, "the session has expired")
 
 
-def test_data_outlives_its_session_in_no_case() -> None:
+def test_data_never_outlives_its_session() -> None:
     short = cookies.compact(cookies.payload(session=cookies.session(expiresAt=cookies.iso(NOW + 5))))
     assert isinstance(decided(short, NONE, Store(None), now=NOW + 4), Allow)
     assert isinstance(decided(short, NONE, Store(None), now=NOW + 5), Deny)
 
 
-def test_the_warm_path_asks_nobody_while_the_data_is_fresh_and_judges_its_age_on_every_request() -> None:
+def test_the_warm_path_makes_no_lookup_while_the_data_is_fresh_and_checks_its_age_on_every_request() -> None:
     cache = LruProofCache()
     snapshot = make_snapshot(make_session_issuer(session_check=FALLBACK), places=SESSION_PLACES, proofs=cache)
     line, store = cookies.cookie_line(FRESH), Store(stored())
@@ -175,7 +175,7 @@ def test_the_warm_path_asks_nobody_while_the_data_is_fresh_and_judges_its_age_on
     assert (cache.stored, cache.hits, len(store.asked)) == (1, 3, 1)
 
 
-def test_what_the_store_says_is_not_remembered_as_a_proof() -> None:
+def test_the_answer_of_the_store_is_not_cached_as_a_proof() -> None:
     cache = LruProofCache()
     snapshot = make_snapshot(make_session_issuer(session_check=ALWAYS), places=SESSION_PLACES, proofs=cache)
     line = cookies.cookie_line(FRESH)
@@ -200,7 +200,7 @@ def test_what_the_store_says_is_not_remembered_as_a_proof() -> None:
         ({"isAnonymous": False}, None),
     ],
 )
-def test_who_is_banned_or_anonymous_is_refused_wherever_the_record_comes_from(
+def test_banned_and_anonymous_users_are_refused_wherever_the_record_comes_from(
     check: SessionCheck, user: dict[str, Any], reason: Reason | None
 ) -> None:
     data = cookies.compact(cookies.payload(user=cookies.user(**user)))
@@ -212,12 +212,12 @@ def test_who_is_banned_or_anonymous_is_refused_wherever_the_record_comes_from(
         assert decision.reason is reason
 
 
-def test_anonymous_users_pass_where_they_are_allowed() -> None:
+def test_anonymous_users_pass_if_they_are_allowed() -> None:
     data = cookies.compact(cookies.payload(user=cookies.user(isAnonymous=True)))
     assert isinstance(decided(data, NONE, Store(None), refuses_anonymous=False), Allow)
 
 
-def test_an_older_secret_counts_only_where_it_is_told_to_and_is_signed_anew_for_the_store() -> None:
+def test_an_older_secret_verifies_only_if_configured_and_the_store_gets_a_token_signed_with_the_current_one() -> None:
     secrets = derived.better_auth((OTHER_SECRET, SECRET))
     refused = decided(FRESH, NONE, Store(None), session_key_set=secrets)
     assert isinstance(refused, Deny)
@@ -229,24 +229,24 @@ def test_an_older_secret_counts_only_where_it_is_told_to_and_is_signed_anew_for_
     assert store.asked[0].signed_token == cookies.signed(secret=OTHER_SECRET)
 
 
-def test_an_encrypted_cookie_of_an_older_secret_opens_beside_a_token_of_the_current_one() -> None:
+def test_a_cookie_encrypted_under_an_older_secret_opens_beside_a_token_signed_with_the_current_one() -> None:
     secrets = derived.better_auth((OTHER_SECRET, SECRET))
     token = cookies.signed(secret=OTHER_SECRET)
     assert isinstance(decided(cookies.cookie_jwe(), NONE, Store(None), token=token, session_key_set=secrets), Allow)
 
 
-@pytest.mark.parametrize("other", ["of the same person", "of somebody else", "forged"])
-def test_two_token_cookies_pass_only_if_one_person_comes_out(other: str) -> None:
-    second = {"of the same person": "b" * 32, "of somebody else": "b" * 32, "forged": "c" * 32}[other]
-    their_user = cookies.user() | ({"id": "user-2"} if other == "of somebody else" else {})
-    their_session = cookies.session(second) | {"userId": their_user["id"]}
-    theirs = cookies.compact(cookies.payload(session=their_session, user=their_user))
-    token = cookies.signed(second, OTHER_SECRET if other == "forged" else SECRET)
+@pytest.mark.parametrize("other", ["of the same person", "of another person", "forged"])
+def test_two_token_cookies_pass_only_if_they_prove_one_person(other: str) -> None:
+    second_token = {"of the same person": "b" * 32, "of another person": "b" * 32, "forged": "c" * 32}[other]
+    second_user = cookies.user() | ({"id": "user-2"} if other == "of another person" else {})
+    second_session = cookies.session(second_token) | {"userId": second_user["id"]}
+    second_data = cookies.compact(cookies.payload(session=second_session, user=second_user))
+    token = cookies.signed(second_token, OTHER_SECRET if other == "forged" else SECRET)
     name, data_name = cookies.COOKIES
-    line = f"{name}={cookies.signed()}; {name}={token}; {data_name}={FRESH}; {data_name}={theirs}"
+    line = f"{name}={cookies.signed()}; {name}={token}; {data_name}={FRESH}; {data_name}={second_data}"
     snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES)
     decision = driven(snapshot, [("Cookie", line)], Store(None))
-    if other == "of somebody else":
+    if other == "of another person":
         assert isinstance(decision, Deny)
         assert decision.reason is Reason.AMBIGUOUS_CREDENTIAL
     else:
@@ -254,7 +254,7 @@ def test_two_token_cookies_pass_only_if_one_person_comes_out(other: str) -> None
         assert decision.identity.subject == "user-1"
 
 
-def test_more_combinations_of_cookies_than_four_are_refused_unverified() -> None:
+def test_more_than_four_combinations_of_cookies_are_refused_unverified() -> None:
     name, data_name = cookies.COOKIES
     pairs = [f"{name}={cookies.signed(n * 32)}" for n in "abc"] + [f"{data_name}={FRESH}", f"{data_name}={STALE}"]
     snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES)
@@ -266,12 +266,12 @@ def test_more_combinations_of_cookies_than_four_are_refused_unverified() -> None
 @pytest.mark.parametrize(
     "ended", [(NOW - 86400) * 1000, cookies.iso(NOW - 86400), NOW - 86400, "infinity", float("inf")]
 )
-def test_a_session_that_ended_is_over_however_its_end_is_written(ended: object) -> None:
+def test_a_session_that_has_ended_is_refused_however_its_end_is_written(ended: object) -> None:
     row = {"id": "session-1", "token": cookies.SESSION_TOKEN, "userId": "user-1", "expiresAt": ended}
     try:
         identity = session_record.read(row, cookies.user()).identity(issuer="app", token_format="any")
     except ValueError:
-        return  # in milliseconds, or for ever: no session
+        return  # milliseconds and infinity are not valid ends: there is no session
     decision = decided(WITHOUT, ALWAYS, Store(identity))
     assert isinstance(decision, Deny)
     assert decision.reason is Reason.SESSION_NOT_FOUND
@@ -285,22 +285,22 @@ KEYED = {
 
 
 def by_jwks(key_id: str) -> str:
-    """Return a data cookie signed by the JWT plugin's key, under this id."""
-    own = {"iss": KEYED["iss"], "aud": AUDIENCE_BY_JWKS, "sub": "user-1", "sid": cookies.SESSION_TOKEN}
-    claims = cookies.payload() | own | {"iat": int(NOW), "exp": int(NOW) + 300}
+    """Return a data cookie that the JWT plugin's key with this id signed."""
+    registered = {"iss": KEYED["iss"], "aud": AUDIENCE_BY_JWKS, "sub": "user-1", "sid": cookies.SESSION_TOKEN}
+    claims = cookies.payload() | registered | {"iat": int(NOW), "exp": int(NOW) + 300}
     return mint(claims, algorithm="ES256", header={"kid": key_id, "typ": TYPE_BY_JWKS})
 
 
-def test_a_key_that_is_published_late_counts_for_the_cookie_that_came_before_it() -> None:
+def test_a_cookie_that_arrives_before_its_key_is_published_passes_afterwards() -> None:
     cache, line = LruProofCache(), cookies.cookie_line(by_jwks("K2"))
     issuer = make_session_issuer(**KEYED)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=cache)
     for _ in range(3):
         steps = decide(request_with(line), snapshot, NOW)
         lookup = next(steps)
-        assert isinstance(lookup, RefreshKeys), "nobody asks any more"
+        assert isinstance(lookup, RefreshKeys), "newer keys are not looked up"
         with pytest.raises(StopIteration) as done:
-            steps.send(issuer)  # not yet
+            steps.send(issuer)  # the key is not published yet
         assert done.value.value.reason is Reason.UNKNOWN_KEY
     keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "K2")).encode(), ALL_ALGORITHMS)
     steps = decide(request_with(line), snapshot, NOW)
@@ -310,7 +310,7 @@ def test_a_key_that_is_published_late_counts_for_the_cookie_that_came_before_it(
     assert isinstance(done.value.value, Allow)
 
 
-def test_with_a_store_an_unknown_key_of_a_cookie_costs_the_issuer_no_load() -> None:
+def test_with_a_store_an_unknown_key_of_a_cookie_causes_no_load_of_keys() -> None:
     store = Store(stored())
     decision = decided(by_jwks("K2"), FALLBACK, store, **KEYED)
     assert isinstance(decision, Allow)

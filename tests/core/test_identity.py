@@ -1,4 +1,4 @@
-"""The identity: its fields, whose it is, and its times."""
+"""The identity: its fields, its comparison with another identity, and its times."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_a_value_is_a_field_or_a_path_into_the_claims(name: str, value: Any) -> 
 
 
 def test_every_field_that_headers_may_name_exists() -> None:
-    one = identity()
+    some_identity = identity()
     assert {"subject", "email", "roles", "scopes", "expires_at", "issuer", "format"} <= set(FIELDS)
-    assert [name for name in FIELDS if not hasattr(one, name)] == []
+    assert [name for name in FIELDS if not hasattr(some_identity, name)] == []
     assert "claims" not in FIELDS
 
 
@@ -48,7 +48,7 @@ def test_every_field_that_headers_may_name_exists() -> None:
     [{"session_id": "s"}, {"issued_at": 1.0}, {"expires_at": 2.0}, {"token_id": "t"}, {"claims": {"x": 1}}],
     ids=str,
 )
-def test_another_token_of_the_same_caller_is_the_same_person(changes: dict[str, Any]) -> None:
+def test_two_tokens_of_the_same_caller_are_the_same_person(changes: dict[str, Any]) -> None:
     assert identity().same_person(identity(**changes))
 
 
@@ -66,7 +66,7 @@ def test_another_token_of_the_same_caller_is_the_same_person(changes: dict[str, 
     ],
     ids=str,
 )
-def test_another_caller_or_other_rights_are_another_person(changes: dict[str, Any]) -> None:
+def test_another_caller_or_the_same_caller_with_other_rights_is_not_the_same_person(changes: dict[str, Any]) -> None:
     assert not identity().same_person(identity(**changes))
 
 
@@ -89,7 +89,7 @@ def test_another_caller_or_other_rights_are_another_person(changes: dict[str, An
     ],
     ids=str,
 )
-def test_the_times_are_judged_with_the_leeway_both_ways(
+def test_the_leeway_applies_to_expiry_and_to_the_beginning(
     times: dict[str, float], leeway: float, reason: Reason | None
 ) -> None:
     refused = None
@@ -100,11 +100,11 @@ def test_the_times_are_judged_with_the_leeway_both_ways(
     assert refused is reason
 
 
-def test_a_refusal_for_time_says_by_how_much() -> None:
+def test_the_detail_of_an_expired_identity_says_for_how_long() -> None:
     with pytest.raises(Refused) as refused:
         check_times(identity(expires_at=NOW - 95), NOW, 30)
     assert refused.value.detail == "expired 95 s ago"
 
 
-def test_an_identity_does_not_show_its_claims() -> None:
+def test_the_repr_of_an_identity_hides_its_claims() -> None:
     assert "hunter2" not in repr(identity(claims={"password": "hunter2"}))

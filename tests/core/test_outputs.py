@@ -1,4 +1,4 @@
-"""How identities become headers that can be read back exactly."""
+"""Identity headers: values are encoded so that they can be read back exactly."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_a_string_can_be_read_back_by_percent_decoding(text: str) -> None:
     assert unquote(header_value(text)) == text
 
 
-def test_a_list_can_be_read_back_by_splitting_first() -> None:
+def test_a_list_can_be_read_back_by_splitting_before_decoding() -> None:
     roles = ["a,b", "100%", " x", "\u00e4"]
     assert [unquote(role) for role in header_value(roles).split(",")] == roles
 
 
-def test_every_configured_header_is_there_even_without_a_value() -> None:
+def test_every_configured_header_is_present_even_without_a_value() -> None:
     assert identity_headers(ADA, OUTPUTS) == (
         ("X-User-Id", "user-1"),
         ("X-User-Email", ""),
@@ -70,11 +70,11 @@ def test_every_configured_header_is_there_even_without_a_value() -> None:
     )
 
 
-def test_without_a_user_every_configured_header_is_there_and_empty() -> None:
+def test_without_a_user_every_configured_header_is_present_and_empty() -> None:
     assert identity_headers(None, OUTPUTS) == tuple((output.header, "") for output in OUTPUTS)
 
 
-def test_a_header_may_carry_any_claim() -> None:
+def test_a_header_may_have_any_claim_as_its_source() -> None:
     assert identity_headers(ADA, [Output(header="X-Org", source="claims.org.id")]) == (("X-Org", "7"),)
 
 
@@ -93,6 +93,6 @@ def test_a_reply_head_over_8_kib_is_refused_and_never_truncated() -> None:
     assert refused.value.detail == "the reply head would be 8193 bytes, over 8192"
 
 
-def test_the_size_counts_what_is_sent_after_encoding() -> None:
+def test_the_size_is_measured_after_encoding() -> None:
     with pytest.raises(Refused):
         head_of("\u00e4" * 2000)

@@ -1,4 +1,4 @@
-"""What the client asked: read in one way, or not at all."""
+"""The client's request: ambiguous parts are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def assert_unreadable(**changes: Any) -> str:
     return unreadable.value.detail
 
 
-def test_a_request_has_its_parts_apart() -> None:
+def test_a_request_is_split_into_its_parts() -> None:
     made = request(authority="App.Example.COM.:8443", target="/a%2Fb?x=1?y")
     assert (made.method, made.scheme, made.host, made.port) == ("GET", "https", "app.example.com", 8443)
     assert (made.path, made.query, made.client_ip, made.adapter) == ("/a%2Fb", "x=1?y", None, "test")
@@ -46,23 +46,23 @@ def test_an_upper_case_token_is_a_method(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["", "get", "GET POST", "GET,POST", "1GET", "A" * 33, "GET\n", "G\u00c9T"])
-def test_anything_else_is_no_method(method: str) -> None:
+def test_anything_else_is_not_a_method(method: str) -> None:
     assert "method" in assert_unreadable(method=method)
 
 
 @pytest.mark.parametrize("target", ["/", "/a|b^c{d}", "/\u00e4", "/%23", "/..//", "/a?b"])
-def test_the_path_is_kept_as_it_was_sent(target: str) -> None:
+def test_the_path_stays_as_it_was_sent(target: str) -> None:
     assert request(target=target).path == target.partition("?")[0]
 
 
 @pytest.mark.parametrize(
     "target", ["", "a", "*", "?x", "/a b", "/a#b", "/a\\b", "/a\x00", "/a\n", "/a\x7f", "http://x/"]
 )
-def test_a_target_that_could_be_read_in_two_ways_is_unreadable(target: str) -> None:
+def test_an_ambiguous_target_is_unreadable(target: str) -> None:
     assert "path" in assert_unreadable(target=target)
 
 
-def test_the_asterisk_is_the_root_for_options_only() -> None:
+def test_the_asterisk_means_the_root_with_options_only() -> None:
     assert request(method="OPTIONS", target="*").path == "/"
 
 
@@ -82,7 +82,7 @@ def test_the_asterisk_is_the_root_for_options_only() -> None:
         ("[2001:DB8::1]:443", ("[2001:db8::1]", 443)),
     ],
 )
-def test_an_authority_is_host_and_port(authority: str, expected: tuple[str, int | None]) -> None:
+def test_an_authority_is_split_into_host_and_port(authority: str, expected: tuple[str, int | None]) -> None:
     assert split_authority(authority) == expected
 
 
@@ -114,7 +114,7 @@ def test_an_authority_is_host_and_port(authority: str, expected: tuple[str, int 
         "a\n",
     ],
 )
-def test_what_is_no_authority_is_unreadable(authority: str) -> None:
+def test_an_invalid_authority_is_unreadable(authority: str) -> None:
     with pytest.raises(Unreadable):
         split_authority(authority)
 
@@ -127,14 +127,14 @@ def test_what_is_no_authority_is_unreadable(authority: str) -> None:
         ("http://app/a\\b", ("http", "app", "/a\\b")),
     ],
 )
-def test_an_absolute_url_is_split_into_three(url: str, expected: tuple[str, str, str]) -> None:
+def test_an_absolute_url_is_split_into_scheme_authority_and_target(url: str, expected: tuple[str, str, str]) -> None:
     assert split_absolute_url(url) == expected
 
 
 @pytest.mark.parametrize(
     "url", ["", "/a", "//a/b", "app.example.com/a", "h://a/", "http:/a", "http://a/ b", "http://a\\"]
 )
-def test_what_is_no_absolute_url_is_unreadable(url: str) -> None:
+def test_any_other_url_is_unreadable(url: str) -> None:
     with pytest.raises(Unreadable):
         split_absolute_url(url)
 
@@ -147,9 +147,9 @@ def test_a_message_quotes_input_as_short_printable_ascii() -> None:
     assert len(detail) < 500
 
 
-def test_a_request_shows_neither_its_query_nor_its_headers() -> None:
-    shown = repr(make_request(**_PARTS, headers=CIMultiDict([("Cookie", "hunter2")]), adapter="test"))
-    assert "hunter2" not in shown
+def test_the_repr_of_a_request_hides_its_query_and_its_headers() -> None:
+    text = repr(make_request(**_PARTS, headers=CIMultiDict([("Cookie", "hunter2")]), adapter="test"))
+    assert "hunter2" not in text
 
 
 _PARTS: Any = {"method": "GET", "scheme": "https", "authority": "a", "target": "/?token=hunter2"}

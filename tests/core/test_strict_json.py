@@ -1,4 +1,4 @@
-"""JSON: what two parsers could read differently is refused."""
+"""Strict JSON: whatever two parsers could read differently is refused."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_value_is_read(text: str, parsed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
         pytest.param("", "not JSON", id="nothing"),
         pytest.param("{", "not JSON", id="cut off"),
-        pytest.param('{"a":1}x', "not JSON", id="something behind"),
+        pytest.param('{"a":1}x', "not JSON", id="trailing text"),
         pytest.param("{'a':1}", "not JSON", id="single quotes"),
         pytest.param('{"a":1,}', "not JSON", id="trailing comma"),
         pytest.param('{"a":"\n"}', "not JSON", id="raw control character"),
@@ -58,8 +58,8 @@ def test_a_value_is_read(text: str, parsed: Any) -> None:
         pytest.param('{"a":1' + "0" * 9000 + "}", "beyond", id="an integer of 9001 digits"),
     ],
 )
-def test_what_could_be_read_differently_is_refused(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+def test_json_that_two_parsers_could_read_differently_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse(text)
 
 
@@ -67,26 +67,26 @@ def nested(depth: int) -> str:
     return '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1)
 
 
-def test_nesting_is_accepted_to_a_depth_of_32_and_no_further() -> None:
+def test_nesting_is_accepted_up_to_a_depth_of_32() -> None:
     assert isinstance(parse(nested(32)), dict)
     for text in (nested(33), "[" * 33 + "]" * 33, "[[]," * 33 + "0" + "]" * 33):
         with pytest.raises(ValueError, match="nested deeper than 32"):
             parse(text)
 
 
-def test_brackets_are_accepted_to_the_bound_and_no_further() -> None:
+def test_brackets_are_accepted_up_to_the_bound() -> None:
     assert parse("[[], {}]", max_brackets=3) == [[], {}]
     with pytest.raises(ValueError, match="more than 2 brackets"):
         parse("[[], {}]", max_brackets=2)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000], ids=["lists", "objects"])
-def test_j11_a_tower_is_refused_however_deep_in_the_stack_the_caller_is(text: str) -> None:
+def test_j11_deep_nesting_is_refused_however_deep_the_callers_stack_is(text: str) -> None:
     def refused(frames: int) -> None:
         if frames:
             return refused(frames - 1)
-        for bound, why in ((1024, "more than 1024 brackets"), (1_000_000, "nested deeper than 32")):
-            with pytest.raises(ValueError, match=why):
+        for bound, message in ((1024, "more than 1024 brackets"), (1_000_000, "nested deeper than 32")):
+            with pytest.raises(ValueError, match=message):
                 parse(text, bound)
         return None
 
@@ -95,7 +95,7 @@ def test_j11_a_tower_is_refused_however_deep_in_the_stack_the_caller_is(text: st
 
 
 @pytest.mark.parametrize("text", ["[" * 100, '\\"' + "{" * 100, "\\\\", "]" * 100 + "[" * 40])
-def test_brackets_within_strings_have_no_depth(text: str) -> None:
+def test_brackets_inside_strings_do_not_count_as_nesting(text: str) -> None:
     raw = '{"a":"' + text + '","b":[' + ",".join(["[]"] * 50) + "]}"
     assert len(parse(raw)["b"]) == 50
 
@@ -107,13 +107,13 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_whatever_is_written_is_read_again(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 - given
+def test_every_value_that_json_writes_is_read_back(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 - given
     assert parse(json.dumps(value, ensure_ascii=ascii_only), max_brackets=1_000_000) == value
 
 
 @pytest.mark.parametrize("text", ['"', '\\"', "\\", '"\\', '",', "[]", '"[\\"'])
-def test_no_text_takes_long_to_be_judged(text: str) -> None:
-    """A quarter of a MiB, as a session store may answer: were it searched again and again, the test would time out."""
+def test_parsing_takes_linear_time(text: str) -> None:
+    """A session store may answer with a quarter of a MiB. With quadratic time the test would time out."""
     for beginning in ("[" * 33, "[" * 33 + '"'):
         with pytest.raises(ValueError, match=r"nested|not JSON|brackets"):
             parse(beginning + text * (262_144 // len(text)), max_brackets=1_000_000)

@@ -1,4 +1,4 @@
-"""URLs that AuthGate fetches: which are unfit, and why."""
+"""URLs that AuthGate fetches: which ones are unfit, and the message for each."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ GOOD = [
     "https://1.2.3.4.example/",
     "https://" + "a" * (MAX_URL_CHARACTERS - 8),
 ]
-FORM = "is longer than 2048 characters, or holds white space, a backslash or no ASCII"
+FORM = "is longer than 2048 characters, or holds white space, a backslash or non-ASCII characters"
 NO_HOST = "names no host: neither a name nor an IP address in its usual form"
 NOT_HTTPS = "is not an https URL"
-CREDENTIALS = "holds credentials, which would be shown in logs"
+CREDENTIALS = "holds credentials, which logs would show"
 UNFIT = {
     "": FORM,
     "https://issuer.example/jw ks": FORM,
@@ -60,7 +60,7 @@ UNFIT = {
     "https://@issuer.example/": CREDENTIALS,
     "https://issuer.example/jwks#keys": "has a fragment (#), which is never sent",
     "https://issuer.example/jwks#": "has a fragment (#), which is never sent",
-    # what one reader takes for a name, and another for an address
+    # Some parsers read these as names, others as addresses.
     "https://127.1/": NO_HOST,
     "https://2130706433/": NO_HOST,
     "https://0x7f000001/": NO_HOST,
@@ -81,13 +81,13 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_a_url_is_fit(url: str) -> None:
+def test_a_good_url_has_no_fault(url: str) -> None:
     assert url_fault(url, allow_http=False) is None
 
 
 @pytest.mark.parametrize(("url", "fault"), UNFIT.items(), ids=UNFIT)
 @pytest.mark.parametrize("allow_http", [True, False])
-def test_j6_a_url_is_unfit(url: str, fault: str, allow_http: bool) -> None:  # noqa: FBT001 - a case
+def test_j6_an_unfit_url_has_a_fault(url: str, fault: str, allow_http: bool) -> None:  # noqa: FBT001 - a case
     assert url_fault(url, allow_http=allow_http) == fault
 
 
@@ -107,10 +107,10 @@ HOSTS = st.text("abcx0123456789.-_:[]%@/\\?#!", max_size=24)
 @example(host="][::")
 @example(host="a[::1]")
 @example(host="[::1]a")
-def test_the_host_of_a_fit_url_is_the_same_for_the_client_that_fetches_it(host: str) -> None:
+def test_the_http_client_reads_the_same_host_from_a_good_url(host: str) -> None:
     url = f"https://{host}/path"
     if url_fault(url, allow_http=False) is None:
-        parts, found = urlsplit(url), URL(url)
-        assert found.host
-        assert found.port == (parts.port or 443)
-        assert found.host == (str(ip_address(parts.hostname or "")) if ":" in found.host else parts.hostname)
+        parts, client_url = urlsplit(url), URL(url)
+        assert client_url.host
+        assert client_url.port == (parts.port or 443)
+        assert client_url.host == (str(ip_address(parts.hostname or "")) if ":" in client_url.host else parts.hostname)

@@ -228,7 +228,7 @@ async def test_neither_the_environments_proxies_nor_netrc_change_anything(
         ("http://issuer.example/jwks", "is plain http"),
         ("file:///etc/passwd", "is not an https URL"),
         ("https://127.1/", "names no host"),
-        ("https://\x1b[31m/", "holds white space, a backslash or no ASCII"),
+        ("https://\x1b[31m/", "holds white space, a backslash or non-ASCII characters"),
     ],
 )
 async def test_an_unfit_url_is_refused_and_named(url: str, why: str) -> None:
