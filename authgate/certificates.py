@@ -1,4 +1,7 @@
-"""What certificate and key files say. Pure: bytes and the time in, facts or a fault out; no message quotes a key."""
+"""Read certificate and key files, and check that a server can use them.
+
+The functions do no I/O and read no clock. No message quotes a key.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from authgate.core.errors import AuthGateError, quoted
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-_PUBLIC = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+_SPKI_DER = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class BadFile(AuthGateError):
-    """A file cannot be used: *message* is wrong with it, and how to *fix* it."""
+    """A file cannot be used. *message* says what is wrong, *fix* how to change it."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -31,7 +34,7 @@ class BadFile(AuthGateError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """The certificate that a server shows: until when it is valid (Unix time), and its serial number in hex."""
+    """A server's own certificate. *expires_at* is Unix time, *serial* the serial number in hex."""
 
     expires_at: float
     serial: str
@@ -40,7 +43,10 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaCertificates:
-    """The CAs whose certificates are accepted, in DER; *digest* is the same for the same ones in any order."""
+    """The CA certificates that sign accepted client certificates.
+
+    *der* is all of them in DER. *digest* does not depend on their order in the file. *first_expires_at* is Unix time.
+    """
 
     der: bytes
     digest: bytes
@@ -48,65 +54,65 @@ class CaCertificates:
 
 
 def read_leaf(pem: bytes, now: float) -> Leaf:
-    """Return the first certificate of *pem*; raise `BadFile` if there is none, or no server may show it at *now*."""
-    leaf = _certificates(pem)[0]
+    """Return the first certificate in *pem*. Raise `BadFile` if there is none, or servers cannot use it at *now*."""
+    certificate = _certificates(pem)[0]
     try:
-        found = Leaf(
-            expires_at=leaf.not_valid_after_utc.timestamp(),
-            serial=f"{leaf.serial_number:x}",
-            public_key=leaf.public_key(),
+        leaf = Leaf(
+            expires_at=certificate.not_valid_after_utc.timestamp(),
+            serial=f"{certificate.serial_number:x}",
+            public_key=certificate.public_key(),
         )
     except (ValueError, UnsupportedAlgorithm):
-        raise BadFile("its certificate has a public key that is not supported", "use RSA or ECDSA") from None
-    if found.expires_at <= now:
-        raise BadFile(f"the certificate expired on {_day(found.expires_at)}", "renew it")
-    if leaf.not_valid_before_utc.timestamp() > now:
-        day = _day(leaf.not_valid_before_utc.timestamp())
-        raise BadFile(f"the certificate is not valid before {day}", "check the clocks of both machines, or wait")
-    if not _is_for_servers(leaf):
-        fix = "is it the proxy's? Write AuthGate's own, or make one with extendedKeyUsage=serverAuth"
-        raise BadFile("the certificate is for clients only, and every proxy would refuse it", fix)
-    return found
+        raise BadFile("the certificate's type of public key is not supported", "use RSA or ECDSA") from None
+    if leaf.expires_at <= now:
+        raise BadFile(f"the certificate expired on {_minute(leaf.expires_at)}", "renew it")
+    if certificate.not_valid_before_utc.timestamp() > now:
+        start = _minute(certificate.not_valid_before_utc.timestamp())
+        raise BadFile(f"the certificate is not valid before {start}", "check the clocks of both machines, or wait")
+    if not _is_for_servers(certificate):
+        fix = "use AuthGate's own certificate, not the proxy's, or make one with extendedKeyUsage=serverAuth"
+        raise BadFile("the certificate is for clients only, so every proxy would refuse it", fix)
+    return leaf
 
 
 def check_key(pem: bytes, leaf: Leaf | None) -> None:
-    """Raise `BadFile` if *pem* is not the private key of *leaf* (None: of any), or is encrypted."""
-    fits = "write the private key of the certificate, in PEM; of several certificates the server's own comes first"
+    """Raise `BadFile` if *pem* is not an unencrypted private key, or not the one of *leaf*, if that is given."""
+    fix = "use the certificate's private key, in PEM; if there are several certificates, put the server's own first"
     key: PrivateKeyTypes
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
-        fix = "take the passphrase off (openssl pkey -in … -out …) and let permissions protect the file"
-        raise BadFile("the private key is encrypted", fix) from None
+        remove_it = "remove the passphrase (openssl pkey -in … -out …), and protect the file with its permissions"
+        raise BadFile("the private key is encrypted", remove_it) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise BadFile("it holds no private key in PEM that can be read", fits) from None
-    if leaf is not None and key.public_key().public_bytes(*_PUBLIC) != leaf.public_key.public_bytes(*_PUBLIC):
-        raise BadFile("the private key does not belong to the certificate", fits)
+        raise BadFile("it holds no private key in PEM, or a broken one", fix) from None
+    if leaf is not None and key.public_key().public_bytes(*_SPKI_DER) != leaf.public_key.public_bytes(*_SPKI_DER):
+        raise BadFile("the private key does not belong to the certificate", fix)
 
 
 def read_ca_certificates(pem: bytes) -> CaCertificates:
-    """Return the CA certificates of *pem*; raise `BadFile` if there is none, or one that is not a CA's."""
-    found = _certificates(pem)
-    for certificate in found:
-        if not _is_authority(certificate):
+    """Return the CA certificates in *pem*. Raise `BadFile` if there is none, or if one is not a CA certificate."""
+    certificates = _certificates(pem)
+    for certificate in certificates:
+        if not _is_ca(certificate):
             name = quoted(certificate.subject.rfc4514_string())
-            fix = "write the CA that signs your proxies' certificates, not those certificates themselves"
-            raise BadFile(f"the certificate of {name} is not a CA's", fix)
-    ders = sorted({certificate.public_bytes(Encoding.DER) for certificate in found})
+            fix = "use the CA that signs your proxies' certificates, not those certificates themselves"
+            raise BadFile(f"the certificate of {name} is not a CA certificate", fix)
+    ders = sorted({certificate.public_bytes(Encoding.DER) for certificate in certificates})
     return CaCertificates(
         der=b"".join(ders),
         digest=hashlib.sha256(b"".join(ders)).digest(),
-        first_expires_at=min(certificate.not_valid_after_utc.timestamp() for certificate in found),
+        first_expires_at=min(certificate.not_valid_after_utc.timestamp() for certificate in certificates),
     )
 
 
-def expiry_warning(message: str, expires_at: float, now: float, days: int = 7) -> str:
-    """Return a sentence if *message* expires within *days* days, or has expired; else nothing."""
-    left = expires_at - now
-    if left <= 0:
-        return f"{message} expired on {_day(expires_at)}"
-    if left < days * 86400:
-        return f"{message} expires on {_day(expires_at)}, in {left / 86400:.1f} days: renew it"
+def expiry_warning(subject: str, expires_at: float, now: float, days: int = 7) -> str:
+    """Return a sentence about *subject* if it has expired or will within *days* days, "" otherwise."""
+    seconds_left = expires_at - now
+    if seconds_left <= 0:
+        return f"{subject} expired on {_minute(expires_at)}: renew it"
+    if seconds_left < days * 86400:
+        return f"{subject} expires on {_minute(expires_at)}, in {seconds_left / 86400:.1f} days: renew it"
     return ""
 
 
@@ -114,10 +120,12 @@ def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise BadFile("it holds no certificate in PEM that can be read", "write -----BEGIN CERTIFICATE-----…") from None
+        raise BadFile(
+            "it holds no certificate in PEM, or a broken one", "use a file that begins with -----BEGIN CERTIFICATE-----"
+        ) from None
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
+def _is_ca(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):
@@ -125,7 +133,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _is_for_servers(certificate: x509.Certificate) -> bool:
-    """RFC 5280 §4.2.1.12: without the extension it is for everything."""
+    """Whether servers may use *certificate*. Without the extension, any use is allowed (RFC 5280 §4.2.1.12)."""
     try:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
@@ -135,5 +143,5 @@ def _is_for_servers(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.SERVER_AUTH in uses or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in uses
 
 
-def _day(timestamp: float) -> str:
+def _minute(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -99,7 +99,7 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 
 def _decoded(secret: bytes) -> Iterator[bytes]:
     stripped = secret.strip().removeprefix(b"\xef\xbb\xbf").strip()
-    # DER may end in a line break by chance, which `without_line_break` removed if the secret came from a file.
+    # DER may happen to end in a line break, which `without_line_break` removed if the secret came from a file.
     yield from (secret + ending for ending in (b"", b"\n", b"\r", b"\r\n"))
     yield stripped
     compact = b"".join(stripped.split()).removeprefix(b"0x").replace(b":", b"")
@@ -109,7 +109,7 @@ def _decoded(secret: bytes) -> Iterator[bytes]:
             decoded = decode(compact if decode is binascii.a2b_hex else compact + padding)
         except (binascii.Error, ValueError):
             continue
-        yield decoded  # DER may end in a byte that is white space by chance
+        yield decoded  # DER may happen to end in a byte that is white space
         yield decoded.strip()
 
 

@@ -155,7 +155,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
         "ca.crt",
         lambda path: path.write_bytes(CA.pem + SOUND.certificate),
         "client_ca_file",
-        "is not a CA's",
+        "is not a CA certificate",
     ),
     "no CA file": ("ca.crt", lambda path: path.unlink(), "client_ca_file", "No such file or directory"),
 }  # fmt: skip
