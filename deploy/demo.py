@@ -1,6 +1,6 @@
-"""`make run`: the task service, AuthGate and a real Traefik on this machine, with a generated secret.
+"""`make run`: run the task service, AuthGate and Traefik on this machine, with a generated secret.
 
-Everything listens on loopback, on free ports; Ctrl-C stops all of it. Logs are in .run/.
+Everything listens on free ports of loopback. Ctrl-C stops it. The logs are in .run/.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deploy.processes import (
     run_until_stopped,
     running,
     wait_for,
-    wait_until_one_ends,
+    wait_for_exit,
     write_secret,
 )
 
@@ -29,12 +29,12 @@ _SECRET = RUN / "secret"
 
 
 def main() -> int:
-    """Start the parts, say what to try, and wait for Ctrl-C or for a part to end."""
+    """Start the parts, print what to try, and wait until Ctrl-C or until a part exits."""
     return run_until_stopped(RUN, "make run", _run, "\nStopped.")
 
 
 def _run() -> int:
-    proxy, auth, admin, tasks = (free_port(wanted) for wanted in (8080, 4190, 4191, 8001))
+    proxy, auth, admin, tasks = (free_port(preferred) for preferred in (8080, 4190, 4191, 8001))
     environ = {
         "JWT_SECRET_FILE": str(write_secret(_SECRET, secrets.token_urlsafe(48))),
         "AUTHGATE_AUDIENCE": "tasks",
@@ -52,13 +52,13 @@ def _run() -> int:
         part.log.unlink(missing_ok=True)
     with running(parts):
         wait_for(f"http://127.0.0.1:{proxy}/healthz", parts[-1])
-        _say(proxy, admin, environ)
-        ended = wait_until_one_ends(parts)
-        print(f"{ended.name} has ended by itself; its log is {ended.log}.", file=sys.stderr)
+        _print_instructions(proxy, admin, environ)
+        exited = wait_for_exit(parts)
+        print(f"{exited.name} has stopped unexpectedly. Its log is {exited.log}", file=sys.stderr)
         return 1
 
 
-def _say(proxy: int, admin: int, environ: dict[str, str]) -> None:
+def _print_instructions(proxy: int, admin: int, environ: dict[str, str]) -> None:
     mint = [BIN / "authgate", "mint", "--sub", "ada", "--claim", "name=Ada", "--expires-in", "8h"]
     token = subprocess.run(
         mint, env={"PATH": os.environ["PATH"], **environ}, capture_output=True, text=True, check=True
@@ -66,31 +66,33 @@ def _say(proxy: int, admin: int, environ: dict[str, str]) -> None:
     url = f"http://127.0.0.1:{proxy}/api/v1/auth/me"
     explain = f"{os.path.relpath(BIN / 'authgate')} explain"
     print(f"""
-AuthGate is running behind Traefik at http://127.0.0.1:{proxy} (metrics: http://127.0.0.1:{admin}/metrics).
-Try, in another terminal:
+AuthGate is running behind Traefik at http://127.0.0.1:{proxy}
+Metrics are at http://127.0.0.1:{admin}/metrics
+
+Try these commands in another terminal:
 
   TOKEN={token}
 
-  # allowed: the task service learns who calls, and verified nothing itself
+  # Allowed: the task service gets the user's id and does not verify anything.
   curl -i {url} -H "Authorization: Bearer $TOKEN"
 
-  # no token: refused, with the reason
+  # Refused, with the reason: the request has no token.
   curl -i {url}
 
-  # somebody claims to be the administrator: still Ada
+  # Still Ada: identity headers that a client forges never reach the service.
   curl -i {url} -H "Authorization: Bearer $TOKEN" -H "X-User-Id: admin" -H "X_User_Id: admin"
 
-Why a token is refused or allowed, check by check:
+  # See each check that decides whether a token is allowed.
   echo $TOKEN | JWT_SECRET_FILE={os.path.relpath(_SECRET)} AUTHGATE_AUDIENCE=tasks {explain}
 
 Logs: {os.path.relpath(RUN)}/authgate.log, traefik.log, tasks.log.  Ctrl-C stops everything.
 """, flush=True)  # fmt: skip
 
 
-def _traefik(number: int) -> list[str]:
+def _traefik(port: int) -> list[str]:
     static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
     config = RUN / "traefik.yml"
-    config.write_text(replaced(static, {"127.0.0.1:8080": f"127.0.0.1:{number}"}))
+    config.write_text(replaced(static, {"127.0.0.1:8080": f"127.0.0.1:{port}"}))
     return [program("traefik", "make run installs it"), f"--configFile={config}"]
 
 

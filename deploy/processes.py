@@ -1,4 +1,4 @@
-"""What `make run` and `make stack` share: programs that are started on loopback, waited for, and stopped."""
+"""What `make run` and `make stack` share: start programs on loopback, wait for them, and stop them in order."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 START_SECONDS = 30
 STOP_SECONDS = 10
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that is closed
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed terminal
 
 
 class CannotStart(Exception):
-    """Something is missing, or ended at once; the message says what, and how to mend it."""
+    """A program is missing or exited at once; the message says which one, and how to fix it."""
 
 
 class Part:
-    """One program: its output goes to <logs>/<name>.log; it may be stopped, killed and started again."""
+    """A program that can be stopped, killed and started again. Its output goes to <logs>/<name>.log."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], port: int, environ: Mapping[str, str], *, logs: Path
@@ -49,17 +49,20 @@ class Part:
 
     @property
     def pid(self) -> int:
-        """The process id of what was started last, 0 before that."""
+        """The id of the process that was started last; 0 before the first start."""
         return self._process.pid if self._process else 0
 
-    def runs(self) -> bool:
-        """Whether the process has not ended."""
+    def is_running(self) -> bool:
+        """Whether the process was started and has not exited."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Run it and wait until its port answers, 30 s at most. Its environment is `environ` and PATH, no more."""
-        # A session of its own: Ctrl-C reaches the program that starts it, which then stops the parts in order.
-        with self.log.open("ab") as output, _ending_later():
+        """Start the program and wait at most 30 s until it is ready.
+
+        Its environment is `environ`, PATH and LANG only.
+        """
+        # In a new session Ctrl-C does not reach the program: this process gets it and stops the parts in order.
+        with self.log.open("ab") as output, _stop_signals_deferred():
             self._process = subprocess.Popen(
                 self._command,
                 stdout=output,
@@ -70,29 +73,29 @@ class Part:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.runs():
-            if self.answers():
+        while time.monotonic() < deadline and self.is_running():
+            if self.is_ready():
                 return
             time.sleep(0.02)
-        raise CannotStart(f"{self.name} did not start; {self.log} ends with:\n{end_of(self.log)}")
+        raise CannotStart(f"{self.name} did not start; {self.log} ends with:\n{tail(self.log)}")
 
-    def answers(self) -> bool:
-        """Whether somebody listens on its port."""
+    def is_ready(self) -> bool:
+        """Whether a program listens on the port."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end, and kill it after 10 s. Nothing happens where it has ended."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal *number* to the program, and kill it after 10 s. Do nothing if it has exited."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.send_signal(how)
+        self._process.send_signal(number)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill the program, as a crash does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -100,7 +103,7 @@ class Part:
 
 @contextmanager
 def running(parts: Sequence[Part]) -> Iterator[None]:
-    """Run *parts*, each started when those before it answer, and stopped in the opposite order."""
+    """Start *parts* one after the other, each when the one before is ready, and stop them in reverse order."""
     started: list[Part] = []
     try:
         for part in parts:
@@ -108,21 +111,21 @@ def running(parts: Sequence[Part]) -> Iterator[None]:
             part.start()
         yield
     finally:
-        with _ending_by(signal.SIG_IGN):  # an impatient second Ctrl-C would leave parts without anybody to end them
+        with _stop_signals_handled_by(signal.SIG_IGN):  # a second Ctrl-C would leave parts running
             for part in reversed(started):
                 part.stop()
 
 
 def run_until_stopped(folder: Path, command: str, work: Callable[[], int], stopped: str) -> int:
-    """Do *work* alone in *folder* and return its exit code; after Ctrl-C say *stopped*.
+    """Run *work* while holding the lock of *folder*, and return its exit code. Print *stopped* after Ctrl-C.
 
-    SIGTERM and SIGHUP end it as quietly. The first of them is the last: nothing interrupts the stopping.
+    SIGTERM and SIGHUP stop it without a message. Signals after the first are ignored, so nothing interrupts the stop.
     """
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a script's background
-            signal.signal(number, _end)
+    for number in _STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup and in a script's background
+            signal.signal(number, _stop)
     try:
-        with alone(folder, command):
+        with locked(folder, command):
             return work()
     except CannotStart as problem:
         sys.exit(str(problem))
@@ -131,112 +134,115 @@ def run_until_stopped(folder: Path, command: str, work: Callable[[], int], stopp
         return 0
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    for each in _ENDING:
+def _stop(number: int, _: FrameType | None) -> None:
+    for each in _STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
 
 
 @contextmanager
-def _ending_by(how: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    """Answer what would end this process by *how* while the context lasts; only the main thread hears signals."""
+def _stop_signals_handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Handle stop signals with *handler* while the context lasts. Only the main thread receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {number: signal.signal(number, how) for number in _ENDING}
+    previous = {number: signal.signal(number, handler) for number in _STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number, previous_handler in previous.items():
+            signal.signal(number, previous_handler)
 
 
 @contextmanager
-def _ending_later() -> Iterator[None]:
-    """Put off what would end this process: between a fork and its being noted, it would leave a part behind."""
-    heard: list[int] = []
-    with _ending_by(lambda number, _: heard.append(number)):
+def _stop_signals_deferred() -> Iterator[None]:
+    """Deliver stop signals after the context: between the fork and its record, one would leave a part running."""
+    received: list[int] = []
+    with _stop_signals_handled_by(lambda number, _: received.append(number)):
         yield
-    for number in heard[:1]:
+    for number in received[:1]:
         signal.raise_signal(number)
 
 
-def wait_until_one_ends(parts: Sequence[Part]) -> Part:
-    """Return the first part that has ended by itself."""
+def wait_for_exit(parts: Sequence[Part]) -> Part:
+    """Wait until one of *parts* exits, and return it."""
     while True:
         for part in parts:
-            if not part.runs():
+            if not part.is_running():
                 return part
         time.sleep(0.5)
 
 
 @contextmanager
-def alone(folder: Path, command: str) -> Iterator[None]:
-    """Hold *folder* for this process: a second `make` in it is refused."""
+def locked(folder: Path, command: str) -> Iterator[None]:
+    """Hold the lock of *folder*, so that a second `make` in it is refused."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise CannotStart(f"`{command}` is running here already; stop it with Ctrl-C first.") from None
+            raise CannotStart(f"`{command}` is already running here. Stop it with Ctrl-C first.") from None
         yield
 
 
 def program(name: str, fix: str) -> str:
-    """Return the path of a program, beside Python or in PATH (with /usr/sbin); *fix* says how to get it."""
-    found = shutil.which(name, path=os.pathsep.join([str(BIN), os.environ["PATH"], "/usr/sbin"]))
-    if not found:
+    """Return the path of a program from this Python's folder, PATH or /usr/sbin. *fix* says how to install it."""
+    path = shutil.which(name, path=os.pathsep.join([str(BIN), os.environ["PATH"], "/usr/sbin"]))
+    if not path:
         raise CannotStart(f"{name} is missing: {fix}")
-    return found
+    return path
 
 
-def free_port(wanted: int) -> int:
-    """Return *wanted* if it is free on loopback, else a free one."""
-    for number in (wanted, *[0] * 9):
+def free_port(preferred: int) -> int:
+    """Return *preferred* if it is free on loopback, else another free port."""
+    for number in (preferred, *[0] * 9):
         with suppress(OSError):
-            found = _bound(socket.AF_INET, "127.0.0.1", number)
-            if not _is_others(found):
-                return found
+            port = _bind(socket.AF_INET, "127.0.0.1", number)
+            if not _is_taken_on_ipv6(port):
+                return port
     raise CannotStart("no port is free on 127.0.0.1")
 
 
-def _is_others(number: int) -> bool:
-    """Whether another program has *number* on ::1, where a browser looks for localhost first (Vite listens there)."""
+def _is_taken_on_ipv6(number: int) -> bool:
+    """Whether another program (such as Vite) listens on ::1, which browsers try first for localhost."""
     try:
-        _bound(socket.AF_INET6, "::1", number)
+        _bind(socket.AF_INET6, "::1", number)
     except OSError as problem:
-        return problem.errno == errno.EADDRINUSE  # anything else: this machine has no IPv6
+        return problem.errno == errno.EADDRINUSE  # any other error: this machine has no IPv6
     return False
 
 
-def _bound(family: socket.AddressFamily, host: str, number: int) -> int:
+def _bind(family: socket.AddressFamily, host: str, number: int) -> int:
+    """Return the port that a socket bound to *number* gets. Raise OSError if it is in use."""
     with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a run that ended a moment ago is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # allow the port of a run that has just ended
         probe.bind((host, number))
         return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, part: Part) -> None:
-    """Wait until *url* is answered with success by *part*: a proxy listens before it has read its routes."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is for what is far away
+    """Wait until *part* answers *url* with success: a proxy listens before it has read its routes."""
+    direct = urllib.request.build_opener(
+        urllib.request.ProxyHandler({})
+    )  # ignore http_proxy: the page is on this machine
     deadline = time.monotonic() + START_SECONDS
-    while part.runs() and time.monotonic() < deadline:
+    while part.is_running() and time.monotonic() < deadline:
         try:
             direct.open(url, timeout=2).close()
         except (OSError, http.client.HTTPException):
             time.sleep(0.1)
         else:
             return
-    raise CannotStart(f"{url} does not answer; {part.log} ends with:\n{end_of(part.log)}")
+    raise CannotStart(f"{url} does not answer; {part.log} ends with:\n{tail(part.log)}")
 
 
-def end_of(log: Path) -> str:
-    """Return the last 2000 characters of *log*, whatever a program wrote there."""
+def tail(log: Path) -> str:
+    """Return the last 2000 characters of *log*; bytes that are not UTF-8 are replaced."""
     return log.read_text(errors="replace")[-2000:]
 
 
 def delete(folder: Path) -> None:
-    """Delete *folder*, if it is there, with all that is in it, or say what stays."""
+    """Delete *folder* and everything in it, if it exists. Raise CannotStart if that fails."""
     try:
         if folder.exists():
             shutil.rmtree(folder)
@@ -245,7 +251,7 @@ def delete(folder: Path) -> None:
 
 
 def write_secret(path: Path, value: str) -> Path:
-    """Write *value* to a new file that only this user can read; it is there as a whole, or not."""
+    """Write *value* atomically to a new file that only this user can read, and return its path."""
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -253,15 +259,15 @@ def write_secret(path: Path, value: str) -> Path:
     return unfinished.replace(path)
 
 
-def kept_secret(path: Path, characters: int = 48) -> str:
-    """Return the secret in *path*; at the first call it is made: hexadecimal."""
+def load_or_create_secret(path: Path, characters: int = 48) -> str:
+    """Return the secret in *path*. If there is none, write a random one of *characters* hexadecimal digits."""
     if not path.exists():
         write_secret(path, secrets.token_hex(characters // 2))
     return path.read_text()
 
 
 def replaced(text: str, replacements: Mapping[str, str]) -> str:
-    """Return a shipped file with its addresses replaced; each must be there, so that a changed file is noticed."""
+    """Return *text*, a shipped file, with *replacements* made. Raise CannotStart if one does not occur in it."""
     for old, new in replacements.items():
         if old not in text:
             raise CannotStart(f"{old!r} is not in the shipped file")

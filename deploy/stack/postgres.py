@@ -1,4 +1,4 @@
-"""PostgreSQL of Debian's packages, on a cluster of the stack's own, with its three roles."""
+"""Run PostgreSQL from Debian's packages on a cluster for the stack, with its three roles."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.processes import ROOT, CannotStart, Part, delete, kept_secret, write_secret
+from deploy.processes import ROOT, CannotStart, Part, delete, load_or_create_secret, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECONDS = 30  # for initdb, and for each psql
+_SECONDS = 30  # how long initdb and each psql may take
 ROLES = ("web", "tasks", "authgate")
 DATABASE = "app"
 _ROLES_SQL = ROOT / "deploy" / "stack" / "database" / "roles.sql"
-_MEND = "apt-get install postgresql"
+_FIX = "apt-get install postgresql"
 
 
 class Postgres(Part):
-    """The server, and the DSN of each role. PostgreSQL refuses root, so there it runs as its user postgres."""
+    """The server, and the DSN of each role. PostgreSQL refuses to run as root, so root starts it as user postgres."""
 
     def __init__(self, folder: Path, number: int, *, logs: Path) -> None:
-        """*folder* holds the passwords, and the cluster, if its `home` is not elsewhere."""
+        """Keep the passwords in *folder*, and the cluster in `home(folder)`."""
         self._passwords = folder / "passwords"
         self._passwords.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._home = home(folder)
         except KeyError:
-            raise CannotStart(f"PostgreSQL is missing: {_MEND}") from None
+            raise CannotStart(f"PostgreSQL is missing: {_FIX}") from None
         self.cluster = self._home / "cluster"
-        # No socket: nothing uses it, and its path could be longer than the 107 bytes that there are.
+        # No Unix socket: nothing uses it, and its path could exceed the limit of 107 bytes.
         settings = {"port": number, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = _as_postgres([_binary("postgres"), "-D", str(self.cluster), *options])
         super().__init__("postgres", command, number, {}, logs=logs)
 
     def dsn(self, role: str) -> str:
-        """Return the address of the database for *role*; "postgres" is the superuser."""
+        """Return the DSN of the database for *role*; "postgres" is the superuser."""
         return f"postgresql://{role}:{self._password(role)}@127.0.0.1:{self.port}/{DATABASE}"
 
     def start(self) -> None:
-        """Run it; the cluster, the database and the roles are made where they are missing."""
+        """Start the server. Create the cluster, the database and the roles if they are missing."""
         if not self.cluster.exists():
             self._make_cluster()
         elif not (self._passwords / "postgres").exists():
-            raise CannotStart(f"A database is in {self.cluster}; its password is lost: make stack-forget")
+            raise CannotStart(f"{self.cluster} has a database, but its password is lost. Delete it: make stack-forget")
         super().start()
         is_missing = f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')"
         self._psql("postgres", f"SELECT 'CREATE DATABASE {DATABASE}' {is_missing} \\gexec")
         passwords = {f"{role.upper()}_PASSWORD": self._password(role) for role in ROLES}
         self._psql(DATABASE, _ROLES_SQL.read_text(), passwords)
 
-    def answers(self) -> bool:
-        """Whether this very server takes connections, as it writes into its cluster.
+    def is_ready(self) -> bool:
+        """Whether this server accepts connections. It reads the answer from the cluster, not from the port.
 
-        Whoever else took the port meanwhile would ask psql for the superuser's password, and get it.
+        Another program that took the port could ask psql for the superuser's password, and get it.
         """
         try:
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
@@ -69,12 +69,12 @@ class Postgres(Part):
             return False
         return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it; connections are closed first (SIGINT is PostgreSQL's fast shutdown)."""
-        super().stop(how)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server. SIGINT is PostgreSQL's fast shutdown: it closes connections first."""
+        super().stop(number)
 
     def execute(self, sql: str) -> str:
-        """Run *sql* as the superuser and return what it says, a line for each row, columns separated by |."""
+        """Run *sql* as the superuser and return the rows, one a line, with columns separated by |."""
         return self._psql(DATABASE, sql)
 
     def forget(self) -> None:
@@ -82,11 +82,11 @@ class Postgres(Part):
         delete(self._home)
 
     def _password(self, role: str) -> str:
-        return kept_secret(self._passwords / role)
+        return load_or_create_secret(self._passwords / role)
 
     def _make_cluster(self) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = self._home / "unfinished"  # what an interruption leaves here is no cluster
+        unfinished = self._home / "unfinished"  # renamed when complete: an interrupted initdb leaves no cluster
         delete(unfinished)
         password = write_secret(self._home / "superuser", self._password("postgres"))
         if _is_root():
@@ -103,35 +103,38 @@ class Postgres(Part):
     def _psql(self, database: str, sql: str, environ: Mapping[str, str] | None = None) -> str:
         command = [_binary("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align"]
         command += ["--host=127.0.0.1", f"--port={self.port}", "--username=postgres", f"--dbname={database}"]
-        given = {"PATH": os.environ["PATH"], "PGPASSWORD": self._password("postgres"), **(environ or {})}
-        return _output("psql", command, sql, given)
+        complete = {"PATH": os.environ["PATH"], "PGPASSWORD": self._password("postgres"), **(environ or {})}
+        return _output("psql", command, sql, complete)
 
 
 def home(folder: Path) -> Path:
-    """Return where the cluster of *folder* is: in it; as root in the home of the user postgres, else KeyError."""
+    """Return the parent folder of the cluster for *folder*: inside it, or in the home of user postgres for root.
+
+    Raise KeyError if there is no such user.
+    """
     if not _is_root():
         return folder / "postgres"
     return Path(pwd.getpwnam("postgres").pw_dir) / f"authgate-stack-{_short_hash(folder)}"
 
 
 def forget(folder: Path) -> None:
-    """Delete the cluster of *folder*, if there is one, with all users, sessions and tasks."""
-    with suppress(KeyError):  # without the user postgres root has no cluster
+    """Delete the cluster for *folder*, if there is one, with all users, sessions and tasks."""
+    with suppress(KeyError):  # without user postgres, root has no cluster
         delete(home(folder))
 
 
 def _output(
-    name: str, command: list[str], given: str = "", environ: Mapping[str, str] | None = None, cwd: Path | None = None
+    name: str, command: list[str], text: str = "", environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> str:
-    """Run *command*, 30 s at most, and return what it prints; *name* is what an error calls it."""
+    """Run *command* for at most 30 s with *text* as its input and return its output. Errors call it *name*."""
     try:
         ran = subprocess.run(
-            command, input=given, env=environ, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS, check=True
+            command, input=text, env=environ, cwd=cwd, capture_output=True, text=True, timeout=_SECONDS, check=True
         )
     except subprocess.TimeoutExpired:
-        raise CannotStart(f"{name} has not ended within {_SECONDS} s") from None
-    except subprocess.CalledProcessError as problem:
-        raise CannotStart(f"{name} failed:\n{problem.stderr}") from None
+        raise CannotStart(f"{name} did not finish within {_SECONDS} s") from None
+    except subprocess.CalledProcessError as error:
+        raise CannotStart(f"{name} failed:\n{error.stderr}") from None
     return ran.stdout
 
 
@@ -144,17 +147,17 @@ def _short_hash(folder: Path) -> str:
 
 
 def _binary(name: str) -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    if found:
-        return str(found[-1])
-    elsewhere = shutil.which(name)
-    if not elsewhere:
-        raise CannotStart(f"{name} is missing: {_MEND}")
-    return elsewhere
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    if versions:
+        return str(versions[-1])
+    path = shutil.which(name)
+    if not path:
+        raise CannotStart(f"{name} is missing: {_FIX}")
+    return path
 
 
 def _as_postgres(command: list[str]) -> list[str]:
-    """Return *command* as another user runs it where we are root, whom PostgreSQL refuses."""
+    """Return *command*, run as user postgres if this process is root: PostgreSQL refuses to run as root."""
     if not _is_root():
         return command
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]

@@ -1,7 +1,7 @@
-"""`make stack`: Next.js with Better Auth, the task service, PostgreSQL and AuthGate behind nginx and Traefik.
+"""`make stack`: run Next.js with Better Auth, the task service, PostgreSQL and AuthGate behind nginx and Traefik.
 
-Everything listens on loopback, without Docker; Ctrl-C stops all of it. Users and tasks stay for the next time, in
-.run/stack, where the logs are, too. --port (8080) is nginx's; Traefik's is the next one, if free.
+Everything listens on loopback, without Docker. Ctrl-C stops it. Users and tasks are kept for the next run in
+.run/stack, which also has the logs.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from deploy.processes import (
     CannotStart,
     Part,
     delete,
-    end_of,
     free_port,
-    kept_secret,
+    load_or_create_secret,
     program,
     replaced,
     run_until_stopped,
     running,
+    tail,
     wait_for,
-    wait_until_one_ends,
+    wait_for_exit,
     write_secret,
 )
 from deploy.stack import postgres
@@ -43,24 +43,24 @@ SOURCES = ROOT / "deploy" / "stack"
 WEB = SOURCES / "web" / ".next" / "standalone"
 FOLDER = ROOT / ".run" / "stack"
 ADMINISTRATOR = "admin@example.com"
-# Of the front end's settings those that may be given to `make stack`; the others it sets itself.
+# The front end's settings that you can give to `make stack` in the environment. It sets the others itself.
 SETTINGS = ("COOKIE_CACHE", "COOKIE_CACHE_SECONDS", "TOKEN_LIFETIME", "AUTH_RATE_LIMIT")
 
 
 class Stack:
-    """The six parts by name, in the order in which they start."""
+    """The six parts of the stack. `parts` has them by name, in the order in which they start."""
 
     def __init__(self, folder: Path, ports: Mapping[str, int], web: Mapping[str, str] | None = None) -> None:
-        """Keep everything in *folder*, listen on *ports* (see `free_ports`); *web* are settings of the front end."""
+        """Keep everything in *folder* and listen on *ports* (see `free_ports`). *web* has settings of the front end."""
         self.folder = folder
         self.logs = folder / "logs"
         self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ports = ports
         self.url = f"http://localhost:{self.ports['nginx']}"
         self.traefik_url = f"http://localhost:{self.ports['traefik']}"
-        self.administrator_password = kept_secret(folder / "administrator_password", 20)
+        self.administrator_password = load_or_create_secret(folder / "administrator_password", 20)
         self.secret_file = folder / "better_auth_secret"
-        kept_secret(self.secret_file)
+        load_or_create_secret(self.secret_file)
         self.postgres = Postgres(folder, self.ports["postgres"], logs=self.logs)
         self._copy_edge()
         self.parts: dict[str, Part] = {
@@ -74,7 +74,7 @@ class Stack:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run all of it, the database up to date, while the context lasts."""
+        """Run every part while the context lasts, after the database's migrations."""
         for part in self.parts.values():
             part.log.unlink(missing_ok=True)
         with running([self.postgres]):
@@ -85,13 +85,13 @@ class Stack:
                 yield
 
     def _migrate(self) -> None:
-        """Make the tables of both services, each as its own role, or bring them up to date."""
+        """Create or update the tables of both services, each as its own role."""
         web = {"ADMIN_EMAIL": ADMINISTRATOR, "ADMIN_PASSWORD": self.administrator_password}
-        _finish([_node(), str(WEB / "migrate.mjs")], self.parts["web"].environ | web, self.logs / "migrate-web.log")
+        _run_to_end([_node(), str(WEB / "migrate.mjs")], self.parts["web"].environ | web, self.logs / "migrate-web.log")
         alembic = [str(BIN / "alembic"), "--config", str(SOURCES / "tasks" / "alembic.ini"), "upgrade", "head"]
-        _finish(alembic, self.parts["tasks"].environ, self.logs / "migrate-tasks.log")
+        _run_to_end(alembic, self.parts["tasks"].environ, self.logs / "migrate-tasks.log")
 
-    def _web(self, more: Mapping[str, str]) -> Part:
+    def _web(self, settings: Mapping[str, str]) -> Part:
         environ = {
             "NODE_ENV": "production",
             "HOSTNAME": "127.0.0.1",
@@ -99,21 +99,21 @@ class Stack:
             "DATABASE_URL": self.postgres.dsn("web"),
             "BETTER_AUTH_SECRET_FILE": str(self.secret_file),
             "BETTER_AUTH_URL": self.url,
-            # Traefik's address, and both for who writes 127.0.0.1: pages there may sign in, too.
+            # Users may sign in through both proxies, at localhost and at 127.0.0.1.
             "BETTER_AUTH_TRUSTED_ORIGINS": ",".join(
                 f"http://{host}:{self.ports[edge]}"
                 for host in ("localhost", "127.0.0.1")
                 for edge in ("nginx", "traefik")
             ),
-            **more,
+            **settings,
         }
         return Part("web", [_node(), WEB / "server.js"], self.ports["web"], environ, logs=self.logs)
 
     def _tasks(self) -> Part:
-        number = self.ports["tasks"]
-        command = [BIN / "uvicorn", "--app-dir", SOURCES / "tasks", "task_service.app:app", "--port", str(number)]
+        port = self.ports["tasks"]
+        command = [BIN / "uvicorn", "--app-dir", SOURCES / "tasks", "task_service.app:app", "--port", str(port)]
         environ = {"DATABASE_URL": self.postgres.dsn("tasks")}
-        return Part("tasks", [*command, "--no-access-log"], number, environ, logs=self.logs)
+        return Part("tasks", [*command, "--no-access-log"], port, environ, logs=self.logs)
 
     def _authgate(self) -> Part:
         addresses = {
@@ -134,7 +134,7 @@ class Stack:
         return Part("authgate", command, self.ports["authgate"], environ, logs=self.logs)
 
     def _copy_edge(self) -> None:
-        """Copy what is shipped for nginx and Traefik, where the addresses are replaced."""
+        """Copy the shipped files of nginx and Traefik, to replace addresses in the copies."""
         for name in ("nginx", "stack/edge"):
             target = self.folder / Path(name).name
             delete(target)
@@ -170,48 +170,49 @@ class Stack:
 
 
 def free_ports(edge: int = 8080) -> dict[str, int]:
-    """Return a free port for each part: the usual one where it is free. nginx's is *edge*, Traefik's the next."""
-    usual = {"nginx": edge, "traefik": edge + 1, "authgate": 4190, "admin": 4191, "web": 3000, "tasks": 8001}
-    found: dict[str, int] = {}
-    for name, number in {**usual, "postgres": 5433}.items():
-        found[name] = free_port(number)
-        while list(found.values()).count(found[name]) > 1:
-            found[name] = free_port(0)
-    return found
+    """Return a port for each part: the preferred one if it is free. nginx prefers *edge*, Traefik the next."""
+    preferred = {"nginx": edge, "traefik": edge + 1, "authgate": 4190, "admin": 4191, "web": 3000, "tasks": 8001}
+    ports: dict[str, int] = {}
+    for name, number in {**preferred, "postgres": 5433}.items():
+        ports[name] = free_port(number)
+        while list(ports.values()).count(ports[name]) > 1:
+            ports[name] = free_port(0)
+    return ports
 
 
 def _node() -> str:
     return program("node", "apt-get install nodejs")
 
 
-def _finish(command: list[str], environ: Mapping[str, str], log: Path) -> None:
+def _run_to_end(command: list[str], environ: Mapping[str, str], log: Path) -> None:
     name = Path(command[-1]).name
     with log.open("wb") as output:
-        given = {"PATH": os.environ["PATH"], **environ}
+        complete = {"PATH": os.environ["PATH"], **environ}
         try:
-            subprocess.run(command, stdout=output, stderr=output, env=given, cwd=ROOT, timeout=120, check=True)
+            subprocess.run(command, stdout=output, stderr=output, env=complete, cwd=ROOT, timeout=120, check=True)
         except subprocess.TimeoutExpired:
-            raise CannotStart(f"{name} has not ended within 120 s; {log}:\n{end_of(log)}") from None
-        except subprocess.CalledProcessError as ran:
-            raise CannotStart(f"{name} ended with {ran.returncode}; {log}:\n{end_of(log)}") from None
+            raise CannotStart(f"{name} did not finish within 120 s; {log} ends with:\n{tail(log)}") from None
+        except subprocess.CalledProcessError as error:
+            message = f"{name} failed with exit code {error.returncode}; {log} ends with:\n{tail(log)}"
+            raise CannotStart(message) from None
 
 
 def main() -> int:
-    """Run the stack until Ctrl-C; with --forget delete its users and tasks instead."""
-    arguments = argparse.ArgumentParser(prog="make stack", description=__doc__)
-    arguments.add_argument(
-        "--port", type=_edge_port, default=8080, help="nginx's, 8080 unless told; Traefik's is the next one, if free"
+    """Run the stack until Ctrl-C. With --forget, delete its users and tasks instead."""
+    parser = argparse.ArgumentParser(prog="make stack", description=__doc__)
+    parser.add_argument(
+        "--port", type=_edge_port, default=8080, help="nginx's port (8080); Traefik takes the next one if it is free"
     )
-    arguments.add_argument("--forget", action="store_true", help="delete all users, sessions and tasks, and end")
-    asked = arguments.parse_args()
-    work = _forget if asked.forget else partial(_run, asked.port)
-    kept = "Users and tasks are kept: `make stack` goes on with them, `make stack-forget` deletes them."
+    parser.add_argument("--forget", action="store_true", help="delete all users, sessions and tasks, and exit")
+    arguments = parser.parse_args()
+    work = _forget if arguments.forget else partial(_run, arguments.port)
+    kept = "Users and tasks are kept: start again with `make stack`,\nor delete them with `make stack-forget`."
     return run_until_stopped(FOLDER, "make stack", work, f"\nStopped. {kept}")
 
 
 def _edge_port(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 65534):  # 65535 has no next one
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65534")
+    if not (text.isdecimal() and 1 <= int(text) <= 65534):  # Traefik needs the next one
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65534")
     return int(text)
 
 
@@ -223,25 +224,28 @@ def _forget() -> int:
 
 
 def _run(port: int) -> int:
-    given = {name: os.environ[name] for name in SETTINGS if name in os.environ}
-    stack = Stack(FOLDER, free_ports(port), given)
+    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    stack = Stack(FOLDER, free_ports(port), settings)
     print("Starting PostgreSQL, Next.js, the task service, AuthGate, nginx and Traefik ...", flush=True)
     with stack.running():
         if stack.ports["nginx"] != port:
-            print(f"\nPort {port} is not free; nginx has {stack.ports['nginx']}.")
+            print(f"\nPort {port} is in use. nginx listens on {stack.ports['nginx']} instead.")
         print(f"""
-Open {stack.url} and sign up, or sign in as {ADMINISTRATOR} with {stack.administrator_password}
+Open {stack.url} and sign up, or sign in as the administrator:
+
+  e-mail           {ADMINISTRATOR}
+  password         {stack.administrator_password}
 
   through nginx    {stack.url}
   through Traefik  {stack.traefik_url}
-  database         postgresql://postgres@127.0.0.1:{stack.ports["postgres"]}/app
-                   its password: {os.path.relpath(stack.folder)}/passwords/postgres
   metrics          http://127.0.0.1:{stack.ports["admin"]}/metrics
+  database         postgresql://postgres@127.0.0.1:{stack.ports["postgres"]}/app
+                   (password in {os.path.relpath(stack.folder)}/passwords/postgres)
 
 Logs: {os.path.relpath(stack.logs)}/*.log.  Ctrl-C stops everything.
 """, flush=True)  # fmt: skip
-        ended = wait_until_one_ends(list(stack.parts.values()))
-        print(f"{ended.name} has ended by itself; its log is {ended.log}.", file=sys.stderr)
+        exited = wait_for_exit(list(stack.parts.values()))
+        print(f"{exited.name} has stopped unexpectedly. Its log is {exited.log}", file=sys.stderr)
         return 1
 
 

@@ -122,7 +122,8 @@ def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     first = start(log="first.log")
-    address, email, password = first.printed(r"Open (\S+) and sign up, or sign in as (\S+) with (\S+)\n").groups()
+    address = first.printed(r"Open (\S+) and sign up")[1]
+    email, password = first.printed(r"e-mail +(\S+)\n +password +(\S+)\n").groups()
     traefik = first.printed(r"through Traefik +(\S+)")[1]
     ada = _client(address)
     ada.sign_up("ada@example.com")
@@ -137,7 +138,7 @@ def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(
     for target in ("stack", "stack-forget", "clean"):
         refused = _make(clone, target)
         assert refused.returncode != 0
-        assert "`make stack` is running here already; stop it with Ctrl-C first." in refused.stderr
+        assert "`make stack` is already running here. Stop it with Ctrl-C first." in refused.stderr
 
     printed = first.press_ctrl_c()
     assert "Stopped. Users and tasks are kept" in printed
@@ -160,7 +161,7 @@ def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(
     address = started.printed(r"Open (\S+) and")[1]
     (web,) = (pid for pid, name in _processes_in(clone).items() if name.startswith("next-server"))
     os.kill(web, signal.SIGKILL)
-    assert started.printed(r"(\S+) has ended by itself; its log is (.+)\.\n").groups()[0] == "web"
+    assert started.printed(r"(\S+) has stopped unexpectedly\. Its log is (.+)\n").groups()[0] == "web"
     assert started.ended() != 0
     assert _processes_in(clone) == {}
     with pytest.raises(OSError, match="refused"):
@@ -200,7 +201,7 @@ def test_where_the_port_is_taken_the_printed_address_is_another_that_works(
         started = start(taken)
         address = started.printed(r"Open (\S+) and")[1]
         port = urlsplit(address).port
-        assert f"Port {taken} is not free; nginx has {port}." in (tmp_path / "log").read_text()
+        assert f"Port {taken} is in use. nginx listens on {port} instead." in (tmp_path / "log").read_text()
         ada = _client(address)
         ada.sign_up()
         assert ada.ask("/api/v1/tasks").status == 200
@@ -211,7 +212,7 @@ def test_where_the_port_is_taken_the_printed_address_is_another_that_works(
 def test_a_port_that_cannot_be_is_refused(clone: Path, port: str) -> None:
     refused = _make(clone, "stack", f"PORT={port}")
     assert refused.returncode != 0
-    assert f"'{port}' is no port from 1 to 65534" in refused.stderr
+    assert f"'{port}' is not a port from 1 to 65534" in refused.stderr
 
 
 def test_what_is_kept_is_deleted_without_a_program_of_the_stack(clone: Path) -> None:
@@ -241,7 +242,7 @@ def test_make_clean_forgets_the_stack_and_needs_nothing_installed(clone: Path) -
 def test_a_database_whose_password_is_lost_says_how_to_begin_anew(database: Postgres) -> None:
     database._make_cluster()
     (database._passwords / "postgres").unlink()
-    with pytest.raises(CannotStart, match="its password is lost: make stack-forget"):
+    with pytest.raises(CannotStart, match=r"its password is lost\. .*: make stack-forget"):
         database.start()
 
 
