@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.conftest import Stack, running_stack
 from tests.support import processes
 from tests.support.client import ask, bearer
+from tests.support.documented import code
 from tests.support.e2e import identity, sound
 from tests.support.tokens import mint
 
@@ -120,13 +121,12 @@ def test_caddy_finds_nothing_to_say_about_the_shipped_files(tmp_path: Path) -> N
 
 
 def test_the_example_of_the_page_is_a_configuration(tmp_path: Path) -> None:
-    page = (processes.ROOT / "docs" / "adapters" / "caddy.md").read_text()
-    example = page.partition("```caddyfile\n")[2].partition("```")[0]
+    (example,) = code("docs/adapters/caddy.md", "caddyfile")
     shutil.copy(DEPLOY / "authgate.caddy", tmp_path)
     (tmp_path / "Caddyfile").write_text(example)
     (server,) = adapted(tmp_path / "Caddyfile")["apps"]["http"]["servers"].values()
     assert steps(in_order(server["routes"])).count("AuthGate") == 1
-    assert steps(in_order(server["routes"])).count("upstream") == 2
+    assert steps(in_order(server["routes"])).count("upstream") == 3
 
 
 def test_every_shipped_route_takes_out_the_clients_identity_before_it_asks_authgate() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,8 @@ import pytest
 from tests.support import processes
 from tests.support.better_auth import SECRET, better_auth
 from tests.support.client import ask
-from tests.support.documented import ASK, NGINX, START
+from tests.support.documented import ASK, START
+from tests.support.documented_site import nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +24,6 @@ pytestmark = pytest.mark.timeout(300)  # the first one installs Better Auth
 
 URL = "https://app.example.com"
 INSTALL, EXPORT, CHECK, SERVE = START.splitlines()
-# What every nginx.conf has around the documented lines. Workers stay the tests' user, who owns the folder.
-MAIN = """
-user root;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr warn;
-events {}
-"""
-PATHS = "".join(f"    {name}_temp_path {name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 
 
 @pytest.fixture(scope="module")
@@ -53,29 +43,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browse
         better_auth(folder, base_url=origin) as front_end,
         processes.echo(folder) as api,
         processes.running(serve, folder / "authgate.log", port=listen, environ=environ),
-        _nginx(folder, port, authgate=listen, front_end=front_end.port, api=api),
+        nginx(folder, port, authgate=listen, front_end=front_end.port, api=api),
     ):
         yield origin, front_end.browser().sign_up()
-
-
-@contextmanager
-def _nginx(folder: Path, port: int, *, authgate: int, front_end: int, api: int) -> Iterator[None]:
-    binary = processes.program("nginx", fix="apt-get install nginx-light")
-    addresses = {
-        "127.0.0.1:4190": f"127.0.0.1:{authgate}",
-        "127.0.0.1:3000": f"127.0.0.1:{front_end}",
-        "127.0.0.1:8000": f"127.0.0.1:{api}",
-        "        # listen, server_name and certificates as before\n": f"        listen 127.0.0.1:{port};\n",
-        "http {\n": f"http {{\n    access_log off;\n{PATHS}",
-    }
-    prefix = folder / "nginx"
-    prefix.mkdir()
-    (prefix / "nginx.conf").write_text(MAIN + processes.replaced(NGINX, addresses))
-    for file in (processes.ROOT / "deploy" / "nginx").glob("authgate_*.conf"):
-        shutil.copy(file, prefix)
-    command = [binary, "-p", prefix, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
-    with processes.running(command, folder / "nginx.log", port=port):
-        yield
 
 
 def test_a_user_who_is_signed_in_reaches_the_api_and_nobody_else_does(site: tuple[str, Browser]) -> None:

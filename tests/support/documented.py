@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from tests.support.cluster import FOLDER, Cluster
@@ -30,8 +31,9 @@ def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
 
 
 def code(page: str, language: str = "sh") -> list[str]:
-    """Return every block of one *language* of *page*."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    """Return every block of one *language* of *page*, also those that belong to a list and are indented."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [dedent(block) if indent else block for indent, block in found]
 
 
 # Every command of the README. tests/images/test_fresh_machine.py runs TRY, PROOF and the installation of START;

@@ -1,0 +1,89 @@
+"""The quick start of each proxy's page, run as it is written."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.support import processes
+from tests.support.client import ask, bearer
+from tests.support.documented import code
+from tests.support.documented_site import nginx
+from tests.support.e2e import identity, sound
+from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEPLOY = processes.ROOT / "deploy"
+HOST = "app.example.com"
+OPTIONS = "{\n\tadmin off\n\tpersist_config off\n\tservers {\n\t\tmax_header_size 28672\n\t}\n}\n"
+
+
+def lines(page: str, language: str, *, front_end: int, api: int) -> str:
+    """Return the first block of *language* on a proxy's page, with these ports."""
+    text = code(f"docs/adapters/{page}.md", language)[0]
+    assert "127.0.0.1:3000" in text
+    text = text.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}")
+    return processes.replaced(text, {"127.0.0.1:8000": f"127.0.0.1:{api}"})
+
+
+@contextmanager
+def by_nginx(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
+    port = processes.free_port()
+    ports = {"authgate": authgate, "front_end": front_end, "api": api}
+    with nginx(folder, port, lines=code("docs/adapters/nginx.md", "nginx")[0], **ports):
+        yield port
+
+
+@contextmanager
+def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
+    text = lines("traefik", "yaml", front_end=front_end, api=api)
+    dynamic = yaml.safe_load(processes.replaced(text, {"127.0.0.1:4190": f"127.0.0.1:{authgate}"}))
+    dynamic["http"]["routers"]["health"] = {"rule": "Path(`/healthz`)", "service": "api"}  # the tests wait for it
+    path = folder / "dynamic.yml"
+    path.write_text(yaml.safe_dump(dynamic))
+    with processes.traefik(folder, authgate=authgate, upstream=api, dynamic=path) as port:
+        yield port
+
+
+@contextmanager
+def by_caddy(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
+    text = lines("caddy", "caddyfile", front_end=front_end, api=api)
+    text = processes.replaced(text, {f"{HOST} {{\n": "{$CADDY_LISTEN} {\n\tbind 127.0.0.1\n"})
+    shutil.copy(DEPLOY / "caddy" / "authgate.caddy", folder)
+    (folder / "Caddyfile").write_text(OPTIONS + text)
+    with processes.caddy(folder, authgate=authgate, upstream=api, config=folder / "Caddyfile") as port:
+        yield port
+
+
+PROXIES = {"nginx": by_nginx, "traefik": by_traefik, "caddy": by_caddy}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(
+    proxy: str, running_authgate: processes.RunningAuthGate, tmp_path: Path
+) -> None:
+    with (
+        processes.echo(tmp_path) as upstream,
+        PROXIES[proxy](tmp_path, authgate=running_authgate.port, front_end=upstream, api=upstream) as port,
+    ):
+        (curls,) = code(f"docs/adapters/{proxy}.md")
+        for line in curls.splitlines():
+            command = line.replace(f"https://{HOST}", f"http://{HOST}")
+            command = command.replace("curl -i", f"curl -is --connect-to ::127.0.0.1:{port}")
+            ran = subprocess.run(["sh", "-euc", command], capture_output=True, text=True, timeout=30, check=True)
+            assert ran.stdout.startswith("HTTP/1.1 401 "), ran.stdout
+            assert '"no_credential"' in ran.stdout
+        answer = ask(port, "/api/hello", bearer(mint(sound())), "X-User-Id: admin", host=HOST)
+        assert answer.status == 200
+        assert identity(answer.json)["x-user-id"] == ["user-1"]
+        public = ask(port, "/api/auth/sign-in", "X-User-Id: admin", host=HOST)
+        assert public.status == 200
+        assert identity(public.json) == {}
