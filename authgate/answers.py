@@ -1,4 +1,4 @@
-"""Answers the core's lookups: the edge where a request waits for the world. Every wait has a bound."""
+"""Answers the core's lookups. Here a request may wait for keys or for a session store, always with a timeout."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """What the world says when the core asks it."""
+    """Answers the core's lookups."""
 
     def __init__(self, keys: Mapping[str, WatchedKeys], sessions: Mapping[str, CachedSessions] | None = None) -> None:
-        """*keys* and *sessions* are those of the issuers, by their names."""
+        """*keys* and *sessions* are by issuer name."""
         self._keys = keys
         self._sessions = sessions or {}
 
     async def newer_keys(self, lookup: RefreshKeys) -> KeySet:
-        """Return the issuer's keys as they are now, loaded anew if that is worth while; raise `LookupFailed`."""
+        """Return the issuer's current keys, after a load if one may help; raise `LookupFailed` if it fails."""
         return await self._keys[lookup.issuer_name].newer(lookup.key_id)
 
     async def session(self, lookup: FindSession) -> Identity | None:
-        """Return whose session it is, None if there is none; raise `LookupFailed`."""
+        """Return who the session belongs to, None if there is no such session; raise `LookupFailed`."""
         return await self._sessions[lookup.issuer_name].find(lookup)

@@ -1,4 +1,4 @@
-"""The metrics of what a running AuthGate holds: its configuration, keys and sessions. Read at each scrape."""
+"""The metrics of a running AuthGate's configuration, keys and session stores. Each scrape reads the current values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def register(metrics: Metrics, app: App) -> None:
-    """Expose in *metrics* what *app* holds."""
+    """Add the collectors of *app* to *metrics*."""
     for collector in (_Keys(app), _Sessions(app), _Reloads(app)):
         metrics.register(collector)
 
 
 class _Reloads:
-    """How the configuration came to be the one in use."""
+    """The reloads of the configuration."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -33,12 +33,12 @@ class _Reloads:
         reloads = self._app.reloads
         yield GaugeMetricFamily(
             "authgate_config_last_reload_successful",
-            "0 while the newest configuration cannot be used, and the old one stays; else 1.",
+            "0 while the newest configuration cannot be used and the previous one stays in use; else 1.",
             float(not reloads.failure),
         )
         yield GaugeMetricFamily(
             "authgate_config_loaded_timestamp_seconds",
-            "When the configuration in use was taken over.",
+            "When the current configuration was loaded, in Unix time.",
             reloads.loaded_at,
         )
         outcomes = CounterMetricFamily("authgate_config_reloads", "Reloads, by outcome.", labels=("outcome",))
@@ -48,21 +48,21 @@ class _Reloads:
 
 
 class _Keys:
-    """What is to be known of each issuer's keys. Key ids come from the sets of configured issuers: 64 each at most."""
+    """The key sets of each issuer. Labels have key ids of configured issuers only, at most 64 for each key set."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def collect(self) -> Iterator[Metric]:
         issuers = self._app.live.watched_keys.items()
-        for name, documentation, value in _OF_AN_ISSUER:
+        for name, documentation, read_value in _KEY_SET_METRICS:
             family = GaugeMetricFamily if not name.endswith("_ids") else CounterMetricFamily
             metric = family(name, documentation, labels=("issuer",))
             for issuer, keys in issuers:
-                if (found := value(keys)) is not None:
-                    metric.add_metric((issuer,), found)
+                if (value := read_value(keys)) is not None:
+                    metric.add_metric((issuer,), value)
             yield metric
-        loads = CounterMetricFamily("authgate_keys_loads", "Loads, by outcome.", labels=("issuer", "outcome"))
+        loads = CounterMetricFamily("authgate_keys_loads", "Loads of keys, by outcome.", labels=("issuer", "outcome"))
         for issuer, keys in issuers:
             for outcome, count in keys.loads.items():
                 loads.add_metric((issuer, outcome), count)
@@ -71,9 +71,9 @@ class _Keys:
 
     def _proofs(self) -> Metric:
         proofs = CounterMetricFamily(
-            "authgate_key_proofs", "Tokens that a key has verified.", labels=("issuer", "key_id", "algorithm")
+            "authgate_key_proofs", "Tokens that this key verified.", labels=("issuer", "key_id", "algorithm")
         )
-        # Keys that share a label, as those without an id do, are counted together.
+        # Keys with the same label are counted together. All keys without an id have the same label.
         counts: Counter[tuple[str, str, str]] = Counter()
         for issuer, keys in self._app.live.watched_keys.items():
             for key in keys.key_set.keys:
@@ -84,7 +84,7 @@ class _Keys:
 
 
 class _Sessions:
-    """What is to be known of each issuer's session store."""
+    """The session store of each issuer, and its answer cache."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -94,15 +94,19 @@ class _Sessions:
         if not stores:
             return
         labels = ("issuer", "outcome")
-        lookups = CounterMetricFamily("authgate_session_lookups", "Questions to the session store.", labels=labels)
-        hits = CounterMetricFamily("authgate_session_cache_hits", "Questions that needed no store.", labels=labels)
-        waiting = GaugeMetricFamily("authgate_session_waiting", "Requests that wait for the store.", labels=("issuer",))
-        entries = GaugeMetricFamily(
-            "authgate_session_cache_entries", "Tokens remembered now, with a session and without one.", labels=labels
+        lookups = CounterMetricFamily("authgate_session_lookups", "Lookups of sessions, by outcome.", labels=labels)
+        hits = CounterMetricFamily("authgate_session_cache_hits", "Lookups answered from the cache.", labels=labels)
+        waiting = GaugeMetricFamily(
+            "authgate_session_waiting", "Requests that are waiting for the session store.", labels=("issuer",)
         )
-        size = GaugeMetricFamily("authgate_session_cache_bytes", "About what they take in memory.", labels=("issuer",))
+        entries = GaugeMetricFamily(
+            "authgate_session_cache_entries", "Cached answers, with a session and without one.", labels=labels
+        )
+        size = GaugeMetricFamily(
+            "authgate_session_cache_bytes", "Estimated memory of the cached answers, in bytes.", labels=("issuer",)
+        )
         store_up = GaugeMetricFamily(
-            "authgate_session_store_up", "0 while the session store gives no answer.", labels=("issuer",)
+            "authgate_session_store_up", "0 while the session store does not answer; else 1.", labels=("issuer",)
         )
         for issuer, sessions in stores.items():
             for outcome, count in sessions.lookups.items():
@@ -118,34 +122,39 @@ class _Sessions:
         yield from (lookups, hits, waiting, entries, size, store_up)
 
 
-def _succeeded_at(keys: WatchedKeys) -> float | None:
+def _last_success_at(keys: WatchedKeys) -> float | None:
     age = keys.age_seconds()
     return None if age is None else keys.unix() - age
 
 
-# Name, documentation, and the value of an issuer's keys, None where there is none. Counters are named after ids.
-_OF_AN_ISSUER: tuple[tuple[str, str, Callable[[WatchedKeys], float | None]], ...] = (
-    ("authgate_keys", "Keys that verify.", lambda keys: len(keys.key_set.keys)),
-    ("authgate_keys_skipped", "Keys of the set that are skipped as unfit.", lambda keys: len(keys.key_set.skipped)),
+# Name, documentation, and a function that returns the value (None: no value). A metric is a counter if its name ends
+# with "_ids".
+_KEY_SET_METRICS: tuple[tuple[str, str, Callable[[WatchedKeys], float | None]], ...] = (
+    ("authgate_keys", "Usable keys in the key set.", lambda keys: len(keys.key_set.keys)),
+    ("authgate_keys_skipped", "Unfit keys in the key set.", lambda keys: len(keys.key_set.skipped)),
     (
         "authgate_keys_last_load_successful",
-        "0 while keys cannot be loaded, and the old ones stay.",
+        "0 while keys cannot be loaded and the previous ones stay in use; else 1.",
         lambda keys: float(not keys.failure),
     ),
-    ("authgate_keys_last_success_timestamp_seconds", "When keys were last loaded.", _succeeded_at),
+    (
+        "authgate_keys_last_success_timestamp_seconds",
+        "When keys were last loaded successfully, in Unix time.",
+        _last_success_at,
+    ),
     (
         "authgate_keys_next_refresh_timestamp_seconds",
-        "When they are to be loaded next.",
+        "When keys will be loaded next, in Unix time.",
         lambda keys: keys.unix() + keys.seconds_until_due(),
     ),
     (
         "authgate_unknown_key_ids",
-        "Tokens that named a key that is not in the set.",
+        "Tokens that named a key that is not in the key set.",
         lambda keys: keys.journal.unknown_key_ids,
     ),
     (
         "authgate_departed_key_ids",
-        "Of them, those that named a key that had left the set.",
+        "Those of the unknown key ids whose key had left the key set.",
         lambda keys: keys.journal.departed_key_ids,
     ),
 )

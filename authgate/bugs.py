@@ -1,4 +1,4 @@
-"""How a bug is told: loudly, with its traceback, and without the exception's own text."""
+"""Logging bugs: as errors, with the traceback, and without the text of the exception."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import traceback
 _log = logging.getLogger(__name__)
 
 
-def log_bug(bug: BaseException, told: str = "") -> str:
-    """Log *bug* with its traceback, without the exception's own text: it may quote a token or a claim.
+def log_bug(bug: BaseException, previous: str = "") -> str:
+    """Log *bug* with its traceback, and return the message.
 
-    Returns what was said. What tries again and again gives that back as *told*: the same bug is not told twice.
+    The message does not have the text of the exception, because that may quote a token or a claim. A caller that
+    retries passes the *previous* message: the same bug is then logged only once.
     """
     trace = "".join(traceback.format_tb(bug.__traceback__)).rstrip()
-    said = f"internal error: {type(bug).__name__}\nTraceback (most recent call last):\n{trace}"
-    if said != told:
-        _log.error("%s", said)
-    return said
+    message = f"internal error: {type(bug).__name__}\nTraceback (most recent call last):\n{trace}"
+    if message != previous:
+        _log.error("%s", message)
+    return message

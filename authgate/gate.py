@@ -1,4 +1,4 @@
-"""Drives `decide`: answers its lookups, and turns a bug into a refusal. Holds the current snapshot."""
+"""The gate: holds the current snapshot, runs `decide`, answers its lookups, and turns a bug into a refusal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Decides requests against the snapshot of the moment."""
+    """Decides requests with the current snapshot."""
 
     def __init__(self, snapshot: Snapshot, answers: Answers, clock: Callable[[], float] = time.time) -> None:
         self.snapshot = snapshot
@@ -32,16 +32,16 @@ class Gate:
         self._clock = clock
 
     async def decide(self, request: Request) -> Decision:
-        """Return the decision on *request*. Never raises but for cancellation; a bug is a `Deny`."""
+        """Return the decision on *request*. Raises only if it is canceled; a bug becomes a `Deny`."""
         try:
             return await self._drive(request)
-        except Exception as bug:  # noqa: BLE001 - the one place where a bug is caught: refused, loud, counted
+        except Exception as bug:  # noqa: BLE001 - a bug must refuse the request, be logged, and be counted
             return bug_refusal(bug)
 
     async def _drive(self, request: Request) -> Decision:
         steps = decide(request, self.snapshot, self._clock())
         try:
-            lookup = next(steps)  # the warm path ends here, with StopIteration: no await happened
+            lookup = next(steps)  # the warm path raises StopIteration here, without any await
             while True:
                 try:
                     answer = await self._answer(lookup)
@@ -57,17 +57,17 @@ class Gate:
         if isinstance(lookup, FindSession):
             return await self._answers.session(lookup)
         keys = await self._answers.newer_keys(lookup)
-        self.use(lookup.issuer_name, keys)  # a gate that a reload has replaced is told of nothing any more
+        self.use(lookup.issuer_name, keys)  # if a reload has replaced this gate, nothing else gives it newer keys
         return self.snapshot.issuer(lookup.issuer_name)
 
     def use(self, name: str, keys: KeySet) -> None:
-        """Decide with *keys* from now on: in a new snapshot, if they differ from those that the set *name* had."""
+        """Make *keys* the key set called *name*, in a new snapshot if they differ from the current ones."""
         issuer = self.snapshot.issuer(name)
         if keys.fingerprint != issuer.key_set_named(name).fingerprint:
             self.snapshot = self.snapshot.with_issuer(issuer.with_key_set(name, keys))
 
 
 def bug_refusal(bug: Exception) -> Deny:
-    """Log *bug* and return the refusal that stands for it."""
+    """Log *bug* and return the refusal for it."""
     log_bug(bug)
     return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))

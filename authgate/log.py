@@ -1,4 +1,4 @@
-"""Logging: one line an event, as JSON or for reading, written by a thread so that the event loop never waits for it."""
+"""Logging: one line per event, as JSON or as text. A thread writes the lines, so the event loop never waits for it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Literal, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Lines that wait for the writer; what comes beyond is dropped and counted, requests are not held up.
+# How many lines may wait for the writer. Further lines are dropped and counted: requests never wait for the log.
 MAX_WAITING_LINES = 10_000
-# How long the writer may take for them when AuthGate ends.
+# How long the writer may take for the waiting lines when AuthGate ends.
 STOP_SECONDS = 2.0
 
 
 class _BoundedQueueHandler(QueueHandler):
-    """Drops, and counts, what a full queue cannot take."""
+    """Puts lines into a queue. If the queue is full, lines are dropped and counted."""
 
     def __init__(self) -> None:
-        # A SimpleQueue takes a line in a tenth of a Queue's time, and always has room for the listener's last word.
+        # A SimpleQueue takes a line in a tenth of a Queue's time. It always has room for the listener's end marker.
         self._waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         super().__init__(self._waiting)
         self.dropped = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        # The copy that is made here is for queues between processes; only arguments and tracebacks must not wait.
+        # QueueHandler copies every record, for queues between processes. Only arguments and tracebacks need it here.
         return super().prepare(record) if record.args or record.exc_info else record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -44,10 +44,10 @@ _queue_handler = _BoundedQueueHandler()
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, ASCII only: no value can break the line or colour a terminal (H14)."""
+    """Formats a line as one ASCII JSON object. No value can break the line or color a terminal (H14)."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of *record*; its `fields` become members."""
+        """Return the line for *record*. Its `fields` become members."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -58,10 +58,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for reading on a terminal."""
+    """Formats a line for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of *record*, its `fields` as name=value."""
+        """Return the line for *record*, with its `fields` as name=value."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = " ".join(f"{name}={_shown(value)}" for name, value in getattr(record, "fields", {}).items())
         message = "\n".join(_printable(line) for line in record.getMessage().split("\n"))
@@ -72,10 +72,10 @@ class TextFormatter(logging.Formatter):
 def logging_to(
     stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto"
 ) -> Iterator[Callable[[], bool]]:
-    """Log to *stream* (standard error by default) while the context lasts.
+    """Log to *stream* (by default standard error) while the context lasts.
 
-    Lines that wait are written when it ends, for 2 s at most. Yields a question for afterwards: whether the writer is
-    stuck, because nobody reads its pipe. Then nothing may wait for it, not even Python's own end.
+    At the end, the writer has 2 s to write the waiting lines. Yields a function to call afterwards: it returns whether
+    the writer is stuck because nobody reads its pipe. Nothing may wait for a stuck writer, not even the exit of Python.
     """
     stream = sys.stderr if stream is None else stream
     writer = logging.StreamHandler(stream)
@@ -84,7 +84,7 @@ def logging_to(
     root = logging.getLogger()
     root.handlers = [_queue_handler]
     root.setLevel(logging.INFO)
-    # aiohttp quotes the offending header in its own lines; server/listener.py logs what operators need.
+    # aiohttp's own lines quote the offending header. server/listener.py logs what operators need.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
     listener = QueueListener(_queue_handler.queue, writer)
     listener.start()
@@ -95,11 +95,11 @@ def logging_to(
         listener.enqueue_sentinel()
         if thread is not None:
             thread.join(STOP_SECONDS)
-        root.handlers = [logging.NullHandler()]  # without any, Python itself would print warnings as they are
+        root.handlers = [logging.NullHandler()]  # without a handler, Python would print warnings unformatted
 
 
 def dropped_lines() -> int:
-    """Return how many lines a full queue has cost since the start."""
+    """Return how many lines were dropped since the start because the queue was full."""
     return _queue_handler.dropped
 
 

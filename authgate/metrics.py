@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authgate.server.tls import WatchedTls
     from authgate.tokens import LruProofCache
 
-# Seconds: a warm decision takes tens of microseconds, a first verification up to a millisecond.
+# In seconds. A warm decision takes tens of microseconds, a first verification up to a millisecond.
 _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0)
 
 
@@ -28,7 +28,7 @@ class Metrics:
     """All metrics of one AuthGate."""
 
     def __init__(self, proofs: LruProofCache, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
-        """*tls* are the certificates by the name of their listener, None where it has none."""
+        """*tls* has the certificates by the names of the listeners; None for a listener without TLS."""
         self._registry = CollectorRegistry()
         self._decisions = Counter(
             "authgate_decisions",
@@ -38,23 +38,24 @@ class Metrics:
         )
         self._seconds = Histogram(
             "authgate_decision_duration_seconds",
-            "Time from reading a subrequest to its reply.",
+            "Time from reading a subrequest to its reply, in seconds.",
             ("adapter",),
             buckets=_BUCKETS,
             registry=self._registry,
         )
-        # labels() takes a lock and makes new strings at every call; there are only as many children as label values.
+        # labels() takes a lock and makes new strings at every call. The cache is bounded by the number of label values.
         self._decisions_of = cache(self._decisions.labels)
         self._seconds_of = cache(self._seconds.labels)
-        Info("authgate_build", "What is running.", registry=self._registry).info(
+        Info("authgate_build", "The versions of AuthGate and Python.", registry=self._registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
         ProcessCollector(registry=self._registry)
         self._registry.register(_Gauges(proofs))
-        self._registry.register(_Certificates({name: one for name, one in (tls or {}).items() if one is not None}))
+        certificates = {name: watched for name, watched in (tls or {}).items() if watched is not None}
+        self._registry.register(_Certificates(certificates))
 
     def register(self, collector: Collector) -> None:
-        """Expose the metrics of *collector*, too. It is asked at each scrape."""
+        """Add the metrics of *collector*. Each scrape calls it."""
         self._registry.register(collector)
 
     def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
@@ -68,24 +69,26 @@ class Metrics:
 
 
 class _Gauges:
-    """Figures that others keep, read when they are asked for."""
+    """Values that other objects hold, read at each scrape."""
 
     def __init__(self, proofs: LruProofCache) -> None:
         self._proofs = proofs
 
     def collect(self) -> Iterator[Metric]:
         proofs = self._proofs
-        yield CounterMetricFamily("authgate_proof_cache_hits", "Tokens whose proof was remembered.", proofs.hits)
-        yield CounterMetricFamily("authgate_proof_cache_stores", "Proofs made and remembered.", proofs.stored)
-        yield GaugeMetricFamily("authgate_proof_cache_entries", "Proofs remembered now.", proofs.entries)
-        yield GaugeMetricFamily("authgate_proof_cache_bytes", "About what they take in memory.", proofs.bytes)
+        yield CounterMetricFamily("authgate_proof_cache_hits", "Credentials whose proof was cached.", proofs.hits)
+        yield CounterMetricFamily("authgate_proof_cache_stores", "Proofs that were added to the cache.", proofs.stored)
+        yield GaugeMetricFamily("authgate_proof_cache_entries", "Cached proofs.", proofs.entries)
+        yield GaugeMetricFamily(
+            "authgate_proof_cache_bytes", "Estimated memory of the cached proofs, in bytes.", proofs.bytes
+        )
         yield CounterMetricFamily(
-            "authgate_log_lines_dropped", "Log lines lost because the writer was too slow.", log.dropped_lines()
+            "authgate_log_lines_dropped", "Log lines dropped because the writer was too slow.", log.dropped_lines()
         )
 
 
 class _Certificates:
-    """What is to be known of the listeners' certificates, read when it is asked for."""
+    """The certificates of the listeners, read at each scrape."""
 
     def __init__(self, tls: Mapping[str, WatchedTls]) -> None:
         self._tls = tls
@@ -95,16 +98,16 @@ class _Certificates:
             return
         expiry = GaugeMetricFamily(
             "authgate_tls_certificate_expiry_timestamp_seconds",
-            "When the certificate in use expires, in Unix time.",
+            "When the current certificate expires, in Unix time.",
             labels=("listener",),
         )
         successful = GaugeMetricFamily(
             "authgate_tls_last_reload_successful",
-            "0 while the certificate files hold what cannot be used, and the old certificate stays; else 1.",
+            "0 while the certificate files cannot be used and the previous certificate stays in use; else 1.",
             labels=("listener",),
         )
         handshakes = CounterMetricFamily(
-            "authgate_tls_handshakes_failed", "TLS handshakes that came to nothing.", labels=("listener",)
+            "authgate_tls_handshakes_failed", "TLS handshakes that failed.", labels=("listener",)
         )
         for listener, tls in self._tls.items():
             expiry.add_metric((listener,), tls.current.expires_at)

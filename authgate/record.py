@@ -1,4 +1,4 @@
-"""The fourth hop: one metric and, for refusals, one log line for each decision. No token, no secret, at any level."""
+"""The fourth hop: count each decision and log each refusal. No log line has a token or a secret, at any level."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("authgate.decision")
 
-# Their details quote header names, the URL's form, the configuration and what a store says, never a claim.
-_QUOTE_NO_CLAIM = {
+# The details of these reasons quote header names, parts of the URL, the configuration or a store's message. They never
+# quote a claim.
+_REASONS_WITHOUT_CLAIMS = {
     *(Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL),
     *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF),
 }
 
-# An untrusted peer, or one that asks at a wrong path, is told of once a minute: it may send any number of requests, and
-# each says the same.
+# An untrusted peer, and a peer that uses a wrong path, is logged once a minute. It may send any number of requests, and
+# all lines would be the same.
 REPEAT_SECONDS = 60
 _MAX_PEERS = 1024
 
 MAX_PATH_CHARACTERS = 256
-# What request ids look like in practice (UUIDs, nginx's $request_id, ULIDs …), and W3C Trace Context's traceparent.
+# The usual request ids (UUID, nginx's $request_id, ULID …), and the traceparent of W3C Trace Context.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -44,20 +45,20 @@ class Recorder:
         self._metrics = metrics
         self._allowed_share = float(config.allowed)
         self._details = config.details
-        self._told: TTLCache[str, None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
+        self._logged_peers: TTLCache[str, None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
 
     def record(
         self, *, decision: Decision, adapter: str, request: Request | None, headers: Headers, peer: str, seconds: float
     ) -> None:
-        """Record *decision*, made in *seconds* on a subrequest of *peer*; *request* None where it was unreadable."""
+        """Record *decision*, which took *seconds* for a subrequest from *peer*. *request* is None if unreadable."""
         if isinstance(decision, Allow):
             self._metrics.count(adapter, decision.policy, "allow", "", seconds)
-            if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - a sample, no secret
+            if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
                 return
             reason, issuer, level = "", decision.identity.issuer, logging.INFO
         else:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
-            if decision.reason is Reason.UNTRUSTED_PROXY and self._already_told(peer):
+            if decision.reason is Reason.UNTRUSTED_PROXY and self._already_logged(peer):
                 return
             reason, issuer = decision.reason.value, decision.issuer_name
             level = logging.INFO if REASONS[decision.reason].fault is Fault.CLIENT else logging.WARNING
@@ -68,51 +69,52 @@ class Recorder:
             "issuer": issuer,
             "duration_ms": round(seconds * 1000, 3),
             "peer": peer,
-            **_about_request(request),
-            **_correlation(headers),
-            **self._about_refusal(decision),
+            **_request_fields(request),
+            **_correlation_fields(headers),
+            **self._refusal_fields(decision),
         }
         outcome = "allow" if isinstance(decision, Allow) else "deny"
         _log.log(level, outcome, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
     def record_unknown_path(self, peer: str, fix: str) -> None:
-        """Log, once a minute, that *peer* asks at a path where nothing answers: its proxy is set up wrongly."""
-        if not self._already_told(peer):
-            _log.warning("asked at an unknown path", extra={"fields": {"peer": peer, "fix": fix}})
+        """Log that *peer* sent a subrequest to an unknown path, at most once a minute. Its proxy is misconfigured."""
+        if not self._already_logged(peer):
+            _log.warning("unknown path", extra={"fields": {"peer": peer, "fix": fix}})
 
-    def _already_told(self, peer: str) -> bool:
-        told = peer in self._told
-        if not told:
-            self._told[peer] = None
-        return told
+    def _already_logged(self, peer: str) -> bool:
+        """Whether *peer* was logged in the last minute. Marks it as logged now if it was not."""
+        if peer in self._logged_peers:
+            return True
+        self._logged_peers[peer] = None
+        return False
 
-    def _about_refusal(self, decision: Decision) -> dict[str, object]:
+    def _refusal_fields(self, decision: Decision) -> dict[str, object]:
         if not isinstance(decision, Deny):
             return {}
         return {
-            "detail": decision.detail if self._details or decision.reason in _QUOTE_NO_CLAIM else "",
+            "detail": decision.detail if self._details or decision.reason in _REASONS_WITHOUT_CLAIMS else "",
             "fix": decision.fix,
         }
 
 
-def _about_request(request: Request | None) -> dict[str, object]:
+def _request_fields(request: Request | None) -> dict[str, object]:
     if request is None:
         return {}
     return {
         "method": request.method,
         "host": request.host,
-        "path": request.path[:MAX_PATH_CHARACTERS],  # without the query, which may hold tokens
+        "path": request.path[:MAX_PATH_CHARACTERS],  # without the query, which may contain tokens
         "client_ip": str(request.client_ip or ""),
     }
 
 
-def _correlation(headers: Headers) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, header, shape in (
+def _correlation_fields(headers: Headers) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for name, header, pattern in (
         ("request_id", "X-Request-Id", _REQUEST_ID),
         ("traceparent", "traceparent", _TRACEPARENT),
     ):
         values = headers.getall(header, ())
-        if len(values) == 1 and shape.fullmatch(values[0]):
-            found[name] = values[0]
-    return found
+        if len(values) == 1 and pattern.fullmatch(values[0]):
+            fields[name] = values[0]
+    return fields

@@ -1,4 +1,4 @@
-"""The gate: drives a decision, swaps keys, and turns a bug into a refusal."""
+"""The gate: runs a decision, replaces keys, and turns a bug into a refusal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_keys(path: Path, *members: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def gate_of(path: Path) -> AsyncIterator[Gate]:
-    """Yield a gate whose one issuer has the JWK Set at *path*, and next to no cooldown."""
+    """Yield a gate with one issuer, whose keys are the JWK Set at *path*. The cooldown is almost zero."""
     source = FileSource(path, jwk.from_jwks, ALL_ALGORITHMS)
     keys = WatchedKeys("app", source, Timing(refresh_seconds=300, cooldown_seconds=1e-9), source.read())
     issuer = make_issuer(keys.key_set, algorithms=ALL_ALGORITHMS)
@@ -52,14 +52,14 @@ def secret_gate(now: float = NOW) -> Gate:
     return Gate(make_snapshot(make_issuer(secret_keys())), Answers({}), clock=lambda: now)
 
 
-async def test_a_sound_token_is_allowed_at_the_gates_own_time() -> None:
+async def test_a_valid_token_is_allowed_by_the_gates_own_clock() -> None:
     assert isinstance(await secret_gate().decide(bearer(mint())), Allow)
     late = await secret_gate(NOW + 1000).decide(bearer(mint()))
     assert isinstance(late, Deny)
     assert late.reason is Reason.EXPIRED
 
 
-async def test_a_replaced_file_of_keys_is_picked_up_when_a_token_names_a_new_key(tmp_path: Path) -> None:
+async def test_a_replaced_key_file_is_loaded_when_a_token_names_a_new_key(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
     async with gate_of(path) as gate:
@@ -71,9 +71,7 @@ async def test_a_replaced_file_of_keys_is_picked_up_when_a_token_names_a_new_key
         assert [key.key_id for key in gate.snapshot.issuers[0].key_set.keys] == ["new"]
 
 
-async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_they_were_remembered(
-    tmp_path: Path,
-) -> None:
+async def test_after_a_rotation_cached_tokens_of_the_removed_key_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
     async with gate_of(path) as gate:
@@ -87,18 +85,18 @@ async def test_after_a_rotation_tokens_of_the_removed_key_are_refused_though_the
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"keys":[]}', '{"keys":[{"kty":"oct"}]}', '{"keys":[{"key_ops":5}]}'])
-async def test_a_broken_file_leaves_the_good_keys(tmp_path: Path, content: str) -> None:
+async def test_a_broken_key_file_leaves_the_good_keys_in_use(tmp_path: Path, content: str) -> None:
     path = tmp_path / "jwks.json"
     write_keys(path, public_jwk("RS256", "old"))
     async with gate_of(path) as gate:
         path.write_text(content, encoding="utf-8")
         unknown = await gate.decide(token("new"))
         assert isinstance(unknown, Deny)
-        assert unknown.reason is Reason.KEYS_UNAVAILABLE, "the token may be sound: nobody is told to sign in again"
+        assert unknown.reason is Reason.KEYS_UNAVAILABLE, "the token may be valid, so the user must not be signed out"
         assert isinstance(await gate.decide(token("old", "RS256")), Allow)
 
 
-def test_keys_that_are_the_same_change_no_snapshot() -> None:
+def test_only_different_keys_replace_the_snapshot() -> None:
     gate = secret_gate()
     before = gate.snapshot
     gate.use("app", secret_keys())
@@ -108,7 +106,7 @@ def test_keys_that_are_the_same_change_no_snapshot() -> None:
 
 
 class Failing:
-    """Answers that fail as they are told to."""
+    """Answers whose lookups raise *failure*."""
 
     def __init__(self, failure: BaseException) -> None:
         self._failure = failure
@@ -123,13 +121,13 @@ def failing_gate(failure: BaseException) -> Gate:
     return Gate(make_snapshot(make_issuer(keys)), answers, clock=lambda: NOW)
 
 
-async def test_a_failed_lookup_is_refused_as_our_own_fault() -> None:
+async def test_a_request_with_a_failed_lookup_is_refused_as_our_own_fault() -> None:
     decision = await failing_gate(LookupFailed(Reason.KEYS_UNAVAILABLE, "silent")).decide(token("new"))
     assert isinstance(decision, Deny)
     assert (decision.reason, decision.detail) == (Reason.KEYS_UNAVAILABLE, "silent")
 
 
-async def test_a_bug_is_refused_and_loud_and_quotes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_refuses_the_request_and_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         decision = await failing_gate(ZeroDivisionError("hunter2")).decide(token("new"))
     assert isinstance(decision, Deny)
@@ -144,12 +142,12 @@ async def test_a_cancellation_is_not_swallowed() -> None:
         await failing_gate(asyncio.CancelledError()).decide(token("new"))
 
 
-def test_a_bug_whose_type_cannot_be_made_without_arguments_is_still_refused() -> None:
-    bug = UnicodeDecodeError("utf-8", b"hunter2", 0, 1, "why")
+def test_a_bug_whose_type_needs_arguments_is_refused_too() -> None:
+    bug = UnicodeDecodeError("utf-8", b"hunter2", 0, 1, "cause")
     assert bug_refusal(bug).reason is Reason.INTERNAL_ERROR
 
 
-async def test_many_users_at_once_each_get_their_own_identity() -> None:
+async def test_concurrent_users_each_get_their_own_identity() -> None:
     gate = secret_gate()
     subjects = [f"user-{number}" for number in range(200)]
     decisions = await asyncio.gather(*(gate.decide(bearer(mint(claims(sub=subject)))) for subject in subjects))

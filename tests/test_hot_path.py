@@ -1,4 +1,4 @@
-"""The warm path stays short, and the memory of proofs stays within its bound. Counts, never times."""
+"""The warm path stays short, and the proof cache stays within its bound. These tests count; they never measure time."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 USER = claims(email="ada@example.com", name="Ada Lovelace", roles=["member", "editor"])
 
-# Calls of Python functions (a resumed generator counts again), with about a fifth of headroom over what CPython 3.11
-# makes; later versions make fewer. Whoever exceeds one has put work on every request: is it needed there?
+# Calls of Python functions (a resumed generator counts again), with headroom of about a fifth over CPython 3.11; later
+# versions make fewer. If you exceed a bound, you have added work to every request: is it needed there?
 MAX_CALLS_OF_DECIDE = 65  # 54 with one issuer and four outputs
 MAX_CALLS_OF_READ = 17  # 13
 MAX_CALLS_OF_A_SESSION = 105  # 83, in chunks 89
 
 
-def called(action: Callable[[], object]) -> Counter[str]:
-    """Return how often each file's Python functions were called by *action*."""
+def count_calls(action: Callable[[], object]) -> Counter[str]:
+    """Return how many Python functions of each file *action* calls."""
     files: Counter[str] = Counter()
 
     def count(frame: Any, event: str, _arg: object) -> None:
@@ -63,32 +63,32 @@ def called(action: Callable[[], object]) -> Counter[str]:
 
 
 def decide_without_lookup(request: Request, snapshot: Snapshot) -> Decision:
-    """Return the decision; fail if it takes a lookup."""
+    """Return the decision. Fail if it needs a lookup."""
     steps = decide(request, snapshot, NOW)
     try:
         lookup = next(steps)
     except StopIteration as done:
         return done.value
-    pytest.fail(f"the warm path asked the world: {lookup}")
+    pytest.fail(f"the warm path made a lookup: {lookup}")
 
 
-def test_a_warm_decision_takes_few_calls_and_no_lookup() -> None:
+def test_a_warm_decision_makes_few_calls_and_no_lookup() -> None:
     token, snapshot = mint(USER), make_snapshot()
     request = bearer(token)
     assert isinstance(decide_without_lookup(request, snapshot), Allow)
-    files = called(lambda: decide_without_lookup(request, snapshot))
+    files = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert 0 < files.total() <= MAX_CALLS_OF_DECIDE, files
 
 
-def test_a_warm_decision_recalls_one_proof_and_verifies_no_signature() -> None:
+def test_a_warm_decision_uses_one_cached_proof_and_verifies_no_signature() -> None:
     token, cache = mint(USER), LruProofCache()
     snapshot = make_snapshot(proofs=cache)
     request = bearer(token)
-    cold = called(lambda: decide_without_lookup(request, snapshot))
+    cold = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert (cache.hits, cache.stored) == (0, 1)
-    warm = called(lambda: decide_without_lookup(request, snapshot))
+    warm = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert (cache.hits, cache.stored) == (1, 1)
-    assert any(file.endswith("tokens/jws.py") for file in cold)  # so its absence below means something
+    assert any(file.endswith("tokens/jws.py") for file in cold)  # otherwise the next assertion would prove nothing
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
 
 
@@ -101,20 +101,20 @@ SESSION_COOKIES = {
 
 
 @pytest.mark.parametrize("data", SESSION_COOKIES.values(), ids=SESSION_COOKIES)
-def test_a_warm_session_takes_few_calls_and_neither_a_lookup_nor_cryptography(data: str) -> None:
+def test_a_warm_session_makes_few_calls_without_a_lookup_or_cryptography(data: str) -> None:
     cache = LruProofCache()
     issuer = make_session_issuer(session_check=SessionCheck.FALLBACK)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES, proofs=cache)
     request = request_with(cookies.cookie_line(data))
-    cold = called(lambda: decide_without_lookup(request, snapshot))
+    cold = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert any(file.endswith("better_auth/signed_cookie.py") for file in cold)
-    warm = called(lambda: decide_without_lookup(request, snapshot))
+    warm = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert (cache.hits, cache.stored) == (1, 1)
     assert 0 < warm.total() <= MAX_CALLS_OF_A_SESSION, warm
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
 
 
-def test_remembered_sessions_take_no_more_memory_than_they_count() -> None:
+def test_cached_sessions_take_no_more_memory_than_the_cache_counts() -> None:
     max_bytes = 512 * 1024
     cache = LruProofCache(max_bytes)
     snapshot = make_snapshot(make_session_issuer(), places=SESSION_PLACES, proofs=cache)
@@ -123,20 +123,20 @@ def test_remembered_sessions_take_no_more_memory_than_they_count() -> None:
         user = cookies.user(name=f"user {number}", picture=f"https://example.com/{number}", ids=[*range(60)])
         session = cookies.session(userAgent=f"Mozilla/5.0 {number}")
         lines.append(cookies.cookie_line(cookies.compact(cookies.payload(user=user, session=session))))
-    decide_without_lookup(request_with(lines[0]), snapshot)  # what is made once is made by now
+    decide_without_lookup(request_with(lines[0]), snapshot)  # allocate now what is allocated only once
     gc.collect()
     tracemalloc.start()
     for line in lines[1:]:
         assert isinstance(decide_without_lookup(request_with(line), snapshot), Allow)
     gc.collect()
-    taken, _peak = tracemalloc.get_traced_memory()
+    used_bytes, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert cache.entries < len(lines)
     assert max_bytes * 0.9 < cache.bytes <= max_bytes
-    assert taken < cache.bytes * 1.05
+    assert used_bytes < cache.bytes * 1.05
 
 
-def test_reading_a_subrequest_takes_few_calls() -> None:
+def test_reading_a_subrequest_makes_few_calls() -> None:
     adapter, trusted = ADAPTERS["nginx"], TrustedProxies(networks=())
     guarded = guarded_names(adapter.reads, [output.header for output in OUTPUTS])
     headers = CIMultiDict(
@@ -148,11 +148,11 @@ def test_reading_a_subrequest_takes_few_calls() -> None:
         ]
     )
     adapter.read(headers, trusted, guarded)
-    files = called(lambda: adapter.read(headers, trusted, guarded))
+    files = count_calls(lambda: adapter.read(headers, trusted, guarded))
     assert 0 < files.total() <= MAX_CALLS_OF_READ, files
 
 
-# Payloads as issuers make them, of about 3,000 bytes as tokens but for the first: *i* tells users apart.
+# Payloads such as issuers make. As tokens they have about 3,000 bytes, except the first. *i* is the number of the user.
 PAYLOADS: dict[str, Callable[[int], dict[str, Any]]] = {
     "an ordinary user": lambda i: {},
     "one long string": lambda i: {"picture": f"{i:08}" * 230},
@@ -169,7 +169,7 @@ PAYLOADS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_remembered_proofs_take_no_more_memory_than_they_count(payload: Callable[[int], dict[str, Any]]) -> None:
+def test_cached_proofs_take_no_more_memory_than_the_cache_counts(payload: Callable[[int], dict[str, Any]]) -> None:
     max_bytes = 512 * 1024
     cache = LruProofCache(max_bytes)
     snapshot = make_snapshot(proofs=cache)
@@ -181,16 +181,16 @@ def test_remembered_proofs_take_no_more_memory_than_they_count(payload: Callable
         for i in range(250)
     ]
     assert 200 < len(tokens[0]) < 3500
-    decide_token(tokens[0], snapshot)  # what is made once is made by now
+    decide_token(tokens[0], snapshot)  # allocate now what is allocated only once
     gc.collect()
     tracemalloc.start()
     for token in tokens[1:]:
         assert isinstance(decide_token(token, snapshot), Allow)
         assert cache.bytes <= max_bytes
     gc.collect()
-    taken, _peak = tracemalloc.get_traced_memory()
+    used_bytes, _peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert cache.stored == len(tokens)
     assert cache.bytes > max_bytes * 0.9
-    assert cache.entries < len(tokens)  # some had to go
-    assert taken < cache.bytes * 1.05
+    assert cache.entries < len(tokens)  # some were evicted
+    assert used_bytes < cache.bytes * 1.05

@@ -1,4 +1,4 @@
-"""What is logged and counted for a decision, and what never is."""
+"""What the recorder logs and counts for a decision, and what it never logs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deny(reason: Reason = Reason.EXPIRED, fix: str = "") -> Deny:
 
 
 class Log:
-    """A recorder, and the lines that it has written."""
+    """A recorder and the lines that it has logged."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture, **config: Any) -> None:
         caplog.set_level(logging.INFO)
@@ -69,7 +69,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Log:
     return Log(caplog)
 
 
-def test_a_refusal_is_one_line_with_what_happened(log: Log) -> None:
+def test_a_refusal_is_logged_as_one_line(log: Log) -> None:
     log.record(deny())
     assert log.lines == [
         {
@@ -93,11 +93,13 @@ def test_an_allowed_request_is_counted_and_not_logged(log: Log) -> None:
     log.record(ALLOW)
     log.record(ALLOW)
     assert log.lines == []
-    counted = 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 2.0'
-    assert counted in log.metrics.exposition().decode()
+    sample = 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 2.0'
+    assert sample in log.metrics.exposition().decode()
 
 
-def test_an_allowed_request_is_logged_on_request_without_the_users_claims(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_allowed_request_is_logged_without_claims_if_the_configuration_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     log = Log(caplog, allowed=True, details=True)
     log.record(ALLOW)
     assert [(line["event"], line["issuer"], line["level"]) for line in log.lines] == [("allow", "app", "INFO")]
@@ -105,7 +107,7 @@ def test_an_allowed_request_is_logged_on_request_without_the_users_claims(caplog
 
 
 @pytest.mark.parametrize(("share", "logged"), [(0.0, 0), (1.0, 50), (False, 0), (True, 50)])
-def test_a_share_of_allowed_requests_is_logged(
+def test_the_configured_share_of_allowed_requests_is_logged(
     caplog: pytest.LogCaptureFixture, *, share: float | bool, logged: int
 ) -> None:
     log = Log(caplog, allowed=share)
@@ -115,7 +117,7 @@ def test_a_share_of_allowed_requests_is_logged(
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_refusal_is_counted_and_its_level_says_whose_fault_it_is(log: Log, reason: Reason) -> None:
+def test_every_refusal_is_counted_and_its_level_depends_on_the_fault(log: Log, reason: Reason) -> None:
     log.record(deny(reason))
     assert f'outcome="deny",policy="default",reason="{reason}"}} 1.0' in log.metrics.exposition().decode()
     expected = "INFO" if REASONS[reason].fault is Fault.CLIENT else "WARNING"
@@ -123,7 +125,9 @@ def test_every_refusal_is_counted_and_its_level_says_whose_fault_it_is(log: Log,
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCaptureFixture, reason: Reason) -> None:
+def test_details_are_logged_only_if_they_quote_no_claim_or_the_configuration_says_so(
+    caplog: pytest.LogCaptureFixture, reason: Reason
+) -> None:
     Log(caplog).record(deny(reason))
     Log(caplog, details=True).record(deny(reason))
     lines = Log(caplog).lines
@@ -133,7 +137,7 @@ def test_details_are_logged_only_where_they_quote_no_claim(caplog: pytest.LogCap
     assert lines[1]["detail"] == "quoted claim"
 
 
-def test_an_untrusted_peer_is_told_of_once_but_counted_always(log: Log) -> None:
+def test_an_untrusted_peer_is_logged_once_and_counted_every_time(log: Log) -> None:
     for _ in range(3):
         log.record(deny(Reason.UNTRUSTED_PROXY, fix="add it"))
     log.record(deny(Reason.UNTRUSTED_PROXY), peer="10.0.0.2")
@@ -149,19 +153,19 @@ def test_an_untrusted_peer_is_told_of_once_but_counted_always(log: Log) -> None:
     assert 'reason="untrusted_proxy"} 4.0' in log.metrics.exposition().decode()
 
 
-def test_the_clients_mistakes_are_told_every_time(log: Log) -> None:
+def test_mistakes_of_a_client_are_logged_every_time(log: Log) -> None:
     log.record(deny())
     log.record(deny())
     assert len(log.lines) == 2
 
 
-def test_the_query_is_never_logged_and_the_path_has_a_bound(log: Log) -> None:
+def test_the_query_is_never_logged_and_a_long_path_is_cut(log: Log) -> None:
     log.record(deny(), path="/" + "a" * 1000)
     assert len(log.lines[0]["path"]) == MAX_PATH_CHARACTERS
     assert "hunter2" not in str(log.lines)
 
 
-def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
+def test_an_unreadable_request_is_logged_without_method_and_path(log: Log) -> None:
     log.record_unreadable(deny(Reason.UNREADABLE_REQUEST, fix="proxy_set_header"))
     assert {"method", "host", "path", "client_ip"}.isdisjoint(log.lines[0])
     assert log.lines[0]["fix"] == "proxy_set_header"
@@ -170,7 +174,7 @@ def test_an_unreadable_request_has_no_method_and_path(log: Log) -> None:
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def test_ids_that_correlate_lines_are_logged(log: Log) -> None:
+def test_the_request_id_and_the_traceparent_are_logged(log: Log) -> None:
     log.record(deny(), ("X-Request-Id", "01J-abc.DEF_1"), ("traceparent", TRACE))
     assert (log.lines[0]["request_id"], log.lines[0]["traceparent"]) == ("01J-abc.DEF_1", TRACE)
 
@@ -187,6 +191,6 @@ def test_ids_that_correlate_lines_are_logged(log: Log) -> None:
         [("traceparent", TRACE.upper())],
     ],
 )
-def test_an_id_of_another_shape_is_left_out(log: Log, headers: list[tuple[str, str]]) -> None:
+def test_an_id_in_an_unexpected_form_is_not_logged(log: Log, headers: list[tuple[str, str]]) -> None:
     log.record(deny(), *headers)
     assert {"request_id", "traceparent"}.isdisjoint(log.lines[0])

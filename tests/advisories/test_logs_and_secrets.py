@@ -103,7 +103,7 @@ async def test_H14_nothing_that_a_client_sends_breaks_a_log_line(tmp_path: Path,
     config.write_text(ISSUER.format(jwks=jwks))
     with captured(log_format) as stream:
         async with serving({}, file=str(config)) as served:
-            served.app.live.auth._recorder._told = TTLCache(1, 0)
+            served.app.live.auth._recorder._logged_peers = TTLCache(1, 0)
             await _ask_about(served, text)
     assert stream.getvalue().isascii()
     lines = stream.getvalue().splitlines()
@@ -185,7 +185,7 @@ async def test_H15_no_token_secret_or_claim_is_logged_answered_or_counted(kind: 
         async with serving(environ) as served:
             # Refusals that are the operator's to mend are told once a minute for a peer and reason, so only the first
             # of them would be looked at: forget at once that it was told.
-            served.app.live.auth._recorder._told = TTLCache(1, 0)
+            served.app.live.auth._recorder._logged_peers = TTLCache(1, 0)
             answered = await _show_everywhere(served, token)
             metrics = await served.metrics()
     logged = stream.getvalue()

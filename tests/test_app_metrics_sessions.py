@@ -1,4 +1,4 @@
-"""What the metrics tell of session stores and of what is remembered of them."""
+"""The metrics of session stores and their answer caches."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 TOKEN = cookies.SESSION_TOKEN
 
 
-async def of_sessions(served: Served) -> dict[str, float]:
+async def read_session_samples(served: Served) -> dict[str, float]:
     """Return the samples by name and outcome."""
     families = text_string_to_metric_families(await served.metrics())
     samples = [sample for family in families for sample in family.samples if "_session_" in sample.name]
     assert {sample.labels["issuer"] for sample in samples} <= {"app"}
-    names = [f"{one.name.removeprefix('authgate_session_')} {one.labels.get('outcome', '')}".strip() for one in samples]
-    return dict(zip(names, (sample.value for sample in samples), strict=True))
+    return {
+        f"{sample.name.removeprefix('authgate_session_')} {sample.labels.get('outcome', '')}".strip(): sample.value
+        for sample in samples
+    }
 
 
 async def ask(served: Served, *tokens: str) -> None:
@@ -34,22 +36,22 @@ async def ask(served: Served, *tokens: str) -> None:
         await served.ask("nginx", cookies.cookie_line(None, token=signed(token)))
 
 
-async def test_what_a_store_is_asked_and_what_is_remembered_of_it_is_told(tmp_path: Path) -> None:
-    async with get_session() as one:
-        one.sessions[TOKEN] = {"session": cookies.session(TOKEN, now=time.time()), "user": cookies.user()}
+async def test_lookups_and_cached_answers_are_counted(tmp_path: Path) -> None:
+    async with get_session() as store:
+        store.sessions[TOKEN] = {"session": cookies.session(TOKEN, now=time.time()), "user": cookies.user()}
         issuer = {"name": "app", "preset": "better-auth", "secret": SECRET.decode(), "allow_http": True}
         issuer |= {"cookies": {"session_token": cookies.COOKIES[0]}}
-        issuer |= {"sessions": {"check": "always", "cache_seconds": 60, "http": {"url": one.url}}}
+        issuer |= {"sessions": {"check": "always", "cache_seconds": 60, "http": {"url": store.url}}}
         path = tmp_path / "authgate.yaml"
         path.write_text(yaml.safe_dump({"issuers": [issuer]}))
         async with serving({}, file=str(path)) as served:
-            before = await of_sessions(served)
+            before = await read_session_samples(served)
             assert before["store_up"] == 1
             assert before["cache_bytes"] == before["cache_entries found"] == before["cache_entries not_found"] == 0
             await ask(served, TOKEN, TOKEN, "b" * 32, "c" * 32, "c" * 32, "c" * 32)
-            told = await of_sessions(served)
-            assert 1024 < told.pop("cache_bytes") < 64 * 1024
-            assert told == {
+            after = await read_session_samples(served)
+            assert 1024 < after.pop("cache_bytes") < 64 * 1024
+            assert after == {
                 "lookups_total found": 1,
                 "lookups_total not_found": 2,
                 "lookups_total failed": 0,
@@ -61,11 +63,11 @@ async def test_what_a_store_is_asked_and_what_is_remembered_of_it_is_told(tmp_pa
                 "waiting": 0,
                 "store_up": 1,
             }
-            await one.stop()
+            await store.stop()
             await ask(served, "d" * 32)
-            assert (await of_sessions(served))["store_up"] == 0
+            assert (await read_session_samples(served))["store_up"] == 0
 
 
-async def test_without_a_store_nothing_is_told() -> None:
+async def test_without_a_store_there_are_no_samples() -> None:
     async with serving(ENVIRON) as served:
-        assert await of_sessions(served) == {}
+        assert await read_session_samples(served) == {}
