@@ -1,4 +1,4 @@
-"""A task service behind AuthGate: it knows its users by X-User-Id and does no cryptography.
+"""A task service behind AuthGate. It identifies users by X-User-Id and does no cryptography.
 
 Run it where only the proxy can reach it:  uvicorn tasks:app --host 127.0.0.1 --port 8001
 """
@@ -18,7 +18,7 @@ MAX_TASKS_PER_USER = 1000
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who AuthGate says is calling."""
+    """The caller, as AuthGate identified it."""
 
     id: str
     email: str | None
@@ -32,11 +32,11 @@ def current_user(
     x_user_name: Annotated[str | None, Header()] = None,
     x_user_roles: Annotated[str | None, Header()] = None,
 ) -> User:
-    """Return the caller. THE recipe: absent or empty X-User-Id means anonymous, and is refused here."""
+    """Return the caller. Refuse anonymous requests: their X-User-Id is absent or empty."""
     if not x_user_id:
         raise HTTPException(401, "not signed in")
     return User(
-        id=unquote(x_user_id),  # AuthGate percent-encodes what is not printable ASCII
+        id=unquote(x_user_id),  # AuthGate percent-encodes everything but printable ASCII
         email=unquote(x_user_email) if x_user_email else None,
         name=unquote(x_user_name) if x_user_name else None,
         roles=tuple(unquote(role) for role in x_user_roles.split(",")) if x_user_roles else (),
@@ -47,33 +47,33 @@ CurrentUser = Annotated[User, Depends(current_user)]
 
 
 class TaskIn(BaseModel):
-    """What a client says about a task."""
+    """A task as clients send it."""
 
     title: str = Field(min_length=1, max_length=200)
     done: bool = False
 
 
 class Task(TaskIn):
-    """A task."""
+    """A task as clients get it."""
 
     id: str
 
 
 app = FastAPI(title="Tasks")
-_tasks: dict[str, dict[str, Task]] = {}  # user id -> task id -> task; in memory
+_tasks: dict[str, dict[str, Task]] = {}  # user id -> task id -> task, in memory only
 
 
 @app.get("/healthz")
 def healthz(request: Request) -> dict[str, str]:
-    """Say that the service is up, and which user it sees: nobody, for it is public."""
+    """Report that the service is up, and the user that it sees: none, because this path is public."""
     return {"status": "ok", "user": request.headers.get("x-user-id", "")}
 
 
 @app.get("/api/v1/auth/me")
 def me(user: CurrentUser, request: Request) -> dict[str, object]:
-    """Return who the caller is, and which credentials arrived here (none, with the strip option)."""
-    arrived = [name for name in ("authorization", "cookie") if request.headers.get(name)]
-    return {"id": user.id, "email": user.email, "name": user.name, "roles": user.roles, "credentials": arrived}
+    """Return the caller, and the credentials that reached the service (none on a route that strips them)."""
+    credentials = [name for name in ("authorization", "cookie") if request.headers.get(name)]
+    return {"id": user.id, "email": user.email, "name": user.name, "roles": user.roles, "credentials": credentials}
 
 
 @app.get("/api/v1/tasks")
@@ -84,7 +84,7 @@ def list_tasks(user: CurrentUser) -> list[Task]:
 
 @app.post("/api/v1/tasks", status_code=201)
 def create_task(task: TaskIn, user: CurrentUser) -> Task:
-    """Create a task of the caller."""
+    """Create a task for the caller."""
     tasks = _tasks.setdefault(user.id, {})
     if len(tasks) >= MAX_TASKS_PER_USER:
         raise HTTPException(409, f"at most {MAX_TASKS_PER_USER} tasks")
@@ -95,13 +95,13 @@ def create_task(task: TaskIn, user: CurrentUser) -> Task:
 
 @app.get("/api/v1/tasks/{task_id}")
 def get_task(task_id: str, user: CurrentUser) -> Task:
-    """Return one task of the caller; somebody else's is not found."""
+    """Return one of the caller's tasks. Another user's task is a 404."""
     return _own(task_id, user)
 
 
 @app.put("/api/v1/tasks/{task_id}")
 def update_task(task_id: str, task: TaskIn, user: CurrentUser) -> Task:
-    """Replace a task of the caller."""
+    """Replace one of the caller's tasks."""
     _own(task_id, user)
     updated = Task(id=task_id, **task.model_dump())
     _tasks[user.id][task_id] = updated
@@ -110,7 +110,7 @@ def update_task(task_id: str, task: TaskIn, user: CurrentUser) -> Task:
 
 @app.delete("/api/v1/tasks/{task_id}", status_code=204)
 def delete_task(task_id: str, user: CurrentUser) -> None:
-    """Delete a task of the caller."""
+    """Delete one of the caller's tasks."""
     _own(task_id, user)
     del _tasks[user.id][task_id]
 

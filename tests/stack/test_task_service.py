@@ -231,7 +231,7 @@ def test_a_cursor_that_is_none_is_refused(tasks: TaskService, server: Postgres, 
     too_late = urlsafe_b64encode(b"\xff" * 24).decode()
     for wrong in ("", "x", cursor[:-1], f"{cursor}A", f"{cursor}%3D", f"{cursor[:-1]}%2B", f"{cursor[:-1]}%00",
                   f"{cursor[:-3]}%C3%BC", f"%0A{cursor[1:]}", f"{cursor}%0A", too_late, NOBODYS):  # fmt: skip
-        assert_problem(tasks.ask(f"{TASKS}?after={wrong}", user=ada), 400, "`after` is no cursor")
+        assert_problem(tasks.ask(f"{TASKS}?after={wrong}", user=ada), 400, "`after` is not a cursor")
 
 
 def test_a_cursor_that_was_tampered_with_or_is_somebody_elses_shows_the_callers_own_tasks_alone(
@@ -506,11 +506,11 @@ def tables(server: Postgres) -> list[str]:
         ({}, "exactly one of DATABASE_URL and DATABASE_URL_FILE"),
         ({"DATABASE_URL": "postgresql://u:canary@h/d", "DATABASE_URL_FILE": "/dev/null"}, "exactly one of"),
         ({"DATABASE_URL_FILE": "/nonexistent"}, "cannot be read: No such file"),
-        ({"DATABASE_URL": "u:canary@h"}, "is not a URL as in"),
-        ({"DATABASE_URL": "mysql://u:canary@h/d"}, "names no scheme"),
-        ({"DATABASE_URL": "postgresql://u:canary@h:port/d"}, "is not a URL as in"),
-        ({"DATABASE_URL": "postgresql://u:canary@h/d?options=-c"}, "not understood, take it out: options"),
-        ({"DATABASE_URL": "postgresql://u:canary@h/d?sslmode=on"}, "no sslmode of disable"),
+        ({"DATABASE_URL": "u:canary@h"}, "is not a URL like"),
+        ({"DATABASE_URL": "mysql://u:canary@h/d"}, "needs a scheme"),
+        ({"DATABASE_URL": "postgresql://u:canary@h:port/d"}, "is not a URL like"),
+        ({"DATABASE_URL": "postgresql://u:canary@h/d?options=-c"}, "unknown parameters, remove them: options"),
+        ({"DATABASE_URL": "postgresql://u:canary@h/d?sslmode=on"}, "sslmode in DATABASE_URL must be one of disable"),
         ({"DATABASE_URL": "postgresql://u:canary@h/d?sslmode=disable&channel_binding=require"}, "needs TLS"),
         ({"DATABASE_URL": "postgresql://u:canary@h/d", "CORS_ORIGINS": "*"}, "exact origins"),
         ({"DATABASE_URL": "postgresql://u:canary@h/d", "CORS_ORIGINS": "https://a.example/"}, "'https://a.example/'"),

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run by the image of PostgreSQL when it starts with an empty volume: the stack's roles. Where it has failed, the image
-# does not run it again: mend the cause, and give up the volume (docker compose … down --volumes).
+# Creates the stack's roles. PostgreSQL's image runs it when it starts with an empty volume, and never again. If it
+# failed, fix the cause and delete the volume (docker compose … down --volumes).
 set -eu
 WEB_PASSWORD=$(cat /run/secrets/web_password)
 TASKS_PASSWORD=$(cat /run/secrets/tasks_password)

@@ -1,4 +1,5 @@
--- Three roles that each can do what its program does, and their schemas. As the owner of the database, in psql 15 or later:
+-- Creates three roles, each with only the rights that its program needs, and their schemas. Run it as the owner of the
+-- database, with psql 15 or later:
 --
 --   WEB_PASSWORD=… TASKS_PASSWORD=… AUTHGATE_PASSWORD=… psql --set ON_ERROR_STOP=1 --file roles.sql "$DATABASE_URL"
 --
@@ -8,7 +9,7 @@
 \getenv authgate_password AUTHGATE_PASSWORD
 
 BEGIN;
--- The role web may make functions in public. Here none of them is found in place of PostgreSQL's own.
+-- The role web may create functions in public. With this path none of them can replace PostgreSQL's own here.
 SET LOCAL search_path = pg_catalog, pg_temp;
 SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['web', 'tasks', 'authgate']) AS name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
@@ -16,13 +17,13 @@ ALTER ROLE web PASSWORD :'web_password' CONNECTION LIMIT 40;
 ALTER ROLE tasks PASSWORD :'tasks_password' CONNECTION LIMIT 40;
 ALTER ROLE authgate PASSWORD :'authgate_password' CONNECTION LIMIT 16;
 ALTER ROLE authgate SET default_transaction_read_only = on;
-GRANT web, tasks TO CURRENT_USER; -- whoever is no superuser needs it to give them schemas
+GRANT web, tasks TO CURRENT_USER; -- needed to give them schemas, unless you are a superuser
 
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO web, tasks, authgate', current_database()) \gexec
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO web;           -- Better Auth's tables
-CREATE SCHEMA IF NOT EXISTS tasks AUTHORIZATION tasks; -- the task service's
+CREATE SCHEMA IF NOT EXISTS tasks AUTHORIZATION tasks; -- the task service's table
 CREATE SCHEMA IF NOT EXISTS authgate AUTHORIZATION web; -- two views of Better Auth's tables, which AuthGate reads
 GRANT USAGE ON SCHEMA authgate TO authgate;
 COMMIT;

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: as the role of the service, whose schema holds Alembic's own table, too."""
+"""Run Alembic's migrations as the service's role. Alembic's own table is in the role's schema, too."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from task_service.database import connect_arguments
 from task_service.models import SCHEMA, Base
 from task_service.settings import ConfigError, Settings, read_settings, stop
 
-LOCK = 4190_8001_0001  # any number that nothing else in this database locks
+LOCK = 4190_8001_0001  # any number that nothing else in this database uses as an advisory lock
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction, one process after the other."""
-    # The default schema of the role is its own, where Alembic would look for tables without a schema.
+    """Run the migrations in one transaction. A lock keeps other processes waiting."""
+    # The role's default schema is its own; Alembic would take that for the schema of tables that name none.
     connection.dialect.default_schema_name = "public"
     _configure(connection=connection)
     with context.begin_transaction():
-        # Whoever comes second waits here, and then finds nothing left to do.
+        # A second process waits here and then finds nothing to do.
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        # A migration that waits for a table would make every request behind it wait: rather fail, and try again.
+        # A migration that waits for a table makes every later request wait too. Fail instead, and try again later.
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
 
 
 async def online(settings: Settings) -> None:
-    """Connect and migrate. A migration may take its time, so no command has a timeout."""
+    """Connect and migrate. A migration may take long, so commands have no timeout."""
     engine = create_async_engine(
         settings.database_url, connect_args=connect_arguments(settings), poolclass=pool.NullPool
     )
@@ -41,19 +41,19 @@ async def online(settings: Settings) -> None:
 
 
 def offline() -> None:
-    """Print the SQL (--sql)."""
+    """Print the SQL instead of running it (--sql)."""
     _configure(dialect_name="postgresql", literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _configure(**how: Any) -> None:  # noqa: ANN401 - Alembic's arguments
+def _configure(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's arguments
     context.configure(
         target_metadata=Base.metadata,
         version_table_schema=SCHEMA,
         include_schemas=True,
         include_name=lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
-        **how,
+        **arguments,
     )
 
 

@@ -1,1 +1,1 @@
-"""The task service of the example stack. It stands behind AuthGate and does no cryptography."""
+"""The task service of the example stack. It runs behind AuthGate and does no cryptography."""

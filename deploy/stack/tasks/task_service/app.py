@@ -1,4 +1,4 @@
-"""The task service, to be run where only the proxy can reach it.
+"""The task service. Run it where only the proxy can reach it.
 
 uvicorn --app-dir deploy/stack/tasks task_service.app:app --host 127.0.0.1 --port 8001 --no-access-log
 """
@@ -20,7 +20,7 @@ from task_service.settings import ConfigError, Settings, read_settings, stop
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application. It starts without its database, and answers 503 until that is there."""
+    """Return the application. It starts without its database and answers 503 until it can connect."""
     database = Database(settings)
 
     @asynccontextmanager
@@ -31,12 +31,12 @@ def create_app(settings: Settings) -> FastAPI:
     service = FastAPI(
         title="Tasks",
         version="1",
-        summary="Tasks of the users whom AuthGate lets in.",
+        summary="Tasks of the users that AuthGate allows.",
         openapi_url="/api/v1/openapi.json",
-        # No Swagger page and no ReDoc: they load scripts from a CDN onto the origin of the session's cookie.
+        # No Swagger and no ReDoc: their pages load scripts from a CDN into the origin that has the session cookie.
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # its Location would name the host by which the proxy knows us
+        redirect_slashes=False,  # a redirect's Location would name the internal host
         lifespan=lifespan,
         middleware=_middleware(settings),
     )
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """Return what each request passes, from outside to inside."""
+    """Return the middleware, outermost first."""
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

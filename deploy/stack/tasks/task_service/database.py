@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: a bounded pool, each wait bounded, and one error for a database that does not answer."""
+"""Access to PostgreSQL: a bounded pool, a bound on every wait, and one error for a database that does not answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,26 +16,26 @@ MAX_OVERFLOW = 5
 POOL_SECONDS = 3.0
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 3.0
-TRANSACTION_SECONDS = 8.0  # all of it, the waits above included
+TRANSACTION_SECONDS = 8.0  # in total, including the waits above
 
-# Classes of SQLSTATE that mean that the same request may work later: no connection, no login, no such database (yet),
-# deadlock, no resources, a lock not had, shut down or cancelled, its disk.
+# Classes of SQLSTATE for errors that may go away if the request is repeated: no connection, no login, no such database
+# yet, deadlock, no resources, lock not available, shutdown or cancel, disk error.
 _OUTAGES = ("08", "28", "3D", "40", "53", "55", "57", "58")
-_READ_ONLY, _NO_TABLE = "25006", "42P01"  # a replica, in the middle of a failover; not migrated yet
+_READ_ONLY, _NO_TABLE = "25006", "42P01"  # a replica during a failover; not migrated yet
 
 
 class DatabaseUnavailableError(Exception):
-    """The database is down, slow, or not ready. The message is for the log."""
+    """The database is down, slow or not ready. The message is for the log, not for clients."""
 
 
 def connect_arguments(settings: Settings) -> dict[str, Any]:
-    """Return asyncpg's arguments. No prepared statement outlives its transaction, as PgBouncer wants it."""
+    """Return asyncpg's arguments. No prepared statement outlives its transaction, as PgBouncer requires."""
     return {
         "ssl": settings.tls,
         "timeout": CONNECT_SECONDS,
-        "statement_cache_size": 0,  # asyncpg's own
-        "prepared_statement_cache_size": 0,  # SQLAlchemy's
-        "prepared_statement_name_func": str,  # "", the unnamed statement: no name that another client has taken
+        "statement_cache_size": 0,  # asyncpg's cache
+        "prepared_statement_cache_size": 0,  # SQLAlchemy's cache
+        "prepared_statement_name_func": str,  # str() is "": unnamed statements never clash with other clients'
     }
 
 
@@ -43,12 +43,12 @@ class Database:
     """The engine and its sessions."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect to nothing yet."""
+        """Create the engine. It connects at the first transaction."""
         self._engine = create_async_engine(
             settings.database_url,
             connect_args={**connect_arguments(settings), "command_timeout": COMMAND_SECONDS},
-            hide_parameters=True,  # of a statement that failed: no title and no user's id in a traceback
-            pool_pre_ping=True,  # after a restart of the database the first request finds a live connection
+            hide_parameters=True,  # no title and no user id of a failed statement in a traceback
+            pool_pre_ping=True,  # detects connections that a restart of the database has closed
             pool_size=POOL_SIZE,
             max_overflow=MAX_OVERFLOW,
             pool_timeout=POOL_SECONDS,
@@ -57,22 +57,22 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session whose transaction is committed at the end; raise `DatabaseUnavailableError`."""
+        """Yield a session and commit it at the end. Raise `DatabaseUnavailableError` for an outage."""
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS), self._sessions() as session:
                 try:
                     yield session
                     await session.commit()
                 except TimeoutError:
-                    await session.invalidate()  # no ROLLBACK on a connection that does not answer
+                    await session.invalidate()  # skip ROLLBACK: the connection does not answer
                     raise
         except (OSError, exc.SQLAlchemyError) as error:  # TimeoutError is an OSError
             if not _is_outage(error):
                 raise
-            raise DatabaseUnavailableError(_words(error)) from error
+            raise DatabaseUnavailableError(_summary(error)) from error
 
     async def close(self) -> None:
-        """Let go of every connection, within a moment."""
+        """Close every connection, within the time of one command."""
         with suppress(TimeoutError):
             async with asyncio.timeout(COMMAND_SECONDS):
                 await self._engine.dispose()
@@ -93,11 +93,11 @@ def _is_outage(error: OSError | exc.SQLAlchemyError) -> bool:
 
 
 def _state(error: exc.DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""  # the driver's own errors have none
+    return getattr(error.orig, "sqlstate", None) or ""  # errors of the driver itself have none
 
 
-def _words(error: Exception) -> str:
-    """Return one line for the log, without the statement and what was to be stored."""
+def _summary(error: Exception) -> str:
+    """Return one line for the log, without the statement and its values."""
     if isinstance(error, exc.DBAPIError):
         return f"{str(error.orig).partition(chr(10))[0]}{f' (SQLSTATE {_state(error)})' if _state(error) else ''}"
     if isinstance(error, TimeoutError) and not str(error):

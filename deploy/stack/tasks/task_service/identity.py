@@ -1,4 +1,4 @@
-"""Who is calling. AuthGate says so in four headers, which the proxy sets itself and lets no client set."""
+"""The caller. AuthGate names it in four headers; the proxy sets them and removes the client's copies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import Depends, HTTPException, Request
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who AuthGate says is calling."""
+    """The caller, as AuthGate identified it."""
 
     id: str
     email: str | None
@@ -20,15 +20,15 @@ class User:
 
 
 async def current_user(request: Request) -> User:
-    """Return the caller. THE recipe: absent or empty X-User-Id means anonymous, and is refused here."""
-    told = request.headers
-    if not told.get("x-user-id"):
+    """Return the caller. Refuse anonymous requests: their X-User-Id is absent or empty."""
+    headers = request.headers
+    if not headers.get("x-user-id"):
         raise HTTPException(401, "Not signed in.", {"WWW-Authenticate": "Bearer"})
     return User(
-        id=unquote(told["x-user-id"]),  # AuthGate percent-encodes what is not printable ASCII
-        email=unquote(told.get("x-user-email", "")) or None,
-        name=unquote(told.get("x-user-name", "")) or None,
-        roles=tuple(unquote(role) for role in told.get("x-user-roles", "").split(",") if role),
+        id=unquote(headers["x-user-id"]),  # AuthGate percent-encodes everything but printable ASCII
+        email=unquote(headers.get("x-user-email", "")) or None,
+        name=unquote(headers.get("x-user-name", "")) or None,
+        roles=tuple(unquote(role) for role in headers.get("x-user-roles", "").split(",") if role),
     )
 
 

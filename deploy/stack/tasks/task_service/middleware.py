@@ -1,4 +1,4 @@
-"""What holds for every request, below the framework: ASGI, without a body in memory that is not asked for."""
+"""Rules for every request, as ASGI middleware: it works below the framework and buffers no bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
 class NoStore:
-    """No cache keeps what is under /api/: the answer to the same URL is another for each user."""
+    """Forbid caches to store answers under /api/: the answer to a URL differs for each user."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,9 +31,9 @@ class NoStore:
 
 
 class BodyLimit:
-    """No body above 16 KiB, whether its length is announced or not. The proxies have limits of their own.
+    """Refuse bodies above 16 KiB, with or without Content-Length. The proxies have limits too.
 
-    Not FastAPI's `max_body_size`: that answers text/plain, and only after a route that reads no body has run.
+    FastAPI's `max_body_size` does not do: it answers text/plain, and a route that reads no body runs before it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,7 +44,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES:  # the server has checked the digits
+        if (
+            int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES
+        ):  # the server has checked that these are digits
             await problem(413, _TOO_LARGE)(scope, receive, send)
             return
         received = 0

@@ -1,4 +1,4 @@
-"""The table. Whoever changes it writes a migration, too: `alembic check` tells whether both agree."""
+"""The table. If you change it, write a migration as well; `alembic check` compares the two."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import DateTime, Index, MetaData, String, Text, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "tasks"  # the role `tasks` owns it; poolers keep no search_path, so every name is written with it
+SCHEMA = "tasks"  # owned by the role `tasks`; written with every name, because poolers do not keep search_path
 MAX_TITLE_CHARACTERS = 200
 
 
 class Base(DeclarativeBase):
-    """Names constraints, so that a migration can drop what another has made."""
+    """Gives constraints fixed names, so that a later migration can drop them."""
 
     metadata = MetaData(
         schema=SCHEMA, naming_convention={"pk": "%(table_name)s_pkey", "ix": "%(table_name)s_%(column_0_N_name)s"}
@@ -21,10 +21,10 @@ class Base(DeclarativeBase):
 
 
 class Task(Base):
-    """A task of a user. *user_id* is text, for Better Auth's ids are; there is no foreign key into its tables."""
+    """A user's task. *user_id* is text, as in Better Auth, but no foreign key into its tables."""
 
     __tablename__ = "task"
-    __table_args__ = (Index("task_page", "user_id", "created_at", "id"),)  # pages are read along it
+    __table_args__ = (Index("task_page", "user_id", "created_at", "id"),)  # pages are read by this index
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[str] = mapped_column(Text)

@@ -1,4 +1,4 @@
-"""What clients send and get."""
+"""The bodies that clients send and get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from task_service.models import MAX_TITLE_CHARACTERS
 
 def _storable(title: str) -> str:
     if "\0" in title:
-        raise ValueError("a NUL character cannot be stored")  # PostgreSQL's text takes every other
+        raise ValueError("a NUL character cannot be stored")  # PostgreSQL stores every other character
     return title
 
 
@@ -25,7 +25,7 @@ Title = Annotated[
 
 
 class NewTask(BaseModel):
-    """A task that is to be made."""
+    """A task to create."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,7 +34,7 @@ class NewTask(BaseModel):
 
 
 class TaskChange(BaseModel):
-    """What is to change. A field that is absent stays as it is; null is no value of either."""
+    """A change of a task. An absent field stays as it is; null is not allowed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -61,14 +61,14 @@ class TaskOut(BaseModel):
 
 
 class TaskPage(BaseModel):
-    """Some tasks, newest first. *next* is the cursor of the page after it, null on the last one."""
+    """Some tasks, newest first. *next* is the cursor of the next page, or null on the last one."""
 
     items: list[TaskOut]
     next: str | None
 
 
 class Me(BaseModel):
-    """The caller, as AuthGate told."""
+    """The caller, as AuthGate identified it."""
 
     model_config = ConfigDict(from_attributes=True)
 

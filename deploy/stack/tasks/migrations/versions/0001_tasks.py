@@ -1,6 +1,6 @@
-"""The table of tasks.
+"""Create the table of tasks.
 
-The schema is there: the database's owner has made it, and the role owns it.
+The schema exists already: the database's owner created it for this role.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table and the index along which pages are read."""
+    """Create the table, and the index that pages are read by."""
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "task",
@@ -32,5 +32,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table, and with it every task."""
+    """Drop the table with every task."""
     op.drop_table("task", schema="tasks")
