@@ -279,7 +279,7 @@ UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
         CLIENT_CA.issue("nginx.internal", days=(-3, -1)),
         "",
         {500, 503},
-        "the peer's certificate is refused: certificate has expired",
+        "the peer's certificate was rejected: certificate has expired",
     ),
 }
 

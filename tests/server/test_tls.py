@@ -438,7 +438,7 @@ async def test_a_bug_that_ends_the_accepting_ends_what_serves(folder: Path, monk
     async def broken(acceptor: _Acceptor) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(_Acceptor, "_watch", broken)
+    monkeypatch.setattr(_Acceptor, "_poll_files", broken)
     with pytest.raises(ExceptionGroup) as ended:
         async with serving(folder):
             await asyncio.sleep(20)
@@ -489,7 +489,7 @@ async def test_another_certificate_ends_the_handshake(
         for local in (FOREIGN, "127.0.0.1"):
             with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
                 await served.ask(context, local)
-        await until_async(lambda: f"the peer's certificate is refused: {said}" in caplog.text)
+        await until_async(lambda: f"the peer's certificate was rejected: {said}" in caplog.text)
 
 
 async def test_the_systems_own_cas_are_not_believed(mutual: Path) -> None:
