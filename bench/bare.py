@@ -1,4 +1,4 @@
-"""The rival: aiohttp's low-level server on uvloop, answering every request with the same headers and nothing else.
+"""The baseline: aiohttp's low-level server on uvloop. It answers every request with the same headers and does no work.
 
 Usage: bare.py PORT HEADERS_AS_JSON
 """

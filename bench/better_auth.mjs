@@ -1,5 +1,5 @@
-// A real Better Auth at its quickest, listening on loopback: rows in memory, no plugin, no cookie cache, no rate limit.
-// PORT, SECRET and SESSIONS (how many users are signed in) come from the environment; GET /bench/tokens lists theirs.
+// A real Better Auth in its fastest setup, on loopback: rows in memory, no plugin, no cookie cache, no rate limit.
+// The environment sets PORT, SECRET and SESSIONS (the number of signed-in users). GET /bench/tokens lists their tokens.
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
@@ -23,8 +23,8 @@ for (let number = 0; number < Number(SESSIONS); number++) {
   tokens.push((await internalAdapter.createSession(user.id)).token);
 }
 
-const visitor = toNodeHandler(auth);
+const handler = toNodeHandler(auth);
 createServer((request, response) => {
   if (request.url === "/bench/tokens") response.end(JSON.stringify(tokens));
-  else visitor(request, response);
+  else handler(request, response);
 }).listen(Number(PORT), "127.0.0.1");

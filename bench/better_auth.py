@@ -1,4 +1,4 @@
-"""The real Better Auth, run by Node: what AuthGate's session store and the recipe get-session ask."""
+"""Run the real Better Auth on Node. AuthGate's session store and the recipe get-session send their requests to it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from driving import Server
 
-# Where the tests install it.
+# The tests install it here.
 _LOCK = HERE.parent / "tests" / "better_auth" / "package-lock.json"
 _INSTALLED = HERE.parent / ".venv" / "better_auth"
-_MEND = "once: apt-get install nodejs npm, then .venv/bin/pytest tests/test_support_better_auth.py"
+_FIX = "run once: apt-get install nodejs npm, then .venv/bin/pytest tests/test_support_better_auth.py"
 
 
 @dataclass(frozen=True, slots=True)
 class BetterAuth:
-    """A running Better Auth at *origin*; *tokens* are those of its sessions."""
+    """A running Better Auth at *origin*. *tokens* are the session tokens of its signed-in users."""
 
     server: Server
     origin: str
@@ -36,18 +36,18 @@ class BetterAuth:
 
     @property
     def get_session(self) -> str:
-        """The address that tells whose a session is."""
+        """The URL that returns the session and user of a cookie."""
         return f"{self.origin}/api/auth/get-session"
 
 
 @contextmanager
 def better_auth(port: int, core: int, folder: Path, secret: str, sessions: int) -> Iterator[BetterAuth]:
-    """Run Better Auth at *port*, pinned to *core*, with *sessions* users signed in, until the context ends."""
+    """Run Better Auth at *port*, pinned to *core*, with *sessions* signed-in users, until the context ends."""
     packages = _INSTALLED / hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16] / "node_modules"
     node = shutil.which("node")
     if node is None or not packages.exists():
-        sys.exit(f"bench: Better Auth is missing; {_MEND}")
-    shutil.copy(HERE / "better_auth.mjs", folder)  # Node looks for packages beside it
+        sys.exit(f"bench: Better Auth is missing; {_FIX}")
+    shutil.copy(HERE / "better_auth.mjs", folder)  # Node looks for the packages next to it
     (folder / "node_modules").symlink_to(packages)
     log: TextIO
     with (folder / "better_auth.log").open("w") as log:

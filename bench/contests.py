@@ -1,4 +1,4 @@
-"""Which recipe stands beside AuthGate in each format: the table that the benchmarks of formats run."""
+"""The recipes to compare with AuthGate, for each format. formats.py, wire.py and recipe_server.py use this table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """One format: what AuthGate is configured with, what user *number* sends, and each recipe by its name."""
+    """One format: the *issuer* that AuthGate is configured with, what user *number* sends, and each recipe by name."""
 
     name: str
     issuer: dict[str, Any]
@@ -30,7 +30,7 @@ class Contest:
 
 
 def contests(minter: Minter, jwks_file: Path) -> list[Contest]:
-    """Return every format that is verified without asking anybody. *jwks_file* holds `minter.jwks()`."""
+    """Return every format that can be verified without a request to the issuer. *jwks_file* holds `minter.jwks()`."""
     secret, origin = minter.secret, minter.origin
     keys = KnownKeys(minter.jwks())
     app = better_auth_issuer(minter, jwks_file)
@@ -87,7 +87,7 @@ def contests(minter: Minter, jwks_file: Path) -> list[Contest]:
 
 
 def better_auth_issuer(minter: Minter, jwks_file: Path) -> dict[str, Any]:
-    """Return AuthGate's settings for a Better Auth: every format of it, and its get-session as the store."""
+    """Return AuthGate's settings for Better Auth: all its formats, and get-session as the session store."""
     return {
         "name": "app",
         "preset": "better-auth",
@@ -97,7 +97,10 @@ def better_auth_issuer(minter: Minter, jwks_file: Path) -> dict[str, Any]:
     }
 
 
-def _joserfc(recipe: Callable[..., dict[str, Any]], secret: str, how: dict[str, Any]) -> dict[str, Recipe]:
-    """Return *recipe* with the key made at each request, and with the key made once."""
-    make = partial(derived_key, secret, **how)
-    return {"joserfc, HKDF each time": partial(recipe, key=make), "joserfc, key kept": partial(recipe, key=cache(make))}
+def _joserfc(recipe: Callable[..., dict[str, Any]], secret: str, derivation: dict[str, Any]) -> dict[str, Recipe]:
+    """Return *recipe* twice: it derives the key at each request, or once."""
+    derive = partial(derived_key, secret, **derivation)
+    return {
+        "joserfc, HKDF each time": partial(recipe, key=derive),
+        "joserfc, key cached": partial(recipe, key=cache(derive)),
+    }

@@ -1,6 +1,6 @@
-"""What browsers and clients send, in each format: made here as the libraries make it, for as many users as wanted.
+"""Make what browsers and clients send, in each format, for any number of users.
 
-That such tokens are the libraries' own is shown by the tests, with real ones (tests/tokens/test_vectors.py).
+The libraries make the same credentials: tests/tokens/test_vectors.py shows it with real ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AUDIENCE = "tasks"
 KEY_ID = "n4bQgYhMfWWaL0qgxVrQFaO-TxsrC4Is"
 AUTHJS_COOKIE = "authjs.session-token"
 NEXTAUTH_COOKIE = "next-auth.session-token"
-# What else an application's cookies are, before those of the session.
+# Other cookies of the application, before those of the session.
 _OTHER_COOKIES = "theme=dark; _ga=GA1.1.1043254987.1764086400; "
 
 BETTER_AUTH_KEY = {"salt": b"better-auth-session", "info": b"BetterAuth.js Generated Encryption Key", "length": 64}
@@ -42,9 +42,9 @@ NEXTAUTH_KEY = {"salt": b"", "info": b"NextAuth.js Generated Encryption Key", "l
 
 @dataclass(frozen=True, slots=True)
 class Minter:
-    """Makes credentials, all of them good for a day from *now* (unix seconds), under one secret and one Ed25519 key.
+    """Makes credentials that are valid for a day from *now* (Unix seconds), with one secret and one Ed25519 key.
 
-    *origin* is the front end's: http, so that its cookies have no prefix.
+    *origin* is the front end's. It is http, so its cookies have no prefix.
     """
 
     now: int
@@ -57,22 +57,22 @@ class Minter:
         public = jwt.get_algorithm_by_name("EdDSA").to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{name: public[name] for name in ("crv", "x", "kty")} | {"alg": "EdDSA", "kid": KEY_ID}]}
 
-    # Each of the following returns the one header line of user *number*.
+    # Each of the following methods returns the header that user *number* sends.
 
     def secret_jwt(self, number: int) -> dict[str, str]:
-        """An HS256 JWT, as a front end signs it for its own API."""
+        """Return an HS256 JWT, as a front end signs it for its own API."""
         claims = _person(number) | self._times() | {"sub": f"user-{number:08}", "aud": AUDIENCE}
         return _bearer(jwt.encode(claims, self.secret, algorithm="HS256"))
 
     def api_jwt(self, number: int) -> dict[str, str]:
-        """A JWT of the JWT plugin: the user's whole row."""
+        """Return a JWT of the JWT plugin, with the user's whole row."""
         user = self._user(number)
         claims = user | self._times() | {"sub": user["id"], "iss": self.origin, "aud": self.origin}
         return _bearer(jwt.encode(claims, self.key, algorithm="EdDSA", headers={"kid": KEY_ID, "typ": None}))
 
     def compact(self, number: int) -> dict[str, str]:
-        """Session cookies of strategy compact."""
-        text = _written(self._payload(number))
+        """Return session cookies of strategy compact."""
+        text = _json(self._payload(number))
         end = f',"expiresAt":{(self.now + 86400) * 1000}'
         digest = hmac.new(self.secret.encode(), f"{text[:-1]}{end}}}".encode(), hashlib.sha256).digest()
         return self._cookies(
@@ -80,12 +80,12 @@ class Minter:
         )
 
     def cookie_jwt(self, number: int) -> dict[str, str]:
-        """Session cookies of strategy jwt."""
+        """Return session cookies of strategy jwt, signed with the secret."""
         claims = self._payload(number) | self._times()
         return self._cookies(number, jwt.encode(claims, self.secret, algorithm="HS256", headers={"typ": None}))
 
     def cookie_jwks(self, number: int) -> dict[str, str]:
-        """Session cookies of strategy jwt, by the JWT plugin's key."""
+        """Return session cookies of strategy jwt, signed with the JWT plugin's key."""
         claims = self._payload(number) | self._times()
         claims |= {
             "sid": _session_token(number),
@@ -97,23 +97,23 @@ class Minter:
         return self._cookies(number, jwt.encode(claims, self.key, algorithm="EdDSA", headers=header))
 
     def cookie_jwe(self, number: int) -> dict[str, str]:
-        """Session cookies of strategy jwe."""
+        """Return session cookies of strategy jwe."""
         claims = self._payload(number) | self._times() | {"jti": f"jti-{number}"}
         key = derived_key(self.secret, **BETTER_AUTH_KEY)
         return self._cookies(number, _encrypted(claims, key, "A256CBC-HS512", "sha256"))
 
     def authjs(self, number: int) -> dict[str, str]:
-        """A session cookie of Auth.js v5."""
+        """Return a session cookie of Auth.js v5."""
         key = derived_key(self.secret, **AUTHJS_KEY)
         return _cookie(AUTHJS_COOKIE, _encrypted(self._claims(number), key, "A256CBC-HS512", "sha512"))
 
     def nextauth(self, number: int) -> dict[str, str]:
-        """A session cookie of NextAuth v4."""
+        """Return a session cookie of NextAuth v4."""
         key = derived_key(self.secret, **NEXTAUTH_KEY)
         return _cookie(NEXTAUTH_COOKIE, _encrypted(self._claims(number), key, "A256GCM", None))
 
     def session_cookie(self, token: str) -> dict[str, str]:
-        """Return the signed cookie of the session *token*, alone."""
+        """Return only the signed cookie of the session *token*, without a data cookie."""
         return _cookie(SESSION_TOKEN, self._signed(token))
 
     def _cookies(self, number: int, data: str) -> dict[str, str]:
@@ -129,8 +129,8 @@ class Minter:
 
     def _claims(self, number: int) -> dict[str, Any]:
         person = _person(number)
-        own = {"name": person["name"], "email": person["email"], "sub": f"user-{number:08}"}
-        return own | self._times() | {"jti": f"jti-{number}"}
+        user = {"name": person["name"], "email": person["email"], "sub": f"user-{number:08}"}
+        return user | self._times() | {"jti": f"jti-{number}"}
 
     def _user(self, number: int) -> dict[str, Any]:
         return {
@@ -172,9 +172,9 @@ def _iso(unix: int) -> str:
 def _encrypted(claims: dict[str, Any], key: OctKey, encryption: str, thumbprint: str | None) -> str:
     header: dict[str, Any] = {"alg": "dir", "enc": encryption}
     if thumbprint is not None:
-        canonical = _written({"k": key.as_dict()["k"], "kty": "oct"})
+        canonical = _json({"k": key.as_dict()["k"], "kty": "oct"})
         header["kid"] = _base64url(hashlib.new(thumbprint, canonical.encode()).digest())
-    return jwe.encrypt_compact(header, _written(claims).encode(), key, algorithms=["dir", encryption])
+    return jwe.encrypt_compact(header, _json(claims).encode(), key, algorithms=["dir", encryption])
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -185,7 +185,7 @@ def _cookie(name: str, value: str) -> dict[str, str]:
     return {"Cookie": f"{_OTHER_COOKIES}{name}={value}"}
 
 
-def _written(value: object) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""AuthGate's decisions in this process: its configuration, and the requests to decide on."""
+"""Let AuthGate decide in this process: make its configuration, and the requests to decide on."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from authgate.core.request import Headers, Request
 
 
-def configured(issuer: dict[str, Any], folder: Path) -> LoadedConfig:
-    """Return the configuration with *issuer* alone, else as shipped."""
+def load_configuration(issuer: dict[str, Any], folder: Path) -> LoadedConfig:
+    """Return the shipped configuration, with *issuer* as its only issuer."""
     path = folder / "authgate.json"
     path.write_text(json.dumps({"issuers": [issuer]}))  # JSON is YAML
     return load(str(path), {})
 
 
-def received(headers: dict[str, str]) -> CIMultiDictProxy[str]:
-    """Return *headers* as a server has them."""
+def as_received(headers: dict[str, str]) -> CIMultiDictProxy[str]:
+    """Return *headers* in the type that a server gets."""
     return CIMultiDictProxy(CIMultiDict(headers))
 
 
-def asked(headers: Headers) -> Request:
-    """Return a request with *headers*, as the adapter of a proxy makes it."""
+def request_with(headers: Headers) -> Request:
+    """Return a request with *headers*, as a proxy's adapter makes it."""
     return make_request(
         method="GET",
         scheme="https",
@@ -44,6 +44,6 @@ def asked(headers: Headers) -> Request:
 
 
 def must_be_allowed(decision: object) -> None:
-    """Exit unless *decision* is to allow: refusals would be measured else."""
+    """Exit if *decision* is a refusal, so that no refusals are measured."""
     if not isinstance(decision, Allow):
         sys.exit(f"bench: AuthGate does not allow it: {decision}")

@@ -1,9 +1,9 @@
-"""What a flood of unknown key ids costs everybody else: `python bench/flood.py`. docs/benchmarks.md explains it.
+"""Measure what a flood of unknown key ids costs all other requests: `python bench/flood.py`. See docs/benchmarks.md.
 
-AuthGate, with keys by URL from an issuer of the benchmark's own, is pinned to one core, wrk to another. Valid requests
-are measured alone, beside a flood of tokens that name made-up keys, and beside one of tokens of an unknown issuer,
-which are refused before any key is looked for: what the second takes more than the third is the price of unknown keys.
-Needs Linux, two cores and wrk.
+AuthGate loads its keys by URL from an issuer in this process. AuthGate is pinned to one core and wrk to another. Valid
+requests are measured alone, beside a flood of tokens that name made-up keys, and beside a flood of tokens of an unknown
+issuer. AuthGate refuses the latter before it looks for a key, so the difference between the two floods is the cost of
+unknown keys. Needs Linux, two cores and wrk.
 """
 
 from __future__ import annotations
@@ -26,14 +26,25 @@ from typing import TYPE_CHECKING, Any
 import driving
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from driving import Load, Server, arguments, bearing, drive, free_ports, in_rounds, running, two_cores, warm
+from driving import (
+    Load,
+    Server,
+    arguments,
+    drive,
+    free_ports,
+    run_rounds,
+    running,
+    two_cores,
+    warm,
+    write_bearer_tokens,
+)
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
 FLOOD_TOKENS = 20_000
-HEAD_START_SECONDS = 0.5  # the flood runs before the valid requests are measured, and after
+HEAD_START_SECONDS = 0.5  # the flood starts before the valid requests are measured, and ends after them
 COOLDOWN_SECONDS = 10
 
 ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER = "alone", "beside unknown keys", "beside an unknown issuer"
@@ -41,7 +52,7 @@ ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER = "alone", "beside unknown keys", "beside an
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Valid requests in one run, requests of the flood beside them, and how often the issuer was asked meanwhile."""
+    """One run: the valid requests, the rate of the flood, and how often the keys were fetched during the run."""
 
     valid: driving.Round
     flood_per_second: float
@@ -50,9 +61,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over all rounds, the *valid* requests beside those alone in the same round. *fetches*: all.
+    """Medians over all rounds; *fetches* is their sum. The baseline of *valid* is the run without a flood.
 
-    What the flood takes is in the processor time for one valid request.
+    The processor time for one valid request includes that for the flood.
     """
 
     valid: driving.Result
@@ -61,7 +72,7 @@ class Result:
 
 
 class Issuer:
-    """An issuer at *url*, with one key. *fetches* counts who asked for its set."""
+    """An issuer at *url*, with one key. *fetches* counts the requests for its key set."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -99,7 +110,7 @@ def issuing(port: int) -> Iterator[Issuer]:
             self.end_headers()
             self.wfile.write(issuer.document)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
@@ -113,7 +124,7 @@ def issuing(port: int) -> Iterator[Issuer]:
 
 
 def main() -> None:
-    """Run the rounds and print what came out."""
+    """Run the rounds and print the results."""
     options = arguments("Valid requests beside a flood of unknown key ids, as ratios.", seconds=10)
     core, other_core = two_cores()
     with ExitStack() as stack:
@@ -132,8 +143,8 @@ def main() -> None:
             name: partial(measure, valid, floods.get(name), authgate, other_core, issuer)
             for name in (ALONE, UNKNOWN_KEYS, UNKNOWN_ISSUER)
         }
-        rounds = in_rounds(turns, options.rounds, options.seconds)
-        results = [summary(name, seen, rounds[ALONE]) for name, seen in rounds.items()]
+        rounds = run_rounds(turns, options.rounds, options.seconds)
+        results = [summary(name, runs, rounds[ALONE]) for name, runs in rounds.items()]
         outcome = {"peak_mib": [before, authgate.peak_mib()], "refusals": refusals(admin_port)}
     if options.json:
         print(json.dumps({"results": [asdict(result) for result in results], **outcome}, indent=2))
@@ -142,7 +153,7 @@ def main() -> None:
 
 
 def configuration(issuer: Issuer, port: int, admin_port: int) -> str:
-    """Return AuthGate's configuration: as shipped, but for where it listens and where its keys are."""
+    """Return the shipped configuration, with other listen addresses and this *issuer*."""
     return json.dumps(  # JSON is YAML
         {
             "listen": f"127.0.0.1:{port}",
@@ -163,33 +174,35 @@ def configuration(issuer: Issuer, port: int, admin_port: int) -> str:
 
 
 def make_loads(folder: Path, issuer: Issuer) -> tuple[Load, dict[str, Load]]:
-    """Return the valid requests, and the floods by name; their tokens are written to *folder*."""
+    """Write the tokens to *folder*, and return the valid load and the floods by name."""
     unknown_keys = (issuer.token(number, key_id=secrets.token_hex(8)) for number in range(FLOOD_TOKENS))
     unknown_issuer = (issuer.token(number, issuer="https://other.example") for number in range(FLOOD_TOKENS))
-    return Load("valid", bearing(folder / "valid", [issuer.token(0)])), {
-        UNKNOWN_KEYS: Load(UNKNOWN_KEYS, bearing(folder / "unknown-keys", unknown_keys), status=401),
-        UNKNOWN_ISSUER: Load(UNKNOWN_ISSUER, bearing(folder / "unknown-issuer", unknown_issuer), status=401),
+    return Load("valid", write_bearer_tokens(folder / "valid", [issuer.token(0)])), {
+        UNKNOWN_KEYS: Load(UNKNOWN_KEYS, write_bearer_tokens(folder / "unknown-keys", unknown_keys), status=401),
+        UNKNOWN_ISSUER: Load(
+            UNKNOWN_ISSUER, write_bearer_tokens(folder / "unknown-issuer", unknown_issuer), status=401
+        ),
     }
 
 
 def measure(valid: Load, flood: Load | None, server: Server, core: int, issuer: Issuer, seconds: int) -> Round:
-    """Return what the *valid* requests see while the *flood* goes on."""
-    before = issuer.fetches
-    flood_rate: list[float] = []
+    """Return the results of the *valid* requests while the *flood* runs."""
+    fetches_before = issuer.fetches
+    flood_rates: list[float] = []
 
-    def pour(load: Load) -> None:
-        flood_rate.append(drive(load, server, core, seconds + 1).requests_per_second)
+    def run_flood(load: Load) -> None:
+        flood_rates.append(drive(load, server, core, seconds + 1).requests_per_second)
 
-    pouring = threading.Thread(target=pour, args=(flood,)) if flood else None
-    if pouring:
-        pouring.start()
+    flood_thread = threading.Thread(target=run_flood, args=(flood,)) if flood else None
+    if flood_thread:
+        flood_thread.start()
         time.sleep(HEAD_START_SECONDS)
-    seen = drive(valid, server, core, seconds)
-    if pouring:
-        pouring.join()
-        if not flood_rate:
-            sys.exit("bench: the flood was not answered as it must be")
-    return Round(seen, sum(flood_rate), issuer.fetches - before)
+    valid_round = drive(valid, server, core, seconds)
+    if flood_thread:
+        flood_thread.join()
+        if not flood_rates:
+            sys.exit("bench: the flood did not get the expected replies")
+    return Round(valid_round, sum(flood_rates), issuer.fetches - fetches_before)
 
 
 def refusals(admin_port: int) -> dict[str, int]:
@@ -198,23 +211,23 @@ def refusals(admin_port: int) -> dict[str, int]:
     connection.request("GET", "/metrics")
     lines = connection.getresponse().read().decode().splitlines()
     connection.close()
-    counted = (line for line in lines if line.startswith("authgate_decisions_total{") and 'outcome="deny"' in line)
-    return {line.split('reason="')[1].split('"')[0]: int(float(line.rpartition(" ")[2])) for line in counted}
+    denials = (line for line in lines if line.startswith("authgate_decisions_total{") and 'outcome="deny"' in line)
+    return {line.split('reason="')[1].split('"')[0]: int(float(line.rpartition(" ")[2])) for line in denials}
 
 
 def summary(name: str, rounds: Sequence[Round], alone: Sequence[Round]) -> Result:
-    """Return the medians of *rounds*, each compared with the run *alone* in the same round."""
+    """Return the medians of *rounds*, and their ratios to the run *alone* in the same round."""
     return Result(
-        valid=driving.summary(name, [one.valid for one in rounds], [one.valid for one in alone]),
-        flood_per_second=median(one.flood_per_second for one in rounds),
-        fetches=sum(one.fetches for one in rounds),
+        valid=driving.summary(name, [run.valid for run in rounds], [run.valid for run in alone]),
+        flood_per_second=median(run.flood_per_second for run in rounds),
+        fetches=sum(run.fetches for run in rounds),
     )
 
 
 def show(results: Sequence[Result], outcome: dict[str, Any], options: argparse.Namespace) -> None:
     """Print *results* and *outcome* as tables."""
-    print(f"Medians of {options.rounds} rounds of {options.seconds} s; 32 connections are valid, 32 the flood's.\n")
-    print(f"{'valid requests':26}{'of alone':>9}{'(min - max)':>15}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}", end="")
+    print(f"Medians of {options.rounds} rounds of {options.seconds} s; 32 valid connections, 32 that flood.\n")
+    print(f"{'valid requests':26}{'vs alone':>9}{'(min - max)':>15}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}", end="")
     print(f"{'flood/s':>9}{'fetches':>9}")
     for result in results:
         valid = result.valid
@@ -223,7 +236,7 @@ def show(results: Sequence[Result], outcome: dict[str, Any], options: argparse.N
             f"{valid.load:26}{median(valid.ratios):9.2f}{spread:>15}{valid.requests_per_second:9,.0f}"
             f"{valid.p50_ms:9.2f}{valid.p99_ms:9.2f}{result.flood_per_second:9,.0f}{result.fetches:9}"
         )
-    print(f"\nfetches: of the key set, in all rounds. Refusals: {outcome['refusals']}.")
+    print(f"\nfetches: how often the key set was fetched, in all rounds. Refusals: {outcome['refusals']}.")
     before, after = outcome["peak_mib"]
     print(f"Peak memory: {before:.0f} MiB before the floods, {after:.0f} MiB after.")
 

@@ -1,9 +1,9 @@
-"""One decision of AuthGate beside the recipe that users write: `python bench/formats.py`. See docs/benchmarks.md.
+"""Compare one decision of AuthGate with the recipe that users write: `python bench/formats.py`. See docs/benchmarks.md.
 
-In one process on one core, in processor time: AuthGate's whole decision, from the headers of a request to those of the
-reply, for a credential that it has not seen before (cold) and for one that it has (warm); and the recipe, which
-verifies anew each time. Then sessions of which only Better Auth knows: AuthGate's store beside asking at each request.
-Needs Linux, two cores, and for the sessions Node.
+Both run in one process on one core, and only processor time counts. AuthGate's part is the whole decision, from the
+headers of the request to those of the reply, for a credential that it has not seen before (cold) and for one that it
+has (warm). The recipe verifies the credential each time. The second table is about sessions that only Better Auth
+knows: AuthGate's session store, compared with a request to Better Auth each time. Needs Linux, two cores and Node.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import sessions
 from better_auth import better_auth
 from contests import contests
 from credentials import Minter
-from deciding import asked, configured, must_be_allowed, received
-from driving import free_ports, over, spread, tell
+from deciding import as_received, load_configuration, must_be_allowed, request_with
+from driving import free_ports, quotients, show_progress, spread
 
 from authgate import wiring
 from authgate.core.decide import decide
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
     Headers = Mapping[str, str]
 
-POOL = 300  # users, each with a credential of its own
+POOL = 300  # users, each with their own credential
 WARM_PASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """AuthGate or a recipe in one format, ready to be measured; *run* decides all of the pool once, *count* times."""
+    """AuthGate or a recipe in one format. *run* decides once for each user of the pool; it is called *count* times."""
 
     name: str
     run: Callable[[], None]
@@ -57,9 +57,9 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipe beside AuthGate, in microseconds of processor time a decision: medians over all rounds.
+    """One recipe compared with AuthGate: medians over all rounds, in microseconds of processor time for one decision.
 
-    *cold_ratios* and *warm_ratios* are AuthGate's time over the recipe's, one for each round.
+    *cold_ratios* and *warm_ratios* are AuthGate's time divided by the recipe's, one for each round.
     """
 
     format: str
@@ -75,20 +75,20 @@ class AuthGate:
     """AuthGate's decisions on one contest's credentials."""
 
     def __init__(self, contest: Contest, headers: Sequence[Headers], folder: Path) -> None:
-        self._requests = [asked(one) for one in headers]
-        self._snapshot = wiring.prepare(configured(contest.issuer, folder)).snapshot
-        self._remembering = self._fresh()
-        self._decide_all(self._remembering)
+        self._requests = [request_with(user_headers) for user_headers in headers]
+        self._snapshot = wiring.prepare(load_configuration(contest.issuer, folder)).snapshot
+        self._warm_snapshot = self._with_empty_cache()
+        self._decide_all(self._warm_snapshot)
 
     def cold(self) -> None:
-        """Decide with nothing remembered."""
-        self._decide_all(self._fresh())
+        """Decide with an empty proof cache."""
+        self._decide_all(self._with_empty_cache())
 
     def warm(self) -> None:
-        """Decide with every proof remembered."""
-        self._decide_all(self._remembering)
+        """Decide with every proof in the cache."""
+        self._decide_all(self._warm_snapshot)
 
-    def _fresh(self) -> Snapshot:
+    def _with_empty_cache(self) -> Snapshot:
         return replace(self._snapshot, proofs=LruProofCache())
 
     def _decide_all(self, snapshot: Snapshot) -> None:
@@ -102,11 +102,11 @@ class AuthGate:
 
 
 def main() -> None:
-    """Run the rounds and print what came out."""
+    """Run the rounds and print the results."""
     options = arguments()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        sys.exit("bench: two cores are needed, one for what is measured and one for Better Auth")
+        sys.exit("bench: two cores are needed, one for the measurements and one for Better Auth")
     os.sched_setaffinity(0, {cores[0]})
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -116,39 +116,43 @@ def main() -> None:
         jwks_file.write_text(json.dumps(minter.jwks()))
         server = stack.enter_context(better_auth(port, cores[1], folder, minter.secret, sessions.POOL))
         rows = local_rows(contests(minter, jwks_file), folder, options.rounds)
-        stored = sessions.measured(server, minter, folder, options.rounds)
+        session_costs = sessions.measure(server, minter, folder, options.rounds)
     if options.json:
-        print(json.dumps({"formats": [asdict(row) for row in rows], "sessions": asdict(stored)}, indent=2))
+        print(json.dumps({"formats": [asdict(row) for row in rows], "sessions": asdict(session_costs)}, indent=2))
     else:
         show(rows, options.rounds)
-        sessions.show(stored)
+        sessions.show(session_costs)
 
 
 def arguments() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description="One decision of AuthGate beside a recipe, in processor time.")
-    parser.add_argument("--rounds", type=int, default=25, help="how often everybody takes his turn (default: 25)")
+    parser = argparse.ArgumentParser(description="Compare one decision of AuthGate with a recipe, in processor time.")
+    parser.add_argument("--rounds", type=int, default=25, help="number of rounds (default: 25)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     return parser.parse_args()
 
 
-def local_rows(found: Sequence[Contest], folder: Path, rounds: int) -> list[Row]:
-    """Return what became of the formats that are verified without asking anybody."""
-    entrants = {contest.name: entered(contest, folder) for contest in found}
-    seen: dict[str, dict[str, list[float]]] = {name: {one.name: [] for one in them} for name, them in entrants.items()}
+def local_rows(all_contests: Sequence[Contest], folder: Path, rounds: int) -> list[Row]:
+    """Return the rows of all formats that can be verified without a request to the issuer."""
+    entrants = {contest.name: entrants_of(contest, folder) for contest in all_contests}
+    times_us: dict[str, dict[str, list[float]]] = {
+        name: {entrant.name: [] for entrant in group} for name, group in entrants.items()
+    }
     for number in range(rounds + 1):
-        tell(number, rounds)
-        for name, them in entrants.items():
-            for one in them:
-                microseconds = cpu_us(one)
+        show_progress(number, rounds)
+        for name, group in entrants.items():
+            for entrant in group:
+                microseconds = cpu_us(entrant)
                 if number:
-                    seen[name][one.name].append(microseconds)
-    return [row(contest.name, recipe, seen[contest.name]) for contest in found for recipe in contest.recipes]
+                    times_us[name][entrant.name].append(microseconds)
+    return [
+        make_row(contest.name, recipe, times_us[contest.name]) for contest in all_contests for recipe in contest.recipes
+    ]
 
 
-def entered(contest: Contest, folder: Path) -> list[Entrant]:
-    """Return AuthGate, cold and warm, and each recipe of *contest*, on the same headers."""
-    headers = [received(contest.credential(number)) for number in range(POOL)]
+def entrants_of(contest: Contest, folder: Path) -> list[Entrant]:
+    """Return AuthGate, cold and warm, and each recipe of *contest*, with the same headers."""
+    headers = [as_received(contest.credential(number)) for number in range(POOL)]
     authgate = AuthGate(contest, headers, folder)
     return [
         Entrant("cold", authgate.cold),
@@ -158,9 +162,9 @@ def entered(contest: Contest, folder: Path) -> list[Entrant]:
 
 
 def recipe_all(recipe: Callable[[Headers], object], headers: Sequence[Headers]) -> None:
-    """Let *recipe* verify all *headers*, as it does at each request."""
-    for one in headers:
-        recipe(one)
+    """Let *recipe* verify each user's *headers* once."""
+    for user_headers in headers:
+        recipe(user_headers)
 
 
 def cpu_us(entrant: Entrant) -> float:
@@ -172,16 +176,16 @@ def cpu_us(entrant: Entrant) -> float:
     return (time.process_time_ns() - started) / 1000 / entrant.count / POOL
 
 
-def row(name: str, recipe: str, seen: dict[str, list[float]]) -> Row:
-    """Return the row of *recipe* from what was *seen* in each round of the format *name*."""
+def make_row(name: str, recipe: str, times_us: dict[str, list[float]]) -> Row:
+    """Return the row of *recipe* for the format *name*. *times_us* has the time of each entrant in each round."""
     return Row(
         format=name,
         recipe=recipe,
-        cold_us=median(seen["cold"]),
-        warm_us=median(seen["warm"]),
-        recipe_us=median(seen[recipe]),
-        cold_ratios=over(seen["cold"], seen[recipe]),
-        warm_ratios=over(seen["warm"], seen[recipe]),
+        cold_us=median(times_us["cold"]),
+        warm_us=median(times_us["warm"]),
+        recipe_us=median(times_us[recipe]),
+        cold_ratios=quotients(times_us["cold"], times_us[recipe]),
+        warm_ratios=quotients(times_us["warm"], times_us[recipe]),
     )
 
 
@@ -190,14 +194,14 @@ def show(rows: Sequence[Row], rounds: int) -> None:
     print(f"Microseconds of processor time for one decision; medians of {rounds} rounds over {POOL} users.\n")
     print(
         f"{'':26}{'recipe, at each request':26}{'recipe':>7}{'AuthGate cold':>15}{'warm':>6}"
-        f"{'cold, of recipe':>24}{'warm, of recipe':>24}"
+        f"{'cold vs recipe':>24}{'warm vs recipe':>24}"
     )
-    for one in rows:
+    for row in rows:
         print(
-            f"{one.format:26}{one.recipe:26}{one.recipe_us:7.0f}{one.cold_us:15.0f}{one.warm_us:6.0f}"
-            f"{spread(one.cold_ratios):>24}{spread(one.warm_ratios):>24}"
+            f"{row.format:26}{row.recipe:26}{row.recipe_us:7.0f}{row.cold_us:15.0f}{row.warm_us:6.0f}"
+            f"{spread(row.cold_ratios):>24}{spread(row.warm_ratios):>24}"
         )
-    print("\nof recipe: AuthGate's time over the recipe's in the same round (min - max); below 1 AuthGate takes less.")
+    print("\nvs recipe: AuthGate's time divided by the recipe's in the same round (min - max). Below 1 AuthGate wins.")
 
 
 if __name__ == "__main__":

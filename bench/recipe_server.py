@@ -1,6 +1,6 @@
-"""A service that verifies by itself: aiohttp's low-level server on uvloop, running one recipe at each request.
+"""A service that verifies sessions itself: aiohttp's low-level server on uvloop, which runs a recipe per request.
 
-Usage: recipe_server.py PORT, with RECIPE in the environment: which one and under which secret (wire.py writes it).
+Usage: recipe_server.py PORT. The environment variable RECIPE names the recipe and its secret, as JSON; wire.py sets it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ GET_SESSION = "get-session"
 
 
 async def serve(port: int, verify: Verify, headers: dict[str, str]) -> None:
-    """Answer requests at *port* until killed: 200 and *headers* if *verify* lets them through, else 401."""
+    """Answer requests at *port* until killed: with 200 and *headers* if *verify* returns, with 401 if it raises."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
         try:
             await verify(request.headers)
-        except Exception:  # noqa: BLE001 - whatever a recipe's libraries raise, as users write it
+        except Exception:  # noqa: BLE001 - users catch everything that their libraries raise
             return web.Response(status=401)
         return web.Response(status=200, headers=headers, body=b"")
 
@@ -46,15 +46,15 @@ async def serve(port: int, verify: Verify, headers: dict[str, str]) -> None:
 
 async def main() -> None:
     """Serve the recipe that the environment names."""
-    given = json.loads(os.environ["RECIPE"])
-    port, headers = int(sys.argv[1]), given["headers"]
+    options = json.loads(os.environ["RECIPE"])
+    port, headers = int(sys.argv[1]), options["headers"]
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
-        if given["format"] == GET_SESSION:
-            verify = partial(get_session, client=client, url=given["url"])
+        if options["format"] == GET_SESSION:
+            verify = partial(get_session, client=client, url=options["url"])
         else:
-            minter = Minter(0, given["origin"], given["secret"])
-            (contest,) = (one for one in contests(minter, Path("unused")) if one.name == given["format"])
-            recipe = contest.recipes[given["recipe"]]
+            minter = Minter(0, options["origin"], options["secret"])
+            (contest,) = (item for item in contests(minter, Path("unused")) if item.name == options["format"])
+            recipe = contest.recipes[options["recipe"]]
 
             async def verify(headers: Mapping[str, str]) -> dict[str, Any]:
                 return recipe(headers)

@@ -1,8 +1,8 @@
-"""The rivals: what a careful user writes as a FastAPI dependency, to verify a session at each request.
+"""The recipes: what a careful user writes as a FastAPI dependency to verify a session at each request.
 
-Each takes the request's headers and returns whose session it is, or raises. They are written to be right and quick, not
-to lose: keys are made once unless the recipe says otherwise, algorithms are pinned, expiry is checked. Unlike AuthGate
-they know one format under one secret: no chunks, no rotation, no cookies of the same name, no CSRF, no bounds.
+Each takes the request's headers and returns the user, or raises. The recipes are correct and fast: they derive keys
+once, unless the recipe says otherwise, pin the algorithms and check the expiry. Unlike AuthGate, each supports one
+format with one secret: no chunks, no rotation, no cookies of the same name, no CSRF rule, no bounds.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ CACHE_AUDIENCE = "better-auth:session-cache"
 
 
 class NotSignedIn(Exception):
-    """The request proves nobody: 401."""
+    """The request has no valid session. The service answers 401."""
 
 
-class KnownKeys(jwt.PyJWKClient):  # noqa: TID251 - what users take
-    """PyJWT's client with a *document* that it need not fetch: its cache is never cold."""
+class KnownKeys(jwt.PyJWKClient):  # noqa: TID251 - what users use
+    """PyJWT's client for a key set, with a *document* instead of a URL, so that it never has to fetch."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         super().__init__("https://app.example.com/api/auth/jwks")
         self._document = document
 
     def fetch_data(self) -> dict[str, Any]:
-        """Return the document."""
+        """Return the key set."""
         return self._document
 
 
@@ -66,9 +66,9 @@ def api_jwt(headers: Headers, *, keys: KnownKeys, origin: str) -> dict[str, Any]
 
 
 def cookie_compact(headers: Headers, *, secret: str) -> dict[str, Any]:
-    """Verify `session_data` of strategy compact, written anew as JSON to check its signature, as recipes do it.
+    """Verify `session_data` of strategy compact. Serialize the payload again to check the signature, as recipes do.
 
-    Wrong for names with lone surrogates and for numbers such as 1e-7, which JavaScript writes in another way.
+    That fails for names with lone surrogates and for numbers such as 1e-7, because JavaScript writes them differently.
     """
     cookies = _cookies(headers)
     data = cookies[SESSION_DATA]
@@ -90,7 +90,7 @@ def cookie_jwt(headers: Headers, *, secret: str) -> dict[str, Any]:
 
 
 def cookie_jwks(headers: Headers, *, secret: str, keys: KnownKeys, origin: str) -> dict[str, Any]:
-    """Verify `session_data` of strategy jwt by the JWT plugin's keys with PyJWT and its PyJWKClient."""
+    """Verify `session_data` of strategy jwt, signed with the JWT plugin's keys, with PyJWT and its PyJWKClient."""
     cookies = _cookies(headers)
     key = keys.get_signing_key_from_jwt(cookies[SESSION_DATA])
     options = {"require": ["exp"]}
@@ -101,28 +101,28 @@ def cookie_jwks(headers: Headers, *, secret: str, keys: KnownKeys, origin: str) 
 
 
 def cookie_jwe(headers: Headers, *, secret: str, key: Callable[[], OctKey]) -> dict[str, Any]:
-    """Decrypt `session_data` of strategy jwe with joserfc under what *key* returns."""
+    """Decrypt `session_data` of strategy jwe with joserfc, under the key that *key* returns."""
     cookies = _cookies(headers)
     data = _decrypted(cookies[SESSION_DATA], key(), "A256CBC-HS512")
     return _user(data, _session_token(cookies, secret))
 
 
 def authjs(headers: Headers, *, cookie: str, encryption: str, key: Callable[[], OctKey]) -> dict[str, Any]:
-    """Decrypt the session *cookie* of Auth.js or NextAuth with joserfc under what *key* returns."""
+    """Decrypt the session *cookie* of Auth.js or NextAuth with joserfc, under the key that *key* returns."""
     return _decrypted(_cookies(headers)[cookie], key(), encryption)
 
 
 async def get_session(headers: Headers, *, client: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    """Ask Better Auth whose cookies these are, over a kept connection."""
+    """Ask Better Auth for the user of these cookies, over a connection that stays open."""
     async with client.get(url, headers={"Cookie": headers["Cookie"]}) as response:
-        found = await response.json()
-    if response.status != 200 or found is None:
+        session = await response.json()
+    if response.status != 200 or session is None:
         raise NotSignedIn
-    return found["user"]
+    return session["user"]
 
 
 def derived_key(secret: str, *, salt: bytes, info: bytes, length: int) -> OctKey:
-    """Return the key that the library makes from its secret (RFC 5869)."""
+    """Return the key that the library derives from its secret (RFC 5869)."""
     derived = HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret.encode())
     return OctKey.import_key(derived)
 
@@ -135,11 +135,11 @@ def _bearer(headers: Headers) -> str:
 
 
 def _cookies(headers: Headers) -> dict[str, str]:
-    return cookie_parser(headers["Cookie"])  # what `request.cookies` is in FastAPI
+    return cookie_parser(headers["Cookie"])  # as `request.cookies` of FastAPI does
 
 
-def _decode(token: str, key: object, **checks: Any) -> dict[str, Any]:  # noqa: ANN401 - PyJWT's own
-    return jwt.decode(token, key, **checks)  # noqa: TID251 - the rival
+def _decode(token: str, key: object, **checks: Any) -> dict[str, Any]:  # noqa: ANN401 - PyJWT's types
+    return jwt.decode(token, key, **checks)  # noqa: TID251 - a recipe uses PyJWT
 
 
 def _decrypted(token: str, key: OctKey, encryption: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _decrypted(token: str, key: OctKey, encryption: str) -> dict[str, Any]:
 
 
 def _session_token(cookies: dict[str, str], secret: str) -> str:
-    """Return the session token whose signature holds."""
+    """Return the session token, or raise if its signature is wrong."""
     token, _, signature = unquote(cookies[SESSION_TOKEN]).rpartition(".")
     digest = hmac.new(secret.encode(), token.encode(), hashlib.sha256).digest()
     if not hmac.compare_digest(base64.b64encode(digest).decode(), signature):
@@ -159,7 +159,7 @@ def _session_token(cookies: dict[str, str], secret: str) -> str:
 
 
 def _user(data: dict[str, Any], token: str) -> dict[str, Any]:
-    """Return the user in a data cookie that is of the session *token*."""
+    """Return the user in the data cookie, or raise if it belongs to another session than *token*."""
     if data["session"]["token"] != token:
         raise NotSignedIn
     return data["user"]

@@ -1,8 +1,8 @@
-"""Compares AuthGate with a server that does nothing: `python bench/run.py`. docs/benchmarks.md explains the figures.
+"""Compare AuthGate with a server that does no work: `python bench/run.py`. docs/benchmarks.md explains the figures.
 
-AuthGate as shipped, and beside it a bare aiohttp server that sends the same reply, are pinned to one core; wrk is
-pinned to another and drives them in turn. Other programs disturb both alike, so the ratios of a round mean more than
-its absolute figures. Needs Linux, two cores and wrk.
+The shipped AuthGate and a bare aiohttp server, which sends the same reply, are pinned to one core. wrk is pinned to
+another and drives them in turn. Other programs slow both equally, so the ratios of a round mean more than its absolute
+figures. Needs Linux, two cores and wrk.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from driving import (
     HERE,
     Load,
     arguments,
-    bearing,
     drive,
     free_ports,
-    in_rounds,
     print_table,
+    run_rounds,
     running,
     summary,
     two_cores,
     warm,
+    write_bearer_tokens,
 )
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ BARE = "bare aiohttp"
 
 
 def main() -> None:
-    """Run the rounds and print what came out."""
-    options = arguments("AuthGate beside a bare aiohttp server, as ratios.", seconds=5)
+    """Run the rounds and print the results."""
+    options = arguments("Compare AuthGate with a bare aiohttp server.", seconds=5)
     core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -69,8 +69,8 @@ def main() -> None:
             )
         )  # fmt: skip
         turns = {load.name: partial(drive, load, bare if load is loads[0] else authgate, other_core) for load in loads}
-        rounds = in_rounds(turns, options.rounds, options.seconds)
-        results = [summary(name, seen, rounds[BARE]) for name, seen in rounds.items()]
+        rounds = run_rounds(turns, options.rounds, options.seconds)
+        results = [summary(name, runs, rounds[BARE]) for name, runs in rounds.items()]
         memory = {"AuthGate": authgate.peak_mib(), BARE: bare.peak_mib()}
     if options.json:
         print(json.dumps({"results": [asdict(result) for result in results], "peak_mib": memory}, indent=2))
@@ -79,16 +79,16 @@ def main() -> None:
 
 
 def make_loads(folder: Path, secret: str) -> list[Load]:
-    """Return the loads in the order of their turns, the bare server first, with their tokens written to *folder*."""
+    """Write the tokens to *folder*, and return the loads in the order of their turns. The bare server is first."""
     now = int(time.time())
-    one = bearing(folder / "one", [mint(secret, 0, now + 86400)])
-    many = bearing(folder / "many", (mint(secret, number, now + 86400) for number in range(TOKENS)))
-    expired = bearing(folder / "expired", [mint(secret, 0, now - 3600)])
+    one_token = write_bearer_tokens(folder / "one", [mint(secret, 0, now + 86400)])
+    many_tokens = write_bearer_tokens(folder / "many", (mint(secret, number, now + 86400) for number in range(TOKENS)))
+    expired_token = write_bearer_tokens(folder / "expired", [mint(secret, 0, now - 3600)])
     return [
-        Load(BARE, one),
-        Load("AuthGate, one token", one),
-        Load(f"AuthGate, {TOKENS:,} tokens", many),
-        Load("AuthGate, an expired token", expired, status=401),
+        Load(BARE, one_token),
+        Load("AuthGate, one token", one_token),
+        Load(f"AuthGate, {TOKENS:,} tokens", many_tokens),
+        Load("AuthGate, an expired token", expired_token, status=401),
     ]
 
 
@@ -107,7 +107,7 @@ def mint(secret: str, number: int, expires_at: int) -> str:
 
 def show(results: list[Result], memory: dict[str, float], options: argparse.Namespace) -> None:
     """Print *results* and *memory* as tables."""
-    print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections, one core a server.\n")
+    print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections.\n")
     print_table(results)
     print(f"\n{'peak memory':28}{'MiB':>8}")
     for name, mib in memory.items():

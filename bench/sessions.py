@@ -1,4 +1,4 @@
-"""Sessions of which only Better Auth knows: AuthGate's store, with its cache of 5 s, beside asking at each request."""
+"""Measure sessions that only Better Auth knows: AuthGate's session store, which caches for 5 s, and get-session."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import uvloop
-from deciding import asked, configured, must_be_allowed, received
-from driving import over, spread, tell
+from deciding import as_received, load_configuration, must_be_allowed, request_with
+from driving import quotients, show_progress, spread
 from recipes import get_session
 
 from authgate import wiring
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig
     from authgate.gate import Gate
 
-POOL = 200  # users; Better Auth looks through all of them, so many would make it slow
+POOL = 200  # users; Better Auth searches all rows, so many users would make it slow
 COLD, WARM, RECIPE = "AuthGate, cold", "AuthGate, warm", "aiohttp, get-session"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one decision costs: processor time of this process and of Better Auth, and how long it takes."""
+    """The cost of one decision: processor time of this process and of Better Auth, and elapsed time."""
 
     cpu_us: float
     better_auth_us: float
@@ -44,84 +44,84 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """Medians over all rounds, and the ratios of AuthGate's processor time to the recipe's, one for each round."""
+class SessionCosts:
+    """Medians over all rounds, and each one's processor time divided by the recipe's, for each round."""
 
     costs: dict[str, Cost]
     ratios: dict[str, tuple[float, ...]]
 
 
-def measured(server: BetterAuth, minter: Minter, folder: Path, rounds: int) -> Stored:
-    """Return what a decision about one of the *server*'s sessions costs."""
+def measure(server: BetterAuth, minter: Minter, folder: Path, rounds: int) -> SessionCosts:
+    """Return the costs of a decision about one of the *server*'s sessions."""
     issuer = {"name": "app", "preset": "better-auth", "url": server.origin, "secret": minter.secret}
-    loaded = configured(issuer | {"jwt_plugin": False}, folder)
-    headers = [received(minter.session_cookie(token)) for token in server.tokens]
-    return uvloop.run(_measured(server, loaded, headers, rounds))
+    config = load_configuration(issuer | {"jwt_plugin": False}, folder)
+    headers = [as_received(minter.session_cookie(token)) for token in server.tokens]
+    return uvloop.run(_measure(server, config, headers, rounds))
 
 
-async def _measured(server: BetterAuth, loaded: LoadedConfig, headers: list[Headers], rounds: int) -> Stored:
-    seen: dict[str, list[Cost]] = {COLD: [], WARM: [], RECIPE: []}
+async def _measure(server: BetterAuth, config: LoadedConfig, headers: list[Headers], rounds: int) -> SessionCosts:
+    costs: dict[str, list[Cost]] = {COLD: [], WARM: [], RECIPE: []}
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         recipe = partial(get_session, client=client, url=server.get_session)
         for number in range(rounds + 1):
-            tell(number, rounds)
-            async with _authgate(loaded) as gate:
+            show_progress(number, rounds)
+            async with _authgate(config) as gate:
                 turns: dict[str, Callable[[Headers], Awaitable[object]]] = {
                     COLD: partial(_allowed, gate),
-                    WARM: partial(_allowed, gate),  # what the turn before it has asked for, within 5 s
+                    WARM: partial(_allowed, gate),  # the turn before it filled the cache, less than 5 s ago
                     RECIPE: recipe,
                 }
                 for name, turn in turns.items():
                     cost = await _cost(turn, headers, server)
                     if number:
-                        seen[name].append(cost)
-    cpu = {name: [cost.cpu_us for cost in costs] for name, costs in seen.items()}
-    return Stored(
-        costs={name: _median(costs) for name, costs in seen.items()},
-        ratios={name: over(cpu[name], cpu[RECIPE]) for name in seen},
+                        costs[name].append(cost)
+    cpu_us = {name: [cost.cpu_us for cost in rounds_costs] for name, rounds_costs in costs.items()}
+    return SessionCosts(
+        costs={name: _median(rounds_costs) for name, rounds_costs in costs.items()},
+        ratios={name: quotients(cpu_us[name], cpu_us[RECIPE]) for name in costs},
     )
 
 
 @asynccontextmanager
-async def _authgate(loaded: LoadedConfig) -> AsyncIterator[Gate]:
-    """Run AuthGate's decisions and lookups, with nothing remembered."""
-    app = wiring.build(wiring.prepare(loaded))
+async def _authgate(config: LoadedConfig) -> AsyncIterator[Gate]:
+    """Run AuthGate's decisions and lookups, with empty caches."""
+    app = wiring.build(wiring.prepare(config))
     async with asyncio.TaskGroup() as tasks:
-        lookups = [tasks.create_task(one.run()) for one in app.live.sessions.values()]
+        lookups = [tasks.create_task(sessions.run()) for sessions in app.live.sessions.values()]
         yield app.live.gate
-        for one in lookups:
-            one.cancel()
+        for lookup in lookups:
+            lookup.cancel()
 
 
 async def _allowed(gate: Gate, headers: Headers) -> None:
-    must_be_allowed(await gate.decide(asked(headers)))
+    must_be_allowed(await gate.decide(request_with(headers)))
 
 
 async def _cost(turn: Callable[[Headers], Awaitable[object]], headers: list[Headers], server: BetterAuth) -> Cost:
     gc.collect()
-    before = server.server.cpu_seconds()
+    better_auth_before = server.server.cpu_seconds()
     started, started_ns = time.perf_counter(), time.process_time_ns()
-    for one in headers:
-        await turn(one)
+    for user_headers in headers:
+        await turn(user_headers)
     cpu_ns, seconds = time.process_time_ns() - started_ns, time.perf_counter() - started
-    better_auth_seconds = server.server.cpu_seconds() - before
+    better_auth_seconds = server.server.cpu_seconds() - better_auth_before
     return Cost(*(total / len(headers) for total in (cpu_ns / 1000, better_auth_seconds * 1e6, seconds * 1e6)))
 
 
 def _median(costs: list[Cost]) -> Cost:
     return Cost(
-        median(one.cpu_us for one in costs),
-        median(one.better_auth_us for one in costs),
-        median(one.wall_us for one in costs),
+        median(cost.cpu_us for cost in costs),
+        median(cost.better_auth_us for cost in costs),
+        median(cost.wall_us for cost in costs),
     )
 
 
-def show(stored: Stored) -> None:
-    """Print *stored* as a table."""
-    print("\nA session_token alone, so that only Better Auth knows whose it is: one after another, in microseconds.\n")
-    print(f"{'':26}{'CPU':>6}{'CPU of Better Auth':>20}{'duration':>10}{'CPU, of recipe':>24}")
-    for name, cost in stored.costs.items():
+def show(session_costs: SessionCosts) -> None:
+    """Print *session_costs* as a table."""
+    print("\nA session_token alone: only Better Auth knows its user. One request after another, in microseconds.\n")
+    print(f"{'':26}{'CPU':>6}{'CPU of Better Auth':>20}{'duration':>10}{'CPU vs recipe':>24}")
+    for name, cost in session_costs.costs.items():
         print(
             f"{name:26}{cost.cpu_us:6.0f}{cost.better_auth_us:20.0f}{cost.wall_us:10.0f}"
-            f"{spread(stored.ratios[name]):>24}"
+            f"{spread(session_costs.ratios[name]):>24}"
         )

@@ -1,12 +1,13 @@
--- wrk script: sends subrequests as the shipped nginx configuration does (deploy/nginx/authgate_server.conf), with the
--- header lines of a file in turn, one a request, and reports as one line of JSON. Usage: wrk … -s subrequests.lua URL -- FILE
+-- A wrk script. It sends subrequests as the shipped nginx configuration does (deploy/nginx/authgate_server.conf). Each
+-- request has one header line of FILE, in turn. The result is one line of JSON.
+-- Usage: wrk … -s subrequests.lua URL -- FILE
 
-local prepared, at = {}, 0
+local requests, position = {}, 0
 
 function init(args)
   for line in io.lines(args[1]) do
     local name, value = line:match("^(.-): (.*)$")
-    prepared[#prepared + 1] = wrk.format("GET", "/auth/nginx", {
+    requests[#requests + 1] = wrk.format("GET", "/auth/nginx", {
       ["Host"] = "authgate",
       ["X-Original-Method"] = "GET",
       ["X-Original-URL"] = "https://app.example.com/api/v1/tasks?page=2",
@@ -22,11 +23,11 @@ function init(args)
 end
 
 function request()
-  at = at % #prepared + 1
-  return prepared[at]
+  position = position % #requests + 1
+  return requests[position]
 end
 
-function done(summary, latency, requests)
+function done(summary, latency, _)
   local errors = summary.errors
   io.write(string.format(
     '{"replies": %d, "refusals": %d, "failures": %d, "microseconds": %d, "p50": %d, "p99": %d}\n',

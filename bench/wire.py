@@ -1,7 +1,8 @@
-"""AuthGate beside services that verify by themselves, over the wire: `python bench/wire.py`. See docs/benchmarks.md.
+"""Compare AuthGate with services that verify themselves, over the wire: `python bench/wire.py`. See docs/benchmarks.md.
 
-AuthGate, a server that does nothing, and one server for each recipe are pinned to one core; wrk, and Better Auth, to
-another. AuthGate has seen every credential before, as it has most of the time. Needs Linux, two cores, wrk and Node.
+AuthGate, a server that does no work, and one server for each recipe are pinned to one core. wrk and Better Auth are
+pinned to another. AuthGate has seen every credential before, which is the usual case. Needs Linux, two cores, wrk and
+Node.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from driving import (
     arguments,
     drive,
     free_ports,
-    in_rounds,
-    over,
     print_table,
+    quotients,
+    run_rounds,
     running,
     spread,
     summary,
@@ -50,7 +51,7 @@ BARE, AUTHGATE, RECIPE = "bare aiohttp", "AuthGate, ", "recipe, "
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One format, its credentials, and what the recipe's server is told of it."""
+    """One format, its load, and the settings of the recipe's server."""
 
     name: str
     load: Load
@@ -58,16 +59,16 @@ class Pair:
 
 
 @dataclass(slots=True)
-class Asked:
-    """Processor time that Better Auth took, and requests meanwhile, while one server was measured."""
+class BetterAuthUse:
+    """Better Auth's processor time while one server was measured, and the number of requests to that server."""
 
     cpu_seconds: float = 0.0
     requests: float = 0.0
 
 
 def main() -> None:
-    """Run the rounds and print what came out."""
-    options = arguments("AuthGate beside services that verify by themselves, as ratios.", seconds=5)
+    """Run the rounds and print the results."""
+    options = arguments("Compare AuthGate with services that verify themselves.", seconds=5)
     core, other_core = two_cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
@@ -83,42 +84,43 @@ def main() -> None:
         command = [sys.executable, str(HERE / "bare.py"), str(bare_port), json.dumps(headers)]
         bare = stack.enter_context(running(command, bare_port, core, log))
         turns = {BARE: partial(drive, pairs[0].load, bare, other_core)}
-        asked: dict[str, Asked] = {}
+        use: dict[str, BetterAuthUse] = {}
         for pair, recipe_port in zip(pairs, recipe_ports, strict=True):
             command = [sys.executable, str(HERE / "recipe_server.py"), str(recipe_port)]
-            told = json.dumps(pair.recipe | {"headers": headers})
-            server = stack.enter_context(running(command, recipe_port, core, log, RECIPE=told))
+            settings = json.dumps(pair.recipe | {"headers": headers})
+            recipe_server = stack.enter_context(running(command, recipe_port, core, log, RECIPE=settings))
             warm(recipe_port, [pair.load])
-            for name, one in ((AUTHGATE + pair.name, authgate), (RECIPE + pair.name, server)):
-                asked[name] = Asked()
-                turns[name] = partial(measure, pair.load, one, front.server, asked[name], other_core)
-        rounds = in_rounds(turns, options.rounds, options.seconds)
-    report(rounds, asked, options)
+            for name, server in ((AUTHGATE + pair.name, authgate), (RECIPE + pair.name, recipe_server)):
+                use[name] = BetterAuthUse()
+                turns[name] = partial(measure, pair.load, server, front.server, use[name], other_core)
+        rounds = run_rounds(turns, options.rounds, options.seconds)
+    report(rounds, use, options)
 
 
 def make_pairs(minter: Minter, front: BetterAuth, folder: Path) -> list[Pair]:
-    """Return the formats, with their credentials written to *folder*."""
+    """Write the credentials to *folder*, and return the formats."""
     shared = {"origin": minter.origin, "secret": minter.secret}
     compact = {"format": "Better Auth, compact", "recipe": "hmac and json"} | shared
-    jwe = {"format": "Better Auth, jwe", "recipe": "joserfc, key kept"} | shared
-    asking = {"format": GET_SESSION, "url": front.get_session}
+    jwe = {"format": "Better Auth, jwe", "recipe": "joserfc, key cached"} | shared
+    get_session = {"format": GET_SESSION, "url": front.get_session}
     numbers = range(USERS)
     return [
-        Pair("compact", written(folder, "compact", map(minter.compact, numbers)), compact),
-        Pair("jwe", written(folder, "jwe", map(minter.cookie_jwe, numbers)), jwe),
-        Pair("get-session", written(folder, "get-session", map(minter.session_cookie, front.tokens)), asking),
+        Pair("compact", write_load(folder, "compact", map(minter.compact, numbers)), compact),
+        Pair("jwe", write_load(folder, "jwe", map(minter.cookie_jwe, numbers)), jwe),
+        Pair("get-session", write_load(folder, "get-session", map(minter.session_cookie, front.tokens)), get_session),
     ]
 
 
-def written(folder: Path, name: str, credentials: Iterable[dict[str, str]]) -> Load:
-    """Write *credentials* into a file, and return their load."""
+def write_load(folder: Path, name: str, credentials: Iterable[dict[str, str]]) -> Load:
+    """Write *credentials* to the file *name*, and return a load of them."""
     path = folder / name
-    path.write_text("".join(f"{header}: {value}\n" for one in credentials for header, value in one.items()))
+    lines = (f"{header}: {value}\n" for headers in credentials for header, value in headers.items())
+    path.write_text("".join(lines))
     return Load(name, path)
 
 
 def configuration(minter: Minter, folder: Path, port: int, admin_port: int) -> Path:
-    """Write AuthGate's configuration, as shipped but for where it listens, and return its path."""
+    """Write the shipped configuration with other listen addresses and the issuer, and return its path."""
     jwks_file = folder / "jwks.json"
     jwks_file.write_text(json.dumps(minter.jwks()))
     config = {
@@ -131,31 +133,33 @@ def configuration(minter: Minter, folder: Path, port: int, admin_port: int) -> P
     return path
 
 
-def measure(load: Load, server: Server, front: Server, asked: Asked, core: int, seconds: int) -> Round:
-    """Return what wrk sees of *server*, and add to *asked* what Better Auth did meanwhile."""
+def measure(load: Load, server: Server, front: Server, use: BetterAuthUse, core: int, seconds: int) -> Round:
+    """Drive *server* with *load* and return the results. Add Better Auth's processor time to *use*."""
     before = front.cpu_seconds()
-    seen = drive(load, server, core, seconds)
-    asked.cpu_seconds += front.cpu_seconds() - before
-    asked.requests += seen.requests_per_second * seconds
-    return seen
+    result = drive(load, server, core, seconds)
+    use.cpu_seconds += front.cpu_seconds() - before
+    use.requests += result.requests_per_second * seconds
+    return result
 
 
-def report(rounds: dict[str, list[Round]], asked: dict[str, Asked], options: argparse.Namespace) -> None:
-    """Print what came out."""
-    results = [summary(name, seen, rounds[BARE]) for name, seen in rounds.items()]
-    front_us = {name: one.cpu_seconds / one.requests * 1e6 for name, one in asked.items()}
+def report(rounds: dict[str, list[Round]], use: dict[str, BetterAuthUse], options: argparse.Namespace) -> None:
+    """Print the results."""
+    results = [summary(name, runs, rounds[BARE]) for name, runs in rounds.items()]
+    better_auth_us = {name: total.cpu_seconds / total.requests * 1e6 for name, total in use.items()}
     if options.json:
-        print(json.dumps({"results": [asdict(one) for one in results], "better_auth_us": front_us}, indent=2))
+        document = {"results": [asdict(result) for result in results], "better_auth_us": better_auth_us}
+        print(json.dumps(document, indent=2))
         return
     print(f"Medians of {options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections, {USERS} users.\n")
     print_table(results)
-    print("\nCPU of AuthGate, of that of the service that runs the recipe, in the same round:")
-    for name, seen in rounds.items():
+    print("\nCPU of AuthGate, divided by that of the service with the recipe in the same round:")
+    for name, runs in rounds.items():
         if name.startswith(AUTHGATE):
-            beside = rounds[RECIPE + name.removeprefix(AUTHGATE)]
-            print(f"{name:28}{spread(over([one.cpu_us for one in seen], [one.cpu_us for one in beside])):>29}")
+            recipe_runs = rounds[RECIPE + name.removeprefix(AUTHGATE)]
+            ratios = quotients([run.cpu_us for run in runs], [run.cpu_us for run in recipe_runs])
+            print(f"{name:28}{spread(ratios):>29}")
     print("\nCPU us of Better Auth for each request:")
-    for name, microseconds in front_us.items():
+    for name, microseconds in better_auth_us.items():
         print(f"{name:28}{microseconds:7.0f}")
 
 
