@@ -22,16 +22,14 @@ ROOT = Path(__file__).parents[1]
 WORDS = Path(__file__).with_name("plain-words.txt")
 # Which files are checked for plain words. Only Markdown's prose and Python's comments and strings are read.
 PLAIN = (
-    *("docs/adr/*.md", "docs/formats/*.md", "docs/*.py"),
+    *("*.md", "docs/adapters/*.md", "docs/adr/*.md", "docs/formats/*.md", "docs/*.py"),
     *(
-        "docs/architecture.md",
-        "docs/benchmarks.md",
-        "docs/dependencies.md",
-        "docs/glossary.md",
-        "docs/how-keys-work.md",
+        f"docs/{page}.md"
+        for page in ("architecture", "benchmarks", "comparison", "compose", "dependencies", "deployment")
     ),
-    *("docs/keys.md", "docs/reload.md", "docs/sessions.md", "docs/supported-settings.md", "docs/threat-model.md"),
-    "docs/tls.md",
+    *(f"docs/{page}.md" for page in ("faq", "glossary", "how-keys-work", "importing-users", "keys", "kubernetes")),
+    *(f"docs/{page}.md" for page in ("kubernetes-design", "migrating", "production", "reload", "sessions", "stack")),
+    *(f"docs/{page}.md" for page in ("supported-settings", "threat-model", "tls", "troubleshooting")),
 )
 PLANTED = "tests/docs/test_check.py"
 
