@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_LABEL_CHARACTERS = 80
 
@@ -48,6 +51,14 @@ class Key:
 def key_name(key_id: str) -> str:
     """Return the name of the key with this id in messages and in `KeySet.skipped`. A long id is cut."""
     return f"key {key_id!r:.80}"
+
+
+def keys_tried(keys: Sequence[Key]) -> str:
+    """Return "tried 2 keys: " and what *keys* are: secrets by their fingerprint, others by algorithm and id."""
+    names = (
+        f"secret with fingerprint {key.secret_fingerprint}" if key.secret_fingerprint else str(key) for key in keys
+    )
+    return f"tried {len(keys)} key{'s' * (len(keys) != 1)}: {', '.join(dict.fromkeys(names))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry, decrypt_compact
 
 from authgate.core.errors import Refused, quoted
+from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
 
@@ -82,7 +83,7 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
         plaintext = _plaintext(jwe.compact, key)
         if plaintext is not None:
             return _payload(plaintext), key
-    cause = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s)" if fitting else "no key has its kid and enc"
+    cause = keys_tried(fitting[:MAX_KEYS_TRIED]) if fitting else "no key has its kid and enc"
     raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{cause}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
 
 

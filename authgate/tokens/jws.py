@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.errors import Refused, quoted
+from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
 
@@ -76,7 +77,8 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
     candidates = named or [key for key in keys.keys if key.key_id is None]
     fitting = [key for key in candidates if key.algorithm in accepted]
-    for key in fitting[:MAX_KEYS_TRIED]:
+    to_try = fitting[:MAX_KEYS_TRIED]
+    for key in to_try:
         if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
             return key
     if not named and _newer_key_may_have_signed(fitting, keys):
@@ -85,8 +87,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
         raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
         raise _wrong_algorithm(jws, candidates)
-    tried = f"tried {min(len(fitting), MAX_KEYS_TRIED)} key(s) for {jws.algorithm}"
-    raise _refused(Reason.BAD_SIGNATURE, tried, keys)
+    raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}", keys)
 
 
 def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:

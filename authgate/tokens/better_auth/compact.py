@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
+from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
 from authgate.tokens.better_auth import session_data
@@ -57,4 +58,4 @@ def _signing_key(text: bytes, signature: bytes, secrets: Sequence[Key]) -> Key:
         expected = _base64url.encode(hmac.new(key.material, text, hashlib.sha256).digest()).encode()
         if hmac.compare_digest(expected, signature):
             return key
-    raise Refused(Reason.BAD_SIGNATURE, f"the data cookie's signature is wrong; tried {len(secrets)} secret(s)")
+    raise Refused(Reason.BAD_SIGNATURE, f"the data cookie's signature is wrong; {keys_tried(secrets)}")

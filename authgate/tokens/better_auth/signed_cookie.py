@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
+from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
 from authgate.tokens._percent import percent_decoded
 
@@ -45,7 +46,7 @@ def verify(text: str, keys: Sequence[Key]) -> tuple[str, str]:
     value, signature = match.groups()
     signatures = [_signature(value, key) for key in keys]
     if not any(hmac.compare_digest(expected, signature) for expected in signatures):
-        raise Refused(Reason.BAD_SIGNATURE, f"the session token's signature is wrong; tried {len(keys)} secret(s)")
+        raise Refused(Reason.BAD_SIGNATURE, f"the session token's signature is wrong; {keys_tried(keys)}")
     return value, f"{value}.{signatures[0]}"
 
 
