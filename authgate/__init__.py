@@ -1,3 +1,3 @@
-"""AuthGate: a forward-auth service that verifies the JWT of each request for a reverse proxy."""
+"""Forward auth for nginx, Traefik and Caddy: verifies sessions (Better Auth, Auth.js, NextAuth 4) and JWTs."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command line: one file per command, each imported only when it is called."""
+"""The command line. Each command is a module, imported only when it is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COMMANDS = ("serve", "check", "mint", "explain", "keys", "healthcheck")
 
 
 class _Commands(click.Group):
-    """Commands by name, from the module of the same name."""
+    """Finds a command in the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -31,7 +31,12 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="authgate")
 def commands() -> None:
-    """AuthGate: forward-auth for nginx, Traefik and Caddy. Verifies the JWT of each request and names the user.
+    """AuthGate: forward auth for nginx, Traefik and Caddy.
 
-    Without a file it is configured by JWT_SECRET (or BETTER_AUTH_SECRET) and AUTHGATE_* variables.
+    Verifies the session (Better Auth, Auth.js, NextAuth 4) or the JWT of each request, and adds headers that name the
+    user.
+
+    Configure it with a YAML file (--config FILE), or without a file: set the secret of your front end
+    (BETTER_AUTH_SECRET with BETTER_AUTH_URL, AUTH_SECRET, NEXTAUTH_SECRET or JWT_SECRET). AUTHGATE_* variables override
+    single settings.
     """

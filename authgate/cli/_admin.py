@@ -1,4 +1,4 @@
-"""Asking the admin port of the AuthGate that runs with the same configuration."""
+"""Asks the admin port of the AuthGate that runs with the same configuration."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _PAUSE_SECONDS = 0.25
 
 
 class _OtherCertificateError(Exception):
-    """The server shows another certificate than the file holds, or the file holds none: it may be half-written."""
+    """The server shows another certificate than the file holds, or the file holds none (it may be half-written)."""
 
 
 class NoAnswerError(Exception):
-    """The admin port does not answer, or shows a certificate that is not believed. The message says which."""
+    """The admin port does not answer, or shows a certificate that is not trusted. The message says which."""
 
 
 def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int = 4096) -> tuple[int, str]:
-    """Return the status and the text, of *max_bytes* at most, that the admin port answers at *path*.
+    """Return the status of the admin port's answer to *path*, and at most *max_bytes* of its text.
 
-    Raises `NoAnswerError`; for silence until *give_up_at* (of time.monotonic), too.
+    Raises `NoAnswerError`, at *give_up_at* (in the seconds of time.monotonic) at the latest.
     """
     while True:
         try:
             return _ask(admin, path, give_up_at, max_bytes)
-        except _OtherCertificateError as error:  # a new one is being written, or AuthGate has not read it yet
+        except _OtherCertificateError as error:  # the file is being written, or AuthGate has not read it yet
             if time.monotonic() + _PAUSE_SECONDS >= give_up_at:
-                raise NoAnswerError(f"AuthGate's admin port at {admin.listen} is not believed: {error}") from None
+                raise NoAnswerError(f"AuthGate's admin port at {admin.listen} is not trusted: {error}") from None
             time.sleep(_PAUSE_SECONDS)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NoAnswerError(f"AuthGate's admin port at {admin.listen} does not answer: {error}") from None
@@ -51,7 +51,7 @@ def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tu
 
 
 def _left(give_up_at: float) -> float:
-    """Return the seconds until *give_up_at*, as a timeout: 0 would mean not to wait at all."""
+    """Return the seconds until *give_up_at* as a timeout. It is never 0, which would mean not to wait at all."""
     return max(0.01, give_up_at - time.monotonic())
 
 
@@ -59,19 +59,19 @@ def _connection(admin: AdminConfig, give_up_at: float) -> http.client.HTTPConnec
     if admin.listen.startswith("unix:"):
         return _UnixConnection(admin.listen.removeprefix("unix:"), _left(give_up_at))
     host, _, port = admin.listen.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - where it is reached
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - an address to connect to
     if admin.tls is not None:
         return _PinnedConnection(host, int(port), admin.tls.certificate_file, give_up_at)
     return http.client.HTTPConnection(host, int(port), timeout=_left(give_up_at))
 
 
 class _PinnedConnection(http.client.HTTPSConnection):
-    """Believes one certificate: that of the file, before or after the handshake. Its names do not matter."""
+    """Trusts one certificate: the file's, as it is before or after the handshake. Names in it do not matter."""
 
     def __init__(self, host: str, port: int, certificate_file: str, give_up_at: float) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # `connect` verifies: the very certificate, not who signed it
+        context.verify_mode = ssl.CERT_NONE  # `connect` compares the certificate itself
         super().__init__(host, port, timeout=_left(give_up_at), context=context)
         self._give_up_at = give_up_at
         self._certificate_file = certificate_file

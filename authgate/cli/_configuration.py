@@ -1,4 +1,4 @@
-"""What the commands share: the --config option, and how a bad configuration is told."""
+"""Shared by the commands: the option --config, and the report on a configuration that cannot be used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authgate.cli._terminal import counted, wrapped
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 config_option = click.option(
-    "--config", "config_path", metavar="FILE", help="YAML file (else AUTHGATE_CONFIG; else the environment alone)."
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="The YAML file (default: AUTHGATE_CONFIG; without either, the environment alone).",
 )
 
 
 def prepared_or_exit(config_path: str | None) -> Prepared:
-    """Return the configuration, or tell every problem of it on standard error and exit with 78."""
-    from authgate.wiring import prepare  # noqa: PLC0415 - healthcheck starts often and needs none of it
+    """Return the configuration; if it has problems, print all of them on standard error and exit with 78."""
+    from authgate.wiring import prepare  # noqa: PLC0415 - slow, and healthcheck does not need it
 
     try:
         return prepare(load(config_path))
@@ -34,24 +38,24 @@ def prepared_or_exit(config_path: str | None) -> Prepared:
 
 
 def admin_or_exit(config_path: str | None) -> AdminConfig:
-    """Return where the AuthGate of this configuration can be asked.
+    """Return the admin port of the AuthGate that runs with this configuration.
 
-    It may serve while its file is broken, with an older configuration: then say so and go by what is sound.
+    AuthGate keeps its old configuration while the file is broken. So a broken file is only a warning, as long as its
+    group `admin` is sound.
     """
     loaded = load(config_path)
     if loaded.admin is None:
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.config is None:
-        count = len(loaded.problems)
-        message = f"the configuration has {count} problem{'s' * (count != 1)} (authgate check names them)"
+        message = f"the configuration has {counted(len(loaded.problems), 'problem')} (authgate check lists them)"
         click.echo(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
     return loaded.admin
 
 
 def exit_with_problems(error: ConfigError) -> NoReturn:
-    """Tell every problem on standard error and exit with 78."""
-    count = len(error.problems)
-    click.echo(f"AuthGate's configuration has {count} problem{'s' * (count != 1)}.\n", err=True)
+    """Print every problem on standard error and exit with 78."""
+    click.echo(f"AuthGate's configuration has {counted(len(error.problems), 'problem')}.\n", err=True)
     for problem in error.problems:
-        click.echo(f"  {problem.setting}: {problem.message}\n      → {problem.fix}", err=True)
+        click.echo(wrapped(f"  {problem.setting}: {problem.message}", indent="      ", stream=sys.stderr), err=True)
+        click.echo(wrapped(f"      → {problem.fix}", indent="        ", stream=sys.stderr), err=True)
     sys.exit(EXIT_CONFIG)

@@ -1,24 +1,27 @@
-"""The report on keys as people read it: what is wrong first, times beside how long ago that is. Plain ASCII."""
+"""Formats the report on keys for a terminal: trouble first, each time with its distance from now. Plain ASCII."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
+
+from authgate.cli._terminal import counted, escaped
 
 _EVENTS_SHOWN = 20
 _MAX_NAME = 56  # "Ed25519 " and a JWK thumbprint (RFC 7638)
 _MAX_LINE = 400
 _ORDER = ("no keys", "given up", "stale", "ready", "not offered")
 _STATES = {
-    "no keys": "WITHOUT KEYS: none could be loaded yet, its tokens cannot be verified (503)",
-    "given up": "GIVEN UP: its keys are too old, its tokens cannot be verified (503)",
-    "stale": "STALE: the keys still verify, but newer ones cannot be loaded",
+    "no keys": "WITHOUT KEYS: none could be loaded yet, so its tokens cannot be verified (503)",
+    "given up": "GIVEN UP: its keys are too old, so its tokens cannot be verified (503)",
+    "stale": "STALE: the keys still verify tokens, but newer keys cannot be loaded",
     "ready": "ready",
-    "not offered": "publishes no keys: it signs no JWTs, so none of it is accepted",
+    "not offered": "publishes no keys: it signs no JWTs, so no JWT of it is accepted",
 }
 _WORDS = {"no keys": "without keys"}
-# Per table: its title, and each column's heading, field of the report and whether that is a time.
+_Fields: TypeAlias = tuple[tuple[str, str, bool], ...]
+# The columns of each table: heading, field of the report, whether the field is a time.
 _KEYS = (("first seen", "first_seen", True), ("last seen", "last_seen", True), ("tokens verified", "proofs", False),
          ("last one", "last_proof", True))  # fmt: skip
 _DEPARTED = (("left the set", "left_at", True), ("in it since", "first_seen", True),
@@ -26,21 +29,26 @@ _DEPARTED = (("left the set", "left_at", True), ("in it since", "first_seen", Tr
 _UNKNOWN = (("tokens", "count", False), ("last one", "last_at", True))
 
 
-def as_text(report: dict[str, Any]) -> str:
-    """Return the *report* (server/key_report.py) for a terminal, issuers in trouble first."""
+def as_text(report: dict[str, Any], max_columns: int | None = None) -> str:
+    """Return the *report* (server/key_report.py) as text, issuers in trouble first.
+
+    A table that is wider than *max_columns* becomes a list.
+    """
     issuers, configuration = report["issuers"], report["configuration"]
-    found = sorted(issuers.items(), key=lambda item: _ORDER.index(item[1]["state"]))
-    counted = Counter(issuer["state"] for issuer in issuers.values())
-    summary = ", ".join(f"{counted[state]} {_WORDS.get(state, state)}" for state in _ORDER if counted[state])
+    ordered = sorted(issuers.items(), key=lambda item: _ORDER.index(item[1]["state"]))
+    counts = Counter(issuer["state"] for issuer in issuers.values())
+    summary = ", ".join(f"{counts[state]} {_WORDS.get(state, state)}" for state in _ORDER if counts[state])
     now = max(issuer["now"] for issuer in issuers.values())
-    first = f"{len(issuers)} issuer{'s' * (len(issuers) != 1)} at {_date(now)} UTC: {summary}"
+    first = f"{counted(len(issuers), 'issuer')} at {_date(now)} UTC: {summary}"
     if configuration["reload_failed"]:
-        first += f"\nthe configuration is of {_when(configuration['loaded_at'], now)}; a newer one cannot be used: "
+        first += (
+            f"\nthe configuration was loaded at {_when(configuration['loaded_at'], now)}; a newer one cannot be used: "
+        )
         first += _one_line(configuration["reload_failed"])
-    return "\n\n".join([first, *("\n".join(_issuer(name, issuer)) for name, issuer in found)])
+    return "\n\n".join([first, *("\n".join(_issuer(name, issuer, max_columns)) for name, issuer in ordered)])
 
 
-def _issuer(name: str, issuer: dict[str, Any]) -> list[str]:
+def _issuer(name: str, issuer: dict[str, Any], max_columns: int | None) -> list[str]:
     now, keys = issuer["now"], issuer["keys"]
     lines = [f"{escaped(name)}  {_STATES[issuer['state']]}", f"  keys from         {_one_line(issuer['source'])}"]
     if issuer["last_error"]:
@@ -51,9 +59,11 @@ def _issuer(name: str, issuer: dict[str, Any]) -> list[str]:
     lines.append(f"  last good answer  {answered}, {next_try}")
     if issuer["state"] == "stale" and issuer["given_up_at"]:
         lines.append(f"  given up          {_when(issuer['given_up_at'], now)}, unless a good answer comes")
-    lines += _table("keys given up" if issuer["state"] == "given up" else "keys", keys, "named", _KEYS, now)
-    lines += _table("departed keys", issuer["departed"], "named", _DEPARTED, now)
-    lines += _table("unknown key ids", issuer["unknown_key_ids"], "key_id", _UNKNOWN, now)
+    lines += _table(
+        "keys given up" if issuer["state"] == "given up" else "keys", keys, "named", _KEYS, now, max_columns
+    )
+    lines += _table("departed keys", issuer["departed"], "named", _DEPARTED, now, max_columns)
+    lines += _table("unknown key ids", issuer["unknown_key_ids"], "key_id", _UNKNOWN, now, max_columns)
     lines += _list("skipped keys", [_one_line(skipped) for skipped in issuer["skipped"]])
     events = issuer["events"][:_EVENTS_SHOWN]
     return lines + _list(
@@ -62,20 +72,38 @@ def _issuer(name: str, issuer: dict[str, Any]) -> list[str]:
 
 
 def _table(
-    title: str, rows: list[dict[str, Any]], named_by: str, columns: tuple[tuple[str, str, bool], ...], now: str
+    title: str, rows: list[dict[str, Any]], named_by: str, fields: _Fields, now: str, max_columns: int | None
 ) -> list[str]:
     if not rows:
         return []
-    cells = [[title.upper(), *(heading for heading, _, _ in columns)]]
-    for row in rows:
-        values = (_when(row[field], now) if is_time else _count(row, field) for _, field, is_time in columns)
-        cells.append([_name(row[named_by]), *values])
-    widths = [max(len(line[position]) for line in cells) for position in range(len(cells[0]))]
-    return ["", *("  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)]
+    headings = [heading for heading, _, _ in fields]
+    cells = [
+        [
+            _name(row[named_by]),
+            *(_when(row[name], now) if is_time else _count(row, name) for _, name, is_time in fields),
+        ]
+        for row in rows
+    ]
+    table = _aligned([[title.upper(), *headings], *cells])
+    if max_columns is None or all(len(line) <= max_columns for line in table):
+        return ["", *table]
+    width = max(map(len, headings))
+    lines = ["", f"  {title.upper()}"]
+    for name, *values in cells:
+        lines += [
+            f"  {name}",
+            *(f"    {heading:<{width}}  {value}" for heading, value in zip(headings, values, strict=True)),
+        ]
+    return lines
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _count(row: dict[str, Any], field: str) -> str:
-    # Tokens that name no key cannot be counted by the key that they were signed with.
+    # Only tokens that name their key can be counted for it.
     return "-" if field == "named_since" and row.get("key_id") is None else str(row[field])
 
 
@@ -84,7 +112,7 @@ def _list(title: str, lines: list[str]) -> list[str]:
 
 
 def _name(text: str) -> str:
-    """Return *text* for a column: of a long one the beginning and the end, where ids differ."""
+    """Return *text* for a column. A long one is cut in the middle: ids differ at the beginning or the end."""
     name = escaped(text)
     return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 15]}...{name[-12:]}"
 
@@ -94,13 +122,8 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
 
 
-def escaped(text: str) -> str:
-    """Return *text* with whatever could play with a terminal written out: key ids come from elsewhere."""
-    return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def _when(at: str | None, now: str) -> str:
-    """Return the time *at*, without its date if that is today, and how far it is from *now*."""
+    """Return the time *at*, with its date unless that is today, and its distance from *now*."""
     if at is None:
         return "-"
     shown = at[11:19] if at[:10] == now[:10] else _date(at)

@@ -1,4 +1,4 @@
-"""`authgate check`: is the configuration sound, what does it come to, and can its keys be had?"""
+"""`authgate check`: validates the configuration and prints it, the most important first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import io
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from authgate.cli._configuration import config_option, prepared_or_exit
-from authgate.cli._key_table import escaped
+from authgate.cli._terminal import counted, escaped, wrapped
 from authgate.config.issuer_model import SETTINGS_BY_PRESET
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
@@ -25,28 +26,57 @@ if TYPE_CHECKING:
     from authgate.sessions.cached import CachedSessions
 
 
-@click.command("check", short_help="Validate the configuration.")
-@config_option
-@click.option(
-    "--fetch", is_flag=True, help="Load every issuer's keys and ask its session store, once. Else nothing is asked."
-)
-@click.option("--schema", is_flag=True, help="Print the configuration's JSON schema instead.")
-def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
-    """Validate the configuration and print what it comes to, secrets hidden. Exit 78 if it is not sound.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    """The result of loading one key set, or of trying one session store, in *lines* for people."""
 
-    With --fetch, exit 1 if the keys of an issuer cannot be had, or its sessions not be looked up.
+    failed: bool
+    lines: list[str]
+
+
+@click.command("check", short_help="Validate the configuration and print it.")
+@config_option
+@click.option("--fetch", is_flag=True, help="Also load the keys of every issuer once, and ask its session store once.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of the configuration and do nothing else.")
+def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
+    """Validate the configuration and print it, with secrets hidden.
+
+    First comes the verdict, then warnings (on standard error), then what each issuer accepts, then every setting with
+    its effective value. Standard output is YAML: everything before the settings is a comment.
+
+    Without --fetch nothing is asked over the network.
+
+    Exits with 0 if the configuration is sound, 78 if it has a problem. With --fetch, exits with 1 if keys cannot be
+    loaded or sessions cannot be looked up.
     """
     if schema:
         click.echo(json.dumps(Config.model_json_schema(), indent=2))
         return
     prepared = prepared_or_exit(config_path)
-    click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
-    for announcement in prepared.announcements:
-        click.echo(f"# {announcement}")
+    fetched = sorted(_fetch(prepared), key=lambda result: not result.failed) if fetch else []
+    _comment(_verdict(prepared, fetched))
     for warning in prepared.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if fetch and not _fetch(prepared):
+        click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
+    for line in (*(line for result in fetched for line in result.lines), *prepared.announcements):
+        _comment(line)
+    click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
+    if any(result.failed for result in fetched):
         sys.exit(1)
+
+
+def _comment(line: str) -> None:
+    click.echo(wrapped(f"# {line}", indent="#   "))
+
+
+def _verdict(prepared: Prepared, fetched: list[_Fetched]) -> str:
+    origin = f"in {escaped(prepared.path)}" if prepared.path else "from the environment"
+    verdict = f"The configuration {origin} is sound"
+    if prepared.warnings:
+        verdict += f", with {counted(len(prepared.warnings), 'warning')}"
+    failure_count = sum(result.failed for result in fetched)
+    if failure_count:
+        verdict += f", but {failure_count} of {counted(len(fetched), 'fetch', 'fetches')} failed"
+    return f"{verdict}."
 
 
 def _effective(prepared: Prepared) -> dict[str, object]:
@@ -54,9 +84,9 @@ def _effective(prepared: Prepared) -> dict[str, object]:
     for config, issuer in zip(prepared.config.issuers, effective["issuers"], strict=True):
         idle = config.unused_settings | (frozenset() if config.fetches_keys else {"discovery"})
         for name in {*issuer} - SETTINGS_BY_PRESET[config.preset] | idle:
-            issuer.pop(name, None)  # they would be refused if somebody wrote them
+            issuer.pop(name, None)  # a configuration that sets one of these is rejected
         if config.sessions is not None and config.sessions.check == "never":
-            issuer["sessions"] = {"check": "never"}  # the same
+            issuer["sessions"] = {"check": "never"}  # the other settings have no effect
         if fingerprint := prepared.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint
         _hide(issuer)
@@ -64,7 +94,7 @@ def _effective(prepared: Prepared) -> dict[str, object]:
 
 
 def _hide(settings: dict[str, Any]) -> None:
-    """Replace what is secret in *settings*, groups within included: pydantic writes it as asterisks."""
+    """Replace every secret in *settings* and its groups with "(hidden)". pydantic writes secrets as asterisks."""
     for name, value in settings.items():
         if isinstance(value, dict):
             _hide(value)
@@ -72,46 +102,45 @@ def _hide(settings: dict[str, Any]) -> None:
             settings[name] = "(hidden)"
 
 
-def _fetch(prepared: Prepared) -> bool:
-    """Load the keys and ask the session store of every issuer, print what came as comments; say whether all answer."""
-    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
+def _fetch(prepared: Prepared) -> list[_Fetched]:
+    """Load every key set and try every session store, once."""
+    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, not needed for --help
 
-    keys, stores = watched_keys(prepared), cached_sessions(prepared)
+    key_sets, stores = watched_keys(prepared), cached_sessions(prepared)
 
     async def ask() -> list[str]:
         async with asyncio.TaskGroup() as tasks:
-            for one in keys.values():  # each load has a bound of its own
-                tasks.create_task(one.refresh())
-            answers = [tasks.create_task(_asked(one)) for one in stores.values()]
-        return [answer.result() for answer in answers]
+            for keys in key_sets.values():  # each load has its own timeout
+                tasks.create_task(keys.refresh())
+            lookups = [tasks.create_task(_lookup_failure(sessions)) for sessions in stores.values()]
+        return [lookup.result() for lookup in lookups]
 
-    with logging_to(io.StringIO()):  # what would be logged is printed
-        failures = asyncio.run(ask())
-    for one in keys.values():
-        click.echo("\n".join(f"# {line}" for line in _found(one)))
-    for sessions, failure in zip(stores.values(), failures, strict=True):
-        told = f"cannot be looked up: {failure}" if failure else f"can be looked up in {sessions.store.where}"
-        click.echo(f"# issuer {sessions.name}: its sessions {escaped(told)}")
-    return all(one.state in {"ready", "not offered"} for one in keys.values()) and not any(failures)
+    with logging_to(io.StringIO()):  # the results say the same
+        causes = asyncio.run(ask())
+    return [*map(_keys_result, key_sets.values()), *map(_sessions_result, stores.values(), causes)]
 
 
-async def _asked(sessions: CachedSessions) -> str:
-    """Ask for a session that there cannot be; return why that gives no answer, "" if it does."""
+async def _lookup_failure(sessions: CachedSessions) -> str:
+    """Look up a session that cannot exist; return why the store gives no answer, "" if it gives one."""
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(sessions.run())
         try:
             await sessions.find(probe_lookup(sessions.name))
         except LookupFailed as failed:
-            return sessions.failure or failed.detail.partition("cannot be looked up: ")[2]
+            return sessions.failure or failed.detail.rpartition("cannot be looked up: ")[2] or failed.reason
         finally:
             running.cancel()
     return ""
 
 
-def _found(keys: WatchedKeys) -> list[str]:
-    count = len(keys.key_set.keys)
-    lines = [f"issuer {keys.name}: {count} key{'s' * (count != 1)} from {keys.source.where}"]
-    if keys.failure:
-        lines = [f"issuer {keys.name}: its keys cannot be loaded: {keys.failure}"]
+def _keys_result(keys: WatchedKeys) -> _Fetched:
+    loaded = f"{counted(len(keys.key_set.keys), 'key')} from {keys.source.where}"
+    lines = [f"issuer {keys.name}: {f'its keys cannot be loaded: {keys.failure}' if keys.failure else loaded}"]
     lines += [f"  {key}" for key in keys.key_set.keys]
-    return [escaped(line) for line in [*lines, *(f"  skipped: {skipped}" for skipped in keys.key_set.skipped)]]
+    lines += [f"  skipped: {skipped}" for skipped in keys.key_set.skipped]
+    return _Fetched(failed=keys.state not in {"ready", "not offered"}, lines=[escaped(line) for line in lines])
+
+
+def _sessions_result(sessions: CachedSessions, cause: str) -> _Fetched:
+    result = f"cannot be looked up: {cause}" if cause else f"can be looked up in {sessions.store.where}"
+    return _Fetched(failed=bool(cause), lines=[escaped(f"issuer {sessions.name}: its sessions {result}")])

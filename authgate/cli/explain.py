@@ -1,11 +1,10 @@
-"""`authgate explain`: why is a request refused, or allowed? It drives the same `decide` and prints its checks."""
+"""`authgate explain`: decides one request as `serve` would, and shows the checks that the decision recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import math
-import re
 import sys
 import time
 from functools import partial
@@ -16,7 +15,9 @@ from multidict import CIMultiDict
 
 from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
 from authgate.answers import Answers
+from authgate.cli import _pasted
 from authgate.cli._configuration import config_option, prepared_or_exit
+from authgate.cli._terminal import wrapped
 from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import REASONS, Reason
@@ -29,52 +30,83 @@ if TYPE_CHECKING:
 
     from authgate.app import Prepared
     from authgate.config.model import Config
-    from authgate.core.decision import Decision
+    from authgate.core.decision import Decision, Deny
     from authgate.core.request import Request
 
-MAX_INPUT_BYTES = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 
-# "Cookie: a=b; c=d", or the same as a browser's tools show it; a token has no "=" but at its end.
-_COOKIES = re.compile(r"(?:[Cc]ookie:\s*)?([!#-+\--:<>-~]+=[^=\s].*)", re.DOTALL)
-
+# Where the details of the checks begin.
+_DETAIL_INDENT = " " * 17
+# The same as tokens/secrets.py makes.
+_PRINT_FINGERPRINT = """\
+      printf 'authgate-secret-fingerprint:%%s' "$%s" | sha256sum | cut -c1-8"""
 # What a refusal may mean for this command alone.
-_OF_EXPLAIN = {
-    Reason.KEYS_UNAVAILABLE: "explain loads the keys itself; an AuthGate that runs may still hold them: authgate keys",
-    Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself: from here it must be reached, too",
+_HINTS = {
+    Reason.KEYS_UNAVAILABLE: "explain loads the keys itself. A running AuthGate may still hold them: authgate keys",
+    Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself, so this machine has to reach the store, too",
 }
+# The front end's variable that holds the secret.
+_SECRET_VARIABLES = {"better-auth": "BETTER_AUTH_SECRET", "authjs": "AUTH_SECRET", "nextauth-v4": "NEXTAUTH_SECRET",
+                     "jwt": "JWT_SECRET"}  # fmt: skip
 
 
-@click.command("explain", short_help="Say why a request is allowed or refused.")
+_HELP = f"""\
+Decide one request and show every check. The request is read from standard input.
+
+\b
+Paste or pipe one of these:
+{_pasted.FORMS}
+
+\b
+Examples:
+  authgate explain < token.txt
+  pbpaste | authgate explain
+
+Do not write a token as an argument: arguments end up in the shell's history and in lists of processes.
+
+Exits with 0 if the request is allowed, 1 if it is refused, 2 if the input cannot be read.
+"""
+_REQUEST_HELP = (
+    'Read the request from a file, as JSON: {"method", "url", "headers"} as the client sent it, or {"adapter", '
+    '"headers"} as the proxy asked (adapter: nginx, traefik or caddy).'
+)
+
+
+@click.command("explain", help=_HELP, short_help="Show why a request is allowed or refused.",
+               context_settings={"allow_extra_args": True})  # fmt: skip
 @config_option
-@click.option("--request", "request_file", type=click.File("rb"), metavar="FILE",
-              help="JSON: method, url, headers of the client; or adapter, headers of the proxy.")  # fmt: skip
-@click.option("--at", type=float, metavar="UNIX", help="The time to decide at, in unix seconds (else now).")
+@click.option("--request", "file_name", metavar="FILE", help=_REQUEST_HELP)
+@click.option("--at", type=float, metavar="UNIX", help="Decide as at this time, in Unix seconds (default: now).")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
-def command(config_path: str | None, request_file: Any, at: float | None, *, as_json: bool) -> None:  # noqa: ANN401
-    """Decide one request and say why. Without --request, a token is read from standard input, or a Cookie header.
-
-    Exit 0 if it is allowed, 1 if it is refused, 2 if the input cannot be read.
-    """
+@click.pass_context
+def command(
+    ctx: click.Context, config_path: str | None, file_name: str | None, at: float | None, *, as_json: bool
+) -> None:
+    """Print the decision and exit with its code."""
+    if ctx.args:  # never quoted: they may hold a token
+        raise click.UsageError(
+            "explain takes no token as an argument: arguments end up in the shell's\n"
+            "history and in lists of processes. Pipe it instead:\n"
+            "  authgate explain < token.txt\n"
+            "  pbpaste | authgate explain"
+        )
     if at is not None and not math.isfinite(at):
         raise click.UsageError("--at is a number of seconds since 1970")
     prepared = prepared_or_exit(config_path)
-    raw = (request_file or sys.stdin.buffer).read(MAX_INPUT_BYTES + 1)
-    if len(raw) > MAX_INPUT_BYTES:
-        raise click.UsageError(f"the input is longer than {MAX_INPUT_BYTES} bytes")
+    description = _pasted_request() if file_name is None else _described_request(file_name)
     try:
-        description = _description(raw, is_token=request_file is None)
         request = _request(description, prepared.config)
     except Unreadable as unreadable:
         decision: Decision = deny_unreadable(unreadable)
     else:
         clock = time.time if at is None else lambda: at
         decision = asyncio.run(_decide(prepared, clock, request))
-    click.echo(json.dumps(_as_json(decision), indent=2) if as_json else _as_text(decision))
+    click.echo(json.dumps(_as_json(decision), indent=2) if as_json else _as_text(decision, prepared))
     sys.exit(0 if isinstance(decision, Allow) else 1)
 
 
 async def _decide(prepared: Prepared, clock: Callable[[], float], request: Request) -> Decision:
-    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - as for the other commands
+    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, and not needed for --help
 
     issuers, stores = watched_keys(prepared), cached_sessions(prepared)
     gate = Gate(prepared.snapshot, Answers(issuers, stores), clock)
@@ -92,18 +124,40 @@ async def _decide(prepared: Prepared, clock: Callable[[], float], request: Reque
     return decision
 
 
-def _description(raw: bytes, *, is_token: bool) -> dict[str, Any]:
-    text = raw.decode("utf-8", "surrogateescape").strip()
-    if is_token:
-        if not text:
-            raise click.UsageError("standard input holds no token; pipe one in, or use --request FILE")
-        cookies = _COOKIES.fullmatch(text)
-        sent = {"Cookie": cookies[1]} if cookies else {"Authorization": f"Bearer {text.removeprefix('Bearer ')}"}
-        return {"method": "GET", "url": "http://localhost/", "headers": sent}
+def _pasted_request() -> dict[str, Any]:
+    """Return the request that standard input describes."""
+    is_terminal = sys.stdin.isatty()
+    if is_terminal:
+        click.echo("Paste a token, headers, a curl command or a URL; then press Enter and Ctrl-D.", err=True)
+    raw = sys.stdin.buffer.read(_pasted.MAX_BYTES + 1)
+    if is_terminal and any(len(line) >= _pasted.MAX_TERMINAL_LINE_BYTES for line in raw.splitlines()):
+        raise click.UsageError(
+            f"the terminal cuts a line after {_pasted.MAX_TERMINAL_LINE_BYTES:,} characters. Pipe the input instead:\n"
+            "  authgate explain < file\n  pbpaste | authgate explain"
+        )
     try:
-        description = json.loads(text)
+        return _pasted.read(raw)
     except ValueError as error:
-        raise click.UsageError(f"--request is not JSON: {error}") from None
+        raise click.UsageError(
+            f"{error}.\n\nPaste or pipe one of these:\n{_pasted.FORMS}\n"
+            "Or describe the whole request in a file: authgate explain --request FILE"
+        ) from None
+
+
+def _described_request(file_name: str) -> dict[str, Any]:
+    """Return the request that the JSON file describes; "-" is standard input."""
+    try:
+        with click.open_file(file_name, "rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # the name is not quoted: it may be a token. ValueError: it holds a NUL
+        cause = getattr(error, "strerror", None) or error
+        raise click.UsageError(f"cannot read the file that --request names: {cause}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise click.UsageError(f"the file that --request names is longer than {MAX_FILE_BYTES // 1024:,} KiB")
+    try:
+        description = json.loads(raw.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"the file that --request names is not JSON: {error}") from None
     if not isinstance(description, dict) or not ({"method", "url"} <= description.keys() or "adapter" in description):
         raise click.UsageError('--request needs {"method", "url", "headers"} or {"adapter", "headers"}')
     return description
@@ -114,10 +168,13 @@ def _request(description: dict[str, Any], config: Config) -> Request:
     if "adapter" in description:
         adapter = ADAPTERS.get(str(description["adapter"]))
         if adapter is None:
-            raise click.UsageError(f"adapter is one of {', '.join(ADAPTERS)}")
+            raise click.UsageError(f"there is no such adapter; the adapters are {', '.join(ADAPTERS)}")
         trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
         return adapter.read(headers, trusted, guarded_names(adapter.reads, tuple(config.headers)))
-    scheme, authority, target = split_absolute_url(str(description["url"]))
+    url = str(description["url"])
+    if url.startswith("/"):
+        url = f"http://{headers.get('Host', 'localhost')}{url}"
+    scheme, authority, target = split_absolute_url(url)
     return make_request(
         method=str(description["method"]),
         scheme=scheme,
@@ -147,13 +204,29 @@ def _as_json(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _as_text(decision: Decision) -> str:
-    lines = [f"  {'✓' if check.passed else '✗'} {check.name:<12} {check.detail}".rstrip() for check in decision.checks]
+def _as_text(decision: Decision, prepared: Prepared) -> str:
+    checks = [f"  {'✓' if check.passed else '✗'} {check.name:<12} {check.detail}".rstrip() for check in decision.checks]
     if isinstance(decision, Allow):
-        lines = ["ALLOWED", *lines, *(f"  {name}: {value}" for name, value in decision.headers)]
-    else:
-        refusal = REASONS[decision.reason]
-        lines = [f"REFUSED  {decision.reason}: {refusal.text}", *lines, f"  → {decision.fix or refusal.fix}"]
-        if decision.reason in _OF_EXPLAIN:
-            lines.append(f"  → {_OF_EXPLAIN[decision.reason]}")
+        lines = ["ALLOWED", *checks, *(f"  {name}: {value}" for name, value in decision.headers)]
+        return "\n".join(wrapped(line, indent=_DETAIL_INDENT) for line in lines)
+    refusal = REASONS[decision.reason]
+    lines = [f"REFUSED  {decision.reason}: {refusal.text}", *checks]
+    lines = [wrapped(line, indent=_DETAIL_INDENT) for line in lines]
+    fixes = [decision.fix or refusal.fix, *filter(None, [_HINTS.get(decision.reason)])]
+    fingerprints = _fingerprints_tried(decision, prepared)
+    if fingerprints:
+        fixes.append(f"Run this where the front end runs. If it prints {' or '.join(fingerprints)}, the secrets agree:")
+    lines += [wrapped(f"  → {fix}", indent="    ") for fix in fixes]
+    if fingerprints:
+        preset = next(issuer.preset for issuer in prepared.config.issuers if issuer.name == decision.issuer_name)
+        lines.append(_PRINT_FINGERPRINT % _SECRET_VARIABLES[preset])
     return "\n".join(lines)
+
+
+def _fingerprints_tried(decision: Deny, prepared: Prepared) -> list[str]:
+    """Return the fingerprints of the secrets under which the signature or the encryption did not hold."""
+    if decision.reason not in {Reason.BAD_SIGNATURE, Reason.UNDECRYPTABLE_TOKEN}:
+        return []
+    issuer = prepared.snapshot.issuer(decision.issuer_name)
+    fingerprints = (key.secret_fingerprint for key in (*issuer.key_set.keys, *issuer.session_key_set.keys))
+    return list(dict.fromkeys(shown for shown in fingerprints if shown is not None and shown in decision.detail))

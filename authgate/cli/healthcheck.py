@@ -1,4 +1,4 @@
-"""`authgate healthcheck`: is the AuthGate of this configuration ready? For containers without curl."""
+"""`authgate healthcheck`: asks a running AuthGate whether it is ready. For containers without curl."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import click
 from authgate.cli._admin import NoAnswerError, ask_admin
 from authgate.cli._configuration import admin_or_exit, config_option
 
-# For everything together: less than the 5 s after which the image's HEALTHCHECK is killed without a word, more than the
-# 2 s after which AuthGate looks at its certificate files again.
+# For the whole command. Less than 5 s, after which the image's HEALTHCHECK is killed and prints nothing. More than 2 s,
+# within which AuthGate reads its certificate files again.
 DEADLINE_SECONDS = 4.5
 
 
-@click.command("healthcheck", short_help="Say whether AuthGate is ready.")
+@click.command("healthcheck", short_help="Ask whether a running AuthGate is ready.")
 @config_option
 def command(config_path: str | None) -> None:
-    """Exit 0 if the admin port says ready, 1 if it does not or does not answer within 4.5 seconds."""
+    """Ask the admin port of the running AuthGate whether it is ready.
+
+    Exits with 0 if it is ready, 1 if it is not or does not answer within 4.5 seconds.
+    """
     give_up_at = time.monotonic() + DEADLINE_SECONDS
     admin = admin_or_exit(config_path)
     try:

@@ -1,42 +1,48 @@
-"""`authgate mint`: a token for development, signed with a configured secret."""
+"""`authgate mint`: makes a token for development, signed with a configured secret."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.tokens.mint import mint
 
+if TYPE_CHECKING:
+    from authgate.app import Prepared
+    from authgate.core.snapshot import Issuer
+
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def subject_of(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
-    """Return a subject that `serve` accepts."""
-    if not text:
-        raise click.BadParameter("must not be empty: nobody would be known by it")
-    return text
+def texts_of(
+    _ctx: click.Context, _param: click.Parameter, given: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
+    """Return what is *given*, unless a text in it is empty: `serve` would refuse an empty subject."""
+    if "" in ((given,) if isinstance(given, str) else given or ()):
+        raise click.BadParameter("must not be empty")
+    return given
 
 
 def seconds_of(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
-    """Return a duration like 15m, 90s, 2h or -5m (already expired) in seconds."""
+    """Return the seconds of a duration such as 15m, 90s, 2h or -5m."""
     match = re.fullmatch(r"(-?\d{1,9})([smhd])", text)
     if not match:
-        raise click.BadParameter("write a number and a unit: 90s, 15m, 2h, 7d (negative: already expired)")
+        raise click.BadParameter("write a number and a unit: 90s, 15m, 2h, 7d; or -5m for an expired token")
     return int(match[1]) * _UNIT_SECONDS[match[2]]
 
 
 def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
-    """Return k=v pairs as claims; a value that is JSON is taken as such, any other as a string."""
+    """Return NAME=VALUE pairs as claims. A value that is JSON is parsed, any other is a string."""
     claims: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{text!r} is not name=value")
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
         try:
             claims[name] = json.loads(value)
         except ValueError:
@@ -44,27 +50,65 @@ def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ..
     return claims
 
 
-@click.command("mint", short_help="Print a token, for development.")
+_HELP = """\
+Make a token that this configuration accepts, for development, and print it.
+
+The configuration needs an issuer of preset jwt with a shared secret, which signs the token.
+
+\b
+Example:
+  TOKEN=$(authgate mint --sub ada --email ada@example.com --role admin)
+"""
+
+
+@click.command("mint", help=_HELP, short_help="Make a token for development.")
 @config_option
-@click.option("--sub", required=True, callback=subject_of, help="The subject: the user's id.")
+@click.option("--sub", required=True, metavar="ID", callback=texts_of, help="The user's id (claim sub).")
+@click.option("--email", metavar="ADDRESS", callback=texts_of, help="The user's email address (claim email).")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", callback=texts_of,
+              help="A role of the user (claim roles). Repeat it for several roles.")  # fmt: skip
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=claims_of,
-              help='Further claims; JSON values are taken as such: --claim roles=\'["admin"]\'.')  # fmt: skip
-@click.option("--expires-in", "lifetime", default="15m", show_default=True, callback=seconds_of, help="Time to live.")
-@click.option("--issuer", "issuer_name", help="The configured issuer to sign for, if there are several.")
-def command(config_path: str | None, sub: str, claims: dict[str, Any], lifetime: int, issuer_name: str | None) -> None:
-    """Print a token that this configuration accepts, for development. Needs an issuer with a shared secret."""
-    every = prepared_or_exit(config_path).snapshot.issuers
-    issuers = {one.name: one for one in every if any(key.is_symmetric for key in one.key_set.keys)}
-    if issuer_name is None and len(issuers) == 1:
-        issuer_name = next(iter(issuers))
-    if issuer_name not in issuers:
-        known = ", ".join(issuers) or "none: tokens are made for issuers of preset jwt with a shared secret"
-        raise click.UsageError(f"name one of the issuers that have a secret with --issuer: {known}")
-    issuer = issuers[issuer_name]
+              help="Any other claim. Repeat it for several claims. A value that is JSON is parsed: "
+              "--claim level=3, --claim 'teams=[\"a\",\"b\"]'.")  # fmt: skip
+@click.option("--expires-in", "lifetime", default="15m", show_default=True, metavar="TIME", callback=seconds_of,
+              help="How long the token is valid: 90s, 15m, 2h, 7d. A negative time: already expired.")  # fmt: skip
+@click.option("--issuer", "issuer_name", metavar="NAME", help="The issuer to sign for, if several have a secret.")
+def command(
+    config_path: str | None,
+    sub: str,
+    email: str | None,
+    roles: tuple[str, ...],
+    claims: dict[str, Any],
+    lifetime: int,
+    issuer_name: str | None,
+) -> None:
+    """Print the token."""
+    named = {"email": email, "roles": list(roles)}
+    given = {name: value for name, value in named.items() if value}
+    if repeated := sorted(given.keys() & claims.keys()):
+        raise click.UsageError(f"the claim {repeated[0]} is given twice: by its own option and by --claim")
+    issuer = _issuer(prepared_or_exit(config_path), issuer_name)
     now = int(time.time())
-    payload: dict[str, Any] = {"sub": sub, "iat": now, "exp": now + lifetime}
+    payload: dict[str, Any] = {"sub": sub, "iat": now, "exp": now + lifetime} | given
     if issuer.iss:
         payload["iss"] = issuer.iss
     if issuer.audiences:
         payload["aud"] = min(issuer.audiences)
     click.echo(mint(payload | claims, issuer.key_set.keys[0]))
+
+
+def _issuer(prepared: Prepared, name: str | None) -> Issuer:
+    """Return the issuer of this *name*, or the only one, among those that verify JWTs with a shared secret."""
+    issuers = {
+        issuer.name: issuer
+        for issuer in prepared.snapshot.issuers
+        if any(key.is_symmetric for key in issuer.key_set.keys)
+    }
+    if not issuers:
+        raise click.UsageError("no issuer can sign: mint needs an issuer of preset jwt with a shared secret")
+    if name is None and len(issuers) == 1:
+        return next(iter(issuers.values()))
+    if name not in issuers:
+        given = "" if name is None else f"no issuer named {name!r} has a shared secret; "
+        raise click.UsageError(f"{given}name the issuer with --issuer: {', '.join(issuers)}")
+    return issuers[name]

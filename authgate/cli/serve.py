@@ -1,4 +1,4 @@
-"""`authgate serve`: answers proxies until it is stopped."""
+"""`authgate serve`: answers the proxies until a signal stops it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@click.command("serve", short_help="Answer nginx, Traefik and Caddy.")
+@click.command("serve", short_help="Start AuthGate: answer nginx, Traefik and Caddy.")
 @config_option
 def command(config_path: str | None) -> None:
-    """Answer nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy until SIGTERM or Ctrl-C.
+    """Start AuthGate. It answers nginx at /auth/nginx, Traefik at /auth/traefik and Caddy at /auth/caddy.
 
-    SIGHUP, or a change of the file, reloads the configuration.
+    SIGTERM or Ctrl-C stops it. SIGHUP, or a change of the file, reloads the configuration.
+
+    Exits with 78 if the configuration has a problem.
     """
     prepared = prepared_or_exit(config_path)
     try:
@@ -43,7 +45,7 @@ def command(config_path: str | None) -> None:
     except ConfigError as error:
         exit_with_problems(error)
     if log_is_stuck():
-        os._exit(0)  # everything else has ended; Python's own end would wait for the writer
+        os._exit(0)  # nothing else runs any more; an ordinary exit would wait for the log's thread
 
 
 async def _serve(prepared: Prepared, config_path: str | None) -> None:

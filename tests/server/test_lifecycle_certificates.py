@@ -1,19 +1,16 @@
-"""A real AuthGate process with TLS: start, health check, end."""
+"""A real AuthGate process with TLS: start and end. tests/cli/test_admin.py has its health check."""
 
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.cli import healthcheck
 from tests.support import processes
 from tests.support.certificates import Authority
 from tests.support.waiting import until
@@ -55,65 +52,6 @@ def run(command: str, config: Path, folder: Path) -> subprocess.CompletedProcess
         timeout=50,
         check=False,
     )
-
-
-def test_the_health_check_believes_the_very_certificate(
-    tmp_path: Path, folder: Path, running: processes.RunningAuthGate
-) -> None:
-    healthy = run("healthcheck", running.config, folder)
-    assert (healthy.returncode, json.loads(healthy.stdout)["ready"]) == (0, True)
-    other = CA.server().write(tmp_path / "other")  # the same name from the same CA, another certificate
-    refused = run("healthcheck", running.config, other)
-    assert refused.returncode == 1
-    assert f"it shows another certificate than {other}/tls.crt holds" in refused.stderr
-    missing = run("healthcheck", running.config, tmp_path / "nowhere")
-    assert (missing.returncode, "No such file" in missing.stderr) == (1, True)
-
-
-def test_the_health_check_waits_for_a_rotation_in_progress(folder: Path, running: processes.RunningAuthGate) -> None:
-    CA.server().write(folder)
-    assert run("healthcheck", running.config, folder).returncode == 0
-
-
-def test_the_health_check_waits_for_a_file_that_is_being_written(
-    folder: Path, running: processes.RunningAuthGate
-) -> None:
-    whole = (folder / "tls.crt").read_bytes()
-    (folder / "tls.crt").write_bytes(whole[:300])
-    rest = threading.Timer(1.5, (folder / "tls.crt").write_bytes, (whole,))
-    rest.start()
-    found = run("healthcheck", running.config, folder)
-    rest.join()
-    assert found.returncode == 0, found.stderr
-
-
-def test_the_health_check_names_a_file_that_stays_half_written(
-    tmp_path: Path, folder: Path, running: processes.RunningAuthGate
-) -> None:
-    other = CA.server().write(tmp_path / "other")
-    (other / "tls.crt").write_bytes((other / "tls.crt").read_bytes()[:300])
-    found = run("healthcheck", running.config, other)
-    assert found.returncode == 1
-    assert f"is not believed: {other}/tls.crt holds no certificate in PEM" in found.stderr
-
-
-def test_the_health_check_gives_up_before_the_image_does(tmp_path: Path, folder: Path) -> None:
-    dockerfile = (processes.ROOT / "Dockerfile").read_text()
-    (timeout,) = re.findall(r"^HEALTHCHECK .*--timeout=(\d+)s", dockerfile, re.MULTILINE)
-    assert float(timeout) > healthcheck.DEADLINE_SECONDS
-    config = tmp_path / "c.yaml"
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        config.write_text(f"admin: {{listen: '127.0.0.1:{deaf.getsockname()[1]}'}}\n{CONFIG}")
-        found = run("healthcheck", config, folder)
-    assert found.returncode == 1
-    assert "timed out" in found.stderr
-
-
-def test_the_health_check_does_not_believe_a_server_without_tls(tmp_path: Path, folder: Path) -> None:
-    with processes.authgate(tmp_path, CONFIG) as plain:
-        found = run("healthcheck", plain.config, folder)
-    assert found.returncode == 1
-    assert "does not answer" in found.stderr
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])

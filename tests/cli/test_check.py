@@ -1,0 +1,202 @@
+"""`authgate check`: the verdict, warnings, what each issuer accepts, and the settings in effect."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.support import commands, processes
+from tests.support.issuer import Issuer, issuer
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCAL = f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks]}}\n"
+
+
+def by_url(remote: Issuer, name: str) -> str:
+    return (
+        f"  - {{name: {name}, preset: jwt, issuer: '{remote.url}', jwks_url: '{remote.jwks_url}', allow_http: true, "
+        "audiences: [tasks]}\n"
+    )
+
+
+def test_it_prints_the_effective_configuration_with_secrets_hidden(config_file: Path) -> None:
+    ended = commands.authgate("check", "--config", config_file, environ={"AUTHGATE_LEEWAY_SECONDS": "5"})
+    assert ended.returncode == 0, ended.stderr
+    effective = yaml.safe_load(ended.stdout)
+    assert effective["leeway_seconds"] == 5
+    assert effective["issuers"][0]["audiences"] == ["tasks", "other"]
+    assert len(effective["issuers"][0]["secret_fingerprint"]) == 8
+    assert SECRET.decode() not in ended.stdout + ended.stderr
+
+
+def test_a_secret_in_the_file_is_hidden(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"issuers: [{{name: a, preset: jwt, secret: {SECRET.decode()}, audiences: any}}]\n")
+    ended = commands.authgate("check", "--config", path)
+    assert ended.returncode == 0, ended.stderr
+    assert yaml.safe_load(ended.stdout)["issuers"][0]["secret"] == "(hidden)"
+    assert SECRET.decode() not in ended.stdout + ended.stderr
+
+
+def test_the_verdict_comes_first_then_the_issuers_then_the_settings(config_file: Path) -> None:
+    ended = commands.authgate("check", "--config", config_file)
+    lines = ended.stdout.splitlines()
+    assert lines[0] == f"# The configuration in {config_file} is sound."
+    assert lines[1].startswith("# issuer app accepts HS256 JWTs")
+    assert not any(line.startswith("#") for line in lines[2:])
+    assert commands.authgate("check").stdout.startswith("# The configuration from the environment is sound.\n")
+
+
+def test_warnings_are_counted_in_the_verdict_and_go_to_standard_error(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"issuers: [{{name: a, preset: jwt, secret: {SECRET.decode()}, audiences: any, required_claims: [sub]}}]\n"
+    )
+    ended = commands.authgate("check", "--config", path)
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[0].endswith("is sound, with 1 warning.")
+    assert re.match(r"warning: issuer a: .*exp", ended.stderr)
+    assert "warning: " not in ended.stdout
+
+
+def test_a_path_that_would_end_a_yaml_comment_is_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "a\nlisten: b"
+    path.write_text(f"issuers:\n{LOCAL}")
+    ended = commands.authgate("check", "--config", path)
+    assert yaml.safe_load(ended.stdout)["listen"] == "127.0.0.1:4190"
+
+
+def test_in_a_terminal_comments_and_warnings_are_wrapped_and_the_order_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"issuers: [{{name: a, preset: jwt, secret: {SECRET.decode()}, audiences: any, required_claims: [sub]}}]\n"
+    )
+    code, shown = commands.in_terminal("check", "--config", path, columns=80)
+    assert code == 0
+    lines = shown.splitlines()
+    assert all(len(line) <= 80 for line in lines if str(tmp_path) not in line)
+    starts = ("# The configuration", "warning: issuer a", "# issuer a accepts", "listen: ")
+    positions = [next(at for at, line in enumerate(lines) if line.startswith(start)) for start in starts]
+    assert positions == sorted(positions)
+    comments = "".join(f"{line}\n" for line in lines[positions[2] :])
+    assert yaml.safe_load(comments)["issuers"][0]["name"] == "a"
+
+
+def test_every_problem_is_reported_with_exit_code_78(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("listn: x\nleeway_seconds: 900\nissuers: [{name: a, preset: jwt, secret: short}]\n")
+    ended = commands.authgate("check", "--config", path)
+    assert ended.returncode == 78
+    assert ended.stdout == ""
+    for setting in ("listn", "leeway_seconds", "issuers[0].audiences", "issuers[0].secret"):
+        assert f"  {setting}: " in ended.stderr
+    assert "did you mean listen?" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_json_schema_needs_no_configuration() -> None:
+    ended = commands.authgate("check", "--schema", environ={})
+    assert ended.returncode == 0
+    schema = json.loads(ended.stdout)
+    assert schema["properties"]["trusted_proxies"]["description"].startswith("Addresses and subnets")
+    assert schema["additionalProperties"] is False
+
+
+def test_the_fingerprint_is_what_the_documented_node_command_prints(config_file: Path) -> None:
+    node = processes.program("node", fix="apt-get install nodejs")
+    page = (processes.ROOT / "docs" / "troubleshooting.md").read_text()
+    line = next(line for line in page.splitlines() if line.strip().startswith("node -e "))
+    printed = subprocess.run(
+        ["sh", "-c", line.strip().replace("node ", f"{node} ", 1)],
+        env={"BETTER_AUTH_SECRET": SECRET.decode()},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout.strip()
+    effective = yaml.safe_load(commands.authgate("check", "--config", config_file).stdout)
+    assert effective["issuers"][0]["secret_fingerprint"] == printed
+
+
+# -- --fetch ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A configuration of three issuers: one publishes a bad key too, one answers 500, one is gone."""
+    folder = tmp_path_factory.mktemp("faulty")
+    with ExitStack() as stack:
+        app, partner, legacy = (stack.enter_context(issuer(folder)) for _ in range(3))
+        app.document(
+            {
+                "keys": [
+                    app.keys["K1"].jwk,
+                    {"kty": "RSA", "kid": "K3\x1b[31m\u202e", "n": "AQAB", "e": "AQAB", "alg": "RS256"},
+                ]
+            }
+        )
+        partner.answer("status", code=500)
+        legacy.close()
+        config = folder / "c.yaml"
+        entries = ((app, "app"), (partner, "partner"), (legacy, "legacy"))
+        config.write_text("issuers:\n" + "".join(by_url(*entry) for entry in entries))
+        yield config
+
+
+def test_fetch_loads_every_key_and_says_what_failed(faulty: Path) -> None:
+    ended = commands.authgate(
+        "check", "--fetch", "--config", faulty, environ={"HTTPS_PROXY": "http://u:proxy-canary@p:1"}
+    )
+    assert ended.returncode == 1
+    assert "\n# issuer app: 1 key from http://" in ended.stdout
+    assert "\n#   ES256 K1\n#   skipped: key 'K3" in ended.stdout
+    assert re.search(r"\n# issuer partner: its keys cannot be loaded: http://\S+ answers 500\n", ended.stdout)
+    assert "\n# issuer legacy: its keys cannot be loaded: http://" in ended.stdout
+    assert ended.stderr.count("warning: ") == 1
+    assert "HTTPS_PROXY is not used: the keys of app, partner, legacy are fetched directly" in ended.stderr
+    assert "canary" not in ended.stdout + ended.stderr
+    assert (ended.stdout + ended.stderr).replace("\n", "").isprintable()
+
+
+def test_what_failed_comes_before_what_was_loaded_and_is_counted_in_the_verdict(faulty: Path) -> None:
+    first, *rest = commands.authgate("check", "--fetch", "--config", faulty).stdout.splitlines()
+    assert first.endswith("is sound, but 2 of 3 fetches failed.")
+    issuers = [line.split(":")[0] for line in rest if line.startswith("# issuer ") and " accepts " not in line]
+    assert issuers == ["# issuer partner", "# issuer legacy", "# issuer app"]
+
+
+def test_without_fetch_it_stays_offline(tmp_path: Path) -> None:
+    with issuer(tmp_path) as remote:
+        config = tmp_path / "c.yaml"
+        config.write_text(f"issuers:\n{by_url(remote, 'app')}{LOCAL}")
+        ended = commands.authgate("check", "--fetch", "--config", config)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert len(remote.requests()) == 1
+        assert "\n# issuer local: 1 key from " in ended.stdout
+        assert SECRET.decode() not in ended.stdout
+        remote.forget()
+        assert commands.authgate("check", "--config", config).returncode == 0
+        assert remote.connections() == 0
+
+
+def test_the_outbound_proxys_password_is_hidden(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "issuers: [{name: a, preset: jwt, jwks_url: 'https://issuer.invalid/jwks', audiences: any, "
+        "outbound_proxy: 'http://u:proxy-canary@127.0.0.1:1'}]\n"
+    )
+    ended = commands.authgate("check", "--fetch", "--config", config)
+    assert ended.returncode == 1
+    assert "outbound_proxy: (hidden)\n" in ended.stdout
+    assert "no connection to the outbound proxy" in ended.stdout
+    assert "canary" not in ended.stdout + ended.stderr
