@@ -61,8 +61,8 @@ CREATE TABLE account (id int, "accountId" text, "providerId" text, "userId" int,
         (("--id-column", "nr"), "Name the right one with --id-column"),
         (("--password-column", "pw"), "--password-column"),
         (("--name-column", 'n"n'), 'no column "n""n"'),
-        (("--active-column", "email"), '--active-column: "email" is of the type text, and a boolean or a whole number'),
-        (("--created-column", "id"), '--created-column: "id" is of the type integer, and a timestamp or a date'),
+        (("--active-column", "email"), '--active-column: "email" has type text, but a boolean or a whole number'),
+        (("--created-column", "id"), '--created-column: "id" has type integer, but a timestamp or a date'),
         (("--schema", "ba"), 'there is no table "ba"."user": run Better Auth\'s migration first, or name the schema'),
         (("--from", "user", "--password-column", "name"), '--from names Better Auth\'s own table "public"."user"'),
         (("--report", "/nowhere/report.csv"), "No such file or directory: '/nowhere/report.csv'"),
@@ -87,9 +87,9 @@ def test_what_is_missing_is_named_with_the_option_to_set(
         (
             'ALTER TABLE "user" ADD username text NOT NULL;',
             (),
-            'must not be NULL and have no default, and the import does not fill them: "username"',
+            'has NOT NULL columns without a default, which the import does not fill: "username"',
         ),
-        (SERIAL_IDS, (), '"public"."user"."id" is of the type integer: old ids can be kept where it is text or uuid'),
+        (SERIAL_IDS, (), '"public"."user"."id" has type integer, but must be text or uuid to keep old ids'),
     ],
 )
 def test_tables_that_cannot_be_filled_are_refused(
@@ -140,7 +140,7 @@ def test_a_wrong_address_is_told_without_its_password(standing: Database) -> Non
         assert "geheim" not in ran.output + ran.errors
     for password in ("geheim/x", "1/geheim", "x@geheim", "1#geheim", "geheim#x"):
         ran = run("--from", "users", DATABASE_URL=f"postgresql://u:{password}@h/d")
-        assert "in a password these are written @ %40" in ran.errors, "and nothing was sent to a wrong host"
+        assert "In the password, write @ as %40" in ran.errors, "and nothing was sent to a wrong host"
         assert "geheim" not in ran.output + ran.errors
     wrong = standing.server.dsn(password="geheim")
     assert "password authentication failed" in run("--from", "users", DATABASE_URL=wrong).errors

@@ -103,7 +103,7 @@ def test_a_connection_that_breaks_during_the_commit_is_not_called_a_success_or_a
     )
     ran = db.run("--apply")
     assert ran.code == 1
-    assert ran.errors == "It ended while the database committed: a dry run shows what is there.\n"
+    assert ran.errors == "Interrupted during the commit. A dry run shows whether it succeeded.\n"
 
 
 def test_ctrl_c_during_the_commit_is_not_called_a_failure(db: Database) -> None:
@@ -129,7 +129,7 @@ def test_ctrl_c_during_the_commit_is_not_called_a_failure(db: Database) -> None:
         assert process.returncode == 1
         return errors.decode()
 
-    assert asyncio.run(interrupt()) == "It ended while the database committed: a dry run shows what is there.\n"
+    assert asyncio.run(interrupt()) == "Interrupted during the commit. A dry run shows whether it succeeded.\n"
 
 
 # Others at the same time.
@@ -158,7 +158,7 @@ def test_a_sign_up_with_the_same_address_that_is_under_way_is_waited_for(db: Dat
     importing.join()
     assert ran[0].code == 3
     assert set(db.users()) == {"new", "2"}
-    assert "its e-mail address is taken in Better Auth by somebody else: new" in ran[0].output
+    assert "its e-mail address belongs to another Better Auth user: new" in ran[0].output
 
 
 def test_a_table_that_stays_locked_ends_the_import(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_a_table_that_stays_locked_ends_the_import(db: Database, monkeypatch: py
 
     ran = asyncio.run(hold())
     assert ran.code == 1
-    assert "somebody else keeps a table locked: try again in a quiet minute" in ran.errors
+    assert "another session keeps a table locked: try again later" in ran.errors
 
 
 def test_during_the_import_a_sign_in_goes_on_and_a_sign_up_waits(db: Database) -> None:

@@ -32,7 +32,7 @@ import import_users as command  # noqa: E402
 
 TEXT_IDS, UUID_IDS = "better_auth_text", "better_auth_uuid"
 PASSWORD = "correct horse battery staple"
-DRY_RUN = "Dry run: nothing was written. Run again with --apply"
+DRY_RUN = "Dry run: nothing was written. Run again with --apply to import."
 _NUMBERS = count(1)
 _FREE: list[str] = []
 _VARIABLES = ("DATABASE_URL", "DATABASE_URL_FILE", "SOURCE_DATABASE_URL")

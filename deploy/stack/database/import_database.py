@@ -1,4 +1,4 @@
-"""The two databases of the import: connections, the tables as they are found, and the SQL. No value is put into SQL."""
+"""The two databases of the import: connections, tables and SQL. No value is ever put into SQL text."""
 
 from __future__ import annotations
 
@@ -10,72 +10,72 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-from import_rules import BAN_REASON, Judged
+from import_rules import BAN_REASON, StagingRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-CONNECT_SECONDS = 30.0  # a Neon database that sleeps needs some of them
+CONNECT_SECONDS = 30.0  # a suspended Neon database needs some seconds to wake up
 COMMAND_SECONDS = 900.0
 LOCK_TIMEOUT = "10s"
 IMPORTED = "imported_user"
-_KEPT = ("host", "port", "user", "password", "dbname", "database", "sslmode", "sslrootcert")
-_FIT_FOR_IDS = ("text", "character varying", "uuid")
-_NEEDED = {
+_SUPPORTED_PARAMETERS = ("host", "port", "user", "password", "dbname", "database", "sslmode", "sslrootcert")
+_ID_TYPES = ("text", "character varying", "uuid")
+_REQUIRED_COLUMNS = {
     "user": ("id", "name", "email", "emailVerified", "createdAt", "updatedAt"),
     "account": ("id", "accountId", "providerId", "userId", "password", "createdAt", "updatedAt"),
 }
-_ADMIN = ("role", "banned", "banReason")
+_ADMIN_COLUMNS = ("role", "banned", "banReason")
 
-DUPLICATE_ID = "its id is that of several old users"
-GONE = "it was imported before, and deleted in Better Auth since"
-ID_TAKEN = "its id is taken in Better Auth by somebody else"
+DUPLICATE_ID = "its id belongs to several old users"
+GONE = "it was imported before and then deleted in Better Auth"
+ID_TAKEN = "its id belongs to another Better Auth user"
 SHARED_EMAIL = "its e-mail address belongs to several old users"
-EMAIL_TAKEN = "its e-mail address is taken in Better Auth by somebody else"
+EMAIL_TAKEN = "its e-mail address belongs to another Better Auth user"
 STILL_ACTIVE = "deactivated in the old table, but not banned in Better Auth"
 
 
 class CannotImportError(Exception):
-    """The operator must change something first; says what."""
+    """The operator must change something first; the message says what."""
 
 
 def quoted(*names: str) -> str:
-    """Return an identifier, qualified by those before it."""
+    """Return the identifier that *names* make, each quoted, joined by dots."""
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
 def _address(url: str) -> tuple[str, ssl.SSLContext | None]:
-    """Return what the driver understands of *url*, and what it is to trust where that is not its own affair."""
+    """Return a DSN that asyncpg accepts, and the TLS context if asyncpg cannot derive it from the DSN."""
     try:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
-        sound = parts.port != 0 and parts.netloc.count("@") < 2 and "@" not in parts.path and "#" not in url
+        valid = parts.port != 0 and parts.netloc.count("@") < 2 and "@" not in parts.path and "#" not in url
     except ValueError:  # its message may quote a part of the password
-        sound = False
-    if not sound or not re.match(r"postgres(ql)?(\+\w+)?://", url):
+        valid = False
+    if not valid or not re.match(r"postgres(ql)?(\+\w+)?://", url):
         raise CannotImportError(
-            "the database's address is not a URL as in postgresql://user:password@host/database (in a password these "
-            "are written @ %40, : %3A, / %2F, ? %3F, # %23, % %25)"
+            "the database URL must look like postgresql://user:password@host/database. In the password, write "
+            "@ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
         )
-    known = {name: value for name, value in query.items() if name in _KEPT}
+    parameters = {name: value for name, value in query.items() if name in _SUPPORTED_PARAMETERS}
     if "ssl" in query and "sslmode" not in query:
-        known["sslmode"] = "disable" if query["ssl"] in {"false", "0", "disable"} else "require"
+        parameters["sslmode"] = "disable" if query["ssl"] in {"false", "0", "disable"} else "require"
     context = None
-    # Who asks for channel binding wants nobody in the middle; asyncpg cannot bind, so the certificate is verified.
-    if query.get("channel_binding") == "require" or known.get("sslmode") == "verify-full":
-        roots = known.pop("sslrootcert", "system")
-        known.pop("sslmode", None)
+    # Channel binding detects a man in the middle. asyncpg does not support it, so verify the certificate instead.
+    if query.get("channel_binding") == "require" or parameters.get("sslmode") == "verify-full":
+        roots = parameters.pop("sslrootcert", "system")
+        parameters.pop("sslmode", None)
         context = ssl.create_default_context(cafile=None if roots == "system" else roots)
-    return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(known), "")), context
+    return urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(parameters), "")), context
 
 
-# Whoever may make functions in a schema that the search path names could have the import run them, with its rights.
-ONLY_OUR_FUNCTIONS = "SET LOCAL search_path = pg_catalog, pg_temp;"
+# With another search path, a role that may create functions in one of its schemas could make the import run them.
+SAFE_SEARCH_PATH = "SET LOCAL search_path = pg_catalog, pg_temp;"
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """Connect to a URL as Neon, Prisma or SQLAlchemy write it; what only other clients know is left out."""
+async def connect(url: str) -> AsyncIterator[Any]:
+    """Connect to a URL as written for Neon, Prisma or SQLAlchemy. Parameters for other clients are dropped."""
     dsn, context = _address(url)
     connection = await asyncpg.connect(
         dsn, ssl=context, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS, statement_cache_size=0
@@ -83,13 +83,13 @@ async def connected(url: str) -> AsyncIterator[Any]:
     try:
         yield connection
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            await connection.close(timeout=10)  # what was done is decided before
+            await connection.close(timeout=10)  # the outcome is decided before this
     finally:
         connection.terminate()
 
 
-async def settled(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
-    """Set what holds for this transaction: no endless waiting, and an error where a policy would hide rows."""
+async def configure_transaction(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    """Bound the waits of this transaction, and make a policy that hides rows an error."""
     await connection.execute(
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
     )
@@ -97,7 +97,7 @@ async def settled(connection: Any) -> None:  # noqa: ANN401 - asyncpg has no typ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table that is there. *columns* maps the names to their types."""
+    """An existing table. *columns* maps names to types."""
 
     oid: int
     name: str
@@ -108,7 +108,7 @@ class Table:
 
 
 async def find_table(connection: Any, name: str, schema: str | None) -> Table | None:  # noqa: ANN401
-    """Return the table or view; without a *schema* the one that the search path finds."""
+    """Return the table or view *name*, or None. Without *schema*, use the search path."""
     rows = await connection.fetch(_FIND, name, schema)
     if not rows:
         return None
@@ -135,7 +135,7 @@ ORDER BY a.attnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetterAuthTables:
-    """Better Auth's two tables, as the import needs them."""
+    """The two tables of Better Auth that the import fills, and the table of imported ids."""
 
     user: Table
     account: Table
@@ -143,7 +143,7 @@ class BetterAuthTables:
 
     @property
     def id_type(self) -> str:
-        """Of which type ids are."""
+        """The type of ids."""
         return self.user.columns["id"]
 
     @property
@@ -153,29 +153,29 @@ class BetterAuthTables:
 
     @property
     def admin_columns(self) -> tuple[str, ...]:
-        """Those of the admin plugin that there are."""
-        return tuple(name for name in _ADMIN if name in self.user.columns)
+        """The columns of the admin plugin that exist."""
+        return tuple(name for name in _ADMIN_COLUMNS if name in self.user.columns)
 
 
 async def find_better_auth(connection: Any, schema: str) -> BetterAuthTables:  # noqa: ANN401
-    """Return Better Auth's tables; raise where the import could not fill them."""
-    found = {name: await _better_auth_table(connection, name, schema) for name in _NEEDED}
-    user, account = found["user"], found["account"]
-    if user.columns["id"] not in _FIT_FOR_IDS:
+    """Return Better Auth's tables. Raise `CannotImportError` if the import cannot fill them."""
+    tables = {name: await _better_auth_table(connection, name, schema) for name in _REQUIRED_COLUMNS}
+    user, account = tables["user"], tables["account"]
+    if user.columns["id"] not in _ID_TYPES:
         raise CannotImportError(
-            f'{user.sql}."id" is of the type {user.columns["id"]}: old ids can be kept where it is text or uuid '
-            "(advanced.database.generateId of Better Auth, not serial)"
+            f'{user.sql}."id" has type {user.columns["id"]}, but must be text or uuid to keep old ids '
+            "(advanced.database.generateId in Better Auth; not serial)"
         )
-    await _refuse_code_of_others(connection, schema)
+    await _refuse_foreign_triggers(connection, schema)
     return BetterAuthTables(user=user, account=account, imported=quoted(schema, IMPORTED))
 
 
-async def _refuse_code_of_others(connection: Any, schema: str) -> None:  # noqa: ANN401
-    """Raise where a trigger would run what another role wrote, with the rights of who imports."""
-    for row in await connection.fetch(_TRIGGERS, schema, [*_NEEDED, IMPORTED]):
+async def _refuse_foreign_triggers(connection: Any, schema: str) -> None:  # noqa: ANN401
+    """Raise `CannotImportError` if a trigger would run code of another role with the importer's rights."""
+    for row in await connection.fetch(_TRIGGERS, schema, [*_REQUIRED_COLUMNS, IMPORTED]):
         raise CannotImportError(
             f"{quoted(schema, row['table'])} has a trigger, {quoted(row['trigger'])}, that would run code of the role "
-            f"{quoted(row['role'])} with your rights: drop it, or connect as this role"
+            f"{quoted(row['role'])} with your rights: drop it, or connect as that role"
         )
 
 
@@ -196,21 +196,21 @@ async def _better_auth_table(connection: Any, name: str, schema: str) -> Table: 
             f"there is no table {quoted(schema, name)}: run Better Auth's migration first, "
             "or name the schema of its tables with --schema"
         )
-    if missing := [column for column in _NEEDED[name] if column not in table.columns]:
+    if missing := [column for column in _REQUIRED_COLUMNS[name] if column not in table.columns]:
         raise CannotImportError(
-            f"{table.sql} has no column {', '.join(map(quoted, missing))}: these are not Better Auth's own tables "
-            "(another schema is named with --schema; renamed columns are not supported)"
+            f"{table.sql} has no column {', '.join(map(quoted, missing))}: these are not Better Auth's tables. "
+            "Choose another schema with --schema; renamed columns are not supported"
         )
-    if unfilled := table.unfilled - {*_NEEDED[name], *_ADMIN}:
+    if unfilled := table.unfilled - {*_REQUIRED_COLUMNS[name], *_ADMIN_COLUMNS}:
         raise CannotImportError(
-            f"{table.sql} has columns that must not be NULL and have no default, and the import does not fill them: "
+            f"{table.sql} has NOT NULL columns without a default, which the import does not fill: "
             f"{', '.join(map(quoted, sorted(unfilled)))}. Give each a default (ALTER TABLE ... SET DEFAULT ...)"
         )
     return table
 
 
 async def create_staging(connection: Any) -> None:  # noqa: ANN401
-    """Make the table of this transaction alone that holds what was read."""
+    """Create the temporary table for the rows that are read. It lasts for this transaction."""
     await connection.execute(
         "CREATE TEMPORARY TABLE old_user (number bigint, id text, email text, email_as_was text, name text, "
         "verified boolean, created timestamptz, banned boolean, admin boolean, password text, note text, reason text, "
@@ -218,16 +218,16 @@ async def create_staging(connection: Any) -> None:  # noqa: ANN401
     )
 
 
-async def stage(connection: Any, rows: list[Judged]) -> None:  # noqa: ANN401
-    """Add rows. By COPY: no statement in the server's log then has a hash in it."""
+async def stage(connection: Any, rows: list[StagingRow]) -> None:  # noqa: ANN401
+    """Add rows, by COPY: a logged statement would have hashes in it."""
     await connection.copy_records_to_table(
-        "old_user", schema_name="pg_temp", records=rows, columns=Judged._fields, timeout=COMMAND_SECONDS
+        "old_user", schema_name="pg_temp", records=rows, columns=StagingRow._fields, timeout=COMMAND_SECONDS
     )
 
 
 async def decide(connection: Any, tables: BetterAuthTables) -> None:  # noqa: ANN401
-    """Keep others from writing users, and give each row its outcome: import, there or skip."""
-    # Sign-ins go on, they only read "user"; a sign-up waits, and then finds its address taken.
+    """Lock the table of users against writes, and give each row its outcome: import, existing or skip."""
+    # Sign-ins only read "user" and go on. A sign-up waits, and then fails if its address was imported.
     await connection.execute(f"LOCK TABLE {tables.user.sql} IN SHARE ROW EXCLUSIVE MODE")
     await connection.execute(
         f"CREATE TABLE IF NOT EXISTS {tables.imported} "
@@ -242,7 +242,7 @@ async def decide(connection: Any, tables: BetterAuthTables) -> None:  # noqa: AN
         await connection.execute(_STILL_ACTIVE.format(**names), STILL_ACTIVE)
 
 
-# In this order: who is there already is not judged again, whatever became of the old row.
+# The order matters: a user that exists already is not checked again, even if the old row has changed.
 _DECISIONS = (
     (
         """UPDATE pg_temp.old_user s SET outcome = 'skip', reason = $1
@@ -251,7 +251,7 @@ _DECISIONS = (
         DUPLICATE_ID,
     ),
     (
-        """UPDATE pg_temp.old_user s SET outcome = 'there', reason = NULL, note = NULL
+        """UPDATE pg_temp.old_user s SET outcome = 'existing', reason = NULL, note = NULL
         FROM {user} u LEFT JOIN {imported} m ON m.id = u.id::text
         WHERE u.id::text = s.id AND reason IS DISTINCT FROM $1 AND (m.id IS NOT NULL OR lower(u.email) = s.email)""",
         DUPLICATE_ID,
@@ -281,11 +281,11 @@ _DECISIONS = (
     ),
 )
 _STILL_ACTIVE = """UPDATE pg_temp.old_user s SET note = $1
-FROM {user} u WHERE outcome = 'there' AND u.id::text = s.id AND s.banned AND u.banned IS NOT TRUE"""
+FROM {user} u WHERE outcome = 'existing' AND u.id::text = s.id AND s.banned AND u.banned IS NOT TRUE"""
 
 
 async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN401
-    """Write who is to be imported; return how many rows "user" got."""
+    """Write the users to import, and return how many rows were added to "user"."""
     id_type = tables.id_type
     values = {
         "id": f"id::{id_type}",
@@ -298,9 +298,9 @@ async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN4
         "banned": "banned",
         "banReason": f"CASE WHEN banned THEN '{BAN_REASON}' END",
     }
-    filled = [name for name in values if name not in _ADMIN or name in tables.admin_columns]
+    filled = [name for name in values if name not in _ADMIN_COLUMNS or name in tables.admin_columns]
     written = await connection.execute(
-        f"INSERT INTO {tables.user.sql} ({', '.join(map(quoted, filled))}) "  # noqa: S608 - quoted names alone
+        f"INSERT INTO {tables.user.sql} ({', '.join(map(quoted, filled))}) "  # noqa: S608 - quoted names only
         f"SELECT {', '.join(values[name] for name in filled)} FROM pg_temp.old_user "
         "WHERE outcome = 'import' ORDER BY number"
     )

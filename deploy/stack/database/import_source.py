@@ -1,4 +1,4 @@
-"""The old table: which of its columns mean what, and its rows in batches."""
+"""The old table: the meaning of its columns, and its rows in batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from import_database import CannotImportError, Table, find_table, quoted, settled
+from import_database import CannotImportError, Table, configure_transaction, find_table, quoted
 from import_rules import OldUser
 
 _BOOLEANS = {
@@ -21,35 +21,35 @@ _TIMES = {
     "timestamp without time zone": "({} AT TIME ZONE 'UTC')",
     "date": "({}::timestamp AT TIME ZONE 'UTC')",
 }
-_TEXTS = {"bytea": "encode({}, 'escape')"}  # bcrypt.hashpw returns bytes, and some keep them so
-# Cut on the server, so that a row has a bound; what is longer is refused anyway.
+_TEXTS = {"bytea": "encode({}, 'escape')"}  # bcrypt.hashpw returns bytes, and some applications store those
+# The server cuts longer values, which bounds a row. They would be refused anyway.
 _MAX_CHARACTERS = 400
-# Columns that are easily forgotten, the option for each, and what happens without it.
+# Columns that are easily forgotten, the option for each, and the consequence of leaving it out.
 _FORGOTTEN = (
     (
         r"(is_)?(active|enabled|disabled|banned|blocked|deleted)|(deleted|disabled|deactivated)_at",
         "active_column",
-        "whoever is deactivated will be able to sign in",
+        "deactivated users will be able to sign in",
     ),
     (r"(is_)?(superuser|admin)", "admin_column", "nobody becomes an administrator"),
     (r"(is_|email_)?verified(_at)?", "verified_column", "no e-mail address counts as verified"),
 )
 
 
-def parse_table(written: str) -> tuple[str | None, str]:
-    """Return the schema, if there is one, and the table; case matters, and parts may be quoted as in SQL."""
-    parts = re.fullmatch(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)', written)
+def parse_table(text: str) -> tuple[str | None, str]:
+    """Return the schema, if *text* has one, and the table. Case matters, and parts may be quoted as in SQL."""
+    parts = re.fullmatch(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)', text)
     if not parts:
-        raise ValueError('--from: a table, or a schema and a table: users, old.users, "old"."odd.name"')
+        raise ValueError('--from needs a table, or a schema and a table: users, old.users, "old"."odd.name"')
     schema, table = (part and (part[1:-1].replace('""', '"') if part[0] == '"' else part) for part in parts.groups())
     return schema, str(table)
 
 
 class Source:
-    """The old table, read in one transaction of its own: what it counts and what it yields is of the same moment."""
+    """The old table, read in one transaction: the count and the rows are of the same moment."""
 
     def __init__(self, connection: Any, table: Table, options: argparse.Namespace) -> None:  # noqa: ANN401
-        """Raises `CannotImportError` where a column is missing or of no use."""
+        """Raise `CannotImportError` if a column is missing or has the wrong type."""
         self._connection = connection
         self.table = table
         self.id_type = table.columns.get(options.id_column, "")
@@ -66,24 +66,24 @@ class Source:
         }
         self._query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {table.sql}"  # noqa: S608
         self.notices = [
-            f"{table.name} has a column {column}, and --{option.replace('_', '-')} was not given: {consequence}."
+            f"{table.name} has a column {column}, but --{option.replace('_', '-')} was not given: {consequence}."
             for pattern, option, consequence in _FORGOTTEN
             for column in table.columns
             if getattr(options, option) is None and re.fullmatch(pattern, column, re.IGNORECASE)
         ]
 
     async def count(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return int(await self._connection.fetchval(f"SELECT count(*) FROM {self.table.sql}"))  # noqa: S608
 
     async def batches(self, rows: int) -> AsyncIterator[list[OldUser]]:
-        """Yield the rows, so many at a time, through a cursor of the server's."""
+        """Yield the rows in lists of at most *rows*, through a cursor on the server."""
         cursor = await self._connection.cursor(self._query)
-        while found := await cursor.fetch(rows):
-            yield [OldUser(**row) for row in found]
+        while records := await cursor.fetch(rows):
+            yield [OldUser(**record) for record in records]
 
     def _column(self, options: argparse.Namespace, option: str) -> tuple[str, str]:
-        """Return the column that *option* names, quoted, and its type; "" for an option that was not given."""
+        """Return the column that *option* names, quoted, and its type, or "" for both if it was not given."""
         name = getattr(options, option)
         if name is None:
             return "", ""
@@ -114,20 +114,20 @@ class Source:
             return ""
         if kind not in _TIMES:
             raise CannotImportError(_wrong_type(option, column, kind, "a timestamp or a date"))
-        time = _TIMES[kind].format(column)  # neither infinity nor a year that JavaScript or Python cannot hold
+        time = _TIMES[kind].format(column)  # excludes infinity and years that JavaScript or Python cannot represent
         return f"CASE WHEN {time} BETWEEN '1900-01-01Z' AND '9000-01-01Z' THEN {time} END"
 
 
-def _wrong_type(option: str, column: str, kind: str, wanted: str) -> str:
+def _wrong_type(option: str, column: str, kind: str, needed: str) -> str:
     return (
-        f"--{option.replace('_', '-')}: {column} is of the type {kind}, and {wanted} is needed. "
-        "A view that computes it will do: --from takes views, too"
+        f"--{option.replace('_', '-')}: {column} has type {kind}, but {needed} is needed. "
+        "Make a view that converts it: --from accepts views"
     )
 
 
 async def find_source(connection: Any, options: argparse.Namespace) -> Source:  # noqa: ANN401
     """Return the old table that --from names."""
-    await settled(connection)
+    await configure_transaction(connection)
     schema, name = options.source
     table = await find_table(connection, name, schema)
     if table is None:

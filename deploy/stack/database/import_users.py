@@ -1,8 +1,8 @@
-"""Import the users of an old table (FastAPI and passlib, say) into Better Auth's tables. Tells first what it would do.
+"""Import users from an old table (of FastAPI and passlib, for example) into Better Auth's tables.
 
     DATABASE_URL=postgresql://... python deploy/stack/database/import_users.py --from old.users
 
-Everything happens in one transaction, which is rolled back unless --apply is given: docs/importing-users.md.
+Everything happens in one transaction, which is rolled back unless --apply is given. See docs/importing-users.md.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from typing import Any, TextIO
 import asyncpg
 from import_database import (
     IMPORTED,
-    ONLY_OUR_FUNCTIONS,
+    SAFE_SEARCH_PATH,
     BetterAuthTables,
     CannotImportError,
-    connected,
+    configure_transaction,
+    connect,
     create_staging,
     decide,
     find_better_auth,
-    settled,
     stage,
     write,
 )
 from import_report import Outcome, counts, print_summary, reasons, write_report
-from import_rules import judge, shown
+from import_rules import printable, staging_row
 from import_source import Source, find_source, parse_table
 
-_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _HINTS = (
     (
         asyncpg.InsufficientPrivilegeError,
         (
-            "run it as the owner of the database: it reads the old table, writes Better Auth's, makes a temporary one "
-            f"and {IMPORTED}"
+            "run it as the owner of the database: it reads the old table, writes to Better Auth's tables, and creates "
+            f"a temporary table and {IMPORTED}"
         ),
     ),
-    (asyncpg.LockNotAvailableError, "somebody else keeps a table locked: try again in a quiet minute"),
-    (asyncpg.DeadlockDetectedError, "try again in a quiet minute"),
+    (asyncpg.LockNotAvailableError, "another session keeps a table locked: try again later"),
+    (asyncpg.DeadlockDetectedError, "try again later"),
 )
 
 
 class UnknownOutcomeError(Exception):
-    """The connection broke while the server committed."""
+    """The import was interrupted while the server committed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = asyncio.run(import_users(options))
     except UnknownOutcomeError:
-        print("It ended while the database committed: a dry run shows what is there.", file=sys.stderr)
+        print("Interrupted during the commit. A dry run shows whether it succeeded.", file=sys.stderr)
         return 1
-    except (CannotImportError, asyncpg.PostgresError, *_BROKEN) as error:
-        print(f"{_explained(error)}\nFailed: nothing was written.", file=sys.stderr)
+    except (CannotImportError, asyncpg.PostgresError, *_CONNECTION_ERRORS) as error:
+        print(f"{_describe(error)}\nFailed: nothing was written.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)
@@ -71,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if outcome.complete else 3
 
 
-def _explained(error: Exception) -> str:
-    """Return what went wrong; of what the server says its message alone, for the detail quotes rows."""
+def _describe(error: Exception) -> str:
+    """Return a message for *error*. It leaves out the server's detail, which quotes rows."""
     if not isinstance(error, asyncpg.PostgresError):
-        return shown(str(error)) or type(error).__name__
-    message = re.sub(r"\$\S{20,}|[0-9a-f]{32}:[0-9a-f]{32,}", "(hidden)", shown(str(error.args[0])))
+        return printable(str(error)) or type(error).__name__
+    message = re.sub(r"\$\S{20,}|[0-9a-f]{32}:[0-9a-f]{32,}", "(hidden)", printable(str(error.args[0])))
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
     return f"PostgreSQL says: {message}{f' ({hint})' if hint else ''}"
 
@@ -87,7 +87,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.password_column in others:
         parser.error("--password-column: another option names the same column, and hashes would be printed")
     if not 1 <= options.batch <= 100_000:
-        parser.error("--batch: from 1 to 100000")
+        parser.error("--batch must be from 1 to 100000")
     try:
         options.source = parse_table(options.table)
         file = os.environ.get("DATABASE_URL_FILE")
@@ -96,53 +96,69 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     if not options.url:
-        parser.error("DATABASE_URL or DATABASE_URL_FILE must say where Better Auth's database is")
+        parser.error("set DATABASE_URL or DATABASE_URL_FILE to the URL of Better Auth's database")
     return options
 
 
 def _url(file: Path | None, variable: str) -> str:
     if file and os.environ.get(variable):
-        raise ValueError(f"{variable} is set, and a file with the same is named: one is too many")
+        raise ValueError(f"{variable} is set, but a file with this URL is given, too: use only one of them")
     return (file.read_text() if file else os.environ.get(variable, "")).strip()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="import_users.py",
-        description="Import the users of an old table into Better Auth's tables; a dry run unless --apply is given.",
-        epilog="Better Auth's database: DATABASE_URL, or the file that DATABASE_URL_FILE names. The old table's, if it "
-        "is another: SOURCE_DATABASE_URL or --source-dsn-file. Exit codes: 0 everybody is (or would be) there, 3 some "
-        "were skipped or have no password, 1 failed and nothing written, 2 wrong usage.",
+        description="Import users from an old table into Better Auth's tables. This is a dry run without --apply.",
+        epilog="Set DATABASE_URL, or DATABASE_URL_FILE to a file with the URL, for Better Auth's database. If the old "
+        "table is in another database, set SOURCE_DATABASE_URL or --source-dsn-file. Exit codes: 0 every user is (or "
+        "would be) imported; 3 some were skipped or have no password; 1 failed, nothing written; 2 wrong usage.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--from", "--table", dest="table", required=True, metavar="TABLE", help="users, or old.users in another schema")
-    add("--id-column", default="id", metavar="NAME", help="kept as the id in Better Auth (default: %(default)s)")
-    add("--email-column", default="email", metavar="NAME", help="(default: %(default)s)")
-    add("--password-column", default="hashed_password", metavar="NAME", help="(default: %(default)s)")
-    add("--name-column", metavar="NAME", help="(default: the address up to its @)")
+    add(
+        "--from",
+        "--table",
+        dest="table",
+        required=True,
+        metavar="TABLE",
+        help="the old table: users, or old.users in another schema",
+    )
+    add(
+        "--id-column",
+        default="id",
+        metavar="NAME",
+        help="ids, which stay the same in Better Auth (default: %(default)s)",
+    )
+    add("--email-column", default="email", metavar="NAME", help="e-mail addresses (default: %(default)s)")
+    add("--password-column", default="hashed_password", metavar="NAME", help="password hashes (default: %(default)s)")
+    add("--name-column", metavar="NAME", help="names (default: the part of the address before the @)")
     add("--created-column", metavar="NAME", help="timestamp or date of the sign-up (default: now)")
-    add("--verified-column", metavar="NAME", help="boolean, number or time: is the address verified? (default: no)")
-    add("--active-column", metavar="NAME", help="boolean or number: who is not active is imported as banned")
-    add("--admin-column", metavar="NAME", help="boolean or number: who gets the role admin")
-    add("--schema", default="public", help="where Better Auth's tables are (default: %(default)s)")
-    add("--source-dsn-file", type=Path, metavar="FILE", help="holds the URL of the old table's database")
+    add(
+        "--verified-column",
+        metavar="NAME",
+        help="boolean, number or time: whether the address is verified (default: no)",
+    )
+    add("--active-column", metavar="NAME", help="boolean or number: inactive users are imported as banned")
+    add("--admin-column", metavar="NAME", help="boolean or number: these users get the role admin")
+    add("--schema", default="public", help="the schema of Better Auth's tables (default: %(default)s)")
+    add("--source-dsn-file", type=Path, metavar="FILE", help="a file with the URL of the old table's database")
     add("--batch", type=int, default=1000, metavar="ROWS", help="rows in memory at a time (default: %(default)s)")
-    add("--report", type=Path, metavar="FILE", help="write who was skipped or has no password, as CSV")
-    add("--apply", action="store_true", help="write; without it everything is rolled back")
+    add("--report", type=Path, metavar="FILE", help="write a CSV file of users that are skipped or have no password")
+    add("--apply", action="store_true", help="write the users; without this, everything is rolled back")
     return parser
 
 
 async def import_users(options: argparse.Namespace) -> Outcome:
-    """Import in one transaction, which is committed if *options* say so."""
+    """Import in one transaction, and commit it if *options* has --apply."""
     with _report(options.report) as report:
-        async with connected(options.url) as target:
+        async with connect(options.url) as target:
             transaction = target.transaction(isolation="read_committed")
             await transaction.start()
             try:
                 outcome = await _import(target, options, report)
             except BaseException:
-                with suppress(asyncpg.PostgresError, *_BROKEN):
+                with suppress(asyncpg.PostgresError, *_CONNECTION_ERRORS):
                     await transaction.rollback()
                 raise
             if not options.apply:
@@ -154,7 +170,7 @@ async def import_users(options: argparse.Namespace) -> Outcome:
                 asyncio.CancelledError,  # Ctrl-C: the server may have committed
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
-                *_BROKEN,
+                *_CONNECTION_ERRORS,
             ) as error:
                 raise UnknownOutcomeError from error
             return outcome
@@ -162,7 +178,7 @@ async def import_users(options: argparse.Namespace) -> Outcome:
 
 @contextmanager
 def _report(path: Path | None) -> Iterator[TextIO | None]:
-    """Open the report, for its owner alone: it holds addresses."""
+    """Open the report with mode 0600, because it has e-mail addresses."""
     if path is None:
         yield None
         return
@@ -172,40 +188,40 @@ def _report(path: Path | None) -> Iterator[TextIO | None]:
 
 
 async def _import(target: Any, options: argparse.Namespace, report: TextIO | None) -> Outcome:  # noqa: ANN401
-    """Do everything but the end of the transaction."""
-    await settled(target)
-    await target.execute(ONLY_OUR_FUNCTIONS)
+    """Do everything except ending the transaction."""
+    await configure_transaction(target)
+    await target.execute(SAFE_SEARCH_PATH)
     tables = await find_better_auth(target, options.schema)
     _check_admin_columns(tables, options)
     await create_staging(target)
     async with (
-        connected(options.source_url) as connection,
+        connect(options.source_url) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         source = await find_source(connection, options)
-        await connection.execute(ONLY_OUR_FUNCTIONS)
+        await connection.execute(SAFE_SEARCH_PATH)
         _check_source(source, tables, options)
         total = await _copy(source, target, tables, options.batch)
     await decide(target, tables)
     written = await write(target, tables)
-    count = await counts(target)
-    if count["import"] + count["there"] + count["skip"] != total or written != count["import"]:
-        raise CannotImportError(f"the numbers do not add up: {total} old users, {written} written, {count}")
+    counted = await counts(target)
+    if counted["import"] + counted["existing"] + counted["skip"] != total or written != counted["import"]:
+        raise CannotImportError(f"the numbers do not add up: {total} old users, {written} written, {counted}")
     rows, lines = await write_report(target, report, options.batch)
     return Outcome(
-        total=total, counts=count, reasons=await reasons(target), rows=rows, lines=lines, notices=source.notices
+        total=total, counts=counted, reasons=await reasons(target), rows=rows, lines=lines, notices=source.notices
     )
 
 
 async def _copy(source: Source, target: Any, tables: BetterAuthTables, batch: int) -> int:  # noqa: ANN401
-    """Judge every old user by itself and stage it; return how many there are."""
+    """Check and stage every old user, and return how many there are."""
     total = await source.count()
     staged = 0
     async for users in source.batches(batch):
-        await stage(target, [judge(staged + n, user, uuids=tables.uuids) for n, user in enumerate(users)])
+        await stage(target, [staging_row(staged + n, user, uuids=tables.uuids) for n, user in enumerate(users)])
         staged += len(users)
     if staged != total:
-        raise CannotImportError(f"the old table has {total} rows, and {staged} were read")
+        raise CannotImportError(f"the old table has {total} rows, but {staged} were read")
     return total
 
 
@@ -226,8 +242,8 @@ def _check_source(source: Source, tables: BetterAuthTables, options: argparse.Na
         raise CannotImportError(f"--from names Better Auth's own table {tables.user.sql}")
     if tables.uuids and source.id_type not in {"uuid", "text", "character varying", "character"}:
         raise CannotImportError(
-            f"the old ids are of the type {source.id_type}, and Better Auth's are uuid: they could not be kept. Let "
-            "Better Auth make its tables with text ids (no advanced.database.generateId)"
+            f"the old ids have type {source.id_type} and cannot be kept, because Better Auth's ids are uuid. "
+            "Let Better Auth create its tables with text ids (without advanced.database.generateId)"
         )
 
 
