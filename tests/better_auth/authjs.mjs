@@ -1,7 +1,7 @@
-// The real Auth.js v5, listening on loopback. PORT and OPTIONS (JSON) come from the environment:
-// {url (where it believes to be), secret (one, or a list of them, the current one first), maxAge (seconds), cookies,
-// database (a DSN: sessions are rows there, by @auth/pg-adapter, of whoever follows the link in a letter; else JWTs)}
-// GET /letter: the link in the last letter.
+// The real Auth.js v5, on loopback. PORT and OPTIONS (JSON) come from the environment. The options:
+// {url (its public address), secret (one, or a list with the current one first), maxAge (in seconds), cookies,
+//  database (a DSN)}. With a database, @auth/pg-adapter writes sessions to it, and a user signs in with the link in an
+// e-mail. Without one, sessions are JWTs. GET /letter returns the link in the last e-mail.
 import { createServer } from "node:http";
 import { Auth } from "@auth/core";
 import Credentials from "@auth/core/providers/credentials";
@@ -18,7 +18,7 @@ const config = {
     strategy: options.database ? "database" : "jwt",
     ...(options.maxAge && { maxAge: options.maxAge }),
   },
-  // Whoever asks is whom they say they are: {id, name, email, claims}, claims being what the application adds.
+  // Every user is accepted without a password: {id, name, email, claims}. The jwt callback adds the claims to the JWT.
   providers: [Credentials({ credentials: { user: {} }, authorize: ({ user }) => JSON.parse(user) })],
   callbacks: { jwt: ({ token, user }) => ({ ...token, ...user?.claims }) },
 };

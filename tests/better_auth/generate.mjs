@@ -1,5 +1,5 @@
-// Prints fresh vectors as one JSON list: real tokens and cookies of Better Auth, Auth.js and NextAuth, what a verifier
-// is given, what it should say, and what the library says itself. Usage: node generate.mjs [UNIX_SECONDS]
+// Prints fresh vectors as one JSON list: real tokens and cookies of Better Auth, Auth.js and NextAuth, the verifier's
+// configuration, the expected result, and the library's own verdict. Usage: node generate.mjs [UNIX_SECONDS]
 import { apiTokens } from "./vectors/api_tokens.mjs";
 import { authjs } from "./vectors/authjs.mjs";
 import { start } from "./vectors/clock.mjs";

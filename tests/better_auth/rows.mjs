@@ -1,4 +1,4 @@
-// The tables of Better Auth with the plugins of the tests.
+// The tables that Better Auth needs with the plugins of the tests.
 const TABLES = [
   "user",
   "session",
@@ -11,5 +11,5 @@ const TABLES = [
   "invitation",
 ];
 
-/** Return an empty database, as the memory adapter takes it. */
+/** Return an empty database for the memory adapter. */
 export const emptyRows = () => Object.fromEntries(TABLES.map((table) => [table, []]));

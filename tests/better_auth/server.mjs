@@ -1,8 +1,9 @@
-// The real Better Auth, listening on loopback. PORT, ROWS and OPTIONS (JSON) come from the environment:
+// The real Better Auth, on loopback. PORT, ROWS and OPTIONS (JSON) come from the environment. The options:
 // {baseURL, secret or secrets,
 //  algorithm, rotationInterval, gracePeriod (both in seconds), jwt: {issuer, audience, expirationTime},
-//  strategy ("compact", "jwt", "jwe", "jwt-jwks"; none: no cookie cache), cookieCacheMaxAge, version, sessionExpiresIn,
-//  postgres (a dsn; none: rows in memory and, when told, in the file ROWS), redis (a url: sessions are kept there),
+//  strategy ("compact", "jwt", "jwe" or "jwt-jwks"; without it, no cookie cache), cookieCacheMaxAge, version,
+//  sessionExpiresIn, postgres (a DSN; without it, rows are in memory; /test/keep-rows writes them to the file ROWS),
+//  redis (a URL; it stores the sessions),
 //  rateLimit: {window, max}, advanced}
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -66,7 +67,7 @@ const auth = betterAuth({
     jwt({
       sessionCookieCache: options.strategy === "jwt-jwks",
       jwks: {
-        // No algorithm given: what Better Auth does by itself, EdDSA.
+        // Without an algorithm, Better Auth uses its default, EdDSA.
         keyPairConfig: options.algorithm ? { alg: options.algorithm } : undefined,
         rotationInterval: options.rotationInterval,
         gracePeriod: options.gracePeriod,
@@ -81,10 +82,10 @@ const { adapter } = await auth.$context;
 const byId = (id) => [{ field: "id", value: id }];
 const wire = new Wire();
 
-// What no visitor can do: to the database behind Better Auth's back, and to the wire before it.
+// What only tests can do: change the database without Better Auth, and control the wire in front of it.
 const test = {
   async "expire-keys"() {
-    // What `rotationInterval` does with time: Better Auth makes a new key when it signs next.
+    // The same happens when `rotationInterval` has passed: Better Auth makes a new key for its next signature.
     const now = new Date();
     const keys = await adapter.findMany({ model: "jwks" });
     for (const { id, expiresAt } of keys) {

@@ -1,10 +1,10 @@
-// What stands between the network and Better Auth: it counts, and is slow, silent or broken for get-session when told.
+// The wire between the network and Better Auth. It counts requests. Tests can make get-session slow, silent or broken.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export class Wire {
-  /** How often each path was asked for, without its query. */
+  /** The number of requests for each path, without the query. */
   counts = {};
-  /** The header lines of the last request for get-session, as they came: [[name, value], ...]. */
+  /** The header lines of the last request for get-session, unchanged: [[name, value], ...]. */
   lastHeaders = null;
   #seconds = 0;
   #canned = null;
@@ -15,7 +15,7 @@ export class Wire {
     this.#seconds = seconds;
   }
 
-  /** Keep every request for get-session waiting until `resume`. */
+  /** Hold every request for get-session until `resume`. */
   pause() {
     this.#paused ??= new Promise((resolve) => (this.#resume = resolve));
   }
@@ -25,12 +25,12 @@ export class Wire {
     this.#resume();
   }
 
-  /** Answer get-session with {status, headers, body} from here on; without a status as Better Auth does. */
+  /** Answer get-session with {status, headers, body} from now on. Without a status, Better Auth answers again. */
   answer(canned) {
     this.#canned = canned.status ? canned : null;
   }
 
-  /** Count *request*, and return whether Better Auth is to answer it. */
+  /** Count *request*, and return whether Better Auth should answer it. */
   async passes(request, response) {
     const { pathname } = new URL(request.url, "http://127.0.0.1");
     this.counts[pathname] = (this.counts[pathname] ?? 0) + 1;

@@ -1,4 +1,4 @@
-// The JWT plugin's tokens for APIs, each algorithm it has, and what else is signed by the same keys or the same secret.
+// The JWT plugin's tokens for APIs with each of its algorithms, and what else the same keys or the same secret sign.
 import { SignJWT } from "jose";
 import { BetterAuth, PRODUCER } from "./better_auth.mjs";
 import { at, issuedAt } from "./clock.mjs";
@@ -8,7 +8,7 @@ import { NAMES, NUMBERS, base64url, flipped, jsonPart, withPart } from "./texts.
 
 const ALGORITHMS = ["EdDSA", "ES256", "ES512", "RS256", "PS256"];
 const KIND = "better-auth/jwt";
-/** An issuer of preset jwt under the secret itself, as zero configuration makes it. */
+/** The kind for an issuer of preset jwt with the secret itself, as AuthGate makes it without a configuration file. */
 const SHARED_SECRET = "jwt";
 
 async function verified(app, token, time = issuedAt() + 5, issuer = undefined) {
@@ -135,7 +135,7 @@ async function rotated() {
   derive(vector, { name: "key-not-yet-known", config: { jwks: { keys } }, expected: "no key with that kid" });
 }
 
-/** Put as bearer tokens where a token for an API belongs. */
+/** Tokens for other purposes, sent as bearer tokens to an API. */
 async function signedForOtherPurposes() {
   const cached = new BetterAuth({ strategy: "jwt-jwks" });
   const browser = await cached.signedIn();

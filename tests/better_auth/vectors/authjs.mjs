@@ -1,4 +1,4 @@
-// Auth.js v5: session cookies of people who signed in over HTTP, and what its encode() makes of other payloads.
+// Auth.js v5: session cookies of users who signed in over HTTP, and tokens that its encode() makes from other payloads.
 import { Auth } from "@auth/core";
 import { encode, getToken } from "@auth/core/jwt";
 import Credentials from "@auth/core/providers/credentials";
@@ -16,7 +16,7 @@ const SECURE = "__Secure-authjs.session-token";
 const MONTH_SECONDS = 2_592_000;
 const ADA = { id: "user_42", name: "Ada Lovelace", email: "ada@example.test" };
 
-/** Sign *user* in with the Credentials provider, and return every cookie that a browser then holds. */
+/** Sign *user* in with the Credentials provider, and return all cookies that the browser then has. */
 export async function signIn({ secret, url = "http://app.example.test", user = ADA, claims = {}, cookies }) {
   const config = {
     secret,
@@ -50,7 +50,7 @@ export async function signIn({ secret, url = "http://app.example.test", user = A
   return jar;
 }
 
-/** Return the claims that Auth.js itself reads out of these header lines, or null. */
+/** Return the claims that Auth.js itself reads from these headers, or null. */
 async function claims(headers, { secret, secrets, session_cookie: name }, time = issuedAt() + 5) {
   const req = { headers: new Headers(headers) };
   const how = {

@@ -1,4 +1,4 @@
-// A Better Auth in this process with an empty database in memory, and browsers that speak HTTP with it.
+// Better Auth in this process, with an empty database in memory, and browsers that send it HTTP requests.
 import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
 import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
@@ -10,25 +10,25 @@ import { randomSecret } from "./texts.mjs";
 export const PRODUCER = { library: "better-auth", version: "1.7.25" };
 export const PASSWORD = "a-password-of-the-tests";
 const USER_AGENT = "authgate-tests/1.0";
-// Not the subject here, and Better Auth's own takes longer than everything else together.
+// Passwords are not tested here, and Better Auth's own hash takes longer than everything else together.
 const FAST_PASSWORDS = {
   hash: async (text) => `fast:${text}`,
   verify: async ({ hash, password }) => hash === `fast:${password}`,
 };
 
-/** A browser at the application's origin: it keeps cookies, and sends them as it got them. */
+/** A browser at the application's origin. It stores cookies, and sends them back unchanged. */
 export class Browser {
   constructor(auth, origin, userAgent) {
     Object.assign(this, { auth, origin, userAgent, jar: new Map() });
   }
 
-  /** Return the header lines of this browser's next request. */
+  /** Return the headers of this browser's next request. */
   headers() {
     const cookie = [...this.jar].map(([name, value]) => `${name}=${value}`).join("; ");
     return { "user-agent": this.userAgent, ...(cookie && { cookie }) };
   }
 
-  /** Send GET, or POST with *body*: URLSearchParams as a form, anything else as JSON. */
+  /** Send a GET, or a POST with *body*: URLSearchParams as a form, anything else as JSON. */
   async ask(path, body) {
     const form = body instanceof URLSearchParams;
     const headers = {
@@ -100,7 +100,7 @@ export class BetterAuth {
     });
   }
 
-  /** Return another Better Auth with the same database, and other settings. */
+  /** Return another Better Auth with the same database and with changed settings. */
   again(changes) {
     const given = this.secrets ? { secrets: this.secrets } : { secret: this.secret };
     return new BetterAuth({ ...this.given, ...given, rows: this.rows, ...changes });
@@ -110,7 +110,7 @@ export class BetterAuth {
     return new Browser(this.auth, this.origin, userAgent);
   }
 
-  /** Return a browser in which a new user is signed in. */
+  /** Sign up a new user, and return their browser. */
   async signedIn({ userAgent, ...person } = {}) {
     const browser = this.browser(userAgent);
     const number = this.rows.user.length;
@@ -137,7 +137,7 @@ export class BetterAuth {
     return (await this.browser().ask("/jwks")).json;
   }
 
-  /** Return what a verifier of the session cookies is given. */
+  /** Return the configuration for a verifier of the session cookies. */
   async config() {
     const names = await this.cookieNames();
     return {
@@ -157,9 +157,9 @@ export class BetterAuth {
   }
 
   /**
-   * Return what get-session answers to these header lines, or null: {session, user}.
+   * Return get-session's answer to these headers: {session, user}, or null.
    *
-   * Without *store* the session's row is not found: the answer then comes from the cookies alone.
+   * Without *store*, the session's row is hidden, so the answer comes from the cookies alone.
    */
   async getSession(headers, { time = issuedAt() + 5, store = false } = {}) {
     const kept = this.rows.session;
@@ -168,19 +168,19 @@ export class BetterAuth {
     try {
       return await at(time, async () => {
         const response = await this.auth.handler(request);
-        return response.status === 200 ? response.json() : null; // 500: what cannot be decoded
+        return response.status === 200 ? response.json() : null; // 500: a cookie cannot be decoded
       });
     } finally {
       this.rows.session = kept;
     }
   }
 
-  /** Return whether get-session answers anybody, in a word. */
+  /** Return "accepts" if get-session returns a user for these headers, else "rejects". */
   async verdict(headers, how) {
     return verdict(await this.getSession(headers, how));
   }
 
-  /** Return who holds *browser*'s session cookie, as the database has it. */
+  /** Return the identity of the user of *browser*'s session cookie, from the database. */
   async identity(browser) {
     const token = sessionToken(browser.jar.get((await this.cookieNames()).token));
     const session = this.rows.session.find((row) => row.token === token);
@@ -191,7 +191,7 @@ export class BetterAuth {
   }
 }
 
-/** Return the token in a signed session cookie's value. */
+/** Return the session token in the *value* of a signed session cookie. */
 export const sessionToken = (value) => decodeURIComponent(value).split(".")[0];
 
 export function identity(session, user) {
@@ -210,7 +210,7 @@ export function identity(session, user) {
   };
 }
 
-/** Return these header lines with cookies set to other values; undefined takes one away. */
+/** Return *headers* with these changes of cookies. The value undefined removes a cookie. */
 export function withCookies(headers, changes) {
   const cookies = new Map(
     (headers.cookie ?? "")

@@ -1,4 +1,4 @@
-// The vectors as they are made, each checked against what its own library says about it.
+// Collects the vectors, and checks each against the verdict of its own library.
 import { issuedAt } from "./clock.mjs";
 import { randomSecret } from "./texts.mjs";
 
@@ -10,10 +10,10 @@ export const REJECTS = "rejects";
 export const verdict = (answer) => (answer ? ACCEPTS : REJECTS);
 
 /**
- * Keep one vector. *expected* is an identity (see `identity`), or the reason why there is none, as text.
+ * Add one vector. *expected* is an identity (see `identity`), or the reason for the refusal as text.
  *
- * *reference* is the library's own verdict, left out where it was not asked; where it is not the expected one, *differs*
- * says why that is right.
+ * *reference* is the library's own verdict, undefined if the library was not asked. If it is not the expected verdict,
+ * *differs* says why AuthGate differs on purpose.
  */
 export function collect({ name, kind, producer, config, headers, verifyAt, expiresAt, expected, reference, ...texts }) {
   if (names.has(name)) throw new Error(`${name} is made twice`);
@@ -44,7 +44,7 @@ export function collect({ name, kind, producer, config, headers, verifyAt, expir
   return vector;
 }
 
-/** Keep a vector that is *vector* but for what is given. */
+/** Add a copy of *vector* with these changes. */
 export function derive(vector, { name, headers, config, ...others }) {
   return collect({
     kind: vector.kind,
@@ -59,9 +59,9 @@ export function derive(vector, { name, headers, config, ...others }) {
 }
 
 /**
- * Keep a vector like *vector* for each of *cases*, {name: [value of the cookie, reason, misuse]}.
+ * Add a copy of *vector* for each of *cases*, {name: [value of the cookie, reason, misuse]}.
  *
- * *asked(headers, config)* is what the library answers, *headers(value)* how a browser sends the value.
+ * *asked(headers, config)* returns the library's answer. *headers(value)* returns the headers with this value.
  */
 export async function deriveRefused(vector, asked, headers, cases) {
   for (const [name, [value, expected, misuse]] of Object.entries(cases)) {
@@ -70,7 +70,7 @@ export async function deriveRefused(vector, asked, headers, cases) {
   }
 }
 
-/** Keep *vector* as it is once it has ended, and under another secret, where *mismatch* is the reason. */
+/** Add copies of *vector* after its expiry, and with another secret, for which *mismatch* is the reason. */
 export async function deriveOutlived(vector, asked, mismatch) {
   const { headers } = vector.request;
   const verifyAt = vector.expires_at + 60;

@@ -1,4 +1,4 @@
-// NextAuth 4: what its encode() makes, under each cookie name.
+// NextAuth 4: tokens of its encode(), with each cookie name.
 import { encode as encodeV5 } from "@auth/core/jwt";
 import { createRequire } from "node:module";
 import { encode, getToken } from "next-auth/jwt";
@@ -11,12 +11,12 @@ const PLAIN = "next-auth.session-token";
 const SECURE = "__Secure-next-auth.session-token";
 const MONTH_SECONDS = 2_592_000;
 const ADA = { sub: "user_42", name: "Ada Lovelace", email: "ada@example.test" };
-// Cut by the library's own code, which its package does not export.
+// The library's own code splits the cookie. Its package does not export that code.
 const { SessionStore } = createRequire(import.meta.url)(
   new URL("../node_modules/next-auth/core/lib/cookie.js", import.meta.url).pathname,
 );
 
-/** Return the Cookie line that a browser sends after NextAuth set *value*, in chunks where it is long. */
+/** Return the Cookie header that a browser sends after NextAuth set *value*, in chunks if it is long. */
 function cookieLine(value, name = PLAIN) {
   const store = new SessionStore({ name, options: {} }, { cookies: {} }, { debug() {} });
   return {

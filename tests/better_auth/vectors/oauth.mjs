@@ -1,5 +1,5 @@
-// Better Auth as an OAuth provider: access tokens for an API, and ID tokens for a client. The JWT plugin's keys sign them;
-// their issuer is Better Auth's whole path, where the JWT plugin's is its origin.
+// Better Auth as an OAuth provider: access tokens for an API, ID tokens for a client. The JWT plugin's keys sign them.
+// Their issuer is Better Auth's URL with its path; the issuer of the JWT plugin's tokens is only the origin.
 import { createHash } from "node:crypto";
 import { oauthProvider } from "@better-auth/oauth-provider";
 import { BetterAuth } from "./better_auth.mjs";
@@ -19,7 +19,7 @@ const TABLES = [
   "oauthConsent",
 ];
 
-/** Let a client act for a user who signed in: return what the token endpoint answers. */
+/** Let a client act for a signed-in user, and return the answer of the token endpoint. */
 async function authorized(app, browser) {
   const client = {
     redirect_uris: [CALLBACK],

@@ -1,4 +1,4 @@
-// Better Auth's cookie cache: session_token beside session_data, in each of its four strategies.
+// Better Auth's cookie cache: session_token and session_data together, in each of the four strategies.
 import { BetterAuth, PASSWORD, PRODUCER } from "./better_auth.mjs";
 import { issuedAt } from "./clock.mjs";
 import { collect } from "./collected.mjs";
@@ -7,7 +7,7 @@ import { NAMES, NUMBERS, jsonPart, randomSecret } from "./texts.mjs";
 export const STRATEGIES = ["compact", "jwt", "jwe", "jwt-jwks"];
 export const kind = (strategy) => `better-auth/cookie-${strategy}`;
 
-/** Return the text of *browser*'s session_data, its chunks joined. */
+/** Return the value of *browser*'s session_data, with its chunks joined. */
 export async function sessionData(app, browser) {
   const { data } = await app.cookieNames();
   if (browser.jar.has(data)) return browser.jar.get(data);
@@ -16,7 +16,7 @@ export async function sessionData(app, browser) {
   return chunks.join("");
 }
 
-/** Collect what *browser* sends: accepted, as the one who is signed in. */
+/** Collect the cookies of *browser* as a vector that must be accepted as its signed-in user. */
 export async function accepted(app, browser, name, texts = {}) {
   const headers = browser.headers();
   const expected = await app.identity(browser);
@@ -37,7 +37,7 @@ export async function accepted(app, browser, name, texts = {}) {
   });
 }
 
-/** Return when session_data stops being good, in unix seconds; of a JWE its Max-Age tells. */
+/** Return when session_data expires, in Unix seconds. For a JWE, that is its Max-Age. */
 function expiry(app, data) {
   if (app.strategy === "compact") return JSON.parse(Buffer.from(data, "base64url")).expiresAt / 1000;
   return app.strategy === "jwe" ? issuedAt() + app.given.maxAge : jsonPart(data, 1).exp;
@@ -47,7 +47,7 @@ const SECURE = { baseURL: "https://app.example.test" };
 
 const signedIn = (app) => app.signedIn();
 
-/** What happened before the browser sends its cookies. */
+/** What the user does before the browser sends its cookies. */
 const SCENES = {
   plain: signedIn,
   secure: signedIn,

@@ -1,4 +1,4 @@
-// What must not pass as a cookie cache: forged, over, or a true token of another purpose.
+// Cookie caches that must be refused: forged, expired, or a genuine token for another purpose.
 import { createHmac } from "node:crypto";
 import { SignJWT } from "jose";
 import { BetterAuth, withCookies } from "./better_auth.mjs";
@@ -70,7 +70,7 @@ async function refuseTampered(strategy, own, refuse) {
   }
 }
 
-/** Tokens that Better Auth itself signed with the same key, for something else. */
+/** Tokens that Better Auth itself signed with the same key, for other purposes. */
 async function refuseTrueTokens(app, browser, own, refuse) {
   const key = new TextEncoder().encode(app.secret);
   const token = await browser.ask("/token");
@@ -103,14 +103,14 @@ async function refuseTrueTokens(app, browser, own, refuse) {
     });
   }
   if (app.strategy === "compact") {
-    // What compact signs has no frame: anything else that is signed as JSON under the same secret must not pass for it.
+    // The text that compact signs has no marker of its purpose. Other JSON signed with the same secret must be refused.
     const text = JSON.stringify({ session: { user: "x" }, expiresAt: Date.now() + 3_600_000 });
     const signature = createHmac("sha256", app.secret).update(text).digest("base64url");
     await refuse("no-user", base64url(`${text.slice(0, -1)},"signature":"${signature}"}`), "not a session_data");
   }
 }
 
-/** Sign in by Google's id token, and return the account_data cookie that Better Auth keeps of it. */
+/** Sign in with Google's ID token, and return the account_data cookie that Better Auth sets. */
 async function accountData(app) {
   const browser = app.browser();
   const person = { sub: "google-1", email: "account@example.test", email_verified: true, name: "Account" };
@@ -119,7 +119,7 @@ async function accountData(app) {
   return browser.jar.get((await app.cookieNames()).account);
 }
 
-/** Refuse by what stands around session_data: the secret, the clock, the session_token. */
+/** Vectors with the same session_data, but another secret, another time or another session_token. */
 async function refuseTheFrame(app, vector, other, names) {
   const headers = vector.request.headers;
   const secret = randomSecret();

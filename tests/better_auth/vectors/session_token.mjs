@@ -1,4 +1,4 @@
-// Better Auth's signed session_token, as a cookie and as a bearer token: it says nothing without the store of sessions.
+// Better Auth's signed session_token, as a cookie and as a bearer token. Only the session store knows its user.
 import { BetterAuth, PASSWORD, PRODUCER, sessionToken, withCookies } from "./better_auth.mjs";
 import { issuedAt } from "./clock.mjs";
 import { collect, derive, verdict } from "./collected.mjs";
@@ -8,7 +8,7 @@ const WEEK_SECONDS = 604_800;
 const COOKIE = "better-auth/session-token";
 const BEARER = "better-auth/bearer-session";
 
-/** Return what a store holds that knows every session of *app*: get-session's answers by token. */
+/** Return a session store with every session of *app*: get-session's answers by token. */
 async function sessions(app) {
   const { token } = await app.cookieNames();
   const signed = await Promise.all(
@@ -116,7 +116,7 @@ async function refuseByTheStore(app, browser, vector) {
   });
 }
 
-/** One key signs every cookie, and names none: each is put where session_token belongs. */
+/** One key signs every cookie, and the signature does not cover its name. Send each one as session_token. */
 async function trueValuesOfOtherCookies() {
   const app = new BetterAuth();
   const name = "better-auth";
@@ -175,7 +175,7 @@ async function bearerTokens() {
     email: "ada@example.test",
     password: PASSWORD,
   });
-  const signed = headers.get("set-auth-token"); // as an application keeps it, not percent-encoded
+  const signed = headers.get("set-auth-token"); // as an application stores it, not percent-encoded
   const shapes = {
     signed: `Bearer ${signed}`,
     "signed-percent-encoded": `Bearer ${encodeURIComponent(signed)}`,
