@@ -1,7 +1,7 @@
 """The commands of docs/troubleshooting.md, run in the situations that it describes, print what it shows.
 
 A fence `console <situation>` names one of `SITUATIONS`. The tests compare statuses, reasons, checks and settings; the
-wording of a message may change.
+wording of a message may change. With AUTHGATE_WRITE_DOCS=1 they write what the commands print now into the page.
 """
 
 from __future__ import annotations
@@ -221,9 +221,26 @@ FACTS = re.compile(
 )
 
 
+# Header lines of a reply that say nothing about AuthGate, and that the page leaves out.
+_LEFT_OUT = re.compile(r"^(Server|Date|Content-Type|Content-Length|Connection|Cache-Control): .*\n", re.MULTILINE)
+
+
+def _write(site: Site, situation: str, command: str, printed: str) -> None:
+    page = processes.ROOT / PAGE
+    head = f"```console {situation}".rstrip() + f"\n$ {command}\n"
+    before, _, rest = page.read_text().partition(head)
+    text = _LEFT_OUT.sub("", printed.replace("\r", "")).strip("\n")
+    for port in (site.store, site.dead_port):
+        text = text.replace(str(port), "3000")
+    page.write_text(f"{before}{head}{text}\n```{rest.partition('```')[2]}")
+
+
 @pytest.mark.parametrize(("situation", "command", "shown"), CONSOLES, ids=[f"{a or b}"[:40] for a, b, _ in CONSOLES])
 def test_a_command_prints_what_the_page_shows(situation: str, command: str, shown: str, site: Site) -> None:
     printed = SITUATIONS[situation](site, command)
+    if os.environ.get("AUTHGATE_WRITE_DOCS") == "1":
+        _write(site, situation, command, printed)
+        return
     if not FACTS.search(shown):
         assert shown.strip().splitlines()[0].split()[:1] == printed.strip().splitlines()[0].split()[:1], printed
     assert FACTS.findall(shown) == FACTS.findall(printed), printed

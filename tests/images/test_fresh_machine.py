@@ -112,10 +112,10 @@ def test_make_run_prints_lines_that_work_as_they_are(machine: Machine) -> None:
 
 
 def test_the_readmes_installation_gives_a_working_authgate(machine: Machine) -> None:
-    install = START.splitlines()[0]
+    install = START.splitlines()[0].partition("#")[0]
     assert "pip install ." in install
-    assert "authgate" in machine.sound(f"{install} && authgate --version")
-    machine.sound("rm -r venv")
+    assert "authgate" in machine.sound(f"{install} && authgate --version").lower()
+    machine.sound("rm -r venv build *.egg-info")
 
 
 def test_make_stack_ends_with_an_address_for_the_browser(machine: Machine) -> None:
