@@ -1,4 +1,4 @@
-"""The real server, for the rows that are about it."""
+"""A real server, for the tests of attacks on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows about Caddy, against the real one with the shipped files."""
+"""Attacks on Caddy, against a real Caddy with the shipped files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEPLOY = processes.ROOT / "deploy" / "caddy"
 ALIASES = ("X_User_Id", "X_USER_ID", "x_user_id", "X-User_Id", "X_User-Id", "X_User_Roles", "X_Forwarded_For")
-# Every character that a header's name may have (RFC 9110 §5.6.2) beside letters, digits, "-" and "_".
+# Every character that a header name may have (RFC 9110 §5.6.2), except letters, digits, "-" and "_".
 MARKS = "!#$%&'*+.^`|~"
 CLAIMS = ("X-User-Id: admin", "X-User-Email: a@evil.example", "X-User-Name: Admin", "X-User-Roles: admin")
 
@@ -45,8 +45,8 @@ def caddy(authgate: int, echo: int, tmp_path_factory: pytest.TempPathFactory) ->
         yield port
 
 
-def edited(folder: Path, old: str, new: str) -> Path:
-    """Return a copy of the shipped Caddyfile with *new* in the place of every *old*."""
+def edit_caddyfile(folder: Path, old: str, new: str) -> Path:
+    """Return a copy of the shipped Caddyfile, with *new* in place of every *old*."""
     text = (DEPLOY / "Caddyfile").read_text()
     assert old in text
     if "import authgate.caddy" not in old:
@@ -57,8 +57,8 @@ def edited(folder: Path, old: str, new: str) -> Path:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_H2_an_underscored_name_reaches_no_http_upstream(caddy: int, alias: str) -> None:
-    """CVE-2026-52845: copy_headers removed X-User-Id, not what a CGI-like upstream reads as the same."""
+def test_H2_a_header_name_with_an_underscore_reaches_no_http_upstream(caddy: int, alias: str) -> None:
+    """CVE-2026-52845: copy_headers removed X-User-Id, but not the name that a CGI-like upstream reads as the same."""
     token = bearer(mint(sound(email=None)))
     for path, credentials in (("/api/echo", [token]), ("/healthz", [])):
         seen = ask(caddy, path, *credentials, f"{alias}: admin", f"{alias.lower()}: root").json["headers"]
@@ -70,8 +70,8 @@ def test_H2_an_underscored_name_reaches_no_http_upstream(caddy: int, alias: str)
 @pytest.mark.parametrize(
     "alias", [*(f"X{mark}User{mark}Id" for mark in MARKS), "X-User-Id-", "X-User-Id~", "X-User|Id"]
 )
-def test_H2_no_other_mark_in_a_name_reaches_an_upstream_either(caddy: int, alias: str) -> None:
-    """CVE-2026-52845's kin: some servers make "_" of everything that is neither letter nor digit."""
+def test_H2_a_header_name_with_any_other_mark_reaches_no_upstream(caddy: int, alias: str) -> None:
+    """Related to CVE-2026-52845: some servers turn every character except letters and digits into "_"."""
     for path, credentials in (("/api/echo", [bearer(mint(sound()))]), ("/healthz", [])):
         answer = ask(caddy, path, *credentials, f"{alias}: admin", f"{alias.lower()}: root", "X-Other-9: kept")
         assert answer.status == 200
@@ -81,15 +81,15 @@ def test_H2_no_other_mark_in_a_name_reaches_an_upstream_either(caddy: int, alias
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_H2_an_underscored_name_is_no_parameter_of_a_fastcgi_upstream(
+def test_H2_a_header_name_with_an_underscore_becomes_no_parameter_of_a_fastcgi_upstream(
     tmp_path: Path, authgate: int, alias: str
 ) -> None:
-    """CVE-2026-52845, where it was found: HTTP_X_USER_ID is made of X-User-Id and of X_User_Id alike."""
+    """CVE-2026-52845 was found here: both X-User-Id and X_User_Id become HTTP_X_USER_ID."""
     with ExitStack() as parts:
         port, received = parts.enter_context(_fastcgi())
         proxied = "reverse_proxy {$TASKS_URL:http://127.0.0.1:8001}"
         fastcgi = f"reverse_proxy 127.0.0.1:{port} {{\n transport fastcgi\n }}"
-        config = edited(tmp_path, proxied, fastcgi)
+        config = edit_caddyfile(tmp_path, proxied, fastcgi)
         proxy = parts.enter_context(processes.caddy(tmp_path, authgate=authgate, upstream=1, config=config))
         ask(proxy, "/api/x.php", bearer(mint(sound())), f"{alias}: admin", "X-User-Name: admin")
         ask(proxy, "/healthz", f"{alias}: admin")
@@ -106,7 +106,7 @@ _NO_BODY = b"\x01\x05\x00\x01\x00\x00\x00\x00"  # an empty FCGI_STDIN record, af
 
 @contextmanager
 def _fastcgi() -> Iterator[tuple[int, list[bytes]]]:
-    """Record what comes over FastCGI, and answer nothing. A name stands right before its value."""
+    """Record the parameters that arrive over FastCGI, and answer nothing. Each name is directly before its value."""
     received: list[bytes] = []
 
     def serve() -> None:
@@ -131,9 +131,9 @@ def _fastcgi() -> Iterator[tuple[int, list[bytes]]]:
             thread.join()
 
 
-def test_H5_a_200_that_names_nobody_leaves_nothing_of_the_clients_claim(tmp_path: Path, echo: int) -> None:
-    """CVE-2026-30851: copy_headers left the client's copy where the answer lacked the header."""
-    # Any server that answers 200 will do in AuthGate's place: the upstream is one, and names no user.
+def test_H5_a_200_without_identity_headers_removes_those_of_the_client(tmp_path: Path, echo: int) -> None:
+    """CVE-2026-30851: copy_headers kept the client's header if the answer lacked it."""
+    # The upstream stands in for AuthGate: it answers 200 and sends no identity headers.
     with processes.caddy(tmp_path, authgate=echo, upstream=echo) as port:
         for path in ("/api/echo", "/api/v1/auth/echo", "/healthz"):
             answer = ask(port, path, *CLAIMS)
@@ -141,8 +141,10 @@ def test_H5_a_200_that_names_nobody_leaves_nothing_of_the_clients_claim(tmp_path
             assert identity(answer.json) == {}
 
 
-def test_P6_a_host_is_the_same_in_any_case_among_more_than_a_hundred(tmp_path: Path, authgate: int, echo: int) -> None:
-    """CVE-2026-27588: a list of more than 100 hosts was searched by case, and another spelling found another route."""
+def test_P6_the_case_of_a_host_does_not_matter_among_more_than_100_hosts(
+    tmp_path: Path, authgate: int, echo: int
+) -> None:
+    """CVE-2026-27588: in a list of more than 100 hosts the case mattered, so another spelling got another route."""
     hosts = ", ".join(f"http://h{number}.example.com:{{port}}" for number in range(120))
     everything_else = "http://:{port} {{\n bind 127.0.0.1\n respond open\n}}\n"
     with processes.caddy(tmp_path, authgate=authgate, upstream=echo, site=everything_else + hosts) as port:
@@ -171,13 +173,13 @@ GLOBS = [
 
 
 @pytest.mark.parametrize("path", [*GLOBS, "/h%3falthz", "/healthz%5c", "/healthz\\"])
-def test_P8_a_pattern_in_a_path_matches_nothing_but_itself(caddy: int, path: str) -> None:
-    """GO-2026-4535: characters of a glob in a request's path were read as a glob."""
+def test_P8_a_pattern_in_a_path_matches_only_itself(caddy: int, path: str) -> None:
+    """GO-2026-4535: glob characters in the path of a request were interpreted as a glob."""
     assert ask(caddy, path).status in {400, 404}
     assert ask(caddy, f"/api/{path[1:]}").status in {400, 401}
 
 
-def test_P8_a_dot_of_the_shipped_pattern_is_a_dot(caddy: int) -> None:
+def test_P8_a_dot_in_the_shipped_pattern_matches_only_a_dot(caddy: int) -> None:
     for path in ("/api/aa/b", "/api/x%20e/", "/api/.../x", "/api/a.b/..c"):
         assert ask(caddy, path, bearer(mint(sound()))).status == 200
 
@@ -199,11 +201,11 @@ LOST = {
 
 
 @pytest.mark.parametrize(("scheme", "old", "new"), LOST.values(), ids=LOST)
-def test_J32_what_cannot_be_loaded_is_no_configuration(tmp_path: Path, scheme: str, old: str, new: str) -> None:
-    """CVE-2026-27586: with the file of the clients' CA missing, Caddy took every client's certificate."""
-    config = edited(tmp_path, old, new)
+def test_J32_a_caddyfile_with_a_missing_part_is_invalid(tmp_path: Path, scheme: str, old: str, new: str) -> None:
+    """CVE-2026-27586: if the file with the client CA was missing, Caddy accepted every client certificate."""
+    config = edit_caddyfile(tmp_path, old, new)
     environ = {"CADDY_LISTEN": f"{scheme}://localhost:8080", "HOME": str(tmp_path)}
-    # Not `caddy run`: before it fails it may put its own CA into the system's trust store.
+    # Not `caddy run`: it may add its own CA to the system's trust store before it fails.
     command = [processes.caddy_binary(), "validate", "--config", str(config)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environ)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""What the reply carries: every identity header, always, once, and nothing that could become another line."""
+"""Attacks on identity headers. A reply has each of them exactly once, and no value can become another line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_BODY_BYTES = 4 * 1024
 async def test_H5_every_identity_header_is_in_every_200(
     served: Served, proxy: str, more: dict[str, Any], expected: list[str]
 ) -> None:
-    """CVE-2026-30851 (Caddy): a 200 without the header let the client's own copy pass."""
+    """CVE-2026-30851 (Caddy): a 200 without the header let the client's own header pass."""
     own_copies = [(name, "admin") for name in IDENTITY]
     answer = await served.ask(proxy, *own_copies, bearer_line(fresh(**more)))
     assert answer.status == 200
@@ -43,23 +43,23 @@ async def test_H5_every_identity_header_is_in_every_200(
 
 
 @pytest.mark.parametrize("name", ["x-user-id", "X-USER-ID", "X_User_Id", "x_user_id", "X-User-ID", "X-User-", "X User"])
-def test_H6_a_header_name_that_is_not_canonical_refuses_the_start(name: str) -> None:
-    """CVE-2026-33433 (Traefik): a name of other case was not overwritten."""
+def test_H6_a_header_name_that_is_not_canonical_is_rejected_at_start_up(name: str) -> None:
+    """CVE-2026-33433 (Traefik): a header whose name differed in case was not overwritten."""
     loaded = load(None, {**ENVIRON, "AUTHGATE_HEADERS": f"{{'{name}': subject}}"})
     with pytest.raises(ConfigError) as error:
         prepare(loaded)
     assert [(p.setting, "canonically" in p.message) for p in error.value.problems] == [(f"headers.{name}", True)]
 
 
-async def test_H6_names_are_emitted_as_they_are_configured(served: Served) -> None:
+async def test_H6_header_names_are_sent_exactly_as_configured(served: Served) -> None:
     answer = await served.ask("traefik", bearer_line(fresh()))
     assert [name for name, _ in answer.headers if name.startswith("X-")] == list(IDENTITY)
     assert all(f"\r\n{name}: ".encode() in answer.head for name in IDENTITY)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-async def test_H9_a_reply_is_never_large(served: Served, proxy: str) -> None:
-    """CVE-2026-26998 (Traefik): a body of unlimited size from the authentication server used up the memory."""
+async def test_H9_a_reply_is_always_small(served: Served, proxy: str) -> None:
+    """CVE-2026-26998 (Traefik): an unlimited body from the authentication server used up the memory."""
     long = "/" + "x" * 30_000
     line = bearer_line(fresh())
     answers = [
@@ -81,7 +81,7 @@ async def test_H9_a_reply_is_never_large(served: Served, proxy: str) -> None:
 
 
 async def test_H9_the_largest_identity_that_is_allowed_fits_into_8_KiB(served: Served) -> None:
-    """The bound counts the whole head as it is on the wire; one character more is refused, not cut."""
+    """The bound applies to the whole head on the wire. One more character is refused, not cut."""
     low, high = 1, 12_000
     while high - low > 1:
         middle = (low + high) // 2
@@ -112,8 +112,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_J30_a_claim_is_one_header_value_whatever_is_in_it(served: Served, proxy: str, text: str) -> None:
-    """mod_oauth2#77: CR, LF, NUL and other than latin-1 in claims."""
+async def test_J30_a_claim_becomes_one_header_value_whatever_it_contains(served: Served, proxy: str, text: str) -> None:
+    """mod_oauth2#77: CR, LF, NUL and characters outside latin-1 in claims."""
     answer = await served.ask(proxy, bearer_line(fresh(name=text, roles=[text, "user"])))
     assert answer.status == 200
     names = [name for name, _ in answer.headers]
@@ -125,14 +125,14 @@ async def test_J30_a_claim_is_one_header_value_whatever_is_in_it(served: Served,
 
 
 @pytest.mark.parametrize("kilobytes", [9, 64])
-async def test_J30_a_claim_that_does_not_fit_is_refused(served: Served, kilobytes: int) -> None:
+async def test_J30_a_claim_that_is_too_long_is_refused(served: Served, kilobytes: int) -> None:
     answer = await served.ask("traefik", bearer_line(fresh(name="n" * kilobytes * 1000)))
     assert (kilobytes, answer.status, answer.reason) in {(9, 403, "headers_too_large"), (64, 431, "")} | {
         (64, 401, "malformed_token")
     }
 
 
-def test_J30_a_lone_surrogate_in_a_claim_is_encoded_and_in_the_subject_refused() -> None:
+def test_J30_a_lone_surrogate_is_encoded_in_a_claim_and_refused_in_the_subject() -> None:
     decision = decide_token(mint(claims(name="\ud800")))
     assert isinstance(decision, Allow)
     assert dict(decision.headers)["X-User-Name"] == "%ED%A0%80"
@@ -141,7 +141,7 @@ def test_J30_a_lone_surrogate_in_a_claim_is_encoded_and_in_the_subject_refused()
     assert refused.reason is Reason.MALFORMED_TOKEN
 
 
-def test_J30_objects_and_lists_as_claims_are_one_value_too() -> None:
+def test_J30_a_claim_with_objects_and_lists_becomes_one_header_value() -> None:
     snapshot = make_snapshot(outputs=(Output(header="X-Raw", source="claims.raw"),))
     decision = decide_token(mint(claims(raw=[{"a\r\nb": "c\0"}, ["\n"], 1.0, None, True])), snapshot)
     assert isinstance(decision, Allow)
@@ -160,15 +160,15 @@ BAD = {
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("kind", BAD)
-@pytest.mark.parametrize("beside", [True, False])
-async def test_J27_a_bad_token_is_refused_and_shows_no_claim(
-    served: Served, proxy: str, kind: str, *, beside: bool
+@pytest.mark.parametrize("with_good_cookie", [True, False])
+async def test_J27_a_bad_token_is_refused_and_none_of_its_claims_is_sent(
+    served: Served, proxy: str, kind: str, *, with_good_cookie: bool
 ) -> None:
-    """CVE-2021-21378 (Envoy), envoy#13458: a failed token counted as none, unverified claims looked verified.
+    """CVE-2021-21378 (Envoy), envoy#13458: a bad token counted as no token, and unverified claims looked verified.
 
-    A good cookie *beside* it does not help: the first place that holds a credential decides.
+    A good cookie does not help: the first place that holds a credential decides.
     """
-    good = [("Cookie", f"access_token={fresh()}")] if beside else []
+    good = [("Cookie", f"access_token={fresh()}")] if with_good_cookie else []
     answer = await served.ask(proxy, bearer_line(BAD[kind]()), *good)
     assert answer.status == 401
     assert not any(answer.all(name) for name in IDENTITY)

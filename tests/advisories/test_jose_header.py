@@ -1,4 +1,4 @@
-"""Tokens whose header or form asks for something that is never done."""
+"""Attacks with the header or the form of a token: algorithm none, keys in the header, encryption, JSON forms."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _public_snapshot(algorithm: str = "Ed25519", **changes: Any) -> Any:
 
 @pytest.mark.parametrize("spelling", NONES)
 @pytest.mark.parametrize("signed", ["not", "with the secret", "with an empty secret"])
-def test_J1_no_spelling_of_none_is_an_algorithm(spelling: str, signed: str) -> None:
-    """CVE-2026-28802 (Authlib), CVE-2015-2951: alg none, in any case, with an empty signature."""
+def test_J1_none_is_not_an_algorithm_in_any_spelling(spelling: str, signed: str) -> None:
+    """CVE-2026-28802 (Authlib), CVE-2015-2951: alg none, in upper or lower case, with an empty signature."""
     header, payload = json.dumps({"alg": spelling}).encode(), json.dumps(claims()).encode()
     token = sign_raw(header, payload, key=SECRET if signed == "with the secret" else b"")
     if signed == "not":
@@ -50,7 +50,7 @@ def test_J1_no_spelling_of_none_is_an_algorithm(spelling: str, signed: str) -> N
 
 
 @pytest.mark.parametrize("alg", [None, True, 0, [], ["HS256"], {"HS256": 1}])
-def test_J1_an_algorithm_that_is_no_string_is_malformed(alg: object) -> None:
+def test_J1_an_algorithm_that_is_not_a_string_is_malformed(alg: object) -> None:
     assert _refused(sign_raw(json.dumps({"alg": alg}).encode(), json.dumps(claims()).encode())) is (
         Reason.MALFORMED_TOKEN
     )
@@ -58,7 +58,7 @@ def test_J1_an_algorithm_that_is_no_string_is_malformed(alg: object) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", *ASYMMETRIC])
-def test_J1_an_empty_signature_never_holds(algorithm: str) -> None:
+def test_J1_an_empty_signature_is_never_valid(algorithm: str) -> None:
     snapshot = make_snapshot() if algorithm == "HS256" else _public_snapshot(algorithm)
     token = mint(algorithm=algorithm, header={"kid": "k1"})
     assert isinstance(decide_token(token, snapshot), Allow)
@@ -68,38 +68,38 @@ def test_J1_an_empty_signature_never_holds(algorithm: str) -> None:
 _events: list[str] | None = None
 
 
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+def _record_event(event: str, arguments: tuple[Any, ...]) -> None:
     if _events is not None and event.startswith(("socket.connect", "socket.getaddrinfo", "socket.send", "urllib")):
         _events.append(event)
 
 
-sys.addaudithook(_watch)
+sys.addaudithook(_record_event)
 
 
 @contextmanager
 def _network_watched() -> Iterator[list[str]]:
-    """Yield the network operations that this process begins while the context lasts."""
-    global _events  # noqa: PLW0603 - an audit hook cannot be taken out again, only told to look away
-    _events = found = []
+    """Yield the network operations that this process starts while the context lasts."""
+    global _events  # noqa: PLW0603 - an audit hook cannot be removed, only switched off
+    _events = events = []
     try:
-        yield found
+        yield events
     finally:
         _events = None
 
 
-def test_J4_the_canary_sees_a_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, _network_watched() as seen:
+def test_J4_the_watch_records_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, _network_watched() as events:
         socket.create_connection(server.getsockname()).close()
-    assert "socket.connect" in seen
+    assert "socket.connect" in events
 
 
 def _header_keys(forger: Any, url: str) -> dict[str, dict[str, Any]]:
     public = forger.public_key()
-    own = {"kty": "OKP", "crv": "Ed25519", "x": b64(public.public_bytes_raw()), "alg": "Ed25519", "kid": "k1"}
+    forged_jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64(public.public_bytes_raw()), "alg": "Ed25519", "kid": "k1"}
     return {
-        "jwk": {"jwk": own},
-        "jwk and no kid": {"jwk": own, "kid": None},
-        "jwk of the known kid": {"jwk": own, "kid": "k1"},
+        "jwk": {"jwk": forged_jwk},
+        "jwk and no kid": {"jwk": forged_jwk, "kid": None},
+        "jwk of the known kid": {"jwk": forged_jwk, "kid": "k1"},
         "jku": {"jku": f"{url}/jwks.json"},
         "jku with an unknown kid": {"jku": f"{url}/jwks.json", "kid": "new"},
         "x5u": {"x5u": f"{url}/cert.pem"},
@@ -112,7 +112,7 @@ def _header_keys(forger: Any, url: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", _header_keys(ed25519.Ed25519PrivateKey.generate(), ""))
 def test_J4_a_key_in_the_header_is_neither_used_nor_fetched(kind: str) -> None:
-    """CVE-2026-27962 (Authlib), CVE-2018-0114: the forger's own key in `jwk`, or at `jku`, was trusted."""
+    """CVE-2026-27962 (Authlib), CVE-2018-0114: the forger's key, in `jwk` or at `jku`, was trusted."""
     forger = ed25519.Ed25519PrivateKey.generate()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
@@ -120,10 +120,10 @@ def test_J4_a_key_in_the_header_is_neither_used_nor_fetched(kind: str) -> None:
         payload = claims(iss=url)
         token = mint(payload, algorithm="Ed25519", key=forger, header=_header_keys(forger, url)[kind])
         sound = mint(payload, algorithm="Ed25519", header={"kid": "k1", "jku": url, "x5u": url})
-        with _network_watched() as seen:
+        with _network_watched() as events:
             assert _refused(token, _public_snapshot()) in {Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY}
-            assert isinstance(decide_token(sound, _public_snapshot()), Allow)  # ignored, not an error
-        assert seen == []
+            assert isinstance(decide_token(sound, _public_snapshot()), Allow)  # `jku` and `x5u` are ignored
+        assert events == []
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -174,13 +174,13 @@ def _json_forms() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", _json_forms())
-def test_J15_only_the_compact_serialisation_is_read(form: str) -> None:
-    """CVE-2022-39227 (python-jwt): verified as JSON, read as compact."""
+def test_J15_only_the_compact_serialization_is_accepted(form: str) -> None:
+    """CVE-2022-39227 (python-jwt): a token was verified as JSON and read in compact form."""
     assert _refused(_json_forms()[form]) is Reason.MALFORMED_TOKEN
 
 
 def test_J17_a_compressed_token_is_refused() -> None:
-    """CVE-2024-33664 (python-jose), CVE-2024-28180 (go-jose), CVE-2024-28122 (jwx): bombs in `zip`."""
+    """CVE-2024-33664 (python-jose), CVE-2024-28180 (go-jose), CVE-2024-28122 (jwx): decompression bombs."""
     for value in ("DEF", "", None, True):
         raw = json.dumps({"alg": "HS256", "zip": value}).encode()
         assert _refused(sign_raw(raw, json.dumps(claims()).encode())) is Reason.MALFORMED_TOKEN
@@ -194,7 +194,7 @@ def _jwe(header: dict[str, Any], content_key: bytes, encrypted_key: bytes, plain
 
 
 def _jwes() -> dict[str, str]:
-    """Return JWEs that a recipient with our keys could open, one for each attack."""
+    """Return one JWE for each attack. A recipient with our keys could open all of them."""
     public: rsa.RSAPublicKey = private_key("RS256").public_key()
     content_key = bytes(range(32))
     oaep = public.encrypt(content_key, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None))
@@ -211,7 +211,7 @@ def _jwes() -> dict[str, str]:
             {"alg": "RSA1_5", "enc": "A256GCM"}, content_key, public.encrypt(content_key, padding.PKCS1v15()), plain
         ),
         "J20 for the public key": _jwe({"alg": "RSA-OAEP", "enc": "A256GCM"}, content_key, oaep, plain),
-        "J20 with a signed token within": _jwe(
+        "J20 with a signed token inside": _jwe(
             {"alg": "RSA-OAEP", "enc": "A256GCM", "cty": "JWT"}, content_key, oaep, nested
         ),
         "J20 under the secret": _jwe({"alg": "dir", "enc": "A256GCM"}, SECRET[:32], b"", plain),
@@ -222,7 +222,7 @@ def _jwes() -> dict[str, str]:
 def test_J18_J19_J20_an_encrypted_token_is_never_accepted(kind: str) -> None:
     """GHSA-2c7c (go-jose), CVE-2023-6681 (jwcrypto), CVE-2026-28490 (Authlib), GHSA-rm8v (jwx), CVE-2023-51774.
 
-    All refusals are the same one, whatever is wrong within: there is no oracle.
+    All refusals are the same, whatever is wrong: there is no oracle.
     """
     token = _jwes()[kind]
     rsa_keys = jwk.from_pem(public_pem("RS256"), frozenset({"RS256"}))

@@ -1,6 +1,6 @@
-"""What tokens and documents name, and where no connection goes (J4, J6, J7, J13).
+"""Attacks that make AuthGate fetch something: URLs in tokens and in documents of the issuer (J4, J6, J7, J13).
 
-The real server runs in this process, so that every connection that it begins can be seen; the issuer is a process.
+The real server runs in this process, so these tests see every connection that it starts. The issuer is another process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ADAPTERS = ("nginx", "traefik", "caddy")
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Iterator[Issuer]:
+def trusted(tmp_path: Path) -> Iterator[Issuer]:
     with issuer(tmp_path) as running:
         yield running
 
@@ -45,12 +45,12 @@ def lure() -> Iterator[Canary]:
         yield listening
 
 
-def own_addresses(served: Served, *issuers: Issuer) -> set[str]:
-    """Return where this process may connect to: the configured issuers, and, for the test, the server itself."""
+def allowed_addresses(served: Served, *issuers: Issuer) -> set[str]:
+    """Return the addresses that this process may connect to: the issuers, and the server, which the test asks."""
     return {served.auth, served.admin, *(each.address for each in issuers)}
 
 
-# -- what a token names (J4, J13) -------------------------------------------------------------------------------------
+# -- URLs and keys in tokens (J4, J13) --------------------------------------------------------------------------------
 
 
 def certificate(private: Any) -> bytes:
@@ -62,9 +62,9 @@ def certificate(private: Any) -> bytes:
 
 
 def forged_headers(forger: SigningKey, url: str, planted: str) -> dict[str, dict[str, Any]]:
-    """Return headers, by what they try, that would have a token verified with the *forger*'s own key."""
+    """Return headers that ask for verification with the key of the *forger*, by the kind of the attempt."""
     der = certificate(forger.private)
-    own = {**forger.jwk, "kid": "K1"}
+    forged_jwk = {**forger.jwk, "kid": "K1"}
     x5c = [base64.b64encode(der).decode()]
     thumbprints = {"x5t": b64(hashlib.sha1(der).digest()), "x5t#S256": b64(hashlib.sha256(der).digest())}
     keys = {
@@ -72,10 +72,10 @@ def forged_headers(forger: SigningKey, url: str, planted: str) -> dict[str, dict
         "jku that begins like the issuer's": {"jku": f"http://127.0.0.1@{url.removeprefix('http://')}/jwks"},
         "x5u": {"x5u": f"{url}/cert.pem"},
         "x5u with thumbprints": {"x5u": f"{url}/cert.pem", **thumbprints},
-        "jwk": {"jwk": own},
-        "jwk with a url": {"jwk": {**own, "x5u": f"{url}/cert.pem"}},
+        "jwk": {"jwk": forged_jwk},
+        "jwk with a url": {"jwk": {**forged_jwk, "x5u": f"{url}/cert.pem"}},
         "x5c": {"x5c": x5c, **thumbprints},
-        "everything": {"jku": f"{url}/jwks", "x5u": f"{url}/cert", "jwk": own, "x5c": x5c, **thumbprints},
+        "everything": {"jku": f"{url}/jwks", "x5u": f"{url}/cert", "jwk": forged_jwk, "x5c": x5c, **thumbprints},
     }
     ids = {"the known kid": "K1", "an unknown kid": "forged", "no kid": None}
     named = {
@@ -108,11 +108,11 @@ def forged_headers(forger: SigningKey, url: str, planted: str) -> dict[str, dict
 
 
 def foreign_issuers(own: str, url: str) -> dict[str, Any]:
-    """Return values of `iss`, by what they try, none of which is *own*."""
+    """Return values of `iss` that are not *own*, by the kind of the attempt."""
     values = {
         "a URL elsewhere": url,
         "discovery elsewhere": f"{url}/.well-known/openid-configuration",
-        "the own one as user": f"{own}@{url.removeprefix('http://')}",
+        "its own URL as user": f"{own}@{url.removeprefix('http://')}",
         "a prefix": own[:-1],
         "a suffix": own[1:],
         "with a slash": f"{own}/",
@@ -135,18 +135,18 @@ def foreign_issuers(own: str, url: str) -> dict[str, Any]:
 
 
 async def all_refused(served: Served, tokens: Mapping[str, str]) -> tuple[dict[str, tuple[int, str]], Seen]:
-    """Try each token through each adapter; return what the last answered, and what the process began meanwhile."""
-    found = {}
+    """Send each token through each adapter. Return the last answers, and what the process did meanwhile."""
+    answers = {}
     with network_watched() as seen:
         for kind, token in tokens.items():
             for proxy in ADAPTERS:
                 answer = await served.ask(proxy, bearer_line(token))
                 assert (answer.status, answer.all("X-User-Id")) == (401, []), kind
-                found[kind] = (answer.status, answer.reason)
-    return found, seen
+                answers[kind] = (answer.status, answer.reason)
+    return answers, seen
 
 
-def test_J4_the_watch_sees_connections_lookups_and_files(tmp_path: Path, lure: Canary) -> None:
+def test_J4_the_watch_records_connections_lookups_and_files(tmp_path: Path, lure: Canary) -> None:
     with network_watched() as seen:
         socket.create_connection(("127.0.0.1", lure.port)).close()
         (tmp_path / "file").write_bytes(b"")
@@ -157,66 +157,70 @@ def test_J4_the_watch_sees_connections_lookups_and_files(tmp_path: Path, lure: C
 
 
 @pytest.mark.parametrize("source", [{}, BY_DISCOVERY], ids=["jwks_url", "discovery"])
-async def test_J4_no_key_that_a_token_brings_or_names_is_used_or_fetched(
-    tmp_path: Path, one: Issuer, lure: Canary, source: dict[str, Any]
+async def test_J4_a_key_or_url_in_a_token_is_neither_used_nor_fetched(
+    tmp_path: Path, trusted: Issuer, lure: Canary, source: dict[str, Any]
 ) -> None:
-    """CVE-2018-0114, CVE-2026-27962 (Authlib). What names an unknown key makes AuthGate ask its issuer, nobody else."""
+    """CVE-2018-0114, CVE-2026-27962 (Authlib). For an unknown key, AuthGate asks only the configured issuer."""
     forger = SigningKey.new("K1", "ES256")
     planted = tmp_path / "planted.pem"
     planted.write_bytes(forger.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     headers = forged_headers(forger, lure.url, str(planted))
-    one.keys["forger"] = forger
-    tokens = {kind: one.token(key="forger", header=header) for kind, header in headers.items()}
+    trusted.keys["forger"] = forger
+    tokens = {kind: trusted.token(key="forger", header=header) for kind, header in headers.items()}
     tokens["the empty file as secret"] = sign_raw(
         json.dumps({"alg": "HS256", "kid": "/dev/null"}).encode(),
-        json.dumps({"iss": one.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}).encode(),
+        json.dumps({"iss": trusted.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}).encode(),
         key=b"",
     )
-    async with serving_keys(tmp_path, by_url("app", one, **source)) as served:
-        assert await outcome(served, one.token(header={"jku": lure.url, "x5u": lure.url})) == (200, "")  # ignored
-        one.forget()
-        found, seen = await all_refused(served, tokens)
+    async with serving_keys(tmp_path, by_url("app", trusted, **source)) as served:
+        assert await outcome(served, trusted.token(header={"jku": lure.url, "x5u": lure.url})) == (200, "")  # ignored
+        trusted.forget()
+        answers, seen = await all_refused(served, tokens)
         assert lure.connections() == 0
-        assert seen.connected <= own_addresses(served, one)
-        assert one.address in seen.connected, "an unknown key id makes AuthGate ask the issuer: the watch sees it"
+        assert seen.connected <= allowed_addresses(served, trusted)
+        assert trusted.address in seen.connected, (
+            "for the unknown key id AuthGate asked the issuer, and the watch saw it"
+        )
         assert seen.looked_up <= {"127.0.0.1"}
         assert not [path for path in seen.opened if "planted" in path or "/dev/" in path]
         assert not seen.run
-        assert {reason for _, reason in found.values()} <= {
+        assert {reason for _, reason in answers.values()} <= {
             "bad_signature",
             "unknown_key",
             "wrong_algorithm",
             "malformed_token",
         }
-        assert {request.path for request in one.requests()} <= {one.jwks_path, one.openid_path}
-        assert len(one.requests(one.jwks_path)) == 1, "in one cooldown"
-        assert await outcome(served, one.token(sub="still served")) == (200, "")
+        assert {request.path for request in trusted.requests()} <= {trusted.jwks_path, trusted.openid_path}
+        assert len(trusted.requests(trusted.jwks_path)) == 1, "one load per cooldown"
+        assert await outcome(served, trusted.token(sub="still served")) == (200, "")
 
 
 @pytest.mark.parametrize("source", [{}, BY_DISCOVERY], ids=["jwks_url", "discovery"])
 async def test_J13_an_unknown_iss_is_refused_and_nothing_is_fetched(
-    tmp_path: Path, one: Issuer, lure: Canary, source: dict[str, Any]
+    tmp_path: Path, trusted: Issuer, lure: Canary, source: dict[str, Any]
 ) -> None:
-    """CVE-2024-53861 / GHSA-75c5 (PyJWT). The signature is sound: `iss` alone decides, before any key is touched."""
+    """CVE-2024-53861 / GHSA-75c5 (PyJWT). The signature is valid: only `iss` decides, before any key is used."""
     forger = SigningKey.new("forged", "ES256")
     tokens = {}
-    for kind, iss in foreign_issuers(one.url, lure.url).items():
-        claims = json.loads(base64.urlsafe_b64decode(one.token().split(".")[1] + "=="))
-        tokens[kind] = mint({**claims, "iss": iss}, algorithm="ES256", key=one.keys["K1"].private, header={"kid": "K1"})
+    for kind, iss in foreign_issuers(trusted.url, lure.url).items():
+        claims = json.loads(base64.urlsafe_b64decode(trusted.token().split(".")[1] + "=="))
+        tokens[kind] = mint(
+            {**claims, "iss": iss}, algorithm="ES256", key=trusted.keys["K1"].private, header={"kid": "K1"}
+        )
         tokens[f"{kind}, unknown key"] = mint(
             {**claims, "iss": iss}, algorithm="ES256", key=forger.private, header={"kid": "forged"}
         )
-    async with serving_keys(tmp_path, by_url("app", one, **source)) as served:
-        assert await outcome(served, one.token()) == (200, "")
-        one.forget()
-        found, seen = await all_refused(served, tokens)
-        assert {reason for _, reason in found.values()} <= {"unknown_issuer", "malformed_token"}
-        assert seen.connected <= own_addresses(served)
+    async with serving_keys(tmp_path, by_url("app", trusted, **source)) as served:
+        assert await outcome(served, trusted.token()) == (200, "")
+        trusted.forget()
+        answers, seen = await all_refused(served, tokens)
+        assert {reason for _, reason in answers.values()} <= {"unknown_issuer", "malformed_token"}
+        assert seen.connected <= allowed_addresses(served)
         assert not seen.looked_up - {"127.0.0.1"}
-        assert (lure.connections(), one.requests()) == (0, [])
+        assert (lure.connections(), trusted.requests()) == (0, [])
 
 
-# -- what a document names (J6, J7) -----------------------------------------------------------------------------------
+# -- URLs in documents of the issuer (J6, J7) -------------------------------------------------------------------------
 
 
 def bad_jwks_uris(port: int) -> dict[str, str]:
@@ -248,65 +252,65 @@ def bad_jwks_uris(port: int) -> dict[str, str]:
     }
 
 
-async def test_J6_metadata_leads_to_no_other_scheme_and_to_no_address_of_the_inside(
-    tmp_path: Path, one: Issuer, lure: Canary
+async def test_J6_metadata_leads_to_no_other_scheme_and_to_no_internal_address(
+    tmp_path: Path, trusted: Issuer, lure: Canary
 ) -> None:
-    """CVE-2026-48522 (PyJWT), CVE-2026-41413 (Istio): the issuer's own document names where its keys are."""
-    tenants = {kind: one.tenant(f"/{kind}") for kind in bad_jwks_uris(lure.port)}
+    """CVE-2026-48522 (PyJWT), CVE-2026-41413 (Istio): a document of the issuer says where its keys are."""
+    tenants = {kind: trusted.tenant(f"/{kind}") for kind in bad_jwks_uris(lure.port)}
     for kind, uri in bad_jwks_uris(lure.port).items():
         tenants[kind].discovery(jwks_uri=uri)
     with network_watched() as seen:
         configured = [by_url(kind, tenant, **BY_DISCOVERY) for kind, tenant in tenants.items()]
-        async with serving_keys(tmp_path, *configured, by_url("sound", one, **BY_DISCOVERY)) as served:
+        async with serving_keys(tmp_path, *configured, by_url("sound", trusted, **BY_DISCOVERY)) as served:
             for kind, tenant in tenants.items():
                 assert await outcome(served, tenant.token()) == (503, "keys_unavailable"), kind
-                told = await report(served, kind)
-                assert told["keys"] == []
-                assert "jwks_uri" in told["last_error"], kind
-            assert await outcome(served, one.token()) == (200, "")
-            addresses = own_addresses(served, one)
+                key_report = await report(served, kind)
+                assert key_report["keys"] == []
+                assert "jwks_uri" in key_report["last_error"], kind
+            assert await outcome(served, trusted.token()) == (200, "")
+            addresses = allowed_addresses(served, trusted)
     assert lure.connections() == 0
     assert seen.looked_up <= {"127.0.0.1", "localhost"}
-    # getaddrinfo itself connects UDP sockets to sort what it found; Python does not, so none of them is seen here.
-    assert seen.connected <= addresses | {one.control_address}
+    # getaddrinfo connects UDP sockets to sort its results. It does so outside Python, where the watch does not see it.
+    assert seen.connected <= addresses | {trusted.control_address}
 
 
-async def test_J6_metadata_of_another_issuer_is_not_believed(tmp_path: Path, one: Issuer, lure: Canary) -> None:
+async def test_J6_metadata_of_another_issuer_is_rejected(tmp_path: Path, trusted: Issuer, lure: Canary) -> None:
     claimed = {
         "elsewhere": {"issuer": lure.url},
-        "slash": {"issuer": f"{one.url}/slash/"},
+        "slash": {"issuer": f"{trusted.url}/slash/"},
         "none": {"issuer": None},
-        "list": {"issuer": [f"{one.url}/list"]},
-        "neighbour": {"issuer": one.url},
+        "list": {"issuer": [f"{trusted.url}/list"]},
+        "neighbour": {"issuer": trusted.url},
     }
-    tenants = {kind: one.tenant(f"/{kind}") for kind in claimed}
+    tenants = {kind: trusted.tenant(f"/{kind}") for kind in claimed}
     for kind, changes in claimed.items():
         tenants[kind].discovery(**changes)
     configured = [by_url(kind, tenant, **BY_DISCOVERY) for kind, tenant in tenants.items()]
     async with serving_keys(tmp_path, *configured) as served:
         for kind, tenant in tenants.items():
             assert await outcome(served, tenant.token()) == (503, "keys_unavailable"), kind
-            assert tenant.requests(tenant.jwks_path) == [], "its keys are not even asked for"
+            assert tenant.requests(tenant.jwks_path) == [], "the keys are not even fetched"
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_J7_a_redirect_is_not_followed(tmp_path: Path, one: Issuer, lure: Canary, code: int) -> None:
-    """GHSA-9v7f (PyJWT): a key set that redirects to somebody else's."""
-    kinds = {"away": f"{lure.url}/jwks", "same-origin": one.jwks_path, "no-scheme": f"//{lure.address}/jwks"}
-    tenants = {kind: one.tenant(f"/{kind}") for kind in kinds}
+async def test_J7_a_redirect_is_not_followed(tmp_path: Path, trusted: Issuer, lure: Canary, code: int) -> None:
+    """GHSA-9v7f (PyJWT): the URL of a key set redirects to an attacker's key set."""
+    kinds = {"away": f"{lure.url}/jwks", "same-origin": trusted.jwks_path, "no-scheme": f"//{lure.address}/jwks"}
+    tenants = {kind: trusted.tenant(f"/{kind}") for kind in kinds}
     for kind, target in kinds.items():
         tenants[kind].answer("redirect", to=target, code=code)
-    found = one.tenant("/found")
-    for path in (found.openid_path, found.oauth_path):
-        found.answer("redirect", to=f"{lure.url}/metadata", code=code, on=path)
-    one.forget()
+    discovered = trusted.tenant("/discovered")
+    for path in (discovered.openid_path, discovered.oauth_path):
+        discovered.answer("redirect", to=f"{lure.url}/metadata", code=code, on=path)
+    trusted.forget()
     configured = [by_url(kind, tenant) for kind, tenant in tenants.items()]
     with network_watched() as seen:
-        async with serving_keys(tmp_path, *configured, by_url("found", found, **BY_DISCOVERY)) as served:
-            for kind, tenant in (tenants | {"found": found}).items():
+        async with serving_keys(tmp_path, *configured, by_url("discovered", discovered, **BY_DISCOVERY)) as served:
+            for kind, tenant in (tenants | {"discovered": discovered}).items():
                 assert await outcome(served, tenant.token()) == (503, "keys_unavailable"), kind
                 assert f"({code})" in (await report(served, kind))["last_error"]
-            addresses = own_addresses(served, one)
+            addresses = allowed_addresses(served, trusted)
     assert lure.connections() == 0
     assert seen.connected <= addresses
-    assert one.requests(one.jwks_path) == []
+    assert trusted.requests(trusted.jwks_path) == []

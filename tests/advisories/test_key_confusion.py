@@ -1,4 +1,4 @@
-"""Public keys taken for shared secrets, and keys used in a way that they were not made for."""
+"""Attacks with a public key as a shared secret, with a key under the wrong algorithm, and with weak keys."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def _ssh2(openssh: bytes) -> bytes:
 
 
 def public_forms(algorithm: str) -> dict[str, bytes]:
-    """Return the public key of *algorithm* in every form in which somebody may have it."""
+    """Return the public key of *algorithm* in every usual form."""
     public = private_key(algorithm).public_key()
     pem = public_pem(algorithm)
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    one_jwk = json.dumps(public_jwk(algorithm, "k1"))
+    jwk_text = json.dumps(public_jwk(algorithm, "k1"))
     certificate = _certificate(algorithm)
     forms = {
         "PEM": pem,
@@ -67,12 +67,12 @@ def public_forms(algorithm: str) -> dict[str, bytes]:
         "certificate in PEM": certificate.public_bytes(Encoding.PEM).strip(),
         "certificate in DER": certificate.public_bytes(Encoding.DER),
         "certificate in base64, as x5c has it": base64.b64encode(certificate.public_bytes(Encoding.DER)),
-        "JWK": one_jwk.encode(),
+        "JWK": jwk_text.encode(),
         "JWK without spaces": json.dumps(public_jwk(algorithm), separators=(",", ":")).encode(),
-        "JWK with escapes": one_jwk.replace('"kty"', '"\\u006bty"').encode(),
-        "JWK after a byte order mark": b"\xef\xbb\xbf" + one_jwk.encode(),
-        "JWK in UTF-16": one_jwk.encode("utf-16"),
-        "JWK in base64": base64.b64encode(one_jwk.encode()),
+        "JWK with escapes": jwk_text.replace('"kty"', '"\\u006bty"').encode(),
+        "JWK after a byte order mark": b"\xef\xbb\xbf" + jwk_text.encode(),
+        "JWK in UTF-16": jwk_text.encode("utf-16"),
+        "JWK in base64": base64.b64encode(jwk_text.encode()),
         "JWK Set": json.dumps({"keys": [public_jwk(algorithm, "k1")]}).encode(),
         "array of JWKs": json.dumps([public_jwk(algorithm, "k1")]).encode(),
     }
@@ -99,10 +99,10 @@ FORMS = [(algorithm, form) for algorithm in KINDS for form in public_forms(algor
 
 
 @pytest.mark.parametrize(("algorithm", "form"), FORMS)
-def test_J2_a_public_key_in_any_encoding_is_no_hmac_secret(tmp_path: Path, algorithm: str, form: str) -> None:
+def test_J2_a_public_key_in_any_encoding_is_rejected_as_a_secret(tmp_path: Path, algorithm: str, form: str) -> None:
     """CVE-2022-29217, CVE-2026-48526 (PyJWT), CVE-2024-37568 (Authlib), CVE-2024-33663 (python-jose).
 
-    GHSA-r6x4, -ffc3, -p4g4, -w2cx and -pxh4 (PyJWT up to 2.13) got past a check for "-----BEGIN".
+    GHSA-r6x4, -ffc3, -p4g4, -w2cx and -pxh4 (PyJWT up to 2.13) passed a check for "-----BEGIN".
     """
     file = tmp_path / "secret"
     file.write_bytes(public_forms(algorithm)[form])
@@ -128,7 +128,7 @@ def test_J2_a_token_signed_with_the_public_key_as_secret_is_refused(
             refused = _decide(forged, keys)
             assert isinstance(refused, Deny)
             assert refused.reason is Reason.WRONG_ALGORITHM
-            # Not even an issuer whose operator listed HMAC beside it takes the key for a secret.
+            # Even an issuer with HMAC in its list of algorithms does not use the key as a secret.
             refused = _decide(forged, keys, algorithms=ALL_ALGORITHMS)
             assert isinstance(refused, Deny)
             assert refused.reason is Reason.WRONG_ALGORITHM
@@ -139,8 +139,8 @@ def _decide(token: str, keys: Any, **changes: Any) -> Allow | Deny:
 
 
 @pytest.mark.parametrize("last", [b" ", b"\n", b"\r", b"\t", b"\x0b", b"\x0c"])
-def test_J2_a_base64_key_whose_last_byte_is_white_space_is_recognised_too(last: bytes) -> None:
-    """Decoded, such a key must not be stripped: it would no longer load, and pass for a secret."""
+def test_J2_a_base64_key_whose_last_byte_is_white_space_is_recognized(last: bytes) -> None:
+    """Such a key must not be stripped after decoding: it would not load any more, and would be accepted as a secret."""
     while True:
         public = ed25519.Ed25519PrivateKey.generate().public_key()
         der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -149,9 +149,9 @@ def test_J2_a_base64_key_whose_last_byte_is_white_space_is_recognised_too(last: 
     assert secrets.is_asymmetric_key(base64.b64encode(der))
 
 
-def test_J2_an_honest_secret_is_not_taken_for_a_key() -> None:
-    for honest in (SECRET, base64.b64encode(bytes(range(64))), bytes(range(32)).hex().encode(), b'{"a":1}' * 6):
-        assert not secrets.is_asymmetric_key(honest)
+def test_J2_a_real_secret_is_not_mistaken_for_a_key() -> None:
+    for secret in (SECRET, base64.b64encode(bytes(range(64))), bytes(range(32)).hex().encode(), b'{"a":1}' * 6):
+        assert not secrets.is_asymmetric_key(secret)
 
 
 def test_J2_a_key_set_that_mixes_a_secret_with_public_keys_is_refused() -> None:
@@ -161,8 +161,8 @@ def test_J2_a_key_set_that_mixes_a_secret_with_public_keys_is_refused() -> None:
 
 
 @pytest.mark.parametrize("unfit", ["the secret", "the public key"])
-def test_J2_a_mixed_set_is_refused_even_if_one_of_the_two_is_left_out(unfit: str) -> None:
-    """What is unfit today may be mended tomorrow, beside the other kind."""
+def test_J2_a_mixed_key_set_is_refused_even_if_the_secret_or_the_public_key_is_unfit(unfit: str) -> None:
+    """The issuer may correct the unfit key later, and both kinds would be used."""
     public = public_jwk("RS256", "k1") | ({"use": "enc"} if unfit == "the public key" else {})
     secret = {"kty": "oct", "kid": "k2", "alg": "HS256", "k": "" if unfit == "the secret" else b64(SECRET)}
     with pytest.raises(jwk.BadKey, match="mixes a shared secret"):
@@ -170,13 +170,13 @@ def test_J2_a_mixed_set_is_refused_even_if_one_of_the_two_is_left_out(unfit: str
 
 
 @pytest.mark.parametrize("form", public_forms("RS256"))
-def test_J2_a_public_key_in_any_encoding_is_no_secret_in_a_key_set_either(form: str) -> None:
+def test_J2_a_public_key_in_any_encoding_is_refused_as_a_secret_in_a_key_set(form: str) -> None:
     member = {"kty": "oct", "kid": "k1", "alg": "HS256", "k": b64(public_forms("RS256")[form])}
     with pytest.raises(jwk.BadKey, match=r"'k1': .*public or private key, not a shared secret"):
         jwk.from_jwks(json.dumps({"keys": [member]}).encode(), ALL_ALGORITHMS)
 
 
-def test_J2_one_issuer_with_a_secret_and_public_keys_refuses_the_start(tmp_path: Path) -> None:
+def test_J2_an_issuer_with_a_secret_and_public_keys_is_rejected_at_start_up(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(public_pem("RS256"))
     config = tmp_path / "authgate.yaml"
     config.write_text(
@@ -187,8 +187,8 @@ def test_J2_one_issuer_with_a_secret_and_public_keys_refuses_the_start(tmp_path:
 
 
 @pytest.mark.parametrize("claimed", ["RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "Ed25519", "EdDSA", "HS256"])
-def test_J3_a_key_is_used_with_its_own_algorithm_only(claimed: str) -> None:
-    """CVE-2026-48523 (PyJWT): the header's alg was allowed, the key was for another."""
+def test_J3_a_key_is_used_only_with_its_own_algorithm(claimed: str) -> None:
+    """CVE-2026-48523 (PyJWT): the alg of the header was allowed, but the key was for another algorithm."""
     both = [public_jwk("RS256", "rsa"), public_jwk("ES256", "ec")]
     keys = jwk.from_jwks(json.dumps({"keys": both}).encode(), ALL_ALGORITHMS)
     signing = "Ed25519" if claimed == "EdDSA" else claimed
@@ -198,7 +198,7 @@ def test_J3_a_key_is_used_with_its_own_algorithm_only(claimed: str) -> None:
     assert decision.reason is Reason.WRONG_ALGORITHM
 
 
-def test_J3_an_algorithm_outside_the_issuers_list_is_refused_although_the_key_fits() -> None:
+def test_J3_an_algorithm_that_the_issuer_does_not_list_is_refused_although_the_key_fits() -> None:
     keys = jwk.from_jwks(
         json.dumps({"keys": [public_jwk("RS256", "a"), public_jwk("ES256", "b")]}).encode(), ALL_ALGORITHMS
     )
@@ -221,7 +221,7 @@ WEAK_SECRETS = {
 
 
 @pytest.mark.parametrize("kind", WEAK_SECRETS)
-def test_J21_a_weak_secret_refuses_the_start(tmp_path: Path, kind: str) -> None:
+def test_J21_a_weak_secret_is_rejected_at_start_up(tmp_path: Path, kind: str) -> None:
     """joserfc 1.6.8, PyJWT 2.13, Wycheproof: empty and short HMAC keys."""
     file = tmp_path / "secret"
     file.write_bytes(WEAK_SECRETS[kind])
@@ -231,13 +231,13 @@ def test_J21_a_weak_secret_refuses_the_start(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "length"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
-def test_J21_a_secret_is_at_least_as_long_as_the_hash(algorithm: str, length: int) -> None:
+def test_J21_a_secret_must_be_at_least_as_long_as_the_hash(algorithm: str, length: int) -> None:
     assert jwk.from_secret(SECRET[:length], frozenset({algorithm})).keys
     with pytest.raises(jwk.BadKey, match=f"{length - 1} bytes long"):
         jwk.from_secret(SECRET[: length - 1], frozenset({algorithm}))
 
 
-# 1 modulo each prime of ROCA's test is 65537 to the power of 0: the fingerprint of the broken generator.
+# The mark of ROCA's broken generator: modulo each of these primes, the modulus is a power of 65537, here 65537^0 = 1.
 _PRIMES = (2, 11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 
 
@@ -259,7 +259,7 @@ def _modulus(bits: int) -> int:
     return rsa.generate_private_key(65537, bits).public_key().public_numbers().n
 
 
-# The key, and what is said of it.
+# The weak key, and a part of the message about it.
 WEAK_KEYS = {
     "1024 bits": (lambda: _rsa_jwk(_modulus(1024), 65537), "1024 bits"),
     "ROCA": (lambda: _rsa_jwk(_roca_modulus(), 65537), "CVE-2017-15361"),
@@ -279,19 +279,19 @@ WEAK_KEYS = {
 
 
 @pytest.mark.parametrize("kind", WEAK_KEYS)
-def test_J21_a_weak_key_refuses_the_start(tmp_path: Path, kind: str) -> None:
+def test_J21_a_weak_key_is_rejected_at_start_up(tmp_path: Path, kind: str) -> None:
     file, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
-    weak, why = WEAK_KEYS[kind]
-    file.write_text(json.dumps({"keys": [weak()]}))
+    make_weak_key, message = WEAK_KEYS[kind]
+    file.write_text(json.dumps({"keys": [make_weak_key()]}))
     config.write_text(f"issuers: [{{name: app, preset: jwt, audiences: any, jwks_file: {file}}}]")
     with pytest.raises(ConfigError) as error:
         prepare(load(str(config), {}))
     (problem,) = error.value.problems
     assert problem.setting == "issuers[0].jwks_file"
-    assert why in problem.message
+    assert message in problem.message
 
 
-def test_J21_a_sound_key_starts(tmp_path: Path) -> None:
+def test_J21_a_good_key_is_accepted_at_start_up(tmp_path: Path) -> None:
     file, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
     file.write_text(json.dumps({"keys": [_rsa_jwk(_modulus(2048), 65537)]}))
     config.write_text(f"issuers: [{{name: app, preset: jwt, audiences: any, jwks_file: {file}}}]")
@@ -299,21 +299,21 @@ def test_J21_a_sound_key_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", WEAK_KEYS)
-def test_J21_a_weak_key_beside_a_good_one_is_left_out_and_named(kind: str) -> None:
-    make, why = WEAK_KEYS[kind]
-    weak = make() | {"kid": "weak"}
-    sound = public_jwk("ES256", "sound")
+def test_J21_a_weak_key_beside_a_good_one_is_skipped_and_named(kind: str) -> None:
+    make_weak_key, message = WEAK_KEYS[kind]
+    weak = make_weak_key() | {"kid": "weak"}
+    good = public_jwk("ES256", "good")
     if weak["kty"] == "oct":
-        sound = {"kty": "oct", "kid": "sound", "alg": "HS256", "k": b64(SECRET)}
-    keys = jwk.from_jwks(json.dumps({"keys": [sound, weak]}).encode(), ALL_ALGORITHMS)
-    assert [key.key_id for key in keys.keys] == ["sound"]
-    (told,) = keys.skipped
-    assert told.startswith("key 'weak': ")
-    assert why in told
+        good = {"kty": "oct", "kid": "good", "alg": "HS256", "k": b64(SECRET)}
+    keys = jwk.from_jwks(json.dumps({"keys": [good, weak]}).encode(), ALL_ALGORITHMS)
+    assert [key.key_id for key in keys.keys] == ["good"]
+    (skipped,) = keys.skipped
+    assert skipped.startswith("key 'weak': ")
+    assert message in skipped
 
 
-def test_J21_no_key_of_a_doubled_id_is_used() -> None:
-    """Wycheproof, json_web_key 4: one id for two keys, of which either might be the attacker's."""
+def test_J21_two_keys_with_the_same_id_are_both_skipped() -> None:
+    """Wycheproof, json_web_key 4: two keys have the same id, and either could be the attacker's."""
     twins = [public_jwk("ES256", "k1"), public_jwk("RS256", "k1")]
     with pytest.raises(jwk.BadKey, match="2 keys have this kid"):
         jwk.from_jwks(json.dumps({"keys": twins}).encode(), ALL_ALGORITHMS)

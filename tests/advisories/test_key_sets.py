@@ -1,4 +1,4 @@
-"""Keys by URL: what a fetched set may hold, and what is left when there is none (J2, J3, J9, J11, J21, J22)."""
+"""Attacks with fetched key sets: bad keys in them, and no keys at all (J2, J3, J9, J11, J21, J22)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Iterator[Issuer]:
+def trusted(tmp_path: Path) -> Iterator[Issuer]:
     with issuer(tmp_path) as running:
         yield running
 
 
-# -- what is left when there are no keys (J9, J22) --------------------------------------------------------------------
+# -- no keys, and departed keys (J9, J22) -----------------------------------------------------------------------------
 
 KNOWN_SECRETS = (
     b"",
@@ -43,11 +43,11 @@ KNOWN_SECRETS = (
 )
 
 
-async def test_J9_without_keys_nothing_verifies_and_there_is_no_other_key(tmp_path: Path, one: Issuer) -> None:
-    """CVE-2026-31837 (Istio): where the key set could not be had, a key that everybody knows was taken."""
-    claims = {"iss": one.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
+async def test_J9_without_keys_no_token_verifies_under_any_well_known_key(tmp_path: Path, trusted: Issuer) -> None:
+    """CVE-2026-31837 (Istio): if the key set could not be fetched, a publicly known key was used."""
+    claims = {"iss": trusted.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
     header = {"typ": "JWT", "kid": "K1"}
-    tokens = [one.token(), one.token(header={"kid": None}), one.token(header={"kid": "default"})]
+    tokens = [trusted.token(), trusted.token(header={"kid": None}), trusted.token(header={"kid": "default"})]
     tokens += [
         mint(claims, algorithm=algorithm, header=header)
         for algorithm in ("RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "Ed448")
@@ -56,40 +56,40 @@ async def test_J9_without_keys_nothing_verifies_and_there_is_no_other_key(tmp_pa
         for algorithm in ("HS256", "HS384", "HS512"):
             raw = json.dumps({**header, "alg": algorithm}).encode()
             tokens.append(sign_raw(raw, json.dumps(claims).encode(), algorithm, secret))
-    one.close()
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
+    trusted.close()
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
         for token in tokens:
             assert await outcome(served, token) == (503, "keys_unavailable")
         for alg in ("none", "None", ""):
             unsigned = f"{b64(json.dumps({'alg': alg}).encode())}.{b64(json.dumps(claims).encode())}."
             assert (await outcome(served, unsigned))[0] == 401
-        told = await report(served)
-        assert (told["state"], told["keys"]) == ("no keys", [])
+        key_report = await report(served)
+        assert (key_report["state"], key_report["keys"]) == ("no keys", [])
         assert (await exchange(served.admin, head("/readyz", [("Host", "localhost")]))).status == 503
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced under its id", "made unfit"])
-async def test_J22_a_remembered_proof_dies_with_its_key(tmp_path: Path, one: Issuer, how: str) -> None:
-    """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), CWE-613 (liboauth2): what was remembered outlived what it rested on."""
-    one.add("K2")
-    one.publish("K1", "K2")
-    remembered, other = one.token(key="K1"), one.token(key="K2")
-    async with serving_keys(tmp_path, by_url("app", one, refresh_seconds=1, cooldown_seconds=1)) as served:
+async def test_J22_a_cached_proof_is_useless_without_its_key(tmp_path: Path, trusted: Issuer, how: str) -> None:
+    """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), CWE-613 (liboauth2): a cached result outlived its key."""
+    trusted.add("K2")
+    trusted.publish("K1", "K2")
+    cached, other = trusted.token(key="K1"), trusted.token(key="K2")
+    async with serving_keys(tmp_path, by_url("app", trusted, refresh_seconds=1, cooldown_seconds=1)) as served:
         for _ in range(2):
-            assert await outcome(served, remembered) == (200, "")
+            assert await outcome(served, cached) == (200, "")
             assert await outcome(served, other) == (200, "")
         changed = {
             "removed": [],
             "replaced under its id": [SigningKey.new("K1", "ES256").jwk],
-            "made unfit": [{**one.keys["K1"].jwk, "use": "enc"}],
+            "made unfit": [{**trusted.keys["K1"].jwk, "use": "enc"}],
         }[how]
-        one.document({"keys": [one.keys["K2"].jwk, *changed]})
+        trusted.document({"keys": [trusted.keys["K2"].jwk, *changed]})
         reason = "bad_signature" if how == "replaced under its id" else "unknown_key"
-        await until_outcome(served, remembered, (401, reason), meanwhile=(200, ""))
-        assert await outcome(served, other) == (200, ""), "the proofs of other keys may be made anew"
+        await until_outcome(served, cached, (401, reason), meanwhile=(200, ""))
+        assert await outcome(served, other) == (200, ""), "tokens of other keys can be verified again"
 
 
-# -- what a key set holds (J2, J3, J11, J21) --------------------------------------------------------------------------
+# -- bad keys in a key set (J2, J3, J11, J21) -------------------------------------------------------------------------
 
 OCT = {"kty": "oct", "alg": "HS256", "k": b64(SECRET)}
 
@@ -99,32 +99,34 @@ OCT = {"kty": "oct", "alg": "HS256", "k": b64(SECRET)}
     [OCT, {**OCT, "kid": "K2"}, {**OCT, "kid": "K1"}, {**OCT, "use": "sig"}],
     ids=["no kid", "own", "same", "use"],
 )
-async def test_J2_a_set_by_url_that_mixes_a_secret_with_public_keys_is_refused_whole(
-    tmp_path: Path, one: Issuer, secret: dict[str, Any]
+async def test_J2_a_fetched_key_set_that_mixes_a_secret_with_public_keys_is_refused_completely(
+    tmp_path: Path, trusted: Issuer, secret: dict[str, Any]
 ) -> None:
-    one.document({"keys": [one.keys["K1"].jwk, secret]})
-    async with serving_keys(tmp_path, by_url("app", one, cooldown_seconds=1)) as served:
-        claims = {"iss": one.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
+    trusted.document({"keys": [trusted.keys["K1"].jwk, secret]})
+    async with serving_keys(tmp_path, by_url("app", trusted, cooldown_seconds=1)) as served:
+        claims = {"iss": trusted.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
         forged = mint(claims, header={"kid": secret.get("kid")})
         assert await outcome(served, forged) == (503, "keys_unavailable")
-        assert await outcome(served, one.token()) == (503, "keys_unavailable")
-        one.publish("K1")
-        await until_outcome(served, one.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
+        assert await outcome(served, trusted.token()) == (503, "keys_unavailable")
+        trusted.publish("K1")
+        await until_outcome(served, trusted.token(), (200, ""), meanwhile=(503, "keys_unavailable"))
         assert (await outcome(served, forged))[0] == 401
 
 
-async def test_J2_a_secret_that_can_be_fetched_is_no_key(tmp_path: Path, one: Issuer) -> None:
-    one.document({"keys": [{**OCT, "kid": "K1"}]})
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
-        claims = {"iss": one.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
+async def test_J2_a_secret_in_a_fetched_key_set_is_not_used(tmp_path: Path, trusted: Issuer) -> None:
+    trusted.document({"keys": [{**OCT, "kid": "K1"}]})
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
+        claims = {"iss": trusted.url, "sub": "u1", "aud": "tasks", "exp": 9_999_999_999}
         assert await outcome(served, mint(claims, header={"kid": "K1"})) == (503, "keys_unavailable")
         assert (await report(served))["keys"] == []
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
-async def test_J2_the_fetched_public_key_is_no_secret_in_any_form(tmp_path: Path, one: Issuer, algorithm: str) -> None:
+async def test_J2_a_fetched_public_key_is_never_used_as_a_secret(
+    tmp_path: Path, trusted: Issuer, algorithm: str
+) -> None:
     """CVE-2022-29217, CVE-2026-48526 (PyJWT), CVE-2024-37568 (Authlib), CVE-2024-33663 (python-jose)."""
-    tenant = one.tenant("/tenant", algorithm)
+    tenant = trusted.tenant("/tenant", algorithm)
     key = tenant.keys["K1"]
     public = key.private.public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -153,11 +155,11 @@ async def test_J2_the_fetched_public_key_is_no_secret_in_any_form(tmp_path: Path
     ("algorithm", "others"),
     [("RS256", ("RS384", "RS512", "PS256", "PS384", "PS512")), ("PS384", ("PS256", "PS512", "RS256", "RS384"))],
 )
-async def test_J3_a_fetched_key_is_used_with_its_own_algorithm_only(
-    tmp_path: Path, one: Issuer, algorithm: str, others: tuple[str, ...], *, stated: bool
+async def test_J3_a_fetched_key_is_used_only_with_its_own_algorithm(
+    tmp_path: Path, trusted: Issuer, algorithm: str, others: tuple[str, ...], *, stated: bool
 ) -> None:
-    """CVE-2026-48523 (PyJWT). The very key signs, under an algorithm that it is not for."""
-    tenant = one.tenant("/tenant", algorithm)
+    """CVE-2026-48523 (PyJWT). The right key signs, but with another algorithm."""
+    tenant = trusted.tenant("/tenant", algorithm)
     key = tenant.keys["K1"]
     if not stated:
         tenant.document({"keys": [{name: value for name, value in key.jwk.items() if name != "alg"}]})
@@ -179,9 +181,9 @@ DEEP = {
 }
 
 
-async def test_J11_a_deeply_nested_set_is_an_ordinary_failure(tmp_path: Path, one: Issuer) -> None:
+async def test_J11_a_deeply_nested_key_set_fails_like_any_bad_document(tmp_path: Path, trusted: Issuer) -> None:
     """GHSA-8wjv, -w6j9 (PyJWT 2.14, 2.15)."""
-    tenants = {kind: one.tenant(f"/{kind}") for kind in DEEP}
+    tenants = {kind: trusted.tenant(f"/{kind}") for kind in DEEP}
     for kind, text in DEEP.items():
         tenants[kind].document(text)
     configured = [by_url(kind, tenant, cooldown_seconds=1) for kind, tenant in tenants.items()]
@@ -203,17 +205,17 @@ BAD_MEMBERS: list[Any] = [
 ]
 
 
-async def test_J11_no_malformed_member_kills_a_fetched_set(tmp_path: Path, one: Issuer) -> None:
-    one.document({"keys": [*BAD_MEMBERS, one.keys["K1"].jwk]})
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
-        assert await outcome(served, one.token()) == (200, "")
-        told = await report(served)
-        assert [key["key_id"] for key in told["keys"]] == ["K1"]
-        assert len(told["skipped"]) == len(BAD_MEMBERS), "each is named"
+async def test_J11_malformed_keys_in_a_fetched_key_set_are_skipped(tmp_path: Path, trusted: Issuer) -> None:
+    trusted.document({"keys": [*BAD_MEMBERS, trusted.keys["K1"].jwk]})
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
+        assert await outcome(served, trusted.token()) == (200, "")
+        key_report = await report(served)
+        assert [key["key_id"] for key in key_report["keys"]] == ["K1"]
+        assert len(key_report["skipped"]) == len(BAD_MEMBERS), "each is named"
 
 
 def encoded_message(message: bytes, length: int) -> bytes:
-    """Return EMSA-PKCS1-v1_5 (RFC 8017 §9.2) of *message* under SHA-256: with e=1, a signature that holds."""
+    """Return EMSA-PKCS1-v1_5 (RFC 8017 §9.2) of *message* with SHA-256. If e is 1, this is a valid signature."""
     info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(message).digest()
     return b"\x00\x01" + b"\xff" * (length - len(info) - 3) + b"\x00" + info
 
@@ -224,9 +226,9 @@ def rsa_jwk(modulus: int, exponent: int) -> dict[str, str]:
 
 
 SHORT = rsa.generate_private_key(65537, 1024)
-IDENTITY = b"\x01" + bytes(31)  # the neutral point of Ed25519: with it as key, one signature holds for every message
+IDENTITY = b"\x01" + bytes(31)  # the neutral point of Ed25519: under this key, one signature is valid for every message
 
-# A key that must not be used, its algorithm, and how whoever knows only the public key, or broke it, signs with it.
+# A key that must not be used, its algorithm, and the signature that an attacker without the private key can make.
 BREAKABLE: dict[str, tuple[dict[str, str], str, Callable[[bytes], bytes]]] = {
     "1024 bits": (
         rsa_jwk(SHORT.public_key().public_numbers().n, 65537),
@@ -246,51 +248,53 @@ BREAKABLE: dict[str, tuple[dict[str, str], str, Callable[[bytes], bytes]]] = {
 }
 
 
-def forged(one: Issuer, kind: str, key_id: str) -> str:
-    """Return a token of *one* that names *key_id* and is signed with the breakable key of this *kind*."""
+def forged(trusted: Issuer, kind: str, key_id: str) -> str:
+    """Return a token of *trusted* that names *key_id* and is signed with the breakable key of this *kind*."""
     _, algorithm, sign = BREAKABLE[kind]
-    signing_input = f"{b64(json.dumps({'alg': algorithm, 'kid': key_id}).encode())}.{one.token().split('.')[1]}"
+    signing_input = f"{b64(json.dumps({'alg': algorithm, 'kid': key_id}).encode())}.{trusted.token().split('.')[1]}"
     return f"{signing_input}.{b64(sign(signing_input.encode()))}"
 
 
 @pytest.mark.parametrize("kind", BREAKABLE)
-async def test_J21_a_breakable_key_of_a_fetched_set_verifies_nothing(tmp_path: Path, one: Issuer, kind: str) -> None:
+async def test_J21_a_breakable_key_in_a_fetched_key_set_is_not_used(tmp_path: Path, trusted: Issuer, kind: str) -> None:
     """joserfc 1.6.8, PyJWT 2.13, Wycheproof: short RSA keys, e=1, points of small order."""
-    one.document({"keys": [{**BREAKABLE[kind][0], "kid": "weak"}, one.keys["K1"].jwk]})
-    async with serving_keys(tmp_path, by_url("app", one, cooldown_seconds=1)) as served:
-        assert await outcome(served, one.token()) == (200, "")
-        told = await report(served)
-        assert [key["key_id"] for key in told["keys"]] == ["K1"]
-        (skipped,) = told["skipped"]
+    trusted.document({"keys": [{**BREAKABLE[kind][0], "kid": "weak"}, trusted.keys["K1"].jwk]})
+    async with serving_keys(tmp_path, by_url("app", trusted, cooldown_seconds=1)) as served:
+        assert await outcome(served, trusted.token()) == (200, "")
+        key_report = await report(served)
+        assert [key["key_id"] for key in key_report["keys"]] == ["K1"]
+        (skipped,) = key_report["skipped"]
         assert skipped.startswith("key 'weak': ")
-        assert await outcome(served, forged(one, kind, "weak")) == (401, "unknown_key")
-    one.document({"keys": [{**BREAKABLE[kind][0], "kid": "K1"}]})
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
-        assert await outcome(served, forged(one, kind, "K1")) == (503, "keys_unavailable"), "alone it is no set"
+        assert await outcome(served, forged(trusted, kind, "weak")) == (401, "unknown_key")
+    trusted.document({"keys": [{**BREAKABLE[kind][0], "kid": "K1"}]})
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
+        assert await outcome(served, forged(trusted, kind, "K1")) == (503, "keys_unavailable"), (
+            "without other keys, the load fails"
+        )
         assert "no key" in (await report(served))["last_error"]
 
 
-async def test_J21_a_doubled_key_id_of_a_fetched_set_means_neither_key(tmp_path: Path, one: Issuer) -> None:
+async def test_J21_two_fetched_keys_with_the_same_id_are_both_skipped(tmp_path: Path, trusted: Issuer) -> None:
     twins = [SigningKey.new("twin", "ES256") for _ in range(2)]
-    one.document({"keys": [*(twin.jwk for twin in twins), one.keys["K1"].jwk]})
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
-        assert await outcome(served, one.token()) == (200, "")
+    trusted.document({"keys": [*(twin.jwk for twin in twins), trusted.keys["K1"].jwk]})
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
+        assert await outcome(served, trusted.token()) == (200, "")
         for twin in twins:
-            one.keys["twin"] = twin
-            assert (await outcome(served, one.token(key="twin")))[0] == 401
+            trusted.keys["twin"] = twin
+            assert (await outcome(served, trusted.token(key="twin")))[0] == 401
         assert len((await report(served))["skipped"]) == 2
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.SECP224R1()], ids=["secp256k1", "secp224r1"])
-async def test_J3_a_key_on_another_curve_is_left_out(tmp_path: Path, one: Issuer, curve: ec.EllipticCurve) -> None:
+async def test_J3_a_key_on_another_curve_is_skipped(tmp_path: Path, trusted: Issuer, curve: ec.EllipticCurve) -> None:
     private = ec.generate_private_key(curve)
     numbers = private.public_key().public_numbers()
     length = (curve.key_size + 7) // 8
     x, y = (b64(number.to_bytes(length, "big")) for number in (numbers.x, numbers.y))
     jwk = {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "K2", "x": x, "y": y}
-    one.document(
-        {"keys": [one.keys["K1"].jwk, jwk, {**jwk, "crv": curve.name, "kid": "K3"}, public_jwk("ES384", "K4")]}
+    trusted.document(
+        {"keys": [trusted.keys["K1"].jwk, jwk, {**jwk, "crv": curve.name, "kid": "K3"}, public_jwk("ES384", "K4")]}
     )
-    async with serving_keys(tmp_path, by_url("app", one)) as served:
-        assert await outcome(served, one.token()) == (200, "")
+    async with serving_keys(tmp_path, by_url("app", trusted)) as served:
+        assert await outcome(served, trusted.token()) == (200, "")
         assert [key["key_id"] for key in (await report(served))["keys"]] == ["K1", "K4"]

@@ -1,4 +1,4 @@
-"""What is written: one line an event, and never a token, a secret or a claim."""
+"""Attacks on the log: hostile text in a line, and tokens, secrets or claims that leak."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLAIM_CANARY = "canaryclaim4711"
 
 @contextmanager
 def captured(log_format: Literal["json", "text"] = "json") -> Iterator[io.StringIO]:
-    """Log every level, as AuthGate itself does, into the yielded text (complete when the context ends)."""
+    """Log all levels, as AuthGate itself does, into the yielded text. It is complete when the context ends."""
     root, library = logging.getLogger(), logging.getLogger("aiohttp")
     before = root.handlers, root.level, library.level
     stream = io.StringIO()
@@ -96,8 +96,8 @@ async def _ask_about(served: Served, text: str) -> None:
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 @pytest.mark.parametrize("text", BREAKERS)
-async def test_H14_nothing_that_a_client_sends_breaks_a_log_line(tmp_path: Path, log_format: Any, text: str) -> None:
-    """CVE-2025-25294 (Envoy Gateway): line breaks, terminal colours and JSON in paths, kid, sub and User-Agent."""
+async def test_H14_no_text_from_a_client_breaks_a_log_line(tmp_path: Path, log_format: Any, text: str) -> None:
+    """CVE-2025-25294 (Envoy Gateway): line breaks, terminal colors and JSON in paths, kid, sub and User-Agent."""
     jwks, config = tmp_path / "jwks.json", tmp_path / "authgate.yaml"
     jwks.write_text(json.dumps(public_jwk("Ed25519", "k1")))
     config.write_text(ISSUER.format(jwks=jwks))
@@ -108,7 +108,7 @@ async def test_H14_nothing_that_a_client_sends_breaks_a_log_line(tmp_path: Path,
     assert stream.getvalue().isascii()
     lines = stream.getvalue().splitlines()
     assert all(line.isprintable() for line in lines)
-    by_issuer = "malformed_token" if text == "\udc80" else "unknown_issuer"  # a lone surrogate is no name
+    by_issuer = "malformed_token" if text == "\udc80" else "unknown_issuer"  # a lone surrogate is malformed
     by_audience = "malformed_token" if text == "\udc80" else "wrong_audience"
     for reason in ("unknown_key", "wrong_type", by_issuer, by_audience, "expired", "no_credential"):
         assert any(reason in line for line in lines), reason
@@ -119,7 +119,7 @@ async def test_H14_nothing_that_a_client_sends_breaks_a_log_line(tmp_path: Path,
 
 
 def _canary_tokens() -> dict[str, str]:
-    """Return tokens that carry the claim canary everywhere, one for each way of being refused, and a good one."""
+    """Return a good token and one for each refusal. They contain the claim canary everywhere."""
     key, more = SECRET_CANARY.encode(), {"private": CLAIM_CANARY}
     good = fresh(key=key, **more)
     header, payload, signature = good.split(".")
@@ -146,7 +146,7 @@ def _canary_tokens() -> dict[str, str]:
 
 
 async def _show_everywhere(served: Served, token: str) -> bytes:
-    """Send *token* in every place where one may be by design or by mistake; return all that was answered."""
+    """Send *token* in every place where a token may be, by design or by mistake. Return all replies."""
     query = f"/callback?access_token={token}"
     in_headers = [[bearer_line(token)], [("Cookie", f"access_token={token}")], [bearer_line(token)] * 2]
     in_headers += [[("Authorization", f"Basic {token}")], [("X-Request-Id", f" {token}!")], [("X_User_Id", token)]]
@@ -155,7 +155,7 @@ async def _show_everywhere(served: Served, token: str) -> bytes:
     for proxy in PROXIES:
         for lines in in_headers:
             answer = await served.ask(proxy, *lines)
-            # Whom a good token names, and what it maps, is what an allowed reply is for; the canary is not mapped.
+            # An allowed reply shows the identity of a good token, but the canary is in no mapped claim.
             answered += answer.head + answer.body
         for uri in (query, f"{query}#", f"/callback#access_token={token}"):
             answer = await served.ask(proxy, uri=uri)
@@ -183,8 +183,7 @@ async def test_H15_no_token_secret_or_claim_is_logged_answered_or_counted(kind: 
     }
     with captured() as stream:
         async with serving(environ) as served:
-            # Refusals that are the operator's to mend are told once a minute for a peer and reason, so only the first
-            # of them would be looked at: forget at once that it was told.
+            # A cache whose entries expire at once: every refusal is logged, not only one a minute.
             served.app.live.auth._recorder._logged_peers = TTLCache(1, 0)
             answered = await _show_everywhere(served, token)
             metrics = await served.metrics()
@@ -194,16 +193,16 @@ async def test_H15_no_token_secret_or_claim_is_logged_answered_or_counted(kind: 
     written = {"log": logged, "replies": answered.decode(), "metrics": metrics}
     parts = [part for part in token.split(".") if len(part) >= 12]
     for where, text in written.items():
-        for part in (token, *parts[1:]):  # the first is the header: the same words for everybody
+        for part in (token, *parts[1:]):  # the first is the header, which is the same for everybody
             assert part not in text, where
         assert SECRET_CANARY not in text, where
         assert b64(SECRET_CANARY.encode()) not in text, where
-        # `log.details` is documented to quote claims: in the log alone, and never a token or secret.
+        # `log.details` may quote claims, but only in the log, and never a token or secret.
         assert CLAIM_CANARY not in text or (details and where == "log"), where
 
 
 @pytest.mark.parametrize("kind", _canary_tokens())
-def test_H15_what_is_made_of_a_token_does_not_show_it_when_printed(kind: str) -> None:
+def test_H15_the_repr_of_a_request_or_decision_hides_the_token(kind: str) -> None:
     token = _canary_tokens()[kind]
     snapshot = make_snapshot(proofs=make_snapshot().proofs)
     request = bearer(token)
@@ -214,14 +213,14 @@ def test_H15_what_is_made_of_a_token_does_not_show_it_when_printed(kind: str) ->
 
 
 @pytest.mark.parametrize("secret", ["canary-short", f" {SECRET_CANARY}", "canary-canary-canary-canary-canary-can\n\n"])
-def test_H15_a_refused_start_does_not_quote_the_secret(secret: str) -> None:
+def test_H15_an_error_at_start_up_does_not_quote_the_secret(secret: str) -> None:
     with pytest.raises(ConfigError) as error:
         prepare(load(None, {"JWT_SECRET": secret}))
     assert secret.strip() not in f"{error.value} {error.value!r} {error.value.problems!r}"
 
 
-def test_H15_what_was_loaded_does_not_show_the_secret_when_printed() -> None:
+def test_H15_the_repr_of_a_loaded_configuration_hides_the_secret() -> None:
     loaded = load(None, {"JWT_SECRET": SECRET_CANARY})
-    verified = prepare(loaded)
-    shown = f"{loaded!r} {verified!r} {verified.announcements} {verified.warnings} {verified.fingerprints}"
-    assert SECRET_CANARY not in shown
+    prepared = prepare(loaded)
+    text = f"{loaded!r} {prepared!r} {prepared.announcements} {prepared.warnings} {prepared.fingerprints}"
+    assert SECRET_CANARY not in text

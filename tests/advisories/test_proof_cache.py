@@ -1,4 +1,4 @@
-"""What is remembered is good for the same token under the same configuration, and never outlives the token."""
+"""Attacks on the proof cache. A cached proof is valid only for the same token and configuration, and still expires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_pem
 
 
 class OtherFormat:
-    """A format of another name that reads the same tokens."""
+    """A format with another name that reads the same tokens."""
 
     name = "other"
     shape = "jws"
@@ -27,7 +27,7 @@ class OtherFormat:
     verify = FORMATS["jwt"].verify
 
 
-# Every setting that verification depends on, changed so that the token of `test_J22_…` would not be proven.
+# Every setting that verification depends on, with a value under which the tests' token is not proven.
 TIGHTENED: dict[str, Any] = {
     "name": "renamed",
     "formats": (OtherFormat(),),
@@ -45,13 +45,13 @@ TIGHTENED: dict[str, Any] = {
 }
 
 
-def test_J22_every_setting_of_an_issuer_is_looked_at() -> None:
+def test_J22_the_tests_cover_every_setting_of_an_issuer() -> None:
     assert {field.name for field in fields(Issuer) if field.init} == TIGHTENED.keys()
 
 
 @pytest.mark.parametrize("setting", TIGHTENED)
-def test_J22_a_proof_is_not_found_under_another_configuration(setting: str) -> None:
-    """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), liboauth2 2026-06-03: the cache's key lacked issuer and rule."""
+def test_J22_a_cached_proof_is_not_found_under_another_configuration(setting: str) -> None:
+    """GHSA-qvp4, CVE-2026-33496 (Oathkeeper), liboauth2 2026-06-03: the key of the cache lacked issuer and rule."""
     issuer = make_issuer()
     tightened = replace(issuer, **{setting: TIGHTENED[setting]})
     cache, token = LruProofCache(), mint()
@@ -73,9 +73,7 @@ def test_J22_a_proof_is_not_found_under_another_configuration(setting: str) -> N
         ("key_set", Reason.BAD_SIGNATURE),
     ],
 )
-def test_J22_a_remembered_token_is_refused_as_soon_as_the_configuration_refuses_it(
-    setting: str, reason: Reason
-) -> None:
+def test_J22_a_cached_token_is_refused_as_soon_as_the_configuration_refuses_it(setting: str, reason: Reason) -> None:
     cache, token = LruProofCache(), mint()
     assert isinstance(decide_token(token, make_snapshot(make_issuer(), proofs=cache)), Allow)
     tightened = make_snapshot(replace(make_issuer(), **{setting: TIGHTENED[setting]}), proofs=cache)
@@ -85,7 +83,7 @@ def test_J22_a_remembered_token_is_refused_as_soon_as_the_configuration_refuses_
         assert decision.reason is reason
 
 
-def test_J22_removing_a_key_ends_what_it_proved() -> None:
+def test_J22_a_cached_token_of_a_removed_key_is_refused() -> None:
     both = public_pem("ES256") + public_pem("ES384")
     allowed = frozenset({"ES256", "ES384"})
     cache, token = LruProofCache(), mint(algorithm="ES384")
@@ -96,7 +94,7 @@ def test_J22_removing_a_key_ends_what_it_proved() -> None:
     assert isinstance(decide_token(token, before), Allow)
 
 
-def test_J22_the_times_of_a_remembered_token_are_judged_again() -> None:
+def test_J22_the_times_of_a_cached_token_are_checked_on_every_request() -> None:
     snapshot = make_snapshot(leeway_seconds=0)
     token = mint(claims(exp=int(NOW) + 60, nbf=int(NOW)))
     outcomes = [decide_token(token, snapshot, NOW + later) for later in (0, 59.9, 60, 61, -1, 0)]
@@ -105,7 +103,7 @@ def test_J22_the_times_of_a_remembered_token_are_judged_again() -> None:
     assert reasons == [None, None, Reason.EXPIRED, Reason.EXPIRED, Reason.NOT_YET_VALID, None]
 
 
-def test_J22_csrf_is_judged_on_a_remembered_token_too() -> None:
+def test_J22_the_csrf_check_applies_to_a_cached_token() -> None:
     snapshot = make_snapshot(places=(CookiePlace(name="access_token"),))
     cookie = ("Cookie", f"access_token={mint()}")
     assert isinstance(decide_now(request_with(cookie), snapshot), Allow)
@@ -116,7 +114,7 @@ def test_J22_csrf_is_judged_on_a_remembered_token_too() -> None:
     assert snapshot.proofs.hits == 1
 
 
-def test_J22_a_refusal_is_not_remembered_and_a_bad_token_finds_no_proof() -> None:
+def test_J22_a_refusal_is_not_cached_and_a_bad_token_finds_no_proof() -> None:
     snapshot = make_snapshot()
     good = mint()
     assert isinstance(decide_token(good, snapshot), Allow)
@@ -127,8 +125,8 @@ def test_J22_a_refusal_is_not_remembered_and_a_bad_token_finds_no_proof() -> Non
     assert snapshot.proofs.stored == snapshot.proofs.entries == 1
 
 
-def test_J22_parts_of_credentials_are_told_apart_by_their_lengths() -> None:
-    """The same bytes, divided otherwise, are another credential."""
+def test_J22_credentials_whose_parts_are_split_differently_have_different_digests() -> None:
+    """The same bytes, split differently, are another credential."""
     divisions = [(("a", "bc"),), (("ab", "c"),), (("a", "b"), ("c", "")), (("a", ""), ("b", "c")), (("", "abc"),)]
     digests = {
         Credential(parts=tuple((n, UnverifiedToken(v)) for n, v in parts), found_in="cookie:x").digest()
@@ -137,7 +135,7 @@ def test_J22_parts_of_credentials_are_told_apart_by_their_lengths() -> None:
     assert len(digests) == len(divisions)
 
 
-def test_J22_the_memory_is_bounded() -> None:
+def test_J22_the_cache_is_bounded() -> None:
     cache = LruProofCache(max_bytes=100_000)
     snapshot = make_snapshot(proofs=cache)
     for number in range(100):

@@ -1,4 +1,4 @@
-"""Every way of being refused ends in exactly the status that the proxy understands, and nothing fails open."""
+"""Refusals: each has exactly the status that the proxy understands, and nothing fails open."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROXIES = tuple(ADAPTERS)
-# contract.md, "Refusals, by proxy"; written out here, so that a slip in the table of reasons shows.
+# contract.md, "Refusals, by proxy". Repeated here to find mistakes in the table of reasons.
 STATUS = {
     Reason.UNREADABLE_REQUEST: 400,
     Reason.UNTRUSTED_PROXY: 403,
@@ -72,7 +72,7 @@ KEYS = {"iss": "https://keys", "aud": "api", "algorithm": "ES256"}
 
 
 def lines_for(reason: Reason) -> list[tuple[str, str]]:
-    """Return what a client sends to be refused for *reason*."""
+    """Return header lines of a client that are refused for *reason*."""
     token = fresh(**APP)
     match reason:
         case Reason.UNREADABLE_REQUEST:
@@ -88,7 +88,7 @@ def lines_for(reason: Reason) -> list[tuple[str, str]]:
     return [bearer_line(_bad_token(reason))]
 
 
-# Refusals that only session cookies meet.
+# Refusals that only session cookies can cause.
 SESSIONS = {
     Reason.UNDECRYPTABLE_TOKEN,
     Reason.CLAIM_MISMATCH,
@@ -160,8 +160,10 @@ def assert_refused(proxy: str, reason: Reason, answer: Any) -> None:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in NOT_BY_A_CLIENT])
-async def test_J29_every_refusal_of_a_client_has_its_status(config: str, proxy: str, reason: Reason) -> None:
-    """liboauth2 2026-08, mod_oauth2#94: a rejected token ended in 500, or in no status at all."""
+async def test_J29_every_refusal_that_a_client_can_cause_has_its_status(
+    config: str, proxy: str, reason: Reason
+) -> None:
+    """liboauth2 2026-08, mod_oauth2#94: a refused token caused a 500, or no status at all."""
     async with serving({"S": SECRET.decode()}, file=config) as served:
         sound = [await served.ask(proxy, bearer_line(fresh(**APP)))]
         sound += [await served.ask(proxy, bearer_line(fresh(**KEYS, header={"kid": "k1"})))]
@@ -174,18 +176,18 @@ CANARY = "canary" * 3
 
 
 class Broken(LruProofCache):
-    """A memory with a bug, raising what needs more than a message to be made."""
+    """A cache with a bug. It raises an exception whose type needs several arguments."""
 
     def get(self, *arguments: Any) -> Any:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, CANARY)
 
 
 class NoStore:
-    """A session store that gives no answer."""
+    """A session store that does not answer."""
 
     where = "nowhere"
 
-    async def find(self, wanted: Any) -> Any:
+    async def find(self, lookup: Any) -> Any:
         raise StoreFailed("nobody is there")
 
     async def close(self) -> None:
@@ -193,7 +195,7 @@ class NoStore:
 
 
 class Silent:
-    """A source of keys that gives none."""
+    """A source of keys that does not answer."""
 
     where = "nowhere"
 
@@ -224,17 +226,17 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         unix_socket=False,
     )
     async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:
-        looking_up = tasks.create_task(sessions.run())
-        sent = bearer_line(fresh(algorithm="ES256", header={"kid": "unknown"}))
+        running_sessions = tasks.create_task(sessions.run())
+        credential = bearer_line(fresh(algorithm="ES256", header={"kid": "unknown"}))
         if reason is Reason.SESSIONS_UNAVAILABLE:
-            sent = _bad_session(reason)
-        answer = await Served(None, address, "", None).ask(proxy, sent)  # type: ignore[arg-type]
-        looking_up.cancel()
+            credential = _bad_session(reason)
+        answer = await Served(None, address, "", None).ask(proxy, credential)  # type: ignore[arg-type]
+        running_sessions.cancel()
     assert_refused(proxy, reason, answer)
 
 
-async def test_J29_a_bug_is_a_refusal_with_its_traceback_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the exception needs to be made; its text, which may quote a token, stays out."""
+async def test_J29_a_bug_refuses_the_request_and_its_traceback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The text of the exception is not logged, because it may quote a token."""
     gate = Gate(make_snapshot(proofs=Broken()), Answers({}))
     decision = await gate.decide(bearer(mint()))
     assert isinstance(decision, Deny)
@@ -246,7 +248,7 @@ async def test_J29_a_bug_is_a_refusal_with_its_traceback_logged(caplog: pytest.L
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("reason", list(Reason))
-def test_J29_what_an_adapter_writes_for_a_reason_is_never_a_success(proxy: str, reason: Reason) -> None:
+def test_J29_an_adapter_never_writes_a_success_for_a_refusal(proxy: str, reason: Reason) -> None:
     reply = ADAPTERS[proxy].write(Deny(reason=reason))
     assert reply.status in ({401, 403, 503} if proxy == "nginx" else {400, 401, 403, 503})
     assert REASONS[reason].status == STATUS.get(reason, 401)
@@ -255,20 +257,20 @@ def test_J29_what_an_adapter_writes_for_a_reason_is_never_a_success(proxy: str, 
 MISSING = {
     "no variable at all": {},
     "an empty variable": {"JWT_SECRET": ""},
-    "a file that is not there": {"JWT_SECRET_FILE": "/nonexistent/secret"},
+    "a missing file": {"JWT_SECRET_FILE": "/nonexistent/secret"},
     "a directory": {"JWT_SECRET_FILE": "/"},
     "an empty file": {"JWT_SECRET_FILE": "/dev/null"},
     "a secret in another variable": {"SECRET": SECRET.decode()},
     "an address without its secret": {"BETTER_AUTH_URL": "https://app.example.com"},
-    "a configuration that is not there": {"AUTHGATE_CONFIG": "/nonexistent.yaml"},
+    "a missing configuration": {"AUTHGATE_CONFIG": "/nonexistent.yaml"},
     "an empty configuration": {"AUTHGATE_CONFIG": "/dev/null"},
     "no issuer": {"AUTHGATE_ISSUERS": "[]"},
 }
 
 
 @pytest.mark.parametrize("kind", MISSING)
-def test_J32_a_missing_secret_refuses_the_start(kind: str) -> None:
-    """CVE-2026-54762 (Traefik), CVE-2026-27586 (Caddy): what could not be loaded let everybody in."""
+def test_J32_a_missing_secret_keeps_authgate_from_starting(kind: str) -> None:
+    """CVE-2026-54762 (Traefik), CVE-2026-27586 (Caddy): a part that could not be loaded let everybody in."""
     with pytest.raises(ConfigError) as error:
         prepare(load(None, MISSING[kind]))
     assert error.value.problems
@@ -278,7 +280,7 @@ SOURCES = ["secret_file", "pem_file", "jwks_file", "secret_env"]
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_J32_a_missing_key_of_one_issuer_refuses_the_whole_start(tmp_path: Path, source: str) -> None:
+def test_J32_a_missing_key_of_one_issuer_keeps_authgate_from_starting(tmp_path: Path, source: str) -> None:
     config = tmp_path / "authgate.yaml"
     config.write_text(
         "issuers:\n"
@@ -291,7 +293,7 @@ def test_J32_a_missing_key_of_one_issuer_refuses_the_whole_start(tmp_path: Path,
 
 
 @pytest.mark.parametrize("loss", ["gone", "empty", "no JSON", "no keys", "a private key", "directory"])
-async def test_J32_a_key_file_that_is_lost_later_keeps_the_last_good_keys(
+async def test_J32_after_the_loss_of_a_key_file_the_last_good_keys_stay_in_use(
     config: str, tmp_path: Path, loss: str
 ) -> None:
     async with serving({"S": SECRET.decode()}, file=config) as served:
@@ -302,18 +304,18 @@ async def test_J32_a_key_file_that_is_lost_later_keeps_the_last_good_keys(
             file.mkdir()
         elif loss != "gone":
             file.write_text(contents.get(loss) or json.dumps(public_jwk("ES256", "k2", d="AQ")))
-        unknown = await served.ask("traefik", bearer_line(fresh(**KEYS, header={"kid": "k2"})))  # makes it look
+        unknown = await served.ask("traefik", bearer_line(fresh(**KEYS, header={"kid": "k2"})))  # causes a load
         known = await served.ask("traefik", bearer_line(fresh(**KEYS, header={"kid": "k1"})))
         forged = await served.ask(
             "traefik", bearer_line(fresh(**KEYS, key=ec.generate_private_key(ec.SECP256R1()), header={"kid": "k1"}))
         )
     assert (unknown.status, unknown.reason) == (503, "keys_unavailable")
     assert known.status == 200
-    # Its issuer may have put another key under this id, for all that is known: nobody is told to sign in again.
+    # The issuer may have replaced the key with this id. The token may be valid, so the user must not be signed out.
     assert (forged.status, forged.reason) == (503, "keys_unavailable")
 
 
-def test_J32_an_issuer_without_keys_allows_nobody() -> None:
+def test_J32_an_issuer_without_keys_allows_no_request() -> None:
     empty = make_issuer(jwk.KeySet(keys=()), algorithms=ALL_ALGORITHMS)
     for algorithm in ("HS256", "ES256"):
         decision = decide_token(mint(algorithm=algorithm), make_snapshot(empty))
@@ -321,7 +323,7 @@ def test_J32_an_issuer_without_keys_allows_nobody() -> None:
         assert decision.reason is Reason.UNKNOWN_KEY
 
 
-async def test_J32_without_an_adapter_of_that_name_nothing_is_allowed(config: str) -> None:
+async def test_J32_a_path_without_an_adapter_allows_no_request(config: str) -> None:
     async with serving({"S": SECRET.decode()}, file=config) as served:
         for path in ("/auth/unknown", "/auth", "/auth/nginx/x", "/AUTH/NGINX", "//auth/nginx"):
             lines = [("Host", "a"), bearer_line(fresh(**APP))]

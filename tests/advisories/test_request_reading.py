@@ -1,4 +1,4 @@
-"""What reading a request guarantees to whoever decides by path, host or method."""
+"""Attacks on the reading of a request: its path, host and method, and health checks."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def read(proxy: str, **request: str) -> Request:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("query", ["x=/public", "/public", "?/public", "a=b?c=/public", "x=%2Fpublic", ""])
-def test_P1_the_query_is_no_part_of_the_path(proxy: str, query: str) -> None:
-    """CVE-2025-54576 (oauth2-proxy): a rule for paths matched the query."""
+def test_P1_the_query_is_not_part_of_the_path(proxy: str, query: str) -> None:
+    """CVE-2025-54576 (oauth2-proxy): a rule for paths also matched the query."""
     request = read(proxy, uri=f"/admin?{query}")
     assert (request.path, request.query) == ("/admin", query)
 
@@ -37,7 +37,7 @@ def test_P1_the_query_is_no_part_of_the_path(proxy: str, query: str) -> None:
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("uri", ["/admin#/public", "/#", "/admin?a#b", "/public\\..\\admin", "/a b", "/a\tb", "/a\x7f"])
 def test_P2_a_fragment_or_backslash_makes_a_request_unreadable(proxy: str, uri: str) -> None:
-    """CVE-2026-41059 (oauth2-proxy), CVE-2023-47106 (Traefik): what follows "#" is the path to some, not to others."""
+    """CVE-2026-41059 (oauth2-proxy), CVE-2023-47106 (Traefik): only some servers read "#…" as part of the path."""
     with pytest.raises(Unreadable) as refusal:
         read(proxy, uri=uri)
     assert refusal.value.reason is Reason.UNREADABLE_REQUEST
@@ -45,8 +45,8 @@ def test_P2_a_fragment_or_backslash_makes_a_request_unreadable(proxy: str, uri: 
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("path", ["/admin%23/public", "/admin%3F/public", "/a%2e%2e/b", "/a/../b", "//a", "/a%2Fb"])
-def test_P2_a_path_is_kept_as_it_was_sent(proxy: str, path: str) -> None:
-    """Nothing is decoded or repaired: a policy by path will see what the proxy saw."""
+def test_P2_a_path_stays_as_it_was_sent(proxy: str, path: str) -> None:
+    """Nothing is decoded or repaired: a policy for paths will see what the proxy saw."""
     request = read(proxy, uri=path)
     assert (request.path, request.query) == (path, "")
 
@@ -86,15 +86,15 @@ def test_P6_a_host_has_one_spelling(proxy: str, host: str, name: str, port: int 
         "admin.example.com\u200b",
     ],
 )
-def test_P6_a_host_of_other_characters_is_refused(proxy: str, host: str) -> None:
-    """An internationalised name travels as its A-label (RFC 5891 §4.4); anything else could be read in two ways."""
+def test_P6_a_host_with_other_characters_is_refused(proxy: str, host: str) -> None:
+    """An internationalized name is sent as its A-label (RFC 5891 §4.4). Anything else is ambiguous."""
     with pytest.raises(Unreadable) as refusal:
         read(proxy, host=host)
     assert refusal.value.reason is Reason.UNREADABLE_REQUEST
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-async def test_P9_options_skips_nothing(served: Served, proxy: str) -> None:
+async def test_P9_options_requests_need_a_credential_too(served: Served, proxy: str) -> None:
     """oauth2-proxy #735: X-Original-Method: OPTIONS skipped authentication."""
     preflight = (("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"))
     for lines in ((), preflight):
@@ -104,7 +104,7 @@ async def test_P9_options_skips_nothing(served: Served, proxy: str) -> None:
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-async def test_P9_a_second_method_or_an_untrusted_one_is_refused(served: Served, proxy: str) -> None:
+async def test_P9_a_second_method_header_or_one_from_an_untrusted_peer_is_refused(served: Served, proxy: str) -> None:
     name = described(proxy)[0][0]
     assert name.endswith("-Method")
     answer = await served.ask(proxy, (name, "OPTIONS"), bearer_line(fresh()))
@@ -115,7 +115,7 @@ async def test_P9_a_second_method_or_an_untrusted_one_is_refused(served: Served,
 
 
 @pytest.mark.parametrize("method", ["options", "Options", "OPTIONS ", "GET,OPTIONS", "", "OPT\u212aIONS", "G" * 40])
-def test_P9_a_method_is_upper_case_and_one(method: str) -> None:
+def test_P9_a_method_must_be_one_upper_case_token(method: str) -> None:
     for proxy in PROXIES:
         with pytest.raises(Unreadable):
             read(proxy, method=method)
@@ -126,7 +126,9 @@ PROBES = ["kube-probe/1.31", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Amazon-Ro
 
 @pytest.mark.parametrize("agent", PROBES)
 @pytest.mark.parametrize("proxy", PROXIES)
-async def test_H7_the_user_agent_of_a_health_check_opens_nothing(served: Served, proxy: str, agent: str) -> None:
+async def test_H7_the_user_agent_of_a_health_check_does_not_skip_authentication(
+    served: Served, proxy: str, agent: str
+) -> None:
     """CVE-2026-34457 (oauth2-proxy): the User-Agent of health checks skipped authentication."""
     for uri in ("/", "/healthz", "/ping", "/ready"):
         answer = await served.ask(proxy, ("User-Agent", agent), uri=uri)
@@ -141,7 +143,7 @@ async def test_H7_the_auth_port_has_no_health_path_that_answers_200(served: Serv
     assert answer.status == 404
 
 
-async def test_H7_health_paths_live_on_the_admin_port_alone(served: Served) -> None:
+async def test_H7_health_paths_exist_only_on_the_admin_port(served: Served) -> None:
     for path, status in (("/healthz", 200), ("/readyz", 200), ("/auth/traefik", 404), ("/auth/nginx", 404)):
         request = [("Host", "a"), *described("traefik"), bearer_line(fresh())]
         answer = await exchange(served.admin, head(path, request))

@@ -1,4 +1,4 @@
-"""Published attacks, aimed at encrypted session cookies: what is compressed, how a key is come by, what is told."""
+"""Attacks on encrypted session cookies: compression, the choice of the key, and oracles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.tokens import SECRET, b64, unb64
 
 
 def test_J17_a_compressed_token_is_refused_before_it_is_opened() -> None:
-    """CVE-2024-33664 (python-jose), CVE-2024-28180 (go-jose), CVE-2024-28122 (jwx): a JWE that inflates."""
+    """CVE-2024-33664 (python-jose), CVE-2024-28180 (go-jose), CVE-2024-28122 (jwx): decompression bombs."""
     key = derived.authjs((SECRET,), (NAME,)).keys[0]
     bomb = json.dumps(cookies.authjs_claims(x="0" * 1_000_000)).encode()
     assert len(zlib.compress(bomb)) < 4096
@@ -37,8 +37,8 @@ def test_J17_a_token_over_64_kib_is_refused_before_it_is_split() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["PBES2-HS256+A128KW", "A256KW", "A256GCMKW", "ECDH-ES", "none", "", "DIR", None])
-def test_J18_no_other_way_to_a_key_is_taken_than_the_shared_one(algorithm: str | None) -> None:
-    """GHSA-2c7c (go-jose), CVE-2023-6681 (jwcrypto): a password's iterations, of the sender's choice."""
+def test_J18_only_direct_encryption_under_the_shared_key_is_accepted(algorithm: str | None) -> None:
+    """GHSA-2c7c (go-jose), CVE-2023-6681 (jwcrypto): the sender chooses the number of password iterations."""
     header, _, *rest = cookies.authjs_cookie().split(".")
     changed = json.loads(unb64(header)) | {"alg": algorithm, "p2c": 2_000_000_000, "p2s": "AAAA"}
     if algorithm is None:
@@ -48,7 +48,7 @@ def test_J18_no_other_way_to_a_key_is_taken_than_the_shared_one(algorithm: str |
     refused(better_auth(token), Reason.WRONG_ALGORITHM)
 
 
-def _flipped(token: str, part: int, position: int) -> str:
+def _flip_bit(token: str, part: int, position: int) -> str:
     parts = token.split(".")
     raw = bytearray(unb64(parts[part]))
     raw[position] ^= 1
@@ -58,22 +58,22 @@ def _flipped(token: str, part: int, position: int) -> str:
 
 @pytest.mark.parametrize("part", [2, 3, 4], ids=["the vector", "the ciphertext", "the tag"])
 @pytest.mark.parametrize("encryption", ["A256CBC-HS512", "A256GCM"])
-def test_J19_whatever_is_wrong_with_the_encryption_is_told_in_the_same_words(encryption: str, part: int) -> None:
+def test_J19_every_error_in_the_encryption_has_the_same_detail(encryption: str, part: int) -> None:
     """CVE-2026-28490 (Authlib), GHSA-rm8v (jwx): answers that tell padding from tag open a cookie byte by byte.
 
-    The padding hangs on the last two blocks. How long a refusal takes is not measured: that would be noise. The next
-    test shows that there is nothing to measure, because what has a wrong tag is not decrypted.
+    The padding depends on the last two blocks. This test does not measure the duration of a refusal, which would be
+    noise. The next test shows that there is nothing to measure: a token with a wrong tag is not decrypted.
     """
     cookie = cookies.authjs_cookie(encryption=encryption)
     length = len(unb64(cookie.split(".")[part]))
     positions = {*range(min(12, length)), *range(max(0, length - 32), length)}
-    told = {refused(authjs(_flipped(cookie, part, at)), Reason.UNDECRYPTABLE_TOKEN) for at in positions}
-    assert told == {refused(authjs(_flipped(cookie, 4, 3)), Reason.UNDECRYPTABLE_TOKEN)}
+    details = {refused(authjs(_flip_bit(cookie, part, at)), Reason.UNDECRYPTABLE_TOKEN) for at in positions}
+    assert details == {refused(authjs(_flip_bit(cookie, 4, 3)), Reason.UNDECRYPTABLE_TOKEN)}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 15], ids=lambda cut: f"{cut} bytes short of whole blocks")
-def test_J19_what_has_a_wrong_tag_is_not_decrypted(cut: int) -> None:
-    """Only whole blocks can be decrypted: were it tried, the library would stumble over the length, and not the tag."""
+def test_J19_a_token_with_a_wrong_tag_is_not_decrypted(cut: int) -> None:
+    """Only whole blocks can be decrypted: if the library tried it, it would report the length and not the tag."""
     key = next(key for key in derived.authjs((SECRET,), (NAME,)).keys if key.algorithm == "A256CBC-HS512")
     header, _, vector, ciphertext, _ = cookies.authjs_cookie().split(".")
     short = unb64(ciphertext)[: len(unb64(ciphertext)) - cut]
@@ -82,7 +82,7 @@ def test_J19_what_has_a_wrong_tag_is_not_decrypted(cut: int) -> None:
     with pytest.raises(DecodeError, match="tag does not match"):
         jwe.decrypt_compact(token, key.material, registry=registry)
     assert "tried 1 key: " in refused(authjs(token), Reason.UNDECRYPTABLE_TOKEN)
-    if cut:  # the same with a tag that is right, which only who has the key can make: this is decrypted
+    if cut:  # the same with the right tag, which needs the key: this is decrypted
         encryption = registry.get_enc("A256CBC-HS512")
         material = key.material.raw_value
         tag = encryption._hmac(short, header.encode(), unb64(vector), material[:32])
@@ -90,10 +90,10 @@ def test_J19_what_has_a_wrong_tag_is_not_decrypted(cut: int) -> None:
             jwe.decrypt_compact(".".join([header, "", vector, b64(short), b64(tag)]), key.material, registry=registry)
 
 
-@pytest.mark.filterwarnings("ignore:JWE algorithm")  # joserfc warns of what is attacked here
+@pytest.mark.filterwarnings("ignore:JWE algorithm")  # joserfc warns about these algorithms
 @pytest.mark.parametrize("algorithm", ["RSA1_5", "RSA-OAEP", "RSA-OAEP-256"])
-def test_J20_a_token_made_with_a_public_key_authenticates_nobody(algorithm: str) -> None:
-    """CVE-2023-51774: whoever has the public key can encrypt to it; nobody signed that."""
+def test_J20_a_token_encrypted_for_a_public_key_is_refused(algorithm: str) -> None:
+    """CVE-2023-51774: anyone with the public key can encrypt for it. That is not a signature."""
     key = RSAKey.import_key(rsa.generate_private_key(65537, 2048))
     registry = jwe.JWERegistry(algorithms=[algorithm, "A256GCM"])
     header = {"alg": algorithm, "enc": "A256GCM"}
@@ -102,9 +102,9 @@ def test_J20_a_token_made_with_a_public_key_authenticates_nobody(algorithm: str)
     refused(decide_now(bearer(token), make_snapshot(AUTHJS, places=AUTHJS_PLACES)), Reason.WRONG_ALGORITHM)
 
 
-def test_J20_the_secret_itself_and_a_key_in_the_header_open_nothing() -> None:
-    own = OctKey.import_key(b"k" * 32)
-    for key in (OctKey.import_key(SECRET[:32]), own):
-        header = {"enc": "A256GCM", "jwk": own.as_dict(), "jku": "https://evil.example/keys"}
+def test_J20_the_plain_secret_and_a_key_in_the_header_are_not_used() -> None:
+    forged_key = OctKey.import_key(b"k" * 32)
+    for key in (OctKey.import_key(SECRET[:32]), forged_key):
+        header = {"enc": "A256GCM", "jwk": forged_key.as_dict(), "jku": "https://evil.example/keys"}
         token = cookies.encrypted(json.dumps(cookies.authjs_claims()).encode(), key, header)
         refused(authjs(token), Reason.UNDECRYPTABLE_TOKEN)

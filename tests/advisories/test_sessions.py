@@ -1,4 +1,4 @@
-"""Published attacks, aimed at session cookies: JSON, encryption, the memory of proofs, tokens of other kinds."""
+"""Attacks on session cookies: JSON, encryption, the proof cache, and tokens of other kinds."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from tests.support.session_stores import Store, driven
 from tests.support.tokens import NOW, OTHER_SECRET, SECRET, claims, mint, public_jwk
 
 
-def test_the_sound_ones_pass() -> None:
-    """So that the refusals below mean something."""
+def test_valid_cookies_pass() -> None:
+    """Otherwise the refusals below would prove nothing."""
     for data in (cookies.compact(), cookies.cookie_jwt(), cookies.cookie_jwe()):
         assert isinstance(better_auth(data), Allow)
     for cookie in (cookies.authjs_cookie(), cookies.authjs_cookie(encryption="A256GCM")):
@@ -46,8 +46,8 @@ TWISTED = {
     "two users": SOUND.replace('"user":', '"user":{"id":"admin"},"user":'),
     "a session's member twice": SOUND.replace('"userId":', '"userId":"admin","userId":'),
     "NaN": SOUND.replace('"version":"1"', '"version":"1","x":NaN'),
-    "nested too deeply": SOUND[:-1] + ',"x":' + "[" * 40 + "]" * 40 + "}",
-    "an endless number": SOUND[:-1] + ',"x":1e999}',
+    "too deep nesting": SOUND[:-1] + ',"x":' + "[" * 40 + "]" * 40 + "}",
+    "a number beyond a double": SOUND[:-1] + ',"x":1e999}',
 }
 
 
@@ -67,7 +67,7 @@ def test_J16_json_that_two_parsers_read_differently_is_refused_in_an_encrypted_c
 @pytest.mark.parametrize(
     "raw", [b"\xef\xbb\xbf{}", '{"sub":"a"}'.encode("utf-16"), b'{"sub":"\xff"}', b"[]", b"", b"1"]
 )
-def test_J16_plaintext_that_is_no_json_object_in_utf_8_is_refused(raw: bytes) -> None:
+def test_J16_a_plaintext_that_is_not_a_json_object_in_utf_8_is_refused(raw: bytes) -> None:
     key = derived.authjs((SECRET,), (NAME,)).keys[0]
     sealed = cookies.encrypted(raw, key.material, {"enc": key.algorithm, "kid": key.key_id})
     refused(authjs(sealed), Reason.MALFORMED_TOKEN)
@@ -84,7 +84,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("change", CHANGED)
-def test_J22_a_remembered_session_is_not_believed_under_another_configuration(change: str) -> None:
+def test_J22_a_cached_session_is_not_used_under_another_configuration(change: str) -> None:
     cache, line = LruProofCache(), cookies.cookie_line(cookies.compact())
     before = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=cache)
     assert isinstance(decide_now(request_with(line), before), Allow)
@@ -100,8 +100,8 @@ def test_J22_a_remembered_session_is_not_believed_under_another_configuration(ch
     assert isinstance(decision, Allow if change == "another issuer" else Deny)
 
 
-def test_J22_a_session_is_remembered_by_all_of_its_cookies() -> None:
-    """A sound token beside other data, or sound data beside another token, never meets the proof of the pair."""
+def test_J22_a_session_is_cached_by_all_of_its_cookies() -> None:
+    """A valid token with other data, or valid data with another token, never finds the proof of the pair."""
     cache = LruProofCache()
     snapshot = make_snapshot(SESSION_ISSUER, places=SESSION_PLACES, proofs=cache)
     sound = cookies.compact()
@@ -116,8 +116,8 @@ def test_J22_a_session_is_remembered_by_all_of_its_cookies() -> None:
         assert isinstance(decide_now(request_with(line), snapshot), Deny)
 
 
-def test_J22_the_same_value_under_another_cookies_name_is_another_credential() -> None:
-    """Auth.js's keys depend on the name: what opened under one is not believed under the other."""
+def test_J22_the_same_value_in_a_cookie_with_another_name_is_another_credential() -> None:
+    """Auth.js's keys depend on the name: a value that opens under one name must not pass under the other."""
     secure = f"__Secure-{NAME}"
     cache, issuer = LruProofCache(), replace(AUTHJS, session_key_set=derived.authjs((SECRET,), (NAME, secure)))
     places = (*AUTHJS_PLACES, SessionPlace(issuer_name="app", part=SESSION_PART, name=secure, chunked=True))
@@ -151,12 +151,12 @@ def test_J28_the_jwt_plugins_token_passes_as_a_bearer() -> None:
 CONFUSED = {
     "an ID token": es256(aud="client-1", nonce="n"),
     "an ID token for our own audience": es256(nonce="n-0S6_WzA2Mj"),
-    "an ID token by its hash of an access token": es256(at_hash="MTIzNDU2Nzg5MDEyMzQ1Ng"),
+    "an ID token with the hash of an access token": es256(at_hash="MTIzNDU2Nzg5MDEyMzQ1Ng"),
     "a logout token": es256({"typ": "logout+jwt"}, events={"http://schemas.openid.net/event/backchannel-logout": {}}),
     "a logout token without its type": es256(events={"http://schemas.openid.net/event/backchannel-logout": {}}),
     "an OAuth access token": es256({"typ": "at+jwt"}, iss=f"{URL}/api/auth"),
     "a session cookie signed by the same keys": es256({"typ": TYPE_BY_JWKS}, aud=AUDIENCE_BY_JWKS, sid="t"),
-    "the same without its type": es256(aud=AUDIENCE_BY_JWKS, sid="t"),
+    "a session cookie signed by the same keys, without its type": es256(aud=AUDIENCE_BY_JWKS, sid="t"),
     "a token that names no key": es256({"kid": None}),
     "an e-mail link under the secret": mint({"email": "ada@example.com", "iat": int(NOW), "exp": int(NOW) + 60}),
     "a session cookie under the secret": cookies.cookie_jwt(),
@@ -168,14 +168,14 @@ CONFUSED = {
 
 
 @pytest.mark.parametrize("kind", CONFUSED)
-def test_J28_a_token_of_another_kind_with_a_signature_that_holds_is_no_api_token(kind: str) -> None:
+def test_J28_a_token_of_another_kind_with_a_valid_signature_is_refused_as_an_api_token(kind: str) -> None:
     decision = decide_now(bearer(CONFUSED[kind]), make_snapshot(API, places=SESSION_PLACES))
     assert isinstance(decision, Deny), decision
 
 
 @pytest.mark.parametrize("kind", CONFUSED)
-def test_J28_nor_beside_an_issuer_that_takes_any_jwt_under_the_same_secret(kind: str) -> None:
-    """What BETTER_AUTH_SECRET alone configures: an issuer `jwt` of any `iss` and `aud`."""
+def test_J28_it_is_refused_even_if_another_issuer_accepts_any_jwt_under_the_same_secret(kind: str) -> None:
+    """BETTER_AUTH_SECRET alone configures this: an issuer `jwt` that accepts any `iss` and `aud`."""
     shared = make_issuer(name="jwt")
     decision = decide_now(bearer(CONFUSED[kind]), make_snapshot(API, shared, places=SESSION_PLACES))
     assert isinstance(decision, Deny), decision
@@ -183,7 +183,7 @@ def test_J28_nor_beside_an_issuer_that_takes_any_jwt_under_the_same_secret(kind:
 
 @pytest.mark.parametrize("kind", CONFUSED)
 @pytest.mark.parametrize("check", [SessionCheck.NONE, SessionCheck.ALWAYS])
-def test_J28_nor_is_it_a_session_where_it_stands_in_the_cookies(kind: str, check: SessionCheck) -> None:
+def test_J28_it_is_refused_in_session_cookies(kind: str, check: SessionCheck) -> None:
     issuer = replace(API, session_check=check)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES)
     for line in (
@@ -194,8 +194,8 @@ def test_J28_nor_is_it_a_session_where_it_stands_in_the_cookies(kind: str, check
         assert isinstance(decision, Deny), decision
 
 
-def test_what_anybody_can_make_up_is_not_remembered() -> None:
-    """Made-up ids of sessions would push out what others' tokens proved."""
+def test_made_up_session_ids_are_not_cached() -> None:
+    """They would evict the proofs of real tokens."""
     cache = LruProofCache()
     formats = (FORMATS["authjs-session"], FORMATS["authjs-database"])
     issuer = replace(AUTHJS, formats=formats, session_check=SessionCheck.FALLBACK)
@@ -205,8 +205,8 @@ def test_what_anybody_can_make_up_is_not_remembered() -> None:
     assert (cache.entries, cache.stored) == (0, 0)
 
 
-def test_an_encrypted_session_counts_in_no_cookie_but_its_own() -> None:
-    """A neighbouring site can set a cookie of a plain name, and would sign its visitors in as somebody else."""
+def test_an_encrypted_session_is_accepted_only_in_its_own_cookie() -> None:
+    """A neighboring site can set a cookie with a plain name, and could sign its visitors in as another user."""
     places = (CookiePlace(name="access_token"), *AUTHJS_PLACES)
     snapshot = make_snapshot(AUTHJS, places=places)
     decision = decide_now(request_with(("Cookie", f"access_token={cookies.authjs_cookie()}")), snapshot)
@@ -214,7 +214,7 @@ def test_an_encrypted_session_counts_in_no_cookie_but_its_own() -> None:
     assert isinstance(decide_now(bearer(cookies.authjs_cookie()), snapshot), Allow)
 
 
-def test_a_session_token_that_counts_in_a_header_does_not_count_in_a_cookie_by_being_remembered() -> None:
+def test_a_cached_session_token_from_a_header_is_not_accepted_in_a_cookie() -> None:
     raw = replace(API, formats=(BetterAuthBearer(accepts="signed"),), session_check=SessionCheck.FALLBACK)
     places = (HeaderPlace(name="Authorization"), CookiePlace(name="access_token"))
     snapshot = make_snapshot(raw, places=places)

@@ -1,4 +1,4 @@
-"""Who may describe a request, and that it can be described in one way only."""
+"""Attacks on the trust boundary: who may describe a request, and ambiguous descriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from authgate.core.request import Request
     from tests.support.serving import Lines, Served
 
-# What an unreadable request costs: nginx knows no 400 (contract.md, "Refusals, by proxy").
+# The status for an unreadable request. nginx accepts no 400 (contract.md, "Refusals, by proxy").
 UNREADABLE = {"nginx": 403, "traefik": 400, "caddy": 400}
 PROXIES = tuple(ADAPTERS)
 EMITTED = tuple(output.header for output in OUTPUTS)
@@ -32,7 +32,7 @@ def read(proxy: str, lines: Lines) -> Request:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("uri", ["/public", "/admin"])
-async def test_H1_an_untrusted_peer_describes_nothing(proxy: str, uri: str) -> None:
+async def test_H1_an_untrusted_peer_cannot_describe_a_request(proxy: str, uri: str) -> None:
     """CVE-2026-40575 (oauth2-proxy): anybody could send X-Forwarded-Uri."""
     async with serving({**ENVIRON, "AUTHGATE_TRUSTED_PROXIES": "10.0.0.0/8"}) as served:
         answer = await served.ask(proxy, bearer_line(fresh()), uri=uri)
@@ -40,8 +40,8 @@ async def test_H1_an_untrusted_peer_describes_nothing(proxy: str, uri: str) -> N
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-async def test_H8_an_untrusted_peer_does_not_set_the_scheme(proxy: str) -> None:
-    """CVE-2026-33495 (Oathkeeper): X-Forwarded-Proto believed although the configuration says no."""
+async def test_H8_an_untrusted_peer_cannot_set_the_scheme(proxy: str) -> None:
+    """CVE-2026-33495 (Oathkeeper): X-Forwarded-Proto was trusted although the configuration forbade it."""
     async with serving({**ENVIRON, "AUTHGATE_TRUSTED_PROXIES": "192.0.2.1/32"}) as served:
         answers = [await served.ask(proxy, bearer_line(fresh()), scheme=scheme) for scheme in ("http", "https")]
     assert [(answer.status, answer.reason) for answer in answers] == [(403, "untrusted_proxy")] * 2
@@ -52,17 +52,17 @@ SINGLE = [(proxy, name) for proxy, adapter in ADAPTERS.items() for name in adapt
 
 @pytest.mark.parametrize(("proxy", "name"), SINGLE)
 @pytest.mark.parametrize("same", [True, False])
-async def test_H1_H10_two_values_of_a_describing_header_are_refused(
+async def test_H1_H10_a_request_header_with_two_values_is_refused(
     served: Served, proxy: str, name: str, *, same: bool
 ) -> None:
-    """CVE-2026-40575 (oauth2-proxy), CVE-2026-34525 (aiohttp): which of two values counts, depends on who reads."""
+    """CVE-2026-40575 (oauth2-proxy), CVE-2026-34525 (aiohttp): it depends on the reader which of two values counts."""
     value = dict(described(proxy))[name] if same else "/public"
     answer = await served.ask(proxy, (name.lower(), value), bearer_line(fresh()))
     assert (answer.status, answer.reason) == (UNREADABLE[proxy], "unreadable_request")
 
 
 @pytest.mark.parametrize(("proxy", "name"), SINGLE)
-async def test_H1_a_missing_describing_header_is_refused(served: Served, proxy: str, name: str) -> None:
+async def test_H1_a_missing_request_header_is_refused(served: Served, proxy: str, name: str) -> None:
     lines = [("Host", "authgate"), *(line for line in described(proxy) if line[0] != name), bearer_line(fresh())]
     answer = await exchange(served.auth, head(f"/auth/{proxy}", lines))
     assert (answer.status, answer.reason) == (UNREADABLE[proxy], "unreadable_request")
@@ -84,7 +84,9 @@ ALIASES = [
 
 
 @pytest.mark.parametrize(("proxy", "alias"), ALIASES)
-async def test_H2_an_alias_of_a_trusted_or_emitted_header_is_refused(served: Served, proxy: str, alias: str) -> None:
+async def test_H2_an_alias_of_a_header_that_is_read_or_emitted_is_refused(
+    served: Served, proxy: str, alias: str
+) -> None:
     """CVE-2025-64484 (oauth2-proxy), CVE-2026-39858 and -54763 (Traefik), CVE-2026-52845 (Caddy): X_User_Id."""
     answer = await served.ask(proxy, (alias, "admin"), bearer_line(fresh()))
     assert (answer.status, answer.reason) == (UNREADABLE[proxy], "unreadable_request")
@@ -118,8 +120,8 @@ def test_H2_an_alias_is_never_read_in_place_of_the_header(proxy: str) -> None:
         ("Host", "evil.example"),
     ],
 )
-def test_H3_no_other_header_influences_what_is_read_or_decided(proxy: str, name: str, value: str) -> None:
-    """CVE-2026-35051 and -54764 (Traefik): X-Forwarded-Prefix and -Port made from an untrusted Proto."""
+def test_H3_no_other_header_changes_the_request_or_the_decision(proxy: str, name: str, value: str) -> None:
+    """CVE-2026-35051 and -54764 (Traefik): X-Forwarded-Prefix and -Port were made from an untrusted Proto."""
     lines = [*described(proxy, method="POST", uri="/admin?a=b"), bearer_line(mint())]
     plain, with_more = read(proxy, lines), read(proxy, [*lines, (name, value)])
     for part in ("method", "scheme", "host", "port", "path", "query", "client_ip"):
@@ -151,41 +153,43 @@ async def test_H4_a_connection_header_that_names_an_identity_header_is_refused(
 
 
 @pytest.mark.parametrize(("proxy", "name"), SINGLE)
-async def test_H4_a_second_connection_line_is_read_too(served: Served, proxy: str, name: str) -> None:
+async def test_H4_a_second_connection_header_is_read_too(served: Served, proxy: str, name: str) -> None:
     lines = (("Connection", "keep-alive"), ("connection", name.lower()), bearer_line(fresh()))
     answer = await served.ask(proxy, *lines)
     assert (answer.status, answer.reason) == (UNREADABLE[proxy], "unreadable_request")
 
 
-async def test_H4_an_ordinary_connection_header_is_fine(served: Served) -> None:
+async def test_H4_an_ordinary_connection_header_is_accepted(served: Served) -> None:
     assert (await served.ask("traefik", ("Connection", "keep-alive, upgrade"), bearer_line(fresh()))).status == 200
 
 
-async def test_H10_two_host_headers_are_no_http_request(served: Served) -> None:
+async def test_H10_a_request_with_two_host_headers_is_a_bad_request(served: Served) -> None:
     """CVE-2026-34525 (aiohttp): two Host headers were accepted."""
     answer = await served.ask("traefik", ("Host", "other:4190"), bearer_line(fresh()))
     assert answer.status == 400
 
 
 @pytest.mark.parametrize("host", ["a/auth/nginx", "a?x", "a#y", "a/../auth/traefik?", "[::1", "a b", ""])
-async def test_H10_the_host_header_moves_no_path(served: Served, host: str) -> None:
-    """CVE-2026-48710 (Starlette): a Host with "/", "?" or "#" moved the path that routes."""
+async def test_H10_the_host_header_does_not_change_the_path(served: Served, host: str) -> None:
+    """CVE-2026-48710 (Starlette): a Host with "/", "?" or "#" changed the path that selects the route."""
     request = [("Host", host), *described("traefik"), bearer_line(fresh())]
     elsewhere = await exchange(served.auth, head("/metrics", request))
     assert elsewhere.status in {400, 404}
     assert not elsewhere.all("X-User-Id")
     here = await exchange(served.auth, head("/auth/traefik", request))
-    assert here.status in {200, 400}  # AuthGate's own Host is the proxy's affair: it decides nothing
+    assert here.status in {200, 400}  # the proxy chooses the Host of its subrequest, and nothing depends on it
     without = await exchange(served.auth, head("/auth/traefik", request[:-1]))
     assert without.status in {400, 401}
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("host", ["a/b", "a?b", "a#b", "u@a", "a\\b", "a b", "a,b", "a.example, b.example", "", ":80"])
-def test_H10_a_described_host_is_a_host_and_nothing_more(proxy: str, host: str) -> None:
+def test_H10_the_host_of_a_request_is_only_a_host(proxy: str, host: str) -> None:
     lines = described(proxy, host=host)
     if proxy == "nginx" and host[:2] == "a/":
-        assert read(proxy, lines).host == "a"  # in a URL it ends the host, for every reader; nginx refuses such a Host
+        assert (
+            read(proxy, lines).host == "a"
+        )  # in a URL "/" ends the host for every reader, and nginx refuses such a Host
         return
     with pytest.raises(Unreadable) as refusal:
         read(proxy, lines)
@@ -194,7 +198,7 @@ def test_H10_a_described_host_is_a_host_and_nothing_more(proxy: str, host: str) 
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("good_first", [True, False])
-async def test_H11_two_authorization_headers_are_an_invalid_request(
+async def test_H11_a_request_with_two_authorization_headers_is_invalid(
     served: Served, proxy: str, *, good_first: bool
 ) -> None:
     """CVE-2026-31838 (Istio, Envoy): only the first value was checked."""
@@ -205,9 +209,7 @@ async def test_H11_two_authorization_headers_are_an_invalid_request(
 
 
 @pytest.mark.parametrize("separator", [",", ", ", " , ", ",\t"])
-async def test_H11_two_tokens_in_one_authorization_header_are_an_invalid_request(
-    served: Served, separator: str
-) -> None:
+async def test_H11_an_authorization_header_with_two_tokens_is_invalid(served: Served, separator: str) -> None:
     value = f"Bearer {fresh()}{separator}bearer {fresh(sub='somebody-else')}"
     answer = await served.ask("traefik", ("Authorization", value))
     assert (answer.status, answer.reason) == (401, "ambiguous_credential")

@@ -1,4 +1,4 @@
-"""Every adapter reads what its proxy describes, and writes what was decided."""
+"""Every adapter reads the request that its proxy describes, and writes the decision."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ADDRESSES = st.ip_addresses().filter(lambda ip: not isinstance(ip, IPv6Address) 
     client=ADDRESSES,
     hops=st.lists(st.integers(0, 2**24 - 1).map(lambda n: IPv4Address(0x0A000000 + n)), max_size=5),
 )
-def test_a_request_described_in_the_proxys_headers_is_read_back_equal(  # noqa: PLR0917 - all that a request is
+def test_a_request_that_a_proxy_describes_is_read_back_unchanged(  # noqa: PLR0917 - all parts of a request
     proxy: str,
     method: str,
     scheme: str,
@@ -67,7 +67,7 @@ def test_a_request_described_in_the_proxys_headers_is_read_back_equal(  # noqa: 
 
 @pytest.mark.parametrize("proxy", ADAPTERS)
 @given(data=st.data())
-def test_reading_anything_gives_a_request_or_says_why_not(proxy: str, data: st.DataObject) -> None:
+def test_any_headers_are_read_as_a_request_or_refused_as_unreadable(proxy: str, data: st.DataObject) -> None:
     text = st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("utf-8", "surrogateescape")))
     adapter = ADAPTERS[proxy]
     names = st.sampled_from([*adapter.reads, "Connection", "X_User_Id", "Host"])
@@ -98,7 +98,7 @@ def test_an_allow_is_written_with_exactly_its_headers(proxy: str, name: str, ema
 
 @pytest.mark.parametrize("proxy", ADAPTERS)
 @given(reason=st.sampled_from(Reason), policy=st.text(), issuer=st.text(), fix=st.text())
-def test_a_deny_is_never_written_as_a_success_and_quotes_nothing(
+def test_a_deny_is_never_written_as_a_success_and_depends_only_on_the_reason(
     proxy: str, reason: Reason, policy: str, issuer: str, fix: str
 ) -> None:
     reply = ADAPTERS[proxy].write(Deny(reason=reason, policy=policy, issuer_name=issuer, fix=fix))

@@ -1,4 +1,4 @@
-"""Loading a configuration gives problems for whatever is written there; it raises nothing else."""
+"""Any configuration loads or is reported as problems. Nothing else is raised."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ENVIRONS = st.dictionaries(VARIABLES, st.text(max_size=40) | VALUES.map(str), ma
 
 
 def _start(path: str | None, environ: dict[str, str]) -> None:
-    """Load and verify, as every command does; problems, if any, say where, what and how to mend it."""
+    """Load and prepare, as every command does. Every problem must have a setting, a message and a fix."""
     problems: tuple[Problem, ...] = ()
     try:
         assert prepare(load(path, environ)).snapshot.issuers

@@ -1,4 +1,4 @@
-"""`decide`, for everything that a client or an issuer could send."""
+"""`decide` with everything that a client or an issuer could send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.deciding import (
 )
 from tests.support.tokens import NOW, b64, claims, mint, public_jwk, sign_raw
 
-# Header text as the server reads it: any bytes, what is no UTF-8 as lone surrogates; and any text at all.
+# Header text as the server reads it: any bytes, with lone surrogates for bytes that are not UTF-8; and any text.
 RECEIVED = st.binary(max_size=200).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 TEXT = st.one_of(RECEIVED, st.text(st.characters(), max_size=200))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=30)
@@ -62,7 +62,7 @@ def assert_decision(decision: object) -> None:
     text=TEXT,
 )
 @example(name="Authorization", prefix="Bearer ", text="\ud800")
-def test_any_header_text_is_decided(name: str, prefix: str, text: str) -> None:
+def test_any_header_text_is_refused(name: str, prefix: str, text: str) -> None:
     snapshot = make_snapshot(places=(*PLACES, HeaderPlace(name="X-Token")))
     decision = decide_now(request_with((name, prefix + text)), snapshot)
     assert_decision(decision)
@@ -74,13 +74,13 @@ def test_any_header_text_is_decided(name: str, prefix: str, text: str) -> None:
         st.tuples(st.sampled_from(["Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Upgrade"]), TEXT), max_size=6
     )
 )
-def test_any_headers_beside_a_good_token_are_decided(pairs: list[tuple[str, str]]) -> None:
+def test_any_headers_beside_a_good_token_lead_to_a_decision(pairs: list[tuple[str, str]]) -> None:
     good = ("Cookie", f"access_token={mint()}")
     assert_decision(decide_now(request_with(good, *pairs, method="POST")))
 
 
 @given(parts=st.lists(st.binary(max_size=60).map(b64) | st.just("") | TEXT, min_size=1, max_size=5))
-def test_any_parts_between_dots_are_refused(parts: list[str]) -> None:
+def test_any_dot_separated_parts_are_refused(parts: list[str]) -> None:
     decision = decide_token(".".join(parts))
     assert isinstance(decision, Deny)
     assert_decision(decision)
@@ -89,21 +89,23 @@ def test_any_parts_between_dots_are_refused(parts: list[str]) -> None:
 @given(
     header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "zip", "jwk", "x"]), JSON), payload=JSON
 )
-def test_any_json_signed_with_the_right_key_is_decided(header: dict[str, Any], payload: Any) -> None:
+def test_any_json_signed_with_the_right_key_leads_to_a_decision(header: dict[str, Any], payload: Any) -> None:
     for alg in ({}, {"alg": "HS256"}):
         token = sign_raw(json.dumps(header | alg).encode(), json.dumps(payload).encode())
         assert_decision(decide_token(token, make_snapshot(outputs=EVERYTHING)))
 
 
 @given(raw=st.binary(max_size=300))
-def test_any_bytes_signed_with_the_right_key_are_decided(raw: bytes) -> None:
+def test_any_bytes_signed_with_the_right_key_lead_to_a_decision(raw: bytes) -> None:
     assert_decision(decide_token(sign_raw(b'{"alg":"HS256"}', raw)))
     assert_decision(decide_token(sign_raw(raw, json.dumps(claims()).encode())))
 
 
 @given(changes=st.dictionaries(st.sampled_from(CLAIM_NAMES), JSON, min_size=1, max_size=4), now=st.floats(0, 4e9))
 @pytest.mark.parametrize("audiences", [None, frozenset({"api"})])
-def test_claims_of_any_type_are_decided(changes: dict[str, Any], now: float, audiences: frozenset[str] | None) -> None:
+def test_claims_of_any_type_lead_to_a_decision(
+    changes: dict[str, Any], now: float, audiences: frozenset[str] | None
+) -> None:
     snapshot = make_snapshot(make_issuer(audiences=audiences), outputs=EVERYTHING)
     decision = decide_token(mint(claims() | changes), snapshot, now)
     assert_decision(decision)
@@ -112,7 +114,7 @@ def test_claims_of_any_type_are_decided(changes: dict[str, Any], now: float, aud
 
 
 @given(changes=st.dictionaries(st.sampled_from(CLAIM_NAMES), JSON, max_size=3), tail=st.text("AQgw.", max_size=2))
-def test_the_same_input_is_decided_the_same_with_a_warm_and_a_cold_memory(changes: dict[str, Any], tail: str) -> None:
+def test_the_decision_is_the_same_with_a_warm_and_with_a_cold_cache(changes: dict[str, Any], tail: str) -> None:
     request = bearer(mint(claims() | changes) + tail)
     warm, cold = make_snapshot(proofs=LruProofCache()), make_snapshot(proofs=LruProofCache(max_bytes=0))
     first, again, without = decide_now(request, warm), decide_now(request, warm), decide_now(request, cold)
@@ -135,11 +137,11 @@ def _snapshot_and_token(algorithm: str) -> tuple[Any, str]:
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256", "Ed25519"])
 @given(data=st.data())
 def test_a_token_with_one_character_changed_is_never_allowed(algorithm: str, data: st.DataObject) -> None:
-    """Every position, each with a replacement of its own: a base64url character or any other."""
+    """Any position, with any replacement: a base64url character or another one."""
     snapshot, token = _snapshot_and_token(algorithm)
     assert isinstance(decide_token(token, snapshot), Allow)
     position = data.draw(st.integers(0, len(token) - 1))
-    # Header values lose the white space around them (RFC 9110 §5.5): a token changed so at its end is no other token.
+    # White space around a header value is removed (RFC 9110 §5.5), so adding some does not change the token.
     others = st.characters(blacklist_characters=" \t" + token[position])
     replacement = data.draw(st.sampled_from([c for c in ALPHABET + ".=" if c != token[position]]) | others)
     assert isinstance(decide_token(token[:position] + replacement + token[position + 1 :], snapshot), Deny)
@@ -151,7 +153,7 @@ def test_a_token_changed_at_any_position_is_never_allowed(algorithm: str) -> Non
     assert isinstance(decide_token(token, snapshot), Allow)
     for position, character in enumerate(token):
         index = (ALPHABET + ".").index(character)
-        for step in (1, 2, 17, 32, 48):  # in the last character, some of these change only bits that are not used
+        for step in (1, 2, 17, 32, 48):  # in the last character, some of these change only unused bits
             other = ALPHABET[(index + step) % len(ALPHABET)]
             if other != character:
                 changed = token[:position] + other + token[position + 1 :]
@@ -159,7 +161,7 @@ def test_a_token_changed_at_any_position_is_never_allowed(algorithm: str) -> Non
 
 
 @given(data=st.data())
-def test_a_token_with_a_piece_cut_out_doubled_or_moved_is_never_allowed(data: st.DataObject) -> None:
+def test_a_token_with_a_part_removed_doubled_or_moved_is_never_allowed(data: st.DataObject) -> None:
     token = mint()
     start = data.draw(st.integers(0, len(token) - 1))
     end = data.draw(st.integers(start + 1, len(token)))
@@ -173,7 +175,7 @@ def test_a_token_with_a_piece_cut_out_doubled_or_moved_is_never_allowed(data: st
 
 
 @given(values=st.lists(TEXT.filter(lambda text: ";" not in text), max_size=5), good_at=st.integers(0, 5))
-def test_cookies_of_one_name_allow_only_one_identity(values: list[str], good_at: int) -> None:
+def test_cookies_with_the_same_name_allow_only_one_identity(values: list[str], good_at: int) -> None:
     good = mint()
     values.insert(good_at, good)
     line = "; ".join(f"access_token={value}" for value in values)

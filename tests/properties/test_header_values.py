@@ -1,4 +1,4 @@
-"""A header value can be read back exactly, and can be nothing but one header value."""
+"""A header value can be read back exactly, and is always exactly one header value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from authgate.core.outputs import header_value
 
-# Any text that JSON can spell, lone surrogates too, with the interesting characters often.
+# Any text that JSON can contain, including lone surrogates. The interesting characters are frequent.
 TEXT = st.text(st.characters() | st.sampled_from(" %,\r\n\0\t\x7f\x80\ud800\xe9\u2028"), max_size=40)
 OBJECTS = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=4)
 
@@ -37,7 +37,7 @@ def test_percent_decoding_gives_the_text(text: str) -> None:
 
 @given(st.lists(TEXT, min_size=1, max_size=6))
 @example(["a,b", "%2C", " ", ""])
-def test_the_elements_of_a_list_are_recoverable(elements: list[str]) -> None:
+def test_the_elements_of_a_list_can_be_read_back(elements: list[str]) -> None:
     for sequence in (elements, tuple(elements)):
         value = header_value(sequence)
         assert_one_plain_line(value)
@@ -52,15 +52,15 @@ def test_other_values_are_json(value: Any) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_number_is_written_so_that_it_reads_the_same(value: float) -> None:
+def test_a_number_is_read_back_unchanged(value: float) -> None:
     assert float(decoded(header_value(value))) == value
 
 
 @given(TEXT, TEXT)
-def test_different_texts_have_different_values(one: str, other: str) -> None:
-    assert (header_value(one) == header_value(other)) == (one == other)
+def test_different_texts_have_different_values(text: str, other: str) -> None:
+    assert (header_value(text) == header_value(other)) == (text == other)
 
 
 @given(st.recursive(TEXT | st.none() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)))
-def test_a_value_of_any_shape_is_one_plain_line(value: Any) -> None:
+def test_a_value_of_any_type_becomes_one_plain_line(value: Any) -> None:
     assert_one_plain_line(header_value(value))

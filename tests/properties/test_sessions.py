@@ -1,4 +1,4 @@
-"""Session cookies, for everything that a browser or an attacker could send: decided, or refused, and no bug."""
+"""Session cookies: everything that a browser or an attacker could send leads to a decision and not to a bug."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ AUTHJS = make_snapshot(
 )
 
 
-def settled(decision: Any) -> None:
-    """Assert that *decision* is one that a client, an operator or we are told of: no bug."""
+def assert_decision(decision: Any) -> None:
+    """Assert that *decision* is an `Allow`, or a `Deny` with a known reason and a short detail."""
     assert isinstance(decision, (Allow, Deny))
     if isinstance(decision, Deny):
         assert decision.reason in REASONS
@@ -65,43 +65,45 @@ def settled(decision: Any) -> None:
 @example(token=cookies.signed(), data="")
 @example(token="%", data="%" * 50)
 @example(token=cookies.signed() + "%E0%A4%A", data="..")
-def test_any_two_cookies_are_decided(token: str, data: str) -> None:
+def test_any_two_cookies_lead_to_a_decision(token: str, data: str) -> None:
     line = f"{cookies.COOKIES[0]}={token}; {cookies.COOKIES[1]}={data}"
-    settled(driven(BETTER_AUTH, [("Cookie", line)], Store(None)))
+    assert_decision(driven(BETTER_AUTH, [("Cookie", line)], Store(None)))
 
 
 @given(TEXT)
-def test_any_data_beside_a_signed_token_is_decided(data: str) -> None:
+def test_any_data_beside_a_signed_token_leads_to_a_decision(data: str) -> None:
     name, data_name = cookies.COOKIES
-    settled(driven(BETTER_AUTH, [("Cookie", f"{name}={cookies.signed()}; {data_name}={data}")], Store(None)))
+    assert_decision(driven(BETTER_AUTH, [("Cookie", f"{name}={cookies.signed()}; {data_name}={data}")], Store(None)))
 
 
 @given(TEXT)
-def test_any_cookie_of_auth_js_is_decided(cookie: str) -> None:
-    settled(driven(AUTHJS, [("Cookie", f"authjs.session-token={cookie}")], Store(None)))
+def test_any_cookie_of_auth_js_leads_to_a_decision(cookie: str) -> None:
+    assert_decision(driven(AUTHJS, [("Cookie", f"authjs.session-token={cookie}")], Store(None)))
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), TEXT), max_size=8))
-def test_any_chunks_are_decided(chunks: list[tuple[int, str]]) -> None:
+def test_any_chunks_lead_to_a_decision(chunks: list[tuple[int, str]]) -> None:
     pairs = [f"authjs.session-token.{position}={value}" for position, value in chunks]
-    settled(driven(AUTHJS, [("Cookie", "; ".join(pairs))], Store(None)))
+    assert_decision(driven(AUTHJS, [("Cookie", "; ".join(pairs))], Store(None)))
 
 
 @given(st.binary(max_size=300), st.binary(max_size=60))
 @example(begin=b'{"session":', end=b',"expiresAt":1,"signature":"' + b"A" * 43 + b'"}')
 @example(begin=b'{"session":{}', end=b',"expiresAt":9999999999999999,"signature":"' + b"A" * 43 + b'"}')
-def test_any_envelope_is_opened_or_refused(begin: bytes, end: bytes) -> None:
+def test_any_unsigned_envelope_is_refused(begin: bytes, end: bytes) -> None:
     for raw in (begin, begin + end, b'{"session":' + begin + end):
         with pytest.raises(Refused):
             compact.open_cookie(b64(raw), [SIGNING])
 
 
 @given(ROWS, ROWS, st.dictionaries(st.sampled_from(["updatedAt", "version", "x"]), JSON, max_size=3))
-def test_any_signed_payload_is_decided(session: dict[str, Any], user: dict[str, Any], rest: dict[str, Any]) -> None:
+def test_any_signed_payload_leads_to_a_decision(
+    session: dict[str, Any], user: dict[str, Any], rest: dict[str, Any]
+) -> None:
     inner = {"session": session, "user": user} | rest
     text = json.dumps(inner, separators=(",", ":"))
     for data in (cookies.compact(text), cookies.cookie_jwt(inner) if _is_utf8(inner) else cookies.compact(text)):
-        settled(driven(BETTER_AUTH, [cookies.cookie_line(data)], Store(None)))
+        assert_decision(driven(BETTER_AUTH, [cookies.cookie_line(data)], Store(None)))
 
 
 def _is_utf8(value: Any) -> bool:
@@ -116,16 +118,16 @@ def _is_utf8(value: Any) -> bool:
 def test_any_rows_of_a_store_are_a_session_or_a_value_error(session: dict[str, Any], user: dict[str, Any]) -> None:
     for read in (session_record.read, database.read):
         try:
-            found = read(session, user)
+            record = read(session, user)
         except ValueError:
             continue
-        assert found.identity(issuer="app", token_format="any").subject == found.user_id
+        assert record.identity(issuer="app", token_format="any").subject == record.user_id
 
 
 @given(st.lists(st.binary(max_size=80), min_size=3, max_size=3), JSON, JSON, JSON)
 @example(parts=[b"i" * 16, b"c" * 16, b"t" * 32], algorithm="dir", encryption="A256CBC-HS512", key_id=ENCRYPTING.key_id)
 @example(parts=[b"i" * 12, b"c", b"t" * 16], algorithm="dir", encryption="A256GCM", key_id=None)
-def test_the_parts_of_a_jwe_are_opened_or_refused(
+def test_the_parts_of_a_forged_jwe_are_refused(
     parts: list[bytes], algorithm: Any, encryption: Any, key_id: Any
 ) -> None:
     header = json.dumps({"alg": algorithm, "enc": encryption, "kid": key_id}).encode()
@@ -134,7 +136,7 @@ def test_the_parts_of_a_jwe_are_opened_or_refused(
         _jwe.decrypt(_jwe.parse(token), SECRETS.keys)
 
 
-# Made once: an encrypted one is another each time.
+# Made only once, because encryption gives a different cookie each time.
 SOUND = (cookies.compact(), cookies.cookie_jwt(), cookies.cookie_jwe())
 
 
@@ -149,9 +151,9 @@ def test_a_cookie_with_one_changed_character_is_refused(data: st.DataObject) -> 
 
 
 @given(TEXT.filter(lambda text: _is_utf8(text) and len(text.encode()) < 1800 and text), st.data())
-def test_what_was_signed_verifies_and_nothing_near_it(value: str, data: st.DataObject) -> None:
+def test_a_signed_value_verifies_and_a_changed_signature_does_not(value: str, data: st.DataObject) -> None:
     signed = signed_cookie.sign(value, SIGNING)
-    if percent_decoded(signed) == signed:  # else it reads as percent-encoded, as the library would read it
+    if percent_decoded(signed) == signed:  # otherwise it is read as percent-encoded, as the library does
         assert signed_cookie.verify(signed, [SIGNING]) == (value, signed)
     at = data.draw(st.integers(len(value) + 1, len(signed) - 2))
     with pytest.raises(Refused):
@@ -159,7 +161,7 @@ def test_what_was_signed_verifies_and_nothing_near_it(value: str, data: st.DataO
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.randoms(use_true_random=False))
-def test_chunks_in_any_order_are_the_whole(lengths: list[int], random: Any) -> None:
+def test_chunks_in_any_order_make_the_whole_cookie(lengths: list[int], random: Any) -> None:
     sound = cookies.compact()
     cuts, at = [], 0
     for length in lengths:
@@ -175,7 +177,7 @@ def test_chunks_in_any_order_are_the_whole(lengths: list[int], random: Any) -> N
 
 
 @given(st.text(st.characters(), max_size=60), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
-def test_what_a_user_is_called_comes_through_every_strategy_as_it_is(name: str, number: int, ratio: float) -> None:
+def test_the_name_of_a_user_arrives_unchanged(name: str, number: int, ratio: float) -> None:
     inner = cookies.payload(user=cookies.user(name=name or None, number=number, ratio=ratio))
     text = json.dumps(inner, separators=(",", ":"))
     decision = driven(BETTER_AUTH, [cookies.cookie_line(cookies.compact(text))], Store(None))
@@ -184,5 +186,5 @@ def test_what_a_user_is_called_comes_through_every_strategy_as_it_is(name: str, 
         assert decision.identity.name == (name or None)
 
 
-def test_the_envelope_of_the_tests_is_the_one_that_is_read() -> None:
+def test_the_tests_make_the_real_envelope() -> None:
     assert unb64(cookies.compact()).startswith(b'{"session":{"session":')
