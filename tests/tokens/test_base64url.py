@@ -1,4 +1,4 @@
-"""base64url: one spelling for each byte string."""
+"""base64url: each byte string has exactly one spelling."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def test_canonical_text_is_decoded_and_encoded_back(text: str, raw: bytes) -> No
         pytest.param("AA==", id="padding"),
         pytest.param("AB", id="stray bits"),
         pytest.param("Zm9vYh", id="stray bits at the end"),
-        pytest.param("A", id="no byte"),
-        pytest.param("AAAAA", id="a byte and nothing"),
+        pytest.param("A", id="too few characters"),
+        pytest.param("AAAAA", id="a character too many"),
         pytest.param("/+8", id="plain base64"),
-        pytest.param("_+8", id="one letter of plain base64"),
+        pytest.param("_+8", id="one character of plain base64"),
         pytest.param("AA=", id="half the padding"),
         pytest.param("=", id="padding alone"),
-        pytest.param("Zm9v=", id="padding that is not due"),
-        pytest.param("Zm=9v", id="padding in between"),
+        pytest.param("Zm9v=", id="padding that is not needed"),
+        pytest.param("Zm=9v", id="padding in the middle"),
         pytest.param("AAC", id="stray bits of two octets"),
         pytest.param(" Zm9v", id="space before"),
-        pytest.param("Zm9v ", id="space behind"),
+        pytest.param("Zm9v ", id="space after"),
         pytest.param("Zm9v\t", id="tab"),
         pytest.param("Zm9v\0", id="NUL"),
         pytest.param("Zm9v\u200b", id="zero width space"),

@@ -1,4 +1,4 @@
-"""Claims, parsed into types: what gates must be exactly right, what describes counts as absent when odd."""
+"""Claims that decide must have the right type. Claims that describe the user count as absent if their type is wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_any_other_numeric_date_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["", None, 1, True, ["a"], {"a": 1}, "\ud83d"])
-def test_a_name_that_is_no_non_empty_string_is_refused(value: Any) -> None:
+def test_a_subject_that_is_not_a_non_empty_string_is_refused(value: Any) -> None:
     with pytest.raises(Refused) as refused:
         _claims.string_or_uri({"sub": value}, "sub")
     assert refused.value.reason is Reason.MALFORMED_TOKEN
@@ -54,7 +54,7 @@ def test_a_name_that_is_no_non_empty_string_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("a", {"a"}), (["a"], {"a"}), (["a", "b", "a"], {"a", "b"}), (["https://x"], {"https://x"})]
 )
-def test_an_audience_is_a_string_or_a_list_of_them(value: Any, expected: set[str]) -> None:
+def test_an_audience_is_a_string_or_a_list_of_strings(value: Any, expected: set[str]) -> None:
     assert _claims.audiences({"aud": value}) == expected
 
 
@@ -65,7 +65,7 @@ def test_any_other_audience_is_refused(value: Any) -> None:
     assert refused.value.reason is Reason.MALFORMED_TOKEN
 
 
-def test_an_absent_claim_is_not_a_wrong_one() -> None:
+def test_an_absent_claim_is_accepted() -> None:
     assert _claims.numeric_date({}, "exp") is None
     assert _claims.string_or_uri({}, "sub") is None
     assert _claims.audiences({}) == frozenset()
@@ -81,7 +81,7 @@ def test_an_absent_claim_is_not_a_wrong_one() -> None:
         ({}, None),
     ],
 )
-def test_a_text_is_the_first_non_empty_string(payload: dict[str, Any], expected: str | None) -> None:
+def test_text_returns_the_first_non_empty_string(payload: dict[str, Any], expected: str | None) -> None:
     assert _claims.text(payload, "a", "b") == expected
 
 
@@ -99,7 +99,7 @@ def test_a_text_is_the_first_non_empty_string(payload: dict[str, Any], expected:
         ({}, None),
     ],
 )
-def test_a_flag_is_a_boolean_or_its_usual_spelling(payload: dict[str, Any], *, expected: bool | None) -> None:
+def test_a_flag_is_a_boolean_or_its_lower_case_spelling(payload: dict[str, Any], *, expected: bool | None) -> None:
     assert _claims.flag(payload, "a", "b") is expected
 
 
@@ -118,7 +118,7 @@ def test_a_flag_is_a_boolean_or_its_usual_spelling(payload: dict[str, Any], *, e
         ({}, ",", ()),
     ],
 )
-def test_words_are_a_list_or_a_separated_string(
+def test_a_string_list_is_a_list_or_a_separated_string(
     payload: dict[str, Any], separator: str, expected: tuple[str, ...]
 ) -> None:
     assert _claims.string_list(payload, "a", "b", separator=separator) == expected

@@ -1,4 +1,4 @@
-"""Authorization server metadata: where it lies, and what is believed of it (J13)."""
+"""Authorization server metadata: its possible URLs, and whose `jwks_uri` is accepted (J13)."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def fault(raw: bytes) -> str:
         ),
     ],
 )
-def test_metadata_lies_after_the_issuers_path_or_before_it(issuer: str, openid: str, oauth: str) -> None:
+def test_the_well_known_path_comes_after_the_issuers_path_or_before_it(issuer: str, openid: str, oauth: str) -> None:
     assert metadata_urls(issuer) == (openid, oauth)
 
 
-def test_the_document_names_where_the_keys_are() -> None:
+def test_the_document_has_the_url_of_the_keys() -> None:
     assert jwks_uri(document(token_endpoint="https://issuer.example/token"), ISSUER) == URI
 
 
@@ -73,20 +73,20 @@ def test_the_document_names_where_the_keys_are() -> None:
         "",
     ],
 )
-def test_j13_a_document_of_another_issuer_is_not_believed_and_both_are_named(other: str) -> None:
-    said = fault(document(issuer=other))
-    assert said.startswith(f"its issuer is {other!a}, but")
-    assert repr(ISSUER) in said
-    assert said.isascii()
+def test_j13_a_document_of_another_issuer_is_rejected_and_both_are_named(other: str) -> None:
+    message = fault(document(issuer=other))
+    assert message.startswith(f"its issuer is {other!a}, but")
+    assert repr(ISSUER) in message
+    assert message.isascii()
 
 
 @pytest.mark.parametrize("other", [None, ..., [ISSUER], {"issuer": ISSUER}, 1, True], ids=repr)
-def test_j13_a_document_without_an_issuer_is_not_believed(other: Any) -> None:
+def test_j13_a_document_without_an_issuer_is_rejected(other: Any) -> None:
     assert fault(document(issuer=other)).startswith("its issuer is missing or not a string, but the configured issuer")
 
 
 @pytest.mark.parametrize("uri", [..., None, [URI], {"url": URI}, 1], ids=repr)
-def test_a_document_that_names_no_place_of_keys_is_no_use(uri: Any) -> None:
+def test_a_document_without_the_url_of_the_keys_is_rejected(uri: Any) -> None:
     assert fault(document(jwks_uri=uri)) == "it has no jwks_uri"
 
 
@@ -105,9 +105,9 @@ def test_a_document_that_names_no_place_of_keys_is_no_use(uri: Any) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_json_object_is_no_metadata(raw: bytes) -> None:
+def test_a_document_that_is_not_a_json_object_is_rejected(raw: bytes) -> None:
     assert fault(raw).startswith("it is not a metadata document: ")
 
 
-def test_a_long_value_is_not_repeated_in_full() -> None:
+def test_a_long_value_is_not_quoted_in_full() -> None:
     assert len(fault(document(issuer="https://issuer.example/" + "a" * 10_000))) < 500

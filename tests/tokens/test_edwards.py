@@ -1,4 +1,4 @@
-"""Public keys on Edwards curves: honest ones pass, and none of small order or in a second spelling."""
+"""Public keys on Edwards curves: sound ones pass; points of small order and second encodings do not."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from authgate.tokens import _edwards
 P25519 = 2**255 - 19
 P448 = 2**448 - 2**224 - 1
 
-# One of the four points of order 8 on Ed25519, as it is encoded; the others have ±x and ±y.
+# One of the four points of order 8 on Ed25519, in its encoding. The others have ±x and ±y.
 ORDER_8 = int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little")
 
-# y of every point whose order divides 8: the neutral one, that of order 2, those of order 4, those of order 8.
+# The y of every point whose order divides 8: the neutral point, then the points of order 2, 4 and 8.
 SMALL_25519 = (1, P25519 - 1, 0, ORDER_8, P25519 - ORDER_8)
-# Likewise for 4: Ed448 has no others.
+# The same for 4. Ed448 has no other points of small order.
 SMALL_448 = (1, P448 - 1, 0)
 
 
 class Point(NamedTuple):
-    """A point as RFC 8032 adds it, written anew here: with both coordinates, and slowly."""
+    """A point, and its addition from RFC 8032. It is independent of the code under test: both coordinates, and slow."""
 
     x: int
     y: int
@@ -51,7 +51,7 @@ def point_of(y: int) -> Point:
     return Point(x, y)
 
 
-def test_the_five_y_of_ed25519_are_those_of_all_eight_points_of_small_order() -> None:
+def test_the_eight_points_of_small_order_on_ed25519_have_these_five_y() -> None:
     generator = point_of(ORDER_8)
     multiples = [generator]
     while len(multiples) < 8:
@@ -64,35 +64,35 @@ def test_the_five_y_of_ed25519_are_those_of_all_eight_points_of_small_order() ->
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", SMALL_25519, ids=["1", "-1", "0", "order 8", "-order 8"])
 def test_a_point_of_small_order_on_ed25519_is_unfit(y: int, sign: int) -> None:
-    told = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
-    assert told == "it is a point of small order on Ed25519: anybody can forge signatures under it"
+    fault = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
+    assert fault == "it is a point of small order on Ed25519: anybody can forge signatures under it"
 
 
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", SMALL_448, ids=["1", "-1", "0"])
 def test_a_point_of_small_order_on_ed448_is_unfit(y: int, sign: int) -> None:
-    told = _edwards.fault("Ed448", (y | sign << 455).to_bytes(57, "little"))
-    assert told == "it is a point of small order on Ed448: anybody can forge signatures under it"
+    fault = _edwards.fault("Ed448", (y | sign << 455).to_bytes(57, "little"))
+    assert fault == "it is a point of small order on Ed448: anybody can forge signatures under it"
 
 
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", range(P25519, 2**255), ids=lambda y: f"p + {y - P25519}")
-def test_a_y_of_ed25519_that_was_not_reduced_is_unfit(y: int, sign: int) -> None:
-    told = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
-    assert told == "it is not the canonical encoding of a point on Ed25519 (RFC 8032 §5)"
+def test_an_unreduced_y_on_ed25519_is_unfit(y: int, sign: int) -> None:
+    fault = _edwards.fault("Ed25519", (y | sign << 255).to_bytes(32, "little"))
+    assert fault == "it is not the canonical encoding of a point on Ed25519 (RFC 8032 §5)"
 
 
 @pytest.mark.parametrize("y", [P448, P448 + 1, 2**448 - 1, 2**448, 2**448 + 1, 2**454 + 4, 2**455 - 1], ids=range(7))
-def test_a_y_of_ed448_that_was_not_reduced_is_unfit(y: int) -> None:
-    told = _edwards.fault("Ed448", y.to_bytes(57, "little"))
-    assert told == "it is not the canonical encoding of a point on Ed448 (RFC 8032 §5)"
+def test_an_unreduced_y_on_ed448_is_unfit(y: int) -> None:
+    fault = _edwards.fault("Ed448", y.to_bytes(57, "little"))
+    assert fault == "it is not the canonical encoding of a point on Ed448 (RFC 8032 §5)"
 
 
-def test_about_every_second_y_is_on_no_curve() -> None:
+def test_about_half_of_all_y_are_not_on_the_curve() -> None:
     for curve, octets in (("Ed25519", 32), ("Ed448", 57)):
-        told = [_edwards.fault(curve, y.to_bytes(octets, "little")) for y in range(2, 202)]
-        assert set(told) == {None, f"it is not a point on the curve {curve}"}
-        assert 60 < told.count(None) < 140
+        faults = [_edwards.fault(curve, y.to_bytes(octets, "little")) for y in range(2, 202)]
+        assert set(faults) == {None, f"it is not a point on the curve {curve}"}
+        assert 60 < faults.count(None) < 140
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 33, 56, 57, 58, 64])
@@ -101,7 +101,7 @@ def test_a_key_of_another_length_is_unfit(length: int) -> None:
 
 
 # RFC 8032 §7.1 and §7.4: public keys of the test vectors.
-HONEST = {
+SOUND = {
     "Ed25519": [
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
@@ -114,30 +114,30 @@ HONEST = {
 }
 
 
-@pytest.mark.parametrize(("curve", "encoded"), [(curve, key) for curve in HONEST for key in HONEST[curve]])
+@pytest.mark.parametrize(("curve", "encoded"), [(curve, key) for curve in SOUND for key in SOUND[curve]])
 def test_the_keys_of_rfc_8032_are_sound(curve: str, encoded: str) -> None:
     assert _edwards.fault(curve, bytes.fromhex(encoded)) is None
 
 
-def test_made_keys_are_sound() -> None:
+def test_generated_keys_are_sound() -> None:
     for _ in range(50):
         assert _edwards.fault("Ed25519", Ed25519PrivateKey.generate().public_key().public_bytes_raw()) is None
         assert _edwards.fault("Ed448", Ed448PrivateKey.generate().public_key().public_bytes_raw()) is None
 
 
 def test_a_point_of_large_order_with_a_part_of_small_order_is_sound() -> None:
-    # Only its owner can sign under it: refusing it would be a matter of taste.
-    honest = int.from_bytes(bytes.fromhex(HONEST["Ed25519"][1]), "little") & 2**255 - 1
-    mixed = point_of(honest).plus(point_of(ORDER_8))
+    # Only its owner can sign with it, so there is no need to reject it.
+    sound = int.from_bytes(bytes.fromhex(SOUND["Ed25519"][1]), "little") & 2**255 - 1
+    mixed = point_of(sound).plus(point_of(ORDER_8))
     assert _edwards.fault("Ed25519", mixed.encoded()) is None
 
 
-def test_under_a_key_of_small_order_anybody_can_sign_if_nobody_looks() -> None:
-    """Why the check is there: no secret is needed, and the library that verifies does not mind the key."""
+def test_without_the_check_anybody_could_sign_under_a_key_of_small_order() -> None:
+    """This is why the check exists: the signature needs no secret, and the library accepts the key."""
     neutral = (1).to_bytes(32, "little")
-    forged = neutral + bytes(32)  # R = the neutral point, S = 0: then S·B = R + h·A whatever the message
+    forged = neutral + bytes(32)  # R = the neutral point and S = 0, so S·B = R + h·A for every message
     try:
         Ed25519PublicKey.from_public_bytes(neutral).verify(forged, b"any message")
     except InvalidSignature:
-        pytest.skip("this OpenSSL refuses such keys by itself")
+        pytest.skip("this OpenSSL itself refuses such keys")
     assert _edwards.fault("Ed25519", neutral) is not None

@@ -1,4 +1,4 @@
-"""The vectors that are made while the tests run: enough of them, of every kind, each sound in itself."""
+"""The vectors that are made while the tests run: there are enough of every kind, and each is consistent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.fresh_vectors import fresh_vectors
 
-pytestmark = pytest.mark.timeout(400)  # the first one installs the libraries
+pytestmark = pytest.mark.timeout(400)  # the first test installs the libraries
 
 CACHES = ("compact", "jwt", "jwe", "jwt-jwks")
 KINDS = {
@@ -22,54 +22,58 @@ KINDS = {
 }
 
 
-def made(kind: str, *, accept: bool | None = None) -> list[dict[str, Any]]:
-    return [one for one in fresh_vectors() if one["kind"] == kind and accept in (None, one["expected"]["accept"])]
+def vectors_of(kind: str, *, accept: bool | None = None) -> list[dict[str, Any]]:
+    return [
+        vector
+        for vector in fresh_vectors()
+        if vector["kind"] == kind and accept in (None, vector["expected"]["accept"])
+    ]
 
 
-def test_every_kind_is_accepted_and_refused() -> None:
-    accepted = Counter(one["kind"] for one in fresh_vectors() if one["expected"]["accept"])
-    refused = Counter(one["kind"] for one in fresh_vectors() if not one["expected"]["accept"])
+def test_every_kind_has_cases_to_accept_and_to_refuse() -> None:
+    accepted = Counter(vector["kind"] for vector in fresh_vectors() if vector["expected"]["accept"])
+    refused = Counter(vector["kind"] for vector in fresh_vectors() if not vector["expected"]["accept"])
     assert set(accepted) == KINDS
     assert set(refused) == {*KINDS, "jwt"}
     assert min(accepted.values()) >= 5
     assert min(count for kind, count in refused.items() if kind != "jwt") >= 5
 
 
-def test_each_name_is_given_once_and_each_derived_vector_names_its_origin() -> None:
-    names = [one["name"] for one in fresh_vectors()]
+def test_names_are_unique_and_each_derived_vector_names_its_origin() -> None:
+    names = [vector["name"] for vector in fresh_vectors()]
     assert len(names) == len(set(names))
-    assert {one["derived_from"] for one in fresh_vectors() if "derived_from" in one} <= set(names)
+    assert {vector["derived_from"] for vector in fresh_vectors() if "derived_from" in vector} <= set(names)
 
 
-def test_a_library_says_what_is_expected_or_it_is_told_why_not() -> None:
-    for one in fresh_vectors():
-        agrees = one.get("reference") in (None, "accepts" if one["expected"]["accept"] else "rejects")
-        assert agrees != ("differs" in one), one["name"]
+def test_a_library_agrees_or_the_vector_says_why_it_differs() -> None:
+    for vector in fresh_vectors():
+        agrees = vector.get("reference") in (None, "accepts" if vector["expected"]["accept"] else "rejects")
+        assert agrees != ("differs" in vector), vector["name"]
 
 
 @pytest.mark.parametrize("strategy", CACHES)
-def test_each_cookie_cache_comes_in_every_shape(strategy: str) -> None:
-    vectors = made(f"better-auth/cookie-{strategy}", accept=True)
-    names = {one["expected"]["name"] for one in vectors}
-    assert any("\ud83d" in name for name in names), "a lone surrogate"
+def test_each_cookie_cache_has_vectors_of_every_shape(strategy: str) -> None:
+    vectors = vectors_of(f"better-auth/cookie-{strategy}", accept=True)
+    names = {vector["expected"]["name"] for vector in vectors}
+    assert any("\ud83d" in name for name in names), "no lone surrogate"
     assert any("🦄" in name for name in names)
-    cookies = [one["request"]["headers"]["cookie"] for one in vectors]
+    cookies = [vector["request"]["headers"]["cookie"] for vector in vectors]
     assert any("__Secure-better-auth.session_data=" in cookie for cookie in cookies)
     assert any("__Secure-sid.cache=" in cookie for cookie in cookies)
     assert any("session_data.3=" in cookie and len(cookie) > 15_000 for cookie in cookies)
-    people = [one["expected"] for one in vectors]
-    assert {person.get("role") for person in people} >= {"user", "admin,editor"}
+    users = [vector["expected"] for vector in vectors]
+    assert {user.get("role") for user in users} >= {"user", "admin,editor"}
     for fact in ("is_banned", "is_anonymous", "impersonated_by", "active_organization_id", "email_verified"):
-        assert any(person.get(fact) for person in people), fact
-    assert any("version" in one["config"] for one in vectors)
+        assert any(user.get(fact) for user in users), fact
+    assert any("version" in vector["config"] for vector in vectors)
 
 
-def test_no_secret_is_that_of_another_run() -> None:
-    secrets = {one["config"]["secret"] for one in fresh_vectors() if "secret" in one["config"]}
+def test_every_run_has_new_secrets() -> None:
+    secrets = {vector["config"]["secret"] for vector in fresh_vectors() if "secret" in vector["config"]}
     assert len(secrets) > 50
     assert all(secret.startswith("fresh-") and len(secret) == 50 for secret in secrets)
 
 
 def test_the_api_tokens_use_every_algorithm() -> None:
-    used = {one["config"]["algorithms"][0] for one in made("better-auth/jwt", accept=True)}
+    used = {vector["config"]["algorithms"][0] for vector in vectors_of("better-auth/jwt", accept=True)}
     assert used == {"EdDSA", "ES256", "ES512", "RS256", "PS256"}

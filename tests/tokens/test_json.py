@@ -1,4 +1,4 @@
-"""JSON objects in tokens and key sets: UTF-8, without a byte order mark, and no more brackets than a key set has."""
+"""JSON objects in tokens and key sets: UTF-8, no byte order mark, and a bounded number of brackets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_an_object_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "why"),
+    ("raw", "message"),
     [
         pytest.param(b"", "not JSON", id="nothing"),
         pytest.param(b'{"a":1,"a":2}', "occurs twice", id="repeated member"),
@@ -25,12 +25,12 @@ def test_an_object_is_read() -> None:
         pytest.param(b'{"a":"\xed\xa0\xbd"}', "UTF-8", id="encoded surrogate"),
     ],
 )
-def test_anything_else_is_refused(raw: bytes, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+def test_any_other_input_is_refused(raw: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         _json.parse_object(raw)
 
 
 @pytest.mark.parametrize("raw", [b"[" * 100_000, b'{"a":' * 10_000], ids=["lists", "objects"])
-def test_j11_a_tower_is_refused_before_it_is_parsed(raw: bytes) -> None:
+def test_j11_deep_nesting_is_refused_before_it_is_parsed(raw: bytes) -> None:
     with pytest.raises(ValueError, match="more than 1024 brackets"):
         _json.parse_object(raw)

@@ -1,4 +1,4 @@
-"""Compact JWS: read strictly, verified with one key and one algorithm at a time."""
+"""Compact JWS: parsed strictly, and verified with one key and one algorithm at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_header(**members: Any) -> str:
     return sign_raw(json.dumps({"alg": "HS256", **members}).encode(), b"{}")
 
 
-def test_a_token_is_taken_apart() -> None:
+def test_a_token_is_parsed_into_its_parts() -> None:
     parsed = jws.parse(mint({"sub": "u"}, header={"kid": "k1"}))
     assert (parsed.algorithm, parsed.key_id, parsed.token_type) == ("HS256", "k1", "JWT")
     assert parsed.payload == {"sub": "u"}
@@ -76,7 +76,7 @@ def test_kid_and_typ_may_be_absent() -> None:
         pytest.param(with_header(typ=["JWT"]), id="typ a list"),
     ],
 )
-def test_what_is_not_exactly_a_compact_jws_is_malformed(token: str) -> None:
+def test_a_token_that_is_not_exactly_a_compact_jws_is_malformed(token: str) -> None:
     with pytest.raises(Refused) as refused:
         jws.parse(token)
     assert refused.value.reason is Reason.MALFORMED_TOKEN
@@ -100,21 +100,21 @@ def test_a_token_may_have_16_kib_and_no_byte_more() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_signature_holds_under_its_key(algorithm: str) -> None:
+def test_a_signature_verifies_with_its_key(algorithm: str) -> None:
     keys = keys_of(public_jwk(algorithm, "k1"))
     key = jws.verify_signature(jws.parse(mint(algorithm=algorithm, header={"kid": "k1"})), keys, frozenset({algorithm}))
     assert (key.key_id, key.algorithm) == ("k1", algorithm)
 
 
 @pytest.mark.parametrize("algorithm", HMAC)
-def test_an_hmac_holds_under_its_secret(algorithm: str) -> None:
+def test_an_hmac_verifies_with_its_secret(algorithm: str) -> None:
     keys = secret_keys(algorithm=algorithm)
     key = jws.verify_signature(jws.parse(mint(algorithm=algorithm)), keys, frozenset({algorithm}))
     assert key is keys.keys[0]
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "Ed448"])
-def test_eddsa_names_either_edwards_curve(algorithm: str) -> None:
+def test_eddsa_stands_for_both_edwards_curves(algorithm: str) -> None:
     token = mint(algorithm=algorithm, header={"alg": "EdDSA"})
     key = jws.verify_signature(jws.parse(token), keys_of(public_jwk(algorithm)), frozenset({"Ed25519", "Ed448"}))
     assert key.algorithm == algorithm
@@ -148,32 +148,32 @@ def test_an_algorithm_other_than_the_keys_own_is_refused_even_if_allowed(alg: st
     assert f"the key is for {key}" in refused.detail
 
 
-def test_the_key_is_chosen_by_kid() -> None:
+def test_the_kid_chooses_the_key() -> None:
     keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"), public_jwk("Ed25519", "ed"))
     token = mint(algorithm="ES256", header={"kid": "ec"})
     assert jws.verify_signature(jws.parse(token), keys, ALL_ALGORITHMS).key_id == "ec"
 
 
-def test_a_kid_that_names_another_key_is_not_made_good_by_trying_the_rest() -> None:
+def test_a_token_whose_kid_names_another_key_is_not_tried_with_the_right_key() -> None:
     keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"))
     assert refusal(mint(algorithm="ES256", header={"kid": "rsa"}), keys).reason is Reason.WRONG_ALGORITHM
 
 
-def test_a_kid_that_no_key_has_is_an_unknown_key_and_is_quoted_shortened() -> None:
+def test_an_unknown_kid_is_refused_as_an_unknown_key_and_is_quoted_in_part() -> None:
     refused = refusal(mint(algorithm="ES256", header={"kid": "\x1b" + "k" * 200}), keys_of(public_jwk("ES256", "ec")))
     assert refused.reason is Reason.UNKNOWN_KEY
     assert len(refused.detail) < 100
     assert refused.detail.isprintable()
 
 
-def test_a_key_without_kid_serves_tokens_of_any_kid() -> None:
+def test_a_key_without_kid_verifies_tokens_with_any_kid() -> None:
     token = mint(algorithm="ES256", header={"kid": "whatever"})
     assert jws.verify_signature(jws.parse(token), keys_of(public_jwk("ES256")), ALL_ALGORITHMS).key_id is None
 
 
 def oct_key(number: int | None, secret: bytes) -> dict[str, str]:
-    named = {} if number is None else {"kid": f"k{number}"}
-    return {"kty": "oct", "alg": "HS256", "k": b64(secret)} | named
+    key_id = {} if number is None else {"kid": f"k{number}"}
+    return {"kty": "oct", "alg": "HS256", "k": b64(secret)} | key_id
 
 
 def other_key(algorithm: str, key_id: str | None = None) -> dict[str, Any]:
@@ -208,15 +208,13 @@ def other_key(algorithm: str, key_id: str | None = None) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_kid_that_no_key_has_may_name_a_newer_key(
-    members: list[dict[str, Any]], algorithm: str, reason: Reason
-) -> None:
+def test_an_unknown_kid_may_name_a_newer_key(members: list[dict[str, Any]], algorithm: str, reason: Reason) -> None:
     token = mint(algorithm=algorithm, header={"kid": "new"})
     assert refusal(token, keys_of(*members)).reason is reason
 
 
 @pytest.mark.parametrize("header", [{}, {"kid": "a"}], ids=["no kid", "its kid"])
-def test_a_bad_signature_under_a_known_key_asks_for_no_newer_one(header: dict[str, str]) -> None:
+def test_a_bad_signature_under_a_known_key_is_not_an_unknown_key(header: dict[str, str]) -> None:
     refused = refusal(mint(algorithm="Ed25519", header=header), keys_of(other_key("Ed25519", "a")))
     assert refused.reason is Reason.BAD_SIGNATURE
 
@@ -226,11 +224,11 @@ def test_a_token_without_kid_is_tried_against_every_fitting_key() -> None:
     assert jws.verify_signature(jws.parse(mint(algorithm="ES256")), keys, ALL_ALGORITHMS).key_id == "ec"
 
 
-@pytest.mark.parametrize(("position", "found"), [(jws.MAX_KEYS_TRIED - 1, True), (jws.MAX_KEYS_TRIED, False)])
-def test_a_token_without_kid_is_tried_against_eight_keys_at_most(position: int, *, found: bool) -> None:
+@pytest.mark.parametrize(("position", "is_tried"), [(jws.MAX_KEYS_TRIED - 1, True), (jws.MAX_KEYS_TRIED, False)])
+def test_a_token_without_kid_is_tried_against_at_most_eight_keys(position: int, *, is_tried: bool) -> None:
     secrets = [OTHER_SECRET + b"%d" % number for number in range(position)] + [SECRET]
     keys = keys_of(*(oct_key(number, secret) for number, secret in enumerate(secrets)))
-    if found:
+    if is_tried:
         assert jws.verify_signature(jws.parse(mint()), keys, ALL_ALGORITHMS).key_id == f"k{position}"
     else:
         detail = refusal(mint(), keys).detail
@@ -239,18 +237,18 @@ def test_a_token_without_kid_is_tried_against_eight_keys_at_most(position: int, 
 
 
 class CountingKey:
-    """A public key that no signature holds under, and that counts how often it was asked."""
+    """A public key that verifies no signature, and counts how often it was tried."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.count = 0
 
     def verify(self, *_: object) -> None:
-        self.asked += 1
+        self.count += 1
         raise InvalidSignature
 
 
 @pytest.mark.parametrize("header", [{}, {"kid": "unknown"}], ids=["no kid", "unknown kid"])
-def test_one_token_costs_eight_verifications_at_most_and_only_of_its_own_algorithm(header: dict[str, str]) -> None:
+def test_a_token_costs_at_most_eight_verifications_and_only_with_its_own_algorithm(header: dict[str, str]) -> None:
     counting, other = CountingKey(), CountingKey()
     keys = [
         Key(key_id=None, algorithm=algorithm, material=material, thumbprint=bytes([number]))
@@ -258,10 +256,10 @@ def test_one_token_costs_eight_verifications_at_most_and_only_of_its_own_algorit
         for algorithm, material in (("RS256", counting), ("RS512", other), ("PS256", other))
     ]
     refusal(mint(algorithm="RS256", header=header), KeySet(keys=tuple(keys)))
-    assert (counting.asked, other.asked) == (8, 0)
+    assert (counting.count, other.count) == (8, 0)
 
 
-def test_no_keys_at_all_verify_nothing() -> None:
+def test_without_keys_no_token_verifies() -> None:
     assert refusal(mint(), KeySet(keys=())).reason is Reason.UNKNOWN_KEY
 
 

@@ -1,4 +1,4 @@
-"""Development tokens: what `authgate mint` makes passes, and only under its own secret."""
+"""Development tokens of `authgate mint`: accepted under their own secret, and under no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of RFC 7515, 7517, 7520 and 8037: sound keys are read, signatures hold, other forms are refused."""
+"""The examples of RFC 7515, 7517, 7520 and 8037: keys are read, signatures verify, other forms are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fault(document: Any) -> str:
 
 
 def unverified(compact: str, algorithm: str, key_id: str | None) -> jws.UnverifiedJws:
-    """Return the parts of *compact*, whose payload need not be JSON: some of the RFCs' are sentences."""
+    """Return the parts of *compact*. Its payload need not be JSON: in some of the RFCs it is a sentence."""
     signing_input, _, signature = compact.rpartition(".")
     return jws.UnverifiedJws(
         algorithm=algorithm,
@@ -46,19 +46,22 @@ def unverified(compact: str, algorithm: str, key_id: str | None) -> jws.Unverifi
     )
 
 
-# Section, algorithm, key, compact serialization.
+# By section: the algorithm, the key and the compact serialization.
 SIGNED = {
-    **{f"RFC 7515 {one['section']}": (one["algorithm"], one["key"], one["compact"]) for one in RFC7515["signatures"]},
     **{
-        f"RFC 7520 {one['section']}": (one["algorithm"], RFC7520["keys"][one["key"]], one["compact"])
-        for one in RFC7520["signatures"]
+        f"RFC 7515 {example['section']}": (example["algorithm"], example["key"], example["compact"])
+        for example in RFC7515["signatures"]
+    },
+    **{
+        f"RFC 7520 {example['section']}": (example["algorithm"], RFC7520["keys"][example["key"]], example["compact"])
+        for example in RFC7520["signatures"]
     },
     "RFC 8037 A.5": ("EdDSA", RFC8037["A.2"], RFC8037["A.4"]),
 }
 
 
 @pytest.mark.parametrize("section", SIGNED)
-def test_a_published_signature_holds_and_a_changed_one_does_not(section: str) -> None:
+def test_a_published_signature_verifies_and_a_changed_one_does_not(section: str) -> None:
     algorithm, key, compact = SIGNED[section]
     allowed = frozenset({"Ed25519"} if algorithm == "EdDSA" else {algorithm})
     header = json.loads(unb64(compact.split(".")[0]))
@@ -83,14 +86,14 @@ def test_a_published_jwt_is_parsed_and_verified(section: str) -> None:
 @pytest.mark.parametrize(
     "section", [section for section in SIGNED if section[4:] not in {"7515 A.1", "7515 A.2", "7515 A.3"}]
 )
-def test_a_payload_that_is_no_json_object_is_malformed_however_it_is_signed(section: str) -> None:
+def test_a_payload_that_is_not_a_json_object_is_malformed_whatever_its_signature(section: str) -> None:
     with pytest.raises(Refused) as refused:
         jws.parse(SIGNED[section][2])
     assert refused.value.reason is Reason.MALFORMED_TOKEN
 
 
 def test_rfc_7515_a_5_an_unsecured_jws_is_refused() -> None:
-    (unsecured,) = (one for one in RFC7515["refused"] if one["what"] == "unsecured")
+    (unsecured,) = (example for example in RFC7515["refused"] if example["what"] == "unsecured")
     with pytest.raises(Refused) as refused:
         jws.verify_signature(jws.parse(unsecured["serialized"]), load(unsecured["key"]), ALL_ALGORITHMS)
     assert refused.value.reason is Reason.WRONG_ALGORITHM
@@ -98,7 +101,7 @@ def test_rfc_7515_a_5_an_unsecured_jws_is_refused() -> None:
 
 OTHER_FORMS = {
     "RFC 7515 A.6": RFC7515["refused"][1]["serialized"],
-    **{f"RFC 7520 {one['section']} {one['form']}": one["serialized"] for one in RFC7520["refused"]},
+    **{f"RFC 7520 {example['section']} {example['form']}": example["serialized"] for example in RFC7520["refused"]},
 }
 
 
@@ -115,11 +118,11 @@ def test_rfc_7517_a_1_public_keys() -> None:
     assert keys.skipped == ("key '1': 'use' does not allow verifying: it is not \"sig\"",)
 
 
-def test_rfc_7517_a_2_private_keys_are_left_out() -> None:
+def test_rfc_7517_a_2_private_keys_are_skipped() -> None:
     assert fault(RFC7517["A.2"]).count("it is a PRIVATE key") == 2
     keys = load({"keys": [*RFC7517["A.2"]["keys"], RFC7517["B"]]})
     assert [key.key_id for key in keys.keys] == ["1b94c"]
-    assert [told.partition(", ")[0] for told in keys.skipped] == [
+    assert [skipped.partition(", ")[0] for skipped in keys.skipped] == [
         "key '1': it is a PRIVATE key",
         "key '2011-04-29': it is a PRIVATE key",
     ]
@@ -148,18 +151,18 @@ def test_rfc_7520_keys_that_verify_are_read(section: str, algorithm: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("section", "why"),
+    ("section", "message"),
     [
         ("3.2", "it is a PRIVATE key"),
         ("3.4", "it is a PRIVATE key"),
         ("3.6", "'use' does not allow verifying"),
     ],
 )
-def test_rfc_7520_keys_that_do_not_verify_are_refused(section: str, why: str) -> None:
-    assert why in fault(RFC7520["keys"][section])
+def test_rfc_7520_keys_that_do_not_verify_are_rejected(section: str, message: str) -> None:
+    assert message in fault(RFC7520["keys"][section])
 
 
-def test_rfc_8037_a_1_a_private_key_is_refused() -> None:
+def test_rfc_8037_a_1_a_private_key_is_rejected() -> None:
     assert "it is a PRIVATE key" in fault(RFC8037["A.1"])
 
 

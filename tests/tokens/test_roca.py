@@ -1,4 +1,4 @@
-"""ROCA (CVE-2017-15361): moduli of the broken generator are recognised, and no others."""
+"""ROCA (CVE-2017-15361): moduli of the broken generator are detected, and no others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = prod(PRIMES)
 
 @cache
 def weak_modulus(seed: int) -> int:
-    """Return a modulus of 2048 bits whose primes are k·M + (65537^a mod M), as the broken generator made them."""
+    """Return a modulus of 2048 bits. Its primes are k·M + (65537^a mod M), like those of the broken generator."""
     return _weak_prime(random.Random(seed)) * _weak_prime(random.Random(-seed - 1))
 
 
@@ -28,11 +28,11 @@ def _weak_prime(source: random.Random) -> int:
     while True:
         residue = pow(65537, source.randrange(2**60), M)
         candidate = source.randrange(3 * 2**1022 // M, 2**1024 // M) * M + residue
-        if candidate.bit_length() == 1024 and pow(2, candidate - 1, candidate) == 1:  # Fermat is enough for a test
+        if candidate.bit_length() == 1024 and pow(2, candidate - 1, candidate) == 1:  # Fermat's test is enough here
             return candidate
 
 
-def test_the_test_generates_what_the_broken_generator_did() -> None:
+def test_weak_moduli_of_the_test_are_like_those_of_the_broken_generator() -> None:
     assert len(PRIMES) == 126
     assert gcd(weak_modulus(1), M) == 1
     assert weak_modulus(1).bit_length() == 2048
@@ -43,16 +43,16 @@ def test_a_modulus_of_the_broken_generator_is_weak(seed: int) -> None:
     assert _roca.is_weak(weak_modulus(seed))
 
 
-def test_an_honest_modulus_is_not_weak() -> None:
+def test_an_ordinary_modulus_is_not_weak() -> None:
     assert not _roca.is_weak(private_key("RS256").public_key().public_numbers().n)
 
 
 @pytest.mark.parametrize("offset", [2, 4, 6])
-def test_the_neighbour_of_a_weak_modulus_is_not_weak(offset: int) -> None:
+def test_a_number_near_a_weak_modulus_is_not_weak(offset: int) -> None:
     assert not _roca.is_weak(weak_modulus(1) + offset)
 
 
-def test_a_weak_key_is_left_out_and_alone_refused() -> None:
+def test_a_weak_key_is_skipped_and_rejected_if_it_is_alone() -> None:
     weak = public_jwk("RS256", "weak", n=b64(weak_modulus(1).to_bytes(256, "big")))
     keys = jwk.from_jwks(json.dumps({"keys": [public_jwk("ES256", "good"), weak]}).encode(), ALL_ALGORITHMS)
     assert [key.key_id for key in keys.keys] == ["good"]

@@ -1,49 +1,36 @@
-"""Shared secrets: which are unfit, and why."""
+"""Shared secrets: which ones are unfit and why, and their fingerprints."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
-from functools import cache
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from authgate.tokens import secrets
 from authgate.tokens.secrets import without_line_break
+from tests.support.public_keys import certificate
 from tests.support.tokens import OTHER_SECRET, SECRET, private_key, public_jwk, public_pem
 
 KINDS = ("RS256", "ES256", "ES512", "Ed25519", "Ed448")
 
 
-@cache
-def certificate() -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    builder = x509.CertificateBuilder(name, name, private_key("ES256").public_key(), 1)
-    builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
-        datetime(2021, 1, 1, tzinfo=UTC)
-    )
-    return builder.sign(private_key("ES256"), hashes.SHA256())
-
-
 def forms(kind: str) -> dict[str, bytes]:
-    """Return the key of *kind* in every encoding that somebody may paste as a secret."""
+    """Return the key of *kind* in every encoding that a person may paste as a secret."""
     private, public = private_key(kind), private_key(kind).public_key()
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     jwk = public_jwk(kind, "k1")
-    found = {
+    encodings = {
         "PEM": public_pem(kind),
         "PEM without its last newline": public_pem(kind).strip(),
         "PEM with CRLF": public_pem(kind).replace(b"\n", b"\r\n"),
         "PEM behind a BOM": b"\xef\xbb\xbf" + public_pem(kind),
         "PEM on one line": public_pem(kind).replace(b"\n", b"\\n"),
-        "PEM's body": b"".join(public_pem(kind).splitlines()[1:-1]),
-        "PEM's body in lines": b"\n".join(public_pem(kind).splitlines()[1:-1]),
+        "body of PEM": b"".join(public_pem(kind).splitlines()[1:-1]),
+        "body of PEM in lines": b"\n".join(public_pem(kind).splitlines()[1:-1]),
         "DER": der,
         "base64 of DER": base64.b64encode(der),
         "base64url of DER": base64.urlsafe_b64encode(der).rstrip(b"="),
@@ -58,32 +45,32 @@ def forms(kind: str) -> dict[str, bytes]:
         "private PEM": private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         "private DER": private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
     }
-    if kind != "Ed448":  # OpenSSH has none
+    if kind != "Ed448":  # OpenSSH does not support it
         ssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-        found["SSH"] = ssh + b" ada@example.test"
-        found["SSH's body"] = ssh.split()[1]
-        found["base64 of SSH"] = base64.b64encode(ssh)
+        encodings["SSH"] = ssh + b" ada@example.test"
+        encodings["body of SSH"] = ssh.split()[1]
+        encodings["base64 of SSH"] = base64.b64encode(ssh)
     if kind == "RS256":
-        found["PKCS #1 PEM"] = public.public_bytes(Encoding.PEM, PublicFormat.PKCS1)
-        found["PKCS #1 DER"] = public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-    return found
+        encodings["PKCS #1 PEM"] = public.public_bytes(Encoding.PEM, PublicFormat.PKCS1)
+        encodings["PKCS #1 DER"] = public.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    return encodings
 
 
 @pytest.mark.parametrize(("kind", "form"), [(kind, form) for kind in KINDS for form in forms(kind)])
-def test_a_key_is_refused_as_a_secret_in_every_encoding(kind: str, form: str) -> None:
+def test_a_key_in_any_encoding_is_rejected_as_a_secret(kind: str, form: str) -> None:
     secret = forms(kind)[form]
     assert secrets.is_asymmetric_key(secret)
     assert any("anybody who has the public key could sign" in fault for fault in secrets.faults(secret, 32))
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-def test_a_certificate_is_refused_as_a_secret(encoding: Encoding) -> None:
+def test_a_certificate_is_rejected_as_a_secret(encoding: Encoding) -> None:
     assert secrets.is_asymmetric_key(certificate().public_bytes(encoding))
     assert secrets.is_asymmetric_key(base64.b64encode(certificate().public_bytes(encoding)))
 
 
 @pytest.mark.parametrize("last", [b" ", b"\n", b"\t", b"\r", b"\x0b", b"\x0c"])
-def test_a_key_whose_der_ends_in_a_byte_of_white_space_is_still_a_key(last: bytes) -> None:
+def test_a_key_is_recognized_even_if_its_der_ends_in_white_space(last: bytes) -> None:
     public = Ed25519PublicKey.from_public_bytes(bytes(range(31)) + last)
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert secrets.is_asymmetric_key(der)
@@ -106,17 +93,17 @@ def test_a_key_whose_der_ends_in_a_byte_of_white_space_is_still_a_key(last: byte
         b"\xff\xfe" + SECRET,
     ],
 )
-def test_an_honest_secret_is_no_key(secret: bytes) -> None:
+def test_a_secret_is_not_mistaken_for_a_key(secret: bytes) -> None:
     assert not secrets.is_asymmetric_key(secret)
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET, b"abcdefgh" * 4])
-def test_an_honest_secret_has_no_fault(secret: bytes) -> None:
+def test_a_sound_secret_has_no_fault(secret: bytes) -> None:
     assert secrets.faults(secret, 32) == ()
 
 
 @pytest.mark.parametrize(
-    ("secret", "min_bytes", "faults"),
+    ("secret", "min_bytes", "expected"),
     [
         (SECRET[:31], 32, ["it is 31 bytes long; at least 32 are needed (RFC 7518 §3.2)"]),
         (SECRET[:32], 32, []),
@@ -130,21 +117,19 @@ def test_an_honest_secret_has_no_fault(secret: bytes) -> None:
         (b" aaa ", 32, ["it begins or ends with white space", "it is 5 bytes long", "it has fewer than 8"]),
     ],
 )
-def test_everything_that_is_wrong_with_a_secret_is_said_at_once(
-    secret: bytes, min_bytes: int, faults: list[str]
-) -> None:
-    found = secrets.faults(secret, min_bytes)
-    assert len(found) == len(faults)
-    assert all(told.startswith(expected) for told, expected in zip(found, faults, strict=True))
+def test_every_fault_of_a_secret_is_reported_at_once(secret: bytes, min_bytes: int, expected: list[str]) -> None:
+    faults = secrets.faults(secret, min_bytes)
+    assert len(faults) == len(expected)
+    assert all(fault.startswith(beginning) for fault, beginning in zip(faults, expected, strict=True))
 
 
 @pytest.mark.parametrize("secret", sorted(secrets.WELL_KNOWN))
-def test_a_secret_printed_in_documentation_is_refused_in_any_case(secret: str) -> None:
-    for spelled in (secret, secret.upper(), f" {secret}\n"):
-        assert any("well-known example" in fault for fault in secrets.faults(spelled.encode(), 32))
+def test_a_secret_from_documentation_is_rejected_in_lower_and_upper_case(secret: str) -> None:
+    for spelling in (secret, secret.upper(), f" {secret}\n"):
+        assert any("well-known example" in fault for fault in secrets.faults(spelling.encode(), 32))
 
 
-def test_better_auths_built_in_default_is_refused_for_that_alone() -> None:
+def test_the_built_in_default_of_better_auth_has_only_that_fault() -> None:
     (fault,) = secrets.faults(b"better-auth-secret-12345678901234567890", 32)
     assert fault == "it is a well-known example: anybody can sign tokens with it"
 
@@ -154,8 +139,8 @@ def test_no_fault_quotes_the_secret() -> None:
         assert all("hunter2" not in fault and "BEGIN" not in fault for fault in secrets.faults(secret, 32))
 
 
-def test_the_fingerprint_is_eight_hex_digits_of_a_labelled_hash() -> None:
-    # docs/troubleshooting.md prints the same with Node: changing it breaks that.
+def test_the_fingerprint_is_eight_hex_digits_of_a_labeled_hash() -> None:
+    # docs/troubleshooting.md has a Node one-liner that prints the same fingerprint. A change would break it.
     assert secrets.fingerprint(SECRET) == hashlib.sha256(b"authgate-secret-fingerprint:" + SECRET).hexdigest()[:8]
     assert secrets.fingerprint(SECRET) != secrets.fingerprint(SECRET + b" ")
 

@@ -1,4 +1,4 @@
-"""Real tokens and cookies of Better Auth, Auth.js and NextAuth, and what became of them when somebody tampered."""
+"""Real tokens and cookies of Better Auth, Auth.js and NextAuth, and changed copies of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VECTORS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_bytes()) for path in FOLDER.glob("*.json") if not path.stem.startswith("rfc")
 }
 
-# The corpus says in its own words why a case is refused.
+# The texts that the vectors use for the reason of a refusal.
 REASONS = {
     "alg none": Reason.WRONG_ALGORITHM,
     "expired": Reason.EXPIRED,
@@ -35,8 +35,8 @@ REASONS = {
     "signature good, session gone": Reason.SESSION_NOT_FOUND,
     "no signature": Reason.MALFORMED_TOKEN,
 }
-# Of these the token cookie already fails under the other secret.
-OTHERWISE = {
+# The reasons of the other cases. With a wrong or old secret, the token cookie already fails.
+OTHER_REASONS = {
     "ba-cookie-jwe--wrong-secret": Reason.BAD_SIGNATURE,
     "ba-rotated-secret-compact-old": Reason.BAD_SIGNATURE,
     "ba-cookie-jwt--token-data-mismatch": Reason.CLAIM_MISMATCH,
@@ -46,16 +46,16 @@ OTHERWISE = {
 }
 
 
-def named(*, accept: bool) -> Iterable[str]:
+def names(*, accept: bool) -> Iterable[str]:
     return sorted(name for name, vector in VECTORS.items() if vector["expected"]["accept"] is accept)
 
 
-def test_the_corpus_is_complete() -> None:
-    assert (len(list(named(accept=True))), len(list(named(accept=False)))) == (39, 39)
+def test_there_are_39_vectors_to_accept_and_39_to_refuse() -> None:
+    assert (len(list(names(accept=True))), len(list(names(accept=False)))) == (39, 39)
 
 
-@pytest.mark.parametrize("name", named(accept=True))
-def test_a_real_credential_is_accepted_as_the_user_that_it_is_about(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", names(accept=True))
+def test_a_real_credential_is_accepted_as_its_user(name: str, tmp_path: Path) -> None:
     vector = VECTORS[name]
     decision = decided(vector, tmp_path).decision
     expected = vector["expected"]
@@ -72,9 +72,9 @@ def test_a_real_credential_is_accepted_as_the_user_that_it_is_about(name: str, t
         assert token not in repr(decision.headers) + json.dumps(identity.claims)
 
 
-@pytest.mark.parametrize("name", named(accept=False))
-def test_a_tampered_credential_is_refused_for_what_is_wrong_with_it(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", names(accept=False))
+def test_a_changed_credential_is_refused_for_its_own_reason(name: str, tmp_path: Path) -> None:
     vector = VECTORS[name]
     decision = decided(vector, tmp_path).decision
     assert isinstance(decision, Deny), decision
-    assert decision.reason is (OTHERWISE.get(name) or REASONS[vector["expected"]["reason"]])
+    assert decision.reason is (OTHER_REASONS.get(name) or REASONS[vector["expected"]["reason"]])

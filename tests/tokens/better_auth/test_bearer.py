@@ -1,4 +1,4 @@
-"""Session tokens of the bearer plugin in headers: signed, or raw where that is accepted; by themselves nobody's."""
+"""Session tokens of the bearer plugin in headers, signed or raw. Only the session store knows their user."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ OLD = cookies.signed(secret=OTHER_SECRET)
 ADA = session_record.read(cookies.session(), cookies.user()).identity(issuer="app", token_format="better-auth-session")
 
 
-def decided(token: str, accepts: BetterAuthBearer, store: Store) -> Allow | Deny:
+def decided(token: str, token_format: BetterAuthBearer, store: Store) -> Allow | Deny:
     secrets = derived.better_auth((SECRET, OTHER_SECRET))
-    issuer = make_session_issuer(formats=(accepts,), session_key_set=secrets, session_check=SessionCheck.FALLBACK)
+    issuer = make_session_issuer(formats=(token_format,), session_key_set=secrets, session_check=SessionCheck.FALLBACK)
     snapshot = make_snapshot(issuer, places=SESSION_PLACES)
     return driven(snapshot, [("Authorization", f"Bearer {token}")], store)
 
 
 @pytest.mark.parametrize(
-    ("token", "accepts"),
+    ("token", "token_format"),
     [
         (SIGNED, BetterAuthBearer(accepts="signed")),
         (SIGNED, BetterAuthBearer(accepts="raw")),
@@ -35,19 +35,17 @@ def decided(token: str, accepts: BetterAuthBearer, store: Store) -> Allow | Deny
         (OLD, BetterAuthBearer(accepts="signed", old_secrets_verify=True)),
     ],
 )
-def test_the_store_is_asked_with_the_token_signed_under_the_current_secret(
-    token: str, accepts: BetterAuthBearer
-) -> None:
+def test_the_store_gets_the_token_signed_with_the_current_secret(token: str, token_format: BetterAuthBearer) -> None:
     store = Store(ADA)
-    assert isinstance(decided(token, accepts, store), Allow)
-    assert [(asked.token, asked.signed_token) for asked in store.asked] == [(RAW, SIGNED)]
-    refused = decided(token, accepts, Store(None))
+    assert isinstance(decided(token, token_format, store), Allow)
+    assert [(lookup.token, lookup.signed_token) for lookup in store.asked] == [(RAW, SIGNED)]
+    refused = decided(token, token_format, Store(None))
     assert isinstance(refused, Deny)
     assert refused.reason is Reason.SESSION_NOT_FOUND
 
 
 @pytest.mark.parametrize(
-    ("token", "accepts", "reason"),
+    ("token", "token_format", "reason"),
     [
         (RAW, BetterAuthBearer(accepts="signed"), Reason.MALFORMED_TOKEN),
         (RAW[:15], BetterAuthBearer(accepts="raw"), Reason.MALFORMED_TOKEN),
@@ -58,10 +56,10 @@ def test_the_store_is_asked_with_the_token_signed_under_the_current_secret(
         (f"x{SIGNED}", BetterAuthBearer(accepts="raw"), Reason.BAD_SIGNATURE),
     ],
 )
-def test_what_is_not_accepted_is_refused_and_nobody_is_asked(
-    token: str, accepts: BetterAuthBearer, reason: Reason
+def test_a_token_that_is_not_accepted_is_refused_without_a_lookup(
+    token: str, token_format: BetterAuthBearer, reason: Reason
 ) -> None:
     store = Store(ADA)
-    decision = decided(token, accepts, store)
+    decision = decided(token, token_format, store)
     assert isinstance(decision, Deny)
     assert (decision.reason, store.asked) == (reason, [])

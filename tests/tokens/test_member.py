@@ -1,4 +1,4 @@
-"""Members of a JWK Set that are unfit: each is left out and named, and the others stay (J11, J21)."""
+"""Members of a JWK Set: an unfit one is skipped and named, and the others are used (J11, J21)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def without(member: dict[str, Any], name: str) -> dict[str, Any]:
     return {other: value for other, value in member.items() if other != name}
 
 
-# One bad member per row, and how what is said about it begins.
+# One bad member per row, and the beginning of the message about it.
 BAD: dict[str, tuple[Any, str]] = {
     # The member itself (RFC 7517 §4).
     "a string": ("x", "it is not a JSON object"),
@@ -60,7 +60,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "curve a number": (EC | {"crv": 1}, "key type 'EC' with curve 1"),
     "curve a list": (EC | {"crv": ["P-256"]}, "key type 'EC' with curve ['P-256']"),
     "curve missing": (without(EC, "crv"), "key type 'EC' with curve None"),
-    # What it is for (RFC 7517 §4.2, §4.3).
+    # Its purpose (RFC 7517 §4.2, §4.3).
     "for encryption": (EC | {"use": "enc"}, "'use' does not allow verifying"),
     "use in capitals": (EC | {"use": "SIG"}, "'use' does not allow verifying"),
     "use empty": (EC | {"use": ""}, "'use' does not allow verifying"),
@@ -106,7 +106,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "private Ed25519": (ED | {"d": "AA"}, "it is a PRIVATE key"),
     "private for encryption": (EC | {"d": "AA", "use": "enc"}, "it is a PRIVATE key"),
     "private of unknown type": ({"kty": "AKP", "kid": "bad", "d": "AA"}, "it is a PRIVATE key"),
-    # How its members are spelled (RFC 7515 §2).
+    # The encoding of its numbers (RFC 7515 §2).
     "coordinate missing": (without(EC, "y"), "'y' is missing or not unpadded base64url"),
     "coordinate a number": (EC | {"x": 5}, "'x' is missing or not unpadded base64url"),
     "coordinate null": (EC | {"x": None}, "'x' is missing or not unpadded base64url"),
@@ -156,7 +156,7 @@ BAD: dict[str, tuple[Any, str]] = {
         public_jwk("ES384", "bad") | {"crv": "P-256", "alg": "ES256"},
         "its coordinates have 48 and 48 octets",
     ),
-    # The Edwards curves (RFC 8032); all the points of small order are in test_edwards.py.
+    # The Edwards curves (RFC 8032). test_edwards.py has all points of small order.
     "Ed25519 too short": (ED | {"x": b64(b"x" * 31)}, "it is 31 octets long; an Ed25519 key has 32"),
     "Ed25519 with Ed448's length": (ED | {"x": b64(b"x" * 57)}, "it is 57 octets long; an Ed25519 key has 32"),
     "Ed25519 off the curve": (ED | {"x": b64(b"\2" + bytes(31))}, "it is not a point on the curve Ed25519"),
@@ -170,27 +170,27 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_member_is_left_out_and_named_and_the_others_stay(kind: str) -> None:
-    bad, why = BAD[kind]
+def test_a_bad_member_is_skipped_and_named_and_the_others_are_used(kind: str) -> None:
+    bad, message = BAD[kind]
     for members in ([bad, GOOD], [GOOD, bad]):
         keys = load({"keys": members})
         assert [key.key_id for key in keys.keys] == ["good"]
-        (told,) = keys.skipped
+        (skipped,) = keys.skipped
         name = f"key number {members.index(bad) + 1}"
         if isinstance(bad, dict) and isinstance(bad.get("kid"), str):
             name = f"key {bad['kid']!r:.80}"
-        assert told.startswith(f"{name}: {why}")
+        assert skipped.startswith(f"{name}: {message}")
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_set_of_bad_members_only_is_refused_and_says_why(kind: str) -> None:
-    bad, why = BAD[kind]
-    told = fault({"keys": [bad]})
-    assert told.startswith("it holds no key that can verify a signature; key ")
-    assert why in told
+def test_a_set_with_only_bad_members_is_rejected_with_the_cause(kind: str) -> None:
+    bad, message = BAD[kind]
+    rejection = fault({"keys": [bad]})
+    assert rejection.startswith("it holds no key that can verify a signature; key ")
+    assert message in rejection
 
 
-# The same for secrets, which must not lie beside public keys.
+# The same for secrets, which must not be in a set with public keys.
 BAD_SECRETS = {
     "without k": (without(OCT, "k"), "'k' is missing or not unpadded base64url"),
     "k a number": (OCT | {"k": 5}, "'k' is missing or not unpadded base64url"),
@@ -202,7 +202,7 @@ BAD_SECRETS = {
     "zeros": (OCT | {"k": b64(bytes(64))}, "it has fewer than 8 distinct characters"),
     "an example": (OCT | {"k": b64(b"a-string-secret-at-least-256-bits-long")}, "it is a well-known example"),
     "a public key": (OCT | {"k": b64(public_pem("ES256"))}, "it is a public or private key, not a shared secret"),
-    "of AES": (OCT | {"alg": "A256KW"}, "alg 'A256KW' does not fit a key of type oct"),
+    "an AES key": (OCT | {"alg": "A256KW"}, "alg 'A256KW' does not fit a key of type oct"),
     "with a curve": (OCT | {"crv": "P-256"}, "key type 'oct' with curve 'P-256' is not supported"),
     "for encryption": (OCT | {"use": "enc"}, "'use' does not allow verifying"),
     "for signing only": (OCT | {"key_ops": ["sign"]}, "'key_ops' does not allow verifying"),
@@ -210,12 +210,12 @@ BAD_SECRETS = {
 
 
 @pytest.mark.parametrize("kind", BAD_SECRETS)
-def test_a_bad_secret_is_left_out_and_named_and_alone_refused(kind: str) -> None:
-    bad, why = BAD_SECRETS[kind]
+def test_a_bad_secret_is_skipped_and_named_and_rejected_if_it_is_alone(kind: str) -> None:
+    bad, message = BAD_SECRETS[kind]
     keys = load({"keys": [OCT | {"kid": "good", "k": b64(OTHER_SECRET)}, bad]})
     assert [key.key_id for key in keys.keys] == ["good"]
-    assert keys.skipped[0].startswith(f"key 'secret': {why}")
-    assert f"key 'secret': {why}" in fault(bad)
+    assert keys.skipped[0].startswith(f"key 'secret': {message}")
+    assert f"key 'secret': {message}" in fault(bad)
 
 
 def test_every_bad_member_is_named_and_counted() -> None:
@@ -226,7 +226,7 @@ def test_every_bad_member_is_named_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
+    "extra",
     [
         {"use": "sig"},
         {"key_ops": ["verify"]},
@@ -239,12 +239,12 @@ def test_every_bad_member_is_named_and_counted() -> None:
     ],
     ids=str,
 )
-def test_what_a_sound_key_may_say_of_itself(more: dict[str, Any]) -> None:
-    assert load(GOOD | more).skipped == ()
+def test_a_sound_key_may_have_these_members(extra: dict[str, Any]) -> None:
+    assert load(GOOD | extra).skipped == ()
 
 
-def test_a_modulus_may_have_a_zero_octet_before_it() -> None:
-    # RFC 7518 §6.3.1.1 warns of libraries that write one; it is the same key.
+def test_a_modulus_may_begin_with_a_zero_octet() -> None:
+    # RFC 7518 §6.3.1.1 warns that some libraries write one. It is the same key.
     padded = RSA | {"n": b64(b"\0" + unb64(RSA["n"]))}
     assert load(padded).fingerprint == load(RSA).fingerprint
 
@@ -254,7 +254,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-# Sound members of which any number were given another value.
+# Sound members with up to three values replaced.
 MEMBERS = st.tuples(
     st.sampled_from([RSA, EC, ED, public_jwk("Ed448"), public_jwk("ES512")]),
     st.dictionaries(
@@ -266,10 +266,12 @@ MEMBERS = st.tuples(
 
 
 @given(st.lists(MEMBERS | JSON, max_size=4))
-def test_whatever_stands_beside_it_a_good_key_stays_and_every_other_is_used_or_named(members: list[Any]) -> None:
+def test_a_good_key_is_used_whatever_the_other_members_are_and_each_of_them_is_used_or_named(
+    members: list[Any],
+) -> None:
     dicts = [member for member in members if isinstance(member, dict)]
     assume(not any(member.get("kty") == "oct" or member.get("kid") == "good" for member in dicts))
     keys = load({"keys": [*members, GOOD]})
     assert keys.keys[-1].key_id == "good"
     assert len(keys.keys) + len(keys.skipped) <= len(members) + 1
-    assert all(told.isprintable() for told in keys.skipped)
+    assert all(skipped.isprintable() for skipped in keys.skipped)
