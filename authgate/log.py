@@ -75,7 +75,7 @@ def logging_to(
     """Log to *stream* (by default standard error) while the context lasts.
 
     At the end, the writer has 2 s to write the waiting lines. Yields a function to call afterwards: it returns whether
-    the writer is stuck because nobody reads its pipe. Nothing may wait for a stuck writer, not even the exit of Python.
+    the writer is stuck because its pipe is full. Nothing may wait for a stuck writer, not even the exit of Python.
     """
     stream = sys.stderr if stream is None else stream
     writer = logging.StreamHandler(stream)

@@ -30,6 +30,10 @@ PLAIN = (
     *(f"docs/{page}.md" for page in ("faq", "glossary", "how-keys-work", "importing-users", "keys", "kubernetes")),
     *(f"docs/{page}.md" for page in ("kubernetes-design", "migrating", "production", "reload", "sessions", "stack")),
     *(f"docs/{page}.md" for page in ("supported-settings", "threat-model", "tls", "troubleshooting")),
+    *("authgate/core/*.py", "authgate/adapters/*.py", "tests/core/*.py", "tests/adapters/*.py"),
+    *(f"authgate/{module}.py" for module in ("gate", "answers", "record", "metrics", "app_metrics", "log", "bugs")),
+    *("tests/properties/*.py", "tests/advisories/*.py", "tests/test_app_metrics_*.py"),
+    *(f"tests/test_{name}.py" for name in ("gate", "answers", "record", "log", "hot_path")),
 )
 PLANTED = "tests/docs/test_check.py"
 

@@ -202,7 +202,7 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
 
     A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
-    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie whose name begins so.)
+    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie whose name begins alike.)
     """
     whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
     if whole or not chunked:

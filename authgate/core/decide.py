@@ -47,11 +47,11 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
 class _Evaluation:
     """The evaluation of one request, and the checks that it has made so far.
 
-    `_check` is the name of the check in progress; `_passed` or `deny` records its outcome.
+    `_check_name` is the name of the check in progress; `_passed` or `deny` records its outcome.
     """
 
     __slots__ = (
-        "_check",
+        "_check_name",
         "_checks",
         "_identity_source",
         "_issuer_name",
@@ -67,11 +67,11 @@ class _Evaluation:
         self._now = now
         self._policy_name = self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
-        self._check = ""
+        self._check_name = ""
 
     def route(self) -> Policy:
         """Return the first policy that matches."""
-        self._check = "policy"
+        self._check_name = "policy"
         for policy in self._snapshot.policies:
             self._policy_name = policy.name
             self._passed(policy.name)
@@ -80,7 +80,7 @@ class _Evaluation:
 
     def find_credentials(self) -> tuple[Credential, ...]:
         """Return the credentials in the first place that has any: one, or several cookies of the same name."""
-        self._check = "credential"
+        self._check_name = "credential"
         credentials = find_credentials(self._request, self._snapshot.places)
         if not credentials:
             places = ", ".join(place.describe_absence(self._request.headers) for place in self._snapshot.places)
@@ -98,13 +98,13 @@ class _Evaluation:
             try:
                 proven.append((yield from self._identify_one(credential)))
             except Refused as refused:
-                self._checks.append(Check(self._check, passed=False, detail=f"{refused.reason}: {refused.detail}"))
-        self._check = "one identity"
+                self._checks.append(Check(self._check_name, passed=False, detail=f"{refused.reason}: {refused.detail}"))
+        self._check_name = "one identity"
         if not proven or not all(self._is_same(proven[0], other) for other in proven):
             raise Refused(
                 Reason.AMBIGUOUS_CREDENTIAL,
                 f"{len(credentials)} cookies have the same name, and {len(proven)} of them are valid"
-                + (", but for different identities" if proven else ""),
+                + (", with different identities" if proven else ""),
             )
         self._passed()
         return proven[0]
@@ -116,13 +116,13 @@ class _Evaluation:
 
     def _identify_one(self, credential: Credential) -> Steps[Identity]:
         """Return the identity that *credential* proves and that is valid now."""
-        self._check = "token"
+        self._check_name = "token"
         digest = credential.digest()
         issuer, proof = self._cached_proof(digest) or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
         identity = yield from self._check_session(proof, issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
-        self._check = "times"
+        self._check_name = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
         self._check_account(identity, issuer)
@@ -182,7 +182,7 @@ class _Evaluation:
                 raise Refused(proof.reason, proof.detail)
             return proof.identity
         self._passed("the signature is valid" if proof.session.was_signed else "an unsigned session token")
-        self._check = "session"
+        self._check_name = "session"
         is_fresh = proof.identity is not None and self._now < proof.fresh_until
         if proof.identity is not None and is_fresh and issuer.session_check is not SessionCheck.ALWAYS:
             self._identity_source = ", from the data cookie"
@@ -206,36 +206,36 @@ class _Evaluation:
     def _check_account(self, identity: Identity, issuer: Issuer) -> None:
         """Refuse banned users, and anonymous users if *issuer* does not accept them."""
         if issuer.refuses_banned and identity.is_banned:
-            self._check = "banned"
+            self._check_name = "banned"
             if identity.is_banned_at(self._now):
                 raise Refused(Reason.BANNED_USER, f"subject {identity.subject!r}")
             self._passed("the ban has ended")
         if issuer.refuses_anonymous and identity.is_anonymous:
-            self._check = "anonymous"
+            self._check_name = "anonymous"
             raise Refused(Reason.ANONYMOUS_USER, f"subject {identity.subject!r}")
 
     def check_csrf(self, credential: Credential) -> None:
         """Refuse a cookie that a browser sent from another site."""
         if self._snapshot.csrf is None or not credential.from_cookie:
             return
-        self._check = "csrf"
+        self._check_name = "csrf"
         self._snapshot.csrf.check(self._request)
         self._passed()
 
     def allow(self, policy: Policy, identity: Identity) -> Allow:
         """Return the `Allow`. No other function makes one."""
-        self._check = "headers"
+        self._check_name = "headers"
         headers = identity_headers(identity, self._snapshot.outputs)
         self._passed()
         return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
 
     def deny(self, reason: Reason, detail: str) -> Deny:
         """Return the `Deny` for *reason*. Its last check is the one that failed."""
-        self._checks.append(Check(self._check, passed=False, detail=detail))
+        self._checks.append(Check(self._check_name, passed=False, detail=detail))
         return Deny(reason=reason, policy=self._policy_name, issuer_name=self._issuer_name, checks=tuple(self._checks))
 
     def _passed(self, detail: str = "") -> None:
-        self._checks.append(Check(self._check, passed=True, detail=detail))
+        self._checks.append(Check(self._check_name, passed=True, detail=detail))
 
 
 def _verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:

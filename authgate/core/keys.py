@@ -54,7 +54,7 @@ def key_name(key_id: str) -> str:
 
 
 def keys_tried(keys: Sequence[Key]) -> str:
-    """Return "tried 2 keys: " and what *keys* are: secrets by their fingerprint, others by algorithm and id."""
+    """Return "tried 2 keys: …" with the names of *keys*: the fingerprints of secrets, else algorithm and key id."""
     names = (
         f"secret with fingerprint {key.secret_fingerprint}" if key.secret_fingerprint else str(key) for key in keys
     )
@@ -79,7 +79,7 @@ class KeySet:
         return reason is Reason.UNKNOWN_KEY
 
     def skip_reason(self, key_id: str) -> str | None:
-        """Return why the key with this id is skipped; None if no such key is."""
+        """Return why the key with this id is skipped; None if it is not skipped."""
         prefix = f"{key_name(key_id)}: "
         return next((entry.removeprefix(prefix) for entry in self.skipped if entry.startswith(prefix)), None)
 

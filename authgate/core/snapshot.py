@@ -66,7 +66,7 @@ class Issuer:
 
     *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
-    asked. *other_iss* has the `iss` of every other issuer. Tokens with one of these never come to this issuer, so the
+    asked. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to this issuer, so the
     fingerprint depends on them.
     """
 

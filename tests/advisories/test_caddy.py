@@ -133,7 +133,7 @@ def _fastcgi() -> Iterator[tuple[int, list[bytes]]]:
 
 def test_H5_a_200_without_identity_headers_removes_those_of_the_client(tmp_path: Path, echo: int) -> None:
     """CVE-2026-30851: copy_headers kept the client's header if the answer lacked it."""
-    # The upstream stands in for AuthGate: it answers 200 and sends no identity headers.
+    # The upstream plays AuthGate's part: it answers 200 and sends no identity headers.
     with processes.caddy(tmp_path, authgate=echo, upstream=echo) as port:
         for path in ("/api/echo", "/api/v1/auth/echo", "/healthz"):
             answer = ask(port, path, *CLAIMS)

@@ -23,7 +23,7 @@ AUTHORIZATION = HeaderPlace(name="Authorization")
 COOKIE = CookiePlace(name="access_token")
 
 
-def credential(*parts: tuple[str, str], found_in: str = "header:authorization") -> Credential:
+def make_credential(*parts: tuple[str, str], found_in: str = "header:authorization") -> Credential:
     return Credential(parts=tuple((name, UnverifiedToken(value)) for name, value in parts), found_in=found_in)
 
 
@@ -37,8 +37,8 @@ def credential(*parts: tuple[str, str], found_in: str = "header:authorization") 
     ],
 )
 def test_authorization_holds_the_token_after_bearer(value: str, token: str) -> None:
-    (found,) = AUTHORIZATION.find(CIMultiDict([("authorization", value)]))
-    assert (found.token, found.found_in, found.from_cookie) == (token, "header:authorization", False)
+    (credential,) = AUTHORIZATION.find(CIMultiDict([("authorization", value)]))
+    assert (credential.token, credential.found_in, credential.from_cookie) == (token, "header:authorization", False)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_two_credentials_joined_by_a_comma_are_refused(value: str) -> None:
 
 @pytest.mark.parametrize(("value", "token"), [("abc", "abc"), ("Bearer abc", "abc"), (" abc\t", "abc")])
 def test_another_header_holds_the_token_with_or_without_bearer(value: str, token: str) -> None:
-    (found,) = HeaderPlace(name="X-Token").find(CIMultiDict([("x-token", value)]))
-    assert (found.token, found.found_in) == (token, "header:x-token")
+    (credential,) = HeaderPlace(name="X-Token").find(CIMultiDict([("x-token", value)]))
+    assert (credential.token, credential.found_in) == (token, "header:x-token")
 
 
 def test_an_empty_header_holds_no_credential() -> None:
@@ -76,8 +76,8 @@ def test_an_empty_header_holds_no_credential() -> None:
 
 def test_a_cookie_is_found_by_its_exact_name() -> None:
     headers = CIMultiDict([("Cookie", 'Access_Token=no; access_token2=no; access_token="abc"; x=1')])
-    (found,) = COOKIE.find(headers)
-    assert (found.token, found.found_in, found.from_cookie) == ("abc", "cookie:access_token", True)
+    (credential,) = COOKIE.find(headers)
+    assert (credential.token, credential.found_in, credential.from_cookie) == ("abc", "cookie:access_token", True)
 
 
 @pytest.mark.parametrize("line", ["access_token", "access_token=", 'access_token=""', "x=access_token"])
@@ -87,12 +87,12 @@ def test_a_cookie_without_a_value_holds_no_credential(line: str) -> None:
 
 def test_cookies_with_the_same_name_and_value_are_one_credential() -> None:
     headers = CIMultiDict([("Cookie", "access_token=a; access_token=a"), ("Cookie", "access_token=a")])
-    assert [found.token for found in COOKIE.find(headers)] == ["a"]
+    assert [credential.token for credential in COOKIE.find(headers)] == ["a"]
 
 
 def test_cookies_with_the_same_name_and_different_values_are_all_found_in_order() -> None:
     headers = CIMultiDict([("Cookie", "access_token=b; access_token=a; access_token=b")])
-    assert [found.token for found in COOKIE.find(headers)] == ["b", "a"]
+    assert [credential.token for credential in COOKIE.find(headers)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("count", [MAX_SAME_NAMED_COOKIES, MAX_SAME_NAMED_COOKIES + 1])
@@ -116,12 +116,12 @@ def test_more_than_four_different_cookies_with_the_same_name_are_refused(count: 
     ],
 )
 def test_the_first_place_that_holds_a_credential_decides(headers: list[tuple[str, str]], found_in: list[str]) -> None:
-    assert [found.found_in for found in find_credentials(request_with(*headers), PLACES)] == found_in
+    assert [credential.found_in for credential in find_credentials(request_with(*headers), PLACES)] == found_in
 
 
 def test_the_configured_order_of_places_decides() -> None:
     request = request_with(("Authorization", "Bearer a"), ("Cookie", "access_token=b"))
-    assert [found.token for found in find_credentials(request, (COOKIE, AUTHORIZATION))] == ["b"]
+    assert [credential.token for credential in find_credentials(request, (COOKIE, AUTHORIZATION))] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -149,26 +149,26 @@ def test_the_name_of_a_cookie_is_not_a_pattern() -> None:
 
 def test_no_two_credentials_share_a_digest() -> None:
     credentials = [
-        credential(("token", "ab")),
-        credential(("token", "a"), ("b", "")),
-        credential(("tokena", "b")),
-        credential(("token", "a"), ("token", "b")),
-        credential(("token", "\udcff")),
-        credential(),
+        make_credential(("token", "ab")),
+        make_credential(("token", "a"), ("b", "")),
+        make_credential(("tokena", "b")),
+        make_credential(("token", "a"), ("token", "b")),
+        make_credential(("token", "\udcff")),
+        make_credential(),
     ]
-    assert len({different.digest() for different in credentials}) == len(credentials)
+    assert len({credential.digest() for credential in credentials}) == len(credentials)
 
 
 def test_the_digest_tells_cookies_from_headers_and_does_not_depend_on_the_name_of_the_place() -> None:
-    in_header, in_cookie = credential(("token", "a")), credential(("token", "a"), found_in="cookie:x")
+    in_header, in_cookie = make_credential(("token", "a")), make_credential(("token", "a"), found_in="cookie:x")
     assert in_header.digest() != in_cookie.digest()
-    assert in_header.digest() == credential(("token", "a"), found_in="header:x-token").digest()
-    assert in_cookie.digest() == credential(("token", "a"), found_in="cookie:y").digest()
+    assert in_header.digest() == make_credential(("token", "a"), found_in="header:x-token").digest()
+    assert in_cookie.digest() == make_credential(("token", "a"), found_in="cookie:y").digest()
 
 
 def test_the_repr_of_a_credential_hides_its_parts_and_a_credential_may_have_no_token() -> None:
-    assert "hunter2" not in repr(credential(("token", "hunter2")))
-    assert credential(("session", "x")).token == ""
+    assert "hunter2" not in repr(make_credential(("token", "hunter2")))
+    assert make_credential(("session", "x")).token == ""
 
 
 @pytest.mark.parametrize(
