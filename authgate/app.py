@@ -75,8 +75,8 @@ class Live:
         for name, watched in self.watched_keys.items():
             if old is not None and name in old.watched_keys:
                 watched.follow(old.watched_keys[name])
-            watched.use = partial(self.gate.use, name)
-            watched.retime(self.prepared.key_sets[name].timing)
+            watched.on_change = partial(self.gate.use, name)
+            watched.set_timing(self.prepared.key_sets[name].timing)
             self.gate.use(name, watched.key_set)
 
 

@@ -1,4 +1,4 @@
-"""The CAs whose certificates are believed when AuthGate itself asks somebody by TLS."""
+"""The CAs that AuthGate trusts when it makes a TLS connection itself."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall
-from authgate.files import read_bounded, why_unreadable
+from authgate.files import read_bounded, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_CA_FILE_BYTES = 1024 * 1024
 
-# OpenSSL's X509_V_ERR_…: self-signed, or issued by whom nobody here knows.
+# OpenSSL's X509_V_ERR_… codes for a certificate that is self-signed or has an unknown issuer.
 _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
-# In OpenSSL's words for an answer in plain text, where TLS was to begin.
+# Part of OpenSSL's message when the server answers in plain text.
 NO_TLS = "WRONG_VERSION_NUMBER"
 
 
 def client_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return a context that believes the CAs in *ca_file* and no others; those of the system without one. Blocks.
+    """Return a context that trusts only the CAs in *ca_file*, or those of the system if it is None. Blocks.
 
-    Raises ValueError that names the file where it cannot be read or holds no certificate.
+    Raises ValueError, which names the file, if it cannot be read or holds no certificate.
     """
     if ca_file is None:
         return ssl.create_default_context()
     try:
         content = read_bounded(ca_file, MAX_CA_FILE_BYTES)
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {ca_file}: {why_unreadable(error)}") from None
-    pem = content.decode("ascii", "ignore")  # names between the certificates may be in any language
-    try:  # with no cadata at all, the CAs of the system would count: an empty file is not to mean that
+        raise ValueError(f"cannot read {ca_file}: {unreadable_reason(error)}") from None
+    pem = content.decode("ascii", "ignore")  # comments between the certificates may be in any encoding
+    try:  # an empty cadata would mean the CAs of the system
         return ssl.create_default_context(cadata=pem or "\n")
     except ssl.SSLError:
         raise ValueError(f"{ca_file} holds no certificate in PEM, or a broken one") from None
 
 
 class Authorities:
-    """Those of one server that is asked: with *ca_file* only its CAs, else those of the system. Read in a thread."""
+    """The CAs for one server: those in *ca_file*, or those of the system if it is None. Read in a thread."""
 
     def __init__(self, ca_file: str | None, make: Callable[[str | None], ssl.SSLContext] = client_context) -> None:
         self._ca_file = ca_file
         self._reading = BlockingCall(partial(make, ca_file))
 
     async def context(self, timeout_seconds: float) -> ssl.SSLContext:
-        """Return a context that believes them as they are now; raise ValueError, which says what cannot be read."""
+        """Return a context that trusts the CAs as they are now. Raises ValueError that says what cannot be read."""
         try:
             return await self._reading.result(timeout_seconds)
         except TimeoutError:
@@ -57,10 +57,10 @@ class Authorities:
             raise ValueError(f"ca_file: {error}") from None
 
 
-def why_untrusted(error: BaseException | None) -> str | None:
-    """Return why the server's certificate is not trusted, if that is the cause of *error*, with a hint; else None."""
+def untrusted_reason(error: BaseException | None) -> str | None:
+    """Return why the server's certificate is not trusted, with a hint, or None if *error* has another cause."""
     while error is not None:
-        cause = getattr(error, "certificate_error", error)  # aiohttp's own wraps OpenSSL's, and claims to be one
+        cause = getattr(error, "certificate_error", error)  # aiohttp's error wraps OpenSSL's, and is a subclass of it
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "; for a private authority set ca_file" if cause.verify_code in _UNKNOWN_AUTHORITY else ""
             return f"its certificate is not trusted ({cause.verify_message}){hint}"

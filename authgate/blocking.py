@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop: in threads that never keep the process from ending, one at a time, bounded."""
+"""Blocking calls in daemon threads, one at a time, each with a bound on the wait."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class BlockingCall(Generic[T]):
-    """Calls *call* in a thread, for one caller at a time.
+    """Runs *call* in a thread, for one caller at a time.
 
-    A call that hangs (a dead network file system) cannot be ended: no other joins it. So after a timeout the next
-    result may be as old as the call that hung.
+    A call that hangs (on a dead network file system) cannot be ended, and no second one is started beside it. So after
+    a timeout, the next result may be as old as the call that hung.
     """
 
     def __init__(self, call: Callable[[], T]) -> None:
@@ -25,9 +25,9 @@ class BlockingCall(Generic[T]):
         self._running: asyncio.Future[T] | None = None
 
     async def result(self, timeout_seconds: float) -> T:
-        """Return what the call gives, or raise what it raises; TimeoutError if that takes longer.
+        """Return what the call returns, or raise what it raises. Raises TimeoutError after *timeout_seconds*.
 
-        After a TimeoutError the next call waits for the same thread again.
+        After a TimeoutError, the next caller waits for the same thread again.
         """
         if self._running is None:
             self._running = in_daemon_thread(self._call)
@@ -40,20 +40,20 @@ class BlockingCall(Generic[T]):
 
 
 def in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
-    """Return what *call* gives, run in a thread that never keeps the process from ending (an executor's does)."""
+    """Run *call* in a daemon thread, which does not keep the process alive as an executor's thread does."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    # Who asked may have been cancelled meanwhile: what nobody awaits any more is no bug to be printed.
+    # The caller may have been cancelled. Without this, asyncio would log an exception that nobody awaits.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def run() -> None:
         try:
             result = call()
-        except Exception as error:  # noqa: BLE001 - whoever awaits the future gets it
+        except Exception as error:  # noqa: BLE001 - raised where the future is awaited
             settle, outcome = future.set_exception, error
         else:
             settle, outcome = future.set_result, result  # type: ignore[assignment]
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
             loop.call_soon_threadsafe(lambda: None if future.cancelled() else settle(outcome))
 
     threading.Thread(target=run, name="blocking call", daemon=True).start()

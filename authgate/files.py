@@ -1,4 +1,4 @@
-"""Reading files that operators name: bounded, by content, and never waiting for a writer."""
+"""Reading files that the configuration names: bounded, and never waiting for a writer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# How often watched files are looked at: by content, because notifications do not reach through bind mounts.
+# How often watched files are read. Contents are compared, because notifications do not pass through bind mounts.
 POLL_SECONDS = 2.0
 
 FIX_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
 
 
 def read_bounded(path: str | Path, max_bytes: int) -> bytes:
-    """Return what the file at *path* holds. Blocks.
+    """Return the content of the file at *path*. Blocks.
 
-    Raises OSError, and ValueError where it is longer than *max_bytes* or no file: a FIFO would be waited for.
+    Raises OSError, and ValueError if it is longer than *max_bytes* or not a regular file (a FIFO would block).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:  # open() alone leaves a directory's descriptor open, and container engines make one of a missing file
+    try:  # open() would leak the descriptor of a directory, which container engines create for a missing file
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -37,6 +37,6 @@ def read_bounded(path: str | Path, max_bytes: int) -> bytes:
     return content
 
 
-def why_unreadable(error: OSError | ValueError) -> str:
-    """Return the reason in *error*, which `read_bounded` raised, without the path."""
+def unreadable_reason(error: OSError | ValueError) -> str:
+    """Return the reason in an *error* of `read_bounded`, without the path."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -11,7 +11,7 @@ from authgate.config.preset_defaults import default_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Issuer
-from authgate.files import FIX_UNREADABLE, POLL_SECONDS, why_unreadable
+from authgate.files import FIX_UNREADABLE, POLL_SECONDS, unreadable_reason
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
@@ -135,7 +135,7 @@ def initial_key_set(name: str, source: KeySource, entry: LoadedIssuer, problems:
         fix = _FIX_ON_BOTH if is_secret else "replace the key"
         problems.extend(Problem(setting=setting, message=one, fix=mends.get(one, fix)) for one in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        message = f"cannot read {source.where}: {why_unreadable(error)}"
+        message = f"cannot read {source.where}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
     return None
 

@@ -1,4 +1,4 @@
-"""What AuthGate's own requests by HTTP share: answers are bounded in every part, and faults are explained."""
+"""AuthGate's own HTTP requests: every part of a response is bounded, and errors are explained in words."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from authgate.authorities import NO_TLS, why_untrusted
+from authgate.authorities import NO_TLS, untrusted_reason
 from authgate.core.errors import quoted
 
-_QUOTES_BEGIN = re.compile(r"[:\n<]| when reading|b['\"]")
+_QUOTE_BEGINS = re.compile(r"[:\n<]| when reading|b['\"]")
 
 
-class AnswerTooLong(aiohttp.ClientPayloadError):
-    """More came than the connection's bound, and it was broken off."""
+class ResponseTooLong(aiohttp.ClientPayloadError):
+    """The response exceeded its bound, and the connection was aborted."""
 
 
 class _BoundedProtocol(ResponseHandler):
-    """One connection, broken off after *max_bytes* of whatever it sends in answer to one request.
+    """One connection, aborted after *max_bytes* in response to one request.
 
-    aiohttp bounds neither interim answers (1xx) nor chunk extensions nor empty lines, and parses them without a pause:
-    one server could hold up the requests of all.
+    aiohttp does not bound interim responses (1xx), chunk extensions or empty lines, and parses them without a pause:
+    one hostile server could stall every request.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -32,7 +32,7 @@ class _BoundedProtocol(ResponseHandler):
         self._max_bytes = self._bytes_left = max_bytes
 
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        self._bytes_left = self._max_bytes  # a request begins, perhaps on a kept connection
+        self._bytes_left = self._max_bytes  # a request begins, maybe on a reused connection
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
@@ -40,7 +40,7 @@ class _BoundedProtocol(ResponseHandler):
         if self._bytes_left >= 0:
             super().data_received(data)
             return
-        error, payload = AnswerTooLong(), self._payload
+        error, payload = ResponseTooLong(), self._payload
         self.abort()
         self.set_exception(error)
         if payload is not None:
@@ -48,16 +48,16 @@ class _BoundedProtocol(ResponseHandler):
 
 
 class BoundedConnector(aiohttp.TCPConnector):
-    """Makes connections that take *max_bytes* for one answer: head, interim answers, and the framing of the body."""
+    """Makes connections that accept *max_bytes* for one response, with its head, interim responses and framing."""
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(**options)
-        # Private, and the only way in: tests flood it, so that a change of aiohttp's is noticed.
+        # Private, but there is no other way. A test floods it, so it fails if aiohttp changes this.
         self._factory = partial(_BoundedProtocol, max_bytes)  # type: ignore[assignment]
 
 
 def redirect_fault(response: aiohttp.ClientResponse) -> str | None:
-    """Return what is told where *response* leads elsewhere; None if it does not."""
+    """Return the message for a redirect, None if *response* is none."""
     if not 300 <= response.status < 400 or response.status == 304:
         return None
     target = quoted(response.headers.get("Location"), 200)
@@ -65,33 +65,34 @@ def redirect_fault(response: aiohttp.ClientResponse) -> str | None:
 
 
 def compression_fault(response: aiohttp.ClientResponse) -> str | None:
-    """Return what is told where *response* is compressed; None if it is not."""
+    """Return the message for a compressed *response*, None if it is not compressed."""
     encoding = response.headers.get("Content-Encoding", "identity")
     return None if encoding == "identity" else f"is compressed ({quoted(encoding, 40)}), which was not asked for"
 
 
 async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """Return the body of *response*; raise `AnswerTooLong` where it is longer than *max_bytes*."""
+    """Return the body of *response*. Raises `ResponseTooLong` if it is longer than *max_bytes*."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > max_bytes:
             response.close()
-            raise AnswerTooLong
+            raise ResponseTooLong
     return bytes(body)
 
 
-def explained(error: Exception) -> str:
-    """Return what *error* means to an operator. Quotes nothing that was sent."""
-    if untrusted := why_untrusted(error):
-        return untrusted
+def explain_error(error: Exception) -> str:
+    """Return the meaning of *error* for an operator, without anything that the server sent."""
+    if reason := untrusted_reason(error):
+        return reason
     if isinstance(error, aiohttp.ClientConnectorError):
         return _no_connection(error)
     if isinstance(error, aiohttp.ClientResponseError):
-        bad = f"the answer is not the HTTP that it should be ({_without_bytes(error.message)})"
-        return f"the outbound proxy answers {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else bad
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"the outbound proxy answers {error.status}"
+        return f"the response is not valid HTTP ({_without_bytes(error.message)})"
     if isinstance(error, UnicodeDecodeError):
-        return "the answer is not UTF-8"
+        return "the response is not UTF-8"
     if isinstance(error, aiohttp.ClientError):
         return f"{type(error).__name__}: {_without_bytes(str(error))}"
     return f"{type(error).__name__}: {quoted(str(error), 200)}"
@@ -99,13 +100,13 @@ def explained(error: Exception) -> str:
 
 def _no_connection(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {error.host} cannot be looked up ({error.strerror or error.os_error})"
+        return f"the host name {error.host} cannot be resolved ({error.strerror or error.os_error})"
     if isinstance(error, aiohttp.ClientConnectorSSLError) and NO_TLS in str(error):
-        return f"{error.host} speaks no TLS at port {error.port}: is its address http://?"
-    whom = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
-    return f"no connection to {whom} at port {error.port} ({error.strerror or error.os_error})"
+        return f"{error.host} does not speak TLS on port {error.port}; is its address http://?"
+    server = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
+    return f"no connection to {server} on port {error.port} ({error.strerror or error.os_error})"
 
 
 def _without_bytes(message: str) -> str:
-    """Return what aiohttp says of an answer up to where it quotes from it: that may be a token."""
-    return quoted(_QUOTES_BEGIN.split(message, maxsplit=1)[0], 100)
+    """Return aiohttp's *message* up to the point where it quotes the response, which may contain a token."""
+    return quoted(_QUOTE_BEGINS.split(message, maxsplit=1)[0], 100)

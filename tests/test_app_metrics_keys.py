@@ -86,7 +86,7 @@ async def test_the_metrics_show_a_rotation_and_an_outage(tmp_path: Path, jwks_is
         jwks_issuer.answer("status", code=500)
         async with asyncio.timeout(15):
             while not keys.failure:
-                keys._asked_at = float("-inf")  # no cooldown
+                keys._cooldown_began_at = float("-inf")  # no cooldown
                 await status(served, jwks_issuer.token(header={"kid": "K3"}))
         samples = await read_samples(served)
         assert samples[app("authgate_keys")] == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.files import read_bounded, why_unreadable
+from authgate.files import read_bounded, unreadable_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ def reason(path: Path | str, max_bytes: int = 10) -> str:
     with pytest.raises((OSError, ValueError)) as raised:
         read_bounded(path, max_bytes)
     assert isinstance(raised.value, OSError | ValueError)
-    return why_unreadable(raised.value)
+    return unreadable_reason(raised.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"0123456789"])
@@ -71,4 +71,4 @@ def test_no_descriptor_is_left_open_whatever_the_path_leads_to(tmp_path: Path) -
 
 
 def test_an_error_without_an_errno_is_told_by_its_text() -> None:
-    assert why_unreadable(OSError("odd")) == "odd"
+    assert unreadable_reason(OSError("odd")) == "odd"

@@ -112,7 +112,7 @@ async def _decide(prepared: Prepared, clock: Callable[[], float], request: Reque
     gate = Gate(prepared.snapshot, Answers(issuers, stores), clock)
     async with asyncio.TaskGroup() as tasks:
         for name, keys in issuers.items():
-            keys.use = partial(gate.use, name)
+            keys.on_change = partial(gate.use, name)
         running = [tasks.create_task(keys.watch()) for keys in issuers.values()]
         running += [tasks.create_task(sessions.run()) for sessions in stores.values()]
         async with asyncio.timeout(LOAD_SECONDS + 1):  # each load has a bound of its own, below this

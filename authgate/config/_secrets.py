@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
+from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
 from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
@@ -68,6 +68,6 @@ def _from_file(path: str, setting: str, problems: list[Problem]) -> bytes | None
     try:
         return without_line_break(read_bounded(path, MAX_SECRET_BYTES))
     except (OSError, ValueError) as error:
-        message = f"cannot read {path}: {why_unreadable(error)}"
+        message = f"cannot read {path}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
         return None

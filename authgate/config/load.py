@@ -20,7 +20,7 @@ from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
 from authgate.config.read_issuer import LoadedIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, why_unreadable
+from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,7 +120,7 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
         content = read_bounded(path, MAX_FILE_BYTES) if is_regular else _read_pipe(path)
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
-        message = f"cannot read {path}: {why_unreadable(error)}"
+        message = f"cannot read {path}: {unreadable_reason(error)}"
         problems.append(Problem(setting="configuration file", message=message, fix=FIX_UNREADABLE))
         return None, None
     digest = hashlib.sha256(content).digest() if is_regular else None

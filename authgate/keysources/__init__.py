@@ -1,4 +1,4 @@
-"""Where keys come from: one contract for secrets, files and URLs. `WatchedKeys` keeps what they give up to date."""
+"""Where keys come from: one contract for secrets, files and URLs. `WatchedKeys` loads from them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["NO_KEYS", "KeySource", "LoadFailed", "Loaded", "NotOffered"]
 
 
 class LoadFailed(AuthGateError):
-    """A source gives no keys that can be used. The message says what is wrong, where, and how to mend it."""
+    """A source returned no usable keys. The message says what is wrong, where, and how to fix it."""
 
 
 class NotOffered(LoadFailed):
-    """There is no key set at its address (404). Where nobody named the address, that is no fault: nothing is signed."""
+    """The address of the key set answers 404. If nobody configured that address, the issuer just signs no JWTs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What a source gave: *keys*, None where they are those of its last successful load.
+    """The result of a load: *keys*, None if they are the same as in the last successful load.
 
-    *fresh_seconds* is how long the source says that they stay as they are (RFC 9111 §4.2), None where it does not say.
+    *fresh_seconds* is how long they are fresh according to the source (RFC 9111 §4.2), None if it does not say.
     """
 
     keys: KeySet | None
@@ -31,20 +31,20 @@ class Loaded:
 
 
 class KeySource(Protocol):
-    """The origin of one issuer's keys. One load at a time."""
+    """The source of one key set. Callers make one load at a time."""
 
     @property
     def where(self) -> str:
-        """The place, for operators: a URL, a path, or the name of a setting."""
+        """The place of the keys, for messages: a URL, a path, or the name of a setting."""
         ...
 
     def read(self) -> KeySet:
-        """Return the keys to start with: those on this machine, `NO_KEYS` where they have to be fetched.
+        """Return the keys to start with, or `NO_KEYS` if they must be fetched.
 
         Blocks. Raises `jwk.BadKey`, OSError or ValueError.
         """
         ...
 
     async def load(self) -> Loaded:
-        """Return the keys as they are now, or raise `LoadFailed`. Whoever calls bounds how long it may take."""
+        """Return the keys as they are now, or raise `LoadFailed`. The caller bounds the time."""
         ...

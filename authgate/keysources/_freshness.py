@@ -1,4 +1,4 @@
-"""How long an HTTP response stays fresh (RFC 9111 §4.2), as far as a private cache of one document needs it."""
+"""How long an HTTP response stays fresh (RFC 9111 §4.2), for a private cache of one document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fresh_seconds(headers: MultiMapping[str]) -> float | None:
-    """Return for how many more seconds a response with *headers* is fresh, None where they do not say. At least 0."""
+    """Return how many more seconds a response with *headers* is fresh (at least 0), None if they do not say."""
     directives = _directives(",".join(headers.getall("Cache-Control", ())))
     if "no-store" in directives or "no-cache" in directives:
         return 0.0
@@ -21,11 +21,13 @@ def fresh_seconds(headers: MultiMapping[str]) -> float | None:
 
 def _directives(field: str) -> dict[str, str]:
     pairs = (directive.partition("=") for directive in field.split(","))
-    return {name.strip().lower(): value.strip().strip('"') for name, _, value in reversed([*pairs])}  # the first counts
+    return {
+        name.strip().lower(): value.strip().strip('"') for name, _, value in reversed([*pairs])
+    }  # of equal names the first counts
 
 
 def _delta_seconds(text: str) -> float:
-    # RFC 9111 §1.2.2: digits; what is larger than can be represented counts as 2^31. Anything else: stale (§4.2.1).
+    # RFC 9111 §1.2.2: digits; a number that is too large counts as 2^31. Anything else means stale (§4.2.1).
     text = text.strip()
     if not (text.isascii() and text.isdigit()):
         return 0.0
@@ -39,4 +41,4 @@ def _until_expiry(headers: MultiMapping[str]) -> float | None:
         expires, date = (parsedate_to_datetime(headers[name]) for name in ("Expires", "Date"))
         return (expires.astimezone(UTC) - date.astimezone(UTC)).total_seconds()
     except (ValueError, KeyError, OverflowError):
-        return 0.0  # RFC 9111 §5.3: an invalid date, "0" above all, means expired; without Date nobody can tell
+        return 0.0  # RFC 9111 §5.3: an invalid date such as "0" means expired. Without Date the age is unknown

@@ -1,4 +1,4 @@
-"""What an operator asks of an issuer's keys: since when, until when, who still names them, what happened. Bounded."""
+"""The history of a key set, for operators: when each key came and left, tokens that still name it, and events. Bounded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ V = TypeVar("V")
 
 @dataclass(slots=True, kw_only=True)
 class Sighting:
-    """One key: when it was first and last seen in the set, and when it left (Unix time, None while it is there).
+    """One key: when it was first and last seen in the set, and when it left (None: it is in the set).
 
-    *named_since* counts the tokens that named it after it had left, *named_at* is when the last one came.
+    *named_since* counts the tokens that named it after it had left; *named_at* is the time of the last one. Unix times.
     """
 
     key: Key
@@ -36,7 +36,7 @@ class Sighting:
 
 @dataclass(slots=True, kw_only=True)
 class UnknownKeyId:
-    """A key id that tokens named and no set had: how often, and when last (Unix time)."""
+    """A key id that tokens named and the set never had: how often, and the time of the last one (Unix time)."""
 
     count: int
     last_at: float
@@ -44,30 +44,30 @@ class UnknownKeyId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to the keys, *at* a Unix time."""
+    """Something that happened to the key set, *at* a Unix time."""
 
     at: float
     message: str
 
 
 class KeyHistory:
-    """The keys that are in the set, those that left it, the ids that were never there, and the last events."""
+    """The keys in the set, the departed keys, the unknown key ids, and the last events."""
 
-    def __init__(self, keys: KeySet, now: float) -> None:
+    def __init__(self, key_set: KeySet, now: float) -> None:
         self.present: dict[bytes, Sighting] = {}
         self.departed: OrderedDict[bytes, Sighting] = OrderedDict()
         self.unknown: OrderedDict[str, UnknownKeyId] = OrderedDict()
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self.note_set(keys, now)
+        self.update(key_set, now)
 
-    def note(self, message: str, now: float) -> None:
-        """Remember that *message* happened."""
+    def add_event(self, message: str, now: float) -> None:
+        """Add an event."""
         self.events.append(Event(at=now, message=message))
 
-    def note_set(self, keys: KeySet, now: float) -> tuple[list[Key], list[Key]]:
-        """Take note that the set is *keys*; return the keys that joined it and those that left it."""
+    def update(self, key_set: KeySet, now: float) -> tuple[list[Key], list[Key]]:
+        """Record that the set is *key_set* now. Return the keys that joined and those that left."""
         joined = []
-        for key in keys.keys:
+        for key in key_set.keys:
             sighting = self.present.get(key.thumbprint)
             if sighting is None:
                 joined.append(key)
@@ -76,37 +76,37 @@ class KeyHistory:
                 self.present[key.thumbprint] = sighting
             sighting.last_seen = now
             self.unknown.pop(key.key_id or "", None)
-        thumbprints = {key.thumbprint for key in keys.keys}
-        gone = [self.present.pop(one) for one in [*self.present] if one not in thumbprints]
-        for sighting in gone:
+        thumbprints = {key.thumbprint for key in key_set.keys}
+        left = [self.present.pop(thumbprint) for thumbprint in [*self.present] if thumbprint not in thumbprints]
+        for sighting in left:
             sighting.left_at, sighting.named_since, sighting.named_at = now, 0, None
             _put(self.departed, sighting.key.thumbprint, sighting, MAX_DEPARTED)
-        return joined, [sighting.key for sighting in gone]
+        return joined, [sighting.key for sighting in left]
 
     def follow(self, before: KeyHistory, now: float) -> tuple[list[Key], list[Key]]:
-        """Put this history after *before*, which ends; return the keys that joined the set and those that left it."""
-        keys = KeySet(keys=tuple(sighting.key for sighting in self.present.values()))
+        """Continue *before*, which ends. Return the keys that joined and those that left."""
+        key_set = KeySet(keys=tuple(sighting.key for sighting in self.present.values()))
         self.present, self.departed, self.unknown = before.present, before.departed, before.unknown
         self.events = deque([*before.events, *self.events], maxlen=MAX_EVENTS)
-        return self.note_set(keys, now)
+        return self.update(key_set, now)
 
     def has(self, key_id: str) -> bool:
-        """Say whether the set has a key of this id, be it given up for the set's age."""
+        """Return whether the set has a key with this id, even if its keys are given up."""
         return any(sighting.key.key_id == key_id for sighting in self.present.values())
 
-    def note_unknown(self, key_id: str, now: float) -> Sighting | None:
-        """Take note of a token that names *key_id*, which the set has not; return the key of it that left, if any."""
+    def add_unknown(self, key_id: str, now: float) -> Sighting | None:
+        """Count a token that names *key_id*, which is not in the set. Return the departed key with this id, if any."""
         for sighting in reversed(self.departed.values()):
             if sighting.key.key_id == key_id:
                 sighting.named_since += 1
                 sighting.named_at = now
                 return sighting
-        seen = self.unknown.pop(key_id, None) or UnknownKeyId(count=0, last_at=now)
-        _put(self.unknown, key_id, UnknownKeyId(count=seen.count + 1, last_at=now), MAX_UNKNOWN)
+        unknown = self.unknown.pop(key_id, None) or UnknownKeyId(count=0, last_at=now)
+        _put(self.unknown, key_id, UnknownKeyId(count=unknown.count + 1, last_at=now), MAX_UNKNOWN)
         return None
 
 
-def _put(into: OrderedDict[K, V], key: K, value: V, at_most: int) -> None:
-    into[key] = value
-    while len(into) > at_most:
-        into.popitem(last=False)
+def _put(bounded: OrderedDict[K, V], key: K, value: V, max_entries: int) -> None:
+    bounded[key] = value
+    while len(bounded) > max_entries:
+        bounded.popitem(last=False)

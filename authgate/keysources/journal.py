@@ -1,4 +1,4 @@
-"""What an issuer's keys go through: written to the log at once, and kept in a bounded history for later questions."""
+"""The events of a key set: written to the log at once, and kept in a bounded history for reports."""
 
 from __future__ import annotations
 
@@ -23,36 +23,37 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """*elapsed* in seconds from any point, never set back; *unix* to tell people. Tests give their own."""
+    """*elapsed* returns seconds from any point and never goes back; *unix* returns Unix time, for reports."""
 
     elapsed: Callable[[], float] = time.monotonic
     unix: Callable[[], float] = time.time
 
 
 class Journal:
-    """The log and the *history* of the keys of the issuer *name*."""
+    """The log and the *history* of the key set *name*."""
 
-    def __init__(self, name: str, keys: KeySet, clock: Clock, *, follows: bool) -> None:
-        """*keys* are those that the issuer has now: the start-up log has them already.
+    def __init__(self, name: str, key_set: KeySet, clock: Clock, *, follows: bool) -> None:
+        """*key_set* is the key set at start, which the start-up log has listed.
 
-        *follows*: another journal of the same issuer will be followed, and only then is it known what has changed.
+        *follows*: `follow` will be called with the journal of the key set that this one replaces. Until then nothing
+        is logged, because it is not known what has changed.
         """
         self._follows = follows
-        self.history = KeyHistory(keys, clock.unix())
+        self.history = KeyHistory(key_set, clock.unix())
         self.unknown_key_ids = self.departed_key_ids = 0
         self._name = name
         self._clock = clock
         self._warned: dict[str, float] = {}
 
     def event(self, message: str, level: int) -> None:
-        """Write that *message* happened, to the log with *level*: if it happened to keys that are in use."""
-        self.history.note(message, self._clock.unix())
+        """Add the event *message* to the history, and to the log with *level* if the key set is in use."""
+        self.history.add_event(message, self._clock.unix())
         if not self._follows:
             _log.log(level, "issuer %s: %s", self._name, message)
 
     def key_set(self, keys: KeySet, before: KeySet) -> None:
-        """Write what has changed from the set *before* to *keys*, those that were just loaded."""
-        joined, left = self.history.note_set(keys, self._clock.unix())
+        """Record what has changed from *before* to *keys*, which was just loaded."""
+        joined, left = self.history.update(keys, self._clock.unix())
         if self._follows:
             return
         self._joined_and_left(joined, left)
@@ -61,36 +62,36 @@ class Journal:
                 self.event(f"skipped {skipped}", logging.WARNING)
 
     def follow(self, before: Journal) -> None:
-        """Go on with what *before* holds: that of the same issuer until a reload changed where its keys come from."""
+        """Continue *before*, the journal of the same issuer before a reload changed the source of its keys."""
         self.unknown_key_ids += before.unknown_key_ids
         self.departed_key_ids += before.departed_key_ids
         self._follows = False
         self._joined_and_left(*self.history.follow(before.history, self._clock.unix()))
 
     def unknown(self, key_id: str | None, keys: KeySet) -> None:
-        """Count a token that names *key_id*, which none of *keys* has; warn if it is skipped, or if it left the set.
+        """Count a token that names *key_id*, which no key of *keys* has. Warn if that key was skipped or has departed.
 
-        Of each key once a minute. Before the first load no key is known, so none is unknown; and one that is given up
-        for its age may be back with the next answer.
+        There is at most one warning a minute for each key. Nothing is counted before the first load, or for a key that
+        was only given up: it may verify again after the next load.
         """
         if key_id is None or not keys.keys or self.history.has(key_id):
             return
         self.unknown_key_ids += 1
         name = key_name(key_id)
-        if why := keys.skip_reason(key_id):
+        if cause := keys.skip_reason(key_id):
             if self._is_time_for(name):
-                _log.warning("issuer %s: tokens that name %s arrive, which is skipped: %s", self._name, name, why)
+                _log.warning("issuer %s: tokens name %s, which is skipped: %s", self._name, name, cause)
             return
-        departed = self.history.note_unknown(key_id, self._clock.unix())
+        departed = self.history.add_unknown(key_id, self._clock.unix())
         if departed is not None:
             self.departed_key_ids += 1
             if self._is_time_for(name):
                 self._warn_of(departed)
 
     def _is_time_for(self, name: str) -> bool:
-        """Say whether the last warning of the key of this *name*, one skipped or departed, lies long enough back."""
+        """Return whether the last warning about the key *name* is old enough for another."""
         now = self._clock.elapsed()
-        self._warned = {one: at for one, at in self._warned.items() if now - at < REPEAT_WARNING_SECONDS}
+        self._warned = {warned: at for warned, at in self._warned.items() if now - at < REPEAT_WARNING_SECONDS}
         if name in self._warned:
             return False
         self._warned[name] = now
@@ -98,11 +99,11 @@ class Journal:
 
     def _joined_and_left(self, joined: list[Key], left: list[Key]) -> None:
         for key_id in {key.key_id for key in joined if key.key_id} & {key.key_id for key in left}:
-            message = f"another key has the id of {key_name(key_id)}: tokens signed with the old one are refused"
+            message = f"another key now has the id of {key_name(key_id)}: tokens signed with the old key are refused"
             self.event(message, logging.WARNING)
-        for message, some in (("joined", joined), ("left", left)):
-            if some:
-                self.event(f"{', '.join(map(_named, some))} {message} the set", logging.INFO)
+        for change, keys in (("joined", joined), ("left", left)):
+            if keys:
+                self.event(f"{', '.join(map(_named, keys))} {change} the set", logging.INFO)
 
     def _warn_of(self, departed: Sighting) -> None:
         seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
@@ -110,8 +111,8 @@ class Journal:
             f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "
             f"{seconds:.0f} s ago: the issuer should publish a key until its last token has expired"
         )
-        if departed.named_since == 1:  # the repeated warning must not push what happened out of the history
-            self.history.note(message, self._clock.unix())
+        if departed.named_since == 1:  # repeated warnings must not push other events out of the history
+            self.history.add_event(message, self._clock.unix())
         _log.warning("issuer %s: %s", self._name, message)
 
 

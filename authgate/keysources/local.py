@@ -1,4 +1,4 @@
-"""Keys on this machine: a secret of the configuration, or a file that is read again and again."""
+"""Keys on this machine: a secret in the configuration, or a file that is polled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall
-from authgate.files import read_bounded, why_unreadable
+from authgate.files import read_bounded, unreadable_reason
 from authgate.keysources import Loaded, LoadFailed
 from authgate.tokens import jwk
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from authgate.core.keys import KeySet
 
-# One reading: less than the 5 s that the shipped nginx waits for AuthGate.
+# A bound on one read: less than the 5 s that the shipped nginx waits for AuthGate.
 READ_TIMEOUT_SECONDS = 3.0
 
-# The setting that names a file of keys, and how the file is read. A new kind: one function and one row.
+# Each setting that names a key file, and the parser of the file. A new kind of file is one parser and one row.
 KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
     "secret_file": jwk.from_secret_file,
     "pem_file": jwk.from_pem,
@@ -28,24 +28,24 @@ KEY_FILES: dict[str, Callable[[bytes, frozenset[str]], KeySet]] = {
 
 
 class SecretSource:
-    """Shared secrets of the configuration or the environment: they stay as they are."""
+    """Shared secrets in the configuration or the environment. They never change."""
 
     def __init__(self, make: Callable[[], KeySet], where: str = "the configuration") -> None:
-        """*make* makes the keys that the secrets are; it raises `jwk.BadKey`."""
+        """*make* returns the keys; it raises `jwk.BadKey`."""
         self.where = where
         self._make = make
 
     def read(self) -> KeySet:
-        """Return the keys that the secrets are; raise `jwk.BadKey`."""
+        """Return the keys. Raises `jwk.BadKey`."""
         return self._make()
 
     async def load(self) -> Loaded:
-        """Return that nothing has changed."""
+        """Return the result "nothing has changed"."""
         return Loaded(keys=None)
 
 
 class FileSource:
-    """A file with keys, by content: however it is replaced, the new content counts."""
+    """A key file, compared by content, so it does not matter how the file is replaced."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class FileSource:
         allowed: frozenset[str],
         timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
-        """*parse* makes keys of the content for the algorithms that are *allowed*; *timeout_seconds* bounds a load."""
+        """*parse* reads keys from the content, for the *allowed* algorithms. *timeout_seconds* bounds a load."""
         self.where = str(path)
         self._path = path
         self._parse = parse
@@ -71,7 +71,7 @@ class FileSource:
         return keys
 
     async def load(self) -> Loaded:
-        """Return the keys if the file holds others than when it was last read with success."""
+        """Return the keys, or None as keys if the content is that of the last successful read."""
         try:
             return await self._reading.result(self._timeout_seconds)
         except TimeoutError:
@@ -79,7 +79,7 @@ class FileSource:
         except jwk.BadKey as error:
             raise LoadFailed(f"{self._path}: {error}") from None
         except (OSError, ValueError) as error:
-            raise LoadFailed(f"cannot read {self._path}: {why_unreadable(error)}") from None
+            raise LoadFailed(f"cannot read {self._path}: {unreadable_reason(error)}") from None
 
     def _read_newer(self) -> Loaded:
         if hashlib.sha256(read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)).digest() == self._digest:

@@ -1,4 +1,4 @@
-"""Keys by URL: a JWK Set at a configured address, or at the one that the issuer's own metadata names."""
+"""Keys by URL: a JWK Set at a configured address, or at the address in the issuer's metadata."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class JwksUrlSource:
-    """A JWK Set at a URL of the configuration."""
+    """A JWK Set at a configured URL."""
 
     def __init__(self, url: str, route: Route, allowed: frozenset[str], *, presumed: bool = False) -> None:
         """*allowed* are the algorithms that the issuer accepts.
 
-        *presumed*: nobody named the URL, it follows from another; then there may be no key set at all (`NotOffered`).
+        *presumed*: the URL was derived from another setting, so it may have no key set (`NotOffered`).
         """
         self.where = url
         self._presumed = presumed
@@ -32,11 +32,11 @@ class JwksUrlSource:
         self._document = _JwksDocument(self._fetcher, allowed)
 
     def read(self) -> KeySet:
-        """Return no keys: they are fetched."""
+        """Return no keys, because they are fetched."""
         return NO_KEYS
 
     async def load(self) -> Loaded:
-        """Return the keys of the set, None if they are those of the last load."""
+        """Return the keys of the set, None if they are the same as in the last load."""
         try:
             return await self._document.load(self.where)
         except NotOffered as absent:
@@ -46,13 +46,13 @@ class JwksUrlSource:
 
 
 class DiscoverySource:
-    """The JWK Set that an issuer's metadata names (OpenID Connect Discovery, RFC 8414).
+    """The JWK Set whose address is in the issuer's metadata (OpenID Connect Discovery, RFC 8414).
 
-    The metadata is read at every load: where the keys lie may change, and a wrong answer heals by itself.
+    The metadata is fetched at every load, so a changed address is used, and a wrong answer has no lasting effect.
     """
 
     def __init__(self, issuer: str, route: Route, allowed: frozenset[str]) -> None:
-        """*issuer* is the exact `iss`, from which the metadata's address is made."""
+        """*issuer* is the exact `iss`. The addresses of the metadata are derived from it."""
         self.where = f"discovery of {issuer}"
         self._issuer = issuer
         self._fetcher = Fetcher(route)
@@ -60,11 +60,11 @@ class DiscoverySource:
         self._urls: tuple[str, ...] = discovery.metadata_urls(issuer)
 
     def read(self) -> KeySet:
-        """Return no keys: they are fetched."""
+        """Return no keys, because they are fetched."""
         return NO_KEYS
 
     async def load(self) -> Loaded:
-        """Return the keys of the set that the metadata names, None if they are those of the last load."""
+        """Return the keys of the set that the metadata names, None if they are the same as in the last load."""
         found_at, url = await self._jwks_uri()
         try:
             loaded = await self._document.load(url, found_at=found_at)
@@ -74,7 +74,7 @@ class DiscoverySource:
         return loaded
 
     async def _jwks_uri(self) -> tuple[str, str]:
-        """Return where the metadata was, first asked where it was last time, and the URL that it names."""
+        """Return the URL of the metadata and the `jwks_uri` in it. Tries the URL that worked last time first."""
         failures = []
         for found_at in self._urls:
             try:
@@ -82,7 +82,7 @@ class DiscoverySource:
                 url = discovery.jwks_uri(metadata.body or b"", self._issuer)
             except LoadFailed as failed:
                 failures.append(str(failed))
-            except discovery.BadMetadata as error:  # many servers answer any path with 200 and their start page
+            except discovery.BadMetadata as error:  # many servers answer every path with 200 and their start page
                 failures.append(f"{found_at}: {error}")
             else:
                 self._urls = (found_at, *(other for other in self._urls if other != found_at))
@@ -91,7 +91,7 @@ class DiscoverySource:
 
 
 class _JwksDocument:
-    """A JWK Set by URL, and what is known of its last version: its entity tag and its digest."""
+    """A JWK Set by URL, with the entity tag and the digest of its last version."""
 
     def __init__(self, fetcher: Fetcher, allowed: frozenset[str]) -> None:
         self._fetcher = fetcher
@@ -108,7 +108,7 @@ class _JwksDocument:
         digest = hashlib.sha256(response.body).digest()
         keys = None
         if digest != self._digest:
-            try:  # in a thread: 64 keys take a while to be judged, and requests are not to wait for it
+            try:  # in a thread: checking 64 keys takes a while, and requests must not wait for it
                 keys = await in_daemon_thread(partial(self._parse, response.body))
             except jwk.BadKey as error:
                 raise LoadFailed(f"{url}: {error}") from None

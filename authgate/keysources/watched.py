@@ -1,7 +1,24 @@
-"""The life of one issuer's key set: refreshed before it expires, kept through an outage, given up when it is too old.
+"""The life of one key set: refreshed before it is too old, kept through an outage, given up when it is too stale.
 
-docs/keys.md draws it. One task for each issuer, one load at a time; but for the first look at files (issuers.py),
-nothing else loads keys.
+docs/how-keys-work.md draws it. `WatchedKeys.state` is one of these:
+
+    no keys      no load has succeeded yet. The issuer's tokens get 503. Loads are retried with a backoff.
+    ready        the last load succeeded.
+    stale        the last load failed. The keys of the last good load verify, for at most `max_stale_seconds`.
+    given up     no load succeeded for `max_stale_seconds`. No key verifies; the tokens get 503. Retries go on.
+    not offered  the address of the key set answers 404, and nobody configured that address. Not a failure.
+
+A good load leads from every state to "ready". A failed load leads from "ready" to "stale". Time alone leads from
+"stale" to "given up", also while a load hangs.
+
+What always holds:
+
+- One task, `watch`, makes all loads, one at a time; only the first read of files happens before it (issuers.py).
+- A request never loads. It may request a load, at most one in `cooldown_seconds`, and waits for it at most
+  `wait_seconds`. At most `MAX_WAITING` requests wait.
+- A failed load takes no key away. Only a good load, or `max_stale_seconds`, does.
+- `on_change` is called before `key_set` is replaced, both for new keys and for keys given up. If it raises, the next
+  load calls it again.
 """
 
 from __future__ import annotations
@@ -25,18 +42,18 @@ if TYPE_CHECKING:
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource, Loaded
 
-# One load from beginning to end; discovery makes up to three requests.
+# One load from beginning to end. Discovery makes up to three requests.
 LOAD_SECONDS = 20.0
 # How long a request waits for a load: less than the 5 s that the shipped nginx waits for AuthGate.
 WAIT_SECONDS = 3.0
-# How many requests may wait for one: the rest is answered at once, so that a flood cannot use up all connections.
+# How many requests may wait for a load. The others are refused at once, so a flood cannot use up all connections.
 MAX_WAITING = 256
-# A response that says it is stale at once (`no-store`, as many issuers do) is not asked for more often than this.
+# The shortest time between loads of a response that is never fresh (`no-store`, which many issuers send).
 MIN_FRESH_SECONDS = 60.0
-# Up to this share of an interval is taken off by chance, so that many AuthGates do not ask at the same moment.
+# A random part of this share is subtracted from each interval, so that many AuthGates do not load at the same moment.
 JITTER = 0.1
 FIRST_RETRY_SECONDS = 1.0
-# Of the reason why a load failed: a set of 64 bad keys has as many.
+# The message of a failed load is cut to this length: a set of 64 bad keys has a long one.
 MAX_FAILURE_CHARACTERS = 1024
 
 
@@ -44,10 +61,10 @@ MAX_FAILURE_CHARACTERS = 1024
 class Timing:
     """When keys are loaded.
 
-    Every *refresh_seconds*, sooner if their source says so; for an unknown key id at once, but only once in
-    *cooldown_seconds*. After *max_stale_seconds* without a good answer they verify no more; None: they stay.
-    *load_seconds* bounds a load, *wait_seconds* how long a request waits for it. *patient*: without keys, too, they
-    are loaded no more often than every *refresh_seconds*, because a request that needs one asks at once.
+    Keys are loaded every *refresh_seconds*, or sooner if their source says so. An unknown key id causes a load at once,
+    but only one in *cooldown_seconds*. After *max_stale_seconds* without a good load the keys are given up (None:
+    never). *load_seconds* bounds a load, *wait_seconds* how long a request waits for it. A *patient* key set without
+    keys is loaded only every *refresh_seconds*, because a request that needs a key requests a load itself.
     """
 
     refresh_seconds: float
@@ -59,87 +76,88 @@ class Timing:
 
 
 class WatchedKeys:
-    """The keys of one issuer as they are now. *use* is called with them whenever they change."""
+    """One key set as it is now. Calls *on_change* with the new key set whenever its keys change."""
 
     def __init__(
         self,
         name: str,
         source: KeySource,
         timing: Timing,
-        keys: KeySet = NO_KEYS,
+        key_set: KeySet = NO_KEYS,
         *,
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
         follows: bool = False,
     ) -> None:
-        """*keys* are those that *source* gave just now, none where it was not asked yet. *chance*: from 0 to 1.
+        """*key_set* was just read from *source*; it has no keys if they must be fetched.
 
-        *follows*: they will take the place of others of the same issuer, by `follow`.
+        *chance* returns a number from 0 to 1. *follows*: `follow` will be called with the key set that this replaces.
         """
         self.name = name
         self.source = source
         self.timing = timing
-        self.key_set = keys
-        self.use: Callable[[KeySet], None] = _nobody
+        self.key_set = key_set
+        self.on_change: Callable[[KeySet], None] = _ignore
         self.failure = ""
         self.absence = ""
         self.failures_in_a_row = 0
         self.loads = {"changed": 0, "unchanged": 0, "failed": 0}
         self._clock = clock or Clock()
         self._chance = chance
-        self._last_good = keys
+        self._last_good = key_set
         now = self._clock.elapsed()
-        self._succeeded_at = now if keys.keys else None
-        self._due_at = now + self._interval(None) if keys.keys else now
-        self._asked_at = float("-inf")
-        self._wanted = False
-        self._stirred = asyncio.Event()
-        self._flight: asyncio.Future[None] | None = None
+        self._succeeded_at = now if key_set.keys else None
+        self._due_at = now + self._interval(None) if key_set.keys else now
+        self._cooldown_began_at = float("-inf")
+        self._load_requested = False
+        self._wake = asyncio.Event()
+        self._load: asyncio.Future[None] | None = None
         self._stopped = False
         self._waiting = 0
-        self._bug = ""
+        self._last_bug = ""
         self.first_attempt = asyncio.Event()
-        if keys.keys:
+        if key_set.keys:
             self.first_attempt.set()
-        self.journal = Journal(name, keys, self._clock, follows=follows)
+        self.journal = Journal(name, key_set, self._clock, follows=follows)
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
     async def newer(self, key_id: str | None) -> KeySet:
-        """Return the keys after a load that *key_id*, which they have not, makes worth while; or those of the last.
+        """Return the key set after a load, because a token names *key_id*, which is not in it.
 
-        At most one load in a cooldown: its answer holds for every id that is not in it, so none needs to be remembered.
-        Raises `LookupFailed` while the last load failed or this one takes over 3 s: the token may be sound, so nobody
-        is told that it is not.
+        Within the cooldown it returns the result of the last load: that holds for every id, so no id needs to be
+        cached. Raises `LookupFailed` if the last load failed, or if this one takes longer than `wait_seconds`: the
+        token may be valid, so it must not be refused as bad.
         """
         self.journal.unknown(key_id, self._last_good)
-        flight = self._ask()
-        if flight is not None:
-            await self._wait_for(flight)
+        load = self._request_load()
+        if load is not None:
+            await self._wait_for(load)
         if self.failure or not self.key_set.keys:
-            why = self.failure or self.absence or "none came yet"
-            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {why}")
+            cause = self.failure or self.absence or "there were none yet"
+            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {cause}")
         return self.key_set
 
-    def _ask(self) -> asyncio.Future[None] | None:
-        """Return the load that is on its way, a new one if the cooldown is over, or None."""
+    def _request_load(self) -> asyncio.Future[None] | None:
+        """Return the load in progress, a new one if the cooldown is over, or None."""
         now = self._clock.elapsed()
-        if self._flight is None and not self._stopped and now - self._asked_at >= self.timing.cooldown_seconds:
-            self._asked_at = now
-            self._flight = asyncio.get_running_loop().create_future()
-            self._wanted = True
-            self._stirred.set()
-        return self._flight
+        cooldown_is_over = now - self._cooldown_began_at >= self.timing.cooldown_seconds
+        if self._load is None and not self._stopped and cooldown_is_over:
+            self._cooldown_began_at = now
+            self._load = asyncio.get_running_loop().create_future()
+            self._load_requested = True
+            self._wake.set()
+        return self._load
 
-    async def _wait_for(self, flight: asyncio.Future[None]) -> None:
+    async def _wait_for(self, load: asyncio.Future[None]) -> None:
         if self._waiting >= MAX_WAITING:
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests wait for the keys of {self.name}")
         self._waiting += 1
         try:
-            await asyncio.wait({flight}, timeout=self.timing.wait_seconds)
+            await asyncio.wait({load}, timeout=self.timing.wait_seconds)
         finally:
             self._waiting -= 1
-        if not flight.done():
+        if not load.done():
             raise LookupFailed(
                 Reason.KEYS_UNAVAILABLE,
                 f"loading the keys of issuer {self.name} takes longer than {self.timing.wait_seconds:g} s",
@@ -148,26 +166,26 @@ class WatchedKeys:
     # -- the task -------------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Keep the keys up to date, until cancelled. The only one that loads."""
-        self._stopped = False  # after a bug it is called again
+        """Keep the keys current, until cancelled. Only this task loads."""
+        self._stopped = False  # the task is started again after a bug
         try:
             while True:
                 await self._sleep()
-                if self._wanted or self._clock.elapsed() >= self._due_at:
+                if self._load_requested or self._clock.elapsed() >= self._due_at:
                     await self.refresh()
-                self.give_up_if_too_old()
+                self.give_up_if_too_stale()
         finally:
-            self._stopped = True  # requests of an old configuration are answered with what there is
-            self._land()
+            self._stopped = True  # requests that still use this configuration get the keys as they are
+            self._finish_load()
 
     async def refresh(self) -> None:
-        """Load once, and take over what comes. Never raises but for cancellation."""
-        asked, self._wanted = self._wanted, False
+        """Load once and use the result. Raises nothing but CancelledError."""
+        requested, self._load_requested = self._load_requested, False
         loop = asyncio.get_running_loop()
-        self._flight = self._flight or loop.create_future()
-        # A load that hangs does not put off when the old keys are given up. uvloop's timers may be 1 ms early.
+        self._load = self._load or loop.create_future()
+        # Give up the keys in time even while a load hangs. uvloop's timers may fire 1 ms early.
         seconds = min(self.seconds_until_given_up(), self.timing.load_seconds) + 0.01
-        giving_up = loop.call_later(max(0.0, seconds), self.give_up_if_too_old)
+        giving_up = loop.call_later(max(0.0, seconds), self.give_up_if_too_stale)
         try:
             async with asyncio.timeout(self.timing.load_seconds):
                 loaded = await self.source.load()
@@ -178,53 +196,53 @@ class WatchedKeys:
             self._failed(str(failed))
         except TimeoutError:
             self._failed(f"{self.source.where} does not answer within {self.timing.load_seconds:g} s")
-        except Exception as bug:  # noqa: BLE001 - a bug in loading one issuer's keys stops neither the others nor the service
-            self._bug = log_bug(bug, self._bug)
+        except Exception as bug:  # noqa: BLE001 - a bug in one issuer's load stops neither the others nor the service
+            self._last_bug = log_bug(bug, self._last_bug)
             self._failed("internal error")
         finally:
             giving_up.cancel()
-            if asked:  # the cooldown runs from the answer: an issuer that takes long is not asked without a pause
-                self._asked_at = self._clock.elapsed()
+            if requested:  # the cooldown begins after the answer, so that a slow issuer gets a pause, too
+                self._cooldown_began_at = self._clock.elapsed()
             self.first_attempt.set()
-            self._land()
+            self._finish_load()
 
-    def _land(self) -> None:
-        """Wake the requests that wait for a load."""
-        flight, self._flight = self._flight, None
-        if flight is not None:
-            flight.set_result(None)
+    def _finish_load(self) -> None:
+        """Wake the requests that wait for the load."""
+        load, self._load = self._load, None
+        if load is not None:
+            load.set_result(None)
 
-    def give_up_if_too_old(self) -> None:
-        """Take the keys away when no good answer came for `max_stale_seconds`: nobody knows whether they still hold."""
+    def give_up_if_too_stale(self) -> None:
+        """Drop the keys if no load succeeded for `max_stale_seconds`: they may have been revoked long ago."""
         if self.seconds_until_given_up() > 0 or not self.key_set.keys:
             return
         self._due_at = min(self._due_at, self._clock.elapsed() + self.timing.cooldown_seconds)
-        why = f"no good answer for {self.timing.max_stale_seconds:g} s"
-        none = replace(self.key_set, keys=())
-        self.use(none)
-        self.key_set = none  # not before the gate has let go of them: it would keep them for ever
-        self.journal.event(f"the keys are given up: {why}", logging.ERROR)
-        self.failure = self.failure or why  # a load that hangs has not failed yet
+        cause = f"no successful load for {self.timing.max_stale_seconds:g} s"
+        no_keys = replace(self.key_set, keys=())
+        self.on_change(no_keys)
+        self.key_set = no_keys  # only after the gate dropped them: otherwise a bug there would keep them forever
+        self.journal.event(f"the keys are given up: {cause}", logging.ERROR)
+        self.failure = self.failure or cause  # a load that hangs has not failed yet
 
-    def retime(self, timing: Timing) -> None:
-        """Go by *timing* from now on. Keys that were given up come back if they are not too old by it."""
+    def set_timing(self, timing: Timing) -> None:
+        """Use *timing* from now on. Keys that were given up verify again if *timing* allows their age."""
         self.timing = timing
         self._due_at = min(self._due_at, self._clock.elapsed() + self._interval(None))
-        self._stirred.set()
+        self._wake.set()
         if not self.key_set.keys and self._last_good.keys and self.seconds_until_given_up() > 0:
-            self.journal.event("the keys are taken up again: the configuration allows them a greater age", logging.INFO)
-            self.use(self._last_good)
+            self.journal.event("the keys verify again: the configuration now allows their age", logging.INFO)
+            self.on_change(self._last_good)
             self.key_set = self._last_good
 
     def follow(self, before: WatchedKeys) -> None:
-        """Take the place of *before*, the same issuer's keys until a reload changed where they come from."""
+        """Continue the history of *before*, the key set of the same issuer before a reload changed its source."""
         if before is not self:
             self.journal.follow(before.journal)
 
     async def drained(self) -> None:
-        """Wait until no request waits for a load any more: 3 s at most."""
-        if self._waiting and self._flight is not None:
-            await asyncio.wait({self._flight}, timeout=self.timing.wait_seconds)
+        """Wait until no request waits for a load, at most `wait_seconds`."""
+        if self._waiting and self._load is not None:
+            await asyncio.wait({self._load}, timeout=self.timing.wait_seconds)
 
     async def _sleep(self) -> None:
         seconds = self.seconds_until_due()
@@ -232,31 +250,28 @@ class WatchedKeys:
             seconds = min(seconds, self.seconds_until_given_up())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
-                await self._stirred.wait()
-        self._stirred.clear()
+                await self._wake.wait()
+        self._wake.clear()
 
-    # -- what can be seen of it -----------------------------------------------------------------------------------
+    # -- for reports ----------------------------------------------------------------------------------------------
 
     def seconds_until_due(self) -> float:
-        """Return in how many seconds the next load is due; below 0 if it should have begun."""
+        """Return the seconds until the next load is due; negative if it is late."""
         return self._due_at - self._clock.elapsed()
 
     def seconds_until_given_up(self) -> float:
-        """Return after how many more seconds without a good answer the keys are given up; infinite if never."""
+        """Return the seconds until the keys are given up if no load succeeds; infinite if never."""
         if self._succeeded_at is None or self.timing.max_stale_seconds is None:
             return float("inf")
         return self._succeeded_at + self.timing.max_stale_seconds - self._clock.elapsed()
 
     def age_seconds(self) -> float | None:
-        """Return how long ago the last good answer came, None if there was none."""
+        """Return the seconds since the last good load, None if there was none."""
         return None if self._succeeded_at is None else self._clock.elapsed() - self._succeeded_at
 
     @property
     def state(self) -> str:
-        """Return "ready", or "stale" while keys verify though the last load failed.
-
-        Else "given up", "no keys", or "not offered" where the issuer has no key set and need not have one.
-        """
+        """One of "no keys", "ready", "stale", "given up" and "not offered" (see the top of this file)."""
         if self.absence:
             return "not offered"
         if not self.key_set.keys:
@@ -265,18 +280,18 @@ class WatchedKeys:
 
     @property
     def is_loading(self) -> bool:
-        """Whether a load is on its way."""
-        return self._flight is not None
+        """Whether a load is in progress."""
+        return self._load is not None
 
     def unix(self) -> float:
-        """Return the time to tell people, in Unix time."""
+        """Return the current Unix time, for reports."""
         return self._clock.unix()
 
-    # -- what happens ---------------------------------------------------------------------------------------------
+    # -- transitions ----------------------------------------------------------------------------------------------
 
     def _succeeded(self, loaded: Loaded) -> None:
         now = self._clock.elapsed()
-        recovered, self.failure, self.failures_in_a_row, self._bug = bool(self.failure), "", 0, ""
+        recovered, self.failure, self.failures_in_a_row, self._last_bug = bool(self.failure), "", 0, ""
         self.absence = ""
         self._succeeded_at = now
         self._due_at = now + self._interval(loaded.fresh_seconds)
@@ -287,30 +302,30 @@ class WatchedKeys:
         self.loads["changed" if changed else "unchanged"] += 1
         self.journal.key_set(self._last_good, before)
         if changed:
-            self.use(self._last_good)
-        self.key_set = self._last_good  # not before they are in use: else nobody would be given them again
+            self.on_change(self._last_good)
+        self.key_set = self._last_good  # only after the gate has them: otherwise a bug there would lose them
 
-    def _not_offered(self, why: str) -> None:
-        """Take it that the issuer signs no JWTs, if it never did; else its keys are lost for a while."""
+    def _not_offered(self, cause: str) -> None:
+        """Note that the issuer has no key set. If it had one before, that is a failed load."""
         if self._last_good.keys:
-            self._failed(why)
+            self._failed(cause)
             return
         self.failure, self.failures_in_a_row = "", 0
         self._due_at = self._clock.elapsed() + self._interval(None)
-        if why != self.absence:
-            self.journal.event(f"no JWTs of it are accepted, it publishes no keys: {why}", logging.INFO)
-        self.absence = why
+        if cause != self.absence:
+            self.journal.event(f"publishes no keys, so its JWTs are not accepted: {cause}", logging.INFO)
+        self.absence = cause
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, cause: str) -> None:
         self.absence = ""
-        why = why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."
+        cause = cause if len(cause) <= MAX_FAILURE_CHARACTERS else f"{cause[: MAX_FAILURE_CHARACTERS - 3]}..."
         self.failures_in_a_row += 1
         self.loads["failed"] += 1
         self._due_at = self._clock.elapsed() + self._backoff()
-        if why != self.failure:
-            stay = "the old ones stay" if self.key_set.keys else "its tokens cannot be verified"
-            self.journal.event(f"keys cannot be loaded, {stay}: {why}", logging.WARNING)
-        self.failure = why
+        if cause != self.failure:
+            effect = "the old keys stay in use" if self.key_set.keys else "its tokens cannot be verified"
+            self.journal.event(f"keys cannot be loaded, {effect}: {cause}", logging.WARNING)
+        self.failure = cause
 
     def _interval(self, fresh_seconds: float | None) -> float:
         longest = self.timing.refresh_seconds
@@ -320,19 +335,19 @@ class WatchedKeys:
 
     def _backoff(self) -> float:
         longest = self.timing.refresh_seconds
-        if not self.key_set.keys and not self.timing.patient:  # everybody waits for them
+        if not self.key_set.keys and not self.timing.patient:  # no token of the issuer can be verified
             longest = min(longest, self.timing.cooldown_seconds)
         seconds = FIRST_RETRY_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 32)
         return min(seconds, longest) * (1 - JITTER * self._chance())
 
 
 def _merged(old: KeySet, new: KeySet | None) -> KeySet:
-    """Return *new*, in the order of *old* where it holds the same keys: some issuers shuffle them at every answer."""
+    """Return *new*, or *old* if it has the same keys: some issuers publish them in another order each time."""
     if new is None:
         return old
     same = {key.thumbprint for key in old.keys} == {key.thumbprint for key in new.keys}
     return replace(old, skipped=new.skipped) if same else new
 
 
-def _nobody(_keys: KeySet) -> None:
-    """Stand in until somebody uses the keys."""
+def _ignore(_key_set: KeySet) -> None:
+    """Do nothing. The default of `on_change`."""

@@ -14,7 +14,14 @@ from yarl import URL
 
 from authgate import __version__
 from authgate.blocking import in_daemon_thread
-from authgate.outbound import AnswerTooLong, BoundedConnector, compression_fault, explained, read_body, redirect_fault
+from authgate.outbound import (
+    BoundedConnector,
+    ResponseTooLong,
+    compression_fault,
+    explain_error,
+    read_body,
+    redirect_fault,
+)
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
 from authgate.sessions._trust import Trust
@@ -32,7 +39,7 @@ DEFAULT_PAUSE_SECONDS = 10.0
 # Answers carry the session anew in cookies, and as a JWT in a header of its own.
 _MAX_HEADER_BYTES = 64 * 1024
 # Of an answer as it comes: head, interim answers, and the framing of the body.
-MAX_ANSWER_BYTES = 2 * MAX_ROWS_BYTES
+MAX_RESPONSE_BYTES = 2 * MAX_ROWS_BYTES
 # What encodeURIComponent leaves alone, besides letters, digits and _.-~
 _UNRESERVED = "!*'()"
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 6265 §4.1.1
@@ -72,11 +79,11 @@ class HttpStore:
             return await self._find(wanted)
         except aiohttp.ConnectionTimeoutError:
             raise StoreFailed(f"{self.where} cannot be reached: no connection in {CONNECT_SECONDS:g} s") from None
-        except AnswerTooLong:
+        except ResponseTooLong:
             raise RowsUnusable(f"{self.where} answers with more than {MAX_ROWS_BYTES} bytes") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             self._trust.forget()
-            raise StoreFailed(f"{self.where} cannot be asked: {explained(error)}") from None
+            raise StoreFailed(f"{self.where} cannot be asked: {explain_error(error)}") from None
 
     async def _find(self, wanted: FindSession) -> StoredRows | None:
         async with self._opened().get(
@@ -104,7 +111,7 @@ class HttpStore:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=BoundedConnector(
-                    max_bytes=MAX_ANSWER_BYTES,
+                    max_bytes=MAX_RESPONSE_BYTES,
                     limit=MAX_CONNECTIONS,
                     keepalive_timeout=KEEP_ALIVE_SECONDS,
                     resolver=_Resolver(),

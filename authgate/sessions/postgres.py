@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from authgate.authorities import client_context, why_untrusted
+from authgate.authorities import client_context, untrusted_reason
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 from authgate.sessions._connections import Connections
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_json, same_token
@@ -147,7 +147,7 @@ class PostgresStore:
 
     def _explained(self, error: Exception) -> str:
         """Return what *error* means to an operator. Not in the server's words where those may quote a token."""
-        if untrusted := why_untrusted(error):
+        if untrusted := untrusted_reason(error):
             return f"{self.where}: {untrusted}"
         grant = (
             f"the role may not read: GRANT SELECT ON {self._layout.tables()} TO it, and GRANT USAGE ON SCHEMA if they "

@@ -18,7 +18,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from authgate.authorities import why_untrusted
+from authgate.authorities import untrusted_reason
 from authgate.core.errors import quoted
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_rows
@@ -84,7 +84,7 @@ class RedisStore:
             # GET would bring a value of any size; a key that is not there is an empty range.
             value = await client.getrange(self._key_prefix + key, 0, MAX_ROWS_BYTES)
         except (RedisError, OSError) as error:
-            if why_untrusted(error):
+            if untrusted_reason(error):
                 await self.close()  # nobody has a connection; ca_file may have been replaced
             kind = RowsUnusable if str(error).startswith("WRONGTYPE") else StoreFailed
             raise kind(f"{self.where}: {_explained(error)}{self._tls_hint(error)}") from None
@@ -145,7 +145,7 @@ class _Connection(Connection):
 
 def _explained(error: Exception) -> str:
     """Return what *error* means to an operator. Not in the server's words where those may quote a key."""
-    if untrusted := why_untrusted(error):
+    if untrusted := untrusted_reason(error):
         return untrusted
     meanings: dict[type[Exception] | tuple[type[Exception], ...], str] = {
         (

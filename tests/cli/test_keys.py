@@ -115,11 +115,15 @@ def test_the_log_reports_the_same_events(scene: Any) -> None:
     levels = {line["event"]: line["level"] for line in lines}
     assert levels["issuer app: key ES256 K1 left the set"] == "info"
     assert levels["issuer app: key ES256 K2 joined the set"] == "info"
-    assert levels["issuer legacy: the keys are given up: no good answer for 2 s"] == "error"
+    assert levels["issuer legacy: the keys are given up: no successful load for 2 s"] == "error"
     warned = [event for event, level in levels.items() if level == "warning"]
     assert [event for event in warned if "tokens that name key ES256 K1 still arrive" in event]
     assert [event for event in warned if event.startswith("issuer app: skipped key 'K3")]
-    assert [event for event in warned if event.startswith("issuer partner: keys cannot be loaded, the old ones stay: ")]
+    assert [
+        event
+        for event in warned
+        if event.startswith("issuer partner: keys cannot be loaded, the old keys stay in use: ")
+    ]
 
 
 def test_keys_says_why_an_issuer_is_stale_or_given_up(scene: Any) -> None:
@@ -129,7 +133,7 @@ def test_keys_says_why_an_issuer_is_stale_or_given_up(scene: Any) -> None:
     legacy = part(text, "legacy")
     assert "no connection to 127.0.0.1" in legacy
     assert "\n  KEYS GIVEN UP  " in legacy
-    assert "the keys are given up: no good answer for 2 s" in legacy
+    assert "the keys are given up: no successful load for 2 s" in legacy
 
 
 def test_key_ids_cannot_alter_the_terminal(scene: Any) -> None:

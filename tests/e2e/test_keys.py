@@ -156,7 +156,7 @@ def test_an_outage_signs_nobody_out(doors: Doors, tmp_path: Path, one: Issuer, p
             assert (running.ask(old).status, running.ask(never_seen).status) == (200, 200)
         assert running.report("app")["state"] == "stale"
         assert running.readyz().status == 200, "it serves"
-        running.logged("issuer app", "keys cannot be loaded, the old ones stay", "no connection")
+        running.logged("issuer app", "keys cannot be loaded, the old keys stay in use", "no connection")
         one.reopen()
         running.until(200, one.token(), meanwhile={503})
         assert (running.ask(old).status, running.report("app")["state"]) == (200, "ready")
@@ -248,7 +248,7 @@ def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notic
         for name, (options, _) in BROKEN.items():
             tenants[name].answer(name, **options)
         for name, (_, word) in BROKEN.items():
-            running.logged(f"issuer {name.replace('_', '-')}: keys cannot be loaded, the old ones stay", word)
+            running.logged(f"issuer {name.replace('_', '-')}: keys cannot be loaded, the old keys stay in use", word)
         for name, tenant in tenants.items():
             assert running.ask(tokens[name]).status == 200
             assert running.ask(tenant.token(sub="first seen now")).status == 200

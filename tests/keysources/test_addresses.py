@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from authgate.keysources._addresses import literal, why_forbidden
+from authgate.keysources._addresses import forbidden_kind, literal
 
 LINK_LOCAL = "a link-local address, where clouds keep credentials"
 METADATA = "the address of a cloud's metadata service"
@@ -76,18 +76,18 @@ GOOD = [
 @pytest.mark.parametrize(("address", "why"), FORBIDDEN.items(), ids=FORBIDDEN)
 @pytest.mark.parametrize("loopback_allowed", [True, False])
 def test_j6_an_address_is_forbidden(address: str, why: str, loopback_allowed: bool) -> None:  # noqa: FBT001 - a case
-    assert why_forbidden(ip_address(address), loopback_allowed=loopback_allowed) == why
+    assert forbidden_kind(ip_address(address), loopback_allowed=loopback_allowed) == why
 
 
 @pytest.mark.parametrize("address", OF_THIS_MACHINE)
 def test_j6_an_address_of_this_machine_is_forbidden_unless_allowed(address: str) -> None:
-    assert why_forbidden(ip_address(address), loopback_allowed=False) == LOOPBACK
-    assert why_forbidden(ip_address(address), loopback_allowed=True) is None
+    assert forbidden_kind(ip_address(address), loopback_allowed=False) == LOOPBACK
+    assert forbidden_kind(ip_address(address), loopback_allowed=True) is None
 
 
 @pytest.mark.parametrize("address", GOOD)
 def test_an_issuer_may_be_at_this_address(address: str) -> None:
-    assert why_forbidden(ip_address(address), loopback_allowed=False) is None
+    assert forbidden_kind(ip_address(address), loopback_allowed=False) is None
 
 
 @pytest.mark.parametrize(

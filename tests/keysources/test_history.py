@@ -30,55 +30,55 @@ def test_the_first_set_is_seen_at_once() -> None:
 
 def test_a_key_that_stays_keeps_when_it_was_first_seen() -> None:
     history = KeyHistory(keys("K1"), 10)
-    joined, left = history.note_set(keys("K1", "K2"), 20)
+    joined, left = history.update(keys("K1", "K2"), 20)
     assert (names(joined), names(left)) == (["K2"], [])
     assert [(one.first_seen, one.last_seen) for one in history.present.values()] == [(10, 20), (20, 20)]
 
 
 def test_a_key_that_leaves_is_remembered_with_when_it_left_and_who_names_it() -> None:
     history = KeyHistory(keys("K1"), 10)
-    joined, left = history.note_set(keys("K2"), 20)
+    joined, left = history.update(keys("K2"), 20)
     assert (names(joined), names(left)) == (["K2"], ["K1"])
     sighting = history.departed[b"K1"]
     assert (sighting.first_seen, sighting.last_seen, sighting.left_at) == (10, 10, 20)
-    assert history.note_unknown("K1", 30) is sighting
-    assert history.note_unknown("K1", 31) is sighting
+    assert history.add_unknown("K1", 30) is sighting
+    assert history.add_unknown("K1", 31) is sighting
     assert (sighting.named_since, sighting.named_at) == (2, 31)
     assert not history.unknown
 
 
 def test_a_key_that_comes_back_keeps_when_it_was_first_seen_and_counts_anew_when_it_leaves_again() -> None:
     history = KeyHistory(keys("K1"), 10)
-    history.note_set(keys("K2"), 20)
-    history.note_unknown("K1", 25)
-    joined, _ = history.note_set(keys("K2", "K1"), 30)
+    history.update(keys("K2"), 20)
+    history.add_unknown("K1", 25)
+    joined, _ = history.update(keys("K2", "K1"), 30)
     assert names(joined) == ["K1"]
     assert not history.departed
     back = history.present[b"K1"]
     assert (back.first_seen, back.last_seen, back.left_at) == (10, 30, None)
-    history.note_set(keys("K2"), 40)
+    history.update(keys("K2"), 40)
     again = history.departed[b"K1"]
     assert (again.left_at, again.named_since, again.named_at) == (40, 0, None)
 
 
 def test_a_token_that_names_no_departed_key_is_told_from_one_that_does() -> None:
     history = KeyHistory(keys("K1"), 0)
-    history.note_set(keys("K2"), 1)
-    assert history.note_unknown("K3", 2) is None
+    history.update(keys("K2"), 1)
+    assert history.add_unknown("K3", 2) is None
     assert history.departed[b"K1"].named_since == 0
 
 
 def test_of_two_departed_keys_with_one_id_the_last_that_left_is_meant() -> None:
     history = KeyHistory(keys(("K", "old")), 10)
-    history.note_set(keys(("K", "newer")), 20)
-    history.note_set(keys("other"), 30)
-    assert history.note_unknown("K", 40) is history.departed[b"newer"]
+    history.update(keys(("K", "newer")), 20)
+    history.update(keys("other"), 30)
+    assert history.add_unknown("K", 40) is history.departed[b"newer"]
 
 
 def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None:
     history = KeyHistory(keys("K0"), 0)
     for number in range(1, 101):
-        history.note_set(keys(f"K{number}"), number)
+        history.update(keys(f"K{number}"), number)
     assert len(history.departed) == MAX_DEPARTED == 32
     assert next(iter(history.departed)) == b"K68"
     assert [*history.departed][-1] == b"K99"
@@ -88,17 +88,17 @@ def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None
 def test_unknown_key_ids_are_counted() -> None:
     history = KeyHistory(keys("K1"), 0)
     for at in (1, 2, 3):
-        assert history.note_unknown("who", at) is None
+        assert history.add_unknown("who", at) is None
     assert history.unknown == {"who": UnknownKeyId(count=3, last_at=3)}
 
 
 def test_sixteen_unknown_key_ids_are_remembered_those_named_last() -> None:
     history = KeyHistory(keys("K1"), 0)
-    history.note_unknown("often", 0)
+    history.add_unknown("often", 0)
     for number in range(1000):
-        history.note_unknown(f"random-{number}", number)
+        history.add_unknown(f"random-{number}", number)
         if number % 10 == 0:
-            history.note_unknown("often", number)
+            history.add_unknown("often", number)
     assert len(history.unknown) == MAX_UNKNOWN == 16
     assert history.unknown["often"].count == 101
     assert [*history.unknown][-1] == "random-999"
@@ -106,14 +106,14 @@ def test_sixteen_unknown_key_ids_are_remembered_those_named_last() -> None:
 
 def test_an_unknown_key_id_is_unknown_no_longer_when_its_key_joins() -> None:
     history = KeyHistory(keys("K1"), 0)
-    history.note_unknown("K2", 1)
-    history.note_set(keys("K1", "K2"), 2)
+    history.add_unknown("K2", 1)
+    history.update(keys("K1", "K2"), 2)
     assert not history.unknown
 
 
 def test_a_token_without_a_key_id_names_nothing() -> None:
     history = KeyHistory(keys((None, "anonymous")), 0)
-    history.note_set(keys("K1"), 1)
+    history.update(keys("K1"), 1)
     assert not history.has("K2")
     assert history.has("K1")
     assert not history.unknown
@@ -123,7 +123,7 @@ def test_a_token_without_a_key_id_names_nothing() -> None:
 def test_sixty_four_events_are_remembered() -> None:
     history = KeyHistory(keys(), 0)
     for number in range(1000):
-        history.note(f"event {number}", number)
+        history.add_event(f"event {number}", number)
     assert len(history.events) == MAX_EVENTS == 64
     assert (history.events[0].message, history.events[-1].message, history.events[-1].at) == (
         "event 936",
@@ -144,7 +144,7 @@ def test_a_key_that_a_reload_keeps_was_first_seen_when_it_was_before() -> None:
 
 def test_a_key_that_a_reload_takes_away_has_left() -> None:
     before = KeyHistory(keys("K0", "K1"), 10)
-    before.note_set(keys("K1"), 20)
+    before.update(keys("K1"), 20)
     after = KeyHistory(keys("K2"), 50)
     joined, left = after.follow(before, 60)
     assert (names(joined), names(left)) == (["K2"], ["K1"])
@@ -152,12 +152,12 @@ def test_a_key_that_a_reload_takes_away_has_left() -> None:
         ("K0", 10, 20),
         ("K1", 10, 60),
     ]
-    assert after.note_unknown("K1", 70) is after.departed[b"K1"]
+    assert after.add_unknown("K1", 70) is after.departed[b"K1"]
 
 
 def test_a_key_that_a_reload_brings_back_is_departed_no_longer() -> None:
     before = KeyHistory(keys("K1"), 10)
-    before.note_set(keys("K2"), 20)
+    before.update(keys("K2"), 20)
     after = KeyHistory(keys("K1"), 50)
     joined, left = after.follow(before, 60)
     assert (names(joined), names(left)) == (["K1"], ["K2"])
@@ -168,7 +168,7 @@ def test_a_key_that_a_reload_brings_back_is_departed_no_longer() -> None:
 def test_unknown_key_ids_outlive_a_reload_unless_it_makes_them_known() -> None:
     before = KeyHistory(keys("K1"), 0)
     for key_id in ("K2", "K3", "K3"):
-        before.note_unknown(key_id, 1)
+        before.add_unknown(key_id, 1)
     after = KeyHistory(keys("K1", "K2"), 50)
     after.follow(before, 60)
     assert after.unknown == {"K3": UnknownKeyId(count=2, last_at=1)}
@@ -177,13 +177,13 @@ def test_unknown_key_ids_outlive_a_reload_unless_it_makes_them_known() -> None:
 def test_the_events_before_and_after_a_reload_are_remembered_in_turn_sixty_four_of_them() -> None:
     before, after = KeyHistory(keys("K1"), 0), KeyHistory(keys("K1"), 50)
     for number in range(60):
-        before.note(f"before {number}", number)
+        before.add_event(f"before {number}", number)
     for number in range(10):
-        after.note(f"after {number}", number)
+        after.add_event(f"after {number}", number)
     after.follow(before, 60)
     assert [event.message for event in after.events] == [
         *(f"before {number}" for number in range(6, 60)),
         *(f"after {number}" for number in range(10)),
     ]
-    after.note("one more", 70)
+    after.add_event("one more", 70)
     assert (len(after.events), after.events[0].message) == (MAX_EVENTS, "before 7")

@@ -147,8 +147,8 @@ async def test_a_failure_keeps_the_last_good_set_and_is_told_once(time: Time, ca
         await one.refresh()
         assert (one.key_set, one.state) == (K1, "stale")
     assert caplog.messages == [
-        "issuer app: keys cannot be loaded, the old ones stay: the issuer answers 500",
-        "issuer app: keys cannot be loaded, the old ones stay: no connection",
+        "issuer app: keys cannot be loaded, the old keys stay in use: the issuer answers 500",
+        "issuer app: keys cannot be loaded, the old keys stay in use: no connection",
     ]
     with caplog.at_level(logging.INFO):
         await one.refresh()
@@ -200,7 +200,7 @@ async def test_a_bug_in_whoever_uses_the_keys_does_not_stop_the_task_and_they_ar
         raise ZeroDivisionError
 
     one = watched(Source(K1), time)
-    one.use = broken
+    one.on_change = broken
     await one.refresh()
     assert (one.failure, one.failures_in_a_row) == ("internal error", 1)
     assert "ZeroDivisionError" in caplog.text
@@ -228,4 +228,4 @@ async def test_of_a_long_failure_only_the_beginning_is_told(
     for _ in range(2):
         await one.refresh()
     assert one.failure == told
-    assert caplog.messages == [f"issuer app: keys cannot be loaded, the old ones stay: {told}"]
+    assert caplog.messages == [f"issuer app: keys cannot be loaded, the old keys stay in use: {told}"]

@@ -72,7 +72,7 @@ async def test_a_secret_is_told_of_by_its_fingerprint(time: Time, caplog: pytest
 async def test_giving_keys_up_is_no_departure(time: Time) -> None:
     one = watched(Source(None), time, K1)
     time.seconds = MAX_STALE
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert [*one.journal.history.present] == [b"K1"]
     await one.refresh()
     assert not one.journal.history.departed

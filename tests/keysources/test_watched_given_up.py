@@ -38,13 +38,13 @@ async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_s
     await one.refresh()
     time.seconds = 100 + MAX_STALE - 0.001
     await one.refresh()
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert one.key_set is K1
     time.seconds = 100 + MAX_STALE
-    one.give_up_if_too_old()
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
+    one.give_up_if_too_stale()
     assert (one.key_set, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
-    assert caplog.text.count("the keys are given up: no good answer for 3600 s") == 1
+    assert caplog.text.count("the keys are given up: no successful load for 3600 s") == 1
     assert one.seconds_until_due() <= COOLDOWN
 
 
@@ -54,7 +54,7 @@ async def test_a_good_answer_brings_given_up_keys_back(time: Time, answer: KeySe
     used = used_by(one)
     time.seconds = MAX_STALE
     await one.refresh()
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     await one.refresh()
     assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "ready")
     assert one.loads == {"changed": 1, "unchanged": 0, "failed": 1}
@@ -64,7 +64,7 @@ async def test_given_up_keys_come_back_changed_if_they_changed(time: Time) -> No
     one = watched(Source(K2), time, K1)
     used = used_by(one)
     time.seconds = MAX_STALE
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     await one.refresh()
     assert used == [NO_KEYS, K2]
 
@@ -73,7 +73,7 @@ async def test_without_a_bound_keys_are_never_given_up(time: Time) -> None:
     one = watched(Source(DOWN), time, K1, max_stale_seconds=None)
     time.seconds = 1e9
     await one.refresh()
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert one.key_set is K1
     assert one.seconds_until_given_up() == float("inf")
 
@@ -84,7 +84,7 @@ async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due()
     async with watching(one):
         await until_async(lambda: not one.key_set.keys)
     assert source.loads == 0
-    assert "no good answer for 0.01 s" in one.failure
+    assert "no successful load for 0.01 s" in one.failure
 
 
 async def test_a_load_that_hangs_does_not_put_off_when_keys_are_given_up() -> None:
@@ -107,7 +107,7 @@ async def test_a_token_that_names_a_given_up_key_is_counted_neither_as_unknown_n
 ) -> None:
     one = watched(Source(DOWN), time, K1)
     time.seconds = MAX_STALE
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     async with watching(one):
         with pytest.raises(LookupFailed):
             await one.newer(key_id)
@@ -124,21 +124,21 @@ async def test_a_bug_in_whoever_uses_the_keys_does_not_let_given_up_keys_verify_
         raise ZeroDivisionError
 
     one = watched(Source(DOWN), time, K1)
-    one.use = broken
+    one.on_change = broken
     time.seconds = MAX_STALE
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            one.give_up_if_too_old()
+            one.give_up_if_too_stale()
         assert one.state != "given up", "somebody has them still"
     used = used_by(one)
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert (used, one.key_set, one.state) == ([NO_KEYS], NO_KEYS, "given up")
 
 
 async def test_what_is_left_out_of_a_set_stays_visible_while_it_is_given_up(time: Time) -> None:
     one = watched(Source(DOWN, None), time, keys("K1", skipped=("key 'bad'",)))
     time.seconds = MAX_STALE
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert (one.key_set.keys, one.key_set.skipped) == ((), ("key 'bad'",))
     await one.refresh()
     assert one.key_set.skipped == ("key 'bad'",)

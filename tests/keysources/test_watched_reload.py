@@ -13,10 +13,10 @@ from tests.support.watching import watching
 def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_load(time: Time) -> None:
     one = watched(Source(None), time, K1)
     time.seconds = 100
-    one.retime(timing(refresh_seconds=60.0))
+    one.set_timing(timing(refresh_seconds=60.0))
     assert one.seconds_until_due() == 60
     time.seconds = 120
-    one.retime(timing(refresh_seconds=3000.0))
+    one.set_timing(timing(refresh_seconds=3000.0))
     assert one.seconds_until_due() == 40
 
 
@@ -25,7 +25,7 @@ async def test_the_task_wakes_for_a_shorter_interval() -> None:
     one = WatchedKeys("app", source, timing(refresh_seconds=1e6), K1)
     async with watching(one):
         await asyncio.sleep(0)  # it sleeps until the next load is due
-        one.retime(Timing(refresh_seconds=0.01, cooldown_seconds=COOLDOWN))
+        one.set_timing(Timing(refresh_seconds=0.01, cooldown_seconds=COOLDOWN))
         await until_async(lambda: one.key_set is K2)
 
 
@@ -34,7 +34,7 @@ async def test_the_task_gives_keys_up_that_are_too_old_by_a_shorter_age(time: Ti
     time.seconds = 100
     async with watching(one):
         await asyncio.sleep(0)
-        one.retime(timing(max_stale_seconds=100.0))
+        one.set_timing(timing(max_stale_seconds=100.0))
         await until_async(lambda: one.state == "given up")
 
 
@@ -45,32 +45,32 @@ async def test_given_up_keys_are_taken_up_again_when_a_greater_age_is_allowed(ti
     used = used_by(one)
     time.seconds = MAX_STALE
     await one.refresh()
-    one.give_up_if_too_old()
-    one.retime(timing(max_stale_seconds=MAX_STALE + 1))
+    one.give_up_if_too_stale()
+    one.set_timing(timing(max_stale_seconds=MAX_STALE + 1))
     assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "stale")
     assert source.loads == 1
     assert "taken up again" in one.journal.history.events[-1].message
     time.seconds = MAX_STALE + 1
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     assert (one.key_set, one.state) == (NO_KEYS, "given up")
-    one.retime(timing(max_stale_seconds=None))
+    one.set_timing(timing(max_stale_seconds=None))
     assert (one.key_set, used) == (K1, [NO_KEYS, K1, NO_KEYS, K1])
 
 
 def test_given_up_keys_stay_given_up_while_they_are_too_old_by_the_new_age_too(time: Time) -> None:
     one = watched(Source(DOWN), time, K1)
     time.seconds = 2 * MAX_STALE
-    one.give_up_if_too_old()
+    one.give_up_if_too_stale()
     used = used_by(one)
     for max_stale_seconds in (1.0, MAX_STALE, 2 * MAX_STALE):
-        one.retime(timing(max_stale_seconds=max_stale_seconds))
+        one.set_timing(timing(max_stale_seconds=max_stale_seconds))
         assert (one.key_set, one.state, used) == (NO_KEYS, "given up", [])
 
 
 def test_other_times_make_no_keys_of_none(time: Time) -> None:
     one = watched(Source(DOWN), time)
     used = used_by(one)
-    one.retime(timing(max_stale_seconds=None))
+    one.set_timing(timing(max_stale_seconds=None))
     assert (one.key_set, one.state, used) == (NO_KEYS, "no keys", [])
 
 
@@ -86,7 +86,7 @@ async def test_keys_from_another_place_go_on_with_the_history(time: Time) -> Non
 def test_keys_that_are_kept_do_not_follow_themselves(time: Time) -> None:
     one = watched(Source(K1), time, K1)
     one.journal.unknown("K9", one.key_set)
-    one.journal.history.note("something", 0)
+    one.journal.history.add_event("something", 0)
     one.follow(one)
     assert one.journal.unknown_key_ids == 1
     assert [event.message for event in one.journal.history.events] == ["something"]

@@ -52,7 +52,7 @@ class Scene:
         self.seconds = seconds
         self.source.next = given
         await self.keys.refresh()
-        self.keys.give_up_if_too_old()
+        self.keys.give_up_if_too_stale()
 
     def report(self) -> dict[str, Any]:
         report: dict[str, Any] = key_report([self.keys], LruProofCache(), {})["issuers"]["app"]
@@ -106,7 +106,7 @@ async def test_it_tells_of_an_outage_and_of_its_end() -> None:
     assert report["next_refresh"] == "2026-11-21T14:05:01Z"
     await scene.load(3600, LoadFailed("https://issuer.example/jwks answers 500"))
     assert scene.report()["state"] == "given up"
-    assert whats(scene.report())[0] == ("15:00", "the keys are given up: no good answer for 3600 s")
+    assert whats(scene.report())[0] == ("15:00", "the keys are given up: no successful load for 3600 s")
     await scene.load(3700, keys("K1"))
     report = scene.report()
     assert (report["state"], report["last_error"], report["failures_in_a_row"]) == ("ready", None, 0)

@@ -213,7 +213,7 @@ def test_a_changed_secret_file_is_taken_over_and_its_fingerprint_logged(tmp_path
     events = [str(line["event"]) for line in lines(running.log)]
     assert f"issuer app: secret with fingerprint {fingerprint(OTHER_SECRET)} joined the set" in events
     assert f"issuer app: secret with fingerprint {fingerprint(SECRET)} left the set" in events
-    assert any("the old ones stay" in event and "it is 9 bytes long" in event for event in events)
+    assert any("the old keys stay in use" in event and "it is 9 bytes long" in event for event in events)
 
 
 @pytest.mark.parametrize("write", ["in place", "renamed", "through a link"])

@@ -455,18 +455,18 @@ async def test_a_bug_in_keeping_one_issuers_keys_stops_neither_the_service_nor_t
             raise RuntimeError("bug-canary")
 
         async def asked_for_a_new_key() -> int:
-            keys._asked_at = float("-inf")  # no cooldown
+            keys._cooldown_began_at = float("-inf")  # no cooldown
             return await running.status(one.token())
 
-        give_up_if_too_old = keys.give_up_if_too_old
-        keys.give_up_if_too_old = broken  # type: ignore[method-assign]
+        give_up_if_too_stale = keys.give_up_if_too_stale
+        keys.give_up_if_too_stale = broken  # type: ignore[method-assign]
         one.add("K0")
         one.current = "K0"
         async with asyncio.timeout(15):
             while len(calls) < 3:
                 assert await asked_for_a_new_key() == 401
                 assert await running.status(local()) == 200
-            keys.give_up_if_too_old = give_up_if_too_old  # type: ignore[method-assign]
+            keys.give_up_if_too_stale = give_up_if_too_stale  # type: ignore[method-assign]
             one.rotate("K2", overlap=False)
             while await asked_for_a_new_key() != 200:  # noqa: ASYNC110 - until it is watched again
                 await asyncio.sleep(0.01)

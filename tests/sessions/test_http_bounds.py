@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
-from authgate.sessions.http import MAX_ANSWER_BYTES, HttpStore
+from authgate.sessions.http import MAX_RESPONSE_BYTES, HttpStore
 from tests.support.fetching import FLOODS, pouring
 from tests.support.get_session import COOKIE
 from tests.support.looking_up import ANSWER, failure, find
@@ -47,7 +47,7 @@ async def test_what_comes_after_an_answer_on_a_kept_connection_is_broken_off_too
 
 async def test_the_bound_is_one_answers_and_not_the_connections(server: GetSession, store: HttpStore) -> None:
     server.sessions["ada-1"] = {**ANSWER, "padding": "x" * (MAX_ROWS_BYTES - 1024)}
-    for _ in range(4 * MAX_ANSWER_BYTES // MAX_ROWS_BYTES):
+    for _ in range(4 * MAX_RESPONSE_BYTES // MAX_ROWS_BYTES):
         assert await find(store)
     assert server.connections == 1
     assert len(server.requests) == 8

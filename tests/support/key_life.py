@@ -74,5 +74,5 @@ def watched(
 def used_by(one: WatchedKeys) -> list[KeySet]:
     """Return the list that grows with each set that *one* hands out."""
     used: list[KeySet] = []
-    one.use = used.append
+    one.on_change = used.append
     return used
