@@ -87,9 +87,13 @@ def explain_error(error: Exception) -> str:
         return reason
     if isinstance(error, aiohttp.ClientConnectorError):
         return _no_connection(error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the outbound proxy answers {error.status}"
+    return _bad_response(error)
+
+
+def _bad_response(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            return f"the outbound proxy answers {error.status}"
         return f"the response is not valid HTTP ({_without_bytes(error.message)})"
     if isinstance(error, UnicodeDecodeError):
         return "the response is not UTF-8"

@@ -1,4 +1,4 @@
-"""The addresses that a host name, or a URL that is not configured, must not lead to (server-side request forgery, J6)."""
+"""Addresses that a host name, or a URL found in a document, must not lead to (server-side request forgery, J6)."""
 
 from __future__ import annotations
 

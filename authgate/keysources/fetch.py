@@ -147,9 +147,9 @@ class Fetcher:
         return url.scheme == "https" or (self.route.outbound_proxy or "").startswith("https:")
 
     def _address_check(self, url: URL, found_at: str | None) -> Callable[[str, str], None]:
-        """Return a check of resolved addresses, which raises `LoadFailed`. Checks an address in *url* itself at once."""
+        """Return a check of resolved addresses, which raises `LoadFailed`. Checks an address in *url* at once."""
         host = url.host or ""
-        # The host name alone is not enough: its owner could make it resolve to this machine after the document was read.
+        # The host name alone is not enough: its owner could make it resolve to this machine later.
         own = found_at is None or (URL(found_at).host == host and is_this_machine(host))
         if found_at is not None and literal(host) is not None:
             _refuse_forbidden(host, host, loopback_allowed=own)

@@ -1,4 +1,4 @@
-"""The history of a key set, for operators: when each key came and left, tokens that still name it, and events. Bounded."""
+"""The bounded history of a key set: when each key came and left, tokens that still name it, and events."""
 
 from __future__ import annotations
 

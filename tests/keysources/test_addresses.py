@@ -10,7 +10,7 @@ from authgate.keysources._addresses import forbidden_kind, literal
 
 LINK_LOCAL = "a link-local address, where clouds keep credentials"
 METADATA = "the address of a cloud's metadata service"
-NO_HOST = "no address of one host"
+NO_HOST = "not the address of a host"
 LOOPBACK = "a loopback address"
 
 FORBIDDEN = {

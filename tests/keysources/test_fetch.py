@@ -100,7 +100,7 @@ async def test_any_status_but_200_is_a_failure_and_told(one: Issuer, code: int) 
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 1 << 24])
 async def test_an_answer_over_64_kib_is_refused(one: Issuer, size: int, chunked: bool) -> None:  # noqa: FBT001 - a case
     one.answer("huge", size=size, chunked=chunked)
-    assert await failure(fetcher(), one.jwks_url) == f"{one.jwks_url} answers with more than 65536 bytes"
+    assert await failure(fetcher(), one.jwks_url) == f"the response of {one.jwks_url} is longer than 65536 bytes"
 
 
 async def test_a_head_without_end_is_refused() -> None:
@@ -164,7 +164,7 @@ async def test_a_closed_port_is_told(one: Issuer) -> None:
     port = free_port()
     said = await failure(fetcher(), f"http://127.0.0.1:{port}/jwks")
     assert said.startswith(
-        f"http://127.0.0.1:{port}/jwks cannot be fetched: no connection to 127.0.0.1 at port {port} ("
+        f"http://127.0.0.1:{port}/jwks cannot be fetched: no connection to 127.0.0.1 on port {port} ("
     )
     one.close()
     assert "no connection to 127.0.0.1" in await failure(fetcher(), one.jwks_url)

@@ -24,7 +24,7 @@ async def test_a_name_that_is_unknown_is_told(names: Names) -> None:
     names.addresses[NAME] = unknown
     said = await failure(fetcher(), f"https://{NAME}/jwks")
     assert said == (
-        f"https://{NAME}/jwks cannot be fetched: the name {NAME} cannot be looked up (Name or service not known)"
+        f"https://{NAME}/jwks cannot be fetched: the host name {NAME} cannot be resolved (Name or service not known)"
     )
 
 
@@ -60,7 +60,7 @@ async def test_a_look_up_that_hangs_is_bounded_and_holds_up_no_other_issuer(one:
         ("fe80::1%2", "a link-local address, where clouds keep credentials"),
         ("::ffff:169.254.169.254", "a link-local address, where clouds keep credentials"),
         ("100.100.100.200", "the address of a cloud's metadata service"),
-        ("0.0.0.0", "no address of one host"),
+        ("0.0.0.0", "not the address of a host"),
     ],
 )
 @pytest.mark.parametrize("found_at", [None, FOUND_AT, "https://other.example/"])
@@ -69,7 +69,7 @@ async def test_j6_a_name_that_leads_where_it_must_not_is_not_connected_to(
 ) -> None:
     names.addresses[NAME] = ["127.0.0.1", address] if found_at is None else ["192.0.2.1", address]
     said = await failure(fetcher(), named(one), found_at=found_at)
-    assert said == f"{NAME} leads to {address}, {why}: it is not asked"
+    assert said == f"{NAME} resolves to {address}, {why}; AuthGate does not connect to it"
     assert one.connections() == 0
 
 
@@ -79,7 +79,7 @@ async def test_j6_a_name_in_a_foreign_document_that_leads_to_this_machine_is_not
 ) -> None:
     names.addresses[NAME] = [address]
     said = await failure(fetcher(), named(one), found_at="https://other.example/.well-known/openid-configuration")
-    assert said == f"{NAME} leads to {address}, a loopback address: it is not asked"
+    assert said == f"{NAME} resolves to {address}, a loopback address; AuthGate does not connect to it"
     assert one.connections() == 0
 
 
@@ -88,13 +88,13 @@ async def test_a_name_may_lead_to_this_machine_where_the_operator_wrote_it(one: 
     assert (await fetcher().get(named(one))).body
     assert (await fetcher().get(one.jwks_url, found_at=one.openid_url)).body
     said = await failure(fetcher(), named(one), found_at=FOUND_AT)
-    assert said == f"{NAME} leads to 127.0.0.1, a loopback address: it is not asked"
+    assert said == f"{NAME} resolves to 127.0.0.1, a loopback address; AuthGate does not connect to it"
 
 
 async def test_an_address_that_the_operator_wrote_is_asked(one: Issuer) -> None:
     # Nobody answers there; it is asked all the same, which only its failure tells.
     said = await failure(fetcher(0.2), "http://169.254.0.0:1/jwks")
-    assert "it is not asked" not in said
+    assert "AuthGate does not connect to it" not in said
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_an_address_that_the_operator_wrote_is_asked(one: Issuer) -> None:
 )
 async def test_j6_an_address_in_a_form_of_its_own_is_not_asked(one: Issuer, host: str) -> None:
     said = await failure(fetcher(), named(one, host), found_at=FOUND_AT)
-    assert "it is not asked" in said or "names no host" in said
+    assert "AuthGate does not connect to it" in said or "names no host" in said
     assert one.connections() == 0
 
 

@@ -71,7 +71,7 @@ async def test_an_expired_certificate_is_refused(authority: Authority, ca_file: 
 async def test_plain_http_at_an_https_address_is_told() -> None:
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _):
         said = await failure(fetcher(), url.replace("http:", "https:"))
-    assert "127.0.0.1 speaks no TLS at port" in said
+    assert "127.0.0.1 does not speak TLS on port" in said
 
 
 def missing(path: Path) -> str:

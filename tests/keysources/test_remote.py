@@ -274,8 +274,8 @@ async def test_a_document_without_a_place_of_keys_is_no_use(one: Issuer, discove
         ("https://169.254.169.254/latest/meta-data", "a link-local address, where clouds keep credentials"),
         ("https://[::ffff:169.254.169.254]/", "a link-local address"),
         ("https://[fd00:ec2::254]/", "the address of a cloud's metadata service"),
-        ("https://0.0.0.0/", "no address of one host"),
-        ("https://[::]/", "no address of one host"),
+        ("https://0.0.0.0/", "not the address of a host"),
+        ("https://[::]/", "not the address of a host"),
         ("https://2852039166/", "names no host"),
         ("https://0xa9fea9fe/", "names no host"),
         ("https://169.254.43518/", "names no host"),
@@ -312,7 +312,7 @@ async def test_j6_a_place_of_keys_on_this_machine_is_refused_where_the_issuer_ha
     one: Issuer, discovered: DiscoverySource, host: str
 ) -> None:
     one.discovery(jwks_uri=one.jwks_url.replace("127.0.0.1", host))
-    assert "a loopback address: it is not asked" in await failure(discovered)
+    assert "a loopback address; AuthGate does not connect to it" in await failure(discovered)
     assert one.requests(one.jwks_path) == []
     assert one.connections() == 1
 
@@ -335,4 +335,4 @@ async def test_a_failure_at_the_place_of_keys_names_the_document(one: Issuer, di
     assert (await failure(discovered)).endswith(f"(the jwks_uri of {one.openid_url})")
     gone_port = free_port()
     one.discovery(jwks_uri=f"http://127.0.0.1:{gone_port}/jwks")
-    assert f"no connection to 127.0.0.1 at port {gone_port}" in await failure(discovered)
+    assert f"no connection to 127.0.0.1 on port {gone_port}" in await failure(discovered)

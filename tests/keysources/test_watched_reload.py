@@ -49,7 +49,7 @@ async def test_given_up_keys_are_taken_up_again_when_a_greater_age_is_allowed(ti
     one.set_timing(timing(max_stale_seconds=MAX_STALE + 1))
     assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "stale")
     assert source.loads == 1
-    assert "taken up again" in one.journal.history.events[-1].message
+    assert "the keys verify again" in one.journal.history.events[-1].message
     time.seconds = MAX_STALE + 1
     one.give_up_if_too_stale()
     assert (one.key_set, one.state) == (NO_KEYS, "given up")

@@ -29,7 +29,7 @@ async def test_whatever_comes_without_an_end_is_broken_off(beginning: bytes, mor
         await store.close()
     assert poured.bytes < 16 * 1024 * 1024
     if more.startswith(b"HTTP/1.1 10") or beginning.endswith(b"1;"):
-        assert said == f"{store.where} answers with more than {MAX_ROWS_BYTES} bytes"
+        assert said == f"{store.where} is longer than {MAX_ROWS_BYTES} bytes"
 
 
 async def test_what_comes_after_an_answer_on_a_kept_connection_is_broken_off_too() -> None:

@@ -60,7 +60,7 @@ async def test_a_ca_file_that_cannot_be_read_is_told(server: GetSession, tmp_pat
 
 async def test_a_name_that_nobody_knows_is_told() -> None:
     store = HttpStore("http://better-auth.invalid/api/auth/get-session", COOKIE)
-    assert "the name better-auth.invalid cannot be looked up" in await failure(store)
+    assert "the host name better-auth.invalid cannot be resolved" in await failure(store)
     await store.close()
 
 

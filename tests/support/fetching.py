@@ -26,7 +26,7 @@ PROXY_VARIABLES = [
 ]
 
 
-def fetcher(seconds: float = 10.0, **route: Any) -> Fetcher:
+def fetcher(seconds: float = 30.0, **route: Any) -> Fetcher:
     return Fetcher(Route(**{"allow_http": True} | route), seconds)
 
 
