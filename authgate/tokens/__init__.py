@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import TokenFormat
 
 # Every format, by its name, with its default settings. To add a format, write one file in this package and add one row
-# here. presets.py decides which formats an issuer uses, and replaces Better Auth's by ones with the issuer's settings.
+# here. presets.py decides which formats an issuer uses. For Better Auth it makes formats with the issuer's settings.
 FORMATS: dict[str, TokenFormat] = {
     token_format.name: token_format
     for token_format in (

@@ -6,7 +6,7 @@ from typing import Any
 
 from authgate.core import strict_json
 
-# A key set of 64 keys has about 200.
+# How many brackets a document may have. A key set of 64 keys has about 200.
 MAX_BRACKETS = 1024
 
 

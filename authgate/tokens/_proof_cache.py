@@ -56,8 +56,8 @@ class LruProofCache:
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
         """Store *proof* of a credential of *size* bytes, made at *now*, unless it alone exceeds the cache's bound."""
         if proof.identity is not None and proof.identity.key is not None:
-            name = (issuer.name, proof.identity.key.thumbprint)
-            self._by_key[name] = (self._by_key.get(name, (0, now))[0] + 1, now)
+            counted = (issuer.name, proof.identity.key.thumbprint)
+            self._by_key[counted] = (self._by_key.get(counted, (0, now))[0] + 1, now)
         cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * size
         if cost <= self._proofs.maxsize:
             self._proofs[issuer.fingerprint + digest] = (proof, cost)
