@@ -274,7 +274,7 @@ UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
         {403},
         "add a name of its certificate to tls.client_names",
     ),
-    "foreign CA": (CA.issue("nginx.internal"), "", {500, 503}, "the peer's certificate is refused"),
+    "foreign CA": (CA.issue("nginx.internal"), "", {500, 503}, "the peer's certificate was rejected"),
     "expired": (
         CLIENT_CA.issue("nginx.internal", days=(-3, -1)),
         "",
