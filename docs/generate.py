@@ -45,13 +45,15 @@ header `X-AuthGate-Reason`, and in the problem+json that the client gets.
 *Status* is what Traefik and Caddy relay to the client; nginx gets 403 instead of 400. *Fault* says who must act: the client, the
 operator, or AuthGate itself.
 
-To see why AuthGate refused one request, check by check, pipe its token into `authgate explain`:
+To see why AuthGate refused one request, check by check, pipe its token into `authgate explain`. It also reads a `Cookie` or
+`Authorization` header, several headers, or a curl command, such as a browser's "Copy as cURL":
 
 ```
 echo "$TOKEN" | authgate explain
+pbpaste | authgate explain
 ```
 
-Or give it the whole request in a file, as the client sent it. You can also give it what the proxy asked:
+Or give it the whole request in a file, as the client sent it; `url` may be relative. You can also give it what the proxy asked:
 `{"adapter": "nginx", "headers": …}`.
 
 ```
@@ -72,7 +74,7 @@ AuthGate reads a YAML file (`--config FILE`, or `AUTHGATE_CONFIG`) and the envir
 
 | Command | What it does |
 |---|---|
-| `authgate check` | Checks everything and prints the settings in effect. It reports every mistake at once: the setting, what is wrong, and the fix. The exit code is then 78. |
+| `authgate check` | Checks everything. Prints the verdict, warnings, what each issuer accepts, and the settings in effect. It reports every mistake at once: the setting, what is wrong, and the fix. The exit code is then 78. |
 | `authgate check --schema` | Prints a JSON schema for your editor. |
 
 ## Environment

@@ -40,8 +40,8 @@ def prepared_or_exit(config_path: str | None) -> Prepared:
 def admin_or_exit(config_path: str | None) -> AdminConfig:
     """Return the admin port of the AuthGate that runs with this configuration.
 
-    AuthGate keeps its old configuration while the file is broken. So a broken file is only a warning, as long as its
-    group `admin` is sound.
+    AuthGate keeps its old configuration while the file is broken. So a broken file is only a warning if its group
+    `admin` is valid.
     """
     loaded = load(config_path)
     if loaded.admin is None:

@@ -133,7 +133,7 @@ def _ansi(match: re.Match[str]) -> str:
 
 
 def _options(words: deque[str]) -> Iterator[tuple[str, str]]:
-    """Yield the long name and the value ("" for a switch) of each option; a word that is no option is a `url`."""
+    """Yield the long name and the value ("" for a switch) of each option. Any other word is a `url`."""
     only_urls = False
     while words:
         word = words.popleft()

@@ -46,7 +46,7 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 
     Without --fetch nothing is asked over the network.
 
-    Exits with 0 if the configuration is sound, 78 if it has a problem. With --fetch, exits with 1 if keys cannot be
+    Exits with 0 if the configuration is valid, 78 if it has a problem. With --fetch, exits with 1 if keys cannot be
     loaded or sessions cannot be looked up.
     """
     if schema:
@@ -70,7 +70,7 @@ def _comment(line: str) -> None:
 
 def _verdict(prepared: Prepared, fetched: list[_Fetched]) -> str:
     origin = f"in {escaped(prepared.path)}" if prepared.path else "from the environment"
-    verdict = f"The configuration {origin} is sound"
+    verdict = f"The configuration {origin} is valid"
     if prepared.warnings:
         verdict += f", with {counted(len(prepared.warnings), 'warning')}"
     failure_count = sum(result.failed for result in fetched)

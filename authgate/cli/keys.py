@@ -35,8 +35,8 @@ def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> No
     For each issuer: its keys, the keys that left its set, the unknown key ids that tokens named, the skipped keys with
     the reason, and the last events, newest first. Issuers in trouble come first. Times are UTC.
 
-    Asks the admin port (`admin.listen` of the configuration). Exits with 0 if it answers, 1 if it does not, 2 if there
-    is no issuer of the given name.
+    Asks the admin port (`admin.listen` of the configuration). Exits with 0 if it answers, 1 if it does not, 2 if no
+    issuer has the given name.
     """
     try:
         report = _report(admin_or_exit(config_path))

@@ -51,10 +51,10 @@ def test_a_secret_in_the_file_is_hidden(tmp_path: Path) -> None:
 def test_the_verdict_comes_first_then_the_issuers_then_the_settings(config_file: Path) -> None:
     ended = commands.authgate("check", "--config", config_file)
     lines = ended.stdout.splitlines()
-    assert lines[0] == f"# The configuration in {config_file} is sound."
+    assert lines[0] == f"# The configuration in {config_file} is valid."
     assert lines[1].startswith("# issuer app accepts HS256 JWTs")
     assert not any(line.startswith("#") for line in lines[2:])
-    assert commands.authgate("check").stdout.startswith("# The configuration from the environment is sound.\n")
+    assert commands.authgate("check").stdout.startswith("# The configuration from the environment is valid.\n")
 
 
 def test_warnings_are_counted_in_the_verdict_and_go_to_standard_error(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_warnings_are_counted_in_the_verdict_and_go_to_standard_error(tmp_path: 
     )
     ended = commands.authgate("check", "--config", path)
     assert ended.returncode == 0
-    assert ended.stdout.splitlines()[0].endswith("is sound, with 1 warning.")
+    assert ended.stdout.splitlines()[0].endswith("is valid, with 1 warning.")
     assert re.match(r"warning: issuer a: .*exp", ended.stderr)
     assert "warning: " not in ended.stdout
 
@@ -170,7 +170,7 @@ def test_fetch_loads_every_key_and_says_what_failed(faulty: Path) -> None:
 
 def test_what_failed_comes_before_what_was_loaded_and_is_counted_in_the_verdict(faulty: Path) -> None:
     first, *rest = commands.authgate("check", "--fetch", "--config", faulty).stdout.splitlines()
-    assert first.endswith("is sound, but 2 of 3 fetches failed.")
+    assert first.endswith("is valid, but 2 of 3 fetches failed.")
     issuers = [line.split(":")[0] for line in rest if line.startswith("# issuer ") and " accepts " not in line]
     assert issuers == ["# issuer partner", "# issuer legacy", "# issuer app"]
 
