@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 WORDS = Path(__file__).with_name("plain-words.txt")
 # Which files are checked for plain words. Only Markdown's prose and Python's comments and strings are read.
 PLAIN = (
+    *("authgate/cli/*.py", "authgate/__*.py", "tests/cli/*.py"),
     *("*.md", "docs/adapters/*.md", "docs/adr/*.md", "docs/formats/*.md", "docs/*.py"),
     *(
         f"docs/{page}.md"
