@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
@@ -14,6 +13,7 @@ import pytest
 from tests.support import processes
 from tests.support.client import Answer, ask
 from tests.support.tokens import SECRET
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,16 +44,14 @@ class Stack:
         """Send a request that AuthGate refuses, and return the line that it logs about it."""
         traceparent = f"00-{token_hex(16)}-{token_hex(8)}-01"
         assert self.ask(path, *headers, f"traceparent: {traceparent}", **more).status == 401
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:  # a thread writes it, in its own time
-            lines = [
-                json.loads(line) for line in self.authgate.log.read_text().splitlines(keepends=True) if line[-1] == "\n"
-            ]
-            for line in lines:
-                if line.get("traceparent") == traceparent:
-                    return dict(line)
-            time.sleep(0.02)
-        raise AssertionError("the refusal was not logged")
+
+        def logged() -> dict[str, Any] | None:
+            for line in self.authgate.log.read_text().splitlines(keepends=True):
+                if line[-1] == "\n" and (parsed := json.loads(line)).get("traceparent") == traceparent:
+                    return dict(parsed)
+            return None
+
+        return dict(until(logged))  # a thread writes it
 
 
 @pytest.fixture(scope="session")

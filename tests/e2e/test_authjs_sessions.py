@@ -10,7 +10,7 @@ import pytest
 from tests.support.authjs import ADA, SECRET, authjs
 from tests.support.keyed import Doors, proxies
 from tests.support.postgres import postgres
-from tests.support.signed_in import refused_within, seen_with
+from tests.support.signed_in import allowed_in_time, refused_within, seen_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +53,12 @@ def test_whoever_signed_in_is_known_by_the_cookie(doors: Doors, tmp_path: Path, 
 def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(doors: Doors, tmp_path: Path) -> None:
     newer = SECRET[::-1]
     with authjs(tmp_path, session_seconds=3) as one:
-        old = one.sign_in().cookies
-        one.restart(newer, SECRET)
-        new = one.sign_in({**ADA, "id": "new"}).cookies
         settings = {"secret": None, "secrets": [newer, SECRET], "url": one.url}
         issuer = {name: value for name, value in reading(**settings).items() if value is not None}
         with doors.serve(tmp_path, issuer, leeway_seconds=0) as running:
-            assert seen_with(running, new).user == "new"
+            old = allowed_in_time(running, lambda: one.sign_in().cookies, ADA["id"])
+            one.restart(newer, SECRET)
+            new = allowed_in_time(running, lambda: one.sign_in({**ADA, "id": "new"}).cookies, "new")
             refused_within(running, 3, old, reasons={"expired"})
             refused_within(running, 3, new, reasons={"expired"})
 

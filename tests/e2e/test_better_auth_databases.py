@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
-CACHE_SECONDS = 3  # of the cookie cache
+CACHE_SECONDS = 5  # of the cookie cache
 
 
 @dataclass

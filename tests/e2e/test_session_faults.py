@@ -126,14 +126,14 @@ def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
         steady(running, ada.cookies, ada.user["id"])
         load = Load(running.ports["nginx"])
         with load.of(ada=ada.cookies, signed_out=signed_out, forged=forged):
-            time.sleep(1)
+            until(lambda: all(load.outcomes.values()))
             if fault == "killed":
                 made.kill()
-                time.sleep(FAULT_SECONDS)
+                _wait_for_the_fault(load)
                 made.start()
             else:
                 with made.hanging():
-                    time.sleep(FAULT_SECONDS)
+                    _wait_for_the_fault(load)
             steady(running, ada.cookies, ada.user["id"])
         assert {*load.outcomes["ada"]} == {(200, ada.user["id"]), (503, "sessions_unavailable")}, load.outcomes
         assert {*load.outcomes["signed_out"]} == {(401, "session_not_found"), (503, "sessions_unavailable")}
@@ -142,6 +142,11 @@ def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
         if fault == "killed":
             running.logged("sessions", "cannot be looked up")
         assert running.readyz().status == 200
+
+
+def _wait_for_the_fault(load: Load) -> None:
+    time.sleep(FAULT_SECONDS)
+    until(lambda: all((503, "sessions_unavailable") in load.outcomes[name] for name in ("ada", "signed_out")))
 
 
 def test_while_the_store_is_down_what_the_cookies_prove_still_counts(doors: Doors, tmp_path: Path) -> None:
@@ -164,6 +169,7 @@ def test_a_slow_store_holds_up_its_own_requests_and_no_others(doors: Doors, tmp_
             load = Load(running.ports["nginx"])
             with load.of(fresh=ada.cookies, opaque=opaque):
                 time.sleep(FAULT_SECONDS)
+                until(lambda: load.outcomes["fresh"].total() > 100 or load.outcomes["opaque"].total() > 30)
             assert {*load.outcomes["fresh"]} == {(200, ada.user["id"])}
             assert load.outcomes["fresh"].total() > 100, "the slow lookups held up the others"
             assert {*load.outcomes["opaque"]} == {(503, "sessions_unavailable")}
@@ -180,6 +186,7 @@ def test_a_store_that_asks_for_a_pause_is_left_alone_until_it_is_over(doors: Doo
             load = Load(running.ports["nginx"])
             with load.of(ada=ada.cookies):
                 time.sleep(1.5)
+                until(lambda: load.outcomes["ada"].total() > 20)
             assert {*load.outcomes["ada"]} == {(200, ada.user["id"]), (503, "sessions_unavailable")}
             assert one.counts()["/get-session"] < 20 < load.outcomes["ada"].total()
             until(lambda: seen(ask(load.port, "/api/echo", f"Cookie: {ada.cookies}")).status == 200)

@@ -20,6 +20,7 @@ from tests.support.issuer import Issuer, issuer
 from tests.support.keyed import by_url
 from tests.support.serving import bearer_line, described, head, read_answer
 from tests.support.tokens import b64
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -169,13 +170,13 @@ async def test_J8_while_the_issuer_is_slow_a_flood_uses_up_nothing_that_valid_re
     one.answer("slow", seconds=4)
     fetched = len(one.requests(one.jwks_path))
     async with meanwhile(running.port, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid:
-        answers = await flood(running.port, one, connections=2500)
+        answers = await flood(running.port, one, connections=1000)  # four times as many as may wait
     assert answers.keys() <= {(503, "keys_unavailable"), (401, "unknown_key")}
     assert sum(answers.values()) == FLOOD
     assert valid
     assert {*valid} == {(200, "")}
-    assert len(one.requests(one.jwks_path)) > fetched
+    until(lambda: len(one.requests(one.jwks_path)) > fetched)
     assert report(running)["failures_in_a_row"] == 0
-    log = running.log.read_text()
-    assert "256 requests wait for the keys of app" in log, "the rest is told at once"
-    assert "takes longer than 3 s" in log, "and nobody waits for ever"
+    # A thread writes the log.
+    until(lambda: "256 requests wait for the keys of app" in running.log.read_text())  # the others are refused at once
+    until(lambda: "takes longer than 3 s" in running.log.read_text())  # no request waits for ever

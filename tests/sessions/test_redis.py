@@ -16,6 +16,7 @@ from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 from tests.support.certificates import Authority
 from tests.support.looking_up import ANSWER, asked, failure_once, find_once
 from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +87,7 @@ async def test_connections_are_bounded_and_none_is_left_after_close(storage: Red
         mine = [one for one in client.client_list() if one["user"] == "authgate"]
         assert 1 < len(mine) <= MAX_CONNECTIONS
         await store.close()
-        await asyncio.sleep(0.05)
-        assert not [one for one in client.client_list() if one["user"] == "authgate"]
+        await until_async(lambda: not [one for one in client.client_list() if one["user"] == "authgate"])
 
 
 async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file_is_read_again(tmp_path: Path) -> None:

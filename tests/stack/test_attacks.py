@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from deploy.stack.run import Stack
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def signed_in(stack: Stack) -> Client:

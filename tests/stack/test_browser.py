@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from deploy.stack.run import Stack
     from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def origin(stack: Stack, edge: str) -> str:

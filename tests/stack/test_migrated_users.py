@@ -8,7 +8,6 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
-import pytest
 from passlib.hash import bcrypt, bcrypt_sha256
 
 from tests.support.processes import ROOT
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from deploy.stack.run import Stack
-
-pytestmark = pytest.mark.timeout(120)
 
 OLD_PASSWORD = "the-old-pässword"
 LONG = OLD_PASSWORD + "x" * 80  # bcrypt reads 72 bytes of it, bcrypt_sha256 all

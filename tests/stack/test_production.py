@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from deploy.stack.run import Stack
 
-pytestmark = pytest.mark.timeout(120)
-
 PAGE = "docs/production.md"
 _AUTHORITY = Authority()
 APP, API = "https://app.example.com", "https://api.example.com"

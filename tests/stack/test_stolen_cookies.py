@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.stack import Client, administrator, authgate_set, new_email, web_set
 from tests.support.visitor import visitor
+from tests.support.waiting import until_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from deploy.stack.run import Stack
-
-pytestmark = pytest.mark.timeout(120)
 
 DATA = "better-auth.session_data"
 DATA_SECONDS = 4
@@ -58,7 +57,7 @@ def test_a_copy_is_refused_everywhere_after_the_sign_out(cache: str, stack: Stac
     assert (DATA in thief.cookies) == (cache != "off")
     assert thief.ask("/api/v1/tasks").status == 200
     assert ada.ask("/api/auth/sign-out", body={}).status == 200
-    assert _refused_within(thief, 1)
+    _refused_within(thief, 1)
     assert thief.copy().ask("/api/auth/token").status == 401, "or it would get a JWT for 15 minutes"
     assert thief.copy().ask("/api/auth/list-sessions").status == 401
     assert thief.copy().ask("/api/auth/update-user", body={"name": "Thief"}).status == 401
@@ -81,6 +80,7 @@ def test_who_is_no_administrator_any_more_administers_no_more(cache: str, stack:
 def test_the_table_is_true(row: str, cache: str, stack: Stack) -> None:
     with authgate_set(stack, ROWS[row]):
         ada = Client(stack)
+        began = time.monotonic()
         ada.sign_up()
         thief = ada.copy()
         without_data = thief.copy()
@@ -91,17 +91,13 @@ def test_the_table_is_true(row: str, cache: str, stack: Stack) -> None:
         assert without_data.ask("/api/v1/auth/me").status == (401 if row == "no store" else 200)
 
         assert ada.ask("/api/auth/sign-out", body={}).status == 200
-        assert _refused_within(without_data, 1)
         if believed:
-            assert thief.ask("/api/v1/auth/me").status == 200, "trusted until its own expiry"
-        assert _refused_within(thief, DATA_SECONDS if believed else 1)
+            answered = thief.ask("/api/v1/auth/me").status
+            assert answered == 200 or time.monotonic() - began > DATA_SECONDS, "trusted until its own expiry"
+        _refused_within(without_data, 1)
+        _refused_within(thief, DATA_SECONDS if believed else 1)
 
 
-def _refused_within(thief: Client, seconds: float) -> bool:
-    """Whether the API refuses the cookies when *seconds* have passed, with one more for slow machines."""
-    deadline = time.monotonic() + seconds + 1
-    while time.monotonic() < deadline:
-        if thief.copy().ask("/api/v1/tasks").status == 401:
-            return True
-        time.sleep(0.1)
-    return thief.copy().ask("/api/v1/tasks").status == 401
+def _refused_within(thief: Client, seconds: float) -> None:
+    """Ask the API until it refuses the cookies; a second more, as expiry times are whole seconds."""
+    until_refused(lambda: thief.copy().ask("/api/v1/tasks").status != 401, seconds=seconds + 1)

@@ -82,19 +82,17 @@ def run(*arguments: object, **environ: str) -> Ran:
 def run_as_a_process(*arguments: object, **environ: str) -> Ran:
     line = [sys.executable, "-W", "error", FOLDER / "import_users.py", *map(str, arguments)]
     ran = subprocess.run(
-        line, env={"PATH": os.environ["PATH"]} | environ, capture_output=True, text=True, timeout=50, check=False
+        line, env={"PATH": os.environ["PATH"]} | environ, capture_output=True, text=True, timeout=120, check=False
     )
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
-def make_templates(server: Postgres, folder: Path, *names: str) -> None:
-    """Let Better Auth make its tables in databases of these names, `TEXT_IDS` or `UUID_IDS`."""
-    for name in names:
-        server.execute(f"CREATE DATABASE {name};")
-        advanced = {"database": {"generateId": "uuid"}} if name == UUID_IDS else None
-        (folder / name).mkdir()
-        with better_auth(folder / name, postgres=server.dsn(database=name), advanced=advanced):
-            pass
+def make_template(server: Postgres, folder: Path, name: str) -> None:
+    """Let Better Auth make its tables in a new database named *name*, `TEXT_IDS` or `UUID_IDS`."""
+    server.execute(f"CREATE DATABASE {name};")
+    advanced = {"database": {"generateId": "uuid"}} if name == UUID_IDS else None
+    with better_auth(folder, postgres=server.dsn(database=name), advanced=advanced):
+        pass
 
 
 @cache
@@ -164,20 +162,24 @@ class Database:
         return "\n".join(f"{table['name']}\n{table['rows']}" for table in tables)
 
 
+_DROP_ALL = r"""DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+  LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP;
+END $$; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"""
+
+
 @contextmanager
 def database(server: Postgres, template: str | None = TEXT_IDS) -> Iterator[Database]:
-    """Yield a database with what *template* has, None: empty. One that a former test used will do."""
+    """Yield a database with the tables of *template*, without rows; None: without tables. Databases are used again."""
     name = _FREE.pop() if _FREE else f"import_{next(_NUMBERS)}"
     if not server.execute("SELECT FROM pg_database WHERE datname = $1", name):
         server.execute(f"CREATE DATABASE {name};")
     try:
-        one = Database(server, name)
-        one.execute(
-            "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"
-        )
+        made = Database(server, name)
+        made.execute(_DROP_ALL)
         if template:
-            one.execute(_schema(server, template))
-        yield one
+            made.execute(_schema(server, template))
+        yield made
     finally:
         _FREE.append(name)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-STOP_SECONDS = 15.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 
 # Below the ports that the kernel gives out by itself, and another range for each process that runs tests: what is free
@@ -79,7 +79,7 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """End *process* with SIGTERM and return its exit code; kill it after 15 s."""
+    """End *process* with SIGTERM and return its exit code; kill it after 30 s."""
     if process.poll() is None:
         process.terminate()
     try:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.processes import running
+from tests.support.processes import STOP_SECONDS, running
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ServerProcess:
 
     def _ended(self) -> None:
         try:
-            self.main.wait(15)
+            self.main.wait(STOP_SECONDS)
         finally:
             self._life.close()
 

@@ -52,7 +52,7 @@ def alembic(dsn: str, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str
 
 def finish(process: subprocess.Popen[str]) -> str:
     """Return what a process said, which must end well."""
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return output
 
@@ -60,7 +60,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 def refused_start(environ: Mapping[str, str]) -> tuple[int, str]:
     """Start the service with settings that are wrong; return its exit code and all that it wrote."""
     clean = {"PATH": os.environ["PATH"], **environ}
-    ran = subprocess.run(SERVE, env=clean, capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run(SERVE, env=clean, capture_output=True, text=True, timeout=120, check=False)
     return ran.returncode, ran.stdout + ran.stderr
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
-expect.set_options(timeout=15_000)  # of a busy machine
+expect.set_options(timeout=30_000)  # a busy machine is slow
 _OFFLINE = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
@@ -38,7 +38,7 @@ def running_chromium(*more: str) -> Iterator[Browser]:
 def visitor(browser: Browser, origin: str, **context_options: Any) -> Iterator[Visitor]:
     """Open a new browser profile without cookies; whatever a page complains about on its console fails the test."""
     context = browser.new_context(base_url=origin, **context_options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(30_000)
     person = Visitor(context)
     try:
         yield person

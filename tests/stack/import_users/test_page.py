@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.documented import blocks
-from tests.support.old_users import TEXT_IDS, Database, command, database, hashed, make_templates, report
-from tests.support.postgres import postgres
+from tests.support.old_users import Database, command, database, hashed, report
 from tests.support.processes import ROOT
 
 if TYPE_CHECKING:
@@ -25,13 +24,6 @@ PAGE = "docs/importing-users.md"
 TEXT = (ROOT / PAGE).read_text()
 SQL_BLOCKS = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 (BACKUP,) = re.findall(r"^  ```sh\n(.*?)^  ```$", TEXT, re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres() as one:
-        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
-        yield one
 
 
 @pytest.fixture

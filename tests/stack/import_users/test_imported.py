@@ -14,16 +14,12 @@ from tests.support import browser
 from tests.support.better_auth import better_auth
 from tests.support.old_users import (
     DRY_RUN,
-    TEXT_IDS,
-    UUID_IDS,
     Database,
     database,
     hashed,
     hashed_sha256,
-    make_templates,
     report,
 )
-from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,25 +28,6 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 ADA, BOB = UUID("0F0E0D0C-0B0A-4908-8706-050403020100"), UUID(int=7)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres() as one:
-        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS, UUID_IDS)
-        yield one
-
-
-@pytest.fixture
-def db(server: Postgres) -> Iterator[Database]:
-    with database(server) as one:
-        yield one
-
-
-@pytest.fixture
-def uuid_db(server: Postgres) -> Iterator[Database]:
-    with database(server, UUID_IDS) as one:
-        yield one
 
 
 # Who is imported, and as what.

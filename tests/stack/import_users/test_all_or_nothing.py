@@ -16,34 +16,18 @@ import pytest
 
 from tests.support.old_users import (
     FOLDER,
-    TEXT_IDS,
     Database,
     database,
     hashed,
-    make_templates,
     run,
 )
-from tests.support.postgres import pgbouncer, postgres
+from tests.support.postgres import pgbouncer
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.postgres import Postgres
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres() as one:
-        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
-        yield one
-
-
-@pytest.fixture
-def db(server: Postgres) -> Iterator[Database]:
-    with database(server) as one:
-        yield one
 
 
 TRIGGER = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;

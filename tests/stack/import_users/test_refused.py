@@ -8,15 +8,12 @@ import pytest
 
 from tests.support.old_users import (
     DRY_RUN,
-    TEXT_IDS,
     Database,
     database,
     hashed,
-    make_templates,
     run,
     run_as_a_process,
 )
-from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,23 +22,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres() as one:
-        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
-        yield one
-
-
-@pytest.fixture(scope="module")
 def standing(server: Postgres) -> Iterator[Database]:
     """A database that no test changes."""
     with database(server) as one:
         one.create((1, "ada@example.com", hashed()))
-        yield one
-
-
-@pytest.fixture
-def db(server: Postgres) -> Iterator[Database]:
-    with database(server) as one:
         yield one
 
 

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from passlib.hash import bcrypt
 
 from tests.support.old_users import (
     PASSWORD,
-    TEXT_IDS,
     Database,
-    database,
     hashed,
     hashed_sha256,
-    make_templates,
     report,
     run,
 )
-from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.postgres import Postgres
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres() as one:
-        make_templates(one, tmp_path_factory.mktemp("better_auth"), TEXT_IDS)
-        yield one
-
-
-@pytest.fixture
-def db(server: Postgres) -> Iterator[Database]:
-    with database(server) as one:
-        yield one
 
 
 # Passwords.
