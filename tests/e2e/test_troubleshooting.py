@@ -97,7 +97,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.environ = {"PATH": path, "AUTHGATE_CONFIG": str(running.config), **environ}
 
         (folder / "cookie").write_text(front_end.browser().sign_up().cookies)
-        visitor = front_end.browser().sign_up("bob@example.com")
+        visitor = front_end.browser().sign_up("bob@example.com", name="Bob")
         (folder / "signed-out").write_text(visitor.cookies)
         visitor.sign_out()
         (folder / "token").write_text(front_end.token((folder / "cookie").read_text()))
