@@ -230,8 +230,8 @@ def _write(site: Site, situation: str, command: str, printed: str) -> None:
     head = f"```console {situation}".rstrip() + f"\n$ {command}\n"
     before, _, rest = page.read_text().partition(head)
     text = _LEFT_OUT.sub("", printed.replace("\r", "")).strip("\n")
-    for port in (site.store, site.dead_port):
-        text = text.replace(str(port), "3000")
+    for here, shown in ((str(site.store), "3000"), (str(site.dead_port), "3000"), ("situation.yaml", "authgate.yaml")):
+        text = text.replace(here, shown)
     page.write_text(f"{before}{head}{text}\n```{rest.partition('```')[2]}")
 
 
