@@ -13,15 +13,15 @@ from authgate.config.load import load
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from authgate.wiring import build, prepare
-from tests.support.tokens import SECRET
+from tests.support.tls_listener import CA, CLIENT_CA, ENVIRON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from authgate.app import App
 
-ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
 SUBREQUEST = b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\nX-Original-URL: http://a/\r\n"
 
 
@@ -65,3 +65,16 @@ def serving(app: App) -> Callable[..., AbstractAsyncContextManager[int]]:
             yield int(address.rpartition(":")[2])
 
     return serve
+
+
+@pytest.fixture
+def tls_folder(tmp_path: Path) -> Path:
+    """A folder with AuthGate's certificate."""
+    return CA.server().write(tmp_path / "tls")
+
+
+@pytest.fixture
+def mutual_tls_folder(tls_folder: Path) -> Path:
+    """A folder with AuthGate's certificate and the clients' CA."""
+    (tls_folder / "ca.crt").write_bytes(CLIENT_CA.pem)
+    return tls_folder
