@@ -125,7 +125,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "keys by plain http": (
         NO_URL | {"jwks_url": "http://web/jwks", "issuer": URL, "audiences": "any"},
         "jwks_url",
-        "is plain http: whoever is on the way could put keys of his own into it",
+        "is plain http: anyone on the network path could replace the response",
     ),
     "no algorithm for public keys": ({"algorithms": ["HS256"]}, "algorithms", "lists none for public keys"),
     "keys that would not live": ({"max_stale_seconds": 299}, "max_stale_seconds", "is shorter than refresh_seconds"),
