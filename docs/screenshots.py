@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.chromium import Visitor, running_chromium
 from tests.support.stack import PASSWORD, Client, running_stack
-from tests.support.visitor import Visitor, running_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

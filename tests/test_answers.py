@@ -14,7 +14,7 @@ from authgate.keysources import Loaded, LoadFailed
 from authgate.keysources.watched import Timing, WatchedKeys
 from tests.support.deciding import secret_keys
 from tests.support.tokens import OTHER_SECRET
-from tests.support.watching import watching
+from tests.support.watched_keys import watching
 
 if TYPE_CHECKING:
     from authgate.core.keys import KeySet

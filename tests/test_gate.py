@@ -20,7 +20,7 @@ from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.tokens import jwk
 from tests.support.deciding import ALL_ALGORITHMS, bearer, make_issuer, make_snapshot, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_jwk
-from tests.support.watching import watching
+from tests.support.watched_keys import watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,10 +18,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.canary import canary, network_watched
-from tests.support.issuer import Issuer, SigningKey, issuer
-from tests.support.keyed import by_url
-from tests.support.served_keys import BY_DISCOVERY, outcome, report, serving_keys
-from tests.support.serving import Served, bearer_line
+from tests.support.issuer import Issuer, SigningKey, by_url, issuer
+from tests.support.serving import BY_DISCOVERY, Served, bearer_line, outcome, report, serving_keys
 from tests.support.tokens import b64, mint, sign_raw
 
 if TYPE_CHECKING:

@@ -12,10 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.support.issuer import Issuer, SigningKey, issuer
-from tests.support.keyed import by_url
-from tests.support.served_keys import outcome, report, serving_keys, until_outcome
-from tests.support.serving import exchange, head
+from tests.support.issuer import Issuer, SigningKey, by_url, issuer
+from tests.support.serving import exchange, head, outcome, report, serving_keys, until_outcome
 from tests.support.tokens import SECRET, b64, mint, private_key, public_jwk, sign_raw
 
 if TYPE_CHECKING:

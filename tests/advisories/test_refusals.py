@@ -41,7 +41,7 @@ from tests.support.deciding import (
 )
 from tests.support.serving import Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk
-from tests.support.watching import watching
+from tests.support.watched_keys import watching
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,8 +27,7 @@ from tests.support.deciding import (
     make_snapshot,
     request_with,
 )
-from tests.support.session_deciding import AUTHJS, AUTHJS_PLACES, NAME, authjs, better_auth, refused
-from tests.support.session_stores import Store, driven
+from tests.support.session_deciding import AUTHJS, AUTHJS_PLACES, NAME, Store, authjs, better_auth, driven, refused
 from tests.support.tokens import NOW, OTHER_SECRET, SECRET, claims, mint, public_jwk
 
 

@@ -24,7 +24,7 @@ from tests.support.deciding import (
     make_snapshot,
     request_with,
 )
-from tests.support.session_stores import Store, driven
+from tests.support.session_deciding import Store, driven
 from tests.support.tokens import NOW, OTHER_SECRET, SECRET, mint, public_jwk
 
 if TYPE_CHECKING:

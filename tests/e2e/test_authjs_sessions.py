@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from tests.support.authjs import ADA, SECRET, authjs
-from tests.support.keyed import Doors, proxies
+from tests.support.behind_proxies import Proxies, running_proxies
 from tests.support.postgres import postgres
-from tests.support.signed_in import allowed_in_time, refused_within, seen_with
+from tests.support.sessions_behind_proxies import allowed_in_time, refused_within, seen_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.timeout(400)  # the first one installs Auth.js
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    with proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
         yield running
 
 
@@ -30,12 +30,12 @@ def reading(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("url", [None, "https://app.example.com"])
-def test_whoever_signed_in_is_known_by_the_cookie(doors: Doors, tmp_path: Path, url: str | None) -> None:
+def test_whoever_signed_in_is_known_by_the_cookie(proxies: Proxies, tmp_path: Path, url: str | None) -> None:
     with authjs(tmp_path, url=url) as one:
         ada = one.sign_in({**ADA, "name": "Åda ☃", "claims": {"roles": ["admin", "editor"]}})
         large = one.sign_in({**ADA, "id": "large", "claims": {"note": "n" * 6000}})
         assert sum(".session-token." in name for name in large.jar.names()) > 1
-        with doors.serve(tmp_path, reading(url=one.url)) as running:
+        with proxies.serve(tmp_path, reading(url=one.url)) as running:
             found = seen_with(running, ada.cookies)
             assert found.headers == {
                 "x-user-id": [ADA["id"]],
@@ -50,12 +50,14 @@ def test_whoever_signed_in_is_known_by_the_cookie(doors: Doors, tmp_path: Path, 
             assert seen_with(running, ada.cookies).reason == "no_credential"
 
 
-def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(doors: Doors, tmp_path: Path) -> None:
+def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(
+    proxies: Proxies, tmp_path: Path
+) -> None:
     newer = SECRET[::-1]
     with authjs(tmp_path, session_seconds=3) as one:
         settings = {"secret": None, "secrets": [newer, SECRET], "url": one.url}
         issuer = {name: value for name, value in reading(**settings).items() if value is not None}
-        with doors.serve(tmp_path, issuer, leeway_seconds=0) as running:
+        with proxies.serve(tmp_path, issuer, leeway_seconds=0) as running:
             old = allowed_in_time(running, lambda: one.sign_in().cookies, ADA["id"])
             one.restart(newer, SECRET)
             new = allowed_in_time(running, lambda: one.sign_in({**ADA, "id": "new"}).cookies, "new")
@@ -63,21 +65,21 @@ def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(
             refused_within(running, 3, new, reasons={"expired"})
 
 
-def test_another_secret_is_told_as_such(doors: Doors, tmp_path: Path) -> None:
-    with authjs(tmp_path) as one, doors.serve(tmp_path, reading(secret=SECRET[::-1], url=one.url)) as running:
+def test_another_secret_is_told_as_such(proxies: Proxies, tmp_path: Path) -> None:
+    with authjs(tmp_path) as one, proxies.serve(tmp_path, reading(secret=SECRET[::-1], url=one.url)) as running:
         assert seen_with(running, one.sign_in().cookies).reason == "undecryptable_token"
 
 
 @pytest.mark.parametrize("url", [None, "https://app.example.com"])
 def test_whoever_signed_in_is_found_in_the_database_of_auth_js_until_the_sign_out(
-    doors: Doors, tmp_path: Path, url: str | None
+    proxies: Proxies, tmp_path: Path, url: str | None
 ) -> None:
     with postgres() as server:
         server.create_auth_js()
         store = {"sessions": {"cache_seconds": 1, "postgres": {"dsn": server.reader()}}}
         with (
             authjs(tmp_path, url=url, database=server.dsn()) as one,
-            doors.serve(tmp_path, reading(url=one.url, **store)) as running,
+            proxies.serve(tmp_path, reading(url=one.url, **store)) as running,
         ):
             ada, bob = one.sign_in_by_letter("ada@example.com"), one.sign_in_by_letter("bob@example.com")
             assert ada.session()["user"]["email"] == "ada@example.com"
@@ -91,7 +93,9 @@ def test_whoever_signed_in_is_found_in_the_database_of_auth_js_until_the_sign_ou
 
 
 @pytest.mark.parametrize("preset", ["authjs", "nextauth-v4"])
-def test_an_opaque_session_is_looked_up_in_the_tables_of_the_adapter(doors: Doors, tmp_path: Path, preset: str) -> None:
+def test_an_opaque_session_is_looked_up_in_the_tables_of_the_adapter(
+    proxies: Proxies, tmp_path: Path, preset: str
+) -> None:
     name = "authjs.session-token" if preset == "authjs" else "next-auth.session-token"
     ada, bob, ended = (str(uuid4()) for _ in range(3))
     with postgres() as server:
@@ -105,7 +109,7 @@ def test_an_opaque_session_is_looked_up_in_the_tables_of_the_adapter(doors: Door
         store = {"sessions": {"cache_seconds": 1, "postgres": {"dsn": server.reader()}}}
         issuer = reading(preset=preset, url="http://localhost:3000", **store)
         headers = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Name": "email_verified"}
-        with doors.serve(tmp_path, issuer, headers=headers) as running:
+        with proxies.serve(tmp_path, issuer, headers=headers) as running:
             found = seen_with(running, f"{name}={ada}")
             assert (found.user, found.headers["x-user-email"]) == ("7", ["ada@example.com"])
             assert found.headers["x-user-name"] == ["true"]

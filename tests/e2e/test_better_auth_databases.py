@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.better_auth import BetterAuth, better_auth
 from tests.support.client import ask
-from tests.support.keyed import Doors, Running, proxies
 from tests.support.postgres import postgres
 from tests.support.redis_server import redis_server
-from tests.support.signed_in import asked_once, new_email, protected, refused_within, seen_with, without_data
+from tests.support.sessions_behind_proxies import (
+    asked_once,
+    new_email,
+    protected,
+    refused_within,
+    seen_with,
+    without_data,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +41,8 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    with proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
         yield running
 
 
@@ -55,11 +62,11 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @contextmanager
-def reading(doors: Doors, folder: Path, database: Database, check: str) -> Iterator[Running]:
+def reading(proxies: Proxies, folder: Path, database: Database, check: str) -> Iterator[Running]:
     """Run AuthGate on *database*, each answer held for a second; Better Auth itself is asked for nothing."""
     asked = database.one.counts().get("/get-session", 0)
     sessions = {"check": check, "cache_seconds": 1} | database.store
-    with protected(doors, folder, database.one, sessions=sessions) as running:
+    with protected(proxies, folder, database.one, sessions=sessions) as running:
         asked_once(running)
         yield running
     assert database.one.counts().get("/get-session", 0) == asked, "Better Auth was asked"
@@ -72,9 +79,9 @@ def looked_up(running: Running) -> float:
 
 
 def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
-    doors: Doors, tmp_path: Path, database: Database
+    proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
-    with reading(doors, tmp_path, database, "always") as running:
+    with reading(proxies, tmp_path, database, "always") as running:
         one = database.one
         ada, bob = one.browser().sign_up(new_email(), name="Åda ☃"), one.browser().sign_up(new_email())
         for browser in (ada, bob, ada):
@@ -89,9 +96,9 @@ def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
 
 
 def test_as_a_fallback_fresh_data_needs_no_database_and_missing_or_expired_data_does(
-    doors: Doors, tmp_path: Path, database: Database
+    proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
-    with reading(doors, tmp_path, database, "fallback") as running:
+    with reading(proxies, tmp_path, database, "fallback") as running:
         browser = database.one.browser().sign_up(new_email())
         copy = browser.cookies
         before = looked_up(running)
@@ -105,9 +112,9 @@ def test_as_a_fallback_fresh_data_needs_no_database_and_missing_or_expired_data_
 
 
 def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
-    doors: Doors, tmp_path: Path, database: Database
+    proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
-    with reading(doors, tmp_path, database, "fallback") as running:
+    with reading(proxies, tmp_path, database, "fallback") as running:
         browser = database.one.browser().sign_up(new_email())
         copy, opaque = browser.cookies, without_data(browser)
         browser.sign_out()
@@ -116,9 +123,9 @@ def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
 
 
 def test_asked_always_the_database_is_asked_beside_fresh_data_and_a_sign_out_counts_within_cache_seconds(
-    doors: Doors, tmp_path: Path, database: Database
+    proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
-    with reading(doors, tmp_path, database, "always") as running:
+    with reading(proxies, tmp_path, database, "always") as running:
         browser = database.one.browser().sign_up(new_email())
         copy, before = browser.cookies, looked_up(running)
         assert seen_with(running, copy).user == browser.user["id"]

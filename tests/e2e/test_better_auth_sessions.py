@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import processes
+from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.better_auth import SECRET, STRATEGIES, BetterAuth, better_auth
-from tests.support.keyed import Doors, Running, proxies
-from tests.support.signed_in import (
+from tests.support.sessions_behind_proxies import (
     allowed_in_time,
     asked_once,
     new_email,
@@ -35,8 +35,8 @@ CACHE_SECONDS = 5  # of the cookie cache, where a test waits for its end
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    with proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
         yield running
 
 
@@ -61,11 +61,13 @@ FALLBACK: dict[str, Any] = {"sessions": {"check": "fallback", "cache_seconds": 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_session_of_each_strategy_passes_by_its_cookies_alone(doors: Doors, tmp_path: Path, strategy: str) -> None:
+def test_a_session_of_each_strategy_passes_by_its_cookies_alone(
+    proxies: Proxies, tmp_path: Path, strategy: str
+) -> None:
     with better_auth(tmp_path, strategy=strategy) as one:
         browser = one.browser().sign_up("ada@example.com", name="Åda ☃ 🎈")
         asked = one.counts().get("/get-session", 0)
-        with protected(doors, tmp_path, one, **NONE) as running:
+        with protected(proxies, tmp_path, one, **NONE) as running:
             if strategy == "jwt-jwks":  # its key is fetched at the start
                 until(lambda: running.report("app")["keys"])
             for _ in range(3):
@@ -76,10 +78,10 @@ def test_a_session_of_each_strategy_passes_by_its_cookies_alone(doors: Doors, tm
 
 
 def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
-    doors: Doors, tmp_path: Path, one: BetterAuth
+    proxies: Proxies, tmp_path: Path, one: BetterAuth
 ) -> None:
     browser = one.browser().sign_up(new_email(), role="admin")
-    with protected(doors, tmp_path, one, sessions={"cache_seconds": 60}) as running:
+    with protected(proxies, tmp_path, one, sessions={"cache_seconds": 60}) as running:
         asked_once(running)
         before = one.counts().get("/get-session", 0)
         for _ in range(5):
@@ -95,16 +97,16 @@ def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
 
 
 def test_secret_and_address_in_the_environment_are_all_that_is_needed(
-    doors: Doors, tmp_path: Path, one: BetterAuth
+    proxies: Proxies, tmp_path: Path, one: BetterAuth
 ) -> None:
     browser, log = one.browser().sign_up(new_email()), tmp_path / "log"
-    port, admin = doors.authgate_port, processes.free_port()
+    port, admin = proxies.authgate_port, processes.free_port()
     environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": one.base_url}
     environ |= {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
     command = [processes.program("authgate", fix="pip install ."), "serve"]
     with processes.running(command, log, port=port, environ=environ) as process:
         authgate = processes.RunningAuthGate(port=port, admin_port=admin, log=log, process=process, config=log)
-        running = Running(authgate, doors.ports)
+        running = Running(authgate, proxies.ports)
         assert seen_with(running, browser.cookies).user == browser.user["id"]
         assert running.ask(browser.token()).json["headers"]
         assert seen_with(running, "").reason == "no_credential"
@@ -114,9 +116,9 @@ def test_secret_and_address_in_the_environment_are_all_that_is_needed(
 
 
 def test_without_a_store_data_counts_until_its_own_expiry_and_then_the_browser_has_to_renew_it(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **NONE) as running:
+    with protected(proxies, tmp_path, caching, **NONE) as running:
         began = time.monotonic()
         browser = caching.browser().sign_up(new_email())
         refused_within(running, CACHE_SECONDS, browser.cookies, reasons={"expired"})
@@ -130,9 +132,9 @@ def test_without_a_store_data_counts_until_its_own_expiry_and_then_the_browser_h
 
 
 def test_without_a_store_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **NONE) as running:
+    with protected(proxies, tmp_path, caching, **NONE) as running:
         browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         browser.sign_out()
@@ -144,9 +146,9 @@ def test_without_a_store_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
 
 
 def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_missing(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **FALLBACK) as running:
+    with protected(proxies, tmp_path, caching, **FALLBACK) as running:
         asked_once(running)
         browser = caching.browser().sign_up(new_email())
         copy, asked = browser.cookies, caching.counts().get("/get-session", 0)
@@ -158,9 +160,9 @@ def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_mis
 
 
 def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **FALLBACK) as running:
+    with protected(proxies, tmp_path, caching, **FALLBACK) as running:
         browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         browser.sign_out()
@@ -168,9 +170,9 @@ def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
 
 
 def test_as_a_fallback_data_of_another_session_is_not_believed(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **FALLBACK) as running:
+    with protected(proxies, tmp_path, caching, **FALLBACK) as running:
         victim, thief = caching.browser().sign_up(new_email()), caching.browser().sign_up(new_email())
         thief.jar["better-auth.session_data"] = victim.jar["better-auth.session_data"]
         assert seen_with(running, thief.cookies).user == thief.user["id"]
@@ -180,9 +182,9 @@ def test_as_a_fallback_data_of_another_session_is_not_believed(
 
 
 def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
-    with protected(doors, tmp_path, caching, **ALWAYS) as running:
+    with protected(proxies, tmp_path, caching, **ALWAYS) as running:
         browser = caching.browser().sign_up(new_email())
         copy = browser.cookies
         assert seen_with(running, copy).status == 200
@@ -190,8 +192,10 @@ def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
         refused_within(running, 1, copy, reasons={"session_not_found"})
 
 
-def test_asked_always_without_a_cache_a_sign_out_counts_at_once(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
-    with protected(doors, tmp_path, one, sessions={"check": "always", "cache_seconds": 0}) as running:
+def test_asked_always_without_a_cache_a_sign_out_counts_at_once(
+    proxies: Proxies, tmp_path: Path, one: BetterAuth
+) -> None:
+    with protected(proxies, tmp_path, one, sessions={"check": "always", "cache_seconds": 0}) as running:
         browser = one.browser().sign_up(new_email())
         copy = browser.cookies
         assert seen_with(running, copy).status == 200
@@ -199,8 +203,8 @@ def test_asked_always_without_a_cache_a_sign_out_counts_at_once(doors: Doors, tm
         assert seen_with(running, copy).reason == "session_not_found"
 
 
-def test_a_session_ends_when_it_ends_whatever_is_held(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
-    with protected(doors, tmp_path, one, sessions={"cache_seconds": 60}) as running:
+def test_a_session_ends_when_it_ends_whatever_is_held(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
+    with protected(proxies, tmp_path, one, sessions={"cache_seconds": 60}) as running:
         browser = one.browser().sign_up(new_email())
         one.expire_session_in_database(browser.raw_token, time.time() + 5)
         assert seen_with(running, browser.cookies).status == 200
@@ -212,9 +216,9 @@ def test_a_session_ends_when_it_ends_whatever_is_held(doors: Doors, tmp_path: Pa
 
 @pytest.mark.parametrize("strategy", [None, "compact", "jwe"])
 def test_a_banned_user_is_refused_as_soon_as_the_record_shows_it(
-    doors: Doors, tmp_path: Path, strategy: str | None
+    proxies: Proxies, tmp_path: Path, strategy: str | None
 ) -> None:
-    with better_auth(tmp_path, strategy=strategy) as one, protected(doors, tmp_path, one, **ALWAYS) as running:
+    with better_auth(tmp_path, strategy=strategy) as one, protected(proxies, tmp_path, one, **ALWAYS) as running:
         by_admin, in_database = one.browser().sign_up(new_email()), one.browser().sign_up(new_email())
         assert seen_with(running, by_admin.cookies).status == seen_with(running, in_database.cookies).status == 200
         one.administrator().ban(by_admin.user["id"])  # which ends the sessions, too
@@ -224,31 +228,31 @@ def test_a_banned_user_is_refused_as_soon_as_the_record_shows_it(
         assert seen_with(running, in_database.cookies).status == 403
 
 
-def test_an_anonymous_user_passes_only_where_it_is_allowed(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
+def test_an_anonymous_user_passes_only_where_it_is_allowed(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
     browser = one.browser().sign_in_anonymously()
-    with protected(doors, tmp_path, one) as running:
+    with protected(proxies, tmp_path, one) as running:
         assert (found := seen_with(running, browser.cookies)).reason == "anonymous_user", found
-    with protected(doors, tmp_path, one, anonymous="allow") as running:
+    with protected(proxies, tmp_path, one, anonymous="allow") as running:
         assert seen_with(running, browser.cookies).user == browser.user["id"]
 
 
 def test_an_impersonated_session_is_the_users_and_tells_of_the_administrator(
-    doors: Doors, tmp_path: Path, caching: BetterAuth
+    proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     user, admin = caching.browser().sign_up(new_email()), caching.administrator()
     admin_id = admin.user["id"]
     admin.impersonate(user.user["id"])
     for check in (NONE, ALWAYS):
-        with protected(doors, tmp_path, caching, **check) as running:
+        with protected(proxies, tmp_path, caching, **check) as running:
             admin.get_session()
             found = seen_with(running, admin.cookies)
             assert (found.user, found.headers["x-user-name"]) == (user.user["id"], [admin_id])
 
 
-def test_who_owes_the_second_factor_is_nobody_yet(doors: Doors, tmp_path: Path, one: BetterAuth) -> None:
+def test_who_owes_the_second_factor_is_nobody_yet(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
     email = new_email()
     secret = one.browser().sign_up(email).enable_two_factor()
-    with protected(doors, tmp_path, one, **ALWAYS) as running:
+    with protected(proxies, tmp_path, one, **ALWAYS) as running:
         pending = one.browser().sign_in(email)
         assert pending.pending
         assert seen_with(running, pending.cookies).reason == "no_credential"
@@ -263,10 +267,10 @@ def test_who_owes_the_second_factor_is_nobody_yet(doors: Doors, tmp_path: Path, 
 
 @pytest.mark.parametrize(("bearer", "signed", "raw"), [("none", 401, 401), ("signed", 200, 401), ("raw", 200, 200)])
 def test_session_tokens_of_the_bearer_plugin_pass_as_far_as_they_are_told_to(
-    doors: Doors, tmp_path: Path, one: BetterAuth, bearer: str, signed: int, raw: int
+    proxies: Proxies, tmp_path: Path, one: BetterAuth, bearer: str, signed: int, raw: int
 ) -> None:
     browser = one.browser().sign_up(new_email())
-    with protected(doors, tmp_path, one, bearer=bearer) as running:
+    with protected(proxies, tmp_path, one, bearer=bearer) as running:
         assert running.ask(browser.signed_token).status == signed
         assert running.ask(browser.raw_token).status == raw
         assert running.ask(browser.token()).status == 200  # a JWT is not concerned

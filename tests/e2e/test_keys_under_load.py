@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.issuer import Issuer, issuer
-from tests.support.keyed import Doors, Running, by_url, proxies
+from tests.support.behind_proxies import Proxies, Running, running_proxies
+from tests.support.issuer import Issuer, by_url, issuer
 from tests.support.reloading import reloaded, rewritten
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    with proxies(tmp_path_factory.mktemp("proxies")) as all_three:
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    with running_proxies(tmp_path_factory.mktemp("proxies")) as all_three:
         yield all_three
 
 
@@ -77,9 +77,9 @@ def fetches_allowed(began: float) -> int:
 
 @through_each
 def test_J8_a_flood_of_unknown_key_ids_is_refused_and_hurts_nobody(
-    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         remembered = one.token()
         assert running.ask(remembered).status == 200
         one.forget()
@@ -97,9 +97,9 @@ def test_J8_a_flood_of_unknown_key_ids_is_refused_and_hurts_nobody(
 
 @through_each
 def test_reloads_under_load_refuse_nobody_and_let_nobody_in(
-    doors: Doors, tmp_path: Path, one: Issuer, proxy: str
+    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with doors.serve(tmp_path, by_url("app", one), through=proxy) as running:
+    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         remembered = one.token()
         assert running.ask(remembered).status == 200
         one.forget()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import session_cookies as cookies
+from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.client import ask
-from tests.support.keyed import Doors, Running, proxies
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         {"name": "authjs", "preset": "authjs", "secret": SECRET.decode()},
         {"name": "next", "preset": "nextauth-v4", "secret": SECRET.decode()},
     ]
-    with proxies(tmp_path_factory.mktemp("proxies"), "nginx") as doors:
-        yield from _serving(doors, tmp_path_factory.mktemp("authgate"), issuers)
+    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx") as proxies:
+        yield from _serving(proxies, tmp_path_factory.mktemp("authgate"), issuers)
 
 
-def _serving(doors: Doors, folder: Path, issuers: list[dict[str, str]]) -> Iterator[Running]:
-    with doors.serve(folder, *issuers) as running:
+def _serving(proxies: Proxies, folder: Path, issuers: list[dict[str, str]]) -> Iterator[Running]:
+    with proxies.serve(folder, *issuers) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.fetching import NAME, PROXY_VARIABLES, Names
 from tests.support.issuer import Issuer, issuer
-from tests.support.key_life import Time
+from tests.support.manual_time import Time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

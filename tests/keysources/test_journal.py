@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from authgate.keysources.journal import Journal
 from authgate.keysources.watched import NO_KEYS
-from tests.support.key_life import BOTH, K1, K2, Time
+from tests.support.watched_keys import BOTH, K1, K2
 
 if TYPE_CHECKING:
     import pytest
+
+    from tests.support.manual_time import Time
 
 JOINED, LEFT = "issuer app: key ES256 K2 joined the set", "issuer app: key ES256 K1 left the set"
 

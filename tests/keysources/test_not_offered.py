@@ -16,7 +16,7 @@ from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.tokens.algorithms import ALL_ALGORITHMS
 from tests.support.get_session import GetSession, get_session
 from tests.support.tokens import public_jwk
-from tests.support.watching import watching
+from tests.support.watched_keys import watching
 
 TIMING = Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400, patient=True)
 

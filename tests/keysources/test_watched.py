@@ -9,22 +9,12 @@ import pytest
 
 from authgate.keysources import Loaded, LoadFailed
 from authgate.keysources.watched import Timing, WatchedKeys
-from tests.support.key_life import (
-    BOTH,
-    DOWN,
-    K1,
-    K2,
-    Source,
-    Time,
-    keys,
-    used_by,
-    watched,
-)
 from tests.support.waiting import until_async
-from tests.support.watching import watching
+from tests.support.watched_keys import BOTH, DOWN, K1, K2, Source, keys, used_by, watched, watching
 
 if TYPE_CHECKING:
     from authgate.core.keys import KeySet
+    from tests.support.manual_time import Time
 
 
 async def seconds_after(loaded: Loaded, time: Time, **changes: Any) -> float:

@@ -6,16 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from authgate.core.keys import Key, KeySet
-from tests.support.key_life import (
-    K1,
-    K2,
-    MAX_STALE,
-    NOW,
-    Source,
-    Time,
-    watched,
-)
-from tests.support.watching import watching
+from tests.support.manual_time import NOW, Time
+from tests.support.watched_keys import K1, K2, MAX_STALE, Source, watched, watching
 
 if TYPE_CHECKING:
     import pytest

@@ -9,24 +9,24 @@ import pytest
 
 from authgate.core.errors import LookupFailed
 from authgate.keysources.watched import NO_KEYS, WatchedKeys
-from tests.support.key_life import (
+from tests.support.waiting import until_async
+from tests.support.watched_keys import (
     COOLDOWN,
     DOWN,
     K1,
     K2,
     MAX_STALE,
     Source,
-    Time,
     keys,
     timing,
     used_by,
     watched,
+    watching,
 )
-from tests.support.waiting import until_async
-from tests.support.watching import watching
 
 if TYPE_CHECKING:
     from authgate.core.keys import KeySet
+    from tests.support.manual_time import Time
 
 
 async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_set(

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
-from tests.support.key_life import BOTH, COOLDOWN, DOWN, K1, K2, MAX_STALE, Source, Time, timing, used_by, watched
 from tests.support.waiting import until_async
-from tests.support.watching import watching
+from tests.support.watched_keys import (
+    BOTH,
+    COOLDOWN,
+    DOWN,
+    K1,
+    K2,
+    MAX_STALE,
+    Source,
+    timing,
+    used_by,
+    watched,
+    watching,
+)
+
+if TYPE_CHECKING:
+    from tests.support.manual_time import Time
 
 
 def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_load(time: Time) -> None:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.keysources.watched import MAX_WAITING
-from tests.support.key_life import (
-    BOTH,
-    COOLDOWN,
-    DOWN,
-    K1,
-    REFRESH,
-    Source,
-    Time,
-    watched,
-)
 from tests.support.waiting import until_async
-from tests.support.watching import watching
+from tests.support.watched_keys import BOTH, COOLDOWN, DOWN, K1, REFRESH, Source, watched, watching
+
+if TYPE_CHECKING:
+    from tests.support.manual_time import Time
 
 
 async def test_an_unknown_key_id_causes_a_load_at_once(time: Time) -> None:

@@ -22,7 +22,7 @@ from authgate.tokens.authjs.session import SESSION_PART
 from authgate.tokens.better_auth import compact, signed_cookie
 from tests.support import session_cookies as cookies
 from tests.support.deciding import SESSION_PLACES, make_issuer, make_session_issuer, make_snapshot
-from tests.support.session_stores import Store, driven
+from tests.support.session_deciding import Store, driven
 from tests.support.tokens import NOW, SECRET, b64, unb64
 
 SECRETS = derived.better_auth((SECRET,))

@@ -16,8 +16,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.client import ask
-from tests.support.issuer import Issuer, issuer
-from tests.support.keyed import by_url
+from tests.support.issuer import Issuer, by_url, issuer
 from tests.support.serving import bearer_line, described, head, read_answer
 from tests.support.tokens import b64
 from tests.support.waiting import until

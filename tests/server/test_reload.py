@@ -18,10 +18,8 @@ import yaml
 from authgate.config.load import load
 from authgate.server import reload
 from authgate.wiring import build, prepare
-from tests.support.issuer import Issuer, issuer
-from tests.support.keyed import by_url
-from tests.support.served_keys import BY_DISCOVERY
-from tests.support.serving import ENVIRON, Served, bearer_line, exchange, fresh, head, serving
+from tests.support.issuer import Issuer, by_url, issuer
+from tests.support.serving import BY_DISCOVERY, ENVIRON, Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET
 from tests.support.waiting import until_async
 

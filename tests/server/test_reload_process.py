@@ -18,8 +18,7 @@ from tests.support import processes
 from tests.support.certificates import SERVER_NAME, Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
-from tests.support.issuer import Issuer, issuer
-from tests.support.keyed import by_url
+from tests.support.issuer import Issuer, by_url, issuer
 from tests.support.reloading import reloaded, reloads, rewritten
 from tests.support.tokens import OTHER_SECRET, SECRET, mint
 from tests.support.waiting import until

@@ -9,9 +9,9 @@ import pytest
 
 from authgate.sessions.http import HttpStore
 from tests.support.get_session import COOKIE, GetSession, get_session
-from tests.support.looking_up import ANSWER
 from tests.support.postgres import Postgres, postgres
 from tests.support.redis_server import RedisServer, redis_server
+from tests.support.store_lookups import ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -9,8 +9,9 @@ import pytest
 
 from authgate.sessions._rows import parse_json, weight
 from authgate.sessions.bounds import Bounds
-from tests.support.looking_up import asked
-from tests.support.session_life import NOW, Store, Time, cached, looking_up, stored, subject
+from tests.support.cached_sessions import Store, cached, looking_up, stored, subject
+from tests.support.manual_time import NOW, Time
+from tests.support.store_lookups import asked
 
 # -- what is remembered -----------------------------------------------------------------------------------------------
 

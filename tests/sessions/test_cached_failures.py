@@ -10,8 +10,9 @@ import pytest
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._outage import MAX_FAILURE_CHARACTERS, MAX_WARNINGS
 from authgate.sessions.cached import CachedSessions
-from tests.support.looking_up import asked
-from tests.support.session_life import NOW, Store, Time, cached, failure, looking_up
+from tests.support.cached_sessions import Store, cached, failure, looking_up
+from tests.support.manual_time import NOW, Time
+from tests.support.store_lookups import asked
 
 DOWN = "postgresql://db.example:5432/app cannot be reached: Connection refused"
 

@@ -10,7 +10,8 @@ import pytest
 from authgate.core.errors import LookupFailed
 from authgate.sessions import StoreFailed
 from authgate.sessions.bounds import Bounds
-from tests.support.session_life import Store, Time, cached, failure, looking_up, subject
+from tests.support.cached_sessions import Store, cached, failure, looking_up, subject
+from tests.support.manual_time import Time
 
 # -- one lookup for many requests ------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from authgate.sessions.redis import RedisStore
 from tests.support.get_session import COOKIE, GetSession, get_session
-from tests.support.looking_up import asked, failure, find
+from tests.support.store_lookups import asked, failure, find
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_CONNECTIONS, HttpStore
 from tests.support.get_session import COOKIE, PATH, GetSession, signed
-from tests.support.looking_up import ANSWER, asked, failed, failure, find
+from tests.support.store_lookups import ANSWER, asked, failed, failure, find
 from tests.support.waiting import until_async
 
 

@@ -12,7 +12,7 @@ from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_RESPONSE_BYTES, HttpStore
 from tests.support.fetching import FLOODS, pouring
 from tests.support.get_session import COOKIE
-from tests.support.looking_up import ANSWER, failure, find
+from tests.support.store_lookups import ANSWER, failure, find
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:

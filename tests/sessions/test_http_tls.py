@@ -11,7 +11,7 @@ from authgate.sessions import StoreFailed
 from authgate.sessions.http import HttpStore
 from tests.support.certificates import Authority
 from tests.support.get_session import COOKIE, get_session
-from tests.support.looking_up import ANSWER, failure, find
+from tests.support.store_lookups import ANSWER, failure, find
 
 if TYPE_CHECKING:
     from pathlib import Path

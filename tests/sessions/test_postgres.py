@@ -10,8 +10,8 @@ import pytest
 
 from authgate.sessions.layouts import AUTH_JS, AUTH_JS_SNAKE_CASE, BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
 from authgate.sessions.postgres import PostgresStore
-from tests.support.looking_up import asked, find_once
 from tests.support.postgres import READER, Postgres
+from tests.support.store_lookups import asked, find_once
 
 
 async def test_both_rows_are_read_whole_with_times_in_iso_8601(ada: Postgres) -> None:

@@ -12,8 +12,8 @@ from authgate.sessions import postgres as module
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import MAX_CONNECTIONS, PostgresStore
 from tests.support.certificates import Authority
-from tests.support.looking_up import asked, failure_once, find, find_once
 from tests.support.postgres import READER, READER_PASSWORD, Postgres, postgres
+from tests.support.store_lookups import asked, failure_once, find, find_once
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:

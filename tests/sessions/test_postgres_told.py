@@ -9,8 +9,8 @@ import pytest
 
 from authgate.sessions.layouts import AUTH_JS, BETTER_AUTH, Layout
 from authgate.sessions.postgres import PostgresStore
-from tests.support.looking_up import failure_once, find_once
 from tests.support.postgres import READER, READER_PASSWORD
+from tests.support.store_lookups import failure_once, find_once
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres

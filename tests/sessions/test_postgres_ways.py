@@ -14,8 +14,8 @@ from authgate.sessions import StoreFailed
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from tests.support.certificates import Authority
-from tests.support.looking_up import asked, failure_once, find_once
 from tests.support.postgres import READER, READER_PASSWORD, Postgres, pgbouncer, postgres
+from tests.support.store_lookups import asked, failure_once, find_once
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 from tests.support.certificates import Authority
-from tests.support.looking_up import ANSWER, asked, failure_once, find_once
 from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
+from tests.support.store_lookups import ANSWER, asked, failure_once, find_once
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:

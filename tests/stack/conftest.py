@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.chromium import running_chromium
 from tests.support.stack import EDGES, running_stack
-from tests.support.visitor import running_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.stack.run import WEB
+from tests.support.chromium import visitor
 from tests.support.processes import program
 from tests.support.stack import EDGES, PASSWORD, Client, new_email, web_set
-from tests.support.visitor import visitor
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.chromium import visitor
 from tests.support.spoofs import CONNECTIONS, SPOOFS
 from tests.support.stack import Client, new_email
-from tests.support.visitor import visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.stack.run import ADMINISTRATOR
+from tests.support.chromium import visitor
 from tests.support.stack import PASSWORD, new_email
-from tests.support.visitor import visitor
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
 
     from deploy.stack.run import Stack
-    from tests.support.visitor import Visitor
+    from tests.support.chromium import Visitor
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from passlib.hash import bcrypt, bcrypt_sha256
 
+from tests.support.chromium import visitor
 from tests.support.processes import ROOT
 from tests.support.stack import Client, new_email
-from tests.support.visitor import visitor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -11,11 +11,11 @@ import yaml
 
 from deploy.processes import replaced
 from tests.support.certificates import Authority
+from tests.support.chromium import running_chromium, visitor
 from tests.support.client import ask
 from tests.support.documented import blocks
 from tests.support.processes import free_port
 from tests.support.stack import Client, authgate_set, new_email, running_stack, set_authgate, web_set
-from tests.support.visitor import running_chromium, visitor
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.chromium import visitor
 from tests.support.stack import Client, administrator, authgate_set, new_email, web_set
-from tests.support.visitor import visitor
 from tests.support.waiting import until_refused
 
 if TYPE_CHECKING:

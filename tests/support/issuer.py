@@ -232,3 +232,12 @@ def issuer(
     with running(command, folder / f"{name}.log", port=control_port):
         address = f"{'https' if tls else 'http'}://{host}:{port}"
         yield Issuer(address, path, control_port, SigningKey.new("K1", algorithm))
+
+
+TASKS = {"preset": "jwt", "audiences": ["tasks"]}
+
+
+def by_url(name: str, one: Issuer, **changes: Any) -> dict[str, Any]:
+    """Return the configuration of an issuer by its jwks_url; a None leaves a setting out."""
+    settings = {"name": name, **TASKS, "issuer": one.url, "jwks_url": one.jwks_url, "allow_http": True, **changes}
+    return {name: value for name, value in settings.items() if value is not None}

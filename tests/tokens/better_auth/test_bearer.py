@@ -11,7 +11,7 @@ from authgate.tokens import derived, session_record
 from authgate.tokens.better_auth.bearer import BetterAuthBearer
 from tests.support import session_cookies as cookies
 from tests.support.deciding import SESSION_PLACES, make_session_issuer, make_snapshot
-from tests.support.session_stores import Store, driven
+from tests.support.session_deciding import Store, driven
 from tests.support.tokens import OTHER_SECRET, SECRET
 
 RAW, SIGNED = cookies.SESSION_TOKEN, cookies.signed()

@@ -15,7 +15,7 @@ from authgate.tokens import jwk, session_record
 from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWKS
 from tests.support import session_cookies as cookies
 from tests.support.deciding import ALL_ALGORITHMS, SESSION_PLACES, make_session_issuer, make_snapshot
-from tests.support.session_stores import Store, driven
+from tests.support.session_deciding import Store, driven
 from tests.support.tokens import NOW, SECRET, mint, public_jwk
 
 URL = "https://app.example.com"

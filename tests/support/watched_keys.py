@@ -1,19 +1,21 @@
-"""A source that answers as it is told, and a clock put forward by hand: what the life of a key set is tried with."""
+"""A key source whose answers a test chooses, and `WatchedKeys` on a clock that only the test moves."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.keys import Key, KeySet
 from authgate.keysources import Loaded, LoadFailed
-from authgate.keysources.journal import Clock
 from authgate.keysources.watched import NO_KEYS, Timing, WatchedKeys
 
 if TYPE_CHECKING:
-    from authgate.keysources import KeySource
+    from collections.abc import AsyncIterator
 
-NOW = 1_800_000_000.0
+    from authgate.keysources import KeySource
+    from tests.support.manual_time import Time
+
 REFRESH, COOLDOWN, MAX_STALE = 300.0, 10.0, 3600.0
 DOWN = LoadFailed("the issuer answers 500")
 
@@ -48,14 +50,6 @@ class Source:
         return answer if isinstance(answer, Loaded) else Loaded(keys=answer)
 
 
-class Time:
-    """A clock that is put forward by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.clock = Clock(elapsed=lambda: self.seconds, unix=lambda: NOW + self.seconds)
-
-
 def timing(**changes: Any) -> Timing:
     settings: dict[str, Any] = {
         "refresh_seconds": REFRESH,
@@ -76,3 +70,15 @@ def used_by(one: WatchedKeys) -> list[KeySet]:
     used: list[KeySet] = []
     one.on_change = used.append
     return used
+
+
+@asynccontextmanager
+async def watching(*issuers: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Watch the keys of *issuers* while the context lasts; yield the tasks that do it."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(keys.watch()) for keys in issuers]
+        try:
+            yield running
+        finally:
+            for task in running:
+                task.cancel()

@@ -1,6 +1,6 @@
 """A real AuthGate with keys by URL behind real proxies, asked through each of them at every step.
 
-    with proxies(folder) as doors, doors.serve(folder, by_url("app", one)) as running:
+    with running_proxies(folder) as proxies, proxies.serve(folder, by_url("app", one)) as running:
         assert running.ask(one.token()).status == 200          # nginx, Traefik and Caddy say the same
         running.until(401, old_token, meanwhile={200})         # soon, and until then nothing else
         assert running.report("app")["state"] == "ready"
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from tests.support.issuer import Issuer
-
-TASKS = {"preset": "jwt", "audiences": ["tasks"]}
-
-
-def by_url(name: str, one: Issuer, **changes: Any) -> dict[str, Any]:
-    """Return the configuration of an issuer by its jwks_url; a None leaves a setting out."""
-    settings = {"name": name, **TASKS, "issuer": one.url, "jwks_url": one.jwks_url, "allow_http": True, **changes}
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 @dataclass
@@ -89,7 +79,7 @@ def _gist(answer: Answer) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Doors:
+class Proxies:
     """Proxies before an upstream that tells what arrived; they ask whatever listens at *authgate_port*."""
 
     authgate_port: int
@@ -118,7 +108,7 @@ class Doors:
 
 
 @contextmanager
-def proxies(folder: Path, *names: str) -> Iterator[Doors]:
+def running_proxies(folder: Path, *names: str) -> Iterator[Proxies]:
     """Run the proxies of these *names* (by default nginx, Traefik and Caddy) on their shipped configurations."""
     port = processes.free_port()
     start: dict[str, Callable[[int], AbstractContextManager[int]]] = {
@@ -128,4 +118,4 @@ def proxies(folder: Path, *names: str) -> Iterator[Doors]:
     }
     with ExitStack() as stack:
         upstream = stack.enter_context(processes.echo(folder))
-        yield Doors(port, {name: stack.enter_context(start[name](upstream)) for name in names or start})
+        yield Proxies(port, {name: stack.enter_context(start[name](upstream)) for name in names or start})

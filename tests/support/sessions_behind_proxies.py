@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies, Running
     from tests.support.better_auth import BetterAuth
     from tests.support.browser import Browser
-    from tests.support.keyed import Doors, Running
 
 # Expiry times are whole seconds, and a store is asked a moment before its answer is cached. Little enough to notice a
 # wrong bound.
@@ -37,9 +37,9 @@ def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in issuer.items() if value is not None}
 
 
-def protected(doors: Doors, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
+def protected(proxies: Proxies, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
     """Run AuthGate for the sessions of *one*, with *changes* of its issuer and `HEADERS`."""
-    return doors.serve(folder, sessions_of(one, **changes), headers=HEADERS)
+    return proxies.serve(folder, sessions_of(one, **changes), headers=HEADERS)
 
 
 def new_email() -> str:

@@ -1,4 +1,4 @@
-"""A store that answers as it is told, and a clock put forward by hand: what `CachedSessions` is tried with."""
+"""A session store whose answers a test chooses, and `CachedSessions` on a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from authgate.core.reasons import Reason
 from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions.bounds import DEFAULT_BOUNDS, Bounds
 from authgate.sessions.cached import CachedSessions
-from tests.support.looking_up import asked
+from tests.support.manual_time import NOW, Time
+from tests.support.store_lookups import asked
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -23,18 +24,9 @@ if TYPE_CHECKING:
 
     from authgate.core.lookups import FindSession
 
-NOW = 1_800_000_000.0
-
 
 def stored(session: dict[str, Any], user: dict[str, Any]) -> StoredRows:
     return StoredRows(session=session, user=user)
-
-
-class Time:
-    """A clock that is put forward by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
 
 
 class Store:
