@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.serving import ENVIRON, Served, bearer_line, exchange, head, serving
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Labels = frozenset[tuple[str, str]]
 
 @pytest.fixture
 def jwks_issuer(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.forward_proxy import forward_proxy
-from tests.support.issuer import issuer
+from tests.support.issuer import running_issuer
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_plain_request_goes_through_in_absolute_form(tmp_path: Path) -> None:
-    with issuer(tmp_path) as one, forward_proxy() as proxy:
+    with running_issuer(tmp_path) as one, forward_proxy() as proxy:
         one.etag()
         async with aiohttp.ClientSession() as session:
             async with session.get(one.jwks_url, proxy=proxy.url) as answer:
@@ -35,7 +35,7 @@ async def test_a_plain_request_goes_through_in_absolute_form(tmp_path: Path) -> 
 async def test_https_goes_through_a_tunnel_to_a_host_that_only_the_proxy_finds(tmp_path: Path) -> None:
     authority = Authority()
     pair = authority.issue("issuer.example")
-    with issuer(tmp_path, tls=pair, host="issuer.example") as one:
+    with running_issuer(tmp_path, tls=pair, host="issuer.example") as one:
         port = int(one.url.rpartition(":")[2])
         with forward_proxy(names={"issuer.example": ("127.0.0.1", port)}) as proxy:
             async with (
@@ -50,7 +50,7 @@ async def test_https_goes_through_a_tunnel_to_a_host_that_only_the_proxy_finds(t
 
 async def test_the_proxy_lets_nobody_through_who_does_not_know_its_password(tmp_path: Path) -> None:
     pair = (authority := Authority()).issue("127.0.0.1")
-    with issuer(tmp_path, tls=pair) as one, forward_proxy(login=("ada", "a-password")) as proxy:
+    with running_issuer(tmp_path, tls=pair) as one, forward_proxy(login=("ada", "a-password")) as proxy:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientHttpProxyError) as refused:
                 await session.get(one.jwks_url, proxy=f"http://127.0.0.1:{proxy.port}", ssl=authority.context())
@@ -64,7 +64,7 @@ async def test_the_proxy_lets_nobody_through_who_does_not_know_its_password(tmp_
 
 async def test_a_proxy_that_fails_answers_with_a_status_of_its_own(tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/jwks"
-    with issuer(tmp_path) as one, forward_proxy() as proxy:
+    with running_issuer(tmp_path) as one, forward_proxy() as proxy:
         async with aiohttp.ClientSession() as session:
             async with session.get(nobody, proxy=proxy.url) as answer:
                 assert answer.status == 502

@@ -16,7 +16,7 @@ from authgate.tokens import jwk, jws
 from authgate.tokens.algorithms import ALL_ALGORITHMS
 from tests.support.certificates import Authority
 from tests.support.client import Answer, ask
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with issuer(tmp_path_factory.mktemp("issuer")) as running:
+    with running_issuer(tmp_path_factory.mktemp("issuer")) as running:
         yield running
 
 
@@ -86,7 +86,7 @@ def test_metadata_stands_at_both_paths_and_changes_on_request(one: Issuer) -> No
 
 
 def test_an_issuer_with_a_path_has_its_metadata_where_each_standard_says(tmp_path: Any) -> None:
-    with issuer(tmp_path, path="/tenant") as one:
+    with running_issuer(tmp_path, path="/tenant") as one:
         assert one.url.endswith("/tenant")
         assert get(one, path="/tenant/.well-known/openid-configuration").json["issuer"] == one.url
         assert get(one, path="/.well-known/oauth-authorization-server/tenant").json["issuer"] == one.url
@@ -240,7 +240,7 @@ def test_a_closed_issuer_refuses_connections_until_it_is_opened_on_the_same_port
 
 def test_https_with_a_certificate_of_the_tests(tmp_path: Any) -> None:
     authority = Authority()
-    with issuer(tmp_path, tls=authority.issue("issuer.example"), host="issuer.example") as one:
+    with running_issuer(tmp_path, tls=authority.issue("issuer.example"), host="issuer.example") as one:
         assert one.jwks_url.startswith("https://issuer.example:")
         assert key_ids(get(one, tls=(authority.context(), "issuer.example"))) == ["K1"]
         with pytest.raises(OSError, match="certificate"):

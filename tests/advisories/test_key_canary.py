@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.canary import canary, network_watched
-from tests.support.issuer import Issuer, SigningKey, by_url, issuer
+from tests.support.issuer import Issuer, SigningKey, by_url, running_issuer
 from tests.support.serving import BY_DISCOVERY, Served, bearer_line, outcome, report, serving_keys
 from tests.support.tokens import b64, mint, sign_raw
 
@@ -33,7 +33,7 @@ ADAPTERS = ("nginx", "traefik", "caddy")
 
 @pytest.fixture
 def trusted(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.support.issuer import Issuer, SigningKey, by_url, issuer
+from tests.support.issuer import Issuer, SigningKey, by_url, running_issuer
 from tests.support.serving import exchange, head, outcome, report, serving_keys, until_outcome
 from tests.support.tokens import SECRET, b64, mint, private_key, public_jwk, sign_raw
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trusted(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support import commands, processes
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A configuration of three issuers: one publishes a bad key too, one answers 500, one is gone."""
     folder = tmp_path_factory.mktemp("faulty")
     with ExitStack() as stack:
-        app, partner, legacy = (stack.enter_context(issuer(folder)) for _ in range(3))
+        app, partner, legacy = (stack.enter_context(running_issuer(folder)) for _ in range(3))
         app.document(
             {
                 "keys": [
@@ -176,7 +176,7 @@ def test_what_failed_comes_before_what_was_loaded_and_is_counted_in_the_verdict(
 
 
 def test_without_fetch_it_stays_offline(tmp_path: Path) -> None:
-    with issuer(tmp_path) as remote:
+    with running_issuer(tmp_path) as remote:
         config = tmp_path / "c.yaml"
         config.write_text(f"issuers:\n{by_url(remote, 'app')}{LOCAL}")
         ended = commands.authgate("check", "--fetch", "--config", config)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support import commands
-from tests.support.issuer import issuer
+from tests.support.issuer import running_issuer
 from tests.support.tokens import NOW, OTHER_SECRET, SECRET, claims, mint
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_bad_signature_shows_the_fingerprint_of_check_and_how_to_compare_it() 
 
 
 def test_a_signature_by_another_key_pair_shows_no_fingerprint_of_a_secret(tmp_path: Path) -> None:
-    with issuer(tmp_path) as remote, issuer(tmp_path) as other:
+    with running_issuer(tmp_path) as remote, running_issuer(tmp_path) as other:
         config = tmp_path / "c.yaml"
         config.write_text(
             f"issuers: [{{name: app, preset: jwt, issuer: '{remote.url}', jwks_url: '{remote.jwks_url}', "

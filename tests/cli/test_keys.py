@@ -12,7 +12,7 @@ import pytest
 from tests.support import commands, processes
 from tests.support.certificates import Authority
 from tests.support.client import ask, bearer
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.tokens import SECRET
 from tests.support.waiting import until
 
@@ -52,7 +52,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.
     """Three issuers: one rotated without overlap and publishes a bad key, one answers 500, one is gone for too long."""
     folder = tmp_path_factory.mktemp("scene")
     with ExitStack() as stack:
-        issuers = {name: stack.enter_context(issuer(folder)) for name in NAMES}
+        issuers = {name: stack.enter_context(running_issuer(folder)) for name in NAMES}
         app, partner, legacy = issuers.values()
         config = entry(app, "app", refresh_seconds=60) + entry(partner, "partner", refresh_seconds=1)
         config += entry(legacy, "legacy", refresh_seconds=1, max_stale_seconds=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import commands
-from tests.support.issuer import issuer
+from tests.support.issuer import running_issuer
 from tests.support.tokens import SECRET, public_jwk
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_mint_asks_which_of_several_issuers_is_meant(tmp_path: Path) -> None:
 
 
 def test_mint_does_not_need_the_keys_of_an_issuer_by_url(tmp_path: Path) -> None:
-    with issuer(tmp_path) as remote:
+    with running_issuer(tmp_path) as remote:
         config = tmp_path / "c.yaml"
         config.write_text(
             "issuers:\n"

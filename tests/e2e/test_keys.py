@@ -15,7 +15,7 @@ from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.certificates import Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
-from tests.support.issuer import TASKS, Issuer, by_url, issuer
+from tests.support.issuer import TASKS, Issuer, by_url, running_issuer
 from tests.support.tokens import SECRET, mint
 from tests.support.waiting import until
 
@@ -36,7 +36,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 
@@ -52,7 +52,7 @@ def until_seconds(report: dict[str, Any], name: str) -> float:
 def test_a_sign_in_token_passes_wherever_the_keys_come_from(proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
-    with issuer(tmp_path, tls=authority.issue("127.0.0.1"), algorithm="RS256") as secure:
+    with running_issuer(tmp_path, tls=authority.issue("127.0.0.1"), algorithm="RS256") as secure:
         openid, oauth = one.tenant("/openid", "Ed25519"), one.tenant("/oauth", "PS256")
         oauth.withdraw(oauth.openid_path)
         by_discovery = {"jwks_url": None, "discovery": True}
@@ -78,7 +78,7 @@ def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(proxies: P
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(Authority("another").pem)
     with (
-        issuer(tmp_path, tls=authority.issue("127.0.0.1")) as secure,
+        running_issuer(tmp_path, tls=authority.issue("127.0.0.1")) as secure,
         proxies.serve(
             tmp_path,
             by_url("unknown", secure, allow_http=None),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.behind_proxies import Proxies, Running, running_proxies
-from tests.support.issuer import Issuer, by_url, issuer
+from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloading import reloaded, rewritten
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.fetching import NAME, PROXY_VARIABLES, Names
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.manual_time import Time
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def plain_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with issuer(tmp_path_factory.mktemp("issuer")) as running:
+    with running_issuer(tmp_path_factory.mktemp("issuer")) as running:
         yield running
 
 
@@ -40,7 +40,7 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="module")
 def tls_issuer(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Issuer]:
-    with issuer(tmp_path_factory.mktemp("issuer"), tls=authority.issue("127.0.0.1", NAME)) as running:
+    with running_issuer(tmp_path_factory.mktemp("issuer"), tls=authority.issue("127.0.0.1", NAME)) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.tokens import jwk
 from authgate.tokens.algorithms import ALL_ALGORITHMS
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.tokens import OTHER_SECRET, SECRET, public_jwk, public_pem
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ PLACES: dict[str, Callable[[Path, Issuer], Place]] = {
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as one:
+    with running_issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as one:
         one.add("K2")
         yield one
 

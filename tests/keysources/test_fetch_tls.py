@@ -10,7 +10,7 @@ import pytest
 from authgate.authorities import MAX_CA_FILE_BYTES
 from tests.support.certificates import Authority
 from tests.support.fetching import NAME, Names, answering, failure, fetcher, named
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ async def test_a_certificate_for_another_name_is_refused(over_tls: Issuer, ca_fi
 
 async def test_an_expired_certificate_is_refused(authority: Authority, ca_file: str, tmp_path: Path) -> None:
     expired = authority.issue("127.0.0.1", days=(-2, -1))
-    with issuer(tmp_path, tls=expired) as one:
+    with running_issuer(tmp_path, tls=expired) as one:
         said = await failure(fetcher(ca_file=ca_file), one.jwks_url)
     assert "its certificate is not trusted (certificate has expired)" in said
 

@@ -11,7 +11,7 @@ from authgate.keysources.fetch import Route
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.tokens.algorithms import ALL_ALGORITHMS
 from tests.support.certificates import Authority
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer, running_issuer
 from tests.support.processes import free_port
 from tests.support.tokens import public_jwk
 
@@ -26,7 +26,7 @@ ROUTE = Route(allow_http=True)
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as running:
+    with running_issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as running:
         running.add("K2")
         yield running
 
@@ -296,7 +296,7 @@ async def test_j6_a_place_of_keys_by_plain_http_is_refused_unless_allowed(one: I
     assert "is plain http" in await failure(DiscoverySource(one.url, Route(), ALL_ALGORITHMS))
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
-    with issuer(tmp_path, tls=authority.issue("127.0.0.1")) as over_tls:
+    with running_issuer(tmp_path, tls=authority.issue("127.0.0.1")) as over_tls:
         over_tls.discovery(jwks_uri=one.jwks_url)
         ca_file = str(tmp_path / "ca.pem")
         said = await failure(DiscoverySource(over_tls.url, Route(ca_file=ca_file), ALL_ALGORITHMS))

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.client import ask
-from tests.support.issuer import Issuer, by_url, issuer
+from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.serving import bearer_line, described, head, read_answer
 from tests.support.tokens import b64
 from tests.support.waiting import until
@@ -40,7 +40,7 @@ def many_descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Issuer]:
-    with issuer(tmp_path) as running:
+    with running_issuer(tmp_path) as running:
         yield running
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authgate.server import reload
-from tests.support.issuer import Issuer, by_url
-from tests.support.issuer import issuer as running_issuer
+from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloadable import LOCAL, local_token, reloadable_server
 from tests.support.serving import BY_DISCOVERY
 from tests.support.waiting import until_async

@@ -18,7 +18,7 @@ from tests.support import processes
 from tests.support.certificates import SERVER_NAME, Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
-from tests.support.issuer import Issuer, by_url, issuer
+from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloading import reloaded, reloads, rewritten
 from tests.support.tokens import OTHER_SECRET, SECRET, mint
 from tests.support.waiting import until
@@ -37,7 +37,7 @@ QUESTION = {"X-Original-Method": "GET", "X-Original-URL": "http://a/"}
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Issuer]:
     (tmp_path / "issuer").mkdir()
-    with issuer(tmp_path / "issuer") as running:
+    with running_issuer(tmp_path / "issuer") as running:
         yield running
 
 

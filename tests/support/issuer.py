@@ -1,6 +1,6 @@
 """A real issuer of the tests' own: a process that publishes keys, soundly or in one of many broken ways.
 
-    with issuer(tmp_path) as one:
+    with running_issuer(tmp_path) as one:
         one.token(sub="u1")                                    # signed with "K1", which one.jwks_url publishes
         one.rotate("K2", overlap=True)
         one.answer("status", code=503, times=2)                # the next two requests for the key set
@@ -217,7 +217,7 @@ class Issuer:
 
 
 @contextmanager
-def issuer(
+def running_issuer(
     folder: Path, *, tls: Pair | None = None, path: str = "", algorithm: str = "ES256", host: str = "127.0.0.1"
 ) -> Iterator[Issuer]:
     """Run an issuer on a free loopback port; with *tls* it speaks https with that certificate, as *host*.
