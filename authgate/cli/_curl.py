@@ -37,6 +37,8 @@ _ANSI = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "
 # Within double quotes a backslash escapes these alone (POSIX.1-2024 XCU 2.2.3).
 _DOUBLE_ESCAPE = re.compile(r"\\(?:(?P<character>[$`\"\\])|\r?\n)|(?P<expanded>`|\$[A-Za-z_{(])")
 
+_VARIABLE = "the curl command holds a shell variable ($NAME): put its value there"
+
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.DOTALL)
 
 # The options that say what is sent. Every other option is skipped, with its value if it takes one.
@@ -110,7 +112,7 @@ def _words(text: str) -> deque[str]:
 def _for_shlex(match: re.Match[str], *, expands: bool) -> str:
     """Return the quoted part *match* of a command in quotes that shlex reads. *expands*: the shell expands $NAME."""
     if match["expanded"] and expands:
-        raise ValueError("the curl command holds a shell variable ($NAME): put its value there")
+        raise ValueError(_VARIABLE)
     if match["continued"]:
         return ""
     if match["double"] is not None:
@@ -119,9 +121,9 @@ def _for_shlex(match: re.Match[str], *, expands: bool) -> str:
 
 
 def _double_escape(match: re.Match[str], *, expands: bool) -> str:
-    if match["expanded"]:
-        return match[0] if not expands else _for_shlex(match, expands=True)
-    return match["character"] or ""
+    if match["expanded"] and expands:
+        raise ValueError(_VARIABLE)
+    return match["expanded"] or match["character"] or ""
 
 
 def _ansi(match: re.Match[str]) -> str:

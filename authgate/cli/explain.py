@@ -49,7 +49,6 @@ _HINTS = {
 _SECRET_VARIABLES = {"better-auth": "BETTER_AUTH_SECRET", "authjs": "AUTH_SECRET", "nextauth-v4": "NEXTAUTH_SECRET",
                      "jwt": "JWT_SECRET"}  # fmt: skip
 
-
 _HELP = f"""\
 Decide one request and show every check. The request is read from standard input.
 
@@ -168,7 +167,7 @@ def _request(description: dict[str, Any], config: Config) -> Request:
     if "adapter" in description:
         adapter = ADAPTERS.get(str(description["adapter"]))
         if adapter is None:
-            raise click.UsageError(f"there is no such adapter; the adapters are {', '.join(ADAPTERS)}")
+            raise click.UsageError(f"there is no adapter of that name; the adapters are {', '.join(ADAPTERS)}")
         trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
         return adapter.read(headers, trusted, guarded_names(adapter.reads, tuple(config.headers)))
     url = str(description["url"])

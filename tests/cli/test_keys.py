@@ -165,20 +165,22 @@ def test_one_issuer_can_be_selected(scene: Any) -> None:
 # -- other ways to reach the admin port ------------------------------------------------------------------------------
 
 
-def test_keys_works_over_a_unix_socket_and_over_tls(tmp_path: Path) -> None:
-    pair = Authority().server().write(tmp_path / "tls")
-    for environ in (
-        {"AUTHGATE_ADMIN__LISTEN": f"unix:{tmp_path / 'admin.sock'}"},
-        {f"AUTHGATE_ADMIN__TLS__{n}_FILE": f"{pair}/tls.{s}" for n, s in (("CERTIFICATE", "crt"), ("KEY", "key"))},
-    ):
-        secret = {"APP_SECRET": SECRET.decode()}
-        with processes.authgate(tmp_path, f"issuers:\n{LOCAL}", environ=environ | secret) as running:
-            ended = run("keys", "--config", running.config, **environ)
-            assert (ended.returncode, ended.stderr) == (0, "")
-            assert "\n\nlocal  ready\n" in ended.stdout
+@pytest.mark.parametrize("way", ["a unix socket", "TLS"])
+def test_keys_works_over(tmp_path: Path, way: str) -> None:
+    if way == "TLS":
+        pair = Authority().server().write(tmp_path / "tls")
+        files = {"CERTIFICATE_FILE": f"{pair}/tls.crt", "KEY_FILE": f"{pair}/tls.key"}
+        environ = {f"AUTHGATE_ADMIN__TLS__{name}": path for name, path in files.items()}
+    else:
+        environ = {"AUTHGATE_ADMIN__LISTEN": f"unix:{tmp_path / 'admin.sock'}"}
+    secret = {"APP_SECRET": SECRET.decode()}
+    with processes.authgate(tmp_path, f"issuers:\n{LOCAL}", environ=environ | secret) as running:
         ended = run("keys", "--config", running.config, **environ)
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert "does not answer" in ended.stderr
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "\n\nlocal  ready\n" in ended.stdout
+    ended = run("keys", "--config", running.config, **environ)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "does not answer" in ended.stderr
 
 
 def test_another_server_at_the_address_is_reported(tmp_path: Path) -> None:
