@@ -1,4 +1,4 @@
-"""What AuthGate says at its start: what each issuer accepts, whom the listeners trust, what to beware of."""
+"""The lines of the start-up log: what each issuer accepts, which peers are trusted, and warnings."""
 
 from __future__ import annotations
 
@@ -17,91 +17,94 @@ if TYPE_CHECKING:
 
 _LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}
 _NO_STORE = "opaque session cookies cannot be checked: set BETTER_AUTH_URL, or `url` or `sessions` of the issuer"
-_NO_DATABASE = "; opaque ones (database strategy) cannot be checked: set `sessions.postgres`"
+_NO_DATABASE = "opaque session cookies (database strategy) cannot be checked: set `sessions.postgres`"
 _NEVER = "opaque session cookies cannot be checked: sessions.check is never"
 
 
-def for_issuer(issuer: Issuer, entry: LoadedIssuer) -> Iterator[str]:
-    """Yield in plain sentences what *issuer*, configured by *entry*, accepts and what not."""
-    if entry.config.has_sessions:
-        yield _sessions(issuer, entry)
-    if entry.accepts_jwts:
-        yield _jwts(issuer, entry)
+def for_issuer(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
+    """Yield sentences that say what *issuer*, which was made from *loaded*, accepts and what it does not."""
+    if loaded.config.has_sessions:
+        yield _sessions(issuer, loaded)
+    if loaded.accepts_jwts:
+        yield _jwts(issuer, loaded)
 
 
-def _jwts(issuer: Issuer, entry: LoadedIssuer) -> str:
+def _jwts(issuer: Issuer, loaded: LoadedIssuer) -> str:
     names = "/".join(
-        sorted({key.algorithm for key in issuer.key_set.keys} or {*(entry.config.algorithms or ["signed"])})
+        sorted({key.algorithm for key in issuer.key_set.keys} or {*(loaded.config.algorithms or ["signed"])})
     )
     iss = f"iss {issuer.iss}" if issuer.iss else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
-    if entry.config.fetches_keys:
-        under = f"public keys, kept up to date from {entry.config.jwks_url or 'where its metadata says'}"
-    elif entry.config.key_settings[0] in SECRET_SETTINGS:
-        under = str(issuer.key_set.keys[0])
+    if loaded.config.fetches_keys:
+        keys = f"public keys from {loaded.config.jwks_url or 'the URL in its metadata'}"
+    elif loaded.config.key_settings[0] in SECRET_SETTINGS:
+        keys = str(issuer.key_set.keys[0])
     else:
         kind = "secret" if issuer.key_set.keys[0].is_symmetric else "public"
         count = len(issuer.key_set.keys)
-        under = f"{count} {kind} key{'s' * (count != 1)}"
-    told = f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {under}"
-    return told if entry.config.has_sessions else f"{told}; it accepts no session cookies"
+        keys = f"{count} {kind} key{'s' * (count != 1)}"
+    sentence = f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {keys}"
+    return sentence if loaded.config.has_sessions else f"{sentence}; it accepts no session cookies"
 
 
-def _sessions(issuer: Issuer, entry: LoadedIssuer) -> str:
-    config, store = entry.config, entry.store
+def _sessions(issuer: Issuer, loaded: LoadedIssuer) -> str:
+    config, store = loaded.config, loaded.store
     cookies = " or ".join(str(names.session_token) for names in cookie_names(config))
-    secrets = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.session_key_set.keys))
-    begin = f"issuer {issuer.name} accepts {_LIBRARY[config.preset]} sessions in the cookie {cookies} under its secret "
-    begin += f"with fingerprint {secrets}"
-    never = config.sessions is not None and config.sessions.check == "never"
+    fingerprints = ", ".join(dict.fromkeys(key.secret_fingerprint or "" for key in issuer.session_key_set.keys))
+    sentence = f"issuer {issuer.name} accepts {_LIBRARY[config.preset]} sessions in the cookie {cookies} "
+    sentence += f"under its secret with fingerprint {fingerprints}"
+    is_never = config.sessions is not None and config.sessions.check == "never"
     if config.preset != "better-auth":
-        told = f"; opaque ones (database strategy) are looked up in {store.where}" if store else _NO_DATABASE
-        return f"{begin}; {_NEVER}" if never else begin + told
+        opaque = f"opaque session cookies (database strategy) are looked up in {store.where}" if store else _NO_DATABASE
+        return f"{sentence}; {_NEVER if is_never else opaque}"
     if store is None:
         data = f"by their cached data ({'/'.join(config.strategies)}) alone"
-        return f"{begin}, {data}; {_NEVER if never else _NO_STORE}"
-    when = "at every request" if store.check == "always" else "where their cached data cannot be believed"
-    return f"{begin}; {when} they are looked up in {store.where}, each answer held for {store.cache_seconds:g} s"
+        return f"{sentence}, {data}; {_NEVER if is_never else _NO_STORE}"
+    which = "all sessions" if store.check == "always" else "sessions without valid cached data"
+    return f"{sentence}; {which} are looked up in {store.where}, and answers are cached for {store.cache_seconds:g} s"
 
 
 def for_listeners(config: Config, serials: Mapping[str, str]) -> list[str]:
-    """Return which listeners speak TLS, by the *serials* of their certificates, and whom they trust."""
-    told = [f"{setting}: TLS with the certificate of serial {serial}" for setting, serial in serials.items()]
+    """Return which listeners use TLS, with the serials of their certificates, and which peers are trusted.
+
+    *serials* has the serial of each certificate by its setting.
+    """
+    lines = [f"{setting}: TLS with the certificate of serial {serial}" for setting, serial in serials.items()]
     if config.tls is not None:
-        whom = [", ".join(str(network) for network in config.trusted_proxies)] if config.trusted_proxies else []
+        peers = [", ".join(str(network) for network in config.trusted_proxies)] if config.trusted_proxies else []
         if config.tls.client_ca_file is not None:
             names = f" that names {' or '.join(config.tls.client_names)}" if config.tls.client_names else ""
-            whom.append(f"every peer with a certificate of tls.client_ca_file{names}")
-        told.append(f"trusted as proxies: {'; '.join(whom)}")
-    return told
+            peers.append(f"every peer with a certificate of tls.client_ca_file{names}")
+        lines.append(f"trusted as proxies: {'; '.join(peers)}")
+    return lines
 
 
-def warnings(issuer: Issuer, entry: LoadedIssuer) -> Iterator[str]:
-    """Yield what an operator should know of *issuer*, configured by *entry*, before somebody else finds out."""
-    if entry.config.fetches_keys and issuer.iss is None:
+def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
+    """Yield the risks and faults of *issuer*, which was made from *loaded*, that an operator should know."""
+    if loaded.config.fetches_keys and issuer.iss is None:
         yield (
-            f"issuer {issuer.name}: tokens of any iss under its keys pass, and who publishes keys may sign for many: "
-            "set `issuer` to the exact iss"
+            f"issuer {issuer.name}: accepts tokens with any iss under its keys, and whoever publishes the keys may "
+            "sign for several issuers: set `issuer` to the exact iss"
         )
-    if entry.config.has_sessions:
-        yield from _session_warnings(issuer, entry.config)
-    if entry.store is not None and entry.store.warning:
-        yield f"issuer {issuer.name}: {entry.store.where}: {entry.store.warning}"
+    if loaded.config.has_sessions:
+        yield from _session_warnings(issuer, loaded.config)
+    if loaded.store is not None and loaded.store.warning:
+        yield f"issuer {issuer.name}: {loaded.store.where}: {loaded.store.warning}"
     for skipped in issuer.key_set.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
-    if entry.accepts_jwts and "exp" not in issuer.required_claims:
-        yield f"issuer {issuer.name}: a token without exp never expires, and required_claims does not ask for it"
+    if loaded.accepts_jwts and "exp" not in issuer.required_claims:
+        yield f"issuer {issuer.name}: accepts tokens without exp, which never expire: add exp to required_claims"
 
 
 def _session_warnings(issuer: Issuer, config: IssuerConfig) -> Iterator[str]:
     names = cookie_names(config)
     if len(names) > 1:
         yield (
-            f"issuer {issuer.name}: the cookie {names[1].session_token} counts, too, and a page by plain http can set "
-            f"it, which {SECURE_PREFIX} prevents: set `url` or `cookies`"
+            f"issuer {issuer.name}: accepts the cookie {names[1].session_token} too, and a page over plain http can "
+            f"set it, which {SECURE_PREFIX} prevents: set `url` or `cookies`"
         )
     if config.url is not None and config.url.startswith("http:") and not is_loopback(config.url):
         yield (
-            f"issuer {issuer.name}: {config.url} is plain http: whoever is on the way can read and forge sessions and "
-            "keys"
+            f"issuer {issuer.name}: {config.url} is plain http: anyone on the network path can read and forge "
+            "sessions and keys"
         )

@@ -1,6 +1,7 @@
-"""What each preset reads: which formats, in which cookies, under which keys made from its secret, from which rows.
+"""What each preset reads: its token formats, its session cookies, the keys derived from its secret, its stored rows.
 
-A new preset: a row in PRESETS here; its settings in config/issuer_model.py, its cookie in config/preset_defaults.py.
+To add a preset, add a row to PRESETS, its settings to config/issuer_model.py and its cookie to
+config/preset_defaults.py.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """How the tokens of an issuer are read, and how its secrets become keys, the current one first.
+    """How to read the tokens and sessions of an issuer.
 
-    *read_rows* reads what a session store holds (ValueError: no session), *row_format* is what such identities are of.
+    *secret_keys* returns the function that derives keys from secrets, of which the first is the current one.
+    *read_rows* makes a record of a stored session and its user, or raises ValueError; *row_format* is the format of
+    such a session's identity.
     """
 
     formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
@@ -42,45 +45,45 @@ class Preset:
 
 
 def session_places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
-    """Return the cookies in which sessions of *config* are looked for."""
+    """Return the cookies to search for the sessions of *config*."""
     if not config.has_sessions:
         return ()
-    found = []
+    places = []
     for names in cookie_names(config):
         place = SessionPlace(issuer_name=config.name, part=SESSION_PART, name=names.session_token or "", chunked=True)
         if names.session_data is not None:
             place = replace(place, part=TOKEN_PART, chunked=False, data_part=DATA_PART, data_name=names.session_data)
-        found.append(place)
-    return tuple(found)
+        places.append(place)
+    return tuple(places)
 
 
-def session_check(entry: LoadedIssuer) -> SessionCheck:
-    """Return when the session store of *entry* is asked."""
-    return SessionCheck.NONE if entry.store is None else SessionCheck(entry.store.check)
+def session_check(loaded: LoadedIssuer) -> SessionCheck:
+    """Return when to look up a session of *loaded* in its store."""
+    return SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check)
 
 
-def _jwt(_entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
+def _jwt(_loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
     return (FORMATS["jwt"],)
 
 
-def _better_auth(entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
-    config = entry.config
+def _better_auth(loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
+    config = loaded.config
     session = BetterAuthSession(
         strategies=tuple(config.strategies),
         version=config.cookie_cache_version,
         old_secrets_verify=config.old_secrets_verify,
     )
-    found: list[TokenFormat] = [session]
+    formats: list[TokenFormat] = [session]
     if config.bearer != "none":
-        found.append(BetterAuthBearer(accepts=config.bearer, old_secrets_verify=config.old_secrets_verify))
+        formats.append(BetterAuthBearer(accepts=config.bearer, old_secrets_verify=config.old_secrets_verify))
     if config.key_settings:
-        found.append(FORMATS["better-auth-jwt"])
-    return tuple(found)
+        formats.append(FORMATS["better-auth-jwt"])
+    return tuple(formats)
 
 
-def _authjs(name: str, entry: LoadedIssuer) -> tuple[TokenFormat, ...]:
-    """Return the format called *name*, and beside a store that of the database strategy."""
-    return (FORMATS[name], *((FORMATS["authjs-database"],) if entry.store is not None else ()))
+def _authjs(name: str, loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
+    """Return the format *name*, and with a session store the format of the database strategy."""
+    return (FORMATS[name], *((FORMATS["authjs-database"],) if loaded.store is not None else ()))
 
 
 def _authjs_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
@@ -88,7 +91,7 @@ def _authjs_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
 
 
 PRESETS: dict[str, Preset] = {
-    # The secret of a JWT issuer is a key as it is (issuers.py).
+    # The secret of a JWT issuer is itself the key (issuers.py).
     "jwt": Preset(formats=_jwt, secret_keys=lambda _: derived.no_session_keys),
     "better-auth": Preset(formats=_better_auth, secret_keys=lambda _: derived.better_auth),
     "authjs": Preset(

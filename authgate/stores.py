@@ -1,4 +1,4 @@
-"""The session store that a configured issuer comes to, and how what it holds becomes an identity."""
+"""Make the session store of a configured issuer, and the identity of a stored session."""
 
 from __future__ import annotations
 
@@ -20,48 +20,49 @@ if TYPE_CHECKING:
     from authgate.sessions import SessionStore, StoredRows
 
 
-def make_sessions(entry: LoadedIssuer) -> CachedSessions | None:
-    """Return the sessions of *entry*, not yet running; None where it has no store."""
-    if entry.store is None:
+def make_sessions(loaded: LoadedIssuer) -> CachedSessions | None:
+    """Return the cached sessions of *loaded*, not yet running; None if it has no store."""
+    if loaded.store is None:
         return None
-    store = STORES[entry.store.kind](entry, entry.store)
-    return CachedSessions(entry.config.name, store, partial(identity, entry), entry.store.cache_seconds)
+    store = STORES[loaded.store.kind](loaded, loaded.store)
+    return CachedSessions(loaded.config.name, store, partial(identity, loaded), loaded.store.cache_seconds)
 
 
-def session_settings(entry: LoadedIssuer) -> object:
-    """Return what the sessions of *entry* depend on: where they lie, how they are asked for, and what is read."""
-    return entry.store, entry.config.preset, cookie_names(entry.config) if entry.store else None
+def session_settings(loaded: LoadedIssuer) -> object:
+    """Return what the sessions of *loaded* depend on: the store, how it is asked, and how its rows are read."""
+    return loaded.store, loaded.config.preset, cookie_names(loaded.config) if loaded.store else None
 
 
-def identity(entry: LoadedIssuer, found: StoredRows, wanted: FindSession) -> Identity:
-    """Return whose the rows *found* are; raise ValueError where they are no session, or not the one *wanted*."""
-    preset = PRESETS[entry.config.preset]
-    record = preset.read_rows(found.session, found.user)
-    if record.token != wanted.token:
-        raise ValueError("it is another session than the one that was asked for")
-    return record.identity(issuer=entry.config.name, token_format=preset.row_format)
+def identity(loaded: LoadedIssuer, rows: StoredRows, lookup: FindSession) -> Identity:
+    """Return the identity in *rows*; raise ValueError if they are not a session, or another one than in *lookup*."""
+    preset = PRESETS[loaded.config.preset]
+    record = preset.read_rows(rows.session, rows.user)
+    if record.token != lookup.token:
+        raise ValueError("it is not the session that was asked for")
+    return record.identity(issuer=loaded.config.name, token_format=preset.row_format)
 
 
-def _http(entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
-    cookie = cookie_names(entry.config)[0].session_token or ""
+def _http(loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
+    cookie = cookie_names(loaded.config)[0].session_token or ""
     return HttpStore(store.address, cookie_name=cookie, ca_file=store.ca_file)
 
 
-def _postgres(_entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
-    from authgate.sessions.postgres import PostgresStore  # noqa: PLC0415 - of an extra
+def _postgres(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
+    from authgate.sessions.postgres import PostgresStore  # noqa: PLC0415 - needs an extra
 
     if store.layout is None:
-        raise ValueError("a store in PostgreSQL is read with the layout of its tables")
+        raise ValueError("a PostgreSQL store needs the layout of its tables")
     return PostgresStore(store.address, layout=store.layout, ca_file=store.ca_file)
 
 
-def _redis(_entry: LoadedIssuer, store: LoadedStore) -> SessionStore:
-    from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - of an extra
+def _redis(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
+    from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - needs an extra
 
     return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
 
 
-# A new store: its file in sessions/ and a row here; its settings in config/issuer_model.py and config/read_store.py.
+# To add a store, add its file to sessions/, a row here, and its settings to config/issuer_model.py and
+# config/read_store.py.
 STORES: dict[str, Callable[[LoadedIssuer, LoadedStore], SessionStore]] = {
     "http": _http,
     "postgres": _postgres,

@@ -35,6 +35,9 @@ PLAIN = (
     *(f"authgate/{module}.py" for module in ("gate", "answers", "record", "metrics", "app_metrics", "log", "bugs")),
     *("tests/properties/*.py", "tests/advisories/*.py", "tests/test_app_metrics_*.py"),
     *(f"tests/test_{name}.py" for name in ("gate", "answers", "record", "log", "hot_path")),
+    *("authgate/config/*.py", "tests/config/*.py", "docs/configuration.md"),
+    *(f"authgate/{module}.py" for module in ("announcements", "issuers", "presets", "stores")),
+    *("tests/test_announcements.py", "tests/test_issuers.py"),
 )
 PLANTED = "tests/docs/test_check.py"
 

@@ -1,1 +1,1 @@
-"""Configuration: its model, and how it is loaded from the environment, a YAML file and secret files."""
+"""The configuration: its model, and how it is loaded from the environment, a YAML file and secret files."""

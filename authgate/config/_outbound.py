@@ -1,4 +1,4 @@
-"""What AuthGate itself asks at a URL: how the address is shown, and whose certificates are believed there."""
+"""Checks of what AuthGate connects to: the URL, and the CA file for its certificate."""
 
 from __future__ import annotations
 
@@ -14,22 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def shown(url: str) -> str:
-    """Return *url* for a message, without the password that may be in it."""
+def redacted(url: str) -> str:
+    """Return *url* quoted for a message, at most 200 characters, without the user and password that it may hold."""
     return quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)
 
 
-def endpoint_fault(url: str, *, allow_http: bool, told: str) -> str | None:
-    """Return why *url* cannot be asked, None if it can. *told* is what plain http lets others put into it."""
-    if fault := url_fault(url, allow_http=True):
-        return fault
-    if not allow_http and url_fault(url, allow_http=False):
-        return f"is plain http: whoever is on the way could put {told} of his own into it"
-    return None
+def url_problems(url: str, setting: str, *, allow_http: bool, content: str, fix: str) -> Iterator[Problem]:
+    """Yield the problem, if any, of *url* at *setting*, under which AuthGate gets *content* (keys, sessions)."""
+    if not re.match("https?:", url, re.IGNORECASE):
+        faults = [f"is not an {'http or ' if allow_http else ''}https URL"]
+    else:
+        is_plain = url.lower().startswith("http:")
+        plain = f"is plain http: anyone on the network path could replace the {content}"
+        faults = [plain] if is_plain and not allow_http else []
+        if fault := url_fault(url, allow_http=allow_http or is_plain):
+            faults.append(fault)
+    if faults:
+        yield Problem(setting=setting, message=f"{redacted(url)} {'; it '.join(faults)}", fix=fix)
 
 
 def ca_file_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
-    """Yield what is wrong with the CAs in *ca_file*, which *setting* names; nothing without one."""
+    """Yield what is wrong with *ca_file*, the value of *setting*."""
     if ca_file is None:
         return
     try:

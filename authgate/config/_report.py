@@ -1,127 +1,300 @@
-"""Turns what pydantic found wrong into problems that say what, where and how to mend it."""
+"""Turn pydantic's errors into problems: the setting, its value, what is wrong with it, and how to fix it.
+
+A value is quoted unless it may hold a secret. Values of secret settings, lists, mappings, and values where a group of
+settings is expected are never quoted.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from authgate.core.errors import Problem
+from pydantic import SecretStr
+
+from authgate.core.errors import Problem, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
-# Settings as they were read, before they are checked.
+# Settings as they were read, before they are validated.
 Raw: TypeAlias = dict[str, Any]
+# Where a setting is: names of settings and positions in lists.
+Path: TypeAlias = tuple[int | str, ...]
 
-# Settings that the design has and this version has not: somebody copied them from a newer page.
+# Settings of later versions, which people copy from a newer page.
 _LATER = {
     "policies": "policies come with a later version; this one requires a signed-in user everywhere",
+}
+_DOCS = "docs/configuration.md describes it"
+
+# What a setting takes, by the type of pydantic's error.
+_TAKES: dict[str, tuple[str, ...]] = {
+    "bool_type": ("true", "false"),
+    "bool_parsing": ("true", "false"),
+    "float_type": ("a number",),
+    "float_parsing": ("a number",),
+    "list_type": ("a list",),
+    "string_type": ("text",),
+    "string_unicode": ("text",),
+    "dict_type": ("a mapping",),
+    "model_type": ("a mapping",),
 }
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Return one problem for each mistake in *error*, which validating settings as *model* raised."""
-    found: dict[str, Problem] = {}
-    for mistake in error.errors(include_url=False, include_input=False):
-        location = tuple(part for part in mistake["loc"] if not _is_union_branch(part))
-        setting = _written(location) or "configuration"
-        problem = _problem(setting, location, mistake["type"], mistake["msg"], model)
-        # Of a union every branch complains; the last is the one that says what the value should look like.
-        found[setting] = problem
-    return list(found.values())
+    """Return the problems that *error* reports, which validating settings as *model* raised."""
+    groups: dict[tuple[Path, bool], list[ErrorDetails]] = defaultdict(list)
+    for mistake in error.errors(include_url=False):
+        groups[setting_path(mistake["loc"]), "[key]" in mistake["loc"]].append(mistake)
+    # Every branch of a union reports its own mistake. An element that one branch reports says more than the others.
+    paths = {path for path, _ in groups}
+    vague = {path for path in paths if any(other[: len(path)] == path and len(other) > len(path) for other in paths)}
+    return [
+        _problem(path, mistakes, model)
+        for (path, _), mistakes in groups.items()
+        if not (path in vague and all(_in_union(mistake["loc"]) for mistake in mistakes))
+    ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a question that names the closest of *known*, or all of them."""
-    known = list(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+def setting_path(location: Iterable[int | str]) -> Path:
+    """Return *location* without what pydantic adds: the branch of a union, and the mark of a mapping's key."""
+    return tuple(part for part in location if not _is_branch(part) and part != "[key]")
 
 
-def _problem(setting: str, location: Sequence[int | str], kind: str, message: str, model: type[BaseModel]) -> Problem:
-    name = str(location[-1]) if location else ""
-    if kind == "extra_forbidden":
-        known = _fields_at(location[:-1], model)
-        return Problem(setting=setting, message="is not a setting", fix=_LATER.get(name) or did_you_mean(name, known))
-    if kind == "missing":
-        return Problem(setting=setting, message="is missing", fix="add it; docs/configuration.md describes it")
-    if kind == "list_type":
-        fix = "write a list: [a, b], or each element on its own line after a dash"
-        return Problem(setting=setting, message="is not a list", fix=fix)
-    if kind == "literal_error" and name == "preset":
-        fix = f"write {message.removeprefix('Input should be ')}; an issuer of another kind that signs JWTs is a jwt"
-        return Problem(setting=setting, message="is not a preset", fix=fix)
-    if kind == "literal_error" and name == "workers":
-        return Problem(
-            setting=setting, message="this version runs one process", fix="leave it out, or write workers: 1"
-        )
-    if message.startswith("Value error, "):  # from our own validators
-        message = message.removeprefix("Value error, ")
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return a question that names the closest of *known*, or the whole list. Upper and lower case count as equal."""
+    by_lower = {choice.lower(): choice for choice in known}
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    return f"did you mean {by_lower[close[0]]}?" if close else f"use one of {', '.join(by_lower.values())}"
+
+
+def scalar(value: object) -> str | None:
+    """Return *value* as YAML writes it, quoted and cut short; None for lists and mappings."""
+    if isinstance(value, str):
+        return quoted(value)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, int):
+        with contextlib.suppress(ValueError):  # Python refuses to write out an integer of thousands of digits
+            return str(value)[:80]
+        return None
+    return None if isinstance(value, (Mapping, Sequence, set)) else quoted(str(value))
+
+
+def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
+    mistake, name = mistakes[-1], str(path[-1]) if path else ""
+    message, fix = "", _description(path, model) or _DOCS
+    if mistake["type"] == "extra_forbidden":
+        message, fix = "is not a setting", _LATER.get(name) or did_you_mean(name, _names_at(path[:-1], model))
+    elif mistake["type"] == "invalid_key":
+        message, fix = "is not a setting", "the name of a setting is text"
+    elif mistake["type"] == "missing":
+        message, fix = "is missing", f"add it; {_DOCS}"
+    elif mistake["type"] == "value_error":  # from our own validators, which quote no secret
+        message = mistake["msg"].removeprefix("Value error, ")
     else:
-        message = message[:1].lower() + message[1:]
-    return Problem(
-        setting=setting, message=message, fix=_description(location, model) or "docs/configuration.md says more"
+        annotation = annotation_at(path, model)
+        shown = None if _may_hold_secret(annotation) else scalar(mistake["input"])
+        message = _message(mistakes, annotation, shown)
+        fix = _fix(path, mistakes, model, shown) or fix
+    return Problem(setting=_written(path) or "configuration", message=message, fix=fix)
+
+
+def _message(mistakes: list[ErrorDetails], annotation: Any, shown: str | None) -> str:  # noqa: ANN401 - a type of any form
+    """Return what is wrong with a value, which is *shown* unless it may hold a secret."""
+    value, subject = mistakes[-1]["input"], f"{shown} " if shown and shown != "''" else ""
+    if (limit := _limit(mistakes[-1])) is not None:
+        return subject + limit
+    takes = _takes(mistakes, annotation)
+    if not takes:
+        return f"{subject}is not {'an allowed value' if mistakes[-1]['type'] == 'literal_error' else 'valid'}"
+    if not subject:
+        return f"is {_type_of(value)}, not {' or '.join(takes)}"
+    return (
+        f"{subject}is neither {', '.join(takes[:-1])} nor {takes[-1]}" if takes[1:] else f"{subject}is not {takes[0]}"
     )
 
 
-def _description(location: Sequence[int | str], model: type[BaseModel]) -> str:
-    """Return the model's own words about the setting at *location*, on one line."""
-    steps = list(location)
-    while steps:
-        fields = _model_at(steps[:-1], model)
-        if fields is not None and steps[-1] in fields.model_fields:
-            return " ".join((fields.model_fields[str(steps[-1])].description or "").split())
-        steps.pop()  # an element of a list, a key of a mapping: its setting describes it
+def _fix(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel], shown: str | None) -> str | None:
+    """Return how to fix a value, where that is more than the description of its setting."""
+    annotation, value = annotation_at(path, model), mistakes[-1]["input"]
+    if _limit(mistakes[-1]) is not None:
+        return None
+    if mistakes[-1]["type"] == "literal_error":
+        return _fix_choice(str(path[-1]), value, annotation)
+    takes = _takes(mistakes, annotation)
+    if "a list" in takes:
+        example = shown if shown and isinstance(value, str) else "a, b"
+        choices = "".join(f"; or write {choice}" for choice in choices_of(annotation))
+        return f"write a list: [{example}], or each element on its own line after a dash{choices}"
+    if group_of(annotation) is not None:
+        names = _names_at(path, model)
+        return f"write a mapping of its settings: {', '.join(names[:6])}{' …' if names[6:] else ''}"
+    return "write true or false" if takes == ["true", "false"] else None
+
+
+def _fix_choice(name: str, value: object, annotation: Any) -> str:  # noqa: ANN401 - a type of any form
+    """Return the choice that is closest to *value*, with all choices of the setting's own `Literal`."""
+    if name == "workers":
+        return "leave it out, or write workers: 1: this version runs one process"
+    choices = [str(choice) for choice in choices_of(annotation)]
+    # A lower cutoff would suggest authjs for auth0, which is another product.
+    fix = did_you_mean(str(value), choices, cutoff=0.75)
+    if fix.startswith("did"):
+        fix = f"{fix} The choices are {', '.join(choices)}"
+    return f"{fix}; for any other issuer of signed JWTs write jwt" if name == "preset" else fix
+
+
+def _limit(mistake: ErrorDetails) -> str | None:
+    """Return which bound the value exceeds; None if the mistake is of another kind."""
+    context = mistake.get("ctx", {})
+    if isinstance(mistake["input"], float) and math.isnan(mistake["input"]):
+        return "is not a number"
+    if mistake["type"] == "greater_than_equal":
+        return f"is less than {context['ge']:g}"
+    if mistake["type"] == "less_than_equal":
+        return f"is more than {context['le']:.10g}"
+    if mistake["type"] in {"too_short", "string_too_short"}:  # every bound of this kind is 1
+        return "is empty"
+    if mistake["type"] == "too_long":
+        return f"has {context['actual_length']} elements; at most {context['max_length']} are allowed"
+    return None
+
+
+def _takes(mistakes: list[ErrorDetails], annotation: Any) -> list[str]:  # noqa: ANN401 - a type of any form
+    """Return what the setting takes instead, by the mistakes of each branch of its type; none for a lone `Literal`."""
+    words: dict[str, None] = {}
+    for mistake in mistakes:
+        if mistake["type"] != "literal_error":
+            words |= dict.fromkeys(_TAKES.get(mistake["type"], ()))
+        elif len(mistakes) > 1:
+            words |= dict.fromkeys(f"`{choice}`" for choice in choices_of(annotation))
+    return [*words]
+
+
+def _type_of(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (Sequence, set)):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return str(scalar(value))
+    return "a number" if isinstance(value, (int, float)) else "of another type"
+
+
+def _may_hold_secret(annotation: Any) -> bool:  # noqa: ANN401 - a type of any form
+    """Whether a value of *annotation* is a secret, or a group of settings, which may hold one; or is unknown."""
+    if annotation is None:
+        return True
+    for member in members(annotation):
+        if isinstance(member, type) and (issubclass(member, SecretStr) or hasattr(member, "model_fields")):
+            return True
+        if any(_may_hold_secret(argument) for argument in get_args(member) if not isinstance(argument, (str, int))):
+            return True
+    return False
+
+
+def choices_of(annotation: Any) -> list[object]:  # noqa: ANN401 - a type of any form
+    """Return the choices of every `Literal` in *annotation*; those of a list's elements are not its own."""
+    return [choice for member in members(annotation) if get_origin(member) is Literal for choice in get_args(member)]
+
+
+def _description(path: Path, model: type[BaseModel]) -> str:
+    """Return how the model describes the setting at *path*, on one line and not at length."""
+    for end in range(len(path), 0, -1):  # an element of a list or a mapping is described by its setting
+        group = _model_at(path[: end - 1], model)
+        if group is not None and path[end - 1] in group.model_fields:
+            text = " ".join((group.model_fields[str(path[end - 1])].description or "").split())
+            return _shortened(text)
     return ""
 
 
-def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    """Return the names of the settings that exist at *location* of *model*."""
-    found = _model_at(location, model)
-    return list(found.model_fields) if found else []
+def _shortened(text: str) -> str:
+    """Return the first sentences of *text*: as many as 160 characters hold, and one at least."""
+    short, *sentences = text.split(". ")
+    for sentence in sentences:
+        if len(short) + len(sentence) > 160:
+            return short + "."
+        short += ". " + sentence
+    return short
 
 
-def _model_at(location: Sequence[int | str], model: type[BaseModel]) -> type[BaseModel] | None:
-    """Return the model of the settings at *location*, or None where there is something else."""
-    current: Any = model
-    for step in location:
-        if isinstance(step, int):
-            current = next(iter(get_args(current)), None)
-        else:
-            fields = getattr(current, "model_fields", {})
-            current = _without_none(fields[step].annotation) if step in fields else None
-    return current if hasattr(current, "model_fields") else None
+def _names_at(path: Path, model: type[BaseModel]) -> list[str]:
+    """Return the names of the settings that exist at *path*."""
+    group = _model_at(path, model)
+    return list(group.model_fields) if group else []
+
+
+def _model_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
+    """Return the model of the group at *path*; None where there is none."""
+    return group_of(annotation_at(path, model))
+
+
+def annotation_at(path: Path, model: type[BaseModel]) -> Any:  # noqa: ANN401 - a type of any form
+    """Return the type of the setting at *path*; None where there is none."""
+    annotation: Any = model
+    for step in path:
+        annotation = next(
+            (found for member in members(annotation) if (found := _inner(member, step)) is not None), None
+        )
+    return annotation
+
+
+def _inner(annotation: Any, step: int | str) -> Any:  # noqa: ANN401 - a type of any form
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    if isinstance(step, int):
+        return get_args(annotation)[0] if get_origin(annotation) is list else None
+    fields = getattr(annotation, "model_fields", {})
+    return fields[step].annotation if step in fields else None
 
 
 def group_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a type of any form
-    """Return the model that *annotation* is, or is besides None; None where it is something else."""
-    found = _without_none(annotation)
-    return found if isinstance(found, type) and hasattr(found, "model_fields") else None
+    """Return the model in *annotation*, which may allow None besides; None where it is something else."""
+    return next((member for member in members(annotation) if hasattr(member, "model_fields")), None)
 
 
 def is_list(annotation: Any) -> bool:  # noqa: ANN401 - a type of any form
-    """Say whether *annotation* is a list's, or a list's besides None."""
-    found = _without_none(annotation)
-    return get_origin(found.__origin__ if hasattr(found, "__metadata__") else found) is list
+    """Whether *annotation* allows a list."""
+    return any(get_origin(member) is list for member in members(annotation))
 
 
-def _without_none(annotation: Any) -> Any:  # noqa: ANN401 - a type of any form
-    others = [argument for argument in get_args(annotation) if argument is not NoneType]
-    return others[0] if NoneType in get_args(annotation) and len(others) == 1 else annotation
+def members(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type of any form
+    """Yield the types that *annotation* allows: the branches of a union, without None and without `Annotated`."""
+    if hasattr(annotation, "__metadata__"):
+        yield from members(annotation.__origin__)
+    elif get_origin(annotation) in {Union, UnionType}:
+        for branch in get_args(annotation):
+            yield from members(branch)
+    elif annotation is not None and annotation is not NoneType:
+        yield annotation
 
 
-def _is_union_branch(part: int | str) -> bool:
-    # pydantic puts the branch of a union that it tried into the location: "literal['any']", "list[…]", "bool".
+def _in_union(location: Iterable[int | str]) -> bool:
+    return any(_is_branch(part) for part in location)
+
+
+def _is_branch(part: int | str) -> bool:
+    # pydantic adds the branch of a union that it tried to the location: "literal['any']", "list[…]", "bool".
     return isinstance(part, str) and (
-        part in {"bool", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained", "lax-or-strict["))
+        part in {"bool", "float"} or part.startswith(("literal[", "list[", "constrained", "lax-or-strict["))
     )
 
 
-def _written(location: Sequence[int | str]) -> str:
+def _written(path: Path) -> str:
     text = ""
-    for part in location:
+    for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text

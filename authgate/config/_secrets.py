@@ -1,10 +1,12 @@
-"""Secrets of the configuration: in the file, in a variable, several at once."""
+"""Read the secrets of the configuration: from the file itself, from a variable, or from a file of their own."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
+from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
 from authgate.tokens.secrets import without_line_break
@@ -12,62 +14,65 @@ from authgate.tokens.secrets import without_line_break
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import SecretStr
+    from pydantic import BaseModel, SecretStr
 
 MAX_SECRET_BYTES = 16 * 1024
 
+# A sound secret has at least 32 bytes. Longer text in a setting for a variable's name may be the secret itself.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
+
 
 def from_variable(name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]) -> bytes | None:
-    """Return what the environment variable *name* holds; None and a problem where it holds nothing."""
+    """Return the value of the environment variable *name*; None and a problem if it has none."""
     value = environ.get(name)
     if not value:
-        message = f"the environment variable {name} is {'not set' if value is None else 'empty'}"
+        variable = f"the environment variable {name}"
+        if not _VARIABLE.fullmatch(name):
+            variable = "the environment variable that it names (not shown: it may be a secret)"
+        message = f"{variable} is {'not set' if value is None else 'empty'}"
         problems.append(Problem(setting=setting, message=message, fix="set it for the AuthGate process"))
         return None
     return os.fsencode(value)
 
 
 def as_bytes(secret: SecretStr) -> bytes:
-    """Return the bytes of a secret that stands in the file."""
+    """Return the bytes of a secret in the configuration's file."""
     return secret.get_secret_value().encode("utf-8", "surrogateescape")
 
 
-def one_of(
-    group: str,
-    given: tuple[SecretStr | None, str | None, str | None],
-    environ: Mapping[str, str],
-    problems: list[Problem],
-    *,
-    name: str,
-) -> str | None:
-    """Return the secret text that one of *given* (itself, its file, its variable) says; else None and a problem.
+def addresses(
+    group: BaseModel, name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]
+) -> list[tuple[str, str]]:
+    """Return the addresses that the settings *name*, `name_file` and `name_env` of *group* give, each with its setting.
 
-    *group* is where the settings *name*, `name_file` and `name_env` stand.
+    *setting* is where *group* is. An address may hold a password. One that cannot be read is reported and left out.
     """
-    value, path, variable = given
-    if sum(one is not None for one in given) != 1:
-        message = f"needs exactly one of {name}, {name}_file and {name}_env"
-        problems.append(Problem(setting=group, message=message, fix=f"keep one; {name}_file is the usual one"))
-        return None
-    if variable is not None:
-        found = from_variable(variable, f"{group}.{name}_env", environ, problems)
-    elif path is not None:
-        found = _from_file(path, f"{group}.{name}_file", problems)
-    else:
-        found = as_bytes(value) if value is not None else None
-    if found is None:
-        return None
-    if not found or found != found.strip():
-        message = "begins or ends with white space" if found else "is empty"
-        problems.append(Problem(setting=f"{group}.{name}", message=message, fix="take it off"))
-        return None
-    return found.decode("utf-8", "surrogateescape")
+    texts: list[tuple[str, bytes | None]] = []
+    if (secret := getattr(group, name)) is not None:
+        texts.append((name, as_bytes(secret)))
+    if (path := getattr(group, f"{name}_file")) is not None:
+        texts.append((f"{name}_file", from_file(path, f"{setting}.{name}_file", problems)))
+    if (variable := getattr(group, f"{name}_env")) is not None:
+        texts.append((f"{name}_env", from_variable(variable, f"{setting}.{name}_env", environ, problems)))
+    read = []
+    for source, text in texts:
+        if text is None:
+            continue
+        if text != text.strip() or not text:
+            message = "begins or ends with white space" if text else "is empty"
+            fix = "remove the white space" if text else "write the address, or remove the setting"
+            problems.append(Problem(setting=f"{setting}.{source}", message=message, fix=fix))
+        if text.strip():
+            read.append((text.strip().decode("utf-8", "surrogateescape"), f"{setting}.{source}"))
+    return read
 
 
-def _from_file(path: str, setting: str, problems: list[Problem]) -> bytes | None:
+def from_file(path: str, setting: str, problems: list[Problem], max_bytes: int = MAX_SECRET_BYTES) -> bytes | None:
+    """Return the secret in the file at *path*; None and a problem if it cannot be read."""
     try:
-        return without_line_break(read_bounded(path, MAX_SECRET_BYTES))
+        return without_line_break(read_bounded(path, max_bytes))
     except (OSError, ValueError) as error:
-        message = f"cannot read {path}: {unreadable_reason(error)}"
+        shown = redacted(path) if "//" in path else path  # somebody may have written the address itself
+        message = f"cannot read {shown}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
         return None

@@ -1,59 +1,83 @@
-"""Types of settings that several models share."""
+"""Types and validators that several models share."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import InitErrorDetails
+
+from authgate.config._report import scalar
+from authgate.core.errors import quoted
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 §5.6.2; RFC 6265 §4.1.1 for cookies
 _PROXY = re.compile(r"https?://(?:[!-.0-9:-?A-~]+@)?[!-.0-9:-?A-~]+/?")  # visible ASCII without @ and /
 
 
 class Settings(BaseModel):
-    """A group of settings: unknown ones are refused, and no message quotes a value, which may be a secret."""
+    """A group of settings. Unknown ones are rejected, and pydantic's own error text quotes no value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+def with_mistake(error: ValidationError, message: str, value: object) -> ValidationError:
+    """Return *error* with one more mistake, *message*: what is wrong with the whole *value*.
+
+    pydantic checks a whole only after all of its parts are valid, so this mistake would show only in the next run.
+    """
+    mistakes = [
+        InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
+        for one in error.errors(include_url=False)
+    ]
+    mistakes.append(InitErrorDetails(type="value_error", loc=(), input=value, ctx={"error": ValueError(message)}))
+    return ValidationError.from_exception_data(error.title, mistakes)
 
 
 def token(name: str) -> str:
     """Return *name* if it can be the name of a header or cookie."""
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"{name!r} is not the name of a header or cookie: letters, digits and !#$%&'*+.^_`|~-")
+        raise ValueError(
+            f"{quoted(name)} cannot be a name of a header or cookie: use 1 to 128 letters, digits and !#$%&'*+.^_`|~-"
+        )
     return name
 
 
 def not_a_boolean(value: object) -> object:
-    """Return *value* if it is no boolean, which pydantic would take for 0 or 1."""
+    """Return *value* unless it is a boolean, which pydantic would read as 0 or 1."""
     if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError(f"{scalar(value)} is not a number")  # noqa: TRY004 - pydantic wants ValueError
     return value
 
 
 def _seconds(value: object) -> object:
-    try:
-        return float(str(not_a_boolean(value)))
-    except ValueError:
-        raise ValueError(f"{value!r:.40} is not a number of seconds: write 300, not 5m") from None
+    seconds = math.nan
+    with contextlib.suppress(ValueError):
+        seconds = float(str(not_a_boolean(value)))
+    if math.isnan(seconds):
+        shown = scalar(value)
+        raise ValueError(f"{shown + ' ' if shown else ''}is not a number of seconds: write 300, not 5m")
+    return seconds
 
 
 def yaml_off(value: object) -> object:
-    """Return "off" for the boolean that YAML 1.1 reads a bare off as."""
+    """Return "off" for false, which is how YAML 1.1 reads a bare off."""
     return "off" if value is False else value
 
 
 def proxy(url: SecretStr) -> SecretStr:
-    """Return *url* if it is that of an HTTP proxy."""
+    """Return *url* if it is the URL of an HTTP proxy."""
     text = url.get_secret_value()
-    try:  # whatever is wrong with it, no message may quote it
+    try:  # it may hold a password, so no message may quote it
         is_proxy = bool(_PROXY.fullmatch(text)) and urlsplit(text).port != 0
     except ValueError:
         is_proxy = False
     if not is_proxy:
         raise ValueError(
-            "is not the URL of an HTTP proxy, as http://proxy:3128 or http://user:password@proxy:3128 (no socks)"
+            "is not the URL of an HTTP proxy: write http://proxy:3128 or http://user:password@proxy:3128 (no SOCKS)"
         )
     return url
 

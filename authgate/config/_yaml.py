@@ -1,43 +1,50 @@
-"""YAML read strictly, and its errors in words that quote nothing: the line may hold a secret."""
+"""Read YAML strictly, with errors that quote no value: the line may hold a secret."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-# "found undefined alias 'hunter2'", "… for the tag '!hunter2'"; '<block end>' and single characters are no values.
+# The value in "found undefined alias 'hunter2'" and "… for the tag '!hunter2'". PyYAML quotes '<block end>' and single
+# characters, too; they are not values.
 _QUOTED = re.compile(r"""(["'])(?!<)..+\1""")
 
-
-# What PyYAML says of the commonest slips, and how to mend them.
-_MENDS = {
-    "expected <block end>": "the line is indented otherwise than those above it; one group begins in one column",
-    "cannot start any token": "a tab, perhaps? indent with spaces; a value with a leading special character is quoted",
-    "mapping values are not allowed": "a value with ': ' in it needs quotes",
-    "occurs twice": "keep one of them",
+# PyYAML's words for the most frequent mistakes, each with its fix.
+_FIXES = {
+    "expected <block end>": "the line is not indented like the lines above it: indent all lines of a group equally",
+    "cannot start any token": "indent with spaces, not with tabs; quote a value that begins with a special character",
+    "mapping values are not allowed": "quote a value that contains ': '",
 }
+FIX_REPEATED = "keep one of them"
 
 
 class BadYaml(ValueError):
-    """The text is not YAML of the subset that is read. Its message says where, and quotes no value."""
+    """The text is not in the subset of YAML that is read. The message says where, and quotes no value."""
 
     @property
     def fix(self) -> str:
-        """How to put it right."""
-        found = (fix for slip, fix in _MENDS.items() if slip in str(self))
-        return next(found, "correct the line; a value with ': ' or a leading special character needs quotes")
+        """How to fix it."""
+        fixes = (fix for phrase, fix in _FIXES.items() if phrase in str(self))
+        return next(fixes, "correct the line; quote a value that contains ': ' or begins with a special character")
 
 
-class _RepeatedKey(yaml.constructor.ConstructorError):
-    """A mapping has a key twice."""
+class Document(NamedTuple):
+    """A parsed *value*, and a message for each key that occurs twice in one mapping. The last one is in *value*."""
+
+    value: Any
+    repeated_keys: tuple[str, ...]
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe subset, with repeated keys refused: the second would silently replace the first."""
+    """Loads YAML's safe subset, and records repeated keys: the second would silently replace the first."""
 
-    # YAML 1.2 lets a plain word begin with ":" in brackets, PyYAML does not: [127.0.0.0/8, ::1/128] shall be a list.
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated_keys: dict[int, str] = {}  # a message, by the position in the text
+
+    # YAML 1.2 allows a plain word that begins with ":" in brackets, PyYAML does not: [127.0.0.0/8, ::1/128] is a list.
 
     def check_plain(self) -> bool:
         return self.prefix(2) == "::" or super().check_plain()
@@ -50,24 +57,33 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in keys:
-                raise _RepeatedKey(None, None, f"the key {key!r} occurs twice", key_node.start_mark)
+                mark = key_node.start_mark
+                self.repeated_keys[mark.index] = f"{_place(mark)}: the key {key!r:.80} occurs twice"
             keys.append(key)
         return super().construct_mapping(node, deep=deep)
 
 
-def parse(text: str) -> Any:  # noqa: ANN401 - any document
+def parse(text: str) -> Document:
     """Return the one document in *text*, or raise `BadYaml`."""
+    loader = None
     try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses repeated keys
+        loader = _StrictLoader(text)
+        value = loader.get_single_data()
+        return Document(value, tuple(message for _, message in sorted(loader.repeated_keys.items())))
     except yaml.YAMLError as error:
         raise BadYaml(_described(error)) from None
     except (ValueError, TypeError, RecursionError) as error:  # a date like 2026-13-45, a tag on the wrong node, depth
-        raise BadYaml(f"it holds what cannot be read ({type(error).__name__})") from None
+        raise BadYaml(f"it holds a value that cannot be read ({type(error).__name__})") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
 
 
 def _described(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "it holds a character that YAML does not allow"
-    problem = error.problem or ""
-    message = problem if isinstance(error, _RepeatedKey) else _QUOTED.sub("…", problem)
-    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {message}"
+    return f"{_place(error.problem_mark)}: {_QUOTED.sub('…', error.problem or '')}"
+
+
+def _place(mark: yaml.Mark) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}"

@@ -1,42 +1,57 @@
-"""The model of one issuer's settings. docs/configuration.md is made from it, as from config/model.py."""
+"""The model of one issuer's settings.
+
+docs/configuration.md is generated from it, as from config/model.py: write the descriptions for operators.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
+from authgate.core.errors import quoted
 from authgate.tokens.algorithms import NAMES
 
-# The settings that say what an issuer's shared secret is, of which it has one; `secrets…` hold several, the current one
-# first.
+# The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
+# current one first.
 SECRETS_SETTINGS = ("secrets", "secrets_file", "secrets_env")
 SECRET_SETTINGS = ("secret", "secret_file", "secret_env", *SECRETS_SETTINGS)
 URL_SETTINGS = ("jwks_url", "discovery")
 PUBLIC_KEY_SETTINGS = ("pem_file", "jwks_file", *URL_SETTINGS)
-# Where keys may come from. An issuer of preset jwt has one of them.
+# The sources of keys. An issuer of preset jwt has one of them.
 KEY_SETTINGS = (*SECRET_SETTINGS, *PUBLIC_KEY_SETTINGS)
-# What means something only for keys that come by URL.
+# These have an effect only where keys are fetched by URL.
 FETCH_SETTINGS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
-# Those of them that mean something for sessions that Better Auth is asked for, too.
+# Two of them also have an effect where AuthGate asks Better Auth for sessions over HTTP.
 GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 
-_OF_ALL = frozenset({"name", "preset", "secret", "secret_file", "secret_env"})
-_OF_SESSIONS = _OF_ALL | {"secrets", "url", "cookies", "sessions"}
-_OF_JWTS = frozenset(
-    {"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS}
-)
-# Which settings mean something for an issuer of each preset.
+# How to fix an unfit secret, and an unfit public key, whichever setting holds it.
+FIX_BOTH_SIDES = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
+FIX_KEY = "replace the key"
+
+_ALL_PRESETS = frozenset({"name", "preset", "secret", "secret_file", "secret_env"})
+_SESSIONS = _ALL_PRESETS | {"secrets", "url", "cookies", "sessions"}
+_JWTS = frozenset({"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS})
+# The settings that an issuer of each preset may have.
 SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
-    "jwt": _OF_ALL | _OF_JWTS | {"pem_file", "discovery", "required_claims", "token_types"},
-    "better-auth": _OF_SESSIONS
-    | _OF_JWTS
+    "jwt": _ALL_PRESETS | _JWTS | {"pem_file", "discovery", "required_claims", "token_types"},
+    "better-auth": _SESSIONS
+    | _JWTS
     | {"secrets_file", "secrets_env", "old_secrets_verify", "strategies", "cookie_cache_version", "bearer"}
     | {"jwt_plugin", "anonymous"},
-    "authjs": _OF_SESSIONS,
-    "nextauth-v4": _OF_SESSIONS,
+    "authjs": _SESSIONS,
+    "nextauth-v4": _SESSIONS,
 }
+
+_NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(f"{quoted(name)} is not a valid name")
+    return name
 
 
 def _as_text(value: object) -> object:
@@ -44,207 +59,217 @@ def _as_text(value: object) -> object:
 
 
 class CookiesConfig(Settings):
-    """The exact names of the session cookies, as browsers send them. Left out: the library's own, by `url`."""
+    """The exact names of the session cookies, as browsers send them. Default: the library's own names, by `url`."""
 
     session_token: Token | None = None
-    """The cookie that holds the session (or its token)."""
+    """The cookie that holds the session or its token."""
     session_data: Token | None = None
-    """better-auth: the cookie cache. Left out: `session_token` with its last word replaced."""
+    """better-auth: the cookie cache. Default: `session_token` with its last word replaced."""
 
 
 class HttpSessionsConfig(Settings):
-    """Sessions by asking Better Auth's get-session."""
+    """The store over HTTP: AuthGate asks Better Auth's get-session endpoint."""
 
     url: NonEmpty | None = None
-    """The full address. Left out: the one under the issuer's `url`."""
+    """The full URL of the endpoint. Default: the one under the issuer's `url`."""
 
 
 class PostgresSessionsConfig(Settings):
-    """Sessions by reading the tables of Better Auth or of an Auth.js adapter. Needs the extra `postgres`."""
+    """The store in PostgreSQL: the tables of Better Auth or of an Auth.js adapter. Needs the extra `postgres`."""
 
     dsn: SecretStr | None = None
-    """postgresql://user:password@host/database. Prefer one of the next two."""
+    """postgresql://user:password@host/database. Prefer dsn_file or dsn_env."""
     dsn_file: NonEmpty | None = None
-    """A file with it."""
+    """A file that holds the DSN."""
     dsn_env: NonEmpty | None = None
-    """The environment variable that holds it."""
+    """The environment variable that holds the DSN."""
     db_schema: NonEmpty | None = None
-    """The schema of the tables. Left out: the one that the role's search_path finds."""
+    """The schema of the tables. Default: the one that the search_path of the role finds."""
     snake_case: Annotated[bool, Field(strict=True)] = False
-    """Whether columns are named user_id, expires_at, email_verified …, as Better Auth's generator does for Drizzle."""
+    """Whether the columns are named user_id, expires_at, email_verified …, as in Better Auth's schema for Drizzle."""
     session_table: NonEmpty | None = None
-    """Left out: session (better-auth), sessions (authjs, nextauth-v4)."""
+    """The table of sessions. Default: session (better-auth), sessions (authjs, nextauth-v4)."""
     user_table: NonEmpty | None = None
-    """Left out: user (better-auth), users (authjs, nextauth-v4)."""
+    """The table of users. Default: user (better-auth), users (authjs, nextauth-v4)."""
     token_column: NonEmpty | None = None
-    """Of a session its token. Left out: token, sessionToken."""
+    """The session's token. Default: token (better-auth), sessionToken (authjs, nextauth-v4; session_token with
+    snake_case)."""
     session_user_column: NonEmpty | None = None
-    """Of a session its user's id. Left out: userId; user_id with snake_case."""
+    """The id of the session's user. Default: userId; user_id with snake_case."""
     expires_column: NonEmpty | None = None
-    """Of a session its end. Left out: expiresAt, expires; expires_at with snake_case."""
+    """The time when the session ends. Default: expiresAt (better-auth; expires_at with snake_case), expires (authjs,
+    nextauth-v4)."""
     user_id_column: NonEmpty | None = None
-    """Of a user the id. Left out: id."""
+    """The user's id. Default: id."""
     ca_file: NonEmpty | None = None
-    """CA certificates in PEM that sign the server's certificate, instead of the system's."""
+    """CA certificates in PEM that sign the server's certificate. They replace those of the system."""
 
 
 class RedisSessionsConfig(Settings):
-    """Sessions by reading Better Auth's secondary storage. Needs the extra `redis`."""
+    """The store in Redis: Better Auth's secondary storage. Needs the extra `redis`."""
 
     url: SecretStr | None = None
-    """redis://user:password@host:6379/0, or rediss:// for TLS. Prefer one of the next two."""
+    """redis://user:password@host:6379/0, or rediss:// for TLS. Prefer url_file or url_env."""
     url_file: NonEmpty | None = None
-    """A file with it."""
+    """A file that holds the URL."""
     url_env: NonEmpty | None = None
-    """The environment variable that holds it."""
+    """The environment variable that holds the URL."""
     key_prefix: str = ""
-    """What stands before the session token in a key."""
+    """The prefix before the session token in every key."""
     ca_file: NonEmpty | None = None
-    """CA certificates in PEM that sign the server's certificate, instead of the system's."""
+    """CA certificates in PEM that sign the server's certificate. They replace those of the system."""
 
 
 class SessionsConfig(Settings):
-    """The session store: where the truth about sessions lies. One of http, postgres and redis; none: http."""
+    """The session store, which knows whether a session still exists: one of http, postgres and redis. Default: http."""
 
     check: Literal["fallback", "always", "never"] = "fallback"
-    """fallback: the store is asked where the cookies hold no data that can be believed, as Better Auth does. always: it
-    is asked whatever they hold, so that a sign-out counts within cache_seconds. never: there is no store."""
+    """fallback: look up a session in the store if its cookies hold no valid data, as Better Auth does. always: look up
+    every session, so that a sign-out takes effect within cache_seconds. never: there is no store."""
     cache_seconds: Seconds = Field(default=5, ge=0, le=60)
-    """0 to 60. How long an answer of the store holds; 0: it is asked for every request."""
+    """0 to 60. How long to cache an answer of the store. 0: look up the session of every request."""
     http: HttpSessionsConfig | None = None
-    """Ask Better Auth."""
+    """Ask Better Auth over HTTP."""
     postgres: PostgresSessionsConfig | None = None
-    """Read its tables."""
+    """Read the tables of Better Auth or of an Auth.js adapter."""
     redis: RedisSessionsConfig | None = None
-    """Read its secondary storage."""
+    """Read Better Auth's secondary storage."""
 
     @property
     def stores(self) -> tuple[str, ...]:
-        """Which stores it has: one at most, if it is sound."""
+        """The stores that are set: at most one in a valid configuration."""
         return tuple(name for name in ("http", "postgres", "redis") if getattr(self, name) is not None)
 
 
 class IssuerConfig(Settings):
-    """Somebody whose tokens are accepted, by what makes them (`preset`). docs/formats has a page for each preset.
+    """An issuer whose tokens and sessions are accepted. docs/formats has a page for each preset.
 
-    Where its keys are: for `jwt` exactly one of secret, secret_file, secret_env, pem_file, jwks_file, jwks_url and
-    discovery; for the others one setting of a secret.
+    An issuer of preset `jwt` has exactly one source of keys: secret, secret_file, secret_env, pem_file, jwks_file,
+    jwks_url or discovery. An issuer of another preset has exactly one setting for its secret or secrets.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-    """A name of your choice, for logs and metrics: lower-case letters, digits, - and _."""
+    name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
+    """A name of your choice for logs and metrics: 1 to 32 lower-case letters, digits, - and _, beginning with a letter
+    or digit."""
     preset: Literal["jwt", "better-auth", "authjs", "nextauth-v4"]
     """What the issuer makes. jwt: signed JWTs. better-auth: session cookies and JWTs of Better Auth. authjs,
-    nextauth-v4: session cookies of Auth.js v5, of NextAuth v4."""
+    nextauth-v4: session cookies of Auth.js v5 or of NextAuth v4."""
     url: NonEmpty | None = None
-    """All but jwt. The base URL of the front end, as browsers see it: https means `__Secure-` cookies. better-auth:
-    also the default of issuer and audiences (its origin), and of the addresses of keys and sessions (/api/auth under
-    it, unless it has a path itself)."""
+    """All but jwt. The base URL of the front end, as browsers see it. https means that its cookies begin with
+    `__Secure-`. better-auth: the origin of the URL is the default of issuer and audiences. better-auth: AuthGate asks
+    for keys and sessions under /api/auth, or under the path of the URL if it has one."""
     secret: SecretStr | None = None
-    """The shared secret itself. Prefer one of the next two."""
+    """The shared secret itself. Prefer secret_file or secret_env."""
     secret_file: NonEmpty | None = None
-    """A file with the shared secret; one newline at its end is not part of it."""
+    """A file that holds the shared secret. One newline at its end is ignored."""
     secret_env: NonEmpty | None = None
     """The environment variable that holds the shared secret."""
     secrets: Annotated[list[SecretStr], Field(min_length=1, max_length=8)] | None = None
-    """All but jwt. Several secrets, the current one first: what was encrypted under an older one still opens."""
+    """All but jwt. Up to 8 secrets, the current one first. What was encrypted under an older one can still be read."""
     secrets_file: NonEmpty | None = None
-    """better-auth. A file with several, as BETTER_AUTH_SECRETS holds them: 2:new,1:old."""
+    """better-auth. A file that holds several secrets, written like BETTER_AUTH_SECRETS: 2:new,1:old."""
     secrets_env: NonEmpty | None = None
-    """better-auth. The environment variable that holds several, as BETTER_AUTH_SECRETS."""
+    """better-auth. The environment variable that holds several secrets, for example BETTER_AUTH_SECRETS."""
     old_secrets_verify: Annotated[bool, Field(strict=True)] = False
-    """better-auth. Whether signed cookies under older secrets count, too. Better Auth itself signs their users out."""
+    """better-auth. Whether cookies that were signed under older secrets are accepted too. Better Auth itself signs
+    these users out."""
     strategies: Annotated[list[Literal["compact", "jwt", "jwe"]], Field(min_length=1)] = ["compact", "jwt", "jwe"]
-    """better-auth. The strategies of the cookie cache that are accepted."""
+    """better-auth. The accepted strategies of the cookie cache."""
     cookies: CookiesConfig | None = None
-    """All but jwt. The names of the session cookies, where they are not the library's own."""
+    """All but jwt. The names of the session cookies, if they differ from the library's own."""
     cookie_cache_version: Annotated[NonEmpty, BeforeValidator(_as_text)] = "1"
-    """better-auth. The `session.cookieCache.version` that is accepted."""
-    bearer: Annotated[Literal["none", "signed", "raw"], BeforeValidator(lambda given: given or "none")] = "none"
-    """better-auth. Whether session tokens of the bearer plugin in Authorization are accepted: not at all, signed ones
-    (`set-auth-token`), or also raw ones. JWTs there are not affected. Needs a session store."""
+    """better-auth. The accepted `session.cookieCache.version`."""
+    bearer: Annotated[Literal["none", "signed", "raw"], BeforeValidator(lambda value: value or "none")] = "none"
+    """better-auth. Which session tokens of the bearer plugin are accepted in Authorization. none: no tokens. signed:
+    signed tokens (`set-auth-token`). raw: signed and raw tokens. JWTs in Authorization are not affected. signed and raw
+    need a session store."""
     anonymous: Literal["refuse", "allow"] = "refuse"
-    """better-auth. Whether users of the anonymous plugin, who have no account, pass."""
+    """better-auth. Whether to allow users of the anonymous plugin, who have no account."""
     sessions: SessionsConfig | None = None
-    """All but jwt. The session store. Left out: with better-auth and `url` Better Auth itself is asked (http), else
-    there is none."""
+    """All but jwt. The session store. better-auth: by default Better Auth over HTTP if `url` is set, otherwise none.
+    authjs, nextauth-v4: by default none."""
     jwt_plugin: Annotated[bool, Field(strict=True)] = True
-    """better-auth. false: Better Auth's JWT plugin is not in use, so no keys are fetched under `url`."""
+    """better-auth. false: the front end does not use the JWT plugin, so AuthGate fetches no keys under `url`."""
     pem_file: NonEmpty | None = None
     """jwt. A file with public keys or certificates in PEM."""
     jwks_file: NonEmpty | None = None
-    """jwt, better-auth. A file with a JWK or a JWK Set of public keys."""
+    """jwt, better-auth. A file with public keys as a JWK or a JWK Set."""
     jwks_url: NonEmpty | None = None
-    """jwt, better-auth. The https URL of a JWK Set of public keys: fetched at the start, and kept up to date as
-    docs/keys.md says."""
+    """jwt, better-auth. The https URL of a JWK Set of public keys. AuthGate fetches it at the start and keeps it up to
+    date; see docs/keys.md."""
     discovery: Annotated[bool, Field(strict=True)] = False
-    """jwt. true: the URL of the JWK Set is taken from the metadata of `issuer` (OpenID Connect Discovery, RFC 8414)."""
+    """jwt. true: take the URL of the JWK Set from the metadata of `issuer` (OpenID Connect Discovery, RFC 8414)."""
     allow_http: Annotated[bool, Field(strict=True)] = False
-    """Whether the URLs may be plain http: then whoever is on the way can put keys or sessions of his own into them. Of
-    `url` the loopback addresses may always be."""
+    """jwt, better-auth. Whether the URLs of keys and sessions may be plain http. Then anyone on the network path can
+    replace keys and sessions. A loopback address in `url` is always allowed."""
     refresh_seconds: Seconds = Field(default=300, ge=1, le=86400)
-    """1 to 86400. How often a key set is fetched by URL; sooner, but not within about a minute, if its response says
-    that it is fresh for less. While the issuer answers, a key that it took out verifies no more after this time."""
+    """jwt, better-auth. 1 to 86400. How often to fetch the keys. If the response says that it is fresh for less time,
+    AuthGate fetches sooner, but not more often than about once a minute. While the issuer answers, a key that it
+    removed is rejected after this time at the latest."""
     cooldown_seconds: Seconds = Field(default=10, ge=1, le=3600)
-    """1 to 3600, and refresh_seconds at most. How often, at most, tokens that name an unknown key, or whose signature
-    does not hold under a public key, make AuthGate load the keys at once."""
+    """jwt, better-auth. 1 to 3600, at most refresh_seconds. A token with an unknown key or a bad signature makes
+    AuthGate load the keys at once, but at most once in this time."""
     max_stale_seconds: Seconds = Field(default=86400, ge=1, le=2592000)
-    """Up to 2592000, and refresh_seconds at least. How long the keys of the last good answer hold while their URL gives
-    none. Then tokens are refused (503)."""
+    """jwt, better-auth. Up to 2592000, at least refresh_seconds. How long to use the last good keys while their URL
+    gives none. After that, tokens are refused with 503."""
     ca_file: NonEmpty | None = None
-    """CA certificates in PEM that sign the certificate of the URLs (of get-session, too), instead of the system's."""
+    """jwt, better-auth. CA certificates in PEM that sign the certificates of the URLs of keys and sessions. They
+    replace those of the system."""
     outbound_proxy: Annotated[SecretStr, AfterValidator(proxy)] | None = None
-    """The HTTP proxy to fetch keys through, as http://proxy:3128. It looks up the names: what it reaches is its affair.
-    Sessions are asked for directly."""
+    """jwt, better-auth. The HTTP proxy for fetching keys, for example http://proxy:3128. The proxy resolves the names,
+    so AuthGate cannot check which addresses it connects to. Session lookups do not use it."""
     issuer: NonEmpty | None = None
-    """The exact `iss` of its JWTs. Left out: any; at most one issuer may leave it out. better-auth: that of `url`."""
+    """jwt, better-auth. The exact `iss` of the JWTs. better-auth: by default the origin of `url`. jwt: by default any
+    `iss` is accepted; at most one issuer may leave it out."""
     audiences: Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)] | None = None
-    """The values of `aud` that are accepted, one of which the token must have; or any. jwt: required in a file."""
+    """jwt, better-auth. The accepted values of `aud`, or any. A token must have one of them. jwt: required in a file.
+    better-auth: by default the origin of `url`."""
     algorithms: Annotated[list[Literal[NAMES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
-    """The signature algorithms accepted. Left out: all, each key for its own `alg`; a key without one
-    for HS256 (secret), RS256 (RSA), ES256, ES384, ES512 (by curve), Ed25519 or Ed448."""
+    """jwt, better-auth. The accepted signature algorithms. jwt: by default all. better-auth: by default EdDSA, ES256,
+    ES512, RS256 and PS256. A key verifies only its own `alg`. A key without `alg` is used for HS256 (secret), RS256
+    (RSA), ES256, ES384, ES512 (by its curve), Ed25519 or Ed448."""
     required_claims: list[NonEmpty] = ["sub", "exp"]
-    """jwt. Claims that every token must have; sub always. A token without exp never expires."""
+    """jwt. The claims that every token must have; sub is always required. A token without exp never expires."""
     token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
-    """jwt. Values of the header's `typ` that are accepted, in any case. A token without `typ` is accepted."""
+    """jwt. The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted."""
 
     @property
     def has_sessions(self) -> bool:
-        """Whether it makes session cookies, under a secret from which keys are derived."""
+        """Whether the issuer makes session cookies, whose keys are derived from its secret."""
         return self.preset != "jwt"
 
     @property
     def secret_settings(self) -> tuple[str, ...]:
-        """Those of SECRET_SETTINGS that are set: one, if the issuer has sessions and is sound."""
+        """The settings of SECRET_SETTINGS that are set. A valid issuer with sessions has exactly one."""
         return tuple(name for name in SECRET_SETTINGS if getattr(self, name) is not None)
 
     @property
     def key_settings(self) -> tuple[str, ...]:
-        """Where the keys of its JWTs come from: one, if it is of preset jwt and sound; one or none else."""
+        """The sources of the keys for JWTs. A valid issuer has exactly one for preset jwt, else at most one."""
         known = [name for name in PUBLIC_KEY_SETTINGS if name in SETTINGS_BY_PRESET[self.preset]]
-        found = tuple(name for name in known if getattr(self, name) not in {None, False})
-        return found if self.has_sessions else self.secret_settings + found
+        sources = tuple(name for name in known if getattr(self, name) not in {None, False})
+        return sources if self.has_sessions else self.secret_settings + sources
 
     @property
     def fetches_keys(self) -> bool:
-        """Whether the keys are fetched."""
+        """Whether the keys for JWTs are fetched by URL."""
         return any(name in URL_SETTINGS for name in self.key_settings)
 
     @property
     def uses_get_session(self) -> bool:
-        """Whether Better Auth is asked for sessions, by http; asked of what `with_defaults` has filled in."""
+        """Whether sessions are looked up over HTTP. Right only after `with_defaults`."""
         if self.preset != "better-auth" or self.sessions is None or self.sessions.check == "never":
             return False
         return self.sessions.http is not None or not self.sessions.stores
 
     @property
     def unused_settings(self) -> frozenset[str]:
-        """Those that mean nothing, set or not: they are for keys by URL, FOR_GET_SESSION for sessions by http, too."""
+        """The settings that have no effect, set or not, because no keys are fetched (and no sessions over HTTP)."""
         if self.fetches_keys:
             return frozenset()
-        idle = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.uses_get_session else ())}
+        unused = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.uses_get_session else ())}
         if self.has_sessions and (self.url or "").startswith("http:"):
-            idle.discard("allow_http")  # which `url` needs
+            unused.discard("allow_http")  # `url` needs it
         if self.has_sessions and not self.key_settings:
-            idle.add("cooldown_seconds")
-        return frozenset(idle)
+            unused.add("cooldown_seconds")
+        return frozenset(unused)

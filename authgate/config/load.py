@@ -1,6 +1,6 @@
-"""Reads the configuration: environment, YAML file and secret files, with every problem in one report.
+"""Load the configuration: environment, YAML file and secret files, with every problem in one report.
 
-The only file that reads the environment. It does not use pydantic-settings: docs/adr/0002 says why.
+Only this file reads the environment. It does not use pydantic-settings: see docs/adr/0002.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from authgate.config import _environment, _yaml
 from authgate.config._report import Raw, problems_of
-from authgate.config.issuer_model import KEY_SETTINGS, IssuerConfig
+from authgate.config._sound import sound_part
+from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
-from authgate.config.read_issuer import LoadedIssuer, clashes, read_issuer
+from authgate.config.read_issuer import UNKNOWN_URL, LoadedIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
 
@@ -33,12 +34,12 @@ MAX_FILE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedConfig:
-    """What was read. With *problems* it must not be used; they are reported together with those of the keys.
+    """The configuration as it was read. It must not be used if it has *problems*.
 
-    *certificates* are the groups `tls` and `admin.tls`, as far as they are sound by themselves; *warnings* are for the
-    start-up log; *origin* says where the configuration came from, *path* which file it is, if any, *digest*
-    the SHA-256 of its content, None where it cannot be read twice (a pipe). *admin* is where a running AuthGate can be
-    asked, as far as that is sound by itself.
+    *certificates* are the groups `tls` and `admin.tls`, each with the name of its setting. *warnings* are for the
+    start-up log. *origin* names the source for people; *path* is the file, if any, and *digest* the SHA-256 of its
+    content, None for a pipe, which cannot be read twice. *admin* is the admin listener of an AuthGate that still runs.
+    With problems, *issuers*, *certificates* and *admin* hold what is sound.
     """
 
     config: Config | None
@@ -53,11 +54,12 @@ class LoadedConfig:
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> LoadedConfig:
-    """Return what the file at *path* (else AUTHGATE_CONFIG; else none) and the environment say."""
+    """Return the configuration in the file at *path* (default: AUTHGATE_CONFIG, or no file) and in the environment."""
     environ = os.environ if environ is None else environ
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
     file, digest = _read_yaml(path, problems) if path else ({}, None)
+    is_clear = not problems  # an unreadable file, and one with a repeated key, may list other issuers than it seems to
     raw = _environment.defaults(environ, problems)
     _merge(raw, file or {})
     overlay, overlay_problems = _environment.overlay(environ)
@@ -67,14 +69,12 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
 
     warnings: tuple[str, ...] = ()
     from_environment = not raw.get("issuers")
-    if file is None:
-        pass  # what an unreadable file says of issuers is not known
-    elif from_environment:
-        found = _environment.issuers(environ)
-        problems.extend(found.problems)
-        warnings = found.warnings
-        raw = {**raw, "issuers": found.issuers}
-    else:
+    if from_environment and is_clear:
+        from_variables = _environment.issuers(environ)
+        problems.extend(from_variables.problems)
+        warnings = from_variables.warnings
+        raw = {**raw, "issuers": from_variables.issuers}
+    elif not from_environment:
         problems.extend(_environment.unused_with_file(environ))
 
     config: Config | None = None
@@ -82,24 +82,16 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         config = Config.model_validate(raw)
     except ValidationError as error:
         problems.extend(problems_of(error, Config))
-    if config is not None:
-        problems.extend(_trust_problems(config))
+    problems.extend(_trust_problems(raw))
     issuers = tuple(
-        read_issuer(
-            item,
-            f"issuers[{position}]",
-            environ,
-            problems,
-            audiences_needed=not from_environment,
-            faulty=faulty,
-        )
-        for position, (item, faulty) in enumerate(_sound_issuers(raw))
+        read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment, wrong=wrong)
+        for position, (item, wrong) in enumerate(_sound_issuers(raw))
         if item is not None
     )
     problems.extend(clashes(issuers))
     if config is not None:
-        config = config.model_copy(update={"issuers": [entry.config for entry in issuers]})
-    warnings += _environment.unused_proxies(environ, (entry.config for entry in issuers))
+        config = config.model_copy(update={"issuers": [issuer.config for issuer in issuers]})
+    warnings += _environment.unused_proxies(environ, (issuer.config for issuer in issuers))
     return LoadedConfig(
         config=config,
         issuers=issuers,
@@ -114,7 +106,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
 
 
 def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | None]:
-    """Return the settings in the file at *path*, None and a problem where there are none; and the content's digest."""
+    """Return the settings in the file at *path* and the digest of its content; None and a problem if unreadable."""
     try:
         is_regular = Path(path).is_file()
         content = read_bounded(path, MAX_FILE_BYTES) if is_regular else _read_pipe(path)
@@ -129,33 +121,29 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
     except _yaml.BadYaml as error:
         problems.append(Problem(setting=path, message=f"not valid YAML: {error}", fix=error.fix))
         return None, digest
-    if document is None:
+    problems += [Problem(setting=path, message=message, fix=_yaml.FIX_REPEATED) for message in document.repeated_keys]
+    if document.value is None:
         return {}, digest
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        problems.append(
-            Problem(
-                setting=path,
-                message="not a mapping of settings",
-                fix="begin with `issuers:`, see docs/configuration.md",
-            )
-        )
+    if not isinstance(document.value, dict) or not all(isinstance(key, str) for key in document.value):
+        fix = "begin with `issuers:` and a list; docs/configuration.md has an example"
+        problems.append(Problem(setting=path, message="not a mapping of settings", fix=fix))
         return None, digest
-    return document, digest
+    return document.value, digest
 
 
 def _read_pipe(path: str) -> bytes:
-    """Return what can be read once, as the shell's `<(…)` gives it."""
-    # Opened without waiting for a writer: `<(…)` has one, and nothing is to hang where a file became a pipe.
+    """Return the content of a pipe, such as the shell's `<(…)`."""
+    # Opened without waiting: `<(…)` has a writer, and a pipe that replaced a file must not block AuthGate.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as pipe:
         os.set_blocking(pipe.fileno(), True)
         content = pipe.read(MAX_FILE_BYTES)
     if not content:
-        raise ValueError("it is a pipe into which nobody writes")
+        raise ValueError("it is a pipe without a writer")
     return content
 
 
 def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
-    """Lay *overlay* over *raw*, setting by setting; a mapping that is one setting (`headers`) is replaced whole."""
+    """Lay *overlay* over *raw*, setting by setting. A mapping that is one setting (`headers`) is replaced whole."""
     for name, value in overlay.items():
         group = _environment.group(name, model)
         if group is not None and isinstance(value, dict) and isinstance(raw.get(name), dict):
@@ -164,54 +152,41 @@ def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
             raw[name] = value
 
 
-def _sound_issuers(raw: Raw) -> list[tuple[IssuerConfig | None, set[str]]]:
-    """Return what is sound of each issuer, so that its keys are checked in the same run; None where nothing is.
-
-    Beside it, the names of the settings that are not.
-
-    The mistakes themselves were reported with the whole.
-    """
+def _sound_issuers(raw: Raw) -> Iterator[tuple[IssuerConfig | None, frozenset[str]]]:
+    """Yield the sound part of each issuer, None if it has none, and the names of its wrong settings."""
     items = raw.get("issuers")
-    return [_sound_part(item, position) for position, item in enumerate(items if isinstance(items, list) else [])]
+    for position, item in enumerate(items if isinstance(items, list) else []):
+        # Nothing serves with stand-ins, because the wrong settings are reported.
+        name = f"issuer-{position}"
+        stand_ins = {"name": name, "preset": "jwt", "audiences": "any", "issuer": name}
+        yield sound_part(IssuerConfig, item, stand_ins | {"url": UNKNOWN_URL, "jwks_url": UNKNOWN_URL})
 
 
 def _sound_admin(raw: Raw) -> AdminConfig | None:
-    """Return the admin listener's settings, for whom AuthGate serves with an older configuration than this; or None."""
+    """Return the admin listener's settings, None if they are wrong."""
     with contextlib.suppress(ValidationError):
         return AdminConfig.model_validate(raw.get("admin") or {})
     return None
 
 
 def _sound_certificates(raw: Raw) -> Iterator[tuple[str, CertificateConfig]]:
-    """Yield what is sound of `tls` and `admin.tls`, so that their files are checked in the same run."""
+    """Yield the sound part of `tls` and of `admin.tls`: their files are checked in the same run."""
     admin = raw.get("admin")
     groups = {"tls": raw.get("tls"), "admin.tls": admin.get("tls") if isinstance(admin, dict) else None}
     for setting, group in groups.items():
         model = TlsConfig if setting == "tls" else CertificateConfig
-        if group is not None:
-            with contextlib.suppress(ValidationError):  # reported with the whole
-                yield setting, model.model_validate(group)
+        certificate, _ = sound_part(model, group) if group is not None else (None, ())
+        if certificate is not None:
+            yield setting, certificate
 
 
-def _sound_part(item: Any, position: int) -> tuple[IssuerConfig | None, set[str]]:  # noqa: ANN401 - what a file holds
-    try:
-        return IssuerConfig.model_validate(item), set()
-    except ValidationError as error:
-        faulty = {str(mistake["loc"][0]) for mistake in error.errors(include_input=False) if mistake["loc"]}
-    if not isinstance(item, dict) or faulty & {*KEY_SETTINGS}:
-        return None, faulty
-    # What stands in is not used: with a mistake reported, nothing starts.
-    stand_ins = {"name": f"issuer-{position}", "preset": "jwt", "audiences": "any", "issuer": f"issuer-{position}"}
-    sound = {name: value for name, value in item.items() if name in IssuerConfig.model_fields and name not in faulty}
-    standing_in = {name: value for name, value in stand_ins.items() if name in faulty}
-    return IssuerConfig.model_validate(sound | standing_in), faulty
-
-
-def _trust_problems(config: Config) -> list[Problem]:
-    """Return the problem of a configuration under which nobody may ask."""
+def _trust_problems(raw: Raw) -> Iterator[Problem]:
+    """Yield the problem of a configuration under which nobody may ask."""
+    config, wrong = sound_part(Config, {name: value for name, value in raw.items() if name != "issuers"})
+    if config is None or wrong & {"trusted_proxies", "listen", "tls", "tls.client_ca_file"}:
+        return  # not known
     asks_for_certificate = config.tls is not None and config.tls.client_ca_file is not None
-    if config.trusted_proxies or asks_for_certificate or config.listen.startswith("unix:"):
-        return []
-    message = "is empty, and nobody is asked for a client certificate, so every request would be refused"
-    fix = "list your proxy's address, or set tls.client_ca_file"
-    return [Problem(setting="trusted_proxies", message=message, fix=fix)]
+    if not (config.trusted_proxies or asks_for_certificate or config.listen.startswith("unix:")):
+        message = "is empty, and no peer is asked for a client certificate, so every request would be refused"
+        fix = "list your proxy's address, or set tls.client_ca_file"
+        yield Problem(setting="trusted_proxies", message=message, fix=fix)

@@ -1,30 +1,58 @@
-"""The configuration's model. docs/configuration.md and the JSON schema are made from it: write for the operator."""
+"""The model of the configuration.
+
+docs/configuration.md and the JSON schema are generated from it: write the descriptions for operators.
+"""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
-from authgate.config._report import did_you_mean
-from authgate.config._types import NonEmpty, Settings, Token, not_a_boolean, token, yaml_off
+from authgate.config._report import did_you_mean, scalar
+from authgate.config._types import NonEmpty, Settings, Token, not_a_boolean, token, with_mistake, yaml_off
 from authgate.config.issuer_model import IssuerConfig
+from authgate.core.errors import quoted
 from authgate.core.identity import FIELDS
 
 
 def _network(value: object) -> object:
     if isinstance(value, (IPv4Network, IPv6Network)):
         return value
-    if not isinstance(value, str):  # 1 would be read as 0.0.0.1
-        raise ValueError("must be an address or a subnet, as 10.0.0.0/8")  # noqa: TRY004 - pydantic wants ValueError
-    return ip_network(value)
+    fix = "write 10.0.0.1 or 10.0.0.0/8"
+    if isinstance(value, str):  # ip_network(1) would be 0.0.0.1
+        try:
+            return ip_network(value)
+        except ValueError:
+            fix = _subnet_of(value) or fix
+    shown = scalar(value)
+    raise ValueError(f"{shown + ' ' if shown else ''}is not an address or a subnet: {fix}")
+
+
+def _subnet_of(text: str) -> str | None:
+    """Return a hint for an address with a prefix length, such as 10.0.0.1/8; None for other text."""
+    try:
+        return f"write {ip_network(text, strict=False)} for the subnet or {text.partition('/')[0]} for the address"
+    except ValueError:
+        return None
 
 
 Network: TypeAlias = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
-# Headers that the reply needs for itself, or that mean something to the proxy or the upstream's server.
+# Headers that the reply needs for itself, and headers that have a meaning for the proxy or for the upstream's server.
 _TAKEN_HEADERS = {
     *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
     *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
@@ -39,25 +67,27 @@ _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]
 def _listen(address: str) -> str:
     match = _LISTEN.fullmatch(address)
     if not match or (match["port"] and int(match["port"]) > 65535):
-        raise ValueError("must be host:port, [ipv6]:port or unix:/path")
+        raise ValueError(
+            f"{quoted(address)} is not an address to listen at: write host:port, [ipv6]:port or unix:/path"
+        )
     return address
 
 
 def _header_name(name: str) -> str:
     if not _CANONICAL_HEADER.fullmatch(name):
-        # A proxy that compares names by case would not replace the client's own copy (H6).
+        # A proxy that compares names by case would not replace the client's own header (H6).
         raise ValueError(
-            f"{name!r} must be written canonically, like X-User-Id: words of letters and digits, no underscore"
+            f"{quoted(name)} is not a canonical header name: write it like X-User-Id, with letters, digits and hyphens"
         )
     if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
-        raise ValueError(f"{name} has a meaning of its own and cannot carry an identity; choose an X- name")
+        raise ValueError(f"{name} has a meaning of its own and cannot carry an identity: choose an X- name")
     return name
 
 
 def _source(source: str) -> str:
     if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
         raise ValueError(
-            f"{source!r} is neither claims.<path> nor a field of the identity; {did_you_mean(source, FIELDS)}"
+            f"{quoted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
         )
     return source
 
@@ -73,7 +103,7 @@ def _credential_header(name: str) -> str:
 
 def _origin(origin: str) -> str:
     if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
-        raise ValueError(f"{origin!r} is not an origin: scheme://host[:port], without a path")
+        raise ValueError(f"{quoted(origin)} is not an origin: write scheme://host[:port], without a path")
     return origin.lower()
 
 
@@ -83,8 +113,8 @@ def _client_name(name: str) -> str:
     except ValueError:
         return name
     raise ValueError(
-        f"{name!r} is an address, which is not looked for in a certificate: write a DNS or URI name (SAN), or add the "
-        "address to trusted_proxies"
+        f"{quoted(name)} is an address, and only DNS and URI names (SAN) of a certificate are compared: write one of "
+        "these, or add the address to trusted_proxies"
     )
 
 
@@ -92,133 +122,190 @@ Listen: TypeAlias = Annotated[str, AfterValidator(_listen)]
 
 
 class CertificateConfig(Settings):
-    """TLS on a listener. The files are watched: a new certificate is shown to new connections within seconds."""
+    """TLS on a listener. AuthGate watches the files: new connections get a new certificate within seconds."""
 
     certificate_file: NonEmpty
-    """The certificate in PEM, the intermediate ones after it: `tls.crt` of a mounted kubernetes.io/tls secret."""
+    """The certificate in PEM, followed by its intermediate certificates: `tls.crt` of a mounted kubernetes.io/tls
+    secret."""
     key_file: NonEmpty
-    """Its private key in PEM, not encrypted: `tls.key` of the secret."""
+    """The certificate's private key in PEM, not encrypted: `tls.key` of the secret."""
 
 
 class TlsConfig(CertificateConfig):
-    """TLS on `listen`; with `client_ca_file` also mutual TLS. The files are watched. docs/tls.md says more."""
+    """TLS on `listen`, and with `client_ca_file` mutual TLS. AuthGate watches the files. See docs/tls.md."""
 
     client_ca_file: NonEmpty | None = None
-    """CA certificates in PEM, as `ca.crt`. A peer with a certificate that one of them signed is a trusted proxy
-    whatever its address; one without is judged by trusted_proxies. A certificate of another CA ends the handshake."""
+    """CA certificates in PEM, such as `ca.crt` of the secret. A peer with a certificate that one of them signed is a
+    trusted proxy, whatever its address. For a peer without a certificate, trusted_proxies decides. A certificate of
+    another CA ends the handshake."""
     client_names: Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1)] | None = (
         Field(default=None, validate_default=True)
     )
-    """Of a peer's certificate, one DNS or URI name (SAN) must be listed, or the peer is judged by its address. Left
-    out: every certificate of client_ca_file will do."""
+    """The accepted DNS and URI names (SAN) of client certificates. For a peer whose certificate has none of them, its
+    address decides. Default: every certificate of client_ca_file is accepted."""
 
-    @field_validator("client_names")
+    @field_validator("client_names", mode="wrap")
     @classmethod
-    def _names_need_a_ca(cls, names: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        if names is not None and "client_ca_file" in info.data and info.data["client_ca_file"] is None:
-            raise ValueError("means nothing without client_ca_file: nobody is asked for a certificate")
+    def _names_need_a_ca(
+        cls,
+        value: object,
+        handler: ValidatorFunctionWrapHandler,
+        info: ValidationInfo,
+    ) -> list[str] | None:
+        message = "has no effect without client_ca_file: no peer is asked for a certificate"
+        has_no_ca = "client_ca_file" in info.data and info.data["client_ca_file"] is None
+        names: list[str] | None = _checked(value, handler, message if value is not None and has_no_ca else None)
         return names
 
 
-def _needs_a_port(tls: CertificateConfig | None, info: ValidationInfo) -> CertificateConfig | None:
-    # `listen` is validated before: it stands above `tls`.
-    if tls is not None and str(info.data.get("listen", "")).startswith("unix:"):
-        raise ValueError(
-            "is not spoken over a unix socket, which never leaves the machine: remove it, or listen at a port"
-        )
-    return tls
+def _checked(value: object, handler: ValidatorFunctionWrapHandler, message: str | None) -> Any:  # noqa: ANN401 - of any type
+    """Return what *handler* makes of *value*; report *message*, if any, together with the mistakes within *value*."""
+    try:
+        valid = handler(value)
+    except ValidationError as error:
+        raise error if message is None else with_mistake(error, message, value) from None
+    if message is not None:
+        raise ValueError(message)
+    return valid
+
+
+def _needs_a_port(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    # pydantic validates `listen` first, because it is declared before `tls`.
+    message = "has no effect on a unix socket, which never leaves the machine: remove it, or listen at host:port"
+    is_socket = str(info.data.get("listen", "")).startswith("unix:")
+    return _checked(value, handler, message if value is not None and is_socket else None)
 
 
 class AdminConfig(Settings):
-    """The admin listener: /healthz, /readyz, /keys, /metrics. Never expose it to clients."""
+    """The admin listener: /healthz, /readyz, /keys and /metrics. Never expose it to clients."""
 
     listen: Listen = "127.0.0.1:4191"
-    """Where probes and Prometheus reach AuthGate, as for `listen`."""
-    tls: Annotated[CertificateConfig | None, AfterValidator(_needs_a_port)] = None
-    """TLS on the admin listener."""
+    """The address for probes and Prometheus, written like `listen` above."""
+    tls: Annotated[CertificateConfig | None, WrapValidator(_needs_a_port)] = None
+    """TLS on the admin listener. Default: plain HTTP."""
 
 
 class CredentialConfig(Settings):
-    """One place where a token may be: exactly one of the two."""
+    """One place where a token may be: either a header or a cookie."""
 
     header: Annotated[str, AfterValidator(_credential_header)] | None = None
-    """A request header. In Authorization the token follows "Bearer "; in any other header that word may be left out."""
+    """The name of a request header. In Authorization the token follows `Bearer `; in other headers that word is
+    optional."""
     cookie: Token | None = None
-    """A cookie, by its exact name."""
+    """The exact name of a cookie."""
 
-    @model_validator(mode="after")
-    def _one_of_two(self) -> CredentialConfig:
-        if (self.header is None) == (self.cookie is None):
-            raise ValueError("needs exactly one of header and cookie")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_of_two(cls, values: object, handler: ModelWrapValidatorHandler[CredentialConfig]) -> CredentialConfig:
+        message = "needs exactly one of header and cookie"
+        try:
+            place = handler(values)
+        except ValidationError as error:
+            both = isinstance(values, dict) and all(values.get(name) is not None for name in ("header", "cookie"))
+            raise with_mistake(error, message, values) if both else error from None
+        if (place.header is None) == (place.cookie is None):
+            raise ValueError(message)
+        return place
 
 
 class CsrfConfig(Settings):
-    """Protection against requests that other sites make browsers send, cookie included."""
+    """Protection against requests that other sites make browsers send, with the user's cookies."""
 
     mode: Annotated[Literal["enforce", "off"], BeforeValidator(yaml_off)] = "enforce"
-    """enforce: for unsafe methods and WebSocket handshakes a credential from a cookie counts only if the request comes
-    from its own origin. off: every origin may send them."""
+    """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
+    or from one of allowed_origins. off: every origin may send such requests."""
     allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
-    """Further origins that may, as https://app.example.com."""
+    """Other origins that may send such requests, for example https://app.example.com."""
 
 
 class LogConfig(Settings):
-    """What is logged, to standard error."""
+    """The log, which goes to standard error."""
 
     format: Literal["auto", "json", "text"] = "auto"
-    """json: one object a line. text: for reading. auto: text on a terminal, else json."""
+    """json: one object a line. text: for people. auto: text on a terminal, json elsewhere."""
     allowed: bool | Annotated[float, Field(ge=0, le=1)] = False
-    """Whether allowed requests are logged too: true, false, or the share of them to log, from 0 to 1."""
+    """Whether to log allowed requests too: true, false, or the share of them to log, from 0 to 1."""
     details: bool = False
-    """Whether refusals are logged with details, which may quote claims (issuer, audience, key id); never tokens."""
+    """Whether to log the details of refusals. Details may quote claims (issuer, audience, key id), never tokens."""
 
 
 class Config(Settings):
     """AuthGate's configuration."""
 
     listen: Listen = "127.0.0.1:4190"
-    """Where proxies ask: host:port, [ipv6]:port or unix:/path."""
-    tls: Annotated[TlsConfig | None, AfterValidator(_needs_a_port)] = None
-    """TLS on `listen`, optionally mutual. Left out: plain HTTP."""
+    """The address for proxies: host:port, [ipv6]:port or unix:/path."""
+    tls: Annotated[TlsConfig | None, WrapValidator(_needs_a_port)] = None
+    """TLS on `listen`, optionally mutual. Default: plain HTTP."""
     admin: AdminConfig = AdminConfig()
     unsafe_trust_all_proxies: bool = False
-    """Needed to trust 0.0.0.0/0 or ::/0: then everybody who reaches `listen` can claim any URL."""
+    """Allows 0.0.0.0/0 and ::/0 in trusted_proxies. Then everybody who reaches `listen` can claim any URL."""
     trusted_proxies: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], validate_default=True)
-    """Addresses and subnets whose word is believed about a request: your proxies, nothing wider."""
+    """The addresses and subnets of your proxies, and nothing wider. AuthGate trusts what they report of a request."""
     leeway_seconds: Annotated[float, BeforeValidator(not_a_boolean), Field(ge=0, le=300)] = 30
-    """How far the clocks may differ when a token's times are judged."""
+    """0 to 300. How far the clocks of AuthGate and an issuer may differ when it checks the times of a token."""
     ready_when: Literal["any", "all"] = "any"
-    """When /readyz says ready: as soon as any issuer can verify, or when all can."""
+    """When /readyz reports ready: when any issuer can verify tokens, or only when all of them can."""
     issuers: list[IssuerConfig] = []
-    """Whose tokens are accepted. None: taken from JWT_SECRET, BETTER_AUTH_SECRET, AUTH_SECRET or NEXTAUTH_SECRET."""
+    """The issuers whose tokens and sessions are accepted. Default: those of JWT_SECRET, BETTER_AUTH_SECRET, AUTH_SECRET
+    and NEXTAUTH_SECRET."""
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )
-    """Where tokens are looked for, in this order, and then session cookies; the first place that holds a credential
-    decides. Of the default the cookie comes after session cookies, and only if there is an issuer of preset jwt."""
+    """Where to look for tokens, in this order; session cookies come last. The first place that holds a credential
+    decides. The default looks for its cookie after the session cookies, and only if an issuer has preset jwt."""
     headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",
         "X-User-Name": "name",
         "X-User-Roles": "roles",
     }
-    """The headers of the reply and what they carry: a field of the identity, or claims.<path>. The list replaces the
-    default. Every one is in every reply that allows, empty where there is no value."""
+    """The headers of the reply, each with its source: a field of the identity, or `claims.<path>`. Your list replaces
+    the default. Every reply that allows a request has all of them; a header without a value is empty."""
     csrf: CsrfConfig = CsrfConfig()
     log: LogConfig = LogConfig()
     workers: Literal[1] = 1
-    """The number of processes. This version has one."""
+    """The number of processes. This version runs one."""
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", mode="wrap")
     @classmethod
-    def _trust_is_bounded(cls, networks: list[Network], info: ValidationInfo) -> list[Network]:
-        # Collapsed: 0.0.0.0/1 and 128.0.0.0/1 are everybody, too. The switch is validated before: it stands above.
-        of_4 = [*collapse_addresses(network for network in networks if isinstance(network, IPv4Network))]
-        of_6 = [*collapse_addresses(network for network in networks if isinstance(network, IPv6Network))]
-        everybody = [str(one) for one in of_4 if one.prefixlen == 0] + [str(one) for one in of_6 if one.prefixlen == 0]
-        if everybody and not info.data.get("unsafe_trust_all_proxies"):
-            raise ValueError(
-                f"{everybody[0]} trusts everybody; name your proxies, or set unsafe_trust_all_proxies: true"
-            )
+    def _trust_is_bounded(
+        cls,
+        value: object,
+        handler: ValidatorFunctionWrapHandler,
+        info: ValidationInfo,
+    ) -> list[Network]:
+        # pydantic validates the switch first, because it is declared first; where it is invalid, it is not known.
+        may_trust_all = info.data.get("unsafe_trust_all_proxies", True)
+        try:
+            networks: list[Network] = handler(value)
+        except ValidationError as error:
+            message = None if may_trust_all else _unbounded_trust(_networks_in(value))
+            raise error if message is None else with_mistake(error, message, value) from None
+        if not may_trust_all and (message := _unbounded_trust(networks)):
+            raise ValueError(message)
         return networks
+
+
+def _unbounded_trust(networks: list[Network]) -> str | None:
+    """Return what is wrong with *networks* if together they are every IPv4 or every IPv6 address; else None."""
+    # Collapsed, because 0.0.0.0/1 and 128.0.0.0/1 together are every address, too.
+    of_4 = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
+    of_6 = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
+    collapsed: list[Network] = [*of_4, *of_6]
+    everything = next((network for network in collapsed if network.prefixlen == 0), None)
+    if everything is None:
+        return None
+    return f"{everything} trusts everybody: list your proxies, or set unsafe_trust_all_proxies: true"
+
+
+def _networks_in(value: object) -> list[Network]:
+    """Return the valid networks in the list *value*."""
+    networks: list[Network] = []
+    for item in value if isinstance(value, list) else []:
+        try:
+            network = _network(item)
+        except ValueError:
+            continue
+        if isinstance(network, (IPv4Network, IPv6Network)):
+            networks.append(network)
+    return networks

@@ -1,4 +1,4 @@
-"""What a preset's settings come to where they are left out: the library's own defaults, most of them by `url`."""
+"""The defaults of each preset: those of the library itself. Most of them follow from `url`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from authgate.config.issuer_model import CookiesConfig, HttpSessionsConfig, Sess
 if TYPE_CHECKING:
     from authgate.config.issuer_model import IssuerConfig
 
-# Better Auth's JWT plugin signs with no other (1.7.25).
+# Better Auth's JWT plugin signs with no other algorithm (1.7.25).
 _BETTER_AUTH_ALGORITHMS = ["EdDSA", "ES256", "ES512", "RS256", "PS256"]
 _BASE_PATH = "/api/auth"
 
-# The session cookie of each preset, without and with the prefix that it has under https.
+# The session cookie of each preset. Under https its name has the prefix.
 _SESSION_COOKIES = {
     "better-auth": "better-auth.session_token",
     "authjs": "authjs.session-token",
@@ -25,7 +25,7 @@ SECURE_PREFIX = "__Secure-"
 
 
 def with_defaults(config: IssuerConfig) -> IssuerConfig:
-    """Return *config* with what its preset implies. Of preset jwt it is as it was."""
+    """Return *config* with the defaults of its preset. Only better-auth has any."""
     if config.preset != "better-auth":
         return config
     implied: dict[str, object] = {"token_types": ["JWT"], "required_claims": ["sub", "exp", "iss"]}
@@ -43,25 +43,25 @@ def with_defaults(config: IssuerConfig) -> IssuerConfig:
 
 
 def default_jwks_url(config: IssuerConfig) -> str | None:
-    """Return where Better Auth's JWT plugin publishes its keys, if it is in use; None where no `url` says."""
+    """Return the URL where Better Auth's JWT plugin publishes its keys, if it is in use; None without `url`."""
     return f"{_base(config.url)}/jwks" if config.preset == "better-auth" and config.url is not None else None
 
 
 def cookie_names(config: IssuerConfig) -> tuple[CookiesConfig, ...]:
-    """Return the names of the session cookies of *config*, those with `__Secure-` first where both are accepted."""
-    given = config.cookies
-    if given is not None and given.session_token is not None:
-        return (_with_data(config, given.session_token, given.session_data),)
+    """Return the names of the session cookies: with and without `__Secure-`, in this order, if no setting decides."""
+    cookies = config.cookies
+    if cookies is not None and cookies.session_token is not None:
+        return (_names(config, cookies.session_token, cookies.session_data),)
     name = _SESSION_COOKIES[config.preset]
-    secure = _with_data(config, SECURE_PREFIX + name, None)
-    plain = _with_data(config, name, None)
+    secure = _names(config, SECURE_PREFIX + name, None)
+    plain = _names(config, name, None)
     if config.url is None:
         return secure, plain
     return (secure,) if urlsplit(config.url).scheme == "https" else (plain,)
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether the host of *url* is this machine by its very form."""
+    """Whether the host of *url* is localhost or a loopback address. Names are not resolved."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
@@ -69,20 +69,20 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _with_data(config: IssuerConfig, token: str, data: str | None) -> CookiesConfig:
+def _names(config: IssuerConfig, token: str, data: str | None) -> CookiesConfig:
     if config.preset != "better-auth":
         return CookiesConfig(session_token=token)
     return CookiesConfig(session_token=token, session_data=data or f"{token.removesuffix('session_token')}session_data")
 
 
-def _sessions(config: IssuerConfig, get_session: str) -> object:
+def _sessions(config: IssuerConfig, get_session_url: str) -> SessionsConfig:
     sessions = config.sessions
     if sessions is None:
-        return SessionsConfig(http=HttpSessionsConfig(url=get_session))
+        return SessionsConfig(http=HttpSessionsConfig(url=get_session_url))
     if sessions.check == "never" or sessions.postgres is not None or sessions.redis is not None:
         return sessions
     url = sessions.http.url if sessions.http is not None else None
-    return sessions.model_copy(update={"http": HttpSessionsConfig(url=url or get_session)})
+    return sessions.model_copy(update={"http": HttpSessionsConfig(url=url or get_session_url)})
 
 
 def _origin(url: str) -> str:
@@ -94,6 +94,6 @@ def _origin(url: str) -> str:
 
 
 def _base(url: str) -> str:
-    """Return where Better Auth answers: under its base URL's own path, else under /api/auth (BA/utils/url.mjs)."""
+    """Return the base of Better Auth's endpoints: *url* with its own path, else with /api/auth (BA/utils/url.mjs)."""
     path = urlsplit(url).path.rstrip("/")
     return _origin(url) + (path or _BASE_PATH)

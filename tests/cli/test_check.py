@@ -108,7 +108,7 @@ def test_the_json_schema_needs_no_configuration() -> None:
     ended = commands.authgate("check", "--schema", environ={})
     assert ended.returncode == 0
     schema = json.loads(ended.stdout)
-    assert schema["properties"]["trusted_proxies"]["description"].startswith("Addresses and subnets")
+    assert schema["properties"]["trusted_proxies"]["description"].startswith("The addresses and subnets")
     assert schema["additionalProperties"] is False
 
 

@@ -28,7 +28,7 @@ def test_without_a_sound_admin_address_a_running_authgate_cannot_be_asked(tmp_pa
     (tmp_path / "c.yaml").write_text("admin: {listen: nowhere}\n")
     ended = commands.authgate(command, "--config", tmp_path / "c.yaml")
     assert ended.returncode == 78
-    assert "admin.listen: must be host:port" in ended.stderr
+    assert "admin.listen: 'nowhere' is not an address to listen at" in ended.stderr
 
 
 def test_in_a_terminal_problems_are_wrapped(tmp_path: Path) -> None:

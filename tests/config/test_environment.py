@@ -1,4 +1,4 @@
-"""Settings from the environment: AUTHGATE_* variables, and a start without a file."""
+"""Settings from environment variables: AUTHGATE_*, and the issuers of a start without a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.core.proof import SessionCheck
 from authgate.tokens.secrets import fingerprint
+from tests.support.rejections import assert_only, rejected
 from tests.support.tokens import OTHER_SECRET, SECRET
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ GOOD = SECRET.decode()
 
 
 def started(**environ: str) -> LoadedConfig:
-    """Return a start without a file and with JWT_SECRET; there must be nothing wrong with it."""
+    """Return a start without a file, with JWT_SECRET and *environ*, that has no problem."""
     loaded = load(None, {"JWT_SECRET": GOOD, **environ})
     assert loaded.problems == ()
     return loaded
@@ -36,10 +37,10 @@ def problem(**environ: str) -> Problem:
 
 
 def setting(loaded: LoadedConfig, path: str) -> Any:
-    found: Any = loaded.config
+    value: Any = loaded.config
     for step in path.split("."):
-        found = getattr(found, step)
-    return found
+        value = getattr(value, step)
+    return value
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,17 @@ def test_a_variable_sets_a_value_and_two_underscores_nest(variable: str, text: s
     assert setting(started(**{variable: text}), path) == value
 
 
+@pytest.mark.parametrize(("value", "expected"), [("all", "all"), ("any", "any"), (None, "any")])
+def test_ready_when_comes_from_the_environment(value: str | None, expected: str) -> None:
+    environ = {"AUTHGATE_READY_WHEN": value} if value else {}
+    assert setting(started(**environ), "ready_when") == expected
+
+
+def test_ready_when_has_two_choices() -> None:
+    rejection = problem(AUTHGATE_READY_WHEN="some")
+    assert (rejection.setting, rejection.message) == ("ready_when", "'some' is not an allowed value")
+
+
 def test_lists_of_networks_and_places_may_come_from_the_environment() -> None:
     loaded = started(AUTHGATE_TRUSTED_PROXIES="10.0.0.0/8,::1", AUTHGATE_CREDENTIALS="[{cookie: sid}]")
     assert [str(network) for network in setting(loaded, "trusted_proxies")] == ["10.0.0.0/8", "::1/128"]
@@ -78,13 +90,14 @@ def test_lists_of_networks_and_places_may_come_from_the_environment() -> None:
         ("AUTHGATE_TRUSTED_PROXY", "x", "AUTHGATE_TRUSTED_PROXIES"),
     ],
 )
-def test_an_unknown_variable_is_refused_with_the_one_that_was_meant(variable: str, text: str, meant: str) -> None:
-    found = problem(**{variable: text})
-    assert (found.setting, found.message, found.fix) == (variable, "is not a setting", f"did you mean {meant}?")
+def test_an_unknown_variable_is_rejected_with_the_one_that_was_meant(variable: str, text: str, meant: str) -> None:
+    rejection = problem(**{variable: text})
+    assert (rejection.setting, rejection.message) == (variable, "is not a setting")
+    assert rejection.fix == f"did you mean {meant}?"
 
 
 @pytest.mark.parametrize("variable", ["AUTHGATE_", "AUTHGATE_ZZZZZZZZ", "AUTHGATE_LISTEN__HOST", "AUTHGATE_LOG__"])
-def test_a_variable_like_no_setting_is_refused(variable: str) -> None:
+def test_a_variable_unlike_every_setting_is_rejected(variable: str) -> None:
     assert problem(**{variable: "x"}).setting == variable
 
 
@@ -110,24 +123,24 @@ def test_kubernetes_service_links_are_ignored(variable: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["AUTHGATE_PORT", "AUTHGATE_ADMIN_PORT"])
-def test_a_port_that_is_no_service_link_is_an_unknown_setting(variable: str) -> None:
+def test_a_port_that_is_not_a_service_link_is_an_unknown_setting(variable: str) -> None:
     assert problem(**{variable: "8080"}).message == "is not a setting"
 
 
 @pytest.mark.parametrize("text", ["[a", "[2026-13-45]", "[*hunter2]", "[!hunter2 x]"])
-def test_a_list_that_is_not_yaml_is_refused_without_being_quoted(text: str) -> None:
-    found = problem(AUTHGATE_TRUSTED_PROXIES=text)
-    assert found.setting == "AUTHGATE_TRUSTED_PROXIES"
-    assert found.message.startswith("is not valid YAML: ")
-    assert "hunter2" not in str(found)
+def test_a_list_that_is_not_yaml_is_rejected_without_being_quoted(text: str) -> None:
+    rejection = problem(AUTHGATE_TRUSTED_PROXIES=text)
+    assert rejection.setting == "AUTHGATE_TRUSTED_PROXIES"
+    assert rejection.message.startswith("is not valid YAML: ")
+    assert "hunter2" not in str(rejection)
 
 
-def test_repeated_keys_in_a_variable_are_refused() -> None:
+def test_repeated_keys_in_a_variable_are_rejected() -> None:
     assert "'X-A' occurs twice" in problem(AUTHGATE_HEADERS="{X-A: name, X-A: email}").message
 
 
-def test_a_whole_setting_beside_a_part_of_it_is_refused() -> None:
-    settings = [found.setting for found in load(None, {
+def test_a_whole_setting_together_with_a_part_of_it_is_rejected() -> None:
+    settings = [problem.setting for problem in load(None, {
         "JWT_SECRET": GOOD, "AUTHGATE_LOG": "json", "AUTHGATE_LOG__FORMAT": "json"
     }).problems]  # fmt: skip
     assert settings == ["AUTHGATE_LOG__FORMAT", "log"]
@@ -146,11 +159,11 @@ def test_a_start_with_audience_and_issuer_does_not_warn_and_checks_both() -> Non
     assert loaded.warnings == ()
 
 
-def test_an_audience_of_nothing_is_refused_and_not_taken_for_any() -> None:
+def test_an_empty_audience_is_rejected_and_not_taken_for_any() -> None:
     assert problem(AUTHGATE_AUDIENCE=" , ").setting == "issuers[0].audiences"
 
 
-def test_better_auths_secret_is_one_for_its_sessions_and_for_jwts_and_says_what_is_missing() -> None:
+def test_the_secret_of_better_auth_is_for_its_sessions_and_for_jwts_and_a_missing_url_is_reported() -> None:
     loaded = load(None, {"BETTER_AUTH_SECRET": GOOD, "AUTHGATE_AUDIENCE": "api"})
     assert (loaded.problems, loaded.warnings) == ((), ())
     assert [(entry.config.preset, entry.secrets, entry.store) for entry in loaded.issuers] == [
@@ -163,14 +176,14 @@ def test_better_auths_secret_is_one_for_its_sessions_and_for_jwts_and_says_what_
 
 
 @pytest.mark.parametrize(
-    ("url", "cookie", "loud"),
+    ("url", "cookie", "warned"),
     [
         ("https://app.example.com", "__Secure-better-auth.session_token", False),
         ("http://localhost:3000", "better-auth.session_token", False),
         ("http://web:3000", "better-auth.session_token", True),
     ],
 )
-def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cookie: str, loud: bool) -> None:  # noqa: FBT001
+def test_better_auth_needs_only_its_secret_and_its_url(url: str, cookie: str, warned: bool) -> None:  # noqa: FBT001
     found = wiring.prepare(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": url, "AUTHGATE_AUDIENCE": "api"}))
     better_auth, jwt = found.snapshot.issuers
     assert (better_auth.iss, better_auth.audiences) == (url, {url})
@@ -182,13 +195,13 @@ def test_secret_and_address_of_better_auth_are_all_that_is_needed(url: str, cook
     assert [place.name for place in found.snapshot.places] == ["Authorization", cookie, "access_token"]
     assert jwt.key_set.keys[0].material == SECRET
     assert [warning for warning in found.warnings if "plain http" in warning] == (
-        [f"issuer better-auth: {url} is plain http: whoever is on the way can read and forge sessions and keys"]
-        if loud
+        [f"issuer better-auth: {url} is plain http: anyone on the network path can read and forge sessions and keys"]
+        if warned
         else []
     )
 
 
-def test_better_auth_under_a_path_of_its_own_answers_there() -> None:
+def test_the_path_of_the_url_of_better_auth_is_used() -> None:
     found = wiring.prepare(
         load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://a.example:443/my/auth/"})
     )
@@ -197,7 +210,7 @@ def test_better_auth_under_a_path_of_its_own_answers_there() -> None:
 
 
 @pytest.mark.parametrize("legacy", [None, OTHER_SECRET.decode()])
-def test_several_secrets_of_better_auth_are_taken_with_the_first_as_current(legacy: str | None) -> None:
+def test_the_first_of_several_secrets_of_better_auth_is_the_current_one(legacy: str | None) -> None:
     environ = {"BETTER_AUTH_SECRETS": f"2:{GOOD},1:{GOOD[::-1]}"} | ({"BETTER_AUTH_SECRET": legacy} if legacy else {})
     loaded = load(None, environ)
     assert loaded.problems == ()
@@ -206,7 +219,7 @@ def test_several_secrets_of_better_auth_are_taken_with_the_first_as_current(lega
     assert [entry.config.preset for entry in loaded.issuers] == ["better-auth"]
 
 
-def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
+def test_a_secret_that_was_rotated_out_signs_no_jwts() -> None:
     """It opens what Better Auth encrypted under it; whoever it leaked to must not be able to sign JWTs."""
     environ = {
         "BETTER_AUTH_SECRETS": f"2:{GOOD},1:{OTHER_SECRET.decode()}",
@@ -220,28 +233,28 @@ def test_a_secret_that_was_rotated_out_signs_for_nobody() -> None:
     "url", ["localhost:3000", '"http://localhost:3000"', "https://app.example.com ", "app.example"]
 )
 @pytest.mark.parametrize("name", ["BETTER_AUTH_URL", "AUTH_URL", "NEXTAUTH_URL"])
-def test_an_address_that_is_none_is_told_by_its_variable_and_once(name: str, url: str) -> None:
+def test_a_malformed_url_is_reported_once_with_its_variable(name: str, url: str) -> None:
     secret = name.replace("URL", "SECRET")
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as error:
         wiring.prepare(load(None, {secret: GOOD, name: url}))
-    assert [problem.setting for problem in refused.value.problems] == [name]
+    assert [problem.setting for problem in error.value.problems] == [name]
 
 
-def test_a_variable_that_is_nearly_one_that_counts_is_told() -> None:
+def test_a_misspelled_variable_is_reported() -> None:
     loaded = load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URI": "https://app.example.com"})
     assert "BETTER_AUTH_URI is set, and has no effect: did you mean BETTER_AUTH_URL?" in loaded.warnings
 
 
-def test_secrets_that_are_written_otherwise_are_refused_without_being_told() -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_malformed_secrets_are_rejected_without_being_quoted() -> None:
+    with pytest.raises(ConfigError) as error:
         wiring.prepare(load(None, {"BETTER_AUTH_SECRETS": f"{GOOD},{GOOD}"}))
-    (problem,) = refused.value.problems
+    (problem,) = error.value.problems
     assert problem.setting == "issuers[0].secrets_env (BETTER_AUTH_SECRETS)"
     assert "2:new,1:old" in problem.message
-    assert GOOD not in str(refused.value)
+    assert GOOD not in str(error.value)
 
 
-def test_the_secrets_of_auth_js_are_taken_with_the_highest_number_as_current() -> None:
+def test_the_secret_of_auth_js_with_the_highest_number_is_the_current_one() -> None:
     environ = {"AUTH_SECRET": GOOD, "AUTH_SECRET_1": GOOD[::-1], "AUTH_SECRET_3": OTHER_SECRET.decode()}
     loaded = load(None, environ | {"AUTH_URL": "https://app.example.com"})
     (entry,) = loaded.issuers
@@ -253,12 +266,14 @@ def test_the_secrets_of_auth_js_are_taken_with_the_highest_number_as_current() -
 
 
 @pytest.mark.parametrize("newer", ["AUTH_SECRET", "AUTH_SECRET_1", "AUTH_SECRET_3"])
-def test_a_file_beside_another_secret_of_auth_js_is_refused_and_its_path_is_no_secret(newer: str) -> None:
+def test_a_file_together_with_another_secret_of_auth_js_is_rejected_and_its_path_is_not_taken_for_a_secret(
+    newer: str,
+) -> None:
     path = "/run/secrets/a-path-of-more-than-thirty-two-characters"
     environ = {"AUTH_SECRET_FILE": path, newer: GOOD}
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as error:
         wiring.prepare(load(None, environ))
-    assert f"{newer} and AUTH_SECRET_FILE" in {problem.setting for problem in refused.value.problems}
+    assert f"{newer} and AUTH_SECRET_FILE" in {problem.setting for problem in error.value.problems}
 
 
 def test_a_numbered_secret_of_auth_js_needs_no_other() -> None:
@@ -266,27 +281,47 @@ def test_a_numbered_secret_of_auth_js_needs_no_other() -> None:
     assert (entry.config.preset, entry.secrets) == ("authjs", (SECRET,))
 
 
-def test_a_file_of_secrets_beside_another_secret_of_better_auth_is_refused() -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_a_file_of_secrets_together_with_another_secret_of_better_auth_is_rejected() -> None:
+    with pytest.raises(ConfigError) as error:
         wiring.prepare(load(None, {"BETTER_AUTH_SECRETS_FILE": "/nowhere", "BETTER_AUTH_SECRET": GOOD}))
-    assert refused.value.problems[0].setting == "BETTER_AUTH_SECRETS_FILE and BETTER_AUTH_SECRET"
+    assert error.value.problems[0].setting == "BETTER_AUTH_SECRETS_FILE and BETTER_AUTH_SECRET"
 
 
-def test_the_secret_of_nextauth_is_one_for_its_sessions() -> None:
+def test_the_secret_of_nextauth_is_for_its_sessions() -> None:
     loaded = load(None, {"NEXTAUTH_SECRET": GOOD, "NEXTAUTH_URL": "http://localhost:3000"})
     (entry,) = loaded.issuers
     assert (entry.config.preset, entry.secrets) == ("nextauth-v4", (SECRET,))
     assert wiring.prepare(loaded).snapshot.places[-1].name == "next-auth.session-token"
 
 
-def test_both_secrets_may_be_set_if_they_are_one() -> None:
+def test_an_environment_without_a_key_is_rejected() -> None:
+    assert_only(rejected(), "issuers", "there is no key at all")
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "BETTER_AUTH_SECRET"])
+def test_an_empty_secret_is_not_a_key(name: str) -> None:
+    assert_only(rejected(**{name: ""}), "issuers", f"{name} is set, but empty")
+
+
+def test_a_url_is_not_a_key() -> None:
+    assert_only(rejected(BETTER_AUTH_URL="https://app.example.com"), "issuers", "there is no key at all")
+
+
+def test_both_secrets_may_be_set_if_they_are_equal() -> None:
     loaded = started(BETTER_AUTH_SECRET=GOOD)
     assert [entry.config.preset for entry in loaded.issuers] == ["better-auth", "jwt"]
     assert {entry.secrets for entry in loaded.issuers} == {(SECRET,)}
 
 
-def test_two_secrets_that_differ_are_refused() -> None:
-    assert problem(JWT_SECRET=GOOD, BETTER_AUTH_SECRET=OTHER_SECRET.decode()).message == "are both set and different"
+def test_two_secrets_that_differ_are_rejected() -> None:
+    environ = {"JWT_SECRET": GOOD, "BETTER_AUTH_SECRET": OTHER_SECRET.decode()}
+    assert_only(rejected(**environ), "JWT_SECRET and BETTER_AUTH_SECRET", "are both set, with different values")
+
+
+@pytest.mark.parametrize("second", ["JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"])
+def test_a_secret_together_with_a_secret_file_is_rejected(second: str) -> None:
+    problems = rejected(**{"JWT_SECRET": GOOD, second: "/x"})
+    assert_only(problems[:1], f"JWT_SECRET and {second}", "cannot be set together")
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"])
@@ -306,13 +341,13 @@ def test_the_origin_is_the_environment() -> None:
 @pytest.mark.parametrize(
     ("variable", "setting_of"), [("AUTHGATE_AUDIENCE", "audiences"), ("AUTHGATE_ISSUER", "issuer")]
 )
-def test_a_variable_for_a_start_without_a_file_is_refused_beside_one(variable: str, setting_of: str) -> None:
+def test_a_variable_for_a_start_without_a_file_is_rejected_with_issuers(variable: str, setting_of: str) -> None:
     issuers = f"[{{name: a, preset: jwt, secret: '{GOOD}', audiences: any}}]"
-    (found,) = load(None, {"AUTHGATE_ISSUERS": issuers, variable: "x"}).problems
-    assert (found.setting, found.fix) == (variable, f"set `{setting_of}` of the issuer instead")
+    (rejection,) = load(None, {"AUTHGATE_ISSUERS": issuers, variable: "x"}).problems
+    assert (rejection.setting, rejection.fix) == (variable, f"set `{setting_of}` of the issuer instead")
 
 
-def test_in_the_image_it_listens_on_every_address_unless_told_otherwise(tmp_path: Path) -> None:
+def test_the_image_listens_on_every_address_by_default(tmp_path: Path) -> None:
     image = {"AUTHGATE_IN_CONTAINER": "true"}
     loaded = started(**image)
     assert (setting(loaded, "listen"), setting(loaded, "admin.listen")) == ("0.0.0.0:4190", "0.0.0.0:4191")
@@ -327,16 +362,16 @@ def test_in_the_image_it_listens_on_every_address_unless_told_otherwise(tmp_path
 
 
 @pytest.mark.parametrize(("switch", "listen"), [("", "127.0.0.1:4190"), ("false", "127.0.0.1:4190")])
-def test_what_is_not_the_image_listens_on_loopback(switch: str, listen: str) -> None:
+def test_outside_the_image_authgate_listens_on_loopback(switch: str, listen: str) -> None:
     assert setting(started(AUTHGATE_IN_CONTAINER=switch), "listen") == listen
 
 
 @pytest.mark.parametrize("switch", ["1", "no", "True "])
-def test_a_switch_that_is_neither_on_nor_off_is_refused(switch: str) -> None:
-    assert problem(AUTHGATE_IN_CONTAINER=switch).message == "is neither true nor false"
+def test_a_switch_that_is_neither_true_nor_false_is_rejected(switch: str) -> None:
+    assert problem(AUTHGATE_IN_CONTAINER=switch).message == f"{switch!r} is neither true nor false"
 
 
-def test_a_configuration_under_which_nobody_may_ask_is_refused() -> None:
-    found = problem(AUTHGATE_TRUSTED_PROXIES="[]")
-    assert (found.setting, found.message.split(",")[0]) == ("trusted_proxies", "is empty")
+def test_a_configuration_that_trusts_nobody_is_rejected() -> None:
+    rejection = problem(AUTHGATE_TRUSTED_PROXIES="[]")
+    assert (rejection.setting, rejection.message.split(",")[0]) == ("trusted_proxies", "is empty")
     assert setting(started(AUTHGATE_TRUSTED_PROXIES="[]", AUTHGATE_LISTEN="unix:/run/a.sock"), "trusted_proxies") == []

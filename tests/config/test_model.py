@@ -1,4 +1,4 @@
-"""The settings one by one: what each takes, and how a mistake is told."""
+"""The settings one by one: which values each accepts."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_an_address_to_listen_at_is_a_host_and_port_or_a_socket(listen: str) -> 
 
 
 @pytest.mark.parametrize("listen", ["", "4190", ":4190", "a:", "a:65536", "::1:80", "unix:run", "a b:1", "a:1\n"])
-def test_any_other_address_to_listen_at_is_refused(listen: str) -> None:
-    assert only(listen=listen).message == "must be host:port, [ipv6]:port or unix:/path"
+def test_any_other_address_to_listen_at_is_rejected(listen: str) -> None:
+    assert "is not an address to listen at" in only(listen=listen).message
     assert only(admin={"listen": listen}).setting == "admin.listen"
 
 
@@ -46,12 +46,12 @@ def test_a_canonical_header_may_carry_an_identity(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x-user-id", "X_User_Id", "X-USER", "X-user", "X--A", "X-A ", "X-\u00c4"])
-def test_a_header_name_that_a_proxy_may_not_replace_is_refused(name: str) -> None:
-    assert "must be written canonically" in only(headers={name: "subject"}).message
+def test_a_header_name_that_a_proxy_may_not_replace_is_rejected(name: str) -> None:
+    assert "is not a canonical header name" in only(headers={name: "subject"}).message
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "Host", "Set-Cookie", "Content-Length", "Connection"])
-def test_a_header_with_a_meaning_of_its_own_is_refused(name: str) -> None:
+def test_a_header_with_a_meaning_of_its_own_is_rejected(name: str) -> None:
     assert "has a meaning of its own" in only(headers={name: "subject"}).message
 
 
@@ -61,22 +61,22 @@ def test_a_header_carries_a_field_or_a_claim(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["", "sub", "claims.", "claims.a.", "claims..a", "claims.a b", "not_before"])
-def test_any_other_source_is_refused(source: str) -> None:
+def test_any_other_source_is_rejected(source: str) -> None:
     problem = only(headers={"X-A": source})
     assert problem.setting == "headers.X-A"
-    assert "is neither claims.<path> nor a field of the identity; " in problem.message
+    assert "is neither claims.<path> nor a field of the identity: " in problem.message
 
 
 @pytest.mark.parametrize("place", [{}, {"header": "A", "cookie": "b"}, {"header": None}])
-def test_a_place_is_exactly_one_of_header_and_cookie(place: dict[str, Any]) -> None:
+def test_a_place_is_either_a_header_or_a_cookie(place: dict[str, Any]) -> None:
     problem = only(credentials=[{"cookie": "a"}, place])
     assert (problem.setting, problem.message) == ("credentials[1]", "needs exactly one of header and cookie")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a=b", "a;b", "\u00e4", "a" * 129])
-def test_a_cookies_name_is_a_token(name: str) -> None:
+def test_the_name_of_a_cookie_is_a_token(name: str) -> None:
     assert Config.model_validate({"credentials": [{"cookie": "__Host-a.b"}]}).credentials[0].cookie == "__Host-a.b"
-    assert "is not the name of a header or cookie" in only(credentials=[{"cookie": name}]).message
+    assert "cannot be a name of a header or cookie" in only(credentials=[{"cookie": name}]).message
 
 
 @pytest.mark.parametrize("origin", ["app.example.com", "https://a/", "ftp://a", "https://u@a", "null", "*"])
@@ -85,22 +85,22 @@ def test_an_allowed_origin_has_a_scheme_and_no_path(origin: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 300])
-def test_the_leeway_lies_between_0_and_300_seconds(seconds: float) -> None:
+def test_the_leeway_is_between_0_and_300_seconds(seconds: float) -> None:
     assert Config.model_validate({"leeway_seconds": seconds}).leeway_seconds == seconds
 
 
 @pytest.mark.parametrize("seconds", [-1, 301, float("nan"), True, "x", None])
-def test_any_other_leeway_is_refused(seconds: Any) -> None:
+def test_any_other_leeway_is_rejected(seconds: Any) -> None:
     assert only(leeway_seconds=seconds).setting == "leeway_seconds"
 
 
 @pytest.mark.parametrize("networks", [["10.0.0.1/8"], ["example.com"], [""], ["10.0.0.0/33"]])
-def test_what_is_no_network_is_refused_under_its_own_setting(networks: list[str]) -> None:
+def test_a_value_that_is_not_a_network_is_reported_with_its_position(networks: list[str]) -> None:
     assert only(trusted_proxies=["10.0.0.0/8", *networks]).setting == "trusted_proxies[1]"
 
 
 @pytest.mark.parametrize("name", ["", "App", "a b", "-a", "a" * 33, "\u00e4", "a\n"])
-def test_an_issuers_name_is_fit_for_a_label(name: str) -> None:
+def test_a_name_that_cannot_be_a_label_is_rejected(name: str) -> None:
     assert only(issuers=[ISSUER | {"name": name}]).setting == "issuers[0].name"
 
 
@@ -119,67 +119,17 @@ def test_an_issuers_name_is_fit_for_a_label(name: str) -> None:
         ({"secret_env": ""}, "secret_env"),
     ],
 )
-def test_an_issuers_setting_that_would_accept_nothing_or_anything_is_refused(
-    changes: dict[str, Any], setting: str
-) -> None:
+def test_a_setting_that_would_accept_nothing_or_anything_is_rejected(changes: dict[str, Any], setting: str) -> None:
     assert {problem.setting for problem in problems(issuers=[ISSUER | changes])} == {f"issuers[0].{setting}"}
 
 
-@pytest.mark.parametrize(
-    ("settings", "setting", "fix"),
-    [
-        ({"lisen": 1}, "lisen", "did you mean listen?"),
-        ({"admin": {"lisen": 1}}, "admin.lisen", "did you mean listen?"),
-        ({"issuers": [ISSUER | {"audience": "x"}]}, "issuers[0].audience", "did you mean audiences?"),
-        ({"credentials": [{"cookie": "a", "kookie": "b"}]}, "credentials[0].kookie", "did you mean cookie?"),
-        ({"admin": {"zzz": 1}}, "admin.zzz", "known are listen"),
-        ({"policies": []}, "policies", "policies come with a later version"),
-    ],
-)
-def test_an_unknown_setting_is_refused_with_what_was_meant(settings: dict[str, Any], setting: str, fix: str) -> None:
-    problem = only(**settings)
-    assert (problem.setting, problem.message) == (setting, "is not a setting")
-    assert problem.fix.startswith(fix)
-
-
-@pytest.mark.parametrize(
-    ("settings", "setting", "what"),
-    [
-        ({"issuers": [{"preset": "jwt"}]}, "issuers[0].name", "is missing"),
-        ({"issuers": [ISSUER | {"preset": "lucia"}]}, "issuers[0].preset", "is not a preset"),
-        ({"workers": 2}, "workers", "this version runs one process"),
-        ({"log": {"allowed": 2}}, "log.allowed", ""),
-        ({"log": {"format": "xml"}}, "log.format", "input should be 'auto', 'json' or 'text'"),
-        ({"csrf": {"mode": True}}, "csrf.mode", "input should be 'enforce' or 'off'"),
-        ({"log": 5}, "log", "input should be"),
-    ],
-)
-def test_a_mistake_is_told_once_with_its_setting(settings: dict[str, Any], setting: str, what: str) -> None:
-    problem = only(**settings)
-    assert problem.setting == setting
-    assert problem.message.startswith(what)
-    assert problem.fix
-
-
-def test_settings_that_are_no_mapping_are_refused_as_a_whole() -> None:
-    with pytest.raises(ValidationError) as error:
-        Config.model_validate([])
-    assert [problem.setting for problem in problems_of(error.value, Config)] == ["configuration"]
-
-
-def test_a_secret_of_the_wrong_type_is_not_quoted() -> None:
-    settings = [ISSUER | {"secret": value} for value in (["hunter2"], {"hunter2": 1}, 7222222)]
-    assert "hunter2" not in str(problems(issuers=settings))
-    assert "7222222" not in str(problems(issuers=settings))
-
-
 @pytest.mark.parametrize("network", [False, 1, 2130706433, None, [], "10.0.0.1/8", "300.0.0.1"])
-def test_what_is_no_network_is_no_trusted_proxy(network: object) -> None:
+def test_a_value_that_is_not_a_network_is_not_trusted(network: object) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate({"trusted_proxies": [network]})
 
 
-def test_halves_of_everything_are_everything() -> None:
+def test_two_halves_of_all_addresses_need_the_unsafe_switch() -> None:
     halves = ["0.0.0.0/1", "128.0.0.0/1"]
     assert "trusts everybody" in only(trusted_proxies=halves).message
     assert Config.model_validate({"trusted_proxies": halves, "unsafe_trust_all_proxies": True})
@@ -188,12 +138,12 @@ def test_halves_of_everything_are_everything() -> None:
 @pytest.mark.parametrize(
     "header", ["Cookie", "cookie", "Host", "X-Forwarded-Uri", "X-Original-URL", "Proxy-Authorization"]
 )
-def test_a_header_with_a_meaning_of_its_own_holds_no_token(header: str) -> None:
+def test_a_header_with_a_meaning_of_its_own_cannot_carry_a_token(header: str) -> None:
     assert "cannot carry a token" in only(credentials=[{"header": header}]).message
 
 
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Uri", "X-Original-Method", "Proxy-Authorization", "Sec-Fetch-Site", "Range"]
 )
-def test_a_header_with_a_meaning_of_its_own_carries_no_identity(header: str) -> None:
+def test_a_header_with_a_meaning_of_its_own_cannot_carry_an_identity(header: str) -> None:
     assert "cannot carry an identity" in only(headers={header: "subject"}).message

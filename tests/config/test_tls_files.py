@@ -1,4 +1,4 @@
-"""What AuthGate refuses to start with where TLS is set, every problem at once; and how the settings may be written."""
+"""TLS settings: how they may be written, and every problem of their files at once."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def group(folder: Path, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in files.items() if value is not None}
 
 
-def verified(folder: Path, environ: dict[str, str] | None = None, **settings: Any) -> wiring.Prepared:
+def prepared(folder: Path, environ: dict[str, str] | None = None, **settings: Any) -> wiring.Prepared:
     (folder / "c.yaml").write_text(yaml.safe_dump(settings))
     return wiring.prepare(load(str(folder / "c.yaml"), ENVIRON | (environ or {})))
 
 
 def problems(folder: Path, **settings: Any) -> list[Problem]:
-    with pytest.raises(ConfigError) as refused:
-        verified(folder, **settings)
-    told = str(refused.value)
+    with pytest.raises(ConfigError) as error:
+        prepared(folder, **settings)
+    text = str(error.value)
     for pair in (SOUND, CA.server()):
-        assert not any(line in told for line in pair.key.decode().splitlines()[1:-1])
-    assert "canary" not in told
-    return list(refused.value.problems)
+        assert not any(line in text for line in pair.key.decode().splitlines()[1:-1])
+    assert "canary" not in text
+    return list(error.value.problems)
 
 
-def test_the_certificate_is_announced_with_whom_is_trusted(folder: Path) -> None:
-    found = verified(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=["a.b", "spiffe://c/d"]))
+def test_the_certificate_and_the_trusted_peers_are_announced(folder: Path) -> None:
+    found = prepared(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=["a.b", "spiffe://c/d"]))
     assert f"tls: TLS with the certificate of serial {SOUND.serial:x}" in found.announcements
     assert (
         "trusted as proxies: 127.0.0.0/8, ::1/128; every peer with a certificate of tls.client_ca_file that names "
@@ -59,13 +59,13 @@ def test_the_certificate_is_announced_with_whom_is_trusted(folder: Path) -> None
     assert "PRIVATE" not in repr(found)
 
 
-def test_tls_under_which_nobody_may_ask_is_refused(folder: Path) -> None:
+def test_tls_that_trusts_nobody_is_rejected(folder: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        verified(folder, tls=group(folder), trusted_proxies=[])
+        prepared(folder, tls=group(folder), trusted_proxies=[])
     assert [problem.setting for problem in error.value.problems] == ["trusted_proxies"]
 
 
-def test_the_environment_sets_it(folder: Path) -> None:
+def test_the_environment_sets_tls(folder: Path) -> None:
     environ = {
         "AUTHGATE_TLS__CERTIFICATE_FILE": f"{folder}/tls.crt",
         "AUTHGATE_TLS__KEY_FILE": f"{folder}/tls.key",
@@ -73,7 +73,7 @@ def test_the_environment_sets_it(folder: Path) -> None:
         "AUTHGATE_TLS__CLIENT_NAMES": "a.internal, spiffe://b/c",
         "AUTHGATE_ADMIN__TLS__KEY_FILE": f"{folder}/tls.key",
     }
-    config = verified(folder, environ, admin={"listen": "127.0.0.1:1", "tls": group(folder, key_file="gone")}).config
+    config = prepared(folder, environ, admin={"listen": "127.0.0.1:1", "tls": group(folder, key_file="gone")}).config
     assert config.tls
     assert config.tls.client_names == ["a.internal", "spiffe://b/c"]
     assert config.admin.tls
@@ -81,19 +81,19 @@ def test_the_environment_sets_it(folder: Path) -> None:
     assert config.admin.tls.certificate_file == f"{folder}/tls.crt", "the file's, beside the variable's"
 
 
-def test_an_unknown_setting_within_it_is_refused(folder: Path) -> None:
-    (found,) = problems(folder, admin={"tls": group(folder, client_ca_file="x")})
-    assert (found.setting, found.message) == ("admin.tls.client_ca_file", "is not a setting")
-    (found,) = problems(folder, tls=group(folder, certificate="x"))
-    assert (found.setting, found.fix) == ("tls.certificate", "did you mean certificate_file?")
+def test_an_unknown_setting_within_tls_is_rejected(folder: Path) -> None:
+    (problem,) = problems(folder, admin={"tls": group(folder, client_ca_file="x")})
+    assert (problem.setting, problem.message) == ("admin.tls.client_ca_file", "is not a setting")
+    (problem,) = problems(folder, tls=group(folder, certificate="x"))
+    assert (problem.setting, problem.fix) == ("tls.certificate", "did you mean certificate_file?")
 
 
 @pytest.mark.parametrize("name", ["10.0.0.1", "::1", "[::1]"])
-def test_an_address_among_the_names_is_refused_for_it_never_matches(folder: Path, name: str) -> None:
+def test_an_address_among_the_names_is_rejected_because_it_never_matches(folder: Path, name: str) -> None:
     names = ["traefik.internal", "spiffe://a/b", name]
-    (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=names))
-    assert found.setting == "tls.client_names[2]"
-    assert f"'{name}' is an address" in f"{found.message} {found.fix}"
+    (problem,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=names))
+    assert problem.setting == "tls.client_names[2]"
+    assert f"'{name}' is an address" in f"{problem.message} {problem.fix}"
 
 
 FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
@@ -161,16 +161,16 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any], str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "spoil", "setting", "what"), FAULTS.values(), ids=FAULTS)
-def test_an_unusable_file_is_refused(folder: Path, name: str, spoil: Any, setting: str, what: str) -> None:
+@pytest.mark.parametrize(("name", "spoil", "setting", "message"), FAULTS.values(), ids=FAULTS)
+def test_an_unusable_file_is_rejected(folder: Path, name: str, spoil: Any, setting: str, message: str) -> None:
     spoil(folder / name)
-    (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt"))
-    assert found.setting == f"tls.{setting}"
-    assert what in found.message
-    assert found.fix
+    (problem,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt"))
+    assert problem.setting == f"tls.{setting}"
+    assert message in problem.message
+    assert problem.fix
 
 
-def test_every_problem_is_told_at_once_those_of_other_settings_too(folder: Path) -> None:
+def test_every_problem_is_reported_at_once_with_those_of_other_settings(folder: Path) -> None:
     (folder / "tls.key").write_text("")
     (folder / "ca.crt").unlink()
     found = problems(
@@ -184,22 +184,22 @@ def test_every_problem_is_told_at_once_those_of_other_settings_too(folder: Path)
     }
 
 
-def test_names_need_a_ca_and_must_be_some(folder: Path) -> None:
-    (found,) = problems(folder, tls=group(folder, client_names=["a"]))
-    assert (found.setting, "means nothing without client_ca_file" in found.message) == ("tls.client_names", True)
-    (found,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=[]))
-    assert found.setting == "tls.client_names"
+def test_client_names_need_a_ca_and_must_not_be_empty(folder: Path) -> None:
+    (problem,) = problems(folder, tls=group(folder, client_names=["a"]))
+    assert (problem.setting, "has no effect without client_ca_file" in problem.message) == ("tls.client_names", True)
+    (problem,) = problems(folder, tls=group(folder, client_ca_file=f"{folder}/ca.crt", client_names=[]))
+    assert problem.setting == "tls.client_names"
 
 
 def test_a_unix_socket_has_no_tls(folder: Path) -> None:
-    (found,) = problems(folder, listen="unix:/tmp/x", tls=group(folder))
-    assert (found.setting, "is not spoken over a unix socket" in found.message) == ("tls", True)
-    (found,) = problems(folder, admin={"listen": "unix:/tmp/x", "tls": group(folder)})
-    assert found.setting == "admin.tls"
+    (problem,) = problems(folder, listen="unix:/tmp/x", tls=group(folder))
+    assert (problem.setting, "has no effect on a unix socket" in problem.message) == ("tls", True)
+    (problem,) = problems(folder, admin={"listen": "unix:/tmp/x", "tls": group(folder)})
+    assert problem.setting == "admin.tls"
 
 
-def test_what_expires_soon_is_a_warning(folder: Path) -> None:
+def test_a_certificate_that_expires_soon_is_a_warning(folder: Path) -> None:
     CA.server(days=(-1, 3)).write(folder)
-    (warning,) = verified(folder, tls=group(folder)).warnings
+    (warning,) = prepared(folder, tls=group(folder)).warnings
     assert warning.startswith("tls.certificate_file: the certificate expires on ")
     assert warning.endswith("in 3.0 days: renew it")

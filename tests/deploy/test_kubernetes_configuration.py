@@ -84,8 +84,8 @@ def test_it_starts_with_service_links_in_its_environment(tmp_path: Path) -> None
         ("trusted_proxies: [127.0.0.1/32]", "trusted_proxies: [0.0.0.0/0]", "trusts everybody"),
         ("trusted_proxies:", "trusted_proxy:", "did you mean trusted_proxies?"),
         ("audiences: [tasks]", "", "audiences: is missing"),
-        ("preset: jwt", "preset: next-auth", "is not a preset"),
-        ("127.0.0.1:4190", "127.0.0.1", "must be host:port"),
+        ("preset: jwt", "preset: next-auth", "'next-auth' is not an allowed value"),
+        ("127.0.0.1:4190", "127.0.0.1", "is not an address to listen at"),
         ("authgate/jwt_secret", "authgate/jwt-secret", "No such file"),
     ],
 )

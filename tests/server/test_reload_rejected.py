@@ -32,7 +32,7 @@ BAD: dict[str, tuple[str, str]] = {
         configuration(LOCAL, LOCAL | {"issuer": "https://b.example"}),
         "two issuers have the name 'local'",
     ),
-    "two problems": (f"{GOOD}listen: nowhere\nleeway_seconds: -1\n", "listen: must be host:port"),
+    "two problems": (f"{GOOD}listen: nowhere\nleeway_seconds: -1\n", "listen: 'nowhere' is not an address"),
     "a mapping twice": (f"{GOOD}issuers: []\n", "occurs twice"),
 }
 
@@ -127,7 +127,7 @@ async def test_a_pipe_in_place_of_the_file_does_not_hold_up_a_reload(tmp_path: P
     async with reloadable_server(tmp_path) as server:
         server.file.unlink()
         os.mkfifo(server.file)
-        assert "a pipe into which nobody writes" in await server.reload()
+        assert "it is a pipe without a writer" in await server.reload()
         assert await server.status(local_token()) == 200
         server.file.unlink()
         server.write(leeway_seconds=7)

@@ -1,4 +1,4 @@
-"""What a preset's settings come to: what it implies, which cookies and tables it reads, and what is said of it."""
+"""The defaults of each preset: what its settings imply, which cookies it reads, and what `check` prints of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from authgate import wiring
 from authgate.cli.check import command as check
 from authgate.config.load import load
 from authgate.core.credential import SessionPlace
-from authgate.core.proof import SessionCheck
 from tests.support.certificates import Authority
 from tests.support.session_settings import CANARY, DSN, GET_SESSION, REDIS, URL, issuer, written
 from tests.support.tokens import OTHER_SECRET, SECRET
@@ -35,7 +34,7 @@ def read(folder: Path, **changes: Any) -> LoadedIssuer:
     return loaded.issuers[0]
 
 
-def verified(folder: Path, **changes: Any) -> Prepared:
+def prepared(folder: Path, **changes: Any) -> Prepared:
     return wiring.prepare(load(written(folder, issuer(**changes)), {}))
 
 
@@ -43,7 +42,7 @@ def config(folder: Path, **changes: Any) -> IssuerConfig:
     return read(folder, **changes).config
 
 
-def test_the_address_implies_issuer_audience_keys_and_whom_to_ask(tmp_path: Path) -> None:
+def test_the_url_implies_issuer_audience_keys_and_session_store(tmp_path: Path) -> None:
     found = read(tmp_path, url="https://App.example.com:443/")
     assert (found.config.issuer, found.config.audiences) == (URL, [URL])
     assert found.config.jwks_url == f"{URL}/api/auth/jwks"
@@ -52,7 +51,7 @@ def test_the_address_implies_issuer_audience_keys_and_whom_to_ask(tmp_path: Path
     assert (found.config.allow_http, found.store.cache_seconds) == (False, 5)
 
 
-def test_what_is_written_counts_before_what_is_implied(tmp_path: Path) -> None:
+def test_written_settings_override_the_defaults(tmp_path: Path) -> None:
     own = {"issuer": "https://i.example", "audiences": ["api"], "jwks_url": "https://k.example/jwks"}
     found = config(tmp_path, **own, algorithms=["ES256"])
     assert {name: getattr(found, name) for name in own} == own
@@ -62,11 +61,11 @@ def test_what_is_written_counts_before_what_is_implied(tmp_path: Path) -> None:
     assert (store.where, store.check) == ("https://inside.example/get", "always")
 
 
-def test_without_the_jwt_plugin_no_keys_are_fetched_and_sessions_are_asked_for_all_the_same(tmp_path: Path) -> None:
+def test_without_the_jwt_plugin_no_keys_are_fetched_and_sessions_are_still_looked_up(tmp_path: Path) -> None:
     found = read(tmp_path, jwt_plugin=False)
     assert found.config.key_settings == ()
     assert found.store is not None
-    assert [one.name for one in verified(tmp_path, jwt_plugin=False).snapshot.issuers[0].formats] == [
+    assert [format_.name for format_ in prepared(tmp_path, jwt_plugin=False).snapshot.issuers[0].formats] == [
         "better-auth-session"
     ]
 
@@ -89,11 +88,11 @@ def test_plain_http_on_this_machine_needs_no_permission(tmp_path: Path, url: str
         | {"cookies": {"session_token": "better-auth.session_token"}},
     ],
 )
-def test_plain_http_elsewhere_needs_one_and_may_have_it(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_plain_http_elsewhere_needs_a_permission(tmp_path: Path, settings: dict[str, Any]) -> None:
     assert config(tmp_path, **settings).allow_http
 
 
-def test_cas_count_for_get_session_where_no_keys_are_fetched(tmp_path: Path) -> None:
+def test_cas_apply_to_get_session_if_no_keys_are_fetched(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(Authority().pem)
     store = read(tmp_path, jwt_plugin=False, ca_file=str(tmp_path / "ca.pem")).store
     assert store is not None
@@ -116,65 +115,16 @@ SECURE, PLAIN = "__Secure-better-auth.session_token", "better-auth.session_token
         ({"preset": "nextauth-v4", **NO_URL}, ["__Secure-next-auth.session-token", "next-auth.session-token"]),
     ],
 )
-def test_the_address_says_how_the_cookies_are_spelt_and_without_it_both_spellings_count(
+def test_the_url_decides_the_names_of_the_cookies_and_without_it_both_names_are_accepted(
     tmp_path: Path, settings: dict[str, Any], names: list[str]
 ) -> None:
-    found = verified(tmp_path, **settings)
+    found = prepared(tmp_path, **settings)
     places = [place for place in found.snapshot.places if place.name.endswith(("session_token", "session-token"))]
     assert [place.name for place in places] == names
     data = [f"{name.removesuffix('token')}data" if name.endswith("session_token") else "" for name in names]
     assert [place.data_name for place in places if isinstance(place, SessionPlace)] == data
     warned = [warning for warning in found.warnings if "which __Secure- prevents" in warning]
     assert len(warned) == (len(names) > 1)
-
-
-@pytest.mark.parametrize(
-    ("settings", "own", "names"),
-    [
-        ({}, {}, "session user token userId expiresAt id"),
-        ({}, {"snake_case": True}, "session user token user_id expires_at id"),
-        (AUTHJS, {}, "sessions users sessionToken userId expires id"),
-        (AUTHJS, {"snake_case": True}, "sessions users session_token user_id expires id"),
-        (
-            {},
-            {"snake_case": True, "user_table": "people", "session_user_column": "person"},
-            "session people token person expires_at id",
-        ),
-    ],
-)
-def test_tables_and_columns_are_named_as_the_library_names_them_unless_told_otherwise(
-    tmp_path: Path, settings: dict[str, Any], own: dict[str, Any], names: str
-) -> None:
-    store = read(tmp_path, **settings, sessions={"postgres": {"dsn": DSN, "db_schema": "auth"} | own}).store
-    assert store is not None
-    found = store.layout
-    assert found is not None
-    tables = [found.session_table, found.user_table]
-    columns = [found.token_column, found.session_user_column, found.expires_column, found.user_id_column]
-    assert (" ".join(tables + columns), found.schema) == (names, "auth")
-    assert found.snake_case is own.get("snake_case", False)
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({}, f"where their cached data cannot be believed they are looked up in {GET_SESSION}"),
-        ({"sessions": {"check": "always"}}, f"at every request they are looked up in {GET_SESSION}"),
-        ({"sessions": {"redis": {"url": REDIS}}}, "they are looked up in redis://redis.example:6379/0"),
-        ({"sessions": {"check": "never"}}, "opaque session cookies cannot be checked: sessions.check is never"),
-        (NO_URL, "cannot be checked: set BETTER_AUTH_URL, or `url` or `sessions` of the issuer"),
-        (AUTHJS, "opaque ones (database strategy) cannot be checked: set `sessions.postgres`"),
-        (AUTHJS | {"sessions": {"check": "never"}}, "cannot be checked: sessions.check is never"),
-        (AUTHJS | {"sessions": {"postgres": {"dsn": DSN}}}, "are looked up in postgresql://db.example:5432/app"),
-    ],
-)
-def test_what_can_be_checked_is_said_at_the_start(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
-    found = verified(tmp_path, **settings)
-    assert told in found.announcements[0]
-    store = settings.get("sessions", {}).get("check", "fallback")
-    asks = "looked up" in told
-    expected = SessionCheck(store) if asks else SessionCheck.NONE
-    assert found.snapshot.issuers[0].session_check is expected
 
 
 @pytest.mark.parametrize(
@@ -191,20 +141,18 @@ def test_what_can_be_checked_is_said_at_the_start(tmp_path: Path, settings: dict
         {"preset": "nextauth-v4", "sessions": {"postgres": {"dsn": DSN}}},
     ],
 )
-def test_what_check_prints_is_a_sound_configuration_but_for_what_it_hides(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_check_prints_a_sound_configuration_with_its_secrets_hidden(tmp_path: Path, settings: dict[str, Any]) -> None:
     path = written(tmp_path, issuer(**settings))
-    runner = CliRunner(env=dict.fromkeys(os.environ))  # what this run was told is nothing to AuthGate
-    told = runner.invoke(check, ["--config", path])
-    assert told.exit_code == 0, told.output
-    assert not [secret for secret in (SECRET.decode(), OTHER_SECRET.decode(), CANARY) if secret in told.output]
-    (shown,) = yaml.safe_load(told.stdout)["issuers"]
+    runner = CliRunner(env=dict.fromkeys(os.environ))  # without the variables of this test run
+    printed = runner.invoke(check, ["--config", path])
+    assert printed.exit_code == 0, printed.output
+    assert not [secret for secret in (SECRET.decode(), OTHER_SECRET.decode(), CANARY) if secret in printed.output]
+    (shown,) = yaml.safe_load(printed.stdout)["issuers"]
     assert shown.pop("secret_fingerprint")
     hidden = {"secret": SECRET.decode(), "secrets": settings.get("secrets"), "dsn": DSN, "url": REDIS}
     again = written(tmp_path, _uncovered(shown, hidden))
     assert load(again, {}).problems == ()
-    assert runner.invoke(check, ["--config", again]).stdout == told.stdout
+    assert runner.invoke(check, ["--config", again]).stdout == printed.stdout
 
 
 def _uncovered(settings: dict[str, Any], hidden: dict[str, Any]) -> dict[str, Any]:

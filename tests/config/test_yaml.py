@@ -1,0 +1,76 @@
+"""YAML is read strictly: repeated keys are rejected, and a malformed line is located and never quoted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate.config import _yaml
+from authgate.config.load import load
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.core.errors import Problem
+
+ISSUERS = f"issuers: [{{name: app, preset: jwt, secret: '{SECRET.decode()}', audiences: [api]}}]\n"
+
+
+def problem(folder: Path, text: str) -> Problem:
+    """Return the first problem: that of the file itself."""
+    path = folder / "authgate.yaml"
+    path.write_text(text)
+    return load(str(path), {}).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ISSUERS + "listen: a:1\nlisten: b:2\n", "the key 'listen' occurs twice"),
+        (ISSUERS + "log:\n  format: json\n  format: text\n", "line 4, column 3: the key 'format' occurs twice"),
+        (ISSUERS + "headers: {X-A: name, X-A: email}\n", "the key 'X-A' occurs twice"),
+        (ISSUERS + ISSUERS, "the key 'issuers' occurs twice"),
+    ],
+)
+def test_repeated_keys_are_rejected(tmp_path: Path, text: str, message: str) -> None:
+    assert message in problem(tmp_path, text).message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secret: hunter2: x",
+        "secret: *hunter2",
+        "secret: !hunter2 x",
+        "secret: !h!hunter2 x",
+        "secret: 'hunter2",
+        'secret: "hunter2\\q"',
+        "secret: @hunter2",
+        "secret: %hunter2",
+        "secret: {hunter2",
+        "{secret: hunter2, secret: x}",
+        "\tsecret: hunter2",
+        "secret: hunter2\x07",
+        "secret: &hunter2 &hunter2 x",
+    ],
+)
+def test_a_line_that_is_not_yaml_is_located_and_never_quoted(tmp_path: Path, line: str) -> None:
+    rejection = problem(tmp_path, f"issuers:\n- name: app\n  {line}\n")
+    assert rejection.message.startswith("not valid YAML: ")
+    assert "hunter2" not in str(rejection)
+
+
+@pytest.mark.parametrize("text", ["log: !!map [a]\n", "at: 2026-13-45\n", "[" * 2_000])
+def test_yaml_that_cannot_be_built_is_reported(tmp_path: Path, text: str) -> None:
+    assert problem(tmp_path, text).message.startswith("not valid YAML: ")
+
+
+def test_every_repeated_key_is_reported() -> None:
+    document = _yaml.parse("a: 1\nb: {c: 1, c: 2}\na: 3\n")
+    assert document.value == {"a": 3, "b": {"c": 2}}
+    assert document.repeated_keys == (
+        "line 2, column 11: the key 'c' occurs twice",
+        "line 3, column 1: the key 'a' occurs twice",
+    )
