@@ -8,6 +8,8 @@ import click
 
 from authgate import __version__
 
+# A longer word is not a misspelt command. It may be a token, so it is never printed.
+_MAX_SHOWN_CHARACTERS = 20
 _COMMANDS = ("serve", "check", "mint", "explain", "keys", "healthcheck")
 
 
@@ -24,6 +26,14 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"authgate.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = click.utils.make_str(args[0])
+        if len(name) > _MAX_SHOWN_CHARACTERS and name not in _COMMANDS:  # click would print it
+            ctx.fail("There is no command of this name. To explain a token, pipe it: authgate explain <token.txt")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

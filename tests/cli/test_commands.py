@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import authgate
-from tests.support import commands
+from tests.support import commands, tokens
 
 COMMANDS = ("serve", "check", "mint", "explain", "keys", "healthcheck")
 
@@ -35,3 +35,11 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert commands.authgate("--version").stdout == f"authgate, version {authgate.__version__}\n"
+
+
+def test_a_token_instead_of_a_command_is_refused_without_being_printed() -> None:
+    token = tokens.mint()
+    ended = commands.authgate(token)
+    assert ended.returncode == 2
+    assert "authgate explain <token.txt" in ended.stderr
+    assert token[:10] not in ended.stdout + ended.stderr
