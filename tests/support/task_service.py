@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigError", "read_settings"]  # the service's own, for tests
 
+TASKS = "/api/v1/tasks"
+NOBODYS = "00000000-0000-4000-8000-000000000000"
 ROLE, PASSWORD = "tasks", "password-of-tasks"
 SERVE = [sys.executable, "-m", "uvicorn", "--app-dir", str(SOURCES), "task_service.app:app", "--no-access-log"]
 
@@ -105,3 +107,27 @@ def task_service(folder: Path, dsn: str, *, options: Sequence[str] = (), **envir
     command = [*SERVE, "--port", str(port), *options]
     with running(command, log, port=port, cwd=folder, environ={"DATABASE_URL": dsn, **environ}):
         yield TaskService(port, log)
+
+
+def assert_problem(answer: Answer, status: int, *words: str) -> None:
+    assert answer.status == status, answer.body
+    assert answer.header("Content-Type") == "application/problem+json"
+    assert answer.header("Cache-Control") == "no-store"
+    assert answer.json.keys() == {"type", "title", "status", "detail"}
+    assert (answer.json["type"], answer.json["status"]) == ("about:blank", status)
+    for word in words:
+        assert word in answer.json["detail"]
+
+
+def ids(items: list[dict[str, Any]]) -> list[str]:
+    return [item["id"] for item in items]
+
+
+def fill(server: Postgres, user: str, count: int, moment: str) -> None:
+    server.execute(
+        f"INSERT INTO tasks.task (id, user_id, title, created_at) SELECT gen_random_uuid(), $1, 'task ' || n, {moment} "
+        "FROM generate_series(1, $2::int) n",
+        user,
+        count,
+        database="app",
+    )

@@ -1,0 +1,55 @@
+"""The task service takes the caller from the identity headers, and from nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.task_service import (
+    NOBODYS,
+    TASKS,
+    TaskService,
+    assert_problem,
+)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/auth/me"), ("GET", TASKS), ("GET", f"{TASKS}/{NOBODYS}"),
+                                              ("DELETE", f"{TASKS}/{NOBODYS}")])  # fmt: skip
+@pytest.mark.parametrize("headers", [(), ("X-User-Id:",), ("X-User-Id:   ", "X-User-Email: ada@example.com")])
+def test_without_a_user_id_or_with_an_empty_one_nobody_is_signed_in(
+    tasks: TaskService, method: str, path: str, headers: tuple[str, ...]
+) -> None:
+    answer = tasks.ask(path, *headers, method=method)
+    assert_problem(answer, 401, "Not signed in")
+    assert answer.header("WWW-Authenticate") == "Bearer"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_nobody_writes_without_a_user_id(tasks: TaskService, method: str) -> None:
+    path = TASKS if method == "POST" else f"{TASKS}/{NOBODYS}"
+    assert_problem(tasks.send(method, path, {"title": "a title"}, user=""), 401)
+
+
+def test_the_headers_are_read_as_percent_encoded_utf_8(tasks: TaskService) -> None:
+    headers = (
+        "X-User-Email: j%C3%BCrgen@example.com",
+        "X-User-Name: J%C3%BCrgen %22Jay%22, %E2%82%AC 100%25",
+        "X-User-Roles: admin,r%C3%A9dacteur,a%2Cb",
+    )
+    assert tasks.ask("/api/v1/auth/me", *headers, user="j%C3%BCrgen").json == {
+        "id": "jürgen",
+        "email": "jürgen@example.com",
+        "name": 'Jürgen "Jay", € 100%',
+        "roles": ["admin", "rédacteur", "a,b"],
+    }
+
+
+def test_whoever_has_an_id_alone_has_neither_email_nor_name_nor_roles(tasks: TaskService) -> None:
+    empty = ("X-User-Email:", "X-User-Name:", "X-User-Roles:")
+    expected = {"id": "ada", "email": None, "name": None, "roles": []}
+    assert tasks.ask("/api/v1/auth/me", user="ada").json == expected
+    assert tasks.ask("/api/v1/auth/me", *empty, user="ada").json == expected
+
+
+def test_credentials_that_arrive_here_decide_nothing(tasks: TaskService) -> None:
+    headers = ("Authorization: Bearer x.y.z", "Cookie: better-auth.session_token=x")
+    assert_problem(tasks.ask("/api/v1/auth/me", *headers), 401)

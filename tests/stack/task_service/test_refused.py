@@ -1,0 +1,119 @@
+"""The task service refuses requests that are not as described."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.task_service import (
+    NOBODYS,
+    TASKS,
+    TaskService,
+    assert_problem,
+    fill,
+    ids,
+)
+
+if TYPE_CHECKING:
+    from tests.support.client import Answer
+    from tests.support.postgres import Postgres
+
+
+@pytest.mark.parametrize(
+    "task_id", ["x", "1", "%00", f"{NOBODYS}0", NOBODYS[:-1], "%F0%9F", "..%2F..", "'--", "A" * 5000]
+)
+def test_an_id_that_is_none_is_refused_by_every_method(tasks: TaskService, task_id: str) -> None:
+    path = f"{TASKS}/{task_id}"
+    answers = [tasks.ask(path, user="ada", method=method) for method in ("GET", "DELETE")]
+    for answer in [*answers, tasks.send("PATCH", path, {"done": True}, user="ada")]:
+        assert_problem(answer, 404 if "%2F" in task_id else 422, *([] if "%2F" in task_id else ["path.task_id"]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"title": ""}', b'{"title": " \\n\\t\\u00a0 "}', b'{"title": "a\\u0000b"}', b'{"title": "\\u0000"}',
+        b'{"title": "\\ud800"}', b'{"title": "a\\udfffb"}', b'{"title": null}', b'{"title": 1}', b'{"title": ["a"]}',
+        b'{"title": "a", "done": "yes"}', b'{"title": "a", "done": null}', b'{"title": "a", "done": 1}',
+        b'{"title": "a", "user_id": "eve"}', b'{"title": "a", "id": "x"}', b'{"title": "a", "\\ud800": 1}',
+        b"[]", b'"a"', b"null", b"1", b"{}",
+    ],
+)  # fmt: skip
+def test_a_task_that_is_not_as_described_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
+    mine = tasks.create(ada)
+    assert_problem(tasks.send("POST", TASKS, body, user=ada), 422, "body")
+    assert_problem(tasks.send("PATCH", f"{TASKS}/{mine['id']}", body, user=ada), 422, "body")
+    assert tasks.ask(TASKS, user=ada).json["items"] == [mine]
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"title": "a",}', b'{"title": "\xff"}', b"[" * 16_000, b"9" * 16_000])
+def test_a_body_that_is_no_json_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
+    assert_problem(tasks.send("POST", TASKS, body, user=ada), 400)
+
+
+def test_a_body_that_says_it_is_no_json_is_refused(tasks: TaskService, ada: str) -> None:
+    body = b'{"title": "from a form of another site"}'
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = tasks.ask(TASKS, f"Content-Type: {content_type}", user=ada, method="POST", body=body)
+        assert_problem(answer, 422)
+    assert_problem(tasks.ask(TASKS, user=ada, method="POST", body=body), 422)
+    assert tasks.ask(TASKS, user=ada).json["items"] == []
+
+
+def test_a_title_has_at_most_200_characters_after_trimming(tasks: TaskService, ada: str) -> None:
+    longest = "🧀" * 200
+    assert tasks.create(ada, f"  {longest}\n")["title"] == longest
+    assert_problem(tasks.send("POST", TASKS, {"title": longest + "x"}, user=ada), 422, "body.title", "200")
+
+
+def test_a_body_above_16_kib_is_refused_announced_or_in_chunks(tasks: TaskService, ada: str) -> None:
+    fits = json.dumps({"title": "a title"}).encode().ljust(16_384)
+    mine = tasks.send("POST", TASKS, fits, user=ada).json
+    where = f"{TASKS}/{mine['id']}"
+    assert_problem(tasks.send("POST", TASKS, fits + b" ", user=ada), 413, "16384 bytes")
+    assert_problem(tasks.send("PATCH", where, fits + b" ", user=ada), 413, "16384 bytes")
+    assert_problem(tasks.ask(where, user=ada, method="DELETE", body=fits + b" "), 413, "16384 bytes")
+    assert tasks.ask(TASKS, user=ada).json["items"] == [mine]
+    assert send_chunks(tasks, ada, [fits]).status == 201
+    for chunks in ([fits, b" "], [b" " * 1000] * 17, [b" "] * 16_385):
+        assert_problem(send_chunks(tasks, ada, chunks), 413, "16384 bytes")
+
+
+def send_chunks(tasks: TaskService, user: str, chunks: list[bytes]) -> Answer:
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+    # Written as raw header lines: the client would announce a length.
+    head = ("Transfer-Encoding: chunked", "Content-Type: application/json", "", body.decode())
+    return tasks.ask(TASKS, f"X-User-Id: {user}", *head, method="POST")
+
+
+def test_a_user_has_at_most_1000_tasks_however_many_come_at_once(
+    tasks: TaskService, server: Postgres, ada: str
+) -> None:
+    fill(server, ada, 995, "now()")
+    create = partial(tasks.send, "POST", TASKS, {"title": "one more"}, user=ada)
+    with ThreadPoolExecutor(24) as threads:
+        answers = list(threads.map(lambda _: create(), range(24)))
+    assert sorted(answer.status for answer in answers) == [201] * 5 + [409] * 19
+    assert_problem(create(), 409, "1000 tasks", "Delete one first")
+    everything = [task for page in tasks.pages(ada, 100) for task in ids(page)]
+    assert len(set(everything)) == len(everything) == 1000
+    assert tasks.ask(f"{TASKS}/{everything[0]}", user=ada, method="DELETE").status == 204
+    assert create().status == 201
+    assert tasks.create(f"eve-of-{ada}")
+
+
+def test_every_answer_under_api_is_stored_by_no_cache(tasks: TaskService, ada: str) -> None:
+    paths = ("/api/v1/auth/me", TASKS, f"{TASKS}/{NOBODYS}", "/api/v1/openapi.json", "/api/nothing", "/api/")
+    assert [tasks.ask(path, user=ada).header("Cache-Control") for path in paths] == ["no-store"] * len(paths)
+
+
+def test_what_is_not_there_is_a_problem_too(tasks: TaskService) -> None:
+    assert_problem(tasks.ask(f"{TASKS}/", user="ada"), 404)
+    assert_problem(tasks.ask("/api/v1/nothing", user="ada"), 404)
+    refused = tasks.ask(TASKS, user="ada", method="PUT")
+    assert_problem(refused, 405)
+    assert refused.header("Allow")
