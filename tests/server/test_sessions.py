@@ -233,14 +233,3 @@ async def test_a_session_cookie_of_another_site_is_refused_for_unsafe_methods(tm
         ):
             answer = await served.ask("traefik", sound(), ("Origin", origin), method=method)
             assert (answer.reason or ",".join(answer.all("X-User-Id"))) == expected
-
-
-async def test_a_question_of_authgates_own_that_comes_back_to_it_is_refused_at_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A proxy that asks about /api/auth/, too, would have AuthGate wait for itself."""
-    async with serving({}, file=written(tmp_path, secret=SECRET.decode())) as served:
-        answer = await served.ask("traefik", sound(), ("User-Agent", "AuthGate/0.1.0"))
-        assert (answer.status, answer.reason) == (400, "unreadable_request")
-        (line,) = [one for one in caplog.records if one.getMessage() == "deny"]
-        assert "/api/auth/" in line.fields["fix"]  # type: ignore[attr-defined]

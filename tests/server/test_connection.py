@@ -1,0 +1,162 @@
+"""The bounds of a connection: heads, time, bodies, and how many connections there are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
+from tests.server.conftest import SUBREQUEST, exchange, status_of
+from tests.support.waiting import PATIENCE_SECONDS, until_async
+
+if TYPE_CHECKING:
+    from authgate.app import App
+
+
+async def test_a_head_up_to_64_kib_is_read(serving: Any) -> None:
+    async with serving() as port:
+        head = SUBREQUEST + b"Cookie: " + b"x" * (63 * 1024) + b"\r\nConnection: close\r\n\r\n"
+        assert status_of(await exchange(port, head)) == 401
+
+
+@pytest.mark.parametrize("chunks", [1, 50])
+@pytest.mark.parametrize("lines", [1, 100])
+async def test_a_larger_head_is_refused_however_it_arrives(serving: Any, lines: int, chunks: int) -> None:
+    filler = b"".join(b"X-%d: %s\r\n" % (n, b"x" * (66 * 1024 // lines)) for n in range(lines))
+    head = SUBREQUEST + filler + b"\r\n"
+    step = len(head) // chunks + 1
+    async with serving(linger_seconds=60) as port:
+        reply = await exchange(port, *(head[start : start + step] for start in range(0, len(head), step)))
+    assert status_of(reply) == 431
+
+
+async def test_a_head_of_too_many_lines_is_refused(serving: Any) -> None:
+    async with serving() as port:
+        reply = await exchange(port, SUBREQUEST + b"".join(b"X-%d: 1\r\n" % n for n in range(300)) + b"\r\n")
+    assert status_of(reply) == 400
+    assert b"X-" not in reply.split(b"\r\n\r\n", 1)[1]
+
+
+async def test_a_head_that_takes_too_long_is_answered_408(serving: Any) -> None:
+    """Slowloris: every byte arrives soon after the last, but the head never ends."""
+    async with serving(head_seconds=0.3, idle_seconds=60) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        sent = 0
+
+        async def drip() -> None:
+            nonlocal sent
+            for byte in SUBREQUEST * 100:
+                writer.write(bytes([byte]))
+                sent += 1
+                await asyncio.sleep(0.02)
+
+        async with asyncio.TaskGroup() as tasks:
+            dripping = tasks.create_task(drip())
+            reply = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+            dripping.cancel()
+        assert status_of(reply) == 408
+        assert sent < len(SUBREQUEST) * 100
+        writer.close()
+
+
+async def test_the_second_head_of_a_connection_has_the_same_deadline(serving: Any) -> None:
+    async with serving(head_seconds=1.0, idle_seconds=60) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(SUBREQUEST + b"\r\n")
+        first = await reader.readuntil(b"\r\n\r\n")
+        assert status_of(first) == 401
+        writer.write(SUBREQUEST)
+        rest = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+        assert b"HTTP/1.1 408 " in rest
+        writer.close()
+
+
+async def test_an_idle_connection_is_closed(serving: Any) -> None:
+    async with serving(idle_seconds=0.2) as port:
+        reply = await exchange(port, SUBREQUEST + b"\r\n")
+        assert status_of(reply) == 401
+
+
+async def test_no_body_is_read(serving: Any) -> None:
+    """AuthGate decides without the body, and does not wait for the rest of it."""
+    async with serving() as port:
+        head = SUBREQUEST.replace(b"GET", b"POST", 1) + b"Content-Length: 100000000\r\n\r\n"
+        assert status_of(await exchange(port, head)) == 401
+
+
+async def test_a_connection_beyond_the_bound_is_answered_503_and_the_others_are_served(serving: Any) -> None:
+    async with serving(max_connections=2) as port:
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert status_of(await exchange(port)) == 503
+        for reader, writer in connections:
+            writer.write(SUBREQUEST + b"\r\n")
+            assert status_of(await reader.readuntil(b"\r\n\r\n")) == 401
+            writer.close()
+
+
+async def test_untrusted_peers_share_a_few_connections_and_leave_the_rest_to_the_proxies(app: App) -> None:
+    trusted = {"127.0.0.1"}
+    limits = Limits(max_connections=10, max_untrusted_connections=2)
+    async with listening("127.0.0.1:0", app.answer, limits, lambda peer: peer.address in trusted) as address:
+        port = int(address.rpartition(":")[2])
+        silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(30)]
+        assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
+        assert all([(await reader.read()).startswith(b"HTTP/1.1 503 ") for reader, _ in silent[2:]])
+        for _, writer in silent:
+            writer.close()
+
+        async def untrusted_peer_is_served() -> bool:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            writer.write(SUBREQUEST + b"Connection: close\r\n\r\n")
+            status = status_of(await reader.read())
+            writer.close()
+            assert status in {401, 503}
+            return status == 401
+
+        for _ in range(20):  # a closed connection counts until the server has noticed its end
+            await until_async(untrusted_peer_is_served)
+
+
+async def test_a_silent_peer_is_disconnected_without_an_answer(serving: Any) -> None:
+    async with serving(head_seconds=0.2, idle_seconds=60) as port:
+        assert await exchange(port) == b""
+
+
+async def test_a_connection_may_be_idle_between_requests_for_longer_than_a_head_may_take(serving: Any) -> None:
+    async with serving(head_seconds=0.5, idle_seconds=60) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for pause_seconds in (0, 1.0):
+            await asyncio.sleep(pause_seconds)
+            writer.write(SUBREQUEST + b"\r\n")
+            assert status_of(await reader.readuntil(b"\r\n\r\n")) == 401
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"NOT HTTP AT ALL\r\n\r\n",
+        b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+        b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret-canary\r\n bad folding: \x01\r\n\r\n",
+        b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+async def test_bytes_that_are_not_http_get_a_plain_answer_that_quotes_nothing(serving: Any, garbage: bytes) -> None:
+    async with serving(head_seconds=0.3) as port:
+        reply = await exchange(port, garbage)
+    assert status_of(reply) in {400, 408}
+    assert b"canary" not in reply
+    assert b"aiohttp" not in reply.split(b"\r\n\r\n", 1)[1]
+
+
+async def test_pipelined_subrequests_are_each_answered_in_order(serving: Any) -> None:
+    async with serving() as port:
+        first = SUBREQUEST + b"\r\n"
+        last = SUBREQUEST + b"Connection: close\r\n\r\n"
+        reply = await exchange(port, first * 3 + last)
+    assert reply.count(b"HTTP/1.1 401 ") == 4
