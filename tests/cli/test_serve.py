@@ -1,4 +1,4 @@
-"""`authgate serve` before it listens. tests/server/test_lifecycle.py starts and stops the real process."""
+"""`authgate serve` before it listens. tests/server/test_run.py starts and stops a real process."""
 
 from __future__ import annotations
 
