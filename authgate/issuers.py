@@ -60,7 +60,7 @@ def key_sources(loaded: LoadedIssuer) -> dict[str, KeySource]:
     """
     config = loaded.config
     sources: dict[str, KeySource | None] = {}
-    if config.has_sessions or len(config.key_settings) == 1:
+    if len(config.key_settings) == 1 or (config.has_sessions and config.key_settings):
         sources[config.name] = _jwt_keys(loaded)
     if config.has_sessions and len(config.secret_settings) == 1:
         sources[config.name + SECRETS] = _session_keys(loaded)

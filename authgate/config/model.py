@@ -5,6 +5,7 @@ docs/configuration.md and the JSON schema are generated from it: write the descr
 
 from __future__ import annotations
 
+import contextlib
 import re
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Annotated, Any, Literal, TypeAlias
@@ -29,7 +30,7 @@ from authgate.core.errors import quoted
 from authgate.core.identity import FIELDS
 
 
-def _network(value: object) -> object:
+def _network(value: object) -> Network:
     if isinstance(value, (IPv4Network, IPv6Network)):
         return value
     fix = "write 10.0.0.1 or 10.0.0.0/8"
@@ -302,10 +303,6 @@ def _networks_in(value: object) -> list[Network]:
     """Return the valid networks in the list *value*."""
     networks: list[Network] = []
     for item in value if isinstance(value, list) else []:
-        try:
-            network = _network(item)
-        except ValueError:
-            continue
-        if isinstance(network, (IPv4Network, IPv6Network)):
-            networks.append(network)
+        with contextlib.suppress(ValueError):
+            networks.append(_network(item))
     return networks

@@ -44,6 +44,11 @@ class LoadedIssuer:
     wrong: frozenset[str] = frozenset()
 
     @property
+    def label(self) -> str:
+        """Its name in messages; its place if the name is wrong."""
+        return self.setting if "name" in self.wrong else self.config.name
+
+    @property
     def accepts_jwts(self) -> bool:
         """Whether it accepts JWTs, so that their `iss` must tell it from other issuers."""
         return bool(self.config.key_settings)
@@ -115,13 +120,11 @@ def _session_clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     problems = []
     for issuer in issuers:
         for cookie in _cookies(issuer):
-            owner = owners.setdefault(cookie, issuer.config.name)
-            if owner != issuer.config.name:
-                message = f"issuers {owner} and {issuer.config.name} both read the cookie {cookie}"
+            owner = owners.setdefault(cookie, issuer.label)
+            if owner != issuer.label:
+                message = f"issuers {owner} and {issuer.label} both read the cookie {cookie}"
                 problems.append(Problem(setting="issuers", message=message, fix="give one of them other `cookies`"))
-    names = [
-        issuer.config.name for issuer in issuers if issuer.config.bearer != "none" and "preset" not in issuer.wrong
-    ]
+    names = [issuer.label for issuer in issuers if issuer.config.bearer != "none" and "preset" not in issuer.wrong]
     if len(names) > 1:
         message = f"issuers {' and '.join(names)} both accept session tokens in Authorization: only one can"
         problems.append(Problem(setting="issuers", message=message, fix="set bearer: none for all but one"))

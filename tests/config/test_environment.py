@@ -96,6 +96,28 @@ def test_an_unknown_variable_is_rejected_with_the_one_that_was_meant(variable: s
     assert rejection.fix == f"did you mean {meant}?"
 
 
+def test_a_variable_for_a_setting_of_an_issuer_is_rejected_with_the_place_for_it() -> None:
+    rejection = problem(AUTHGATE_SECRET_FILE="/x")
+    assert (rejection.setting, rejection.message) == ("AUTHGATE_SECRET_FILE", "is not a setting")
+    assert rejection.fix.startswith("it is a setting of an issuer")
+
+
+@pytest.mark.parametrize(
+    ("environ", "warning"),
+    [
+        ({"AUTH_SECRET": GOOD, "AUTHGATE_AUDIENCE": "api"}, "AUTHGATE_AUDIENCE has no effect"),
+        (
+            {"JWT_SECRET": GOOD, "AUTHGATE_AUDIENCE": "api", "BETTER_AUTH_URL": "https://app.example.com"},
+            "BETTER_AUTH_URL is set, but without BETTER_AUTH_SECRET",
+        ),
+    ],
+)
+def test_a_variable_without_effect_is_a_warning(environ: dict[str, str], warning: str) -> None:
+    loaded = load(None, environ)
+    assert loaded.problems == ()
+    assert any(sentence.startswith(warning) for sentence in loaded.warnings)
+
+
 @pytest.mark.parametrize("variable", ["AUTHGATE_", "AUTHGATE_ZZZZZZZZ", "AUTHGATE_LISTEN__HOST", "AUTHGATE_LOG__"])
 def test_a_variable_unlike_every_setting_is_rejected(variable: str) -> None:
     assert problem(**{variable: "x"}).setting == variable

@@ -131,6 +131,10 @@ TOGETHER: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"sessions": {"redis": {"url": "x\n"}}},
         {"sessions.redis.url"},
     ),
+    "keys for another preset without a secret": (
+        {"preset": "authjs", "secret": None, "jwks_url": f"{URL}/jwks"},
+        {"", "jwks_url"},
+    ),
     "both names of cookies": (
         {"preset": "authjs", "cookies": {"session_data": "a"}},
         {"cookies", "cookies.session_data"},
@@ -233,6 +237,26 @@ def test_everybody_is_trusted_by_an_unknown_switch_without_a_guess(tmp_path: Pat
     settings = {"trusted_proxies": ["0.0.0.0/0"], "unsafe_trust_all_proxies": "perhaps"}
     problems = rejected(jwt_file(tmp_path, {"secret": GOOD}, **settings))
     assert [problem.setting for problem in problems] == ["unsafe_trust_all_proxies"]
+
+
+def test_each_of_several_key_files_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "pem").write_text("nonsense")
+    (tmp_path / "secret").write_text(SHORT)
+    keys = {"secret_file": str(tmp_path / "secret"), "pem_file": str(tmp_path / "pem")}
+    problems = rejected(jwt_file(tmp_path, keys))
+    assert [problem.setting for problem in problems] == [
+        *("issuers[0]", "issuers[0].secret_file", "issuers[0].pem_file")
+    ]
+    assert "16 bytes" in problems[1].message
+    assert "no PEM block" in problems[2].message
+
+
+def test_a_secret_file_is_checked_though_a_variable_has_a_secret_too(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SHORT)
+    problems = rejected(NEXTAUTH_SECRET=GOOD, NEXTAUTH_SECRET_FILE=str(tmp_path / "secret"))
+    assert [problem.setting for problem in problems] == [
+        *("NEXTAUTH_SECRET and NEXTAUTH_SECRET_FILE", "NEXTAUTH_SECRET_FILE")
+    ]
 
 
 @pytest.mark.parametrize(
