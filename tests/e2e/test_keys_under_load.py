@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.issuer import Issuer, by_url, running_issuer
-from tests.support.reloading import reloaded, rewritten
+from tests.support.reloading import reload, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,8 +110,8 @@ def test_reloads_under_load_refuse_nobody_and_let_nobody_in(
         ):
             for number in range(RELOADS):
                 app = by_url("app", one, refresh_seconds=300 + number, audiences=["tasks", f"tasks-{number}"])
-                rewritten(running.authgate, f"issuers: {json.dumps([app])}\nleeway_seconds: {number}\n")
-                outcomes = reloaded(running.authgate)
+                rewrite(running.authgate, f"issuers: {json.dumps([app])}\nleeway_seconds: {number}\n")
+                outcomes = reload(running.authgate)
         assert (outcomes["succeeded"] >= RELOADS, outcomes["failed"]) == (True, 0)  # the watch may come first
         assert valid.keys() == {(200, "")}
         assert refused.keys() == {(401, "unknown_key")}

@@ -1,4 +1,4 @@
-"""Ten thousand tokens, each naming a key that nobody has, against a real AuthGate process (J8)."""
+"""A flood of ten thousand tokens with unknown key ids against a real AuthGate process (J8)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FLOOD = 10_000
 COOLDOWN_SECONDS = 10  # the default
-# What the flood may leave in memory, generously: every token held would be 5 MiB, with its headers and log line 20.
+# How much memory the flood may leave in use. To keep every token would take 5 MiB, with headers and log lines 20 MiB.
 GROWTH_KIB = 16 * 1024
 
 
@@ -39,68 +39,68 @@ def many_descriptors() -> Iterator[None]:
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Iterator[Issuer]:
+def issuer(tmp_path: Path) -> Iterator[Issuer]:
     with running_issuer(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def running(tmp_path: Path, one: Issuer) -> Iterator[processes.RunningAuthGate]:
-    config = f"issuers: {json.dumps([by_url('app', one)])}\nlog: {{details: true}}\n"
+def running(tmp_path: Path, issuer: Issuer) -> Iterator[processes.RunningAuthGate]:
+    config = f"issuers: {json.dumps([by_url('app', issuer)])}\nlog: {{details: true}}\n"
     with processes.authgate(tmp_path, config) as authgate:
         yield authgate
 
 
-def forged(one: Issuer) -> str:
-    """Return a token that names a key of its own, with a signature of noise."""
+def forged(issuer: Issuer) -> str:
+    """Return a token with a random key id and a random signature."""
     now = int(time.time())
     header = {"alg": "ES256", "typ": "JWT", "kid": token_urlsafe(16)}
-    payload = {"iss": one.url, "sub": "u1", "aud": "tasks", "exp": now + 900}
+    payload = {"iss": issuer.url, "sub": "u1", "aud": "tasks", "exp": now + 900}
     return f"{b64(json.dumps(header).encode())}.{b64(json.dumps(payload).encode())}.{token_urlsafe(64)[:86]}"
 
 
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[Callable[[str], Awaitable[tuple[int, str]]]]:
-    """Yield what asks about one token after the other on one connection, as a proxy does: status and reason."""
+    """Yield a function that returns the status and reason of the answer to a token. All use one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
-    async def one_answer(token: str) -> tuple[int, str]:
+    async def ask_about(token: str) -> tuple[int, str]:
         lines = [("Host", "authgate:4190"), *described("nginx"), bearer_line(token)]
         writer.write(head("/auth/nginx", lines))
         answer = await read_answer(reader)
         return answer.status, answer.reason
 
     try:
-        yield one_answer
+        yield ask_about
     finally:
         writer.close()
         await writer.wait_closed()
 
 
-async def flood(port: int, one: Issuer, *, connections: int, total: int = FLOOD) -> Counter[tuple[int, str]]:
-    """Send *total* forged tokens on so many *connections*, and return how often each answer came."""
+async def flood(port: int, issuer: Issuer, *, connections: int, total: int = FLOOD) -> Counter[tuple[int, str]]:
+    """Send *total* forged tokens on *connections* connections, and return the count of each answer."""
     answers: Counter[tuple[int, str]] = Counter()
 
-    async def some() -> None:
-        async with connected(port) as asked:
+    async def send_share() -> None:
+        async with connected(port) as ask_about:
             for _ in range(total // connections):
-                answers[await asked(forged(one))] += 1
+                answers[await ask_about(forged(issuer))] += 1
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(connections):
-            tasks.create_task(some())
+            tasks.create_task(send_share())
     return answers
 
 
 @asynccontextmanager
-async def meanwhile(port: int, *valid: Callable[[], str]) -> AsyncIterator[list[tuple[int, str]]]:
-    """Ask about valid tokens in turn, one after the other, and yield the answers that came so far."""
+async def asking_meanwhile(port: int, *valid: Callable[[], str]) -> AsyncIterator[list[tuple[int, str]]]:
+    """Ask about the *valid* tokens again and again, and yield the growing list of answers."""
     answers: list[tuple[int, str]] = []
 
     async def forever() -> None:
-        async with connected(port) as asked:
+        async with connected(port) as ask_about:
             while True:
-                answers.extend([await asked(make()) for make in valid])
+                answers.extend([await ask_about(make()) for make in valid])
 
     async with asyncio.TaskGroup() as tasks:
         asking = tasks.create_task(forever())
@@ -114,68 +114,75 @@ def resident_kib(authgate: processes.RunningAuthGate) -> int:
 
 
 def report(authgate: processes.RunningAuthGate) -> dict[str, Any]:
-    found: dict[str, Any] = ask(authgate.admin_port, "/keys").json["issuers"]["app"]
-    return found
+    issuer_report: dict[str, Any] = ask(authgate.admin_port, "/keys").json["issuers"]["app"]
+    return issuer_report
 
 
-async def test_J8_a_flood_of_unknown_key_ids_causes_one_fetch_per_cooldown_and_hurts_nobody(
-    running: processes.RunningAuthGate, one: Issuer
+async def test_J8_a_flood_of_unknown_key_ids_causes_one_fetch_per_cooldown_and_valid_tokens_still_pass(
+    running: processes.RunningAuthGate, issuer: Issuer
 ) -> None:
     """CVE-2026-48524 / GHSA-2gx3 (PyJWT), lua-resty-openidc#468."""
-    remembered = one.token()
-    async with connected(running.port) as asked:
-        assert await asked(remembered) == (200, "")
+    cached_token = issuer.token()
+    async with connected(running.port) as ask_about:
+        assert await ask_about(cached_token) == (200, "")
     began = time.monotonic()
-    await flood(running.port, one, connections=8, total=800)  # what a running process takes once
+    await flood(running.port, issuer, connections=8, total=800)  # memory that a process takes only once
     before = resident_kib(running)
-    async with meanwhile(running.port, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid:
-        answers = await flood(running.port, one, connections=8)
+    async with asking_meanwhile(
+        running.port, lambda: cached_token, lambda: issuer.token(sub=token_urlsafe(8))
+    ) as valid:
+        answers = await flood(running.port, issuer, connections=8)
     seconds = time.monotonic() - began
     assert answers == {(401, "unknown_key"): FLOOD}
     assert valid
     assert {*valid} == {(200, "")}
-    fetches = len(one.requests(one.jwks_path)) - 1  # the start's
+    fetches = len(issuer.requests(issuer.jwks_path)) - 1  # without the one at the start
     assert 1 <= fetches <= 1 + seconds // COOLDOWN_SECONDS
     assert resident_kib(running) - before < GROWTH_KIB
-    told = report(running)
-    assert len(told["unknown_key_ids"]) == 16
-    assert told["unknown_key_ids_total"] == FLOOD + 800
-    assert [key["key_id"] for key in told["keys"]] == ["K1"]
+    issuer_report = report(running)
+    assert len(issuer_report["unknown_key_ids"]) == 16
+    assert issuer_report["unknown_key_ids_total"] == FLOOD + 800
+    assert [key["key_id"] for key in issuer_report["keys"]] == ["K1"]
 
 
-async def test_J8_with_the_issuer_down_a_flood_is_answered_503_and_the_last_good_keys_stay(
-    running: processes.RunningAuthGate, one: Issuer
+async def test_J8_while_the_issuer_is_down_a_flood_is_answered_503_and_the_last_good_keys_stay(
+    running: processes.RunningAuthGate, issuer: Issuer
 ) -> None:
-    """GHSA-2gx3 (PyJWT): a fetch that failed wiped the cache."""
-    remembered = one.token()
-    async with connected(running.port) as asked:
-        assert await asked(remembered) == (200, "")
-    one.close()
-    async with meanwhile(running.port, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid:
-        answers = await flood(running.port, one, connections=8)
+    """GHSA-2gx3 (PyJWT): a failed fetch emptied the cache."""
+    cached_token = issuer.token()
+    async with connected(running.port) as ask_about:
+        assert await ask_about(cached_token) == (200, "")
+    issuer.close()
+    async with asking_meanwhile(
+        running.port, lambda: cached_token, lambda: issuer.token(sub=token_urlsafe(8))
+    ) as valid:
+        answers = await flood(running.port, issuer, connections=8)
     assert answers == {(503, "keys_unavailable"): FLOOD}
     assert valid
     assert {*valid} == {(200, "")}
-    told = report(running)
-    assert (told["state"], len(told["unknown_key_ids"])) == ("stale", 16)
+    issuer_report = report(running)
+    assert (issuer_report["state"], len(issuer_report["unknown_key_ids"])) == ("stale", 16)
 
 
-async def test_J8_while_the_issuer_is_slow_a_flood_uses_up_nothing_that_valid_requests_need(
-    running: processes.RunningAuthGate, one: Issuer
+async def test_J8_while_the_issuer_is_slow_a_flood_does_not_delay_valid_tokens(
+    running: processes.RunningAuthGate, issuer: Issuer
 ) -> None:
-    remembered = one.token()
-    async with connected(running.port) as asked:
-        assert await asked(remembered) == (200, "")
-    one.answer("slow", seconds=4)
-    fetched = len(one.requests(one.jwks_path))
-    async with meanwhile(running.port, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid:
-        answers = await flood(running.port, one, connections=1000)  # four times as many as may wait
+    cached_token = issuer.token()
+    async with connected(running.port) as ask_about:
+        assert await ask_about(cached_token) == (200, "")
+    issuer.answer("slow", seconds=4)
+    fetched = len(issuer.requests(issuer.jwks_path))
+    async with asking_meanwhile(
+        running.port, lambda: cached_token, lambda: issuer.token(sub=token_urlsafe(8))
+    ) as valid:
+        answers = await flood(running.port, issuer, connections=1000)  # four times as many as may wait
     assert answers.keys() <= {(503, "keys_unavailable"), (401, "unknown_key")}
     assert sum(answers.values()) == FLOOD
     assert valid
     assert {*valid} == {(200, "")}
-    until(lambda: len(one.requests(one.jwks_path)) > fetched)
-    assert report(running)["failures_in_a_row"] == 0
+    until(lambda: len(issuer.requests(issuer.jwks_path)) > fetched)
+    # On a busy machine a fetch may miss its deadline during the flood. The next one succeeds.
+    until(lambda: report(running)["failures_in_a_row"] == 0)
     # A thread writes the log.
-    until(lambda: "256 requests wait for the keys of app" in running.log.read_text())  # the others are refused at once
+    until(lambda: "256 requests wait" in running.log.read_text())  # the others are refused at once
     until(lambda: "takes longer than 3 s" in running.log.read_text())  # no request waits for ever

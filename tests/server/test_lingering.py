@@ -1,4 +1,4 @@
-"""A peer that is refused while it still writes gets the answer, and is not kept for long. On both event loops."""
+"""A peer that is refused while it still writes gets the answer, within bounds. On both event loops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.server.conftest import SUBREQUEST, exchange, status_of
-from tests.support.waiting import until_async
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +26,15 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length
 
 
 async def refused(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection on which a head was too large; the answer is read."""
+    """Return a connection that was answered 431 and lingers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(OVERSIZED)
-    assert await asyncio.wait_for(reader.read(), 20) == TOO_LARGE
+    assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == TOO_LARGE
     return reader, writer
 
 
 async def write_on(writer: asyncio.StreamWriter, piece: bytes) -> None:
-    """Write *piece* again and again, until the server is gone."""
+    """Write *piece* again and again, until the server closes the connection."""
     with suppress(ConnectionError):
         while True:
             writer.write(piece)
@@ -47,7 +47,7 @@ async def is_served(port: int) -> bool:
 
 
 @pytest.mark.parametrize("chunks", [1, 30])
-async def test_a_peer_that_writes_on_after_a_head_was_too_large_gets_the_answer(serving: Any, chunks: int) -> None:
+async def test_a_peer_that_writes_on_after_too_large_a_head_gets_the_answer(serving: Any, chunks: int) -> None:
     """Closing with bytes unread resets the connection, and Caddy 2.11, whose write fails, reports an outage."""
     head = OVERSIZED + b"x" * 200 * 1024 + b"\r\n\r\n"
     step = len(head) // chunks + 1
@@ -56,7 +56,7 @@ async def test_a_peer_that_writes_on_after_a_head_was_too_large_gets_the_answer(
     assert reply == TOO_LARGE
 
 
-async def test_the_same_over_a_unix_socket(app: App, tmp_path: Path) -> None:
+async def test_a_peer_on_a_unix_socket_that_writes_on_gets_the_answer(app: App, tmp_path: Path) -> None:
     path = tmp_path / "authgate.sock"
     async with listening(f"unix:{path}", app.answer, Limits(linger_seconds=60)):
         reader, writer = await asyncio.open_unix_connection(path)
@@ -64,32 +64,32 @@ async def test_the_same_over_a_unix_socket(app: App, tmp_path: Path) -> None:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.01)
-        assert await asyncio.wait_for(reader.read(), 20) == TOO_LARGE
+        assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == TOO_LARGE
         writer.close()
 
 
-async def test_a_peer_that_writes_on_after_what_cannot_be_parsed_gets_the_answer(serving: Any) -> None:
+async def test_a_peer_that_writes_on_after_a_malformed_head_gets_the_answer(serving: Any) -> None:
     async with serving(linger_seconds=60) as port:
         reply = await exchange(port, SUBREQUEST + b"X: a\x00b\r\n", *[b"x" * 8 * 1024] * 25)
     assert status_of(reply) == 400
     assert reply.endswith(b"\r\n\r\nAuthGate cannot parse this HTTP request.\n")
 
 
-async def test_a_peer_that_writes_on_after_its_time_is_up_gets_the_answer(serving: Any) -> None:
-    async with serving(head_seconds=0.1, linger_seconds=60) as port:
-        reply = await exchange(port, SUBREQUEST, *[b"x"] * 30)
+async def test_a_peer_that_writes_on_after_the_deadline_gets_the_answer(serving: Any) -> None:
+    async with serving(head_seconds=0.5, linger_seconds=60) as port:
+        reply = await exchange(port, SUBREQUEST, *[b"x"] * 80)
     assert reply == TOO_SLOW
 
 
-async def test_a_refused_peer_is_read_to_a_bound(serving: Any) -> None:
-    async with serving(linger_seconds=60) as port, asyncio.timeout(20):
+async def test_only_so_many_bytes_of_a_refused_peer_are_read(serving: Any) -> None:
+    async with serving(linger_seconds=60) as port, asyncio.timeout(PATIENCE_SECONDS):
         _, writer = await refused(port)
         await write_on(writer, b"x" * 16 * 1024)
         writer.close()
 
 
 @pytest.mark.parametrize("writes_on", [False, True])
-async def test_a_refused_peer_is_kept_for_a_moment(serving: Any, *, writes_on: bool) -> None:
+async def test_a_refused_peer_is_disconnected_after_linger_seconds(serving: Any, *, writes_on: bool) -> None:
     async with serving(linger_seconds=0.2, max_connections=1) as port, asyncio.TaskGroup() as tasks:
         _, writer = await refused(port)
         writing = tasks.create_task(write_on(writer, b"x")) if writes_on else None
@@ -99,28 +99,28 @@ async def test_a_refused_peer_is_kept_for_a_moment(serving: Any, *, writes_on: b
         writer.close()
 
 
-async def test_a_refused_peer_counts_until_it_is_gone_and_one_beyond_the_bound_is_not_kept(serving: Any) -> None:
+async def test_a_lingering_connection_counts_and_one_beyond_the_bound_does_not_linger(serving: Any) -> None:
     async with serving(linger_seconds=60, max_connections=1) as port:
-        _, kept = await refused(port)
+        _, lingering = await refused(port)
         reader, turned_away = await asyncio.open_connection("127.0.0.1", port)
-        assert status_of(await asyncio.wait_for(reader.read(), 20)) == 503
-        kept.close()
+        assert status_of(await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)) == 503
+        lingering.close()
         await until_async(lambda: is_served(port))
         turned_away.close()
 
 
-async def test_a_refused_peer_that_is_not_trusted_counts_among_the_few(app: App) -> None:
+async def test_a_lingering_connection_of_an_untrusted_peer_counts_as_one(app: App) -> None:
     limits = Limits(linger_seconds=60, max_untrusted_connections=1)
     async with listening("127.0.0.1:0", app.answer, limits, lambda _peer: False) as address:
         port = int(address.rpartition(":")[2])
-        _, kept = await refused(port)
+        _, lingering = await refused(port)
         assert status_of(await exchange(port)) == 503
-        kept.close()
+        lingering.close()
         await until_async(lambda: is_served(port))
 
 
-async def test_the_end_waits_for_no_refused_peer(serving: Any) -> None:
-    async with asyncio.timeout(20):
+async def test_shutdown_does_not_wait_for_a_refused_peer(serving: Any) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async with serving(linger_seconds=60) as port:
             _, writer = await refused(port)
         await write_on(writer, b"x")

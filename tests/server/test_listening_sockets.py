@@ -1,4 +1,4 @@
-"""The sockets that an address to listen at with TLS resolves to."""
+"""The sockets of a TLS listener, one for each address that its name resolves to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from authgate.server.accepting import _listening_sockets
 
 V4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
-UNSUPPORTED = (socket.AF_APPLETALK, socket.SOCK_SEQPACKET, 6, "", ("::1", 0, 0, 0))  # as IPv6 is where it is off
+UNSUPPORTED = (socket.AF_APPLETALK, socket.SOCK_SEQPACKET, 6, "", ("::1", 0, 0, 0))  # like IPv6 where it is disabled
 
 
 async def test_an_address_of_an_unsupported_family_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [UNSUPPORTED, V4])
-    (one,) = await _listening_sockets("localhost:0")
-    assert one.getsockname()[0] == "127.0.0.1"
-    one.close()
+    (listening,) = await _listening_sockets("localhost:0")
+    assert listening.getsockname()[0] == "127.0.0.1"
+    listening.close()
 
 
 async def test_no_usable_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

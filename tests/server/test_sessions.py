@@ -1,4 +1,4 @@
-"""Sessions in a serving AuthGate: files and settings that change, a store that changes, floods, and what is told."""
+"""Sessions in a serving AuthGate: changed secrets, reloads, floods, reports."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from tests.support import session_cookies as cookies
-from tests.support.get_session import SECRET as OTHERS
+from tests.support.get_session import SECRET as STORE_SECRET
 from tests.support.get_session import GetSession, get_session, signed
-from tests.support.serving import Served, exchange, head, read_answer, serving
+from tests.support.serving import Served, described, exchange, head, read_answer, serving
 from tests.support.tokens import OTHER_SECRET, SECRET
 from tests.support.waiting import until_async
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 TOKEN = cookies.SESSION_TOKEN
 
 
-def written(folder: Path, **settings: Any) -> str:
+def write_config(folder: Path, **settings: Any) -> str:
     issuer = {"name": "app", "preset": "better-auth", "cookies": {"session_token": cookies.COOKIES[0]}, **settings}
     path = folder / "authgate.yaml"
     path.write_text(yaml.safe_dump({"issuers": [issuer]}))
     return str(path)
 
 
-def over_http(one: GetSession, **changes: Any) -> dict[str, Any]:
-    """Return the settings of sessions that are looked up at *one* at every request."""
-    sessions = {"check": "always", "cache_seconds": 0, "http": {"url": one.url}} | changes
-    return {"secret": OTHERS.decode(), "allow_http": True, "sessions": sessions}
+def over_http(store: GetSession, **changes: Any) -> dict[str, Any]:
+    """Return the settings for a lookup at *store* at every request."""
+    sessions = {"check": "always", "cache_seconds": 0, "http": {"url": store.url}} | changes
+    return {"secret": STORE_SECRET.decode(), "allow_http": True, "sessions": sessions}
 
 
 def row(token: str = TOKEN, **user: Any) -> dict[str, Any]:
@@ -42,17 +42,18 @@ def row(token: str = TOKEN, **user: Any) -> dict[str, Any]:
     return {"session": cookies.session(token, now=now), "user": cookies.user(**user)}
 
 
-def sound(secret: bytes = SECRET) -> tuple[str, str]:
+def session_cookies(secret: bytes = SECRET) -> tuple[str, str]:
     now = time.time()
     data = cookies.compact(cookies.payload(now), expires_at=now + 300, secret=secret)
     return cookies.cookie_line(data, token=cookies.signed(secret=secret))
 
 
-def opaque(token: str = TOKEN) -> tuple[str, str]:
+def session_token_cookie(token: str = TOKEN) -> tuple[str, str]:
     return cookies.cookie_line(None, token=signed(token))
 
 
-async def reason(served: Served, line: tuple[str, str]) -> str:
+async def outcome(served: Served, line: tuple[str, str]) -> str:
+    """Return the user id of the answer, or the reason of the refusal."""
     answer = await served.ask("traefik", line)
     return answer.reason if answer.status != 200 else ",".join(answer.all("X-User-Id"))
 
@@ -61,175 +62,168 @@ async def admin(served: Served, page: str) -> str:
     return (await exchange(served.admin, head(page, [("Host", "localhost")]))).body.decode()
 
 
-async def test_a_changed_secret_file_takes_over_and_the_old_secret_opens_nothing_more(tmp_path: Path) -> None:
+async def test_after_a_secret_file_has_changed_only_the_new_secret_opens_cookies(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_bytes(SECRET)
-    async with serving({}, file=written(tmp_path, secret_file=str(file))) as served:
-        assert await reason(served, sound()) == "user-1"
-        newer = tmp_path / "newer"
-        newer.write_bytes(OTHER_SECRET + b"\n")
-        newer.rename(file)
+    async with serving({}, file=write_config(tmp_path, secret_file=str(file))) as served:
+        assert await outcome(served, session_cookies()) == "user-1"
+        new_file = tmp_path / "new"
+        new_file.write_bytes(OTHER_SECRET + b"\n")
+        new_file.rename(file)
         await until_async(lambda: served.app.live.watched_keys["app/secret"].loads["changed"])
-        assert await reason(served, sound()) == "bad_signature"
-        assert await reason(served, sound(OTHER_SECRET)) == "user-1"
-        file.write_bytes(b"short")  # a slip changes nothing
+        assert await outcome(served, session_cookies()) == "bad_signature"
+        assert await outcome(served, session_cookies(OTHER_SECRET)) == "user-1"
+        file.write_bytes(b"short")  # a weak secret changes nothing
         await until_async(lambda: served.app.live.watched_keys["app/secret"].failure)
-        assert await reason(served, sound(OTHER_SECRET)) == "user-1"
+        assert await outcome(served, session_cookies(OTHER_SECRET)) == "user-1"
 
 
-async def test_a_file_of_several_secrets_is_read_with_the_first_as_current(tmp_path: Path) -> None:
+async def test_every_secret_in_a_file_verifies_until_it_is_removed(tmp_path: Path) -> None:
     file = tmp_path / "secrets"
     file.write_bytes(b"2:" + OTHER_SECRET + b",1:" + SECRET + b"\n")
-    async with serving({}, file=written(tmp_path, secrets_file=str(file), old_secrets_verify=True)) as served:
-        assert await reason(served, sound(OTHER_SECRET)) == "user-1"
-        assert await reason(served, sound()) == "user-1"
+    async with serving({}, file=write_config(tmp_path, secrets_file=str(file), old_secrets_verify=True)) as served:
+        assert await outcome(served, session_cookies(OTHER_SECRET)) == "user-1"
+        assert await outcome(served, session_cookies()) == "user-1"
         file.write_bytes(b"3:" + OTHER_SECRET)
         await until_async(lambda: served.app.live.watched_keys["app/secret"].loads["changed"])
-        assert await reason(served, sound()) == "bad_signature"
+        assert await outcome(served, session_cookies()) == "bad_signature"
 
 
-async def test_a_reload_asks_the_new_store_and_lets_go_of_the_old_one(tmp_path: Path) -> None:
-    async with get_session() as one, get_session() as other:
-        one.sessions[TOKEN], other.sessions[TOKEN] = row(), row(id="user-1", name="of the other")
-        file = written(tmp_path, **over_http(one))
+async def test_a_reload_asks_the_new_store_and_disconnects_from_the_old_one(tmp_path: Path) -> None:
+    async with get_session() as store, get_session() as new_store:
+        store.sessions[TOKEN], new_store.sessions[TOKEN] = row(), row(id="user-1", name="in the new store")
+        file = write_config(tmp_path, **over_http(store))
         async with serving({}, file=file, poll_seconds=0.05) as served:
-            assert await reason(served, opaque()) == "user-1"
+            assert await outcome(served, session_token_cookie()) == "user-1"
             before = served.app.live.sessions["app"]
-            written(tmp_path, **over_http(other))
+            write_config(tmp_path, **over_http(new_store))
             await until_async(lambda: served.app.live.sessions["app"] is not before)
-            answer = await served.ask("traefik", opaque())
-            assert answer.all("X-User-Name") == ["of the other"]
-            await until_async(lambda: one.connections == 0)
+            answer = await served.ask("traefik", session_token_cookie())
+            assert answer.all("X-User-Name") == ["in the new store"]
+            await until_async(lambda: store.connections == 0)
 
 
-async def test_a_reload_that_changes_nothing_about_sessions_keeps_what_is_remembered(tmp_path: Path) -> None:
-    async with get_session() as one:
-        one.sessions[TOKEN] = row()
-        file = written(tmp_path, **over_http(one, cache_seconds=60))
+async def test_a_reload_that_changes_no_session_setting_keeps_cached_sessions(tmp_path: Path) -> None:
+    async with get_session() as store:
+        store.sessions[TOKEN] = row()
+        file = write_config(tmp_path, **over_http(store, cache_seconds=60))
         async with serving({}, file=file, poll_seconds=0.05) as served:
-            assert await reason(served, opaque()) == "user-1"
+            assert await outcome(served, session_token_cookie()) == "user-1"
             before = served.app.live
             (tmp_path / "authgate.yaml").write_text((tmp_path / "authgate.yaml").read_text() + "leeway_seconds: 5\n")
             await until_async(lambda: served.app.live is not before)
-            assert await reason(served, opaque()) == "user-1"
-            assert len(one.requests) == 1
+            assert await outcome(served, session_token_cookie()) == "user-1"
+            assert len(store.requests) == 1
 
 
-async def test_requests_that_wait_for_the_store_are_answered_across_a_reload(tmp_path: Path) -> None:
-    async with get_session() as one, get_session() as other:
-        one.sessions[TOKEN] = other.sessions[TOKEN] = row()
-        file = written(tmp_path, **over_http(one))
+async def test_a_request_that_waits_for_the_store_is_answered_across_a_reload(tmp_path: Path) -> None:
+    async with get_session() as store, get_session() as new_store:
+        store.sessions[TOKEN] = new_store.sessions[TOKEN] = row()
+        file = write_config(tmp_path, **over_http(store))
         async with serving({}, file=file, poll_seconds=0.05) as served:
-            one.gate.clear()
-            waiting = asyncio.ensure_future(reason(served, opaque()))
-            await until_async(lambda: one.requests)
-            written(tmp_path, **over_http(other))
-            await until_async(lambda: other.url in served.app.live.sessions["app"].store.where)
-            one.gate.set()
+            store.gate.clear()
+            waiting = asyncio.ensure_future(outcome(served, session_token_cookie()))
+            await until_async(lambda: store.requests)
+            write_config(tmp_path, **over_http(new_store))
+            await until_async(lambda: new_store.url in served.app.live.sessions["app"].store.where)
+            store.gate.set()
             assert await waiting == "user-1"
 
 
-async def test_10_000_bad_cookies_ask_the_store_nothing_and_leave_nothing_in_memory(tmp_path: Path) -> None:
-    async with get_session() as one:
-        one.sessions[TOKEN] = row()
-        async with serving({}, file=written(tmp_path, **over_http(one))) as served:
-            assert await reason(served, opaque()) == "user-1"
+async def test_10_000_bad_cookies_cause_no_lookup_and_no_cache_entry(tmp_path: Path) -> None:
+    async with get_session() as store:
+        store.sessions[TOKEN] = row()
+        async with serving({}, file=write_config(tmp_path, **over_http(store))) as served:
+            assert await outcome(served, session_token_cookie()) == "user-1"
             proofs = served.app.proofs.entries
             refused = {"bad_signature", "malformed_token", "no_credential", "ambiguous_credential"}
             async with asyncio.TaskGroup() as tasks:
-                sending = [tasks.create_task(_bad_ones(served, 1250)) for _ in range(8)]
-            assert {reason for found in (task.result() for task in sending) for reason in found} <= refused
-            assert len(one.requests) == 1
+                sending = [tasks.create_task(_send_bad_cookies(served, 1250)) for _ in range(8)]
+            assert {reason for task in sending for reason in task.result()} <= refused
+            assert len(store.requests) == 1
             assert served.app.proofs.entries == proofs
             assert served.app.live.sessions["app"].entries == 0
-            assert await reason(served, opaque()) == "user-1"
+            assert await outcome(served, session_token_cookie()) == "user-1"
 
 
-async def _bad_ones(served: Served, count: int) -> set[str]:
+async def _send_bad_cookies(served: Served, count: int) -> set[str]:
+    """Send *count* bad cookies on one connection. Return the reasons of the refusals."""
     host, _, port = served.auth.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    found = set()
+    reasons = set()
     for number in range(count):
         token, data = secrets.token_urlsafe(24), secrets.token_urlsafe(60)
         values = [cookies.signed(token, b"k" * 32) if number % 2 else token, f"{token}.{secrets.token_urlsafe(33)}="]
-        lines = [("Host", "authgate"), *_traefik(), cookies.cookie_line(data, token=values[number % 3 == 0])]
+        lines = [("Host", "authgate"), *described("traefik"), cookies.cookie_line(data, token=values[number % 3 == 0])]
         writer.write(head("/auth/traefik", lines))
-        answer = await _next(reader)
-        found.add(answer)
+        answer = await read_answer(reader)
+        assert answer.status != 200
+        reasons.add(answer.reason)
     writer.close()
-    return found
+    return reasons
 
 
-def _traefik() -> list[tuple[str, str]]:
-    values = {"Method": "GET", "Proto": "https", "Host": "app.example.com", "Uri": "/"}
-    return [(f"X-Forwarded-{name}", value) for name, value in values.items()]
-
-
-async def _next(reader: asyncio.StreamReader) -> str:
-    answer = await read_answer(reader)
-    assert answer.status != 200
-    return answer.reason
-
-
-async def test_a_flood_of_unknown_raw_tokens_is_bounded_and_does_not_cost_the_others_their_sessions(
+async def test_a_flood_of_unknown_raw_tokens_is_bounded_and_evicts_no_session(
     tmp_path: Path,
 ) -> None:
-    async with get_session() as one:
-        one.sessions[TOKEN] = row()
-        file = written(tmp_path, bearer="raw", **over_http(one, check="fallback", cache_seconds=60))
+    async with get_session() as store:
+        store.sessions[TOKEN] = row()
+        file = write_config(tmp_path, bearer="raw", **over_http(store, check="fallback", cache_seconds=60))
         async with serving({}, file=file) as served:
-            assert await reason(served, opaque()) == "user-1"
-            sessions, at_once = served.app.live.sessions["app"], []
-            one.gate.clear()
+            assert await outcome(served, session_token_cookie()) == "user-1"
+            sessions, lookups_at_once = served.app.live.sessions["app"], []
+            store.gate.clear()
 
-            async def ask(number: int) -> str:
-                return await reason(served, ("Authorization", f"Bearer unknown{number:026}"))
+            async def ask_unknown(number: int) -> str:
+                return await outcome(served, ("Authorization", f"Bearer unknown{number:026}"))
 
             async with asyncio.TaskGroup() as tasks:
-                asking = [tasks.create_task(ask(number)) for number in range(400)]
+                asking = [tasks.create_task(ask_unknown(number)) for number in range(400)]
                 await until_async(lambda: sessions.waiting >= 256)
-                at_once.append(len(one.requests) - 1)
-                assert await reason(served, opaque()) == "user-1"  # remembered, and not pushed out
-                one.gate.set()
+                lookups_at_once.append(len(store.requests) - 1)
+                assert await outcome(served, session_token_cookie()) == "user-1"  # cached, and not evicted
+                store.gate.set()
             outcomes = [task.result() for task in asking]
             assert {*outcomes} == {"session_not_found", "sessions_unavailable"}
-            assert at_once[0] <= 16
-            assert len(one.requests) <= 1 + 256
-            asked = len(one.requests)
-            assert await reason(served, opaque()) == "user-1"
-            assert len(one.requests) == asked
+            assert lookups_at_once[0] <= 16
+            assert len(store.requests) <= 1 + 256
+            asked = len(store.requests)
+            assert await outcome(served, session_token_cookie()) == "user-1"
+            assert len(store.requests) == asked
 
 
 @pytest.mark.parametrize("state", ["up", "down"])
-async def test_what_is_told_of_the_store_on_the_admin_port(tmp_path: Path, state: str) -> None:
-    async with get_session() as one:
-        one.sessions[TOKEN] = row()
-        async with serving({}, file=written(tmp_path, **over_http(one))) as served:
+async def test_the_admin_port_reports_the_state_of_the_store_and_no_secret(tmp_path: Path, state: str) -> None:
+    async with get_session() as store:
+        store.sessions[TOKEN] = row()
+        async with serving({}, file=write_config(tmp_path, **over_http(store))) as served:
             if state == "down":
-                await one.stop()
-            for line in (opaque(), opaque("b" * 32)):
-                await reason(served, line)
+                await store.stop()
+            for line in (session_token_cookie(), session_token_cookie("b" * 32)):
+                await outcome(served, line)
             ready: dict[str, Any] = json.loads(await admin(served, "/readyz"))
             metrics = await served.metrics()
             up = state == "up"
             assert ready["ready"]  # cookies can still be verified
             assert (ready["issuers"]["app"]["sessions"] == "ready") is up
             assert f'authgate_session_store_up{{issuer="app"}} {float(up)}' in metrics
-            found, failed = ("found", "not_found") if up else ("failed", "failed")
-            assert f'authgate_session_lookups_total{{issuer="app",outcome="{found}"}} {1.0 if up else 2.0}' in metrics
-            assert f'outcome="{failed}"}} {1.0 if up else 2.0}' in metrics
+            known, unknown = ("found", "not_found") if up else ("failed", "failed")
+            assert f'authgate_session_lookups_total{{issuer="app",outcome="{known}"}} {1.0 if up else 2.0}' in metrics
+            assert f'outcome="{unknown}"}} {1.0 if up else 2.0}' in metrics
             report = await admin(served, "/keys")
-            assert not [text for text in (TOKEN, signed(TOKEN), OTHERS.decode()) if text in metrics + report]
+            assert not [
+                secret for secret in (TOKEN, signed(TOKEN), STORE_SECRET.decode()) if secret in metrics + report
+            ]
             proofs = [key["proofs"] for key in json.loads(report)["issuers"]["app/secret"]["keys"]]
             assert len(proofs) == 2
 
 
-async def test_a_session_cookie_of_another_site_is_refused_for_unsafe_methods(tmp_path: Path) -> None:
-    async with serving({}, file=written(tmp_path, secret=SECRET.decode())) as served:
+async def test_a_session_cookie_on_an_unsafe_request_from_another_site_is_refused(tmp_path: Path) -> None:
+    async with serving({}, file=write_config(tmp_path, secret=SECRET.decode())) as served:
         for method, origin, expected in (
             ("POST", "https://evil.example", "csrf"),
             ("POST", "https://app.example.com", "user-1"),
             ("GET", "https://evil.example", "user-1"),
         ):
-            answer = await served.ask("traefik", sound(), ("Origin", origin), method=method)
+            answer = await served.ask("traefik", session_cookies(), ("Origin", origin), method=method)
             assert (answer.reason or ",".join(answer.all("X-User-Id"))) == expected

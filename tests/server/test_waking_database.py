@@ -1,4 +1,4 @@
-"""A database that is asleep and takes seconds to wake, as serverless ones do, behind a serving AuthGate."""
+"""A session database that sleeps and takes seconds to wake, as serverless ones do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WAKING_SECONDS = 4.0  # longer than a request waits for a session
 
 
-async def test_the_first_request_is_refused_as_our_own_fault_and_the_next_passes_by_itself(tmp_path: Path) -> None:
+async def test_the_first_request_gets_503_and_the_next_one_passes(tmp_path: Path) -> None:
     line = cookies.cookie_line(token=cookies.signed("ada-1"))
     with postgres() as server:
         server.create_better_auth()

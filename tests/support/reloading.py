@@ -1,4 +1,4 @@
-"""Reloading the configuration of a real AuthGate process."""
+"""Reloads of a real AuthGate process."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from tests.support.processes import RunningAuthGate
 
 
-def rewritten(running: RunningAuthGate, content: str) -> None:
-    """Let the file hold *content* after the two addresses, at once."""
+def rewrite(running: RunningAuthGate, content: str) -> None:
+    """Replace the configuration file at once: the two addresses stay, then comes *content*."""
     addresses = running.config.read_text().splitlines(keepends=True)[:2]
-    newer = running.config.with_suffix(".new")
-    newer.write_text("".join(addresses) + content)
-    newer.rename(running.config)
+    new_file = running.config.with_suffix(".new")
+    new_file.write_text("".join(addresses) + content)
+    new_file.rename(running.config)
 
 
-def reloads(running: RunningAuthGate) -> dict[str, int]:
-    """Return how many reloads ended so far, by outcome."""
-    found = re.findall(
+def reload_outcomes(running: RunningAuthGate) -> dict[str, int]:
+    """Return the count of reloads by outcome, "succeeded" and "failed"."""
+    counts = re.findall(
         r'authgate_config_reloads_total\{outcome="(\w+)"\} (\d+)', ask(running.admin_port, "/metrics").body.decode()
     )
-    return {name: int(count) for name, count in found}
+    return {name: int(count) for name, count in counts}
 
 
-def reloaded(running: RunningAuthGate) -> dict[str, int]:
-    """Send SIGHUP and return the outcomes once there is one more."""
-    before = reloads(running)
+def reload(running: RunningAuthGate) -> dict[str, int]:
+    """Send SIGHUP, wait until the reload has ended, and return the counts by outcome."""
+    before = reload_outcomes(running)
     running.process.send_signal(signal.SIGHUP)
-    until(lambda: reloads(running) != before, pause_seconds=0.005)
-    return reloads(running)
+    until(lambda: reload_outcomes(running) != before, pause_seconds=0.005)
+    return reload_outcomes(running)
