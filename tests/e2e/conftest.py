@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import processes
+from tests.support.behind_proxies import Proxies, running_proxies
 from tests.support.client import Answer, ask
 from tests.support.tokens import SECRET
 from tests.support.waiting import until
@@ -58,6 +59,24 @@ class Stack:
 def running_authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.RunningAuthGate]:
     with processes.authgate(tmp_path_factory.mktemp("authgate"), CONFIG, environ=ENVIRON) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def all_proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    """The three proxies, which ask any AuthGate that a test serves behind them."""
+    with running_proxies(tmp_path_factory.mktemp("proxies")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def proxies(all_proxies: Proxies) -> Proxies:
+    """The two proxies of the example stack."""
+    return all_proxies.only("nginx", "traefik")
+
+
+@pytest.fixture(scope="session")
+def nginx_alone(all_proxies: Proxies) -> Proxies:
+    return all_proxies.only("nginx")
 
 
 @pytest.fixture(scope="session", params=PROXIES)

@@ -8,21 +8,15 @@ from uuid import uuid4
 import pytest
 
 from tests.support.authjs import ADA, SECRET, authjs
-from tests.support.behind_proxies import Proxies, running_proxies
 from tests.support.postgres import postgres
 from tests.support.sessions_behind_proxies import allowed_in_time, refused_within, seen_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies
+
 pytestmark = pytest.mark.timeout(400)  # the first one installs Auth.js
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
-        yield running
 
 
 def reading(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.better_auth import BetterAuth, better_auth
 from tests.support.client import ask
 from tests.support.postgres import postgres
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies, Running
+
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
 CACHE_SECONDS = 5  # of the cookie cache
@@ -38,12 +39,6 @@ class Database:
 
     one: BetterAuth
     store: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["postgres", "redis"])

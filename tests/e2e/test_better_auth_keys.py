@@ -8,15 +8,15 @@ import pytest
 
 from authgate.tokens import jwk, jws
 from authgate.tokens.algorithms import ALL_ALGORITHMS, fully_specified
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.better_auth import ALGORITHMS, BetterAuth, better_auth
 from tests.support.e2e import identity
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from tests.support.behind_proxies import Proxies, Running
 
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
@@ -33,13 +33,7 @@ def key_ids(one: BetterAuth) -> list[str | None]:
     return [key.key_id for key in jwk.from_jwks(one.jwks(), ALL_ALGORITHMS).keys]
 
 
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx") as running:
-        yield running
-
-
-def protected(proxies: Proxies, folder: Path, one: BetterAuth, **changes: int) -> AbstractContextManager[Running]:
+def protected(nginx_alone: Proxies, folder: Path, one: BetterAuth, **changes: int) -> AbstractContextManager[Running]:
     """Run AuthGate for the tokens of *one* as Better Auth makes them: by, and for, its own origin."""
     settings = {
         "name": "app",
@@ -49,11 +43,11 @@ def protected(proxies: Proxies, folder: Path, one: BetterAuth, **changes: int) -
         "jwks_url": one.jwks_url,
         "allow_http": True,
     }
-    return proxies.serve(folder, settings | changes)
+    return nginx_alone.serve(folder, settings | changes)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_session_passes_before_and_after_a_rotation(proxies: Proxies, tmp_path: Path, algorithm: str) -> None:
+def test_a_session_passes_before_and_after_a_rotation(nginx_alone: Proxies, tmp_path: Path, algorithm: str) -> None:
     with better_auth(tmp_path, algorithm=algorithm) as one:
         cookies = one.sign_up("ada@example.com", role="admin")
         old_token = one.token(cookies)
@@ -65,7 +59,9 @@ def test_a_session_passes_before_and_after_a_rotation(proxies: Proxies, tmp_path
         assert old.payload["iss"] == old.payload["aud"] == one.origin
         (key,) = jwk.from_jwks(one.jwks(), ALL_ALGORITHMS).keys
         assert key.algorithm in fully_specified((algorithm,))
-        with protected(proxies, tmp_path, one) as running:  # not before: asked for keys while it has none, it makes one
+        with protected(
+            nginx_alone, tmp_path, one
+        ) as running:  # not before: asked for keys while it has none, it makes one
             assert identity(running.ask(old_token).json) == {
                 "x-user-id": [old.payload["sub"]],
                 "x-user-email": ["ada@example.com"],
@@ -85,11 +81,13 @@ def test_a_session_passes_before_and_after_a_rotation(proxies: Proxies, tmp_path
             assert [key["key_id"] for key in running.report("app")["keys"]] == [old.key_id, new.key_id]
 
 
-def test_without_a_grace_period_the_old_key_is_refused_after_the_next_refresh(proxies: Proxies, tmp_path: Path) -> None:
+def test_without_a_grace_period_the_old_key_is_refused_after_the_next_refresh(
+    nginx_alone: Proxies, tmp_path: Path
+) -> None:
     with better_auth(tmp_path, grace_seconds=0) as one:
         cookies = one.sign_up()
         old = one.token(cookies)
-        with protected(proxies, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running:
+        with protected(nginx_alone, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running:
             assert running.ask(old).status == 200
             one.expire_keys()
             new = one.token(cookies)
@@ -99,10 +97,10 @@ def test_without_a_grace_period_the_old_key_is_refused_after_the_next_refresh(pr
             assert [gone["key_id"] for gone in running.report("app")["departed"]] == [jws.parse(old).key_id]
 
 
-def test_authgate_outlives_better_auth(proxies: Proxies, tmp_path: Path) -> None:
+def test_authgate_outlives_better_auth(nginx_alone: Proxies, tmp_path: Path) -> None:
     with (
         better_auth(tmp_path) as one,
-        protected(proxies, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running,
+        protected(nginx_alone, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running,
     ):
         cookies = one.sign_up()
         old = one.token(cookies)
@@ -117,11 +115,11 @@ def test_authgate_outlives_better_auth(proxies: Proxies, tmp_path: Path) -> None
         assert running.report("app")["state"] == "ready"
 
 
-def test_a_better_auth_that_starts_last_is_waited_for(proxies: Proxies, tmp_path: Path) -> None:
+def test_a_better_auth_that_starts_last_is_waited_for(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path) as one:
         token = one.token(one.sign_up())
         one.kill()
-        with protected(proxies, tmp_path, one, cooldown_seconds=1) as running:
+        with protected(nginx_alone, tmp_path, one, cooldown_seconds=1) as running:
             assert running.ask(token).status == 503
             one.start()
             running.until(200, token, meanwhile={503})

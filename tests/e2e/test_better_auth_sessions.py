@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import processes
-from tests.support.behind_proxies import Proxies, Running, running_proxies
+from tests.support.behind_proxies import Proxies, Running
 from tests.support.better_auth import SECRET, STRATEGIES, BetterAuth, better_auth
 from tests.support.sessions_behind_proxies import (
     allowed_in_time,
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
 CACHE_SECONDS = 5  # of the cookie cache, where a test waits for its end
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx", "traefik") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

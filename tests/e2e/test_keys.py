@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.certificates import Authority
 from tests.support.client import ask, bearer
 from tests.support.e2e import sound
@@ -23,15 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies, Running
+
 SECRET_ISSUER = {"name": "other", **TASKS, "secret_env": "APP_SECRET"}
 ENVIRON = {"APP_SECRET": SECRET.decode()}
 through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies")) as all_three:
-        yield all_three
 
 
 @pytest.fixture
@@ -49,7 +44,7 @@ def until_seconds(report: dict[str, Any], name: str) -> float:
     return (datetime.fromisoformat(report[name]) - datetime.fromisoformat(report["now"])).total_seconds()
 
 
-def test_a_sign_in_token_passes_wherever_the_keys_come_from(proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
+def test_a_sign_in_token_passes_wherever_the_keys_come_from(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
     with running_issuer(tmp_path, tls=authority.issue("127.0.0.1"), algorithm="RS256") as secure:
@@ -57,7 +52,7 @@ def test_a_sign_in_token_passes_wherever_the_keys_come_from(proxies: Proxies, tm
         oauth.withdraw(oauth.openid_path)
         by_discovery = {"jwks_url": None, "discovery": True}
         trusted = {"ca_file": str(tmp_path / "ca.pem"), "allow_http": None}
-        with proxies.serve(
+        with all_proxies.serve(
             tmp_path,
             by_url("plain", one),
             by_url("secure", secure, **trusted),
@@ -74,12 +69,12 @@ def test_a_sign_in_token_passes_wherever_the_keys_come_from(proxies: Proxies, tm
             assert all(state["state"] == "ready" for state in running.readyz().json["issuers"].values())
 
 
-def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(proxies: Proxies, tmp_path: Path) -> None:
+def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(all_proxies: Proxies, tmp_path: Path) -> None:
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(Authority("another").pem)
     with (
         running_issuer(tmp_path, tls=authority.issue("127.0.0.1")) as secure,
-        proxies.serve(
+        all_proxies.serve(
             tmp_path,
             by_url("unknown", secure, allow_http=None),
             by_url("wrong", secure.tenant("/wrong"), allow_http=None, ca_file=str(tmp_path / "ca.pem")),
@@ -92,8 +87,8 @@ def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(proxies: P
 
 
 @through_each
-def test_a_rotation_with_overlap_refuses_nobody(proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
-    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
+def test_a_rotation_with_overlap_refuses_nobody(all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
+    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         old = [one.token(sub=f"old-{number}") for number in range(8)]
         assert running.ask(old[0]).status == 200
         before = len(one.requests(one.jwks_path))
@@ -108,9 +103,9 @@ def test_a_rotation_with_overlap_refuses_nobody(proxies: Proxies, tmp_path: Path
 
 @through_each
 def test_a_rotation_without_overlap_lets_the_new_key_in_at_once(
-    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
+    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         old = one.token()
         assert [running.ask(old).status for _ in range(2)] == [200, 200]
         before = len(one.requests(one.jwks_path))
@@ -130,9 +125,11 @@ def test_a_rotation_without_overlap_lets_the_new_key_in_at_once(
 
 @through_each
 def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
-    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with proxies.serve(tmp_path, by_url("app", one, refresh_seconds=1, cooldown_seconds=1), through=proxy) as running:
+    with all_proxies.serve(
+        tmp_path, by_url("app", one, refresh_seconds=1, cooldown_seconds=1), through=proxy
+    ) as running:
         stolen = one.token()
         assert [running.ask(stolen).status for _ in range(2)] == [200, 200]
         one.add("K2")
@@ -144,8 +141,8 @@ def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
 
 
 @through_each
-def test_an_outage_signs_nobody_out(proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
-    with proxies.serve(tmp_path, by_url("app", one, cooldown_seconds=1), through=proxy) as running:
+def test_an_outage_signs_nobody_out(all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
+    with all_proxies.serve(tmp_path, by_url("app", one, cooldown_seconds=1), through=proxy) as running:
         old, never_seen = one.token(), one.token(sub="comes first during the outage")
         assert running.ask(old).status == 200
         one.close()
@@ -165,10 +162,12 @@ def test_an_outage_signs_nobody_out(proxies: Proxies, tmp_path: Path, one: Issue
 
 @through_each
 def test_after_its_whole_staleness_window_an_issuer_is_unavailable_and_comes_back(
-    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
     short = {"refresh_seconds": 1, "max_stale_seconds": 2, "cooldown_seconds": 1}
-    with proxies.serve(tmp_path, by_url("app", one, **short), SECRET_ISSUER, through=proxy, environ=ENVIRON) as running:
+    with all_proxies.serve(
+        tmp_path, by_url("app", one, **short), SECRET_ISSUER, through=proxy, environ=ENVIRON
+    ) as running:
         token = one.token()
         assert running.ask(token).status == 200
         one.close()
@@ -187,11 +186,11 @@ def test_after_its_whole_staleness_window_an_issuer_is_unavailable_and_comes_bac
 
 @pytest.mark.parametrize("ready_when", ["any", "all"])
 def test_an_issuer_that_is_down_at_the_start_holds_up_no_other(
-    proxies: Proxies, tmp_path: Path, one: Issuer, ready_when: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, ready_when: str
 ) -> None:
     one.close()
     app = by_url("app", one, cooldown_seconds=1)
-    with proxies.serve(tmp_path, app, SECRET_ISSUER, environ=ENVIRON, ready_when=ready_when) as running:
+    with all_proxies.serve(tmp_path, app, SECRET_ISSUER, environ=ENVIRON, ready_when=ready_when) as running:
         token, other = one.token(), mint(sound())
         for _ in range(3):
             assert running.ask(other).status == 200
@@ -236,13 +235,13 @@ def broken_tenants(one: Issuer) -> dict[str, Issuer]:
 
 
 def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notices(
-    proxies: Proxies, tmp_path: Path, one: Issuer
+    all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     tenants = broken_tenants(one)
     door = one.tenant("/secret-door")
     short = {"refresh_seconds": 1, "cooldown_seconds": 1}
     configured = [by_url(name.replace("_", "-"), tenant, **short) for name, tenant in tenants.items()]
-    with proxies.serve(tmp_path, *configured, by_url("sound", one, **short)) as running:
+    with all_proxies.serve(tmp_path, *configured, by_url("sound", one, **short)) as running:
         tokens = {name: tenant.token(sub=name) for name, tenant in tenants.items()}
         assert {name: running.ask(token).status for name, token in tokens.items()} == dict.fromkeys(tenants, 200)
         for name, (options, _) in BROKEN.items():
@@ -266,13 +265,13 @@ def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notic
 
 
 def test_an_issuer_that_answers_anything_else_at_the_start_is_waited_for(
-    proxies: Proxies, tmp_path: Path, one: Issuer
+    all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     tenants = {name: tenant for name, tenant in broken_tenants(one).items() if name != "flapping"}
     for name, tenant in tenants.items():
         tenant.answer(name, **BROKEN[name][0])
     configured = [by_url(name.replace("_", "-"), tenant, cooldown_seconds=1) for name, tenant in tenants.items()]
-    with proxies.serve(tmp_path, *configured, by_url("sound", one)) as running:
+    with all_proxies.serve(tmp_path, *configured, by_url("sound", one)) as running:
         assert running.ask(one.token()).status == 200
         for tenant in tenants.values():
             answer = running.ask(tenant.token())
@@ -284,10 +283,13 @@ def test_an_issuer_that_answers_anything_else_at_the_start_is_waited_for(
 
 
 def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
-    proxies: Proxies, tmp_path: Path, one: Issuer
+    all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     slow = one.tenant("/slow")
-    with proxies.serve(tmp_path, by_url("slow", slow), by_url("sound", one)) as running, ThreadPoolExecutor(8) as many:
+    with (
+        all_proxies.serve(tmp_path, by_url("slow", slow), by_url("sound", one)) as running,
+        ThreadPoolExecutor(8) as many,
+    ):
         assert (running.ask(slow.token()).status, running.ask(one.token()).status) == (200, 200)
         slow.answer("slow", seconds=5)
         slow.rotate("K2", overlap=True)
@@ -307,12 +309,12 @@ def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
         assert len(slow.requests(slow.jwks_path)) == asked + 1, "one load for them all"
 
 
-def test_one_bad_key_takes_no_other_with_it(proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
+def test_one_bad_key_takes_no_other_with_it(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
     leaking = one.tenant("/leaking")
     leaking.add("leaked")
     leaking.answer("bad_key", jwk={**leaking.keys["leaked"].jwk, "d": "AQ"})
     one.answer("bad_key")
-    with proxies.serve(tmp_path, by_url("app", one), by_url("leaking", leaking)) as running:
+    with all_proxies.serve(tmp_path, by_url("app", one), by_url("leaking", leaking)) as running:
         assert (running.ask(one.token()).status, running.ask(leaking.token()).status) == (200, 200)
         for name, bad in (("app", "bad"), ("leaking", "leaked")):
             (skipped,) = running.report(name)["skipped"]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloading import reload, rewrite
 
@@ -22,16 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies, Running
+
 FLOOD = 300
 RELOADS = 30
 COOLDOWN_SECONDS = 10  # the default
 through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies")) as all_three:
-        yield all_three
 
 
 @pytest.fixture
@@ -77,9 +72,9 @@ def fetches_allowed(began: float) -> int:
 
 @through_each
 def test_J8_a_flood_of_unknown_key_ids_is_refused_and_hurts_nobody(
-    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
+    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         remembered = one.token()
         assert running.ask(remembered).status == 200
         one.forget()
@@ -97,9 +92,9 @@ def test_J8_a_flood_of_unknown_key_ids_is_refused_and_hurts_nobody(
 
 @through_each
 def test_reloads_under_load_refuse_nobody_and_let_nobody_in(
-    proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
-    with proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
+    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
         remembered = one.token()
         assert running.ask(remembered).status == 200
         one.forget()

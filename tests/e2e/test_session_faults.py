@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.better_auth import BetterAuth, better_auth
 from tests.support.client import ask
 from tests.support.postgres import postgres
@@ -27,18 +26,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tests.support.behind_proxies import Proxies, Running
+
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
 STORES = ("http", "postgres", "redis")
 # A request waits 3 s for a session; nginx itself gives up after 5 s. With the machine's own slowness:
 LONGEST_SECONDS = 8.0
 FAULT_SECONDS = 3.5
-
-
-@pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx") as running:
-        yield running
 
 
 @dataclass
@@ -114,7 +109,7 @@ def steady(running: Running, cookies: str, user: str) -> None:
 @pytest.mark.parametrize("fault", ["killed", "hanging"])
 @pytest.mark.parametrize("kind", STORES)
 def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
-    proxies: Proxies, tmp_path: Path, kind: str, fault: str
+    nginx_alone: Proxies, tmp_path: Path, kind: str, fault: str
 ) -> None:
     with set_up(kind, tmp_path) as made, ExitStack() as stack:
         ada, gone = made.one.browser().sign_up("ada@example.com"), made.one.browser().sign_up("gone@example.com")
@@ -122,7 +117,7 @@ def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
         gone.sign_out()
         forged = ada.cookies.replace("session_token=", "session_token=x", 1)
         settings = {"sessions": {"check": "always", "cache_seconds": 0.2} | made.store, "jwt_plugin": False}
-        running = stack.enter_context(proxies.serve(tmp_path, sessions_of(made.one, **settings)))
+        running = stack.enter_context(nginx_alone.serve(tmp_path, sessions_of(made.one, **settings)))
         steady(running, ada.cookies, ada.user["id"])
         load = Load(running.ports["nginx"])
         with load.of(ada=ada.cookies, signed_out=signed_out, forged=forged):
@@ -149,22 +144,22 @@ def _wait_for_the_fault(load: Load) -> None:
     until(lambda: all((503, "sessions_unavailable") in load.outcomes[name] for name in ("ada", "signed_out")))
 
 
-def test_while_the_store_is_down_what_the_cookies_prove_still_counts(proxies: Proxies, tmp_path: Path) -> None:
+def test_while_the_store_is_down_what_the_cookies_prove_still_counts(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, strategy="jwe") as one:
         ada = one.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
-        with proxies.serve(tmp_path, sessions_of(one, jwt_plugin=False)) as running:
+        with nginx_alone.serve(tmp_path, sessions_of(one, jwt_plugin=False)) as running:
             port = running.ports["nginx"]
             one.kill()
             assert seen(ask(port, "/api/echo", f"Cookie: {ada.cookies}")).user == ada.user["id"]
             assert seen(ask(port, "/api/echo", f"Cookie: {opaque}")).reason == "sessions_unavailable"
 
 
-def test_a_slow_store_holds_up_its_own_requests_and_no_others(proxies: Proxies, tmp_path: Path) -> None:
+def test_a_slow_store_holds_up_its_own_requests_and_no_others(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, strategy="compact") as one:
         ada = one.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
-        with proxies.serve(tmp_path, sessions_of(one, jwt_plugin=False, sessions={"cache_seconds": 0})) as running:
+        with nginx_alone.serve(tmp_path, sessions_of(one, jwt_plugin=False, sessions={"cache_seconds": 0})) as running:
             one.delay(4.0)
             load = Load(running.ports["nginx"])
             with load.of(fresh=ada.cookies, opaque=opaque):
@@ -178,11 +173,11 @@ def test_a_slow_store_holds_up_its_own_requests_and_no_others(proxies: Proxies, 
             steady(running, opaque, ada.user["id"])
 
 
-def test_a_store_that_asks_for_a_pause_is_left_alone_until_it_is_over(proxies: Proxies, tmp_path: Path) -> None:
+def test_a_store_that_asks_for_a_pause_is_left_alone_until_it_is_over(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, rate_limit={"window": 3, "max": 5}) as one:
         ada = one.browser().sign_up("ada@example.com")
         settings = {"sessions": {"check": "always", "cache_seconds": 0}, "jwt_plugin": False}
-        with proxies.serve(tmp_path, sessions_of(one, **settings)) as running:
+        with nginx_alone.serve(tmp_path, sessions_of(one, **settings)) as running:
             load = Load(running.ports["nginx"])
             with load.of(ada=ada.cookies):
                 time.sleep(1.5)

@@ -7,29 +7,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import session_cookies as cookies
-from tests.support.behind_proxies import Proxies, Running, running_proxies
 from tests.support.client import ask
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.support.behind_proxies import Proxies, Running
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(nginx_alone: Proxies, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     issuers = [
         {"name": "better-auth", "preset": "better-auth", "secret": SECRET.decode()},
         {"name": "authjs", "preset": "authjs", "secret": SECRET.decode()},
         {"name": "next", "preset": "nextauth-v4", "secret": SECRET.decode()},
     ]
-    with running_proxies(tmp_path_factory.mktemp("proxies"), "nginx") as proxies:
-        yield from _serving(proxies, tmp_path_factory.mktemp("authgate"), issuers)
-
-
-def _serving(proxies: Proxies, folder: Path, issuers: list[dict[str, str]]) -> Iterator[Running]:
-    with proxies.serve(folder, *issuers) as running:
-        yield running
+    with nginx_alone.serve(tmp_path_factory.mktemp("authgate"), *issuers) as serving:
+        yield serving
 
 
 def better_auth(prefix: str, size: int) -> str:

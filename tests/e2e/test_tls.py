@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from tests.e2e.conftest import PROXIES
 from tests.support import processes
 from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.client import ask, bearer
@@ -23,11 +24,13 @@ from tests.support.tokens import SECRET, mint
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 CA = Authority()
 CLIENT_CA = Authority("clients")
+EXPIRY_SECONDS = 20  # AuthGate must have started by then
 ELSEWHERE = "192.0.2.1"  # nobody has this address: only certificates count
 CONFIG = """
 issuers: [{{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}}]
@@ -77,10 +80,20 @@ def asking_over_tls(
     ca: Authority = CA,
     trusted: str = "127.0.0.1",
     settings: str = "",
-    proxy_starts_at: float = 0,
 ) -> Iterator[Tls]:
     """Run *proxy*, which knows *ca* and has the certificate *client*, before AuthGate with the certificate *server*."""
-    start_proxy = {"nginx": nginx, "traefik": traefik, "caddy": caddy}[proxy]
+    with (
+        authgate_over_tls(folder, server=server, client=client, ca=ca, trusted=trusted, settings=settings) as start,
+        start(proxy) as tls,
+    ):
+        yield tls
+
+
+@contextmanager
+def authgate_over_tls(
+    folder: Path, *, server: Pair | None, client: Pair | None, ca: Authority, trusted: str, settings: str
+) -> Iterator[Callable[[str], AbstractContextManager[Tls]]]:
+    """Run AuthGate and yield what starts a proxy before it."""
     own = (server or CA.server()).write(folder / "authgate")
     theirs = (client or CLIENT_CA.issue()).write(folder / "proxy")
     (own / "ca.crt").write_bytes(CLIENT_CA.pem)
@@ -90,9 +103,14 @@ def asking_over_tls(
         processes.echo(folder) as upstream,
         processes.authgate(folder, config, environ={"APP_SECRET": SECRET.decode()}) as authgate,
     ):
-        time.sleep(max(0.0, proxy_starts_at - time.time()))
-        with start_proxy(folder, theirs, authgate.port, upstream, client=client) as port:
-            yield Tls(port, authgate, own)
+
+        @contextmanager
+        def start(proxy: str) -> Iterator[Tls]:
+            start_proxy = {"nginx": nginx, "traefik": traefik, "caddy": caddy}[proxy]
+            with start_proxy(folder, theirs, authgate.port, upstream, client=client) as port:
+                yield Tls(port, authgate, own)
+
+        yield start
 
 
 MUTUAL = ", client_ca_file: {folder}/ca.crt"
@@ -177,7 +195,7 @@ def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
         yield port
 
 
-each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
+each = pytest.mark.parametrize("proxy", PROXIES)
 
 
 @each
@@ -205,15 +223,17 @@ def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
         assert tls.status() in {500, 503}
 
 
-@each
-def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path, proxy: str) -> None:
+def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path) -> None:
     """It refuses to start with one, so it expires while it runs."""
-    expires_at = time.time() + 15
-    server = CA.server(days=(-1, 15 / 86400))
-    with asking_over_tls(proxy, tmp_path, server=server, proxy_starts_at=expires_at + 1) as tls:
-        assert tls.status() in {500, 503}
-        with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
-            tls.serial()
+    expires_at = time.time() + EXPIRY_SECONDS
+    server = CA.server(days=(-1, EXPIRY_SECONDS / 86400))
+    with authgate_over_tls(tmp_path, server=server, client=None, ca=CA, trusted="127.0.0.1", settings="") as start:
+        time.sleep(max(0.0, expires_at + 1 - time.time()))
+        for proxy in PROXIES:
+            with start(proxy) as tls:
+                assert tls.status() in {500, 503}, proxy
+                with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+                    tls.serial()
 
 
 class ThreadsAsking:

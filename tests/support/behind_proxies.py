@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.support import processes
@@ -84,6 +84,10 @@ class Proxies:
 
     authgate_port: int
     ports: dict[str, int]
+
+    def only(self, *names: str) -> Proxies:
+        """Return the proxies of these names."""
+        return replace(self, ports={name: self.ports[name] for name in names})
 
     @contextmanager
     def serve(

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 TRIGGER = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
 CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail();"""
 RAISE = "IF NEW.{column} = '7' THEN RAISE EXCEPTION 'no room: %', {shown}; END IF;"
+# Instead of before a row is written, when the transaction commits.
+AT_COMMIT = (
+    "CREATE TRIGGER fail BEFORE INSERT ON account",
+    "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
+)
 KILL = "IF NEW.{column} = '7' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
 
 
@@ -66,12 +71,7 @@ def test_of_a_broken_constraint_the_row_is_not_printed(db: Database) -> None:
 
 def test_a_failure_of_the_commit_itself_leaves_nothing(db: Database) -> None:
     db.create((7, "ada@example.com", hashed()))
-    db.execute(
-        TRIGGER.format(table="account", body="RAISE EXCEPTION 'late';").replace(
-            "CREATE TRIGGER fail BEFORE INSERT ON account",
-            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
-        )
-    )
+    db.execute(TRIGGER.format(table="account", body="RAISE EXCEPTION 'late';").replace(*AT_COMMIT))
     ran = db.run("--apply")
     assert (ran.code, db.users()) == (1, {})
     assert "late" in ran.errors
@@ -80,10 +80,7 @@ def test_a_failure_of_the_commit_itself_leaves_nothing(db: Database) -> None:
 def test_a_connection_that_breaks_during_the_commit_is_not_called_a_success_or_a_failure(db: Database) -> None:
     db.create((7, "ada@example.com", hashed()))
     db.execute(
-        TRIGGER.format(table="account", body="PERFORM pg_terminate_backend(pg_backend_pid());").replace(
-            "CREATE TRIGGER fail BEFORE INSERT ON account",
-            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
-        )
+        TRIGGER.format(table="account", body="PERFORM pg_terminate_backend(pg_backend_pid());").replace(*AT_COMMIT)
     )
     ran = db.run("--apply")
     assert ran.code == 1
@@ -92,12 +89,7 @@ def test_a_connection_that_breaks_during_the_commit_is_not_called_a_success_or_a
 
 def test_ctrl_c_during_the_commit_is_not_called_a_failure(db: Database) -> None:
     db.create((7, "ada@example.com", hashed()))
-    db.execute(
-        TRIGGER.format(table="account", body="PERFORM pg_advisory_xact_lock(1);").replace(
-            "CREATE TRIGGER fail BEFORE INSERT ON account",
-            "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
-        )
-    )
+    db.execute(TRIGGER.format(table="account", body="PERFORM pg_advisory_xact_lock(1);").replace(*AT_COMMIT))
 
     async def interrupt() -> str:
         other = await asyncpg.connect(db.dsn, ssl=False)
