@@ -1,4 +1,4 @@
-"""Keys that are too old are given up, and come back with the next good answer."""
+"""Keys that are too old are given up, and come back with the next good load."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.support.watched_keys import (
     K2,
     MAX_STALE,
     Source,
-    keys,
+    handed_out_by,
+    key_set,
     timing,
-    used_by,
-    watched,
+    watched_keys,
     watching,
 )
 
@@ -29,118 +29,119 @@ if TYPE_CHECKING:
     from tests.support.manual_time import Time
 
 
-async def test_keys_are_given_up_exactly_when_no_good_answer_came_for_the_time_set(
+async def test_keys_are_given_up_exactly_max_stale_seconds_after_the_last_good_load(
     time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = watched(Source(None, DOWN), time, K1)
-    used = used_by(one)
+    watched = watched_keys(Source(None, DOWN), time, K1)
+    handed_out = handed_out_by(watched)
     time.seconds = 100
-    await one.refresh()
+    await watched.refresh()
     time.seconds = 100 + MAX_STALE - 0.001
-    await one.refresh()
-    one.give_up_if_too_stale()
-    assert one.key_set is K1
+    await watched.refresh()
+    watched.give_up_if_too_stale()
+    assert watched.key_set is K1
     time.seconds = 100 + MAX_STALE
-    one.give_up_if_too_stale()
-    one.give_up_if_too_stale()
-    assert (one.key_set, one.state, used) == (NO_KEYS, "given up", [NO_KEYS])
-    assert caplog.text.count("the keys are given up: no successful load for 3600 s") == 1
-    assert one.seconds_until_due() <= COOLDOWN
+    watched.give_up_if_too_stale()
+    watched.give_up_if_too_stale()
+    assert (watched.key_set, watched.state, handed_out) == (NO_KEYS, "given up", [NO_KEYS])
+    (message,) = [message for message in caplog.messages if "given up" in message]
+    assert "3600 s" in message
+    assert watched.seconds_until_due() <= COOLDOWN
 
 
 @pytest.mark.parametrize("answer", [None, K1], ids=["unchanged", "the same keys"])
-async def test_a_good_answer_brings_given_up_keys_back(time: Time, answer: KeySet | None) -> None:
-    one = watched(Source(DOWN, answer), time, K1)
-    used = used_by(one)
+async def test_a_good_load_brings_given_up_keys_back(time: Time, answer: KeySet | None) -> None:
+    watched = watched_keys(Source(DOWN, answer), time, K1)
+    handed_out = handed_out_by(watched)
     time.seconds = MAX_STALE
-    await one.refresh()
-    one.give_up_if_too_stale()
-    await one.refresh()
-    assert (one.key_set, used, one.state) == (K1, [NO_KEYS, K1], "ready")
-    assert one.loads == {"changed": 1, "unchanged": 0, "failed": 1}
+    await watched.refresh()
+    watched.give_up_if_too_stale()
+    await watched.refresh()
+    assert (watched.key_set, handed_out, watched.state) == (K1, [NO_KEYS, K1], "ready")
+    assert watched.loads == {"changed": 1, "unchanged": 0, "failed": 1}
 
 
-async def test_given_up_keys_come_back_changed_if_they_changed(time: Time) -> None:
-    one = watched(Source(K2), time, K1)
-    used = used_by(one)
+async def test_other_keys_are_used_if_the_key_set_changed_while_it_was_given_up(time: Time) -> None:
+    watched = watched_keys(Source(K2), time, K1)
+    handed_out = handed_out_by(watched)
     time.seconds = MAX_STALE
-    one.give_up_if_too_stale()
-    await one.refresh()
-    assert used == [NO_KEYS, K2]
+    watched.give_up_if_too_stale()
+    await watched.refresh()
+    assert handed_out == [NO_KEYS, K2]
 
 
-async def test_without_a_bound_keys_are_never_given_up(time: Time) -> None:
-    one = watched(Source(DOWN), time, K1, max_stale_seconds=None)
+async def test_without_max_stale_seconds_keys_are_never_given_up(time: Time) -> None:
+    watched = watched_keys(Source(DOWN), time, K1, max_stale_seconds=None)
     time.seconds = 1e9
-    await one.refresh()
-    one.give_up_if_too_stale()
-    assert one.key_set is K1
-    assert one.seconds_until_given_up() == float("inf")
+    await watched.refresh()
+    watched.give_up_if_too_stale()
+    assert watched.key_set is K1
+    assert watched.seconds_until_given_up() == float("inf")
 
 
 async def test_the_task_wakes_to_give_keys_up_long_before_the_next_load_is_due() -> None:
     source = Source(K2)
-    one = WatchedKeys("app", source, timing(max_stale_seconds=0.01), K1)
-    async with watching(one):
-        await until_async(lambda: not one.key_set.keys)
+    watched = WatchedKeys("app", source, timing(max_stale_seconds=0.01), K1)
+    async with watching(watched):
+        await until_async(lambda: not watched.key_set.keys)
     assert source.loads == 0
-    assert "no successful load for 0.01 s" in one.failure
+    assert "0.01 s" in watched.failure
 
 
-async def test_a_load_that_hangs_does_not_put_off_when_keys_are_given_up() -> None:
+async def test_a_load_that_hangs_does_not_delay_giving_keys_up() -> None:
     source = Source(K2)
-    one = WatchedKeys("app", source, timing(max_stale_seconds=0.05), K1)
-    used = used_by(one)
+    watched = WatchedKeys("app", source, timing(max_stale_seconds=0.05), K1)
+    handed_out = handed_out_by(watched)
     source.gate.clear()
     async with asyncio.TaskGroup() as tasks:
-        loading = tasks.create_task(one.refresh())
-        await until_async(lambda: not one.key_set.keys)
+        loading = tasks.create_task(watched.refresh())
+        await until_async(lambda: not watched.key_set.keys)
         assert not loading.done()
         source.gate.set()
-    assert used == [NO_KEYS, K2]
-    assert one.failure == ""
+    assert handed_out == [NO_KEYS, K2]
+    assert watched.failure == ""
 
 
 @pytest.mark.parametrize("key_id", ["K1", None])
 async def test_a_token_that_names_a_given_up_key_is_counted_neither_as_unknown_nor_as_departed(
     time: Time, key_id: str | None
 ) -> None:
-    one = watched(Source(DOWN), time, K1)
+    watched = watched_keys(Source(DOWN), time, K1)
     time.seconds = MAX_STALE
-    one.give_up_if_too_stale()
-    async with watching(one):
+    watched.give_up_if_too_stale()
+    async with watching(watched):
         with pytest.raises(LookupFailed):
-            await one.newer(key_id)
-        assert not one.journal.history.unknown
-        assert (one.journal.unknown_key_ids, one.journal.departed_key_ids) == (0, 0)
+            await watched.newer(key_id)
+        assert not watched.journal.history.unknown
+        assert (watched.journal.unknown_key_ids, watched.journal.departed_key_ids) == (0, 0)
         with pytest.raises(LookupFailed):
-            await one.newer("K9")
-    assert [*one.journal.history.unknown] == ["K9"]
-    assert one.journal.unknown_key_ids == 1
+            await watched.newer("K9")
+    assert [*watched.journal.history.unknown] == ["K9"]
+    assert watched.journal.unknown_key_ids == 1
 
 
-async def test_a_bug_in_whoever_uses_the_keys_does_not_let_given_up_keys_verify_for_ever(time: Time) -> None:
+async def test_after_a_bug_in_on_change_keys_are_given_up_again(time: Time) -> None:
     def broken(_: KeySet) -> None:
         raise ZeroDivisionError
 
-    one = watched(Source(DOWN), time, K1)
-    one.on_change = broken
+    watched = watched_keys(Source(DOWN), time, K1)
+    watched.on_change = broken
     time.seconds = MAX_STALE
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            one.give_up_if_too_stale()
-        assert one.state != "given up", "somebody has them still"
-    used = used_by(one)
-    one.give_up_if_too_stale()
-    assert (used, one.key_set, one.state) == ([NO_KEYS], NO_KEYS, "given up")
+            watched.give_up_if_too_stale()
+        assert watched.state != "given up", "they are still in use"
+    handed_out = handed_out_by(watched)
+    watched.give_up_if_too_stale()
+    assert (handed_out, watched.key_set, watched.state) == ([NO_KEYS], NO_KEYS, "given up")
 
 
-async def test_what_is_left_out_of_a_set_stays_visible_while_it_is_given_up(time: Time) -> None:
-    one = watched(Source(DOWN, None), time, keys("K1", skipped=("key 'bad'",)))
+async def test_skipped_keys_are_still_reported_while_a_key_set_is_given_up(time: Time) -> None:
+    watched = watched_keys(Source(DOWN, None), time, key_set("K1", skipped=("key 'bad'",)))
     time.seconds = MAX_STALE
-    one.give_up_if_too_stale()
-    assert (one.key_set.keys, one.key_set.skipped) == ((), ("key 'bad'",))
-    await one.refresh()
-    assert one.key_set.skipped == ("key 'bad'",)
-    await one.refresh()
-    assert one.key_set == keys("K1", skipped=("key 'bad'",))
+    watched.give_up_if_too_stale()
+    assert (watched.key_set.keys, watched.key_set.skipped) == ((), ("key 'bad'",))
+    await watched.refresh()
+    assert watched.key_set.skipped == ("key 'bad'",)
+    await watched.refresh()
+    assert watched.key_set == key_set("K1", skipped=("key 'bad'",))

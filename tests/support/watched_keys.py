@@ -20,18 +20,21 @@ REFRESH, COOLDOWN, MAX_STALE = 300.0, 10.0, 3600.0
 DOWN = LoadFailed("the issuer answers 500")
 
 
-def keys(*key_ids: str, skipped: tuple[str, ...] = ()) -> KeySet:
+def key_set(*key_ids: str, skipped: tuple[str, ...] = ()) -> KeySet:
+    """Return a set of ES256 keys without material."""
     return KeySet(
-        keys=tuple(Key(key_id=one, algorithm="ES256", material=None, thumbprint=one.encode()) for one in key_ids),
+        keys=tuple(
+            Key(key_id=key_id, algorithm="ES256", material=None, thumbprint=key_id.encode()) for key_id in key_ids
+        ),
         skipped=skipped,
     )
 
 
-K1, K2, BOTH = keys("K1"), keys("K2"), keys("K1", "K2")
+K1, K2, BOTH = key_set("K1"), key_set("K2"), key_set("K1", "K2")
 
 
 class Source:
-    """A source that answers as it is told, the last answer again and again; while *gate* is closed, not at all."""
+    """A source that gives each of *answers* in turn, and then the last one again. It waits while *gate* is closed."""
 
     where = "https://issuer.example/jwks"
 
@@ -46,7 +49,7 @@ class Source:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         await self.gate.wait()
         if isinstance(answer, Exception):
-            raise type(answer)(*answer.args)  # a new one each time, with a traceback of its own
+            raise type(answer)(*answer.args)  # a new exception each time, so that tracebacks do not grow
         return answer if isinstance(answer, Loaded) else Loaded(keys=answer)
 
 
@@ -59,24 +62,25 @@ def timing(**changes: Any) -> Timing:
     return Timing(**settings | changes)
 
 
-def watched(
+def watched_keys(
     source: KeySource, time: Time, start: KeySet = NO_KEYS, *, chance: float = 0.0, **changes: Any
 ) -> WatchedKeys:
+    """Return the watched keys of the issuer "app", with *start* as the key set at start."""
     return WatchedKeys("app", source, timing(**changes), start, clock=time.clock, chance=lambda: chance)
 
 
-def used_by(one: WatchedKeys) -> list[KeySet]:
-    """Return the list that grows with each set that *one* hands out."""
-    used: list[KeySet] = []
-    one.on_change = used.append
-    return used
+def handed_out_by(watched: WatchedKeys) -> list[KeySet]:
+    """Return a list to which each key set that *watched* hands out is appended."""
+    handed_out: list[KeySet] = []
+    watched.on_change = handed_out.append
+    return handed_out
 
 
 @asynccontextmanager
-async def watching(*issuers: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Watch the keys of *issuers* while the context lasts; yield the tasks that do it."""
+async def watching(*key_sets: WatchedKeys) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run the tasks of *key_sets* while the context lasts. Yield the tasks."""
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(keys.watch()) for keys in issuers]
+        running = [tasks.create_task(watched.watch()) for watched in key_sets]
         try:
             yield running
         finally:
