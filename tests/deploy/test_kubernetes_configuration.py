@@ -1,4 +1,4 @@
-"""The configuration that the pods carry, given to AuthGate itself: accepted as shipped, refused with a mistake."""
+"""AuthGate accepts the configuration of the pods as shipped, and rejects it with a mistake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_CONFIG = 78
 
-# What Kubernetes sets in every pod for a Service named authgate in its namespace, if enableServiceLinks is left out.
+# The variables that Kubernetes sets in every pod for a Service named authgate, unless enableServiceLinks is false.
 SERVICE_LINKS = {
     "AUTHGATE_SERVICE_HOST": "10.96.0.7",
     "AUTHGATE_SERVICE_PORT": "4190",
@@ -36,8 +36,8 @@ SERVICE_LINKS = {
 SHAPES = ["sidecar", "central"]
 
 
-def laid_out(shape: str, folder: Path) -> dict[str, str]:
-    """Lay out the container's files under *folder*, secrets included; return its environment."""
+def write_files(shape: str, folder: Path) -> dict[str, str]:
+    """Write the container's files, secrets included, below *folder*, and return its environment."""
     environ = carried_configuration(rendered(shape), folder)
     secrets = folder / "run" / "secrets"
     (secrets / "authgate" / "jwt_secret").write_bytes(SECRET)
@@ -53,33 +53,33 @@ def laid_out(shape: str, folder: Path) -> dict[str, str]:
 def check(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `authgate check` in exactly this environment."""
     command = [sys.executable, "-m", "authgate", "check"]
-    full = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ}
-    return subprocess.run(command, env=full, cwd=ROOT, capture_output=True, text=True, check=False)
+    complete = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ}
+    return subprocess.run(command, env=complete, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("links", [{}, SERVICE_LINKS], ids=["", "with service links"])
-def test_authgate_accepts_what_the_pod_carries(shape: str, links: dict[str, str], tmp_path: Path) -> None:
-    told = check(laid_out(shape, tmp_path) | links | {"AUTHGATE_IN_CONTAINER": "true"})
-    assert told.returncode == 0, told.stderr
+def test_authgate_accepts_the_configuration_of_the_pod(shape: str, links: dict[str, str], tmp_path: Path) -> None:
+    ran = check(write_files(shape, tmp_path) | links | {"AUTHGATE_IN_CONTAINER": "true"})
+    assert ran.returncode == 0, ran.stderr
     expected = "127.0.0.1:4190" if shape == "sidecar" else "0.0.0.0:4190"
-    assert f"listen: {expected}\n" in told.stdout, "the file wins over the image's default"
-    assert "listen: 0.0.0.0:4191" in told.stdout
-    assert "warning" not in told.stderr
+    assert f"listen: {expected}\n" in ran.stdout, "the file overrides the image's default"
+    assert "listen: 0.0.0.0:4191" in ran.stdout
+    assert "warning" not in ran.stderr
 
 
 def test_it_starts_with_service_links_in_its_environment(tmp_path: Path) -> None:
     port, admin = free_port(), free_port()
     listen = {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
     command = [sys.executable, "-m", "authgate", "serve"]
-    environ = laid_out("sidecar", tmp_path) | SERVICE_LINKS | listen
+    environ = write_files("sidecar", tmp_path) | SERVICE_LINKS | listen
     with running(command, tmp_path / "log", port=port, environ=environ) as process:
         assert processes.ask(admin, "/readyz").status == 200
         assert processes.stop(process) == 0
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ("trusted_proxies: [127.0.0.1/32]", "trusted_proxies: [0.0.0.0/0]", "trusts everybody"),
         ("trusted_proxies:", "trusted_proxy:", "did you mean trusted_proxies?"),
@@ -89,36 +89,36 @@ def test_it_starts_with_service_links_in_its_environment(tmp_path: Path) -> None
         ("authgate/jwt_secret", "authgate/jwt-secret", "No such file"),
     ],
 )
-def test_a_mistake_in_the_configuration_is_refused(old: str, new: str, says: str, tmp_path: Path) -> None:
-    environ = laid_out("sidecar", tmp_path)
+def test_a_mistake_in_the_configuration_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
+    environ = write_files("sidecar", tmp_path)
     path = tmp_path / "etc" / "authgate" / "authgate.yaml"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    told = check(environ)
-    assert (told.returncode, says in told.stderr) == (EXIT_CONFIG, True), told.stderr
+    ran = check(environ)
+    assert (ran.returncode, message in ran.stderr) == (EXIT_CONFIG, True), ran.stderr
 
 
 @pytest.mark.parametrize(
-    ("secret", "says"),
+    ("secret", "message"),
     [(None, "No such file"), (b"", "0 bytes long"), (b"short", "bytes"), (SECRET + b" ", "white space")],
     ids=["missing", "empty", "short", "space"],
 )
-def test_a_secret_that_will_not_do_is_refused(secret: bytes | None, says: str, tmp_path: Path) -> None:
-    environ = laid_out("sidecar", tmp_path)
+def test_an_unusable_secret_is_refused(secret: bytes | None, message: str, tmp_path: Path) -> None:
+    environ = write_files("sidecar", tmp_path)
     path = tmp_path / "run" / "secrets" / "authgate" / "jwt_secret"
     path.unlink()
     if secret is not None:
         path.write_bytes(secret)
-    told = check(environ)
-    assert (told.returncode, says in told.stderr) == (EXIT_CONFIG, True), told.stderr
+    ran = check(environ)
+    assert (ran.returncode, message in ran.stderr) == (EXIT_CONFIG, True), ran.stderr
 
 
 @pytest.mark.parametrize("file", ["tls.crt", "tls.key", "ca.crt"])
 def test_a_missing_file_of_the_certificate_is_refused(file: str, tmp_path: Path) -> None:
-    environ = laid_out("central", tmp_path)
+    environ = write_files("central", tmp_path)
     (tmp_path / "run" / "secrets" / "authgate-tls" / file).unlink()
-    told = check(environ)
-    assert (told.returncode, file in told.stderr) == (EXIT_CONFIG, True), told.stderr
+    ran = check(environ)
+    assert (ran.returncode, file in ran.stderr) == (EXIT_CONFIG, True), ran.stderr
 
 
 @pytest.mark.parametrize("shape", ["sidecar", "central"])
@@ -131,7 +131,7 @@ def test_every_file_that_the_configuration_names_is_in_a_mounted_directory(shape
     assert {path.rpartition("/")[0] for path in named} <= mounts
 
 
-def test_certificates_carry_the_names_that_both_sides_expect() -> None:
+def test_certificates_have_the_names_that_both_sides_expect() -> None:
     documents = rendered("central-cert-manager")
     address = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["address"]
     service = find(documents, "Service", "authgate")
@@ -144,7 +144,7 @@ def test_certificates_carry_the_names_that_both_sides_expect() -> None:
     assert f"client_names: [{', '.join(names)}]" in text
     tls = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["tls"]
     assert set(tls.values()) == {find(documents, "Certificate", "authgate-traefik")["spec"]["secretName"]}
-    mounted = {one["secret"]["secretName"] for one in _volumes(documents) if "secret" in one}
+    mounted = {volume["secret"]["secretName"] for volume in _volumes(documents) if "secret" in volume}
     assert find(documents, "Certificate", "authgate-tls")["spec"]["secretName"] in mounted
 
 
@@ -158,9 +158,9 @@ def test_the_documented_openssl_lines_make_certificates_of_the_right_names(tmp_p
     openssl = processes.program("openssl", fix="apt-get install openssl")
     page = (ROOT / "docs" / "kubernetes.md").read_text()
     (lines,) = (block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "openssl req" in block)
-    made = subprocess.run(["sh", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    created = subprocess.run(["sh", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert created.returncode == 0, created.stderr
     for use, name, purpose in (("server", "authgate.authgate.svc", "sslserver"), ("client", "traefik", "sslclient")):
         flags = ["-CAfile", "ca.crt", "-x509_strict", "-purpose", purpose, "-verify_hostname", name, f"{use}.crt"]
-        told = subprocess.run([openssl, "verify", *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stderr
+        ran = subprocess.run([openssl, "verify", *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr

@@ -1,4 +1,4 @@
-"""deploy/stack/compose.yml as it is written, and its secrets. That it works: tests/images/test_stack.py."""
+"""What deploy/stack/compose.yml says, and its secrets. tests/images/test_stack.py runs it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_every_service_is_hardened(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_no_service_is_root(name: str) -> None:
-    """An image of ours says so itself; of the others the compose file must."""
+def test_no_service_runs_as_root(name: str) -> None:
+    """Our own images set their user; for the others the compose file must."""
     service = SERVICES[name]
     if "build" in service:
         dockerfile = STACK / service["build"]["context"] / "Dockerfile"
@@ -57,12 +57,12 @@ def test_no_service_is_root(name: str) -> None:
         assert service["user"] in {"999:999", "101:101", "65532:65532"}
 
 
-def test_no_port_is_published_but_the_proxies_on_loopback() -> None:
+def test_only_the_proxies_ports_are_published_and_only_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"nginx": ["127.0.0.1:8080:8080"], "traefik": ["127.0.0.1:8081:8080"]}
 
 
-def test_nothing_of_the_machine_is_mounted_but_files_of_the_repository_that_cannot_be_changed() -> None:
+def test_only_files_of_the_repository_are_mounted_and_read_only() -> None:
     for service in SERVICES.values():
         for mount in service.get("volumes", []):
             source, _, rest = mount.partition(":")
@@ -71,7 +71,7 @@ def test_nothing_of_the_machine_is_mounted_but_files_of_the_repository_that_cann
                 assert rest.endswith(":ro"), mount
 
 
-def test_each_service_is_given_the_secrets_that_it_reads_and_no_other() -> None:
+def test_each_service_gets_the_secrets_that_it_reads_and_no_others() -> None:
     assert {name: set(service.get("secrets", [])) for name, service in SERVICES.items()} == {
         "db": {"postgres_password", "web_password", "tasks_password", "authgate_password"},
         "web-migrate": {"better_auth_secret", "web_database_url", "administrator_password"},
@@ -119,12 +119,12 @@ def test_each_network_has_the_members_that_need_it() -> None:
     }
 
 
-def test_every_network_is_internal_but_that_by_which_the_proxies_are_reached() -> None:
+def test_every_network_is_internal_except_the_one_for_the_published_ports() -> None:
     """Docker publishes no port of a container that is in internal networks alone."""
     assert {name for name, network in COMPOSE["networks"].items() if not network.get("internal")} == {"auth"}
 
 
-def test_authgate_believes_the_addresses_of_the_proxies_and_nobody_else_gets_one_of_them() -> None:
+def test_authgate_trusts_the_addresses_of_the_proxies_and_no_other_container_gets_one() -> None:
     addresses = {name: SERVICES[name]["networks"]["auth"]["ipv4_address"] for name in members("auth")}
     trusted = SERVICES["authgate"]["environment"]["AUTHGATE_TRUSTED_PROXIES"].split(",")
     assert sorted(trusted) == sorted(addresses[name] for name in PROXIES)
@@ -134,7 +134,7 @@ def test_authgate_believes_the_addresses_of_the_proxies_and_nobody_else_gets_one
         assert ip_address(address) not in ip_network(pool["ip_range"])
 
 
-def test_what_nginx_resolves_only_at_its_start_has_a_fixed_address() -> None:
+def test_every_upstream_of_nginx_has_a_fixed_address() -> None:
     for upstream in ("authgate", "web", "tasks"):
         (network,) = set(SERVICES[upstream]["networks"]) & set(SERVICES["nginx"]["networks"])
         (pool,) = COMPOSE["networks"][network]["ipam"]["config"]
@@ -143,7 +143,7 @@ def test_what_nginx_resolves_only_at_its_start_has_a_fixed_address() -> None:
         assert address not in ip_network(pool["ip_range"])
 
 
-def test_the_networks_are_others_than_those_of_the_repositorys_other_compose_file() -> None:
+def test_the_two_compose_files_use_different_networks() -> None:
     other = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     pools = [pool for file in (COMPOSE, other) for network in file["networks"].values() for pool in pools_of(network)]
     assert len(set(pools)) == len(pools)
@@ -153,10 +153,10 @@ def pools_of(network: dict[str, Any]) -> list[str]:
     return [pool["subnet"] for pool in network.get("ipam", {}).get("config", [])]
 
 
-# The two ways to run it.
+# `make stack` and the containers agree.
 
 
-def test_the_containers_are_told_what_make_stack_tells_its_processes() -> None:
+def test_the_containers_have_the_settings_of_make_stack() -> None:
     assert SERVICES["web-migrate"]["environment"]["ADMIN_EMAIL"] == ADMINISTRATOR
     (issuer,) = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())["issuers"]
     assert SERVICES["web"]["environment"]["BETTER_AUTH_URL"] == f"${{APP_URL:-{issuer['url']}}}"
@@ -187,12 +187,14 @@ def secrets(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_secret_of_the_compose_file_is_made_and_no_other(secrets: Path) -> None:
-    assert {f"./secrets/{name}" for name in contents(secrets)} == {one["file"] for one in COMPOSE["secrets"].values()}
+def test_exactly_the_secrets_of_the_compose_file_are_created(secrets: Path) -> None:
+    assert {f"./secrets/{name}" for name in contents(secrets)} == {
+        secret["file"] for secret in COMPOSE["secrets"].values()
+    }
     assert COMPOSE["secrets"] == {name: {"file": f"./secrets/{name}"} for name in COMPOSE["secrets"]}
 
 
-def test_the_secrets_are_long_and_differ_from_each_other_and_the_next_time(secrets: Path, tmp_path: Path) -> None:
+def test_the_secrets_are_long_and_all_different_and_new_each_time(secrets: Path, tmp_path: Path) -> None:
     values = contents(secrets)
     assert len(values["better_auth_secret"]) >= 64
     assert len(values["administrator_password"]) >= 20
@@ -209,12 +211,12 @@ def test_a_database_url_has_the_password_of_its_role(secrets: Path, role: str) -
     assert url.password == (secrets / f"{role}_password").read_text()
 
 
-def test_the_folder_is_its_owners_alone_and_the_files_can_be_read_by_who_is_given_them(secrets: Path) -> None:
+def test_only_the_owner_can_open_the_folder_and_containers_can_read_the_files(secrets: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir()} == {0o644}
 
 
-def test_run_again_it_keeps_what_is_there_and_makes_what_is_missing_and_mends_modes(secrets: Path) -> None:
+def test_a_second_run_keeps_existing_secrets_and_creates_missing_ones_and_fixes_modes(secrets: Path) -> None:
     before = contents(secrets)
     (secrets / "tasks_database_url").unlink()
     (secrets / "administrator_password").write_text("of-my-own-choice")
@@ -226,7 +228,7 @@ def test_run_again_it_keeps_what_is_there_and_makes_what_is_missing_and_mends_mo
     assert stat.S_IMODE((secrets / "web_password").stat().st_mode) == 0o644
 
 
-def test_without_openssl_it_makes_no_empty_secret_and_says_how_to_get_it(tmp_path: Path) -> None:
+def test_without_openssl_no_secret_is_created_and_the_message_says_how_to_install_it(tmp_path: Path) -> None:
     ran = make_secrets(tmp_path / "secrets", PATH="/nowhere")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "apt-get install openssl" in ran.stderr
@@ -250,7 +252,7 @@ def test_no_secret_is_committed() -> None:
     assert ignored.returncode == 0 or not (ROOT / ".git").exists()
 
 
-def test_the_script_that_makes_roles_is_executable() -> None:
-    """Else the image would source it into its own shell, and `set -u` with it."""
+def test_the_scripts_are_executable() -> None:
+    """PostgreSQL's image sources a script that is not executable, and `set -u` would apply to its shell."""
     for name in ("database/init.sh", "make-secrets"):
         assert (STACK / name).stat().st_mode & stat.S_IXOTH, name

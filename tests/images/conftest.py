@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Path:
-    """A secret that the container's user can read, in a folder to mount."""
+    """A secret in a folder to mount. The container's user can read it."""
     path = tmp_path / "secrets" / "jwt_secret"
     path.parent.mkdir(mode=0o755)
     path.write_text("an-honest-secret-of-the-image-tests-0123456789-abcdefghij\n")

@@ -1,4 +1,4 @@
-"""docker-compose.yml with its three proxies, brought up by podman-compose: who gets through, and who reaches whom."""
+"""docker-compose.yml with its three proxies, run by podman-compose: who may do what, and what can connect to what."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FILES = ("docker-compose.yml", "deploy")
 
 
 class Stack:
-    """The running stack, the secret that its front end would sign with, and what each container printed at start."""
+    """The running stack, the secret of its tokens, and what each container printed at its start."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self.first_words: dict[str, str] = {}
+        self.start_logs: dict[str, str] = {}
 
     def token(self, **changes: Any) -> str:
         return mint(sound(**{"sub": "ada"} | changes), key=self._secret)
@@ -40,7 +40,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The engine's API, from which Traefik reads labels."""
+    """The engine's API, where Traefik reads labels."""
     path = tmp_path_factory.mktemp("engine") / "docker.sock"
     process = subprocess.Popen(["podman", "system", "service", "--time=0", f"unix://{path}"])
     try:
@@ -69,7 +69,7 @@ def stack(engine_socket: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     try:
         stack = Stack((project.folder / "secrets" / "jwt_secret").read_bytes().strip())
         all_serve(stack)
-        stack.first_words = {service: logs(name) for service, name in CONTAINERS.items()}
+        stack.start_logs = {service: logs(name) for service, name in CONTAINERS.items()}
         yield stack
     finally:
         project.run("docker compose --profile traefik --profile caddy down --timeout 3")
@@ -88,17 +88,15 @@ def status(port: int, token: str) -> int:
 
 
 def all_serve(stack: Stack) -> None:
-    """Wait until every proxy does. podman runs health checks by systemd alone; Traefik routes to healthy containers."""
+    """Wait until every proxy serves. Run the health checks, because podman runs them with systemd only."""
     for service in ("authgate", "tasks"):
-        eventually(
-            lambda name=CONTAINERS[service]: attempt("healthcheck", "run", name).returncode == 0, everything_said
-        )
+        eventually(lambda name=CONTAINERS[service]: attempt("healthcheck", "run", name).returncode == 0, all_logs)
     forget_neighbours(CONTAINERS.values())
     for port in PORTS.values():
-        eventually(lambda port=port: status(port, stack.token()) == 200, everything_said)
+        eventually(lambda port=port: status(port, stack.token()) == 200, all_logs)
 
 
-def everything_said() -> str:
+def all_logs() -> str:
     return "\n".join(f"--- {name}\n{logs(container)}" for name, container in CONTAINERS.items())
 
 
@@ -116,10 +114,10 @@ def address(service: str, network: str) -> str:
     return str(inspect(CONTAINERS[service])["NetworkSettings"]["Networks"][f"authgate_{network}"]["IPAddress"])
 
 
-# The core cases of the three-proxy suite (tests/e2e), here through the images.
+# The main cases of tests/e2e, through the images.
 
 
-def test_a_sound_token_passes_in_header_and_cookie_and_its_user_arrives(stack: Stack, port: int) -> None:
+def test_a_valid_token_is_accepted_in_header_and_cookie_and_the_service_gets_its_user(stack: Stack, port: int) -> None:
     assert user(ask(port, ME, bearer(stack.token()))) == "ada"
     assert user(ask(port, ME, cookie(stack.token()))) == "ada"
 
@@ -140,7 +138,7 @@ def test_a_request_without_a_token_or_with_a_bad_one_is_refused_with_the_reason(
 SPOOFED = ("X-User-Id: admin", "x-user-id: admin", "X_User_Id: admin", "X-User-Roles: admin", "Connection: x-user-id")
 
 
-def test_nobody_can_claim_to_be_somebody_else(stack: Stack, port: int) -> None:
+def test_a_client_cannot_pose_as_another_user(stack: Stack, port: int) -> None:
     answer = ask(port, ME, bearer(stack.token()), *SPOOFED)
     assert user(answer) == "ada"
     assert answer.json["roles"] == []
@@ -149,12 +147,14 @@ def test_nobody_can_claim_to_be_somebody_else(stack: Stack, port: int) -> None:
 
 
 @pytest.mark.parametrize("start", ["/healthz/..", "/healthz/%2e%2e", "/healthz/..%2f", "/healthz/..;", "/", "/x/../."])
-def test_no_spelling_of_a_protected_path_arrives_without_a_token(stack: Stack, port: int, start: str) -> None:
+def test_no_spelling_of_a_protected_path_reaches_the_service_without_a_token(
+    stack: Stack, port: int, start: str
+) -> None:
     assert ask(port, start + ME).status in {400, 401, 404}
 
 
-def test_the_service_sees_no_credential_where_they_are_stripped(stack: Stack, port: int) -> None:
-    """nginx leaves other cookies, and takes out the one that holds a token; the others can only take all of them."""
+def test_the_service_gets_no_credential_on_a_route_that_strips_them(stack: Stack, port: int) -> None:
+    """nginx removes only the cookie with a token; the other proxies can only remove all cookies."""
     left = ["cookie"] if port == PORTS["nginx"] else []
     assert ask(port, ME, bearer(stack.token()), cookie(stack.token())).json["credentials"] == left
 
@@ -167,10 +167,10 @@ def test_a_users_tasks_are_their_own(stack: Stack, port: int) -> None:
     assert ask(port, "/api/v1/tasks", bearer(stack.token(sub="bob"))).json == []
 
 
-# Who reaches whom.
+# What can connect to what.
 
 
-def test_neither_the_service_nor_authgate_is_published(stack: Stack) -> None:
+def test_neither_the_service_nor_authgate_publishes_a_port(stack: Stack) -> None:
     for closed in (8001, 4190, 4191):
         with pytest.raises(ConnectionRefusedError):
             ask(closed, "/healthz")
@@ -184,17 +184,17 @@ def test_authgate_does_not_share_a_network_with_the_service(stack: Stack) -> Non
     for code in (by_address, by_name):
         assert in_container("authgate", code).returncode == 1
     itself = "import socket; socket.create_connection(('authgate', 4190), 3)"
-    assert in_container("authgate", itself).returncode == 0, "it can connect at all"
+    assert in_container("authgate", itself).returncode == 0, "it can connect to itself"
 
 
-def test_the_service_reaches_nothing_but_its_network(stack: Stack) -> None:
+def test_the_service_can_connect_to_its_network_only(stack: Stack) -> None:
     reach = "import socket; socket.create_connection(({!r}, {}), 3)"
     assert in_container("tasks", reach.format(address("authgate", "auth"), 4190)).returncode == 1
     assert in_container("tasks", reach.format("172.30.90.1", PORTS["nginx"])).returncode == 1, "the machine itself"
 
 
-def test_a_container_of_the_same_network_that_is_no_proxy_is_not_believed(stack: Stack) -> None:
-    """It is given an address of ip_range, and nothing there is trusted."""
+def test_a_container_of_the_same_network_that_is_not_a_proxy_is_refused(stack: Stack) -> None:
+    """Its address is from ip_range, and AuthGate trusts no address of it."""
     code = (
         "import urllib.request as u, urllib.error as e\n"
         "r = u.Request('http://authgate:4190/auth/nginx', headers={'X-Original-Method': 'GET', "
@@ -210,8 +210,8 @@ def test_a_container_of_the_same_network_that_is_no_proxy_is_not_believed(stack:
     assert f"trusted_proxies: [{peer}]" in line
 
 
-@pytest.mark.parametrize("proxy", ["nginx", "caddy"])  # Traefik waits for 30 s, which no setting changes
-def test_while_authgate_hangs_nothing_passes_and_nobody_is_signed_out(stack: Stack, proxy: str) -> None:
+@pytest.mark.parametrize("proxy", ["nginx", "caddy"])  # Traefik waits for 30 s; no setting changes that
+def test_while_authgate_hangs_requests_are_refused_and_no_user_is_signed_out(stack: Stack, proxy: str) -> None:
     port = PORTS[proxy]
     podman("kill", "--signal=STOP", CONTAINERS["authgate"])
     try:
@@ -219,10 +219,10 @@ def test_while_authgate_hangs_nothing_passes_and_nobody_is_signed_out(stack: Sta
         assert ask(port, "/healthz").status == 200
     finally:
         podman("kill", "--signal=CONT", CONTAINERS["authgate"])
-    eventually(lambda: status(port, stack.token()) == 200, "it does not come back")
+    eventually(lambda: status(port, stack.token()) == 200, "it does not serve again")
 
 
-def test_while_authgate_is_away_nothing_passes_and_afterwards_every_proxy_finds_it_again(stack: Stack) -> None:
+def test_while_authgate_is_down_requests_are_refused_and_afterwards_every_proxy_finds_it_again(stack: Stack) -> None:
     podman("stop", "--time=5", CONTAINERS["authgate"])
     for port in PORTS.values():
         assert ask(port, ME, bearer(stack.token())).status in {500, 503}
@@ -235,22 +235,22 @@ def test_while_authgate_is_away_nothing_passes_and_afterwards_every_proxy_finds_
 
 @pytest.mark.parametrize("service", sorted(CONTAINERS))
 def test_every_container_is_hardened(stack: Stack, service: str) -> None:
-    found = inspect(CONTAINERS[service])
-    host = found["HostConfig"]
+    container = inspect(CONTAINERS[service])
+    host = container["HostConfig"]
     assert host["ReadonlyRootfs"]
-    assert (found["EffectiveCaps"] or []) == (["CAP_NET_BIND_SERVICE"] if service == "caddy" else [])
+    assert (container["EffectiveCaps"] or []) == (["CAP_NET_BIND_SERVICE"] if service == "caddy" else [])
     assert not host["Privileged"]
     assert "no-new-privileges" in str(host["SecurityOpt"])
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
-    # Traefik is root in its image, without any capability: the engine's socket is root's.
-    assert (found["Config"]["User"] in {"", "0"}) is (service == "traefik")
+    # Traefik runs as root, without capabilities: the engine's socket belongs to root.
+    assert (container["Config"]["User"] in {"", "0"}) is (service == "traefik")
 
 
 ALARMING = re.compile(r"warn|error|fatal|traceback|critical|refused|denied|emerg", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("service", sorted(CONTAINERS))
-def test_what_a_start_and_sound_requests_print_is_not_alarming(stack: Stack, service: str) -> None:
-    assert [line for line in stack.first_words[service].splitlines() if ALARMING.search(line)] == []
+def test_a_start_and_valid_requests_print_nothing_alarming(stack: Stack, service: str) -> None:
+    assert [line for line in stack.start_logs[service].splitlines() if ALARMING.search(line)] == []
     if service == "authgate":
-        assert '"event": "listening on 0.0.0.0:4190' in stack.first_words[service], "it is what was printed"
+        assert '"event": "listening on 0.0.0.0:4190' in stack.start_logs[service], "the log is of the start"

@@ -1,4 +1,4 @@
-"""AuthGate's image: what is in it, and how it lives as the first process of a hardened container."""
+"""AuthGate's image: its contents, and AuthGate as the first process of a hardened container."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IMAGE = "localhost/authgate:0.1.0"
 MAX_BYTES = 150_000_000
 LOCKED = set(re.findall(r"^([a-z0-9_.-]+)==([^ ]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-DESCRIBED = ("X-Original-Method: GET", "X-Original-URL: https://app.example.com/")
+REQUEST_HEADERS = ("X-Original-Method: GET", "X-Original-URL: https://app.example.com/")
 
 
 def options(secret_file: Path, *more: str) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def options(secret_file: Path, *more: str) -> tuple[str, ...]:
 
 def subrequest(secret_file: Path, *, sub: str = "ada") -> Answer:
     token = mint(sound(sub=sub), key=secret_file.read_bytes().strip())
-    return ask(4190, "/auth/nginx", *DESCRIBED, f"Authorization: Bearer {token}")
+    return ask(4190, "/auth/nginx", *REQUEST_HEADERS, f"Authorization: Bearer {token}")
 
 
 def answers(secret_file: Path) -> bool:
@@ -60,10 +60,10 @@ def running(secret_file: Path) -> Iterator[str]:
         yield name
 
 
-def test_it_is_small_and_labelled_and_says_how_it_is_run() -> None:
-    found = inspect(IMAGE)
-    assert found["Size"] < MAX_BYTES
-    config = found["Config"]
+def test_the_image_is_small_and_has_labels_and_a_command() -> None:
+    image = inspect(IMAGE)
+    assert image["Size"] < MAX_BYTES
+    config = image["Config"]
     assert (config["User"], config["Entrypoint"], config["Cmd"]) == ("65532:65532", ["authgate"], ["serve"])
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
     assert labels["title"] == "AuthGate"
@@ -73,7 +73,7 @@ def test_it_is_small_and_labelled_and_says_how_it_is_run() -> None:
     assert labels["revision"] == head.stdout.strip()
 
 
-def test_nothing_that_installs_software_is_in_it() -> None:
+def test_the_image_has_no_program_that_installs_software() -> None:
     programs = "pip pip3 apt apt-get perl gcc strip git make"
     script = (
         f"for name in {programs}; do command -v $name; done; python3 -c 'import pip' 2>/dev/null && echo pip; echo end"
@@ -81,20 +81,20 @@ def test_nothing_that_installs_software_is_in_it() -> None:
     assert podman("run", "--rm", "--network=none", "--entrypoint=sh", IMAGE, "-c", script) == "end"
 
 
-def test_no_program_in_it_runs_as_another_user_than_its_caller() -> None:
+def test_the_image_has_no_setuid_program() -> None:
     find = ("find", "/", "-xdev", "-type", "f", "-perm", "/6000")
     assert podman("run", "--rm", "--network=none", "--user=0", f"--entrypoint={find[0]}", IMAGE, *find[1:]) == ""
 
 
-def test_it_holds_the_systems_cas_to_verify_an_issuer_with() -> None:
-    """Where OpenSSL looks for them, a folder with a link for each: so key sets of public issuers can be fetched."""
+def test_the_image_has_the_systems_cas() -> None:
+    """They are where OpenSSL looks for them, so AuthGate can fetch the key sets of public issuers."""
     script = "import os, ssl; print(len(os.listdir(ssl.get_default_verify_paths().capath)))"
     python = ("--entrypoint=/opt/authgate/bin/python3", IMAGE, "-c", script)
     assert int(podman("run", "--rm", "--network=none", *python)) > 100
 
 
-def test_every_module_is_there_as_bytecode() -> None:
-    """With a read-only root nothing compiled at start would be kept: each start and health check would do it again."""
+def test_every_module_is_compiled_to_bytecode() -> None:
+    """With a read-only root each start and each health check would compile the modules again."""
     ran = attempt(
         "run", "--rm", "--network=none", "--env=PYTHONVERBOSE=1", *HARDENED, IMAGE, "healthcheck", "--help"
     )  # fmt: skip
@@ -102,16 +102,16 @@ def test_every_module_is_there_as_bytecode() -> None:
     assert not re.search(r"# code object from '?/\S*\.py'?$", ran.stderr, re.MULTILINE)
 
 
-def test_no_processor_is_named_and_every_dependency_is_there_for_arm64_too() -> None:
-    """tests/images/run has pip download them, which fails where none of the locked hashes is of a wheel that fits."""
+def test_the_image_names_no_architecture_and_every_dependency_exists_for_arm64() -> None:
+    """tests/images/run downloads them with pip, which fails if no locked hash is of a matching wheel."""
     wheels = [path.name.split("-") for path in (ROOT / ".images" / "arm64").glob("*.whl")]
-    there = {(name.lower().replace("_", "-"), version) for name, version, *_ in wheels}
-    elsewhere = {"colorama", "async-timeout"}  # for Windows alone, and for Python before 3.11.3
-    assert LOCKED - there == {one for one in LOCKED if one[0] in elsewhere}
+    downloaded = {(name.lower().replace("_", "-"), version) for name, version, *_ in wheels}
+    not_needed = {"colorama", "async-timeout"}  # for Windows, and for Python before 3.11.3
+    assert LOCKED - downloaded == {package for package in LOCKED if package[0] in not_needed}
     assert not re.search(r"x86_64|aarch64", (ROOT / "Dockerfile").read_text())
 
 
-def test_it_answers_as_an_unprivileged_user_with_no_capability_and_a_read_only_root(
+def test_the_container_answers_as_an_unprivileged_user_without_capabilities_and_with_a_read_only_root(
     running: str, secret_file: Path
 ) -> None:
     assert subrequest(secret_file).header("X-User-Id") == "ada"
@@ -123,14 +123,14 @@ def test_it_answers_as_an_unprivileged_user_with_no_capability_and_a_read_only_r
     assert "Read-only" in attempt("exec", "--user=0", running, "sh", "-c", "echo x >/x").stderr
 
 
-def test_it_ends_with_0_on_sigterm_within_2_seconds(running: str) -> None:
-    podman("stop", "--time=2", running)  # after 2 s it would be killed: 137
+def test_the_container_exits_with_0_within_2_seconds_after_sigterm(running: str) -> None:
+    podman("stop", "--time=2", running)  # after 2 s podman kills it: 137
     assert inspect(running)["State"]["ExitCode"] == 0
     assert '"event": "stopped"' in logs(running)
 
 
-def test_sigterm_ends_it_from_its_first_moment(secret_file: Path) -> None:
-    """The first process of a container ignores signals that it has no handler for, and imports take half a second."""
+def test_sigterm_stops_the_container_from_its_first_moment(secret_file: Path) -> None:
+    """The first process of a container ignores signals without a handler, and imports take half a second."""
     for _ in range(3):
         with container(IMAGE, options=options(secret_file)) as name:
             eventually(lambda: has_a_handler_for_sigterm(inspect(name)["State"]["Pid"]), "it handles no SIGTERM")
@@ -138,7 +138,7 @@ def test_sigterm_ends_it_from_its_first_moment(secret_file: Path) -> None:
             assert inspect(name)["State"]["ExitCode"] in {0, 128 + 15}
 
 
-def test_it_comes_back_after_a_restart_and_after_a_crash(secret_file: Path) -> None:
+def test_the_container_serves_again_after_a_restart_and_after_a_crash(secret_file: Path) -> None:
     with container(IMAGE, options=options(secret_file, "--restart=always")) as name:
         eventually(lambda: answers(secret_file), lambda: f"it does not answer: {logs(name)}")
         first = inspect(name)["State"]["Pid"]
@@ -150,7 +150,7 @@ def test_it_comes_back_after_a_restart_and_after_a_crash(secret_file: Path) -> N
         eventually(lambda: answers(secret_file), "it does not answer after a crash")
 
 
-def test_its_health_check_goes_unhealthy_and_back(running: str) -> None:
+def test_the_health_check_fails_while_authgate_hangs(running: str) -> None:
     assert inspect(IMAGE)["Healthcheck"]["Test"] == ["CMD", "authgate", "healthcheck"]
     eventually(lambda: is_healthy(running), "it is not healthy")
     podman("kill", "--signal=STOP", running)  # it hangs
@@ -159,7 +159,7 @@ def test_its_health_check_goes_unhealthy_and_back(running: str) -> None:
     eventually(lambda: is_healthy(running), "it is not healthy again")
 
 
-def test_thousands_of_users_fit_in_the_memory_that_the_compose_file_gives(secret_file: Path) -> None:
+def test_thousands_of_users_fit_in_the_memory_limit_of_the_compose_file(secret_file: Path) -> None:
     limit = re.search(r"mem_limit: (\d+)m", (ROOT / "docker-compose.yml").read_text())
     assert limit
     with container(IMAGE, options=options(secret_file, f"--memory={limit[1]}m", "--pids-limit=64")) as name:
@@ -171,7 +171,7 @@ def test_thousands_of_users_fit_in_the_memory_that_the_compose_file_gives(secret
         assert inspect(name)["HostConfig"]["Memory"] == int(limit[1]) * 1024 * 1024
 
 
-def test_what_takes_more_memory_than_the_limit_is_killed_and_not_the_machine() -> None:
+def test_a_process_above_the_memory_limit_is_killed() -> None:
     eat = "x = bytearray(300 * 1024 * 1024)"
     ran = attempt(
         "run", "--rm", "--network=none", "--memory=64m", "--memory-swap=64m", "--entrypoint=python3", IMAGE, "-c", eat
@@ -180,7 +180,7 @@ def test_what_takes_more_memory_than_the_limit_is_killed_and_not_the_machine() -
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (("--env=AUTHGATE_AUDIENCE=tasks",), "there is no key at all"),
         (("--env=JWT_SECRET=short",), "at least 32 are needed"),
@@ -189,22 +189,24 @@ def test_what_takes_more_memory_than_the_limit_is_killed_and_not_the_machine() -
         (("--env=AUTHGATE_LISTENS=0.0.0.0:1", "--env=JWT_SECRET=short"), "did you mean AUTHGATE_LISTEN?"),
     ],
 )
-def test_a_misconfigured_container_does_not_start_and_says_why(settings: tuple[str, ...], told: str) -> None:
+def test_a_misconfigured_container_does_not_start_and_prints_the_reason(
+    settings: tuple[str, ...], message: str
+) -> None:
     ran = attempt("run", "--rm", "--network=none", *HARDENED, *settings, IMAGE)
-    assert (ran.returncode, told in ran.stderr) == (78, True), ran.stderr
+    assert (ran.returncode, message in ran.stderr) == (78, True), ran.stderr
 
 
-def test_it_listens_on_every_address_of_the_container(running: str) -> None:
+def test_authgate_listens_on_every_address_of_the_container(running: str) -> None:
     assert "listening on 0.0.0.0:4190, admin on 0.0.0.0:4191" in logs(running)
     assert ask(4191, "/readyz").status == 200
 
 
-def test_a_changed_secret_is_taken_over_through_the_mount(running: str, secret_file: Path) -> None:
+def test_a_changed_secret_is_reloaded_through_the_mount(running: str, secret_file: Path) -> None:
     replacement = secret_file.with_name("new")
     replacement.write_text("another-honest-secret-of-the-image-tests-9876543210-zyxwv")
     replacement.chmod(0o644)
     replacement.rename(secret_file)
-    eventually(lambda: answers(secret_file), "the new secret is not taken over")
+    eventually(lambda: answers(secret_file), "the new secret is not used")
 
 
 def test_no_secret_is_in_the_image() -> None:

@@ -1,4 +1,4 @@
-"""The example stack by containers: deploy/stack/compose.yml, brought up by docs/stack.md's lines."""
+"""The example stack in containers: deploy/stack/compose.yml, started with the lines of docs/stack.md."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ TASKS = "/api/v1/tasks"
 
 @dataclass
 class Site:
-    """The running stack, as tests/support/stack.py's clients know one, and whoever has signed up."""
+    """The running stack, with the attributes that tests/support/stack.py's clients need, and its users."""
 
     project: Project
     administrator_password: str = ""
     url: str = "http://localhost:8080"
     traefik_url: str = "http://localhost:8081"
     ports: dict[str, int] = field(default_factory=lambda: PORTS)
-    first_words: dict[str, str] = field(default_factory=dict)
+    start_logs: dict[str, str] = field(default_factory=dict)
     users: dict[str, Client] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Bring everything up as the documentation says, Traefik, too."""
+        """Start everything as the documentation says, and Traefik."""
         (lines,) = blocks("docs/stack.md", "By containers")
         self.project.run(lines.replace(" up ", " --profile traefik up "))
         forget_neighbours(CONTAINERS.values())
         for edge in PORTS:
-            eventually(lambda edge=edge: status(edge, "/sign-in") == 200, everything_said)
+            eventually(lambda edge=edge: status(edge, "/sign-in") == 200, all_logs)
 
     def stop(self, *options: str) -> None:
         self.project.run(f"{COMPOSE} down --timeout 3 {' '.join(options)}")
@@ -61,13 +61,13 @@ def status(edge: str, path: str, *headers: str) -> int:
         return 0
 
 
-def everything_said() -> str:
+def all_logs() -> str:
     return "\n".join(f"--- {name}\n{logs(container)[-3000:]}" for name, container in CONTAINERS.items())
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One user signs up through each proxy: Better Auth allows three in ten seconds."""
+    """The stack, with one user signed up through each proxy: Better Auth allows three sign-ups in ten seconds."""
     folder = tmp_path_factory.mktemp("project")
     site = Site(Project(folder, "deploy/nginx", *(f"deploy/stack/{name}" for name in STACK)))
     try:
@@ -77,8 +77,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for edge in PORTS:
             site.users[edge] = Client(site, edge)
             site.ids[edge] = site.users[edge].sign_up(f"{edge}@example.com", name=edge)
-            assert site.users[edge].ask(ME).status == 200, everything_said()
-        site.first_words = {name: logs(container) for name, container in CONTAINERS.items()}
+            assert site.users[edge].ask(ME).status == 200, all_logs()
+        site.start_logs = {name: logs(container) for name, container in CONTAINERS.items()}
         yield site
     finally:
         site.stop("--volumes")
@@ -93,10 +93,10 @@ def run_in(service: str, *command: str) -> subprocess.CompletedProcess[str]:
     return attempt("exec", CONTAINERS[service], *command)
 
 
-# Who gets through.
+# Which requests pass.
 
 
-def test_whoever_signed_up_is_known_to_the_task_service_and_their_tasks_are_their_own(site: Site, edge: str) -> None:
+def test_the_task_service_knows_a_user_who_signed_up_and_lists_only_their_tasks(site: Site, edge: str) -> None:
     user = site.users[edge]
     me = user.ask(ME).json
     assert (me["id"], me["email"], me["name"]) == (site.ids[edge], f"{edge}@example.com", edge)
@@ -104,37 +104,37 @@ def test_whoever_signed_up_is_known_to_the_task_service_and_their_tasks_are_thei
     assert [task["title"] for task in user.ask(TASKS).json["items"]] == [f"by {edge}"]
 
 
-def test_a_session_of_one_proxy_counts_at_the_other(site: Site) -> None:
+def test_a_session_from_one_proxy_is_valid_at_the_other(site: Site) -> None:
     other = site.users["nginx"].copy()
     other._port, other.origin = PORTS["traefik"], site.traefik_url
     assert other.ask(ME).json["id"] == site.ids["nginx"]
 
 
-def test_a_jwt_passes_by_the_keys_that_authgate_fetched_from_the_front_end(site: Site, edge: str) -> None:
+def test_a_jwt_is_verified_with_the_keys_of_the_front_end(site: Site, edge: str) -> None:
     token = site.users[edge].ask("/api/auth/token").json["token"]
     answer = ask(PORTS[edge], ME, bearer(token))
     assert (answer.status, answer.json["id"]) == (200, site.ids[edge])
 
 
-def test_the_administrator_of_the_secrets_can_sign_in(site: Site) -> None:
+def test_the_administrator_can_sign_in_with_the_password_in_the_secrets(site: Site) -> None:
     assert administrator(site).ask(ME).json["roles"] == ["admin"]
 
 
 SPOOFED = ("X-User-Id: admin", "x-user-id: admin", "X_User_Id: admin", "X-User-Roles: admin", "Connection: x-user-id")
 
 
-def test_nobody_can_claim_to_be_somebody_else(site: Site, edge: str) -> None:
+def test_a_client_cannot_pose_as_another_user(site: Site, edge: str) -> None:
     answer = site.users[edge].ask(ME, *SPOOFED)
     assert (answer.status, answer.json["id"], answer.json["roles"]) == (200, site.ids[edge], ["user"])
     refused = ask(PORTS[edge], ME, *SPOOFED)
     assert (refused.status, refused.json["reason"]) == (401, "no_credential")
 
 
-# Who reaches whom.
+# What can connect to what.
 
 ADDRESSES = {"tasks": ("172.30.94.2", 8001), "web": ("172.30.93.2", 3000), "authgate": ("172.30.92.2", 4190)}
 
-# Prints the status of a request that claims to be somebody, in the language that the container has.
+# Prints the answer to a request with a forged identity, in the language that the container has.
 SPOOF_BY_PYTHON = (
     "import sys, urllib.request as u\n"
     f"print(u.urlopen(u.Request(sys.argv[1] + {ME!r}, headers={{'X-User-Id': 'admin'}}), timeout=3).read().decode())"
@@ -155,27 +155,29 @@ UNREACHED = re.compile("timeout|timed out|ENETUNREACH|unreachable|EAI_AGAIN|ENOT
 
 @pytest.mark.parametrize("service", ["web", "authgate"])
 @pytest.mark.parametrize("host", ["tasks", "172.30.94.2"])
-def test_who_is_no_proxy_does_not_reach_the_task_service(site: Site, service: str, host: str) -> None:
+def test_a_container_that_is_not_a_proxy_cannot_connect_to_the_task_service(
+    site: Site, service: str, host: str
+) -> None:
     ran = run_in(service, *SPOOFS[service], f"http://{host}:8001")
     assert ran.returncode == 1
     assert "admin" not in ran.stdout
     assert UNREACHED.search(ran.stderr), ran
 
 
-def test_who_would_reach_the_task_service_could_claim_to_be_anybody(site: Site) -> None:
-    """So the test above is about something, and its requests are sound."""
+def test_a_client_that_reaches_the_task_service_can_pose_as_anybody(site: Site) -> None:
+    """This shows that the test above can fail, and that its requests are correct."""
     ran = run_in("nginx", *SPOOFS["nginx"], "http://tasks:8001")
     assert json.loads(ran.stdout)["id"] == "admin", ran
     ran = run_in("web", "node", "-e", SPOOF_BY_NODE.replace(ME, "/api/auth/ok"), "http://web:3000")
     assert json.loads(ran.stdout) == {"ok": True}, ran
 
 
-def test_every_container_is_in_its_networks_alone(site: Site) -> None:
-    found = {
+def test_every_container_is_in_its_networks_only(site: Site) -> None:
+    networks = {
         name: {network.partition("_")[2] for network in inspect(container)["NetworkSettings"]["Networks"]}
         for name, container in CONTAINERS.items()
     }
-    assert found == {
+    assert networks == {
         "db": {"db_web", "db_tasks", "db_authgate"},
         "web": {"web", "keys", "db_web"},
         "tasks": {"tasks", "db_tasks"},
@@ -185,20 +187,20 @@ def test_every_container_is_in_its_networks_alone(site: Site) -> None:
     }
 
 
-def test_the_task_service_reaches_nothing_but_its_networks(site: Site) -> None:
+def test_the_task_service_can_connect_to_its_networks_only(site: Site) -> None:
     connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
     for host, port in (ADDRESSES["authgate"], ADDRESSES["web"], ("172.30.92.1", PORTS["nginx"])):
         assert run_in("tasks", "python3", "-c", connect, host, str(port)).returncode == 1, host
     assert run_in("tasks", "python3", "-c", connect, "db", "5432").returncode == 0, "it can connect at all"
 
 
-def test_nothing_but_the_proxies_is_published(site: Site) -> None:
+def test_only_the_proxies_publish_ports(site: Site) -> None:
     for closed in (3000, 8001, 4190, 4191, 5432):
         with pytest.raises(ConnectionRefusedError):
             ask(closed, "/healthz")
 
 
-# What the roles of the database can do.
+# The rights of the database's roles.
 
 CONNECT = """
 import asyncio, asyncpg, json, sys
@@ -219,13 +221,13 @@ except asyncpg.PostgresError as error:
 
 
 def as_authgate(*statements: str) -> list[Any]:
-    """Run SQL in AuthGate's container, with what AuthGate has; return rows, or the error's name."""
+    """Run SQL in AuthGate's container with AuthGate's credentials. Return the rows or the error's name of each."""
     ran = run_in("authgate", "python3", "-c", CONNECT, "{}", *statements)
     assert ran.stdout.startswith("connected"), ran
     return [json.loads(line) for line in ran.stdout.splitlines()[1:]]
 
 
-MAY = """
+PRIVILEGES = """
 SELECT n.nspname, c.relname, privilege FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
   unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS privilege
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
@@ -234,11 +236,13 @@ ORDER BY 2
 """
 
 
-def test_authgates_role_reads_two_views_and_nothing_else(site: Site) -> None:
-    sessions, users, may = as_authgate("SELECT token FROM authgate.session", 'SELECT id FROM authgate."user"', MAY)
+def test_authgates_role_can_read_two_views_only(site: Site) -> None:
+    sessions, users, privileges = as_authgate(
+        "SELECT token FROM authgate.session", 'SELECT id FROM authgate."user"', PRIVILEGES
+    )
     assert len(sessions) >= len(site.users)
     assert {*site.ids.values()} <= {row[0] for row in users}
-    assert may == [["authgate", "session", "SELECT"], ["authgate", "user", "SELECT"]]
+    assert privileges == [["authgate", "session", "SELECT"], ["authgate", "user", "SELECT"]]
 
 
 FORBIDDEN = (
@@ -259,17 +263,17 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
-def test_authgates_role_is_refused_even_when_it_leaves_its_read_only_mode(site: Site, statement: str) -> None:
+def test_authgates_role_is_refused_even_after_it_leaves_read_only_mode(site: Site, statement: str) -> None:
     *_, refused = as_authgate("SET default_transaction_read_only = off", statement)
     assert refused == "InsufficientPrivilegeError"
 
 
-def test_authgates_role_is_in_read_only_mode_by_itself(site: Site) -> None:
+def test_authgates_role_is_in_read_only_mode_by_default(site: Site) -> None:
     assert as_authgate("SHOW transaction_read_only") == [[["on"]]]
 
 
 @pytest.mark.parametrize("user", ["web", "tasks", "postgres"])
-def test_nobody_becomes_another_role_by_its_password(site: Site, user: str) -> None:
+def test_authgates_password_works_for_no_other_role(site: Site, user: str) -> None:
     ran = run_in("authgate", "python3", "-c", CONNECT, json.dumps({"user": user}))
     assert ran.stdout.strip() == "InvalidPasswordError", ran
 
@@ -280,17 +284,17 @@ USERS = {"db": 999, "web": 65532, "tasks": 65532, "authgate": 65532, "nginx": 10
 
 
 def process(service: str) -> dict[str, str]:
-    """Return what the kernel says of the container's first process."""
+    """Return the kernel's status of the container's first process."""
     lines = Path(f"/proc/{inspect(CONTAINERS[service])['State']['Pid']}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 @pytest.mark.parametrize("service", sorted(CONTAINERS))
 def test_every_container_is_hardened(site: Site, service: str) -> None:
-    found = process(service)
-    assert set(found["Uid"].split()) == {str(USERS[service])}
-    assert {int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
-    assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
+    kernel = process(service)
+    assert set(kernel["Uid"].split()) == {str(USERS[service])}
+    assert {int(kernel[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert (kernel["NoNewPrivs"], kernel["Seccomp"]) == ("1", "2")
     host = inspect(CONTAINERS[service])["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert not host["Privileged"]
@@ -301,29 +305,29 @@ def test_every_container_is_hardened(site: Site, service: str) -> None:
 
 @pytest.mark.parametrize("service", MIGRATIONS)
 def test_a_migration_is_hardened_too_and_runs_once(site: Site, service: str) -> None:
-    found = inspect(f"authgate-stack_{service}_1")
-    assert found["HostConfig"]["ReadonlyRootfs"]
-    assert (found["EffectiveCaps"] or []) == []
-    assert found["Config"]["User"] == "65532:65532"
-    assert found["HostConfig"]["RestartPolicy"]["Name"] in {"", "no"}
-    assert (found["State"]["Status"], found["State"]["ExitCode"], found["RestartCount"]) == ("exited", 0, 0)
+    container = inspect(f"authgate-stack_{service}_1")
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert (container["EffectiveCaps"] or []) == []
+    assert container["Config"]["User"] == "65532:65532"
+    assert container["HostConfig"]["RestartPolicy"]["Name"] in {"", "no"}
+    assert (container["State"]["Status"], container["State"]["ExitCode"], container["RestartCount"]) == ("exited", 0, 0)
 
 
 ALARMING = re.compile(r"warn|error|fatal|traceback|critical|refused|denied|emerg|\u2a2f", re.IGNORECASE)
-# Local connections are those within db's container; and the way from AuthGate to db is a network of these two alone.
+# Local connections are inside db's container, and only AuthGate and db are in the network between them.
 EXPECTED = re.compile('initdb: warning: enabling "trust" authentication|the way to the database may be in clear text')
 
 
 @pytest.mark.parametrize("service", sorted(CONTAINERS))
-def test_what_a_start_and_sound_requests_print_is_not_alarming(site: Site, service: str) -> None:
-    lines = site.first_words[service].splitlines()
+def test_a_start_and_valid_requests_print_nothing_alarming(site: Site, service: str) -> None:
+    lines = site.start_logs[service].splitlines()
     assert [line for line in lines if ALARMING.search(line) and not EXPECTED.search(line)] == []
 
 
-# What comes back.
+# Restarts.
 
 
-def everybody_is_served(site: Site) -> bool:
+def all_users_are_served(site: Site) -> bool:
     return all(status(edge, ME, cookie_of(site.users[edge])) == 200 for edge in PORTS) and all(
         status(edge, TASKS, cookie_of(site.users[edge])) == 200 for edge in PORTS
     )
@@ -334,27 +338,27 @@ def cookie_of(client: Client) -> str:
 
 
 @pytest.mark.parametrize("service", ["db", "authgate", "web", "tasks"])
-def test_a_part_that_is_restarted_is_found_again_by_all_others(site: Site, service: str) -> None:
+def test_the_other_parts_find_a_restarted_part_again(site: Site, service: str) -> None:
     podman("restart", "--time=5", CONTAINERS[service])
     forget_neighbours(CONTAINERS.values())
-    eventually(lambda: everybody_is_served(site), everything_said)
-    eventually(lambda: status("nginx", "/sign-in") == 200, everything_said)
+    eventually(lambda: all_users_are_served(site), all_logs)
+    eventually(lambda: status("nginx", "/sign-in") == 200, all_logs)
 
 
-def test_while_the_database_is_away_nobody_is_let_in_and_nobody_is_signed_out(site: Site) -> None:
+def test_while_the_database_is_down_requests_are_refused_and_no_user_is_signed_out(site: Site) -> None:
     podman("stop", "--time=5", CONTAINERS["db"])
     try:
         user = cookie_of(site.users["nginx"])
-        eventually(lambda: status("nginx", ME, user) == 503, "AuthGate's answers are held for 5 s")
+        eventually(lambda: status("nginx", ME, user) == 503, "AuthGate caches answers for 5 s")
         assert status("nginx", ME) == 401
     finally:
         podman("start", CONTAINERS["db"])
         forget_neighbours(CONTAINERS.values())
-    eventually(lambda: everybody_is_served(site), everything_said)
+    eventually(lambda: all_users_are_served(site), all_logs)
 
 
-def test_after_down_and_up_users_and_sessions_and_tasks_are_still_there(site: Site) -> None:
-    """The same lines as the first time: the secrets stay, and the migrations find nothing to do."""
+def test_users_and_sessions_and_tasks_survive_down_and_up(site: Site) -> None:
+    """The same lines as the first time: the secrets are kept, and the migrations have nothing to do."""
     secrets = site.project.folder / "deploy" / "stack" / "secrets"
     before = {path.name: path.read_text() for path in secrets.iterdir()}
     titles = {edge: site.users[edge].ask(TASKS).json for edge in PORTS}
@@ -363,5 +367,5 @@ def test_after_down_and_up_users_and_sessions_and_tasks_are_still_there(site: Si
     site.start()
     assert {path.name: path.read_text() for path in secrets.iterdir()} == before
     assert {edge: site.users[edge].ask(TASKS).json for edge in PORTS} == titles
-    assert "0 tables made, 0 tables extended" in logs("authgate-stack_web-migrate_1")
+    assert "0 tables created, 0 tables extended" in logs("authgate-stack_web-migrate_1")
     assert "Running upgrade" not in logs("authgate-stack_tasks-migrate_1")

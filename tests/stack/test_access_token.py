@@ -98,7 +98,7 @@ def test_a_program_with_a_wrong_password_says_that_it_could_not_sign_in(stack: S
     command = [program("node", fix="apt-get install nodejs"), WEB / "call-api.mjs"]
     ran = _call_api(stack, edge, command, PASSWORD="wrong")
     assert ran.returncode != 0
-    assert "signing in was answered with 401" in ran.stderr
+    assert "sign-in failed with 401" in ran.stderr
 
 
 def _call_api(

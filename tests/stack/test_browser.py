@@ -122,7 +122,7 @@ def test_the_sessions_page_names_browsers_and_shows_no_token(ada: Visitor, other
     ada.sign_up(email)
     other.sign_in(email)
     other.goes("/sessions")
-    assert sorted(other.page.locator("td:first-child").all_inner_texts()) == ["Chrome", "Chrome (this one)"]
+    assert sorted(other.page.locator("td:first-child").all_inner_texts()) == ["Chrome", "Chrome (this browser)"]
     tokens = {cookie["value"].partition(".")[0] for one in (ada, other) for cookie in one.context.cookies()}
     assert len(tokens) == 2
     assert not any(token in other.page.content() for token in tokens)
@@ -135,7 +135,7 @@ def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: 
     ada.context.set_offline(True)
     page.get_by_label("New task").fill("later")
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_text("The server does not answer. Are you online?")).to_be_visible()
+    expect(page.get_by_text("The server is not responding. Check your connection.")).to_be_visible()
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_text("Signing out failed. Try again.")).to_be_visible()
     ada.context.set_offline(False)
@@ -145,14 +145,14 @@ def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: 
     ada.context.set_offline(True)
     for name in ("Sign out other browsers", "Sign out everywhere"):
         page.get_by_role("button", name=name).click()
-        expect(page.get_by_text("That failed. Try again.")).to_be_visible()
+        expect(page.get_by_text("That did not work. Try again.")).to_be_visible()
     ada.context.set_offline(False)
     ada.sign_out()
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     ada.context.set_offline(True)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("The server does not answer. Try again in a moment.")).to_be_visible()
+    expect(page.get_by_text("The server is not responding. Try again in a moment.")).to_be_visible()
     ada.context.set_offline(False)
     page.get_by_role("button", name="Sign in").click()
     ada.sees("Your tasks")
@@ -204,7 +204,7 @@ def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor
     other.sign_in(email)
     other.goes("/sessions")
     other.page.get_by_role("button", name="Sign out other browsers").click()
-    expect(other.page.get_by_text("Every other session has ended.")).to_be_visible()
+    expect(other.page.get_by_text("All other browsers are signed out.")).to_be_visible()
     expect(other.page.get_by_role("row")).to_have_count(2)
     _wait_until_refused(ada)
     ada.page.reload()
@@ -274,7 +274,7 @@ def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
     ada.sign_up(email)
     ada.sign_out()
     ada.sign_in(email, "not-the-password", then="")
-    expect(ada.page.get_by_text("E-mail or password is wrong.")).to_be_visible()
+    expect(ada.page.get_by_text("Wrong e-mail or password.")).to_be_visible()
     for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         ada.goes(f"/sign-in?next={elsewhere}")
         ada.page.get_by_label("E-mail").fill(email)

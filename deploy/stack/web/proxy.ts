@@ -1,4 +1,4 @@
-// Headers of every page. Next.js takes the nonce from the policy and puts it into its own scripts; nothing else runs.
+// Sets the headers of every page. Next.js copies the nonce from the policy to its own scripts; no other script runs.
 import { type NextRequest, NextResponse } from "next/server";
 import { environment } from "@/lib/environment";
 
@@ -15,7 +15,7 @@ export function proxy(request: NextRequest) {
     "frame-ancestors 'none'",
   ].join("; ");
   const headers = new Headers(request.headers);
-  headers.set("x-path", request.nextUrl.pathname); // for the way back from the sign-in page
+  headers.set("x-path", request.nextUrl.pathname); // the sign-in page leads back to it
   headers.set("content-security-policy", policy);
   const response = NextResponse.next({ request: { headers } });
   response.headers.set("content-security-policy", policy);

@@ -1,5 +1,5 @@
-# Stands in for caddy:2.11; the context is the folder that holds the binary. The official image gives the binary this
-# capability too, which is why it does not start where the capability is forbidden.
+# Stands in for caddy:2.11. The context is the folder with the binary. In the official image the binary has this
+# capability, too, and does not start without it.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN apt-get update -qq \

@@ -1,4 +1,4 @@
-# Stands in for postgres:17: Debian's PostgreSQL 17, with the official image's user, folders and, in short, entrypoint.
+# Stands in for postgres:17: Debian's PostgreSQL 17 with the official image's user and folders, and a short entrypoint.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN groupadd --system --gid 999 postgres \

@@ -1,4 +1,4 @@
-# Stands in for traefik:v3.7; the context is the folder that holds the binary.
+# Stands in for traefik:v3.7. The context is the folder with the binary.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 COPY traefik /usr/local/bin/traefik

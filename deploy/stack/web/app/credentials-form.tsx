@@ -2,9 +2,9 @@
 import { type FormEvent, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 
-const WORDS: Record<string, string> = {
-  INVALID_EMAIL_OR_PASSWORD: "E-mail or password is wrong.",
-  USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: "There is an account with this e-mail already. Sign in instead.",
+const MESSAGES: Record<string, string> = {
+  INVALID_EMAIL_OR_PASSWORD: "Wrong e-mail or password.",
+  USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: "There is already an account with this e-mail. Sign in instead.",
   BANNED_USER: "This account is banned.",
 };
 
@@ -14,13 +14,13 @@ interface Failure {
   message?: string;
 }
 
-function inWords(error: Failure): string {
+function message(error: Failure): string {
   if (error.status === 429) return "Too many attempts. Wait ten seconds and try again.";
-  if (error.status >= 500 || !error.status) return "The server does not answer. Try again in a moment.";
-  return WORDS[error.code ?? ""] ?? error.message ?? "This was refused.";
+  if (error.status >= 500 || !error.status) return "The server is not responding. Try again in a moment.";
+  return MESSAGES[error.code ?? ""] ?? error.message ?? "The server refused the request.";
 }
 
-/** The form of the sign-in page and, with a name, of the sign-up page. */
+/** The form of the sign-in page and, with a field for the name, of the sign-up page. */
 export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; next: string }) {
   const [failure, setFailure] = useState("");
   const [busy, setBusy] = useState(false);
@@ -31,14 +31,14 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
     if (busy) return;
     const form = new FormData(event.currentTarget);
     const field = (name: string) => String(form.get(name) ?? "");
-    const given = { email: field("email"), password: field("password") };
+    const credentials = { email: field("email"), password: field("password") };
     setBusy(true);
     setFailure("");
     const { error } = isNew
-      ? await authClient.signUp.email({ ...given, name: field("name") })
-      : await authClient.signIn.email(given);
+      ? await authClient.signUp.email({ ...credentials, name: field("name") })
+      : await authClient.signIn.email(credentials);
     if (!error) return location.replace(next);
-    setFailure(inWords(error));
+    setFailure(message(error));
     setBusy(false);
   }
 
@@ -68,7 +68,7 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
       </label>
       {isNew && (
         <p id="password-hint" className="hint">
-          8 characters or more.
+          At least 8 characters.
         </p>
       )}
       <p role="alert" className="failure">

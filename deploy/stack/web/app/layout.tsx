@@ -8,7 +8,7 @@ export const metadata: Metadata = { title: { default: "Tasks", template: "%s · 
 export const viewport: Viewport = { colorScheme: "light dark" };
 
 export default async function Layout({ children }: { children: ReactNode }) {
-  await headers(); // every page is made for its request: the nonce of its scripts is in it
+  await headers(); // render each page per request: it has the nonce of its scripts
   return (
     <html lang="en" data-api={environment().apiOrigin}>
       <body>{children}</body>

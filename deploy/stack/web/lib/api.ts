@@ -1,5 +1,5 @@
 "use client";
-// The task service, as pages ask it: on the same origin, with the session cookie that the browser sends by itself.
+// How pages call the task service: on the same origin, with the session cookie that the browser sends by itself.
 
 export interface Task {
   id: string;
@@ -12,10 +12,10 @@ export interface Page {
   next: string | null;
 }
 
-/** What went wrong, in words for the page. */
+/** A failure. The message is for the page. */
 export class ApiError extends Error {}
 
-/** Ask the API and return its JSON. Without a session the browser goes to the sign-in page, and this never returns. */
+/** Call the API and return its JSON. Without a session, go to the sign-in page and never return. */
 export async function api<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
   const base = document.documentElement.dataset.api ?? "";
   const headers = init.body ? { "Content-Type": "application/json" } : undefined;
@@ -28,22 +28,22 @@ export async function api<Answer>(path: string, init: RequestInit = {}): Promise
       ...init,
     });
   } catch {
-    throw new ApiError("The server does not answer. Are you online?");
+    throw new ApiError("The server is not responding. Check your connection.");
   }
   if (response.status === 401) return goToSignIn();
   if (!response.ok) throw new ApiError(await problem(response));
   return (response.status === 204 ? undefined : await response.json()) as Answer;
 }
 
-/** Leave the page for the sign-in page, so that "back" does not lead to it. */
+/** Replace the page with the sign-in page, so that "back" does not return to it. */
 export function goToSignIn(): Promise<never> {
   location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   return new Promise(() => {});
 }
 
 async function problem(response: Response): Promise<string> {
-  const found = (await response.json().catch(() => ({}))) as { reason?: string; detail?: string };
-  if (found.reason === "banned_user") return "This account is banned.";
-  if (response.status >= 500) return "The service is not available just now. Try again in a moment.";
-  return found.detail ?? `The server refused this (${response.status}${found.reason ? `, ${found.reason}` : ""}).`;
+  const body = (await response.json().catch(() => ({}))) as { reason?: string; detail?: string };
+  if (body.reason === "banned_user") return "This account is banned.";
+  if (response.status >= 500) return "The service is unavailable. Try again in a moment.";
+  return body.detail ?? `The server refused the request (${response.status}${body.reason ? `, ${body.reason}` : ""}).`;
 }

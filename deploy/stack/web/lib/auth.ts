@@ -1,4 +1,4 @@
-// Better Auth, as this front end uses it. AuthGate reads what it writes: docs/formats/better-auth.md.
+// The configuration of Better Auth. AuthGate reads its cookies, JWTs and tables: docs/formats/better-auth.md.
 import { betterAuth } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import { admin, jwt } from "better-auth/plugins";
@@ -8,46 +8,46 @@ import { passwords } from "./passwords";
 
 const DAY = 24 * 60 * 60;
 
-let made: ReturnType<typeof make> | undefined;
+let instance: ReturnType<typeof make> | undefined;
 
-/** Return this process's Better Auth. It is made at the first call: `next build` loads this file without any setting. */
+/** Return this process's Better Auth. The first call creates it: `next build` loads this file without any setting. */
 export function auth() {
-  made ??= make(environment());
-  return made;
+  instance ??= make(environment());
+  return instance;
 }
 
-/** Make a Better Auth; *questionSeconds* is what one question to the database may take. */
-export function make(set: Environment, questionSeconds?: number) {
+/** Create a Better Auth whose queries may take *querySeconds*. */
+export function make(settings: Environment, querySeconds?: number) {
   return betterAuth({
     appName: "Tasks",
-    baseURL: set.url.origin,
-    trustedOrigins: set.trustedOrigins,
-    secret: set.secret,
-    database: database(set.databaseUrl, questionSeconds),
+    baseURL: settings.url.origin,
+    trustedOrigins: settings.trustedOrigins,
+    secret: settings.secret,
+    database: database(settings.databaseUrl, querySeconds),
     emailAndPassword: { enabled: true, password: passwords },
     session: {
       expiresIn: 7 * DAY,
       updateAge: DAY,
-      // Off: every session is looked up. On: Better Auth believes the data cookie for so long; AuthGate asks the database all
-      // the same (check: always).
+      // Off: Better Auth looks up every session. On: it trusts the data cookie for maxAge, but AuthGate still checks
+      // the database (check: always).
       cookieCache:
-        set.cookieCache === "off"
+        settings.cookieCache === "off"
           ? { enabled: false }
-          : { enabled: true, strategy: set.cookieCache, maxAge: set.cookieCacheSeconds },
+          : { enabled: true, strategy: settings.cookieCache, maxAge: settings.cookieCacheSeconds },
     },
     advanced: {
-      // HttpOnly, SameSite=Lax, Path=/ and, where the URL is https, Secure with the prefix __Secure- are Better Auth's defaults.
-      crossSubDomainCookies: set.cookieDomain ? { enabled: true, domain: set.cookieDomain } : undefined,
+      // Better Auth's defaults: HttpOnly, SameSite=Lax, Path=/; with an https URL also Secure and the prefix __Secure-.
+      crossSubDomainCookies: settings.cookieDomain ? { enabled: true, domain: settings.cookieDomain } : undefined,
     },
-    rateLimit: { enabled: set.rateLimit },
+    rateLimit: { enabled: settings.rateLimit },
     telemetry: { enabled: false },
-    // It would confirm a stolen session's password at any rate; no page here asks it.
+    // With a stolen session this endpoint lets one guess the password, without a rate limit. No page uses it.
     disabledPaths: ["/verify-password"],
-    // One line for each, and a bounded one: what a visitor sent may be in it.
+    // One bounded line for each message: it may contain what a visitor sent.
     logger: { log: (level, message, ...more) => console.log(JSON.stringify({ level, message, more: String(more) }).slice(0, 500)) },
     hooks: {
-      // Whoever asks for more than "who am I?" is looked up in the database: else a copy of the cookies could fetch a new JWT,
-      // or an administrator who is one no more could list users, for as long as the data cookie is believed.
+      // Everything but get-session checks the session in the database. Otherwise, until the data cookie expires, a
+      // copy of the cookies could fetch a new JWT, and a former administrator could list users.
       before: createAuthMiddleware(async (ctx) => {
         if (ctx.path !== "/get-session") return { context: { query: { ...ctx.query, disableCookieCache: true } } };
       }),
@@ -55,9 +55,9 @@ export function make(set: Environment, questionSeconds?: number) {
     plugins: [
       admin(),
       jwt({
-        disableSettingJwtHeader: true, // get-session would sign a JWT each time, which nobody here reads
+        disableSettingJwtHeader: true, // or get-session would sign a JWT each time, which nothing here reads
         jwt: {
-          expirationTime: set.tokenLifetime,
+          expirationTime: settings.tokenLifetime,
           definePayload: ({ user }) => ({ email: user.email, name: user.name, role: user.role }),
         },
       }),

@@ -1,4 +1,4 @@
-// What the front end is told by its environment. A wrong or missing setting ends the start with one line that says how to mend it.
+// The front end's settings: environment variables. A wrong or missing one stops the start; the message says how to fix it.
 import { readFileSync } from "node:fs";
 
 export type CookieCache = "off" | "compact" | "jwt" | "jwe";
@@ -6,31 +6,31 @@ export type CookieCache = "off" | "compact" | "jwt" | "jwe";
 const COOKIE_CACHES: readonly CookieCache[] = ["off", "compact", "jwt", "jwe"];
 
 export interface Environment {
-  /** The origin that browsers see. Names of cookies (`__Secure-` for https), issuer and audience of JWTs come from it. */
+  /** The origin that browsers see. Names of cookies (`__Secure-` for https) and a JWT's issuer and audience depend on it. */
   url: URL;
   secret: string;
   databaseUrl: string;
   cookieCache: CookieCache;
-  /** Seconds that a data cookie is believed. */
+  /** How many seconds Better Auth trusts a data cookie. */
   cookieCacheSeconds: number;
-  /** Where several subdomains share a session: "example.com". Undefined: cookies of this host alone. */
+  /** The domain whose subdomains share sessions, such as "example.com". Undefined: cookies are for this host only. */
   cookieDomain: string | undefined;
-  /** How long an access token (JWT) counts: "15m". */
+  /** The lifetime of an access token (JWT), such as "15m". */
   tokenLifetime: string;
   rateLimit: boolean;
-  /** The origin of the API where it is another one; empty: this one. */
+  /** The origin of the API, or empty if it is this one. */
   apiOrigin: string;
-  /** Further origins whose pages may sign in. */
+  /** Other origins whose pages may sign users in. */
   trustedOrigins: string[];
 }
 
 export class WrongSetting extends Error {}
 
-/** Return the variable *name*, or what stands in the file that `<name>_FILE` names; "" where neither is set. */
+/** Return the variable *name*, or the content of the file that `<name>_FILE` names, or "" if neither is set. */
 export function setting(name: string): string {
   const file = process.env[`${name}_FILE`];
   if (!file) return process.env[name] ?? "";
-  if (process.env[name]) throw new WrongSetting(`${name} and ${name}_FILE are both set: keep one`);
+  if (process.env[name]) throw new WrongSetting(`${name} and ${name}_FILE are both set: remove one`);
   try {
     return readFileSync(file, "utf8").replace(/\n$/, "");
   } catch (error) {
@@ -58,36 +58,36 @@ function postgresUrl(name: string): string {
 }
 
 function oneOf<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
-  const found = choices.find((choice) => choice === value);
-  if (!found) throw new WrongSetting(`${name} must be one of ${choices.join(", ")}`);
-  return found;
+  const match = choices.find((choice) => choice === value);
+  if (!match) throw new WrongSetting(`${name} must be one of ${choices.join(", ")}`);
+  return match;
 }
 
-function seconds(name: string, value: string, most: number): number {
-  const found = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : Infinity;
-  if (found > most) throw new WrongSetting(`${name} must be a whole number of seconds, 1 to ${most}`);
-  return found;
+function seconds(name: string, value: string, max: number): number {
+  const number = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : Infinity;
+  if (number > max) throw new WrongSetting(`${name} must be a whole number of seconds from 1 to ${max}`);
+  return number;
 }
 
-let read: Environment | undefined;
+let cached: Environment | undefined;
 
-/** Return the settings; they are read once, at the first call. */
+/** Return the settings. The first call reads them. */
 export function environment(): Environment {
-  read ??= readEnvironment();
-  return read;
+  cached ??= readEnvironment();
+  return cached;
 }
 
 function readEnvironment(): Environment {
   const url = origin("BETTER_AUTH_URL", required("BETTER_AUTH_URL"));
   const secret = required("BETTER_AUTH_SECRET");
   if (Buffer.byteLength(secret) < 32)
-    throw new WrongSetting("BETTER_AUTH_SECRET must have 32 bytes or more: openssl rand -base64 48");
+    throw new WrongSetting("BETTER_AUTH_SECRET must have at least 32 bytes: openssl rand -base64 48");
   const cookieDomain = setting("COOKIE_DOMAIN") || undefined;
   if (cookieDomain && url.hostname !== cookieDomain && !url.hostname.endsWith(`.${cookieDomain}`))
     throw new WrongSetting(`COOKIE_DOMAIN must be ${url.hostname} or a domain above it, such as example.com`);
   const tokenLifetime = setting("TOKEN_LIFETIME") || "15m";
   if (!/^[1-9]\d{0,4}[smh]$/.test(tokenLifetime))
-    throw new WrongSetting('TOKEN_LIFETIME must be a number with s, m or h, such as "15m"');
+    throw new WrongSetting('TOKEN_LIFETIME must be a number followed by s, m or h, such as "15m"');
   const apiOrigin = setting("API_ORIGIN");
   return {
     url,
@@ -102,6 +102,6 @@ function readEnvironment(): Environment {
     trustedOrigins: setting("BETTER_AUTH_TRUSTED_ORIGINS")
       .split(",")
       .filter(Boolean)
-      .map((one) => origin("BETTER_AUTH_TRUSTED_ORIGINS", one).origin),
+      .map((value) => origin("BETTER_AUTH_TRUSTED_ORIGINS", value).origin),
   };
 }

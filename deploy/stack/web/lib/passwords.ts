@@ -1,13 +1,13 @@
-// Passwords of users who were here before Better Auth keep working: bcrypt hashes, as passlib writes them, are verified as they
-// are. New passwords get Better Auth's own hash (scrypt).
+// Old passwords of imported users keep working: this verifies bcrypt hashes as passlib writes them. New passwords get
+// Better Auth's own hash (scrypt).
 import { createHash, createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { hashPassword, verifyPassword } from "better-auth/crypto";
 
-// A cost above 15 takes seconds of the process's only thread, at 31 days of it: whoever signs in could stop all others.
-const MOST_ROUNDS = 15;
+// A cost above 15 blocks the only thread for seconds, and cost 31 for days: one sign-in would stop all others.
+const MAX_COST = 15;
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-// passlib's bcrypt_sha256, which lifts bcrypt's limit of 72 bytes: version 2 (HMAC under the salt) and version 1 (plain SHA-256).
+// passlib's bcrypt_sha256, which avoids bcrypt's limit of 72 bytes. Version 2 is an HMAC with the salt, 1 plain SHA-256.
 const SHA256_V2 = /^\$bcrypt-sha256\$v=2,t=(2[ab]),r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 const SHA256_V1 = /^\$bcrypt-sha256\$(2[ab]),(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 
@@ -30,10 +30,10 @@ async function verify({ hash, password }: { hash: string; password: string }): P
   return hash.startsWith("$") ? false : verifyPassword({ hash, password });
 }
 
-async function compare(password: string, hash: string, rounds = ""): Promise<boolean> {
-  return Number(rounds) <= MOST_ROUNDS && bcrypt.compare(password, hash);
+async function compare(password: string, hash: string, cost = ""): Promise<boolean> {
+  return Number(cost) <= MAX_COST && bcrypt.compare(password, hash);
 }
 
-function asBcrypt([, type, rounds = "", salt, checksum]: string[]): string {
-  return `$${type}$${rounds.padStart(2, "0")}$${salt}${checksum}`;
+function asBcrypt([, type, cost = "", salt, checksum]: string[]): string {
+  return `$${type}$${cost.padStart(2, "0")}$${salt}${checksum}`;
 }

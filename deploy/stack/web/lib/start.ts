@@ -1,6 +1,6 @@
 import { environment, WrongSetting } from "./environment";
 
-/** End the process with one line where a setting is wrong: before the first visitor finds out. */
+/** Check the settings at the start. If one is wrong, print a line and exit, before the first visitor gets an error. */
 export function checkEnvironment(): void {
   try {
     environment();

@@ -1,5 +1,5 @@
--- What AuthGate reads of a session and its user, and nothing else: no password, no address, no image. The schema is made by
--- deploy/stack/database/roles.sql.
+-- The columns of sessions and users that AuthGate reads. It can read nothing else: no password, no IP address, no image.
+-- deploy/stack/database/roles.sql creates the schema.
 CREATE OR REPLACE VIEW authgate.session AS
   SELECT id, token, "userId", "expiresAt", "createdAt", "impersonatedBy" FROM public.session;
 CREATE OR REPLACE VIEW authgate."user" AS

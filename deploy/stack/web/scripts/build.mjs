@@ -1,4 +1,5 @@
-// After `next build`: what the standalone server needs beside it, and the scripts that run without Next.js, each one file.
+// Runs after `next build`: adds the files that the standalone server needs, and bundles each script that runs without
+// Next.js into one file.
 import { cpSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -11,9 +12,9 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20",
-  external: ["pg", "pg-native"], // the standalone server has pg beside it
+  external: ["pg", "pg-native"], // the standalone server includes pg
   loader: { ".sql": "text" },
   logLevel: "warning",
-  // Packages in the old format call require(), which a module does not have by itself.
+  // CommonJS packages call require(), which ES modules do not have.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
 });

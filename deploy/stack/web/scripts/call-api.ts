@@ -1,8 +1,8 @@
-// A program that uses the API without a browser: it signs in once, then sends a JWT and renews it before it expires.
+// Calls the API without a browser: signs in once, then sends a JWT and renews it before it expires.
 //
 //   APP_URL=http://localhost:8080 EMAIL=… PASSWORD=… node deploy/stack/web/.next/standalone/call-api.mjs [SECONDS]
 //
-// It asks for a page of tasks once a second, SECONDS times (1), and prints what came.
+// It requests a page of tasks once a second, SECONDS times (default: 1), and prints each answer.
 import { type AccessToken, fetchAccessToken, isDue } from "../lib/access-token";
 import { setting } from "../lib/environment";
 
@@ -20,7 +20,7 @@ async function signIn(): Promise<string> {
     body: JSON.stringify({ email: setting("EMAIL"), password: setting("PASSWORD") }),
     signal: AbortSignal.timeout(10_000),
   });
-  if (!response.ok) throw new Error(`signing in was answered with ${response.status}: ${await response.text()}`);
+  if (!response.ok) throw new Error(`sign-in failed with ${response.status}: ${await response.text()}`);
   return response.headers
     .getSetCookie()
     .map((line) => line.split(";")[0])
@@ -32,7 +32,7 @@ let token: AccessToken | null = null;
 for (let left = Number(process.argv[2] ?? 1); left > 0; left--) {
   if (!token || isDue(token)) {
     token = await fetchAccessToken(app, { Cookie: cookie });
-    if (!token) throw new Error("the session is over: sign in again");
+    if (!token) throw new Error("the session has ended: sign in again");
     console.log(`new token, expires ${new Date(token.expiresAt * 1000).toISOString()}`);
   }
   const response = await fetch(`${app}/api/v1/tasks`, {
@@ -40,6 +40,6 @@ for (let left = Number(process.argv[2] ?? 1); left > 0; left--) {
     signal: AbortSignal.timeout(10_000),
   });
   console.log(response.status, await response.text());
-  if (response.status === 401) token = null; // refused before its time, as when keys were changed
+  if (response.status === 401) token = null; // refused before it expired, for example after a change of keys
   if (left > 1) await new Promise((resolve) => setTimeout(resolve, 1000));
 }

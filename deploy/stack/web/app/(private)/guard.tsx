@@ -4,27 +4,27 @@ import { api } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
 
 /**
- * Keep private pages private: one that comes back by the browser's "back" is made anew, and one that is looked at again
- * asks whether its session still counts; api() leaves for the sign-in page when it does not.
+ * Keeps private pages private after the session ends. A page that the browser restores on "back" is reloaded. A page that
+ * becomes visible again checks its session; if it has ended, api() goes to the sign-in page.
  */
 export function Guard({ children }: { children: ReactNode }) {
   const [stale, setStale] = useState(false);
   useEffect(() => {
-    const shown = (event: PageTransitionEvent) => {
+    const reload = (event: PageTransitionEvent) => {
       if (!event.persisted) return;
       setStale(true);
       location.reload();
     };
-    const seen = () => {
-      if (document.visibilityState === "visible") api("/auth/me").catch(() => {}); // an outage signs nobody out
+    const checkSession = () => {
+      if (document.visibilityState === "visible") api("/auth/me").catch(() => {}); // an outage does not sign users out
     };
-    addEventListener("pageshow", shown);
-    document.addEventListener("visibilitychange", seen);
-    addEventListener("focus", seen); // of two windows side by side both are visible
+    addEventListener("pageshow", reload);
+    document.addEventListener("visibilitychange", checkSession);
+    addEventListener("focus", checkSession); // two windows side by side are visible all the time
     return () => {
-      removeEventListener("pageshow", shown);
-      document.removeEventListener("visibilitychange", seen);
-      removeEventListener("focus", seen);
+      removeEventListener("pageshow", reload);
+      document.removeEventListener("visibilitychange", checkSession);
+      removeEventListener("focus", checkSession);
     };
   }, []);
   return stale ? null : children;

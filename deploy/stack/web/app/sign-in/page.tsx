@@ -13,7 +13,7 @@ export default async function SignIn({ searchParams }: { searchParams: Promise<{
   return (
     <main className="card">
       <h1>Sign in</h1>
-      <p className="hint">Tasks, the example of AuthGate.</p>
+      <p className="hint">Tasks, AuthGate’s example app</p>
       <CredentialsForm mode="sign-in" next={next} />
       <p>
         New here? <Link href={`/sign-up?next=${encodeURIComponent(next)}`}>Sign up</Link>

@@ -13,10 +13,10 @@ export default async function SignUp({ searchParams }: { searchParams: Promise<{
   return (
     <main className="card">
       <h1>Sign up</h1>
-      <p className="hint">Tasks, the example of AuthGate.</p>
+      <p className="hint">Tasks, AuthGate’s example app</p>
       <CredentialsForm mode="sign-up" next={next} />
       <p>
-        Have an account? <Link href={`/sign-in?next=${encodeURIComponent(next)}`}>Sign in</Link>
+        Already have an account? <Link href={`/sign-in?next=${encodeURIComponent(next)}`}>Sign in</Link>
       </p>
     </main>
   );

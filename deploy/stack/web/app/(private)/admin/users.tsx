@@ -11,7 +11,7 @@ export function Users({ self }: { self: string }) {
   const [users, setUsers] = useState<User[]>([]);
   const [total, setTotal] = useState(0);
   const [offset, setOffset] = useState(0);
-  const [said, setSaid] = useState("");
+  const [status, setStatus] = useState("");
 
   const load = useCallback(async () => {
     const query = { limit: PER_PAGE, offset, sortBy: "email", sortDirection: "asc" as const };
@@ -23,11 +23,11 @@ export function Users({ self }: { self: string }) {
   const show = useCallback((page: Awaited<ReturnType<typeof load>>) => {
     setUsers(page?.users ?? []);
     setTotal(page?.total ?? 0);
-    if (!page) setSaid("The list could not be read. Reload the page.");
+    if (!page) setStatus("The users could not be loaded. Reload the page.");
   }, []);
 
   useEffect(() => {
-    let isCurrent = true; // the answer for a page that was left is not shown
+    let isCurrent = true; // ignore the answer if the visitor has moved to another page
     void load().then((page) => isCurrent && show(page));
     return () => {
       isCurrent = false;
@@ -39,21 +39,22 @@ export function Users({ self }: { self: string }) {
       ? await authClient.admin.unbanUser({ userId: user.id })
       : await authClient.admin.banUser({ userId: user.id });
     if (error?.status === 401) return goToSignIn();
-    const what = user.banned ? "may sign in again" : "is banned; every session has ended";
-    setSaid(error ? `That failed: ${error.message || "the server does not answer"}` : `${user.email} ${what}.`);
+    const change = user.banned ? "can sign in again" : "is banned and signed out everywhere";
+    const cause = error?.message || "the server is not responding";
+    setStatus(error ? `That did not work: ${cause}` : `${user.email} ${change}.`);
     if (!error) show(await load());
   }
 
   return (
     <>
-      <p role="status">{said}</p>
+      <p role="status">{status}</p>
       <table>
         <thead>
           <tr>
             <th scope="col">Name</th>
             <th scope="col">E-mail</th>
             <th scope="col">Role</th>
-            <th scope="col">State</th>
+            <th scope="col">Action</th>
           </tr>
         </thead>
         <tbody>
@@ -64,7 +65,7 @@ export function Users({ self }: { self: string }) {
               <td>{user.role ?? "user"}</td>
               <td>
                 {user.id === self ? (
-                  "you"
+                  "You"
                 ) : (
                   <button
                     type="button"

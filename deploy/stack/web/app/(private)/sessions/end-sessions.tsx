@@ -5,31 +5,31 @@ import { goToSignIn } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
 
 export function EndSessions() {
-  const [said, setSaid] = useState("");
+  const [status, setStatus] = useState("");
   const router = useRouter();
 
-  async function others() {
+  async function signOutOthers() {
     const { error } = await authClient.revokeOtherSessions();
     if (error?.status === 401) return goToSignIn();
-    setSaid(error ? "That failed. Try again." : "Every other session has ended.");
+    setStatus(error ? "That did not work. Try again." : "All other browsers are signed out.");
     if (!error) router.refresh();
   }
 
-  async function everywhere() {
+  async function signOutEverywhere() {
     const { error } = await authClient.revokeSessions();
-    if (error && error.status !== 401) setSaid("That failed. Try again.");
+    if (error && error.status !== 401) setStatus("That did not work. Try again.");
     else location.replace("/sign-in");
   }
 
   return (
     <div className="row">
-      <button type="button" onClick={others}>
+      <button type="button" onClick={signOutOthers}>
         Sign out other browsers
       </button>
-      <button type="button" className="danger" onClick={everywhere}>
+      <button type="button" className="danger" onClick={signOutEverywhere}>
         Sign out everywhere
       </button>
-      <p role="status">{said}</p>
+      <p role="status">{status}</p>
     </div>
   );
 }

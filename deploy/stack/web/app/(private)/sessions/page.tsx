@@ -7,30 +7,30 @@ export const metadata: Metadata = { title: "Your sessions" };
 
 export default async function SessionsPage() {
   const current = await signedIn();
-  // Read here and not by the browser: the endpoint for it answers with the raw tokens of the other sessions.
+  // Read on the server: the endpoint for browsers returns the raw tokens of the other sessions.
   const sessions = await (await auth().$context).internalAdapter.listSessions(current.user.id, { onlyActiveSessions: true });
   return (
     <>
       <h1>Your sessions</h1>
-      <p>Where you are signed in. A session that you end here is refused everywhere within seconds.</p>
+      <p>You are signed in on these browsers. A session that you end stops working everywhere within seconds.</p>
       <table>
         <thead>
           <tr>
             <th scope="col">Browser</th>
-            <th scope="col">Address</th>
-            <th scope="col">Since</th>
+            <th scope="col">IP address</th>
+            <th scope="col">Signed in</th>
           </tr>
         </thead>
         <tbody>
-          {sessions.map((one) => (
-            <tr key={one.id}>
+          {sessions.map((session) => (
+            <tr key={session.id}>
               <td>
-                {browser(one.userAgent ?? "")}
-                {one.id === current.session.id && <strong> (this one)</strong>}
+                {browser(session.userAgent ?? "")}
+                {session.id === current.session.id && <strong> (this browser)</strong>}
               </td>
-              <td>{one.ipAddress || "unknown"}</td>
+              <td>{session.ipAddress || "Unknown"}</td>
               <td>
-                <time dateTime={one.createdAt.toISOString()}>{one.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</time>
+                <time dateTime={session.createdAt.toISOString()}>{session.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</time>
               </td>
             </tr>
           ))}
@@ -44,6 +44,6 @@ export default async function SessionsPage() {
 const BROWSERS = ["Firefox", "Edg", "OPR", "Chrome", "Safari", "curl", "node"];
 
 function browser(userAgent: string): string {
-  const found = BROWSERS.find((name) => userAgent.includes(name)) ?? userAgent.slice(0, 60);
-  return { Edg: "Edge", OPR: "Opera" }[found] ?? (found || "unknown");
+  const name = BROWSERS.find((known) => userAgent.includes(known)) ?? userAgent.slice(0, 60);
+  return { Edg: "Edge", OPR: "Opera" }[name] ?? (name || "Unknown");
 }

@@ -5,7 +5,7 @@ import { TaskList } from "./task-list";
 export const metadata: Metadata = { title: "Your tasks" };
 
 export default async function TasksPage() {
-  await signedIn(); // by itself: a request for the page's data alone may go past the layout
+  await signedIn(); // checked here too: a request for the page's data alone does not run the layout
   return (
     <>
       <h1>Your tasks</h1>

@@ -2,32 +2,32 @@
 import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, api, type Page, type Task } from "@/lib/api";
 
-/** Return *known* and what of *more* is not in it: a task may be added before the first page has come. */
-function joined(known: Task[], more: Task[]): Task[] {
-  const ids = new Set(known.map((task) => task.id));
-  return [...known, ...more.filter((task) => !ids.has(task.id))];
+/** Return *loaded* and the tasks of *more* that it lacks: a task may be added before the first page has loaded. */
+function merge(loaded: Task[], more: Task[]): Task[] {
+  const ids = new Set(loaded.map((task) => task.id));
+  return [...loaded, ...more.filter((task) => !ids.has(task.id))];
 }
 
-/** The caller's tasks: whose they are, only the API knows, by the session cookie that AuthGate verifies. */
+/** The user's tasks. The API knows the user from the session cookie, which AuthGate verifies. */
 export function TaskList() {
   const [tasks, setTasks] = useState<Task[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
   const [failure, setFailure] = useState("");
-  const [said, setSaid] = useState("");
+  const [status, setStatus] = useState("");
   const title = useRef<HTMLInputElement>(null);
   const busy = useRef(new Set<string>());
 
-  // The same thing once at a time: a second click on it, while the first is on its way, does nothing.
-  const attempt = useCallback(async (what: string, work: () => Promise<void>) => {
-    if (busy.current.has(what)) return;
-    busy.current.add(what);
+  // Runs *work* once at a time for each *key*: a second click while the first is under way does nothing.
+  const attempt = useCallback(async (key: string, work: () => Promise<void>) => {
+    if (busy.current.has(key)) return;
+    busy.current.add(key);
     try {
       await work();
       setFailure("");
     } catch (error) {
       setFailure(error instanceof ApiError ? error.message : "Something went wrong. Reload the page.");
     } finally {
-      busy.current.delete(what);
+      busy.current.delete(key);
     }
   }, []);
 
@@ -35,7 +35,7 @@ export function TaskList() {
     (after: string | null) =>
       attempt("load", async () => {
         const page = await api<Page>(`/tasks?limit=50${after ? `&after=${encodeURIComponent(after)}` : ""}`);
-        setTasks((known) => joined(known ?? [], page.items));
+        setTasks((loaded) => merge(loaded ?? [], page.items));
         setNext(page.next);
       }),
     [attempt],
@@ -50,8 +50,8 @@ export function TaskList() {
     void attempt("add", async () => {
       const body = JSON.stringify({ title: title.current?.value });
       const task = await api<Task>("/tasks", { method: "POST", body });
-      setTasks((known) => [task, ...(known ?? [])]);
-      setSaid(`Added ${task.title}.`);
+      setTasks((loaded) => [task, ...(loaded ?? [])]);
+      setStatus(`Added ${task.title}.`);
       if (title.current) title.current.value = "";
     });
   }
@@ -60,14 +60,14 @@ export function TaskList() {
     attempt(task.id, async () => {
       const body = JSON.stringify({ done: !task.done });
       const changed = await api<Task>(`/tasks/${task.id}`, { method: "PATCH", body });
-      setTasks((known) => (known ?? []).map((one) => (one.id === task.id ? changed : one)));
+      setTasks((loaded) => (loaded ?? []).map((other) => (other.id === task.id ? changed : other)));
     });
 
   const remove = (task: Task) =>
     attempt(task.id, async () => {
       await api(`/tasks/${task.id}`, { method: "DELETE" });
-      setTasks((known) => (known ?? []).filter((one) => one.id !== task.id));
-      setSaid(`Deleted ${task.title}.`);
+      setTasks((loaded) => (loaded ?? []).filter((other) => other.id !== task.id));
+      setStatus(`Deleted ${task.title}.`);
       title.current?.focus();
     });
 
@@ -89,7 +89,7 @@ export function TaskList() {
         </button>
       )}
       <p role="status" className="hint">
-        {tasks === null ? (failure ? "" : "Loading …") : tasks.length === 0 ? "Nothing to do yet." : said}
+        {tasks === null ? (failure ? "" : "Loading…") : tasks.length === 0 ? "No tasks yet." : status}
       </p>
       <ul className="list">
         {tasks?.map((task) => (

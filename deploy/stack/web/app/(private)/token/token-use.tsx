@@ -8,41 +8,41 @@ interface Use {
   refusals: number;
   renewals: number;
   expiresAt: number;
-  who: string;
+  email: string;
   failure: string;
 }
 
-const NOTHING: Use = { answers: 0, refusals: 0, renewals: 0, expiresAt: 0, who: "", failure: "" };
+const NOTHING: Use = { answers: 0, refusals: 0, renewals: 0, expiresAt: 0, email: "", failure: "" };
 
 export function TokenUse() {
   const [use, setUse] = useState(NOTHING);
 
   useEffect(() => {
     let token: AccessToken | null = null;
-    let over = false;
+    let isUnmounted = false;
     let timer: ReturnType<typeof setTimeout>;
 
-    async function once() {
+    async function callOnce() {
       try {
         if (!token || isDue(token)) {
           const renewed = token !== null;
           token = await fetchAccessToken();
           if (!token) return goToSignIn();
           const { expiresAt } = token;
-          if (renewed) setUse((known) => ({ ...known, renewals: known.renewals + 1 }));
-          setUse((known) => ({ ...known, expiresAt }));
+          if (renewed) setUse((current) => ({ ...current, renewals: current.renewals + 1 }));
+          setUse((current) => ({ ...current, expiresAt }));
         }
-        const answer = await ask(token);
-        if (!answer.ok) token = null; // refused before its time, as when keys were changed: another is fetched
-        setUse((known) => ({ ...known, ...counted(known, answer) }));
+        const answer = await callApi(token);
+        if (!answer.ok) token = null; // refused before it expired, for example after a change of keys: fetch a new one
+        setUse((current) => ({ ...current, ...counted(current, answer) }));
       } catch {
-        setUse((known) => ({ ...known, failure: "The server does not answer; trying again." }));
+        setUse((current) => ({ ...current, failure: "The server is not responding. Trying again…" }));
       }
-      if (!over) timer = setTimeout(once, 1000);
+      if (!isUnmounted) timer = setTimeout(callOnce, 1000);
     }
-    void once();
+    void callOnce();
     return () => {
-      over = true;
+      isUnmounted = true;
       clearTimeout(timer);
     };
   }, []);
@@ -50,15 +50,15 @@ export function TokenUse() {
   return (
     <>
       <dl>
-        <dt>Caller</dt>
-        <dd id="who">{use.who || "…"}</dd>
-        <dt>Answers</dt>
+        <dt>Signed in as</dt>
+        <dd id="who">{use.email || "…"}</dd>
+        <dt>Accepted requests</dt>
         <dd id="answers">{use.answers}</dd>
-        <dt>Refusals</dt>
+        <dt>Refused requests</dt>
         <dd id="refusals">{use.refusals}</dd>
-        <dt>Renewals</dt>
+        <dt>Token renewals</dt>
         <dd id="renewals">{use.renewals}</dd>
-        <dt>Expires (UTC)</dt>
+        <dt>Token expires (UTC)</dt>
         <dd>{use.expiresAt ? new Date(use.expiresAt * 1000).toISOString().slice(11, 19) : "…"}</dd>
       </dl>
       <p role="alert" className="failure">
@@ -70,21 +70,21 @@ export function TokenUse() {
 
 interface Answer {
   ok: boolean;
-  who: string;
+  email: string;
 }
 
-async function ask(token: AccessToken): Promise<Answer> {
+async function callApi(token: AccessToken): Promise<Answer> {
   const base = document.documentElement.dataset.api ?? "";
   const response = await fetch(`${base}/api/v1/auth/me`, {
     credentials: "omit",
     headers: { Authorization: `Bearer ${token.value}` },
     signal: AbortSignal.timeout(10_000),
   });
-  const who = response.ok ? ((await response.json()) as { email: string }).email : "";
-  return { ok: response.ok, who };
+  const email = response.ok ? ((await response.json()) as { email: string }).email : "";
+  return { ok: response.ok, email };
 }
 
-function counted(known: Use, answer: Answer): Partial<Use> {
-  if (answer.ok) return { answers: known.answers + 1, who: answer.who, failure: "" };
-  return { refusals: known.refusals + 1 };
+function counted(use: Use, answer: Answer): Partial<Use> {
+  if (answer.ok) return { answers: use.answers + 1, email: answer.email, failure: "" };
+  return { refusals: use.refusals + 1 };
 }
