@@ -111,7 +111,7 @@ class _Sessions:
         for issuer, sessions in stores.items():
             for outcome, count in sessions.lookups.items():
                 lookups.add_metric((issuer, outcome), count)
-            lookups.add_metric((issuer, "turned_away"), sessions.turned_away)
+            lookups.add_metric((issuer, "turned_away"), sessions.refused)
             hits.add_metric((issuer, "found"), sessions.hits)
             hits.add_metric((issuer, "not_found"), sessions.negative_hits)
             waiting.add_metric((issuer,), sessions.waiting)

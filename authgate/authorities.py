@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_CA_FILE_BYTES = 1024 * 1024
+READ_SECONDS = 5.0
 
 # OpenSSL's X509_V_ERR_… codes for a certificate that is self-signed or has an unknown issuer.
 _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
@@ -39,27 +40,44 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
         raise ValueError(f"{ca_file} holds no certificate in PEM, or a broken one") from None
 
 
+class AuthoritiesUnreadable(ValueError):
+    """The CAs cannot be read. The message names the file."""
+
+
 class Authorities:
     """The CAs for one server: those in *ca_file*, or those of the system if it is None. Read in a thread."""
 
     def __init__(self, ca_file: str | None, make: Callable[[str | None], ssl.SSLContext] = client_context) -> None:
         self._ca_file = ca_file
         self._reading = BlockingCall(partial(make, ca_file))
+        self._cached: ssl.SSLContext | None = None
 
-    async def context(self, timeout_seconds: float) -> ssl.SSLContext:
-        """Return a context that trusts the CAs as they are now. Raises ValueError that says what cannot be read."""
+    async def context(self, timeout_seconds: float = READ_SECONDS) -> ssl.SSLContext:
+        """Return a context that trusts the CAs as they are now. Raises `AuthoritiesUnreadable`."""
         try:
             return await self._reading.result(timeout_seconds)
         except TimeoutError:
             message = f"ca_file {self._ca_file}" if self._ca_file else "the CAs of the system"
-            raise ValueError(f"reading {message} takes longer than {timeout_seconds:g} s") from None
+            raise AuthoritiesUnreadable(f"reading {message} takes longer than {timeout_seconds:g} s") from None
         except ValueError as error:
-            raise ValueError(f"ca_file: {error}") from None
+            raise AuthoritiesUnreadable(f"ca_file: {error}") from None
+
+    async def cached_context(self) -> ssl.SSLContext:
+        """Return the context of the last call, or a new one after `forget`. Raises `AuthoritiesUnreadable`."""
+        if self._cached is None:
+            self._cached = await self.context()
+        return self._cached
+
+    def forget(self) -> None:
+        """Make the next `cached_context` read the CAs again: after a failure, because the file may have changed."""
+        self._cached = None
 
 
 def untrusted_reason(error: BaseException | None) -> str | None:
     """Return why the server's certificate is not trusted, with a hint, or None if *error* has another cause."""
     while error is not None:
+        if isinstance(error, AuthoritiesUnreadable):
+            return str(error)
         cause = getattr(error, "certificate_error", error)  # aiohttp's error wraps OpenSSL's, and is a subclass of it
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "; for a private authority set ca_file" if cause.verify_code in _UNKNOWN_AUTHORITY else ""

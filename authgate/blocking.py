@@ -24,8 +24,8 @@ class BlockingCall(Generic[T]):
         self._call = call
         self._running: asyncio.Future[T] | None = None
 
-    async def result(self, timeout_seconds: float) -> T:
-        """Return what the call returns, or raise what it raises. Raises TimeoutError after *timeout_seconds*.
+    async def result(self, timeout_seconds: float | None) -> T:
+        """Return what the call returns, or raise what it raises. Raises TimeoutError after *timeout_seconds*, if any.
 
         After a TimeoutError, the next caller waits for the same thread again.
         """

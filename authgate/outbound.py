@@ -1,17 +1,31 @@
-"""AuthGate's own HTTP requests: every part of a response is bounded, and errors are explained in words."""
+"""AuthGate's own HTTP requests: names are resolved in threads, responses are bounded, errors are explained in words."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from cachetools import LRUCache
 
 from authgate.authorities import NO_TLS, untrusted_reason
+from authgate.blocking import BlockingCall
 from authgate.core.errors import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# How many names one resolver may resolve at once. Each takes a thread.
+_MAX_NAMES = 4
+
+# (family, protocol, address) of each address of a host name.
+_Addresses: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
 
 _QUOTE_BEGINS = re.compile(r"[:\n<]| when reading|b['\"]")
 
@@ -54,6 +68,47 @@ class BoundedConnector(aiohttp.TCPConnector):
         super().__init__(**options)
         # Private, but there is no other way. A test floods it, so it fails if aiohttp changes this.
         self._factory = partial(_BoundedProtocol, max_bytes)  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver(AbstractResolver):
+    """Resolves host names for aiohttp in daemon threads, which do not keep the process alive.
+
+    Raises TimeoutError after *timeout_seconds*; with None, the caller limits the time. *check*(host, address) may raise
+    to refuse an address. Each name has one thread at most, also if it hangs: all callers share its result, those of a
+    `dataclasses.replace` of this resolver, too.
+    """
+
+    timeout_seconds: float | None = None
+    check: Callable[[str, str], None] | None = None
+    calls: LRUCache[tuple[str, int], BlockingCall[_Addresses]] = field(default_factory=lambda: LRUCache(_MAX_NAMES))
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return all addresses of *host*. One that fails the check fails all: an honest name has none."""
+        del family
+        call = self.calls.get((host, port))
+        if call is None:
+            call = self.calls[host, port] = BlockingCall(partial(_addresses_of, host, port))
+        addresses = await call.result(self.timeout_seconds)
+        if self.check is not None:
+            for _, _, address in addresses:
+                self.check(host, address)
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
+            )
+            for kind, protocol, address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Do nothing: the threads end by themselves."""
+
+
+def _addresses_of(host: str, port: int) -> _Addresses:
+    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(kind, protocol, str(address[0])) for kind, _, protocol, _, address in resolved]
 
 
 def redirect_fault(response: aiohttp.ClientResponse) -> str | None:

@@ -93,9 +93,9 @@ RULES = (
     Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
     Rule(
         where="authgate/outbound.py",
-        ours=_own("authorities", "core"),
-        others=STDLIB | {"aiohttp"},
-        never=IO - {"asyncio"},
+        ours=_own("authorities", "blocking", "core"),
+        others=STDLIB | {"aiohttp", "cachetools"},
+        never=IO - {"asyncio", "socket"},
     ),
     Rule(
         where="authgate/issuers.py",

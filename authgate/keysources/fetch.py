@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from cachetools import LRUCache
 from yarl import URL
 
 from authgate import __version__
 from authgate.authorities import Authorities
-from authgate.blocking import BlockingCall
 from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
 from authgate.keysources import LoadFailed, NotOffered
@@ -29,6 +25,7 @@ from authgate.keysources._addresses import forbidden_kind, is_this_machine, lite
 from authgate.keysources._freshness import fresh_seconds
 from authgate.outbound import (
     BoundedConnector,
+    Resolver,
     ResponseTooLong,
     compression_fault,
     explain_error,
@@ -39,13 +36,12 @@ from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 # A bound on the raw response: head, interim responses (1xx), and the framing of the body.
 MAX_RESPONSE_BYTES = 2 * MAX_DOCUMENT_BYTES
 # For the whole fetch. Connecting, DNS included, may take half of it.
 FETCH_SECONDS = 10.0
-_MAX_NAMES = 4
 
 # The entity tags that can be sent back unchanged: aiohttp drops bytes that are not UTF-8.
 _ETAG = re.compile(r"[\x21-\x7e]{1,256}")
@@ -56,9 +52,6 @@ _HEADERS = {
     "User-Agent": f"AuthGate/{__version__}",
 }
 _PROXY_HEADERS = {"User-Agent": _HEADERS["User-Agent"]}
-
-# (family, protocol, address) of each address of a host name.
-_Addresses: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +84,7 @@ class Fetcher:
         self.route = route
         self._seconds = seconds
         self._authorities = Authorities(route.ca_file)
-        self._lookups: LRUCache[tuple[str, int], BlockingCall[_Addresses]] = LRUCache(_MAX_NAMES)
+        self._resolver = Resolver(seconds)
 
     async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
         """Return the response of *url*; its body is None if *etag* is still current. Raises `LoadFailed`.
@@ -121,7 +114,7 @@ class Fetcher:
         session = aiohttp.ClientSession(  # one for each fetch: they are minutes apart, so there is nothing to share
             connector=BoundedConnector(
                 max_bytes=MAX_RESPONSE_BYTES,
-                resolver=_CheckedResolver(self._resolve, check),
+                resolver=replace(self._resolver, check=check),
                 use_dns_cache=False,
                 force_close=True,
             ),
@@ -155,47 +148,11 @@ class Fetcher:
             _refuse_forbidden(host, host, loopback_allowed=own)
         return partial(_refuse_forbidden, loopback_allowed=own or self.route.outbound_proxy is not None)
 
-    async def _resolve(self, host: str, port: int) -> _Addresses:
-        call = self._lookups.get((host, port))
-        if call is None:
-            call = self._lookups[host, port] = BlockingCall(partial(_addresses_of, host, port))
-        return await call.result(self._seconds)
-
     async def _tls(self) -> ssl.SSLContext:
         try:
             return await self._authorities.context(self._seconds / 2)
         except ValueError as error:
             raise LoadFailed(str(error)) from None
-
-
-class _CheckedResolver(AbstractResolver):
-    """Gives aiohttp only checked addresses to connect to."""
-
-    def __init__(self, resolve: Callable[[str, int], Awaitable[_Addresses]], check: Callable[[str, str], None]) -> None:
-        self._resolve = resolve
-        self._check = check
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        del family
-        addresses = await self._resolve(host, port)
-        for _, _, address in addresses:
-            self._check(host, address)  # one forbidden address is enough: an honest name has none
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
-            )
-            for kind, protocol, address in addresses
-        ]
-
-    async def close(self) -> None:
-        """Do nothing: the resolver holds no resources."""
-
-
-def _addresses_of(host: str, port: int) -> _Addresses:
-    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(kind, protocol, str(address[0])) for kind, _, protocol, _, address in resolved]
 
 
 def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> None:

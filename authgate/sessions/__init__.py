@@ -1,4 +1,4 @@
-"""Where the truth about sessions lies: one contract for HTTP, PostgreSQL and Redis, and `CachedSessions` before it."""
+"""Session stores, which know whether a session exists: one interface for HTTP, PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class StoreFailed(AuthGateError):
-    """A store gave no answer that can be used. The message says what is wrong, where, and how to mend it.
+    """A store did not answer the question. The message says where, what is wrong and how to fix it.
 
-    It quotes neither a token nor a password. *retry_after_seconds*: the store wants not to be asked for so long.
+    It quotes neither a token nor a password. The store asks for a pause of *retry_after_seconds*.
     """
 
     def __init__(self, message: str, *, retry_after_seconds: float = 0.0) -> None:
@@ -23,32 +23,32 @@ class StoreFailed(AuthGateError):
 
 
 class RowsUnusable(StoreFailed):
-    """The store answered, with one session that cannot be read as such. Nothing is wrong with those of others."""
+    """The store answered, but its data is not a valid session. Other sessions are not affected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRows:
-    """What a store holds of one session: its row and its user's row, as JSON values, times in ISO 8601."""
+    """The row of a session and the row of its user, as JSON values with times in ISO 8601."""
 
     session: dict[str, Any] = field(repr=False)
     user: dict[str, Any] = field(repr=False)
 
 
 class SessionStore(Protocol):
-    """Looks sessions up, each anew."""
+    """A session store. It caches nothing."""
 
     @property
     def where(self) -> str:
-        """The place, for operators: a URL or a database's address, without user and password."""
+        """The address for messages: a URL without user and password."""
         ...
 
-    async def find(self, wanted: FindSession) -> StoredRows | None:
-        """Return the session of `wanted.token` and its user, None if there is none; raise `StoreFailed`.
+    async def find(self, question: FindSession) -> StoredRows | None:
+        """Return the session with `question.token` and its user, None if there is none. Raises `StoreFailed`.
 
-        Whether it has expired is not its affair. Whoever calls bounds how long it may take, by cancellation.
+        The session may have expired. The caller limits the time, by cancellation.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of every connection. Bounded in time."""
+        """Close every connection, within a bounded time. A later `find` opens new ones."""
         ...

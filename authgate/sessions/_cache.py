@@ -1,4 +1,4 @@
-"""What a store answered, each answer kept until it is too old, within bounds."""
+"""A bounded cache of a session store's answers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedAnswer:
-    """Whose the session is, None if there is no such session; good *until* this moment. *size* in bytes, about.
+    """An answer that is valid *until* a moment: the session's identity, or None if there is no such session.
 
-    *unusable*: why what the store holds cannot be read, "" where it can.
+    *size* is an estimate in bytes. *unusable* says why the store's data is not a valid session, "" if it is one.
     """
 
     identity: Identity | None
@@ -30,38 +30,40 @@ class CachedAnswer:
 
 
 class AnswerCache:
-    """At most *max_entries* and about *max_bytes*: the least recently used go first."""
+    """At most *max_entries* answers and about *max_bytes*. It evicts the least recently used ones."""
 
     def __init__(self, max_entries: int, max_bytes: int, elapsed: Callable[[], float]) -> None:
-        """*elapsed* is the clock that `Remembered.until` is told by."""
-        least = max_bytes // max_entries  # what an entry counts at least, so that one bound holds both
+        """*elapsed* is the clock of `CachedAnswer.until`."""
+        smallest = (
+            max_bytes // max_entries
+        )  # an entry counts at least this much, so that max_bytes enforces both bounds
         self._elapsed = elapsed
-        self._kept: TLRUCache[bytes, CachedAnswer] = TLRUCache(
+        self._answers: TLRUCache[bytes, CachedAnswer] = TLRUCache(
             maxsize=max_bytes,
-            ttu=lambda _key, remembered, _now: remembered.until,
+            ttu=lambda _key, answer, _now: answer.until,
             timer=elapsed,
-            getsizeof=lambda remembered: max(remembered.size, least),
+            getsizeof=lambda answer: max(answer.size, smallest),
         )
 
     def get(self, key: bytes) -> CachedAnswer | None:
-        """Return what was answered, None where nothing is known."""
-        return self._kept.get(key)
+        """Return the cached answer, None if there is none."""
+        return self._answers.get(key)
 
-    def put(self, key: bytes, remembered: CachedAnswer) -> None:
-        """Keep *remembered*, unless it is too old already or exceeds the bound all alone."""
-        if remembered.until > self._elapsed() and remembered.size <= self._kept.maxsize:
-            self._kept[key] = remembered
+    def put(self, key: bytes, answer: CachedAnswer) -> None:
+        """Cache *answer*, unless it is too old already or alone larger than the whole cache."""
+        if answer.until > self._elapsed() and answer.size <= self._answers.maxsize:
+            self._answers[key] = answer
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._answers)
 
     @property
     def bytes(self) -> int:
-        """About how much memory they take."""
-        return int(self._kept.currsize)
+        """The estimated memory of the answers."""
+        return int(self._answers.currsize)
 
 
-def key_of(wanted: FindSession) -> bytes:
-    """Return the SHA-256 of the token and its signed form, the length first, so that no two pairs are one (J23)."""
-    token, signed = (text.encode("utf-8", "surrogatepass") for text in (wanted.token, wanted.signed_token))
+def key_of(question: FindSession) -> bytes:
+    """Return the SHA-256 of the token and its signed form. The length comes first, so no two pairs collide (J23)."""
+    token, signed = (text.encode("utf-8", "surrogatepass") for text in (question.token, question.signed_token))
     return hashlib.sha256(struct.pack(">Q", len(token)) + token + signed).digest()

@@ -1,4 +1,4 @@
-"""Tells the log that a store began to fail and that it answers again: once each, however many requests meet it."""
+"""Logs when a session store fails and when it answers again: once each, however many lookups fail in between."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The same warning is repeated after this time.
 REPEAT_WARNING_SECONDS = 60.0
-# Of different ones within that time: more say no more.
+# How many different warnings to log within that time.
 MAX_WARNINGS = 8
 MAX_FAILURE_CHARACTERS = 1024
 
@@ -17,49 +18,50 @@ _log = logging.getLogger(__name__)
 
 
 class Outage:
-    """What is wrong with the store of the issuer *name* now: *failure*, "" while it answers."""
+    """The current *failure* of one issuer's store, "" while the store answers."""
 
-    def __init__(self, name: str, where: str, elapsed: Callable[[], float]) -> None:
+    def __init__(self, issuer_name: str, where: str, elapsed: Callable[[], float]) -> None:
+        """*where* is the store's address. *elapsed* never goes back."""
         self.failure = ""
-        self._name = name
+        self._issuer_name = issuer_name
         self._where = where
         self._elapsed = elapsed
-        self._told = False
-        self._warned: dict[str, float] = {}
+        self._was_logged = False
+        self._warned_at: dict[str, float] = {}
 
-    def failed(self, why: str) -> str:
-        """Note that a lookup failed, and return *why* as it is told: at most 1024 characters.
+    def failed(self, cause: str) -> str:
+        """Record that a lookup failed, and return *cause*, cut to 1024 characters.
 
-        The same failure is told once in a minute at most, and only where the store answered in between.
+        A cause is logged when it is new, and again if the store answered in between; but at most once a minute.
         """
-        why = _shortened(why)
-        if not (self._told and why == self.failure) and self._is_time_for(why):
-            _log.warning("issuer %s: sessions cannot be looked up: %s", self._name, why)
-            self._told = True
-        self.failure = why
-        return why
+        cause = _shortened(cause)
+        if not (self._was_logged and cause == self.failure) and self._may_warn(cause):
+            _log.warning("issuer %s: sessions cannot be looked up: %s", self._issuer_name, cause)
+            self._was_logged = True
+        self.failure = cause
+        return cause
 
-    def answered_unusably(self, why: str) -> str:
-        """Note that one session cannot be read, and return *why* as it is told. Whether others can, it does not say."""
-        why = _shortened(why)
-        if self._is_time_for(why):
-            _log.warning("issuer %s: a session cannot be read: %s", self._name, why)
-        return why
+    def found_unusable(self, cause: str) -> str:
+        """Record that one session is invalid, and return *cause*, cut. This neither begins nor ends an outage."""
+        cause = _shortened(cause)
+        if self._may_warn(cause):
+            _log.warning("issuer %s: a session cannot be read: %s", self._issuer_name, cause)
+        return cause
 
     def answered(self) -> None:
-        """Note that the store answered."""
-        if self._told:
-            _log.info("issuer %s: sessions can be looked up again at %s", self._name, self._where)
-        self.failure, self._told = "", False
+        """Record that the store answered."""
+        if self._was_logged:
+            _log.info("issuer %s: sessions can be looked up again at %s", self._issuer_name, self._where)
+        self.failure, self._was_logged = "", False
 
-    def _is_time_for(self, why: str) -> bool:
+    def _may_warn(self, cause: str) -> bool:
         now = self._elapsed()
-        self._warned = {one: at for one, at in self._warned.items() if now - at < REPEAT_WARNING_SECONDS}
-        if why in self._warned or len(self._warned) >= MAX_WARNINGS:
+        self._warned_at = {text: at for text, at in self._warned_at.items() if now - at < REPEAT_WARNING_SECONDS}
+        if cause in self._warned_at or len(self._warned_at) >= MAX_WARNINGS:
             return False
-        self._warned[why] = now
+        self._warned_at[cause] = now
         return True
 
 
-def _shortened(why: str) -> str:
-    return why if len(why) <= MAX_FAILURE_CHARACTERS else f"{why[: MAX_FAILURE_CHARACTERS - 3]}..."
+def _shortened(cause: str) -> str:
+    return cause if len(cause) <= MAX_FAILURE_CHARACTERS else f"{cause[: MAX_FAILURE_CHARACTERS - 3]}..."

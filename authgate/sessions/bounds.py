@@ -1,4 +1,4 @@
-"""What one issuer's lookups may use, in number, time and memory."""
+"""The bounds of one issuer's session lookups: number, time and memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Of one issuer's lookups.
+    """The bounds of one issuer's session lookups.
 
-    *wait_seconds*, how long a request waits, is less than the 5 s that the shipped nginx waits for AuthGate;
-    *lookup_seconds* is enough for a database that sleeps and has to wake up. Unknown tokens are remembered apart, so
-    that a flood of them pushes no session out.
+    At most *lookups* are made at once, and at most *waiting* requests wait. A request waits at most *wait_seconds*,
+    less than the 5 s that the shipped nginx waits for AuthGate. A lookup takes at most *lookup_seconds*, enough for a
+    database that must wake up first. A pause that a store asks for lasts at most *longest_pause_seconds*.
+
+    *entries* and *bytes* bound the cache of sessions. The cache of tokens without a session is a separate one, bounded
+    by *negative_entries* and *negative_bytes*, so that a flood of unknown tokens evicts no session.
     """
 
     lookups: int = 16

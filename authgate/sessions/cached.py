@@ -1,9 +1,36 @@
-"""What stands before one issuer's session store: remembered answers, one lookup for each token, and every bound.
+"""The cache in front of one issuer's session store, and the lookups that fill it.
 
-Requests call `find`. The lookups are made by the tasks of `run`, so one goes on when the request that asked is gone,
-and its answer counts for the next. No answer is believed for longer than `cache_seconds` from when its question was
-put: so long a session that has ended may live on. No error is remembered, but that the store wants to be left alone,
-and that it holds a session that cannot be read.
+A request calls `find`. It gets a cached answer, or it waits for a lookup. The tasks of `run` make the lookups.
+
+One lookup (`_Lookup`) is for one token and its signature:
+
+    queued   waits for a task. Requests with the same token join it.
+    asked    a task has asked the store, at `asked_at`. Requests still join it for `cache_seconds`; after that, its
+             answer may be too old, and the next request begins another lookup.
+    done     `outcome` holds the result: an identity, None for no session, or a failure.
+
+A task leads it from "queued" to "asked", and the store's answer, a failure or `lookup_seconds` from "asked" to "done".
+It goes from "queued" to "done" without a question, as a failure, if all requests have stopped waiting or the store
+wants a pause. The end of `run` makes every lookup "done", as a failure.
+
+One entry of the cache:
+
+    absent   the next request looks it up.
+    cached   until `cache_seconds` after `asked_at`, and a session not past its own end. Then it is absent again. It is
+             absent earlier if it is evicted.
+
+Valid sessions have a cache of their own. The other, "negative" cache holds tokens without a session, sessions that have
+expired, and sessions that cannot be read.
+
+What always holds:
+
+- No answer counts for longer than `cache_seconds` after the store was asked. So a session that has ended is accepted
+  for at most that time.
+- A failed lookup is not cached. But a store may ask for a pause: then AuthGate asks it nothing for that client.
+- A lookup does not depend on its requests. It continues when they are gone, and its answer is cached for later ones.
+- `Bounds` limits everything: lookups at once, queued lookups, waiting requests, every wait, and both caches.
+- A flood of unknown tokens fills the negative cache only, so it evicts no valid session.
+- Every request that fails raises an exception of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +49,7 @@ from authgate.core.reasons import Reason
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._cache import AnswerCache, CachedAnswer, key_of
 from authgate.sessions._outage import Outage
-from authgate.sessions._rows import weight
+from authgate.sessions._rows import size_of
 from authgate.sessions.bounds import DEFAULT_BOUNDS
 
 if TYPE_CHECKING:
@@ -34,35 +61,37 @@ if TYPE_CHECKING:
     from authgate.sessions.bounds import Bounds
 
 CLOSE_SECONDS = 5.0
-# Of how many clients it is known that the store wants a pause. Better Auth counts by client: one that asks too much,
-# for many sessions of its own, must not cost the others theirs.
+# How many clients may have a pause at once. Better Auth's rate limit counts each client by itself: a client with many
+# sessions that exceeds it must not make the sessions of other clients fail.
 _MAX_PAUSES = 1024
-# What one remembered answer weighs besides the session's own JSON values.
+# The estimated memory of a cached answer, without the JSON values of its session.
 _ENTRY_BYTES = 1024
+
+_ENDED = "lookups have ended"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a lookup gave no answer: each request that waits makes an exception of its own of it."""
+    """The cause of a failed lookup. Each waiting request raises its own exception with it."""
 
-    why: str
+    cause: str
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class _Flight:
-    """One lookup: queued, then *asked_at* some moment, then *landed*. *waiting* requests want its outcome."""
+class _Lookup:
+    """One lookup (see the top of this file). *waiting* requests wait for its *outcome*."""
 
     key: bytes
-    wanted: FindSession = field(repr=False)
-    landed: asyncio.Future[Identity | _Failure | None]
+    question: FindSession = field(repr=False)
+    outcome: asyncio.Future[Identity | _Failure | None]
     asked_at: float | None = None
     waiting: int = 0
 
 
 class CachedSessions:
-    """The sessions of the issuer *name*. Lets go of *store* when `run` ends."""
+    """The sessions of one issuer. Closes *store* when `run` ends."""
 
     def __init__(
         self,
@@ -75,233 +104,235 @@ class CachedSessions:
         elapsed: Callable[[], float] = time.monotonic,
         unix: Callable[[], float] = time.time,
     ) -> None:
-        """*parse* reads what the store holds, and raises ValueError where that is no session.
+        """*name* is the issuer's. *parse* raises ValueError if the rows are not a valid session.
 
-        *cache_seconds* 0: every request asks the store. *elapsed* is never set back; identities expire by *unix*.
+        With *cache_seconds* 0 nothing is cached. *elapsed* never goes back; *unix* is the clock of `expires_at`.
         """
         self.name = name
         self.store = store
         self.cache_seconds = cache_seconds
         self.lookups = {"found": 0, "not_found": 0, "failed": 0}
-        self.hits = self.negative_hits = self.turned_away = self.waiting = 0
+        self.hits = self.negative_hits = self.refused = self.waiting = 0
         self._parse = parse
         self._bounds = bounds
         self._elapsed = elapsed
         self._unix = unix
         self._sessions = AnswerCache(bounds.entries, bounds.bytes, elapsed)
-        self._none = AnswerCache(bounds.negative_entries, bounds.negative_bytes, elapsed)
-        self._flights: dict[bytes, _Flight] = {}
-        self._queue: asyncio.Queue[_Flight] = asyncio.Queue(bounds.waiting)
+        self._negative = AnswerCache(bounds.negative_entries, bounds.negative_bytes, elapsed)
+        self._in_progress: dict[bytes, _Lookup] = {}
+        self._queue: asyncio.Queue[_Lookup] = asyncio.Queue(bounds.waiting)
         self._outage = Outage(name, store.where, elapsed)
-        self._pauses: LRUCache[str, float] = LRUCache(_MAX_PAUSES)
+        self._pauses: LRUCache[str, float] = LRUCache(_MAX_PAUSES)  # when each ends, by the client's address
         self._running = self._stopped = False
-        self._bug = ""
+        self._last_bug = ""
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
-    async def find(self, wanted: FindSession) -> Identity | None:
-        """Return whose the session of *wanted* is, None if there is none.
+    async def find(self, question: FindSession) -> Identity | None:
+        """Return the identity of the session, None if there is no such session.
 
-        Raises `LookupFailed` where the store does not answer within 3 s, or may not be asked: the session may be
-        sound, so nobody is told that it is not. Before `run` has started requests wait; once it has ended they fail.
+        Raises `LookupFailed` if the store does not answer within `wait_seconds` or must not be asked: the session may
+        be valid, so it must not be refused as absent. Requests wait until `run` begins, and fail when it has ended.
         """
-        key = key_of(wanted)
-        known = self._known(key)
-        if known is not None:
-            if known.unusable:
-                raise self._failure(known.unusable)
-            return known.identity
-        outcome = await self._outcome(self._flight(key, wanted))
+        key = key_of(question)
+        cached = self._cached(key)
+        if cached is not None:
+            if cached.unusable:
+                raise self._lookup_failed(cached.unusable)
+            return cached.identity
+        outcome = await self._outcome(self._lookup(key, question))
         if isinstance(outcome, _Failure):
-            raise self._failure(outcome.why)
+            raise self._lookup_failed(outcome.cause)
         return outcome
 
-    def _known(self, key: bytes) -> CachedAnswer | None:
-        known = self._sessions.get(key)
-        if known is not None:
+    def _cached(self, key: bytes) -> CachedAnswer | None:
+        answer = self._sessions.get(key)
+        if answer is not None:
             self.hits += 1
-            return known
-        known = self._none.get(key)
-        if known is not None:
+            return answer
+        answer = self._negative.get(key)
+        if answer is not None:
             self.negative_hits += 1
-        return known
+        return answer
 
-    def _flight(self, key: bytes, wanted: FindSession) -> _Flight:
-        """Return the lookup for *key* that is on its way, unless its answer may be too old by now; else a new one."""
+    def _lookup(self, key: bytes, question: FindSession) -> _Lookup:
+        """Return the lookup in progress for *key*, or a new one. Raises `LookupFailed` if it would exceed a bound."""
         if self.waiting >= self._bounds.waiting:
-            raise self._turn_away(f"{self.waiting} requests wait for {self.store.where}")
-        flight = self._flights.get(key)
-        if flight is not None and not self._may_be_too_old(flight):
-            return flight
-        if why := self._why_not_to_ask(wanted):
-            raise self._turn_away(why)
-        flight = _Flight(key=key, wanted=wanted, landed=asyncio.get_running_loop().create_future())
+            raise self._refused(f"{self.waiting} requests wait for {self.store.where}")
+        lookup = self._in_progress.get(key)
+        if lookup is not None and not self._may_be_too_old(lookup):
+            return lookup
+        if cause := self._cause_not_to_ask(question):
+            raise self._refused(cause)
+        lookup = _Lookup(key=key, question=question, outcome=asyncio.get_running_loop().create_future())
         try:
-            self._queue.put_nowait(flight)
+            self._queue.put_nowait(lookup)
         except asyncio.QueueFull:
-            raise self._turn_away(f"{self._queue.qsize()} lookups wait for {self.store.where}") from None
-        self._flights[key] = flight
-        return flight
+            raise self._refused(f"{self._queue.qsize()} lookups wait for {self.store.where}") from None
+        self._in_progress[key] = lookup
+        return lookup
 
-    def _may_be_too_old(self, flight: _Flight) -> bool:
-        return flight.asked_at is not None and self._elapsed() - flight.asked_at > self.cache_seconds
+    def _may_be_too_old(self, lookup: _Lookup) -> bool:
+        return lookup.asked_at is not None and self._elapsed() - lookup.asked_at > self.cache_seconds
 
-    async def _outcome(self, flight: _Flight) -> Identity | _Failure | None:
+    async def _outcome(self, lookup: _Lookup) -> Identity | _Failure | None:
         self.waiting += 1
-        flight.waiting += 1
+        lookup.waiting += 1
         try:
-            await asyncio.wait({flight.landed}, timeout=self._bounds.wait_seconds)
+            await asyncio.wait({lookup.outcome}, timeout=self._bounds.wait_seconds)
         finally:
             self.waiting -= 1
-            flight.waiting -= 1
-        if not flight.landed.done():
+            lookup.waiting -= 1
+        if not lookup.outcome.done():
             return _Failure(f"{self.store.where} takes longer than {self._bounds.wait_seconds:g} s")
-        return flight.landed.result()
+        return lookup.outcome.result()
 
-    def _why_not_to_ask(self, wanted: FindSession) -> str:
-        """Return why no lookup may begin now, "" if it may."""
+    def _cause_not_to_ask(self, question: FindSession) -> str:
+        """Return the cause why the store must not be asked *question* now, "" if it may be asked."""
         if self._stopped:
-            return "lookups have ended"
-        left = self._pauses.get(wanted.client_ip, 0.0) - self._elapsed()
-        if left > 0:
-            return f"{self.failure or self.store.where}; it is not asked for another {left:.0f} s"
+            return _ENDED
+        seconds_left = self._pauses.get(question.client_ip, 0.0) - self._elapsed()
+        if seconds_left > 0:
+            return f"{self.failure or self.store.where}; AuthGate asks again in {seconds_left:.0f} s"
         return ""
 
-    def _turn_away(self, why: str) -> LookupFailed:
-        self.turned_away += 1
-        return self._failure(why)
+    def _refused(self, cause: str) -> LookupFailed:
+        self.refused += 1
+        return self._lookup_failed(cause)
 
-    def _failure(self, why: str) -> LookupFailed:
-        return LookupFailed(Reason.SESSIONS_UNAVAILABLE, f"sessions of issuer {self.name} cannot be looked up: {why}")
+    def _lookup_failed(self, cause: str) -> LookupFailed:
+        return LookupFailed(Reason.SESSIONS_UNAVAILABLE, f"sessions of issuer {self.name} cannot be looked up: {cause}")
+
+    async def drained(self) -> None:
+        """Wait until no request waits for a lookup, at most `wait_seconds`. Call it before `run` is cancelled."""
+        outcomes = [lookup.outcome for lookup in self._in_progress.values() if lookup.waiting]
+        if outcomes:
+            await asyncio.wait(outcomes, timeout=self._bounds.wait_seconds)
 
     # -- the tasks ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Make the lookups, until cancelled; then fail those who wait and let go of the store. Runs once at a time."""
+        """Make the lookups, until cancelled. Then fail the waiting requests and close the store. One call at a time."""
         if self._running:
             raise RuntimeError(f"the lookups of issuer {self.name} run already")
-        self._running, self._stopped = True, False  # after a bug it is called again
+        self._running, self._stopped = True, False  # it is called again after a bug
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self._bounds.lookups):
                     tasks.create_task(self._work())
         finally:
             self._running, self._stopped = False, True
-            for flight in [*self._flights.values()]:
-                self._land(flight, _Failure("lookups have ended"))
+            for lookup in [*self._in_progress.values()]:
+                self._finish(lookup, _Failure(_ENDED))
             while not self._queue.empty():
                 self._queue.get_nowait()
-            await self._close()
+            await self._close_store()
 
     async def _work(self) -> None:
         while True:
-            flight = await self._queue.get()
-            why = self._why_not_to_ask(flight.wanted)
-            if why or not flight.waiting:  # nobody waits: the store was too slow for them, and is not asked in vain
-                self._land(flight, _Failure(why))
+            lookup = await self._queue.get()
+            cause = self._cause_not_to_ask(lookup.question)
+            if cause or not lookup.waiting:  # the store was too slow for the requests, so it gets no useless question
+                self._finish(lookup, _Failure(cause))
                 continue
-            flight.asked_at = self._elapsed()
+            lookup.asked_at = self._elapsed()
             try:
-                self._land(flight, await self._look_up(flight, flight.asked_at))
+                self._finish(lookup, await self._ask(lookup, lookup.asked_at))
             finally:
-                self._land(flight, _Failure("lookups have ended"))
+                self._finish(lookup, _Failure(_ENDED))
 
-    def _land(self, flight: _Flight, outcome: Identity | _Failure | None) -> None:
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
-        if not flight.landed.done():
-            flight.landed.set_result(outcome)
+    def _finish(self, lookup: _Lookup, outcome: Identity | _Failure | None) -> None:
+        """Make *lookup* done. Does nothing if it is done already."""
+        if self._in_progress.get(lookup.key) is lookup:
+            del self._in_progress[lookup.key]
+        if not lookup.outcome.done():
+            lookup.outcome.set_result(outcome)
 
-    async def _look_up(self, flight: _Flight, asked_at: float) -> Identity | _Failure | None:
-        """Ask the store, and remember what it answers. Never raises but for cancellation."""
+    async def _ask(self, lookup: _Lookup, asked_at: float) -> Identity | _Failure | None:
+        """Ask the store, and cache its answer. Raises nothing but CancelledError."""
         try:
             async with asyncio.timeout(self._bounds.lookup_seconds):
-                rows = await self.store.find(flight.wanted)
-            identity = None if rows is None else self._read(rows, flight.wanted)
+                rows = await self.store.find(lookup.question)
+            identity = None if rows is None else self._identity(rows, lookup.question)
         except RowsUnusable as unusable:
-            return self._unusable(flight.key, str(unusable), asked_at)
+            return self._unusable(lookup.key, str(unusable), asked_at)
         except StoreFailed as failed:
             pause = min(failed.retry_after_seconds, self._bounds.longest_pause_seconds)
             if pause > 0:
-                self._pauses[flight.wanted.client_ip] = self._elapsed() + pause
+                self._pauses[lookup.question.client_ip] = self._elapsed() + pause
             return self._failed(str(failed))
         except TimeoutError:
             return self._failed(f"{self.store.where} does not answer within {self._bounds.lookup_seconds:g} s")
         except Exception as bug:  # noqa: BLE001 - a bug in one lookup stops neither the others nor the service
-            self._bug = log_bug(bug, self._bug)
+            self._last_bug = log_bug(bug, self._last_bug)
             return self._failed("internal error")
-        self._bug = ""
+        self._last_bug = ""
         self._outage.answered()
         self.lookups["not_found" if identity is None else "found"] += 1
-        self._remember(flight.key, identity, asked_at, 0 if rows is None else weight(rows))
+        self._cache(lookup.key, identity, asked_at, 0 if rows is None else size_of(rows))
         return identity
 
-    def _read(self, rows: StoredRows, wanted: FindSession) -> Identity:
+    def _identity(self, rows: StoredRows, question: FindSession) -> Identity:
         try:
-            return self._parse(rows, wanted)
+            return self._parse(rows, question)
         except ValueError as error:
-            raise RowsUnusable(f"{self.store.where} answers what is no session: {error}") from None
+            raise RowsUnusable(f"{self.store.where} did not return a valid session: {error}") from None
 
-    def _failed(self, why: str) -> _Failure:
+    def _failed(self, cause: str) -> _Failure:
         self.lookups["failed"] += 1
-        return _Failure(self._outage.failed(why))
+        return _Failure(self._outage.failed(cause))
 
-    def _unusable(self, key: bytes, why: str, asked_at: float) -> _Failure:
-        """Keep *why* for this session alone: sending it again and again neither reaches the store nor fills the log."""
+    def _unusable(self, key: bytes, cause: str, asked_at: float) -> _Failure:
+        """Cache *cause* for this session, so that sending it again neither reaches the store nor fills the log."""
         self.lookups["failed"] += 1
-        why = self._outage.answered_unusably(why)
+        cause = self._outage.found_unusable(cause)
         until = asked_at + self.cache_seconds
-        self._none.put(key, CachedAnswer(identity=None, until=until, size=_ENTRY_BYTES + len(why), unusable=why))
-        return _Failure(why)
+        size = _ENTRY_BYTES + len(cause)
+        self._negative.put(key, CachedAnswer(identity=None, until=until, size=size, unusable=cause))
+        return _Failure(cause)
 
-    def _remember(self, key: bytes, identity: Identity | None, asked_at: float, size: int) -> None:
-        """Keep an answer for `cache_seconds` from when it was asked for, not past the session's own end.
+    def _cache(self, key: bytes, identity: Identity | None, asked_at: float, rows_size: int) -> None:
+        """Cache an answer until `cache_seconds` after *asked_at*, but not past the end of its session.
 
-        The library may put that end off, so the store is asked again then. A session that had ended before is kept
-        among those that are none: it is refused at each request, and sending it again does not reach the store.
+        The library may extend that end, so the store is asked again then. A session that has already expired is in the
+        negative cache: each request refuses it, and sending it again does not reach the store.
         """
         until = asked_at + self.cache_seconds
         seconds_left = float("inf")
         if identity is not None and identity.expires_at is not None:
             seconds_left = identity.expires_at - self._unix()
-        kept = self._none if identity is None or seconds_left <= 0 else self._sessions
+        cache = self._negative if identity is None or seconds_left <= 0 else self._sessions
         if seconds_left > 0:
             until = min(until, self._elapsed() + seconds_left)
-        kept.put(key, CachedAnswer(identity=identity, until=until, size=_ENTRY_BYTES + size))
+        cache.put(key, CachedAnswer(identity=identity, until=until, size=_ENTRY_BYTES + rows_size))
 
-    async def _close(self) -> None:
+    async def _close_store(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.store.close()
         except TimeoutError:
-            _log.warning("issuer %s: %s cannot be let go of within %g s", self.name, self.store.where, CLOSE_SECONDS)
-        except Exception as bug:  # noqa: BLE001 - whatever comes up, the process is to end, or the new store to be used
+            _log.warning("issuer %s: %s cannot be closed within %g s", self.name, self.store.where, CLOSE_SECONDS)
+        except Exception as bug:  # noqa: BLE001 - the process must end, or the next store begin
             log_bug(bug)
 
-    async def drained(self) -> None:
-        """Wait until no request waits for a lookup any more: 3 s at most. For before `run` is cancelled."""
-        landing = [flight.landed for flight in self._flights.values() if flight.waiting]
-        if landing:
-            await asyncio.wait(landing, timeout=self._bounds.wait_seconds)
-
-    # -- what can be seen of it -----------------------------------------------------------------------------------
+    # -- for reports ----------------------------------------------------------------------------------------------
 
     @property
     def failure(self) -> str:
-        """Why the last lookup failed; "" if the store answered."""
+        """The cause of the last failed lookup, "" if the store has answered since."""
         return self._outage.failure
 
     @property
     def entries(self) -> int:
-        """How many sessions are remembered."""
+        """How many sessions are cached."""
         return len(self._sessions)
 
     @property
     def negative_entries(self) -> int:
-        """How many tokens are remembered that have no session."""
-        return len(self._none)
+        """How many answers the negative cache holds."""
+        return len(self._negative)
 
     @property
     def bytes(self) -> int:
-        """About how much memory both take."""
-        return self._sessions.bytes + self._none.bytes
+        """The estimated memory of both caches."""
+        return self._sessions.bytes + self._negative.bytes

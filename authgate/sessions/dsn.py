@@ -1,7 +1,7 @@
-"""Where a PostgreSQL server is, as people write it: for libpq, Prisma, SQLAlchemy, node-postgres, Neon, Supabase.
+"""Parse a DSN of PostgreSQL, as libpq, Prisma, SQLAlchemy, node-postgres, Neon and Supabase write it.
 
-Read here and not by the driver: that sends every parameter it does not know to the server, where poolers refuse it,
-and it looks into variables and files of its own. No message quotes a password, or anything that may be a part of one.
+The driver's own parser is not used: it sends every unknown parameter to the server, which poolers refuse, and it reads
+variables and files of the machine. No message quotes a password, or anything that may be a part of one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SCHEME = re.compile(r"postgres(ql)?(\+[a-z0-9_]+)?")  # SQLAlchemy names its dr
 _SOCKET_FOLDER = re.compile(r"%2[fF][^:]*")
 _PARAMETER = re.compile(r"[A-Za-z_]{1,40}")
 _TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
-# What others call them: libpq's "allow" begins in clear text, "prefer" is the better of the two; node-postgres.
+# Other names: "allow" is libpq's and tries clear text first, which "prefer" does not; "no-verify" is node-postgres's.
 _TLS_ALIASES = {"allow": "prefer", "no-verify": "require"}
 _SSL_FLAGS = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 
-# Parameters for clients of another kind, which mean nothing here: pools, prepared statements, time-outs, names.
-_DROPPED = frozenset(
+# Parameters for other clients, which AuthGate ignores: pools, prepared statements, timeouts, names.
+_IGNORED = frozenset(
     {
         *("pgbouncer", "connection_limit", "pool_timeout", "socket_timeout", "single_use_connections"),  # Prisma
         *("statement_cache_size", "prepared_statement_cache_size", "prepare", "prepared_statements"),
@@ -37,7 +37,7 @@ _DROPPED = frozenset(
         *("pool_max_conns", "pool_min_conns", "pool_mode", "max", "uselibpqcompat", "supa", "workaround"),
     }
 )
-# Of which one value asks for nothing but what is done anyway.
+# Parameters with values that AuthGate can ignore, because it behaves like that anyway.
 _HARMLESS = {
     "target_session_attrs": {"any", "prefer-standby"},
     "sslnegotiation": {"postgres"},
@@ -45,25 +45,25 @@ _HARMLESS = {
     "channel_binding": {"prefer", "disable"},
     "sslaccept": {"accept_invalid_certs"},
 }
-_MENDS = {
+_FIXES = {
     "sslcert": "client certificates are not supported",
     "sslkey": "client certificates are not supported",
     "sslidentity": "client certificates are not supported",
-    "options": "settings of the server are not sent, poolers refuse them; a schema is named in the setting for it",
-    "search_path": "the schema is named in the setting for it",
-    "passfile": "the password belongs into the URL",
-    "service": "the server belongs into the URL",
+    "options": "AuthGate sends no server settings, because poolers refuse them; for a schema set db_schema",
+    "search_path": "for a schema set db_schema",
+    "passfile": "write the password into the URL",
+    "service": "write the server into the URL",
 }
 _FORM = "postgresql://user:password@host:5432/database"
-_ENCODE = "in a user or a password these are written @ %40, : %3A, / %2F, ? %3F, # %23, % %25"
+_ENCODE = "in a user or a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresAddress:
-    """A server and how it is spoken to. *host* may be the folder of a unix socket.
+    """A database and how to connect to it. *host* may be the folder of a unix socket.
 
-    *tls* is one of libpq's modes; *ca_file* holds the CAs that count, None: those of the system. *schema* is "" where
-    the DSN names none.
+    *tls* is one of libpq's sslmodes. Only the CAs in *ca_file* are trusted; None: those of the system. *schema* is ""
+    if the DSN has none.
     """
 
     host: str
@@ -77,7 +77,7 @@ class PostgresAddress:
 
     @property
     def where(self) -> str:
-        """The address without user and password."""
+        """The address for messages: without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgresql://{host}:{self.port}/{self.database}"
 
@@ -88,7 +88,7 @@ class PostgresAddress:
 
     @property
     def is_local(self) -> bool:
-        """Whether nothing leaves this machine on the way there."""
+        """Whether the connection does not leave this machine."""
         if self.is_socket or self.host.lower() == "localhost":
             return True
         try:
@@ -98,12 +98,12 @@ class PostgresAddress:
 
     @property
     def warning(self) -> str | None:
-        """What should be said about it at the start; None if nothing."""
+        """A message for the start-up log, None if there is nothing to warn about."""
         if self.is_local or self.tls not in {"disable", "prefer"}:
             return None
         return (
-            "the way to the database may be in clear text, open to whoever is on it: add sslmode=verify-full, or "
-            "sslmode=require where its certificate cannot be verified"
+            "the connection to the database may be in clear text, and others on the network path could read it: add "
+            "sslmode=verify-full, or sslmode=require if its certificate cannot be verified"
         )
 
 
@@ -117,9 +117,9 @@ def dsn_fault(dsn: str, ca_file: str | None = None) -> str | None:
 
 
 def parse_dsn(dsn: str, ca_file: str | None = None) -> PostgresAddress:
-    """Return what *dsn* says, or raise ValueError without quoting the password.
+    """Return the address in *dsn*. Raises ValueError, without quoting the password.
 
-    *ca_file* stands for sslrootcert, and without an sslmode asks for verify-full.
+    *ca_file* has the effect of sslrootcert: without an sslmode, it means verify-full.
     """
     parts = _split(dsn)
     query = _query(parts)
@@ -128,13 +128,13 @@ def parse_dsn(dsn: str, ca_file: str | None = None) -> PostgresAddress:
     database = query.pop("dbname", "") or query.pop("database", "") or unquote(parts.path.removeprefix("/"))
     user = query.pop("user", "") or unquote(user)
     if "," in parts.netloc.rpartition("@")[2] or "," in host:
-        raise ValueError("names several hosts: name one")
+        raise ValueError("has several hosts: write one")
     if not host or not user:
-        raise ValueError(f"names no {'user' if host else 'host'} as in {_FORM}; {_ENCODE}")
+        raise ValueError(f"has no {'user' if host else 'host'}: write {_FORM}; {_ENCODE}")
     if {*"@/"} & {*parts.path[1:]}:
-        raise ValueError(f"holds an @ or a / in the database's name; {_ENCODE}")
+        raise ValueError(f"has an @ or a / in the name of the database; {_ENCODE}")
     if any("\0" in part for part in (host, user, unquote(password), database)):
-        raise ValueError("holds a NUL")
+        raise ValueError("contains a NUL")
     tls, roots = _tls(query, ca_file)
     schema = query.pop("schema", "")
     _refuse_unknown(query)
@@ -152,18 +152,18 @@ def parse_dsn(dsn: str, ca_file: str | None = None) -> PostgresAddress:
 
 def _split(dsn: str) -> SplitResult:
     if len(dsn) > MAX_DSN_CHARACTERS or not dsn.isprintable() or " " in dsn:
-        raise ValueError(f"is longer than {MAX_DSN_CHARACTERS} characters, or holds white space")
+        raise ValueError(f"is longer than {MAX_DSN_CHARACTERS} characters, or contains white space")
     try:
         parts = urlsplit(dsn)
         scheme = parts.scheme
     except ValueError:  # its message may quote what stands before an "@"
         raise ValueError(f"is not a URL; {_ENCODE}") from None
     if scheme.startswith("prisma"):
-        raise ValueError("is an address of Prisma Accelerate, not of a database: give that of the database itself")
+        raise ValueError("is an address of Prisma Accelerate: write the address of the database itself")
     if not _SCHEME.fullmatch(scheme) or "://" not in dsn:
-        raise ValueError(f"is not a URL as in {_FORM}")
+        raise ValueError(f"is not a URL like {_FORM}")
     if parts.fragment or "#" in dsn:
-        raise ValueError(f"holds a #; {_ENCODE}")
+        raise ValueError(f"contains a #; {_ENCODE}")
     return parts
 
 
@@ -176,7 +176,7 @@ def _query(parts: SplitResult) -> dict[str, str]:
     pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=64)
     query = dict(pairs)
     if len(query) != len(pairs):
-        raise ValueError("names a parameter twice")
+        raise ValueError("has a parameter twice: remove one")
     return query
 
 
@@ -186,40 +186,40 @@ def _port(parts: SplitResult, query: dict[str, str]) -> int:
     except ValueError:
         port = 0
     if not 0 < port < 65536:
-        raise ValueError(f"has no number between 1 and 65535 for a port; {_ENCODE}")
+        raise ValueError(f"has a port that is not a number from 1 to 65535; {_ENCODE}")
     return port
 
 
 def _tls(query: dict[str, str], ca_file: str | None) -> tuple[str, str | None]:
-    """Return the mode and the file of CAs."""
+    """Return the sslmode and the CA file, None for the CAs of the system."""
     roots = query.pop("sslrootcert", "") or None
     if ca_file and roots:
-        raise ValueError("names sslrootcert, and there is a ca_file: one of them is too many")
-    said = query.pop("sslmode", "") or _SSL_FLAGS.get(query.get("ssl", ""), query.get("ssl", ""))
+        raise ValueError("has sslrootcert, and ca_file is set, too: remove one of them")
+    mode = query.pop("sslmode", "") or _SSL_FLAGS.get(query.get("ssl", ""), query.get("ssl", ""))
     query.pop("ssl", None)
-    mode = _TLS_ALIASES.get(said, said)
+    mode = _TLS_ALIASES.get(mode, mode)
     if mode and mode not in _TLS_MODES:
-        raise ValueError(f"has no sslmode of {', '.join(_TLS_MODES)}")
-    # The driver binds no channel (SCRAM-SHA-256-PLUS): who asks for it, to notice a man in the middle, gets the
-    # certificate verified instead, which notices him too.
+        raise ValueError(f"has an unknown sslmode: write {', '.join(_TLS_MODES[:-1])} or {_TLS_MODES[-1]}")
+    # The driver cannot bind a channel (SCRAM-SHA-256-PLUS), which keeps out a man in the middle. A verified certificate
+    # keeps him out as well.
     strict = query.get("channel_binding") == "require" or query.get("sslaccept") == "strict" or roots == "system"
     if strict:
         query.pop("channel_binding", None)
         query.pop("sslaccept", None)
     trusted = None if roots == "system" else (ca_file or roots)
     if mode == "disable" and (trusted or strict):
-        raise ValueError("asks for TLS and for sslmode=disable")
+        raise ValueError("has sslmode=disable, although other settings require TLS: remove one of them")
     if strict or not mode:
         mode = "verify-full" if strict or trusted else "prefer"
     elif mode in {"prefer", "require"} and trusted:
-        mode = "verify-ca"  # libpq does so for require; it would believe nobody's certificate else
+        mode = "verify-ca"  # as libpq does for require; it would not use the CA file otherwise
     return mode, trusted
 
 
 def _refuse_unknown(query: Mapping[str, str]) -> None:
     for name, value in query.items():
-        if name in _DROPPED or name in {"password", "port"} or value in _HARMLESS.get(name, ()):
+        if name in _IGNORED or name in {"password", "port"} or value in _HARMLESS.get(name, ()):
             continue
         if not _PARAMETER.fullmatch(name):  # it may be the rest of a password
-            raise ValueError(f"has a parameter that is none; {_ENCODE}")
-        raise ValueError(f"has the parameter {name}, which cannot be honoured: {_MENDS.get(name, 'take it out')}")
+            raise ValueError(f"has a parameter with an invalid name; {_ENCODE}")
+        raise ValueError(f"has the parameter {name}, which AuthGate does not support: {_FIXES.get(name, 'remove it')}")

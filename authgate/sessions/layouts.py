@@ -1,4 +1,4 @@
-"""How the tables of a library are named: what a query is made of, and what its columns are called in `StoredRows`."""
+"""The names of a library's tables and columns in PostgreSQL, and their names in `StoredRows`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 
 from authgate.sessions._rows import MAX_ROWS_BYTES
 
-# PostgreSQL cuts longer names off, and then means another table (NAMEDATALEN - 1).
+# PostgreSQL cuts longer names, so they would name another table (NAMEDATALEN - 1).
 MAX_IDENTIFIER_BYTES = 63
-# One character more than is read, so that it shows.
+# The query cuts each row to one character more than allowed, so that the excess is noticed.
 _CUT = MAX_ROWS_BYTES + 1
 
 _UNDERSCORED = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
@@ -17,10 +17,10 @@ _UNDERSCORED = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Tables and columns, named exactly as in the database; *schema* "": the one that the role's search path finds.
+    """The names of tables and columns, exactly as in the database. *schema* "": the one that the search_path finds.
 
-    *record_names* are what the library itself calls the token, the user's id and the end of a session: the members of
-    `StoredRows.session`. With *snake_case* the other columns are called there as the library does: email_verified
+    *record_names* are the library's own names for the token, the user's id and the end of a session. They are used in
+    `StoredRows.session`. With *snake_case*, the other columns get the library's names there, too: email_verified
     becomes emailVerified.
     """
 
@@ -35,9 +35,9 @@ class Layout:
     snake_case: bool = False
 
     def query(self) -> str:
-        """Return the SQL that finds a session and its user by the token $1, as two JSON texts, each cut off when long.
+        """Return the SQL that finds a session and its user by the token $1, as two JSON texts, each cut if too long.
 
-        Whole rows: which columns a plugin added need not be known, and SELECT on both tables is needed for it.
+        It reads whole rows, because a plugin may have added any column. So the role needs SELECT on both tables.
         """
         session, user = (self._table(name) for name in (self.session_table, self.user_table))
         return (
@@ -48,24 +48,24 @@ class Layout:
         )
 
     def tables(self) -> str:
-        """Return both tables' names as SQL writes them, for a GRANT."""
+        """Return the names of both tables for a GRANT, quoted as in SQL."""
         return ", ".join(self._table(name) for name in (self.session_table, self.user_table))
 
     def session(self, row: dict[str, object]) -> dict[str, object]:
-        """Return the session's *row* under the library's names; raise KeyError with a column that it has not."""
+        """Return the session's *row* with the library's names. Raises KeyError for a column that it does not have."""
         columns = (self.token_column, self.session_user_column, self.expires_column)
         own = dict(zip(self.record_names, (row[column] for column in columns), strict=True))
         return self._renamed({name: value for name, value in row.items() if name not in columns}) | own
 
     def user(self, row: dict[str, object]) -> dict[str, object]:
-        """Return the user's *row* under the library's names."""
+        """Return the user's *row* with the library's names. Raises KeyError for a column that it does not have."""
         rest = {name: value for name, value in row.items() if name != self.user_id_column}
         return self._renamed(rest) | {"id": row[self.user_id_column]}
 
     def _renamed(self, row: dict[str, object]) -> dict[str, object]:
         if not self.snake_case:
             return row
-        return {_UNDERSCORED.sub(lambda found: found[1].upper(), name): value for name, value in row.items()}
+        return {_UNDERSCORED.sub(lambda match: match[1].upper(), name): value for name, value in row.items()}
 
     def _table(self, name: str) -> str:
         return f"{quoted_identifier(self.schema)}.{quoted_identifier(name)}" if self.schema else quoted_identifier(name)
@@ -79,7 +79,7 @@ BETTER_AUTH = Layout(
     session_user_column="userId",
     expires_column="expiresAt",
 )
-# What Better Auth's generator writes for Drizzle.
+# As Better Auth's generator writes it for Drizzle.
 BETTER_AUTH_SNAKE_CASE = replace(
     BETTER_AUTH, session_user_column="user_id", expires_column="expires_at", snake_case=True
 )
@@ -99,7 +99,7 @@ AUTH_JS_SNAKE_CASE = replace(
     snake_case=True,
 )
 
-# By library, and whether its columns have underscores.
+# By library, and whether its columns are in snake_case.
 LAYOUTS = {
     ("better-auth", False): BETTER_AUTH,
     ("better-auth", True): BETTER_AUTH_SNAKE_CASE,
@@ -109,29 +109,29 @@ LAYOUTS = {
 
 
 def identifier_fault(name: str) -> str | None:
-    """Return why *name* cannot be that of a table, a column or a schema; None if it can."""
+    """Return why *name* cannot name a table, a column or a schema, None if it can."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        return "is no text"
+        return "is not valid Unicode"
     if not name or "\0" in name:
-        return "is empty, or holds a NUL"
+        return "is empty, or contains a NUL"
     if size > MAX_IDENTIFIER_BYTES:
-        return f"is longer than the {MAX_IDENTIFIER_BYTES} bytes that PostgreSQL looks at"
+        return f"is longer than {MAX_IDENTIFIER_BYTES} bytes, PostgreSQL's limit"
     return None
 
 
-def layout_fault(layout: Layout) -> str | None:
-    """Return which name in *layout* PostgreSQL does not take, and why; None if all can be used."""
-    for one in fields(layout):
-        name = getattr(layout, one.name)
-        if isinstance(name, str) and (name or one.name != "schema") and (fault := identifier_fault(name)):
-            return f"{one.name} {fault}"
+def invalid_name(layout: Layout) -> str | None:
+    """Return which name in *layout* PostgreSQL does not accept, and why; None if it accepts all."""
+    for member in fields(layout):
+        name = getattr(layout, member.name)
+        if isinstance(name, str) and (name or member.name != "schema") and (fault := identifier_fault(name)):
+            return f"{member.name} {fault}"
     return None
 
 
 def quoted_identifier(name: str) -> str:
-    """Return *name* as SQL quotes it, so that it is nothing but a name; raise ValueError for what cannot be one."""
+    """Return *name* quoted for SQL, so that it can be nothing but a name. Raises ValueError if it cannot be one."""
     if fault := identifier_fault(name):
         raise ValueError(f"a name {fault}")
     return '"' + name.replace('"', '""') + '"'

@@ -1,11 +1,12 @@
-"""Sessions from the library's own PostgreSQL tables, by one SELECT. Needs the extra `postgres`.
+"""Sessions from the library's own tables in PostgreSQL, with one SELECT. Needs the extra `postgres`.
 
-Works through poolers in transaction mode (PgBouncer, Neon, Supabase): no prepared statement outlives the query, and no
-setting is sent to the server.
+Works through poolers in transaction mode (PgBouncer, Neon, Supabase): no prepared statement outlives its query, and
+AuthGate sends no setting to the server.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from dataclasses import replace
 from functools import partial
@@ -13,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from authgate.authorities import client_context, untrusted_reason
+from authgate.authorities import Authorities, AuthoritiesUnreadable, client_context, untrusted_reason
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
-from authgate.sessions._connections import Connections
-from authgate.sessions._rows import MAX_ROWS_BYTES, could_be_a_token, parse_json, same_token
-from authgate.sessions._trust import Trust
+from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
-from authgate.sessions.layouts import layout_fault
+from authgate.sessions.layouts import invalid_name
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
@@ -27,77 +26,125 @@ if TYPE_CHECKING:
     from authgate.sessions.layouts import Layout
 
 MAX_CONNECTIONS = 4
-# A Neon database that sleeps takes a connection at once, and answers when it has woken up.
+# A sleeping Neon database accepts a connection at once, and answers when it has woken up.
 CONNECT_SECONDS = 15.0
 QUERY_SECONDS = 10.0
-# Well below the 5 minutes after which Neon sends a database to sleep.
+# Much less than the 5 minutes after which Neon lets an idle database sleep.
 IDLE_SECONDS = 60.0
 
+# The errors of a query on a connection that was lost while it was idle.
 _LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,  # shut down, crashed, starting up
-    asyncpg.ProtocolViolationError,  # PgBouncer, whose own connection was lost
-    asyncpg.InternalClientError,  # the driver itself, when a connection breaks at the wrong moment
+    asyncpg.OperatorInterventionError,  # the server shuts down, has crashed, or starts up
+    asyncpg.ProtocolViolationError,  # PgBouncer, if its own connection was lost
+    asyncpg.InternalClientError,  # the driver itself, if a connection breaks at the wrong moment
+)
+
+# The errors that mean that the store failed. All others are bugs.
+_ERRORS = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    AuthoritiesUnreadable,
 )
 
 _OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table and db_schema"
 _OTHER_COLUMNS = "for other names see sessions.postgres.snake_case, token_column and the settings beside it"
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+    """A connection that knows whether a query on it has succeeded."""
+
+    was_used = False
+
+
 class PostgresStore:
-    """The tables of *layout* in the database that *dsn* names; nothing else in it is read, nothing written."""
+    """Reads the tables of *layout* in the database of *dsn*, and nothing else. Writes nothing."""
 
     def __init__(self, dsn: str, *, layout: Layout, ca_file: str | None = None) -> None:
-        """Raises ValueError, without the password, for what `dsn_fault` and `layout_fault` tell."""
+        """Raises ValueError, without the password, with what `dsn_fault` and `invalid_name` return."""
         self._address = parse_dsn(dsn, ca_file)
         if self._address.schema and not layout.schema:
             layout = replace(layout, schema=self._address.schema)
-        if fault := layout_fault(layout):
+        if fault := invalid_name(layout):
             raise ValueError(fault)
         self.where = self._address.where
         self._layout = layout
         self._query = layout.query()
-        self._trust = Trust(self._address.ca_file, partial(_context, self._address))
-        self._connections: Connections[Any] = Connections(
-            self._connect, _LOST, size=MAX_CONNECTIONS, idle_seconds=IDLE_SECONDS
-        )
+        self._authorities = Authorities(self._address.ca_file, partial(_context, self._address))
+        self._pool: Any = None
 
-    async def find(self, wanted: FindSession) -> StoredRows | None:
-        """Return the session and its user by `wanted.token`, None where there is none; raise `StoreFailed`."""
-        if not could_be_a_token(wanted.token):
+    async def find(self, question: FindSession) -> StoredRows | None:
+        """Return the session with `question.token` and its user, None if there is none. Raises `StoreFailed`."""
+        if not is_plausible_token(question.token):
             return None
         try:
-            rows = await self._connections.ask(partial(self._select, token=wanted.token))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            self._trust.forget()
-            raise StoreFailed(self._explained(error)) from None
-        found = [one for one in map(self._stored, rows) if same_token(self._token_of(one), wanted.token)]
-        if len(found) > 1:
-            raise RowsUnusable(f"{self.where} holds a session twice: {self._layout.token_column} is to be unique")
-        return found[0] if found else None
+            rows = await self._rows(question.token)
+        except _ERRORS as error:
+            self._authorities.forget()
+            raise StoreFailed(self._explain(error)) from None
+        sessions = [
+            session for session in map(self._stored, rows) if same_token(self._token_of(session), question.token)
+        ]
+        if len(sessions) > 1:
+            column = self._layout.token_column
+            raise RowsUnusable(f"{self.where} has a session twice: add a UNIQUE constraint to {column}")
+        return sessions[0] if sessions else None
 
-    async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+    async def _rows(self, token: str) -> list[Any]:
+        """Return the rows of *token*. Asks again on another connection if one was lost while it was idle.
+
+        A connection that fails or whose query is cancelled is never used again: a late answer to it could be taken for
+        the answer to the next question.
+        """
+        pool = await self._opened()
+        while True:
+            async with pool.acquire() as connection:
+                was_used = connection.was_used
+                try:
+                    return await self._select(connection, token)
+                except BaseException as error:
+                    with contextlib.suppress(asyncpg.InterfaceError):  # the connection is closed already
+                        connection.terminate()
+                    # The server was restarted, or a pooler dropped the connection: a new one may work.
+                    if not (was_used and isinstance(error, _LOST)):
+                        raise
+
+    async def _opened(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+        if self._pool is None:
+            self._pool = await asyncpg.create_pool(
+                connect=self._connect,
+                connection_class=_Connection,
+                min_size=0,
+                max_size=MAX_CONNECTIONS,
+                max_inactive_connection_lifetime=IDLE_SECONDS,
+                reset=_mark_used,
+            )
+        return self._pool
+
+    async def _connect(self, _dsn: None, **options: Any) -> Any:  # noqa: ANN401 - asyncpg has no types
         if self._address.tls == "disable" or self._address.is_socket:
-            return await self._connected(tls=False)
+            return await self._connect_with(tls=False, **options)
         try:
-            return await self._connected(tls=await self._trust.context())
+            return await self._connect_with(tls=await self._authorities.cached_context(), **options)
         except ConnectionError as error:
-            # Not where TLS fails otherwise: that may be somebody on the way who would rather read along.
+            # If TLS fails in another way, somebody on the network path may want to read along.
             if self._address.tls != "prefer" or not _speaks_no_tls(error):
                 raise
-        return await self._connected(tls=False)
+        return await self._connect_with(tls=False, **options)
 
-    async def _connected(self, *, tls: ssl.SSLContext | bool) -> Any:  # noqa: ANN401 - asyncpg has no types
-        at = self._address
-        # All that asyncpg would else look for in variables and files (PG…, ~/.postgresql), on the loop, is given.
+    async def _connect_with(self, *, tls: ssl.SSLContext | bool, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's own
+        address = self._address
+        # Everything is given that asyncpg would otherwise read from variables and files (PG…, ~/.postgresql).
         return await asyncpg.connect(
-            host=at.host,
-            port=at.port,
-            user=at.user,
-            password=at.password,
-            database=at.database,
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
             ssl=tls,
             direct_tls=False,
             target_session_attrs="any",
@@ -106,17 +153,18 @@ class PostgresStore:
             timeout=CONNECT_SECONDS,
             command_timeout=QUERY_SECONDS,
             statement_cache_size=0,
+            **options,
         )
 
     async def _select(self, connection: Any, token: str) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
-        # No transaction around it, which would double the way: the driver prepares an unnamed statement and executes it
-        # without a Sync in between, so a pooler in transaction mode cannot hand out another server connection.
+        # No transaction, which would need a second round trip: the driver prepares an unnamed statement and executes it
+        # without a Sync in between, so a pooler in transaction mode cannot use another server connection for it.
         try:
             rows: list[Any] = await connection.fetch(self._query, token)
         except asyncpg.DataError as error:
-            if getattr(error, "severity", None) is not None:  # what the server says has one
+            if getattr(error, "severity", None) is not None:  # an error of the server
                 raise
-            return []  # the driver: the column's type, a uuid perhaps, cannot hold such a token
+            return []  # an error of the driver: the column's type, for example uuid, cannot hold this token
         return rows
 
     def _stored(self, row: Any) -> StoredRows:  # noqa: ANN401 - asyncpg has no types
@@ -129,39 +177,42 @@ class PostgresStore:
 
     def _parsed(self, text: str) -> dict[str, Any]:
         if len(text) > MAX_ROWS_BYTES:
-            raise RowsUnusable(f"{self.where} holds a session or a user of more than {MAX_ROWS_BYTES} characters")
+            raise RowsUnusable(f"{self.where} has a session or a user of more than {MAX_ROWS_BYTES} characters")
         try:
             parsed = parse_json(text)
         except ValueError as error:
-            raise RowsUnusable(f"{self.where} answers what is no session: {error}") from None
+            raise RowsUnusable(f"{self.where} did not return a valid session: {error}") from None
         if not isinstance(parsed, dict):
-            raise RowsUnusable(f"{self.where} answers what is no session: a row that is no object")
+            raise RowsUnusable(f"{self.where} did not return a valid session: a row is not an object")
         return parsed
 
     def _token_of(self, rows: StoredRows) -> object:
         return rows.session[self._layout.record_names[0]]
 
     async def close(self) -> None:
-        """Let go of every connection."""
-        self._connections.close()
+        """Close every connection."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
 
-    def _explained(self, error: Exception) -> str:
-        """Return what *error* means to an operator. Not in the server's words where those may quote a token."""
+    def _explain(self, error: Exception) -> str:
+        """Return the meaning of *error* for an operator, without the server's words where they may quote a token."""
         if untrusted := untrusted_reason(error):
             return f"{self.where}: {untrusted}"
         grant = (
-            f"the role may not read: GRANT SELECT ON {self._layout.tables()} TO it, and GRANT USAGE ON SCHEMA if they "
-            "are not in public"
+            f"the role may not read the tables: GRANT SELECT ON {self._layout.tables()} TO it, and, if they are not in "
+            "public, GRANT USAGE ON their SCHEMA"
         )
         meanings: dict[type[Exception], str] = {
-            asyncpg.InvalidPasswordError: "the server refuses the password, or knows no such user",
-            asyncpg.InvalidAuthorizationSpecificationError: f"the server lets this user in no such way: {error}",
-            asyncpg.InvalidCatalogNameError: "there is no such database",
+            asyncpg.InvalidPasswordError: "the password is wrong, or there is no such user: check the DSN",
+            asyncpg.InvalidAuthorizationSpecificationError: f"the server does not let this user log in: {error}",
+            asyncpg.InvalidCatalogNameError: "there is no such database: check the DSN",
             asyncpg.InsufficientPrivilegeError: grant,
             asyncpg.UndefinedTableError: f"{_first_line(error)}: {_OTHER_TABLES}",
             asyncpg.UndefinedColumnError: f"{_first_line(error)}: {_OTHER_COLUMNS}",
-            asyncpg.TooManyConnectionsError: f"it has no connection left for AuthGate, which needs {MAX_CONNECTIONS}",
-            asyncpg.CannotConnectNowError: "it starts up or shuts down",
+            asyncpg.TooManyConnectionsError: f"no connection left: AuthGate needs up to {MAX_CONNECTIONS}; raise the "
+            "CONNECTION LIMIT of the role, or max_connections",
+            asyncpg.CannotConnectNowError: "the server is starting up or shutting down",
         }
         for kind, meaning in meanings.items():
             if isinstance(error, kind):
@@ -169,27 +220,35 @@ class PostgresStore:
         if isinstance(error, TimeoutError):
             return f"{self.where} does not answer within {CONNECT_SECONDS:g} s"
         if isinstance(error, OSError):
-            return f"{self.where} cannot be reached: {_os_words(error)}"
+            return f"{self.where} cannot be reached: {_os_error_text(error)}"
         state = getattr(error, "sqlstate", None)
         return f"{self.where} cannot be asked: {type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
 
 
+async def _mark_used(connection: _Connection) -> None:
+    """Mark *connection* before the pool caches it.
+
+    The driver's own reset would be a second round trip, and would send settings.
+    """
+    connection.was_used = True
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]  # a DETAIL or HINT of the server's may follow
+    return str(error).partition("\n")[0]  # the server may append a DETAIL or a HINT
 
 
 def _speaks_no_tls(error: OSError) -> bool:
-    return "rejected SSL upgrade" in str(error)  # asyncpg has no type of its own for an answer that is not "S"
+    return "rejected SSL upgrade" in str(error)  # asyncpg has no type of its own for this
 
 
-def _os_words(error: OSError) -> str:
+def _os_error_text(error: OSError) -> str:
     if _speaks_no_tls(error):
-        return "it speaks no TLS, and the address asks for it; sslmode=disable is for networks that are trusted"
+        return "it does not speak TLS, which the DSN requires; on a trusted network you can set sslmode=disable"
     return error.strerror or str(error) or type(error).__name__
 
 
 def _context(address: PostgresAddress, ca_file: str | None) -> ssl.SSLContext:
-    """Return how TLS is spoken to *address*, as libpq means its sslmode. Blocks."""
+    """Return the TLS context for *address*, with libpq's meaning of sslmode. Blocks."""
     if address.tls in {"prefer", "require"}:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False

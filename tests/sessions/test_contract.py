@@ -1,4 +1,4 @@
-"""What every store keeps to: HTTP, PostgreSQL and Redis. A new store: one place, and all of it is tried."""
+"""The rules of every session store: HTTP, PostgreSQL, Redis. To test another store, add its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from authgate.sessions.redis import RedisStore
 from tests.support.get_session import COOKIE, GetSession, get_session
-from tests.support.store_lookups import asked, failure, find
+from tests.support.store_lookups import failure, find, question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ def answer_of(token: str, user_id: str) -> dict[str, Any]:
 
 
 class Place(Protocol):
-    """A store, and what a test does where its sessions lie."""
+    """A store, and what a test does to its sessions and its server."""
 
     store: SessionStore
 
@@ -77,8 +77,8 @@ class OverHttp:
         self._server.gate.set()
 
 
-class OfProcess:
-    """A place that is a server process of its own."""
+class ProcessPlace:
+    """A place with a server process."""
 
     def __init__(self, server: Postgres | RedisServer) -> None:
         self._process = server
@@ -95,7 +95,7 @@ class OfProcess:
             yield
 
 
-class InPostgres(OfProcess):
+class InPostgres(ProcessPlace):
     def __init__(self, server: Postgres) -> None:
         super().__init__(server)
         self.store = PostgresStore(server.reader(), layout=BETTER_AUTH)
@@ -113,7 +113,7 @@ class InPostgres(OfProcess):
         self._server.execute('UPDATE "session" SET "userAgent" = repeat($1, 300000)', "x")
 
 
-class InRedis(OfProcess):
+class InRedis(ProcessPlace):
     def __init__(self, server: RedisServer) -> None:
         super().__init__(server)
         self.store = RedisStore(server.reader())
@@ -131,16 +131,16 @@ class InRedis(OfProcess):
 
 @pytest.fixture(params=["http", "postgres", "redis"])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    """Each place in turn, with Ada signed in."""
+    """Each place in turn, with the session of Ada."""
     if request.param == "http":
-        async with get_session() as server, _with_ada(OverHttp(server)) as found:
-            yield found
+        async with get_session() as server, _with_ada(OverHttp(server)) as place:
+            yield place
     elif request.param == "postgres":
-        async with _with_ada(InPostgres(request.getfixturevalue("database"))) as found:
-            yield found
+        async with _with_ada(InPostgres(request.getfixturevalue("database"))) as place:
+            yield place
     else:
-        async with _with_ada(InRedis(request.getfixturevalue("storage"))) as found:
-            yield found
+        async with _with_ada(InRedis(request.getfixturevalue("storage"))) as place:
+            yield place
 
 
 @asynccontextmanager
@@ -153,32 +153,32 @@ async def _with_ada(place: Place) -> AsyncIterator[Place]:
 
 
 async def user_of(place: Place, token: str) -> str:
-    found = await find(place.store, token)
-    assert found is not None
-    assert found.session["token"] == token
-    assert found.session["userId"] == found.user["id"]
-    return str(found.user["id"])
+    rows = await find(place.store, token)
+    assert rows is not None
+    assert rows.session["token"] == token
+    assert rows.session["userId"] == rows.user["id"]
+    return str(rows.user["id"])
 
 
-async def test_a_session_is_found_with_its_user_under_the_names_of_the_library(place: Place) -> None:
-    found = await find(place.store, "ada-1")
-    assert found is not None
-    assert {"id": "id-of-ada-1", "token": "ada-1", "userId": "ada"}.items() <= found.session.items()
-    assert found.session["expiresAt"].startswith("20")
+async def test_a_session_is_returned_with_its_user_and_the_names_of_the_library(place: Place) -> None:
+    rows = await find(place.store, "ada-1")
+    assert rows is not None
+    assert {"id": "id-of-ada-1", "token": "ada-1", "userId": "ada"}.items() <= rows.session.items()
+    assert rows.session["expiresAt"].startswith("20")
     assert {
         "id": "ada",
         "email": "ada@example.com",
         "emailVerified": True,
         "name": "Ada",
-    }.items() <= found.user.items()
-    assert "ada" not in repr(found)
+    }.items() <= rows.user.items()
+    assert "ada" not in repr(rows)
 
 
 async def test_an_unknown_token_has_no_session(place: Place) -> None:
     assert await find(place.store, "nobody") is None
 
 
-async def test_a_session_that_is_deleted_is_gone_at_the_next_look_up(place: Place) -> None:
+async def test_a_deleted_session_is_absent_in_the_next_lookup(place: Place) -> None:
     assert await user_of(place, "ada-1") == "ada"
     await place.sign_out("ada-1")
     assert await find(place.store, "ada-1") is None
@@ -187,23 +187,23 @@ async def test_a_session_that_is_deleted_is_gone_at_the_next_look_up(place: Plac
 @pytest.mark.parametrize(
     "token", ["", "\0", "ada-1\0", "ada-1\r\nX: y", "café", "\ud800", "a" * 5000, "ADA-1", "ada-_", "ada-1 "]
 )
-async def test_what_is_no_token_of_anybody_has_no_session_and_is_no_failure(place: Place, token: str) -> None:
+async def test_a_text_that_cannot_be_a_token_has_no_session_and_is_no_failure(place: Place, token: str) -> None:
     assert await find(place.store, token) is None
 
 
 @pytest.mark.parametrize("token", ["' OR '1'='1", '" OR 1=1 --', "ada-1'; DROP TABLE session; --", "%", "*", "$1"])
-async def test_a_token_is_never_read_as_anything_else(place: Place, token: str) -> None:
+async def test_a_token_is_never_interpreted(place: Place, token: str) -> None:
     assert await find(place.store, token) is None
     assert await user_of(place, "ada-1") == "ada"
 
 
-async def test_what_is_no_session_is_a_failure_and_not_an_absent_session(place: Place) -> None:
+async def test_an_invalid_session_is_a_failure_and_not_an_absent_session(place: Place) -> None:
     await place.spoil("ada-1")
     for _ in range(2):
         await failure(place.store)
 
 
-async def test_a_store_that_is_down_fails_and_one_that_is_up_again_answers(place: Place) -> None:
+async def test_a_store_fails_while_it_is_down_and_then_answers_again(place: Place) -> None:
     assert await user_of(place, "ada-1") == "ada"
     await place.kill()
     try:
@@ -214,24 +214,24 @@ async def test_a_store_that_is_down_fails_and_one_that_is_up_again_answers(place
     assert await user_of(place, "ada-1") == "ada"
 
 
-async def test_a_store_that_was_started_anew_between_two_look_ups_answers_the_second(place: Place) -> None:
-    found = await asyncio.gather(*(user_of(place, "ada-1") for _ in range(8)))  # several connections are kept
-    assert found == ["ada"] * 8
+async def test_a_store_that_was_restarted_between_two_lookups_answers_the_second(place: Place) -> None:
+    users = await asyncio.gather(*(user_of(place, "ada-1") for _ in range(8)))  # opens several connections
+    assert users == ["ada"] * 8
     await place.kill()
     await place.start()
     assert await user_of(place, "ada-1") == "ada"
 
 
-async def test_a_store_that_hangs_is_given_up_by_who_asks_and_answers_later(place: Place) -> None:
+async def test_a_lookup_in_a_store_that_hangs_can_be_cancelled_and_the_store_answers_later(place: Place) -> None:
     await place.sign_in("bob-1", "bob")
     assert await user_of(place, "ada-1") == "ada"
     async with place.hanging():
         for _ in range(6):  # more than there are connections
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await place.store.find(asked("ada-1"))
-    found = await asyncio.gather(*(user_of(place, f"{name}-1") for name in ["bob", "ada"] * 10))
-    assert found == ["bob", "ada"] * 10
+                    await place.store.find(question("ada-1"))
+    users = await asyncio.gather(*(user_of(place, f"{name}-1") for name in ["bob", "ada"] * 10))
+    assert users == ["bob", "ada"] * 10
 
 
 async def test_closing_is_quick_while_the_store_hangs(place: Place) -> None:
@@ -239,18 +239,18 @@ async def test_closing_is_quick_while_the_store_hangs(place: Place) -> None:
     async with place.hanging(), asyncio.timeout(10):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await place.store.find(asked("ada-1"))
+                await place.store.find(question("ada-1"))
         await place.store.close()
         await place.store.close()
     assert await user_of(place, "ada-1") == "ada"
 
 
-async def test_j23_two_users_never_meet_each_others_session_even_where_look_ups_are_cancelled(place: Place) -> None:
+async def test_j23_two_users_never_get_each_others_session_even_if_lookups_are_cancelled(place: Place) -> None:
     names = ["ada", "bob"]
     await place.sign_in("bob-1", "bob")
     chance = random.Random(7)
 
-    async def one(name: str, seconds: float | None) -> str:
+    async def user(name: str, seconds: float | None) -> str:
         try:
             async with asyncio.timeout(seconds):
                 return await user_of(place, f"{name}-1")
@@ -259,4 +259,4 @@ async def test_j23_two_users_never_meet_each_others_session_even_where_look_ups_
 
     for _ in range(4):
         asking = [(chance.choice(names), chance.choice([None, None, 0.0, 0.001, 0.003])) for _ in range(40)]
-        assert await asyncio.gather(*(one(*each) for each in asking)) == [name for name, _ in asking]
+        assert await asyncio.gather(*(user(*each) for each in asking)) == [name for name, _ in asking]

@@ -1,4 +1,4 @@
-"""Addresses of PostgreSQL as people have them, and what is said of those that cannot be used."""
+"""DSNs of PostgreSQL as people write them, and the messages for those that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEON = (
     "?sslmode=require&channel_binding=require"
 )
 
-READ: list[tuple[str, dict[str, Any]]] = [
+VALID: list[tuple[str, dict[str, Any]]] = [
     (AT, {"host": "db.example", "port": 5432, "user": "app", "database": "app", "password": "canary!"}),
     (f"{AT}:6543/my%20db", {"port": 6543, "database": "my db"}),
     ("postgres://app@db/x", {"password": "", "database": "x"}),
@@ -34,7 +34,7 @@ READ: list[tuple[str, dict[str, Any]]] = [
         {"schema": "auth", "tls": "prefer"},
     ),
     (f"{AT}/x?application_name=web&keepalives=1&target_session_attrs=any", {"database": "x"}),
-    # TLS as libpq means it
+    # TLS with libpq's meaning
     (AT, {"tls": "prefer", "ca_file": None}),
     (f"{AT}/x?sslmode=disable", {"tls": "disable"}),
     (f"{AT}/x?sslmode=allow", {"tls": "prefer"}),
@@ -44,21 +44,21 @@ READ: list[tuple[str, dict[str, Any]]] = [
     (f"{AT}/x?sslmode=verify-full", {"tls": "verify-full", "ca_file": None}),
     (f"{AT}/x?sslrootcert=system", {"tls": "verify-full", "ca_file": None}),
     (f"{AT}/x?sslrootcert=/ca.pem", {"tls": "verify-full", "ca_file": "/ca.pem"}),
-    # as others mean it
+    # TLS with the meaning of other clients
     (f"{AT}/x?sslmode=no-verify", {"tls": "require"}),
     (f"{AT}/x?ssl=true", {"tls": "require"}),
     (f"{AT}/x?ssl=require", {"tls": "require"}),
     (f"{AT}/x?ssl=false", {"tls": "disable"}),
     (f"{AT}/x?sslmode=require&sslaccept=strict", {"tls": "verify-full"}),
     (f"{AT}/x?sslmode=require&sslaccept=accept_invalid_certs", {"tls": "require"}),
-    # the driver binds no channel: the certificate is verified instead
+    # the driver cannot bind a channel: the certificate is verified instead
     (NEON, {"tls": "verify-full", "ca_file": None, "database": "neondb", "user": "neondb_owner"}),
     (f"{AT}/x?channel_binding=prefer", {"tls": "prefer"}),
 ]
 
 
-@pytest.mark.parametrize(("dsn", "expected"), READ)
-def test_a_dsn_is_read_as_its_author_means_it(dsn: str, expected: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("dsn", "expected"), VALID)
+def test_a_dsn_is_parsed_as_its_author_means_it(dsn: str, expected: dict[str, Any]) -> None:
     address = parse_dsn(dsn)
     assert {name: getattr(address, name) for name in expected} == expected
     assert dsn_fault(dsn) is None
@@ -68,56 +68,56 @@ def test_a_dsn_is_read_as_its_author_means_it(dsn: str, expected: dict[str, Any]
     ("query", "tls"),
     [("", "verify-full"), ("?sslmode=require", "verify-ca"), ("?sslmode=verify-full", "verify-full")],
 )
-def test_a_ca_file_has_the_certificate_verified(query: str, tls: str) -> None:
+def test_with_a_ca_file_the_certificate_is_verified(query: str, tls: str) -> None:
     address = parse_dsn(f"{AT}/x{query}", "/ca.pem")
     assert (address.tls, address.ca_file) == (tls, "/ca.pem")
 
 
 FAULTS = [
-    ("", "is not a URL as in postgresql://"),
+    ("", "is not a URL like postgresql://"),
     ("host=db user=app", "white space"),
     ("host=db", "is not a URL"),
-    ("mysql://app@db/x", "is not a URL as in postgresql://"),
-    ("jdbc:postgresql://db/x", "is not a URL as in postgresql://"),
+    ("mysql://app@db/x", "is not a URL like postgresql://"),
+    ("jdbc:postgresql://db/x", "is not a URL like postgresql://"),
     ("prisma+postgres://accelerate.example/?api_key=canary", "Prisma Accelerate"),
     ("postgresql:app@db/x", "is not a URL"),
-    ("postgresql://db/x", "names no user"),
-    ("postgresql://app@/x", "names no host"),
+    ("postgresql://db/x", "has no user"),
+    ("postgresql://app@/x", "has no host"),
     ("postgresql://app@a,b/x", "several hosts"),
     ("postgresql://app@a:1,b:2/x", "several hosts"),
-    ("postgresql://app@db:0/x", "between 1 and 65535"),
-    ("postgresql://app@db:99999/x", "between 1 and 65535"),
+    ("postgresql://app@db:0/x", "a port that is not a number from 1 to 65535"),
+    ("postgresql://app@db:99999/x", "a port that is not a number from 1 to 65535"),
     ("postgresql://app@[::1/x", "is not a URL"),
     ("postgresql://app:ca%00nary@db/x", "NUL"),
-    ("postgresql://app:can#ary@db/x", "# %23"),
-    ("postgresql://app:can/ary@db/x", "/ %2F"),
-    ("postgresql://app:can?ary@db/x", "? %3F"),
-    ("postgresql://app:p@12/canary@db/x", "/ %2F"),
-    ("postgresql://app:p@1?canary@db/x", "a parameter that is none"),
-    (f"{AT}/x?sslmode=sometimes", "no sslmode of disable, prefer"),
-    (f"{AT}/x?sslmode=disable&channel_binding=require", "asks for TLS and for sslmode=disable"),
-    (f"{AT}/x?sslmode=disable&sslrootcert=/ca.pem", "asks for TLS and for sslmode=disable"),
-    (f"{AT}/x?sslmode=require&sslmode=disable", "names a parameter twice"),
-    (f"{AT}/x?sslcert=/me.pem", "'sslcert', which cannot be honoured: client certificates"),
-    (f"{AT}/x?options=-c%20search_path%3Dauth", "the setting for it"),
-    (f"{AT}/x?target_session_attrs=read-write", "'target_session_attrs'"),
-    (f"{AT}/x?statement_timeout=5", "'statement_timeout', which cannot be honoured: take it out"),
+    ("postgresql://app:can#ary@db/x", "# as %23"),
+    ("postgresql://app:can/ary@db/x", "/ as %2F"),
+    ("postgresql://app:can?ary@db/x", "? as %3F"),
+    ("postgresql://app:p@12/canary@db/x", "/ as %2F"),
+    ("postgresql://app:p@1?canary@db/x", "a parameter with an invalid name"),
+    (f"{AT}/x?sslmode=sometimes", "write disable, prefer"),
+    (f"{AT}/x?sslmode=disable&channel_binding=require", "sslmode=disable, although"),
+    (f"{AT}/x?sslmode=disable&sslrootcert=/ca.pem", "sslmode=disable, although"),
+    (f"{AT}/x?sslmode=require&sslmode=disable", "a parameter twice"),
+    (f"{AT}/x?sslcert=/me.pem", "sslcert, which AuthGate does not support: client certificates"),
+    (f"{AT}/x?options=-c%20search_path%3Dauth", "set db_schema"),
+    (f"{AT}/x?target_session_attrs=read-write", "target_session_attrs"),
+    (f"{AT}/x?statement_timeout=5", "statement_timeout, which AuthGate does not support: remove it"),
     (f"{AT}/{'x' * 5000}", "longer than"),
 ]
 
 
-@pytest.mark.parametrize(("dsn", "said"), FAULTS)
-def test_what_cannot_be_used_is_told_without_the_password(dsn: str, said: str) -> None:
+@pytest.mark.parametrize(("dsn", "part"), FAULTS)
+def test_the_message_for_an_invalid_dsn_does_not_quote_the_password(dsn: str, part: str) -> None:
     fault = dsn_fault(dsn)
     assert fault is not None
-    assert said.replace("'", "") in fault.replace("'", "")
+    assert part in fault
     assert "canary" not in fault
     assert "ary" not in fault.replace("library", "")
 
 
-def test_a_ca_file_beside_sslrootcert_is_one_too_many() -> None:
-    assert "too many" in (dsn_fault(f"{AT}/x?sslrootcert=/a.pem", "/b.pem") or "")
-    assert "asks for TLS" in (dsn_fault(f"{AT}/x?sslmode=disable", "/b.pem") or "")
+def test_ca_file_and_sslrootcert_exclude_each_other() -> None:
+    assert "sslrootcert, and ca_file is set, too" in (dsn_fault(f"{AT}/x?sslrootcert=/a.pem", "/b.pem") or "")
+    assert "sslmode=disable" in (dsn_fault(f"{AT}/x?sslmode=disable", "/b.pem") or "")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_ca_file_beside_sslrootcert_is_one_too_many() -> None:
         ("postgresql://app:canary@/x?host=/run/pg", "postgresql:///run/pg:5432/x"),
     ],
 )
-def test_the_place_is_told_without_user_and_password(dsn: str, where: str) -> None:
+def test_the_address_for_messages_has_no_user_and_no_password(dsn: str, where: str) -> None:
     address = parse_dsn(dsn)
     assert address.where == where
     assert "canary" not in repr(address)
@@ -148,12 +148,12 @@ def test_the_place_is_told_without_user_and_password(dsn: str, where: str) -> No
         ("postgresql://app@/x?host=/run/pg", False),
     ],
 )
-def test_a_way_in_clear_text_to_another_machine_is_warned_of(dsn: str, *, warned: bool) -> None:
+def test_a_connection_in_clear_text_to_another_machine_has_a_warning(dsn: str, *, warned: bool) -> None:
     assert bool(parse_dsn(dsn).warning) is warned
 
 
 @given(st.text(), st.text(alphabet="@:/?#%&=,[] abc123\\\0"))
-def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, mess: str) -> None:
+def test_any_text_is_parsed_or_rejected_and_no_message_quotes_a_password(anything: str, mess: str) -> None:
     dsn_fault(anything)
     fault = dsn_fault(f"postgresql://app:canary{mess}canary@db/x?sslmode=require")
     assert "canary" not in (fault or "")

@@ -1,4 +1,4 @@
-"""Sessions by asking Better Auth: what is sent, what of its answers is believed, and what operators are told."""
+"""Sessions from Better Auth over HTTP: the request, the responses that are accepted, and the messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_CONNECTIONS, HttpStore
 from tests.support.get_session import COOKIE, PATH, GetSession, signed
-from tests.support.store_lookups import ANSWER, asked, failed, failure, find
+from tests.support.store_lookups import ANSWER, failed, failure, find, question
 from tests.support.waiting import until_async
 
 
@@ -24,16 +24,16 @@ def responding(server: GetSession, **response: Any) -> None:
     server.respond = respond
 
 
-# -- what is sent -----------------------------------------------------------------------------------------------------
+# -- the request ------------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_sent_but_the_cookie_and_where_the_client_is(server: GetSession, store: HttpStore) -> None:
-    assert await store.find(asked(client_ip="203.0.113.7")) == StoredRows(**ANSWER)
+async def test_only_the_cookie_and_the_clients_address_are_sent(server: GetSession, store: HttpStore) -> None:
+    assert await store.find(question(client_ip="203.0.113.7")) == StoredRows(**ANSWER)
     [request] = server.requests
     assert (request.method, request.path_qs) == ("GET", f"{PATH}?disableRefresh=true")
     sent = dict(request.headers)
     assert sent.pop("User-Agent").startswith("AuthGate/")
-    # the signature ends in "=" and may hold "+" and "/": encodeURIComponent's way
+    # the signature ends in "=" and may contain "+" and "/", which encodeURIComponent encodes
     encoded = signed("ada-1").replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
     assert sent == {
         "Host": f"127.0.0.1:{server.port}",
@@ -44,36 +44,36 @@ async def test_nothing_is_sent_but_the_cookie_and_where_the_client_is(server: Ge
     }
 
 
-async def test_no_client_address_is_made_up(server: GetSession, store: HttpStore) -> None:
+async def test_without_a_client_address_none_is_sent(server: GetSession, store: HttpStore) -> None:
     await find(store)
     assert "X-Forwarded-For" not in server.requests[0].headers
 
 
-async def test_cookies_of_answers_are_never_sent_back(server: GetSession, store: HttpStore) -> None:
+async def test_cookies_of_responses_are_never_sent_back(server: GetSession, store: HttpStore) -> None:
     for _ in range(3):
         await find(store)
     assert {request.headers["Cookie"].count("=") for request in server.requests} == {1}
 
 
-async def test_a_proxy_of_the_environment_is_not_asked(store: HttpStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_in_the_environment_is_not_used(store: HttpStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert await find(store)
 
 
-async def test_connections_are_kept_and_bounded(server: GetSession, store: HttpStore) -> None:
+async def test_connections_are_reused_and_bounded(server: GetSession, store: HttpStore) -> None:
     for _ in range(5):
         await find(store)
     assert server.connections == 1
     server.gate.clear()
-    asking = asyncio.gather(*(store.find(asked()) for _ in range(3 * MAX_CONNECTIONS)))
+    asking = asyncio.gather(*(store.find(question()) for _ in range(3 * MAX_CONNECTIONS)))
     await until_async(lambda: len(server.requests) == 5 + MAX_CONNECTIONS)
     assert server.connections == MAX_CONNECTIONS
     server.gate.set()
     assert all(await asking)
 
 
-async def test_a_query_of_the_configured_url_stays(server: GetSession) -> None:
+async def test_the_query_of_the_configured_url_is_sent(server: GetSession) -> None:
     store = HttpStore(f"{server.url}?tenant=a%20b", COOKIE)
     assert await find(store)
     assert server.requests[0].path_qs == f"{PATH}?tenant=a+b&disableRefresh=true"
@@ -82,18 +82,18 @@ async def test_a_query_of_the_configured_url_stays(server: GetSession) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a=b", "a;b", "a\r\nX: y", "é", "a" * 300])
-def test_what_cannot_name_a_cookie_is_refused(name: str) -> None:
+def test_an_invalid_cookie_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not the name of a cookie"):
         HttpStore("http://127.0.0.1/", name)
 
 
-async def test_without_the_signed_cookie_nothing_is_asked(server: GetSession, store: HttpStore) -> None:
+async def test_without_the_signed_cookie_no_request_is_sent(server: GetSession, store: HttpStore) -> None:
     with pytest.raises(StoreFailed, match="set the secret"):
-        await store.find(asked(signed_token=""))
+        await store.find(question(signed_token=""))
     assert server.requests == []
 
 
-# -- what is answered -------------------------------------------------------------------------------------------------
+# -- the response -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_without_the_signed_cookie_nothing_is_asked(server: GetSession, st
         ({}, 10),
     ],
 )
-async def test_a_rate_limit_says_how_long_to_wait(
+async def test_the_pause_after_a_rate_limit_is_the_one_that_the_response_asks_for(
     headers: dict[str, str], seconds: float, server: GetSession, store: HttpStore
 ) -> None:
     responding(server, status=429, headers=headers)
@@ -119,23 +119,23 @@ async def test_a_rate_limit_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "part"),
     [
-        (401, "something in front of it answers"),
-        (403, "something in front of it answers"),
-        (404, "is that its path?"),
-        (405, "is that its path?"),
+        (401, "something in front of Better Auth answered"),
+        (403, "something in front of Better Auth answered"),
+        (404, "is the path right?"),
+        (405, "is the path right?"),
         (500, "answers 500"),
         (503, "answers 503"),
         (204, "answers 204"),
     ],
 )
-async def test_another_status_is_a_failure_and_no_absent_session(
-    status: int, said: str, server: GetSession, store: HttpStore
+async def test_another_status_is_a_failure_and_not_an_absent_session(
+    status: int, part: str, server: GetSession, store: HttpStore
 ) -> None:
     responding(server, status=status, body=None if status == 204 else b"null")
     other = await failed(store)
-    assert said in str(other)
+    assert part in str(other)
     assert other.retry_after_seconds == 0
     server.respond = None
     assert await find(store)
@@ -174,18 +174,20 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_what_is_no_session_of_this_token_is_a_failure(name: str, server: GetSession, store: HttpStore) -> None:
+async def test_a_body_that_is_not_the_session_of_this_token_is_a_failure(
+    name: str, server: GetSession, store: HttpStore
+) -> None:
     responding(server, body=BODIES[name], content_type="application/json")
     await failure(store)
     server.respond = None
     assert await find(store)
 
 
-async def test_a_compressed_answer_is_refused(server: GetSession, store: HttpStore) -> None:
+async def test_a_compressed_response_is_refused(server: GetSession, store: HttpStore) -> None:
     responding(server, body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
-    assert "is compressed ('gzip'), which was not asked for" in await failure(store)
+    assert "is compressed ('gzip')" in await failure(store)
 
 
-async def test_long_headers_are_read(server: GetSession, store: HttpStore) -> None:
+async def test_long_headers_are_accepted(server: GetSession, store: HttpStore) -> None:
     responding(server, body=json.dumps(ANSWER).encode(), headers={"Set-Auth-Jwt": "x" * 40_000})
     assert await find(store)

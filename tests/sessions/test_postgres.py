@@ -1,39 +1,38 @@
-"""Sessions in PostgreSQL: the tables of several libraries, and the least that a role needs."""
+"""Sessions in PostgreSQL: their rows, the rights of the role, and the messages of failures."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
-from authgate.sessions.layouts import AUTH_JS, AUTH_JS_SNAKE_CASE, BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
+from authgate.sessions.layouts import AUTH_JS, BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
-from tests.support.postgres import READER, Postgres
-from tests.support.store_lookups import asked, find_once
+from tests.support.postgres import READER, READER_PASSWORD, Postgres
+from tests.support.store_lookups import failure_once, find_once, question
 
 
-async def test_both_rows_are_read_whole_with_times_in_iso_8601(ada: Postgres) -> None:
-    found = await find_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
-    assert found is not None
-    assert found.session["expiresAt"] == "2030-01-02T03:04:05.678+00:00"
-    assert found.session["impersonatedBy"] is None
-    assert (found.user["role"], found.user["banned"], found.user["emailVerified"]) == ("admin,editor", None, True)
+async def test_both_rows_are_read_completely_with_times_in_iso_8601(ada: Postgres) -> None:
+    rows = await find_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+    assert rows is not None
+    assert rows.session["expiresAt"] == "2030-01-02T03:04:05.678+00:00"
+    assert rows.session["impersonatedBy"] is None
+    assert (rows.user["role"], rows.user["banned"], rows.user["emailVerified"]) == ("admin,editor", None, True)
 
 
 async def test_the_time_zone_of_the_server_changes_no_time(ada: Postgres) -> None:
     ada.execute(f"ALTER ROLE {READER} SET timezone = 'Asia/Kolkata'; ALTER ROLE {READER} SET datestyle = 'SQL, DMY';")
     try:
-        found = await find_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+        rows = await find_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
     finally:
         ada.execute(f"ALTER ROLE {READER} RESET ALL;")
-    assert found is not None
-    at = datetime.fromisoformat(found.session["expiresAt"])
+    assert rows is not None
+    at = datetime.fromisoformat(rows.session["expiresAt"])
     assert at == datetime(2030, 1, 2, 3, 4, 5, 678000, UTC)
 
 
-async def test_a_session_of_a_user_who_is_gone_is_none(empty: tuple[Postgres, str]) -> None:
+async def test_a_session_of_a_deleted_user_is_absent(empty: tuple[Postgres, str]) -> None:
     server, name = empty
     server.create_auth_js(name)
     server.execute(
@@ -42,95 +41,17 @@ async def test_a_session_of_a_user_who_is_gone_is_none(empty: tuple[Postgres, st
     assert await find_once(PostgresStore(server.reader(name), layout=AUTH_JS)) is None
 
 
-async def test_the_tables_of_auth_js_are_read_with_numbers_for_ids(empty: tuple[Postgres, str]) -> None:
-    server, name = empty
-    server.create_auth_js(name)
-    server.execute(
-        """INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com');
-        INSERT INTO sessions ("userId", expires, "sessionToken") VALUES (1, '2030-01-01T00:00:00Z', 'ada-1');""",
-        database=name,
-    )
-    found = await find_once(PostgresStore(server.reader(name), layout=AUTH_JS))
-    assert found is not None
-    assert found.session == {"id": 1, "userId": 1, "expires": "2030-01-01T00:00:00+00:00", "sessionToken": "ada-1"}
-    assert found.user == {"id": 1, "name": "Ada", "email": "ada@example.com", "emailVerified": None, "image": None}
-
-
-async def test_columns_with_underscores_come_under_the_names_of_the_library(empty: tuple[Postgres, str]) -> None:
-    server, name = empty
-    server.execute(
-        f"""CREATE SCHEMA auth;
-        CREATE TABLE auth.user (id uuid PRIMARY KEY, email_verified bool, ban_expires timestamp);
-        CREATE TABLE auth.session (token uuid UNIQUE, user_id uuid, expires_at timestamp, active_organization_id text);
-        INSERT INTO auth.user VALUES ('00000000-0000-4000-8000-000000000001', true, '2030-01-01');
-        INSERT INTO auth.session VALUES ('00000000-0000-4000-8000-00000000000a',
-          '00000000-0000-4000-8000-000000000001', '2030-01-01 10:00', 'acme');
-        GRANT USAGE ON SCHEMA auth TO {READER}; GRANT SELECT ON auth.user, auth.session TO {READER};""",
-        database=name,
-    )
-    token = "00000000-0000-4000-8000-00000000000a"
-    store = PostgresStore(server.reader(name), layout=replace(BETTER_AUTH_SNAKE_CASE, schema="auth"))
-    found = await find_once(store, token)
-    assert found is not None
-    assert found.session == {
-        "token": token,
-        "userId": "00000000-0000-4000-8000-000000000001",
-        "expiresAt": "2030-01-01T10:00:00",  # no time zone: the library means UTC
-        "activeOrganizationId": "acme",
-    }
-    assert {"emailVerified": True, "banExpires": "2030-01-01T00:00:00"}.items() <= found.user.items()
-    assert await find_once(store, "no uuid") is None
-    assert await find_once(store, token.upper()) is None, "the token is compared as it was sent"
-    # Prisma writes the schema into the URL
-    assert await find_once(PostgresStore(server.reader(name, "schema=auth"), layout=BETTER_AUTH_SNAKE_CASE), token)
-
-
-async def test_auth_js_with_underscores_keeps_its_own_names(empty: tuple[Postgres, str]) -> None:
-    server, name = empty
-    server.execute(
-        f"""CREATE TABLE users (id int, email_verified timestamptz);
-        CREATE TABLE sessions (session_token text, user_id int, expires timestamptz);
-        INSERT INTO users VALUES (1, '2030-01-01T00:00:00Z');
-        INSERT INTO sessions VALUES ('ada-1', 1, '2030-01-01T00:00:00Z');
-        GRANT SELECT ON users, sessions TO {READER};""",
-        database=name,
-    )
-    found = await find_once(PostgresStore(server.reader(name), layout=AUTH_JS_SNAKE_CASE))
-    assert found is not None
-    assert found.session == {"sessionToken": "ada-1", "userId": 1, "expires": "2030-01-01T00:00:00+00:00"}
-    assert found.user == {"id": 1, "emailVerified": "2030-01-01T00:00:00+00:00"}
-
-
-async def test_a_token_column_of_a_type_that_the_driver_does_not_know(ada: Postgres) -> None:
+async def test_the_token_column_may_have_a_type_that_the_driver_does_not_know(ada: Postgres) -> None:
     ada.execute('CREATE DOMAIN secret AS text; ALTER TABLE "session" ALTER COLUMN "token" TYPE secret;')
     try:
         store = PostgresStore(ada.reader(), layout=BETTER_AUTH)
-        assert await store.find(asked("ada-1"))
+        assert await store.find(question("ada-1"))
         assert await find_once(store)
     finally:
         ada.execute('ALTER TABLE "session" ALTER COLUMN "token" TYPE text; DROP DOMAIN secret;')
 
 
-async def test_names_are_nothing_but_names(empty: tuple[Postgres, str]) -> None:
-    server, name = empty
-    odd = 'Weird "; DROP TABLE users; --'
-    quoted = '"' + odd.replace('"', '""') + '"'
-    server.execute(
-        f"""CREATE TABLE {quoted} ({quoted} text, "user" int, until timestamptz); CREATE TABLE users (id int);
-        INSERT INTO {quoted} VALUES ('ada-1', 1, now()); INSERT INTO users VALUES (1);
-        GRANT SELECT ON {quoted}, users TO {READER};""",
-        database=name,
-    )
-    layout = replace(AUTH_JS, session_table=odd, token_column=odd, session_user_column="user", expires_column="until")
-    found = await find_once(PostgresStore(server.reader(name), layout=layout))
-    assert found is not None
-    assert (found.session["sessionToken"], found.session["userId"], found.user) == ("ada-1", 1, {"id": 1})
-
-
-# -- what its role may do ---------------------------------------------------------------------------------------------
-
-
-async def test_a_role_that_may_read_two_tables_is_enough_and_reads_no_other(ada: Postgres) -> None:
+async def test_a_role_that_may_read_two_tables_and_nothing_else_is_enough(ada: Postgres) -> None:
     assert await find_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
     connection = await asyncpg.connect(ada.reader(), ssl=False)
     try:
@@ -139,3 +60,76 @@ async def test_a_role_that_may_read_two_tables_is_enough_and_reads_no_other(ada:
                 await connection.execute(sql)
     finally:
         await connection.close()
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"password": "another"}, "the password is wrong"),
+        ({"user": "nobody"}, "the password is wrong"),
+        ({"database": "nowhere"}, "there is no such database"),
+    ],
+)
+async def test_the_message_for_a_failed_login_says_what_is_wrong(
+    changes: dict[str, str], part: str, ada: Postgres
+) -> None:
+    dsn = ada.dsn(**{"user": READER, "password": READER_PASSWORD} | changes)
+    assert part in await failure_once(PostgresStore(dsn, layout=BETTER_AUTH))
+
+
+async def test_a_port_that_nobody_listens_on_is_a_failure() -> None:
+    message = await failure_once(PostgresStore("postgresql://app@127.0.0.1:1/x", layout=BETTER_AUTH))
+    assert "cannot be reached" in message
+
+
+async def test_a_token_that_occurs_twice_is_a_failure(empty: tuple[Postgres, str]) -> None:
+    server, name = empty
+    server.create_auth_js(name)
+    server.execute(
+        """INSERT INTO users (name) VALUES ('Ada'), ('Eve');
+        INSERT INTO sessions ("userId", expires, "sessionToken") VALUES (1, now(), 'ada-1'), (2, now(), 'ada-1');""",
+        database=name,
+    )
+    assert "has a session twice" in await failure_once(PostgresStore(server.reader(name), layout=AUTH_JS))
+
+
+async def test_a_row_longer_than_the_bound_is_a_failure(ada: Postgres) -> None:
+    ada.execute('UPDATE "user" SET "image" = repeat($1, 1000000)', "x")
+    assert "of more than 262144 characters" in await failure_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+
+
+@pytest.mark.parametrize("state", ["22012", "22000"])  # the driver's own errors have 22000, too
+async def test_data_that_the_server_cannot_return_is_a_failure_and_not_an_absent_session(
+    state: str, empty: tuple[Postgres, str]
+) -> None:
+    server, name = empty
+    server.execute(
+        f"""CREATE TABLE "user" (id int); INSERT INTO "user" VALUES (0);
+        CREATE FUNCTION broken() RETURNS timestamptz LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'of no other kind' USING ERRCODE = '{state}'; END $$;
+        CREATE VIEW session AS SELECT 'ada-1' AS token, id AS "userId", broken() AS "expiresAt" FROM "user";
+        GRANT SELECT ON session, "user" TO {READER};""",
+        database=name,
+    )
+    message = await failure_once(PostgresStore(server.reader(name), layout=BETTER_AUTH))
+    assert f"(SQLSTATE {state})" in message
+
+
+async def test_a_server_without_a_free_connection_is_a_failure(ada: Postgres) -> None:
+    ada.execute(f"ALTER ROLE {READER} CONNECTION LIMIT 0;")
+    try:
+        assert "no connection left" in await failure_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+    finally:
+        ada.execute(f"ALTER ROLE {READER} CONNECTION LIMIT -1;")
+
+
+async def test_the_message_for_a_missing_right_has_the_grant(ada: Postgres) -> None:
+    ada.execute(f'REVOKE SELECT ON "user" FROM {READER};')
+    try:
+        message = await failure_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+    finally:
+        ada.grant('"user"')
+    assert 'GRANT SELECT ON "session", "user" TO' in message

@@ -1,4 +1,4 @@
-"""Sessions in Redis: what is read, what is told, TLS, and the least that its user needs."""
+"""Sessions in Redis: values, messages, TLS, and the rights of the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
 from tests.support.certificates import Authority
 from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
-from tests.support.store_lookups import ANSWER, asked, failure_once, find_once
+from tests.support.store_lookups import ANSWER, failure_once, find_once, question
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def test_a_user_that_may_only_read_is_enough(storage: RedisServer) -> None
         assert client.acl_getuser("authgate")["commands"] == ["+getrange"]
 
 
-async def test_a_value_is_read_no_further_than_the_bound(storage: RedisServer) -> None:
+async def test_a_value_longer_than_the_bound_is_not_read_completely(storage: RedisServer) -> None:
     storage.set("ada-1", b"x" * (8 * MAX_ROWS_BYTES))
     assert f"more than {MAX_ROWS_BYTES} bytes" in await failure_once(RedisStore(storage.reader()))
 
@@ -53,44 +53,46 @@ async def test_another_type_of_value_is_a_failure(storage: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("key", ["active-sessions-ada", "revoked-sessions-before-ada", "verification:ada"])
-async def test_what_better_auth_keeps_beside_the_sessions_is_none_of_them(key: str, storage: RedisServer) -> None:
+async def test_other_keys_of_better_auth_are_not_sessions(key: str, storage: RedisServer) -> None:
     storage.set(key, {**ANSWER, "session": {**ANSWER["session"], "token": key}})
     assert await find_once(RedisStore(storage.reader()), key) is None
 
 
-async def test_one_that_speaks_no_tls_is_told_of(storage: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_message_for_a_server_without_tls_has_a_hint(
+    storage: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis, "CONNECT_SECONDS", 0.3)
-    said = await failure_once(RedisStore(storage.reader().replace("redis://", "rediss://")))
-    assert said.endswith("; if it speaks no TLS at this port, its address is redis://")
+    message = await failure_once(RedisStore(storage.reader().replace("redis://", "rediss://")))
+    assert "does not speak TLS" in message
 
 
-async def test_a_wrong_password_is_told(storage: RedisServer) -> None:
+async def test_a_wrong_password_is_a_failure(storage: RedisServer) -> None:
     for user, password in (("authgate", "another"), ("nobody", "another")):
         assert "refuses the user or the password" in await failure_once(RedisStore(storage.url(user, password)))
 
 
-async def test_a_user_without_the_right_is_told_which_one(storage: RedisServer) -> None:
+async def test_the_message_for_a_missing_right_names_it(storage: RedisServer) -> None:
     with storage.client() as client:
         client.acl_setuser("poor", enabled=True, passwords=["+p"], keys=["*"], commands=["+get"])
     assert "+getrange" in await failure_once(RedisStore(storage.url("poor", "p")))
 
 
-async def test_where_nobody_listens_is_told() -> None:
+async def test_a_port_that_nobody_listens_on_is_a_failure() -> None:
     assert "cannot be reached" in await failure_once(RedisStore("redis://127.0.0.1:1"))
 
 
 async def test_connections_are_bounded_and_none_is_left_after_close(storage: RedisServer) -> None:
     storage.set("ada-1", ANSWER)
     store = RedisStore(storage.reader())
-    assert all(await asyncio.gather(*(store.find(asked()) for _ in range(50))))
+    assert all(await asyncio.gather(*(store.find(question()) for _ in range(50))))
     with storage.client() as client:
-        mine = [one for one in client.client_list() if one["user"] == "authgate"]
-        assert 1 < len(mine) <= MAX_CONNECTIONS
+        readers = [one for one in client.client_list() if one["user"] == "authgate"]
+        assert 1 < len(readers) <= MAX_CONNECTIONS
         await store.close()
         await until_async(lambda: not [one for one in client.client_list() if one["user"] == "authgate"])
 
 
-async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file_is_read_again(tmp_path: Path) -> None:
+async def test_only_the_cas_in_ca_file_are_trusted_and_the_file_is_read_again_after_a_failure(tmp_path: Path) -> None:
     authority, ca_file = Authority(), tmp_path / "ca.pem"
     ca_file.write_bytes(Authority().pem)
     with redis_server(tls=(authority, "127.0.0.1")) as server:
@@ -104,12 +106,12 @@ async def test_over_tls_only_the_authorities_of_ca_file_are_trusted_and_the_file
         await failure_once(RedisStore(server.url("authgate", READER_PASSWORD), ca_file=str(ca_file)))  # in clear text
 
 
-async def test_those_that_ask_at_first_share_one_pool_though_each_waits_for_the_authorities(tmp_path: Path) -> None:
+async def test_the_first_lookups_share_one_pool_although_each_waits_for_the_cas(tmp_path: Path) -> None:
     authority, ca_file = Authority(), tmp_path / "ca.pem"
     ca_file.write_bytes(authority.pem)
     with redis_server(tls=(authority, "127.0.0.1")) as server:
         store = RedisStore(server.url("authgate", READER_PASSWORD, scheme="rediss"), ca_file=str(ca_file))
-        await asyncio.gather(*(store.find(asked("ada-1")) for _ in range(16)))
+        await asyncio.gather(*(store.find(question("ada-1")) for _ in range(16)))
         with server.client() as client:
             readers = [one for one in client.client_list() if one["user"] == "authgate"]
         await store.close()
@@ -133,7 +135,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
         ("redis://default:p@cache/0?family=0", ("cache", 6379, 0, "default", "p", False)),
     ],
 )
-def test_a_url_is_read(url: str, expected: tuple[Any, ...]) -> None:
+def test_a_url_is_parsed(url: str, expected: tuple[Any, ...]) -> None:
     at = parse_redis_url(url)
     assert (at.host, at.port, at.database, at.user, at.password, at.tls) == expected
     assert "p@ss" not in repr(at)
@@ -157,7 +159,7 @@ def test_a_url_is_read(url: str, expected: tuple[Any, ...]) -> None:
         ("redis://a b", "white space"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_told_without_the_password(url: str, said: str) -> None:
+def test_the_message_for_an_invalid_url_does_not_quote_the_password(url: str, said: str) -> None:
     fault = redis_url_fault(url)
     assert fault is not None
     assert said in fault
@@ -165,7 +167,7 @@ def test_a_url_that_cannot_be_used_is_told_without_the_password(url: str, said: 
 
 
 @given(st.text(), st.text(alphabet="@:/?#%&=[] abc123\\\0"))
-def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, mess: str) -> None:
+def test_any_text_is_parsed_or_rejected_and_no_message_quotes_a_password(anything: str, mess: str) -> None:
     redis_url_fault(anything)
     assert "canary" not in (redis_url_fault(f"redis://app:canary{mess}canary@cache") or "")
 
@@ -183,10 +185,10 @@ def test_no_text_is_more_than_a_fault_and_none_quotes_a_password(anything: str, 
         ("2027-01-15T08:00:00.500Z", b"soon", False),
     ],
 )
-async def test_a_session_from_before_all_of_its_user_were_revoked_is_none(
+async def test_a_session_older_than_the_revocation_of_all_is_absent(
     storage: RedisServer, created: str | None, revoked_before: bytes | None, *, found: bool
 ) -> None:
-    """What Better Auth's own lookup does: the key of a session may outlive a revocation at the same moment."""
+    """As in Better Auth's own lookup: the key of a session may outlive a revocation at the same moment."""
     session = ANSWER["session"] | ({"createdAt": created} if created else {})
     storage.set("ada-1", ANSWER | {"session": session})
     if revoked_before is not None:

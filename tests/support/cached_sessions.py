@@ -15,7 +15,7 @@ from authgate.sessions import StoredRows, StoreFailed
 from authgate.sessions.bounds import DEFAULT_BOUNDS, Bounds
 from authgate.sessions.cached import CachedSessions
 from tests.support.manual_time import NOW, Time
-from tests.support.store_lookups import asked
+from tests.support.store_lookups import question
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     from authgate.core.lookups import FindSession
 
+DOWN = "postgresql://db.example:5432/app cannot be reached: Connection refused"
+
 
 def stored(session: dict[str, Any], user: dict[str, Any]) -> StoredRows:
     return StoredRows(session=session, user=user)
 
 
 class Store:
-    """A store that holds *users* by token. While it is slow it answers nothing; with a *failure* it fails."""
+    """A store with *users* by token. It does not answer while it is `slow`, and fails with *failure*."""
 
     where = "postgresql://db.example:5432/app"
 
@@ -45,12 +47,12 @@ class Store:
         self._open = asyncio.Event()
         self._open.set()
 
-    async def find(self, wanted: FindSession) -> StoredRows | None:
-        self.asked.append(wanted.token)
+    async def find(self, asked: FindSession) -> StoredRows | None:
+        self.asked.append(asked.token)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return await self._answer(wanted.token)
+            return await self._answer(asked.token)
         finally:
             self.at_once -= 1
             self.answers += 1
@@ -63,14 +65,14 @@ class Store:
         if self.failure is not None:
             if isinstance(self.failure, StoreFailed):
                 raise type(self.failure)(str(self.failure), retry_after_seconds=self.failure.retry_after_seconds)
-            raise type(self.failure)(*self.failure.args)  # a new one each time, with a traceback of its own
+            raise type(self.failure)(*self.failure.args)  # a new exception each time, with its own traceback
         if user is None:
             return None
         return stored({"token": token, "expires": self.expires.get(token)}, {"id": user, "image": self.picture})
 
     @contextmanager
     def slow(self) -> Iterator[Callable[[], None]]:
-        """Answer nothing until the function that this yields is called, or the context ends."""
+        """Do not answer until the context ends, or the function that it yields is called."""
         self._open.clear()
         try:
             yield self._open.set
@@ -78,11 +80,11 @@ class Store:
             self._open.set()
 
     async def begun(self, count: int) -> None:
-        """Wait until it was asked so often."""
+        """Wait until *count* questions were asked."""
         await until_async(lambda: len(self.asked) >= count)
 
     async def answered(self, count: int) -> None:
-        """Wait until it answered so often, and what it said was taken up."""
+        """Wait until *count* questions were answered, and the answers were used."""
         await until_async(lambda: self.answers >= count)
         await asyncio.sleep(0)
 
@@ -90,10 +92,10 @@ class Store:
         self.closed += 1
 
 
-def parse(found: StoredRows, wanted: FindSession) -> Identity:
-    """Stand in for what tokens/ reads rows with."""
+def parse(rows: StoredRows, asked: FindSession) -> Identity:
+    """Return the identity in *rows*, without the checks of tokens/."""
     return Identity(
-        issuer=wanted.issuer_name, format="test", subject=found.user["id"], expires_at=found.session["expires"]
+        issuer=asked.issuer_name, format="test", subject=rows.user["id"], expires_at=rows.session["expires"]
     )
 
 
@@ -110,26 +112,26 @@ def cached(store: Store, time: Time, *, cache_seconds: float = 5.0, bounds: Boun
 
 
 @asynccontextmanager
-async def looking_up(sessions: CachedSessions) -> AsyncIterator[CachedSessions]:
-    """Run the tasks of *sessions* while the context lasts, as the server does."""
+async def running(sessions: CachedSessions) -> AsyncIterator[CachedSessions]:
+    """Run *sessions* until the context ends, as the server does."""
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(sessions.run())
+        run = tasks.create_task(sessions.run())
         try:
             yield sessions
         finally:
-            running.cancel()
+            run.cancel()
 
 
 async def subject(sessions: CachedSessions, token: str) -> str | None:
-    """Return whose session *token* is, None if nobody's."""
-    found = await sessions.find(asked(token))
-    return None if found is None else found.subject
+    """Return the user of the session *token*, None if there is no such session."""
+    identity = await sessions.find(question(token))
+    return None if identity is None else identity.subject
 
 
 async def failure(sessions: CachedSessions, token: str = "ada-1") -> str:
-    """Return what is said where the session of *token* cannot be looked up."""
+    """Return the detail of the failed lookup of *token*."""
     with pytest.raises(LookupFailed) as failed:
-        await sessions.find(asked(token))
+        await sessions.find(question(token))
     assert failed.value.reason is Reason.SESSIONS_UNAVAILABLE
     assert token not in failed.value.detail
     return failed.value.detail
