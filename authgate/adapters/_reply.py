@@ -27,7 +27,7 @@ class Reply:
 
 
 def reply(decision: Decision, status_of: dict[int, int], *, with_body: bool) -> Reply:
-    """Return the reply for *decision*. *status_of* maps a status of the table to one that this proxy understands."""
+    """Return the reply for *decision*. *status_of* maps statuses of the table to those that this proxy understands."""
     if isinstance(decision, Allow):
         return Reply(200, decision.headers)
     return refusal_reply(decision.reason, status_of, with_body=with_body)

@@ -1,4 +1,4 @@
-"""Reading subrequests, for all adapters: is the peer trusted, and are the headers unambiguous?"""
+"""Read subrequests, for all adapters: check that the peer is trusted and that the headers are unambiguous."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def required(headers: Headers, name: str, fix: str) -> str:
 def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
     """Refuse header names that an upstream may read as one of *guarded* (lower-case names).
 
-    WSGI and CGI servers read X_User_Id as X-User-Id, and some read X~User~Id so, too (H2). `Connection: x-user-id`
-    makes the next hop delete that header (H4).
+    WSGI and CGI servers read X_User_Id as X-User-Id, and some also read X~User~Id as X-User-Id (H2).
+    `Connection: x-user-id` makes the next hop delete that header (H4).
     """
     # Nearly all names consist of letters and digits with single "-" between them, and imitate no other name. Checking
     # all names at once takes half the time of checking each (2 µs for 18 names).
@@ -100,7 +100,7 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
                 raise Unreadable(
                     Reason.UNREADABLE_REQUEST,
                     f"the header {name!a} looks like {_folded(name)}",
-                    fix='let the proxy drop headers whose names have characters other than letters, digits and "-"',
+                    fix='make the proxy drop headers whose names have characters other than letters, digits and "-"',
                 )
     for value in headers.getall("Connection", ()):
         named = {_folded(token) for token in value.split(",")} & guarded
@@ -112,10 +112,10 @@ _MARK = re.compile(r"[^a-z0-9]")
 
 
 def _folded(name: str) -> str:
-    """Return *name* as the most lenient server reads it: in lower case, with "-" for each mark and none at the end."""
+    """Return *name* as the most lenient server reads it: lower-case, with "-" for every mark, none at the end."""
     return _MARK.sub("-", name.strip().lower()).rstrip("-")
 
 
 def guarded_names(read: Sequence[str], emitted: Sequence[str]) -> frozenset[str]:
-    """Return the lower-case names that no header may imitate: those that an adapter reads, and those that it emits."""
+    """Return the lower-case names that no header may imitate: those that an adapter reads and those that it emits."""
     return frozenset(name.lower() for name in (*read, *emitted, "Authorization", "Cookie"))

@@ -1,4 +1,4 @@
-"""The pure core: it decides from a request, a snapshot and the time whether the request may pass.
+"""The pure core: given a request, a snapshot and the time, it decides whether the request may pass.
 
 It uses only the standard library and reads no clock, file or socket. tests/test_dependencies.py enforces this.
 """

@@ -50,18 +50,18 @@ class Credential:
 
     @property
     def size(self) -> int:
-        """The length of all parts together, in characters."""
+        """The total length of the parts, in characters."""
         return sum(len(value) for _, value in self.parts)
 
     @property
     def from_cookie(self) -> bool:
-        """Whether it is a cookie, which browsers also add to cross-site requests."""
+        """Whether the credential is a cookie. Browsers also add cookies to cross-site requests."""
         return self.found_in.startswith("cookie:")
 
     def digest(self) -> bytes:
         """Return the SHA-256 of all parts. Each part is length-prefixed, so no two credentials share a digest."""
         hasher = hashlib.sha256()
-        # Some keys are derived from the cookie's name, and some tokens are accepted only in a header.
+        # The place counts, because some keys depend on the cookie's name and some tokens are accepted only in a header.
         place = self.found_in if self.issuer_name else "cookie" if self.from_cookie else "header"
         parts = (*self.parts, ("", place))
         for part in parts:
@@ -132,8 +132,8 @@ class SessionPlace:
     """The cookies of a session of *issuer_name*.
 
     The cookie *name* holds the part *part*. The cookie *data_name*, if not "", holds a cached copy of the session's
-    data. A long data cookie is sent in chunks, `<name>.0`, `<name>.1` and so on. The other cookie may be sent in chunks
-    only if *chunked*.
+    data. A long data cookie is sent in chunks: `<data_name>.0`, `<data_name>.1` and so on. The cookie *name* may be
+    sent in chunks only if *chunked*.
     """
 
     issuer_name: str
@@ -163,7 +163,8 @@ class SessionPlace:
         data_values = _values(headers, self.data_name, chunked=True) if self.data_name else ()
         count = len(tokens) * max(1, len(data_values))
         if count > MAX_SAME_NAMED_COOKIES:
-            message = f"cookies named {self.name} or {self.data_name} differ, in {count} combinations"
+            names = f"{self.name} and {self.data_name}" if self.data_name else self.name
+            message = f"cookies named {names} have different values, in {count} combinations"
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, message)
         if not data_values:
             return tuple(self._credential((self.part, token)) for token in tokens)
@@ -182,8 +183,8 @@ CredentialPlace: TypeAlias = HeaderPlace | CookiePlace | SessionPlace
 def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tuple[Credential, ...]:
     """Return the credentials in the first of *places* that has any.
 
-    There are several only if cookies of the same name differ. Later places are not searched, even if the credential in
-    the first one is bad: the request is then refused.
+    There are several only if cookies of the same name have different values. Later places are not searched, even if the
+    credential is bad: the request is then refused.
     """
     for place in places:
         if credentials := place.find(request.headers):
@@ -202,7 +203,7 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
     """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
 
     A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
-    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie whose name begins alike.)
+    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie with this prefix.)
     """
     whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
     if whole or not chunked:

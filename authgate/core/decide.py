@@ -1,6 +1,6 @@
 """The decision: route → credential → proof → session → times → csrf → allow. Read this file to know what AuthGate does.
 
-`decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is one
+`decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is a single
 function call. Otherwise it yields a `Lookup` and is resumed with the answer. `authgate explain` prints the checks that
 `decide` records: there is no second implementation.
 """
@@ -79,7 +79,7 @@ class _Evaluation:
         raise Refused(Reason.NO_POLICY)
 
     def find_credentials(self) -> tuple[Credential, ...]:
-        """Return the credentials in the first place that has any: one, or several cookies of the same name."""
+        """Return the credentials in the first place that has any. Several are cookies of the same name."""
         self._check_name = "credential"
         credentials = find_credentials(self._request, self._snapshot.places)
         if not credentials:
@@ -89,7 +89,7 @@ class _Evaluation:
         return credentials
 
     def identify(self, credentials: tuple[Credential, ...]) -> Steps[Identity]:
-        """Return the one identity that *credentials* prove and that is valid now."""
+        """Return the identity that *credentials* prove and that is valid now. Refuse credentials that prove several."""
         if len(credentials) == 1:
             identity = yield from self._identify_one(credentials[0])
             return identity
@@ -144,7 +144,7 @@ class _Evaluation:
             refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
-                self._snapshot = self._snapshot.with_issuer(issuer)  # the remaining cookies use these keys, too
+                self._snapshot = self._snapshot.with_issuer(issuer)  # for the remaining cookies
                 outcome = _verify(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
@@ -173,10 +173,7 @@ class _Evaluation:
         return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
 
     def _check_session(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
-        """Return the identity that *proof* stands for.
-
-        It comes from the proof itself, or from the session store if the proof holds none that is fresh enough.
-        """
+        """Return the identity in *proof*, or ask the session store if the proof has none that is fresh enough."""
         if proof.session is None:
             if proof.identity is None:  # no format makes such a proof
                 raise Refused(proof.reason, proof.detail)
@@ -247,15 +244,21 @@ def _verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Pro
 
 
 def _describe_shape(credential: Credential) -> str:
-    """Return what an unrecognized token looks like, without quoting it."""
+    """Return a description of an unrecognized token that does not quote it."""
     token = credential.token or credential.parts[0][1]
     if token.startswith("{"):
         return "a JSON object; only the compact serialization of a JWS is accepted"
     parts = token.count(".") + 1
     if credential.issuer_name:
-        return f"a session cookie with {parts} dot-separated parts; encrypted ones have 5, opaque ones need a store"
+        return (
+            f"a session cookie with {parts} dot-separated parts: an encrypted cookie has 5, "
+            "and an opaque cookie needs a session store (`sessions`)"
+        )
     if parts == 2:
-        return "2 dot-separated parts, as in a session token of Better Auth: no issuer accepts one here (`bearer`)"
+        return (
+            "2 dot-separated parts, like a session token of Better Auth, which no issuer accepts here: "
+            "set `bearer` to accept it in a header"
+        )
     if parts == 5:
-        return "5 dot-separated parts: an encrypted token (JWE), which no configured issuer uses"
+        return "5 dot-separated parts: an encrypted token (JWE), which no configured issuer accepts"
     return f"{len(token)} characters and {parts - 1} dots; a JWT has 2 dots"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One step on the way to a decision. *detail* may quote claim values: `explain` shows it, clients never see it."""
+    """The outcome of one check. *detail* may quote claim values: `explain` shows it, clients never see it."""
 
     name: str
     passed: bool
@@ -46,7 +46,7 @@ class Deny:
 
     @property
     def detail(self) -> str:
-        """What exactly was wrong, in words; "" if the reason says enough."""
+        """The detail of the check that failed; "" if there is none."""
         return self.checks[-1].detail if self.checks else ""
 
 

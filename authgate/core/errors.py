@@ -1,4 +1,4 @@
-"""The errors of AuthGate. Each of them ends in a refusal (a `Deny`) or keeps AuthGate from starting."""
+"""The errors of the core. Each ends in a refusal (a `Deny`), or in the rejection of a configuration."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Unreadable(AuthGateError):
 
 
 class Refused(AuthGateError):
-    """The credential or the request is refused. Raised in core/ and tokens/, caught only in `decide`."""
+    """The credential or the request is refused. Raised in core/ and tokens/; `decide` turns it into a `Deny`."""
 
     def __init__(self, reason: Reason, detail: str = "", *, newer_keys_may_help: bool = False) -> None:
         """*detail* may quote claim values: `authgate explain` shows it, the log only with `log.details`.
 
-        *newer_keys_may_help*: the issuer may have published a key since the last load that verifies the token.
+        *newer_keys_may_help*: since the last load, the issuer may have published a key that verifies the token.
         """
         super().__init__(reason)
         self.reason = reason
@@ -69,7 +69,7 @@ class Refused(AuthGateError):
 
 
 class LookupFailed(AuthGateError):
-    """A lookup got no answer. The request is refused, as AuthGate's own fault (fail closed)."""
+    """A lookup got no answer. The request is refused (fail closed), and the refusal counts as AuthGate's own fault."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(detail)

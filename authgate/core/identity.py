@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who the caller is. Made only in tokens/, from a valid signature or from a session that the store found.
+    """Who the caller is. Made only in tokens/, from a verified credential or from a session in the session store.
 
     It does not depend on the clock, so it can be cached; its times are checked on every request. Times are in Unix
     seconds. *issuer* is the name of the configured issuer. *claims* is the whole verified payload, without the session
-    token. *key* verified the signature. A ban ends at *ban_expires_at*, or never if that is None.
+    token. *key* verified the signature or decrypted the cookie. A ban ends at *ban_expires_at*; None means never.
     """
 
     issuer: str
@@ -76,6 +76,6 @@ def check_times(identity: Identity, now: float, leeway_seconds: float) -> None:
     """Refuse an identity that is expired or not yet valid (RFC 7519 §4.1.4-6), with a leeway of 0 to 300 seconds."""
     if identity.expires_at is not None and now >= identity.expires_at + leeway_seconds:
         raise Refused(Reason.EXPIRED, f"expired {now - identity.expires_at:.0f} s ago")
-    for claim, at in (("nbf", identity.not_before), ("iat", identity.issued_at)):
-        if at is not None and now < at - leeway_seconds:
-            raise Refused(Reason.NOT_YET_VALID, f"{claim} is {at - now:.0f} s in the future")
+    for claim, starts_at in (("nbf", identity.not_before), ("iat", identity.issued_at)):
+        if starts_at is not None and now < starts_at - leeway_seconds:
+            raise Refused(Reason.NOT_YET_VALID, f"{claim} is {starts_at - now:.0f} s in the future")

@@ -63,7 +63,7 @@ def keys_tried(keys: Sequence[Key]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """All keys of one kind of one issuer. *skipped* has one entry for each unfit key: "<name>: <cause>"."""
+    """All public keys or all secrets of one issuer. *skipped* has an entry for each unfit key: "<name>: <cause>"."""
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class KeySet:
     def newer_keys_may_help(self, reason: Reason) -> bool:
         """Whether a token that was refused for *reason* might pass under newer keys.
 
-        This includes bad signatures, because an issuer may replace a key by one with the same id or without an id. A
+        This includes bad signatures, because an issuer may replace a key with another that has the same id or no id. A
         shared secret does not change.
         """
         if reason is Reason.BAD_SIGNATURE:
@@ -85,7 +85,7 @@ class KeySet:
 
     @property
     def fingerprint(self) -> bytes:
-        """The sorted thumbprints: they change if any key changes, but not if only the order does."""
+        """The sorted thumbprints of the keys. They change if a key changes, but not if only the order changes."""
         return b"".join(sorted(key.thumbprint for key in self.keys))
 
 

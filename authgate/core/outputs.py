@@ -36,7 +36,7 @@ class Output:
 def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tuple[tuple[str, str], ...]:
     """Return a header for each of *outputs*, empty if there is no value. Refuse a reply head over 8 KiB.
 
-    No header is left out: a proxy that copies only the headers that are present would let the client's pass (H5).
+    No header is left out: a proxy that copies only the headers it receives would let the client's header through (H5).
     """
     headers: list[tuple[str, str]] = []
     size = _OTHER_LINES_BYTES
@@ -50,7 +50,7 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
 
 
 def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON value
-    """Return *value* as printable ASCII. Percent-decoding (UTF-8) gives *value* back. CR, LF and NUL cannot occur.
+    """Return *value* as printable ASCII. Percent-decoding (UTF-8) restores *value*. CR, LF and NUL cannot occur.
 
     The elements of a list are joined by ","; a comma inside an element is percent-encoded. Objects are written as JSON.
     """

@@ -38,7 +38,7 @@ class SessionReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a credential proves at any time. Made in tokens/ and cached; its times are checked on every request.
+    """What a credential proves, independent of the time. Made in tokens/ and cached; every request checks its times.
 
     *identity* is the identity that the credential proves by itself. It is None if the credential proves none; *reason*
     and *detail* then say why. *session* can be looked up in the session store. If both are present, *identity* is a

@@ -1,4 +1,4 @@
-"""Why AuthGate refuses a request. This is the only table: replies, metric labels, logs and docs/reasons.md use it."""
+"""The reasons for which AuthGate refuses requests. Replies, metric labels, logs and docs/reasons.md use this table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 
 @unique
 class Fault(StrEnum):
-    """Who must act on a refusal."""
+    """Who has to act after a refusal."""
 
     CLIENT = "client"
     OPERATOR = "operator"
@@ -121,7 +121,7 @@ REASONS: dict[Reason, Refusal] = {
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",
         "Get a new token. If the token is new, compare the clocks of both machines. Session data in a cookie expires "
-        "after some minutes; if `url` or `sessions` is set, AuthGate then looks the session up.",
+        "after some minutes; if `url` or `sessions` is set, AuthGate then looks up the session.",
     ),
     Reason.NOT_YET_VALID: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token is not valid yet.",
@@ -144,7 +144,7 @@ REASONS: dict[Reason, Refusal] = {
     Reason.CLAIM_MISMATCH: Refusal(
         401, "invalid_token", Fault.CLIENT, "The parts of the credential do not belong together.",
         "The session cookie and the data cookie name different sessions, or the data cookie has another "
-        "`cookie_cache_version`. Better Auth corrects its cookies at the next request to it. With a session store "
+        "`cookie_cache_version`. Better Auth corrects its cookies on the next request to it. With a session store "
         "(`sessions`), AuthGate asks the store instead of refusing.",
     ),
     Reason.SESSION_NOT_FOUND: Refusal(
@@ -176,9 +176,9 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys that verify the token are not available right now.",
-        "The token names a key that AuthGate does not have, or its signature is invalid, and the URL or file of keys "
-        "fails or is too slow. The log and `authgate keys` show the cause. This signs nobody out: the client can try "
-        "again.",
+        "The token names a key that AuthGate does not have, or its signature is invalid, and loading the issuer's keys "
+        "fails or takes too long. The log and `authgate keys` show the cause. This signs nobody out: the client can "
+        "try again.",
     ),
     Reason.SESSIONS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The session cannot be looked up right now.",

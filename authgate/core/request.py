@@ -1,4 +1,4 @@
-"""The client's request, as an adapter read it from the proxy's subrequest."""
+"""The client's request, which an adapter reads from the proxy's subrequest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request of a client, from what the client sent and what the trusted proxy says about it.
+    """A client's request: the headers that the client sent, and what the trusted proxy reports about the rest.
 
     *method* is upper-case. *scheme* is http or https. *host* is lower-case, without a port or trailing dot. *port* is
     None if the client named none. *path* is as sent and begins with "/". *query* has no "?". *client_ip* is None if the

@@ -47,16 +47,16 @@ class Unverified(Protocol):
     """A well-formed token. Nothing in it is verified yet."""
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the one of *issuers* that the token claims to come from, or raise `Refused`. Uses no key."""
+        """Return the issuer of *issuers* that the token claims to come from, or raise `Refused`. Uses no key."""
         ...
 
     @property
     def key_id(self) -> str | None:
-        """The id of the public key that the token claims to be signed with; None if it names none."""
+        """The id of the public key that the token claims to be signed with; None if the token names no key."""
         ...
 
 
-# The key set of an issuer's public keys has the issuer's name. The key set of its secrets has this suffix, too.
+# The key set of an issuer's public keys has the issuer's name. The name of the key set of its secrets adds this suffix.
 SECRETS = "/secret"
 
 
@@ -86,7 +86,7 @@ class Issuer:
     fingerprint: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Compute the fingerprint of everything that verification depends on. A cached proof is valid only for it."""
+        """Compute the fingerprint of everything that verification depends on. Cached proofs are valid only for it."""
         settings = (
             self.name,
             [repr(token_format) for token_format in self.formats],
@@ -105,7 +105,7 @@ class Issuer:
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
 
     def key_set_named(self, name: str) -> KeySet:
-        """Return the key set called *name*: the one of the issuer's secrets, or the one of its public keys."""
+        """Return the key set called *name*: the issuer's secrets, or its public keys."""
         return self.session_key_set if name.endswith(SECRETS) else self.key_set
 
     def with_keys(self, keys: KeySet) -> Issuer:
@@ -131,7 +131,7 @@ class ProofCache(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a request must fulfill. For now there is only one policy: every request needs a signed-in user."""
+    """What a request must satisfy. For now there is only one policy: every request needs a signed-in user."""
 
     name: str
 

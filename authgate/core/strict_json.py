@@ -1,4 +1,4 @@
-"""A strict JSON parser. It refuses whatever two parsers could read differently (RFC 8259, RFC 8725 §2.4)."""
+"""A strict JSON parser. It refuses input that two parsers could read differently (RFC 8259, RFC 8725 §2.4)."""
 
 from __future__ import annotations
 

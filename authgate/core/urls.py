@@ -20,7 +20,7 @@ _NUMBER_AT_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?")
 
 
 def url_fault(url: str, *, allow_http: bool) -> str | None:
-    """Return why *url* must not be fetched, as the end of a sentence; None if it may be.
+    """Return why *url* must not be fetched, as the end of a sentence about it; None if it may be fetched.
 
     A good URL is absolute, with https (or http, if allowed) and a host. It has no credentials and no fragment, and no
     two parsers can read different hosts from it.

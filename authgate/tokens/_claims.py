@@ -1,4 +1,4 @@
-"""Parse claims once into their types, so that the code after it needs no type checks."""
+"""Parse claims into their types. Later code needs no type checks."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def audiences(payload: Payload) -> frozenset[str]:
     return frozenset(values)
 
 
-# The rest is about claims that describe the user. They decide nothing by themselves, so a value of an unexpected type
-# counts as absent: the header is empty and a rule about the claim refuses, but the token stays valid. `claims.<path>`
-# still reaches the raw value.
+# The functions below read claims that describe the user. Such a claim decides nothing by itself, so a value of an
+# unexpected type counts as absent: the header is empty and a rule about the claim refuses, but the token stays valid.
+# `claims.<path>` still returns the raw value.
 
 
 def text(payload: Payload, *names: str) -> str | None:
@@ -95,7 +95,7 @@ def timestamp(payload: Payload, *names: str) -> float | None:
                 parsed = parsed.replace(tzinfo=UTC)
             return parsed.timestamp()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMERIC_DATE:
-            return float(value)  # never milliseconds: such a time would never pass
+            return float(value)  # never milliseconds: as seconds, such a time would never pass
     return None
 
 

@@ -37,7 +37,8 @@ def fault(curve_name: str, encoded: bytes) -> str | None:
         return f"it is not the canonical encoding of a point on {curve_name} (RFC 8032 §5)"
     if pow(_x_squared(curve, y), (curve.p - 1) // 2, curve.p) > 1:  # Euler's criterion: no square root
         return f"it is not a point on the curve {curve_name}"
-    # Under such a key anybody can forge: a signature with S = 0 verifies for at least one message in eight, or for all.
+    # Anybody can forge signatures under such a key: one with S = 0 verifies for at least one message in eight, or for
+    # all.
     if _is_of_small_order(curve, y):
         return f"it is a point of small order on {curve_name}: anybody can forge signatures under it"
     return None

@@ -1,4 +1,4 @@
-"""Build an identity from a flat payload of claims: that of any JWT, and that of Auth.js's cookie."""
+"""Build an identity from a flat payload of claims, as in a JWT or in a cookie of Auth.js."""
 
 from __future__ import annotations
 

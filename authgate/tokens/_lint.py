@@ -1,4 +1,4 @@
-"""Find readable public keys that are still unfit: too short, badly generated, or forgeable by anybody."""
+"""Find public keys that are readable but unfit: too short, badly generated, or open to forgery by anybody."""
 
 from __future__ import annotations
 

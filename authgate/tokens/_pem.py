@@ -21,7 +21,7 @@ _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
 def blocks(pem: bytes) -> list[bytes]:
-    """Return the blocks of *pem*, each from its BEGIN line on. Text before the first block is dropped."""
+    """Return the blocks of *pem*. Each starts at its BEGIN line; text before the first block is dropped."""
     return [_MARKER + block for block in pem.split(_MARKER)[1:]]
 
 

@@ -6,7 +6,7 @@ depends on, keys included. After a rotation, after a stricter setting, and for a
 
 Bound: *max_bytes*, counted with an estimate for each entry. The least recently used entries are evicted first.
 
-Never stored: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
+Never cached: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
 they would evict the others; and proofs that newer keys may change. core/decide.py and `Proof.is_cacheable` ensure that.
 """
 
@@ -29,14 +29,14 @@ MAX_BYTES = 64 * 1024 * 1024
 # objects take more than the estimate, about twice as much.
 _ENTRY_BYTES = 1024
 _BYTES_PER_TOKEN_BYTE = 9
-# How many keys have a count of proofs. A key set holds 64 at most, and keys come and go.
+# How many keys to count proofs for. A key set has at most 64 keys, but issuers replace them.
 _MAX_KEYS_COUNTED = 4096
 
 
 class LruProofCache:
-    """The proofs of credentials that were verified before, and how many proofs each key made.
+    """The proofs of verified credentials, and the number of proofs that each key made.
 
-    *hits* counts the proofs that `get` returned, *stored* those that `put` stored.
+    *hits* counts the proofs that `get` returned, *stored* those that `put` added.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -46,7 +46,7 @@ class LruProofCache:
         self.stored = 0
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
-        """Return what the credential of *digest* proved under *issuer* as it is now, or None."""
+        """Return the proof of the credential with this *digest* under *issuer* as it is now, or None."""
         entry = self._proofs.get(issuer.fingerprint + digest)
         if entry is None:
             return None
@@ -54,7 +54,7 @@ class LruProofCache:
         return entry[0]
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
-        """Store *proof* of a credential of *size* bytes, made at *now*, unless it alone exceeds the cache's bound."""
+        """Cache *proof*, made at *now* from a credential of *size* characters, unless it alone exceeds the bound."""
         if proof.identity is not None and proof.identity.key is not None:
             counted = (issuer.name, proof.identity.key.thumbprint)
             self._by_key[counted] = (self._by_key.get(counted, (0, now))[0] + 1, now)

@@ -22,7 +22,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "Ed448": _PYJWT["EdDSA"],
 }
 
-# What an issuer accepts if it lists no algorithms. A key without `alg` is then for the first algorithm that fits.
+# The algorithms of an issuer that lists none. A key without `alg` is then for the first algorithm that fits.
 ALL_ALGORITHMS = frozenset(ALGORITHMS)
 
 # The algorithms that fit a key of this type (`kty` and `crv`, RFC 7518 §6.1). The first is the default.
@@ -39,7 +39,7 @@ FITTING: dict[tuple[str, str | None], tuple[str, ...]] = {
 # RFC 7518 §3.2: an HMAC key is at least as long as the hash, given here in bytes.
 HMAC_MIN_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 
-# What an operator may write in `algorithms`.
+# The names that an operator may write in `algorithms`.
 NAMES = (*ALGORITHMS, "EdDSA")
 
 

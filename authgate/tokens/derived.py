@@ -25,7 +25,7 @@ LISTED_TWICE = "the same secret is listed twice"
 
 _VERSIONED = re.compile(rb"\s*\d{1,9}:([^,]+)")
 
-# The values of `Key.purpose` for derived keys. Better Auth signs with its current secret only.
+# The values of `Key.purpose` for keys of Better Auth and NextAuth v4. Better Auth signs with its current secret only.
 CURRENT = "current"
 OLD = "old"
 
@@ -130,12 +130,12 @@ def _encryption_key(
 
 
 def _thumbprint(algorithm: str, purpose: str, position: int, secret: bytes) -> bytes:
-    # The position is part of it, because the order decides which secret is current, and so what verifies.
+    # The position is part of it, because the order decides which secret is current, and so which cookies verify.
     return hashlib.sha256(repr((algorithm, purpose, position)).encode() + b"secret:" + secret).digest()
 
 
 def parse_versioned(text: bytes) -> tuple[bytes, ...]:
-    """Return the secrets in *text*, the current one first. The form is that of BETTER_AUTH_SECRETS: "2:new,1:old".
+    """Return the secrets in *text*, the current one first. *text* has the form of BETTER_AUTH_SECRETS: "2:new,1:old".
 
     A secret begins after the first colon and contains no comma (BA/context/secret-utils.mjs). Raise `BadKey` for any
     other form.

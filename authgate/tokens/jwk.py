@@ -68,7 +68,7 @@ def from_jwks(document: bytes, allowed: frozenset[str], *, public_only: bool = F
     """
     members = _members(document)
     types = {member["kty"] for member in members if isinstance(member, dict) and isinstance(member.get("kty"), str)}
-    # Unfit members count too: their public halves are known to others, and the secrets stand next to them.
+    # Unfit members also count: others may know their public halves, and the same document holds a secret.
     if "oct" in types and types & _PAIR_TYPES:
         raise BadKey("it mixes a shared secret (oct) with public keys; give each its own issuer")
     entries = (_member_entry(member, number) for number, member in enumerate(members, 1))
@@ -76,7 +76,7 @@ def from_jwks(document: bytes, allowed: frozenset[str], *, public_only: bool = F
 
 
 def _members(document: bytes) -> list[Any]:
-    """Return the members of the JWK Set *document*, or the single JWK that it is. They are not checked yet."""
+    """Return the members of the JWK Set *document*, or *document* itself if it is one JWK. They are not checked yet."""
     _check_size(document)
     try:
         parsed = _json.parse_object(document)
@@ -99,8 +99,8 @@ def _public_member(member: object, allowed: frozenset[str]) -> Key:
 def _key_set(entries: Iterable[_Entry], read: Callable[[Any], Key]) -> KeySet:
     """Return the keys that *read* makes from *entries*, with the skipped ones.
 
-    The same key twice counts once. Different keys with the same id are all skipped, because a token could mean any of
-    them. An unfit key counts as an owner of its id; a key for another purpose does not.
+    A repeated key counts once. Different keys with the same id are all skipped, because a token could mean any of them.
+    An unfit key counts as an owner of its id; a key for another purpose does not.
     """
     keys: dict[bytes, tuple[str, Key]] = {}  # by thumbprint
     skipped = []

@@ -97,7 +97,8 @@ def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:
 def _newer_key_may_have_signed(tried: list[Key], keys: KeySet) -> bool:
     """Whether a token with an unknown `kid` may come from a key that the issuer made after the last load.
 
-    Not if a shared secret without an id was *tried*: it serves any `kid`, so the secrets of the two sides differ.
+    It does not if a shared secret without an id was *tried*. Such a secret is tried for any `kid`, so the secrets of
+    the two sides differ.
     """
     if tried:
         return not any(key.is_symmetric for key in tried)
@@ -112,19 +113,19 @@ def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key]) -> Refused:
     return Refused(Reason.WRONG_ALGORITHM, detail)
 
 
-def _object(encoded: str, where: str) -> dict[str, Any]:
-    raw = _bytes(encoded, where)
+def _object(encoded: str, part: str) -> dict[str, Any]:
+    raw = _bytes(encoded, part)
     try:
         return _json.parse_object(raw)
     except ValueError as error:
-        raise _malformed(f"its {where} is not acceptable: {error}") from None
+        raise _malformed(f"its {part} is not acceptable: {error}") from None
 
 
-def _bytes(encoded: str, where: str) -> bytes:
+def _bytes(encoded: str, part: str) -> bytes:
     try:
         return _base64url.decode(encoded)
     except ValueError as error:
-        raise _malformed(f"its {where} is {error}") from None
+        raise _malformed(f"its {part} is {error}") from None
 
 
 def _text(header: dict[str, Any], name: str) -> str | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
 
-# Claims that access tokens never have (OpenID Connect Core §2 and §3.3.2.11, RFC 8417 §2.2), and what has them.
+# Claims that access tokens never have, and the tokens that have them (OpenID Connect Core §2 and §3.3.2.11,
+# RFC 8417 §2.2).
 _OTHER_PURPOSES = {
     "nonce": "an ID token",
     "at_hash": "an ID token",
@@ -92,7 +93,7 @@ def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
 def _check_purpose(payload: _claims.Payload) -> None:
     """Refuse a token whose claims show that it is not an access token (RFC 8725 §3.12).
 
-    The same keys may sign other kinds of tokens, too (J28).
+    The same keys may also sign other kinds of tokens (J28).
     """
     for claim, kind in _OTHER_PURPOSES.items():
         if claim in payload:

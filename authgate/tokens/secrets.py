@@ -47,7 +47,7 @@ WELL_KNOWN = frozenset(
 
 
 def fingerprint(secret: bytes) -> str:
-    """Return 8 hex digits by which you can compare two secrets. They do not help to guess the secret."""
+    """Return 8 hex digits for comparing two secrets. They do not help anybody to guess the secret."""
     return hashlib.sha256(_FINGERPRINT_LABEL + secret).hexdigest()[:8]
 
 
@@ -135,7 +135,7 @@ def _is_ssh(form: bytes) -> bool:
 def _is_jwk(form: bytes) -> bool:
     try:
         document = json.loads(form)  # reads UTF-8, UTF-16 and UTF-32
-        return isinstance(document, (dict, list)) and '"kty"' in json.dumps(document)  # finds it even if it was escaped
+        return isinstance(document, (dict, list)) and '"kty"' in json.dumps(document)  # `dumps` undoes escapes in "kty"
     except (ValueError, RecursionError):
         return False
 

@@ -1,4 +1,4 @@
-"""Read a session and its user, as the libraries write them into cookies and stores, and make an identity of them."""
+"""Read a session and its user from the data that the libraries write, and make an identity from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Record:
     user: dict[str, Any] = field(repr=False)
 
     def identity(self, *, issuer: str, token_format: str, key: Key | None = None) -> Identity:
-        """Return the identity that docs/formats/better-auth.md describes. No field of it has the raw session token."""
+        """Return the identity that docs/formats/better-auth.md describes. It does not contain the raw session token."""
         session, user = self.session, self.user
         return Identity(
             issuer=issuer,

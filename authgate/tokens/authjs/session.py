@@ -1,4 +1,4 @@
-"""Auth.js v5's encrypted session cookies (@auth/core/jwt.js): JWE under a key derived from secret and cookie name.
+"""Auth.js v5's encrypted session cookies (@auth/core/jwt.js). The secret and the cookie's name give the key of the JWE.
 
 The payload has no `iss`, no `aud` and no session id. It counts as a session because this key decrypts it.
 tokens/derived.py derives the key.
@@ -52,7 +52,7 @@ class UnverifiedCookie:
 class AuthjsSession:
     """Reads encrypted session cookies, and the same tokens in `Authorization`, as getToken() does.
 
-    *name_in_key*: the key depends on the cookie's name, so a token counts only in a cookie of its own name.
+    With *name_in_key*, the key depends on the cookie's name, so a token counts only in the cookie it was made for.
     """
 
     name: str = "authjs-session"
@@ -63,10 +63,10 @@ class AuthjsSession:
     def recognizes(self, credential: Credential) -> bool:
         """Whether *credential* has the shape of a compact JWE and is in a session cookie or in a header.
 
-        In any other cookie it would count under a name that it was not made for.
+        In any other cookie, a token would count under a name that it was not made for.
         """
-        in_place = credential.part(SESSION_PART) is not None or not credential.from_cookie
-        return in_place and _jwe.has_shape(credential.part(SESSION_PART) or credential.token)
+        may_hold_session = credential.part(SESSION_PART) is not None or not credential.from_cookie
+        return may_hold_session and _jwe.has_shape(credential.part(SESSION_PART) or credential.token)
 
     def parse(self, credential: Credential) -> UnverifiedCookie:
         """Return the token in *credential*, not yet verified. Raise `Refused` if it is malformed."""

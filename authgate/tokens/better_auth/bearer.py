@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
-# Better Auth makes session tokens of 32 letters and digits. An application may make other ones.
+# Better Auth makes session tokens of 32 letters and digits. An application may change their form.
 _RAW = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
@@ -26,8 +26,8 @@ _RAW = re.compile(r"[A-Za-z0-9_-]{16,256}")
 class BetterAuthBearer:
     """Reads session tokens in headers.
 
-    *accepts* "raw" includes unsigned tokens, as the plugin does by default. *old_secrets_verify*: signatures by older
-    secrets count too.
+    With *accepts* "raw" it also accepts unsigned tokens, as the plugin does by default. With *old_secrets_verify*,
+    signatures by older secrets count.
     """
 
     accepts: Literal["signed", "raw"]

@@ -1,6 +1,6 @@
 """Strategy `jwt`: a JWT signed with the secret (HS256 only), or with the JWT plugin's keys (`sessionCookieCache`).
 
-Links in Better Auth's e-mails are HS256 JWTs under the same secret. So the payload, not the signature, decides whether
+Links in Better Auth's emails are HS256 JWTs under the same secret. So the payload, not the signature, decides whether
 a JWT is a session.
 """
 

@@ -1,7 +1,7 @@
 """Better Auth's session cookies, verified as get-session does: the signed token cookie and the optional data cookie.
 
-The token alone authenticates nobody. Data of the same session does, until the data expires. In all other cases the
-session store is asked (core/decide.py).
+The token alone authenticates nobody. Data of the same session does, until the data expires. In all other cases
+core/decide.py asks the session store.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BY_DOTS = {0: "compact", 2: "jwt", 4: "jwe"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSession:
-    """The values of the two cookies. *data* is None without a data cookie, "" if its chunks do not fit together."""
+    """The values of the two cookies. *data* is None if there is no data cookie, "" if its chunks are incomplete."""
 
     token: str = field(repr=False)
     data: str | None = field(repr=False)
@@ -45,7 +45,7 @@ class UnverifiedSession:
 class BetterAuthSession:
     """Reads session cookies. *strategies* are those accepted for the data cookie; *version* is the cookie cache's.
 
-    *old_secrets_verify*: cookies signed with older secrets count too. Better Auth itself accepts only the current one.
+    With *old_secrets_verify*, cookies signed with older secrets count. Better Auth itself accepts only the current one.
     """
 
     strategies: tuple[str, ...] = STRATEGIES

@@ -21,7 +21,7 @@ DEFAULT_VERSION = "1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionData:
-    """What a data cookie proves under *key*, until *fresh_until* (Unix seconds; at most the end of the session)."""
+    """The session that a data cookie proves under *key*, until *fresh_until* (Unix time, at most the session's end)."""
 
     record: Record
     version: str
@@ -30,7 +30,7 @@ class SessionData:
 
 
 def read(payload: dict[str, Any], *, expires_at: float, key: Key) -> SessionData:
-    """Return what the verified *payload* of a data cookie says, read as get-session does, or raise `Refused`."""
+    """Return the session in the verified *payload* of a data cookie, read as get-session does, or raise `Refused`."""
     try:
         record = session_record.read(payload.get("session"), payload.get("user"))
     except ValueError as error:
@@ -48,9 +48,9 @@ def read(payload: dict[str, Any], *, expires_at: float, key: Key) -> SessionData
 
 
 def check(data: SessionData, *, token: str, version: str) -> None:
-    """Refuse data of another session than that of *token*, or of another *version*, as get-session does."""
+    """Refuse data of a session other than *token*'s, or of a version other than *version*, as get-session does."""
     if data.record.token != token:
-        raise Refused(Reason.CLAIM_MISMATCH, "the data cookie belongs to another session than the token cookie")
+        raise Refused(Reason.CLAIM_MISMATCH, "the data cookie and the token cookie belong to different sessions")
     if data.version != version:
         shown = quoted(data.version, 40)
         raise Refused(
