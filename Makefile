@@ -55,7 +55,7 @@ bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, under
 	$(BIN)/python bench/wire.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-lock: $(VENV)/installed          ## resolve the dependencies anew: hashes, and no address of an index
+lock: $(VENV)/installed          ## resolve the dependencies again: hashes, and no address of an index
 	$(BIN)/pip install --quiet uv
 	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --group demo --constraint requirements-dev.lock pyproject.toml --output-file requirements-demo.lock
@@ -74,8 +74,8 @@ clean:                           ## what was installed, built and kept, the user
 	rm -rf deploy/stack/web/node_modules deploy/stack/web/.next
 	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
-# A lock names everything, so nothing is resolved anew (--no-deps): older versions of pip would take a newer coverage for
-# "coverage[toml]" than the lock has. Debian's python3 has no venv module without python3-venv: said in one line rather than as a traceback.
+# A lock names every package, so pip resolves nothing (--no-deps): older versions would install a newer coverage for
+# "coverage[toml]" than the lock has. On Debian, python3 has no venv module without python3-venv: say so in one line.
 $(VENV)/demo: requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "AuthGate needs Python 3.11 or later with venv: apt-get install python3-venv"; exit 1; }

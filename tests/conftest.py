@@ -10,8 +10,8 @@ from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfi
 
 __all__ = ["pytest_configure", "pytest_unconfigure"]  # pytest finds these hooks here
 
-# No deadline: nothing here asserts a time. In CI every run has the same examples, so that a change is judged by what it
-# changes; elsewhere they are new. HYPOTHESIS_PROFILE=thorough makes 25 times as many, `make quick` a tenth.
+# No deadline: these tests assert no time. In CI every run has the same examples, so that only the change can make one
+# fail; elsewhere examples are new. HYPOTHESIS_PROFILE=thorough makes 25 times as many, `make quick` a tenth.
 settings.register_profile(
     "default",
     max_examples=200,
@@ -23,5 +23,5 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.register_profile("quick", settings.get_profile("default"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# Run by tests/images/run, in a network namespace of their own, where containers may publish ports.
+# tests/images/run runs these, in a network namespace where containers may publish ports.
 collect_ignore = [] if os.environ.get("AUTHGATE_TEST_IMAGES") else ["images"]

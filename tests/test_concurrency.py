@@ -22,7 +22,7 @@ ROUNDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request of one user, and what must come of it."""
+    """One request of one user, and the expected answer."""
 
     lines: Lines
     proxy: str
@@ -68,7 +68,7 @@ async def test_J24_each_of_200_users_at_once_sees_only_its_own_identity() -> Non
     async with serving() as served:
         for _ in range(ROUNDS):
             shuffled.shuffle(turns)
-            at_once = asyncio.Semaphore(USERS)  # that many connections are open at a time
+            at_once = asyncio.Semaphore(USERS)  # so many connections are open at a time
             answers = await asyncio.gather(*(_ask(served, turn, at_once) for turn in turns))
             for turn, answer in zip(turns, answers, strict=True):
                 turn.check(answer)

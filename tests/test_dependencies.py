@@ -1,4 +1,4 @@
-"""Who may import whom, and what may be done only in one place (docs/architecture.md, "Dependency rules")."""
+"""Which modules may import which, and what only one module may do (docs/architecture.md, "Dependency rules")."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Import:
 
 
 def imports(source: str) -> Iterator[Import]:
-    """Yield every import of *source*; of `from a import b`, "a.b" where that is a module of ours."""
+    """Yield every import of *source*. `from a import b` yields "a.b" if that is a module of AuthGate."""
     tree = ast.parse(source)
     guarded = {
         id(inner)
@@ -197,7 +197,7 @@ def _calls(source: str, name: str) -> bool:
 
 
 def _names(source: str, *names: str) -> bool:
-    """Say whether *source* uses one of *names* as an attribute, imports it, or names it."""
+    """Whether *source* uses one of *names* as an attribute, imports it, or names it."""
     for node in ast.walk(ast.parse(source)):
         used = {
             ast.Attribute: lambda n: {n.attr},
@@ -226,7 +226,7 @@ def _configures_logging(source: str) -> bool:
     )
 
 
-# What may be done only in one place: (what, how it is seen, where).
+# What only one module may do: (what, how a source is checked for it, which module).
 ONLY_IN: tuple[tuple[str, Callable[[str], bool], str], ...] = (
     ("makes an Allow", lambda source: _calls(source, "Allow"), "authgate/core/decide.py"),
     ("makes an Identity", lambda source: _calls(source, "Identity"), "authgate/tokens/"),

@@ -46,7 +46,7 @@ def test_what_cannot_be_read_is_told_without_its_path(tmp_path: Path) -> None:
     assert reason(tmp_path / "broken") == "No such file or directory"
     assert reason(tmp_path / "loop") == "Too many levels of symbolic links"
     assert reason(tmp_path) == "Is a directory"
-    assert reason(tmp_path / "fifo") == "it is not a regular file"  # and nobody waits for its writer
+    assert reason(tmp_path / "fifo") == "it is not a regular file"  # without waiting for a writer
     assert reason("/dev/zero") == "it is not a regular file"
     assert "embedded null" in reason("nul\0byte")
 

@@ -1,4 +1,4 @@
-"""The tests' own Auth.js: what other tests take for granted about it."""
+"""The tests' Auth.js does what other tests rely on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' own Better Auth: what other tests take for granted about it, each state made by the library itself."""
+"""The tests' Better Auth does what other tests rely on. The library itself makes each state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' forward proxy passes on, logs, and asks who is there."""
+"""The tests' forward proxy passes requests on, records them, and requires credentials."""
 
 from __future__ import annotations
 

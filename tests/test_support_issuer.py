@@ -1,4 +1,4 @@
-"""The tests' own issuer does what its switches say."""
+"""The tests' issuer does what other tests rely on."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_a_closed_issuer_refuses_connections_until_it_is_opened_on_the_same_port
     kept = socket.create_connection(("127.0.0.1", port(one)), timeout=20)
     for _ in range(2):
         one.close()
-        assert kept.recv(1) == b"", "connections end, too"
+        assert kept.recv(1) == b"", "open connections end as well"
         with pytest.raises(ConnectionRefusedError):
             get(one)
         one.reopen()

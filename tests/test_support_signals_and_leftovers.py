@@ -1,4 +1,4 @@
-"""A run of tests, started and ended as scripts do it, leaves nothing behind."""
+"""A run of tests that a script starts in the background or ends with a signal leaves no process behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFTEST = "from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure\n"
-# A program in a session of its own, as `make stack` starts its parts: no signal to the tests' group reaches it.
+# A program in a new session, like the parts of `make stack`: a signal to the tests' process group does not reach it.
 DAEMON = """
 import os, signal, subprocess, time
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_that_hangs(daemon):
 
 
 class Run:
-    """A run of pytest on a file of its own."""
+    """A run of pytest on one file."""
 
     def __init__(self, folder: Path, test: str, *options: str, ignored: str = "") -> None:
         self._folder = folder
@@ -71,7 +71,7 @@ class Run:
         return self.process.communicate(timeout=40)[0]
 
     def pid(self, name: str) -> int:
-        """Return the id of the process of that name, as soon as it is started."""
+        """Wait until the process of that name was started, and return its id."""
         path = self._folder / f"{name}.pid"
 
         def text() -> str:

@@ -160,7 +160,7 @@ async def test_what_is_built_serves_the_verified_configuration() -> None:
     app = wiring.build(found)
     assert app.live.config is found.config
     assert app.live.gate.snapshot.issuers == found.snapshot.issuers
-    # The built gate reads the real clock: one token expired in 1970, the other is good until 2242.
+    # The built gate reads the real clock: one token expired in 1970, the other is valid until 2242.
     expired = await app.live.gate.decide(bearer(mint({"sub": "u", "exp": 1})))
     assert isinstance(expired, Deny)
     assert expired.reason is Reason.EXPIRED

@@ -1,4 +1,4 @@
-"""The whole path: client → real proxy with the shipped configuration → AuthGate → upstream."""
+"""Client → real proxy with the shipped configuration → AuthGate → upstream."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENVIRON = {"APP_SECRET": SECRET.decode()}
 
 @dataclass(frozen=True)
 class Stack:
-    """A running proxy before an upstream, asking AuthGate."""
+    """A running proxy before an upstream. It sends subrequests to AuthGate."""
 
     proxy: str
     port: int
@@ -42,7 +42,7 @@ class Stack:
         return ask(self.port, path, *headers, **more)
 
     def refusal(self, path: str, *headers: str, **more: Any) -> dict[str, Any]:
-        """Send a request that AuthGate refuses, and return the line that it logs about it."""
+        """Send a request that AuthGate refuses and return the line that it logs."""
         traceparent = f"00-{token_hex(16)}-{token_hex(8)}-01"
         assert self.ask(path, *headers, f"traceparent: {traceparent}", **more).status == 401
 
@@ -63,7 +63,7 @@ def running_authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proce
 
 @pytest.fixture(scope="session")
 def all_proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    """The three proxies, which ask any AuthGate that a test serves behind them."""
+    """The three proxies, for any AuthGate that a test serves behind them."""
     with running_proxies(tmp_path_factory.mktemp("proxies")) as running:
         yield running
 
@@ -108,7 +108,7 @@ def running_stack(
     authgate: processes.RunningAuthGate,
     upstream: Callable[[Path], AbstractContextManager[int]],
 ) -> Iterator[Stack]:
-    """Run *proxy* before *upstream*, asking *authgate*."""
+    """Run *proxy* before *upstream*, with subrequests to *authgate*."""
     with upstream(folder) as upstream_port, start_proxy(proxy, folder, authgate.port, upstream_port) as port:
         yield Stack(proxy, port, authgate)
 

@@ -1,4 +1,4 @@
-"""Who passes and who does not, through both real proxies."""
+"""Which requests pass through each proxy and which are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NONE_SPELLINGS = ("none", "None", "NONE", "nOnE", "noNe", "", " none", "none ", 
 
 
 @pytest.mark.parametrize("send", [bearer, cookie], ids=["header", "cookie"])
-def test_a_sound_token_passes_and_names_the_user(stack: Stack, send: Any) -> None:
+def test_a_valid_token_passes_and_names_the_user(stack: Stack, send: Any) -> None:
     answer = stack.ask("/api/echo", send(mint(sound(name="Zoë, of Oz", roles=["admin", "a,b"]))))
     assert answer.status == 200
     assert identity(answer.json) == {
@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("send", [bearer, cookie], ids=["header", "cookie"])
 @pytest.mark.parametrize(("token", "reason"), REFUSED.values(), ids=REFUSED)
-def test_an_unsound_token_is_refused_with_its_reason(stack: Stack, send: Any, token: str, reason: str) -> None:
+def test_an_invalid_token_is_refused_with_its_reason(stack: Stack, send: Any, token: str, reason: str) -> None:
     answer = stack.ask("/api/echo", send(token))
     assert answer.status == 401
     assert answer.header("Content-Type") == "application/problem+json"
@@ -75,11 +75,11 @@ def test_without_a_credential_the_challenge_has_no_error_code(stack: Stack) -> N
 
 def test_two_authorization_headers_are_refused(stack: Stack) -> None:
     answer = stack.ask("/api/echo", bearer(mint(sound())), bearer(mint(sound(sub="user-2"))))
-    # nginx 1.22 passes both on; a proxy that refuses the request by itself is as good.
+    # nginx 1.22 passes both on. A proxy may also refuse the request itself.
     assert answer.status in {400, 401}
 
 
-def test_the_first_place_decides_a_bad_header_is_not_saved_by_a_good_cookie(stack: Stack) -> None:
+def test_a_bad_header_is_refused_even_beside_a_good_cookie(stack: Stack) -> None:
     assert stack.ask("/api/echo", bearer("bad"), cookie(mint(sound()))).status == 401
 
 
@@ -101,7 +101,7 @@ def test_a_public_route_passes_without_a_token_and_without_identity(stack: Stack
     assert identity(answer.json) == {}
 
 
-def test_post_bodies_pass_whole(stack: Stack) -> None:
+def test_the_bodies_of_posts_pass_complete(stack: Stack) -> None:
     body = bytes(range(256)) * 4096
     answer = stack.ask(
         "/api/echo", bearer(mint(sound())), "Content-Type: application/octet-stream", method="POST", body=body

@@ -1,4 +1,4 @@
-"""Sessions of a real Auth.js through nginx and Traefik: encrypted cookies, and rows of its database strategy."""
+"""Sessions of a real Auth.js through nginx and Traefik: encrypted cookies, and rows of the database strategy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reading(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("url", [None, "https://app.example.com"])
-def test_whoever_signed_in_is_known_by_the_cookie(proxies: Proxies, tmp_path: Path, url: str | None) -> None:
+def test_the_cookie_identifies_the_user(proxies: Proxies, tmp_path: Path, url: str | None) -> None:
     with authjs(tmp_path, url=url) as one:
         ada = one.sign_in({**ADA, "name": "Åda ☃", "claims": {"roles": ["admin", "editor"]}})
         large = one.sign_in({**ADA, "id": "large", "claims": {"note": "n" * 6000}})
@@ -38,7 +38,7 @@ def test_whoever_signed_in_is_known_by_the_cookie(proxies: Proxies, tmp_path: Pa
                 "x-user-roles": ["admin,editor"],
             }
             assert seen_with(running, large.cookies).user == "large"
-            ada.session()  # the cookie is made anew, as it is at every visit
+            ada.session()  # every visit renews the cookie
             assert seen_with(running, ada.cookies).user == ADA["id"]
             ada.sign_out()
             assert seen_with(running, ada.cookies).reason == "no_credential"
@@ -59,13 +59,13 @@ def test_a_session_ends_with_its_cookie_and_a_rotated_secret_opens_the_old_ones(
             refused_within(running, 3, new, reasons={"expired"})
 
 
-def test_another_secret_is_told_as_such(proxies: Proxies, tmp_path: Path) -> None:
+def test_a_cookie_of_another_secret_has_its_own_reason(proxies: Proxies, tmp_path: Path) -> None:
     with authjs(tmp_path) as one, proxies.serve(tmp_path, reading(secret=SECRET[::-1], url=one.url)) as running:
         assert seen_with(running, one.sign_in().cookies).reason == "undecryptable_token"
 
 
 @pytest.mark.parametrize("url", [None, "https://app.example.com"])
-def test_whoever_signed_in_is_found_in_the_database_of_auth_js_until_the_sign_out(
+def test_a_session_in_the_database_of_auth_js_is_found_until_the_sign_out(
     proxies: Proxies, tmp_path: Path, url: str | None
 ) -> None:
     with postgres() as server:

@@ -1,4 +1,4 @@
-"""Sessions of a real Better Auth in PostgreSQL and in Redis, read past it: the truth table, and whose they are."""
+"""Sessions of a real Better Auth in PostgreSQL and in Redis. AuthGate reads the database, not Better Auth."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CACHE_SECONDS = 5  # of the cookie cache
 
 @dataclass
 class Database:
-    """Better Auth on a database, and the settings of the store that reads it."""
+    """Better Auth with a database, and the settings of the session store that reads it."""
 
     one: BetterAuth
     store: dict[str, Any]
@@ -58,7 +58,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @contextmanager
 def reading(proxies: Proxies, folder: Path, database: Database, check: str) -> Iterator[Running]:
-    """Run AuthGate on *database*, each answer held for a second; Better Auth itself is asked for nothing."""
+    """Run AuthGate on *database* with `cache_seconds: 1`. Better Auth itself must get no request."""
     asked = database.one.counts().get("/get-session", 0)
     sessions = {"check": check, "cache_seconds": 1} | database.store
     with protected(proxies, folder, database.one, sessions=sessions) as running:
@@ -68,12 +68,12 @@ def reading(proxies: Proxies, folder: Path, database: Database, check: str) -> I
 
 
 def looked_up(running: Running) -> float:
-    """Return how often the database was asked for a session, and answered or failed."""
+    """Return the count of session lookups, failures included."""
     told = ask(running.authgate.admin_port, "/metrics").body.decode().splitlines()
     return sum(float(line.split()[-1]) for line in told if line.startswith("authgate_session_lookups_total{"))
 
 
-def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
+def test_the_database_names_the_user_and_refuses_an_ended_session(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "always") as running:
@@ -90,7 +90,7 @@ def test_the_database_itself_tells_whose_a_session_is_and_when_it_ended(
         refused_within(running, 1, bob.cookies, reasons={"session_not_found", "banned_user"})
 
 
-def test_as_a_fallback_fresh_data_needs_no_database_and_missing_or_expired_data_does(
+def test_as_a_fallback_the_database_is_asked_only_without_fresh_data(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "fallback") as running:
@@ -106,7 +106,7 @@ def test_as_a_fallback_fresh_data_needs_no_database_and_missing_or_expired_data_
         assert looked_up(running) > missing
 
 
-def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
+def test_as_a_fallback_a_copy_is_refused_when_its_data_expires_after_the_sign_out(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "fallback") as running:
@@ -117,7 +117,7 @@ def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
         refused_within(running, CACHE_SECONDS, copy, reasons={"session_not_found"})
 
 
-def test_asked_always_the_database_is_asked_beside_fresh_data_and_a_sign_out_counts_within_cache_seconds(
+def test_with_check_always_a_sign_out_counts_within_cache_seconds(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "always") as running:

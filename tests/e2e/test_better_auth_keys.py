@@ -1,4 +1,4 @@
-"""The real Better Auth and its JWT plugin: what it publishes and signs, and its tokens through nginx and AuthGate."""
+"""The real Better Auth and its JWT plugin: its keys, and its tokens through nginx and AuthGate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def key_ids(one: BetterAuth) -> list[str | None]:
 
 
 def protected(nginx_alone: Proxies, folder: Path, one: BetterAuth, **changes: int) -> AbstractContextManager[Running]:
-    """Run AuthGate for the tokens of *one* as Better Auth makes them: by, and for, its own origin."""
+    """Run AuthGate for the tokens of *one*. By default both `iss` and `aud` are Better Auth's origin."""
     settings = {
         "name": "app",
         "preset": "jwt",
@@ -47,7 +47,7 @@ def protected(nginx_alone: Proxies, folder: Path, one: BetterAuth, **changes: in
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_session_passes_before_and_after_a_rotation(nginx_alone: Proxies, tmp_path: Path, algorithm: str) -> None:
+def test_a_session_is_allowed_before_and_after_a_rotation(nginx_alone: Proxies, tmp_path: Path, algorithm: str) -> None:
     with better_auth(tmp_path, algorithm=algorithm) as one:
         cookies = one.sign_up("ada@example.com", role="admin")
         old_token = one.token(cookies)
@@ -59,9 +59,7 @@ def test_a_session_passes_before_and_after_a_rotation(nginx_alone: Proxies, tmp_
         assert old.payload["iss"] == old.payload["aud"] == one.origin
         (key,) = jwk.from_jwks(one.jwks(), ALL_ALGORITHMS).keys
         assert key.algorithm in fully_specified((algorithm,))
-        with protected(
-            nginx_alone, tmp_path, one
-        ) as running:  # not before: asked for keys while it has none, it makes one
+        with protected(nginx_alone, tmp_path, one) as running:  # not earlier: a request for keys would make one
             assert identity(running.ask(old_token).json) == {
                 "x-user-id": [old.payload["sub"]],
                 "x-user-email": ["ada@example.com"],
@@ -97,7 +95,7 @@ def test_without_a_grace_period_the_old_key_is_refused_after_the_next_refresh(
             assert [gone["key_id"] for gone in running.report("app")["departed"]] == [jws.parse(old).key_id]
 
 
-def test_authgate_outlives_better_auth(nginx_alone: Proxies, tmp_path: Path) -> None:
+def test_tokens_are_allowed_while_better_auth_is_down(nginx_alone: Proxies, tmp_path: Path) -> None:
     with (
         better_auth(tmp_path) as one,
         protected(nginx_alone, tmp_path, one, refresh_seconds=1, cooldown_seconds=1) as running,
@@ -115,7 +113,7 @@ def test_authgate_outlives_better_auth(nginx_alone: Proxies, tmp_path: Path) -> 
         assert running.report("app")["state"] == "ready"
 
 
-def test_a_better_auth_that_starts_last_is_waited_for(nginx_alone: Proxies, tmp_path: Path) -> None:
+def test_better_auth_may_start_after_authgate(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path) as one:
         token = one.token(one.sign_up())
         one.kill()
@@ -125,13 +123,13 @@ def test_a_better_auth_that_starts_last_is_waited_for(nginx_alone: Proxies, tmp_
             running.until(200, token, meanwhile={503})
 
 
-def test_better_auth_under_an_address_of_its_own_signs_for_the_origin_only(tmp_path: Path) -> None:
+def test_a_better_auth_below_a_path_signs_for_its_origin_only(tmp_path: Path) -> None:
     with better_auth(tmp_path, base_url="https://app.example.com/custom/auth") as one:
         payload = verified(one, one.token(one.sign_up())).payload
         assert payload["iss"] == payload["aud"] == "https://app.example.com"
 
 
-def test_issuer_audience_and_lifetime_are_the_applications_to_choose(tmp_path: Path) -> None:
+def test_the_application_chooses_issuer_audience_and_lifetime(tmp_path: Path) -> None:
     chosen = {"issuer": "https://auth.example.com", "audience": ["tasks", "notes"], "expirationTime": "1h"}
     with better_auth(tmp_path, jwt=chosen, rotation_seconds=3600) as one:
         payload = verified(one, one.token(one.sign_up())).payload

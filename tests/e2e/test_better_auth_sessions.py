@@ -1,6 +1,6 @@
-"""Sessions of a real Better Auth through nginx and Traefik: strategies, the truth table, kinds of users, headers.
+"""Sessions of a real Better Auth through nginx and Traefik: strategies, the table in docs/sessions.md, users, headers.
 
-Its rows are in memory; test_better_auth_databases.py has PostgreSQL and Redis, test_session_faults.py breaks them.
+Its rows are in memory. test_better_auth_databases.py tests PostgreSQL and Redis, test_session_faults.py their faults.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
-CACHE_SECONDS = 5  # of the cookie cache, where a test waits for its end
+CACHE_SECONDS = 5  # of the cookie cache
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,7 @@ FALLBACK: dict[str, Any] = {"sessions": {"check": "fallback", "cache_seconds": 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_session_of_each_strategy_passes_by_its_cookies_alone(
-    proxies: Proxies, tmp_path: Path, strategy: str
-) -> None:
+def test_the_cookies_of_each_strategy_are_enough(proxies: Proxies, tmp_path: Path, strategy: str) -> None:
     with better_auth(tmp_path, strategy=strategy) as one:
         browser = one.browser().sign_up("ada@example.com", name="Åda ☃ 🎈")
         asked = one.counts().get("/get-session", 0)
@@ -71,7 +69,7 @@ def test_a_session_of_each_strategy_passes_by_its_cookies_alone(
             assert one.counts().get("/get-session", 0) == asked, "cookies were not enough"
 
 
-def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
+def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_cached(
     proxies: Proxies, tmp_path: Path, one: BetterAuth
 ) -> None:
     browser = one.browser().sign_up(new_email(), role="admin")
@@ -90,9 +88,7 @@ def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_held(
         assert {*told} <= {"host", "cookie", "accept", "accept-encoding", "user-agent", "x-forwarded-for", "connection"}
 
 
-def test_secret_and_address_in_the_environment_are_all_that_is_needed(
-    proxies: Proxies, tmp_path: Path, one: BetterAuth
-) -> None:
+def test_two_environment_variables_are_enough(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
     browser, log = one.browser().sign_up(new_email()), tmp_path / "log"
     port, admin = proxies.authgate_port, processes.free_port()
     environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": one.base_url}
@@ -106,10 +102,10 @@ def test_secret_and_address_in_the_environment_are_all_that_is_needed(
         assert seen_with(running, "").reason == "no_credential"
 
 
-# -- the truth table: no store --------------------------------------------------------------------------------------
+# -- the table: no store ---------------------------------------------------------------------------------------------
 
 
-def test_without_a_store_data_counts_until_its_own_expiry_and_then_the_browser_has_to_renew_it(
+def test_without_a_store_data_is_valid_until_it_expires_and_the_browser_renews_it(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **NONE) as running:
@@ -125,7 +121,7 @@ def test_without_a_store_data_counts_until_its_own_expiry_and_then_the_browser_h
         allowed_in_time(running, renewed, browser.user["id"])
 
 
-def test_without_a_store_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
+def test_without_a_store_a_copy_is_refused_when_its_data_expires_after_the_sign_out(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **NONE) as running:
@@ -136,10 +132,10 @@ def test_without_a_store_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
         assert seen_with(running, browser.cookies).reason == "no_credential"
 
 
-# -- the truth table: a store, as a fallback ------------------------------------------------------------------------
+# -- the table: a store, as a fallback -------------------------------------------------------------------------------
 
 
-def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_missing(
+def test_as_a_fallback_the_store_is_asked_if_the_data_has_expired_or_is_missing(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **FALLBACK) as running:
@@ -153,7 +149,7 @@ def test_as_a_fallback_the_store_takes_over_where_the_data_has_expired_or_is_mis
         assert seen_with(running, copy).user == browser.user["id"]
 
 
-def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
+def test_as_a_fallback_a_copy_is_refused_when_its_data_expires_after_the_sign_out(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **FALLBACK) as running:
@@ -163,7 +159,7 @@ def test_as_a_fallback_a_copy_outlives_the_sign_out_by_the_caches_age_at_most(
         refused_within(running, CACHE_SECONDS, copy, reasons={"session_not_found"})
 
 
-def test_as_a_fallback_data_of_another_session_is_not_believed(
+def test_as_a_fallback_data_of_another_session_is_ignored(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **FALLBACK) as running:
@@ -172,10 +168,10 @@ def test_as_a_fallback_data_of_another_session_is_not_believed(
         assert seen_with(running, thief.cookies).user == thief.user["id"]
 
 
-# -- the truth table: a store, always -------------------------------------------------------------------------------
+# -- the table: a store, always --------------------------------------------------------------------------------------
 
 
-def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
+def test_with_check_always_a_copy_is_refused_within_cache_seconds_of_the_sign_out(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **ALWAYS) as running:
@@ -186,7 +182,7 @@ def test_asked_always_a_copy_outlives_the_sign_out_by_cache_seconds_at_most(
         refused_within(running, 1, copy, reasons={"session_not_found"})
 
 
-def test_asked_always_without_a_cache_a_sign_out_counts_at_once(
+def test_with_check_always_and_no_cache_a_sign_out_counts_at_once(
     proxies: Proxies, tmp_path: Path, one: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, one, sessions={"check": "always", "cache_seconds": 0}) as running:
@@ -197,7 +193,9 @@ def test_asked_always_without_a_cache_a_sign_out_counts_at_once(
         assert seen_with(running, copy).reason == "session_not_found"
 
 
-def test_a_session_ends_when_it_ends_whatever_is_held(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
+def test_a_session_that_has_expired_is_refused_although_it_is_cached(
+    proxies: Proxies, tmp_path: Path, one: BetterAuth
+) -> None:
     with protected(proxies, tmp_path, one, sessions={"cache_seconds": 60}) as running:
         browser = one.browser().sign_up(new_email())
         one.expire_session_in_database(browser.raw_token, time.time() + 5)
@@ -209,9 +207,7 @@ def test_a_session_ends_when_it_ends_whatever_is_held(proxies: Proxies, tmp_path
 
 
 @pytest.mark.parametrize("strategy", [None, "compact", "jwe"])
-def test_a_banned_user_is_refused_as_soon_as_the_record_shows_it(
-    proxies: Proxies, tmp_path: Path, strategy: str | None
-) -> None:
+def test_a_banned_user_is_refused_within_cache_seconds(proxies: Proxies, tmp_path: Path, strategy: str | None) -> None:
     with better_auth(tmp_path, strategy=strategy) as one, protected(proxies, tmp_path, one, **ALWAYS) as running:
         by_admin, in_database = one.browser().sign_up(new_email()), one.browser().sign_up(new_email())
         assert seen_with(running, by_admin.cookies).status == seen_with(running, in_database.cookies).status == 200
@@ -222,7 +218,7 @@ def test_a_banned_user_is_refused_as_soon_as_the_record_shows_it(
         assert seen_with(running, in_database.cookies).status == 403
 
 
-def test_an_anonymous_user_passes_only_where_it_is_allowed(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
+def test_an_anonymous_user_is_allowed_only_if_configured(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
     browser = one.browser().sign_in_anonymously()
     with protected(proxies, tmp_path, one) as running:
         assert (found := seen_with(running, browser.cookies)).reason == "anonymous_user", found
@@ -230,7 +226,7 @@ def test_an_anonymous_user_passes_only_where_it_is_allowed(proxies: Proxies, tmp
         assert seen_with(running, browser.cookies).user == browser.user["id"]
 
 
-def test_an_impersonated_session_is_the_users_and_tells_of_the_administrator(
+def test_an_impersonated_session_names_the_user_and_the_administrator(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     user, admin = caching.browser().sign_up(new_email()), caching.administrator()
@@ -243,7 +239,7 @@ def test_an_impersonated_session_is_the_users_and_tells_of_the_administrator(
             assert (found.user, found.headers["x-user-name"]) == (user.user["id"], [admin_id])
 
 
-def test_who_owes_the_second_factor_is_nobody_yet(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
+def test_a_user_without_the_second_factor_is_not_signed_in(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
     email = new_email()
     secret = one.browser().sign_up(email).enable_two_factor()
     with protected(proxies, tmp_path, one, **ALWAYS) as running:
@@ -260,12 +256,12 @@ def test_who_owes_the_second_factor_is_nobody_yet(proxies: Proxies, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("bearer", "signed", "raw"), [("none", 401, 401), ("signed", 200, 401), ("raw", 200, 200)])
-def test_session_tokens_of_the_bearer_plugin_pass_as_far_as_they_are_told_to(
+def test_session_tokens_of_the_bearer_plugin_pass_as_configured(
     proxies: Proxies, tmp_path: Path, one: BetterAuth, bearer: str, signed: int, raw: int
 ) -> None:
     browser = one.browser().sign_up(new_email())
     with protected(proxies, tmp_path, one, bearer=bearer) as running:
         assert running.ask(browser.signed_token).status == signed
         assert running.ask(browser.raw_token).status == raw
-        assert running.ask(browser.token()).status == 200  # a JWT is not concerned
+        assert running.ask(browser.token()).status == 200  # the setting does not apply to JWTs
         assert seen_with(running, browser.cookies, f"Authorization: Bearer {browser.raw_token}").status == raw

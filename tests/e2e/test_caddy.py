@@ -1,4 +1,4 @@
-"""The shipped Caddyfile: what is Caddy's own about it."""
+"""The shipped Caddyfile: tests that only Caddy needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DEPLOY = processes.ROOT / "deploy" / "caddy"
 IDENTITY = {"X-User-Id", "X-User-Email", "X-User-Name", "X-User-Roles"}
-# The mistake that the snippets are there to prevent: the order of these lines is not the order that Caddy runs them in.
+# The mistake that the snippets prevent: Caddy does not run these lines in the order in which they are written.
 PLAIN = """
     handle /plain/* {
         request_header -X-User-Id
@@ -65,7 +65,7 @@ def caddy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def adapted(config: Path = DEPLOY / "Caddyfile") -> Any:
-    """Return what *config* comes to: Caddy's own JSON."""
+    """Return *config* as Caddy's own JSON."""
     result = caddy("adapt", "--config", config)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -79,7 +79,7 @@ def in_order(routes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def steps(handlers: Iterator[dict[str, Any]]) -> list[str]:
-    """Return what counts of *handlers*: names that are deleted, the question to AuthGate, the upstream."""
+    """Return the steps of *handlers*: names that are deleted, the subrequest, the upstream."""
     names: list[str] = []
     for handler in handlers:
         if handler["handler"] == "headers":
@@ -90,7 +90,7 @@ def steps(handlers: Iterator[dict[str, Any]]) -> list[str]:
 
 
 def routes_of(config: Any) -> dict[str, list[str]]:
-    """Return the steps of each path that a Caddyfile's only server knows."""
+    """Return the steps for each path of a Caddyfile's only server."""
     (server,) = config["apps"]["http"]["servers"].values()
     return {
         route.get("match", [{}])[0].get("path", ["else"])[0]: steps(in_order([route])) for route in server["routes"]
@@ -108,7 +108,7 @@ def edited(folder: Path, more: str) -> Iterator[Path]:
     yield config
 
 
-def test_caddy_finds_nothing_to_say_about_the_shipped_files(tmp_path: Path) -> None:
+def test_caddy_has_no_warning_about_the_shipped_files(tmp_path: Path) -> None:
     for file in ("Caddyfile", "authgate.caddy"):
         formatted = caddy("fmt", "--diff", DEPLOY / file)
         assert (formatted.returncode, formatted.stderr) == (0, ""), formatted.stdout
@@ -120,7 +120,7 @@ def test_caddy_finds_nothing_to_say_about_the_shipped_files(tmp_path: Path) -> N
         assert (tmp_path / "caddy.log").read_text() == ""
 
 
-def test_the_example_of_the_page_is_a_configuration(tmp_path: Path) -> None:
+def test_the_example_on_the_page_is_a_valid_configuration(tmp_path: Path) -> None:
     (example,) = code("docs/adapters/caddy.md", "caddyfile")
     shutil.copy(DEPLOY / "authgate.caddy", tmp_path)
     (tmp_path / "Caddyfile").write_text(example)
@@ -129,7 +129,7 @@ def test_the_example_of_the_page_is_a_configuration(tmp_path: Path) -> None:
     assert steps(in_order(server["routes"])).count("upstream") == 3
 
 
-def test_every_shipped_route_takes_out_the_clients_identity_before_it_asks_authgate() -> None:
+def test_every_shipped_route_removes_the_clients_identity_before_the_subrequest() -> None:
     routes = routes_of(adapted())
     assert set(routes) == {"/api/*", "/api/v1/auth/*", "/healthz", "else"}
     assert routes["else"] == []
@@ -142,10 +142,10 @@ def test_every_shipped_route_takes_out_the_clients_identity_before_it_asks_authg
     assert upstream == "upstream"
 
 
-def test_without_route_caddy_deletes_the_identity_that_authgate_just_gave(
+def test_without_route_caddy_deletes_the_identity_of_authgate(
     tmp_path: Path, running_authgate: processes.RunningAuthGate
 ) -> None:
-    """Caddy 2.11 sorts plain directives: request_header after forward_auth, whatever order they are written in."""
+    """Caddy 2.11 sorts plain directives: request_header after forward_auth, in whatever order they are written."""
     with ExitStack() as parts:
         config = parts.enter_context(edited(tmp_path, PLAIN))
         routes = routes_of(adapted(config))
@@ -162,7 +162,7 @@ def test_without_route_caddy_deletes_the_identity_that_authgate_just_gave(
             assert ask(port, path, token).status == 500
 
 
-def test_an_outage_of_the_upstream_is_not_called_one_of_authgate(
+def test_an_outage_of_the_upstream_is_not_reported_as_one_of_authgate(
     tmp_path: Path, running_authgate: processes.RunningAuthGate
 ) -> None:
     closed = processes.free_port()
@@ -175,7 +175,7 @@ def test_an_outage_of_the_upstream_is_not_called_one_of_authgate(
 
 @contextmanager
 def answering(answer: bytes | None) -> Iterator[int]:
-    """Answer every connection with *answer*, in AuthGate's place; None: never. Yield the port."""
+    """Answer every connection with *answer* instead of AuthGate; None: never. Yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepted = []
 
@@ -219,7 +219,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
-def test_whatever_else_comes_in_authgates_place_is_an_outage(tmp_path: Path, answer: bytes | None) -> None:
+def test_any_other_answer_instead_of_authgates_is_an_outage(tmp_path: Path, answer: bytes | None) -> None:
     with ExitStack() as parts:
         upstream = parts.enter_context(processes.echo(tmp_path))
         instead = parts.enter_context(answering(answer))
@@ -251,8 +251,8 @@ def caddy_stack(
         yield running
 
 
-def test_placeholders_in_what_clients_and_tokens_say_stay_as_they_are(caddy_stack: Stack) -> None:
-    """`{env.HOME}` in a value is text: Caddy expands its own configuration once, and never what it put there."""
+def test_placeholders_in_values_of_clients_and_tokens_are_not_expanded(caddy_stack: Stack) -> None:
+    """`{env.HOME}` in a value is text: Caddy expands its configuration once, and never the values."""
     token = bearer(mint(sound(name="{env.HOME} {http.request.uri}", roles=["{file./etc/hostname}"])))
     answer = caddy_stack.ask("/api/{env.HOME}?{env.HOME}", token, "X-Own: {env.HOME}")
     assert answer.status == 200
@@ -262,13 +262,13 @@ def test_placeholders_in_what_clients_and_tokens_say_stay_as_they_are(caddy_stac
     assert answer.json["path"] == "/api/%7Benv.HOME%7D?{env.HOME}"
 
 
-def test_a_path_that_caddy_writes_three_times_as_long_is_refused(caddy_stack: Stack) -> None:
-    """Caddy encodes what it takes raw, so that its question may be larger than the head that it was asked with."""
+def test_a_path_that_caddy_makes_three_times_as_long_is_refused(caddy_stack: Stack) -> None:
+    """Caddy percent-encodes raw bytes, so its subrequest may be larger than the client's request."""
     answer = caddy_stack.ask("/api/" + '"' * 25_000, bearer(mint(sound())))
     assert 400 <= answer.status < 500
 
 
-def test_a_websocket_is_a_websocket_to_the_end(tmp_path: Path, running_authgate: processes.RunningAuthGate) -> None:
+def test_a_websocket_handshake_and_its_frames_pass(tmp_path: Path, running_authgate: processes.RunningAuthGate) -> None:
     switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\na frame"
     with ExitStack() as parts:
         upstream = parts.enter_context(answering(switched))
@@ -289,8 +289,8 @@ def test_a_websocket_is_a_websocket_to_the_end(tmp_path: Path, running_authgate:
         assert received.endswith(b"\r\n\r\na frame")
 
 
-def test_a_body_stays_with_the_upstream(caddy_stack: Stack) -> None:
-    """Two Content-Type lines would be no HTTP for AuthGate's parser: the question goes without any Content-* line."""
+def test_authgate_gets_no_content_headers(caddy_stack: Stack) -> None:
+    """AuthGate's parser refuses two Content-Type lines: the subrequest has no Content-* line."""
     lines = ("Content-Type: a/b", "Content-Type: c/d", "Content-Encoding: x", "Max-Forwards: 1", "Max-Forwards: 2")
     answer = caddy_stack.ask("/api/echo", bearer(mint(sound())), *lines, method="POST", body=b"body")
     assert (answer.status, answer.json["body_bytes"]) == (200, 4)
@@ -302,7 +302,7 @@ def test_caddy_matches_a_path_in_any_case_so_a_protected_one_stays_protected(cad
 
 
 @pytest.mark.parametrize("path", ["/api/x/../../healthz", "/api/x%23", "/api/x;y"])
-def test_an_ambiguous_path_is_told_so(caddy_stack: Stack, path: str) -> None:
+def test_an_ambiguous_path_has_its_own_reason(caddy_stack: Stack, path: str) -> None:
     answer = caddy_stack.ask(path)
     assert (answer.status, answer.header("Content-Type")) == (400, "application/problem+json")
     assert answer.json == {"type": "about:blank", "title": "Bad Request", "status": 400, "reason": "ambiguous_path"}

@@ -1,4 +1,4 @@
-"""A public catch-all before the same upstream: what is not asked for as /path must not fall through it."""
+"""A public catch-all route before the same upstream: a target that is not a /path must not reach it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPLOY = processes.ROOT / "deploy"
-# Each proxy's last route, and the public one that takes its place.
+# Each proxy's last route, and the public one that replaces it.
 CADDY_ELSE = "handle {\n\t\trespond 404\n\t}"
 CADDY_OPEN = "handle {\n\t\timport authgate_public {\n\t\t\treverse_proxy {$TASKS_URL}\n\t\t}\n\t}"
 NGINX_ELSE = "return 404;"
@@ -30,7 +30,7 @@ TRAEFIK_OPEN = "    open: {rule: PathPrefix(`/`), priority: 1, service: tasks, m
 
 
 def edited(source: Path, folder: Path, file: str, old: str, new: str) -> Path:
-    """Return a copy of the folder *source* with *new* in the place of *old* in its *file*."""
+    """Return a copy of the folder *source* with *old* replaced by *new* in its *file*."""
     copy = folder / f"open-{source.name}"
     shutil.copytree(source, copy)
     (copy / file).write_text(processes.replaced((source / file).read_text(), {old: new}))
@@ -64,9 +64,9 @@ def open_stack(
         yield Stack(request.param, port, running_authgate)
 
 
-# What a proxy answers to a target that it does not know: Traefik has its own 404 for "*" and its own 501 for CONNECT.
+# A proxy's own answers to unknown targets: Traefik answers 404 to "*" and 501 to CONNECT.
 REFUSED = {"nginx": {400}, "traefik": {400, 404, 501}, "caddy": {400}}
-# Go reads "x:api" as a URL without a path, which no route for a path matches; an upstream may read "api" or "/api".
+# Go reads "x:api" as a URL without a path, which no route matches. An upstream may read "api" or "/api".
 NO_PATHS = (
     ("GET", "x:api/v1/tasks"),
     ("GET", "http:api/v1/tasks"),
@@ -80,7 +80,7 @@ NO_PATHS = (
     ("PRI", "*"),
     ("CONNECT", "app.example.com:80"),
 )
-# A path all the same: the route that it names has the say.
+# These are paths: the route that matches decides.
 PROTECTED = (
     "/api/v1/tasks",
     "http://app.example.com/api/v1/tasks",
@@ -91,7 +91,7 @@ PROTECTED = (
     "x://app.example.com/api/v1/tasks",
     "http:///api/v1/tasks",
 )
-# "/" in more bytes than UTF-8 allows, which lenient decoders take; raw (as surrogates here) and encoded.
+# "/" in more bytes than UTF-8 allows, which lenient decoders accept; raw (here as surrogates) and encoded.
 OVERLONG = tuple(
     f"/public{slash}..{slash}api/v1/tasks"
     for slash in (
@@ -119,11 +119,11 @@ ORDINARY = (
 
 
 @pytest.mark.parametrize(("method", "target"), NO_PATHS)
-def test_what_is_no_path_reaches_no_upstream(open_stack: Stack, method: str, target: str) -> None:
+def test_a_target_that_is_not_a_path_reaches_no_upstream(open_stack: Stack, method: str, target: str) -> None:
     for headers in ((), (bearer(mint(sound())),)):
         answer = open_stack.ask(target, *headers, method=method)
         assert answer.status in REFUSED[open_stack.proxy]
-        assert not str(answer.header("Server")).startswith("BaseHTTP")  # the upstream knows no CONNECT either
+        assert not str(answer.header("Server")).startswith("BaseHTTP")  # the upstream does not support CONNECT either
 
 
 @pytest.mark.parametrize("target", PROTECTED)
@@ -133,7 +133,7 @@ def test_an_absolute_target_is_as_protected_as_its_path(open_stack: Stack, targe
 
 @pytest.mark.parametrize("target", OVERLONG)
 def test_no_upstream_of_caddy_sees_overlong_utf_8(open_stack: Stack, target: str) -> None:
-    """Caddy alone is this strict; none of the three reads these bytes as "/" itself."""
+    """Only Caddy is this strict. None of the three reads these bytes as "/"."""
     assert open_stack.ask(target).status == (400 if open_stack.proxy == "caddy" else 200)
 
 

@@ -1,6 +1,6 @@
-"""The life of a key set, with the real server: a real issuer publishes, nginx, Traefik and Caddy ask.
+"""The states of a key set, with the real server, a real issuer, nginx, Traefik and Caddy.
 
-Whatever an outage causes is a 503: nothing of it may look to a client like being signed out.
+An outage always causes a 503. To a client it must never look like being signed out.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def key_ids(running: Running, name: str = "app", *, which: str = "keys") -> list
 
 
 def until_seconds(report: dict[str, Any], name: str) -> float:
-    """Return in how many seconds the time of this *name* is, by AuthGate's own clock, to the second."""
+    """Return the whole seconds until the time named *name*, by AuthGate's own clock."""
     return (datetime.fromisoformat(report[name]) - datetime.fromisoformat(report["now"])).total_seconds()
 
 
-def test_a_sign_in_token_passes_wherever_the_keys_come_from(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
+def test_a_token_passes_for_every_source_of_keys(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
     with running_issuer(tmp_path, tls=authority.issue("127.0.0.1"), algorithm="RS256") as secure:
@@ -60,7 +60,7 @@ def test_a_sign_in_token_passes_wherever_the_keys_come_from(all_proxies: Proxies
             by_url("openid", openid, **by_discovery),
             by_url("oauth", oauth, **by_discovery),
         ) as running:
-            for who in (one, secure, openid, oauth):  # from the first moment: requests wait for the first load
+            for who in (one, secure, openid, oauth):  # at once: requests wait for the first load
                 answer = running.ask(who.token(sub="user-7", email="u7@example.com"))
                 assert answer.status == 200
                 seen = {name.lower(): value for name, value in answer.json["headers"]}
@@ -69,7 +69,7 @@ def test_a_sign_in_token_passes_wherever_the_keys_come_from(all_proxies: Proxies
             assert all(state["state"] == "ready" for state in running.readyz().json["issuers"].values())
 
 
-def test_an_issuer_whose_certificate_nobody_vouches_for_gives_no_keys(all_proxies: Proxies, tmp_path: Path) -> None:
+def test_keys_of_an_issuer_with_an_untrusted_certificate_are_not_loaded(all_proxies: Proxies, tmp_path: Path) -> None:
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(Authority("another").pem)
     with (
@@ -97,7 +97,7 @@ def test_a_rotation_with_overlap_refuses_nobody(all_proxies: Proxies, tmp_path: 
         with ThreadPoolExecutor(8) as many:
             statuses = [*many.map(lambda token: running.ask(token).status, [*new, *old, *new, *old])]
         assert statuses == [200] * 32
-        assert len(one.requests(one.jwks_path)) - before == 1, "one for all that came at once"
+        assert len(one.requests(one.jwks_path)) - before == 1, "one load for all concurrent requests"
         assert key_ids(running) == ["K1", "K2"]
 
 
@@ -113,8 +113,8 @@ def test_a_rotation_without_overlap_lets_the_new_key_in_at_once(
         assert running.ask(one.token()).status == 200
         assert len(one.requests(one.jwks_path)) - before == 1
         answer = running.ask(old)
-        assert (answer.status, answer.json["reason"]) == (401, "unknown_key"), "its proof was remembered, and died"
-        assert len(one.requests(one.jwks_path)) - before == 1, "the answer of a moment ago holds"
+        assert (answer.status, answer.json["reason"]) == (401, "unknown_key"), "its cached proof was evicted"
+        assert len(one.requests(one.jwks_path)) - before == 1, "the cooldown has not passed"
         report = running.report("app")
         (gone,) = report["departed"]
         assert (gone["key_id"], gone["named_since"]) == ("K1", 1)
@@ -124,7 +124,7 @@ def test_a_rotation_without_overlap_lets_the_new_key_in_at_once(
 
 
 @through_each
-def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
+def test_a_key_that_the_issuer_removed_is_rejected_after_the_next_refresh(
     all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
     with all_proxies.serve(
@@ -133,7 +133,7 @@ def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
         stolen = one.token()
         assert [running.ask(stolen).status for _ in range(2)] == [200, 200]
         one.add("K2")
-        one.publish("K2")  # nobody has signed with it yet: no token makes AuthGate ask
+        one.publish("K2")  # no token names it yet, so AuthGate does not ask
         running.until(401, stolen, meanwhile={200})
         assert running.ask(one.token(key="K2")).status == 200
         one.publish("K1", "K2")
@@ -143,7 +143,7 @@ def test_a_key_that_the_issuer_took_out_verifies_no_more_after_the_next_refresh(
 @through_each
 def test_an_outage_signs_nobody_out(all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
     with all_proxies.serve(tmp_path, by_url("app", one, cooldown_seconds=1), through=proxy) as running:
-        old, never_seen = one.token(), one.token(sub="comes first during the outage")
+        old, never_seen = one.token(), one.token(sub="first seen during the outage")
         assert running.ask(old).status == 200
         one.close()
         one.rotate("K2", overlap=True)
@@ -161,7 +161,7 @@ def test_an_outage_signs_nobody_out(all_proxies: Proxies, tmp_path: Path, one: I
 
 
 @through_each
-def test_after_its_whole_staleness_window_an_issuer_is_unavailable_and_comes_back(
+def test_after_max_stale_seconds_an_issuer_is_unavailable_until_it_answers(
     all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
 ) -> None:
     short = {"refresh_seconds": 1, "max_stale_seconds": 2, "cooldown_seconds": 1}
@@ -185,7 +185,7 @@ def test_after_its_whole_staleness_window_an_issuer_is_unavailable_and_comes_bac
 
 
 @pytest.mark.parametrize("ready_when", ["any", "all"])
-def test_an_issuer_that_is_down_at_the_start_holds_up_no_other(
+def test_an_issuer_that_is_down_at_the_start_delays_no_other(
     all_proxies: Proxies, tmp_path: Path, one: Issuer, ready_when: str
 ) -> None:
     one.close()
@@ -212,7 +212,7 @@ def test_an_issuer_that_is_down_at_the_start_holds_up_no_other(
         assert running.ask(other).status == 200
 
 
-# What an issuer may answer instead of its keys, and a word of what an operator reads about it.
+# Answers of a broken issuer, and a word of the message that is logged.
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "status": ({"code": 500}, "500"),
     "garbage": ({}, "JWK Set"),
@@ -234,7 +234,7 @@ def broken_tenants(one: Issuer) -> dict[str, Issuer]:
     return {behaviour: one.tenant(f"/{behaviour}") for behaviour in BROKEN}
 
 
-def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notices(
+def test_a_broken_answer_keeps_the_good_keys_and_affects_no_other_issuer(
     all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     tenants = broken_tenants(one)
@@ -264,7 +264,7 @@ def test_whatever_an_issuer_answers_the_good_set_stays_and_no_other_issuer_notic
             running.until(200, tenant.token(), meanwhile={503})
 
 
-def test_an_issuer_that_answers_anything_else_at_the_start_is_waited_for(
+def test_an_issuer_with_a_broken_answer_at_the_start_is_asked_again(
     all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     tenants = {name: tenant for name, tenant in broken_tenants(one).items() if name != "flapping"}
@@ -282,7 +282,7 @@ def test_an_issuer_that_answers_anything_else_at_the_start_is_waited_for(
             running.until(200, tenant.token(), meanwhile={503})
 
 
-def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
+def test_a_slow_issuer_is_waited_for_briefly_and_delays_no_other(
     all_proxies: Proxies, tmp_path: Path, one: Issuer
 ) -> None:
     slow = one.tenant("/slow")
@@ -302,14 +302,14 @@ def test_a_slow_issuer_is_waited_for_only_so_long_and_holds_up_no_other(
         until(lambda: len(slow.requests(slow.jwks_path)) > asked)
         assert running.ask(one.token(sub="undisturbed")).status == 200
         assert running.ask(slow.token(sub="undisturbed", key="K1")).status == 200
-        assert not any(one.done() for one in waiting), "they waited, and nobody with them"
+        assert not any(one.done() for one in waiting), "they waited, and no other request did"
         answers = [one.result() for one in waiting]
         assert {(one.status, one.json["reason"]) for one in answers} == {(503, "keys_unavailable")}
         running.until(200, slow.token(), meanwhile={503})
-        assert len(slow.requests(slow.jwks_path)) == asked + 1, "one load for them all"
+        assert len(slow.requests(slow.jwks_path)) == asked + 1, "one load for all of them"
 
 
-def test_one_bad_key_takes_no_other_with_it(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
+def test_one_bad_key_is_skipped_and_the_others_stay(all_proxies: Proxies, tmp_path: Path, one: Issuer) -> None:
     leaking = one.tenant("/leaking")
     leaking.add("leaked")
     leaking.answer("bad_key", jwk={**leaking.keys["leaked"].jwk, "d": "AQ"})

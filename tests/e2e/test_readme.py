@@ -1,4 +1,4 @@
-"""The README's way to an existing front end, as it is written: a real Better Auth, nginx, AuthGate, and an API."""
+"""The README's steps for an existing front end, with a real Better Auth, nginx, AuthGate and an API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INSTALL, EXPORT, CHECK, SERVE = START.splitlines()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browser]]:
-    """The origin of a front end with an API, set up as the README says, and a browser that is signed in there."""
+    """The origin of a front end with an API, set up as the README says, and a browser that is signed in."""
     folder = tmp_path_factory.mktemp("readme")
     port, listen, admin = (processes.free_port() for _ in range(3))
     origin = f"http://127.0.0.1:{port}"

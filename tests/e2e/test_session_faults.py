@@ -1,6 +1,6 @@
-"""Faults of the session store while requests come through nginx: killed, hanging, slow, asking for a pause.
+"""Faults of the session store under load through nginx: it is killed, frozen, slow, or asks for a pause.
 
-Nothing is allowed that should not be, no request outlasts its timeout, and no error outlives the fault.
+No refused session is allowed, no request takes longer than its timeout, and errors end with the fault.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)  # the first one installs Better Auth
 
 STORES = ("http", "postgres", "redis")
-# A request waits 3 s for a session; nginx itself gives up after 5 s. With the machine's own slowness:
+# A request waits 3 s for a session, and nginx gives up after 5 s. The rest is for a slow machine.
 LONGEST_SECONDS = 8.0
 FAULT_SECONDS = 3.5
 
 
 @dataclass
 class Setup:
-    """A Better Auth and its store: what `kill` ends and `start` brings back, and what stands still in `hanging`."""
+    """Better Auth and its session store, which `kill` ends, `start` starts again and `hanging` freezes."""
 
     one: BetterAuth
     store: dict[str, Any]
@@ -68,7 +68,7 @@ def set_up(kind: str, folder: Path) -> Iterator[Setup]:
 
 @dataclass
 class Load:
-    """Requests through nginx without a pause: what became of them, and how long the longest took, in seconds."""
+    """Requests through nginx without a pause, their outcomes, and the seconds that the longest took."""
 
     port: int
     outcomes: dict[str, Counter[tuple[int, str]]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Load:
 
     @contextmanager
     def of(self, **cookies: str) -> Iterator[Load]:
-        """Send requests with each of *cookies*, by its name, from two threads each, while the context lasts."""
+        """Send requests with each of *cookies* from two threads while the context lasts."""
         self.outcomes = {name: Counter() for name in cookies}
         threads = [threading.Thread(target=self._send, args=pair) for pair in cookies.items() for _ in range(2)]
         for thread in threads:
@@ -98,7 +98,7 @@ class Load:
 
 
 def steady(running: Running, cookies: str, user: str) -> None:
-    """Wait until the session passes; then it passes again and again."""
+    """Wait until the session is allowed; then it must be allowed every time."""
     port = running.ports["nginx"]
     until(lambda: seen(ask(port, "/api/echo", f"Cookie: {cookies}")).status == 200)
     for _ in range(20):
@@ -108,7 +108,7 @@ def steady(running: Running, cookies: str, user: str) -> None:
 
 @pytest.mark.parametrize("fault", ["killed", "hanging"])
 @pytest.mark.parametrize("kind", STORES)
-def test_a_store_that_breaks_under_load_lets_nobody_in_and_comes_back_by_itself(
+def test_a_store_that_fails_under_load_causes_503_and_recovers_by_itself(
     nginx_alone: Proxies, tmp_path: Path, kind: str, fault: str
 ) -> None:
     with set_up(kind, tmp_path) as made, ExitStack() as stack:
@@ -144,7 +144,7 @@ def _wait_for_the_fault(load: Load) -> None:
     until(lambda: all((503, "sessions_unavailable") in load.outcomes[name] for name in ("ada", "signed_out")))
 
 
-def test_while_the_store_is_down_what_the_cookies_prove_still_counts(nginx_alone: Proxies, tmp_path: Path) -> None:
+def test_while_the_store_is_down_cookies_with_data_are_still_accepted(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, strategy="jwe") as one:
         ada = one.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
@@ -155,7 +155,7 @@ def test_while_the_store_is_down_what_the_cookies_prove_still_counts(nginx_alone
             assert seen(ask(port, "/api/echo", f"Cookie: {opaque}")).reason == "sessions_unavailable"
 
 
-def test_a_slow_store_holds_up_its_own_requests_and_no_others(nginx_alone: Proxies, tmp_path: Path) -> None:
+def test_a_slow_store_delays_only_its_own_requests(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, strategy="compact") as one:
         ada = one.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
@@ -173,7 +173,7 @@ def test_a_slow_store_holds_up_its_own_requests_and_no_others(nginx_alone: Proxi
             steady(running, opaque, ada.user["id"])
 
 
-def test_a_store_that_asks_for_a_pause_is_left_alone_until_it_is_over(nginx_alone: Proxies, tmp_path: Path) -> None:
+def test_a_store_that_asks_for_a_pause_gets_no_request_meanwhile(nginx_alone: Proxies, tmp_path: Path) -> None:
     with better_auth(tmp_path, rate_limit={"window": 3, "max": 5}) as one:
         ada = one.browser().sign_up("ada@example.com")
         settings = {"sessions": {"check": "always", "cache_seconds": 0}, "jwt_plugin": False}

@@ -1,4 +1,4 @@
-"""Nobody can claim to be somebody, and nobody can claim to ask for something else."""
+"""Clients can neither set their identity nor misdescribe their request."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def test_a_users_own_identity_replaces_every_spelling(stack: Stack, spoof: tuple
 
 
 @pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
-def test_an_identity_without_e_mail_name_or_roles_leaves_none_of_the_clients(
-    stack: Stack, spoof: tuple[str, ...]
-) -> None:
+def test_the_clients_headers_are_removed_even_if_the_identity_lacks_them(stack: Stack, spoof: tuple[str, ...]) -> None:
     """H5: a header that the answer does not fill must not come from the client."""
     answer = stack.ask("/api/echo", bearer(mint(sound(email=None))), *spoof)
     assert answer.status == 200
@@ -54,8 +52,8 @@ def test_no_spelling_reaches_the_upstream_of_a_public_route(stack: Stack, spoof:
 
 
 @pytest.mark.parametrize("spoof", CONNECTIONS.values(), ids=CONNECTIONS)
-def test_a_connection_header_neither_deletes_nor_plants_an_identity(stack: Stack, spoof: tuple[str, ...]) -> None:
-    """H4: gone would be as bad as false for an upstream that takes absence for a service account."""
+def test_a_connection_header_neither_deletes_nor_adds_an_identity(stack: Stack, spoof: tuple[str, ...]) -> None:
+    """H4: a missing header is as bad as a false one for an upstream that reads it as a service account."""
     answer = stack.ask("/api/echo", bearer(mint(sound())), *spoof)
     if answer.status == 200:
         assert identity(answer.json)["x-user-id"] == ["user-1"]
@@ -81,7 +79,7 @@ CLAIMED_URLS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("claimed", CLAIMED_URLS.values(), ids=CLAIMED_URLS)
-def test_what_a_client_says_of_its_request_opens_nothing(stack: Stack, claimed: tuple[str, ...]) -> None:
+def test_headers_that_misdescribe_the_request_open_nothing(stack: Stack, claimed: tuple[str, ...]) -> None:
     assert stack.ask("/api/echo", *claimed).status in {400, 401}
 
 
@@ -95,7 +93,7 @@ def test_authgate_decides_on_what_the_proxy_saw(stack: Stack, claimed: tuple[str
 
 
 @pytest.mark.parametrize("claimed", CLAIMED_URLS.values(), ids=CLAIMED_URLS)
-def test_what_a_client_says_of_its_request_does_not_hinder_a_signed_in_user(
+def test_headers_that_misdescribe_the_request_do_not_hinder_a_signed_in_user(
     stack: Stack, claimed: tuple[str, ...]
 ) -> None:
     answer = stack.ask("/api/echo", bearer(mint(sound())), *claimed)
@@ -103,8 +101,8 @@ def test_what_a_client_says_of_its_request_does_not_hinder_a_signed_in_user(
     assert identity(answer.json)["x-user-id"] == ["user-1"]
 
 
-def test_an_absolute_request_target_does_not_move_the_path(stack: Stack) -> None:
-    """H10: the authority of the target, or none of it, may count; the path is the one that is asked for."""
+def test_an_absolute_request_target_does_not_change_the_path(stack: Stack) -> None:
+    """H10: whether or not the target's authority counts, the path is the requested one."""
     assert stack.refusal("http://app.example.com/api/echo")["path"] == "/api/echo"
 
 

@@ -1,4 +1,4 @@
-"""What the shipped nginx keeps from an upstream that is to see no session: the cookies of each library, and no more."""
+"""The shipped nginx can remove the session cookies of each library, and no others, before the upstream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def running(nginx_alone: Proxies, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def better_auth(prefix: str, size: int) -> str:
-    """Return the cookies of a session whose data has *size* characters at least."""
+    """Return the cookies of a session whose data has at least *size* characters."""
     inner = cookies.now_payload(note="n" * size)
     names = (f"{prefix}better-auth.session_token", f"{prefix}better-auth.session_data")
     return cookies.cookie_line(cookies.now_compact(inner), names=names)[1]

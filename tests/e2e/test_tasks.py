@@ -1,4 +1,4 @@
-"""The task service behind each proxy: per-user tasks, and no cryptography in it."""
+"""The task service behind each proxy: it has tasks of each user, and no cryptography."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from tests.e2e.conftest import Stack
 
-LEFT: dict[str, list[str]] = {"nginx": ["cookie"], "traefik": [], "caddy": []}  # the other cookies, where they are kept
+LEFT: dict[str, list[str]] = {"nginx": ["cookie"], "traefik": [], "caddy": []}  # the other cookies, if they are kept
 JSON = "Content-Type: application/json"
 
 
@@ -38,7 +38,7 @@ def test_each_user_has_tasks_of_their_own(tasks_stack: Stack) -> None:
     assert tasks_stack.ask("/api/v1/tasks", ada).json == []
 
 
-def test_me_says_who_is_calling_decoded(tasks_stack: Stack) -> None:
+def test_me_returns_the_decoded_identity(tasks_stack: Stack) -> None:
     token = mint(sound(sub="ünïcode", name="Zoë, of Oz", roles=["admin", "a,b"], email="zoe@example.com"))
     assert tasks_stack.ask("/api/v1/auth/me", cookie(token)).json == {
         "id": "ünïcode",
@@ -55,7 +55,7 @@ def test_without_a_token_the_task_service_is_not_reached(tasks_stack: Stack) -> 
 
 
 @pytest.mark.parametrize("headers", [(), ("X-User-Id:",), ("X-User-Roles: admin",), ("Authorization: Bearer x",)])
-def test_the_task_service_refuses_by_itself_when_nobody_says_who_calls(
+def test_the_task_service_itself_refuses_a_request_without_identity(
     tmp_path_factory: pytest.TempPathFactory, headers: tuple[str, ...]
 ) -> None:
     with processes.tasks(tmp_path_factory.mktemp("alone")) as port:

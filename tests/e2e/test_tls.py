@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CA = Authority()
 CLIENT_CA = Authority("clients")
 EXPIRY_SECONDS = 20  # AuthGate must have started by then
-ELSEWHERE = "192.0.2.1"  # nobody has this address: only certificates count
+ELSEWHERE = "192.0.2.1"  # no peer has this address: only certificates count
 CONFIG = """
 issuers: [{{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}}]
 trusted_proxies: [{trusted}]
@@ -41,14 +41,14 @@ DOCS = (processes.ROOT / "docs" / "tls.md").read_text()
 
 
 def snippet(language: str, holding: str) -> str:
-    """Return the one block of docs/tls.md in *language* that has *holding* in it."""
+    """Return the only block of docs/tls.md in *language* that contains *holding*."""
     (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL) if holding in text]
     return found
 
 
 @dataclass(frozen=True)
 class Tls:
-    """A proxy before an upstream, asking AuthGate over TLS."""
+    """A proxy before an upstream, with subrequests to AuthGate over TLS."""
 
     port: int
     authgate: processes.RunningAuthGate
@@ -81,7 +81,7 @@ def asking_over_tls(
     trusted: str = "127.0.0.1",
     settings: str = "",
 ) -> Iterator[Tls]:
-    """Run *proxy*, which knows *ca* and has the certificate *client*, before AuthGate with the certificate *server*."""
+    """Run *proxy*, which trusts *ca* and has the certificate *client*, before AuthGate with *server*."""
     with (
         authgate_over_tls(folder, server=server, client=client, ca=ca, trusted=trusted, settings=settings) as start,
         start(proxy) as tls,
@@ -93,7 +93,7 @@ def asking_over_tls(
 def authgate_over_tls(
     folder: Path, *, server: Pair | None, client: Pair | None, ca: Authority, trusted: str, settings: str
 ) -> Iterator[Callable[[str], AbstractContextManager[Tls]]]:
-    """Run AuthGate and yield what starts a proxy before it."""
+    """Run AuthGate and yield a function that starts a proxy before it."""
     own = (server or CA.server()).write(folder / "authgate")
     theirs = (client or CLIENT_CA.issue()).write(folder / "proxy")
     (own / "ca.crt").write_bytes(CLIENT_CA.pem)
@@ -199,7 +199,7 @@ each = pytest.mark.parametrize("proxy", PROXIES)
 
 
 @each
-def test_a_token_passes_and_none_does_not(tmp_path: Path, proxy: str) -> None:
+def test_a_request_passes_only_with_a_token(tmp_path: Path, proxy: str) -> None:
     with asking_over_tls(proxy, tmp_path) as tls:
         answer = ask(tls.port, "/api/echo", bearer(mint(sound())), "X-User-Id: admin")
         assert answer.status == 200
@@ -216,7 +216,7 @@ SERVERS: dict[str, tuple[Pair, Authority]] = {
 
 @each
 @pytest.mark.parametrize(("server", "ca"), SERVERS.values(), ids=SERVERS)
-def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
+def test_a_proxy_that_does_not_trust_authgates_certificate_lets_nothing_pass(
     tmp_path: Path, proxy: str, server: Pair, ca: Authority
 ) -> None:
     with asking_over_tls(proxy, tmp_path, server=server, ca=ca) as tls:
@@ -224,7 +224,7 @@ def test_a_proxy_that_does_not_believe_authgate_lets_nothing_pass(
 
 
 def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path) -> None:
-    """It refuses to start with one, so it expires while it runs."""
+    """AuthGate refuses to start with an expired certificate, so this one expires while it runs."""
     expires_at = time.time() + EXPIRY_SECONDS
     server = CA.server(days=(-1, EXPIRY_SECONDS / 86400))
     with authgate_over_tls(tmp_path, server=server, client=None, ca=CA, trusted="127.0.0.1", settings="") as start:
@@ -237,7 +237,7 @@ def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path) ->
 
 
 class ThreadsAsking:
-    """Keeps asking from a few threads until the context ends."""
+    """Send requests from a few threads until the context ends."""
 
     def __init__(self, tls: Tls, count: int) -> None:
         self.statuses: list[int] = []
@@ -270,7 +270,7 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> N
             for _ in range(3):
                 new = CA.server()
                 before = len(asking.statuses)
-                new.write(tls.folder)  # two writes in place: for a moment the pair does not fit
+                new.write(tls.folder)  # two writes: between them the pair does not match
                 until(lambda new=new: tls.serial() == new.serial)
                 until(lambda before=before: len(asking.statuses) >= before + 20)
         assert set(asking.statuses) == {200}
@@ -278,7 +278,7 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> N
 
 
 @each
-def test_a_client_certificate_makes_the_proxy_trusted_where_its_address_does_not(tmp_path: Path, proxy: str) -> None:
+def test_a_client_certificate_makes_the_proxy_trusted(tmp_path: Path, proxy: str) -> None:
     known = CLIENT_CA.issue(f"{proxy}.internal", uses=("client",))
     names = f"{MUTUAL}, client_names: [nginx.internal, traefik.internal, caddy.internal]"
     with asking_over_tls(proxy, tmp_path, client=known, trusted=ELSEWHERE, settings=names) as tls:
@@ -309,14 +309,14 @@ UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
 def test_another_certificate_lets_nothing_pass(
     tmp_path: Path, proxy: str, client: Pair | None, names: str, statuses: set[int], told: str
 ) -> None:
-    """Whoever can reach AuthGate, with a certificate of the same CA even, cannot claim to be the proxy."""
+    """A client that can reach AuthGate cannot claim to be the proxy, even with a certificate of the same CA."""
     with asking_over_tls(proxy, tmp_path, client=client, trusted=ELSEWHERE, settings=MUTUAL + names) as tls:
         assert tls.status() in statuses
         tls.wait_for_log(told)
 
 
 @each
-def test_what_a_withdrawn_ca_signed_is_refused_though_its_connections_were_open(tmp_path: Path, proxy: str) -> None:
+def test_connections_with_certificates_of_a_removed_ca_are_refused(tmp_path: Path, proxy: str) -> None:
     with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as tls:
         assert tls.status() == 200
         (tls.folder / "ca.crt").write_bytes(Authority("the next").pem)
@@ -325,7 +325,7 @@ def test_what_a_withdrawn_ca_signed_is_refused_though_its_connections_were_open(
         assert tls.status() in {500, 503}
 
 
-def test_the_certificates_of_the_documentation_fit(tmp_path: Path) -> None:
+def test_the_documented_certificates_match(tmp_path: Path) -> None:
     subprocess.run(["sh", "-ec", snippet("sh", "openssl")], cwd=tmp_path, check=True, capture_output=True, timeout=50)
     mine, theirs = tmp_path / "authgate", tmp_path / "proxy"
     config = CONFIG.format(folder=mine, trusted=ELSEWHERE, more=MUTUAL.format(folder=mine))
@@ -337,7 +337,7 @@ def test_the_certificates_of_the_documentation_fit(tmp_path: Path) -> None:
         assert ask(port, "/api/echo", bearer(mint(sound()))).status == 200
 
 
-def test_caddy_reads_its_lines(tmp_path: Path) -> None:
+def test_caddy_accepts_its_documented_lines(tmp_path: Path) -> None:
     CLIENT_CA.issue().write(tmp_path)
     (tmp_path / "ca.crt").write_bytes(CA.pem)
     lines = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(tmp_path))

@@ -147,7 +147,7 @@ def _only_the_uri(site: Site, command: str) -> str:
     lines = len(log.read_text().splitlines())
     assert ask(port, "/auth/nginx", "X-Original-URI: /api/hello").status == 403
     deadline = time.monotonic() + 20
-    while len(log.read_text().splitlines()) == lines:  # a thread writes it, in its own time
+    while len(log.read_text().splitlines()) == lines:  # a thread writes it
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return site.run(command)

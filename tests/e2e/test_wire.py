@@ -1,4 +1,4 @@
-"""Sizes, connections, cross-site requests and outages, as the wire has them."""
+"""Sizes, connections, cross-site requests and outages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_reply_head_of_almost_8_kib_passes(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("length", [8100, 9000])
-def test_a_larger_reply_head_is_refused_not_cut(stack: Stack, length: int) -> None:
+def test_a_larger_reply_head_is_refused_and_not_truncated(stack: Stack, length: int) -> None:
     answer = stack.ask("/api/echo", bearer(mint(sound(name="n" * length))))
     assert (answer.status, answer.json["reason"]) == (403, "headers_too_large")
 
@@ -56,7 +56,7 @@ def test_connections_to_authgate_are_kept_alive(stack: Stack) -> None:
     before = sockets_of_port(stack.authgate.port)
     for _ in range(100):
         assert stack.ask("/api/echo", bearer(token)).status == 200
-    # A connection for each subrequest would leave 100 more, in TIME_WAIT at least.
+    # A connection for each subrequest would leave 100 more, at least in TIME_WAIT.
     assert len(sockets_of_port(stack.authgate.port) - before) < 10
 
 
@@ -83,7 +83,7 @@ def test_a_cross_site_post_with_a_cookie_is_refused(stack: Stack, headers: tuple
         (),
     ],
 )
-def test_a_post_of_the_same_origin_or_of_no_browser_passes(stack: Stack, headers: tuple[str, ...]) -> None:
+def test_a_post_from_the_same_origin_or_without_a_browser_passes(stack: Stack, headers: tuple[str, ...]) -> None:
     assert stack.ask("/api/echo", cookie(mint(sound())), *headers, method="POST", body=b"{}").status == 200
 
 
@@ -108,21 +108,21 @@ def test_a_cross_site_websocket_handshake_with_a_cookie_is_refused(stack: Stack)
 
 
 def test_no_other_upgrade_reaches_the_upstream(stack: Stack) -> None:
-    """An upstream that speaks h2c would be talked to past the proxy."""
+    """A client could bypass the proxy to an upstream that speaks h2c."""
     upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
     answer = stack.ask("/api/echo", bearer(mint(sound())), *upgrade)
     assert answer.status == 200
     assert "upgrade" not in {name.lower() for name, _ in answer.json["headers"]}
 
 
-def test_repeated_headers_that_do_not_matter_do_no_harm(stack: Stack) -> None:
+def test_repeated_headers_that_authgate_ignores_are_allowed(stack: Stack) -> None:
     twice = ("User-Agent: a", "User-Agent: b", "Accept: x/y", "Accept: */*", "X-Own: 1", "X-Own: 2")
     answer = stack.ask("/api/echo", bearer(mint(sound())), *twice)
-    # AuthGate's parser takes one User-Agent only: nginx is told to send one, Traefik and Caddy do by themselves.
+    # AuthGate's parser accepts only one User-Agent. nginx is configured to send one; Traefik and Caddy always do.
     assert answer.status == 200
 
 
-# nginx takes out the one cookie; Traefik can only drop them all, and for Caddy that is the simplest that is safe.
+# nginx removes the one cookie. Traefik can only remove them all, and for Caddy that is the simplest safe way.
 OTHER_COOKIES: dict[str, list[str]] = {"nginx": ["theme=dark; lang=en"], "traefik": [], "caddy": []}
 
 
@@ -145,7 +145,7 @@ def test_the_strip_option_keeps_credentials_from_the_upstream(stack: Stack) -> N
 
 
 @pytest.mark.parametrize("copies", [2, 3, 4])
-def test_the_strip_option_takes_out_repeated_cookies(stack: Stack, copies: int) -> None:
+def test_the_strip_option_removes_repeated_cookies(stack: Stack, copies: int) -> None:
     token = mint(sound())
     pairs = "; ".join([f"access_token={token}"] * copies)
     answer = stack.ask("/api/v1/auth/echo", f"Cookie: a=1; {pairs}; b=2")
@@ -164,7 +164,7 @@ def test_the_upstream_sees_no_subrequest_headers(stack: Stack) -> None:
     }
 
 
-# Traefik answers by itself when its auth server is unreachable, and can say no more.
+# Traefik answers by itself when its auth server is unreachable, and gives no reason.
 DOWN = {
     "nginx": (503, "5", b'"reason":"authgate_unreachable"'),
     "traefik": (500, None, b""),
@@ -228,7 +228,7 @@ def test_a_users_own_nginx_lines_beside_the_snippets_work_as_the_page_says(tmp_p
         assert ask(port, "/account/settings", bearer(mint(sound()))).status == 200
 
 
-def test_nginx_without_the_original_headers_is_refused_and_told_what_to_add(tmp_path: Path) -> None:
+def test_nginx_without_the_original_headers_is_refused_and_the_log_says_what_to_add(tmp_path: Path) -> None:
     with ExitStack() as parts:
         upstream = parts.enter_context(processes.echo(tmp_path))
         running = parts.enter_context(processes.authgate(tmp_path, CONFIG, environ=ENVIRON))

@@ -1,4 +1,4 @@
-"""The example stack, once for all tests of a process; a Chromium for each module that asks for one."""
+"""The example stack, one for each test process, and a Chromium for each module that needs one."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def edge(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    # Not for the session: while Playwright runs, so does its event loop, and asynchronous tests could not start theirs.
+    # Not session-scoped: while Playwright runs, its event loop runs, and asynchronous tests could not start theirs.
     with running_chromium() as browser:
         yield browser

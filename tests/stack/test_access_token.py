@@ -1,4 +1,4 @@
-"""The JWT path: a token for the session, sent as Bearer, renewed before it expires."""
+"""A JWT for the session, sent as Bearer and renewed before it expires."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_a_page_renews_its_token_before_it_expires_and_is_never_refused(chromium
             expect(person.page.locator("#refusals")).to_have_text("0")
             until(lambda person=person: int(person.page.locator("#answers").inner_text()) >= LIFETIME_SECONDS)
             person.page.remove_listener("request", asked)
-        assert set(cookies) == {None}, "the token alone"
+        assert set(cookies) == {None}, "only the token was sent"
 
 
-def test_the_page_leaves_for_the_sign_in_page_when_the_session_has_ended(chromium: Browser, stack: Stack) -> None:
+def test_the_page_opens_the_sign_in_page_when_the_session_has_ended(chromium: Browser, stack: Stack) -> None:
     with visitor(chromium, stack.url) as ada:
         email = new_email()
         ada.sign_up(email)
@@ -74,7 +74,7 @@ def test_a_token_is_valid_until_it_expires_and_no_longer(stack: Stack) -> None:
         bearers[edge] = f"Authorization: Bearer {ada.ask('/api/auth/token').json['token']}"
         assert Client(stack, edge).ask("/api/v1/tasks", bearers[edge]).status == 200
         assert ada.ask("/api/auth/sign-out", body={}).status == 200
-        assert Client(stack, edge).ask("/api/v1/tasks", bearers[edge]).status == 200, "a JWT is not looked up"
+        assert Client(stack, edge).ask("/api/v1/tasks", bearers[edge]).status == 200, "no store is asked about a JWT"
     time.sleep(LIFETIME_SECONDS)
     for edge, bearer in bearers.items():
         refused = Client(stack, edge).ask("/api/v1/tasks", bearer)

@@ -1,4 +1,4 @@
-"""Attacks through the edge: to be somebody else, and to make somebody else's browser do something."""
+"""Attacks through the proxies: claiming another identity, and using another user's browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ada(stack: Stack, edge: str, signed_in: Client) -> Client:
 
 
 @pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
-def test_whatever_identity_ada_sends_she_stays_ada(ada: Client, spoof: tuple[str, ...]) -> None:
+def test_identity_headers_of_a_client_change_nothing(ada: Client, spoof: tuple[str, ...]) -> None:
     own = ada.ask("/api/v1/auth/me")
     assert (own.status, own.json["name"], own.json["roles"]) == (200, "Ada", ["user"])
     answer = ada.ask("/api/v1/auth/me", *spoof)
@@ -46,7 +46,7 @@ def test_whatever_identity_ada_sends_she_stays_ada(ada: Client, spoof: tuple[str
 
 
 @pytest.mark.parametrize("spoof", CONNECTIONS.values(), ids=CONNECTIONS)
-def test_a_connection_header_takes_nothing_of_hers_away(ada: Client, spoof: tuple[str, ...]) -> None:
+def test_a_connection_header_removes_nothing_of_the_identity(ada: Client, spoof: tuple[str, ...]) -> None:
     own = ada.ask("/api/v1/auth/me")
     assert own.status == 200
     answer = ada.ask("/api/v1/auth/me", *spoof)
@@ -63,14 +63,14 @@ def test_without_a_session_no_spelling_opens_the_api(stack: Stack, edge: str, sp
 
 
 @pytest.mark.parametrize("spoof", SPOOFS.values(), ids=SPOOFS)
-def test_the_front_end_believes_no_such_header_either(stack: Stack, edge: str, spoof: tuple[str, ...]) -> None:
+def test_the_front_end_ignores_such_headers_too(stack: Stack, edge: str, spoof: tuple[str, ...]) -> None:
     stranger = Client(stack, edge)
     assert stranger.ask("/api/auth/get-session", *spoof).json is None
     answer = stranger.ask("/tasks", *spoof)
     assert (answer.status, answer.header("location")) == (307, "/sign-in?next=%2Ftasks")
 
 
-def test_a_task_of_another_user_is_as_one_that_does_not_exist(stack: Stack, edge: str, ada: Client) -> None:
+def test_a_task_of_another_user_is_not_found(stack: Stack, edge: str, ada: Client) -> None:
     task = ada.ask("/api/v1/tasks", body={"title": "Ada's own"}).json
     bob = Client(stack, edge)
     bob.sign_up(new_email("bob"), name="Bob")
@@ -90,8 +90,8 @@ def test_a_task_of_another_user_is_as_one_that_does_not_exist(stack: Stack, edge
         *("/API/v1/tasks", "/api/auth/%252e%252e/v1/tasks", "/x/../api/v1/tasks", "/api/auth/x#/../../v1/tasks"),
     ],
 )
-def test_no_writing_of_a_path_leads_past_the_question(stack: Stack, edge: str, path: str) -> None:
-    """Public is /api/auth/, protected is /api/: what the proxy and the service may read differently."""
+def test_no_spelling_of_a_path_bypasses_authgate(stack: Stack, edge: str, path: str) -> None:
+    """/api/auth/ is public and /api/ protected: the proxy and the service must read every path the same way."""
     answer = Client(stack, edge).ask(path, "X-User-Id: admin")
     assert answer.status in {301, 307, 308, 400, 401, 404}
     assert b"items" not in answer.body
@@ -107,7 +107,7 @@ def test_no_writing_of_a_path_leads_past_the_question(stack: Stack, edge: str, p
         ("Sec-Fetch-Site: same-site",),
     ],
 )
-def test_a_post_of_another_site_changes_nothing(ada: Client, headers: tuple[str, ...]) -> None:
+def test_a_post_from_another_site_changes_nothing(ada: Client, headers: tuple[str, ...]) -> None:
     before = ada.ask("/api/v1/tasks").json
     answer = ada.ask("/api/v1/tasks", *headers, body={"title": "evil"}, origin=False)
     assert answer.status == 403
@@ -117,7 +117,7 @@ def test_a_post_of_another_site_changes_nothing(ada: Client, headers: tuple[str,
 def test_pages_of_other_origins_in_a_real_browser_neither_read_nor_write(
     chromium: Browser, stack: Stack, edge: str
 ) -> None:
-    """Another port of localhost is the same site: cookies come along, AuthGate refuses. Of another host they do not."""
+    """Another port of localhost is the same site: it gets cookies, and AuthGate refuses. Another host gets none."""
     origin = stack.url if edge == "nginx" else stack.traefik_url
     with visitor(chromium, origin) as ada, _evil_site() as port:
         ada.sign_up(new_email())
@@ -169,7 +169,7 @@ def _evil_site() -> Iterator[int]:
 
 
 def test_functions_of_the_role_web_never_run_as_the_superuser(stack: Stack) -> None:
-    """roles.sql runs at each start, as the superuser: what web made in the schema public must not be found by it."""
+    """roles.sql runs as the superuser at each start. It must not run functions that web made in the schema public."""
     body = "$$ BEGIN EXECUTE 'ALTER ROLE web SUPERUSER'; RETURN; END $$"
     try:
         stack.postgres.execute(
@@ -186,14 +186,14 @@ def test_functions_of_the_role_web_never_run_as_the_superuser(stack: Stack) -> N
         )
 
 
-def test_bodies_are_bounded_on_every_route(stack: Stack, edge: str) -> None:
+def test_every_route_has_a_bound_on_bodies(stack: Stack, edge: str) -> None:
     for path in ("/api/auth/sign-in/email", "/api/v1/tasks", "/sign-in"):
         answer = Client(stack, edge).ask(path, body={"email": "x" * 70_000})
         assert answer.status in ({401, 413} if path == "/api/v1/tasks" else {413}), path
 
 
-def test_a_page_s_data_alone_is_refused_as_the_page_is(stack: Stack, edge: str) -> None:
-    """Requests of Next.js's own router may ask for a page without its layout."""
+def test_a_request_for_only_a_pages_data_is_refused_like_the_page(stack: Stack, edge: str) -> None:
+    """Next.js's own router may request a page without its layout."""
     tree = '["",{"children":["(private)",{"children":["%s",{"children":["__PAGE__",{}]}]}]},null,"refetch"]'
     for page in ("tasks", "token", "sessions", "admin"):
         stranger = Client(stack, edge)
@@ -204,7 +204,7 @@ def test_a_page_s_data_alone_is_refused_as_the_page_is(stack: Stack, edge: str) 
         assert b"without its cookie" not in answer.body
 
 
-def test_a_hash_that_would_take_days_is_refused_at_once(stack: Stack) -> None:
+def test_a_hash_with_a_cost_of_days_is_refused_at_once(stack: Stack) -> None:
     email = new_email("costly")
     user_id = Client(stack).sign_up(email)
     for rounds in ("31", "16"):
@@ -213,7 +213,7 @@ def test_a_hash_that_would_take_days_is_refused_at_once(stack: Stack) -> None:
         assert Client(stack).sign_in(email).status == 401
 
 
-def test_what_a_visitor_sends_makes_no_lines_in_the_log(stack: Stack, edge: str) -> None:
+def test_input_of_visitors_adds_no_lines_to_the_log(stack: Stack, edge: str) -> None:
     body = {
         "email": "a@example.com",
         "password": "x",

@@ -1,4 +1,4 @@
-"""What people do, in a real browser, through nginx and through Traefik."""
+"""A person uses the example site in a real browser, through nginx and Traefik."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def other(chromium: Browser, origin: str) -> Iterator[Visitor]:
         yield person
 
 
-def test_tasks_are_made_ticked_deleted_and_still_there_after_a_reload(ada: Visitor, other: Visitor) -> None:
+def test_tasks_are_added_ticked_and_deleted_and_survive_a_reload(ada: Visitor, other: Visitor) -> None:
     ada.sign_up(new_email())
     for title in ("write", "read", "<b>bold</b> & ünïcode"):
         ada.add_task(title)
@@ -63,7 +63,7 @@ def test_after_a_sign_out_the_api_refuses_and_back_shows_nothing_private(ada: Vi
     ada.sees("Your tasks")
     ada.sign_out()
     assert ada.page.evaluate("fetch('/api/v1/tasks').then((answer) => answer.status)") == 401
-    for _ in range(4):  # as far as the history goes
+    for _ in range(4):  # to the start of the history
         ada.page.go_back()
         expect(ada.page.get_by_text("a private matter")).to_have_count(0)
         assert ada.page.url == "about:blank" or "/sign-" in ada.page.url
@@ -71,7 +71,7 @@ def test_after_a_sign_out_the_api_refuses_and_back_shows_nothing_private(ada: Vi
     ada.sees("Sign in")
 
 
-def test_a_page_that_is_open_leaves_when_its_session_has_ended(ada: Visitor, other: Visitor, stack: Stack) -> None:
+def test_an_open_page_leaves_when_its_session_has_ended(ada: Visitor, other: Visitor, stack: Stack) -> None:
     email = new_email()
     ada.sign_up(email)
     ada.add_task("visible")
@@ -90,18 +90,18 @@ def test_a_page_that_is_open_leaves_when_its_session_has_ended(ada: Visitor, oth
     assert stack.postgres.execute("SELECT count(*) FROM tasks.task WHERE title = 'too late'").strip() == "0"
 
 
-def test_a_page_that_is_looked_at_again_leaves_by_itself(ada: Visitor, stack: Stack) -> None:
+def test_a_page_that_is_shown_again_leaves_by_itself(ada: Visitor, stack: Stack) -> None:
     email = new_email()
     ada.sign_up(email)
     ada.add_task("visible")
     stack.postgres.execute(f"""DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = '{email}')""")
     _wait_until_refused(ada)
     expect(ada.page.get_by_role("checkbox", name="visible")).to_be_visible()
-    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when its tab is chosen
+    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when its tab is selected
     ada.sees("Sign in")
 
 
-def test_whoever_was_on_the_way_to_a_page_gets_there_by_signing_in(ada: Visitor) -> None:
+def test_signing_in_leads_to_the_requested_page(ada: Visitor) -> None:
     email = new_email()
     ada.sign_up(email)
     ada.sign_out()
@@ -158,7 +158,7 @@ def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: 
     ada.sees("Your tasks")
 
 
-def test_by_keyboard_alone(ada: Visitor) -> None:
+def test_everything_works_by_keyboard(ada: Visitor) -> None:
     email = new_email()
     keyboard = ada.page.keyboard
     ada.goes("/sign-up")
@@ -184,7 +184,7 @@ def test_by_keyboard_alone(ada: Visitor) -> None:
     expect(ada.page.get_by_label("New task")).to_be_focused()
 
 
-def test_a_task_that_is_added_before_the_list_has_come_is_added(ada: Visitor) -> None:
+def test_a_task_that_is_added_while_the_list_loads_is_added(ada: Visitor) -> None:
     ada.sign_up(new_email())
     ada.add_task("first")
     held: list[Route] = []
@@ -198,7 +198,7 @@ def test_a_task_that_is_added_before_the_list_has_come_is_added(ada: Visitor) ->
     assert ada.tasks() == ["second", "first"]
 
 
-def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor) -> None:
+def test_signing_out_other_browsers_does_not_sign_out_this_one(ada: Visitor, other: Visitor) -> None:
     email = new_email()
     ada.sign_up(email)
     other.sign_in(email)
@@ -213,9 +213,7 @@ def test_signing_out_other_browsers_leaves_this_one(ada: Visitor, other: Visitor
     assert other.tasks() == []
 
 
-def test_whom_the_administrator_bans_is_out_and_may_come_back_when_unbanned(
-    ada: Visitor, other: Visitor, stack: Stack
-) -> None:
+def test_a_banned_user_is_signed_out_and_may_sign_in_when_unbanned(ada: Visitor, other: Visitor, stack: Stack) -> None:
     email = new_email("troll")
     ada.sign_up(email)
     other.sign_in(ADMINISTRATOR, stack.administrator_password)
@@ -235,7 +233,7 @@ def test_whom_the_administrator_bans_is_out_and_may_come_back_when_unbanned(
     ada.sign_in(email)
 
 
-def test_a_ban_that_only_the_database_knows_counts_too(ada: Visitor, stack: Stack) -> None:
+def test_a_ban_set_in_the_database_counts_too(ada: Visitor, stack: Stack) -> None:
     email = new_email()
     ada.sign_up(email)
     stack.postgres.execute(f"""UPDATE "user" SET banned = true WHERE email = '{email}'""")
@@ -247,7 +245,7 @@ def test_a_ban_that_only_the_database_knows_counts_too(ada: Visitor, stack: Stac
     ada.sees("Sign in")
 
 
-def test_an_expired_session_ends_at_the_sign_in_page(ada: Visitor, stack: Stack) -> None:
+def test_an_expired_session_leads_to_the_sign_in_page(ada: Visitor, stack: Stack) -> None:
     email = new_email()
     ada.sign_up(email)
     stack.postgres.execute(
@@ -269,7 +267,7 @@ def test_only_administrators_see_users(ada: Visitor) -> None:
     assert ada.page.evaluate(asked) == 403
 
 
-def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
+def test_wrong_passwords_are_refused_and_links_to_other_sites_ignored(ada: Visitor) -> None:
     email = new_email()
     ada.sign_up(email)
     ada.sign_out()
@@ -285,6 +283,6 @@ def test_wrong_passwords_and_links_elsewhere_lead_nowhere(ada: Visitor) -> None:
 
 
 def _wait_until_refused(person: Visitor, status: int = 401) -> None:
-    """Wait until the API refuses this browser's session: AuthGate remembers an answer for a second here."""
+    """Wait until the API refuses this browser's session: AuthGate caches answers for a second here."""
     asked = "fetch('/api/v1/auth/me').then((answer) => answer.status)"
     until(lambda: person.page.evaluate(asked) == status, pause_seconds=0.2)

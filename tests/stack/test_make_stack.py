@@ -1,4 +1,4 @@
-"""`make stack` as a newcomer runs it, in a clone; on a machine that has nothing: tests/images/test_fresh_machine.py."""
+"""`make stack` in a new clone. tests/images/test_fresh_machine.py runs it on a machine with nothing installed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clone of what is committed, with what the first `make` installs and builds, so that it takes seconds."""
+    """A clone of the last commit. Installed packages and the built front end are shared, so it starts in seconds."""
     program("nginx", fix="apt-get install nginx-light")
     made = tmp_path_factory.mktemp("clone") / "a checkout"
     subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", made], check=True)
     for path in made.rglob("*"):
-        os.utime(path, (0, 0))  # older than what is installed and built, which is ours
+        os.utime(path, (0, 0))  # older than the shared packages and build, so nothing is built again
     _furnish(made)
     yield made
     assert _make(made, "stack-forget").returncode == 0
@@ -54,7 +54,7 @@ def _furnish(clone: Path) -> None:
 
 
 class Started:
-    """A running `make stack`, in the foreground of a terminal of its own."""
+    """A running `make stack`, as in the foreground of a terminal."""
 
     def __init__(self, clone: Path, log: Path, port: int | None = None, *, background: bool = False) -> None:
         self._clone = clone
@@ -68,7 +68,7 @@ class Started:
             )
 
     def printed(self, pattern: str) -> re.Match[str]:
-        """Return what fits *pattern* in what it prints, as soon as it does."""
+        """Wait until its output matches *pattern*, and return the match."""
 
         def found() -> re.Match[str] | None:
             assert self._process.poll() is None or re.search(pattern, self._log.read_text()), self._log.read_text()
@@ -77,17 +77,17 @@ class Started:
         return until(found, pause_seconds=0.1)  # type: ignore[no-any-return]
 
     def ended(self) -> int:
-        """Wait until it has ended by itself, and return its exit code."""
+        """Wait until it ends by itself, and return its exit code."""
         return self._process.wait(60)
 
     def press_ctrl_c(self) -> str:
-        """Interrupt it as a terminal does: every process of its group; return all that it printed."""
+        """Interrupt every process of its group, as a terminal does, and return its output."""
         self.signal(signal.SIGINT)
         self.ended()
         return self._log.read_text()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send *number* to every process of its group, if there is one still."""
+        """Send *number* to every process of its group that still runs."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
@@ -95,7 +95,7 @@ class Started:
         return self._process.poll() is not None
 
     def close(self) -> None:
-        """End it with all its parts, whatever became of them."""
+        """End it and all its parts."""
         self.signal(signal.SIGTERM)
         try:
             self._process.wait(60)
@@ -118,7 +118,7 @@ def start(clone: Path, tmp_path: Path) -> Iterator[Callable[..., Started]]:
         yield start
 
 
-def test_it_prints_an_address_that_works_keeps_its_users_and_stops_cleanly(
+def test_it_prints_a_working_address_keeps_its_users_and_stops_cleanly(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     first = start(log="first.log")
@@ -193,7 +193,7 @@ def test_an_impatient_ctrl_c_leaves_nothing_running(
     assert "Traceback" not in printed
 
 
-def test_where_the_port_is_taken_the_printed_address_is_another_that_works(
+def test_if_the_port_is_taken_it_prints_another_address_that_works(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -209,13 +209,13 @@ def test_where_the_port_is_taken_the_printed_address_is_another_that_works(
 
 
 @pytest.mark.parametrize("port", ["0", "65535", "http"])
-def test_a_port_that_cannot_be_is_refused(clone: Path, port: str) -> None:
+def test_an_impossible_port_is_refused(clone: Path, port: str) -> None:
     refused = _make(clone, "stack", f"PORT={port}")
     assert refused.returncode != 0
     assert f"'{port}' is not a port from 1 to 65534" in refused.stderr
 
 
-def test_what_is_kept_is_deleted_without_a_program_of_the_stack(clone: Path) -> None:
+def test_forget_deletes_the_data_without_the_programs_of_the_stack(clone: Path) -> None:
     cluster = Postgres(clone / ".run" / "stack", 0, logs=clone)
     if not cluster.cluster.exists():
         cluster._make_cluster()
@@ -239,18 +239,18 @@ def test_make_clean_forgets_the_stack_and_needs_nothing_installed(clone: Path) -
         _furnish(clone)
 
 
-def test_a_database_whose_password_is_lost_says_how_to_begin_anew(database: Postgres) -> None:
+def test_if_the_database_password_is_lost_the_message_says_how_to_start_over(database: Postgres) -> None:
     database._make_cluster()
     (database._passwords / "postgres").unlink()
     with pytest.raises(CannotStart, match=r"its password is lost\. .*: make stack-forget"):
         database.start()
 
 
-def test_a_first_start_that_was_interrupted_is_made_good_by_the_next(database: Postgres) -> None:
+def test_the_next_start_repairs_an_interrupted_first_start(database: Postgres) -> None:
     database._home.mkdir()
     (database._home / "unfinished").mkdir()
-    (database._home / "unfinished" / "PG_VERSION").touch()  # within initdb
-    database._make_cluster()  # before CREATE DATABASE
+    (database._home / "unfinished" / "PG_VERSION").touch()  # interrupted in initdb
+    database._make_cluster()  # interrupted before CREATE DATABASE
     for _ in range(2):
         with running([database]):
             assert database.execute("SELECT 1") == "1\n"
@@ -264,15 +264,13 @@ def database(tmp_path: Path) -> Iterator[Postgres]:
     made.forget()
 
 
-def test_what_cannot_be_deleted_is_said(tmp_path: Path) -> None:
+def test_a_failed_deletion_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotStart, match=r"file cannot be deleted: .*Not a directory"):
         delete(tmp_path / "file")
 
 
-def test_a_page_of_this_machine_is_waited_for_without_a_companys_proxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_a_local_page_ignores_http_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     port = free_port()
     part = Part("web", [sys.executable, "-m", "http.server", str(port)], port, {}, logs=tmp_path)
@@ -285,14 +283,14 @@ def test_a_page_of_this_machine_is_waited_for_without_a_companys_proxy(
         assert time.monotonic() - began < START_SECONDS / 2, "it has ended: nothing to wait for"
 
 
-def test_a_part_that_fails_is_quoted_whatever_it_wrote(tmp_path: Path) -> None:
+def test_the_output_of_a_failed_part_is_quoted_even_if_it_is_not_utf_8(tmp_path: Path) -> None:
     script = r"import sys; sys.stderr.buffer.write(b'\xff no such file'); sys.exit(1)"
     part = Part("web", [sys.executable, "-c", script], free_port(), {}, logs=tmp_path)
     with pytest.raises(CannotStart, match=r"web did not start(.|\n)* no such file"):
         part.start()
 
 
-def test_a_port_that_another_has_where_browsers_look_first_is_not_free() -> None:
+def test_a_port_that_is_taken_on_ipv6_loopback_is_not_free() -> None:
     try:
         other = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:

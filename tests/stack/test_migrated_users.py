@@ -1,4 +1,4 @@
-"""Users of the old service sign in with their old passwords, and are who they were."""
+"""Users of the old service sign in with their old passwords and keep their ids."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def imported(stack: Stack, table: str, ids: str, rows: dict[str, tuple[str, str]
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_with_every_kind_of_hash_the_old_password_signs_in_and_no_other(stack: Stack) -> None:
+def test_only_the_old_password_signs_in_with_every_kind_of_hash(stack: Stack) -> None:
     rows = {str(number): (new_email(kind), HASHES[kind]) for number, kind in enumerate(HASHES, start=17)}
     rows["99"] = (new_email("long"), bcrypt_sha256.using(rounds=5).hash(LONG))
     imported(stack, "by_number", "integer", rows)
@@ -60,7 +60,7 @@ def test_with_every_kind_of_hash_the_old_password_signs_in_and_no_other(stack: S
     assert owners.split() == sorted(rows)
 
 
-def test_in_a_browser(chromium: Browser, stack: Stack, edge: str) -> None:
+def test_an_old_user_signs_in_with_a_browser(chromium: Browser, stack: Stack, edge: str) -> None:
     email, old_id = new_email("old"), str(uuid.uuid4())
     imported(stack, f"by_uuid_{edge}", "uuid", {old_id: (email, HASHES["bcrypt"])})
     with visitor(chromium, stack.url if edge == "nginx" else stack.traefik_url) as person:
@@ -69,7 +69,7 @@ def test_in_a_browser(chromium: Browser, stack: Stack, edge: str) -> None:
         assert person.page.evaluate("fetch('/api/v1/auth/me').then((answer) => answer.json())")["id"] == old_id
 
 
-def test_a_new_password_of_an_old_user_is_no_bcrypt_any_more(stack: Stack) -> None:
+def test_a_new_password_of_an_old_user_is_not_hashed_with_bcrypt(stack: Stack) -> None:
     email = new_email("changed")
     imported(stack, "who_change", "integer", {"1001": (email, HASHES["bcrypt"])})
     person = Client(stack)

@@ -1,4 +1,4 @@
-"""Each part is killed and started again under a light load: never a wrong identity, and nobody looks signed out."""
+"""Each part is killed and started again under a light load. No identity is wrong, and no user looks signed out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 DOWN_SECONDS = 1.5
 CACHED_SECONDS = 1.5  # longer than anything is cached
 WHO, TASKS, SESSION = "/api/v1/auth/me", "/api/v1/tasks", "/api/auth/get-session"
-# What may fail while the part is down; everything else goes on.
+# The paths that may fail while the part is down. The others must not.
 CONCERNED = {"authgate": {WHO, TASKS}, "postgres": {WHO, TASKS, SESSION}, "web": {SESSION}, "tasks": {WHO, TASKS}}
-OUTAGES = {500, 502, 503, 504}  # Traefik's own answer where AuthGate is down is 500
+OUTAGES = {500, 502, 503, 504}  # Traefik answers 500 while AuthGate is down
 
 
 @dataclass
 class Load:
-    """The answers, in the order in which they came, and the requests that a killed part left without a whole one."""
+    """The answers in order, and the requests whose answer was cut off when a part was killed."""
 
     answers: list[Outcome] = field(default_factory=list)
     cut_off: list[Outcome] = field(default_factory=list)
@@ -74,14 +74,14 @@ def test_errors_only_while_it_is_down_and_recovery_by_itself(stack: Stack, users
     assert load.wrong == []
     failures = load.failures() + load.cut_off
     assert {failure.path for failure in failures} <= CONCERNED[part]
-    assert {failure.status for failure in load.failures()} <= OUTAGES, "an outage is no sign-out"
+    assert {failure.status for failure in load.failures()} <= OUTAGES, "an outage must not look like a sign-out"
     assert all(killed <= failure.when <= well for failure in failures)
-    assert len(load.cut_off) <= len(users), "each had one request under way at most"
+    assert len(load.cut_off) <= len(users), "each user had at most one request in flight"
 
 
 @contextmanager
 def _load(users: list[Client]) -> Iterator[Load]:
-    """Let each user ask in turn for each path, about 50 times a second in all."""
+    """Let each user request each path in turn, about 50 times a second in total."""
     load, over = Load(), threading.Event()
     threads = [threading.Thread(target=_use, args=(client, number, load, over)) for number, client in enumerate(users)]
     for thread in threads:
@@ -108,7 +108,7 @@ def _use(client: Client, number: int, load: Load, over: threading.Event) -> None
 
 
 def _name_in(path: str, answer: object) -> str:
-    """Return the name of the user whom *answer* is about, "nobody" for a get-session without one.
+    """Return the name of the user in *answer*, or "nobody".
 
     A task has its user's name as the title.
     """

@@ -1,4 +1,4 @@
-"""Development and production: cookies, TLS, subdomains and another origin, by the lines of docs/production.md."""
+"""Cookies, TLS, subdomains and another origin in development and production, with the lines of docs/production.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ APP, API = "https://app.example.com", "https://api.example.com"
 SESSION = "better-auth.session_token"
 
 
-# Development: the stack as it is.
+# Development: the unchanged stack.
 
 
 def test_in_development_the_cookie_is_for_this_host_and_http(stack: Stack) -> None:
@@ -44,12 +44,12 @@ def test_in_development_the_cookie_is_for_this_host_and_http(stack: Stack) -> No
     }
 
 
-# Production: the documented servers of nginx, in place of the one for plain http.
+# Production: the documented servers of nginx replace the one for plain http.
 
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Mapping[str, int]]]:
-    """The stack at https://app.example.com with its API at https://api.example.com; the ports of 443 and 80."""
+    """The ports for 443 and 80 of the stack at https://app.example.com with its API at https://api.example.com."""
     folder, ports = tmp_path_factory.mktemp("production"), {"443": free_port(), "80": free_port()}
     web = {"BETTER_AUTH_URL": APP, "COOKIE_DOMAIN": "example.com", "API_ORIGIN": API}
     with running_stack(folder, web, before=lambda stack: _as_documented(stack, folder, ports)) as running:
@@ -81,7 +81,7 @@ def _as_documented(stack: Stack, folder: Path, ports: Mapping[str, int]) -> None
 
 @pytest.fixture(scope="module")
 def browser(production: tuple[Stack, Mapping[str, int]]) -> Iterator[Browser]:
-    """A Chromium for which the documented names are this machine."""
+    """A Chromium that resolves the documented names to this machine."""
     _, ports = production
     rules = [
         f"MAP {host}.example.com:{port} 127.0.0.1:{here}" for host in ("app", "api") for port, here in ports.items()
@@ -90,7 +90,7 @@ def browser(production: tuple[Stack, Mapping[str, int]]) -> Iterator[Browser]:
         yield running
 
 
-def test_in_production_the_cookie_is_secure_and_its_name_says_so(
+def test_in_production_the_cookie_is_secure_and_its_name_has_the_prefix(
     production: tuple[Stack, Mapping[str, int]], browser: Browser
 ) -> None:
     with visitor(browser, APP, ignore_https_errors=True) as ada:
@@ -114,7 +114,7 @@ def test_without_a_cookie_domain_the_cookie_is_for_one_host(production: tuple[St
     }
 
 
-def test_pages_use_the_api_on_its_own_origin(production: tuple[Stack, Mapping[str, int]], browser: Browser) -> None:
+def test_pages_use_the_api_on_another_origin(production: tuple[Stack, Mapping[str, int]], browser: Browser) -> None:
     with visitor(browser, APP, ignore_https_errors=True) as ada:
         asked: list[str] = []
         ada.page.on("request", lambda request: asked.append(request.url))
@@ -131,10 +131,10 @@ def test_pages_use_the_api_on_its_own_origin(production: tuple[Stack, Mapping[st
         until(lambda: ada.page.locator("#answers").inner_text() not in {"0", "1"}, pause_seconds=0.2)
         ada.sign_out()
         status = f"fetch('{API}/api/v1/tasks', {{credentials: 'include'}}).then((answer) => answer.json())"
-        assert ada.page.evaluate(status)["reason"] == "no_credential", "a page can read why"
+        assert ada.page.evaluate(status)["reason"] == "no_credential", "a page can read the reason"
 
 
-def test_plain_http_leads_to_https(production: tuple[Stack, Mapping[str, int]]) -> None:
+def test_plain_http_redirects_to_https(production: tuple[Stack, Mapping[str, int]]) -> None:
     _, ports = production
     answer = ask(ports["80"], "/tasks?x=1", host="app.example.com")
     assert (answer.status, answer.header("location")) == (308, f"{APP}/tasks?x=1")
@@ -144,7 +144,7 @@ PREFLIGHT = ("Access-Control-Request-Method: POST", "Access-Control-Request-Head
 
 
 @pytest.mark.parametrize("origin", [APP, "https://evil.example.com", "http://app.example.com", "null"])
-def test_nginx_lets_pages_of_the_named_origin_read_and_no_others(
+def test_nginx_lets_only_pages_of_the_named_origin_read(
     production: tuple[Stack, Mapping[str, int]], origin: str
 ) -> None:
     _, ports = production
@@ -160,7 +160,7 @@ def test_nginx_lets_pages_of_the_named_origin_read_and_no_others(
 
 
 def test_traefik_does_the_same(stack: Stack) -> None:
-    """By the documented lines, added to its file of routes, which it reads anew."""
+    """The documented lines are added to its file of routes, which it reads again."""
     routes = stack.folder / "edge" / "traefik-routes.yml"
     usual = routes.read_text()
     added: Any = yaml.safe_load(blocks(PAGE, "An API on another origin", "yaml")[0])["http"]
@@ -187,7 +187,7 @@ def test_traefik_does_the_same(stack: Stack) -> None:
         until(lambda: asked(f"Origin: {APP}").header("access-control-allow-origin") is None, pause_seconds=0.2)
 
 
-def test_a_rotation_of_the_secret_signs_everybody_out_and_nothing_else(stack: Stack) -> None:
+def test_a_rotation_of_the_secret_only_signs_all_users_out(stack: Stack) -> None:
     ada, email = Client(stack), new_email()
     ada.sign_up(email)
     bearer = f"Authorization: Bearer {ada.ask('/api/auth/token').json['token']}"
@@ -197,11 +197,11 @@ def test_a_rotation_of_the_secret_signs_everybody_out_and_nothing_else(stack: St
     change = {f"secret_file: {stack.secret_file}": f"secrets_file: {secrets_file}"}
     with web_set(stack, BETTER_AUTH_SECRETS=rotated), authgate_set(stack, change):
         assert ada.copy().ask("/api/v1/tasks").status == 401
-        assert Client(stack).ask("/api/v1/tasks", bearer).status == 200, "JWTs are not signed under it"
+        assert Client(stack).ask("/api/v1/tasks", bearer).status == 200, "JWTs are not signed with it"
         assert ada.sign_in(email).status == 200
         assert ada.ask("/api/v1/tasks").status == 200
         renewed = f"Authorization: Bearer {ada.ask('/api/auth/token').json['token']}"
-        assert Client(stack).ask("/api/v1/tasks", renewed).status == 200, "their private key is opened by the old one"
+        assert Client(stack).ask("/api/v1/tasks", renewed).status == 200, "the old secret decrypts their private key"
 
 
 def _attributes(headers: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:

@@ -35,7 +35,7 @@ def cache(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
         yield request.param
 
 
-def test_people_notice_nothing_of_the_cookie_cache(cache: str, chromium: Browser, stack: Stack, edge: str) -> None:
+def test_the_cookie_cache_changes_nothing_for_users(cache: str, chromium: Browser, stack: Stack, edge: str) -> None:
     with visitor(chromium, stack.url if edge == "nginx" else stack.traefik_url) as ada:
         ada.sign_up(new_email())
         cookies = {cookie["name"] for cookie in ada.context.cookies()}
@@ -50,7 +50,7 @@ def test_people_notice_nothing_of_the_cookie_cache(cache: str, chromium: Browser
 
 
 def test_a_copy_is_refused_everywhere_after_the_sign_out(cache: str, stack: Stack, edge: str) -> None:
-    """As shipped, check: always: by AuthGate within cache_seconds, by Better Auth at once but for "who am I?"."""
+    """As shipped (check: always), AuthGate refuses within cache_seconds, Better Auth at once except get-session."""
     ada = Client(stack, edge)
     ada.sign_up()
     thief = ada.copy()
@@ -58,13 +58,13 @@ def test_a_copy_is_refused_everywhere_after_the_sign_out(cache: str, stack: Stac
     assert thief.ask("/api/v1/tasks").status == 200
     assert ada.ask("/api/auth/sign-out", body={}).status == 200
     _refused_within(thief, 1)
-    assert thief.copy().ask("/api/auth/token").status == 401, "or it would get a JWT for 15 minutes"
+    assert thief.copy().ask("/api/auth/token").status == 401, "a JWT would be valid for 15 minutes"
     assert thief.copy().ask("/api/auth/list-sessions").status == 401
     assert thief.copy().ask("/api/auth/update-user", body={"name": "Thief"}).status == 401
     assert thief.copy().ask("/tasks").status == 307
 
 
-def test_who_is_no_administrator_any_more_administers_no_more(cache: str, stack: Stack) -> None:
+def test_a_former_administrator_has_no_rights(cache: str, stack: Stack) -> None:
     admin, deputy = administrator(stack), Client(stack)
     email = new_email("deputy")
     user_id = deputy.sign_up(email)
@@ -99,5 +99,5 @@ def test_the_table_is_true(row: str, cache: str, stack: Stack) -> None:
 
 
 def _refused_within(thief: Client, seconds: float) -> None:
-    """Ask the API until it refuses the cookies; a second more, as expiry times are whole seconds."""
+    """Ask the API until it refuses the cookies. Expiry times are whole seconds, so allow a second more."""
     until_refused(lambda: thief.copy().ask("/api/v1/tasks").status != 401, seconds=seconds + 1)

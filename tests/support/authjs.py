@@ -21,7 +21,7 @@ ADA = {"id": "user_42", "name": "Ada", "email": "ada@example.com"}
 
 
 class AuthJs:
-    """A running Auth.js: it signs in whomever it is told."""
+    """A running Auth.js. It signs in any user without a password."""
 
     def __init__(self, place: Path, log: Path, options: dict[str, Any], processes: ExitStack) -> None:
         self._command = [node(), place / "authjs.mjs"]
@@ -39,7 +39,7 @@ class AuthJs:
         )
 
     def restart(self, *secrets: str) -> None:
-        """Run it anew after a rotation, the first secret the current one."""
+        """Run it again with other secrets, the current one first."""
         stop(self._process)
         self._options["secret"] = list(secrets)
         self._start()
@@ -52,7 +52,7 @@ class AuthJs:
         return ask(self.port, f"/auth{path}", *lines, host=host, method="POST", body=urlencode(form).encode())
 
     def letter(self) -> str:
-        """Return the path of the link in the last letter, below /auth."""
+        """Return the path, below /auth, of the link in the last e-mail."""
         link = urlsplit(ask(self.port, "/letter", host="mail").body.decode())
         return f"{link.path.removeprefix('/auth')}?{link.query}"
 
@@ -70,7 +70,7 @@ class AuthJs:
 
 
 class AuthJsBrowser:
-    """What a visitor's browser does at an Auth.js."""
+    """A visitor's browser at Auth.js."""
 
     def __init__(self, server: AuthJs) -> None:
         self._server = server
@@ -98,7 +98,7 @@ class AuthJsBrowser:
         self._post("/signout")
 
     def session(self) -> Any:
-        """Return what Auth.js says of these cookies, or None; it makes the session's cookie anew."""
+        """Return Auth.js's answer about these cookies, or None. It renews the session's cookie."""
         return self.ask("/session").json
 
     def _post(self, path: str, **form: str) -> None:
@@ -117,10 +117,10 @@ def authjs(
     cookies: Mapping[str, Any] | None = None,
     database: str | None = None,
 ) -> Iterator[AuthJs]:
-    """Run Auth.js; its log is in *folder*. With an https *url* the cookies' names begin with __Secure-.
+    """Run Auth.js; its log is in *folder*. With an https *url*, the names of cookies begin with __Secure-.
 
-    *cookies* is Auth.js's own: names and attributes. *database*: the DSN of the adapter's tables; sessions are JWTs
-    without one.
+    *cookies* is Auth.js's own setting: names and attributes. *database* is the DSN of the adapter's tables; without
+    it, sessions are JWTs.
     """
     options = {
         "url": url,

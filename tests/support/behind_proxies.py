@@ -1,11 +1,11 @@
-"""A real AuthGate with keys by URL behind real proxies, asked through each of them at every step.
+"""A real AuthGate behind real proxies. A test sends each request through all of them.
 
     with running_proxies(folder) as proxies, proxies.serve(folder, by_url("app", one)) as running:
         assert running.ask(one.token()).status == 200          # nginx, Traefik and Caddy say the same
-        running.until(401, old_token, meanwhile={200})         # soon, and until then nothing else
+        running.until(401, old_token, meanwhile={200})         # soon; until then 200
         assert running.report("app")["state"] == "ready"
 
-At its end the log and the report of AuthGate are searched for every token that was sent.
+At the end, no token that was sent may be in AuthGate's log, /keys or /metrics.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Running:
-    """A running AuthGate, and the proxies (their ports, by name) through which it is asked."""
+    """A running AuthGate, and the ports of the proxies before it, by name."""
 
     authgate: processes.RunningAuthGate
     ports: dict[str, int]
@@ -39,13 +39,13 @@ class Running:
         return {proxy: ask(port, "/api/echo", bearer(token)) for proxy, port in self.ports.items()}
 
     def ask(self, token: str) -> Answer:
-        """Return what every proxy answers to *token*: the same status, and the same reason or identity."""
+        """Return the answer to *token*. Every proxy must have the same status, and the same reason or identity."""
         answers = self.ask_each(token)
         assert len({(one.status, *_gist(one)) for one in answers.values()}) == 1, answers
         return next(iter(answers.values()))
 
     def until(self, status: int, token: str, *, meanwhile: set[int]) -> None:
-        """Ask until every proxy answers *status*; before that only with one of *meanwhile*."""
+        """Ask until every proxy answers *status*. Until then, only statuses in *meanwhile* are allowed."""
 
         def all_do() -> bool:
             statuses = {proxy: answer.status for proxy, answer in self.ask_each(token).items()}
@@ -55,7 +55,7 @@ class Running:
         until(all_do)
 
     def report(self, name: str) -> dict[str, Any]:
-        """Return what /keys says of an issuer."""
+        """Return an issuer's part of /keys."""
         report: dict[str, Any] = ask(self.authgate.admin_port, "/keys").json["issuers"][name]
         return report
 
@@ -63,12 +63,12 @@ class Running:
         return ask(self.authgate.admin_port, "/readyz")
 
     def events(self) -> list[str]:
-        """Return what was logged so far, but for refusals."""
+        """Return the messages logged so far, without refusals."""
         lines = self.authgate.log.read_text().splitlines(keepends=True)
         return [event for line in lines if line[-1] == "\n" and (event := json.loads(line)["event"]) != "deny"]
 
     def logged(self, *words: str) -> None:
-        """Wait until one line holds all *words*: a thread writes it, in its own time."""
+        """Wait until one message contains all *words*: a thread writes the log."""
         until(lambda: any(all(word in event for word in words) for event in self.events()))
 
 
@@ -80,7 +80,7 @@ def _gist(answer: Answer) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Proxies:
-    """Proxies before an upstream that tells what arrived; they ask whatever listens at *authgate_port*."""
+    """Proxies that send subrequests to *authgate_port*, before an upstream that answers with what arrived."""
 
     authgate_port: int
     ports: dict[str, int]
@@ -98,7 +98,7 @@ class Proxies:
         environ: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> Iterator[Running]:
-        """Run AuthGate with these *issuers* and other *settings*, asked through one proxy or through all."""
+        """Run AuthGate with these *issuers* and other *settings*, behind one proxy or all."""
         settings = {"issuers": issuers, "log": {"details": True, "allowed": True}, **settings}
         config = "\n".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
         ports = self.ports if through is None else {through: self.ports[through]}
@@ -108,7 +108,9 @@ class Proxies:
             told = ask(running.admin_port, "/keys").body.decode() + ask(running.admin_port, "/metrics").body.decode()
         told += running.log.read_text()
         for token in {*one.sent}:
-            assert not [part for part in token.split(".") if len(part) > 8 and part in told], "a token was told"
+            assert not [part for part in token.split(".") if len(part) > 8 and part in told], (
+                "a token was logged or reported"
+            )
 
 
 @contextmanager

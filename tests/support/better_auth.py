@@ -37,7 +37,7 @@ _NUMBERS = count(1)
 
 
 class BetterAuth:
-    """A running Better Auth: what its visitors ask it, and what only its operator can do to it."""
+    """A running Better Auth: what its visitors can do, and what only its operator can do."""
 
     def __init__(self, place: Path, log: Path, options: dict[str, Any], processes: ExitStack) -> None:
         self._place = place
@@ -46,7 +46,7 @@ class BetterAuth:
         self._processes = processes
         self.port = free_port()
         self.base_url: str = options.setdefault("baseURL", f"http://127.0.0.1:{self.port}")
-        """Where Better Auth believes to be; tokens are for, and by, its origin."""
+        """Better Auth's own idea of its address. Its origin is both `iss` and `aud` of tokens."""
         self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.base_url))
         path = urlsplit(self.base_url).path.rstrip("/")
         self._path = path or "/api/auth"
@@ -82,7 +82,7 @@ class BetterAuth:
         return answer.json
 
     def token(self, cookies: str) -> str:
-        """Return a JWT of the session *cookies*; it is made, and its key where there is none, at this moment."""
+        """Return a new JWT for the session *cookies*. If there is no key yet, this call makes one."""
         answer = self.ask("/token", f"Cookie: {cookies}")
         assert answer.status == 200, answer
         return str(answer.json["token"])
@@ -93,9 +93,9 @@ class BetterAuth:
         return answer.body
 
     def expire_keys(self) -> None:
-        """Let every key's time to sign be over: the next token is signed with a new one.
+        """End every key's time to sign: the next token is signed with a new key.
 
-        Until then /jwks holds the old keys only, and the old ones for `grace_seconds` after now.
+        Until then /jwks lists only the old keys. It lists them until `grace_seconds` from now.
         """
         self._test("expire-keys")
 
@@ -105,33 +105,33 @@ class BetterAuth:
         self._test("update-user", id=user_id, **columns)
 
     def ban_in_database(self, user_id: str) -> None:
-        """Ban a user and leave the sessions as they are, which get-session goes on to answer."""
+        """Ban a user and keep the sessions, for which get-session still answers."""
         self.update_user(user_id, banned=True)
 
     def delete_session_in_database(self, raw_token: str) -> None:
         self._test("delete-session", token=raw_token)
 
     def expire_session_in_database(self, raw_token: str, at: float) -> None:
-        """Let a session be over at *at*, in unix seconds."""
+        """Let a session expire at *at*, in unix seconds."""
         self._test("update-session", token=raw_token, expiresAt=at)
 
-    # On the wire before Better Auth.
+    # Between AuthGate and Better Auth.
 
     def counts(self) -> dict[str, int]:
-        """Return how often each endpoint was asked, since the start, by its path (`/get-session`)."""
+        """Return the number of requests since the start, by the path of the endpoint (`/get-session`)."""
         return {path.removeprefix(self._path): count for path, count in self._test("counts").items()}
 
     def last_headers(self) -> list[tuple[str, str]]:
-        """Return the header lines of the last request for get-session, as they came; empty before the first."""
+        """Return the header lines of the last request for get-session, unchanged; empty before the first request."""
         return [(name, value) for name, value in self._test("last-headers") or ()]
 
     def delay(self, seconds: float) -> None:
-        """Let get-session take so much longer from here on."""
+        """Delay every later answer of get-session."""
         self._test("delay", seconds=seconds)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let get-session answer nobody; those who asked are answered afterwards."""
+        """Hold all answers of get-session while the context lasts, and send them afterwards."""
         self._test("pause")
         try:
             yield
@@ -139,7 +139,7 @@ class BetterAuth:
             self._test("resume")
 
     def answer(self, status: int | None, headers: Mapping[str, str] | None = None, body: str = "") -> None:
-        """Answer get-session with this from here on; with None as Better Auth does."""
+        """Answer get-session with this from now on; None restores Better Auth's own answers."""
         self._test("answer", status=status, headers=dict(headers or {}), body=body)
 
     def _test(self, what: str, **how: Any) -> Any:
@@ -156,7 +156,7 @@ class BetterAuth:
         self._process.wait()
 
     def start(self) -> None:
-        """Run it, again after `kill`, on the same port."""
+        """Run it, or run it again after `kill` on the same port."""
         environ = {
             "PORT": str(self.port),
             "ROWS": str(self._place / "rows"),
@@ -166,9 +166,9 @@ class BetterAuth:
         self._process = self._processes.enter_context(running(command, self._log, port=self.port, environ=environ))
 
     def restart(self, *, secrets: Sequence[str] = ()) -> None:
-        """Run it anew with the same rows; with *secrets*, the current one first, after a rotation.
+        """Restart it with the same rows. *secrets* are the secrets after a rotation, the current one first.
 
-        The first secret of all goes on to decrypt what was encrypted under it, the private keys of JWTs for one.
+        The first secret is still needed to decrypt what was encrypted with it, such as the private keys of JWTs.
         """
         self.kill()
         if secrets:
@@ -199,13 +199,13 @@ def better_auth(
     secrets: Sequence[str] = (),
     advanced: Mapping[str, Any] | None = None,
 ) -> Iterator[BetterAuth]:
-    """Run Better Auth with an empty database; its log is in *folder*. What is None is as Better Auth has it.
+    """Run Better Auth with an empty database; its log is in *folder*. None is Better Auth's own default.
 
-    *jwt* is the plugin's own: issuer, audience, expirationTime. The grace period is 30 days unless told. *strategy* of
-    the cookie cache: one of `STRATEGIES`, None for no cache. Rows are in memory, or in the empty database *postgres* (a
-    dsn), whose tables Better Auth makes; sessions are in *redis* (a URL) where it is given. *rate_limit*, else off:
-    {"window": seconds, "max": requests}, for all but signing in. *secrets*, the current one first, instead of `SECRET`.
-    *advanced*: cookiePrefix, cookies, useSecureCookies and others, as Better Auth names them.
+    *jwt*: the plugin's settings issuer, audience, expirationTime. The default grace period is 30 days. *strategy* of
+    the cookie cache: one of `STRATEGIES`, or None for no cache. Rows are in memory, or in *postgres*, the DSN of an
+    empty database in which Better Auth makes its tables. Sessions are in *redis*, a URL, if given. *rate_limit*, off by
+    default: {"window": seconds, "max": requests}, for everything except signing in. *secrets*: the current one first,
+    instead of `SECRET`. *advanced*: cookiePrefix, cookies, useSecureCookies and others of Better Auth's names.
     """
     options = {
         "baseURL": base_url,
@@ -230,7 +230,7 @@ def better_auth(
 
 
 def scripts(place: Path) -> Path:
-    """Copy the programs of tests/better_auth to *place*, a new folder, beside the packages that they import."""
+    """Copy the programs of tests/better_auth to *place*, a new folder, with a link to the packages that they import."""
     shutil.copytree(SOURCE, place)
     (place / "node_modules").symlink_to(_installed())
     return place
@@ -249,7 +249,7 @@ def node() -> str:
 
 
 def _installed() -> Path:
-    """Return the folder node_modules of what the lock names; whoever comes first installs it."""
+    """Return the folder node_modules with the packages of the lock. The first process installs them."""
     lock = (SOURCE / "package-lock.json").read_bytes()
     place = _INSTALLED / hashlib.sha256(lock).hexdigest()[:16]
     if not place.exists():
@@ -268,7 +268,7 @@ def _install(npm: str, place: Path) -> None:
     unfinished.mkdir()
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(SOURCE / name, unfinished)
-    # The environment as it is: a company's CA (NODE_EXTRA_CA_CERTS), proxy and registry stand there.
+    # npm needs the whole environment: a company's CA (NODE_EXTRA_CA_CERTS), proxy and registry are set there.
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
     ran = subprocess.run(command, cwd=unfinished, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
     assert ran.returncode == 0, f"npm ci ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}"

@@ -1,4 +1,4 @@
-"""A browser, as far as Better Auth can tell: it keeps cookies, sends them unchanged, and knows its user's password."""
+"""A browser as Better Auth sees one: it keeps cookies, sends them unchanged, and has its user's password."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PASSWORD = "a-password-of-the-tests"
 
 
 class CookieJar:
-    """What a browser keeps of one host's Set-Cookie lines. Values are text that nobody decodes."""
+    """The cookies of one host. Values are not decoded."""
 
     def __init__(self) -> None:
         self._cookies: dict[str, tuple[str, float | None]] = {}
 
     def take(self, answer: Answer) -> None:
-        """Do what the Set-Cookie lines of *answer* say: keep, replace, or forget (Max-Age wins over Expires)."""
+        """Apply the Set-Cookie lines of *answer*: add, replace, or delete (Max-Age wins over Expires)."""
         for name, line in answer.headers:
             if name.lower() == "set-cookie":
                 pair, *attributes = line.split(";")
@@ -47,7 +47,7 @@ class CookieJar:
         return name in dict(self)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Return the cookies that are not over yet, as (name, value)."""
+        """Return the cookies that have not expired, as (name, value)."""
         now = time.time()
         return iter([(name, value) for name, (value, over) in self._cookies.items() if over is None or now < over])
 
@@ -67,7 +67,7 @@ def _expiry(attributes: list[str]) -> float | None:
 
 
 class Browser:
-    """What a user, or an administrator, does in a browser at a Better Auth."""
+    """A user or an administrator in a browser at Better Auth."""
 
     def __init__(self, server: BetterAuth) -> None:
         self._server = server
@@ -75,11 +75,11 @@ class Browser:
         self.pending = False
         """Whether the last sign-in waits for a second factor."""
         self.user: dict[str, Any] = {}
-        """Who signed in last, as Better Auth told."""
+        """The user who signed in last, as in Better Auth's answer."""
         self.raw_token = ""
-        """The session's token as the sign-in's JSON has it; for the bearer plugin."""
+        """The session's token as in the JSON of the sign-in, for the bearer plugin."""
         self.signed_token = ""
-        """The same with its signature, as the header set-auth-token has it: not percent-encoded."""
+        """The same with its signature, as in the header set-auth-token: not percent-encoded."""
 
     @property
     def cookies(self) -> str:
@@ -87,7 +87,7 @@ class Browser:
         return str(self.jar)
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Send one request to an endpoint of Better Auth with this browser's cookies; keep those that it answers."""
+        """Send one request to Better Auth with this browser's cookies, and store the cookies of the answer."""
         lines = [f"Cookie: {self.jar}"] if self.cookies else []
         answer = self._server.ask(path, *lines, body=body)
         self.jar.take(answer)
@@ -100,7 +100,7 @@ class Browser:
         return answer.json
 
     def sign_up(self, email: str = "ada@example.com", *, role: str | None = None, **fields: Any) -> Browser:
-        """Register a user and be signed in. A *role* is given in the database: no visitor may choose one."""
+        """Register a user, who is then signed in. A *role* is set in the database: visitors cannot choose one."""
         self._signed_in("/sign-up/email", {"email": email, "password": PASSWORD, "name": "Ada", **fields})
         if role is None:
             return self
@@ -108,7 +108,7 @@ class Browser:
         return self.sign_in(email)
 
     def sign_in(self, email: str = "ada@example.com", *, remember: bool = True) -> Browser:
-        """Sign in by password. Whoever has a second factor is not signed in by that: `pending` then."""
+        """Sign in by password. `pending` is true if the user has a second factor."""
         return self._signed_in("/sign-in/email", {"email": email, "password": PASSWORD, "rememberMe": remember})
 
     def sign_in_anonymously(self) -> Browser:
@@ -128,7 +128,7 @@ class Browser:
         self.do("/sign-out", {})
 
     def get_session(self, **query: str) -> Any:
-        """Return what get-session says of these cookies, or None; it may set session_data, as with any visitor."""
+        """Return the answer of get-session about these cookies, or None. It may set session_data."""
         return self.do(f"/get-session?{urlencode(query)}")
 
     def token(self) -> str:
@@ -136,20 +136,20 @@ class Browser:
         return str(self.do("/token")["token"])
 
     def enable_two_factor(self) -> str:
-        """Ask for a second factor from the next sign-in on, and return its secret (RFC 6238, base32)."""
+        """Require a second factor at later sign-ins, and return its secret (RFC 6238, base32)."""
         uri = self.do("/two-factor/enable", {"password": PASSWORD})["totpURI"]
         (secret,) = parse_qs(urlsplit(uri).query)["secret"]
         self.give_second_factor(secret)
         return str(secret)
 
     def give_second_factor(self, secret: str) -> None:
-        """End a pending sign-in with the code of this moment."""
+        """Finish a pending sign-in with the current code."""
         found = self.do("/two-factor/verify-totp", {"code": totp(secret, time.time())})
         self.pending = False
         self.user, self.raw_token = found["user"], found["token"]
 
     def create_organization(self, slug: str = "engines") -> str:
-        """Found an organization, make it the active one of this session, and return its id."""
+        """Create an organization, make it the session's active one, and return its id."""
         identifier = str(self.do("/organization/create", {"name": slug.title(), "slug": slug})["id"])
         self.do("/organization/set-active", {"organizationId": identifier})
         return identifier
@@ -157,7 +157,7 @@ class Browser:
     def revoke_other_sessions(self) -> None:
         self.do("/revoke-other-sessions", {})
 
-    # What follows needs the role admin.
+    # These need the role admin.
 
     def ban(self, user_id: str) -> None:
         self.do("/admin/ban-user", {"userId": user_id, "banReason": "spam"})
@@ -166,7 +166,7 @@ class Browser:
         self.do("/admin/unban-user", {"userId": user_id})
 
     def impersonate(self, user_id: str) -> str:
-        """Act as another user from here on, and return the cookies. `stop_impersonating` ends it."""
+        """Act as another user until `stop_impersonating`, and return the cookies."""
         self.user = self.do("/admin/impersonate-user", {"userId": user_id})["user"]
         return self.cookies
 

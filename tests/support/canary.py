@@ -1,11 +1,11 @@
-"""A listener that nobody may connect to, and a look at every connection, lookup and file that this process begins.
+"""A listener that must get no connection, and a record of every connection, lookup and file of this process.
 
     with canary() as lure, network_watched() as seen:
         ...                                   # try attacks that name lure.url
     assert lure.connections() == 0
     assert seen.connected <= {"127.0.0.1:4190"}
 
-Works on asyncio, whose sockets are Python's own; uvloop's are not, and are not seen.
+It sees asyncio's sockets, which are Python's own. It does not see uvloop's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was begun: addresses connected or sent to, names looked up, paths opened, programs run."""
+    """Addresses that were connected or sent to, names looked up, paths opened, programs run."""
 
     connected: set[str] = field(default_factory=set)
     looked_up: set[str] = field(default_factory=set)
@@ -38,7 +38,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
         address = arguments[1]
-        if address is not None:  # else it goes where the socket is connected to; asyncio sends so since Python 3.12
+        if address is not None:  # None: the socket is connected; asyncio sends this way since Python 3.12
             _seen.connected.add(f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address))
     elif event in {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}:
         _seen.looked_up.add(str(arguments[0]))
@@ -53,7 +53,7 @@ sys.addaudithook(_watch)
 
 @contextmanager
 def network_watched() -> Iterator[Seen]:
-    """Yield what every thread of this process begins while the context lasts, this test's own doings among it."""
+    """Yield what all threads of this process do while the context lasts, including the test itself."""
     global _seen  # noqa: PLW0603 - an audit hook cannot be taken out again, only told to look away
     _seen = found = Seen()
     try:
@@ -73,7 +73,7 @@ class Canary:
         self.url = f"http://{self.address}"
 
     def connections(self) -> int:
-        """Return how many connections came since the last look."""
+        """Return how many connections were opened since the last call."""
         count = 0
         while True:
             try:

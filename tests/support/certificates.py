@@ -1,4 +1,4 @@
-"""Certificates as proxies and operators have them, sound ones and others, made by CAs of the tests."""
+"""Certificates, valid and invalid, made by CAs of the tests."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Authority:
     def issue(
         self, *names: str, days: tuple[float, float] = (-1, 30), uses: tuple[str, ...] = ("server", "client")
     ) -> Pair:
-        """Return a certificate for *names* (DNS, IP, or URI), valid between so many *days* from now."""
+        """Return a certificate for *names* (DNS, IP, or URI), valid between these *days* from now."""
         now = datetime.now(UTC)
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.pem)
@@ -91,7 +91,7 @@ class Authority:
         return self.issue(SERVER_NAME, "127.0.0.1", **options)
 
     def context(self, client: Pair | None = None, folder: Path | None = None) -> ssl.SSLContext:
-        """Return how a client that knows this CA speaks, with the certificate *client* (written into *folder*)."""
+        """Return the context of a client that trusts this CA. The certificate *client* is written into *folder*."""
         context = ssl.create_default_context(cadata=self.pem.decode())
         if client is not None:
             assert folder is not None

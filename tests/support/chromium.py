@@ -1,4 +1,4 @@
-"""A person at a real Chromium, who reads what stands on the page."""
+"""A person at a real Chromium, who reads the page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def running_chromium(*more: str) -> Iterator[Browser]:
 
 @contextmanager
 def visitor(browser: Browser, origin: str, **context_options: Any) -> Iterator[Visitor]:
-    """Open a new browser profile without cookies; whatever a page complains about on its console fails the test."""
+    """Open a new browser profile without cookies. An error on a page's console fails the test."""
     context = browser.new_context(base_url=origin, **context_options)
     context.set_default_timeout(30_000)
     person = Visitor(context)
@@ -57,12 +57,12 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def goes(self, path: str) -> None:
-        """Open a page, and wait until it listens."""
+        """Open a page and wait until its buttons work."""
         self.page.goto(path)
         self._wait_until_it_listens()
 
     def _wait_until_it_listens(self) -> None:
-        """Wait for React: on a busy machine a person is not as quick as a test, whose click would be lost."""
+        """Wait for React. A click before that is lost; a person is never that quick."""
         has_react = "(button) => Object.keys(button).some((key) => key.startsWith('__react'))"
         self.page.wait_for_function(f"() => [...document.querySelectorAll('button')].some({has_react})")
 
@@ -87,7 +87,7 @@ class Visitor:
         self.sees("Sign in")
 
     def sees(self, heading: str) -> None:
-        """Wait until the page has this heading, and listens."""
+        """Wait until the page has this heading and its buttons work."""
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         self._wait_until_it_listens()
 
@@ -97,7 +97,7 @@ class Visitor:
         expect(self.page.get_by_role("checkbox", name=title)).to_be_visible()
 
     def tick(self, title: str) -> None:
-        # The page shows a tick when the server has answered: click, not check, which would look for it at once.
+        # Not check(), which expects the tick at once: the page shows it when the server has answered.
         self.page.get_by_role("checkbox", name=title).click()
         expect(self.page.get_by_role("checkbox", name=title)).to_be_checked()
 
@@ -106,6 +106,6 @@ class Visitor:
         expect(self.page.get_by_role("checkbox", name=title)).to_have_count(0)
 
     def tasks(self) -> list[str]:
-        """Return the titles on the page, once it has loaded them."""
+        """Return the titles on the page after it has loaded them."""
         expect(self.page.get_by_text("Loading")).to_have_count(0)
         return [title.strip() for title in self.page.locator(".list li label").all_text_contents()]

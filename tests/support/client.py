@@ -1,4 +1,4 @@
-"""A client that sends exactly the bytes it is told to, which no HTTP library would."""
+"""A client that sends exactly the given bytes, which HTTP libraries refuse to do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask(
     address: str = "127.0.0.1",
     tls: tuple[ssl.SSLContext, str] | None = None,
 ) -> Answer:
-    """Send one request with these raw header lines, and return the answer; *tls* names the server, too."""
+    """Send one request with these raw header lines and return the answer. *tls* is a context and the server's name."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")

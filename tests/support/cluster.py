@@ -1,4 +1,4 @@
-"""A folder in a cluster's place: what `kubectl` put there, and whether all of it is there that it needs.
+"""A folder that replaces a cluster: the documents that `kubectl` put there, and which of them are missing.
 
 tests/images/bin/kubectl runs this module. The real kubectl renders kustomizations and makes Secrets; what an API server
 does is done here: unknown fields, missing namespaces and names that are taken are refused.
@@ -28,7 +28,7 @@ DRY_RUN = ("--dry-run=client", "-o", "yaml")
 
 Identity: TypeAlias = tuple[str, str, str]  # kind, namespace or "", name
 
-# Where a spec names another document: the key, and the kind of what it names.
+# Where a spec names another document: the key, and the kind of the document.
 NAMED = {
     "configMap": "ConfigMap",
     "configMapRef": "ConfigMap",
@@ -50,7 +50,7 @@ NAMED = {
 
 
 class Refused(Exception):
-    """What an API server says no to."""
+    """The API server refuses this."""
 
 
 class Cluster:
@@ -70,7 +70,7 @@ class Cluster:
         self.apply([document])
 
     def replace(self, document: Document) -> None:
-        """Put a document in the place of one that is there."""
+        """Replace an existing document."""
         if not self._path(identity(document)).exists():
             raise Refused(f"{document['kind']} {document['metadata']['name']} not found")
         self.apply([document])
@@ -92,14 +92,14 @@ class Cluster:
 
 
 def identity(document: Document) -> Identity:
-    """Return what no other document of a cluster has."""
+    """Return the kind, namespace and name: the key of a document."""
     metadata = document["metadata"]
     namespace = "" if document["kind"] == "Namespace" else metadata.get("namespace", "default")
     return document["kind"], namespace, metadata["name"]
 
 
 def dangling(documents: Sequence[Document]) -> list[str]:
-    """Return what the documents need and what is not among them; a Certificate stands for its Secret."""
+    """Return the documents that others name and that are missing. A Certificate counts as its Secret."""
     there = {identity(one) for one in documents}
     there |= {
         ("Secret", namespace, one["spec"]["secretName"])
@@ -144,7 +144,7 @@ def loaded(text: str) -> list[Document]:
 
 
 def kubectl_line(cluster: Cluster, arguments: Sequence[str]) -> None:
-    """Do what `kubectl ARGUMENTS` does, if it is among what the documentation uses."""
+    """Run `kubectl ARGUMENTS`, if the documentation uses this command."""
     match arguments:
         case ["apply", "-k", directory]:
             cluster.apply(loaded(real("kustomize", directory)))
@@ -165,7 +165,7 @@ def kubectl_line(cluster: Cluster, arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one line on the folder that the environment names; end with 1 where it is refused."""
+    """Run one command on the folder that the environment names. Return 1 if it is refused."""
     try:
         kubectl_line(Cluster(Path(os.environ[FOLDER])), arguments)
     except (Refused, OSError) as refused:

@@ -1,4 +1,4 @@
-"""Compose files, brought up by podman-compose as the documentation's lines say: tests/images."""
+"""Compose files, started by podman-compose with the commands of the documentation. Used by tests/images."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ENVIRON = os.environ | {
 
 
 class Project:
-    """A folder with a compose file and what it mounts, where no secret was made yet."""
+    """A folder with a compose file and the files that it mounts, without secrets."""
 
     def __init__(self, folder: Path, *paths: str, **environ: str) -> None:
-        """Put *paths* of the repository there."""
+        """Copy *paths* of the repository there."""
         self.folder = folder
         self._environ = ENVIRON | environ
         for path in paths:
@@ -32,7 +32,7 @@ class Project:
             (folder / path).symlink_to(ROOT / path)
 
     def run(self, lines: str) -> str:
-        """Run shell *lines* in the folder, and return what they print."""
+        """Run shell *lines* in the folder and return their output."""
         command = ["bash", "-euc", lines]
         ran = subprocess.run(
             command, cwd=self.folder, env=self._environ, capture_output=True, text=True, timeout=300, check=False
@@ -42,6 +42,6 @@ class Project:
 
 
 def forget_neighbours(containers: Iterable[str]) -> None:
-    """Let all look anew who has an address. Docker announces a new container at an old one, podman 4.3 does not."""
+    """Flush the neighbor tables: a new container may have an old address. Only Docker announces that."""
     for pid in [os.getpid(), *(inspect(name)["State"]["Pid"] for name in containers)]:
         subprocess.run(["nsenter", f"--target={pid}", "--net", "ip", "neighbour", "flush", "all"], check=True)

@@ -1,4 +1,4 @@
-"""Snapshots and requests, and `decide` driven without a gate."""
+"""Snapshots, requests, and `decide` without a gate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def secret_keys(secret: bytes = SECRET, algorithm: str = "HS256") -> KeySet:
 
 
 def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
-    """Return an issuer of any `iss` and `aud` under *keys* (the tests' secret by default)."""
+    """Return an issuer that accepts any `iss` and `aud`, with *keys* (the tests' secret by default)."""
     keys = keys or secret_keys()
     settings: dict[str, Any] = {
         "name": "app",
@@ -106,7 +106,7 @@ def bearer(token: str, **more: Any) -> Request:
 
 
 def decide_now(request: Request, snapshot: Snapshot | None = None, now: float = NOW) -> Decision:
-    """Return the decision; a lookup is answered "nothing newer"."""
+    """Return the decision. Every lookup gets the same issuer back."""
     snapshot = snapshot or make_snapshot()
     steps = decide(request, snapshot, now)
     try:

@@ -1,7 +1,7 @@
 """The commands of the documentation, read from its pages, so that tests run them as they are written.
 
 `blocks` and `code` return code blocks by their language. `sh` marks commands that a test runs; no test runs a block
-without a language. `run` runs the lines for Kubernetes; a folder stands in for the cluster.
+without a language. `run` runs the lines for Kubernetes; a folder replaces the cluster.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# What every nginx.conf has around the documented lines. Workers stay the tests' user, who owns the folder.
+# The rest of an nginx.conf around the documented lines. Workers run as the tests' user, who owns the folder.
 MAIN = """
 user root;
 worker_processes 1;

@@ -1,4 +1,4 @@
-"""Claims that the end-to-end AuthGate accepts now, and what an upstream may take for an identity."""
+"""Claims that the end-to-end AuthGate accepts now, and the identity headers that an upstream gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def sound(**changes: Any) -> dict[str, Any]:
 
 
 def identity(seen: dict[str, Any]) -> dict[str, list[str]]:
-    """Return every header that some server may read as an identity header, by its folded name."""
+    """Return every header that any server may read as an identity header, by its folded name."""
     found: dict[str, list[str]] = {}
     for name, value in seen["headers"]:
         folded = name.lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""An upstream that answers with exactly what arrived: run as `python echo_upstream.py PORT`."""
+"""An upstream that answers with exactly what arrived. Usage: `python echo_upstream.py PORT`."""
 
 from __future__ import annotations
 

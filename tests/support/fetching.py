@@ -46,7 +46,7 @@ Found = list[tuple[Any, ...]]
 
 
 class Names:
-    """The names that the resolver knows, and those it was asked for. The standard library's resolver, not ours."""
+    """A replacement of the standard library's resolver: the names that it knows, and those that were looked up."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
@@ -80,7 +80,7 @@ FLOODS = {
 
 
 class Poured:
-    """How much was sent beyond the beginning, and how many clients left meanwhile."""
+    """How many bytes were sent after the beginning, and how many clients closed the connection."""
 
     bytes = 0
     left = 0
@@ -88,7 +88,7 @@ class Poured:
 
 @asynccontextmanager
 async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Poured]]:
-    """Answer every request with *beginning* and then *more*, for ever; yield the URL and what became of it."""
+    """Answer every request with *beginning* and then endlessly *more*. Yield the URL and the counts."""
     poured = Poured()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,7 +108,7 @@ async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Pou
 
 @asynccontextmanager
 async def answering(raw: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Answer every request with *raw*; yield the URL, and the heads of the requests that came."""
+    """Answer every request with *raw*. Yield the URL and the heads of the requests."""
     heads: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -32,7 +32,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A request that came to the proxy: *target* as sent ("host:port", or a URL), *status* what the proxy answered."""
+    """A request to the proxy: *target* as sent ("host:port", or a URL), *status* of the proxy's answer."""
 
     method: str
     target: str
@@ -41,7 +41,7 @@ class Passed:
 
 
 class ForwardProxy:
-    """A running forward proxy. *passed* grows with each request, refused ones too."""
+    """A running forward proxy. *passed* lists all requests, including refused ones."""
 
     def __init__(self, port: int, login: tuple[str, str] | None, names: Mapping[str, Address]) -> None:
         self.port = port
@@ -68,9 +68,9 @@ class ForwardProxy:
 def forward_proxy(
     *, login: tuple[str, str] | None = None, names: Mapping[str, Address] | None = None
 ) -> Iterator[ForwardProxy]:
-    """Run a forward proxy on a free loopback port; with *login* (user, password) it asks for Basic credentials.
+    """Run a forward proxy on a free loopback port; with *login* (user, password) it requires Basic credentials.
 
-    *names* says where hosts are that only the proxy can find: {"issuer.example": ("127.0.0.1", 4321)}.
+    *names* has the addresses of hosts that only the proxy knows: {"issuer.example": ("127.0.0.1", 4321)}.
     """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = ForwardProxy(server.server_address[1], login, names or {})
@@ -85,7 +85,7 @@ def forward_proxy(
 
 
 class _Server(ThreadingHTTPServer):
-    block_on_close = False  # a client may keep its tunnel for longer than the test's context lasts
+    block_on_close = False  # a client may keep its tunnel longer than the test's context
     proxy: ForwardProxy
 
 
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.proxy.passed.append(Passed(self.command, self.path, headers, status))
 
     def _relay(self, upstream: socket.socket) -> None:
-        """Carry bytes both ways until one side ends."""
+        """Copy bytes both ways until one side closes."""
         ends = {self.connection: upstream, upstream: self.connection}
         with selectors.DefaultSelector() as selector:
             for end in ends:

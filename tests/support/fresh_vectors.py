@@ -1,4 +1,4 @@
-"""Tokens and cookies that Better Auth, Auth.js and NextAuth make while the tests run, under secrets of that run."""
+"""Tokens and cookies that Better Auth, Auth.js and NextAuth make during the tests, with new secrets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _GENERATE_SECONDS = 120
 
 @cache
 def fresh_vectors() -> list[dict[str, Any]]:
-    """Return every vector that tests/better_auth/generate.mjs makes, made once for all tests of this process.
+    """Return every vector of tests/better_auth/generate.mjs. They are made once for each process.
 
-    Each stands for itself, as those in tests/vectors do: kind, config, request.headers, verify_at, expected. All are
-    made at the present second. `reference` is the library's own verdict, `differs` why another one is expected,
-    `misuse` what somebody tries. Strings may hold lone surrogates.
+    Each is complete, like those in tests/vectors: kind, config, request.headers, verify_at, expected. All are made now.
+    `reference` is the library's own verdict, `differs` the reason for expecting another one, `misuse` the attack.
+    Strings may contain lone surrogates.
     """
     with tempfile.TemporaryDirectory(prefix="authgate-vectors-") as folder:
         command = [node(), scripts(Path(folder) / "better_auth") / "generate.mjs", str(int(time.time()))]

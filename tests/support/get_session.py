@@ -1,4 +1,4 @@
-"""A small server that answers `GET /api/auth/get-session` as Better Auth does; the real one: tests/better_auth."""
+"""A small server that answers `GET /api/auth/get-session` as Better Auth does. The real one is in tests/better_auth."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PATH = "/api/auth/get-session"
 
 
 def signed(token: str) -> str:
-    """Return what Better Auth puts into its cookie for *token*, not percent-encoded."""
+    """Return Better Auth's cookie value for *token*, not percent-encoded."""
     signature = hmac.digest(SECRET, token.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return f"{token}.{base64.b64encode(signature).decode()}"
 
 
 class GetSession:
-    """The server. *respond* takes the place of its answers; while *gate* is closed it does not answer at all."""
+    """The server. *respond* replaces its answers. While *gate* is closed it does not answer."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""What the Kubernetes manifests promise about every pod, as a table of rules over rendered documents."""
+"""Rules for every pod of the Kubernetes manifests, checked on rendered documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.manifests import Document
 
 ADMIN_PORT = 4191
-# In that namespace, with these, the API server refuses what Pod Security Standard "restricted" does not allow.
+# With these labels on its namespace, the API server enforces the Pod Security Standard "restricted".
 ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 PodRule: TypeAlias = "Callable[[Document], Any]"
@@ -57,7 +57,7 @@ AUTHGATE_RULES: tuple[tuple[str, PodRule], ...] = (
 
 
 def faults(documents: Sequence[Document]) -> list[str]:
-    """Return every rule that the documents break, with who breaks it; a value that is not there breaks it, too."""
+    """Return every broken rule, with the pod that breaks it. A missing value breaks its rule."""
     found: list[str] = []
     for name, template in pods(documents):
         pod = template["spec"]
@@ -70,7 +70,7 @@ def faults(documents: Sequence[Document]) -> list[str]:
 
 
 def sidecar_faults(documents: Sequence[Document]) -> list[str]:
-    """Return what of the sidecar's pod, nginx apart, listens where the network reaches it."""
+    """Return the listeners in the sidecar's pod, except nginx, that the network can reach."""
     (_, template), *others = pods(documents)
     containers = {one["name"]: one for one in template["spec"]["containers"]}
     command = shlex.join(containers["tasks"]["command"])

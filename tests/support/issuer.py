@@ -1,4 +1,4 @@
-"""A real issuer of the tests' own: a process that publishes keys, soundly or in one of many broken ways.
+"""A real issuer of the tests: a process that publishes keys, correctly or in one of many broken ways.
 
     with running_issuer(tmp_path) as one:
         one.token(sub="u1")                                    # signed with "K1", which one.jwks_url publishes
@@ -7,7 +7,7 @@
         one.answer("slow", seconds=5, on=one.openid_path)      # until one.answer("ok", on=one.openid_path)
         assert len(one.requests(one.jwks_path)) == 3
 
-The private keys stay in the test; the process (tests/support/issuer_server.py) is told what to publish.
+The private keys stay in the test. The process (tests/support/issuer_server.py) gets the documents to publish.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that the issuer read; names of headers are in lower case, *at* is unix time."""
+    """A request that the issuer read. Names of headers are in lower case, *at* is unix time."""
 
     method: str
     path: str
@@ -77,7 +77,7 @@ class Request:
 
 
 class Issuer:
-    """A running issuer, "K1" its first key. *on* is a path of its own; without it, that of the key set."""
+    """A running issuer with the key "K1". *on* is one of its paths, by default that of the key set."""
 
     def __init__(self, address: str, path: str, control_port: int, first: SigningKey) -> None:
         self._origin = address
@@ -122,7 +122,7 @@ class Issuer:
         return mint(payload, algorithm=signing.algorithm, key=signing.private, header=named)
 
     def add(self, key_id: str, algorithm: str | None = None) -> SigningKey:
-        """Make a key, for the current key's algorithm by default, and keep it to ourselves."""
+        """Make a key, by default for the current key's algorithm, without publishing it."""
         self.keys[key_id] = SigningKey.new(key_id, algorithm or self.keys[self.current].algorithm)
         return self.keys[key_id]
 
@@ -131,18 +131,18 @@ class Issuer:
         return Issuer(self._origin, path, self._control_port, SigningKey.new("K1", algorithm))
 
     def publish(self, *key_ids: str) -> None:
-        """Let the key set hold exactly these keys."""
+        """Publish a key set of exactly these keys."""
         self.published = key_ids
         self.document({"keys": [self.keys[key_id].jwk for key_id in key_ids]})
 
     def rotate(self, key_id: str, *, overlap: bool, algorithm: str | None = None) -> None:
-        """Sign with a new key from now on; with *overlap* the key set still holds the others."""
+        """Sign with a new key from now on. With *overlap* the key set still lists the others."""
         self.add(key_id, algorithm)
         self.publish(*(self.published if overlap else ()), key_id)
         self.current = key_id
 
     def document(self, document: Any, *, on: str | None = None) -> None:
-        """Publish *document*, made JSON unless it is text, at any path."""
+        """Publish *document* at any path. If it is not text, it is written as JSON."""
         self._tell("publish", on or self.jwks_path, document if isinstance(document, str) else json.dumps(document))
 
     def discovery(self, *, on: str | None = None, **changes: Any) -> None:
@@ -166,7 +166,7 @@ class Issuer:
         self._tell("withdraw", path)
 
     def answer(self, behaviour: str, *, times: int | None = None, on: str | None = None, **options: Any) -> None:
-        """Answer as BEHAVIOURS of issuer_answers.py say, to the next *times* requests, or to all that come.
+        """Answer the next *times* requests, or all, with one of BEHAVIOURS in issuer_answers.py.
 
         ok · slow seconds= · trickle seconds= head= · status code= headers= · body text= headers= · garbage ·
         malformed · empty_set · bad_key jwk= · many_keys count= · huge size= chunked= · gzip padding= ·
@@ -179,23 +179,23 @@ class Issuer:
         self._tell("headers", on or self.jwks_path, dict(headers))
 
     def etag(self, kind: str | None = "strong", *, on: str | None = None) -> None:
-        """Send a "strong" or "weak" ETag of the document, and 304 to whom has it; None: not any more."""
+        """Send a "strong" or "weak" ETag of the document, and 304 if the client has it already. None: no ETag."""
         self._tell("etag", on or self.jwks_path, kind)
 
     def requests(self, path: str | None = None) -> list[Request]:
-        """Return what was asked for, at *path* or anywhere, since the start or `forget`."""
+        """Return the requests for *path*, or for any path, since the start or the last `forget`."""
         found = [Request(**row) for row in self._tell("seen")["requests"]]
         return [one for one in found if path is None or one.path == path]
 
     def connections(self) -> int:
-        """Return how many TCP connections were accepted since the start or `forget`."""
+        """Return how many TCP connections were accepted since the start or the last `forget`."""
         return int(self._tell("seen")["connections"])
 
     def open_connections(self) -> int:
         return int(self._tell("seen")["open"])
 
     def forget(self) -> None:
-        """Count from nought again."""
+        """Reset the requests and counts."""
         self._tell("forget")
 
     def close(self) -> None:
@@ -220,7 +220,7 @@ class Issuer:
 def running_issuer(
     folder: Path, *, tls: Pair | None = None, path: str = "", algorithm: str = "ES256", host: str = "127.0.0.1"
 ) -> Iterator[Issuer]:
-    """Run an issuer on a free loopback port; with *tls* it speaks https with that certificate, as *host*.
+    """Run an issuer on a free loopback port. With *tls* it speaks https with that certificate, as *host*.
 
     *path* ("/tenant") makes it an issuer with a path, one of many on its host.
     """

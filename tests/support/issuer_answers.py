@@ -1,6 +1,6 @@
-"""What the issuer of tests/support/issuer.py can answer: soundly, or in one of many broken ways.
+"""The answers of the issuer in tests/support/issuer.py: correct ones, and many broken ones.
 
-HTTP is written by hand, so that every byte that a broken issuer sends can be sent.
+HTTP is written by hand, because a broken issuer may send any bytes.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ STREAMED_BYTES = 16 * 1024
 
 @dataclass
 class Path:
-    """What stands at one path: a document, the headers that go with it, and how it is answered."""
+    """The document at one path, its headers, and how requests are answered."""
 
     document: bytes
     headers: dict[str, str] = field(default_factory=dict)
     etag: str | None = None  # "strong" or "weak"
     behaviour: str = "ok"
     options: dict[str, Any] = field(default_factory=dict)
-    times: int | None = None  # how often the behaviour is left; None: always
+    times: int | None = None  # for how many more requests; None: always
     answered: int = 0  # since the behaviour was set
 
 
 @dataclass
 class Reply:
-    """One answer; *framing* says how its end is told."""
+    """One answer. *framing* is how the client learns where it ends."""
 
     status: int
     headers: dict[str, str]
@@ -61,7 +61,7 @@ class Reply:
 
 
 class HangUp(Exception):
-    """The connection ends here; *reset*: with RST instead of FIN."""
+    """The connection ends here, with FIN, or RST if *reset*."""
 
     def __init__(self, *, reset: bool = False) -> None:
         self.reset = reset
@@ -98,7 +98,7 @@ async def _slow(path: Path, asked: dict[str, str], *, seconds: float) -> Parts:
 
 
 async def _trickle(path: Path, asked: dict[str, str], *, seconds: float, head: bool = True) -> Parts:
-    """A byte every so many *seconds*; the head at once if not *head*."""
+    """One byte every *seconds*. The head is sent at once unless *head* is true."""
     reply = _sound(path, asked)
     slowly = reply.raw()
     if not head:
@@ -131,13 +131,13 @@ async def _empty_set(path: Path, asked: dict[str, str]) -> Parts:
 
 
 async def _bad_key(path: Path, asked: dict[str, str], *, jwk: dict[str, Any] | None = None) -> Parts:
-    """One key that nobody can read (or *jwk*) before the sound ones."""
+    """A malformed key (or *jwk*) before the good ones."""
     bad = {"kty": "RSA", "kid": "bad", "alg": "RS256", "n": "!", "e": "AQAB"} if jwk is None else jwk
     yield _sound(path, asked, _with_keys(path, lambda keys: [bad, *keys])).raw()
 
 
 async def _many_keys(path: Path, asked: dict[str, str], *, count: int = 65) -> Parts:
-    """The first key again and again, each time with another kid, after the sound ones: *count* keys in all."""
+    """Copies of the first key with other kids after the good ones: *count* keys in total."""
 
     def more(keys: list[Any]) -> list[Any]:
         return keys + [{**keys[0], "kid": f"many-{number}"} for number in range(count - len(keys))]
@@ -146,7 +146,7 @@ async def _many_keys(path: Path, asked: dict[str, str], *, count: int = 65) -> P
 
 
 async def _huge(path: Path, asked: dict[str, str], *, size: int = 1 << 20, chunked: bool = True) -> Parts:
-    """The document with white space after it, *size* bytes in all, streamed: sound, but for its length."""
+    """The correct document, padded with white space to *size* bytes and streamed."""
     reply = Reply(200, path.headers, path.document, "chunked")
     if not chunked:
         reply.headers, reply.framing = {**path.headers, "Content-Length": str(size)}, "length"
@@ -160,7 +160,7 @@ async def _huge(path: Path, asked: dict[str, str], *, size: int = 1 << 20, chunk
 
 
 async def _gzip(path: Path, asked: dict[str, str], *, padding: int = 0) -> Parts:
-    """The document compressed, whether the client accepts it or not; with *padding* bytes of white space in it."""
+    """The compressed document, even if the client does not accept that, with *padding* bytes of white space in it."""
     reply = _sound(path, asked)
     if reply.status == HTTPStatus.OK:
         reply.headers["Content-Encoding"] = "gzip"
@@ -169,14 +169,14 @@ async def _gzip(path: Path, asked: dict[str, str], *, padding: int = 0) -> Parts
 
 
 async def _wrong_length(path: Path, asked: dict[str, str], *, by: int) -> Parts:
-    """A Content-Length that is *by* bytes too large (or too small), and the end of the connection."""
+    """A Content-Length that is *by* bytes too large (or too small); then the connection ends."""
     wrong = {"Content-Length": str(len(path.document) + by)}
     yield Reply(200, {**path.headers, **wrong}, path.document).raw()
     raise HangUp
 
 
 async def _cut_off(path: Path, asked: dict[str, str], *, chunked: bool = False) -> Parts:
-    """The head and half of the body, and the end of the connection."""
+    """The head and half of the body; then the connection ends."""
     reply = Reply(200, path.headers, path.document, "chunked" if chunked else "length")
     half = path.document[: len(path.document) // 2]
     yield reply.head() + (_chunk(half) if chunked else half)
@@ -194,7 +194,7 @@ async def _redirect(path: Path, asked: dict[str, str], *, to: str, code: int = 3
 
 
 async def _flapping(path: Path, asked: dict[str, str], *, code: int = 500) -> Parts:
-    """The sound document, then an error, then the sound document, and so on."""
+    """The correct document and an error in turn."""
     reply = _sound(path, asked) if path.answered % 2 else Reply(code, path.headers, b"{}")
     yield reply.raw()
 

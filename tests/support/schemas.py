@@ -1,8 +1,7 @@
-"""Is a Kubernetes document valid? By Kubernetes' own schemas; an unknown field is a fault.
+"""Check Kubernetes documents with Kubernetes' own schemas. An unknown field is a fault.
 
-Those do not have the custom resources that the manifests use, so here are schemas of them by hand: only the fields in
-use, any other is a fault. That Traefik takes the values is tested with the real Traefik (tests/deploy/test_central.py);
-cert-manager is not run.
+They do not include the custom resources of the manifests, so this module has schemas for those, with only the fields in
+use. tests/deploy/test_central.py tests the values with the real Traefik; cert-manager is not run.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ DURATION = {"type": "string", "pattern": r"^\d+h$"}
 
 
 def closed(*required: str, **properties: Any) -> dict[str, Any]:
-    """Return the schema of an object that has these properties and no other."""
+    """Return the schema of an object with only these properties."""
     return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
 
 
@@ -85,7 +84,7 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
-    """Return what the schemas of this *version* of Kubernetes, and ours, say against the documents."""
+    """Return the faults of the documents by the schemas of this *version* of Kubernetes and ours."""
     found = []
     for document in documents:
         try:
@@ -98,7 +97,7 @@ def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
 
 
 def custom_resource_faults(document: Document) -> list[str]:
-    """Return what is wrong with the spec of a custom resource; one of an unknown kind is a fault."""
+    """Return the faults in the spec of a custom resource. An unknown kind is a fault."""
     schema = SPECS.get((document["apiVersion"], document["kind"]))
     if schema is None:
         return [f"no schema for {document['apiVersion']} {document['kind']}"]

@@ -1,4 +1,4 @@
-"""A server of its own folder and port that a test ends, starts again and has stand still, as a machine may."""
+"""A server that a test can stop, kill, start again and freeze."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ServerProcess:
-    """The server. After it was killed it can be started again, on the same port and data."""
+    """A server with its own folder and port. After `kill` it can be started again with the same port and data."""
 
     def __init__(self, folder: Path, port: int, options: list[str]) -> None:
         self.folder = folder
@@ -33,11 +33,11 @@ class ServerProcess:
         return self._main
 
     def run(self, command: Sequence[str]) -> None:
-        """Start the process, which may not listen yet."""
+        """Start the process. It may not listen yet when this returns."""
         self._main = self._life.enter_context(running(command, self.log, cwd=self.folder))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it as an operator does."""
+        """End it with a signal, as an operator does."""
         self.main.send_signal(number)
         self._ended()
 
@@ -47,14 +47,14 @@ class ServerProcess:
             self.stop(number)
 
     def kill(self) -> None:
-        """End it as the kernel does: no connection is told."""
+        """End it as the kernel does: connections are not closed by it."""
         for pid in reversed(self._stand_still()):
             _signal(pid, signal.SIGKILL)
         self._ended()
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Have the server and all its processes stand still while the context lasts."""
+        """Freeze the server and all its processes while the context lasts."""
         pids = self._stand_still()
         try:
             yield
@@ -63,7 +63,7 @@ class ServerProcess:
                 _signal(pid, signal.SIGCONT)
 
     def _stand_still(self) -> list[int]:
-        """Stop all processes, the server first so that it starts no other, and return their ids."""
+        """Freeze all processes and return their ids. The server is the first, so that it starts no other."""
         server = self.main.pid
         os.kill(server, signal.SIGSTOP)
         until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")

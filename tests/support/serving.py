@@ -1,4 +1,4 @@
-"""The real server, in this process and on loopback, and a client that sends it raw bytes."""
+"""The real server in this process, on loopback, and a client that sends raw bytes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Served:
     reloader: Reloader
 
     async def ask(self, proxy: str, *headers: tuple[str, str], path: str | None = None, **request: str) -> Answer:
-        """Ask as *proxy* does about *request* (see `described`), with *headers* as the client sent them."""
+        """Send the subrequest of *proxy* about *request* (see `described`), with the client's *headers*."""
         lines = [("Host", "authgate:4190"), *described(proxy, **request), *headers]
         return await exchange(self.auth, head(path or f"/auth/{proxy}", lines))
 
@@ -62,7 +62,9 @@ class Served:
 async def serving(
     environ: Mapping[str, str] = ENVIRON, *, file: str | None = None, **watch: float
 ) -> AsyncIterator[Served]:
-    """Serve what *environ* (and the configuration *file*) make, on free ports; *watch* says when the file is looked at.
+    """Serve the configuration in *environ* and *file* on free ports.
+
+    *watch*:
 
     `poll_seconds` and `retry_seconds`, as `Reloader` takes them.
     """
@@ -121,7 +123,7 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
 
 
 def fresh(**changes: Any) -> str:
-    """Return a token that is valid now, by the real clock that the server reads."""
+    """Return a token that is valid now, by the real clock."""
     now = int(time.time())
     algorithm, key, header = (changes.pop(name, None) for name in ("algorithm", "key", "header"))
     payload = claims(**{"iat": now - 10, "exp": now + 900} | changes)
@@ -139,7 +141,7 @@ BY_DISCOVERY = {"jwks_url": None, "discovery": True}
 
 @asynccontextmanager
 async def serving_keys(folder: Path, *issuers: Mapping[str, Any], **settings: Any) -> AsyncIterator[Served]:
-    """Serve these issuers, as `by_url` makes them, with other *settings*."""
+    """Serve these issuers (see `by_url`) with other *settings*."""
     file = folder / "authgate.yaml"
     file.write_text(json.dumps({"issuers": issuers, **settings}))
     async with serving({}, file=str(file)) as served:
@@ -147,13 +149,13 @@ async def serving_keys(folder: Path, *issuers: Mapping[str, Any], **settings: An
 
 
 async def outcome(served: Served, token: str, proxy: str = "nginx") -> tuple[int, str]:
-    """Return the status of the answer to *token*, and the reason, "" where there is none."""
+    """Return the status of the answer to *token*, and the reason or ""."""
     answer = await served.ask(proxy, bearer_line(token))
     return answer.status, answer.reason
 
 
 async def until_outcome(served: Served, token: str, wanted: tuple[int, str], *, meanwhile: tuple[int, str]) -> None:
-    """Ask until the outcome is *wanted*; before that only *meanwhile*."""
+    """Ask until the outcome is *wanted*. Until then only *meanwhile* is allowed."""
 
     async def it_is() -> bool:
         answer = await outcome(served, token)
@@ -164,7 +166,7 @@ async def until_outcome(served: Served, token: str, wanted: tuple[int, str], *, 
 
 
 async def report(served: Served, name: str = "app") -> dict[str, Any]:
-    """Return what /keys says of an issuer."""
+    """Return an issuer's part of /keys."""
     body = (await exchange(served.admin, head("/keys", [("Host", "localhost")]))).body
     found: dict[str, Any] = json.loads(body)["issuers"][name]
     return found

@@ -1,6 +1,6 @@
-"""Session cookies as the libraries make them, made by hand: what a test wants to be wrong in one can be so.
+"""Session cookies like those of the libraries, but made here, so that a test can make any part wrong.
 
-That they are the libraries' own is shown by tests/tokens/test_vectors.py and test_fresh_vectors.py, with the real ones.
+tests/tokens/test_vectors.py and test_fresh_vectors.py test the libraries' own cookies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def signed(value: str = SESSION_TOKEN, secret: bytes = SECRET) -> str:
 
 
 def session(token: str = SESSION_TOKEN, *, now: float = NOW, **changes: Any) -> dict[str, Any]:
-    """Return a session's row that ends a week after *now*; a None leaves a member out."""
+    """Return a session's row that expires a week after *now*; a None leaves a member out."""
     row = {"id": "session-1", "token": token, "userId": "user-1", "createdAt": iso(now), "expiresAt": iso(now + 604800)}
     return {name: value for name, value in (row | changes).items() if value is not None}
 
@@ -49,7 +49,7 @@ def user(**changes: Any) -> dict[str, Any]:
 
 
 def payload(now: float = NOW, **changes: Any) -> dict[str, Any]:
-    """Return what a data cookie holds; `session`, `user` and the rest may be given."""
+    """Return the content of a data cookie, with *changes* of `session`, `user` and the rest."""
     inner = {"session": session(now=now), "user": user(), "updatedAt": int(now * 1000), "version": "1"}
     return {name: value for name, value in (inner | changes).items() if value is not None}
 
@@ -100,7 +100,7 @@ def nextauth_cookie(claims: dict[str, Any] | None = None, *, secret: bytes = SEC
 
 
 def authjs_claims(**changes: Any) -> dict[str, Any]:
-    """Return what Auth.js keeps in its cookie; a None leaves a claim out."""
+    """Return the claims in Auth.js's cookie; a None leaves a claim out."""
     own = {"name": "Ada", "email": "ada@example.com", "sub": "user-1", "iat": int(NOW), "exp": int(NOW) + 900}
     return {name: value for name, value in (own | {"jti": "jti-1"} | changes).items() if value is not None}
 
@@ -111,11 +111,11 @@ def encrypted(plaintext: bytes, key: OctKey, header: dict[str, Any]) -> str:
     return jwe.encrypt_compact({"alg": "dir", **header}, plaintext, key, registry=registry)
 
 
-# The same as the libraries would make them at this moment, for an AuthGate that reads the real clock.
+# Cookies that are valid now, for an AuthGate that reads the real clock.
 
 
 def now_payload(**of_the_user: Any) -> dict[str, Any]:
-    """Return what a data cookie holds now."""
+    """Return the content of a data cookie that is valid now."""
     return payload(time.time(), user=user(**of_the_user))
 
 
@@ -136,7 +136,7 @@ def now_nextauth() -> str:
 def cookie_line(
     data: str | None = None, *, token: str | None = None, names: tuple[str, str] = COOKIES
 ) -> tuple[str, str]:
-    """Return the Cookie header of a browser: *token* as it is percent-encoded, *data* in chunks where it is long."""
+    """Return the Cookie header of a browser: *token* percent-encoded, long *data* in chunks."""
     pairs = [(names[0], quote(signed() if token is None else token, safe=""))]
     chunks = [data[at : at + 3900] for at in range(0, len(data), 3900)] if data else []
     pairs += [(names[1], chunks[0])] if len(chunks) == 1 else [(f"{names[1]}.{n}", one) for n, one in enumerate(chunks)]

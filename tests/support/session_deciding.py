@@ -51,7 +51,7 @@ def authjs(cookie: str) -> Allow | Deny:
 
 
 def refused(decision: Allow | Deny, *reasons: Reason) -> str:
-    """Return what is said of a refusal for one of *reasons*."""
+    """Return the detail of a refusal, which must have one of *reasons*."""
     assert isinstance(decision, Deny), decision
     assert decision.reason in reasons, decision
     return decision.detail
@@ -59,7 +59,7 @@ def refused(decision: Allow | Deny, *reasons: Reason) -> str:
 
 @dataclass
 class Store:
-    """A session store that answers with *identity*, and what it was asked."""
+    """A session store that answers every lookup with *identity*. *asked* lists the lookups."""
 
     identity: Identity | LookupFailed | None
     asked: list[FindSession] = field(default_factory=list)

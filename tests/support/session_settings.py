@@ -11,7 +11,7 @@ from tests.support.tokens import SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-CANARY = "hunter2canary"  # a password that no message quotes
+CANARY = "hunter2canary"  # a password that no message may quote
 URL = "https://app.example.com"
 GET_SESSION = f"{URL}/api/auth/get-session"
 DSN = f"postgresql://reader:{CANARY}@db.example/app?sslmode=verify-full"

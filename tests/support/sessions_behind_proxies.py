@@ -1,4 +1,4 @@
-"""A real AuthGate that reads the sessions of a real Better Auth, asked through real proxies as browsers ask."""
+"""A real AuthGate that reads the sessions of a real Better Auth, behind real proxies."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 # wrong bound.
 SLACK_SECONDS = 3.0
 
-# The shipped proxies copy these four; here the name tells who acts as the user.
+# The shipped proxies copy these four. X-User-Name shows the administrator who acts as the user.
 HEADERS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Roles": "roles", "X-User-Name": "impersonated_by"}
 
 _NUMBERS = itertools.count(1)
 
 
 def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
-    """Return the issuer that reads the sessions of *one* by address and secret, with *changes*; None leaves out."""
+    """Return an issuer for the sessions of *one*, with its address and secret and *changes*; None removes a setting."""
     from tests.support.better_auth import SECRET  # noqa: PLC0415 - installs nothing
 
     issuer = {"name": "app", "preset": "better-auth", "url": one.base_url, "secret": SECRET, **changes}
@@ -38,23 +38,23 @@ def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
 
 
 def protected(proxies: Proxies, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
-    """Run AuthGate for the sessions of *one*, with *changes* of its issuer and `HEADERS`."""
+    """Run AuthGate for the sessions of *one* with `HEADERS` and *changes* of the issuer."""
     return proxies.serve(folder, sessions_of(one, **changes), headers=HEADERS)
 
 
 def new_email() -> str:
-    """Return the address of somebody who has not signed up yet."""
+    """Return an e-mail address that is not used yet."""
     return f"user-{next(_NUMBERS)}@example.com"
 
 
 def without_data(browser: Browser) -> str:
-    """Return the cookies of *browser* but for the cookie cache: as they are when it is over."""
+    """Return the cookies of *browser* without the cookie cache, as after its expiry."""
     return "; ".join(f"{name}={value}" for name, value in browser.jar if "session_data" not in name)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What every proxy answered alike: *user* by the identity headers that arrived upstream, or *reason*."""
+    """An answer: *user* is that of the identity headers that arrived upstream; a refusal has a *reason*."""
 
     status: int
     user: str | None
@@ -63,7 +63,7 @@ class Seen:
 
 
 def seen_with(running: Running, cookies: str, *lines: str) -> Seen:
-    """Return what all proxies of *running* answer alike to a request with *cookies*."""
+    """Return the answer to a request with *cookies*. All proxies must give the same."""
     answers = seen_each(running, cookies, *lines)
     (first, *others) = answers.values()
     assert all(other == first for other in others), answers
@@ -71,14 +71,14 @@ def seen_with(running: Running, cookies: str, *lines: str) -> Seen:
 
 
 def seen_each(running: Running, cookies: str, *lines: str) -> dict[str, Seen]:
-    """Return what each proxy of *running* answers to a request with *cookies*, by its name."""
+    """Return each proxy's answer to a request with *cookies*, by the proxy's name."""
     running.sent += [pair.partition("=")[2] for pair in cookies.split("; ")]
     sent = [f"Cookie: {cookies}"] if cookies else []
     return {name: seen(ask(port, "/api/echo", *sent, *lines)) for name, port in running.ports.items()}
 
 
 def seen(answer: Answer) -> Seen:
-    """Return what *answer* shows."""
+    """Return the parts of *answer* that tests compare."""
     if answer.status != 200:
         return Seen(answer.status, None, answer.json["reason"], {})
     headers = identity(answer.json)
@@ -86,7 +86,7 @@ def seen(answer: Answer) -> Seen:
 
 
 def refused_within(running: Running, seconds: float, cookies: str, *, reasons: set[str]) -> None:
-    """Ask until every proxy refuses, for one of *reasons*, and before that allows.
+    """Ask until every proxy refuses, for one of *reasons*. Until then every answer must be 200.
 
     A cached answer may expire between two proxies.
     """
@@ -100,7 +100,7 @@ def refused_within(running: Running, seconds: float, cookies: str, *, reasons: s
 
 
 def allowed_in_time(running: Running, sign_in: Callable[[], str], user: str) -> str:
-    """Return the cookies of *sign_in* with which every proxy has let *user* in before they expired."""
+    """Sign in until every proxy has let *user* in before the cookies expired, and return them."""
 
     def cookies_in_time() -> str:
         cookies = sign_in()
@@ -112,5 +112,5 @@ def allowed_in_time(running: Running, sign_in: Callable[[], str], user: str) -> 
 
 
 def asked_once(running: Running) -> None:
-    """Wait until AuthGate has tried its store, which it does once when it starts: counts begin after that."""
+    """Wait for the one lookup that AuthGate makes when it starts: tests count the later ones."""
     until(lambda: running.readyz().json["issuers"]["app"]["sessions"] == "ready")

@@ -1,4 +1,4 @@
-"""What clients send to be somebody else, in every spelling that some server reads."""
+"""Headers with which clients claim another identity, in every spelling that some server reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ SPOOFS: dict[str, tuple[str, ...]] = {
     "empty first": ("X-User-Id:", "X-User-Id: admin"),
     "a list": ("X-User-Id: admin, root",),
 }
-# Names that delete or imitate what counts at the next hop (H2, H4); refused by AuthGate or harmless at the proxy.
+# Connection headers that delete or add a header at the next hop (H2, H4). AuthGate refuses them, or the proxy is not
+# affected.
 CONNECTIONS: dict[str, tuple[str, ...]] = {
     "Connection names the header": ("X-User-Id: admin", "Connection: X-User-Id"),
     "Connection in lower case": ("X-User-Id: admin", "Connection: close, x-user-id"),

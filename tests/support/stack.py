@@ -1,4 +1,4 @@
-"""The example stack as the tests run it: the very parts of `make stack`, on ports of the tests' own."""
+"""The example stack: the parts of `make stack`, on free ports."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 EDGES = ("nginx", "traefik")
 PASSWORD = "a-password-of-the-tests"
 _PARTS = ("nginx", "traefik", "authgate", "admin", "web", "tasks", "postgres")
-_QUICK = {"AUTH_RATE_LIMIT": "off"}  # every visitor of the tests has one address
+_QUICK = {"AUTH_RATE_LIMIT": "off"}  # all visitors of the tests have the same address
 
 
 @contextmanager
 def running_stack(
     folder: Path, web: Mapping[str, str] | None = None, before: Callable[[Stack], None] = lambda _: None
 ) -> Iterator[Stack]:
-    """Run the whole stack with an empty database; *before* may change its files before it starts."""
+    """Run the whole stack with an empty database. *before* may change its files before it starts."""
     program("nginx", fix="apt-get install nginx-light")
     program("node", fix="apt-get install nodejs npm")
     assert WEB.exists(), "the front end is not built: make web"
     stack = Stack(folder, {name: free_port() for name in _PARTS}, _QUICK | dict(web or {}))
-    # A second instead of 5, and no leeway: what has ended is refused without much waiting.
+    # A second instead of 5, and no leeway: tests wait less until an ended session is refused.
     set_authgate(stack, {"cache_seconds: 5": "cache_seconds: 1"})
     stack.parts["authgate"].environ["AUTHGATE_LEEWAY_SECONDS"] = "0"
     before(stack)
@@ -82,7 +82,7 @@ def web_set(stack: Stack, **settings: str) -> Iterator[None]:
 
 
 class Client:
-    """A program that keeps cookies, as curl does: what a page does not let one send, it sends."""
+    """A program that keeps cookies. It can send what a browser would not."""
 
     def __init__(self, stack: Stack, edge: str = "nginx") -> None:
         self._port = stack.ports[edge]
@@ -90,7 +90,7 @@ class Client:
         self.cookies: dict[str, str] = {}
 
     def ask(self, path: str, *headers: str, body: Any = None, method: str = "", origin: bool = True) -> Answer:
-        """Send one request, as a page of this origin does unless *origin* is false; *body* goes as JSON."""
+        """Send one request with this site's Origin, or none if *origin* is false. *body* is sent as JSON."""
         lines = [f"Origin: {self.origin}", *headers] if origin else [*headers]
         if self.cookies:
             lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
@@ -108,7 +108,7 @@ class Client:
         return answer
 
     def sign_up(self, email: str | None = None, name: str = "Ada") -> str:
-        """Register a new user, be signed in, and return the user's id."""
+        """Register a new user, who is then signed in, and return the user's id."""
         email = email or new_email()
         answer = self.ask("/api/auth/sign-up/email", body={"email": email, "password": PASSWORD, "name": name})
         assert answer.status == 200, answer
@@ -118,7 +118,7 @@ class Client:
         return self.ask("/api/auth/sign-in/email", body={"email": email, "password": password})
 
     def copy(self) -> Client:
-        """Return another client with the same cookies: whoever stole them."""
+        """Return another client with the same cookies, as a thief has them."""
         other = Client.__new__(Client)
         other.__dict__.update(self.__dict__, cookies=dict(self.cookies))
         return other

@@ -1,4 +1,4 @@
-"""The task service of deploy/stack/tasks as a process, its migrations, and a database as the stack makes it."""
+"""The task service of deploy/stack/tasks as a process, its migrations, and its database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SERVE = [sys.executable, "-m", "uvicorn", "--app-dir", str(SOURCES), "task_servi
 
 
 def create_database(server: Postgres, name: str) -> str:
-    """Make a database whose schema `tasks` belongs to the role `tasks`, which may do nothing else; return its DSN."""
+    """Make a database whose schema `tasks` belongs to the role `tasks`, which has no other rights; return its DSN."""
     server.execute(f"CREATE DATABASE {name};")
     server.execute(
         f"""DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}';
@@ -53,14 +53,14 @@ def alembic(dsn: str, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """Return what a process said, which must end well."""
+    """Return the output of a process. It must succeed."""
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return output
 
 
 def refused_start(environ: Mapping[str, str]) -> tuple[int, str]:
-    """Start the service with settings that are wrong; return its exit code and all that it wrote."""
+    """Start the service with wrong settings; return its exit code and output."""
     clean = {"PATH": os.environ["PATH"], **environ}
     ran = subprocess.run(SERVE, env=clean, capture_output=True, text=True, timeout=120, check=False)
     return ran.returncode, ran.stdout + ran.stderr
@@ -68,7 +68,7 @@ def refused_start(environ: Mapping[str, str]) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class TaskService:
-    """The running service, asked past the proxy, as whom a test likes."""
+    """The running service. Tests send requests past the proxy, as any user."""
 
     port: int
     log: Path

@@ -80,7 +80,7 @@ def mint(
 
 
 def sign_raw(header: bytes, payload: bytes, algorithm: str = "HS256", key: Any = SECRET) -> str:
-    """Return a token with exactly these header and payload bytes, signed by hand: what a forger can make."""
+    """Return a token with exactly these header and payload bytes, as a forger can make it."""
     signing_input = f"{b64(header)}.{b64(payload)}"
     if algorithm in HMAC:
         digest = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}[algorithm]

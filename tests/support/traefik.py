@@ -1,4 +1,4 @@
-"""The central shape's Traefik resources for Traefik's file provider, which needs no API server.
+"""The Traefik resources of the central deployment, for Traefik's file provider, which needs no API server.
 
 Its fields have the same names, and it refuses an unknown one.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def chart_arguments(about: str = "entryPoints") -> list[str]:
-    """Return what traefik-values.yaml adds to Traefik's command *about* one group of its settings.
+    """Return the arguments of one group of settings that traefik-values.yaml adds to Traefik's command.
 
     Those about providers.kubernetesCRD would have Traefik look for an API server.
     """

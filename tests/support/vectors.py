@@ -1,4 +1,4 @@
-"""Cases in the corpus's form (tests/vectors/README.md), decided as an AuthGate so configured decides them."""
+"""Decisions on cases in the format of tests/vectors/README.md."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ PRESETS = {"better-auth": "better-auth", "authjs": "authjs", "nextauth": "nextau
 
 @dataclass
 class Decided:
-    """What became of a case, and the session tokens that its store was asked for."""
+    """The decision on a case, and the session tokens that its store was asked for."""
 
     decision: Allow | Deny
     asked: list[str] = field(default_factory=list)
 
 
 def settings(case: dict[str, Any], jwks_file: Path) -> dict[str, Any]:
-    """Return the issuer that *case* describes, as an operator writes it; its public keys are put into *jwks_file*."""
+    """Return the configured issuer of *case*. Its public keys are written to *jwks_file*."""
     config, kind = case["config"], case["kind"]
     found: dict[str, Any] = {"name": "app", "preset": PRESETS[kind.split("/")[0]]}
     if secrets := config.get("secrets"):
         found["secrets"] = [one["value"] if isinstance(one, dict) else one for one in secrets]
     elif "secret" in config:
         found["secret"] = config["secret"]
-    else:  # of a JWT alone: the preset has one all the same
+    else:  # a case with only a JWT has no secret, but the preset requires one
         found["secret"] = "a-secret-that-no-case-of-the-corpus-was-made-with-0123456789"
     if found["preset"] == "jwt":
         return found | {"audiences": "any"}
@@ -51,13 +51,13 @@ def settings(case: dict[str, Any], jwks_file: Path) -> dict[str, Any]:
         is_cookie = kind.endswith("cookie-jwt-jwks")
         found |= {"jwks_file": str(jwks_file), "issuer": config["issuer"]}
         found["audiences"] = [config["issuer"] if is_cookie else config["audience"]]
-    if "sessions" in config or found.get("bearer"):  # stands for the store; nothing is connected to
+    if "sessions" in config or found.get("bearer"):  # the store's address; nothing connects to it
         found["sessions"] = {"redis": {"url": "redis://127.0.0.1:6379"}}
     return found
 
 
 def _read_how(config: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return the settings for what is read, and how strictly."""
+    """Return the settings of credentials and checks."""
     found: dict[str, Any] = {}
     for cookies in (("session_token_cookie", "session_data_cookie"), ("session_cookie",)):
         if cookies[0] in config:
@@ -77,7 +77,7 @@ def _read_how(config: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
-    """Return what becomes of *case* at its `verify_at`; *changes* replace settings of the issuer."""
+    """Return the decision on *case* at its `verify_at`. *changes* replace settings of the issuer."""
     path = folder / "authgate.json"
     issuer = settings(case, folder / "jwks.json") | changes
     path.write_text(json.dumps({"issuers": [issuer], "leeway_seconds": 0}))

@@ -1,4 +1,4 @@
-"""Wait for what no event of the test's own reports: another process, a thread that writes a log, a task at work."""
+"""Wait for other processes, threads and tasks that report no event to the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import is whole or it was not: failures, others at the same time, many rows, other places."""
+"""The import writes everything or nothing: failures, concurrent changes, many rows, other databases and names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TRIGGER = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
 CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail();"""
 RAISE = "IF NEW.{column} = '7' THEN RAISE EXCEPTION 'no room: %', {shown}; END IF;"
-# Instead of before a row is written, when the transaction commits.
+# Makes the trigger run when the transaction commits, instead of before a row is written.
 AT_COMMIT = (
     "CREATE TRIGGER fail BEFORE INSERT ON account",
     "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED",
@@ -50,7 +50,7 @@ KILL = "IF NEW.{column} = '7' THEN PERFORM pg_terminate_backend(pg_backend_pid()
     ],
     ids=["in user", "in account", "connection killed"],
 )
-def test_a_failure_half_way_leaves_nothing(db: Database, table: str, body: str) -> None:
+def test_a_failure_half_way_writes_nothing(db: Database, table: str, body: str) -> None:
     db.create(*((number, f"{number}@example.com", hashed()) for number in range(10)))
     db.execute(TRIGGER.format(table=table, body=body))
     before = db.dump()
@@ -60,16 +60,16 @@ def test_a_failure_half_way_leaves_nothing(db: Database, table: str, body: str) 
     assert hashed() not in ran.errors
 
 
-def test_of_a_broken_constraint_the_row_is_not_printed(db: Database) -> None:
+def test_the_row_that_breaks_a_constraint_is_not_printed(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     db.execute("ALTER TABLE account ADD CONSTRAINT odd CHECK (length(password) < 9);")
     ran = db.run("--apply")
     assert (ran.code, db.users()) == (1, {})
     assert 'violates check constraint "odd"' in ran.errors
-    assert "Failing row" not in ran.errors, "the detail, with a hash in it"
+    assert "Failing row" not in ran.errors, "it would contain a hash"
 
 
-def test_a_failure_of_the_commit_itself_leaves_nothing(db: Database) -> None:
+def test_a_failure_of_the_commit_writes_nothing(db: Database) -> None:
     db.create((7, "ada@example.com", hashed()))
     db.execute(TRIGGER.format(table="account", body="RAISE EXCEPTION 'late';").replace(*AT_COMMIT))
     ran = db.run("--apply")
@@ -108,7 +108,7 @@ def test_ctrl_c_during_the_commit_is_not_called_a_failure(db: Database) -> None:
     assert asyncio.run(interrupt()) == "Interrupted during the commit. A dry run shows whether it succeeded.\n"
 
 
-# Others at the same time.
+# Concurrent sign-ups and sign-ins.
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 NEW_USER = "INSERT INTO \"user\" (id, name, email, \"emailVerified\") VALUES ('new', 'Ada', 'ada@example.com', false)"
@@ -117,7 +117,7 @@ NEW_SESSION = (
 )
 
 
-def test_a_sign_up_with_the_same_address_that_is_under_way_is_waited_for(db: Database) -> None:
+def test_the_import_waits_for_a_concurrent_sign_up_with_the_same_address(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()), (2, "bob@example.com", hashed()))
 
     async def sign_up() -> None:
@@ -154,7 +154,7 @@ def test_a_table_that_stays_locked_ends_the_import(db: Database, monkeypatch: py
     assert "another session keeps a table locked: try again later" in ran.errors
 
 
-def test_during_the_import_a_sign_in_goes_on_and_a_sign_up_waits(db: Database) -> None:
+def test_during_the_import_sign_ins_go_on_and_sign_ups_wait(db: Database) -> None:
     db.sign_up("old", "old@example.com")
     db.create((1, "ada@example.com", hashed()))
     db.execute(TRIGGER.format(table="account", body="PERFORM pg_advisory_xact_lock(1);"))
@@ -220,7 +220,7 @@ def test_the_old_table_may_be_in_another_database(server: Postgres, db: Database
         assert (ran.code, list(db.users()), old.dump()) == (0, ["1"], before)
 
 
-def test_a_view_is_as_good_as_a_table(db: Database) -> None:
+def test_the_old_table_may_be_a_view(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     db.execute("CREATE VIEW old_ones AS SELECT * FROM users;")
     assert db.run("--apply", table="old_ones").code == 0
@@ -238,7 +238,7 @@ def test_names_may_hold_quotes_and_sql(db: Database) -> None:
     assert list(db.passwords()) == list(db.users()) == ["o'x,\";é🙂"]
 
 
-def test_a_pooler_in_transaction_mode_is_no_obstacle(db: Database) -> None:
+def test_the_import_works_through_a_pooler_in_transaction_mode(db: Database) -> None:
     db.create(*((number, f"{number}@example.com", hashed()) for number in range(5)))
     db.execute(
         'GRANT SELECT ON users TO authgate; GRANT SELECT, INSERT, UPDATE ON "user", account TO authgate;'
@@ -249,8 +249,8 @@ def test_a_pooler_in_transaction_mode_is_no_obstacle(db: Database) -> None:
     assert len(db.users()) == 5
 
 
-def test_no_code_of_another_role_runs_with_the_rights_of_who_imports(db: Database) -> None:
-    """A role that may make functions in public, as the front end's, waits for the owner to come by."""
+def test_no_code_of_another_role_runs_with_the_importers_rights(db: Database) -> None:
+    """A role that may create functions in the schema public, like the front end's, must not trap the owner."""
     db.execute(
         "DO $$ BEGIN CREATE ROLE intruder; EXCEPTION WHEN duplicate_object THEN END $$; "
         "GRANT CREATE, USAGE ON SCHEMA public TO intruder; SET ROLE intruder; "

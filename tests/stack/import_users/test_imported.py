@@ -1,4 +1,4 @@
-"""Old users come into Better Auth's tables: as whom, once and not again, and the parts add up."""
+"""Old users are imported once, with the right values, and the numbers of the summary add up."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 ADA, BOB = UUID("0F0E0D0C-0B0A-4908-8706-050403020100"), UUID(int=7)
 
 
-# Who is imported, and as what.
+# Values.
 
 
-def test_integer_ids_stay_the_same_text_and_hashes_stay_as_they_are(db: Database) -> None:
+def test_integer_ids_become_text_and_hashes_are_unchanged(db: Database) -> None:
     db.create((17, " Ada@Example.COM ", hashed()), (18, "bob@example.com", hashed_sha256()))
     ran = db.apply()
     assert ran.code == 0
@@ -57,7 +57,7 @@ def test_uuids_are_kept_in_their_canonical_form(db: Database) -> None:
 
 
 @pytest.mark.parametrize("id_type", ["uuid", "text"])
-def test_uuids_are_kept_where_better_auth_has_uuids_too(uuid_db: Database, id_type: str) -> None:
+def test_uuids_are_kept_if_better_auth_has_uuids_too(uuid_db: Database, id_type: str) -> None:
     rows = [(one if id_type == "uuid" else str(one).upper(), f"{one.hex}@example.com", hashed()) for one in (ADA, BOB)]
     uuid_db.create(*rows, id_type=id_type)
     assert uuid_db.apply().code == 0
@@ -65,13 +65,13 @@ def test_uuids_are_kept_where_better_auth_has_uuids_too(uuid_db: Database, id_ty
     assert uuid_db.run().number("already there") == 2
 
 
-def test_an_id_that_is_no_uuid_is_skipped_where_better_auth_has_uuids(uuid_db: Database, tmp_path: Path) -> None:
+def test_an_id_that_is_not_a_uuid_is_skipped_if_better_auth_has_uuids(uuid_db: Database, tmp_path: Path) -> None:
     uuid_db.create(("17", "ada@example.com", hashed()), id_type="text")
     assert uuid_db.run("--report", tmp_path / "r").code == 3
     assert report(tmp_path / "r")[0]["reason"] == "its id is not a UUID, but Better Auth's ids are"
 
 
-def test_integer_ids_cannot_go_where_better_auth_has_uuids(uuid_db: Database) -> None:
+def test_integer_ids_are_refused_if_better_auth_has_uuids(uuid_db: Database) -> None:
     uuid_db.create((17, "ada@example.com", hashed()))
     ran = uuid_db.run()
     assert ran.code == 1
@@ -83,7 +83,7 @@ OPTIONS = ("--name-column", "full_name", "--created-column", "joined", "--verifi
 OPTIONS += ("--active-column", "is_active", "--admin-column", "is_superuser")
 
 
-def test_name_time_and_verification_are_taken_over(db: Database) -> None:
+def test_name_time_and_verification_are_imported(db: Database) -> None:
     db.create(more=MORE.format(time="timestamp", confirmed="boolean", flag="boolean"))
     yes = True
     db.add(1, "ada@example.com", hashed(), "Ada \u200dL\x07", datetime(2020, 1, 2, 3), yes, yes, yes)  # noqa: DTZ001
@@ -102,7 +102,7 @@ def test_name_time_and_verification_are_taken_over(db: Database) -> None:
     assert "Notice" not in ran.output
 
 
-def test_who_is_not_active_is_imported_as_banned_and_an_empty_column_counts_as_not_active(db: Database) -> None:
+def test_an_inactive_user_is_imported_as_banned_and_null_counts_as_inactive(db: Database) -> None:
     db.create(more=MORE.format(time="date", confirmed="timestamptz", flag="integer"))
     for number, active in ((1, 1), (2, 0), (3, None)):
         db.add(number, f"{number}@example.com", hashed(), "x", None, datetime.now(UTC), active, 0)
@@ -112,7 +112,7 @@ def test_who_is_not_active_is_imported_as_banned_and_an_empty_column_counts_as_n
     assert db.users()["1"]["emailVerified"]
 
 
-def test_times_that_nobody_can_hold_become_now(db: Database) -> None:
+def test_times_out_of_range_become_now(db: Database) -> None:
     db.create(more=", joined timestamptz")
     db.execute(
         "INSERT INTO users VALUES (1, 'a@example.com', '', 'infinity'), (2, 'b@example.com', '', '0099-01-01 BC');"
@@ -128,7 +128,7 @@ def test_columns_that_are_easily_forgotten_are_named(db: Database) -> None:
     assert "users has a column is_superuser, but --admin-column was not given" in output
 
 
-def test_hashes_kept_as_bytes_are_taken(db: Database) -> None:
+def test_hashes_stored_as_bytes_are_imported(db: Database) -> None:
     db.execute("CREATE TABLE users (id int, email text, hashed_password bytea);")
     db.add(1, "a@example.com", hashed().encode())
     db.add(2, "b@example.com", b"\xff\x00")
@@ -136,10 +136,10 @@ def test_hashes_kept_as_bytes_are_taken(db: Database) -> None:
     assert db.passwords() == {"1": hashed()}
 
 
-# Nothing by halves, and again.
+# A dry run and later runs.
 
 
-def test_a_dry_run_writes_nothing_and_says_what_would_be(db: Database) -> None:
+def test_a_dry_run_writes_nothing_and_prints_the_result_of_an_import(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()), (2, "x", hashed()))
     before = db.dump()
     ran = db.run()
@@ -159,7 +159,7 @@ def test_a_second_run_imports_nothing_and_overwrites_nothing(db: Database) -> No
     assert (ran.code, ran.number("already there"), db.dump()) == (0, 3, before)
 
 
-def test_users_that_came_into_the_old_table_since_are_imported_by_the_next_run(db: Database) -> None:
+def test_the_next_run_imports_new_users_of_the_old_table(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     db.apply()
     db.add(2, "bob@example.com", hashed())
@@ -169,7 +169,7 @@ def test_users_that_came_into_the_old_table_since_are_imported_by_the_next_run(d
     assert set(db.users()) == {"1", "2"}
 
 
-def test_who_was_deleted_in_better_auth_does_not_come_back(db: Database) -> None:
+def test_a_user_deleted_in_better_auth_is_not_imported_again(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     db.apply()
     db.execute('DELETE FROM "user";')
@@ -179,14 +179,14 @@ def test_who_was_deleted_in_better_auth_does_not_come_back(db: Database) -> None
     assert db.users() == {}
 
 
-def test_the_same_id_and_address_is_the_same_person_whoever_imported_it(db: Database) -> None:
+def test_a_user_with_the_same_id_and_address_is_already_imported(db: Database) -> None:
     db.sign_up("1", "ada@example.com")
     db.create((1, "Ada@example.com", hashed()))
     ran = db.apply()
     assert (ran.code, ran.number("already there"), db.passwords()) == (0, 1, {"1": "new"})
 
 
-def test_who_is_deactivated_in_the_old_table_after_the_import_is_told(db: Database) -> None:
+def test_a_user_deactivated_after_the_import_is_reported(db: Database) -> None:
     db.create((1, "ada@example.com", hashed(), True), more=", is_active boolean")
     db.apply("--active-column", "is_active")
     db.execute("UPDATE users SET is_active = false;")
@@ -195,10 +195,10 @@ def test_who_is_deactivated_in_the_old_table_after_the_import_is_told(db: Databa
     assert db.users()["1"]["banned"] is False
 
 
-# With Better Auth itself.
+# With Better Auth.
 
 
-def test_better_auth_signs_in_who_was_imported_and_not_who_was_deactivated(db: Database, tmp_path: Path) -> None:
+def test_imported_users_can_sign_in_unless_they_were_deactivated(db: Database, tmp_path: Path) -> None:
     with better_auth(tmp_path, postgres=db.dsn) as site:
         site.sign_up("new@example.com")
         (known,) = db.passwords().values()
@@ -216,7 +216,7 @@ def test_better_auth_signs_in_who_was_imported_and_not_who_was_deactivated(db: D
         assert (banned.status, banned.json["code"]) == (403, "BANNED_USER")
 
 
-# For whatever old table.
+# For any old table.
 
 IDS = st.sampled_from(["1", "2", "3", "A", "a", "", " x", "in better auth", None])
 EMAILS = st.sampled_from(["a@x.org", "A@X.ORG", " b@x.org", "c@x.org", "d@x.org", "nobody", "", None])
@@ -232,7 +232,7 @@ def shared(server: Postgres) -> Iterator[Database]:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(IDS, EMAILS, HASHES), max_size=8))
-def test_of_any_table_the_parts_add_up_and_a_second_run_imports_nothing(shared: Database, rows: list[Any]) -> None:
+def test_for_any_table_the_numbers_add_up_and_a_second_run_imports_nothing(shared: Database, rows: list[Any]) -> None:
     shared.execute('DELETE FROM users; DELETE FROM "user"; DROP TABLE IF EXISTS imported_user;')
     shared.sign_up("in better auth", "d@x.org")
     columns = [[row[place] for row in rows] for place in range(3)]

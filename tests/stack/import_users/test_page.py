@@ -1,4 +1,4 @@
-"""The lines of docs/importing-users.md, run as they are written."""
+"""Run the commands of docs/importing-users.md as they are written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SQL_BLOCKS = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 @pytest.fixture
 def db(server: Postgres) -> Iterator[Database]:
-    """A database as the page has it in mind, with tasks of the old users."""
+    """The database of the page's example, with tasks of the old users."""
     with database(server) as one:
         one.create(more=", is_active boolean, is_superuser boolean, is_verified boolean")
         one.execute(
@@ -85,7 +85,7 @@ def test_tasks_keep_their_owners(db: Database) -> None:
     assert [tuple(row.values()) for row in owners] == [(100, "ada@example.com"), (101, "cy@example.com")]
 
 
-def test_undo_takes_away_who_was_imported_and_nobody_else(db: Database) -> None:
+def test_undo_removes_only_imported_users(db: Database) -> None:
     db.sign_up("own", "own@example.com")
     before = db.dump()
     db.apply()

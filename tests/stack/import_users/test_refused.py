@@ -1,4 +1,4 @@
-"""The import refuses to begin where tables, rights or the command are not what it needs."""
+"""The import refuses wrong tables, missing rights and wrong options before it writes anything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CREATE TABLE account (id int, "accountId" text, "providerId" text, "userId" int,
         (("--report", "/nowhere/report.csv"), "No such file or directory: '/nowhere/report.csv'"),
     ],
 )
-def test_what_is_missing_is_named_with_the_option_to_set(
+def test_a_missing_table_or_column_is_named_with_the_option_to_set(
     standing: Database, arguments: tuple[str, ...], said: str
 ) -> None:
     ran = standing.run(*arguments)
@@ -92,7 +92,7 @@ def test_without_the_admin_plugin_users_are_imported_without_its_columns(db: Dat
     assert db.apply().code == 0
 
 
-def test_a_role_without_rights_is_told_what_it_needs(db: Database) -> None:
+def test_missing_rights_are_named(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     reader = db.server.reader(db.name)
     ran = run("--from", "users", DATABASE_URL=reader)
@@ -106,7 +106,7 @@ def test_a_role_without_rights_is_told_what_it_needs(db: Database) -> None:
     assert run("--from", "users", DATABASE_URL=reader).code == 0
 
 
-def test_rows_that_a_policy_hides_are_an_error_and_not_lost(db: Database) -> None:
+def test_rows_that_a_policy_hides_are_an_error(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     db.execute(
         "ALTER TABLE users ENABLE ROW LEVEL SECURITY; GRANT SELECT ON users TO authgate;"
@@ -117,7 +117,7 @@ def test_rows_that_a_policy_hides_are_an_error_and_not_lost(db: Database) -> Non
     assert "row-level security" in ran.errors
 
 
-def test_a_wrong_address_is_told_without_its_password(standing: Database) -> None:
+def test_a_message_about_a_wrong_url_does_not_quote_the_password(standing: Database) -> None:
     for url in ("mysql://u:geheim@h/d", "postgresql://u:geheim@[h/d", "geheim", "postgresql://u:geheim@127.0.0.1:1/d"):
         ran = run("--from", "users", DATABASE_URL=url)
         assert ran.code == 1
@@ -148,7 +148,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], environ: dict[st
     assert ran.errors.startswith("usage: import_users.py")
 
 
-def test_neons_address_is_understood(db: Database) -> None:
+def test_neons_url_is_accepted(db: Database) -> None:
     db.create((1, "ada@example.com", hashed()))
     dsn = db.dsn.replace("postgresql://", "postgresql+asyncpg://")
     ran = run_as_a_process("--from", "users", DATABASE_URL=f"{dsn}?sslmode=prefer&pgbouncer=true&connect_timeout=10")

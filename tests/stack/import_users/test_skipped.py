@@ -1,4 +1,4 @@
-"""Which old users Better Auth cannot have, whose password it cannot verify, and how that is told."""
+"""Users that are skipped, users without a usable password, and the report."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_hash_that_better_auth_verifies_is_kept_unchanged(db: Database) ->
     assert db.passwords() == {str(number): one for number, one in enumerate(KEPT.values())}
 
 
-def test_who_has_another_hash_or_none_is_imported_without_a_password(db: Database, tmp_path: Path) -> None:
+def test_a_user_with_another_hash_or_none_is_imported_without_a_password(db: Database, tmp_path: Path) -> None:
     db.create(*((number, f"{number}@example.com", one) for number, one in enumerate(LOST)))
     ran = db.apply("--report", tmp_path / "r")
     assert ran.code == 3
@@ -77,7 +77,7 @@ def test_who_has_another_hash_or_none_is_imported_without_a_password(db: Databas
     assert "secret" not in everything
 
 
-def test_a_bcrypt_cost_that_would_hold_up_everybody_is_no_password(db: Database) -> None:
+def test_a_hash_with_too_high_a_bcrypt_cost_is_not_imported(db: Database) -> None:
     db.create((1, "ada@example.com", f"$2b$16${'.' * 53}"), (2, "bob@example.com", f"$2b$15${'.' * 53}"))
     ran = db.apply()
     assert ran.code == 3
@@ -86,7 +86,7 @@ def test_a_bcrypt_cost_that_would_hold_up_everybody_is_no_password(db: Database)
     assert "bob@example.com" not in ran.output
 
 
-def test_unused_bits_in_a_salt_which_bcryptjs_would_not_forgive_are_cleared(db: Database) -> None:
+def test_unused_bits_of_a_salt_are_cleared_because_bcryptjs_rejects_them(db: Database) -> None:
     sound = f"{hashed()[:28]}e{hashed()[29:]}"
     db.create((1, "ada@example.com", f"{hashed()[:28]}h{hashed()[29:]}"))
     assert db.apply().code == 0
@@ -99,7 +99,7 @@ def test_a_real_hash_still_verifies_the_old_password_after_the_import(db: Databa
     assert bcrypt.verify(PASSWORD, db.passwords()["1"])
 
 
-# Who is skipped.
+# Users that are skipped.
 
 SKIPPED: tuple[tuple[Any, Any, str], ...] = (
     (None, "no-id@example.com", "it has no id"),
@@ -128,7 +128,7 @@ SKIPPED: tuple[tuple[Any, Any, str], ...] = (
 )
 
 
-def test_each_reason_for_skipping_is_told_with_id_and_address(db: Database, tmp_path: Path) -> None:
+def test_each_skipped_user_is_reported_with_id_address_and_reason(db: Database, tmp_path: Path) -> None:
     db.sign_up("theirs", "taken@example.com")
     db.sign_up("other", "Mixed@Example.com")
     db.create(*((row[0], row[1], hashed()) for row in SKIPPED), ("ok", "ok@example.com", hashed()), id_type="text")
@@ -158,7 +158,7 @@ def test_more_than_twenty_rows_are_counted_and_the_report_has_them_all(db: Datab
     assert (tmp_path / "r").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_report_holds_no_formula_and_nothing_acts_on_a_terminal(db: Database, tmp_path: Path) -> None:
+def test_the_report_contains_no_formula_and_no_terminal_sequence(db: Database, tmp_path: Path) -> None:
     rows = [("=cmd|' /C calc'!A0", "x"), ("@SUM(1)", "y"), ("+1", "-2@example"), ("a\x1b[2J", "\x1b]0;title\x07")]
     db.create(*((*row, "") for row in rows), id_type="text")
     db.run("--report", tmp_path / "r")
@@ -169,7 +169,7 @@ def test_the_report_holds_no_formula_and_nothing_acts_on_a_terminal(db: Database
     assert "\\x1b[2J" in db.run().output
 
 
-def test_hashes_are_not_printed_where_the_columns_are_mixed_up(db: Database) -> None:
+def test_hashes_are_not_printed_if_the_columns_are_swapped(db: Database) -> None:
     db.create((1, hashed(), "ada@example.com"))
     ran = db.run()
     assert (ran.code, ran.number("skipped, not")) == (3, 1)

@@ -1,4 +1,4 @@
-"""PostgreSQL and the task service on it, once for all tests of a process."""
+"""PostgreSQL and the task service, one for each test process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task service takes the caller from the identity headers, and from nothing else."""
+"""The task service takes the caller from the identity headers and from nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.task_service import (
 @pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/auth/me"), ("GET", TASKS), ("GET", f"{TASKS}/{NOBODYS}"),
                                               ("DELETE", f"{TASKS}/{NOBODYS}")])  # fmt: skip
 @pytest.mark.parametrize("headers", [(), ("X-User-Id:",), ("X-User-Id:   ", "X-User-Email: ada@example.com")])
-def test_without_a_user_id_or_with_an_empty_one_nobody_is_signed_in(
+def test_a_missing_or_empty_user_id_is_not_signed_in(
     tasks: TaskService, method: str, path: str, headers: tuple[str, ...]
 ) -> None:
     answer = tasks.ask(path, *headers, method=method)
@@ -24,7 +24,7 @@ def test_without_a_user_id_or_with_an_empty_one_nobody_is_signed_in(
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_nobody_writes_without_a_user_id(tasks: TaskService, method: str) -> None:
+def test_a_write_without_a_user_id_is_refused(tasks: TaskService, method: str) -> None:
     path = TASKS if method == "POST" else f"{TASKS}/{NOBODYS}"
     assert_problem(tasks.send(method, path, {"title": "a title"}, user=""), 401)
 
@@ -43,13 +43,13 @@ def test_the_headers_are_read_as_percent_encoded_utf_8(tasks: TaskService) -> No
     }
 
 
-def test_whoever_has_an_id_alone_has_neither_email_nor_name_nor_roles(tasks: TaskService) -> None:
+def test_only_the_id_header_is_required(tasks: TaskService) -> None:
     empty = ("X-User-Email:", "X-User-Name:", "X-User-Roles:")
     expected = {"id": "ada", "email": None, "name": None, "roles": []}
     assert tasks.ask("/api/v1/auth/me", user="ada").json == expected
     assert tasks.ask("/api/v1/auth/me", *empty, user="ada").json == expected
 
 
-def test_credentials_that_arrive_here_decide_nothing(tasks: TaskService) -> None:
+def test_credentials_are_ignored(tasks: TaskService) -> None:
     headers = ("Authorization: Bearer x.y.z", "Cookie: better-auth.session_token=x")
     assert_problem(tasks.ask("/api/v1/auth/me", *headers), 401)

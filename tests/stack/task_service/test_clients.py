@@ -1,4 +1,4 @@
-"""What browsers and other clients need to know of the task service: CORS, OpenAPI, the recipe in the docs."""
+"""CORS, OpenAPI, and the recipe for services in the docs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_cors_lets_the_named_origins_in_with_credentials_and_nobody_else(tmp_pat
         assert preflight.header("Access-Control-Allow-Credentials") == "true"
         assert preflight.header("Access-Control-Allow-Methods") == "GET, POST, PATCH, DELETE"
         assert preflight.header("Access-Control-Max-Age") == "600"
-        refused = tasks.ask(TASKS, f"Origin: {FRONT_END}")  # a page must be able to read why
+        refused = tasks.ask(TASKS, f"Origin: {FRONT_END}")  # a page must be able to read the reason
         assert (refused.status, refused.header("Access-Control-Allow-Origin")) == (401, FRONT_END)
         assert "Location" in (refused.header("Access-Control-Expose-Headers") or "")
         assert "Origin" in (refused.header("Vary") or "")
@@ -54,7 +54,7 @@ def test_cors_lets_the_named_origins_in_with_credentials_and_nobody_else(tmp_pat
             assert answers[1].status == 400
 
 
-def test_openapi_is_valid_and_tells_how_to_sign_in_and_what_goes_wrong(tasks: TaskService) -> None:
+def test_openapi_is_valid_and_describes_sign_in_and_errors(tasks: TaskService) -> None:
     document = tasks.ask("/api/v1/openapi.json").json
     OpenAPI.model_validate(document)
     text = json.dumps(document)

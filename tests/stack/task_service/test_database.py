@@ -1,4 +1,4 @@
-"""The task service while its database is down, hangs, is behind PgBouncer or asks for TLS; and its migrations."""
+"""The task service with a database that is down, hangs, is behind PgBouncer or requires TLS; and its migrations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from tests.support.certificates import Authority
 
 
-def test_the_database_goes_and_comes_back(tmp_path: Path, server: Postgres, dsn: str, ada: str) -> None:
+def test_while_the_database_is_down_requests_get_503_and_then_recover(
+    tmp_path: Path, server: Postgres, dsn: str, ada: str
+) -> None:
     with task_service(tmp_path, dsn) as tasks:
         mine = tasks.create(ada)
         server.kill()
@@ -43,9 +45,7 @@ def test_the_database_goes_and_comes_back(tmp_path: Path, server: Postgres, dsn:
         assert "Traceback" not in tasks.log.read_text()
 
 
-def test_a_database_that_hangs_is_503_within_seconds_until_it_goes_on(
-    tmp_path: Path, server: Postgres, dsn: str, ada: str
-) -> None:
+def test_a_database_that_hangs_causes_503_within_seconds(tmp_path: Path, server: Postgres, dsn: str, ada: str) -> None:
     with task_service(tmp_path, dsn) as tasks:
         mine = tasks.create(ada)
         with server.hanging():
@@ -64,9 +64,7 @@ def test_a_database_that_hangs_is_503_within_seconds_until_it_goes_on(
             )
 
 
-def test_a_service_without_its_database_starts_and_one_without_tables_waits_for_them(
-    tmp_path: Path, server: Postgres
-) -> None:
+def test_the_service_starts_without_tables_and_uses_them_when_they_exist(tmp_path: Path, server: Postgres) -> None:
     empty = create_database(server, "unmigrated")
     with task_service(tmp_path, empty) as tasks:
         assert_problem(tasks.ask(TASKS, user="ada"), 503)
@@ -99,7 +97,7 @@ def test_urls_as_neon_writes_them_ask_for_tls_and_for_its_certificate(
     with task_service(tmp_path, f"{neon}&sslrootcert={roots}") as tasks:
         assert tasks.ask("/readyz").status == 200
         assert encrypted(server) == {True}
-    with task_service(tmp_path, neon) as tasks:  # whose CA the system does not know
+    with task_service(tmp_path, neon) as tasks:  # the system does not know its CA
         assert tasks.ask("/readyz").status == 503
         assert "certificate verify failed" in tasks.log.read_text()
 

@@ -39,7 +39,7 @@ def test_pages_are_newest_first_and_stay_in_place_when_tasks_come_and_go(
     expected = ids(tasks.ask(TASKS, user=ada).json["items"])
     first = tasks.ask(f"{TASKS}?limit=3", user=ada).json
     newest = tasks.create(ada)["id"]
-    assert tasks.ask(f"{TASKS}/{expected[2]}", user=ada, method="DELETE").status == 204  # where the cursor points
+    assert tasks.ask(f"{TASKS}/{expected[2]}", user=ada, method="DELETE").status == 204  # the task at the cursor
     second = tasks.ask(f"{TASKS}?limit=100&after={first['next']}", user=ada).json
     assert ids(first["items"]) + ids(second["items"]) == expected
     assert second["next"] is None
@@ -70,7 +70,7 @@ def test_a_limit_out_of_bounds_is_refused(tasks: TaskService, limit: str) -> Non
     assert_problem(tasks.ask(f"{TASKS}?limit={limit}", user="ada"), 422, "query.limit")
 
 
-def test_a_cursor_that_is_none_is_refused(tasks: TaskService, server: Postgres, ada: str) -> None:
+def test_an_invalid_cursor_is_refused(tasks: TaskService, server: Postgres, ada: str) -> None:
     fill(server, ada, 2, "now()")
     cursor = tasks.ask(f"{TASKS}?limit=1", user=ada).json["next"]
     too_late = urlsafe_b64encode(b"\xff" * 24).decode()
@@ -79,7 +79,7 @@ def test_a_cursor_that_is_none_is_refused(tasks: TaskService, server: Postgres, 
         assert_problem(tasks.ask(f"{TASKS}?after={wrong}", user=ada), 400, "`after` is not a cursor")
 
 
-def test_a_cursor_that_was_tampered_with_or_is_somebody_elses_shows_the_callers_own_tasks_alone(
+def test_a_changed_or_foreign_cursor_shows_only_the_callers_own_tasks(
     tasks: TaskService, server: Postgres, ada: str
 ) -> None:
     fill(server, ada, 3, "now()")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     "task_id", ["x", "1", "%00", f"{NOBODYS}0", NOBODYS[:-1], "%F0%9F", "..%2F..", "'--", "A" * 5000]
 )
-def test_an_id_that_is_none_is_refused_by_every_method(tasks: TaskService, task_id: str) -> None:
+def test_an_invalid_id_is_refused_by_every_method(tasks: TaskService, task_id: str) -> None:
     path = f"{TASKS}/{task_id}"
     answers = [tasks.ask(path, user="ada", method=method) for method in ("GET", "DELETE")]
     for answer in [*answers, tasks.send("PATCH", path, {"done": True}, user="ada")]:
@@ -43,7 +43,7 @@ def test_an_id_that_is_none_is_refused_by_every_method(tasks: TaskService, task_
         b"[]", b'"a"', b"null", b"1", b"{}",
     ],
 )  # fmt: skip
-def test_a_task_that_is_not_as_described_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
+def test_an_invalid_task_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
     mine = tasks.create(ada)
     assert_problem(tasks.send("POST", TASKS, body, user=ada), 422, "body")
     assert_problem(tasks.send("PATCH", f"{TASKS}/{mine['id']}", body, user=ada), 422, "body")
@@ -51,11 +51,11 @@ def test_a_task_that_is_not_as_described_is_refused(tasks: TaskService, ada: str
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"title": "a",}', b'{"title": "\xff"}', b"[" * 16_000, b"9" * 16_000])
-def test_a_body_that_is_no_json_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(tasks: TaskService, ada: str, body: bytes) -> None:
     assert_problem(tasks.send("POST", TASKS, body, user=ada), 400)
 
 
-def test_a_body_that_says_it_is_no_json_is_refused(tasks: TaskService, ada: str) -> None:
+def test_a_body_with_another_content_type_than_json_is_refused(tasks: TaskService, ada: str) -> None:
     body = b'{"title": "from a form of another site"}'
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answer = tasks.ask(TASKS, f"Content-Type: {content_type}", user=ada, method="POST", body=body)
@@ -106,12 +106,12 @@ def test_a_user_has_at_most_1000_tasks_however_many_come_at_once(
     assert tasks.create(f"eve-of-{ada}")
 
 
-def test_every_answer_under_api_is_stored_by_no_cache(tasks: TaskService, ada: str) -> None:
+def test_no_cache_stores_an_answer_under_api(tasks: TaskService, ada: str) -> None:
     paths = ("/api/v1/auth/me", TASKS, f"{TASKS}/{NOBODYS}", "/api/v1/openapi.json", "/api/nothing", "/api/")
     assert [tasks.ask(path, user=ada).header("Cache-Control") for path in paths] == ["no-store"] * len(paths)
 
 
-def test_what_is_not_there_is_a_problem_too(tasks: TaskService) -> None:
+def test_unknown_paths_and_methods_are_problem_documents(tasks: TaskService) -> None:
     assert_problem(tasks.ask(f"{TASKS}/", user="ada"), 404)
     assert_problem(tasks.ask("/api/v1/nothing", user="ada"), 404)
     refused = tasks.ask(TASKS, user="ada", method="PUT")

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
         ({"DATABASE_URL": "postgresql://u:canary@h/d", "CORS_ORIGINS": "https://a.example,null"}, "'null'"),
     ],
 )
-def test_settings_that_are_wrong_are_told_without_the_password(environ: dict[str, str], words: str) -> None:
+def test_messages_about_wrong_settings_do_not_quote_the_password(environ: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError) as problem:
         read_settings(environ)
     assert words in str(problem.value)
     assert "canary" not in str(problem.value)
 
 
-def test_settings_that_are_wrong_end_the_start_with_one_line_and_78() -> None:
+def test_wrong_settings_end_the_start_with_one_line_and_exit_code_78() -> None:
     neither = "task_service: set exactly one of DATABASE_URL and DATABASE_URL_FILE\n"
     assert refused_start({}) == (78, neither)
     migration = alembic("", "upgrade", "head")

@@ -33,7 +33,7 @@ def test_a_title_that_looks_like_sql_or_html_is_a_title(tasks: TaskService, ada:
     assert tasks.ask(TASKS, user=ada).json["items"][0]["title"] == title
 
 
-def test_somebody_elses_task_is_one_that_does_not_exist(tasks: TaskService, ada: str) -> None:
+def test_a_task_of_another_user_is_not_found(tasks: TaskService, ada: str) -> None:
     mine = tasks.create(ada)
     eve = f"eve-of-{ada}"
     for path in (f"{TASKS}/{mine['id']}", f"{TASKS}/{NOBODYS}"):
@@ -48,7 +48,7 @@ def test_somebody_elses_task_is_one_that_does_not_exist(tasks: TaskService, ada:
     assert tasks.ask(f"{TASKS}/{mine['id']}", user=ada).json == mine
 
 
-def test_ids_of_users_that_differ_a_little_are_different_users(tasks: TaskService, ada: str) -> None:
+def test_user_ids_that_differ_a_little_are_different_users(tasks: TaskService, ada: str) -> None:
     tasks.create(ada)
     for other in (ada.upper(), f"{ada}%20", ada[:-1], f"{ada}%25", f"{ada}%C2%AD"):
         assert tasks.ask(TASKS, user=other).json["items"] == []
