@@ -58,7 +58,9 @@ def _postgres(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
 def _redis(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
     from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - needs an extra
 
-    return RedisStore(store.address, key_prefix=store.key_prefix, ca_file=store.ca_file)
+    if store.redis_address is None:
+        raise ValueError("a Redis store needs its address")
+    return RedisStore(store.redis_address, key_prefix=store.key_prefix, ca_file=store.ca_file)
 
 
 # To add a store, add its file to sessions/, a row here, and its settings to config/issuer_model.py and

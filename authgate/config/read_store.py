@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Literal
 
 from authgate.config import _secrets
 from authgate.config._outbound import ca_file_problems, url_problems
+from authgate.config._redis_url import parse_redis_url
 from authgate.core.errors import Problem
 from authgate.sessions.dsn import dsn_fault, parse_dsn
-from authgate.sessions.layouts import LAYOUTS, identifier_fault
-from authgate.sessions.redis_url import parse_redis_url, redis_url_fault
+from authgate.sessions.layouts import LAYOUTS, invalid_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from authgate.config.issuer_model import IssuerConfig, PostgresSessionsConfig, RedisSessionsConfig, SessionsConfig
     from authgate.sessions.layouts import Layout
+    from authgate.sessions.redis_address import RedisAddress
 
 # The Python package that a store needs, by the name of the store and of its extra.
 _PACKAGES = {"postgres": "asyncpg", "redis": "redis"}
@@ -29,7 +30,7 @@ _FIX_HTTP = "write https://host/api/auth/get-session; for plain http add allow_h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedStore:
-    """A session store and how to read it. *address* may hold a password.
+    """A session store and how to read it. *address* may hold a password; Redis has *redis_address* instead.
 
     *where* is the address without user, password and query, for people; *warning* is for the start-up log. *layout* is
     for PostgreSQL, *key_prefix* for Redis.
@@ -41,6 +42,7 @@ class LoadedStore:
     cache_seconds: float
     ca_file: str | None
     layout: Layout | None = None
+    redis_address: RedisAddress | None = None
     key_prefix: str = ""
     where: str = ""
     warning: str | None = None
@@ -138,7 +140,7 @@ def _postgres(reading: _Reading, postgres: PostgresSessionsConfig) -> LoadedStor
             layout, schema_setting = replace(layout, schema=server.schema), setting
         store = reading.store("postgres", dsn, postgres.ca_file)
         store = replace(store, where=server.where, warning=server.warning)
-    for name, fault in _layout_faults(layout):
+    for name, fault in invalid_names(layout):
         setting = schema_setting if name == "schema" else f"{reading.setting}.postgres.{name}"
         message = f"the {name.replace('_', ' ')} {fault}"
         fix = "write the name as it is in the database, without quotation marks"
@@ -155,12 +157,14 @@ def _redis(reading: _Reading, redis: RedisSessionsConfig) -> LoadedStore | None:
     reading.problems.extend(ca_file_problems(redis.ca_file, f"{reading.setting}.redis.ca_file"))
     store = None
     for url, setting in addresses:
-        if fault := redis_url_fault(url):
+        try:
+            address = parse_redis_url(url)
+        except ValueError as error:
             fix = "write redis://user:password@host:6379/0, or rediss:// for TLS"
-            reading.problems.append(Problem(setting=setting, message=f"the address {fault}", fix=fix))
+            reading.problems.append(Problem(setting=setting, message=f"the address {error}", fix=fix))
             continue
-        store = reading.store("redis", url, redis.ca_file)
-        store = replace(store, key_prefix=redis.key_prefix, where=parse_redis_url(url).where)
+        store = reading.store("redis", "", redis.ca_file)
+        store = replace(store, redis_address=address, key_prefix=redis.key_prefix, where=address.where)
     return store
 
 
@@ -182,15 +186,6 @@ def _layout(config: IssuerConfig, postgres: PostgresSessionsConfig) -> Layout:
     names = {one.name: getattr(postgres, one.name, None) for one in fields(layout) if one.name != "snake_case"}
     names["schema"] = postgres.db_schema
     return replace(layout, **{name: value for name, value in names.items() if value is not None})
-
-
-def _layout_faults(layout: Layout) -> Iterator[tuple[str, str]]:
-    """Yield the members of *layout* that cannot be names in PostgreSQL, each with the reason."""
-    for member in fields(layout):
-        value = getattr(layout, member.name)
-        is_name = isinstance(value, str) and (value or member.name != "schema")  # no schema: the role's search_path
-        if is_name and (fault := identifier_fault(value)):
-            yield member.name, fault
 
 
 def _check_package(reading: _Reading, kind: str) -> None:

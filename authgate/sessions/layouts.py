@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 from authgate.sessions._rows import MAX_ROWS_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # PostgreSQL cuts longer names, so they would name another table (NAMEDATALEN - 1).
 MAX_IDENTIFIER_BYTES = 63
@@ -121,13 +125,13 @@ def identifier_fault(name: str) -> str | None:
     return None
 
 
-def invalid_name(layout: Layout) -> str | None:
-    """Return which name in *layout* PostgreSQL does not accept, and why; None if it accepts all."""
+def invalid_names(layout: Layout) -> Iterator[tuple[str, str]]:
+    """Yield each member of *layout* that PostgreSQL does not accept as a name, with the reason."""
     for member in fields(layout):
-        name = getattr(layout, member.name)
-        if isinstance(name, str) and (name or member.name != "schema") and (fault := identifier_fault(name)):
-            return f"{member.name} {fault}"
-    return None
+        value = getattr(layout, member.name)
+        is_name = isinstance(value, str) and (value or member.name != "schema")  # no schema: the role's search_path
+        if is_name and (fault := identifier_fault(value)):
+            yield member.name, fault
 
 
 def quoted_identifier(name: str) -> str:

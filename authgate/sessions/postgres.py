@@ -18,7 +18,7 @@ from authgate.authorities import Authorities, AuthoritiesUnreadable, client_cont
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
-from authgate.sessions.layouts import invalid_name
+from authgate.sessions.layouts import invalid_names
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
@@ -65,12 +65,12 @@ class PostgresStore:
     """Reads the tables of *layout* in the database of *dsn*, and nothing else. Writes nothing."""
 
     def __init__(self, dsn: str, *, layout: Layout, ca_file: str | None = None) -> None:
-        """Raises ValueError, without the password, with what `dsn_fault` and `invalid_name` return."""
+        """Raises ValueError, without the password, for what `dsn_fault` and `invalid_names` return."""
         self._address = parse_dsn(dsn, ca_file)
         if self._address.schema and not layout.schema:
             layout = replace(layout, schema=self._address.schema)
-        if fault := invalid_name(layout):
-            raise ValueError(fault)
+        for name, fault in invalid_names(layout):
+            raise ValueError(f"{name} {fault}")
         self.where = self._address.where
         self._layout = layout
         self._query = layout.query()

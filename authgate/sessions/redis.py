@@ -22,7 +22,6 @@ from authgate.authorities import Authorities, AuthoritiesUnreadable, untrusted_r
 from authgate.core.errors import quoted
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
-from authgate.sessions.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from authgate.core.lookups import FindSession
     from authgate.sessions import StoredRows
+    from authgate.sessions.redis_address import RedisAddress
 
 MAX_CONNECTIONS = 4
 CONNECT_SECONDS = 5.0
@@ -44,10 +44,10 @@ _NOT_SESSIONS = (_REVOKED_BEFORE, "active-sessions-", "verification:")
 class RedisStore:
     """Reads the JSON {session, user} at the key of *key_prefix* and session token. Writes nothing."""
 
-    def __init__(self, url: str, *, key_prefix: str = "", ca_file: str | None = None) -> None:
-        """*url* is redis://, or rediss:// for TLS. Raises ValueError with what `redis_url_fault` returns."""
-        self._address = parse_redis_url(url)
-        self.where = self._address.where
+    def __init__(self, address: RedisAddress, *, key_prefix: str = "", ca_file: str | None = None) -> None:
+        """With *ca_file*, only its CAs are trusted, otherwise those of the system."""
+        self.where = address.where
+        self._address = address
         self._key_prefix = key_prefix
         self._authorities = Authorities(ca_file)
         self._client: Redis | None = None

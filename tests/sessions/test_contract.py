@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from aiohttp import web
 
+from authgate.config._redis_url import parse_redis_url
 from authgate.sessions.http import HttpStore
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
@@ -116,7 +117,7 @@ class InPostgres(ProcessPlace):
 class InRedis(ProcessPlace):
     def __init__(self, server: RedisServer) -> None:
         super().__init__(server)
-        self.store = RedisStore(server.reader())
+        self.store = RedisStore(parse_redis_url(server.reader()))
         self._server = server
 
     async def sign_in(self, token: str, user_id: str) -> None:

@@ -1,0 +1,65 @@
+"""The resolver of AuthGate's own requests: daemon threads, one for each name, and only addresses that pass a check."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from authgate.outbound import Resolver
+from tests.support.fetching import NAME, Names
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    return Names(monkeypatch)
+
+
+async def test_a_name_is_resolved_to_all_its_addresses(names: Names) -> None:
+    names.addresses[NAME] = ["192.0.2.1", "2001:db8::1"]
+    resolved = await Resolver().resolve(NAME, 443)
+    assert [(address["hostname"], address["host"], address["port"]) for address in resolved] == [
+        (NAME, "192.0.2.1", 443),
+        (NAME, "2001:db8::1", 443),
+    ]
+    assert [address["family"] for address in resolved] == [socket.AF_INET, socket.AF_INET6]
+
+
+async def test_one_address_that_fails_the_check_fails_all(names: Names) -> None:
+    def check(host: str, address: str) -> None:
+        if address == "192.0.2.2":
+            raise PermissionError(host)
+
+    names.addresses[NAME] = ["192.0.2.1", "192.0.2.2"]
+    resolver = Resolver()
+    with pytest.raises(PermissionError, match=NAME):
+        await replace(resolver, check=check).resolve(NAME, 443)
+    assert len(await resolver.resolve(NAME, 443)) == 2
+
+
+async def test_a_name_that_hangs_has_one_daemon_thread_for_all_callers(names: Names) -> None:
+    go_on = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def hanging() -> list[str]:
+        threads.append(threading.current_thread())
+        go_on.wait(60)
+        return ["192.0.2.1"]
+
+    names.addresses[NAME] = hanging
+    resolver = Resolver(0.05)
+    try:
+        for caller in (resolver, replace(resolver), resolver):
+            with pytest.raises(TimeoutError):
+                await caller.resolve(NAME, 443)
+        assert [thread.daemon for thread in threads] == [True], "it does not keep the process alive"
+        waiting = asyncio.ensure_future(replace(resolver, timeout_seconds=None).resolve(NAME, 443))
+        await asyncio.sleep(0.1)
+        assert not waiting.done(), "without a timeout, the caller limits the time"
+    finally:
+        go_on.set()
+    assert [address["host"] for address in await waiting] == ["192.0.2.1"]
+    assert len(threads) == 1
