@@ -1,4 +1,4 @@
-"""What the tests of one source after the other share: a clock, an issuer of each module's own, and its names."""
+"""A clock, an issuer for each module, and the names that its host has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def plain_issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+def issuer_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
     with running_issuer(tmp_path_factory.mktemp("issuer")) as running:
         yield running
 
@@ -39,29 +39,30 @@ def authority() -> Authority:
 
 
 @pytest.fixture(scope="module")
-def tls_issuer(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Issuer]:
+def tls_issuer_process(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Issuer]:
     with running_issuer(tmp_path_factory.mktemp("issuer"), tls=authority.issue("127.0.0.1", NAME)) as running:
         yield running
 
 
-def renewed(one: Issuer) -> Issuer:
-    one.reopen()
-    one.answer("ok")
-    one.headers({})
-    one.etag(None)
-    one.publish("K1")
-    one.forget()
-    return one
+def restored(issuer: Issuer) -> Issuer:
+    """Undo what an earlier test changed about *issuer*."""
+    issuer.reopen()
+    issuer.answer("ok")
+    issuer.headers({})
+    issuer.etag(None)
+    issuer.publish("K1")
+    issuer.forget()
+    return issuer
 
 
 @pytest.fixture
-def one(plain_issuer: Issuer) -> Issuer:
-    return renewed(plain_issuer)
+def issuer(issuer_process: Issuer) -> Issuer:
+    return restored(issuer_process)
 
 
 @pytest.fixture
-def over_tls(tls_issuer: Issuer) -> Issuer:
-    return renewed(tls_issuer)
+def tls_issuer(tls_issuer_process: Issuer) -> Issuer:
+    return restored(tls_issuer_process)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Addresses that nobody's name may lead to (J6)."""
+"""Addresses that AuthGate does not connect to when a name resolves to them (J6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORBIDDEN = {
     "192.0.0.192": METADATA,
     "fd00:ec2::254": METADATA,
     "fd20:ce::254": METADATA,
-    # the same within IPv6
+    # the same addresses embedded in IPv6
     "::ffff:169.254.169.254": LINK_LOCAL,
     "::169.254.169.254": LINK_LOCAL,
     "::ffff:0:169.254.169.254": LINK_LOCAL,
@@ -50,7 +50,7 @@ FORBIDDEN = {
     "255.255.255.255": NO_HOST,
     "::ffff:255.255.255.255": NO_HOST,
 }
-OF_THIS_MACHINE = [
+LOOPBACK_ADDRESSES = [
     "127.0.0.1",
     "127.8.8.8",
     "::1",
@@ -59,7 +59,7 @@ OF_THIS_MACHINE = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::1",
 ]
-GOOD = [
+ALLOWED = [
     "10.0.0.1",
     "172.16.0.1",
     "192.168.1.1",
@@ -73,20 +73,20 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("address", "why"), FORBIDDEN.items(), ids=FORBIDDEN)
+@pytest.mark.parametrize(("address", "kind"), FORBIDDEN.items(), ids=FORBIDDEN)
 @pytest.mark.parametrize("loopback_allowed", [True, False])
-def test_j6_an_address_is_forbidden(address: str, why: str, loopback_allowed: bool) -> None:  # noqa: FBT001 - a case
-    assert forbidden_kind(ip_address(address), loopback_allowed=loopback_allowed) == why
+def test_j6_an_address_is_forbidden(address: str, kind: str, loopback_allowed: bool) -> None:  # noqa: FBT001 - a case
+    assert forbidden_kind(ip_address(address), loopback_allowed=loopback_allowed) == kind
 
 
-@pytest.mark.parametrize("address", OF_THIS_MACHINE)
-def test_j6_an_address_of_this_machine_is_forbidden_unless_allowed(address: str) -> None:
+@pytest.mark.parametrize("address", LOOPBACK_ADDRESSES)
+def test_j6_a_loopback_address_is_forbidden_unless_allowed(address: str) -> None:
     assert forbidden_kind(ip_address(address), loopback_allowed=False) == LOOPBACK
     assert forbidden_kind(ip_address(address), loopback_allowed=True) is None
 
 
-@pytest.mark.parametrize("address", GOOD)
-def test_an_issuer_may_be_at_this_address(address: str) -> None:
+@pytest.mark.parametrize("address", ALLOWED)
+def test_any_other_address_is_allowed(address: str) -> None:
     assert forbidden_kind(ip_address(address), loopback_allowed=False) is None
 
 
@@ -102,5 +102,5 @@ def test_an_issuer_may_be_at_this_address(address: str) -> None:
         ("", None),
     ],
 )
-def test_a_host_is_an_address_or_a_name(host: str, expected: str | None) -> None:
+def test_only_the_canonical_form_of_an_address_is_one(host: str, expected: str | None) -> None:
     assert literal(host) == (ip_address(expected) if expected else None)

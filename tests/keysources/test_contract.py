@@ -1,4 +1,4 @@
-"""What every source of keys keeps to: secrets, files and URLs. A new source: one row, and all of it is tried."""
+"""The contract of every key source: secrets, files and URLs. A new source needs one row here."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PASSWORD = "password-canary"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A source, and what a test does where its keys lie: `publish` the set "A" or "B", `spoil` it."""
+    """A source and the place of its keys: `publish` puts the set "A" or "B" there, `spoil` breaks it."""
 
     source: KeySource
     publish: Callable[[str], object]
     spoil: Callable[[], object]
 
 
-def a_file(kind: str, allowed: frozenset[str], **contents: bytes) -> Callable[[Path, Issuer], Place]:
+def file_place(kind: str, allowed: frozenset[str], **contents: bytes) -> Callable[[Path, Issuer], Place]:
     def place(folder: Path, _: Issuer) -> Place:
         path = folder / kind
         return Place(
@@ -50,13 +50,13 @@ def a_file(kind: str, allowed: frozenset[str], **contents: bytes) -> Callable[[P
     return place
 
 
-def by_url(source: Callable[[Issuer], KeySource]) -> Callable[[Path, Issuer], Place]:
-    def place(_: Path, at: Issuer) -> Place:
+def url_place(source: Callable[[Issuer], KeySource]) -> Callable[[Path, Issuer], Place]:
+    def place(_: Path, issuer: Issuer) -> Place:
         def publish(name: str) -> None:
-            at.publish({"A": "K1", "B": "K2"}[name])
-            at.answer("ok")
+            issuer.publish({"A": "K1", "B": "K2"}[name])
+            issuer.answer("ok")
 
-        return Place(source=source(at), publish=publish, spoil=lambda: at.answer("status", code=500))
+        return Place(source=source(issuer), publish=publish, spoil=lambda: issuer.answer("status", code=500))
 
     return place
 
@@ -66,33 +66,33 @@ def jwks(key_id: str) -> bytes:
 
 
 ROUTE = Route(allow_http=True)
-# A secret of the configuration is no place where anything can change or break: it never fails, see its own test.
+# A secret in the configuration cannot change or break, so it has a test of its own.
 PLACES: dict[str, Callable[[Path, Issuer], Place]] = {
-    "secret_file": a_file("secret_file", HS256, A=SECRET, B=OTHER_SECRET),
-    "pem_file": a_file("pem_file", frozenset({"ES256", "Ed25519"}), A=public_pem("ES256"), B=public_pem("Ed25519")),
-    "jwks_file": a_file("jwks_file", ALL_ALGORITHMS, A=jwks("K1"), B=jwks("K2")),
-    "jwks_url": by_url(lambda at: JwksUrlSource(at.jwks_url, ROUTE, ALL_ALGORITHMS)),
-    "discovery": by_url(lambda at: DiscoverySource(at.url, ROUTE, ALL_ALGORITHMS)),
+    "secret_file": file_place("secret_file", HS256, A=SECRET, B=OTHER_SECRET),
+    "pem_file": file_place("pem_file", frozenset({"ES256", "Ed25519"}), A=public_pem("ES256"), B=public_pem("Ed25519")),
+    "jwks_file": file_place("jwks_file", ALL_ALGORITHMS, A=jwks("K1"), B=jwks("K2")),
+    "jwks_url": url_place(lambda issuer: JwksUrlSource(issuer.jwks_url, ROUTE, ALL_ALGORITHMS)),
+    "discovery": url_place(lambda issuer: DiscoverySource(issuer.url, ROUTE, ALL_ALGORITHMS)),
 }
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    with running_issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as one:
-        one.add("K2")
-        yield one
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    with running_issuer(tmp_path_factory.mktemp("issuer"), path="/tenant") as running:
+        running.add("K2")
+        yield running
 
 
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path, running: Issuer) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, issuer: Issuer) -> Place:
     """Each place in turn, with the set "A" in it."""
-    found = PLACES[request.param](tmp_path, running)
-    found.publish("A")
-    return found
+    place = PLACES[request.param](tmp_path, issuer)
+    place.publish("A")
+    return place
 
 
 async def loaded(place: Place) -> KeySet:
-    """Return the one key that a load gives, as a set."""
+    """Return the loaded key set, which has one key."""
     keys = (await place.source.load()).keys
     assert keys is not None
     assert (len(keys.keys), keys.skipped) == (1, ())
@@ -105,33 +105,33 @@ async def failure(source: KeySource) -> str:
     return str(failed.value)
 
 
-async def test_a_good_load_gives_the_keys_and_the_next_one_that_nothing_changed(place: Place) -> None:
+async def test_a_good_load_returns_the_keys_and_the_next_one_that_nothing_changed(place: Place) -> None:
     await loaded(place)
     for _ in range(2):
         assert (await place.source.load()).keys is None
-    place.publish("A")  # again: the same content is no change
+    place.publish("A")  # the same content is no change
     assert (await place.source.load()).keys is None
 
 
-async def test_two_loads_one_after_the_other_are_independent(place: Place) -> None:
+async def test_each_load_compares_only_with_the_last_one(place: Place) -> None:
     first = await loaded(place)
-    told = first.fingerprint
+    fingerprint = first.fingerprint
     place.publish("B")
     second = await loaded(place)
-    assert first.fingerprint == told != second.fingerprint
+    assert first.fingerprint == fingerprint != second.fingerprint
     place.publish("A")
-    assert (await loaded(place)).fingerprint == told, "that it was there before is not remembered"
+    assert (await loaded(place)).fingerprint == fingerprint, "sets before the last one are not cached"
 
 
-async def test_a_failure_names_where_it_is_and_gives_no_keys_however_often_it_is_asked(place: Place) -> None:
+async def test_every_failed_load_names_the_source(place: Place) -> None:
     await loaded(place)
     place.spoil()
-    named = place.source.where.partition(", by discovery of ")[0]
+    where = place.source.where.partition(", by discovery of ")[0]
     for _ in range(3):
-        assert named in await failure(place.source)
+        assert where in await failure(place.source)
 
 
-async def test_a_failure_before_the_first_load_leaves_nothing_behind(place: Place) -> None:
+async def test_a_failure_before_the_first_good_load_has_no_effect_on_it(place: Place) -> None:
     place.spoil()
     await failure(place.source)
     place.publish("A")
@@ -139,7 +139,7 @@ async def test_a_failure_before_the_first_load_leaves_nothing_behind(place: Plac
 
 
 @pytest.mark.parametrize("back", ["A", "B"])
-async def test_after_a_failure_only_what_differs_from_the_last_good_load_is_a_change(place: Place, back: str) -> None:
+async def test_after_a_failure_keys_are_compared_with_the_last_good_load(place: Place, back: str) -> None:
     before = await loaded(place)
     place.spoil()
     await failure(place.source)
@@ -151,7 +151,7 @@ async def test_after_a_failure_only_what_differs_from_the_last_good_load_is_a_ch
     assert (await place.source.load()).keys is None
 
 
-async def test_a_secret_of_the_configuration_never_fails_and_never_changes() -> None:
+async def test_a_secret_in_the_configuration_never_fails_and_never_changes() -> None:
     source = SecretSource(partial(jwk.from_secret, SECRET, HS256), "issuers[0].secret_env (APP_SECRET)")
     first = source.read()
     for _ in range(3):
@@ -161,25 +161,25 @@ async def test_a_secret_of_the_configuration_never_fails_and_never_changes() -> 
 
 # -- secrets ------------------------------------------------------------------------------------------------------
 
-PROXY = Route(allow_http=True, outbound_proxy=f"http://user:{PASSWORD}@127.0.0.1:1")  # where nobody listens
+PROXY = Route(allow_http=True, outbound_proxy=f"http://user:{PASSWORD}@127.0.0.1:1")  # nothing listens there
 
 
 def secret_sources(folder: Path) -> dict[str, tuple[KeySource, str]]:
-    """Return sources, and what each knows and must not tell."""
-    unfit = b"a\xc3\xa4" + SECRET[:5]
-    (folder / "secret").write_bytes(unfit)
+    """Return sources, each with a secret that it must not show."""
+    weak = b"a\xc3\xa4" + SECRET[:5]
+    (folder / "secret").write_bytes(weak)
     return {
         "secret": (SecretSource(SECRET, HS256), SECRET.decode()),
-        "secret_file": (FileSource(folder / "secret", KEY_FILES["secret_file"], HS256), unfit.decode()),
+        "secret_file": (FileSource(folder / "secret", KEY_FILES["secret_file"], HS256), weak.decode()),
         "jwks_url": (JwksUrlSource("http://issuer.example/jwks", PROXY, ALL_ALGORITHMS), PASSWORD),
         "discovery": (DiscoverySource("http://issuer.example", PROXY, ALL_ALGORITHMS), PASSWORD),
     }
 
 
 @pytest.mark.parametrize("name", ["secret", "secret_file", "jwks_url", "discovery"])
-async def test_neither_where_nor_a_failure_tells_a_secret(tmp_path: Path, name: str) -> None:
+async def test_neither_where_nor_repr_nor_a_failure_shows_a_secret(tmp_path: Path, name: str) -> None:
     source, secret = secret_sources(tmp_path)[name]
-    told = f"{source.where} {source!r}"
+    shown = f"{source.where} {source!r}"
     if name != "secret":
-        told += await failure(source)
-    assert secret not in told
+        shown += await failure(source)
+    assert secret not in shown

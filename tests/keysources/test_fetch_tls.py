@@ -1,4 +1,4 @@
-"""One GET over real TLS: whose certificate is trusted."""
+"""A GET over real TLS: which certificates are trusted."""
 
 from __future__ import annotations
 
@@ -16,62 +16,64 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_certificate_of_an_unknown_authority_is_refused_and_ca_file_named(over_tls: Issuer) -> None:
-    said = await failure(fetcher(), over_tls.jwks_url)
-    assert "its certificate is not trusted (unable to get local issuer certificate)" in said
-    assert said.endswith("for a private authority set ca_file")
-    assert over_tls.requests() == []
+async def test_a_certificate_of_an_unknown_authority_is_refused_with_a_hint_at_ca_file(
+    tls_issuer: Issuer,
+) -> None:
+    message = await failure(fetcher(), tls_issuer.jwks_url)
+    assert "its certificate is not trusted (unable to get local issuer certificate)" in message
+    assert "ca_file" in message
+    assert tls_issuer.requests() == []
 
 
-async def test_with_ca_file_the_private_authority_is_trusted(over_tls: Issuer, ca_file: str) -> None:
-    assert (await fetcher(ca_file=ca_file, allow_http=False).get(over_tls.jwks_url)).body
+async def test_with_ca_file_the_private_authority_is_trusted(tls_issuer: Issuer, ca_file: str) -> None:
+    assert (await fetcher(ca_file=ca_file, allow_http=False).get(tls_issuer.jwks_url)).body
 
 
-async def test_text_in_any_language_may_stand_between_the_certificates(
-    over_tls: Issuer, authority: Authority, tmp_path: Path
+async def test_a_ca_file_may_have_text_in_any_encoding_between_the_certificates(
+    tls_issuer: Issuer, authority: Authority, tmp_path: Path
 ) -> None:
     content = "# Autorité privée\n".encode() + authority.pem + "# Zürich\n".encode("latin-1") + Authority().pem
     (tmp_path / "bundle.pem").write_bytes(content)
-    assert (await fetcher(ca_file=str(tmp_path / "bundle.pem")).get(over_tls.jwks_url)).body
+    assert (await fetcher(ca_file=str(tmp_path / "bundle.pem")).get(tls_issuer.jwks_url)).body
 
 
-async def test_with_ca_file_no_other_authority_is_trusted(over_tls: Issuer, tmp_path: Path) -> None:
+async def test_with_ca_file_no_other_authority_is_trusted(tls_issuer: Issuer, tmp_path: Path) -> None:
     (tmp_path / "other.pem").write_bytes(Authority().pem)
-    assert "is not trusted" in await failure(fetcher(ca_file=str(tmp_path / "other.pem")), over_tls.jwks_url)
+    assert "is not trusted" in await failure(fetcher(ca_file=str(tmp_path / "other.pem")), tls_issuer.jwks_url)
 
 
-async def test_a_ca_file_that_is_replaced_counts_at_the_next_fetch(
-    over_tls: Issuer, authority: Authority, tmp_path: Path
+async def test_a_replaced_ca_file_is_used_at_the_next_fetch(
+    tls_issuer: Issuer, authority: Authority, tmp_path: Path
 ) -> None:
     path = tmp_path / "ca.pem"
     path.write_bytes(Authority().pem)
     fetching = fetcher(ca_file=str(path))
-    await failure(fetching, over_tls.jwks_url)
+    await failure(fetching, tls_issuer.jwks_url)
     path.write_bytes(authority.pem)
-    assert (await fetching.get(over_tls.jwks_url)).body
+    assert (await fetching.get(tls_issuer.jwks_url)).body
 
 
-async def test_a_certificate_for_another_name_is_refused(over_tls: Issuer, ca_file: str, names: Names) -> None:
+async def test_a_certificate_for_another_name_is_refused(tls_issuer: Issuer, ca_file: str, names: Names) -> None:
     names.addresses["other.example"] = ["127.0.0.1"]
-    said = await failure(fetcher(ca_file=ca_file), named(over_tls, "other.example"))
-    assert "Hostname mismatch, certificate is not valid for 'other.example'" in said
-    assert "ca_file" not in said
-    assert over_tls.requests() == []
+    message = await failure(fetcher(ca_file=ca_file), named(tls_issuer, "other.example"))
+    assert "Hostname mismatch, certificate is not valid for 'other.example'" in message
+    assert "ca_file" not in message
+    assert tls_issuer.requests() == []
     names.addresses[NAME] = ["127.0.0.1"]
-    assert (await fetcher(ca_file=ca_file).get(named(over_tls))).body
+    assert (await fetcher(ca_file=ca_file).get(named(tls_issuer))).body
 
 
 async def test_an_expired_certificate_is_refused(authority: Authority, ca_file: str, tmp_path: Path) -> None:
     expired = authority.issue("127.0.0.1", days=(-2, -1))
-    with running_issuer(tmp_path, tls=expired) as one:
-        said = await failure(fetcher(ca_file=ca_file), one.jwks_url)
-    assert "its certificate is not trusted (certificate has expired)" in said
+    with running_issuer(tmp_path, tls=expired) as issuer:
+        message = await failure(fetcher(ca_file=ca_file), issuer.jwks_url)
+    assert "its certificate is not trusted (certificate has expired)" in message
 
 
-async def test_plain_http_at_an_https_address_is_told() -> None:
+async def test_a_server_that_does_not_speak_tls_is_reported() -> None:
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _):
-        said = await failure(fetcher(), url.replace("http:", "https:"))
-    assert "127.0.0.1 does not speak TLS on port" in said
+        message = await failure(fetcher(), url.replace("http:", "https:"))
+    assert "127.0.0.1 does not speak TLS on port" in message
 
 
 def missing(path: Path) -> str:
@@ -109,10 +111,10 @@ def too_long(path: Path) -> str:
 
 
 @pytest.mark.parametrize("spoil", [missing, empty, no_pem, broken_pem, a_fifo, a_directory, too_long])
-async def test_a_ca_file_of_no_use_is_told_and_nobody_is_trusted_for_it(
-    over_tls: Issuer, tmp_path: Path, spoil: Any
+async def test_with_an_unusable_ca_file_no_certificate_is_trusted(
+    tls_issuer: Issuer, tmp_path: Path, spoil: Any
 ) -> None:
-    path = tmp_path / "spoilt.pem"
-    why = spoil(path)
-    assert await failure(fetcher(ca_file=str(path)), over_tls.jwks_url) == why
-    assert over_tls.connections() == 0
+    path = tmp_path / "ca.pem"
+    message = spoil(path)
+    assert await failure(fetcher(ca_file=str(path)), tls_issuer.jwks_url) == message
+    assert tls_issuer.connections() == 0

@@ -66,7 +66,7 @@ CASES: list[tuple[list[tuple[str, str]], float | None]] = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), CASES, ids=repr)
-def test_a_response_is_fresh_for_so_long(headers: list[tuple[str, str]], expected: float | None) -> None:
+def test_the_headers_say_how_long_a_response_is_fresh(headers: list[tuple[str, str]], expected: float | None) -> None:
     assert fresh_seconds(CIMultiDict(headers)) == expected
 
 

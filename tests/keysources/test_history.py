@@ -1,4 +1,4 @@
-"""What is remembered of an issuer's keys, and that it is bounded."""
+"""The bounded history of a key set."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from authgate.core.keys import Key, KeySet
 from authgate.keysources.history import MAX_DEPARTED, MAX_EVENTS, MAX_UNKNOWN, KeyHistory, UnknownKeyId
 
 
-def keys(*names: str | tuple[str | None, str]) -> KeySet:
-    """Return keys by name, or by (key id, thumbprint)."""
+def key_set(*names: str | tuple[str | None, str]) -> KeySet:
+    """Return a set of keys, each with its name as key id and thumbprint, or with this (key id, thumbprint)."""
     pairs = [name if isinstance(name, tuple) else (name, name) for name in names]
     return KeySet(
         keys=tuple(
@@ -17,27 +17,29 @@ def keys(*names: str | tuple[str | None, str]) -> KeySet:
     )
 
 
-def names(some: list[Key]) -> list[str | None]:
-    return [key.key_id for key in some]
+def names(keys: list[Key]) -> list[str | None]:
+    return [key.key_id for key in keys]
 
 
-def test_the_first_set_is_seen_at_once() -> None:
-    history = KeyHistory(keys("K1", "K2"), 10)
-    assert [(one.first_seen, one.last_seen, one.left_at) for one in history.present.values()] == [(10, 10, None)] * 2
+def test_the_keys_at_start_are_present_and_cause_no_event() -> None:
+    history = KeyHistory(key_set("K1", "K2"), 10)
+    assert [(sighting.first_seen, sighting.last_seen, sighting.left_at) for sighting in history.present.values()] == [
+        (10, 10, None)
+    ] * 2
     assert not history.departed
     assert not history.events
 
 
-def test_a_key_that_stays_keeps_when_it_was_first_seen() -> None:
-    history = KeyHistory(keys("K1"), 10)
-    joined, left = history.update(keys("K1", "K2"), 20)
+def test_a_key_that_stays_keeps_the_time_when_it_was_first_seen() -> None:
+    history = KeyHistory(key_set("K1"), 10)
+    joined, left = history.update(key_set("K1", "K2"), 20)
     assert (names(joined), names(left)) == (["K2"], [])
-    assert [(one.first_seen, one.last_seen) for one in history.present.values()] == [(10, 20), (20, 20)]
+    assert [(sighting.first_seen, sighting.last_seen) for sighting in history.present.values()] == [(10, 20), (20, 20)]
 
 
-def test_a_key_that_leaves_is_remembered_with_when_it_left_and_who_names_it() -> None:
-    history = KeyHistory(keys("K1"), 10)
-    joined, left = history.update(keys("K2"), 20)
+def test_a_departed_key_has_the_time_when_it_left_and_the_count_of_tokens_that_name_it() -> None:
+    history = KeyHistory(key_set("K1"), 10)
+    joined, left = history.update(key_set("K2"), 20)
     assert (names(joined), names(left)) == (["K2"], ["K1"])
     sighting = history.departed[b"K1"]
     assert (sighting.first_seen, sighting.last_seen, sighting.left_at) == (10, 10, 20)
@@ -47,38 +49,38 @@ def test_a_key_that_leaves_is_remembered_with_when_it_left_and_who_names_it() ->
     assert not history.unknown
 
 
-def test_a_key_that_comes_back_keeps_when_it_was_first_seen_and_counts_anew_when_it_leaves_again() -> None:
-    history = KeyHistory(keys("K1"), 10)
-    history.update(keys("K2"), 20)
+def test_a_key_that_comes_back_keeps_the_time_when_it_was_first_seen_and_counts_again_from_zero() -> None:
+    history = KeyHistory(key_set("K1"), 10)
+    history.update(key_set("K2"), 20)
     history.add_unknown("K1", 25)
-    joined, _ = history.update(keys("K2", "K1"), 30)
+    joined, _ = history.update(key_set("K2", "K1"), 30)
     assert names(joined) == ["K1"]
     assert not history.departed
     back = history.present[b"K1"]
     assert (back.first_seen, back.last_seen, back.left_at) == (10, 30, None)
-    history.update(keys("K2"), 40)
+    history.update(key_set("K2"), 40)
     again = history.departed[b"K1"]
     assert (again.left_at, again.named_since, again.named_at) == (40, 0, None)
 
 
-def test_a_token_that_names_no_departed_key_is_told_from_one_that_does() -> None:
-    history = KeyHistory(keys("K1"), 0)
-    history.update(keys("K2"), 1)
+def test_a_token_with_an_unknown_key_id_does_not_count_for_a_departed_key() -> None:
+    history = KeyHistory(key_set("K1"), 0)
+    history.update(key_set("K2"), 1)
     assert history.add_unknown("K3", 2) is None
     assert history.departed[b"K1"].named_since == 0
 
 
-def test_of_two_departed_keys_with_one_id_the_last_that_left_is_meant() -> None:
-    history = KeyHistory(keys(("K", "old")), 10)
-    history.update(keys(("K", "newer")), 20)
-    history.update(keys("other"), 30)
+def test_a_token_counts_for_the_last_departed_key_of_its_key_id() -> None:
+    history = KeyHistory(key_set(("K", "old")), 10)
+    history.update(key_set(("K", "newer")), 20)
+    history.update(key_set("other"), 30)
     assert history.add_unknown("K", 40) is history.departed[b"newer"]
 
 
-def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None:
-    history = KeyHistory(keys("K0"), 0)
+def test_the_last_thirty_two_departed_keys_are_kept() -> None:
+    history = KeyHistory(key_set("K0"), 0)
     for number in range(1, 101):
-        history.update(keys(f"K{number}"), number)
+        history.update(key_set(f"K{number}"), number)
     assert len(history.departed) == MAX_DEPARTED == 32
     assert next(iter(history.departed)) == b"K68"
     assert [*history.departed][-1] == b"K99"
@@ -86,14 +88,14 @@ def test_thirty_two_departed_keys_are_remembered_the_oldest_goes_first() -> None
 
 
 def test_unknown_key_ids_are_counted() -> None:
-    history = KeyHistory(keys("K1"), 0)
+    history = KeyHistory(key_set("K1"), 0)
     for at in (1, 2, 3):
         assert history.add_unknown("who", at) is None
     assert history.unknown == {"who": UnknownKeyId(count=3, last_at=3)}
 
 
-def test_sixteen_unknown_key_ids_are_remembered_those_named_last() -> None:
-    history = KeyHistory(keys("K1"), 0)
+def test_the_last_sixteen_unknown_key_ids_are_kept() -> None:
+    history = KeyHistory(key_set("K1"), 0)
     history.add_unknown("often", 0)
     for number in range(1000):
         history.add_unknown(f"random-{number}", number)
@@ -104,24 +106,24 @@ def test_sixteen_unknown_key_ids_are_remembered_those_named_last() -> None:
     assert [*history.unknown][-1] == "random-999"
 
 
-def test_an_unknown_key_id_is_unknown_no_longer_when_its_key_joins() -> None:
-    history = KeyHistory(keys("K1"), 0)
+def test_a_key_that_joins_is_removed_from_the_unknown_key_ids() -> None:
+    history = KeyHistory(key_set("K1"), 0)
     history.add_unknown("K2", 1)
-    history.update(keys("K1", "K2"), 2)
+    history.update(key_set("K1", "K2"), 2)
     assert not history.unknown
 
 
-def test_a_token_without_a_key_id_names_nothing() -> None:
-    history = KeyHistory(keys((None, "anonymous")), 0)
-    history.update(keys("K1"), 1)
+def test_a_key_without_an_id_is_named_by_no_token() -> None:
+    history = KeyHistory(key_set((None, "anonymous")), 0)
+    history.update(key_set("K1"), 1)
     assert not history.has("K2")
     assert history.has("K1")
     assert not history.unknown
     assert history.departed[b"anonymous"].named_since == 0
 
 
-def test_sixty_four_events_are_remembered() -> None:
-    history = KeyHistory(keys(), 0)
+def test_the_last_sixty_four_events_are_kept() -> None:
+    history = KeyHistory(key_set(), 0)
     for number in range(1000):
         history.add_event(f"event {number}", number)
     assert len(history.events) == MAX_EVENTS == 64
@@ -135,47 +137,47 @@ def test_sixty_four_events_are_remembered() -> None:
 # -- after a reload -----------------------------------------------------------------------------------------------
 
 
-def test_a_key_that_a_reload_keeps_was_first_seen_when_it_was_before() -> None:
-    after = KeyHistory(keys("K1", "K2"), 50)
-    joined, left = after.follow(KeyHistory(keys("K1"), 10), 60)
+def test_a_key_that_a_reload_keeps_keeps_the_time_when_it_was_first_seen() -> None:
+    after = KeyHistory(key_set("K1", "K2"), 50)
+    joined, left = after.follow(KeyHistory(key_set("K1"), 10), 60)
     assert (names(joined), names(left)) == (["K2"], [])
-    assert [(one.first_seen, one.last_seen) for one in after.present.values()] == [(10, 60), (60, 60)]
+    assert [(sighting.first_seen, sighting.last_seen) for sighting in after.present.values()] == [(10, 60), (60, 60)]
 
 
-def test_a_key_that_a_reload_takes_away_has_left() -> None:
-    before = KeyHistory(keys("K0", "K1"), 10)
-    before.update(keys("K1"), 20)
-    after = KeyHistory(keys("K2"), 50)
+def test_a_key_that_a_reload_removes_has_departed() -> None:
+    before = KeyHistory(key_set("K0", "K1"), 10)
+    before.update(key_set("K1"), 20)
+    after = KeyHistory(key_set("K2"), 50)
     joined, left = after.follow(before, 60)
     assert (names(joined), names(left)) == (["K2"], ["K1"])
-    assert [(one.key.key_id, one.first_seen, one.left_at) for one in after.departed.values()] == [
+    assert [(sighting.key.key_id, sighting.first_seen, sighting.left_at) for sighting in after.departed.values()] == [
         ("K0", 10, 20),
         ("K1", 10, 60),
     ]
     assert after.add_unknown("K1", 70) is after.departed[b"K1"]
 
 
-def test_a_key_that_a_reload_brings_back_is_departed_no_longer() -> None:
-    before = KeyHistory(keys("K1"), 10)
-    before.update(keys("K2"), 20)
-    after = KeyHistory(keys("K1"), 50)
+def test_a_departed_key_that_a_reload_brings_back_is_present_again() -> None:
+    before = KeyHistory(key_set("K1"), 10)
+    before.update(key_set("K2"), 20)
+    after = KeyHistory(key_set("K1"), 50)
     joined, left = after.follow(before, 60)
     assert (names(joined), names(left)) == (["K1"], ["K2"])
     assert [*after.departed] == [b"K2"]
     assert after.present[b"K1"].first_seen == 10
 
 
-def test_unknown_key_ids_outlive_a_reload_unless_it_makes_them_known() -> None:
-    before = KeyHistory(keys("K1"), 0)
+def test_unknown_key_ids_survive_a_reload_unless_their_keys_join() -> None:
+    before = KeyHistory(key_set("K1"), 0)
     for key_id in ("K2", "K3", "K3"):
         before.add_unknown(key_id, 1)
-    after = KeyHistory(keys("K1", "K2"), 50)
+    after = KeyHistory(key_set("K1", "K2"), 50)
     after.follow(before, 60)
     assert after.unknown == {"K3": UnknownKeyId(count=2, last_at=1)}
 
 
-def test_the_events_before_and_after_a_reload_are_remembered_in_turn_sixty_four_of_them() -> None:
-    before, after = KeyHistory(keys("K1"), 0), KeyHistory(keys("K1"), 50)
+def test_the_last_sixty_four_events_from_before_and_after_a_reload_are_kept_in_order() -> None:
+    before, after = KeyHistory(key_set("K1"), 0), KeyHistory(key_set("K1"), 50)
     for number in range(60):
         before.add_event(f"before {number}", number)
     for number in range(10):

@@ -1,4 +1,4 @@
-"""Keys on this machine: what a file holds counts, however it got there."""
+"""Secrets and key files: the content of a file is used, however it was written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def jwks(*key_ids: str, algorithm: str = "ES256") -> bytes:
 
 
 class Parse:
-    """`jwk.from_jwks`, and how often it was called."""
+    """`jwk.from_jwks` that counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -52,7 +52,7 @@ def source(tmp_path: Path, parse: Parse) -> FileSource:
 
 
 async def key_ids(source: FileSource) -> list[str | None] | None:
-    """Return the key ids of what is loaded, None where it is unchanged."""
+    """Return the key ids of the loaded set, None if it is unchanged."""
     loaded = await source.load()
     assert loaded.fresh_seconds is None
     return None if loaded.keys is None else [key.key_id for key in loaded.keys.keys]
@@ -86,7 +86,7 @@ def with_the_old_times(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("replace", [in_place, by_rename, removed_and_written, with_the_old_times])
-async def test_however_a_file_is_replaced_its_new_content_counts(
+async def test_new_content_is_loaded_however_the_file_is_replaced(
     source: FileSource, tmp_path: Path, replace: Any
 ) -> None:
     assert await key_ids(source) == ["K1"]
@@ -95,22 +95,20 @@ async def test_however_a_file_is_replaced_its_new_content_counts(
     assert await key_ids(source) is None
 
 
-async def test_a_file_behind_a_link_that_is_swapped_counts_as_kubernetes_does_it(tmp_path: Path, parse: Parse) -> None:
-    for name in ("one", "two"):
+async def test_new_content_is_loaded_when_kubernetes_replaces_a_link(tmp_path: Path, parse: Parse) -> None:
+    for name in ("first", "second"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "jwks.json").write_bytes(jwks(name))
-    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "..data").symlink_to("first")
     (tmp_path / "jwks.json").symlink_to("..data/jwks.json")
     source = FileSource(tmp_path / "jwks.json", parse, ALL_ALGORITHMS)
-    assert await key_ids(source) == ["one"]
-    (tmp_path / "..new").symlink_to("two")
+    assert await key_ids(source) == ["first"]
+    (tmp_path / "..new").symlink_to("second")
     (tmp_path / "..new").replace(tmp_path / "..data")
-    assert await key_ids(source) == ["two"]
+    assert await key_ids(source) == ["second"]
 
 
-async def test_content_that_did_not_change_is_not_parsed_again(
-    source: FileSource, tmp_path: Path, parse: Parse
-) -> None:
+async def test_unchanged_content_is_not_parsed_again(source: FileSource, tmp_path: Path, parse: Parse) -> None:
     assert [key.key_id for key in source.read().keys] == ["K1"]
     for _ in range(3):
         by_rename(tmp_path / "jwks.json", jwks("K1"))
@@ -142,7 +140,7 @@ def too_long(path: Path) -> str:
 
 def unreadable(path: Path) -> str:
     path.unlink()
-    path.symlink_to("/proc/self/mem")  # opens, and cannot be read; what is forbidden, root may read
+    path.symlink_to("/proc/self/mem")  # it opens, but reading fails, even for root
     return "Input/output error"
 
 
@@ -156,11 +154,13 @@ def unreadable(path: Path) -> str:
         unreadable,
     ],
 )
-async def test_a_file_that_cannot_be_read_is_named_and_heals(source: FileSource, tmp_path: Path, spoil: Any) -> None:
+async def test_an_unreadable_file_is_named_and_used_again_once_it_is_readable(
+    source: FileSource, tmp_path: Path, spoil: Any
+) -> None:
     path = tmp_path / "jwks.json"
     assert await key_ids(source) == ["K1"]
-    why = spoil(path)
-    assert await failure(source) == f"cannot read {path}: {why}"
+    cause = spoil(path)
+    assert await failure(source) == f"cannot read {path}: {cause}"
     if path.is_dir():
         path.rmdir()
     path.unlink(missing_ok=True)
@@ -173,23 +173,25 @@ async def test_a_file_that_cannot_be_read_is_named_and_heals(source: FileSource,
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"keys": []}', jwks("K1")[:-1]], ids=["empty", "no JSON", "no key", "cut off"]
 )
-async def test_a_file_that_holds_no_keys_is_named_and_heals(source: FileSource, tmp_path: Path, content: bytes) -> None:
+async def test_a_file_without_keys_is_named_and_used_again_once_it_has_some(
+    source: FileSource, tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "jwks.json"
     assert await key_ids(source) == ["K1"]
     path.write_bytes(content)
-    for _ in range(2):  # it is not taken for unchanged
+    for _ in range(2):  # bad content is never "unchanged"
         assert (await failure(source)).startswith(f"{path}: it ")
     path.write_bytes(jwks("K2"))
     assert await key_ids(source) == ["K2"]
 
 
-async def test_a_file_that_hangs_fails_the_load_within_its_bound_and_is_read_by_one_thread(tmp_path: Path) -> None:
+async def test_a_file_that_hangs_fails_the_load_in_time_and_occupies_one_thread(tmp_path: Path) -> None:
     go_on, readers = threading.Event(), 0
 
     def hanging(content: bytes, allowed: frozenset[str]) -> KeySet:
         nonlocal readers
         readers += 1
-        go_on.wait(20)
+        go_on.wait(60)
         return jwk.from_jwks(content, allowed)
 
     path = tmp_path / "jwks.json"
@@ -197,10 +199,12 @@ async def test_a_file_that_hangs_fails_the_load_within_its_bound_and_is_read_by_
     source = FileSource(path, hanging, ALL_ALGORITHMS, timeout_seconds=0.01)
     try:
         for _ in range(3):
-            assert await failure(source) == f"reading {path} takes longer than 0.01 s"
+            message = await failure(source)
+            assert str(path) in message
+            assert "takes longer than 0.01 s" in message
     finally:
         go_on.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 assert await key_ids(source) == ["K1"]
@@ -230,13 +234,13 @@ async def test_each_kind_of_file_is_read(
     assert [key.algorithm for key in loaded.keys.keys] == [algorithm]
 
 
-async def test_a_secret_of_the_configuration_stays_as_it_is() -> None:
+async def test_a_secret_in_the_configuration_is_loaded_once() -> None:
     source = SecretSource(partial(jwk.from_secret, SECRET, HS256), "JWT_SECRET")
     assert source.where == "JWT_SECRET"
     assert source.read() == jwk.from_secret(SECRET, HS256) != jwk.from_secret(OTHER_SECRET, HS256)
     assert (await source.load()).keys is None
 
 
-def test_a_secret_that_is_unfit_is_refused() -> None:
+def test_a_weak_secret_is_refused() -> None:
     with pytest.raises(jwk.BadKey):
         SecretSource(partial(jwk.from_secret, b"short", HS256)).read()

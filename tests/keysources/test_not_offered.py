@@ -1,4 +1,4 @@
-"""A key set that nobody named and that is not there: its issuer signs no JWTs, and that is no fault."""
+"""A presumed key set that does not exist: the issuer signs no JWTs, and that is not a failure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from tests.support.watched_keys import watching
 TIMING = Timing(refresh_seconds=300, cooldown_seconds=10, max_stale_seconds=86400, patient=True)
 
 
-def source(one: GetSession, *, presumed: bool) -> JwksUrlSource:
-    url = one.url.replace(
-        "get-session", "jwks"
-    )  # which that server answers with 404, as Better Auth without the plugin
+def source(store: GetSession, *, presumed: bool) -> JwksUrlSource:
+    # That server answers 404 there, like Better Auth without the jwt plugin.
+    url = store.url.replace("get-session", "jwks")
     return JwksUrlSource(url, Route(allow_http=True), ALL_ALGORITHMS, presumed=presumed)
 
 
@@ -32,52 +31,54 @@ async def publishing() -> web.Response:
     return web.json_response({"keys": [public_jwk("ES256", "k1")]})
 
 
-async def test_a_presumed_key_set_that_is_not_there_is_not_offered_and_a_named_one_has_failed() -> None:
-    async with get_session() as one:
+async def test_a_missing_key_set_is_not_offered_if_presumed_and_a_failure_if_configured() -> None:
+    async with get_session() as store:
         with pytest.raises(NotOffered, match="answers 404"):
-            await source(one, presumed=True).load()
+            await source(store, presumed=True).load()
         with pytest.raises(LoadFailed, match="answers 404") as failed:
-            await source(one, presumed=False).load()
+            await source(store, presumed=False).load()
         assert not isinstance(failed.value, NotOffered)
 
 
-async def test_it_is_told_once_and_counts_as_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_key_set_that_is_not_offered_is_logged_once_and_is_not_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
-    async with get_session() as one:
-        keys = WatchedKeys("app", source(one, presumed=True), TIMING)
+    async with get_session() as store:
+        keys = WatchedKeys("app", source(store, presumed=True), TIMING)
         for _ in range(3):
             await keys.refresh()
         assert (keys.state, keys.failure, keys.loads["failed"]) == ("not offered", "", 0)
-        told = [line for line in caplog.records if "publishes no keys" in line.getMessage()]
-        assert [line.levelname for line in told] == ["INFO"]
+        records = [record for record in caplog.records if "publishes no keys" in record.getMessage()]
+        assert [record.levelname for record in records] == ["INFO"]
         assert keys.seconds_until_due() > 200
         async with watching(keys):
-            with pytest.raises(LookupFailed) as failed:  # a token that names a key is not told that it is bad
+            with pytest.raises(LookupFailed) as failed:  # a token that names a key is not refused as invalid
                 await keys.newer("k1")
         assert "answers 404" in failed.value.detail
 
 
-async def test_keys_that_appear_later_verify_and_those_that_disappear_are_a_failure() -> None:
-    async with get_session() as one:
-        keys = WatchedKeys("app", source(one, presumed=True), TIMING)
+async def test_a_key_set_that_appears_later_is_used_and_if_it_disappears_again_that_is_a_failure() -> None:
+    async with get_session() as store:
+        keys = WatchedKeys("app", source(store, presumed=True), TIMING)
         await keys.refresh()
-        one.respond = publishing
+        store.respond = publishing
         await keys.refresh()
         assert (keys.state, len(keys.key_set.keys)) == ("ready", 1)
-        one.respond = None
+        store.respond = None
         await keys.refresh()
         assert (keys.state, len(keys.key_set.keys)) == ("stale", 1)
         assert "404" in keys.failure
 
 
-async def test_another_failure_is_one() -> None:
+async def test_any_other_failure_of_a_presumed_key_set_is_a_failure() -> None:
     async def broken() -> web.Response:
         return web.Response(status=500, text=json.dumps({}))
 
-    async with get_session() as one:
-        keys = WatchedKeys("app", source(one, presumed=True), TIMING)
+    async with get_session() as store:
+        keys = WatchedKeys("app", source(store, presumed=True), TIMING)
         await keys.refresh()
-        one.respond = broken
+        store.respond = broken
         await keys.refresh()
         assert (keys.state, keys.absence) == ("no keys", "")
         assert "answers 500" in keys.failure

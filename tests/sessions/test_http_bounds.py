@@ -25,7 +25,7 @@ async def test_an_endless_response_is_aborted(beginning: bytes, more: bytes) -> 
     async with pouring(beginning, more) as (url, poured):
         store = HttpStore(url, COOKIE)
         message = await failure(store)
-        await until_async(lambda: poured.left)
+        await until_async(lambda: poured.disconnected)
         await store.close()
     assert poured.bytes < 16 * 1024 * 1024
     if more.startswith(b"HTTP/1.1 10") or beginning.endswith(b"1;"):
@@ -38,9 +38,9 @@ async def test_endless_data_after_a_response_on_a_reused_connection_is_aborted()
     async with pouring(sound, b"HTTP/1.1 102 P\r\n\r\n") as (url, poured):
         store = HttpStore(url, COOKIE)
         assert await find(store)
-        await until_async(lambda: poured.left)
+        await until_async(lambda: poured.disconnected)
         assert await find(store), "another connection is opened"
-        await until_async(lambda: poured.left == 2)
+        await until_async(lambda: poured.disconnected == 2)
         await store.close()
     assert poured.bytes < 32 * 1024 * 1024
 

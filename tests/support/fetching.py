@@ -1,4 +1,4 @@
-"""A fetcher, the names that its resolver knows, and a server that answers any bytes."""
+"""A fetcher, a resolver whose answers a test chooses, and servers that answer with any bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "issuer.example"
 CANARY = "proxy-password-canary"
 FOUND_AT = "https://issuer.example/.well-known/openid-configuration"
 PROXY_VARIABLES = [
-    name for one in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (one, one.upper())
+    name for lower in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (lower, lower.upper())
 ]
 
 
@@ -31,44 +31,45 @@ def fetcher(seconds: float = 30.0, **route: Any) -> Fetcher:
 
 
 async def failure(fetching: Fetcher, url: str, **options: Any) -> str:
+    """Return the message of the `LoadFailed` of this fetch. It never shows `CANARY`."""
     with pytest.raises(LoadFailed) as failed:
         await fetching.get(url, **options)
     assert CANARY not in str(failed.value)
     return str(failed.value)
 
 
-def named(one: Issuer, host: str = NAME) -> str:
-    """Return the key set's URL under *host*."""
-    return one.jwks_url.replace("127.0.0.1", host)
+def named(issuer: Issuer, host: str = NAME) -> str:
+    """Return the URL of the key set with another *host*."""
+    return issuer.jwks_url.replace("127.0.0.1", host)
 
 
-Found = list[tuple[Any, ...]]
+Addresses = list[tuple[Any, ...]]
 
 
 class Names:
-    """A replacement of the standard library's resolver: the names that it knows, and those that were looked up."""
+    """Replaces `socket.getaddrinfo` for the names in *addresses*. *asked* has each lookup of them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
         self.addresses: dict[str, list[str] | Callable[[], list[str]]] = {}
         self._real = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", self.lookup)
 
-    def look_up(self, host: Any, port: Any, *args: Any, **options: Any) -> Found:
-        known = self.addresses.get(host)
-        if known is None:
+    def lookup(self, host: Any, port: Any, *args: Any, **options: Any) -> Addresses:
+        addresses = self.addresses.get(host)
+        if addresses is None:
             return self._real(host, port, *args, **options)
         self.asked.append(host)
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
             if ":" in address
             else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in (known() if callable(known) else known)
+            for address in (addresses() if callable(addresses) else addresses)
         ]
 
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-# What `pouring` can answer with.
+# Endless answers for `pouring`: a beginning, and what is repeated.
 FLOODS = {
     "interim answers": (b"", b"HTTP/1.1 102 P\r\n\r\n"),
     "interim answers with fields": (b"", b"HTTP/1.1 103 H\r\n" + b"Link: </x>\r\n" * 100 + b"\r\n"),
@@ -80,15 +81,15 @@ FLOODS = {
 
 
 class Poured:
-    """How many bytes were sent after the beginning, and how many clients closed the connection."""
+    """How many bytes were sent after the beginning, and how many clients disconnected."""
 
     bytes = 0
-    left = 0
+    disconnected = 0
 
 
 @asynccontextmanager
 async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Poured]]:
-    """Answer every request with *beginning* and then endlessly *more*. Yield the URL and the counts."""
+    """Answer every request with *beginning* and then *more* without end. Yield the URL and the counts."""
     poured = Poured()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,7 +100,7 @@ async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Pou
                 writer.write(more)
                 await writer.drain()
                 poured.bytes += len(more)
-        poured.left += 1
+        poured.disconnected += 1
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
@@ -108,7 +109,7 @@ async def pouring(beginning: bytes, more: bytes) -> AsyncIterator[tuple[str, Pou
 
 @asynccontextmanager
 async def answering(raw: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Answer every request with *raw*. Yield the URL and the heads of the requests."""
+    """Answer every request with *raw*. Yield the URL and the list of received request heads."""
     heads: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
