@@ -68,7 +68,7 @@ def test_uuids_are_kept_if_better_auth_has_uuids_too(uuid_db: Database, id_type:
 def test_an_id_that_is_not_a_uuid_is_skipped_if_better_auth_has_uuids(uuid_db: Database, tmp_path: Path) -> None:
     uuid_db.create(("17", "ada@example.com", hashed()), id_type="text")
     assert uuid_db.run("--report", tmp_path / "r").code == 3
-    assert report(tmp_path / "r")[0]["reason"] == "its id is not a UUID, but Better Auth's ids are"
+    assert "UUID" in report(tmp_path / "r")[0]["reason"]
 
 
 def test_integer_ids_are_refused_if_better_auth_has_uuids(uuid_db: Database) -> None:
