@@ -69,14 +69,15 @@ class Names:
 
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-# Endless answers for `pouring`: a beginning, and what is repeated.
+# Endless answers for `pouring`: a beginning, and what is repeated. About a kilobyte is repeated at a time: single
+# writes of a few bytes would keep the event loop busy that the client needs, too.
 FLOODS = {
-    "interim answers": (b"", b"HTTP/1.1 102 P\r\n\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 102 P\r\n\r\n" * 64),
     "interim answers with fields": (b"", b"HTTP/1.1 103 H\r\n" + b"Link: </x>\r\n" * 100 + b"\r\n"),
     "empty lines": (b"", b"\r\n" * 512),
     "a chunk extension": (_CHUNKED + b"1;", b"x" * 1024),
-    "tiny chunks": (_CHUNKED, b"1\r\n{\r\n"),
-    "fields": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "tiny chunks": (_CHUNKED, b"1\r\n{\r\n" * 128),
+    "fields": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 128),
 }
 
 
