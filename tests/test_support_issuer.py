@@ -128,7 +128,7 @@ def test_an_etag_is_answered_with_304_until_the_document_changes(one: Issuer) ->
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "options", "status"),
+    ("behavior", "options", "status"),
     [
         ("status", {"code": 500}, 500),
         ("status", {"code": 404}, 404),
@@ -138,10 +138,10 @@ def test_an_etag_is_answered_with_304_until_the_document_changes(one: Issuer) ->
         ("flapping", {"code": 503}, 503),
     ],
 )
-def test_a_status_comes_as_often_as_told(one: Issuer, behaviour: str, options: dict[str, Any], status: int) -> None:
-    one.answer(behaviour, times=2, **options)
+def test_a_status_comes_as_often_as_told(one: Issuer, behavior: str, options: dict[str, Any], status: int) -> None:
+    one.answer(behavior, times=2, **options)
     statuses = [(answer := get(one)).status for _ in range(2)]
-    assert statuses == ([200, status] if behaviour == "flapping" else [status, status])
+    assert statuses == ([200, status] if behavior == "flapping" else [status, status])
     assert answer.header("Location") == options.get("to")
     assert answer.header("Retry-After") == options.get("headers", {}).get("Retry-After")
     assert get(one).status == 200
@@ -187,7 +187,7 @@ def test_a_compressed_body_comes_unasked(one: Issuer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "options", "error"),
+    ("behavior", "options", "error"),
     [
         ("wrong_length", {"by": 10}, http.client.IncompleteRead),
         ("cut_off", {}, http.client.IncompleteRead),
@@ -196,8 +196,8 @@ def test_a_compressed_body_comes_unasked(one: Issuer) -> None:
         ("drop", {"reset": True}, ConnectionResetError),
     ],
 )
-def test_an_answer_that_ends_too_early(one: Issuer, behaviour: str, options: Any, error: type[Exception]) -> None:
-    one.answer(behaviour, times=1, **options)
+def test_an_answer_that_ends_too_early(one: Issuer, behavior: str, options: Any, error: type[Exception]) -> None:
+    one.answer(behavior, times=1, **options)
     with pytest.raises(error):
         get(one)
     assert get(one).status == 200
@@ -251,7 +251,7 @@ def test_https_with_a_certificate_of_the_tests(tmp_path: Any) -> None:
 
 
 def test_an_unknown_switch_or_option_fails_the_test(one: Issuer) -> None:
-    for wrong in ({"behaviour": "slow"}, {"behaviour": "ok", "seconds": 1}, {"behaviour": "nonsense"}):
+    for wrong in ({"behavior": "slow"}, {"behavior": "ok", "seconds": 1}, {"behavior": "nonsense"}):
         with pytest.raises(ValueError, match="answer"):
             one.answer(**wrong)
     with pytest.raises(ValueError, match="/nowhere"):

@@ -231,7 +231,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def broken_tenants(one: Issuer) -> dict[str, Issuer]:
-    return {behaviour: one.tenant(f"/{behaviour}") for behaviour in BROKEN}
+    return {behavior: one.tenant(f"/{behavior}") for behavior in BROKEN}
 
 
 def test_a_broken_answer_keeps_the_good_keys_and_affects_no_other_issuer(

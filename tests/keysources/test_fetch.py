@@ -117,7 +117,7 @@ async def test_a_compressed_answer_is_refused(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "options"),
+    ("behavior", "options"),
     [
         ("cut_off", {}),
         ("cut_off", {"chunked": True}),
@@ -128,8 +128,8 @@ async def test_a_compressed_answer_is_refused(issuer: Issuer) -> None:
     ],
     ids=str,
 )
-async def test_an_incomplete_answer_is_a_failure(issuer: Issuer, behaviour: str, options: Any) -> None:
-    issuer.answer(behaviour, **options)
+async def test_an_incomplete_answer_is_a_failure(issuer: Issuer, behavior: str, options: Any) -> None:
+    issuer.answer(behavior, **options)
     assert (await failure(fetcher(), issuer.jwks_url)).startswith(f"{issuer.jwks_url} cannot be fetched: ")
 
 
@@ -148,7 +148,7 @@ async def test_an_answer_that_is_not_http_is_a_failure(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "options"),
+    ("behavior", "options"),
     [
         ("slow", {"seconds": 30}),
         ("trickle", {"seconds": 0.05}),
@@ -157,9 +157,9 @@ async def test_an_answer_that_is_not_http_is_a_failure(raw: bytes) -> None:
     ids=str,
 )
 async def test_an_answer_that_takes_too_long_is_a_failure_within_the_bound(
-    issuer: Issuer, behaviour: str, options: Any
+    issuer: Issuer, behavior: str, options: Any
 ) -> None:
-    issuer.answer(behaviour, **options)
+    issuer.answer(behavior, **options)
     assert await failure(fetcher(0.3), issuer.jwks_url) == f"{issuer.jwks_url} does not answer within 0.3 s"
 
 

@@ -41,7 +41,7 @@ class Running:
     def ask(self, token: str) -> Answer:
         """Return the answer to *token*. Every proxy must have the same status, and the same reason or identity."""
         answers = self.ask_each(token)
-        assert len({(one.status, *_gist(one)) for one in answers.values()}) == 1, answers
+        assert len({(answer.status, *_gist(answer)) for answer in answers.values()}) == 1, answers
         return next(iter(answers.values()))
 
     def until(self, status: int, token: str, *, meanwhile: set[int]) -> None:
@@ -103,12 +103,12 @@ class Proxies:
         config = "\n".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
         ports = self.ports if through is None else {through: self.ports[through]}
         with processes.authgate(folder, config, environ=environ, port=self.authgate_port) as running:
-            one = Running(running, ports)
-            yield one
-            told = ask(running.admin_port, "/keys").body.decode() + ask(running.admin_port, "/metrics").body.decode()
-        told += running.log.read_text()
-        for token in {*one.sent}:
-            assert not [part for part in token.split(".") if len(part) > 8 and part in told], (
+            behind = Running(running, ports)
+            yield behind
+            shown = ask(running.admin_port, "/keys").body.decode() + ask(running.admin_port, "/metrics").body.decode()
+        shown += running.log.read_text()
+        for token in {*behind.sent}:
+            assert not [part for part in token.split(".") if len(part) > 8 and part in shown], (
                 "a token was logged or reported"
             )
 

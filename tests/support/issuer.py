@@ -165,14 +165,14 @@ class Issuer:
         """Answer 404 at *path* from now on."""
         self._tell("withdraw", path)
 
-    def answer(self, behaviour: str, *, times: int | None = None, on: str | None = None, **options: Any) -> None:
-        """Answer the next *times* requests, or all, with one of BEHAVIOURS in issuer_answers.py.
+    def answer(self, behavior: str, *, times: int | None = None, on: str | None = None, **options: Any) -> None:
+        """Answer the next *times* requests, or all, with one of BEHAVIORS in issuer_answers.py.
 
         ok · slow seconds= · trickle seconds= head= · status code= headers= · body text= headers= · garbage ·
         malformed · empty_set · bad_key jwk= · many_keys count= · huge size= chunked= · gzip padding= ·
         wrong_length by= · cut_off chunked= · drop reset= · redirect to= code= · flapping code=
         """
-        self._tell("answer", on or self.jwks_path, behaviour, times, options)
+        self._tell("answer", on or self.jwks_path, behavior, times, options)
 
     def headers(self, headers: Mapping[str, str], *, on: str | None = None) -> None:
         """Send these headers with every answer: Cache-Control, Age, Expires, another Content-Type."""
@@ -237,7 +237,7 @@ def running_issuer(
 TASKS = {"preset": "jwt", "audiences": ["tasks"]}
 
 
-def by_url(name: str, one: Issuer, **changes: Any) -> dict[str, Any]:
+def by_url(name: str, issuer: Issuer, **changes: Any) -> dict[str, Any]:
     """Return the configuration of an issuer by its jwks_url; a None leaves a setting out."""
-    settings = {"name": name, **TASKS, "issuer": one.url, "jwks_url": one.jwks_url, "allow_http": True, **changes}
+    settings = {"name": name, **TASKS, "issuer": issuer.url, "jwks_url": issuer.jwks_url, "allow_http": True, **changes}
     return {name: value for name, value in settings.items() if value is not None}

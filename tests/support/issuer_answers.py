@@ -29,10 +29,10 @@ class Path:
     document: bytes
     headers: dict[str, str] = field(default_factory=dict)
     etag: str | None = None  # "strong" or "weak"
-    behaviour: str = "ok"
+    behavior: str = "ok"
     options: dict[str, Any] = field(default_factory=dict)
     times: int | None = None  # for how many more requests; None: always
-    answered: int = 0  # since the behaviour was set
+    answered: int = 0  # since the behavior was set
 
 
 @dataclass
@@ -199,7 +199,7 @@ async def _flapping(path: Path, asked: dict[str, str], *, code: int = 500) -> Pa
     yield reply.raw()
 
 
-BEHAVIOURS = {
+BEHAVIORS = {
     "ok": _ok,
     "slow": _slow,
     "trickle": _trickle,

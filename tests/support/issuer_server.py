@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
-from tests.support.issuer_answers import BEHAVIOURS, HangUp, Path
+from tests.support.issuer_answers import BEHAVIORS, HangUp, Path
 
 if TYPE_CHECKING:
     from tests.support.issuer_answers import Parts
@@ -47,10 +47,10 @@ class Issuer:
     def withdraw(self, path: str) -> None:
         del self._paths[path]
 
-    def answer(self, path: str, behaviour: str, times: int | None, options: dict[str, Any]) -> None:
+    def answer(self, path: str, behavior: str, times: int | None, options: dict[str, Any]) -> None:
         found = self._paths[path]
-        BEHAVIOURS[behaviour](found, {}, **options)  # an unknown option fails here, in the test
-        found.behaviour, found.options, found.times, found.answered = behaviour, options, times, 0
+        BEHAVIORS[behavior](found, {}, **options)  # an unknown option fails here, in the test
+        found.behavior, found.options, found.times, found.answered = behavior, options, times, 0
 
     def headers(self, path: str, headers: dict[str, str]) -> None:
         self._paths[path].headers = headers
@@ -138,12 +138,12 @@ class Issuer:
     def _answer(self, target: str, asked: dict[str, str]) -> Parts:
         path = self._paths.get(target.partition("?")[0])
         if path is None:
-            return BEHAVIOURS["status"](Path(b""), asked, code=404)
-        behaviour, options = path.behaviour, path.options
+            return BEHAVIORS["status"](Path(b""), asked, code=404)
+        behavior, options = path.behavior, path.options
         path.answered += 1
         if path.times is not None and path.answered >= path.times:
-            path.behaviour, path.options, path.times = "ok", {}, None
-        return BEHAVIOURS[behaviour](path, asked, **options)
+            path.behavior, path.options, path.times = "ok", {}, None
+        return BEHAVIORS[behavior](path, asked, **options)
 
 
 async def main(port: int, control_port: int, tls_folder: str | None) -> None:

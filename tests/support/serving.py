@@ -154,19 +154,19 @@ async def outcome(served: Served, token: str, proxy: str = "nginx") -> tuple[int
     return answer.status, answer.reason
 
 
-async def until_outcome(served: Served, token: str, wanted: tuple[int, str], *, meanwhile: tuple[int, str]) -> None:
-    """Ask until the outcome is *wanted*. Until then only *meanwhile* is allowed."""
+async def until_outcome(served: Served, token: str, expected: tuple[int, str], *, meanwhile: tuple[int, str]) -> None:
+    """Ask until the outcome is *expected*. Until then only *meanwhile* is allowed."""
 
-    async def it_is() -> bool:
+    async def is_expected() -> bool:
         answer = await outcome(served, token)
-        assert answer in {wanted, meanwhile}
-        return answer == wanted
+        assert answer in {expected, meanwhile}
+        return answer == expected
 
-    await until_async(it_is, pause_seconds=0.05)
+    await until_async(is_expected, pause_seconds=0.05)
 
 
 async def report(served: Served, name: str = "app") -> dict[str, Any]:
     """Return an issuer's part of /keys."""
     body = (await exchange(served.admin, head("/keys", [("Host", "localhost")]))).body
-    found: dict[str, Any] = json.loads(body)["issuers"][name]
-    return found
+    issuer_report: dict[str, Any] = json.loads(body)["issuers"][name]
+    return issuer_report
