@@ -37,6 +37,10 @@ PLAIN = (
     *("authgate/config/*.py", "tests/config/*.py", "docs/configuration.md"),
     *(f"authgate/{module}.py" for module in ("announcements", "issuers", "presets", "stores")),
     *("tests/*.py", "tests/support/*.py", "tests/e2e/*.py", "tests/stack/**/*.py"),
+    *("tests/test_announcements.py", "tests/test_issuers.py"),
+    *("authgate/sessions/*.py", "authgate/authorities.py", "authgate/blocking.py", "authgate/outbound.py"),
+    *("tests/sessions/*.py", "tests/support/store_lookups.py", "tests/support/cached_sessions.py"),
+    *("tests/test_blocking.py", "tests/test_outbound.py"),
 )
 PLANTED = "tests/docs/test_check.py"
 

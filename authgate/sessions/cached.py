@@ -9,15 +9,17 @@ One lookup (`_Lookup`) is for one token and its signature:
              answer may be too old, and the next request begins another lookup.
     done     `outcome` holds the result: an identity, None for no session, or a failure.
 
-A task leads it from "queued" to "asked", and the store's answer, a failure or `lookup_seconds` from "asked" to "done".
-It goes from "queued" to "done" without a question, as a failure, if all requests have stopped waiting or the store
-wants a pause. The end of `run` makes every lookup "done", as a failure.
+A task that takes it from the queue leads from "queued" to "asked". The store's answer, its failure or `lookup_seconds`
+lead from "asked" to "done". If all requests have stopped waiting, or the store wants a pause, "queued" leads to "done"
+without a question, as a failure. The end of `run` leads from every state to "done", as a failure.
 
 One entry of the cache:
 
-    absent   the next request looks it up.
-    cached   until `cache_seconds` after `asked_at`, and a session not past its own end. Then it is absent again. It is
-             absent earlier if it is evicted.
+    absent   a request begins a lookup.
+    cached   requests get the cached answer.
+
+The answer of a lookup leads from "absent" to "cached". It becomes absent again `cache_seconds` after `asked_at`, at the
+end of the session itself, or when it is evicted, whichever is first.
 
 Valid sessions have a cache of their own. The other, "negative" cache holds tokens without a session, sessions that have
 expired, and sessions that cannot be read.
@@ -30,7 +32,7 @@ What always holds:
 - A lookup does not depend on its requests. It continues when they are gone, and its answer is cached for later ones.
 - `Bounds` limits everything: lookups at once, queued lookups, waiting requests, every wait, and both caches.
 - A flood of unknown tokens fills the negative cache only, so it evicts no valid session.
-- Every request that fails raises an exception of its own.
+- Requests wait until `run` begins, and fail at once when it has ended. Each raises an exception of its own.
 """
 
 from __future__ import annotations
@@ -188,7 +190,7 @@ class CachedSessions:
         return lookup.outcome.result()
 
     def _cause_not_to_ask(self, question: FindSession) -> str:
-        """Return the cause why the store must not be asked *question* now, "" if it may be asked."""
+        """Return the cause that forbids to ask *question* now, "" if there is none."""
         if self._stopped:
             return _ENDED
         seconds_left = self._pauses.get(question.client_ip, 0.0) - self._elapsed()
@@ -232,7 +234,7 @@ class CachedSessions:
         while True:
             lookup = await self._queue.get()
             cause = self._cause_not_to_ask(lookup.question)
-            if cause or not lookup.waiting:  # the store was too slow for the requests, so it gets no useless question
+            if cause or not lookup.waiting:  # all requests have given up: a slow store is not asked for nothing
                 self._finish(lookup, _Failure(cause))
                 continue
             lookup.asked_at = self._elapsed()

@@ -156,7 +156,7 @@ def _split(dsn: str) -> SplitResult:
     try:
         parts = urlsplit(dsn)
         scheme = parts.scheme
-    except ValueError:  # its message may quote what stands before an "@"
+    except ValueError:  # its message may quote a part of the password
         raise ValueError(f"is not a URL; {_ENCODE}") from None
     if scheme.startswith("prisma"):
         raise ValueError("is an address of Prisma Accelerate: write the address of the database itself")
@@ -201,7 +201,7 @@ def _tls(query: dict[str, str], ca_file: str | None) -> tuple[str, str | None]:
     if mode and mode not in _TLS_MODES:
         raise ValueError(f"has an unknown sslmode: write {', '.join(_TLS_MODES[:-1])} or {_TLS_MODES[-1]}")
     # The driver cannot bind a channel (SCRAM-SHA-256-PLUS), which keeps out a man in the middle. A verified certificate
-    # keeps him out as well.
+    # keeps one out as well.
     strict = query.get("channel_binding") == "require" or query.get("sslaccept") == "strict" or roots == "system"
     if strict:
         query.pop("channel_binding", None)

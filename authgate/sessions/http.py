@@ -69,7 +69,9 @@ class HttpStore:
     async def find(self, question: FindSession) -> StoredRows | None:
         """Return the session whose cookie is `question.signed_token`, None if there is none. Raises `StoreFailed`."""
         if not question.signed_token:
-            raise StoreFailed(f"{self.where} needs the signed session cookie, but there is none: set the secret")
+            raise StoreFailed(
+                f"{self.where} needs the signed session cookie, but there is none: set the issuer's secret"
+            )
         if not is_plausible_token(question.token):
             return None
         try:

@@ -131,7 +131,7 @@ class PostgresStore:
         try:
             return await self._connect_with(tls=await self._authorities.cached_context(), **options)
         except ConnectionError as error:
-            # If TLS fails in another way, somebody on the network path may want to read along.
+            # Only if the server does not speak TLS: somebody who wants to read along may cause any other failure.
             if self._address.tls != "prefer" or not _speaks_no_tls(error):
                 raise
         return await self._connect_with(tls=False, **options)

@@ -88,7 +88,7 @@ def test_an_invalid_cookie_name_is_refused(name: str) -> None:
 
 
 async def test_without_the_signed_cookie_no_request_is_sent(server: GetSession, store: HttpStore) -> None:
-    with pytest.raises(StoreFailed, match="set the secret"):
+    with pytest.raises(StoreFailed, match="set the issuer's secret"):
         await store.find(question(signed_token=""))
     assert server.requests == []
 
