@@ -183,8 +183,9 @@ _METRIC_SECTIONS = (
     (
         "Keys",
         ("authgate_key", "authgate_unknown_key_ids", "authgate_departed_key_ids"),
-        """`authgate_keys` is 0 in the states *no keys* and *given up*. Keys without an id share one label, so they are counted together. A
-        token whose proof is cached counts once until its key set changes. See [keys](keys.md).""",
+        """An issuer's keys are [*stale*](keys.md#when-the-issuer-does-not-answer) while `authgate_keys_last_load_successful` is 0 and
+        `authgate_keys` is not. `authgate_keys` is 0 in the states *no keys*, *given up* and *not offered*. Keys without an id share one
+        label, so they are counted together. A token whose proof is cached counts once until its key set changes.""",
     ),
     (
         "Session stores",
