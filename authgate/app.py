@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySetOrigin:
-    """The source of a key set, and its timing. If *settings* change, a reload loads the set anew."""
+    """The source of a key set, and its timing. If *settings* change, a reload loads the set again."""
 
     source: KeySource
     timing: Timing
@@ -37,7 +37,7 @@ class Prepared:
     """A configuration that was checked and can be served.
 
     *key_sets* holds the origin of each key set by its name. *session_settings* holds, by issuer, the settings of its
-    session store: if they change, a reload makes the store anew. *certificates* holds the files of the groups `tls` and
+    session store: if they change, a reload makes a new store. *certificates* holds the files of the groups `tls` and
     `admin.tls`. *path* is the configuration file, None if there is none; *digest* is the SHA-256 of its content, None
     if it cannot be read twice. *announcements* and *warnings* are logged at start.
     """

@@ -41,9 +41,9 @@ def turns_of(number: int) -> list[Turn]:
     user = f"user-{number}"
     mine = {"sub": user, "email": f"{user}@example.com", "name": f"Name {number}", "roles": [user, "member"]}
     identity = (user, f"{user}@example.com", f"Name {number}", f"{user},member")
-    token, neighbour = fresh(**mine), fresh(**mine | {"sub": f"user-{(number + 1) % USERS}"})
+    token, neighbor = fresh(**mine), fresh(**mine | {"sub": f"user-{(number + 1) % USERS}"})
     header, payload, signature = token.split(".")
-    tampered = f"{header}.{neighbour.split('.')[1]}.{signature}"
+    tampered = f"{header}.{neighbor.split('.')[1]}.{signature}"
     cookie = ("Cookie", f"theme=dark; access_token={token}")
     proxy = tuple(ADAPTERS)[number % len(ADAPTERS)]
     return [

@@ -18,7 +18,7 @@ What always holds:
 - A peer that is not a trusted proxy also counts towards `max_untrusted_connections`, so it cannot use up the
   connections of the proxies. One connection over a bound is answered with 503 and closed.
 - No body is ever read. No response and no log line quotes what the peer sent.
-- A client certificate is judged again at every request: it may have expired, or the client CAs may have changed.
+- A client certificate is checked at every request: it may have expired, or the client CAs may have changed.
 """
 
 from __future__ import annotations

@@ -279,7 +279,7 @@ async def test_J6_metadata_of_another_issuer_is_rejected(tmp_path: Path, trusted
         "slash": {"issuer": f"{trusted.url}/slash/"},
         "none": {"issuer": None},
         "list": {"issuer": [f"{trusted.url}/list"]},
-        "neighbour": {"issuer": trusted.url},
+        "neighbor": {"issuer": trusted.url},
     }
     tenants = {kind: trusted.tenant(f"/{kind}") for kind in claimed}
     for kind, changes in claimed.items():

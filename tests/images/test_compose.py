@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import Answer, ask, bearer, cookie
-from tests.support.compose import Project, forget_neighbours
+from tests.support.compose import Project, forget_neighbors
 from tests.support.documented import blocks
 from tests.support.e2e import sound
 from tests.support.podman import attempt, eventually, inspect, logs, podman
@@ -91,7 +91,7 @@ def all_serve(stack: Stack) -> None:
     """Wait until every proxy serves. Run the health checks, because podman runs them with systemd only."""
     for service in ("authgate", "tasks"):
         eventually(lambda name=CONTAINERS[service]: attempt("healthcheck", "run", name).returncode == 0, all_logs)
-    forget_neighbours(CONTAINERS.values())
+    forget_neighbors(CONTAINERS.values())
     for port in PORTS.values():
         eventually(lambda port=port: status(port, stack.token()) == 200, all_logs)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.client import ask, bearer
-from tests.support.compose import Project, forget_neighbours
+from tests.support.compose import Project, forget_neighbors
 from tests.support.documented import blocks
 from tests.support.podman import attempt, eventually, inspect, logs, podman
 from tests.support.stack import Client, administrator
@@ -46,7 +46,7 @@ class Site:
         """Start everything as the documentation says, and Traefik."""
         (lines,) = blocks("docs/stack.md", "By containers")
         self.project.run(lines.replace(" up ", " --profile traefik up "))
-        forget_neighbours(CONTAINERS.values())
+        forget_neighbors(CONTAINERS.values())
         for edge in PORTS:
             eventually(lambda edge=edge: status(edge, "/sign-in") == 200, all_logs)
 
@@ -340,7 +340,7 @@ def cookie_of(client: Client) -> str:
 @pytest.mark.parametrize("service", ["db", "authgate", "web", "tasks"])
 def test_the_other_parts_find_a_restarted_part_again(site: Site, service: str) -> None:
     podman("restart", "--time=5", CONTAINERS[service])
-    forget_neighbours(CONTAINERS.values())
+    forget_neighbors(CONTAINERS.values())
     eventually(lambda: all_users_are_served(site), all_logs)
     eventually(lambda: status("nginx", "/sign-in") == 200, all_logs)
 
@@ -353,7 +353,7 @@ def test_while_the_database_is_down_requests_are_refused_and_no_user_is_signed_o
         assert status("nginx", ME) == 401
     finally:
         podman("start", CONTAINERS["db"])
-        forget_neighbours(CONTAINERS.values())
+        forget_neighbors(CONTAINERS.values())
     eventually(lambda: all_users_are_served(site), all_logs)
 
 

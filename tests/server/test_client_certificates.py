@@ -96,7 +96,7 @@ async def test_an_expired_certificate_no_longer_counts_on_its_open_connection(mu
         assert (await connection.ask()).status == 200
         assert (await closed.ask()).status == 200
         clock.now = 5_000_000_000.0
-        assert (await connection.ask()).reason == "untrusted_proxy", "judged at every request"
+        assert (await connection.ask()).reason == "untrusted_proxy", "checked at every request"
         assert await closed.is_closed()
 
 

@@ -113,7 +113,7 @@ async def test_a_fifo_is_not_read_and_a_file_in_its_place_is_used(tls_folder: Pa
     async with serving_tls(tls_folder) as served:
         certificate = (tls_folder / "tls.crt").read_bytes()
         (tls_folder / "tls.crt").unlink()
-        os.mkfifo(tls_folder / "tls.crt")  # opening it plainly would wait for a writer, for ever
+        os.mkfifo(tls_folder / "tls.crt")  # opening it plainly would wait for a writer forever
         await served.tls.poll()
         assert "it is not a regular file" in served.tls.failure
         assert (await served.ask()).status == 200
@@ -124,7 +124,7 @@ async def test_a_fifo_is_not_read_and_a_file_in_its_place_is_used(tls_folder: Pa
 
 
 class HangingFiles(TlsFiles):
-    """Files on a network file system that answers no more."""
+    """Files on a network file system that no longer answers."""
 
     released: ClassVar[threading.Event]
 

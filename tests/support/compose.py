@@ -41,7 +41,7 @@ class Project:
         return ran.stdout
 
 
-def forget_neighbours(containers: Iterable[str]) -> None:
+def forget_neighbors(containers: Iterable[str]) -> None:
     """Flush the neighbor tables: a new container may have an old address. Only Docker announces that."""
     for pid in [os.getpid(), *(inspect(name)["State"]["Pid"] for name in containers)]:
-        subprocess.run(["nsenter", f"--target={pid}", "--net", "ip", "neighbour", "flush", "all"], check=True)
+        subprocess.run(["nsenter", f"--target={pid}", "--net", "ip", "neighbor", "flush", "all"], check=True)
