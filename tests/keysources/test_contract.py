@@ -109,7 +109,7 @@ async def test_a_good_load_returns_the_keys_and_the_next_one_that_nothing_change
     await loaded(place)
     for _ in range(2):
         assert (await place.source.load()).keys is None
-    place.publish("A")  # the same content is no change
+    place.publish("A")  # the same content is not a change
     assert (await place.source.load()).keys is None
 
 
