@@ -217,8 +217,11 @@ def _as_text(decision: Decision, prepared: Prepared) -> str:
         fixes.append(f"Run this where the front end runs. If it prints {' or '.join(fingerprints)}, the secrets agree:")
     lines += [wrapped(f"  → {fix}", indent="    ") for fix in fixes]
     if fingerprints:
-        preset = next(issuer.preset for issuer in prepared.config.issuers if issuer.name == decision.issuer_name)
-        lines.append(_PRINT_FINGERPRINT % _SECRET_VARIABLES[preset])
+        issuer = next(issuer for issuer in prepared.config.issuers if issuer.name == decision.issuer_name)
+        # Without a file, JWTs may be verified with BETTER_AUTH_SECRET, too.
+        known = issuer.secret_env in _SECRET_VARIABLES.values()
+        variable = issuer.secret_env if known else _SECRET_VARIABLES[issuer.preset]
+        lines.append(_PRINT_FINGERPRINT % variable)
     return "\n".join(lines)
 
 
