@@ -1,4 +1,4 @@
-# Stands in for caddy:2.11. The context is the folder with the binary. In the official image the binary has this
+# Replaces caddy:2.11 in the tests. The context is the folder with the binary. In the official image the binary has this
 # capability, too, and does not start without it.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}

@@ -1,4 +1,4 @@
-# Stands in for nginx:1.29: Debian's nginx and the other programs of the official image.
+# Replaces nginx:1.29 in the tests: Debian's nginx and the other programs of the official image.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN apt-get update -qq \

@@ -1,4 +1,4 @@
-# Stands in for node:22-trixie-slim: Node.js and npm from PyPI's wheel, because Debian has version 20.
+# Replaces node:22-trixie-slim in the tests: Node.js and npm from PyPI's wheel, because Debian has version 20.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN --mount=type=secret,id=ca,required=false \

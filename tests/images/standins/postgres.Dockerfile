@@ -1,4 +1,5 @@
-# Stands in for postgres:17: Debian's PostgreSQL 17 with the official image's user and folders, and a short entrypoint.
+# Replaces postgres:17 in the tests: Debian's PostgreSQL 17 with the official image's user and folders, and a short
+# entrypoint.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN groupadd --system --gid 999 postgres \
