@@ -1,4 +1,4 @@
-# The commands of a fresh machine: make stack, make run, make test. The rest is for developers.
+# On a fresh machine: make stack, make run, make test. The other targets are for developers.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,17 +7,17 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: run stack stack-forget web quick test test-images lint types docs bench lock sbom clean
 
-run: $(VENV)/demo                ## the task service, AuthGate and Traefik on this machine, with a generated secret
+run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
 
-# One more than there are cores: many tests wait for other processes.
+# One more than the number of cores, because many tests wait for other processes.
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 PORT ?= 8080
-stack: $(VENV)/demo stack-programs web ## Next.js + Better Auth, a task service, PostgreSQL, AuthGate behind nginx (PORT, 8080) and Traefik
+stack: $(VENV)/demo stack-programs web ## run Next.js, Better Auth, a task service, PostgreSQL, AuthGate, Traefik and nginx (PORT, 8080)
 	@$(BIN)/python -m deploy.stack.run --port $(PORT)
 
-stack-forget: $(VENV)/demo       ## delete the users and tasks that `make stack` has kept
+stack-forget: $(VENV)/demo       ## delete the users and tasks of `make stack`
 	@$(BIN)/python -m deploy.stack.run --forget
 
 # Most of AuthGate's logic, under a minute on two cores. No server, browser or container: only the virtual environment.
@@ -29,14 +29,14 @@ quick: $(VENV)/installed         ## the tests to run while you edit: core, adapt
 		|| { echo "make quick: some tests failed, see above."; exit 1; }
 	@echo "make quick: all tests passed. \`make test\` also runs the servers, real proxies, a browser and containers."
 
-test: $(VENV)/installed programs web ## everything, real proxies, Chromium and containers included
+test: $(VENV)/installed programs web ## run all tests, with real proxies, Chromium and containers
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
-test-images: $(VENV)/installed   ## the images, docker-compose.yml and the Kubernetes pods, run by podman (as root)
+test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the Kubernetes pods with podman (as root)
 	@tests/images/run
 
-lint: $(VENV)/installed          ## the code's style, spelling, the documentation's links and words
+lint: $(VENV)/installed          ## check the code's style, spelling, and the documentation's links and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
@@ -48,7 +48,7 @@ types: $(VENV)/installed
 docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/installed         ## AuthGate beside a bare aiohttp server, under a flood, beside recipes; needs wrk and Node
+bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, and beside recipes; needs wrk and Node
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/flood.py
 	$(BIN)/python bench/formats.py
@@ -65,11 +65,11 @@ lock: $(VENV)/installed          ## resolve the dependencies again: hashes, and 
 	$(LOCK) --constraint requirements-dev.lock --group stack-tasks --output-file deploy/stack/tasks/requirements.lock
 
 SBOM ?= sbom.json
-sbom: $(VENV)/installed          ## what AuthGate is made of, as CycloneDX, from the lock
+sbom: $(VENV)/installed          ## write a CycloneDX list of AuthGate's dependencies, from the lock
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
 		--of JSON --output-file $(SBOM)
 
-clean:                           ## what was installed, built and kept, the users and tasks of `make stack` included
+clean:                           ## delete what was installed, built and kept, with the users and tasks of `make stack`
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.stack.run --forget
 	rm -rf deploy/stack/web/node_modules deploy/stack/web/.next
 	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
@@ -92,8 +92,8 @@ $(VENV)/installed: $(VENV)/demo requirements-dev.lock
 
 web: ; @deploy/stack/build-web
 
-# What is run and PyPI does not have. As root it is installed from Debian's packages; else `make stack` says what is missing,
-# and the tests that need it are skipped, each saying how to get it.
+# Programs that PyPI does not have. As root, `make` installs them from Debian's packages. Otherwise `make stack` prints
+# what is missing, and the tests that need them are skipped with the command that installs them.
 STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
 TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer chromium:chromium
 .PHONY: programs stack-programs
