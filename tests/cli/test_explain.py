@@ -74,8 +74,10 @@ def test_a_bad_signature_shows_the_fingerprint_of_check_and_how_to_compare_it() 
 
 
 def test_the_line_to_compare_names_the_variable_that_holds_the_secret() -> None:
-    environ = {"JWT_SECRET": "", "BETTER_AUTH_SECRET": SECRET.decode(), "BETTER_AUTH_URL": "https://app.example.com"}
-    ended = commands.authgate("explain", "--at", NOW, stdin=mint(claims(aud="tasks"), key=OTHER_SECRET), **environ)
+    environ = {"BETTER_AUTH_SECRET": SECRET.decode(), "BETTER_AUTH_URL": "https://app.example.com"}
+    ended = commands.authgate(
+        "explain", "--at", NOW, stdin=mint(claims(aud="tasks"), key=OTHER_SECRET), environ=environ
+    )
     (line,) = [line for line in ended.stdout.splitlines() if "sha256sum" in line]
     assert '"$BETTER_AUTH_SECRET"' in line
 
