@@ -37,6 +37,16 @@ def read_bounded(path: str | Path, max_bytes: int) -> bytes:
     return content
 
 
+def shown_path(path: str) -> str:
+    """Return *path* for a message, unless it may be the content that the file should hold: a secret, or a key in PEM.
+
+    A sound secret has at least 32 bytes. A longer path is shown if it begins with "/" or ".".
+    """
+    if path.isprintable() and (len(path) < 32 or path[0] in "/."):
+        return path
+    return "the file that it names (not shown: it may be a secret)"
+
+
 def unreadable_reason(error: OSError | ValueError) -> str:
     """Return the reason in an *error* of `read_bounded`, without the path."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -11,7 +11,7 @@ from authgate.config.preset_defaults import default_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Issuer
-from authgate.files import FIX_UNREADABLE, POLL_SECONDS, unreadable_reason
+from authgate.files import FIX_UNREADABLE, POLL_SECONDS, shown_path, unreadable_reason
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
@@ -142,7 +142,7 @@ def initial_key_set(name: str, source: KeySource, loaded: LoadedIssuer, problems
         fix = FIX_BOTH_SIDES if is_secret else FIX_KEY
         problems.extend(Problem(setting=setting, message=fault, fix=fixes.get(fault, fix)) for fault in error.faults)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        message = f"cannot read {source.where}: {unreadable_reason(error)}"
+        message = f"cannot read {shown_path(source.where)}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
     return None
 

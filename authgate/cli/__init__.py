@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 
 import click
 
@@ -50,3 +52,5 @@ def commands() -> None:
     (BETTER_AUTH_SECRET with BETTER_AUTH_URL, AUTH_SECRET, NEXTAUTH_SECRET or JWT_SECRET). AUTHGATE_* variables override
     single settings.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # "✓" in a terminal that is not UTF-8 must not end in a traceback
+        sys.stdout.reconfigure(errors="backslashreplace")

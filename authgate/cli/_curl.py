@@ -86,9 +86,9 @@ def read(text: str) -> dict[str, Any]:
     if len(urls) != 1 or "next" in options:
         raise ValueError(f"the curl command has {len(urls)} URLs; explain decides one request")
     headers = _headers(options)
-    url, user = _url(urls[0], next((value for name, value in headers if name.lower() == "host"), ""))
+    url, user = split_user(urls[0], next((value for name, value in headers if name.lower() == "host"), ""))
     if user and not any(name.lower() == "authorization" for name, _ in headers):
-        headers.append(_basic(user))
+        headers.append(basic(user))
     return {"method": _method(options), "url": url, "headers": headers}
 
 
@@ -182,15 +182,16 @@ def _method(options: dict[str, list[str]]) -> str:
 def _headers(options: dict[str, list[str]]) -> list[tuple[str, str]]:
     """Return the headers that matter here. As with curl, one given by -H replaces what another option would set."""
     headers: list[tuple[str, str]] = []
+    given = set()
     for line in options.get("header", []):
         if line.startswith("@"):
             raise ValueError("-H names a file, and explain opens none: write its headers out")
         name, colon, value = line.partition(":")
-        if colon and value.strip():  # "Name:" makes curl leave the header out
+        given.add((name if colon else line.removesuffix(";")).strip().lower())
+        if colon and value.strip():  # "Name:" makes curl leave the header out, even where an option would set it
             headers.append((name.strip(), value.strip()))
         elif not colon and line.endswith(";"):  # "Name;" is an empty header
             headers.append((line.removesuffix(";").strip(), ""))
-    given = {name.lower() for name, _ in headers}
     cookies = options.get("cookie", [])
     if not all("=" in cookie for cookie in cookies):
         raise ValueError("-b names a file, and explain opens none: write its cookies out")
@@ -200,15 +201,16 @@ def _headers(options: dict[str, list[str]]) -> list[tuple[str, str]]:
         if "oauth2-bearer" in options:
             headers.append(("Authorization", f"Bearer {options['oauth2-bearer'][-1]}"))
         elif "user" in options:
-            headers.append(_basic(options["user"][-1]))
+            headers.append(basic(options["user"][-1]))
     return headers
 
 
-def _basic(user: str) -> tuple[str, str]:
+def basic(user: str) -> tuple[str, str]:
+    """Return the header with *user*, which is user:password."""
     return "Authorization", f"Basic {base64.b64encode(user.encode('utf-8', 'surrogatepass')).decode()}"
 
 
-def _url(url: str, host: str) -> tuple[str, str]:
+def split_user(url: str, host: str = "") -> tuple[str, str]:
     """Return *url* as it is requested, with *host* (of the header Host) if given, and the user in it, if any."""
     match = _URL.match(url)
     if match is None or (not match["scheme"] and not match["authority"]):

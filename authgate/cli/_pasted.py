@@ -39,7 +39,7 @@ def read(pasted: bytes) -> dict[str, Any]:
     if _curl.is_curl(text):
         return _curl.read(text)
     if _URL.fullmatch(text):
-        return _request(url=text.partition("#")[0])
+        return _url(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if headers := _headers(lines):
         return headers
@@ -50,6 +50,14 @@ def read(pasted: bytes) -> dict[str, Any]:
     if len(text.split()) == 1:
         return _request(("Authorization", f"Bearer {_unquoted(text)}"))
     raise ValueError("the input is in no form that explain reads")
+
+
+def _url(text: str) -> dict[str, Any]:
+    """Return the request that a client sends for the URL *text*: a user in it becomes a header."""
+    if text.startswith("/"):
+        return _request(url=text.partition("#")[0])
+    url, user = _curl.split_user(text)
+    return _request(*([_curl.basic(user)] if user else []), url=url)
 
 
 def _headers(lines: list[str]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import sys
@@ -71,11 +72,25 @@ _REQUEST_HELP = (
 )
 
 
+def _unix_seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
+    """Return *text* as Unix seconds. It is not quoted if it is something else, which may be a token."""
+    if text is None:
+        return None
+    seconds = math.nan
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+    if not math.isfinite(seconds):
+        raise click.UsageError("--at is a number of seconds since 1970")
+    return seconds
+
+
 @click.command("explain", help=_HELP, short_help="Show why a request is allowed or refused.",
                context_settings={"allow_extra_args": True})  # fmt: skip
 @config_option
 @click.option("--request", "file_name", metavar="FILE", help=_REQUEST_HELP)
-@click.option("--at", type=float, metavar="UNIX", help="Decide as at this time, in Unix seconds (default: now).")
+@click.option(
+    "--at", callback=_unix_seconds, metavar="UNIX", help="Decide as at this time, in Unix seconds (default: now)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 @click.pass_context
 def command(
@@ -89,8 +104,6 @@ def command(
             "  authgate explain < token.txt\n"
             "  pbpaste | authgate explain"
         )
-    if at is not None and not math.isfinite(at):
-        raise click.UsageError("--at is a number of seconds since 1970")
     prepared = prepared_or_exit(config_path)
     description = _pasted_request() if file_name is None else _described_request(file_name)
     try:

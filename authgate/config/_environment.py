@@ -15,7 +15,7 @@ from authgate.config._outbound import redacted
 from authgate.config._report import Raw, did_you_mean, group_of, is_list
 from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
-from authgate.core.errors import Problem, quoted
+from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
 from authgate.tokens.derived import parse_versioned
 from authgate.tokens.jwk import MAX_DOCUMENT_BYTES, BadKey
@@ -77,7 +77,7 @@ def defaults(environ: Mapping[str, str], problems: list[Problem]) -> Raw:
     """Return the defaults of the image (AUTHGATE_IN_CONTAINER): no other container reaches loopback in it."""
     switch = environ.get("AUTHGATE_IN_CONTAINER", "")
     if switch not in {"", "true", "false"}:
-        message = f"{quoted(switch)} is neither true nor false"
+        message = f"{redacted(switch)} is neither true nor false"
         problems.append(Problem(setting="AUTHGATE_IN_CONTAINER", message=message, fix="leave it as the image sets it"))
     if switch != "true":
         return {}
@@ -172,7 +172,7 @@ def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
         fix = "remove the quotation marks and the white space"
         yield Problem(setting=name, message="is in quotation marks, or has white space around it", fix=fix)
     elif url and url_fault(url, allow_http=True):
-        yield Problem(setting=name, message=f"{redacted(url)} is not the URL of a front end", fix=_FIX_URL)
+        yield Problem(setting=name, message=f"{redacted(url, 200)} is not the URL of a front end", fix=_FIX_URL)
 
 
 def _unread_secret_problems(raws: list[Raw], environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -35,7 +35,7 @@ def base_url_problems(config: IssuerConfig, setting: str, wrong: frozenset[str])
     setting = f"{setting}.url"
     yield from url_problems(config.url, setting, allow_http=allow_http, content="keys and sessions", fix=_FIX_BASE_URL)
     if "?" in config.url:
-        message = f"{redacted(config.url)} has a query, which a base URL cannot have"
+        message = f"{redacted(config.url, 200)} has a query, which a base URL cannot have"
         yield Problem(setting=setting, message=message, fix="remove the query")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from authgate.config import _secrets
 from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, SECRET_SETTINGS, SECRETS_SETTINGS
 from authgate.core.errors import Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
 from authgate.tokens import algorithms, derived, jwk
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _check_public_keys(config: IssuerConfig, setting: str, problems: list[Proble
         except jwk.BadKey as error:
             problems.extend(Problem(setting=f"{setting}.{name}", message=fault, fix=FIX_KEY) for fault in error.faults)
         except (OSError, ValueError) as error:
-            message = f"cannot read {path}: {unreadable_reason(error)}"
+            message = f"cannot read {shown_path(path)}: {unreadable_reason(error)}"
             problems.append(Problem(setting=f"{setting}.{name}", message=message, fix=FIX_UNREADABLE))
 
 

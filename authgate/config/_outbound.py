@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def redacted(url: str) -> str:
-    """Return *url* quoted for a message, at most 200 characters, without the user and password that it may hold."""
-    return quoted(re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL), 200)
+# A parameter of a URL, such as libpq's password=, that holds a secret.
+_SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
+
+
+def redacted(text: str, max_characters: int = 80) -> str:
+    """Return *text* quoted for a message. A URL is shown without its user, password, and parameters with secrets."""
+    text = re.sub(r"(?<=//).*@", "***@", text, flags=re.DOTALL)
+    return quoted(_SECRET_PARAMETER.sub(r"\1***", text), max_characters)
 
 
 def url_problems(url: str, setting: str, *, allow_http: bool, content: str, fix: str) -> Iterator[Problem]:
@@ -30,7 +35,7 @@ def url_problems(url: str, setting: str, *, allow_http: bool, content: str, fix:
         if fault := url_fault(url, allow_http=allow_http or is_plain):
             faults.append(fault)
     if faults:
-        yield Problem(setting=setting, message=f"{redacted(url)} {'; it '.join(faults)}", fix=fix)
+        yield Problem(setting=setting, message=f"{redacted(url, 200)} {'; it '.join(faults)}", fix=fix)
 
 
 def ca_file_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:

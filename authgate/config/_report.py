@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, get_args, get_
 
 from pydantic import SecretStr
 
-from authgate.core.errors import Problem, quoted
+from authgate.config._outbound import redacted
+from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +35,8 @@ Path: TypeAlias = tuple[int | str, ...]
 _LATER = {
     "policies": "policies come with a later version; this one requires a signed-in user everywhere",
 }
+# A sound secret has at least 32 bytes. Another name may be a secret, or `secret:value` without the space.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
 _DOCS = "docs/configuration.md describes it"
 
 # What a setting takes, by the type of pydantic's error.
@@ -79,7 +83,7 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 def scalar(value: object) -> str | None:
     """Return *value* as YAML writes it, quoted and cut short; None for lists and mappings."""
     if isinstance(value, str):
-        return quoted(value)
+        return redacted(value)
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, float):
@@ -88,13 +92,16 @@ def scalar(value: object) -> str | None:
         with contextlib.suppress(ValueError):  # Python refuses to write out an integer of thousands of digits
             return str(value)[:80]
         return None
-    return None if isinstance(value, (Mapping, Sequence, set)) else quoted(str(value))
+    return None if isinstance(value, (Mapping, Sequence, set)) else redacted(str(value))
 
 
 def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
     mistake, name = mistakes[-1], str(path[-1]) if path else ""
     message, fix = "", _description(path, model) or _DOCS
-    if mistake["type"] == "extra_forbidden":
+    if mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
+        path, message = path[:-1], "holds a name that is not a setting (not shown: it may hold a secret)"
+        fix = "write `name: value`, with a space after the colon"
+    elif mistake["type"] == "extra_forbidden":
         message, fix = "is not a setting", _LATER.get(name) or did_you_mean(name, _names_at(path[:-1], model))
     elif mistake["type"] == "invalid_key":
         message, fix = "is not a setting", "the name of a setting is text"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
 from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def from_file(path: str, setting: str, problems: list[Problem], max_bytes: int =
     try:
         return without_line_break(read_bounded(path, max_bytes))
     except (OSError, ValueError) as error:
-        shown = redacted(path) if "//" in path else path  # somebody may have written the address itself
+        shown = (
+            redacted(path, 200) if "//" in path else shown_path(path)
+        )  # somebody may have written the address itself
         message = f"cannot read {shown}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
         return None

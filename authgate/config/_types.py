@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import InitErrorDetails
 
+from authgate.config._outbound import redacted
 from authgate.config._report import scalar
-from authgate.core.errors import quoted
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 §5.6.2; RFC 6265 §4.1.1 for cookies
 _PROXY = re.compile(r"https?://(?:[!-.0-9:-?A-~]+@)?[!-.0-9:-?A-~]+/?")  # visible ASCII without @ and /
@@ -41,7 +41,7 @@ def token(name: str) -> str:
     """Return *name* if it can be the name of a header or cookie."""
     if not _TOKEN.fullmatch(name):
         raise ValueError(
-            f"{quoted(name)} cannot be a name of a header or cookie: use 1 to 128 letters, digits and !#$%&'*+.^_`|~-"
+            f"{redacted(name)} cannot be a name of a header or cookie: use 1 to 128 letters, digits and !#$%&'*+.^_`|~-"
         )
     return name
 

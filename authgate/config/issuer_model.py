@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
-from authgate.core.errors import quoted
 from authgate.tokens.algorithms import NAMES
 
 # The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
@@ -50,7 +50,7 @@ _NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
 
 def _name(name: str) -> str:
     if not re.fullmatch(_NAME, name):
-        raise ValueError(f"{quoted(name)} is not a valid name")
+        raise ValueError(f"{redacted(name)} is not a valid name")
     return name
 
 

@@ -23,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean, scalar
 from authgate.config._types import NonEmpty, Settings, Token, not_a_boolean, token, with_mistake, yaml_off
 from authgate.config.issuer_model import IssuerConfig
-from authgate.core.errors import quoted
 from authgate.core.identity import FIELDS
 
 
@@ -69,7 +69,7 @@ def _listen(address: str) -> str:
     match = _LISTEN.fullmatch(address)
     if not match or (match["port"] and int(match["port"]) > 65535):
         raise ValueError(
-            f"{quoted(address)} is not an address to listen at: write host:port, [ipv6]:port or unix:/path"
+            f"{redacted(address)} is not an address to listen at: write host:port, [ipv6]:port or unix:/path"
         )
     return address
 
@@ -78,7 +78,8 @@ def _header_name(name: str) -> str:
     if not _CANONICAL_HEADER.fullmatch(name):
         # A proxy that compares names by case would not replace the client's own header (H6).
         raise ValueError(
-            f"{quoted(name)} is not a canonical header name: write it like X-User-Id, with letters, digits and hyphens"
+            f"{redacted(name)} is not a canonical header name: write it like X-User-Id, with letters, digits and "
+            "hyphens"
         )
     if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
         raise ValueError(f"{name} has a meaning of its own and cannot carry an identity: choose an X- name")
@@ -88,7 +89,7 @@ def _header_name(name: str) -> str:
 def _source(source: str) -> str:
     if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
         raise ValueError(
-            f"{quoted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
+            f"{redacted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
         )
     return source
 
@@ -104,7 +105,7 @@ def _credential_header(name: str) -> str:
 
 def _origin(origin: str) -> str:
     if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
-        raise ValueError(f"{quoted(origin)} is not an origin: write scheme://host[:port], without a path")
+        raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
     return origin.lower()
 
 
@@ -114,7 +115,7 @@ def _client_name(name: str) -> str:
     except ValueError:
         return name
     raise ValueError(
-        f"{quoted(name)} is an address, and only DNS and URI names (SAN) of a certificate are compared: write one of "
+        f"{redacted(name)} is an address, and only DNS and URI names (SAN) of a certificate are compared: write one of "
         "these, or add the address to trusted_proxies"
     )
 

@@ -102,8 +102,8 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
     """Return (scheme, authority, target) of an absolute http URL; raise `Unreadable` for anything else."""
     match = _ABSOLUTE_URL.fullmatch(url)
     if not match:
-        without_query = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
-        raise _unreadable(f"{quoted(without_query)} is not an absolute URL (scheme://host/path)")
+        shown = re.split("[?#]", url, maxsplit=1)[0]  # a query or fragment may hold a token (H15)
+        raise _unreadable(f"{_without_user(shown)} is not an absolute URL (scheme://host/path)")
     scheme, authority, target = match.groups(default="/")
     return scheme, authority, target
 
@@ -111,16 +111,21 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
 def split_authority(authority: str) -> tuple[str, int | None]:
     """Return (host, port) of *authority*. The host is lower-case, without a trailing dot. The port may be None."""
     if not authority.isascii():  # before lower(), which turns the Kelvin sign into an ASCII "k" (P6)
-        raise _unreadable(f"the host {quoted(authority)} is not ASCII; send an internationalized name as xn--…")
+        raise _unreadable(f"the host {_without_user(authority)} is not ASCII; send an internationalized name as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
     if not colon or host.endswith(":") or "]" in digits:  # no port: a name, or an IPv6 literal like [::1]
         host, digits = authority.lower(), ""
     host = host.removesuffix(".")
     if not _HOST.fullmatch(host):
-        raise _unreadable(f"the host {quoted(authority)} is not a host name or address")
+        raise _unreadable(f"the host {_without_user(authority)} is not a host name or address")
     if digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and 0 < int(digits) < 65536):
-        raise _unreadable(f"the port of {quoted(authority)} is not a number from 1 to 65535")
+        raise _unreadable(f"the port of {quoted(host)} is not a number from 1 to 65535")
     return host, int(digits) if digits else None
+
+
+def _without_user(text: str) -> str:
+    """Return the authority or URL *text* quoted, without the user and password that it may hold."""
+    return quoted(re.sub(r"(^|//).*@", r"\1***@", text, count=1, flags=re.DOTALL))
 
 
 def _unreadable(detail: str) -> Unreadable:

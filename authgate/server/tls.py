@@ -25,7 +25,7 @@ from authgate.blocking import BlockingCall
 from authgate.bugs import log_bug
 from authgate.certificates import BadFile, check_key, expiry_warning, read_ca_certificates, read_leaf
 from authgate.core.errors import ConfigError, Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,7 +179,7 @@ class TlsFiles:
         except ssl.SSLError as error:
             message, fix = f"OpenSSL rejects it: {error.reason}", "make a new one as shown in docs/tls.md"
         except (OSError, ValueError) as error:  # ValueError: a path with NUL, or a file that is too long
-            message = f"cannot read {getattr(self, name)}: {unreadable_reason(error)}"
+            message = f"cannot read {shown_path(getattr(self, name))}: {unreadable_reason(error)}"
         if message:
             problems.append(Problem(setting=f"{self.setting}.{name}", message=message, fix=fix))
 

@@ -268,3 +268,11 @@ def test_the_real_curl_sends_what_was_read(curl: str, echo_port: int, arguments:
 
 def values(request: dict[str, Any], name: str) -> list[str]:
     return [value for header, value in request["headers"] if header.lower() == name]
+
+
+@pytest.mark.parametrize(
+    "options", ["-H 'Cookie:' -b a=1", "-H 'authorization:' -u ada:x", "--oauth2-bearer x -H Authorization:"]
+)
+def test_a_header_that_is_left_out_stays_out_where_an_option_would_set_it(options: str) -> None:
+    """Checked against curl 7.88."""
+    assert _curl.read(f"curl {options} https://a/")["headers"] == []

@@ -136,13 +136,30 @@ def test_other_input_is_a_usage_error_that_shows_the_accepted_forms_and_not_the_
     assert max(map(len, ended.stderr.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("arguments", [[TOKEN], ["Bearer", TOKEN], ["--json", "--", TOKEN], [f"--request={TOKEN}"]])
+@pytest.mark.parametrize(
+    "arguments", [[TOKEN], ["Bearer", TOKEN], ["--json", "--", TOKEN], [f"--request={TOKEN}"], ["--at", TOKEN]]
+)
 def test_a_token_as_an_argument_is_refused_and_never_shown(arguments: list[str]) -> None:
     ended = commands.authgate("explain", *arguments, stdin=TOKEN)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert TOKEN not in ended.stderr
-    assert "--request" in ended.stderr or "authgate explain < token.txt" in ended.stderr
+    assert re.search("--request|--at is|authgate explain < token.txt", ended.stderr)
     assert max(map(len, ended.stderr.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "pasted", ["https://ada:canary@a/", "curl https://ada:canary/1@a/", "Host: ada:canary@a\nA: b"]
+)
+def test_a_password_in_a_url_is_never_shown(pasted: str) -> None:
+    ended = commands.authgate("explain", stdin=pasted)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "canary" not in ended.stdout
+
+
+def test_a_character_that_the_terminal_lacks_is_escaped() -> None:
+    ended = commands.authgate("explain", environ=commands.ENVIRON | {"PYTHONIOENCODING": "latin-1"}, stdin="/")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert r"\u2713" in ended.stdout
 
 
 def test_in_a_terminal_it_asks_for_the_input_and_wraps_the_answer() -> None:

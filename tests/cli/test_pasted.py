@@ -66,6 +66,11 @@ def test_a_url_is_a_request_without_credentials(pasted: str, url: str) -> None:
     assert _pasted.read(pasted.encode()) == {"method": "GET", "url": url, "headers": []}
 
 
+def test_the_user_in_a_url_becomes_a_header_as_clients_send_it() -> None:
+    basic = ("Authorization", "Basic YWRhOnNlY3JldA==")
+    assert _pasted.read(b"https://ada:secret@a/x") == {"method": "GET", "url": "https://a/x", "headers": [basic]}
+
+
 def test_a_curl_command_is_read() -> None:
     request = _pasted.read(f"curl -H 'Authorization: Bearer {TOKEN}' /".encode())
     assert request == BEARER

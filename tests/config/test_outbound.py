@@ -43,3 +43,8 @@ def test_all_faults_of_a_url_are_in_one_message_without_its_password() -> None:
 @pytest.mark.parametrize("url", ["http://ada:canary@a", "redis://:canary@b@a", "https://canary\n@a"])
 def test_a_url_is_shown_without_user_and_password(url: str) -> None:
     assert redacted(url).endswith("://***@a'")
+
+
+@pytest.mark.parametrize("parameter", ["password", "sslpassword", "access_token", "API_KEY", "client_secret"])
+def test_a_url_is_shown_without_parameters_that_hold_a_secret(parameter: str) -> None:
+    assert redacted(f"https://a/?x=1&{parameter}=canary&y=2") == f"'https://a/?x=1&{parameter}=***&y=2'"

@@ -54,6 +54,21 @@ def test_a_secret_in_the_setting_for_its_variable_is_not_quoted(tmp_path: Path) 
     assert problem.setting == "issuers[0].sessions.postgres.dsn_env"
 
 
+@pytest.mark.parametrize("name", ["secret_file", "pem_file"])
+@pytest.mark.parametrize("content", [GOOD, f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n"])
+def test_a_secret_in_the_setting_for_its_file_is_not_quoted(tmp_path: Path, name: str, content: str) -> None:
+    (problem,) = rejected(jwt_file(tmp_path, {name: content}))
+    assert problem.setting == f"issuers[0].{name}"
+    assert problem.message.startswith("cannot read the file that it names (not shown")
+    assert content not in str(problem)
+    assert CANARY not in str(problem)
+
+
+def test_a_secret_in_the_variable_for_its_file_is_not_quoted() -> None:
+    (problem,) = rejected(JWT_SECRET_FILE=GOOD, AUTHGATE_TRUSTED_PROXIES="127.0.0.1")
+    assert problem.message.startswith("cannot read the file that it names (not shown")
+
+
 def test_a_dsn_in_the_setting_for_its_file_is_shown_without_its_password(tmp_path: Path) -> None:
     (problem,) = rejected(written(tmp_path, issuer(**postgres(dsn_file=DSN))))
     assert "'postgresql://***@db.example/app?sslmode=verify-full'" in problem.message

@@ -203,3 +203,9 @@ def test_a_certificate_that_expires_soon_is_a_warning(folder: Path) -> None:
     (warning,) = prepared(folder, tls=group(folder)).warnings
     assert warning.startswith("tls.certificate_file: the certificate expires on ")
     assert warning.endswith("in 3.0 days: renew it")
+
+
+def test_a_private_key_in_the_setting_for_its_file_is_not_quoted(folder: Path) -> None:
+    (problem,) = problems(folder, tls=group(folder, key_file=SOUND.key.decode()))
+    assert problem.setting == "tls.key_file"
+    assert problem.message.startswith("cannot read the file that it names (not shown")

@@ -139,6 +139,14 @@ def test_any_other_url_is_unreadable(url: str) -> None:
         split_absolute_url(url)
 
 
+@pytest.mark.parametrize("authority", ["ada:canary@a b", "ada:canary@a:x", "canary@a", "canary\u00e9@a"])
+def test_a_message_shows_no_user_and_no_password(authority: str) -> None:
+    for read in (lambda: split_authority(authority), lambda: split_absolute_url(f"http://{authority}\\")):
+        with pytest.raises(Unreadable) as error:
+            read()
+        assert "canary" not in error.value.detail
+
+
 def test_a_message_quotes_input_as_short_printable_ascii() -> None:
     detail = assert_unreadable(method="\x1b[31m" + "\u00e9" * 300)
     assert detail.isascii()
