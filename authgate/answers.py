@@ -27,5 +27,5 @@ class Answers:
         return await self._keys[lookup.issuer_name].newer(lookup.key_id)
 
     async def session(self, lookup: FindSession) -> Identity | None:
-        """Return who the session belongs to, None if there is no such session; raise `LookupFailed`."""
+        """Return the identity of the session's user, None if there is no such session; raise `LookupFailed`."""
         return await self._sessions[lookup.issuer_name].find(lookup)

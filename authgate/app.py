@@ -36,10 +36,11 @@ class KeySetOrigin:
 class Prepared:
     """A configuration that was checked and can be served.
 
-    *key_sets* holds the origin of each key set by its name. *session_settings* holds, by issuer, the settings of its
-    session store: if they change, a reload makes a new store. *certificates* holds the files of the groups `tls` and
-    `admin.tls`. *path* is the configuration file, None if there is none; *digest* is the SHA-256 of its content, None
-    if it cannot be read twice. *announcements* and *warnings* are logged at start.
+    *key_sets* holds the origin of each key set by its name. *sessions* holds, by issuer, the function that makes its
+    session store, and *session_settings* the store's settings: if they change, a reload makes a new store.
+    *certificates* holds the files of the groups `tls` and `admin.tls`. *path* is the configuration file, None if there
+    is none; *digest* is the SHA-256 of its content, None if it cannot be read twice. *announcements* and *warnings* are
+    logged at start.
     """
 
     config: Config
@@ -71,7 +72,7 @@ class Live:
         return self.prepared.config
 
     def activate(self, old: Live | None = None) -> None:
-        """Start to give the gate every change of a key set. Key sets that *old* has, too, continue its history."""
+        """Give the gate the key sets, and every later change. Key sets that *old* also has continue *old*'s history."""
         for name, watched in self.watched_keys.items():
             if old is not None and name in old.watched_keys:
                 watched.follow(old.watched_keys[name])
@@ -82,9 +83,9 @@ class Live:
 
 @dataclass(slots=True, kw_only=True)
 class ReloadState:
-    """When the configuration in use was loaded, and what came of each reload.
+    """When the configuration in use was loaded, and how many reloads had which outcome.
 
-    *loaded_at* is in Unix time. *failure* says why a newer configuration was rejected, "" if none was.
+    *loaded_at* is in Unix time. *failure* says why the newest configuration was rejected; "" if it was not.
     """
 
     loaded_at: float
@@ -94,7 +95,7 @@ class ReloadState:
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """Everything that serves. A reload swaps the one reference *live*; the rest stays.
+    """Everything that serves. A reload replaces only *live*; the rest stays.
 
     *draining* is true once AuthGate was asked to stop.
     """

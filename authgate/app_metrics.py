@@ -154,7 +154,7 @@ _KEY_SET_METRICS: tuple[tuple[str, str, Callable[[WatchedKeys], float | None]], 
     ),
     (
         "authgate_departed_key_ids",
-        "Those of the unknown key ids whose key had left the key set.",
+        "Tokens that named a key that had left the key set.",
         lambda keys: keys.journal.departed_key_ids,
     ),
 )

@@ -16,8 +16,8 @@ T = TypeVar("T")
 class BlockingCall(Generic[T]):
     """Runs *call* in a thread, for one caller at a time.
 
-    A call that hangs (on a dead network file system) cannot be ended, and no second one is started beside it. So after
-    a timeout, the next result may be as old as the call that hung.
+    A call that hangs (on a dead network file system) cannot be ended, and no second call is started while it runs. So
+    after a timeout, the next result may be as old as the call that hung.
     """
 
     def __init__(self, call: Callable[[], T]) -> None:

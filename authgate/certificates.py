@@ -76,7 +76,7 @@ def read_leaf(pem: bytes, now: float) -> Leaf:
 
 
 def check_key(pem: bytes, leaf: Leaf | None) -> None:
-    """Raise `BadFile` if *pem* is not an unencrypted private key, or not the one of *leaf*, if that is given."""
+    """Raise `BadFile` if *pem* is not an unencrypted private key, or if it does not belong to *leaf* (None: any)."""
     fix = "use the certificate's private key, in PEM; if there are several certificates, put the server's own first"
     key: PrivateKeyTypes
     try:

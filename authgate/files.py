@@ -1,4 +1,4 @@
-"""Reading files that the configuration names: bounded, and never waiting for a writer."""
+"""Read files that the configuration names, with a bound, and without waiting for a writer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # How often watched files are read. Contents are compared, because notifications do not pass through bind mounts.
 POLL_SECONDS = 2.0
 
-FIX_UNREADABLE = "check the path, that it is mounted, and that the user AuthGate runs as may read it"
+FIX_UNREADABLE = "check that the path is right, that the file is mounted, and that AuthGate's user may read it"
 
 
 def read_bounded(path: str | Path, max_bytes: int) -> bytes:
@@ -48,5 +48,5 @@ def shown_path(path: str) -> str:
 
 
 def unreadable_reason(error: OSError | ValueError) -> str:
-    """Return the reason in an *error* of `read_bounded`, without the path."""
+    """Return why `read_bounded` raised *error*, without the path."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # How many lines may wait for the writer. Further lines are dropped and counted: requests never wait for the log.
 MAX_WAITING_LINES = 10_000
-# How long the writer may take for the waiting lines when AuthGate ends.
+# How long the writer may take to write the waiting lines when AuthGate stops.
 STOP_SECONDS = 2.0
 
 
@@ -84,7 +84,7 @@ def logging_to(
     root = logging.getLogger()
     root.handlers = [_queue_handler]
     root.setLevel(logging.INFO)
-    # aiohttp's own lines quote the offending header. server/listener.py logs what operators need.
+    # aiohttp's own lines quote the offending header. server/connection.py logs these errors without it.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
     listener = QueueListener(_queue_handler.queue, writer)
     listener.start()

@@ -112,7 +112,7 @@ def _addresses_of(host: str, port: int) -> _Addresses:
 
 
 def redirect_fault(response: aiohttp.ClientResponse) -> str | None:
-    """Return the message for a redirect, None if *response* is none."""
+    """Return the message for a redirect, None if *response* is not a redirect."""
     if not 300 <= response.status < 400 or response.status == 304:
         return None
     target = quoted(response.headers.get("Location"), 200)
@@ -122,7 +122,11 @@ def redirect_fault(response: aiohttp.ClientResponse) -> str | None:
 def compression_fault(response: aiohttp.ClientResponse) -> str | None:
     """Return the message for a compressed *response*, None if it is not compressed."""
     encoding = response.headers.get("Content-Encoding", "identity")
-    return None if encoding == "identity" else f"is compressed ({quoted(encoding, 40)}), which was not asked for"
+    return (
+        None
+        if encoding == "identity"
+        else f"is compressed ({quoted(encoding, 40)}), but AuthGate accepts no compression"
+    )
 
 
 async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -137,7 +141,7 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 def explain_error(error: Exception) -> str:
-    """Return the meaning of *error* for an operator, without anything that the server sent."""
+    """Return *error* as a message for operators, without anything that the server sent."""
     if reason := untrusted_reason(error):
         return reason
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -161,7 +165,7 @@ def _no_connection(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the host name {error.host} cannot be resolved ({error.strerror or error.os_error})"
     if isinstance(error, aiohttp.ClientConnectorSSLError) and NO_TLS in str(error):
-        return f"{error.host} does not speak TLS on port {error.port}; is its address http://?"
+        return f"{error.host} does not speak TLS on port {error.port}; does its URL begin with http://?"
     server = "the outbound proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else error.host
     return f"no connection to {server} on port {error.port} ({error.strerror or error.os_error})"
 

@@ -27,8 +27,8 @@ _REASONS_WITHOUT_CLAIMS = {
     *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF),
 }
 
-# An untrusted peer, and a peer that uses a wrong path, is logged once a minute. It may send any number of requests, and
-# all lines would be the same.
+# A peer that is not trusted or uses a wrong path is logged once a minute. It may send any number of requests, and all
+# lines would be the same.
 REPEAT_SECONDS = 60
 _MAX_PEERS = 1024
 

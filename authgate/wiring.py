@@ -94,7 +94,7 @@ def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer
 
 
 def _without_repeats(problems: list[Problem]) -> list[Problem]:
-    """Return *problems*, each problem of a variable only once, though several issuers may read the variable."""
+    """Return *problems* without repeats. A variable that several issuers read has the same problem for each of them."""
     first: dict[tuple[str, str], Problem] = {}
     for problem in problems:
         first.setdefault((problem.setting.partition(" (")[2] or problem.setting, problem.message), problem)

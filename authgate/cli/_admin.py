@@ -17,11 +17,11 @@ _PAUSE_SECONDS = 0.25
 
 
 class _OtherCertificateError(Exception):
-    """The server shows another certificate than the file holds, or the file holds none (it may be half-written)."""
+    """The server's certificate is not the file's, or the file holds no certificate (it may be half-written)."""
 
 
 class NoAnswerError(Exception):
-    """The admin port does not answer, or shows a certificate that is not trusted. The message says which."""
+    """The admin port does not answer, or its certificate is not trusted. The message says which."""
 
 
 def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int = 4096) -> tuple[int, str]:
@@ -37,7 +37,9 @@ def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int =
                 raise NoAnswerError(f"AuthGate's admin port at {admin.listen} is not trusted: {error}") from None
             time.sleep(_PAUSE_SECONDS)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise NoAnswerError(f"AuthGate's admin port at {admin.listen} does not answer: {error}") from None
+            raise NoAnswerError(
+                f"AuthGate's admin port at {admin.listen} does not answer: {error}. Is it running?"
+            ) from None
 
 
 def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
@@ -50,19 +52,19 @@ def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tu
         connection.close()
 
 
-def _left(give_up_at: float) -> float:
-    """Return the seconds until *give_up_at* as a timeout. It is never 0, which would mean not to wait at all."""
+def _seconds_left(give_up_at: float) -> float:
+    """Return the seconds until *give_up_at* as a timeout. It is never 0, because that would mean not to wait at all."""
     return max(0.01, give_up_at - time.monotonic())
 
 
 def _connection(admin: AdminConfig, give_up_at: float) -> http.client.HTTPConnection:
     if admin.listen.startswith("unix:"):
-        return _UnixConnection(admin.listen.removeprefix("unix:"), _left(give_up_at))
+        return _UnixConnection(admin.listen.removeprefix("unix:"), _seconds_left(give_up_at))
     host, _, port = admin.listen.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - an address to connect to
     if admin.tls is not None:
         return _PinnedConnection(host, int(port), admin.tls.certificate_file, give_up_at)
-    return http.client.HTTPConnection(host, int(port), timeout=_left(give_up_at))
+    return http.client.HTTPConnection(host, int(port), timeout=_seconds_left(give_up_at))
 
 
 class _PinnedConnection(http.client.HTTPSConnection):
@@ -72,7 +74,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # `connect` compares the certificate itself
-        super().__init__(host, port, timeout=_left(give_up_at), context=context)
+        super().__init__(host, port, timeout=_seconds_left(give_up_at), context=context)
         self._give_up_at = give_up_at
         self._certificate_file = certificate_file
 
@@ -82,7 +84,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
         shown = self.sock.getpeercert(binary_form=True)
         if shown is None or shown not in {before, self._expected()}:
             raise _OtherCertificateError(f"it shows another certificate than {self._certificate_file} holds")
-        self.sock.settimeout(_left(self._give_up_at))
+        self.sock.settimeout(_seconds_left(self._give_up_at))
 
     def _expected(self) -> bytes:
         with Path(self._certificate_file).open("rb") as file:

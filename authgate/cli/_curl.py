@@ -34,14 +34,14 @@ _SHELL = re.compile(
 )
 _ANSI_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ANSI = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-# Within double quotes a backslash escapes these alone (POSIX.1-2024 XCU 2.2.3).
+# Within double quotes a backslash escapes only these (POSIX.1-2024 XCU 2.2.3).
 _DOUBLE_ESCAPE = re.compile(r"\\(?:(?P<character>[$`\"\\])|\r?\n)|(?P<expanded>`|\$[A-Za-z_{(])")
 
 _VARIABLE = "the curl command holds a shell variable ($NAME): put its value there"
 
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.DOTALL)
 
-# The options that say what is sent. Every other option is skipped, with its value if it takes one.
+# The options that determine the request. Every other option is skipped, with its value if it takes one.
 _LONG_NAMES = {"H": "header", "b": "cookie", "X": "request", "u": "user", "d": "data", "F": "form", "T": "upload-file",
                "I": "head", "G": "get", "K": "config", ":": "next"}  # fmt: skip
 _WITH_BODY = {"data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json", "form", "form-string"}
@@ -75,16 +75,18 @@ def is_curl(text: str) -> bool:
 def read(text: str) -> dict[str, Any]:
     """Return the request that the curl command *text* sends, in the form that `explain --request` reads.
 
-    Raises ValueError, with a message for people, if the command alone does not say what is sent.
+    Raises ValueError, with a message for people, if the command alone does not determine one request.
     """
     options: dict[str, list[str]] = {}
     for name, value in _options(_words(text)):
         options.setdefault(name, []).append(value)
     if "config" in options:
-        raise ValueError("-K names a file, and explain opens none: write its options out")
+        raise ValueError("-K names a file, and explain opens no files: write the file's options into the command")
     urls = options.get("url", [])
     if len(urls) != 1 or "next" in options:
-        raise ValueError(f"the curl command has {len(urls)} URLs; explain decides one request")
+        raise ValueError(
+            f"explain decides one request: the command needs one URL and no --next; it has {len(urls)} URLs"
+        )
     headers = _headers(options)
     url, user = split_user(urls[0], next((value for name, value in headers if name.lower() == "host"), ""))
     if user and not any(name.lower() == "authorization" for name, _ in headers):
@@ -110,7 +112,7 @@ def _words(text: str) -> deque[str]:
 
 
 def _for_shlex(match: re.Match[str], *, expands: bool) -> str:
-    """Return the quoted part *match* of a command in quotes that shlex reads. *expands*: the shell expands $NAME."""
+    """Return the quoted text *match* with quotes that shlex understands. *expands*: the shell expands $NAME."""
     if match["expanded"] and expands:
         raise ValueError(_VARIABLE)
     if match["continued"]:
@@ -180,12 +182,12 @@ def _method(options: dict[str, list[str]]) -> str:
 
 
 def _headers(options: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """Return the headers that matter here. As with curl, one given by -H replaces what another option would set."""
+    """Return the headers that the options set. As in curl, -H takes precedence over the other options."""
     headers: list[tuple[str, str]] = []
     given = set()
     for line in options.get("header", []):
         if line.startswith("@"):
-            raise ValueError("-H names a file, and explain opens none: write its headers out")
+            raise ValueError("-H names a file, and explain opens no files: write the file's headers into the command")
         name, colon, value = line.partition(":")
         given.add((name if colon else line.removesuffix(";")).strip().lower())
         if colon and value.strip():  # "Name:" makes curl leave the header out, even where an option would set it
@@ -194,7 +196,7 @@ def _headers(options: dict[str, list[str]]) -> list[tuple[str, str]]:
             headers.append((line.removesuffix(";").strip(), ""))
     cookies = options.get("cookie", [])
     if not all("=" in cookie for cookie in cookies):
-        raise ValueError("-b names a file, and explain opens none: write its cookies out")
+        raise ValueError("-b names a file, and explain opens no files: write the file's cookies into the command")
     if cookies and "cookie" not in given:
         headers.append(("Cookie", ";".join(cookies)))
     if "authorization" not in given:
@@ -211,7 +213,7 @@ def basic(user: str) -> tuple[str, str]:
 
 
 def split_user(url: str, host: str = "") -> tuple[str, str]:
-    """Return *url* as it is requested, with *host* (of the header Host) if given, and the user in it, if any."""
+    """Return the requested URL and the user in *url* ("" if none). *host*, if not "", replaces the URL's host."""
     match = _URL.match(url)
     if match is None or (not match["scheme"] and not match["authority"]):
         return url.partition("#")[0], ""

@@ -1,4 +1,4 @@
-"""Formats the report on keys for a terminal: trouble first, each time with its distance from now. Plain ASCII."""
+"""Formats the report on keys for a terminal: issuers in trouble first, each time relative to now. Plain ASCII."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _STATES = {
     "given up": "GIVEN UP: its keys are too old, so its tokens cannot be verified (503)",
     "stale": "STALE: the keys still verify tokens, but newer keys cannot be loaded",
     "ready": "ready",
-    "not offered": "publishes no keys: it signs no JWTs, so no JWT of it is accepted",
+    "not offered": "publishes no keys: its JWTs are not accepted",
 }
 _WORDS = {"no keys": "without keys"}
 _Fields: TypeAlias = tuple[tuple[str, str, bool], ...]
 # The columns of each table: heading, field of the report, whether the field is a time.
 _KEYS = (("first seen", "first_seen", True), ("last seen", "last_seen", True), ("tokens verified", "proofs", False),
-         ("last one", "last_proof", True))  # fmt: skip
-_DEPARTED = (("left the set", "left_at", True), ("in it since", "first_seen", True),
-             ("tokens since", "named_since", False), ("last one", "named_at", True))  # fmt: skip
-_UNKNOWN = (("tokens", "count", False), ("last one", "last_at", True))
+         ("last use", "last_proof", True))  # fmt: skip
+_DEPARTED = (("left the set", "left_at", True), ("first seen", "first_seen", True),
+             ("tokens since", "named_since", False), ("last use", "named_at", True))  # fmt: skip
+_UNKNOWN = (("tokens", "count", False), ("last use", "last_at", True))
 
 
 def as_text(report: dict[str, Any], max_columns: int | None = None) -> str:
@@ -54,11 +54,11 @@ def _issuer(name: str, issuer: dict[str, Any], max_columns: int | None) -> list[
     if issuer["last_error"]:
         times = "once" if issuer["failures_in_a_row"] == 1 else f"{issuer['failures_in_a_row']} times in a row"
         lines.append(f"  failed            {times}: {_one_line(issuer['last_error'])}")
-    answered = "never" if issuer["last_success"] is None else _when(issuer["last_success"], now)
+    loaded = "never" if issuer["last_success"] is None else _when(issuer["last_success"], now)
     next_try = "loading now" if issuer["loading"] else f"next try {_when(issuer['next_refresh'], now)}"
-    lines.append(f"  last good answer  {answered}, {next_try}")
+    lines.append(f"  last good load    {loaded}, {next_try}")
     if issuer["state"] == "stale" and issuer["given_up_at"]:
-        lines.append(f"  given up          {_when(issuer['given_up_at'], now)}, unless a good answer comes")
+        lines.append(f"  given up          {_when(issuer['given_up_at'], now)}, unless a load succeeds")
     lines += _table(
         "keys given up" if issuer["state"] == "given up" else "keys", keys, "named", _KEYS, now, max_columns
     )
@@ -112,7 +112,7 @@ def _list(title: str, lines: list[str]) -> list[str]:
 
 
 def _name(text: str) -> str:
-    """Return *text* for a column. A long one is cut in the middle: ids differ at the beginning or the end."""
+    """Return *text* for a column. A long text is cut in the middle, because ids differ at the beginning or the end."""
     name = escaped(text)
     return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 15]}...{name[-12:]}"
 
@@ -122,19 +122,19 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
 
 
-def _when(at: str | None, now: str) -> str:
-    """Return the time *at*, with its date unless that is today, and its distance from *now*."""
-    if at is None:
+def _when(time: str | None, now: str) -> str:
+    """Return *time*, with its date unless that is today, and its distance from *now*; "-" for None."""
+    if time is None:
         return "-"
-    shown = at[11:19] if at[:10] == now[:10] else _date(at)
-    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(at)).total_seconds()
+    shown = time[11:19] if time[:10] == now[:10] else _date(time)
+    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(time)).total_seconds()
     if not seconds:
         return f"{shown} (now)"
     return f"{shown} ({_duration(seconds)} ago)" if seconds > 0 else f"{shown} (in {_duration(-seconds)})"
 
 
-def _date(at: str) -> str:
-    return f"{at[:10]} {at[11:19]}"
+def _date(time: str) -> str:
+    return f"{time[:10]} {time[11:19]}"
 
 
 def _duration(seconds: float) -> str:

@@ -9,12 +9,12 @@ from authgate.cli import _curl
 
 # As long as the longest request head that AuthGate reads.
 MAX_BYTES = 64 * 1024
-# A terminal in its usual mode cuts each line there (N_TTY_BUF_SIZE of Linux, with the line break).
+# A terminal in its usual mode cuts each line at this length (N_TTY_BUF_SIZE of Linux, with the line break).
 MAX_TERMINAL_LINE_BYTES = 4095
 
 FORMS = """\
   eyJhbGciOi…                          a token, with or without "Bearer"
-  Authorization: Bearer eyJhbGciOi…    a header; several headers, one a line
+  Authorization: Bearer eyJhbGciOi…    one or more headers, one per line
   Cookie: name=value; name=value       cookies, with or without "Cookie:"
   curl -H '…' -b '…' 'https://…'       a curl command, as browsers copy it
   /api/v1/tasks                        a URL: a request without credentials"""
@@ -49,7 +49,7 @@ def read(pasted: bytes) -> dict[str, Any]:
         return _request(("Authorization", text))
     if len(text.split()) == 1:
         return _request(("Authorization", f"Bearer {_unquoted(text)}"))
-    raise ValueError("the input is in no form that explain reads")
+    raise ValueError("explain does not recognize the form of the input")
 
 
 def _url(text: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _url(text: str) -> dict[str, Any]:
 
 
 def _headers(lines: list[str]) -> dict[str, Any] | None:
-    """Return the request that *lines* of headers are, after a request line or without one; None if they are others."""
+    """Return the request in *lines*: headers, with or without a request line. None if there is any other line."""
     first = _REQUEST_LINE.fullmatch(lines[0])
     pairs = [_HEADER_LINE.fullmatch(line) for line in lines[1 if first else 0 :]]
     headers = [(pair[1], pair[2]) for pair in pairs if pair is not None]

@@ -26,7 +26,7 @@ def wrapped(text: str, *, indent: str = "", stream: TextIO | None = None) -> str
 
 
 def terminal_columns(stream: TextIO | None = None) -> int | None:
-    """Return the width of the terminal that *stream* (standard output by default) is, None if it is another file."""
+    """Return the terminal's width if *stream* (standard output by default) is a terminal, None if it is not."""
     if not (stream or sys.stdout).isatty():
         return None
     return max(_MIN_COLUMNS, shutil.get_terminal_size().columns)

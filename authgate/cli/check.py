@@ -1,4 +1,4 @@
-"""`authgate check`: validates the configuration and prints it, the most important first."""
+"""`authgate check`: validates the configuration and prints it, the most important parts first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class _Fetched:
 
 @click.command("check", short_help="Validate the configuration and print it.")
 @config_option
-@click.option("--fetch", is_flag=True, help="Also load the keys of every issuer once, and ask its session store once.")
+@click.option(
+    "--fetch", is_flag=True, help="Also load the keys of every issuer once, and look up one session in its store."
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of the configuration and do nothing else.")
 def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     """Validate the configuration and print it, with secrets hidden.
@@ -44,7 +46,7 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     First comes the verdict, then warnings (on standard error), then what each issuer accepts, then every setting with
     its effective value. Standard output is YAML: everything before the settings is a comment.
 
-    Without --fetch nothing is asked over the network.
+    Without --fetch, check makes no network connection.
 
     Exits with 0 if the configuration is valid, 78 if it has a problem. With --fetch, exits with 1 if keys cannot be
     loaded or sessions cannot be looked up.

@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 1024 * 1024
 
-# Where the details of the checks begin.
+# The column at which the details of the checks begin.
 _DETAIL_INDENT = " " * 17
 # The same as tokens/secrets.py makes.
 _PRINT_FINGERPRINT = """\
       printf 'authgate-secret-fingerprint:%%s' "$%s" | sha256sum | cut -c1-8"""
-# What a refusal may mean for this command alone.
+# Causes of a refusal that exist only in this command.
 _HINTS = {
-    Reason.KEYS_UNAVAILABLE: "explain loads the keys itself. A running AuthGate may still hold them: authgate keys",
-    Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself, so this machine has to reach the store, too",
+    Reason.KEYS_UNAVAILABLE: "explain loads the keys itself. A running AuthGate may still have them: run authgate keys",
+    Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself, so this machine must be able to reach it",
 }
 # The front end's variable that holds the secret.
 _SECRET_VARIABLES = {"better-auth": "BETTER_AUTH_SECRET", "authjs": "AUTH_SECRET", "nextauth-v4": "NEXTAUTH_SECRET",
@@ -68,7 +68,7 @@ Exits with 0 if the request is allowed, 1 if it is refused, 2 if the input canno
 """
 _REQUEST_HELP = (
     'Read the request from a file, as JSON: {"method", "url", "headers"} as the client sent it, or {"adapter", '
-    '"headers"} as the proxy asked (adapter: nginx, traefik or caddy).'
+    '"headers"} as the proxy sent it (adapter: nginx, traefik or caddy).'
 )
 
 
@@ -89,7 +89,10 @@ def _unix_seconds(_ctx: click.Context, _param: click.Parameter, text: str | None
 @config_option
 @click.option("--request", "file_name", metavar="FILE", help=_REQUEST_HELP)
 @click.option(
-    "--at", callback=_unix_seconds, metavar="UNIX", help="Decide as at this time, in Unix seconds (default: now)."
+    "--at",
+    callback=_unix_seconds,
+    metavar="UNIX",
+    help="Decide as if it were this time, in Unix seconds (default: now).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 @click.pass_context
@@ -202,7 +205,7 @@ def _headers(headers: Any) -> CIMultiDict[str]:  # noqa: ANN401 - parsed JSON
     try:
         return CIMultiDict([(str(name), str(value)) for name, value in pairs])
     except (TypeError, ValueError):
-        raise click.UsageError("headers is an object, or a list of [name, value] pairs") from None
+        raise click.UsageError("headers must be an object or a list of [name, value] pairs") from None
 
 
 def _as_json(decision: Decision) -> dict[str, Any]:

@@ -27,7 +27,7 @@ MAX_REPORT_BYTES = 64 * 1024 * 1024
 @config_option
 @click.option("--issuer", metavar="NAME", help="Show this issuer only.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print the report as JSON, as /keys on the admin port answers it."
+    "--json", "as_json", is_flag=True, help="Print the report as JSON, as the admin port returns it at /keys."
 )
 def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> None:
     """Show the keys of a running AuthGate, and why a key stopped working.

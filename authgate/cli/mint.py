@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def texts_of(
-    _ctx: click.Context, _param: click.Parameter, given: str | tuple[str, ...] | None
+def non_empty(
+    _ctx: click.Context, _param: click.Parameter, value: str | tuple[str, ...] | None
 ) -> str | tuple[str, ...] | None:
-    """Return what is *given*, unless a text in it is empty: `serve` would refuse an empty subject."""
-    if "" in ((given,) if isinstance(given, str) else given or ()):
+    """Return *value*. Raise `BadParameter` if a text in it is empty: `serve` would refuse an empty subject."""
+    if "" in ((value,) if isinstance(value, str) else value or ()):
         raise click.BadParameter("must not be empty")
-    return given
+    return value
 
 
-def seconds_of(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
+def duration_seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
     """Return the seconds of a duration such as 15m, 90s, 2h or -5m."""
     match = re.fullmatch(r"(-?\d{1,9})([smhd])", text)
     if not match:
@@ -36,7 +36,7 @@ def seconds_of(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
     return int(match[1]) * _UNIT_SECONDS[match[2]]
 
 
-def claims_of(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+def parsed_claims(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     """Return NAME=VALUE pairs as claims. A value that is JSON is parsed, any other is a string."""
     claims: dict[str, Any] = {}
     for text in texts:
@@ -63,14 +63,14 @@ Example:
 
 @click.command("mint", help=_HELP, short_help="Make a token for development.")
 @config_option
-@click.option("--sub", required=True, metavar="ID", callback=texts_of, help="The user's id (claim sub).")
-@click.option("--email", metavar="ADDRESS", callback=texts_of, help="The user's email address (claim email).")
-@click.option("--role", "roles", multiple=True, metavar="ROLE", callback=texts_of,
+@click.option("--sub", required=True, metavar="ID", callback=non_empty, help="The user's id (claim sub).")
+@click.option("--email", metavar="ADDRESS", callback=non_empty, help="The user's email address (claim email).")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", callback=non_empty,
               help="A role of the user (claim roles). Repeat it for several roles.")  # fmt: skip
-@click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=claims_of,
+@click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=parsed_claims,
               help="Any other claim. Repeat it for several claims. A value that is JSON is parsed: "
               "--claim level=3, --claim 'teams=[\"a\",\"b\"]'.")  # fmt: skip
-@click.option("--expires-in", "lifetime", default="15m", show_default=True, metavar="TIME", callback=seconds_of,
+@click.option("--expires-in", "lifetime", default="15m", show_default=True, metavar="TIME", callback=duration_seconds,
               help="How long the token is valid: 90s, 15m, 2h, 7d. A negative time: already expired.")  # fmt: skip
 @click.option("--issuer", "issuer_name", metavar="NAME", help="The issuer to sign for, if several have a secret.")
 def command(

@@ -16,7 +16,7 @@ class LoadFailed(AuthGateError):
 
 
 class NotOffered(LoadFailed):
-    """The address of the key set answers 404. If nobody configured that address, the issuer just signs no JWTs."""
+    """The address of the key set answers 404. If the address was not configured, the issuer simply signs no JWTs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fresh_seconds(headers: MultiMapping[str]) -> float | None:
-    """Return how many more seconds a response with *headers* is fresh (at least 0), None if they do not say."""
+    """Return how many more seconds a response with *headers* is fresh (at least 0); None if *headers* do not say."""
     directives = _directives(",".join(headers.getall("Cache-Control", ())))
     if "no-store" in directives or "no-cache" in directives:
         return 0.0
@@ -23,7 +23,7 @@ def _directives(field: str) -> dict[str, str]:
     pairs = (directive.partition("=") for directive in field.split(","))
     return {
         name.strip().lower(): value.strip().strip('"') for name, _, value in reversed([*pairs])
-    }  # of equal names the first counts
+    }  # reversed: the first of two equal names counts
 
 
 def _delta_seconds(text: str) -> float:

@@ -56,7 +56,7 @@ _PROXY_HEADERS = {"User-Agent": _HEADERS["User-Agent"]}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """How the URLs of one issuer are reached.
+    """How to reach the URLs of one issuer.
 
     With *ca_file*, only its CAs are trusted, otherwise those of the system. *outbound_proxy* is the URL of an HTTP
     proxy, which then resolves the host names.
@@ -142,11 +142,11 @@ class Fetcher:
     def _address_check(self, url: URL, found_at: str | None) -> Callable[[str, str], None]:
         """Return a check of resolved addresses, which raises `LoadFailed`. Checks an address in *url* at once."""
         host = url.host or ""
-        # The host name alone is not enough: its owner could make it resolve to this machine later.
-        own = found_at is None or (URL(found_at).host == host and is_this_machine(host))
+        # The same host name is not enough: its owner could make it resolve to this machine later.
+        is_trusted = found_at is None or (URL(found_at).host == host and is_this_machine(host))
         if found_at is not None and literal(host) is not None:
-            _refuse_forbidden(host, host, loopback_allowed=own)
-        return partial(_refuse_forbidden, loopback_allowed=own or self.route.outbound_proxy is not None)
+            _refuse_forbidden(host, host, loopback_allowed=is_trusted)
+        return partial(_refuse_forbidden, loopback_allowed=is_trusted or self.route.outbound_proxy is not None)
 
     async def _tls(self) -> ssl.SSLContext:
         try:

@@ -1,4 +1,4 @@
-"""The bounded history of a key set: when each key came and left, tokens that still name it, and events."""
+"""The bounded history of a key set: when each key joined and left, the tokens that still name it, and events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 @dataclass(slots=True, kw_only=True)
 class Sighting:
-    """One key: when it was first and last seen in the set, and when it left (None: it is in the set).
+    """A key: when it was first and last seen in the set, and when it left (None if it is still in the set).
 
     *named_since* counts the tokens that named it after it had left; *named_at* is the time of the last one. Unix times.
     """
@@ -36,7 +36,7 @@ class Sighting:
 
 @dataclass(slots=True, kw_only=True)
 class UnknownKeyId:
-    """A key id that tokens named and the set never had: how often, and the time of the last one (Unix time)."""
+    """A key id that the set never had: how many tokens named it, and the time of the last such token (Unix time)."""
 
     count: int
     last_at: float
@@ -61,7 +61,7 @@ class KeyHistory:
         self.update(key_set, now)
 
     def add_event(self, message: str, now: float) -> None:
-        """Add an event."""
+        """Add the event *message*, which happened at *now*."""
         self.events.append(Event(at=now, message=message))
 
     def update(self, key_set: KeySet, now: float) -> tuple[list[Key], list[Key]]:
@@ -84,7 +84,7 @@ class KeyHistory:
         return joined, [sighting.key for sighting in left]
 
     def follow(self, before: KeyHistory, now: float) -> tuple[list[Key], list[Key]]:
-        """Continue *before*, which ends. Return the keys that joined and those that left."""
+        """Continue the history *before*, which is no longer used. Return the keys that joined and those that left."""
         key_set = KeySet(keys=tuple(sighting.key for sighting in self.present.values()))
         self.present, self.departed, self.unknown = before.present, before.departed, before.unknown
         self.events = deque([*before.events, *self.events], maxlen=MAX_EVENTS)

@@ -86,10 +86,10 @@ class Journal:
         if departed is not None:
             self.departed_key_ids += 1
             if self._is_time_for(name):
-                self._warn_of(departed)
+                self._warn_about(departed)
 
     def _is_time_for(self, name: str) -> bool:
-        """Return whether the last warning about the key *name* is old enough for another."""
+        """Whether no warning about the key *name* was logged in the last minute. If so, one counts as logged now."""
         now = self._clock.elapsed()
         self._warned = {warned: at for warned, at in self._warned.items() if now - at < REPEAT_WARNING_SECONDS}
         if name in self._warned:
@@ -105,7 +105,7 @@ class Journal:
             if keys:
                 self.event(f"{', '.join(map(_named, keys))} {change} the set", logging.INFO)
 
-    def _warn_of(self, departed: Sighting) -> None:
+    def _warn_about(self, departed: Sighting) -> None:
         seconds = max(0.0, self._clock.unix() - (departed.left_at or 0.0))
         message = (
             f"tokens that name {_named(departed.key)} still arrive ({departed.named_since} so far); it left the set "

@@ -40,12 +40,12 @@ class SecretSource:
         return self._make()
 
     async def load(self) -> Loaded:
-        """Return the result "nothing has changed"."""
+        """Return a result without keys: secrets never change."""
         return Loaded(keys=None)
 
 
 class FileSource:
-    """A key file, compared by content, so it does not matter how the file is replaced."""
+    """A key file. Its content is compared, so it does not matter how the file is replaced."""
 
     def __init__(
         self,

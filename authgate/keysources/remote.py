@@ -32,11 +32,11 @@ class JwksUrlSource:
         self._document = _JwksDocument(self._fetcher, allowed)
 
     def read(self) -> KeySet:
-        """Return no keys, because they are fetched."""
+        """Return no keys, because they must be fetched."""
         return NO_KEYS
 
     async def load(self) -> Loaded:
-        """Return the keys of the set, None if they are the same as in the last load."""
+        """Return the keys of the set; None as keys if they are the same as in the last load."""
         try:
             return await self._document.load(self.where)
         except NotOffered as absent:
@@ -60,11 +60,11 @@ class DiscoverySource:
         self._urls: tuple[str, ...] = discovery.metadata_urls(issuer)
 
     def read(self) -> KeySet:
-        """Return no keys, because they are fetched."""
+        """Return no keys, because they must be fetched."""
         return NO_KEYS
 
     async def load(self) -> Loaded:
-        """Return the keys of the set that the metadata names, None if they are the same as in the last load."""
+        """Return the keys of the set that the metadata names; None as keys if they have not changed."""
         found_at, url = await self._jwks_uri()
         try:
             loaded = await self._document.load(url, found_at=found_at)
@@ -74,7 +74,7 @@ class DiscoverySource:
         return loaded
 
     async def _jwks_uri(self) -> tuple[str, str]:
-        """Return the URL of the metadata and the `jwks_uri` in it. Tries the URL that worked last time first."""
+        """Return the URL of the metadata and the `jwks_uri` in it. The URL that worked last time is tried first."""
         failures = []
         for found_at in self._urls:
             try:
@@ -82,7 +82,7 @@ class DiscoverySource:
                 url = discovery.jwks_uri(metadata.body or b"", self._issuer)
             except LoadFailed as failed:
                 failures.append(str(failed))
-            except discovery.BadMetadata as error:  # many servers answer every path with 200 and their start page
+            except discovery.BadMetadata as error:  # many servers answer every path with 200 and their home page
                 failures.append(f"{found_at}: {error}")
             else:
                 self._urls = (found_at, *(other for other in self._urls if other != found_at))

@@ -5,18 +5,18 @@ docs/how-keys-work.md draws it. `WatchedKeys.state` is one of these:
     no keys      no load has succeeded yet. The issuer's tokens get 503. Loads are retried with a backoff.
     ready        the last load succeeded.
     stale        the last load failed. The keys of the last good load verify, for at most `max_stale_seconds`.
-    given up     no load succeeded for `max_stale_seconds`. No key verifies; the tokens get 503. Retries go on.
-    not offered  the address of the key set answers 404, and nobody configured that address. Not a failure.
+    given up     no load succeeded for `max_stale_seconds`. No key verifies; the tokens get 503. Retries continue.
+    not offered  the address of the key set answers 404, and the address was not configured. This is not a failure.
 
 A good load leads from every state to "ready". A failed load leads from "ready" to "stale". Time alone leads from
-"stale" to "given up", also while a load hangs.
+"stale" to "given up", even while a load hangs.
 
 What always holds:
 
 - One task, `watch`, makes all loads, one at a time; only the first read of files happens before it (issuers.py).
 - A request never loads. It may request a load, at most one in `cooldown_seconds`, and waits for it at most
   `wait_seconds`. At most `MAX_WAITING` requests wait.
-- A failed load takes no key away. Only a good load, or `max_stale_seconds`, does.
+- A failed load removes no key. Only a good load or `max_stale_seconds` does.
 - `on_change` is called before `key_set` is replaced, both for new keys and for keys given up. If it raises, the next
   load calls it again.
 """
@@ -53,7 +53,7 @@ MIN_FRESH_SECONDS = 60.0
 # A random part of this share is subtracted from each interval, so that many AuthGates do not load at the same moment.
 JITTER = 0.1
 FIRST_RETRY_SECONDS = 1.0
-# The message of a failed load is cut to this length: a set of 64 bad keys has a long one.
+# The message of a failed load is cut to this length: a set of 64 bad keys has a long message.
 MAX_FAILURE_CHARACTERS = 1024
 
 
@@ -76,7 +76,11 @@ class Timing:
 
 
 class WatchedKeys:
-    """One key set as it is now. Calls *on_change* with the new key set whenever its keys change."""
+    """One key set as it is now. Calls *on_change* with the new key set whenever its keys change.
+
+    *failure* is the cause if the last load failed or the keys were given up. *absence* is the message of `NotOffered`.
+    After a good load both are "".
+    """
 
     def __init__(
         self,
@@ -134,7 +138,7 @@ class WatchedKeys:
         if load is not None:
             await self._wait_for(load)
         if self.failure or not self.key_set.keys:
-            cause = self.failure or self.absence or "there were none yet"
+            cause = self.failure or self.absence or "no load has succeeded yet"
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {cause}")
         return self.key_set
 
@@ -151,7 +155,9 @@ class WatchedKeys:
 
     async def _wait_for(self, load: asyncio.Future[None]) -> None:
         if self._waiting >= MAX_WAITING:
-            raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests wait for the keys of {self.name}")
+            raise LookupFailed(
+                Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests already wait for the keys of {self.name}"
+            )
         self._waiting += 1
         try:
             await asyncio.wait({load}, timeout=self.timing.wait_seconds)
@@ -306,14 +312,14 @@ class WatchedKeys:
         self.key_set = self._last_good  # only after the gate has them: otherwise a bug there would lose them
 
     def _not_offered(self, cause: str) -> None:
-        """Note that the issuer has no key set. If it had one before, that is a failed load."""
+        """Record that the issuer has no key set. If it had one before, this counts as a failed load."""
         if self._last_good.keys:
             self._failed(cause)
             return
         self.failure, self.failures_in_a_row = "", 0
         self._due_at = self._clock.elapsed() + self._interval(None)
         if cause != self.absence:
-            self.journal.event(f"publishes no keys, so its JWTs are not accepted: {cause}", logging.INFO)
+            self.journal.event(f"it publishes no keys, so its JWTs are not accepted: {cause}", logging.INFO)
         self.absence = cause
 
     def _failed(self, cause: str) -> None:

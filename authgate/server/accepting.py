@@ -1,17 +1,17 @@
-"""Accepting TLS connections, each with the newest certificate, and with a bound on handshakes in progress.
+"""Accept TLS connections, each with the newest certificate, and with a bound on handshakes in progress.
 
 asyncio's own TLS server keeps the context that it was started with, and does not count a connection before its
 handshake is over: silent peers could hold any number of file descriptors.
 
 A connection passes through these states:
 
-    accepted     counted as a handshake in progress, by the trust in its peer's address. At a bound the oldest untrusted
-                 handshake is cancelled; if there is none, the new connection is closed.
-    handshaking  under the `TlsState` that is current now, for at most `head_seconds`.
+    accepted     counted as a handshake in progress, trusted or untrusted by its peer's address. At a bound the oldest
+                 untrusted handshake is canceled; if there is none, the new connection is closed.
+    handshaking  under the `TlsState` that was current when the handshake began, for at most `head_seconds`.
     connected    `BoundedServer` counts it from here on.
-    closed       the handshake failed, took too long or was cancelled; logged at most once a minute for each peer.
+    closed       the handshake failed, took too long or was canceled; logged at most once a minute for each peer.
 
-Beside that, one task polls the certificate files and closes connections whose client certificate no longer counts.
+A separate task polls the certificate files and closes connections whose client certificate no longer counts.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _MEANINGS = {
 async def accepting(address: str, server: BoundedServer, limits: Limits, tls: WatchedTls) -> AsyncIterator[list[Any]]:
     """Accept connections for *server* at *address* (host:port) while the context lasts; yield the bound socket names.
 
-    Handshakes in progress are cancelled when the context ends. Raises OSError if the address cannot be bound. A bug
-    that stops the accepting ends the context, too: a server that accepts nothing must not go on running.
+    Handshakes in progress are canceled when the context ends. Raises OSError if the address cannot be bound. A bug that
+    stops accepting also ends the context: a server that accepts nothing must not continue to run.
     """
     sockets = await _listening_sockets(address)
     failure: Exception | None = None
@@ -76,9 +76,9 @@ async def accepting(address: str, server: BoundedServer, limits: Limits, tls: Wa
 class _Acceptor:
     """Turns accepted sockets into connections of *server*.
 
-    Peers whose address is not trusted share a part of the handshakes in progress. When that is full, the oldest of
-    theirs is cancelled. A proxy that is trusted by its certificate needs only milliseconds, so a flood from any number
-    of addresses cancels its own handshakes.
+    Peers whose address is not trusted share a part of the handshakes in progress. When that part is full, their oldest
+    handshake is canceled. A proxy that is trusted by its certificate needs only milliseconds, so a flood from any
+    number of addresses cancels its own handshakes.
     """
 
     def __init__(self, server: BoundedServer, limits: Limits, tls: WatchedTls) -> None:
@@ -90,7 +90,7 @@ class _Acceptor:
         self._trusted_count = 0
 
     async def run(self, sockets: list[socket.socket]) -> None:
-        """Accept on *sockets*, and poll the certificate files, until cancelled."""
+        """Accept on *sockets*, and poll the certificate files, until canceled."""
         async with asyncio.TaskGroup() as tasks:
             for listening in sockets:
                 tasks.create_task(self._accept(listening, tasks))
@@ -103,7 +103,7 @@ class _Acceptor:
             try:
                 await self._tls.poll()
                 self._server.close_ended()
-            except Exception as bug:  # noqa: BLE001 - a bug with the files does not stop the accepting
+            except Exception as bug:  # noqa: BLE001 - a bug with the files must not stop AuthGate from accepting
                 last_bug = log_bug(bug, last_bug)
             else:
                 last_bug = ""
@@ -119,7 +119,7 @@ class _Acceptor:
             except OSError as error:  # most likely there is no free file descriptor
                 self._server.warn(f"cannot accept a connection: {error.strerror}", "")
                 await asyncio.sleep(_RETRY_SECONDS)
-            except Exception as bug:  # noqa: BLE001 - a bug with one connection does not stop the accepting
+            except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
                 log_bug(bug)
                 await asyncio.sleep(_RETRY_SECONDS)
             await asyncio.sleep(0)  # asyncio's sock_accept never yields while connections are waiting
@@ -147,7 +147,7 @@ class _Acceptor:
         del self._untrusted[handshake]
         handshake.cancel()
         self._tls.failed_handshakes += 1
-        self._server.warn("cancelled the oldest TLS handshakes: too many at once", "several")
+        self._server.warn("canceled the oldest TLS handshakes: too many at once", "several")
 
     def _settle(self, connection: socket.socket, trusted: bool, handshake: asyncio.Task[None]) -> None:  # noqa: FBT001 - bound by `partial`
         if trusted:
@@ -155,7 +155,7 @@ class _Acceptor:
         else:
             self._untrusted.pop(handshake, None)
         if handshake.cancelled():
-            connection.close()  # a task that was cancelled before its first step has not closed it
+            connection.close()  # a task that was canceled before its first step has not closed it
 
     async def _handshake(self, connection: socket.socket, address: str) -> None:
         """Make the TLS handshake on *connection* and hand it to the server, or close it."""
@@ -173,7 +173,7 @@ class _Acceptor:
         except (OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a name in the certificate is not text
             self._tls.failed_handshakes += 1
             self._server.warn(f"a TLS handshake failed: {_meaning(error)}", address)
-        except Exception as bug:  # noqa: BLE001 - a bug with one connection does not stop the accepting
+        except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
             log_bug(bug)
         else:
             return
@@ -181,7 +181,7 @@ class _Acceptor:
 
 
 def _meaning(error: OSError | UnicodeDecodeError) -> str:
-    """Return what *error* means, without anything that the peer sent."""
+    """Return the cause of a failed handshake in words, without anything that the peer sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate was rejected: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

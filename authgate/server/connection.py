@@ -1,4 +1,4 @@
-"""One connection of a client of ours, a proxy: aiohttp's request handler with bounds around it.
+"""One connection from a proxy: aiohttp's request handler with bounds around it.
 
 aiohttp 3.14 has no deadline for reading a head, bounds only single header lines, and keeps idle connections for an
 hour. `BoundedServer` makes one `_Connection` for each accepted connection. It has these states:
@@ -6,17 +6,17 @@ hour. `BoundedServer` makes one `_Connection` for each accepted connection. It h
     waiting    for a head. A timer of `head_seconds` runs; received bytes count towards `max_head_bytes`.
                A complete head → answering. Timer: 408 → lingering, or closed if no byte had arrived.
                Too many bytes: 431 → lingering.
-    answering  aiohttp has parsed a head and runs the handler. No timer of ours runs. Response sent → idle.
+    answering  aiohttp has parsed a head and runs the handler. AuthGate's timer does not run. Response sent → idle.
                A head that aiohttp cannot parse: 400 → lingering.
     idle       aiohttp closes the connection after `idle_seconds`. Bytes of a new head → waiting.
-    lingering  the response was the last one. `Lingering` owns the transport, reads on and discards, within its bounds.
+    lingering  no response follows. `Lingering` owns the transport, keeps reading and discards, within its bounds.
     closed
 
 What always holds:
 
 - A connection counts towards `max_connections` from `connection_made` to `connection_lost`, lingering included.
 - A peer that is not a trusted proxy also counts towards `max_untrusted_connections`, so it cannot use up the
-  connections of the proxies. One connection over a bound is answered with 503 and closed.
+  connections of the proxies. A connection over a bound is answered with 503 and closed.
 - No body is ever read. No response and no log line quotes what the peer sent.
 - A client certificate is checked at every request: it may have expired, or the client CAs may have changed.
 """
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# One warning for each message and peer address in this time, for at most this many of them.
+# A message about a peer address is logged once in this time. At most this many pairs of message and address are cached.
 _WARNING_SECONDS = 60
 _MAX_WARNINGS = 1024
 
@@ -51,7 +51,7 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class _Connection(web.RequestHandler):
-    """One connection."""
+    """One connection, in one of the states above."""
 
     __slots__ = (
         "_certificate",
@@ -102,7 +102,7 @@ class _Connection(web.RequestHandler):
             self._await_head()  # a silent peer is kept no longer than a slow one
 
     def data_received(self, data: bytes) -> None:
-        if not data:  # aiohttp calls it so to parse what it has buffered
+        if not data:  # aiohttp passes b"" to itself to parse the bytes that it has buffered
             super().data_received(data)
             return
         parsed_heads = self._request_count
@@ -120,7 +120,7 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
         self._server.untrusted_connections -= not self._is_trusted
-        self._is_trusted = True  # so that it is counted down only once
+        self._is_trusted = True  # a second call must not count it down again
         super().connection_lost(exc)
 
     def force_close(self) -> None:
@@ -176,7 +176,7 @@ class _Connection(web.RequestHandler):
     def _time_out(self) -> None:
         if self._head_bytes:
             self._refuse("408 Request Timeout", "a request head took too long")
-        else:  # a proxy would take a response now for the response to its next request
+        else:  # a proxy would mistake a response for the answer to its next request
             self.force_close()
 
     def _stop_timer(self) -> None:
@@ -196,7 +196,7 @@ class _Connection(web.RequestHandler):
 
     def _linger(self) -> None:
         """Hand the transport to `Lingering`, which closes it when the peer does, or at a bound."""
-        transport, self.transport = self.transport, None  # so that aiohttp leaves it alone
+        transport, self.transport = self.transport, None  # aiohttp must not use it any more
         self.force_close()
         if transport is not None and not transport.is_closing():
             self._lingering = transport
@@ -218,12 +218,12 @@ class BoundedServer(web.Server):
 
     @property
     def is_over_bounds(self) -> bool:
-        """Whether there are more than `max_connections`."""
+        """Whether there are more connections than `max_connections`."""
         return self.connection_count > self._limits.max_connections
 
     @property
     def connection_count(self) -> int:
-        """How many connections there are."""
+        """The number of open connections."""
         return len(self._connections)
 
     @property
@@ -232,7 +232,7 @@ class BoundedServer(web.Server):
         return self.untrusted_connections > self._limits.max_untrusted_connections
 
     def accepts(self, certificate: ClientCertificate) -> bool:
-        """Return whether *certificate* counts now."""
+        """Return whether *certificate* still counts."""
         return self._tls is not None and self._tls.accepts(certificate)
 
     def close_ended(self) -> None:

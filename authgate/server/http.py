@@ -100,7 +100,7 @@ class AuthEndpoint:
         return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
 
     def _check_trust(self, peer: Peer) -> None:
-        """Raise `Unreadable` unless *peer* is trusted by its address or certificate, or came by unix socket."""
+        """Raise `Unreadable` unless *peer* is trusted by its address or certificate, or uses the unix socket."""
         names = peer.certificate_names
         if self._unix_socket or (names is not None and (self._client_names is None or names & self._client_names)):
             return

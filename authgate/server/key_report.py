@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from authgate.keysources.watched import WatchedKeys
 
 
-# Longer texts from outside are cut: a key id may be as long as a token.
+# Texts from outside are cut to these lengths: a key id may be as long as a token.
 MAX_KEY_ID_CHARACTERS = 256
 MAX_TEXT_CHARACTERS = 1024
 
@@ -21,7 +21,7 @@ class ProofCounts(Protocol):
     """Counts the proofs made with each key."""
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
-        """Return the number of proofs, and when the last one was made (Unix time, None: never)."""
+        """Return the number of proofs that the key made, and the time of the last proof (Unix time; None for never)."""
         ...
 
 

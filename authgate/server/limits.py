@@ -12,9 +12,9 @@ class Limits:
     *max_head_bytes* and *max_header_lines* bound a request head, *head_seconds* the time in which it must arrive (and a
     TLS handshake must end). *idle_seconds* is longer than proxies keep idle connections (nginx 60 s, Traefik 90 s).
 
-    After it refuses a request, AuthGate reads on for at most *max_linger_bytes* or *linger_seconds* (see
-    lingering.py). The bytes exceed what a proxy with the shipped files may still have to write: at most about 100 KiB
-    from Caddy, for a URI of 32 KiB with each byte percent-encoded. *linger_seconds* must be shorter than
+    After it refuses a request, AuthGate keeps reading for at most *max_linger_bytes* or *linger_seconds* (see
+    lingering.py). *max_linger_bytes* exceeds the bytes that a proxy with the shipped files may still write: at most
+    about 100 KiB from Caddy, for a URI of 32 KiB with each byte percent-encoded. *linger_seconds* must be shorter than
     *idle_seconds*.
 
     At shutdown, requests in flight get *drain_seconds*. Peers that are not trusted proxies share

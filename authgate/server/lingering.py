@@ -1,7 +1,7 @@
-"""Reading on after a refusal, so that a peer that is still writing gets the response.
+"""Keep reading after a refusal. Otherwise a peer that is still writing would not get the response.
 
-Closing a socket with unread bytes resets the connection (RFC 9112 §9.6). The peer's next write then fails, and Caddy
-2.11 takes that for an outage of AuthGate, even if the response had arrived.
+Closing a socket with unread bytes resets the connection (RFC 9112 §9.6). The peer's next write then fails. Caddy 2.11
+treats that as an outage of AuthGate, even if the response has arrived.
 """
 
 from __future__ import annotations

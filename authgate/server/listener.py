@@ -1,12 +1,12 @@
-"""Serving a handler at one address: from binding the address to closing the last connection.
+"""Serve a handler at one address, from binding the address to closing the last connection.
 
 A listener has three states:
 
-    binding   the address is bound: host:port through aiohttp's site, unix:/path likewise after a check that no living
-              process serves the socket, or host:port with TLS through `accepting`. OSError if it cannot be bound.
+    binding   the address is bound. aiohttp binds host:port, and unix:/path after a check that no running process serves
+              the socket. `accepting` binds host:port with TLS. OSError if the address cannot be bound.
     serving   for as long as the context lasts. Every connection is a `_Connection` of one `BoundedServer`
               (connection.py), which enforces the `Limits`.
-    draining  the context ends. No connection is accepted any more, requests in flight get `drain_seconds`, idle
+    draining  the context ends. No new connection is accepted, requests in flight get `drain_seconds`, and idle
               connections are closed.
 
 One listener serves one address, and nothing is shared between listeners.
@@ -66,7 +66,7 @@ async def listening(
 def _site(runner: web.ServerRunner, address: str) -> tuple[web.BaseSite, Path | None]:
     if address.startswith("unix:"):
         path = Path(address.removeprefix("unix:"))
-        if _is_served(path):  # asyncio would remove the socket file, also while another process serves it
+        if _is_served(path):  # asyncio would remove the socket file, even if another process serves it
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         return web.UnixSite(runner, path), path
     host, _, port = address.rpartition(":")

@@ -1,4 +1,4 @@
-"""Reloading the configuration without losing a request, and running the tasks beside the requests.
+"""Reload the configuration without losing a request, and run the background tasks.
 
 A reload begins on SIGHUP, when the content of the configuration file changes, or some time after a failed reload. It
 goes through these steps:
@@ -13,8 +13,8 @@ goes through these steps:
 
 What always holds:
 
-- Before the swap nothing changes for requests. A failure at any step keeps the old configuration, is logged, and is
-  reported by metrics and on the admin port. It is tried again after `retry_seconds`.
+- Before the swap nothing changes for requests. After a failure at any step the old configuration stays. The failure is
+  logged, and metrics and the admin port report it. The reload is tried again after `retry_seconds`.
 - A request uses one `Live` from beginning to end, never parts of two.
 - There is one task for each key set and each session store in use, and only one reload at a time.
 """
@@ -47,9 +47,9 @@ MAX_FILE_BYTES = 1024 * 1024
 PREPARE_SECONDS = 10.0
 # How long to wait for the first load of new key sets.
 PROBE_SECONDS = 5.0
-# After a failure. What was missing may appear later, such as a Secret that is mounted after the ConfigMap.
+# The pause after a failure. A missing file may appear later, such as a Secret that is mounted after the ConfigMap.
 RETRY_SECONDS = 30.0
-# After a bug ended a task, before it is started again.
+# The pause between a bug that ends a task and the next start of the task.
 PAUSE_SECONDS = 1.0
 
 _RESTART = "put the old value back, or restart AuthGate"
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reloader:
-    """Runs the tasks beside the requests: they keep configuration and keys current, and look up sessions."""
+    """Runs the background tasks, which keep configuration and keys current and look up sessions."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Reloader:
         self._requested.set()
 
     async def run(self) -> None:
-        """Keep configuration, keys and sessions current, until cancelled."""
+        """Keep configuration, keys and sessions current, until canceled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks, self._app.live)
@@ -120,7 +120,7 @@ class Reloader:
         await self._stop_all_but(self._app.live)
 
     async def _build_and_probe(self, tasks: asyncio.TaskGroup, old: Live) -> Live:
-        """Return a `Live` of the configuration as it is now. Raises `ConfigError` if *old* has to stay."""
+        """Return a new `Live` from the current configuration. Raises `ConfigError` if *old* has to stay."""
         prepared = await self._prepared()
         self._tried_digest = prepared.digest
         _refuse_changes_that_need_a_restart(old.config, prepared.config)
@@ -145,14 +145,14 @@ class Reloader:
             return
         self._logged_failure = state.failure
         problems = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in error.problems)
-        _log.error("the new configuration cannot be used, AuthGate keeps the old one: %s", problems)
+        _log.error("the new configuration cannot be used; AuthGate keeps the old one: %s", problems)
 
     def _problem(self, message: str) -> ConfigError:
         setting = self._app.live.prepared.path or "configuration"
         return ConfigError([Problem(setting=setting, message=message, fix="send SIGHUP to try again")])
 
     async def _prepared(self) -> Prepared:
-        """Return the configuration as it is now. Raises `ConfigError` with every problem."""
+        """Return the current configuration, checked. Raises `ConfigError` with every problem."""
         try:
             return await self._preparing.result(PREPARE_SECONDS)
         except TimeoutError:
@@ -167,7 +167,7 @@ class Reloader:
         before, self._last_digest = self._last_digest, await self._file_digest()
         if self._requested.is_set():
             self._requested.clear()
-            self._logged_failure = ""  # a requested reload logs its failure, even the same one again
+            self._logged_failure = ""  # a requested reload logs its failure even if it was logged before
         elif time.monotonic() >= self._retry_at:
             pass
         elif self._last_digest in {None, self._tried_digest} or self._last_digest != before:
@@ -199,7 +199,7 @@ class Reloader:
             if sessions not in self._tasks:
                 self._tasks[sessions] = tasks.create_task(_restarting(sessions.run))
                 if self._tries_stores:
-                    tasks.create_task(_try(sessions))
+                    tasks.create_task(_try_store(sessions))
 
     async def _stop_all_but(self, live: Live) -> None:
         unused = {*self._tasks} - {*live.watched_keys.values(), *live.sessions.values()}
@@ -210,14 +210,14 @@ class Reloader:
             self._tasks.pop(part).cancel()
 
 
-async def _try(sessions: CachedSessions) -> None:
+async def _try_store(sessions: CachedSessions) -> None:
     """Make one lookup that finds nothing. The store's own log lines and /readyz report the result."""
     with contextlib.suppress(LookupFailed):
         await sessions.find(probe_lookup(sessions.name))
 
 
 async def _restarting(run: Callable[[], Awaitable[None]]) -> None:
-    """Run *run* until cancelled, and start it again after a bug. The other tasks go on."""
+    """Run *run* until canceled, and start it again after a bug. The other tasks continue."""
     last_bug = ""
     while True:
         try:
@@ -242,7 +242,7 @@ async def _probe(old: Live, new: Live) -> None:
         if not watched.key_set.keys and (name in working_names or issuer.iss in working_iss):
             message = watched.failure or f"{watched.source.where} does not answer within {PROBE_SECONDS:g} s"
             fix = (
-                "AuthGate keeps the old configuration, with which the issuer works; reload when its keys can be loaded"
+                "AuthGate keeps the old configuration, under which the issuer works; reload when its keys can be loaded"
             )
             problems.append(Problem(setting=f"issuer {name}", message=message, fix=fix))
     if problems:

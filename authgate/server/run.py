@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-# File descriptors for other purposes than the auth port: admin port, log, key files, event loop.
+# File descriptors for everything except the auth port: admin port, log, key files, event loop.
 _OTHER_DESCRIPTORS = 128
 # The admin port trusts no peer more than another, so no peer may keep a connection for long.
 _ADMIN_LIMITS = Limits(max_connections=64, head_seconds=5.0, idle_seconds=5.0)
@@ -84,4 +84,6 @@ def _cannot_listen(setting: str, address: str, error: OSError) -> Problem:
     message = f"{address} is in use" if is_in_use else f"cannot listen at {address}: {error.strerror or error}"
     variable = f"AUTHGATE_{setting.upper().replace('.', '__')}"
     fix = f"set `{setting}` ({variable}) to another address"
-    return Problem(setting=setting, message=message, fix=f"{fix}, or stop what uses this one" if is_in_use else fix)
+    return Problem(
+        setting=setting, message=message, fix=f"{fix}, or stop the process that uses this one" if is_in_use else fix
+    )

@@ -1,4 +1,4 @@
-"""TLS of a listener: its certificate files, watched, and the client certificates of its peers.
+"""TLS of a listener: its certificate files, which are polled, and the client certificates of its peers.
 
 `TlsFiles` reads the files of one group of settings into a `TlsState`. `WatchedTls` holds the state for new
 connections and polls the files:
@@ -125,7 +125,7 @@ class TlsFiles:
         raise ConfigError(problems)
 
     def digest(self) -> bytes:
-        """Return a digest that changes whenever the content of a file changes, or whether it can be read."""
+        """Return a digest that changes when a file changes, becomes unreadable or becomes readable."""
         digest = hashlib.sha256()
         for path in (self.certificate_file, self.key_file, self.client_ca_file):
             try:
@@ -170,7 +170,7 @@ class TlsFiles:
 
     @contextmanager
     def _reporting(self, problems: list[Problem], name: str) -> Iterator[None]:
-        """Add what goes wrong with the file in the setting *name* to *problems*."""
+        """Add a problem to *problems* if the file in the setting *name* cannot be used."""
         message, fix = "", FIX_UNREADABLE
         try:
             yield
@@ -185,7 +185,7 @@ class TlsFiles:
 
 
 class WatchedTls:
-    """The state for new connections: that of the files as they are, or the last usable one."""
+    """The state for new connections: that of the current files, or the last usable state."""
 
     def __init__(
         self,
@@ -227,7 +227,7 @@ class WatchedTls:
             failure = "internal error"
         self._bug = last_bug
         if failure and failure != self.failure:
-            _log.warning("the new certificate cannot be used, AuthGate keeps the old one: %s", failure)
+            _log.warning("the new certificate cannot be used; AuthGate keeps the old one: %s", failure)
         self.failure = failure
         if newer is not None:
             self._replace(newer)

@@ -52,16 +52,16 @@ the configuration was loaded at 14:00:00 (3 min ago); a newer one cannot be used
 
 app  ready
   keys from         https://issuer.example/jwks
-  last good answer  14:02:10 (40 s ago), next try 14:07:05 (in 4 min)
+  last good load    14:02:10 (40 s ago), next try 14:07:05 (in 4 min)
 
-  KEYS                                                      first seen                 last seen            tokens verified  last one
+  KEYS                                                      first seen                 last seen            tokens verified  last use
   ES256 K2                                                  14:02:10 (40 s ago)        14:02:10 (40 s ago)  0                -
   ES256 long-long-long-long-long-long-long-...ong-long-end  2026-11-20 09:00:00 (2 d ago)  14:02:10 (40 s ago)  12  12:30:00 (93 min ago)
 
-  DEPARTED KEYS  left the set         in it since                    tokens since  last one
+  DEPARTED KEYS  left the set         first seen                     tokens since  last use
   ES256 K1   14:02:10 (40 s ago)  2026-11-20 09:00:00 (2 d ago)  3             14:02:49 (1 s ago)
 
-  UNKNOWN KEY IDS  tokens  last one
+  UNKNOWN KEY IDS  tokens  last use
   K9               1       14:02:20 (30 s ago)
 
   SKIPPED KEYS
@@ -86,13 +86,13 @@ def test_a_table_that_is_too_wide_becomes_a_list(report: dict[str, Any]) -> None
     first seen       14:02:10 (40 s ago)
     last seen        14:02:10 (40 s ago)
     tokens verified  0
-    last one         -
+    last use         -
   ES256 long-long-long-long-long-long-long-...ong-long-end
     first seen       2026-11-20 09:00:00 (2 d ago)
 """
         in text
     )
-    assert "\n  UNKNOWN KEY IDS  tokens  last one\n" in text, "a table that fits stays a table"
+    assert "\n  UNKNOWN KEY IDS  tokens  last use\n" in text, "a table that fits stays a table"
     assert as_text(report, max_columns=200) == as_text(report)
 
 

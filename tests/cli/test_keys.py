@@ -101,9 +101,9 @@ def test_issuers_in_trouble_come_first(scene: Any) -> None:
 
 def test_keys_says_why_a_key_stopped_working(scene: Any) -> None:
     text = part(shown(scene), "app")
-    assert re.search(r"\n  KEYS +first seen +last seen +tokens verified +last one\n  ES256 K2 +\d", text)
+    assert re.search(r"\n  KEYS +first seen +last seen +tokens verified +last use\n  ES256 K2 +\d", text)
     assert re.search(
-        r"\n  DEPARTED KEYS +left the set +in it since +tokens since +last one\n  ES256 K1 .* 3 +\d\d:", text
+        r"\n  DEPARTED KEYS +left the set +first seen  +tokens since +last use\n  ES256 K1 .* 3 +\d\d:", text
     )
     assert re.search(r"\n  \d\d:\d\d:\d\d \((now|\d+ s ago)\)  key ES256 K1 left the set\n", text)
     assert "tokens that name key ES256 K1 still arrive" in text
@@ -129,7 +129,7 @@ def test_the_log_reports_the_same_events(scene: Any) -> None:
 def test_keys_says_why_an_issuer_is_stale_or_given_up(scene: Any) -> None:
     text = shown(scene)
     assert re.search(r"\n  failed +(once|\d+ times in a row): http://\S+ answers 500\n", part(text, "partner"))
-    assert re.search(r"\n  given up +.* \(in 24 h\), unless a good answer comes\n", part(text, "partner"))
+    assert re.search(r"\n  given up +.* \(in 24 h\), unless a load succeeds\n", part(text, "partner"))
     legacy = part(text, "legacy")
     assert "no connection to 127.0.0.1" in legacy
     assert "\n  KEYS GIVEN UP  " in legacy

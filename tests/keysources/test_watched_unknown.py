@@ -38,7 +38,7 @@ async def test_ten_thousand_unknown_key_ids_cause_one_load_in_a_cooldown_and_a_b
     assert len(refused) == 10_000 - MAX_WAITING
     assert {failed.reason for failed in refused} == {Reason.KEYS_UNAVAILABLE}
     (detail,) = {failed.detail for failed in refused}
-    assert detail.startswith("256 requests wait")
+    assert detail.startswith("256 requests already wait")
     assert watched.journal.unknown_key_ids == 20_000
     assert len(watched.journal.history.unknown) == 16
 

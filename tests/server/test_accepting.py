@@ -138,7 +138,7 @@ async def test_a_flood_from_many_addresses_cancels_only_its_own_handshakes(
         for _, one in flood:
             one.close()
         await asyncio.wait(endings, timeout=20)
-    assert caplog.text.count("cancelled the oldest TLS handshakes") == 1
+    assert caplog.text.count("canceled the oldest TLS handshakes") == 1
 
 
 async def ending(reader: asyncio.StreamReader) -> None:

@@ -62,5 +62,5 @@ async def test_an_unknown_host_name_is_a_failure() -> None:
 
 async def test_a_server_that_does_not_speak_tls_is_a_failure(server: GetSession) -> None:
     store = HttpStore(server.url.replace("http://", "https://"), COOKIE)
-    assert (await failure(store)).endswith("is its address http://?")
+    assert (await failure(store)).endswith("does its URL begin with http://?")
     await store.close()
