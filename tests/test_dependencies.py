@@ -154,23 +154,23 @@ def import_faults(path: str, source: str) -> list[str]:
     """Return what *source*, as the file *path*, imports against the rules."""
     faults = []
     rule = next(rule for rule in RULES if path.startswith(rule.where))
-    for found in imports(source):
-        if found.within("authgate"):
+    for imported in imports(source):
+        if imported.within("authgate"):
             # "authgate" itself: its version
             allowed = (
-                found.module == "authgate"
-                or found.within(*rule.ours)
-                or (found.typing_only and found.within(*rule.typing))
+                imported.module == "authgate"
+                or imported.within(*rule.ours)
+                or (imported.typing_only and imported.within(*rule.typing))
             )
         else:
-            allowed = found.top == "__future__" or (
-                found.top not in rule.never and (rule.others is None or found.top in rule.others)
+            allowed = imported.top == "__future__" or (
+                imported.top not in rule.never and (rule.others is None or imported.top in rule.others)
             )
             allowed = allowed and (
-                found.top not in CRYPTO or path.startswith(("authgate/tokens/", "authgate/certificates.py"))
+                imported.top not in CRYPTO or path.startswith(("authgate/tokens/", "authgate/certificates.py"))
             )
         if not allowed:
-            faults.append(f"{path} imports {found.module}")
+            faults.append(f"{path} imports {imported.module}")
     return faults
 
 
@@ -179,7 +179,7 @@ def circle(files: dict[str, str]) -> list[str]:
     modules = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
     known = set(modules.values())
     graph = {
-        modules[path]: {found.module for found in imports(source)} & known - {modules[path]}
+        modules[path]: {imported.module for imported in imports(source)} & known - {modules[path]}
         for path, source in files.items()
     }
     try:
@@ -246,11 +246,13 @@ def test_a_file_imports_only_what_its_place_allows(path: str) -> None:
     assert import_faults(path, FILES[path]) == []
 
 
-@pytest.mark.parametrize(("what", "seen", "place"), ONLY_IN, ids=[row[0] for row in ONLY_IN])
-def test_what_belongs_to_one_place_is_done_nowhere_else(what: str, seen: Callable[[str], bool], place: str) -> None:
-    doing = [path for path, source in FILES.items() if seen(source)]
-    assert [path for path in doing if not path.startswith(place)] == [], what
-    assert doing or place == "nowhere", f"nobody {what}: the test looks for the wrong thing"
+@pytest.mark.parametrize(("deed", "is_done_in", "place"), ONLY_IN, ids=[row[0] for row in ONLY_IN])
+def test_what_belongs_to_one_place_is_done_nowhere_else(
+    deed: str, is_done_in: Callable[[str], bool], place: str
+) -> None:
+    doing = [path for path, source in FILES.items() if is_done_in(source)]
+    assert [path for path in doing if not path.startswith(place)] == [], deed
+    assert doing or place == "nowhere", f"nobody {deed}: the test looks for the wrong thing"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.startswith("authgate/core/")])
@@ -338,7 +340,7 @@ def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "source"),
+    ("deed", "source"),
     [
         ("makes an Allow", "decision = Allow(policy='x')"),
         ("makes an Allow", "return decision.Allow(**fields)"),
@@ -353,7 +355,7 @@ def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
         ("imports wiring", "from authgate.wiring import build"),
     ],
 )
-def test_a_planted_deed_is_seen(what: str, source: str) -> None:
-    seen = next(seen for name, seen, _ in ONLY_IN if name == what)
-    assert seen(source)
-    assert not seen("import json\n\nx: Allow | Identity = json.loads('{}')\n_log = logging.getLogger(__name__)")
+def test_a_planted_deed_is_seen(deed: str, source: str) -> None:
+    is_done_in = next(is_done_in for name, is_done_in, _ in ONLY_IN if name == deed)
+    assert is_done_in(source)
+    assert not is_done_in("import json\n\nx: Allow | Identity = json.loads('{}')\n_log = logging.getLogger(__name__)")

@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 async def test_a_plain_request_goes_through_in_absolute_form(tmp_path: Path) -> None:
-    with running_issuer(tmp_path) as one, forward_proxy() as proxy:
-        one.etag()
+    with running_issuer(tmp_path) as issuer, forward_proxy() as proxy:
+        issuer.etag()
         async with aiohttp.ClientSession() as session:
-            async with session.get(one.jwks_url, proxy=proxy.url) as answer:
+            async with session.get(issuer.jwks_url, proxy=proxy.url) as answer:
                 assert [key["kid"] for key in (await answer.json())["keys"]] == ["K1"]
                 tag = answer.headers["ETag"]
-            async with session.get(one.jwks_url, proxy=proxy.url, headers={"If-None-Match": tag}) as answer:
+            async with session.get(issuer.jwks_url, proxy=proxy.url, headers={"If-None-Match": tag}) as answer:
                 assert answer.status == 304
         assert [(row.method, row.target, row.status) for row in proxy.passed] == [
-            ("GET", one.jwks_url, 200),
-            ("GET", one.jwks_url, 304),
+            ("GET", issuer.jwks_url, 200),
+            ("GET", issuer.jwks_url, 304),
         ]
-        assert [row.path for row in one.requests()] == [one.jwks_path] * 2
+        assert [row.path for row in issuer.requests()] == [issuer.jwks_path] * 2
 
 
 async def test_https_goes_through_a_tunnel_to_a_host_that_only_the_proxy_finds(tmp_path: Path) -> None:
     authority = Authority()
     pair = authority.issue("issuer.example")
-    with running_issuer(tmp_path, tls=pair, host="issuer.example") as one:
-        port = int(one.url.rpartition(":")[2])
+    with running_issuer(tmp_path, tls=pair, host="issuer.example") as issuer:
+        port = int(issuer.url.rpartition(":")[2])
         with forward_proxy(names={"issuer.example": ("127.0.0.1", port)}) as proxy:
             async with (
                 aiohttp.ClientSession() as session,
-                session.get(one.jwks_url, proxy=proxy.url, ssl=authority.context()) as answer,
+                session.get(issuer.jwks_url, proxy=proxy.url, ssl=authority.context()) as answer,
             ):
                 assert answer.status == 200
             assert [(row.method, row.target, row.status) for row in proxy.passed] == [
@@ -50,25 +50,27 @@ async def test_https_goes_through_a_tunnel_to_a_host_that_only_the_proxy_finds(t
 
 async def test_the_proxy_lets_nobody_through_who_does_not_know_its_password(tmp_path: Path) -> None:
     pair = (authority := Authority()).issue("127.0.0.1")
-    with running_issuer(tmp_path, tls=pair) as one, forward_proxy(login=("ada", "a-password")) as proxy:
+    with running_issuer(tmp_path, tls=pair) as issuer, forward_proxy(login=("ada", "a-password")) as proxy:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientHttpProxyError) as refused:
-                await session.get(one.jwks_url, proxy=f"http://127.0.0.1:{proxy.port}", ssl=authority.context())
+                await session.get(issuer.jwks_url, proxy=f"http://127.0.0.1:{proxy.port}", ssl=authority.context())
             assert refused.value.status == 407
-            assert one.connections() == 0
-            async with session.get(one.jwks_url, proxy=proxy.url, ssl=authority.context()) as answer:
+            assert issuer.connections() == 0
+            async with session.get(issuer.jwks_url, proxy=proxy.url, ssl=authority.context()) as answer:
                 assert answer.status == 200
         assert [row.status for row in proxy.passed] == [407, 200]
-        assert [sorted(row.headers) for row in one.requests()] == [["accept", "accept-encoding", "host", "user-agent"]]
+        assert [sorted(row.headers) for row in issuer.requests()] == [
+            ["accept", "accept-encoding", "host", "user-agent"]
+        ]
 
 
 async def test_a_proxy_that_fails_answers_with_a_status_of_its_own(tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/jwks"
-    with running_issuer(tmp_path) as one, forward_proxy() as proxy:
+    with running_issuer(tmp_path) as issuer, forward_proxy() as proxy:
         async with aiohttp.ClientSession() as session:
             async with session.get(nobody, proxy=proxy.url) as answer:
                 assert answer.status == 502
             proxy.refuse_with = 503
-            async with session.get(one.jwks_url, proxy=proxy.url) as answer:
+            async with session.get(issuer.jwks_url, proxy=proxy.url) as answer:
                 assert answer.status == 503
-        assert one.requests() == []
+        assert issuer.requests() == []

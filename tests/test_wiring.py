@@ -114,20 +114,20 @@ def test_adding_an_issuer_changes_the_fingerprint_of_the_other(tmp_path: Path) -
 
 
 def test_the_announcement_says_what_is_accepted_under_which_secret_and_not_the_secret(tmp_path: Path) -> None:
-    found = verified(tmp_path, secret(issuer="https://issuer.example", audiences=["web", "api"]))
-    (told,) = found.announcements
-    assert told == (
+    prepared = verified(tmp_path, secret(issuer="https://issuer.example", audiences=["web", "api"]))
+    (announcement,) = prepared.announcements
+    assert announcement == (
         "issuer app accepts HS256 JWTs with iss https://issuer.example and aud api or web under its secret with "
         f"fingerprint {fingerprint(SECRET)}; it accepts no session cookies"
     )
-    assert found.fingerprints == {"app": fingerprint(SECRET)}
-    assert SECRET.decode() not in repr(found)
+    assert prepared.fingerprints == {"app": fingerprint(SECRET)}
+    assert SECRET.decode() not in repr(prepared)
 
 
 def test_the_announcement_of_public_keys_counts_them_and_names_the_algorithms_that_they_are_for(tmp_path: Path) -> None:
-    found = verified(tmp_path, key_file(tmp_path, "jwks_file", "RS256", "ES256"))
-    assert "accepts ES256/RS256 JWTs with any iss and any aud under its 2 public keys" in found.announcements[0]
-    assert found.fingerprints == {}
+    prepared = verified(tmp_path, key_file(tmp_path, "jwks_file", "RS256", "ES256"))
+    assert "accepts ES256/RS256 JWTs with any iss and any aud under its 2 public keys" in prepared.announcements[0]
+    assert prepared.fingerprints == {}
 
 
 def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_a_key_that_is_left_out_is_warned_of(tmp_path: Path) -> None:
 
 
 async def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:
-    found = verified(tmp_path, key_file(tmp_path, "pem_file", "ES256"))
-    source = found.key_sets["app"].source
-    assert [key.algorithm for key in found.snapshot.issuer("app").key_set.keys] == ["ES256"]
+    prepared = verified(tmp_path, key_file(tmp_path, "pem_file", "ES256"))
+    source = prepared.key_sets["app"].source
+    assert [key.algorithm for key in prepared.snapshot.issuer("app").key_set.keys] == ["ES256"]
     assert (await source.load()).keys is None, "the file holds what was read at the start"
     key_file(tmp_path, "pem_file", "ES384")
     newer = (await source.load()).keys
@@ -156,10 +156,10 @@ def test_a_key_file_over_64_kib_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 async def test_what_is_built_serves_the_verified_configuration() -> None:
-    found = wiring.prepare(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
-    app = wiring.build(found)
-    assert app.live.config is found.config
-    assert app.live.gate.snapshot.issuers == found.snapshot.issuers
+    prepared = wiring.prepare(load(None, {"JWT_SECRET": SECRET.decode(), "AUTHGATE_LISTEN": "unix:/run/authgate.sock"}))
+    app = wiring.build(prepared)
+    assert app.live.config is prepared.config
+    assert app.live.gate.snapshot.issuers == prepared.snapshot.issuers
     # The built gate reads the real clock: one token expired in 1970, the other is valid until 2242.
     expired = await app.live.gate.decide(bearer(mint({"sub": "u", "exp": 1})))
     assert isinstance(expired, Deny)

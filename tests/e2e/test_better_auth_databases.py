@@ -37,7 +37,7 @@ CACHE_SECONDS = 5  # of the cookie cache
 class Database:
     """Better Auth with a database, and the settings of the session store that reads it."""
 
-    one: BetterAuth
+    auth: BetterAuth
     store: dict[str, Any]
 
 
@@ -48,45 +48,45 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "postgres":
         with postgres() as server:
             server.execute("CREATE DATABASE better_auth")
-            with better_auth(folder, postgres=server.dsn(database="better_auth"), **cache) as one:
+            with better_auth(folder, postgres=server.dsn(database="better_auth"), **cache) as auth:
                 server.grant('"session", "user"', "better_auth")
-                yield Database(one, {"postgres": {"dsn": server.reader("better_auth")}})
+                yield Database(auth, {"postgres": {"dsn": server.reader("better_auth")}})
     else:
-        with redis_server() as server, better_auth(folder, redis=server.url(), **cache) as one:
-            yield Database(one, {"redis": {"url": server.reader()}})
+        with redis_server() as server, better_auth(folder, redis=server.url(), **cache) as auth:
+            yield Database(auth, {"redis": {"url": server.reader()}})
 
 
 @contextmanager
 def reading(proxies: Proxies, folder: Path, database: Database, check: str) -> Iterator[Running]:
     """Run AuthGate on *database* with `cache_seconds: 1`. Better Auth itself must get no request."""
-    asked = database.one.counts().get("/get-session", 0)
+    asked = database.auth.counts().get("/get-session", 0)
     sessions = {"check": check, "cache_seconds": 1} | database.store
-    with protected(proxies, folder, database.one, sessions=sessions) as running:
+    with protected(proxies, folder, database.auth, sessions=sessions) as running:
         asked_once(running)
         yield running
-    assert database.one.counts().get("/get-session", 0) == asked, "Better Auth was asked"
+    assert database.auth.counts().get("/get-session", 0) == asked, "Better Auth was asked"
 
 
 def looked_up(running: Running) -> float:
     """Return the count of session lookups, failures included."""
-    told = ask(running.authgate.admin_port, "/metrics").body.decode().splitlines()
-    return sum(float(line.split()[-1]) for line in told if line.startswith("authgate_session_lookups_total{"))
+    lines = ask(running.authgate.admin_port, "/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("authgate_session_lookups_total{"))
 
 
 def test_the_database_names_the_user_and_refuses_an_ended_session(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "always") as running:
-        one = database.one
-        ada, bob = one.browser().sign_up(new_email(), name="Åda ☃"), one.browser().sign_up(new_email())
+        auth = database.auth
+        ada, bob = auth.browser().sign_up(new_email(), name="Åda ☃"), auth.browser().sign_up(new_email())
         for browser in (ada, bob, ada):
-            found = seen_with(running, without_data(browser))
-            assert (found.user, found.headers["x-user-email"]) == (browser.user["id"], [browser.user["email"]])
-            assert seen_with(running, browser.cookies) == found
+            answer = seen_with(running, without_data(browser))
+            assert (answer.user, answer.headers["x-user-email"]) == (browser.user["id"], [browser.user["email"]])
+            assert seen_with(running, browser.cookies) == answer
         copy = ada.cookies
         ada.sign_out()
         refused_within(running, 1, copy, reasons={"session_not_found"})
-        one.administrator().ban(bob.user["id"])
+        auth.administrator().ban(bob.user["id"])
         refused_within(running, 1, bob.cookies, reasons={"session_not_found", "banned_user"})
 
 
@@ -94,7 +94,7 @@ def test_as_a_fallback_the_database_is_asked_only_without_fresh_data(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "fallback") as running:
-        browser = database.one.browser().sign_up(new_email())
+        browser = database.auth.browser().sign_up(new_email())
         copy = browser.cookies
         before = looked_up(running)
         assert seen_with(running, copy).user == browser.user["id"]
@@ -110,7 +110,7 @@ def test_as_a_fallback_a_copy_is_refused_when_its_data_expires_after_the_sign_ou
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "fallback") as running:
-        browser = database.one.browser().sign_up(new_email())
+        browser = database.auth.browser().sign_up(new_email())
         copy, opaque = browser.cookies, without_data(browser)
         browser.sign_out()
         assert seen_with(running, opaque).reason == "session_not_found"
@@ -121,7 +121,7 @@ def test_with_check_always_a_sign_out_counts_within_cache_seconds(
     proxies: Proxies, tmp_path: Path, database: Database
 ) -> None:
     with reading(proxies, tmp_path, database, "always") as running:
-        browser = database.one.browser().sign_up(new_email())
+        browser = database.auth.browser().sign_up(new_email())
         copy, before = browser.cookies, looked_up(running)
         assert seen_with(running, copy).user == browser.user["id"]
         assert looked_up(running) > before

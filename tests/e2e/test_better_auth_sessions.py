@@ -35,7 +35,7 @@ CACHE_SECONDS = 5  # of the cookie cache
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
+def auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
     """Better Auth without a cookie cache, its rows in memory."""
     with better_auth(tmp_path_factory.mktemp("better_auth")) as running:
         yield running
@@ -56,42 +56,50 @@ FALLBACK: dict[str, Any] = {"sessions": {"check": "fallback", "cache_seconds": 1
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_cookies_of_each_strategy_are_enough(proxies: Proxies, tmp_path: Path, strategy: str) -> None:
-    with better_auth(tmp_path, strategy=strategy) as one:
-        browser = one.browser().sign_up("ada@example.com", name="Åda ☃ 🎈")
-        asked = one.counts().get("/get-session", 0)
-        with protected(proxies, tmp_path, one, **NONE) as running:
+    with better_auth(tmp_path, strategy=strategy) as auth:
+        browser = auth.browser().sign_up("ada@example.com", name="Åda ☃ 🎈")
+        asked = auth.counts().get("/get-session", 0)
+        with protected(proxies, tmp_path, auth, **NONE) as running:
             if strategy == "jwt-jwks":  # its key is fetched at the start
                 until(lambda: running.report("app")["keys"])
             for _ in range(3):
-                found = seen_with(running, browser.cookies)
-                assert (found.status, found.user) == (200, browser.user["id"])
+                answer = seen_with(running, browser.cookies)
+                assert (answer.status, answer.user) == (200, browser.user["id"])
             assert seen_with(running, without_data(browser)).reason == "session_not_found"
-            assert one.counts().get("/get-session", 0) == asked, "cookies were not enough"
+            assert auth.counts().get("/get-session", 0) == asked, "cookies were not enough"
 
 
 def test_without_a_cookie_cache_better_auth_is_asked_and_its_answer_cached(
-    proxies: Proxies, tmp_path: Path, one: BetterAuth
+    proxies: Proxies, tmp_path: Path, auth: BetterAuth
 ) -> None:
-    browser = one.browser().sign_up(new_email(), role="admin")
-    with protected(proxies, tmp_path, one, sessions={"cache_seconds": 60}) as running:
+    browser = auth.browser().sign_up(new_email(), role="admin")
+    with protected(proxies, tmp_path, auth, sessions={"cache_seconds": 60}) as running:
         asked_once(running)
-        before = one.counts().get("/get-session", 0)
+        before = auth.counts().get("/get-session", 0)
         for _ in range(5):
-            found = seen_with(running, browser.cookies)
-            assert (found.status, found.user) == (200, browser.user["id"])
-            assert found.headers["x-user-roles"] == ["admin"]
-        assert one.counts()["/get-session"] - before == 1
-        told = {name.lower(): value for name, value in one.last_headers()}
-        assert told["cookie"].startswith("better-auth.session_token=")
-        assert ";" not in told["cookie"]
-        assert told["x-forwarded-for"] == "127.0.0.1"
-        assert {*told} <= {"host", "cookie", "accept", "accept-encoding", "user-agent", "x-forwarded-for", "connection"}
+            answer = seen_with(running, browser.cookies)
+            assert (answer.status, answer.user) == (200, browser.user["id"])
+            assert answer.headers["x-user-roles"] == ["admin"]
+        assert auth.counts()["/get-session"] - before == 1
+        headers = {name.lower(): value for name, value in auth.last_headers()}
+        assert headers["cookie"].startswith("better-auth.session_token=")
+        assert ";" not in headers["cookie"]
+        assert headers["x-forwarded-for"] == "127.0.0.1"
+        assert {*headers} <= {
+            "host",
+            "cookie",
+            "accept",
+            "accept-encoding",
+            "user-agent",
+            "x-forwarded-for",
+            "connection",
+        }
 
 
-def test_two_environment_variables_are_enough(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
-    browser, log = one.browser().sign_up(new_email()), tmp_path / "log"
+def test_two_environment_variables_are_enough(proxies: Proxies, tmp_path: Path, auth: BetterAuth) -> None:
+    browser, log = auth.browser().sign_up(new_email()), tmp_path / "log"
     port, admin = proxies.authgate_port, processes.free_port()
-    environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": one.base_url}
+    environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": auth.base_url}
     environ |= {"AUTHGATE_LISTEN": f"127.0.0.1:{port}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
     command = [processes.program("authgate", fix="pip install ."), "serve"]
     with processes.running(command, log, port=port, environ=environ) as process:
@@ -183,10 +191,10 @@ def test_with_check_always_a_copy_is_refused_within_cache_seconds_of_the_sign_ou
 
 
 def test_with_check_always_and_no_cache_a_sign_out_counts_at_once(
-    proxies: Proxies, tmp_path: Path, one: BetterAuth
+    proxies: Proxies, tmp_path: Path, auth: BetterAuth
 ) -> None:
-    with protected(proxies, tmp_path, one, sessions={"check": "always", "cache_seconds": 0}) as running:
-        browser = one.browser().sign_up(new_email())
+    with protected(proxies, tmp_path, auth, sessions={"check": "always", "cache_seconds": 0}) as running:
+        browser = auth.browser().sign_up(new_email())
         copy = browser.cookies
         assert seen_with(running, copy).status == 200
         browser.sign_out()
@@ -194,11 +202,11 @@ def test_with_check_always_and_no_cache_a_sign_out_counts_at_once(
 
 
 def test_a_session_that_has_expired_is_refused_although_it_is_cached(
-    proxies: Proxies, tmp_path: Path, one: BetterAuth
+    proxies: Proxies, tmp_path: Path, auth: BetterAuth
 ) -> None:
-    with protected(proxies, tmp_path, one, sessions={"cache_seconds": 60}) as running:
-        browser = one.browser().sign_up(new_email())
-        one.expire_session_in_database(browser.raw_token, time.time() + 5)
+    with protected(proxies, tmp_path, auth, sessions={"cache_seconds": 60}) as running:
+        browser = auth.browser().sign_up(new_email())
+        auth.expire_session_in_database(browser.raw_token, time.time() + 5)
         assert seen_with(running, browser.cookies).status == 200
         refused_within(running, 5, browser.cookies, reasons={"session_not_found"})
 
@@ -208,21 +216,21 @@ def test_a_session_that_has_expired_is_refused_although_it_is_cached(
 
 @pytest.mark.parametrize("strategy", [None, "compact", "jwe"])
 def test_a_banned_user_is_refused_within_cache_seconds(proxies: Proxies, tmp_path: Path, strategy: str | None) -> None:
-    with better_auth(tmp_path, strategy=strategy) as one, protected(proxies, tmp_path, one, **ALWAYS) as running:
-        by_admin, in_database = one.browser().sign_up(new_email()), one.browser().sign_up(new_email())
+    with better_auth(tmp_path, strategy=strategy) as auth, protected(proxies, tmp_path, auth, **ALWAYS) as running:
+        by_admin, in_database = auth.browser().sign_up(new_email()), auth.browser().sign_up(new_email())
         assert seen_with(running, by_admin.cookies).status == seen_with(running, in_database.cookies).status == 200
-        one.administrator().ban(by_admin.user["id"])  # which ends the sessions, too
+        auth.administrator().ban(by_admin.user["id"])  # which ends the sessions, too
         refused_within(running, 1, by_admin.cookies, reasons={"session_not_found", "banned_user"})
-        one.ban_in_database(in_database.user["id"])
+        auth.ban_in_database(in_database.user["id"])
         refused_within(running, 1, in_database.cookies, reasons={"banned_user"})
         assert seen_with(running, in_database.cookies).status == 403
 
 
-def test_an_anonymous_user_is_allowed_only_if_configured(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
-    browser = one.browser().sign_in_anonymously()
-    with protected(proxies, tmp_path, one) as running:
-        assert (found := seen_with(running, browser.cookies)).reason == "anonymous_user", found
-    with protected(proxies, tmp_path, one, anonymous="allow") as running:
+def test_an_anonymous_user_is_allowed_only_if_configured(proxies: Proxies, tmp_path: Path, auth: BetterAuth) -> None:
+    browser = auth.browser().sign_in_anonymously()
+    with protected(proxies, tmp_path, auth) as running:
+        assert (answer := seen_with(running, browser.cookies)).reason == "anonymous_user", answer
+    with protected(proxies, tmp_path, auth, anonymous="allow") as running:
         assert seen_with(running, browser.cookies).user == browser.user["id"]
 
 
@@ -235,15 +243,15 @@ def test_an_impersonated_session_names_the_user_and_the_administrator(
     for check in (NONE, ALWAYS):
         with protected(proxies, tmp_path, caching, **check) as running:
             admin.get_session()
-            found = seen_with(running, admin.cookies)
-            assert (found.user, found.headers["x-user-name"]) == (user.user["id"], [admin_id])
+            answer = seen_with(running, admin.cookies)
+            assert (answer.user, answer.headers["x-user-name"]) == (user.user["id"], [admin_id])
 
 
-def test_a_user_without_the_second_factor_is_not_signed_in(proxies: Proxies, tmp_path: Path, one: BetterAuth) -> None:
+def test_a_user_without_the_second_factor_is_not_signed_in(proxies: Proxies, tmp_path: Path, auth: BetterAuth) -> None:
     email = new_email()
-    secret = one.browser().sign_up(email).enable_two_factor()
-    with protected(proxies, tmp_path, one, **ALWAYS) as running:
-        pending = one.browser().sign_in(email)
+    secret = auth.browser().sign_up(email).enable_two_factor()
+    with protected(proxies, tmp_path, auth, **ALWAYS) as running:
+        pending = auth.browser().sign_in(email)
         assert pending.pending
         assert seen_with(running, pending.cookies).reason == "no_credential"
         as_session = f"better-auth.session_token={pending.jar['better-auth.two_factor']}"
@@ -257,10 +265,10 @@ def test_a_user_without_the_second_factor_is_not_signed_in(proxies: Proxies, tmp
 
 @pytest.mark.parametrize(("bearer", "signed", "raw"), [("none", 401, 401), ("signed", 200, 401), ("raw", 200, 200)])
 def test_session_tokens_of_the_bearer_plugin_pass_as_configured(
-    proxies: Proxies, tmp_path: Path, one: BetterAuth, bearer: str, signed: int, raw: int
+    proxies: Proxies, tmp_path: Path, auth: BetterAuth, bearer: str, signed: int, raw: int
 ) -> None:
-    browser = one.browser().sign_up(new_email())
-    with protected(proxies, tmp_path, one, bearer=bearer) as running:
+    browser = auth.browser().sign_up(new_email())
+    with protected(proxies, tmp_path, auth, bearer=bearer) as running:
         assert running.ask(browser.signed_token).status == signed
         assert running.ask(browser.raw_token).status == raw
         assert running.ask(browser.token()).status == 200  # the setting does not apply to JWTs

@@ -30,14 +30,14 @@ through_each = pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Iterator[Issuer]:
+def issuer(tmp_path: Path) -> Iterator[Issuer]:
     with running_issuer(tmp_path) as running:
         yield running
 
 
-def unknown(one: Issuer) -> str:
+def unknown(issuer: Issuer) -> str:
     """Return a valid token, except that its key id is new and unknown."""
-    return one.token(header={"kid": token_urlsafe(16)})
+    return issuer.token(header={"kid": token_urlsafe(16)})
 
 
 def outcome(running: Running, token: str) -> tuple[int, str]:
@@ -72,37 +72,39 @@ def fetches_allowed(began: float) -> int:
 
 @through_each
 def test_J8_a_flood_of_unknown_key_ids_is_refused_and_delays_no_other_request(
-    all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str
+    all_proxies: Proxies, tmp_path: Path, issuer: Issuer, proxy: str
 ) -> None:
-    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
-        remembered = one.token()
+    with all_proxies.serve(tmp_path, by_url("app", issuer), through=proxy) as running:
+        remembered = issuer.token()
         assert running.ask(remembered).status == 200
-        one.forget()
+        issuer.forget()
         began = time.monotonic()
         with (
-            meanwhile(running, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid,
+            meanwhile(running, lambda: remembered, lambda: issuer.token(sub=token_urlsafe(8))) as valid,
             ThreadPoolExecutor(8) as many,
         ):
-            flood = Counter(many.map(lambda _: outcome(running, unknown(one)), range(FLOOD)))
+            flood = Counter(many.map(lambda _: outcome(running, unknown(issuer)), range(FLOOD)))
         assert flood == {(401, "unknown_key"): FLOOD}
         assert valid.keys() == {(200, "")}
-        assert 1 <= len(one.requests(one.jwks_path)) <= fetches_allowed(began)
+        assert 1 <= len(issuer.requests(issuer.jwks_path)) <= fetches_allowed(began)
         assert running.report("app")["unknown_key_ids_total"] == FLOOD
 
 
 @through_each
-def test_reloads_under_load_change_no_decision(all_proxies: Proxies, tmp_path: Path, one: Issuer, proxy: str) -> None:
-    with all_proxies.serve(tmp_path, by_url("app", one), through=proxy) as running:
-        remembered = one.token()
+def test_reloads_under_load_change_no_decision(
+    all_proxies: Proxies, tmp_path: Path, issuer: Issuer, proxy: str
+) -> None:
+    with all_proxies.serve(tmp_path, by_url("app", issuer), through=proxy) as running:
+        remembered = issuer.token()
         assert running.ask(remembered).status == 200
-        one.forget()
+        issuer.forget()
         began = time.monotonic()
         with (
-            meanwhile(running, lambda: remembered, lambda: one.token(sub=token_urlsafe(8))) as valid,
-            meanwhile(running, lambda: unknown(one)) as refused,
+            meanwhile(running, lambda: remembered, lambda: issuer.token(sub=token_urlsafe(8))) as valid,
+            meanwhile(running, lambda: unknown(issuer)) as refused,
         ):
             for number in range(RELOADS):
-                app = by_url("app", one, refresh_seconds=300 + number, audiences=["tasks", f"tasks-{number}"])
+                app = by_url("app", issuer, refresh_seconds=300 + number, audiences=["tasks", f"tasks-{number}"])
                 rewrite(running.authgate, f"issuers: {json.dumps([app])}\nleeway_seconds: {number}\n")
                 outcomes = reload(running.authgate)
         assert (outcomes["succeeded"] >= RELOADS, outcomes["failed"]) == (
@@ -111,4 +113,4 @@ def test_reloads_under_load_change_no_decision(all_proxies: Proxies, tmp_path: P
         )  # the watcher may have reloaded first
         assert valid.keys() == {(200, "")}
         assert refused.keys() == {(401, "unknown_key")}
-        assert len(one.requests(one.jwks_path)) <= fetches_allowed(began), "a reload begins no new cooldown"
+        assert len(issuer.requests(issuer.jwks_path)) <= fetches_allowed(began), "a reload begins no new cooldown"

@@ -40,7 +40,7 @@ FAULT_SECONDS = 3.5
 class Setup:
     """Better Auth and its session store, which `kill` ends, `start` starts again and `hanging` freezes."""
 
-    one: BetterAuth
+    auth: BetterAuth
     store: dict[str, Any]
     kill: Callable[[], None]
     start: Callable[[], None]
@@ -51,19 +51,19 @@ class Setup:
 def set_up(kind: str, folder: Path) -> Iterator[Setup]:
     with ExitStack() as stack:
         if kind == "http":
-            one = stack.enter_context(better_auth(folder))
-            yield Setup(one, {"http": {}}, one.kill, one.start, one.paused)
+            auth = stack.enter_context(better_auth(folder))
+            yield Setup(auth, {"http": {}}, auth.kill, auth.start, auth.paused)
         elif kind == "postgres":
             server = stack.enter_context(postgres())
             server.execute("CREATE DATABASE better_auth")
-            one = stack.enter_context(better_auth(folder, postgres=server.dsn(database="better_auth")))
+            auth = stack.enter_context(better_auth(folder, postgres=server.dsn(database="better_auth")))
             server.grant('"session", "user"', "better_auth")
             store = {"postgres": {"dsn": server.reader("better_auth")}}
-            yield Setup(one, store, server.kill, server.start, server.hanging)
+            yield Setup(auth, store, server.kill, server.start, server.hanging)
         else:
             redis = stack.enter_context(redis_server())
-            one = stack.enter_context(better_auth(folder, redis=redis.url()))
-            yield Setup(one, {"redis": {"url": redis.url()}}, redis.kill, redis.start, redis.hanging)
+            auth = stack.enter_context(better_auth(folder, redis=redis.url()))
+            yield Setup(auth, {"redis": {"url": redis.url()}}, redis.kill, redis.start, redis.hanging)
 
 
 @dataclass
@@ -92,9 +92,9 @@ class Load:
     def _send(self, name: str, cookies: str) -> None:
         while not self._ended.is_set():
             began = time.monotonic()
-            found = seen(ask(self.port, "/api/echo", f"Cookie: {cookies}"))
+            answer = seen(ask(self.port, "/api/echo", f"Cookie: {cookies}"))
             self.longest = max(self.longest, time.monotonic() - began)
-            self.outcomes[name][found.status, found.user or found.reason or ""] += 1
+            self.outcomes[name][answer.status, answer.user or answer.reason or ""] += 1
 
 
 def steady(running: Running, cookies: str, user: str) -> None:
@@ -112,12 +112,12 @@ def test_a_store_that_fails_under_load_causes_503_and_recovers_by_itself(
     nginx_alone: Proxies, tmp_path: Path, kind: str, fault: str
 ) -> None:
     with set_up(kind, tmp_path) as made, ExitStack() as stack:
-        ada, gone = made.one.browser().sign_up("ada@example.com"), made.one.browser().sign_up("gone@example.com")
+        ada, gone = made.auth.browser().sign_up("ada@example.com"), made.auth.browser().sign_up("gone@example.com")
         signed_out = gone.cookies
         gone.sign_out()
         forged = ada.cookies.replace("session_token=", "session_token=x", 1)
         settings = {"sessions": {"check": "always", "cache_seconds": 0.2} | made.store, "jwt_plugin": False}
-        running = stack.enter_context(nginx_alone.serve(tmp_path, sessions_of(made.one, **settings)))
+        running = stack.enter_context(nginx_alone.serve(tmp_path, sessions_of(made.auth, **settings)))
         steady(running, ada.cookies, ada.user["id"])
         load = Load(running.ports["nginx"])
         with load.of(ada=ada.cookies, signed_out=signed_out, forged=forged):
@@ -145,22 +145,22 @@ def _wait_for_the_fault(load: Load) -> None:
 
 
 def test_while_the_store_is_down_cookies_with_data_are_still_accepted(nginx_alone: Proxies, tmp_path: Path) -> None:
-    with better_auth(tmp_path, strategy="jwe") as one:
-        ada = one.browser().sign_up("ada@example.com")
+    with better_auth(tmp_path, strategy="jwe") as auth:
+        ada = auth.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
-        with nginx_alone.serve(tmp_path, sessions_of(one, jwt_plugin=False)) as running:
+        with nginx_alone.serve(tmp_path, sessions_of(auth, jwt_plugin=False)) as running:
             port = running.ports["nginx"]
-            one.kill()
+            auth.kill()
             assert seen(ask(port, "/api/echo", f"Cookie: {ada.cookies}")).user == ada.user["id"]
             assert seen(ask(port, "/api/echo", f"Cookie: {opaque}")).reason == "sessions_unavailable"
 
 
 def test_a_slow_store_delays_only_its_own_requests(nginx_alone: Proxies, tmp_path: Path) -> None:
-    with better_auth(tmp_path, strategy="compact") as one:
-        ada = one.browser().sign_up("ada@example.com")
+    with better_auth(tmp_path, strategy="compact") as auth:
+        ada = auth.browser().sign_up("ada@example.com")
         opaque = f"better-auth.session_token={ada.jar['better-auth.session_token']}"
-        with nginx_alone.serve(tmp_path, sessions_of(one, jwt_plugin=False, sessions={"cache_seconds": 0})) as running:
-            one.delay(4.0)
+        with nginx_alone.serve(tmp_path, sessions_of(auth, jwt_plugin=False, sessions={"cache_seconds": 0})) as running:
+            auth.delay(4.0)
             load = Load(running.ports["nginx"])
             with load.of(fresh=ada.cookies, opaque=opaque):
                 time.sleep(FAULT_SECONDS)
@@ -169,19 +169,19 @@ def test_a_slow_store_delays_only_its_own_requests(nginx_alone: Proxies, tmp_pat
             assert load.outcomes["fresh"].total() > 100, "the slow lookups held up the others"
             assert {*load.outcomes["opaque"]} == {(503, "sessions_unavailable")}
             assert load.longest < LONGEST_SECONDS
-            one.delay(0.0)
+            auth.delay(0.0)
             steady(running, opaque, ada.user["id"])
 
 
 def test_a_store_that_asks_for_a_pause_gets_no_request_meanwhile(nginx_alone: Proxies, tmp_path: Path) -> None:
-    with better_auth(tmp_path, rate_limit={"window": 3, "max": 5}) as one:
-        ada = one.browser().sign_up("ada@example.com")
+    with better_auth(tmp_path, rate_limit={"window": 3, "max": 5}) as auth:
+        ada = auth.browser().sign_up("ada@example.com")
         settings = {"sessions": {"check": "always", "cache_seconds": 0}, "jwt_plugin": False}
-        with nginx_alone.serve(tmp_path, sessions_of(one, **settings)) as running:
+        with nginx_alone.serve(tmp_path, sessions_of(auth, **settings)) as running:
             load = Load(running.ports["nginx"])
             with load.of(ada=ada.cookies):
                 time.sleep(1.5)
                 until(lambda: load.outcomes["ada"].total() > 20)
             assert {*load.outcomes["ada"]} == {(200, ada.user["id"]), (503, "sessions_unavailable")}
-            assert one.counts()["/get-session"] < 20 < load.outcomes["ada"].total()
+            assert auth.counts()["/get-session"] < 20 < load.outcomes["ada"].total()
             until(lambda: seen(ask(load.port, "/api/echo", f"Cookie: {ada.cookies}")).status == 200)

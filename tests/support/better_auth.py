@@ -142,8 +142,8 @@ class BetterAuth:
         """Answer get-session with this from now on; None restores Better Auth's own answers."""
         self._test("answer", status=status, headers=dict(headers or {}), body=body)
 
-    def _test(self, what: str, **how: Any) -> Any:
-        answer = ask(self.port, f"/test/{what}", method="POST", body=json.dumps(how).encode())
+    def _test(self, switch: str, **how: Any) -> Any:
+        answer = ask(self.port, f"/test/{switch}", method="POST", body=json.dumps(how).encode())
         assert answer.status == 200, answer
         return answer.json
 
@@ -238,14 +238,14 @@ def scripts(place: Path) -> Path:
 
 @cache
 def node() -> str:
-    found = program("node", fix=_MEND)
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    binary = program("node", fix=_MEND)
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < _NODE_AT_LEAST:
         reason = f"Better Auth needs Node {_NODE_AT_LEAST} or later, and this is {version}"
         if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    return found
+    return binary
 
 
 def _installed() -> Path:

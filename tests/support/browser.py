@@ -60,10 +60,12 @@ class CookieJar:
 
 
 def _expiry(attributes: list[str]) -> float | None:
-    found = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in attributes)}
-    if "max-age" in found:
-        return time.time() + int(found["max-age"]) if int(found["max-age"]) > 0 else 0.0
-    return parsedate_to_datetime(found["expires"]).timestamp() if "expires" in found else None
+    values = {
+        name.strip().lower(): value.strip() for name, _, value in (attribute.partition("=") for attribute in attributes)
+    }
+    if "max-age" in values:
+        return time.time() + int(values["max-age"]) if int(values["max-age"]) > 0 else 0.0
+    return parsedate_to_datetime(values["expires"]).timestamp() if "expires" in values else None
 
 
 class Browser:
@@ -144,9 +146,9 @@ class Browser:
 
     def give_second_factor(self, secret: str) -> None:
         """Finish a pending sign-in with the current code."""
-        found = self.do("/two-factor/verify-totp", {"code": totp(secret, time.time())})
+        answer = self.do("/two-factor/verify-totp", {"code": totp(secret, time.time())})
         self.pending = False
-        self.user, self.raw_token = found["user"], found["token"]
+        self.user, self.raw_token = answer["user"], answer["token"]
 
     def create_organization(self, slug: str = "engines") -> str:
         """Create an organization, make it the session's active one, and return its id."""

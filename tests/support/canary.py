@@ -55,9 +55,9 @@ sys.addaudithook(_watch)
 def network_watched() -> Iterator[Seen]:
     """Yield what all threads of this process do while the context lasts, including the test itself."""
     global _seen  # noqa: PLW0603 - an audit hook cannot be taken out again, only told to look away
-    _seen = found = Seen()
+    _seen = seen = Seen()
     try:
-        yield found
+        yield seen
     finally:
         _seen = None
 

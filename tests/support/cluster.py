@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class Cluster:
-    """The documents in *folder*, one a file."""
+    """The documents in *folder*, one per file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -79,7 +79,7 @@ class Cluster:
         """Add documents or replace them, all or none."""
         if faults := schema_faults(documents, kubernetes_validate.latest_version()):
             raise Refused("\n".join(faults))
-        new = {identity(one) for one in documents}
+        new = {identity(document) for document in documents}
         for _, namespace, _ in new:
             home = ("Namespace", "", namespace)
             if namespace and home not in new and not self._path(home).exists():
@@ -100,11 +100,11 @@ def identity(document: Document) -> Identity:
 
 def dangling(documents: Sequence[Document]) -> list[str]:
     """Return the documents that others name and that are missing. A Certificate counts as its Secret."""
-    there = {identity(one) for one in documents}
+    there = {identity(document) for document in documents}
     there |= {
-        ("Secret", namespace, one["spec"]["secretName"])
-        for one in documents
-        for kind, namespace, _ in [identity(one)]
+        ("Secret", namespace, document["spec"]["secretName"])
+        for document in documents
+        for kind, namespace, _ in [identity(document)]
         if kind == "Certificate"
     }
     missing = []
@@ -112,19 +112,19 @@ def dangling(documents: Sequence[Document]) -> list[str]:
         kind, namespace, name = identity(document)
         needed = {(other, namespace, named) for other, named in _named(document.get("spec", {}))}
         needed |= {("Namespace", "", namespace)} if namespace else set()
-        missing += [f"{kind} {name}: no {' '.join(one)}" for one in sorted(needed - there)]
+        missing += [f"{kind} {name}: no {' '.join(key)}" for key in sorted(needed - there)]
     return missing
 
 
 def _named(spec: Any) -> Iterator[tuple[str, str]]:
     """Yield the kind and the name of every document that is named somewhere in *spec*."""
     if isinstance(spec, list):
-        for one in spec:
-            yield from _named(one)
+        for element in spec:
+            yield from _named(element)
     elif isinstance(spec, dict):
         for key, value in spec.items():
-            for one in value if isinstance(value, list) else [value]:
-                name = (one.get("secretName") or one.get("name")) if isinstance(one, dict) else one
+            for element in value if isinstance(value, list) else [value]:
+                name = (element.get("secretName") or element.get("name")) if isinstance(element, dict) else element
                 if key in NAMED and name:
                     yield NAMED[key], name
             yield from _named(value)

@@ -32,8 +32,8 @@ def blocks(page: str, heading: str, language: str = "sh") -> list[str]:
 
 def code(page: str, language: str = "sh") -> list[str]:
     """Return every block of one *language* of *page*, also those that belong to a list and are indented."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
-    return [dedent(block) if indent else block for indent, block in found]
+    matches = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [dedent(block) if indent else block for indent, block in matches]
 
 
 # Every command of the README. tests/images/test_fresh_machine.py runs TRY, PROOF and the installation of START;

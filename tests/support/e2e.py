@@ -14,9 +14,9 @@ def sound(**changes: Any) -> dict[str, Any]:
 
 def identity(seen: dict[str, Any]) -> dict[str, list[str]]:
     """Return every header that any server may read as an identity header, by its folded name."""
-    found: dict[str, list[str]] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in seen["headers"]:
         folded = name.lower().replace("_", "-")
         if folded.startswith("x-user-") and value:
-            found.setdefault(folded, []).append(value)
-    return found
+            headers.setdefault(folded, []).append(value)
+    return headers

@@ -66,9 +66,9 @@ class GetSession:
             return await self.respond()
         if request.path != PATH or request.method != "GET":
             return web.Response(status=404)
-        found = self.sessions.get(self._token(request))
+        session = self.sessions.get(self._token(request))
         headers = {"Cache-Control": "no-store", "Set-Cookie": f"{COOKIE}=another; Path=/; HttpOnly"}
-        return web.json_response(found, headers=headers)
+        return web.json_response(session, headers=headers)
 
     def _token(self, request: web.BaseRequest) -> str:
         name, _, value = request.headers.get("Cookie", "").partition("=")

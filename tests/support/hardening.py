@@ -28,57 +28,69 @@ POD_RULES: tuple[tuple[str, PodRule], ...] = (
     ("has no service links", lambda pod: pod["enableServiceLinks"] is False),
     ("has no API token", lambda pod: pod["automountServiceAccountToken"] is False),
     ("is not on the host's network", lambda pod: not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()),
-    ("mounts nothing of the host", lambda pod: all("hostPath" not in one for one in pod.get("volumes", []))),
-    ("mounts secrets for its group alone", lambda pod: all(_is_guarded(pod, one) for one in pod.get("volumes", []))),
+    ("mounts nothing of the host", lambda pod: all("hostPath" not in volume for volume in pod.get("volumes", []))),
+    (
+        "mounts secrets for its group alone",
+        lambda pod: all(_is_guarded(pod, volume) for volume in pod.get("volumes", [])),
+    ),
     ("outlives its preStop and its drain", lambda pod: _grace(pod) >= max(map(_seconds_to_end, pod["containers"]))),
     ("has nginx end first", lambda pod: _ends_before(pod, "nginx", "authgate") and _ends_before(pod, "nginx", "tasks")),
 )
 
 CONTAINER_RULES: tuple[tuple[str, PodRule], ...] = (
-    ("cannot gain privileges", lambda one: one["securityContext"]["allowPrivilegeEscalation"] is False),
-    ("has a read-only root", lambda one: one["securityContext"]["readOnlyRootFilesystem"] is True),
-    ("has no capability", lambda one: one["securityContext"]["capabilities"] == {"drop": ["ALL"]}),
-    ("is not root", lambda one: one["securityContext"].get("runAsUser", 1) > 0),
-    ("is not privileged", lambda one: not one["securityContext"].get("privileged")),
-    ("asks for CPU and memory", lambda one: {"cpu", "memory"} <= one["resources"]["requests"].keys()),
-    ("has bounded memory", lambda one: "memory" in one["resources"]["limits"]),
-    ("names an image's version", lambda one: ":" in one["image"] and not one["image"].endswith(":latest")),
-    ("has a liveness probe", lambda one: "livenessProbe" in one),
-    ("waits before it ends", lambda one: one["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5),
-    ("mounts directories, so that a changed file arrives", lambda one: all("subPath" not in m for m in _mounts(one))),
+    ("cannot gain privileges", lambda container: container["securityContext"]["allowPrivilegeEscalation"] is False),
+    ("has a read-only root", lambda container: container["securityContext"]["readOnlyRootFilesystem"] is True),
+    ("has no capability", lambda container: container["securityContext"]["capabilities"] == {"drop": ["ALL"]}),
+    ("is not root", lambda container: container["securityContext"].get("runAsUser", 1) > 0),
+    ("is not privileged", lambda container: not container["securityContext"].get("privileged")),
+    ("asks for CPU and memory", lambda container: {"cpu", "memory"} <= container["resources"]["requests"].keys()),
+    ("has bounded memory", lambda container: "memory" in container["resources"]["limits"]),
+    (
+        "names an image's version",
+        lambda container: ":" in container["image"] and not container["image"].endswith(":latest"),
+    ),
+    ("has a liveness probe", lambda container: "livenessProbe" in container),
+    ("waits before it ends", lambda container: container["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5),
+    (
+        "mounts directories, so that a changed file arrives",
+        lambda container: all("subPath" not in m for m in _mounts(container)),
+    ),
 )
 
 AUTHGATE_RULES: tuple[tuple[str, PodRule], ...] = (
-    ("is started by /healthz on the admin port", lambda one: _asks_admin(one, "startupProbe", "/healthz")),
-    ("lives by /healthz on the admin port", lambda one: _asks_admin(one, "livenessProbe", "/healthz")),
-    ("is ready by /readyz on the admin port", lambda one: _asks_admin(one, "readinessProbe", "/readyz")),
-    ("has no secret in its environment", lambda one: all("SECRET" not in variable["name"] for variable in one["env"])),
+    ("is started by /healthz on the admin port", lambda container: _asks_admin(container, "startupProbe", "/healthz")),
+    ("lives by /healthz on the admin port", lambda container: _asks_admin(container, "livenessProbe", "/healthz")),
+    ("is ready by /readyz on the admin port", lambda container: _asks_admin(container, "readinessProbe", "/readyz")),
+    (
+        "has no secret in its environment",
+        lambda container: all("SECRET" not in variable["name"] for variable in container["env"]),
+    ),
 )
 
 
 def faults(documents: Sequence[Document]) -> list[str]:
     """Return every broken rule, with the pod that breaks it. A missing value breaks its rule."""
-    found: list[str] = []
+    broken: list[str] = []
     for name, template in pods(documents):
         pod = template["spec"]
-        found += _broken(name, pod, POD_RULES)
-        for one in pod["containers"]:
-            found += _broken(f"{name}, {one['name']}", one, CONTAINER_RULES)
-            if one["name"] == "authgate":
-                found += _broken(f"{name}, authgate", one, AUTHGATE_RULES)
-    return [*found, *_document_faults(documents)]
+        broken += _broken(name, pod, POD_RULES)
+        for container in pod["containers"]:
+            broken += _broken(f"{name}, {container['name']}", container, CONTAINER_RULES)
+            if container["name"] == "authgate":
+                broken += _broken(f"{name}, authgate", container, AUTHGATE_RULES)
+    return [*broken, *_document_faults(documents)]
 
 
 def sidecar_faults(documents: Sequence[Document]) -> list[str]:
     """Return the listeners in the sidecar's pod, except nginx, that the network can reach."""
     (_, template), *others = pods(documents)
-    containers = {one["name"]: one for one in template["spec"]["containers"]}
+    containers = {container["name"]: container for container in template["spec"]["containers"]}
     command = shlex.join(containers["tasks"]["command"])
-    configuration = next(one["data"]["authgate.yaml"] for one in documents if "authgate.yaml" in one.get("data", {}))
+    configuration = next(row["data"]["authgate.yaml"] for row in documents if "authgate.yaml" in row.get("data", {}))
     settings = yaml.safe_load(configuration)
     return [
-        what
-        for what, is_kept in (
+        promise
+        for promise, is_kept in (
             ("there is more than one workload", not others),
             ("the application listens to the network", "--host 127.0.0.1 " in command),
             ("the application opens a port", "ports" not in containers["tasks"]),
@@ -89,10 +101,10 @@ def sidecar_faults(documents: Sequence[Document]) -> list[str]:
     ]
 
 
-def _broken(name: str, what: Document, rules: Sequence[tuple[str, PodRule]]) -> Iterator[str]:
+def _broken(name: str, checked: Document, rules: Sequence[tuple[str, PodRule]]) -> Iterator[str]:
     for rule, is_kept in rules:
         try:
-            kept = is_kept(what)
+            kept = is_kept(checked)
         except (KeyError, StopIteration):
             kept = False
         if not kept:
@@ -100,7 +112,7 @@ def _broken(name: str, what: Document, rules: Sequence[tuple[str, PodRule]]) -> 
 
 
 def _document_faults(documents: Sequence[Document]) -> Iterator[str]:
-    namespaces = {one["metadata"]["name"]: one for one in documents if one["kind"] == "Namespace"}
+    namespaces = {row["metadata"]["name"]: row for row in documents if row["kind"] == "Namespace"}
     for name, document in namespaces.items():
         if not ENFORCED.items() <= document["metadata"].get("labels", {}).items():
             yield f"not so: namespace {name} refuses pods that are not restricted"
@@ -139,7 +151,7 @@ def _sleep(container: Document) -> float:
 
 
 def _ends_before(pod: Document, first: str, second: str) -> bool:
-    sleeps = {one["name"]: _sleep(one) for one in pod["containers"]}
+    sleeps = {container["name"]: _sleep(container) for container in pod["containers"]}
     return first not in sleeps or sleeps[first] + Limits().drain_seconds <= sleeps[second]
 
 

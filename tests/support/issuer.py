@@ -1,11 +1,11 @@
 """A real issuer of the tests: a process that publishes keys, correctly or in one of many broken ways.
 
-    with running_issuer(tmp_path) as one:
-        one.token(sub="u1")                                    # signed with "K1", which one.jwks_url publishes
-        one.rotate("K2", overlap=True)
-        one.answer("status", code=503, times=2)                # the next two requests for the key set
-        one.answer("slow", seconds=5, on=one.openid_path)      # until one.answer("ok", on=one.openid_path)
-        assert len(one.requests(one.jwks_path)) == 3
+    with running_issuer(tmp_path) as issuer:
+        issuer.token(sub="u1")                                       # signed with "K1", which issuer.jwks_url publishes
+        issuer.rotate("K2", overlap=True)
+        issuer.answer("status", code=503, times=2)                   # the next two requests for the key set
+        issuer.answer("slow", seconds=5, on=issuer.openid_path)      # until issuer.answer("ok", on=issuer.openid_path)
+        assert len(issuer.requests(issuer.jwks_path)) == 3
 
 The private keys stay in the test. The process (tests/support/issuer_server.py) gets the documents to publish.
 """
@@ -184,8 +184,8 @@ class Issuer:
 
     def requests(self, path: str | None = None) -> list[Request]:
         """Return the requests for *path*, or for any path, since the start or the last `forget`."""
-        found = [Request(**row) for row in self._tell("seen")["requests"]]
-        return [one for one in found if path is None or one.path == path]
+        requests = [Request(**row) for row in self._tell("seen")["requests"]]
+        return [request for request in requests if path is None or request.path == path]
 
     def connections(self) -> int:
         """Return how many TCP connections were accepted since the start or the last `forget`."""

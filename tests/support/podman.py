@@ -42,8 +42,8 @@ def attempt(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def inspect(name: str) -> dict[str, Any]:
     """Return podman's description of a container or an image."""
-    (found,) = json.loads(podman("inspect", name))
-    return dict(found)
+    (description,) = json.loads(podman("inspect", name))
+    return dict(description)
 
 
 def logs(name: str) -> str:
@@ -64,9 +64,9 @@ def container(image: str, *command: str, options: tuple[str, ...] = ()) -> Itera
         eventually(lambda: attempt("rm", "--force", "--time=0", name).returncode == 0, f"{name} cannot be removed")
 
 
-def eventually(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
-    """Wait until *holds*, for at most 30 s. *what* is the message if it does not."""
+def eventually(holds: Callable[[], bool], message: str | Callable[[], str]) -> None:
+    """Wait until *holds*, for at most 30 s. *message* is for the failure."""
     deadline = time.monotonic() + START_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, what() if callable(what) else what
+        assert time.monotonic() < deadline, message() if callable(message) else message
         time.sleep(0.1)

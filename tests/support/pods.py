@@ -31,7 +31,7 @@ def ask(url, headers):
         return error.code, error.read().decode()
     except OSError as error:
         return 0, str(error)
-print(json.dumps([ask(*one) for one in json.loads(sys.argv[1])]))
+print(json.dumps([ask(*request) for request in json.loads(sys.argv[1])]))
 """
 
 
@@ -69,16 +69,16 @@ class Pod:
 @contextmanager
 def played(documents: Sequence[Document], folder: Path) -> Iterator[None]:
     """Run the Deployments among *documents*, one pod each, with their ConfigMaps and Secrets."""
-    kept = [one for one in documents if one["kind"] in {"ConfigMap", "Secret", "Deployment"}]
+    kept = [row for row in documents if row["kind"] in {"ConfigMap", "Secret", "Deployment"}]
     path = folder / "played.yaml"
     path.write_text(yaml.safe_dump_all(kept))
-    names = {kind: [one["metadata"]["name"] for one in kept if one["kind"] == kind] for kind in ("ConfigMap", "Secret")}
+    names = {kind: [row["metadata"]["name"] for row in kept if row["kind"] == kind] for kind in ("ConfigMap", "Secret")}
     try:
         podman("kube", "play", "--start=false", str(path))
         mounted = podman("volume", "ls", "--quiet").split()
-        for secret in (one for one in kept if one["kind"] == "Secret" and one["metadata"]["name"] in mounted):
+        for secret in (row for row in kept if row["kind"] == "Secret" and row["metadata"]["name"] in mounted):
             change_secret(secret["metadata"]["name"], {key: b64decode(text) for key, text in secret["data"].items()})
-        for deployment in (one for one in kept if one["kind"] == "Deployment"):
+        for deployment in (row for row in kept if row["kind"] == "Deployment"):
             podman("pod", "start", f"{deployment['metadata']['name']}-pod-0")
         yield
     finally:

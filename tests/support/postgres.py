@@ -182,8 +182,8 @@ def pgbouncer(before: Postgres, *, database: str = "postgres", server_connection
 
 
 def _binary(name: str) -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found[-1] if found else Path(program(name, fix=_MEND))
+    binaries = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return binaries[-1] if binaries else Path(program(name, fix=_MEND))
 
 
 def _as_postgres(command: list[str]) -> list[str]:

@@ -48,9 +48,9 @@ def free_port() -> int:
 def program(name: str, *, fix: str) -> str:
     """Return the path of *name*. If it is not installed, skip; fail if AUTHGATE_REQUIRE_ALL=1."""
     beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if found:
-        return found
+    path = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path:
+        return path
     reason = f"{name} is not installed: {fix}"
     if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
         pytest.fail(reason)

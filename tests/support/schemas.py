@@ -85,15 +85,15 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
 
 def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
     """Return the faults of the documents by the schemas of this *version* of Kubernetes and ours."""
-    found = []
+    faults = []
     for document in documents:
         try:
             kubernetes_validate.validate(document, version, strict=True)
         except kubernetes_validate.ValidationError as error:
-            found.append(f"{document['kind']} {document['metadata']['name']}: {error.message}")
+            faults.append(f"{document['kind']} {document['metadata']['name']}: {error.message}")
         except kubernetes_validate.SchemaNotFoundError:
-            found += custom_resource_faults(document)
-    return found
+            faults += custom_resource_faults(document)
+    return faults
 
 
 def custom_resource_faults(document: Document) -> list[str]:

@@ -139,7 +139,9 @@ def cookie_line(
     """Return the Cookie header of a browser: *token* percent-encoded, long *data* in chunks."""
     pairs = [(names[0], quote(signed() if token is None else token, safe=""))]
     chunks = [data[at : at + 3900] for at in range(0, len(data), 3900)] if data else []
-    pairs += [(names[1], chunks[0])] if len(chunks) == 1 else [(f"{names[1]}.{n}", one) for n, one in enumerate(chunks)]
+    pairs += (
+        [(names[1], chunks[0])] if len(chunks) == 1 else [(f"{names[1]}.{n}", chunk) for n, chunk in enumerate(chunks)]
+    )
     return ("Cookie", "; ".join(f"{name}={value}" for name, value in pairs))
 
 

@@ -29,17 +29,17 @@ HEADERS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Roles": "rol
 _NUMBERS = itertools.count(1)
 
 
-def sessions_of(one: BetterAuth, **changes: Any) -> dict[str, Any]:
-    """Return an issuer for the sessions of *one*, with its address and secret and *changes*; None removes a setting."""
+def sessions_of(auth: BetterAuth, **changes: Any) -> dict[str, Any]:
+    """Return an issuer for the sessions of *auth*, with its address, secret and *changes*; None removes a setting."""
     from tests.support.better_auth import SECRET  # noqa: PLC0415 - installs nothing
 
-    issuer = {"name": "app", "preset": "better-auth", "url": one.base_url, "secret": SECRET, **changes}
+    issuer = {"name": "app", "preset": "better-auth", "url": auth.base_url, "secret": SECRET, **changes}
     return {name: value for name, value in issuer.items() if value is not None}
 
 
-def protected(proxies: Proxies, folder: Path, one: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
-    """Run AuthGate for the sessions of *one* with `HEADERS` and *changes* of the issuer."""
-    return proxies.serve(folder, sessions_of(one, **changes), headers=HEADERS)
+def protected(proxies: Proxies, folder: Path, auth: BetterAuth, **changes: Any) -> AbstractContextManager[Running]:
+    """Run AuthGate for the sessions of *auth* with `HEADERS` and *changes* of the issuer."""
+    return proxies.serve(folder, sessions_of(auth, **changes), headers=HEADERS)
 
 
 def new_email() -> str:

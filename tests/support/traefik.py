@@ -34,18 +34,18 @@ def as_file_provider(
 
     *upstream* and *authgate* are host:port; *secret* is the path of a file for each key of the Secret authgate-traefik.
     """
-    middlewares = {one["metadata"]["name"]: deepcopy(one["spec"]) for one in documents if one["kind"] == "Middleware"}
+    middlewares = {row["metadata"]["name"]: deepcopy(row["spec"]) for row in documents if row["kind"] == "Middleware"}
     forward_auth = middlewares["authgate"]["forwardAuth"]
     forward_auth["address"] = forward_auth["address"].replace("authgate.authgate.svc:4190", authgate)
     assert forward_auth["tls"].keys() == {"caSecret", "certSecret"}
     forward_auth["tls"] = {"ca": secret["ca.crt"], "cert": secret["tls.crt"], "key": secret["tls.key"]}
     routers = {}
-    for document in (one for one in documents if one["kind"] == "IngressRoute"):
+    for document in (row for row in documents if row["kind"] == "IngressRoute"):
         for number, route in enumerate(document["spec"]["routes"]):
             routers[f"{document['metadata']['name']}-{number}"] = {
                 "rule": route["match"],
                 "entryPoints": document["spec"]["entryPoints"],
-                "middlewares": [one["name"] for one in route["middlewares"]],
+                "middlewares": [middleware["name"] for middleware in route["middlewares"]],
                 "service": route["services"][0]["name"],
             }
     services = {"tasks": {"loadBalancer": {"servers": [{"url": f"http://{upstream}"}]}}}

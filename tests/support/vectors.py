@@ -36,44 +36,44 @@ class Decided:
 def settings(case: dict[str, Any], jwks_file: Path) -> dict[str, Any]:
     """Return the configured issuer of *case*. Its public keys are written to *jwks_file*."""
     config, kind = case["config"], case["kind"]
-    found: dict[str, Any] = {"name": "app", "preset": PRESETS[kind.split("/")[0]]}
+    issuer: dict[str, Any] = {"name": "app", "preset": PRESETS[kind.split("/")[0]]}
     if secrets := config.get("secrets"):
-        found["secrets"] = [one["value"] if isinstance(one, dict) else one for one in secrets]
+        issuer["secrets"] = [secret["value"] if isinstance(secret, dict) else secret for secret in secrets]
     elif "secret" in config:
-        found["secret"] = config["secret"]
+        issuer["secret"] = config["secret"]
     else:  # a case with only a JWT has no secret, but the preset requires one
-        found["secret"] = "a-secret-that-no-case-of-the-corpus-was-made-with-0123456789"
-    if found["preset"] == "jwt":
-        return found | {"audiences": "any"}
-    found |= _read_how(config, kind)
+        issuer["secret"] = "a-secret-that-no-case-of-the-corpus-was-made-with-0123456789"
+    if issuer["preset"] == "jwt":
+        return issuer | {"audiences": "any"}
+    issuer |= _read_how(config, kind)
     if "jwks" in config:
         jwks_file.write_text(json.dumps(config["jwks"]))
         is_cookie = kind.endswith("cookie-jwt-jwks")
-        found |= {"jwks_file": str(jwks_file), "issuer": config["issuer"]}
-        found["audiences"] = [config["issuer"] if is_cookie else config["audience"]]
-    if "sessions" in config or found.get("bearer"):  # the store's address; nothing connects to it
-        found["sessions"] = {"redis": {"url": "redis://127.0.0.1:6379"}}
-    return found
+        issuer |= {"jwks_file": str(jwks_file), "issuer": config["issuer"]}
+        issuer["audiences"] = [config["issuer"] if is_cookie else config["audience"]]
+    if "sessions" in config or issuer.get("bearer"):  # the store's address; nothing connects to it
+        issuer["sessions"] = {"redis": {"url": "redis://127.0.0.1:6379"}}
+    return issuer
 
 
 def _read_how(config: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return the settings of credentials and checks."""
-    found: dict[str, Any] = {}
+    issuer: dict[str, Any] = {}
     for cookies in (("session_token_cookie", "session_data_cookie"), ("session_cookie",)):
         if cookies[0] in config:
             names = zip(("session_token", "session_data"), cookies, strict=False)
-            found["cookies"] = {name: config[member] for name, member in names}
+            issuer["cookies"] = {name: config[member] for name, member in names}
     if "strategy" in config:
-        found["strategies"] = [config["strategy"].removesuffix("-jwks")]
+        issuer["strategies"] = [config["strategy"].removesuffix("-jwks")]
     if "version" in config:
-        found["cookie_cache_version"] = config["version"]
+        issuer["cookie_cache_version"] = config["version"]
     if "algorithms" in config:
-        found["algorithms"] = config["algorithms"]
+        issuer["algorithms"] = config["algorithms"]
     if config.get("signed_cookie_secrets") == "all":
-        found["old_secrets_verify"] = True
+        issuer["old_secrets_verify"] = True
     if kind.endswith("bearer-session"):
-        found["bearer"] = "signed" if config.get("bearer_require_signature") else "raw"
-    return found
+        issuer["bearer"] = "signed" if config.get("bearer_require_signature") else "raw"
+    return issuer
 
 
 def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
@@ -86,12 +86,12 @@ def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
     snapshot = verified.snapshot
     records = {token: StoredRows(**body) for token, body in case["config"].get("sessions", {}).items()}
     request = request_with(*case["request"]["headers"].items())
-    found = Decided(Deny(reason=Reason.INTERNAL_ERROR))
+    result = Decided(Deny(reason=Reason.INTERNAL_ERROR))
     for cache in ("cold", "warm"):
-        decision = _driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, found))
-        assert cache == "cold" or _same(decision, found.decision)
-        found.decision = decision
-    return found
+        decision = _driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, result))
+        assert cache == "cold" or _same(decision, result.decision)
+        result.decision = decision
+    return result
 
 
 def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow | Deny:
@@ -108,13 +108,13 @@ def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow 
         return decision
 
 
-def _answer(entry: Any, records: Mapping[str, StoredRows], found: Decided, wanted: FindSession) -> Any:
-    found.asked.append(wanted.token)
-    record = records.get(wanted.token)
-    return None if record is None else stores.identity(entry, record, wanted)
+def _answer(entry: Any, records: Mapping[str, StoredRows], result: Decided, lookup: FindSession) -> Any:
+    result.asked.append(lookup.token)
+    record = records.get(lookup.token)
+    return None if record is None else stores.identity(entry, record, lookup)
 
 
-def _same(one: Allow | Deny, other: Allow | Deny) -> bool:
-    if isinstance(one, Allow):
-        return isinstance(other, Allow) and one.headers == other.headers
-    return isinstance(other, Deny) and one.reason is other.reason
+def _same(first: Allow | Deny, second: Allow | Deny) -> bool:
+    if isinstance(first, Allow):
+        return isinstance(second, Allow) and first.headers == second.headers
+    return isinstance(second, Deny) and first.reason is second.reason

@@ -58,7 +58,7 @@ def test_uuids_are_kept_in_their_canonical_form(db: Database) -> None:
 
 @pytest.mark.parametrize("id_type", ["uuid", "text"])
 def test_uuids_are_kept_if_better_auth_has_uuids_too(uuid_db: Database, id_type: str) -> None:
-    rows = [(one if id_type == "uuid" else str(one).upper(), f"{one.hex}@example.com", hashed()) for one in (ADA, BOB)]
+    rows = [(id_ if id_type == "uuid" else str(id_).upper(), f"{id_.hex}@example.com", hashed()) for id_ in (ADA, BOB)]
     uuid_db.create(*rows, id_type=id_type)
     assert uuid_db.apply().code == 0
     assert set(uuid_db.users()) == set(uuid_db.passwords()) == {str(ADA), str(BOB)}
@@ -225,9 +225,9 @@ HASHES = st.sampled_from([hashed(), hashed_sha256(), "", None, "$argon2id$x", "p
 
 @pytest.fixture(scope="module")
 def shared(server: Postgres) -> Iterator[Database]:
-    with database(server) as one:
-        one.create(id_type="text")
-        yield one
+    with database(server) as made:
+        made.create(id_type="text")
+        yield made
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -29,9 +29,9 @@ SQL_BLOCKS = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 @pytest.fixture
 def db(server: Postgres) -> Iterator[Database]:
     """The database of the page's example, with tasks of the old users."""
-    with database(server) as one:
-        one.create(more=", is_active boolean, is_superuser boolean, is_verified boolean")
-        one.execute(
+    with database(server) as made:
+        made.create(more=", is_active boolean, is_superuser boolean, is_verified boolean")
+        made.execute(
             f"INSERT INTO users VALUES (1, 'ada@example.com', '{hashed()}', true, true, true),"
             f"(2, 'bob@example.com', '{hashed()}', false, false, true),"
             f"(3, 'cy@example.com', '{hashed()}', true, false, false),"
@@ -41,7 +41,7 @@ def db(server: Postgres) -> Iterator[Database]:
             "CREATE TABLE tasks (id int PRIMARY KEY, owner_id int NOT NULL REFERENCES users);"
             "INSERT INTO tasks VALUES (100, 1), (101, 3);"
         )
-        yield one
+        yield made
 
 
 def shell(db: Database, folder: Path, script: str, code: int = 0) -> str:

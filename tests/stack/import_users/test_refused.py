@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def standing(server: Postgres) -> Iterator[Database]:
     """A database that no test changes."""
-    with database(server) as one:
-        one.create((1, "ada@example.com", hashed()))
-        yield one
+    with database(server) as made:
+        made.create((1, "ada@example.com", hashed()))
+        yield made
 
 
 SERIAL_IDS = """
@@ -37,7 +37,7 @@ CREATE TABLE account (id int, "accountId" text, "providerId" text, "userId" int,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--from", "nobody"), "there is no table nobody"),
         (("--from", "no.users"), "there is no table no.users"),
@@ -53,16 +53,16 @@ CREATE TABLE account (id int, "accountId" text, "providerId" text, "userId" int,
     ],
 )
 def test_a_missing_table_or_column_is_named_with_the_option_to_set(
-    standing: Database, arguments: tuple[str, ...], said: str
+    standing: Database, arguments: tuple[str, ...], message: str
 ) -> None:
     ran = standing.run(*arguments)
     assert ran.code == 1
-    assert said in ran.errors
+    assert message in ran.errors
     assert ran.errors.endswith("Failed: nothing was written.\n")
 
 
 @pytest.mark.parametrize(
-    ("change", "arguments", "said"),
+    ("change", "arguments", "message"),
     [
         ('ALTER TABLE "user" DROP COLUMN banned;', ("--active-column", "on"), "--active-column needs banned in"),
         ('ALTER TABLE "user" DROP COLUMN role;', ("--admin-column", "on"), "--admin-column needs role in"),
@@ -77,13 +77,13 @@ def test_a_missing_table_or_column_is_named_with_the_option_to_set(
     ],
 )
 def test_tables_that_cannot_be_filled_are_refused(
-    db: Database, change: str, arguments: tuple[str, ...], said: str
+    db: Database, change: str, arguments: tuple[str, ...], message: str
 ) -> None:
     db.create((1, "ada@example.com", hashed(), True), more=', "on" boolean')
     db.execute(change)
     ran = db.run(*arguments)
     assert ran.code == 1
-    assert said in ran.errors
+    assert message in ran.errors
 
 
 def test_without_the_admin_plugin_users_are_imported_without_its_columns(db: Database) -> None:

@@ -55,14 +55,14 @@ LOST = {
 
 
 def test_every_hash_that_better_auth_verifies_is_kept_unchanged(db: Database) -> None:
-    db.create(*((number, f"{number}@example.com", one) for number, one in enumerate(KEPT.values())))
+    db.create(*((number, f"{number}@example.com", digest) for number, digest in enumerate(KEPT.values())))
     assert db.apply().code == 0
     assert list(db.passwords().values()) != []
-    assert db.passwords() == {str(number): one for number, one in enumerate(KEPT.values())}
+    assert db.passwords() == {str(number): digest for number, digest in enumerate(KEPT.values())}
 
 
 def test_a_user_with_another_hash_or_none_is_imported_without_a_password(db: Database, tmp_path: Path) -> None:
-    db.create(*((number, f"{number}@example.com", one) for number, one in enumerate(LOST)))
+    db.create(*((number, f"{number}@example.com", digest) for number, digest in enumerate(LOST)))
     ran = db.apply("--report", tmp_path / "r")
     assert ran.code == 3
     assert len(db.users()) == ran.number("without a password") == len(LOST)

@@ -29,9 +29,12 @@ def test_cors_is_off_unless_origins_are_named(tasks: TaskService) -> None:
 
 
 def test_cors_lets_the_named_origins_in_with_credentials_and_nobody_else(tmp_path: Path, dsn: str) -> None:
-    wanted = ("Access-Control-Request-Method: PATCH", "Access-Control-Request-Headers: content-type, authorization")
+    preflight_lines = (
+        "Access-Control-Request-Method: PATCH",
+        "Access-Control-Request-Headers: content-type, authorization",
+    )
     with task_service(tmp_path, dsn, CORS_ORIGINS=f"{FRONT_END}, http://localhost:3001") as tasks:
-        preflight = tasks.ask(TASKS, f"Origin: {FRONT_END}", *wanted, method="OPTIONS")
+        preflight = tasks.ask(TASKS, f"Origin: {FRONT_END}", *preflight_lines, method="OPTIONS")
         assert preflight.status == 200
         assert preflight.header("Access-Control-Allow-Origin") == FRONT_END
         assert preflight.header("Access-Control-Allow-Credentials") == "true"
@@ -49,7 +52,7 @@ def test_cors_lets_the_named_origins_in_with_credentials_and_nobody_else(tmp_pat
             f"{FRONT_END}:444",
         ):
             answers = [tasks.ask(TASKS, f"Origin: {other}", user="ada"),
-                       tasks.ask(TASKS, f"Origin: {other}", *wanted, method="OPTIONS")]  # fmt: skip
+                       tasks.ask(TASKS, f"Origin: {other}", *preflight_lines, method="OPTIONS")]  # fmt: skip
             assert [answer.header("Access-Control-Allow-Origin") for answer in answers] == [None, None]
             assert answers[1].status == 400
 

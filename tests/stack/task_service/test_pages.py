@@ -27,9 +27,9 @@ def test_pages_have_no_gap_and_no_repeat_when_all_times_are_equal(
     fill(server, ada, 23, "'2026-01-02 03:04:05.678901+00'")
     pages = list(tasks.pages(ada, 5))
     assert [len(page) for page in pages] == [5, 5, 5, 5, 3]
-    found = [task for page in pages for task in ids(page)]
-    assert len(set(found)) == 23
-    assert found == sorted(found, reverse=True)
+    tasks_in_order = [task for page in pages for task in ids(page)]
+    assert len(set(tasks_in_order)) == 23
+    assert tasks_in_order == sorted(tasks_in_order, reverse=True)
 
 
 def test_pages_are_newest_first_and_stay_in_place_when_tasks_come_and_go(
