@@ -53,9 +53,9 @@ class Machine:
         podman("exec", "--detach", "--workdir=/src", self._name, "bash", "-c", script)
 
     def printed(self, log: str, text: str) -> str:
-        """Wait until *text* is in the file *log*, for at most 5 minutes, and return all of it."""
+        """Wait until *text* is in the file *log*, for at most 15 minutes, and return all of it."""
         found = f"grep --quiet --fixed-strings {shlex.quote(text)} {log}"
-        return self.sound(f"for _ in $(seq 600); do {found} && break; sleep 0.5; done; cat {log}; {found}")
+        return self.sound(f"for _ in $(seq 1800); do {found} && break; sleep 0.5; done; cat {log}; {found}")
 
     def sound(self, script: str) -> str:
         """Return what *script* prints; it must end with 0."""
