@@ -216,7 +216,7 @@ FACTS = re.compile(
     r"|\"reason\": ?\"\w+\""  # a reason, in a body or a line of the log
     r"|^ALLOWED|^REFUSED +\w+|[✓✗] \w+"  # what `explain` says
     r"|auth request unexpected status: \d+"  # nginx
-    r"|^  [\w.\[\]]+:",  # the setting of a problem
+    r"|^  [a-zA-Z][\w.\[\]]*:",  # the setting of a problem; not a time of day
     re.MULTILINE,
 )
 
