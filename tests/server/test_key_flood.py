@@ -184,5 +184,5 @@ async def test_J8_while_the_issuer_is_slow_a_flood_does_not_delay_valid_tokens(
     # On a busy machine a fetch may miss its deadline during the flood. The next one succeeds.
     until(lambda: report(running)["failures_in_a_row"] == 0)
     # A thread writes the log.
-    until(lambda: "256 requests wait" in running.log.read_text())  # the others are refused at once
+    until(lambda: "256 requests already wait" in running.log.read_text())  # the others are refused at once
     until(lambda: "takes longer than 3 s" in running.log.read_text())  # no request waits forever
