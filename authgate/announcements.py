@@ -83,7 +83,7 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
     """Yield the risks and faults of *issuer*, which was made from *loaded*, that an operator should know."""
     if loaded.config.fetches_keys and issuer.iss is None:
         yield (
-            f"issuer {issuer.name}: accepts tokens with any iss under its keys, and whoever publishes the keys may "
+            f"issuer {issuer.name}: accepts tokens with any iss under its keys, and anyone who publishes the keys may "
             "sign for several issuers: set `issuer` to the exact iss"
         )
     if loaded.config.has_sessions:

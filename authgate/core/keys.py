@@ -44,7 +44,7 @@ class Key:
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether the key is a shared secret. Whoever can verify with it can also sign."""
+        """Whether the key is a shared secret. Anyone who can verify with it can also sign."""
         return self.algorithm.startswith("HS") or self.algorithm in {"A256GCM", "A256CBC-HS512"}
 
 

@@ -242,7 +242,7 @@ def test_the_first_of_several_secrets_of_better_auth_is_the_current_one(legacy: 
 
 
 def test_a_secret_that_was_rotated_out_signs_no_jwts() -> None:
-    """It opens what Better Auth encrypted under it; whoever it leaked to must not be able to sign JWTs."""
+    """It opens what Better Auth encrypted under it. A thief of the old secret must not be able to sign JWTs."""
     environ = {
         "BETTER_AUTH_SECRETS": f"2:{GOOD},1:{OTHER_SECRET.decode()}",
         "BETTER_AUTH_SECRET": OTHER_SECRET.decode(),
