@@ -60,6 +60,10 @@ class _BoundedProtocol(ResponseHandler):
         if payload is not None:
             payload.set_exception(error)
 
+    def close(self) -> None:
+        """Close the connection at once: a server that never ends its side of TLS would hold it for 30 s."""
+        self.abort()
+
 
 class BoundedConnector(aiohttp.TCPConnector):
     """Makes connections that accept *max_bytes* for one response, with its head, interim responses and framing."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
+import ssl
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +66,32 @@ async def test_a_certificate_for_another_name_is_refused(tls_issuer: Issuer, ca_
     assert tls_issuer.requests() == []
     names.addresses[NAME] = ["127.0.0.1"]
     assert (await fetcher(ca_file=ca_file).get(named(tls_issuer))).body
+
+
+async def test_a_server_that_never_ends_its_side_of_tls_does_not_hold_the_connection(
+    authority: Authority, ca_file: str, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    folder = authority.issue("127.0.0.1").write(tmp_path)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    has_answer = threading.Event()
+
+    def serve() -> None:
+        connection = context.wrap_socket(listener.accept()[0], server_side=True)
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        assert has_answer.wait(60)
+        with socket.socket(fileno=connection.detach()) as below_tls, suppress(ConnectionError):
+            below_tls.settimeout(20)
+            while below_tls.recv(65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(serve))  # raises TimeoutError if the connection stays open
+            assert (await fetcher(ca_file=ca_file).get(f"https://127.0.0.1:{port}/jwks")).body == b"{}"
+            has_answer.set()
 
 
 async def test_an_expired_certificate_is_refused(authority: Authority, ca_file: str, tmp_path: Path) -> None:
