@@ -21,6 +21,9 @@ class Identity:
     It does not depend on the clock, so it can be cached; its times are checked on every request. Times are in Unix
     seconds. *issuer* is the name of the configured issuer. *claims* is the whole verified payload, without the session
     token. *key* verified the signature or decrypted the cookie. A ban ends at *ban_expires_at*; None means never.
+
+    *unknown* names the fields that the credential says nothing about: its format cannot state them, or their claim has
+    a type that cannot be read. Their values are the empty defaults. A rule on such a field is neither true nor false.
     """
 
     issuer: str
@@ -32,6 +35,7 @@ class Identity:
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     organization: str | None = None
+    organization_role: tuple[str, ...] = ()
     session_id: str | None = None
     impersonated_by: str | None = None
     is_anonymous: bool = False
@@ -41,7 +45,10 @@ class Identity:
     not_before: float | None = None
     expires_at: float | None = None
     authenticated_at: float | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
     token_id: str | None = None
+    unknown: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     key: Key | None = field(default=None, repr=False, compare=False)
 
@@ -66,7 +73,7 @@ class Identity:
 
 
 # The fields that the setting `headers` may name, besides claims.<path>.
-FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before", "key"})
+FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before", "unknown", "key"})
 
 _TOKEN_FIELDS = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
 _PERSON_FIELDS = tuple(f.name for f in fields(Identity) if f.name not in _TOKEN_FIELDS)
