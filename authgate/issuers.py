@@ -35,7 +35,6 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
     """Return the issuer of *loaded* with its *key_sets*. *configured* are all issuers of the configuration."""
     config = loaded.config
     audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
-    is_better_auth = config.preset == "better-auth"
     return Issuer(
         name=config.name,
         formats=PRESETS[config.preset].formats(loaded),
@@ -47,8 +46,6 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         key_set=key_sets.get(config.name, NO_KEYS),
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=session_check(loaded),
-        refuses_banned=is_better_auth,
-        refuses_anonymous=is_better_auth and config.anonymous == "refuse",
         other_iss=frozenset(other.config.issuer for other in configured if other.config.issuer and other is not loaded),
     )
 

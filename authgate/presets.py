@@ -57,6 +57,14 @@ def session_places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
     return tuple(places)
 
 
+def refused_accounts(config: IssuerConfig) -> frozenset[str]:
+    """Return the states of accounts that *config* refuses under every policy: "banned", "anonymous"."""
+    if config.preset != "better-auth":
+        return frozenset()
+    states = set() if config.allow_banned else {"banned"}
+    return frozenset(states | ({"anonymous"} if config.anonymous == "refuse" else set()))
+
+
 def session_check(loaded: LoadedIssuer) -> SessionCheck:
     """Return when to look up a session of *loaded* in its store."""
     return SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check)

@@ -55,7 +55,8 @@ class Recorder:
             self._metrics.count(adapter, decision.policy, "allow", "", seconds)
             if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
                 return
-            reason, issuer, level = "", decision.identity.issuer, logging.INFO
+            issuer = "" if decision.identity is None else decision.identity.issuer
+            reason, level = "", logging.INFO
         else:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
             if decision.reason is Reason.UNTRUSTED_PROXY and self._already_logged(peer):
@@ -92,6 +93,7 @@ class Recorder:
         if not isinstance(decision, Deny):
             return {}
         return {
+            "rule": decision.rule,
             "detail": decision.detail if self._details or decision.reason in _REASONS_WITHOUT_CLAIMS else "",
             "fix": decision.fix,
         }

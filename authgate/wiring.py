@@ -7,16 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, app_metrics, issuers, presets, stores
+from authgate import announcements, app_metrics, issuers, policies, stores
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
 from authgate.config.model import TlsConfig
-from authgate.core.credential import CookiePlace, HeaderPlace
-from authgate.core.csrf import CsrfRule
 from authgate.core.errors import ConfigError, Problem
-from authgate.core.outputs import Output
-from authgate.core.snapshot import Issuer, Policy, Snapshot
+from authgate.core.snapshot import Issuer, Snapshot
 from authgate.gate import Gate
 from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
     from authgate.config.read_issuer import LoadedIssuer
-    from authgate.core.credential import CredentialPlace
     from authgate.core.keys import KeySet
     from authgate.server.tls import TlsState
     from authgate.sessions.cached import CachedSessions
@@ -104,33 +100,10 @@ def _without_repeats(problems: list[Problem]) -> list[Problem]:
 def _snapshot(config: Config, verifying: list[Issuer], entries: tuple[LoadedIssuer, ...]) -> Snapshot:
     return Snapshot(
         issuers=tuple(verifying),
-        policies=(Policy(name="default"),),
-        places=_places(config, entries),
-        outputs=tuple(Output(header=name, source=source) for name, source in config.headers.items()),
-        csrf=CsrfRule(allowed_origins=frozenset(config.csrf.allowed_origins))
-        if config.csrf.mode == "enforce"
-        else None,
+        policies=policies.make_policies(config, entries),
         leeway_seconds=config.leeway_seconds,
         proofs=LruProofCache(),
     )
-
-
-def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
-    """Return the places to search for credentials, in order: those of `credentials`, then the session cookies.
-
-    If `credentials` is not set, session cookies come before the default cookie `access_token`: other applications use
-    that name, too, and the first place with a value decides. It is not searched without an issuer of preset jwt.
-    """
-    tokens = [
-        HeaderPlace(name=place.header) if place.header else CookiePlace(name=place.cookie or "")
-        for place in config.credentials
-    ]
-    sessions = [place for entry in entries for place in presets.session_places(entry.config)]
-    if "credentials" in config.model_fields_set or not sessions:
-        return (*tokens, *sessions)
-    header, *cookies = tokens
-    has_jwts = any(not entry.config.has_sessions for entry in entries)
-    return (header, *sessions, *(cookies if has_jwts else ()))
 
 
 def build(prepared: Prepared) -> App:
@@ -157,7 +130,7 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
-        emits=tuple(config.headers),
+        emits=policies.header_names(config),
         recorder=Recorder(metrics, config.log),
         unix_socket=config.listen.startswith("unix:"),
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,

@@ -25,6 +25,7 @@ from authgate.core.reasons import REASONS, Reason
 from authgate.core.request import make_request, split_absolute_url
 from authgate.gate import Gate
 from authgate.keysources.watched import LOAD_SECONDS
+from authgate.policies import header_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +186,7 @@ def _request(description: dict[str, Any], config: Config) -> Request:
         if adapter is None:
             raise click.UsageError(f"there is no adapter of that name; the adapters are {', '.join(ADAPTERS)}")
         trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
-        return adapter.read(headers, trusted, guarded_names(adapter.reads, tuple(config.headers)))
+        return adapter.read(headers, trusted, guarded_names(adapter.reads, header_names(config)))
     url = str(description["url"])
     if url.startswith("/"):
         url = f"http://{headers.get('Host', 'localhost')}{url}"

@@ -33,7 +33,10 @@ Path: TypeAlias = tuple[int | str, ...]
 
 # Settings of later versions, which people copy from a newer page.
 _LATER = {
-    "policies": "policies come with a later version; this one requires a signed-in user everywhere",
+    "login_url": "login addresses come with a later version; until then redirect at the proxy (docs/faq.md)",
+    "return_parameter": "login addresses come with a later version",
+    "return_hosts": "login addresses come with a later version",
+    "cors": "CORS settings come with a later version; until then set the headers at the proxy (docs/deployment.md)",
 }
 # A sound secret has at least 32 bytes. Another name may be a secret, or `secret:value` without the space.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -61,6 +61,14 @@ def _seconds(value: object) -> object:
         shown = scalar(value)
         raise ValueError(f"{shown + ' ' if shown else ''}is not a number of seconds: write 300, not 5m")
     return seconds
+
+
+def one_or_more(element: Any) -> BeforeValidator:  # noqa: ANN401 - a type
+    """Return a validator that makes a list of a single value. *element* is the type of one value, for the schema."""
+    return BeforeValidator(
+        lambda value: value if isinstance(value, list) or value is None else [value],
+        json_schema_input_type=element | list[element],
+    )
 
 
 def yaml_off(value: object) -> object:

@@ -40,7 +40,7 @@ SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
     "better-auth": _SESSIONS
     | _JWTS
     | {"secrets_file", "secrets_env", "old_secrets_verify", "strategies", "cookie_cache_version", "bearer"}
-    | {"jwt_plugin", "anonymous"},
+    | {"jwt_plugin", "anonymous", "allow_banned"},
     "authjs": _SESSIONS,
     "nextauth-v4": _SESSIONS,
 }
@@ -185,6 +185,8 @@ class IssuerConfig(Settings):
     need a session store."""
     anonymous: Literal["refuse", "allow"] = "refuse"
     """better-auth. Whether to allow users of the anonymous plugin, who have no account."""
+    allow_banned: Annotated[bool, Field(strict=True)] = False
+    """better-auth. Whether banned users pass, so that rules alone decide about them."""
     sessions: SessionsConfig | None = None
     """All but jwt. The session store. better-auth: by default Better Auth over HTTP if `url` is set, otherwise none.
     authjs, nextauth-v4: by default none."""

@@ -7,61 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import re
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
-    model_validator,
 )
 
 from authgate.config._outbound import redacted
-from authgate.config._report import did_you_mean, scalar
-from authgate.config._types import NonEmpty, Settings, Token, not_a_boolean, token, with_mistake, yaml_off
+from authgate.config._types import NonEmpty, Settings, not_a_boolean, with_mistake
 from authgate.config.issuer_model import IssuerConfig
-from authgate.core.identity import FIELDS
+from authgate.config.networks import Network, network
+from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
 
-
-def _network(value: object) -> Network:
-    if isinstance(value, (IPv4Network, IPv6Network)):
-        return value
-    fix = "write 10.0.0.1 or 10.0.0.0/8"
-    if isinstance(value, str):  # ip_network(1) would be 0.0.0.1
-        try:
-            return ip_network(value)
-        except ValueError:
-            fix = _subnet_of(value) or fix
-    shown = scalar(value)
-    raise ValueError(f"{shown + ' ' if shown else ''}is not an address or a subnet: {fix}")
-
-
-def _subnet_of(text: str) -> str | None:
-    """Return a hint for an address with a prefix length, such as 10.0.0.1/8; None for other text."""
-    try:
-        return f"write {ip_network(text, strict=False)} for the subnet or {text.partition('/')[0]} for the address"
-    except ValueError:
-        return None
-
-
-Network: TypeAlias = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
-
-# Headers that the reply needs for itself, and headers that have a meaning for the proxy or for the upstream's server.
-_TAKEN_HEADERS = {
-    *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
-    *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
-    *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
-    *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
-}
-_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "Proxy-", "Sec-")
-_CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 
 
@@ -72,41 +37,6 @@ def _listen(address: str) -> str:
             f"{redacted(address)} is not an address to listen at: write host:port, [ipv6]:port or unix:/path"
         )
     return address
-
-
-def _header_name(name: str) -> str:
-    if not _CANONICAL_HEADER.fullmatch(name):
-        # A proxy that compares names by case would not replace the client's own header (H6).
-        raise ValueError(
-            f"{redacted(name)} is not a canonical header name: write it like X-User-Id, with letters, digits and "
-            "hyphens"
-        )
-    if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
-        raise ValueError(f"{name} has a meaning of its own and cannot carry an identity: choose an X- name")
-    return name
-
-
-def _source(source: str) -> str:
-    if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
-        raise ValueError(
-            f"{redacted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
-        )
-    return source
-
-
-def _credential_header(name: str) -> str:
-    canonical = "-".join(word.capitalize() for word in token(name).split("-"))
-    if canonical != "Authorization" and (canonical in _TAKEN_HEADERS or canonical.startswith(_TAKEN_PREFIXES)):
-        raise ValueError(
-            f"{name} has a meaning of its own and cannot carry a token; for cookies write {{cookie: name}}"
-        )
-    return name
-
-
-def _origin(origin: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
-        raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
-    return origin.lower()
 
 
 def _client_name(name: str) -> str:
@@ -187,39 +117,6 @@ class AdminConfig(Settings):
     """TLS on the admin listener. Default: plain HTTP."""
 
 
-class CredentialConfig(Settings):
-    """One place where a token may be: either a header or a cookie."""
-
-    header: Annotated[str, AfterValidator(_credential_header)] | None = None
-    """The name of a request header. In Authorization the token follows `Bearer `; in other headers that word is
-    optional."""
-    cookie: Token | None = None
-    """The exact name of a cookie."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _one_of_two(cls, values: object, handler: ModelWrapValidatorHandler[CredentialConfig]) -> CredentialConfig:
-        message = "needs exactly one of header and cookie"
-        try:
-            place = handler(values)
-        except ValidationError as error:
-            both = isinstance(values, dict) and all(values.get(name) is not None for name in ("header", "cookie"))
-            raise with_mistake(error, message, values) if both else error from None
-        if (place.header is None) == (place.cookie is None):
-            raise ValueError(message)
-        return place
-
-
-class CsrfConfig(Settings):
-    """Protection against requests that other sites make browsers send, with the user's cookies."""
-
-    mode: Annotated[Literal["enforce", "off"], BeforeValidator(yaml_off)] = "enforce"
-    """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
-    or from one of allowed_origins. off: every origin may send such requests."""
-    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
-    """Other origins that may send such requests, for example https://app.example.com."""
-
-
 class LogConfig(Settings):
     """The log, which goes to standard error."""
 
@@ -253,9 +150,10 @@ class Config(Settings):
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )
-    """Where to look for tokens, in this order; session cookies come last. The first place that holds a credential
-    decides. The default looks for its cookie after the session cookies, and only if an issuer has preset jwt."""
-    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_source)]] = {
+    """Where to look for credentials, in this order. The first place that holds one decides. Session cookies come last
+    unless the list names them with `session`. The default looks for its cookie after the session cookies, and only if
+    an issuer has preset jwt."""
+    headers: dict[HeaderName, Source] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",
         "X-User-Name": "name",
@@ -264,6 +162,10 @@ class Config(Settings):
     """The headers of the reply, each with its source: a field of the identity, or `claims.<path>`. Your list replaces
     the default. Every reply that allows a request has all of them; a header without a value is empty."""
     csrf: CsrfConfig = CsrfConfig()
+    policies: Annotated[list[PolicyConfig], Field(min_length=1, max_length=1000)] | None = None
+    """Who may do what. The first policy that matches a request decides; a request that none matches is refused.
+    Default: one policy, under which every request requires a signed-in user."""
+    paths: PathsConfig = PathsConfig()
     log: LogConfig = LogConfig()
     workers: Literal[1] = 1
     """The number of processes. This version runs one."""
@@ -305,5 +207,5 @@ def _networks_in(value: object) -> list[Network]:
     networks: list[Network] = []
     for item in value if isinstance(value, list) else []:
         with contextlib.suppress(ValueError):
-            networks.append(_network(item))
+            networks.append(network(item))
     return networks

@@ -1,4 +1,6 @@
-"""The decision: route → credential → proof → session → times → csrf → allow. Read this file to know what AuthGate does.
+"""The decision. Read this file to know what AuthGate does.
+
+    route → credential → proof → session → times → rules → csrf → allow
 
 `decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is a single
 function call. Otherwise it yields a `Lookup` and is resumed with the answer. `authgate explain` prints the checks that
@@ -9,39 +11,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authgate.core.challenge import NO_CHALLENGE, RuleFailed
 from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, Check, Deny
-from authgate.core.errors import LookupFailed, Refused
+from authgate.core.errors import LookupFailed, Refused, quoted
 from authgate.core.identity import check_times
 from authgate.core.lookups import FindSession, RefreshKeys
 from authgate.core.outputs import identity_headers
-from authgate.core.proof import SessionCheck
+from authgate.core.policy import Access
+from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
+from authgate.core.rules import Facts, judge
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.decision import Decision
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
-    from authgate.core.proof import Proof
+    from authgate.core.paths import Path
+    from authgate.core.policy import Policy
+    from authgate.core.proof import NeedsSession, Proof
     from authgate.core.request import Request
-    from authgate.core.snapshot import Issuer, Policy, Snapshot, TokenFormat, Unverified
+    from authgate.core.rules import Rule
+    from authgate.core.snapshot import Issuer, Snapshot, TokenFormat, Unverified
+
+# An optional policy takes a credential that is refused for one of these as none: the user was signed in once.
+_ENDED = {Reason.EXPIRED, Reason.SESSION_NOT_FOUND}
 
 
 def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
     """Return whether *request* may pass at *now* (Unix seconds).
 
-    Never raises for bad input: every path without a proof ends in a `Deny`.
+    Never raises for bad input: every path without a proof ends in a `Deny`, except where the policy asks for none.
     """
     evaluation = _Evaluation(request, snapshot, now)
     try:
         policy = evaluation.route()
-        credentials = evaluation.find_credentials()
-        identity = yield from evaluation.identify(credentials)  # proof → session → times, for each credential
-        evaluation.check_csrf(credentials[0])
+        credentials = evaluation.find_credentials(policy)
+        identity = yield from evaluation.identify(policy, credentials)  # proof → session → times; None: anonymous
+        if identity is not None:
+            evaluation.check_rules(policy, identity)
+            evaluation.check_csrf(policy, credentials[0])
         return evaluation.allow(policy, identity)
     except (Refused, LookupFailed) as failure:
-        return evaluation.deny(failure.reason, failure.detail)
+        return evaluation.deny(failure)
 
 
 class _Evaluation:
@@ -56,6 +69,7 @@ class _Evaluation:
         "_identity_source",
         "_issuer_name",
         "_now",
+        "_path",
         "_policy_name",
         "_request",
         "_snapshot",
@@ -65,6 +79,7 @@ class _Evaluation:
         self._request = request
         self._snapshot = snapshot
         self._now = now
+        self._path: Path | None = None
         self._policy_name = self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
         self._check_name = ""
@@ -72,35 +87,56 @@ class _Evaluation:
     def route(self) -> Policy:
         """Return the first policy that matches."""
         self._check_name = "policy"
-        for policy in self._snapshot.policies:
-            self._policy_name = policy.name
-            self._passed(policy.name)
-            return policy
-        raise Refused(Reason.NO_POLICY)
+        policy, self._path = self._snapshot.policies.find(self._request)
+        self._policy_name = policy.name
+        self._passed(policy.name)
+        return policy
 
-    def find_credentials(self) -> tuple[Credential, ...]:
-        """Return the credentials in the first place that has any. Several are cookies of the same name."""
+    def find_credentials(self, policy: Policy) -> tuple[Credential, ...]:
+        """Return the credentials in the first place that has any. Several are cookies of the same name.
+
+        There are none if *policy* is public, or if it is optional and the request has none.
+        """
+        if policy.access is Access.PUBLIC:
+            return ()
         self._check_name = "credential"
-        credentials = find_credentials(self._request, self._snapshot.places)
-        if not credentials:
-            places = ", ".join(place.describe_absence(self._request.headers) for place in self._snapshot.places)
+        credentials = find_credentials(self._request, policy.places)
+        if not credentials and policy.access is Access.REQUIRE:
+            places = ", ".join(place.describe_absence(self._request.headers) for place in policy.places)
             raise Refused(Reason.NO_CREDENTIAL, f"looked in {places}")
-        self._passed(credentials[0].found_in)
+        self._passed(credentials[0].found_in if credentials else "none, and none is needed")
         return credentials
 
-    def identify(self, credentials: tuple[Credential, ...]) -> Steps[Identity]:
-        """Return the identity that *credentials* prove and that is valid now. Refuse credentials that prove several."""
+    def identify(self, policy: Policy, credentials: tuple[Credential, ...]) -> Steps[Identity | None]:
+        """Return the identity that *credentials* prove and that is valid now; None if the request is anonymous."""
+        if not credentials:
+            return None
+        try:
+            identity = yield from self._identify_all(policy, credentials)
+        except Refused as refused:
+            if policy.access is not Access.OPTIONAL or refused.reason not in _ENDED:
+                raise
+            self._record(refused)
+            return None
+        return identity
+
+    def _identify_all(self, policy: Policy, credentials: tuple[Credential, ...]) -> Steps[Identity]:
+        """Return the one identity that *credentials* prove. Refuse credentials that prove none, or several."""
         if len(credentials) == 1:
             identity = yield from self._identify_one(credentials[0])
             return identity
         proven: list[Identity] = []
+        refusals: list[Refused] = []
         for credential in credentials:
             try:
                 proven.append((yield from self._identify_one(credential)))
             except Refused as refused:
-                self._checks.append(Check(self._check_name, passed=False, detail=f"{refused.reason}: {refused.detail}"))
+                refusals.append(refused)
+                self._record(refused)
+        if not proven and all(refused.reason in _ENDED for refused in refusals):
+            raise refusals[0]
         self._check_name = "one identity"
-        if not proven or not all(self._is_same(proven[0], other) for other in proven):
+        if not proven or not all(self._is_same(policy, proven[0], other) for other in proven):
             raise Refused(
                 Reason.AMBIGUOUS_CREDENTIAL,
                 f"{len(credentials)} cookies have the same name, and {len(proven)} of them are valid"
@@ -109,9 +145,9 @@ class _Evaluation:
         self._passed()
         return proven[0]
 
-    def _is_same(self, identity: Identity, other: Identity) -> bool:
+    def _is_same(self, policy: Policy, identity: Identity, other: Identity) -> bool:
         """Whether both are the same person and give the upstream the same headers."""
-        outputs = self._snapshot.outputs
+        outputs = policy.outputs
         return identity.same_person(other) and identity_headers(identity, outputs) == identity_headers(other, outputs)
 
     def _identify_one(self, credential: Credential) -> Steps[Identity]:
@@ -125,7 +161,6 @@ class _Evaluation:
         self._check_name = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
-        self._check_account(identity, issuer)
         return identity
 
     def _cached_proof(self, digest: bytes) -> tuple[Issuer, Proof] | None:
@@ -174,24 +209,25 @@ class _Evaluation:
 
     def _check_session(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
         """Return the identity in *proof*, or ask the session store if the proof has none that is fresh enough."""
-        if proof.session is None:
-            if proof.identity is None:  # no format makes such a proof
-                raise Refused(proof.reason, proof.detail)
+        if isinstance(proof, Proven):
             return proof.identity
         self._passed("the signature is valid" if proof.session.was_signed else "an unsigned session token")
         self._check_name = "session"
-        is_fresh = proof.identity is not None and self._now < proof.fresh_until
-        if proof.identity is not None and is_fresh and issuer.session_check is not SessionCheck.ALWAYS:
+        if proof.copy is not None and self._now < proof.fresh_until and issuer.session_check is not SessionCheck.ALWAYS:
             self._identity_source = ", from the data cookie"
-            return proof.identity
+            return proof.copy
+        identity = yield from self._find_session(proof, issuer)
+        return identity
+
+    def _find_session(self, proof: NeedsSession, issuer: Issuer) -> Steps[Identity]:
+        """Ask the session store of *issuer*, if it has one, for the user of the session."""
         if issuer.session_check is SessionCheck.NONE:
             raise Refused(proof.reason, f"{proof.detail}; no session store is configured")
-        client_ip = str(self._request.client_ip or "")
         identity: Identity | None = yield FindSession(
             issuer_name=issuer.name,
             token=proof.session.token,
             signed_token=proof.session.signed_token,
-            client_ip=client_ip,
+            client_ip=str(self._request.client_ip or ""),
         )
         if identity is None:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session store has no such session")
@@ -200,36 +236,72 @@ class _Evaluation:
         self._identity_source = ", from the session store"
         return identity
 
-    def _check_account(self, identity: Identity, issuer: Issuer) -> None:
-        """Refuse banned users, and anonymous users if *issuer* does not accept them."""
-        if issuer.refuses_banned and identity.is_banned:
-            self._check_name = "banned"
-            if identity.is_banned_at(self._now):
-                raise Refused(Reason.BANNED_USER, f"subject {identity.subject!r}")
-            self._passed("the ban has ended")
-        if issuer.refuses_anonymous and identity.is_anonymous:
-            self._check_name = "anonymous"
-            raise Refused(Reason.ANONYMOUS_USER, f"subject {identity.subject!r}")
+    def check_rules(self, policy: Policy, identity: Identity) -> None:
+        """Refuse *identity* unless its account is in order and everything that *policy* demands of it is true."""
+        facts = Facts(
+            identity=identity,
+            now=self._now,
+            client_ip=self._request.client_ip,
+            leeway_seconds=self._snapshot.leeway_seconds,
+        )
+        for account_rule in policy.account_rules:
+            if identity.issuer in account_rule.issuers and judge(account_rule.test, facts).truth:
+                self._check_name = account_rule.test.operator
+                raise Refused(account_rule.reason, f"subject {identity.subject!r}")
+        self._check_name = "rules"
+        if policy.issuers is not None and identity.issuer not in policy.issuers:
+            accepted = ", ".join(sorted(policy.issuers))
+            raise Refused(Reason.FORBIDDEN, f"the policy accepts {accepted}, and the token is from {identity.issuer}")
+        self._check_segments(policy, identity)
+        if policy.rule is not None:
+            self._check_rule(policy.rule, facts)
 
-    def check_csrf(self, credential: Credential) -> None:
+    def _check_segments(self, policy: Policy, identity: Identity) -> None:
+        """Refuse *identity* unless each field in the policy's path pattern equals the segment in its place."""
+        for name, segment in policy.segment_fields(self._path) if self._path is not None else ():
+            value = identity.value(name) if name not in identity.unknown else None
+            if name == "email" and identity.email_verified is not True:
+                value = None
+            if not isinstance(value, str) or value != segment:
+                raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
+
+    def _check_rule(self, rule: Rule, facts: Facts) -> None:
+        finding = judge(rule, facts)
+        if finding.truth is not True:
+            raise RuleFailed(finding)
+        self._checks.append(Check(self._check_name, passed=True, finding=finding))
+
+    def check_csrf(self, policy: Policy, credential: Credential) -> None:
         """Refuse a cookie that a browser sent from another site."""
-        if self._snapshot.csrf is None or not credential.from_cookie:
+        if policy.csrf is None or not credential.from_cookie:
             return
         self._check_name = "csrf"
-        self._snapshot.csrf.check(self._request)
+        policy.csrf.check(self._request)
         self._passed()
 
-    def allow(self, policy: Policy, identity: Identity) -> Allow:
+    def allow(self, policy: Policy, identity: Identity | None) -> Allow:
         """Return the `Allow`. No other function makes one."""
         self._check_name = "headers"
-        headers = identity_headers(identity, self._snapshot.outputs)
-        self._passed()
+        headers = identity_headers(identity, policy.outputs)
+        self._passed("" if identity is not None else "anonymous: all are empty")
         return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
 
-    def deny(self, reason: Reason, detail: str) -> Deny:
-        """Return the `Deny` for *reason*. Its last check is the one that failed."""
-        self._checks.append(Check(self._check_name, passed=False, detail=detail))
-        return Deny(reason=reason, policy=self._policy_name, issuer_name=self._issuer_name, checks=tuple(self._checks))
+    def deny(self, failure: Refused | LookupFailed) -> Deny:
+        """Return the `Deny` for *failure*. Its last check is the one that failed."""
+        finding = failure.finding if isinstance(failure, RuleFailed) else None
+        challenge = failure.challenge if isinstance(failure, RuleFailed) else NO_CHALLENGE
+        self._checks.append(Check(self._check_name, passed=False, detail=failure.detail, finding=finding))
+        return Deny(
+            reason=failure.reason,
+            policy=self._policy_name,
+            issuer_name=self._issuer_name,
+            checks=tuple(self._checks),
+            challenge=challenge,
+        )
+
+    def _record(self, refused: Refused) -> None:
+        """Record that the check in progress failed, although the request goes on."""
+        self._checks.append(Check(self._check_name, passed=False, detail=f"{refused.reason}: {refused.detail}"))
 
     def _passed(self, detail: str = "") -> None:
         self._checks.append(Check(self._check_name, passed=True, detail=detail))

@@ -52,15 +52,15 @@ class Identity:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     key: Key | None = field(default=None, repr=False, compare=False)
 
-    def value(self, name: str) -> Any:  # noqa: ANN401 - a claim may be any JSON value
-        """Return the field *name*, or the member of the payload for "claims.<path>"; None if there is none."""
+    def value(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
+        """Return the field *name*, or the member of the payload for "claims.<path>"; *default* if there is none."""
         if not name.startswith("claims."):
             return getattr(self, name)
         value: Any = self.claims
         for member in name.removeprefix("claims.").split("."):
-            if not isinstance(value, dict):
-                return None
-            value = value.get(member)
+            if not isinstance(value, dict) or member not in value:
+                return default
+            value = value[member]
         return value
 
     def same_person(self, other: Identity) -> bool:

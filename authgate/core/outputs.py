@@ -27,10 +27,13 @@ _UNSAFE = re.compile(r"%|[^ -~]|^ +| +$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One header of the reply. *source* is a field of `Identity` or "claims.<path>"."""
+    """One header of the reply. *source* is a field of `Identity` or "claims.<path>".
+
+    It is None for a header of another policy, which is always empty here.
+    """
 
     header: str
-    source: str
+    source: str | None
 
 
 def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tuple[tuple[str, str], ...]:
@@ -41,7 +44,9 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
     headers: list[tuple[str, str]] = []
     size = _OTHER_LINES_BYTES
     for output in outputs:
-        value = "" if identity is None else header_value(identity.value(output.source))
+        value = ""
+        if identity is not None and output.source is not None:
+            value = header_value(identity.value(output.source))
         headers.append((output.header, value))
         size += len(output.header) + len(value) + 4
     if size > MAX_REPLY_HEAD_BYTES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.reasons import Reason
 
@@ -37,17 +37,26 @@ class SessionReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What a credential proves, independent of the time. Made in tokens/ and cached; every request checks its times.
+class Proven:
+    """The credential proves *identity* by itself."""
 
-    *identity* is the identity that the credential proves by itself. It is None if the credential proves none; *reason*
-    and *detail* then say why. *session* can be looked up in the session store. If both are present, *identity* is a
-    copy that is valid until *fresh_until* (Unix seconds, no leeway). *newer_keys_may_help*: *identity* is None because
-    a public key is missing or was replaced.
+    identity: Identity
+
+    newer_keys_may_help = False
+    is_cacheable = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsSession:
+    """The credential refers to *session*, and the session store knows its user.
+
+    *copy* is the identity in a copy of the session that the credential holds, valid until *fresh_until* (Unix seconds,
+    no leeway). *reason* and *detail* say why the copy does not count; they are the refusal if there is no store.
+    *newer_keys_may_help*: there is no copy because a public key is missing or was replaced.
     """
 
-    identity: Identity | None
-    session: SessionReference | None = None
+    session: SessionReference
+    copy: Identity | None = None
     fresh_until: float = 0.0
     reason: Reason = Reason.SESSION_NOT_FOUND
     detail: str = ""
@@ -60,5 +69,8 @@ class Proof:
         It must rest on a signature: anybody can make up an unsigned token, and such entries would evict real ones. It
         is not cached if newer keys may change it, because the cached proof would keep `decide` from looking them up.
         """
-        was_proven = self.session.was_signed if self.session is not None else self.identity is not None
-        return was_proven and not self.newer_keys_may_help
+        return self.session.was_signed and not self.newer_keys_may_help
+
+
+# What a credential proves, independent of the time. Made in tokens/ and cached; every request checks its times.
+Proof: TypeAlias = Proven | NeedsSession

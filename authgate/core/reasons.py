@@ -38,9 +38,13 @@ class Reason(StrEnum):
     SESSION_NOT_FOUND = "session_not_found"
     BANNED_USER = "banned_user"
     ANONYMOUS_USER = "anonymous_user"
+    FORBIDDEN = "forbidden"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
     CSRF = "csrf"
     HEADERS_TOO_LARGE = "headers_too_large"
     NO_POLICY = "no_policy"
+    AMBIGUOUS_PATH = "ambiguous_path"
     KEYS_UNAVAILABLE = "keys_unavailable"
     SESSIONS_UNAVAILABLE = "sessions_unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -161,6 +165,21 @@ REASONS: dict[Reason, Refusal] = {
         403, None, Fault.CLIENT, "Anonymous users are not accepted.",
         "The user signed in through Better Auth's anonymous plugin. Set `anonymous: allow` to accept such users.",
     ),
+    Reason.FORBIDDEN: Refusal(
+        403, None, Fault.CLIENT, "The user is not allowed to do this.",
+        "The user is known, and the policy asks for more. The log line names the policy and the rule. `authgate "
+        "explain` shows both values that the rule compared.",
+    ),
+    Reason.INSUFFICIENT_SCOPE: Refusal(
+        403, "insufficient_scope", Fault.CLIENT, "The token lacks a scope.",
+        "Request a token with the scopes that `WWW-Authenticate` names (RFC 6750 §3.1). They are those of the policy's "
+        "`scopes: {all_of}`.",
+    ),
+    Reason.INSUFFICIENT_USER_AUTHENTICATION: Refusal(
+        401, "insufficient_user_authentication", Fault.CLIENT, "The user signed in too long ago.",
+        "Let the user sign in again. `max_age` in `WWW-Authenticate` says how many seconds ago at most (RFC 9470). The "
+        "policy sets it with `authenticated_within_seconds`.",
+    ),
     Reason.CSRF: Refusal(
         403, None, Fault.CLIENT, "The request comes from another site.",
         "A request with a cookie used an unsafe method or opened a WebSocket, and came from an origin other than its "
@@ -172,7 +191,14 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.NO_POLICY: Refusal(
         403, None, Fault.OPERATOR, "No policy allows this request.",
-        "AuthGate refuses every request that no policy matches.",
+        "AuthGate refuses every request that no policy matches. `authgate explain --policy METHOD URL` shows why each "
+        "policy does not match.",
+    ),
+    Reason.AMBIGUOUS_PATH: Refusal(
+        400, None, Fault.CLIENT, "The path can be read in more than one way.",
+        "Servers read the path in different ways, so the proxy and the service might disagree about what it names. "
+        "Send it without encoded slashes, semicolons, backslashes, dot segments, empty segments and double encoding. "
+        "If your paths hold slashes or semicolons as data, set `paths` (docs/policies.md).",
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys that verify the token are not available right now.",

@@ -10,10 +10,9 @@ from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
 
 if TYPE_CHECKING:
-    from authgate.core.credential import Credential, CredentialPlace
-    from authgate.core.csrf import CsrfRule
+    from authgate.core.credential import Credential
     from authgate.core.keys import KeySet
-    from authgate.core.outputs import Output
+    from authgate.core.policy import Policies
     from authgate.core.proof import Proof
 
 
@@ -66,8 +65,8 @@ class Issuer:
 
     *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
-    asked. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to this issuer, so the
-    fingerprint depends on them.
+    asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
+    this issuer, so the fingerprint depends on them.
     """
 
     name: str
@@ -80,8 +79,6 @@ class Issuer:
     key_set: KeySet
     session_key_set: KeySet = NO_KEYS
     session_check: SessionCheck = SessionCheck.NONE
-    refuses_banned: bool = False
-    refuses_anonymous: bool = False
     other_iss: frozenset[str] = frozenset()
     fingerprint: bytes = field(init=False, repr=False)
 
@@ -97,9 +94,6 @@ class Issuer:
             sorted(self.token_types),
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
-            self.session_check,
-            self.refuses_banned,
-            self.refuses_anonymous,
             sorted(self.other_iss),
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
@@ -130,21 +124,11 @@ class ProofCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a request must satisfy. For now there is only one policy: every request needs a signed-in user."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that a decision depends on. *leeway_seconds* is between 0 and 300."""
 
     issuers: tuple[Issuer, ...]
-    policies: tuple[Policy, ...]
-    places: tuple[CredentialPlace, ...]
-    outputs: tuple[Output, ...]
-    csrf: CsrfRule | None
+    policies: Policies
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
 

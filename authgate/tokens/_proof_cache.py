@@ -7,7 +7,7 @@ depends on, keys included. After a rotation, after a stricter setting, and for a
 Bound: *max_bytes*, counted with an estimate for each entry. The least recently used entries are evicted first.
 
 Never cached: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
-they would evict the others; and proofs that newer keys may change. core/decide.py and `Proof.is_cacheable` ensure that.
+they would evict the others; and proofs that newer keys may change. core/decide.py and `is_cacheable` ensure that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from authgate.core.proof import Proven
 from authgate.core.snapshot import SECRETS
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ class LruProofCache:
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
         """Cache *proof*, made at *now* from a credential of *size* characters, unless it alone exceeds the bound."""
-        if proof.identity is not None and proof.identity.key is not None:
-            counted = (issuer.name, proof.identity.key.thumbprint)
+        identity = proof.identity if isinstance(proof, Proven) else proof.copy
+        if identity is not None and identity.key is not None:
+            counted = (issuer.name, identity.key.thumbprint)
             self._by_key[counted] = (self._by_key.get(counted, (0, now))[0] + 1, now)
         cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * size
         if cost <= self._proofs.maxsize:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused, quoted
-from authgate.core.proof import Proof
+from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
 from authgate.tokens import _claims, jws
 from authgate.tokens._identity import identity_from_claims
@@ -44,7 +44,7 @@ class JwtFormat:
         """Return the JWT in *credential*, not yet verified. Raise `Refused` if it is malformed."""
         return UnverifiedJwt(jws.parse(credential.token))
 
-    def verify(self, token: UnverifiedJwt, issuer: Issuer) -> Proof:
+    def verify(self, token: UnverifiedJwt, issuer: Issuer) -> Proven:
         """Return what *token* proves under *issuer*, or raise `Refused`.
 
         Check the signature first, then every claim that needs no clock.
@@ -60,7 +60,7 @@ class JwtFormat:
         if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(_claims.audiences(payload), issuer.audiences)
-        return Proof(identity=identity)
+        return Proven(identity=identity)
 
 
 @dataclass(frozen=True, slots=True)

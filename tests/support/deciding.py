@@ -11,8 +11,11 @@ from authgate.core.csrf import CsrfRule
 from authgate.core.decide import decide
 from authgate.core.keys import NO_KEYS
 from authgate.core.outputs import Output
+from authgate.core.policy import AccountRule, Policies, Policy
+from authgate.core.reasons import Reason
 from authgate.core.request import Request, make_request
-from authgate.core.snapshot import Issuer, Policy, Snapshot
+from authgate.core.rules import Test
+from authgate.core.snapshot import Issuer, Snapshot
 from authgate.tokens import FORMATS, LruProofCache, algorithms, derived, jwk
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
 from tests.support.tokens import NOW, SECRET
@@ -69,23 +72,41 @@ def make_session_issuer(secret: bytes = SECRET, **changes: Any) -> Issuer:
         "formats": (BetterAuthSession(),),
         "key_set": NO_KEYS,
         "session_key_set": derived.better_auth((secret,)),
-        "refuses_banned": True,
-        "refuses_anonymous": True,
     }
     return make_issuer(**settings | changes)
 
 
-def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
+ACCOUNT_RULES = tuple(
+    AccountRule(
+        reason=reason,
+        test=Test(dimension="session", operator=state, expected=True),
+        issuers=frozenset({"app"}),
+    )
+    for state, reason in (("banned", Reason.BANNED_USER), ("anonymous", Reason.ANONYMOUS_USER))
+)
+
+
+def make_policy(**changes: Any) -> Policy:
+    """Return a policy that requires a signed-in user, with every default of a configuration."""
     settings: dict[str, Any] = {
-        "issuers": issuers or (make_issuer(),),
-        "policies": (Policy(name="default"),),
+        "name": "default",
+        "account_rules": ACCOUNT_RULES,
         "places": PLACES,
         "outputs": OUTPUTS,
         "csrf": CsrfRule(allowed_origins=frozenset()),
-        "leeway_seconds": 30,
-        "proofs": LruProofCache(),
     }
-    return Snapshot(**settings | changes)
+    return Policy(**settings | changes)
+
+
+def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
+    """Return a snapshot of *issuers*. *changes* are those of the snapshot, and those of its only policy."""
+    settings: dict[str, Any] = {
+        name: changes.pop(name) for name in ("policies", "leeway_seconds", "proofs") if name in changes
+    }
+    defaults: dict[str, Any] = {"leeway_seconds": 30, "proofs": LruProofCache()}
+    if "policies" not in settings:
+        defaults["policies"] = Policies(policies=(make_policy(**changes),))
+    return Snapshot(issuers=issuers or (make_issuer(),), **defaults | settings)
 
 
 def request_with(

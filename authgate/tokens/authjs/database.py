@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from authgate.core.proof import Proof, SessionReference
+from authgate.core.proof import NeedsSession, SessionReference
 from authgate.tokens import session_record
 from authgate.tokens._opaque import UnverifiedSessionToken
 from authgate.tokens._percent import percent_decoded
@@ -36,10 +36,10 @@ class AuthjsDatabase:
         """Return the session id in *credential*, not yet verified."""
         return UnverifiedSessionToken(text=percent_decoded(credential.part(SESSION_PART) or ""))
 
-    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
+    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> NeedsSession:
         """Return a reference to the session. The id is its only proof, so only the session store can confirm it."""
         del issuer
-        return Proof(identity=None, session=SessionReference(token=token.text, was_signed=False))
+        return NeedsSession(session=SessionReference(token=token.text, was_signed=False))
 
 
 def read(session: object, user: object) -> session_record.Record:

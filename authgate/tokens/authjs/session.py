@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
-from authgate.core.proof import Proof
+from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
 from authgate.tokens import _jwe
 from authgate.tokens._identity import identity_from_claims
@@ -76,7 +76,7 @@ class AuthjsSession:
             jwe=jwe, cookie_name="" if cookie is None else credential.found_in.removeprefix("cookie:")
         )
 
-    def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proof:
+    def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proven:
         """Return what *cookie* proves under the derived keys of *issuer*, or raise `Refused`."""
         keys = issuer.session_key_set.keys
         if self.name_in_key and cookie.cookie_name:
@@ -87,4 +87,4 @@ class AuthjsSession:
             raise Refused(
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback of Auth.js can set it"
             )
-        return Proof(identity=replace(identity, session_id=identity.token_id))
+        return Proven(identity=replace(identity, session_id=identity.token_id))

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from authgate.core.proof import Proof, SessionReference
+from authgate.core.proof import NeedsSession, SessionReference
 from authgate.tokens._opaque import UnverifiedSessionToken
 from authgate.tokens.better_auth import signed_cookie
 from authgate.tokens.better_auth.session import signing_keys
@@ -47,7 +47,7 @@ class BetterAuthBearer:
         """Return the session token in *credential*, not yet verified."""
         return UnverifiedSessionToken(text=credential.token)
 
-    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> Proof:
+    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> NeedsSession:
         """Return a reference to the session of *token*, or raise `Refused`. The token alone proves no identity."""
         keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
         is_raw = self.accepts == "raw" and "." not in token.text
@@ -56,4 +56,4 @@ class BetterAuthBearer:
         else:
             session_token, signed_token = signed_cookie.verify(token.text, keys)
         session = SessionReference(token=session_token, signed_token=signed_token, was_signed=not is_raw)
-        return Proof(identity=None, session=session, detail="only a session store knows the user of this token")
+        return NeedsSession(session=session, detail="only a session store knows the user of this token")

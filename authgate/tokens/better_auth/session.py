@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
-from authgate.core.proof import Proof, SessionReference
+from authgate.core.proof import NeedsSession, SessionReference
 from authgate.core.reasons import Reason
 from authgate.tokens.better_auth import compact, cookie_jwe, cookie_jwt, session_data, signed_cookie
 from authgate.tokens.derived import CURRENT
@@ -63,7 +63,7 @@ class BetterAuthSession:
         """Return the cookies in *credential*, not yet verified."""
         return UnverifiedSession(token=credential.part(TOKEN_PART) or "", data=credential.part(DATA_PART))
 
-    def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> Proof:
+    def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> NeedsSession:
         """Return what *cookies* prove under the secrets of *issuer*. Raise `Refused` if no secret signed the token."""
         keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
         token, signed_token = signed_cookie.verify(cookies.token, keys)
@@ -72,16 +72,15 @@ class BetterAuthSession:
             data = self._open(cookies.data, keys, issuer)
             session_data.check(data, token=token, version=self.version)
         except Refused as refused:
-            return Proof(
-                identity=None,
+            return NeedsSession(
                 session=session,
                 reason=refused.reason,
                 detail=refused.detail,
                 newer_keys_may_help=refused.newer_keys_may_help,
             )
         identity = data.record.identity(issuer=issuer.name, token_format=self.name, key=data.key)
-        return Proof(identity=identity, session=session, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
-                     detail="the data cookie has expired")  # fmt: skip
+        return NeedsSession(session=session, copy=identity, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
+                            detail="the data cookie has expired")  # fmt: skip
 
     def _open(self, value: str | None, keys: list[Key], issuer: Issuer) -> SessionData:
         if value is None:

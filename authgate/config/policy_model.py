@@ -1,0 +1,228 @@
+"""The settings of policies, and the types that they share with the settings of the same name at the top."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from authgate.config._outbound import redacted
+from authgate.config._report import did_you_mean
+from authgate.config._types import NonEmpty, Settings, Token, one_or_more, token, with_mistake, yaml_off
+from authgate.config.networks import Network
+from authgate.config.rule_model import RuleConfig
+from authgate.core.errors import Unreadable
+from authgate.core.identity import FIELDS
+from authgate.core.paths import parse_pattern
+from authgate.core.request import split_authority
+
+# Headers that the reply needs for itself, and headers that have a meaning for the proxy or for the upstream's server.
+_TAKEN_HEADERS = {
+    *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
+    *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
+    *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
+    *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
+}
+_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "Proxy-", "Sec-")
+_CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
+
+
+def _header_name(name: str) -> str:
+    if not _CANONICAL_HEADER.fullmatch(name):
+        # A proxy that compares names by case would not replace the client's own header (H6).
+        raise ValueError(
+            f"{redacted(name)} is not a canonical header name: write it like X-User-Id, with letters, digits and "
+            "hyphens"
+        )
+    if name in _TAKEN_HEADERS or name.startswith(_TAKEN_PREFIXES):
+        raise ValueError(f"{name} has a meaning of its own and cannot carry an identity: choose an X- name")
+    return name
+
+
+def _source(source: str) -> str:
+    if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
+        raise ValueError(
+            f"{redacted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
+        )
+    return source
+
+
+def _credential_header(name: str) -> str:
+    canonical = "-".join(word.capitalize() for word in token(name).split("-"))
+    if canonical != "Authorization" and (canonical in _TAKEN_HEADERS or canonical.startswith(_TAKEN_PREFIXES)):
+        raise ValueError(
+            f"{name} has a meaning of its own and cannot carry a token; for cookies write {{cookie: name}}"
+        )
+    return name
+
+
+HeaderName: TypeAlias = Annotated[str, AfterValidator(_header_name)]
+Source: TypeAlias = Annotated[str, AfterValidator(_source)]
+
+
+def _origin(origin: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+        raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
+    return origin.lower()
+
+
+class CredentialConfig(Settings):
+    """One place where a credential may be: a header, a cookie, or the session cookies of an issuer."""
+
+    header: Annotated[str, AfterValidator(_credential_header)] | None = None
+    """The name of a request header. In Authorization the token follows `Bearer `; in other headers that word is
+    optional."""
+    cookie: Token | None = None
+    """The exact name of a cookie that holds a token."""
+    session: NonEmpty | None = None
+    """The name of an issuer whose session cookies are read here."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_of_three(cls, values: object, handler: ModelWrapValidatorHandler[CredentialConfig]) -> CredentialConfig:
+        message, names = "needs exactly one of header, cookie and session", ("header", "cookie", "session")
+        try:
+            place = handler(values)
+        except ValidationError as error:
+            given = sum(values.get(name) is not None for name in names) if isinstance(values, dict) else 0
+            raise with_mistake(error, message, values) if given > 1 else error from None
+        if sum(getattr(place, name) is not None for name in names) != 1:
+            raise ValueError(message)
+        return place
+
+
+class CsrfConfig(Settings):
+    """Protection against requests that other sites make browsers send, with the user's cookies."""
+
+    mode: Annotated[Literal["enforce", "off"], BeforeValidator(yaml_off)] = "enforce"
+    """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
+    or from one of allowed_origins. off: every origin may send such requests."""
+    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    """Other origins that may send such requests, for example https://app.example.com."""
+
+
+_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(f"{redacted(name)} is not a valid name: use lower-case letters, digits, - and _")
+    return name
+
+
+class PathsConfig(Settings):
+    """Characters that servers read in different ways. They matter once a policy matches by path."""
+
+    encoded_slash: Literal["refuse", "data"] = "refuse"
+    """`%2F` in a path. refuse: such a request is refused (`ambiguous_path`). data: the slash is part of its segment,
+    and the path with the slash decoded must meet the same policy."""
+    semicolon: Literal["refuse", "data"] = "refuse"
+    """`;` or `%3B` in a path. refuse: such a request is refused. data: it is part of its segment, and the path without
+    the parameters (`;x=1`) must meet the same policy."""
+
+
+def _host(host: str) -> str:
+    name = host.removeprefix("*.")
+    try:
+        exact, port = split_authority(name)
+    except Unreadable:
+        exact, port = "", None
+    if not exact or port is not None or (name != host and "." not in name):
+        raise ValueError(
+            f"{redacted(host)} is not a host to match: write app.example.com, or *.example.com for every name below it"
+        )
+    return f"*.{exact}" if name != host else exact
+
+
+def _pattern(text: str) -> str:
+    parse_pattern(text)
+    return text
+
+
+def _method(name: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_-]{0,31}", name):
+        fix = f": write {name.upper()}" if name.isascii() and name.isalpha() else ""
+        raise ValueError(f"{redacted(name)} is not the name of a method, in upper case{fix}")
+    return name
+
+
+class MatchConfig(Settings):
+    """The requests that a policy is about. Each setting takes one value or a list; left out, it matches all."""
+
+    host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), Field(min_length=1)] = []
+    """Host names: app.example.com exactly, or *.example.com for one or more labels before it. Ports do not count."""
+    path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), Field(min_length=1)] = []
+    """Path patterns of literal segments, `*` (any one segment), `{subject}` (the segment must equal this field of the
+    user) and `**` (any rest, also none; at the end only)."""
+    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], one_or_more(str), Field(min_length=1)] = []
+    """Methods in upper case. GET includes HEAD."""
+    client: Annotated[list[Network], one_or_more(str), Field(min_length=1)] = []
+    """Addresses and subnets of clients."""
+
+
+SIGNED_IN = RuleConfig.model_construct(_fields_set=set())
+
+
+def _require(value: object) -> object:
+    if value == "signed_in":
+        return SIGNED_IN
+    if isinstance(value, str):
+        message = f"{redacted(value)} is neither signed_in nor a mapping of rules: {did_you_mean(value, _RULES)}"
+        raise ValueError(message)  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+_RULES = ("signed_in", *RuleConfig.model_fields)
+
+
+def _is_true(value: object) -> object:
+    if value is not True:
+        raise ValueError("takes true only: leave it out, and write `require` instead")
+    return value
+
+
+class PolicyConfig(Settings):
+    """One policy: the requests that it is about, and what they must satisfy. See docs/policies.md.
+
+    It has exactly one of public, optional and require.
+    """
+
+    name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
+    """A name of your choice for logs and metrics: 1 to 64 lower-case letters, digits, - and _, beginning with a letter
+    or digit."""
+    match: MatchConfig = MatchConfig()
+    """The requests that the policy is about. Default: every request."""
+    public: Annotated[Literal[True] | None, BeforeValidator(_is_true)] = None
+    """true: every request passes, and none is asked for a credential. Identity headers are empty."""
+    optional: Annotated[Literal[True] | None, BeforeValidator(_is_true)] = None
+    """true: a request with a good credential passes with its identity. A request without one passes too, with empty
+    identity headers; so does one whose credential has expired or whose session has ended."""
+    require: Annotated[
+        RuleConfig | None,
+        BeforeValidator(_require, json_schema_input_type=Literal["signed_in"] | RuleConfig),
+    ] = None
+    """signed_in, or a mapping of rules that must all be true."""
+    headers: dict[HeaderName, Source] = {}
+    """Headers that this policy adds, each with its source. Under every other policy they are empty."""
+    issuers: Annotated[list[NonEmpty], Field(min_length=1)] | None = None
+    """The names of the issuers whose users pass. Default: every issuer."""
+    csrf: CsrfConfig | None = None
+    """Replaces the global `csrf` here."""
+    credentials: Annotated[list[CredentialConfig], Field(min_length=1)] | None = None
+    """Replaces the global list here: AuthGate looks into these places and no others."""
+
+    @model_validator(mode="after")
+    def _one_access(self) -> PolicyConfig:
+        given = [name for name in ("public", "optional", "require") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f"it has {' and '.join(given)}" if given else "it has none"
+            raise ValueError(f"needs exactly one of public: true, optional: true and require: {found}")
+        return self

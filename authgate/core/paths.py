@@ -1,0 +1,230 @@
+"""One reading of a path, and the patterns that it is compared with.
+
+Proxies and servers read a path in different ways: some decode "%2f", resolve "..", join "//" or cut ";x=1" off. A path
+that two of them may read differently is refused (`ambiguous_path`). Every other path has one list of segments, fully
+decoded, and policies compare these.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from authgate.core.errors import Refused, quoted
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A path whose segments are what they seem to be: nothing is encoded, and no segment begins with a dot.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~@:$!&'()*+,=-][A-Za-z0-9_.~@:$!&'()*+,=-]*)*/?")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_DECODED_TWICE = re.compile(r"%[0-9A-Fa-f]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
+_ENCODED_SEMICOLON = re.compile("%3b", re.IGNORECASE)
+_PARAMETERS = re.compile(r";[^/]*")
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_FOLD = str.maketrans(_UPPER, _LOWER)
+
+_MAX_CACHED_PATHS = 1024
+_MAX_CACHED_CHARACTERS = 256
+
+
+def fold(text: str) -> str:
+    """Return *text* with ASCII letters in lower case. Other letters stay: lower() would turn a Kelvin sign into "k"."""
+    return text.translate(_FOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path in its one reading.
+
+    *segments* are decoded; *folded* are the same in ASCII lower case. "/" has none. *trailing_slash* is true for "/a/"
+    and false for "/".
+    """
+
+    segments: tuple[str, ...]
+    folded: tuple[str, ...]
+    trailing_slash: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathReading:
+    """How to read what servers read differently: "refuse" it, or take it as "data" of its segment.
+
+    *encoded_slash* is about "%2f", *semicolon* about ";" and "%3b".
+    """
+
+    encoded_slash_is_data: bool = False
+    semicolon_is_data: bool = False
+
+    def read(self, path: str) -> tuple[Path, ...]:
+        """Return the readings of *path* as it was sent: the one that counts, then those of other servers.
+
+        There are others only if the path has a slash or a semicolon as data: the path with the slash decoded, and
+        without the parameters. All of them must meet the same policy. Raises `Refused` for an ambiguous path.
+        """
+        if len(path) <= _MAX_CACHED_CHARACTERS:
+            return _read_cached(self, path)
+        return _read(self, path)
+
+
+@lru_cache(maxsize=_MAX_CACHED_PATHS)
+def _read_cached(reading: PathReading, path: str) -> tuple[Path, ...]:
+    return _read(reading, path)
+
+
+def _read(reading: PathReading, path: str) -> tuple[Path, ...]:
+    if _PLAIN.fullmatch(path):
+        return (_plain(path),)
+    has_semicolon = ";" in path or _ENCODED_SEMICOLON.search(path) is not None
+    has_slash = _ENCODED_SLASH.search(path) is not None
+    if has_semicolon and not reading.semicolon_is_data:
+        raise _ambiguous("it has a semicolon: some servers cut the segment there (`paths.semicolon`)")
+    if has_slash and not reading.encoded_slash_is_data:
+        raise _ambiguous("it has an encoded slash: some servers decode it (`paths.encoded_slash`)")
+    readings = [_decoded(path)]
+    if has_semicolon or has_slash:
+        readings += [_decoded(other) for other in _other_spellings(path)]
+    return tuple(dict.fromkeys(readings))
+
+
+def _plain(path: str) -> Path:
+    trailing_slash = len(path) > 1 and path.endswith("/")
+    segments = tuple(path.strip("/").split("/")) if len(path) > 1 else ()
+    folded = fold(path).strip("/").split("/") if segments else ()
+    return Path(segments, tuple(folded), trailing_slash)
+
+
+def _other_spellings(path: str) -> Iterator[str]:
+    """Yield *path* as servers read it that decode slashes, that cut parameters off, or that do both."""
+    for spelling in (path, _ENCODED_SLASH.sub("/", path)):
+        yield spelling
+        yield _PARAMETERS.sub("", spelling)
+        yield _PARAMETERS.sub("", _ENCODED_SEMICOLON.sub(";", spelling))
+
+
+def _decoded(path: str) -> Path:
+    """Return the reading of *path* with every segment decoded once. Raises `Refused` if it is ambiguous."""
+    trailing_slash = len(path) > 1 and path.endswith("/")
+    raw = path.removesuffix("/")[1:].split("/") if len(path) > 1 else []
+    segments = tuple(_segment(text) for text in raw)
+    return Path(segments, tuple(fold(text) for text in segments), trailing_slash)
+
+
+def _segment(raw: str) -> str:
+    if _BAD_ESCAPE.search(raw):
+        raise _ambiguous('a "%" is not followed by two hexadecimal digits')
+    try:
+        text = unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode("utf-8")
+    except UnicodeError:
+        raise _ambiguous("it is not UTF-8") from None
+    if not text:
+        raise _ambiguous("it has an empty segment (//)")
+    if text in {".", ".."}:
+        raise _ambiguous("it has a dot segment")
+    if "\\" in text:
+        raise _ambiguous("it has a backslash, which some servers read as a slash")
+    if "#" in raw or "?" in text:
+        raise _ambiguous(f"it has {'a #' if '#' in raw else 'an encoded question mark'} within the path")
+    if _CONTROL.search(text):
+        raise _ambiguous("it has a control character")
+    if _DECODED_TWICE.search(text):
+        raise _ambiguous('it is encoded twice: "%25" with two hexadecimal digits after it')
+    return text
+
+
+def _ambiguous(detail: str) -> Refused:
+    return Refused(Reason.AMBIGUOUS_PATH, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A segment of a pattern that must equal the field *name* of the identity: "{subject}"."""
+
+    name: str
+
+
+# One segment of a pattern: its decoded text, a field of the identity, or None for "*", which is any one segment.
+PatternSegment = str | Field | None
+
+# The fields that a pattern may name. Each is one text that the issuer vouches for.
+SEGMENT_FIELDS = ("subject", "organization", "email", "session_id", "issuer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPattern:
+    """A pattern for paths. *text* is as it was written.
+
+    With *has_rest* ("/**" at the end) it also matches any further segments, and none. *trailing_slash*: it was written
+    with one.
+    """
+
+    text: str
+    segments: tuple[PatternSegment, ...]
+    has_rest: bool
+    trailing_slash: bool
+
+    def matches(self, path: Path, *, exactly: bool) -> bool:
+        """Whether the pattern matches *path*. A field matches any segment; `wrong_fields` compares it later.
+
+        *exactly*: upper and lower case, and a trailing slash, make a difference. Otherwise neither does.
+        """
+        given = path.segments if exactly else path.folded
+        if len(given) < len(self.segments) or (len(given) > len(self.segments) and not self.has_rest):
+            return False
+        if exactly and not self.has_rest and path.trailing_slash != self.trailing_slash:
+            return False
+        for wanted, segment in zip(self.segments, given, strict=False):
+            if isinstance(wanted, str) and segment != (wanted if exactly else fold(wanted)):
+                return False
+        return True
+
+    def fields(self, path: Path) -> Iterator[tuple[str, str]]:
+        """Yield each field of the pattern with the segment of *path*, which it matches, in its place."""
+        for wanted, segment in zip(self.segments, path.segments, strict=False):
+            if isinstance(wanted, Field):
+                yield wanted.name, segment
+
+
+def parse_pattern(text: str) -> PathPattern:
+    """Return the pattern in *text*. Raises ValueError, with a message for operators, if it is none."""
+    if not text.startswith("/"):
+        raise ValueError(f"{quoted(text)} does not begin with a slash: write /{text.lstrip('/')}")
+    if re.search("[?#]", text):
+        raise ValueError(f"{quoted(text)} has a query or a fragment: a pattern is a path alone")
+    has_rest = text == "/**" or text.endswith("/**")
+    body = text.removesuffix("**") if has_rest else text
+    trailing_slash = len(body) > 1 and body.endswith("/") and not has_rest
+    raw = body.strip("/").split("/") if body.strip("/") else []
+    if body.removesuffix("/") not in {"", "/" + "/".join(raw)}:
+        raise ValueError(f"{quoted(text)} has an empty segment (//), which no path has")
+    segments = tuple(_pattern_segment(segment, text) for segment in raw)
+    return PathPattern(text=text, segments=segments, has_rest=has_rest, trailing_slash=trailing_slash)
+
+
+def _pattern_segment(raw: str, text: str) -> PatternSegment:
+    if raw == "*":
+        return None
+    if raw.startswith("{") and raw.endswith("}"):
+        name = raw[1:-1]
+        if name not in SEGMENT_FIELDS:
+            raise ValueError(
+                f"{quoted(text)}: {quoted(raw)} is not one of {', '.join(f'{{{n}}}' for n in SEGMENT_FIELDS)}"
+            )
+        return Field(name)
+    if "**" in raw:
+        raise ValueError(f"{quoted(text)}: ** stands at the end only, as a segment of its own: /files/**")
+    if re.search(r"[*{}]", raw):
+        raise ValueError(
+            f"{quoted(text)}: * and {{field}} stand for a whole segment; encode a literal one (%2A, %7B, %7D)"
+        )
+    try:
+        return _segment(raw)
+    except Refused as refused:
+        raise ValueError(f"{quoted(text)} is ambiguous: {refused.detail}") from None

@@ -1,0 +1,230 @@
+"""Policies: who may do what. The first policy that matches a request decides; a request that none matches is refused.
+
+`Policies` finds it through an index by host, method and first path segment, so a policy costs nothing on the path of
+another. The index only narrows the choice down: the matchers in MATCHERS decide, for requests and for `explain` alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from authgate.core.errors import Refused
+from authgate.core.paths import Field, Path, PathReading, fold
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from ipaddress import IPv4Network, IPv6Network
+
+    from authgate.core.credential import CredentialPlace
+    from authgate.core.csrf import CsrfRule
+    from authgate.core.outputs import Output
+    from authgate.core.paths import PathPattern
+    from authgate.core.request import Request
+    from authgate.core.rules import Rule, Test
+
+
+class Access(StrEnum):
+    """What a policy asks of a request."""
+
+    PUBLIC = "public"
+    """Nothing: no credential is read, and every request is anonymous."""
+    OPTIONAL = "optional"
+    """A good credential or none. Without one, with an expired one or after the session's end, it is anonymous."""
+    REQUIRE = "require"
+    """A signed-in user of whom the policy's rule is true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The requests that a policy is about. An empty dimension matches every request.
+
+    *hosts* are in lower case; "*.example.com" stands for one or more labels before the rest. *methods* are in upper
+    case, and GET comes with HEAD. *exactly*: case and a trailing slash of the path count.
+    """
+
+    hosts: tuple[str, ...] = ()
+    paths: tuple[PathPattern, ...] = ()
+    methods: frozenset[str] = frozenset()
+    clients: tuple[IPv4Network | IPv6Network, ...] = ()
+    exactly: bool = False
+
+    def compare(self, request: Request, path: Path | None) -> tuple[Comparison, ...]:
+        """Return the comparison of each dimension that this match has."""
+        return tuple(
+            Comparison(name, getattr(self, name), *matcher(self, request, path))
+            for name, matcher in MATCHERS.items()
+            if getattr(self, name)
+        )
+
+    def fits(self, request: Request, path: Path | None) -> bool | None:
+        """Whether every dimension fits. None if all others do and the client's address, which counts, is unknown."""
+        for name, matcher in MATCHERS.items():
+            if getattr(self, name) and (fits := matcher(self, request, path)[0]) is not True:
+                return fits
+        return True
+
+
+class Comparison(NamedTuple):
+    """One dimension of a match: what the policy has (*expected*), whether the request fits, and what it has."""
+
+    dimension: str
+    expected: object
+    fits: bool | None
+    actual: object
+
+
+def _host(match: Match, request: Request, _path: Path | None) -> tuple[bool, object]:
+    fits = any(
+        request.host.endswith(host[1:]) if host.startswith("*.") else request.host == host for host in match.hosts
+    )
+    return fits, request.host
+
+
+def _method(match: Match, request: Request, _path: Path | None) -> tuple[bool, object]:
+    return request.method in match.methods, request.method
+
+
+def _path(match: Match, request: Request, path: Path | None) -> tuple[bool, object]:
+    fits = path is not None and any(pattern.matches(path, exactly=match.exactly) for pattern in match.paths)
+    return fits, request.path
+
+
+def _client(match: Match, request: Request, _path: Path | None) -> tuple[bool | None, object]:
+    address = request.client_ip
+    return None if address is None else any(address in network for network in match.clients), address
+
+
+Matcher: TypeAlias = "Callable[[Match, Request, Path | None], tuple[bool | None, object]]"
+
+# To add a dimension, add its field to `Match`, its matcher and a row here. The client comes last: see `Match.fits`.
+MATCHERS: Mapping[str, Matcher] = {"hosts": _host, "methods": _method, "paths": _path, "clients": _client}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRule:
+    """Refuse users of *issuers* of whom *test* is true, for *reason*. Presets switch such rules on."""
+
+    reason: Reason
+    test: Test
+    issuers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a request must satisfy, and what the upstream is told.
+
+    *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
+    *outputs* are the headers of all policies; those of another policy have no source and are empty.
+    """
+
+    name: str
+    match: Match = Match()
+    access: Access = Access.REQUIRE
+    rule: Rule | None = None
+    account_rules: tuple[AccountRule, ...] = ()
+    issuers: frozenset[str] | None = None
+    places: tuple[CredentialPlace, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    csrf: CsrfRule | None = None
+
+    def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
+        """Yield each field of the first pattern that matches *path*, with the segment in its place."""
+        for pattern in self.match.paths:
+            if pattern.matches(path, exactly=self.match.exactly):
+                yield from pattern.fields(path)
+                return
+
+
+# The place of a policy in the index: host, method and first path segment. None stands for every one.
+_Key: TypeAlias = tuple[str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The policies in their order, and how to read paths. Paths are read only if a policy matches by path."""
+
+    policies: tuple[Policy, ...]
+    reading: PathReading = field(default_factory=PathReading)
+    reads_paths: bool = field(init=False)
+    _has_wildcards: bool = field(init=False, repr=False, compare=False)
+    _index: dict[_Key, tuple[tuple[int, Policy], ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the index."""
+        index: dict[_Key, tuple[tuple[int, Policy], ...]] = {}
+        for position, policy in enumerate(self.policies):
+            for key in dict.fromkeys(_keys(policy.match)):
+                index[key] = (*index.get(key, ()), (position, policy))
+        object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_has_wildcards", any("*." in host for host, _, _ in index if host))
+        object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
+
+    def read(self, request: Request) -> tuple[Path | None, ...]:
+        """Return the readings of the path of *request*, the one that counts first. Raises `Refused`."""
+        return self.reading.read(request.path) if self.reads_paths else (None,)
+
+    def find(self, request: Request) -> tuple[Policy, Path | None]:
+        """Return the first policy that matches *request*, and the path in its one reading. Raises `Refused`."""
+        readings = self.read(request)
+        policy = self._first(request, readings[0])
+        for other in readings[1:]:
+            if self._first(request, other) is not policy:
+                raise Refused(
+                    Reason.AMBIGUOUS_PATH,
+                    "servers read its encoded slash or its semicolon differently, and meet other policies",
+                )
+        return policy, readings[0]
+
+    def _first(self, request: Request, path: Path | None) -> Policy:
+        for _, policy in self._candidates(request, path):
+            fits = policy.match.fits(request, path)
+            if fits:
+                return policy
+            if fits is None:
+                raise Refused(
+                    Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
+                )
+        raise Refused(Reason.NO_POLICY, "no policy matches")
+
+    def _candidates(self, request: Request, path: Path | None) -> list[tuple[int, Policy]]:
+        """Return the policies that may match *request*, in their order, with their positions."""
+        segment = None if path is None else path.folded[0] if path.folded else ""
+        segments = (None,) if segment is None else (segment, None)
+        found = [
+            entries
+            for key in product(self._host_keys(request.host), (request.method, None), segments)
+            if (entries := self._index.get(key))
+        ]
+        if len(found) == 1:
+            return list(found[0])
+        return sorted((entry for entries in found for entry in entries), key=lambda entry: entry[0])
+
+    def _host_keys(self, host: str) -> Iterator[str | None]:
+        yield host
+        yield None
+        while self._has_wildcards and (host := host.partition(".")[2]):
+            yield f"*.{host}"
+
+    def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
+        """Yield every policy up to the first that matches, with its comparisons. For people: `find` is quick."""
+        path = self.read(request)[0]
+        for policy in self.policies:
+            yield policy, policy.match.compare(request, path)
+            if policy.match.fits(request, path) is not False:
+                return
+
+
+def _keys(match: Match) -> Iterator[_Key]:
+    segments = tuple(_first_segment(pattern) for pattern in match.paths)
+    yield from product(match.hosts or (None,), match.methods or (None,), segments or (None,))
+
+
+def _first_segment(pattern: PathPattern) -> str | None:
+    if not pattern.segments:
+        return None if pattern.has_rest else ""
+    first = pattern.segments[0]
+    return None if first is None or isinstance(first, Field) else fold(first)

@@ -1,0 +1,287 @@
+"""Rules: what a policy demands of an identity. Each is true, false or unknown, and only true passes.
+
+A rule is data: a `Test` names its dimension, its operator and what it expects. `DIMENSIONS` has one matcher for each
+dimension. It returns the truth with the two values that it compared, so `explain` can show them. A matcher never
+raises, whatever a claim holds.
+
+Unknown (None) is what a credential says nothing about, or says in a form that cannot be read. It stays unknown under
+`not` and `none_of`, and under `any` without a true branch (Kleene's three-valued logic).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from authgate.core.paths import fold
+
+if TYPE_CHECKING:
+    from authgate.core.identity import Identity
+    from authgate.core.request import IPAddress
+
+Truth: TypeAlias = bool | None
+
+CLAIMS = "claims."
+
+# A host name in lower case, as a mail domain. Internationalized names are written as xn--….
+MAIL_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What rules are about. *now* is in Unix seconds; *client_ip* is None if the proxy does not send it."""
+
+    identity: Identity
+    now: float
+    client_ip: IPAddress | None
+    leeway_seconds: float = 0.0
+
+
+class Judgement(NamedTuple):
+    """The *truth* of one test, and the *actual* value that it compared with the expected one.
+
+    *actual* is a tuple for a list, and None for no value.
+    """
+
+    truth: Truth
+    actual: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One comparison. *dimension* is a name in DIMENSIONS, or `claims.<path>`; *operator* is one of its operators.
+
+    *expected* is what the operator compares with: a tuple of values or networks, a boolean, or seconds.
+    """
+
+    dimension: str
+    operator: str
+    expected: Any
+
+    @property
+    def name(self) -> str:
+        """The test as the configuration spells it: "roles.any_of"."""
+        return f"{self.dimension}.{self.operator}" if self.operator else self.dimension
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """True if all *rules* are true (`all`, and several keys in one mapping)."""
+
+    rules: tuple[Rule, ...]
+    name: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """True if at least one of *rules* is true (`any`)."""
+
+    rules: tuple[Rule, ...]
+    name: str = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True if *rule* is false, false if it is true."""
+
+    rule: Rule
+    name: str = "not"
+
+
+Rule: TypeAlias = Test | Every | Some | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The truth of *rule*. A test has the *actual* value, a combination has the findings of its *parts*."""
+
+    rule: Rule
+    truth: Truth
+    actual: object = None
+    parts: tuple[Finding, ...] = ()
+
+    def failed(self) -> Finding:
+        """Return the innermost finding that keeps this one from being true."""
+        if isinstance(self.rule, Every):
+            return next((part.failed() for part in self.parts if part.truth is not True), self)
+        return self
+
+
+def judge(rule: Rule, facts: Facts) -> Finding:
+    """Return whether *rule* is true of *facts*, with what each of its tests compared. Never raises."""
+    if isinstance(rule, Test):
+        return Finding(rule, *_matcher(rule.dimension)(facts, rule))
+    if isinstance(rule, Not):
+        part = judge(rule.rule, facts)
+        return Finding(rule, None if part.truth is None else not part.truth, parts=(part,))
+    parts = tuple(judge(part, facts) for part in rule.rules)
+    truths = {part.truth for part in parts}
+    decisive = isinstance(rule, Some)  # one true branch decides `any`, one false branch decides `all`
+    truth = decisive if decisive in truths else None if None in truths else not decisive
+    return Finding(rule, truth, parts=parts)
+
+
+def _matcher(dimension: str) -> Matcher:
+    return _claim if dimension.startswith(CLAIMS) else DIMENSIONS[dimension].matcher
+
+
+# Matchers: one for each dimension. To add one, write it here and add its row to DIMENSIONS.
+
+
+def _list(facts: Facts, test: Test) -> Judgement:
+    """Compare a field that holds texts: a list, or one text, which counts as a list of one. Absent is empty."""
+    value = getattr(facts.identity, test.dimension)
+    if test.dimension in facts.identity.unknown:
+        return Judgement(None, None)
+    values = value if isinstance(value, tuple) else () if value is None else (value,)
+    return Judgement(_compare(values, test), values)
+
+
+def _claim(facts: Facts, test: Test) -> Judgement:
+    """Compare a claim: a list of scalars, or one, which counts as a list of one. An absent claim is an empty list."""
+    value = facts.identity.value(test.dimension, ABSENT)
+    if value is ABSENT:
+        return Judgement(_compare((), test), ())
+    values = tuple(value) if isinstance(value, list) else (value,)
+    # 1 is not true and "5" is not 5: a claim that has a type that the rule does not expect says nothing.
+    expected_kinds = {_kind(wanted) for wanted in test.expected}
+    if any(_kind(element) not in expected_kinds for element in values):
+        return Judgement(None, value)
+    return Judgement(_compare(values, test), values)
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+ABSENT = _Absent.ABSENT
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return "number"
+    return "other"  # null, an object, a list within the list: no rule expects these
+
+
+def _compare(values: tuple[Any, ...], test: Test) -> bool:
+    # A pair, because 1 == True in Python.
+    given = {(_kind(value), value) for value in values}
+    expected = {(_kind(value), value) for value in test.expected}
+    if test.operator == "any_of":
+        return not given.isdisjoint(expected)
+    if test.operator == "all_of":
+        return expected <= given
+    return given.isdisjoint(expected)  # none_of
+
+
+def _email(facts: Facts, test: Test) -> Judgement:
+    """Compare the domain of the e-mail address. An address that is absent, malformed or unverified says nothing."""
+    email, is_verified = facts.identity.email, facts.identity.email_verified
+    domains, must_be_verified = test.expected
+    if email is None or "email" in facts.identity.unknown:
+        return Judgement(None, None)
+    if must_be_verified and is_verified is not True:
+        return Judgement(None, f"{email} (not verified)")
+    local, _, domain = email.rpartition("@")
+    domain = fold(domain)
+    if not local or "@" in local or not MAIL_DOMAIN.fullmatch(domain) or any(c.isspace() for c in local):
+        return Judgement(None, email)
+    return Judgement(not domains or domain in domains, email)
+
+
+def _session(facts: Facts, test: Test) -> Judgement:
+    """Compare the state of the session or of its user: impersonated, anonymous or banned."""
+    identity = facts.identity
+    field, state = {
+        "impersonated": ("impersonated_by", identity.impersonated_by is not None),
+        "anonymous": ("is_anonymous", identity.is_anonymous),
+        "banned": ("is_banned", identity.is_banned_at(facts.now)),
+    }[test.operator]
+    if field in identity.unknown:
+        return Judgement(None, None)
+    return Judgement(state is test.expected, state)
+
+
+def _client(facts: Facts, test: Test) -> Judgement:
+    """Whether the client's address is in one of the networks."""
+    address = facts.client_ip
+    return Judgement(None if address is None else any(address in network for network in test.expected), address)
+
+
+def _age(facts: Facts, test: Test) -> Judgement:
+    """Whether the sign-in, or the token, is at most so many seconds old. A time in the future says nothing."""
+    since = getattr(facts.identity, _AGE_OF[test.dimension])
+    if since is None or not since <= facts.now + facts.leeway_seconds:
+        return Judgement(None, None)
+    age = max(0.0, facts.now - since)
+    return Judgement(age <= test.expected, age)
+
+
+_AGE_OF = {"authenticated_within_seconds": "authenticated_at", "token_age_seconds": "issued_at"}
+
+Matcher: TypeAlias = Callable[[Facts, Test], Judgement]
+
+
+class Operand(Enum):
+    """What a dimension takes in the configuration. config/rule_model.py has the settings of each."""
+
+    LIST = "list"
+    SCOPES = "scopes"
+    EMAIL = "email"
+    SESSION = "session"
+    NETWORKS = "networks"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """One thing that rules can be about. *fields* are the fields of the identity that it reads. *text* is for docs."""
+
+    operand: Operand
+    matcher: Matcher
+    fields: tuple[str, ...]
+    text: str
+
+
+def _of_list(field: str, text: str, operand: Operand = Operand.LIST) -> Dimension:
+    return Dimension(operand=operand, matcher=_list, fields=(field,), text=text)
+
+
+# Besides these, `claims.<path>` compares any claim.
+DIMENSIONS: Mapping[str, Dimension] = {
+    "roles": _of_list("roles", "The user's roles."),
+    "scopes": _of_list("scopes", "The token's scopes.", Operand.SCOPES),
+    "issuer": _of_list("issuer", "The name of the issuer in this configuration."),
+    "subject": _of_list("subject", "The user's id."),
+    "organization": _of_list("organization", "The id of the user's active organization."),
+    "organization_role": _of_list("organization_role", "The user's roles in the active organization."),
+    "acr": _of_list("acr", "How the user signed in, as the issuer classifies it (claim `acr`)."),
+    "amr": _of_list("amr", "How the user signed in: the methods (claim `amr`, RFC 8176)."),
+    "email": Dimension(
+        operand=Operand.EMAIL, matcher=_email, fields=("email",), text="The domain of the user's e-mail address."
+    ),
+    "session": Dimension(
+        operand=Operand.SESSION,
+        matcher=_session,
+        fields=("impersonated_by", "is_anonymous", "is_banned"),
+        text="The state of the session and of its user.",
+    ),
+    "client": Dimension(operand=Operand.NETWORKS, matcher=_client, fields=(), text="Addresses and subnets of clients."),
+    "authenticated_within_seconds": Dimension(
+        operand=Operand.SECONDS,
+        matcher=_age,
+        fields=("authenticated_at",),
+        text="How long ago the user may have signed in, at most.",
+    ),
+    "token_age_seconds": Dimension(
+        operand=Operand.SECONDS, matcher=_age, fields=("issued_at",), text="How old the token may be, at most."
+    ),
+}

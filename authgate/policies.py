@@ -1,0 +1,129 @@
+"""Make the policies of a configuration: what the core judges by, from the settings and the defaults of presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate import presets
+from authgate.config.rule_model import make_rule
+from authgate.core.credential import CookiePlace, HeaderPlace
+from authgate.core.csrf import CsrfRule
+from authgate.core.outputs import Output
+from authgate.core.paths import PathReading, parse_pattern
+from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
+from authgate.core.reasons import Reason
+from authgate.core.rules import Test
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authgate.config.model import Config
+    from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
+    from authgate.config.read_issuer import LoadedIssuer
+    from authgate.core.credential import CredentialPlace
+
+# The policy of a configuration that has none: every request needs a signed-in user.
+DEFAULT_NAME = "default"
+
+
+def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies:
+    """Return the policies of *config*. *entries* are its issuers with the defaults of their presets."""
+    default = Policy(
+        name=DEFAULT_NAME,
+        account_rules=_account_rules(entries),
+        places=_places(config, entries),
+        outputs=_outputs(config, None),
+        csrf=_csrf(config.csrf),
+    )
+    if config.policies is None:
+        return Policies(policies=(default,))
+    policies = tuple(_policy(config, policy, default, entries) for policy in config.policies)
+    return Policies(policies=policies, reading=_reading(config.paths))
+
+
+def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tuple[LoadedIssuer, ...]) -> Policy:
+    """Return the policy of the settings *policy*. What it does not set is as in *default*."""
+    access = Access.PUBLIC if policy.public else Access.OPTIONAL if policy.optional else Access.REQUIRE
+    rules = policy.require
+    return Policy(
+        name=policy.name,
+        match=_match(policy.match, exactly=access is not Access.REQUIRE),
+        access=access,
+        rule=make_rule(rules) if rules is not None and rules.model_fields_set else None,
+        account_rules=default.account_rules,
+        issuers=None if policy.issuers is None else frozenset(policy.issuers),
+        places=default.places if policy.credentials is None else tuple(_listed(policy.credentials, entries)),
+        outputs=_outputs(config, policy),
+        csrf=default.csrf if policy.csrf is None else _csrf(policy.csrf),
+    )
+
+
+def header_names(config: Config) -> tuple[str, ...]:
+    """Return the names of all headers that a reply may have, each once: those at the top, then those of policies."""
+    own = (name for policy in config.policies or () for name in policy.headers)
+    return tuple(dict.fromkeys((*config.headers, *own)))
+
+
+def _outputs(config: Config, policy: PolicyConfig | None) -> tuple[Output, ...]:
+    """Return every header of the configuration. Those that only other policies have are without a source."""
+    sources = {**config.headers, **(policy.headers if policy is not None else {})}
+    return tuple(Output(header=name, source=sources.get(name)) for name in header_names(config))
+
+
+def _match(match: MatchConfig, *, exactly: bool) -> Match:
+    methods = frozenset(match.methods)
+    return Match(
+        hosts=tuple(match.host),
+        paths=tuple(parse_pattern(text) for text in match.path),
+        methods=methods | {"HEAD"} if "GET" in methods else methods,
+        clients=tuple(match.client),
+        exactly=exactly,
+    )
+
+
+def _reading(paths: PathsConfig) -> PathReading:
+    return PathReading(encoded_slash_is_data=paths.encoded_slash == "data", semicolon_is_data=paths.semicolon == "data")
+
+
+def _csrf(csrf: CsrfConfig) -> CsrfRule | None:
+    return CsrfRule(allowed_origins=frozenset(csrf.allowed_origins)) if csrf.mode == "enforce" else None
+
+
+def _account_rules(entries: Iterable[LoadedIssuer]) -> tuple[AccountRule, ...]:
+    """Return the rules about accounts that the presets of *entries* switch on."""
+    rules = []
+    for state, reason in (("banned", Reason.BANNED_USER), ("anonymous", Reason.ANONYMOUS_USER)):
+        issuers = frozenset(entry.config.name for entry in entries if state in presets.refused_accounts(entry.config))
+        if issuers:
+            test = Test(dimension="session", operator=state, expected=True)
+            rules.append(AccountRule(reason=reason, test=test, issuers=issuers))
+    return tuple(rules)
+
+
+def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
+    """Return the places to search for credentials, in order: those of `credentials`, then the session cookies.
+
+    If `credentials` names session cookies, these are in their place, and no others are read. If it is not set, session
+    cookies come before the default cookie `access_token`: other applications use that name, too, and the first place
+    with a value decides. It is not searched without an issuer of preset jwt.
+    """
+    listed = tuple(_listed(config.credentials, entries))
+    sessions = tuple(place for entry in entries for place in presets.session_places(entry.config))
+    if any(place.session is not None for place in config.credentials):
+        return listed
+    if "credentials" in config.model_fields_set or not sessions:
+        return (*listed, *sessions)
+    header, *cookies = listed
+    has_jwts = any(not entry.config.has_sessions for entry in entries)
+    return (header, *sessions, *(cookies if has_jwts else ()))
+
+
+def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...]) -> Iterable[CredentialPlace]:
+    for place in places:
+        if place.header is not None:
+            yield HeaderPlace(name=place.header)
+        elif place.cookie is not None:
+            yield CookiePlace(name=place.cookie)
+        else:
+            named = (entry for entry in entries if entry.config.name == place.session)
+            yield from (session for entry in named for session in presets.session_places(entry.config))
