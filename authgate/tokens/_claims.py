@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 Payload = dict[str, Any]
 
 # How databases and libraries spell "no".
 _FALSE_SPELLINGS = (None, False, 0, "", "0", "f", "no", "false")
+
+# The flags in a user's row.
+_FLAG_COLUMNS = ("banned", "isAnonymous")
 
 # 9999-12-31T23:59:59Z. A later NumericDate is a mistake, usually milliseconds, and the token would never expire.
 MAX_NUMERIC_DATE = 253_402_300_799
@@ -52,26 +58,91 @@ def audiences(payload: Payload) -> frozenset[str]:
     return frozenset(values)
 
 
-# The functions below read claims that describe the user. Such a claim decides nothing by itself, so a value of an
-# unexpected type counts as absent: the header is empty and a rule about the claim refuses, but the token stays valid.
-# `claims.<path>` still returns the raw value.
+# The functions below read claims that describe the user. Such a claim decides nothing by itself, so the token stays
+# valid. A claim of an unexpected type cannot be read, and its field is unknown. `claims.<path>` still returns the raw
+# value.
 
 
-def text(payload: Payload, *names: str) -> str | None:
-    """Return the value of the first of *names* that is a non-empty string, None if there is none."""
-    return next((value for name in names if isinstance(value := payload.get(name), str) and value), None)
+class Unreadable(ValueError):
+    """A claim has a type that its field cannot be read from."""
 
 
-def flag(payload: Payload, *names: str) -> bool | None:
-    """Return the value of the first of *names* that is a boolean, or "true" or "false", as some issuers write it."""
-    spellings = {"true": True, "false": False}
-    for name in names:
-        value = payload.get(name)
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value in spellings:
-            return spellings[value]
-    return None
+class Source(NamedTuple):
+    """Where a field of the identity comes from: *read* makes it from a claim, or raises `Unreadable`.
+
+    The first of the claims *names* that is present and not empty counts.
+    """
+
+    field: str
+    read: Callable[[Any], Any]
+    names: tuple[str, ...]
+
+
+def read_fields(payload: Payload, sources: Iterable[Source]) -> tuple[dict[str, Any], set[str]]:
+    """Return the fields that *payload* states, and the names of the fields whose claim cannot be read.
+
+    An absent or empty claim states nothing. Null cannot be read, unless another of the names has a value.
+    """
+    values: dict[str, Any] = {}
+    unreadable = set()
+    for field, read, names in sources:
+        claims = [payload[name] for name in names if name in payload]
+        try:
+            read_claims = (read(claim) for claim in claims if claim is not None and claim != "")
+            value = next((value for value in read_claims if value != ()), None)
+        except Unreadable:
+            unreadable.add(field)
+            continue
+        if value is not None:
+            values[field] = value
+        elif None in claims:
+            unreadable.add(field)
+    return values, unreadable
+
+
+def without_nulls(payload: Payload) -> Payload:
+    """Return *payload* as the columns of a row that it was made from. Null means "no" for flags, else it is absent."""
+    nulls = dict.fromkeys(_FLAG_COLUMNS, False)
+    columns = ((name, nulls.get(name) if value is None else value) for name, value in payload.items())
+    return {name: value for name, value in columns if value is not None}
+
+
+def text(value: object) -> str:
+    """Return *value*, a string."""
+    if not isinstance(value, str):
+        raise Unreadable
+    return value
+
+
+def identifier(value: object) -> str:
+    """Return an id as text. Some databases use numbers as ids."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not is_unicode(value):
+        raise Unreadable
+    return value
+
+
+def flag(value: object) -> bool:
+    """Return a boolean, also from "true" or "false", as some issuers write it."""
+    spellings = {True: True, False: False, "true": True, "false": False}
+    if not isinstance(value, (bool, str)) or value not in spellings:
+        raise Unreadable
+    return spellings[value]
+
+
+def words(value: object, separator: str | None = ",") -> tuple[str, ...]:
+    """Return the strings in a list, in a string with *separator* between them, or the names of an object's members.
+
+    Without *separator* a string is one word.
+    """
+    if isinstance(value, str):
+        value = [value] if separator is None else value.split(separator)
+    if isinstance(value, dict):
+        value = [*value]
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise Unreadable
+    return tuple(stripped for word in value if (stripped := word.strip()))
 
 
 def is_set(payload: Payload, name: str) -> bool:
@@ -97,17 +168,6 @@ def timestamp(payload: Payload, *names: str) -> float | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMERIC_DATE:
             return float(value)  # never milliseconds: as seconds, such a time would never pass
     return None
-
-
-def string_list(payload: Payload, *names: str, separator: str) -> tuple[str, ...]:
-    """Return the first of *names* that is a list of strings, or a string of words with *separator* between them."""
-    for name in names:
-        value = payload.get(name)
-        if isinstance(value, str):
-            value = value.split(separator)
-        if isinstance(value, list) and all(isinstance(word, str) for word in value):
-            return tuple(stripped for word in value if (stripped := word.strip()))
-    return ()
 
 
 def is_unicode(value: str) -> bool:

@@ -27,11 +27,15 @@ _OTHER_PURPOSES = {
 
 
 class JwtFormat:
-    """Reads JWTs in a header or a cookie. *key_id_required*: a token must name its key (`kid`)."""
+    """Reads JWTs in a header or a cookie. *key_id_required*: a token must name its key (`kid`).
+
+    *from_row*: the issuer copies the columns of its user's row into the claims.
+    """
 
     name = "jwt"
     shape = "jws"
     key_id_required = False
+    from_row = False
 
     def __repr__(self) -> str:
         return self.name
@@ -55,7 +59,9 @@ class JwtFormat:
         _check_type(token.jws.token_type, issuer.token_types)
         payload = token.jws.payload
         _check_purpose(payload)
-        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key)
+        identity = identity_from_claims(
+            payload, issuer=issuer.name, token_format=self.name, key=key, from_row=self.from_row
+        )
         # `sub` is always required: an upstream would take an empty X-User-Id for an anonymous caller.
         if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")

@@ -7,43 +7,83 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.core.identity import Identity
 from authgate.tokens import _claims
+from authgate.tokens._claims import Source, Unreadable, flag, identifier, text, words
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
 
 
+# The fields that no session in a cookie or in a store states.
+NEVER_STATED = frozenset({"scopes", "acr", "amr", "issued_at", "token_id"})
+# The member of a session that states the user's role in the active organization. Better Auth has no such column. An
+# additional field or the customSession plugin may add it, and the PostgreSQL store reads it from the table of members.
+ROLE_MEMBER = "activeOrganizationRole"
+
+_OF_SESSION = (
+    Source("organization", identifier, ("activeOrganizationId",)),
+    Source("organization_role", words, (ROLE_MEMBER,)),
+    Source("session_id", identifier, ("id",)),
+    Source("impersonated_by", identifier, ("impersonatedBy",)),
+)
+_OF_USER = (
+    Source("email", text, ("email",)),
+    Source("email_verified", flag, ("emailVerified",)),
+    Source("name", text, ("name",)),
+    Source("roles", words, ("role",)),
+)
+# The members that state whether the user is impersonated, anonymous or banned, by their fields.
+_ACCOUNT_STATES = {"impersonated_by": "impersonatedBy", "is_anonymous": "isAnonymous", "is_banned": "banned"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The well-formed rows of a session and its user. *token* is the session token; *expires_at* is in Unix seconds."""
+    """The well-formed rows of a session and its user. *token* is the session token; *expires_at* is in Unix seconds.
+
+    *has_account_states*: the library can ban and impersonate users and has anonymous ones, so rows that say nothing
+    about that mean no.
+    """
 
     token: str = field(repr=False)
     user_id: str
     expires_at: float
     session: dict[str, Any] = field(repr=False)
     user: dict[str, Any] = field(repr=False)
+    has_account_states: bool = True
 
     def identity(self, *, issuer: str, token_format: str, key: Key | None = None) -> Identity:
         """Return the identity that docs/formats/better-auth.md describes. It does not contain the raw session token."""
         session, user = self.session, self.user
+        values, unknown = self._fields()
         return Identity(
             issuer=issuer,
             format=token_format,
             subject=self.user_id,
-            email=_claims.text(user, "email"),
-            email_verified=_claims.flag(user, "emailVerified"),
-            name=_claims.text(user, "name"),
-            roles=_claims.string_list(user, "role", separator=","),
-            organization=_claims.text(session, "activeOrganizationId"),
-            session_id=identifier(session, "id"),
-            impersonated_by=_claims.text(session, "impersonatedBy"),
             is_anonymous=_claims.is_set(user, "isAnonymous"),
             is_banned=_claims.is_set(user, "banned"),
             ban_expires_at=_claims.timestamp(user, "banExpires"),
             expires_at=self.expires_at,
             authenticated_at=_claims.timestamp(session, "createdAt"),
+            unknown=frozenset(unknown),
             claims={"session": {name: value for name, value in session.items() if name != "token"}, "user": user},
             key=key,
+            **values,
         )
+
+    def _fields(self) -> tuple[dict[str, Any], set[str]]:
+        """Return the fields that the rows state, and the names of those that are unknown. A null states nothing."""
+        session, user = (
+            {name: value for name, value in row.items() if value is not None} for row in (self.session, self.user)
+        )
+        values, unknown = _claims.read_fields(session, _OF_SESSION)
+        of_user, unreadable = _claims.read_fields(user, _OF_USER)
+        unknown |= unreadable | NEVER_STATED
+        if not self.has_account_states:
+            unknown |= {name for name, member in _ACCOUNT_STATES.items() if member not in session | user}
+        if ROLE_MEMBER not in session:
+            unknown.add("organization_role")
+        elif "organization_role" not in {*values, *unknown}:
+            values.pop("organization", None)  # every member has a role, so the user is not a member (any more)
+        return values | of_user, unknown
 
 
 # The names of the members for the session token, the user's id and the expiry, as Better Auth spells them.
@@ -59,7 +99,7 @@ def read(session: object, user: object, names: tuple[str, str, str] = MEMBER_NAM
     if not isinstance(session, dict) or not isinstance(user, dict):
         raise ValueError("its session or its user is missing or not an object")  # noqa: TRY004 - bad input
     session_token, expires_at = session.get(token), _claims.timestamp(session, expires)
-    owner, subject = identifier(session, user_id), identifier(user, "id")
+    owner, subject = _id(session, user_id), _id(user, "id")
     if not isinstance(session_token, str) or not session_token:
         raise ValueError(f"its session has no {token}")
     if expires_at is None:
@@ -71,9 +111,9 @@ def read(session: object, user: object, names: tuple[str, str, str] = MEMBER_NAM
     return Record(token=session_token, user_id=subject, expires_at=expires_at, session=session, user=user)
 
 
-def identifier(row: dict[str, Any], name: str) -> str | None:
-    """Return the id *name* of *row* as text, None if there is none. Some databases use numbers as ids."""
-    value = row.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value and _claims.is_unicode(value) else None
+def _id(row: dict[str, Any], name: str) -> str | None:
+    """Return the id *name* of *row*, None if there is none."""
+    try:
+        return identifier(row.get(name)) or None
+    except Unreadable:
+        return None

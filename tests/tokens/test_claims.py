@@ -1,4 +1,4 @@
-"""Claims that decide must have the right type. Claims that describe the user count as absent if their type is wrong."""
+"""Claims that decide must have the right type. Claims that describe the user cannot be read if their type is wrong."""
 
 from __future__ import annotations
 
@@ -71,54 +71,95 @@ def test_an_absent_claim_is_accepted() -> None:
     assert _claims.audiences({}) == frozenset()
 
 
+UNREADABLE = "unreadable"
+
+
+def read(reader: Any, value: Any) -> Any:
+    try:
+        return reader(value)
+    except _claims.Unreadable:
+        return UNREADABLE
+
+
 @pytest.mark.parametrize(
-    ("payload", "expected"),
+    ("value", "text", "identifier", "flag"),
     [
-        ({"a": "x", "b": "y"}, "x"),
-        ({"a": "", "b": "y"}, "y"),
-        ({"a": 1, "b": "y"}, "y"),
-        ({"a": ["x"]}, None),
-        ({}, None),
+        ("x", "x", "x", UNREADABLE),
+        ("7", "7", "7", UNREADABLE),
+        (7, UNREADABLE, "7", UNREADABLE),
+        (10**30, UNREADABLE, str(10**30), UNREADABLE),
+        (1.5, UNREADABLE, UNREADABLE, UNREADABLE),
+        (True, UNREADABLE, UNREADABLE, True),
+        (False, UNREADABLE, UNREADABLE, False),
+        ("true", "true", "true", True),
+        ("false", "false", "false", False),
+        ("True", "True", "True", UNREADABLE),
+        (1, UNREADABLE, "1", UNREADABLE),
+        (0, UNREADABLE, "0", UNREADABLE),
+        ("\ud83d", "\ud83d", UNREADABLE, UNREADABLE),
+        ([], UNREADABLE, UNREADABLE, UNREADABLE),
+        (["x"], UNREADABLE, UNREADABLE, UNREADABLE),
+        ({}, UNREADABLE, UNREADABLE, UNREADABLE),
     ],
+    ids=repr,
 )
-def test_text_returns_the_first_non_empty_string(payload: dict[str, Any], expected: str | None) -> None:
-    assert _claims.text(payload, "a", "b") == expected
+def test_a_text_an_id_and_a_flag_each_have_their_types(value: Any, text: Any, identifier: Any, flag: Any) -> None:
+    assert read(_claims.text, value) == text
+    assert read(_claims.identifier, value) == identifier
+    assert read(_claims.flag, value) is flag
 
 
 @pytest.mark.parametrize(
-    ("payload", "expected"),
+    ("value", "separator", "expected"),
     [
-        ({"a": True}, True),
-        ({"a": False, "b": True}, False),
-        ({"a": "true"}, True),
-        ({"a": "false"}, False),
-        ({"a": "True", "b": True}, True),
-        ({"a": 1}, None),
-        ({"a": "yes"}, None),
-        ({"a": None}, None),
-        ({}, None),
-    ],
-)
-def test_a_flag_is_a_boolean_or_its_lower_case_spelling(payload: dict[str, Any], *, expected: bool | None) -> None:
-    assert _claims.flag(payload, "a", "b") is expected
-
-
-@pytest.mark.parametrize(
-    ("payload", "separator", "expected"),
-    [
-        ({"a": ["x", "y"]}, ",", ("x", "y")),
-        ({"a": "x, y ,,"}, ",", ("x", "y")),
-        ({"a": "x  y"}, " ", ("x", "y")),
-        ({"a": ["x, y", " ", "z "]}, ",", ("x, y", "z")),
-        ({"a": ["x", 1], "b": "y"}, ",", ("y",)),
-        ({"a": 7, "b": ["y"]}, ",", ("y",)),
-        ({"a": "", "b": "y"}, ",", ()),
-        ({"a": [], "b": "y"}, ",", ()),
-        ({"a": {"x": 1}}, ",", ()),
+        (["x", "y"], ",", ("x", "y")),
+        ("x, y ,,", ",", ("x", "y")),
+        ("x  y", " ", ("x", "y")),
+        ("x y", None, ("x y",)),
+        (["x, y", " ", "z "], ",", ("x, y", "z")),
+        ({"x": 1, "y": {"z": None}}, ",", ("x", "y")),
+        ([], ",", ()),
         ({}, ",", ()),
+        (["x", 1], ",", UNREADABLE),
+        ([["x"]], ",", UNREADABLE),
+        (["x", None], ",", UNREADABLE),
+        (7, ",", UNREADABLE),
+        (True, ",", UNREADABLE),
     ],
+    ids=repr,
 )
-def test_a_string_list_is_a_list_or_a_separated_string(
-    payload: dict[str, Any], separator: str, expected: tuple[str, ...]
+def test_words_are_in_a_list_in_a_separated_string_or_the_names_of_members(
+    value: Any, separator: str | None, expected: Any
 ) -> None:
-    assert _claims.string_list(payload, "a", "b", separator=separator) == expected
+    assert read(lambda claim: _claims.words(claim, separator), value) == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "values", "unreadable"),
+    [
+        ({}, {}, set()),
+        ({"a": "x", "b": "y"}, {"f": ("x",)}, set()),
+        ({"a": "", "b": "y"}, {"f": ("y",)}, set()),
+        ({"a": [], "b": "y"}, {"f": ("y",)}, set()),
+        ({"a": ",", "b": "y"}, {"f": ("y",)}, set()),
+        ({"a": None, "b": "y"}, {"f": ("y",)}, set()),
+        ({"a": 7, "b": "y"}, {}, {"f"}),
+        ({"a": "", "b": 7}, {}, {"f"}),
+        ({"a": "x", "b": 7}, {"f": ("x",)}, set()),
+        ({"a": ""}, {}, set()),
+        ({"a": None}, {}, {"f"}),
+        ({"a": [], "b": None}, {}, {"f"}),
+    ],
+    ids=repr,
+)
+def test_the_first_claim_that_is_present_and_not_empty_counts(
+    payload: dict[str, Any], values: dict[str, Any], unreadable: set[str]
+) -> None:
+    source = _claims.Source("f", _claims.words, ("a", "b"))
+    assert _claims.read_fields(payload, [source]) == (values, unreadable)
+
+
+def test_a_null_of_a_row_is_no_for_a_flag_and_otherwise_absent() -> None:
+    row = {"banned": None, "isAnonymous": None, "role": None, "name": "Ada", "x": False}
+    assert _claims.without_nulls(row) == {"banned": False, "isAnonymous": False, "name": "Ada", "x": False}
+    assert _claims.without_nulls({}) == {}

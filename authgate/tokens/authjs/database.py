@@ -52,4 +52,5 @@ def read(session: object, user: object) -> session_record.Record:
     verified_at = record.user.get("emailVerified")
     is_verified = isinstance(verified_at, (str, int, float)) and bool(verified_at)
     session_without_token = {name: value for name, value in record.session.items() if name != "sessionToken"}
-    return replace(record, session=session_without_token, user=record.user | {"emailVerified": is_verified})
+    user_row = record.user | {"emailVerified": is_verified}
+    return replace(record, session=session_without_token, user=user_row, has_account_states=False)

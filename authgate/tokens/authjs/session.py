@@ -82,7 +82,7 @@ class AuthjsSession:
         if self.name_in_key and cookie.cookie_name:
             keys = tuple(key for key in keys if key.purpose == cookie.cookie_name)
         payload, key = _jwe.decrypt(cookie.jwe, keys)
-        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key)
+        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key, from_row=True)
         if missing := sorted({"sub", "exp"} - payload.keys()):
             raise Refused(
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback of Auth.js can set it"

@@ -13,3 +13,4 @@ class BetterAuthJwt(JwtFormat):
 
     name = "better-auth-jwt"
     key_id_required = True
+    from_row = True
