@@ -9,18 +9,19 @@ from authgate.config.rule_model import make_rule
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.outputs import Output
-from authgate.core.paths import PathReading, parse_pattern
+from authgate.core.paths import Field, PathReading, parse_pattern
 from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
 from authgate.core.reasons import Reason
-from authgate.core.rules import Test
+from authgate.core.rules import DIMENSIONS, Not, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
     from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.credential import CredentialPlace
+    from authgate.core.rules import Rule
 
 # The policy of a configuration that has none: every request needs a signed-in user.
 DEFAULT_NAME = "default"
@@ -62,6 +63,25 @@ def header_names(config: Config) -> tuple[str, ...]:
     """Return the names of all headers that a reply may have, each once: those at the top, then those of policies."""
     own = (name for policy in config.policies or () for name in policy.headers)
     return tuple(dict.fromkeys((*config.headers, *own)))
+
+
+def named_fields(policies: Policies) -> frozenset[str]:
+    """Return what the rules, path patterns and headers of *policies* name: fields of the identity, `claims.<path>`."""
+    named = set()
+    for policy in policies.policies:
+        named |= {output.source for output in policy.outputs if output.source is not None}
+        segments = (segment for pattern in policy.match.paths for segment in pattern.segments)
+        named |= {segment.name for segment in segments if isinstance(segment, Field)}
+        named |= set(_rule_fields(policy.rule)) if policy.rule is not None else set()
+    return frozenset(named)
+
+
+def _rule_fields(rule: Rule) -> Iterator[str]:
+    if isinstance(rule, Test):
+        yield from DIMENSIONS[rule.dimension].fields if rule.dimension in DIMENSIONS else (rule.dimension,)
+        return
+    for part in (rule.rule,) if isinstance(rule, Not) else rule.rules:
+        yield from _rule_fields(part)
 
 
 def _outputs(config: Config, policy: PolicyConfig | None) -> tuple[Output, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from authgate.config.preset_defaults import cookie_names
 from authgate.core.credential import SessionPlace
+from authgate.core.identity import FIELDS
 from authgate.core.proof import SessionCheck
 from authgate.tokens import FORMATS, derived, session_record
 from authgate.tokens.authjs import database
@@ -35,13 +36,22 @@ class Preset:
 
     *secret_keys* returns the function that derives keys from secrets, of which the first is the current one.
     *read_rows* makes a record of a stored session and its user, or raises ValueError; *row_format* is the format of
-    such a session's identity.
+    such a session's identity. *states* returns the fields that an identity of the issuer can have.
     """
 
     formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
     secret_keys: Callable[[IssuerConfig], Callable[[Sequence[bytes]], KeySet]]
     read_rows: Callable[[object, object], Record] = session_record.read
     row_format: str = BetterAuthSession.name
+    states: Callable[[LoadedIssuer], frozenset[str]] = lambda _: frozenset(FIELDS)
+
+
+def stated_fields(loaded: LoadedIssuer) -> frozenset[str]:
+    """Return the fields of `Identity` that a credential of *loaded* can state. All others are always unknown.
+
+    Call it after `stores.with_member`, which decides whether the store reads the table of members.
+    """
+    return PRESETS[loaded.config.preset].states(loaded)
 
 
 def session_places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
@@ -89,6 +99,16 @@ def _better_auth(loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
     return tuple(formats)
 
 
+def _better_auth_fields(loaded: LoadedIssuer) -> frozenset[str]:
+    if loaded.accepts_jwts:
+        return frozenset(FIELDS)
+    fields = frozenset(FIELDS) - session_record.NEVER_STATED
+    store = loaded.store
+    # Better Auth's own columns do not have the role. What get-session returns, and what is in Redis, may have it.
+    has_role = store is not None and (store.kind != "postgres" or store.joins_member)
+    return fields if has_role else fields - {"organization_role"}
+
+
 def _authjs(name: str, loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
     """Return the format *name*, and with a session store the format of the database strategy."""
     return (FORMATS[name], *((FORMATS["authjs-database"],) if loaded.store is not None else ()))
@@ -101,7 +121,7 @@ def _authjs_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
 PRESETS: dict[str, Preset] = {
     # The secret of a JWT issuer is itself the key (issuers.py).
     "jwt": Preset(formats=_jwt, secret_keys=lambda _: derived.no_session_keys),
-    "better-auth": Preset(formats=_better_auth, secret_keys=lambda _: derived.better_auth),
+    "better-auth": Preset(formats=_better_auth, secret_keys=lambda _: derived.better_auth, states=_better_auth_fields),
     "authjs": Preset(
         formats=partial(_authjs, "authjs-session"),
         secret_keys=_authjs_keys,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,28 @@ from authgate.sessions.cached import CachedSessions
 from authgate.sessions.http import HttpStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from authgate.config.read_issuer import LoadedIssuer
     from authgate.config.read_store import LoadedStore
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
+
+
+# The fields that need the table of members: a session names an organization also after its user has left it.
+_OF_MEMBER = frozenset({"organization", "organization_role"})
+
+
+def with_member(loaded: LoadedIssuer, fields: Collection[str]) -> LoadedIssuer:
+    """Return *loaded* with a store that reads the table of members if *fields*, which rules and headers name, need it.
+
+    Only Better Auth has such a table, and only the PostgreSQL store can read it.
+    """
+    store = loaded.store
+    if store is None or store.kind != "postgres" or loaded.config.preset != "better-auth":
+        return loaded
+    return replace(loaded, store=replace(store, joins_member=not _OF_MEMBER.isdisjoint(fields)))
 
 
 def make_sessions(loaded: LoadedIssuer) -> CachedSessions | None:
@@ -36,7 +52,7 @@ def session_settings(loaded: LoadedIssuer) -> object:
 def identity(loaded: LoadedIssuer, rows: StoredRows, lookup: FindSession) -> Identity:
     """Return the identity in *rows*; raise ValueError if they are not a session, or another one than in *lookup*."""
     preset = PRESETS[loaded.config.preset]
-    record = preset.read_rows(rows.session, rows.user)
+    record = replace(preset.read_rows(rows.session, rows.user), organization_role=rows.organization_role)
     if record.token != lookup.token:
         raise ValueError("it is not the session that was asked for")
     return record.identity(issuer=loaded.config.name, token_format=preset.row_format)
@@ -52,7 +68,8 @@ def _postgres(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:
 
     if store.layout is None:
         raise ValueError("a PostgreSQL store needs the layout of its tables")
-    return PostgresStore(store.address, layout=store.layout, ca_file=store.ca_file)
+    layout = replace(store.layout, joins_member=store.joins_member)
+    return PostgresStore(store.address, layout=layout, ca_file=store.ca_file)
 
 
 def _redis(_loaded: LoadedIssuer, store: LoadedStore) -> SessionStore:

@@ -25,8 +25,8 @@ from authgate.tokens import LruProofCache
 if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.keys import KeySet
+    from authgate.core.policy import Policies
     from authgate.server.tls import TlsState
     from authgate.sessions.cached import CachedSessions
 
@@ -48,9 +48,12 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     if problems or loaded.config is None:
         raise ConfigError(_without_repeats(problems))
     config = loaded.config
+    made = policies.make_policies(config, read_issuers)
+    named = policies.named_fields(made)
+    read_issuers = tuple(stores.with_member(entry, named) for entry in read_issuers)
     return Prepared(
         config=config,
-        snapshot=_snapshot(config, verifying, read_issuers),
+        snapshot=_snapshot(config, verifying, made),
         key_sets=key_sets,
         sessions={entry.config.name: partial(stores.make_sessions, entry) for entry in read_issuers},
         session_settings={entry.config.name: stores.session_settings(entry) for entry in read_issuers},
@@ -97,10 +100,10 @@ def _without_repeats(problems: list[Problem]) -> list[Problem]:
     return [*first.values()]
 
 
-def _snapshot(config: Config, verifying: list[Issuer], entries: tuple[LoadedIssuer, ...]) -> Snapshot:
+def _snapshot(config: Config, verifying: list[Issuer], made: Policies) -> Snapshot:
     return Snapshot(
         issuers=tuple(verifying),
-        policies=policies.make_policies(config, entries),
+        policies=made,
         leeway_seconds=config.leeway_seconds,
         proofs=LruProofCache(),
     )

@@ -91,6 +91,9 @@ class PostgresSessionsConfig(Settings):
     """The table of sessions. Default: session (better-auth), sessions (authjs, nextauth-v4)."""
     user_table: NonEmpty | None = None
     """The table of users. Default: user (better-auth), users (authjs, nextauth-v4)."""
+    member_table: NonEmpty | None = None
+    """better-auth: the organization plugin's table of members. Default: member. It is read only if a rule or a header
+    names organization or organization_role."""
     token_column: NonEmpty | None = None
     """The session's token. Default: token (better-auth), sessionToken (authjs, nextauth-v4; session_token with
     snake_case)."""

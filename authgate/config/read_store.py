@@ -33,7 +33,7 @@ class LoadedStore:
     """A session store and how to read it. *address* may hold a password; Redis has *redis_address* instead.
 
     *where* is the address without user, password and query, for people; *warning* is for the start-up log. *layout* is
-    for PostgreSQL, *key_prefix* for Redis.
+    for PostgreSQL, *key_prefix* for Redis. *joins_member*: PostgreSQL also reads the table of members (stores.py).
     """
 
     kind: Literal["http", "postgres", "redis"]
@@ -42,6 +42,7 @@ class LoadedStore:
     cache_seconds: float
     ca_file: str | None
     layout: Layout | None = None
+    joins_member: bool = False
     redis_address: RedisAddress | None = None
     key_prefix: str = ""
     where: str = ""

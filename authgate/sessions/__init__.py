@@ -28,10 +28,15 @@ class RowsUnusable(StoreFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRows:
-    """The row of a session and the row of its user, as JSON values with times in ISO 8601."""
+    """The row of a session and the row of its user, as JSON values with times in ISO 8601.
+
+    *organization_role* is the user's role in the active organization, if the store looked it up in the table of
+    members: "" if the user is not a member. None: it did not look.
+    """
 
     session: dict[str, Any] = field(repr=False)
     user: dict[str, Any] = field(repr=False)
+    organization_role: str | None = field(default=None, repr=False)
 
 
 class SessionStore(Protocol):

@@ -55,7 +55,7 @@ def same_token(stored: object, token: str) -> bool:
 def size_of(rows: StoredRows) -> int:
     """Return the estimated memory of *rows* in bytes."""
     total = 0
-    rest: list[Any] = [rows.session, rows.user]
+    rest: list[Any] = [rows.session, rows.user, rows.organization_role]
     while rest:
         value = rest.pop()
         total += sys.getsizeof(value)

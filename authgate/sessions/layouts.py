@@ -26,6 +26,8 @@ class Layout:
     *record_names* are the library's own names for the token, the user's id and the end of a session. They are used in
     `StoredRows.session`. With *snake_case*, the other columns get the library's names there, too: email_verified
     becomes emailVerified.
+
+    *joins_member*: read the user's role in the active organization, too, from Better Auth's table of members.
     """
 
     record_names: tuple[str, str, str]
@@ -37,23 +39,41 @@ class Layout:
     user_id_column: str = "id"
     schema: str = ""
     snake_case: bool = False
+    joins_member: bool = False
+    member_table: str = "member"
+    member_user_column: str = "userId"
+    member_organization_column: str = "organizationId"
+    member_role_column: str = "role"
+    active_organization_column: str = "activeOrganizationId"
 
     def query(self) -> str:
         """Return the SQL that finds a session and its user by the token $1, as two JSON texts, each cut if too long.
 
-        It reads whole rows, because a plugin may have added any column. So the role needs SELECT on both tables.
+        It reads whole rows, because a plugin may have added any column. So the role needs SELECT on both tables. With
+        `joins_member` there is a third text: the member's role, null if the user is not a member.
         """
         session, user = (self._table(name) for name in (self.session_table, self.user_table))
+        role, join = self._member() if self.joins_member else ("", "")
         return (
-            f"SELECT left(to_jsonb(s)::text, {_CUT}) AS session, left(to_jsonb(u)::text, {_CUT}) AS person "  # noqa: S608
+            f"SELECT left(to_jsonb(s)::text, {_CUT}) AS session, left(to_jsonb(u)::text, {_CUT}) AS person{role} "  # noqa: S608
             f"FROM {session} AS s JOIN {user} AS u "
             f"ON u.{quoted_identifier(self.user_id_column)} = s.{quoted_identifier(self.session_user_column)} "
-            f"WHERE s.{quoted_identifier(self.token_column)} = $1 LIMIT 2"
+            f"{join}WHERE s.{quoted_identifier(self.token_column)} = $1 LIMIT 2"
         )
 
+    def _member(self) -> tuple[str, str]:
+        """Return the column of the member's role, and the join with the table of members."""
+        user_id, active = map(quoted_identifier, (self.user_id_column, self.active_organization_column))
+        names = (self.member_user_column, self.member_organization_column, self.member_role_column)
+        member_user, organization, role = (f"m.{quoted_identifier(name)}" for name in names)
+        # In Better Auth, the session's column is always text. The member's has the type of the organization's id.
+        join = f"LEFT JOIN {self._table(self.member_table)} AS m ON {member_user} = u.{user_id} "
+        return f", left({role}::text, {_CUT}) AS role", f"{join}AND {organization}::text = s.{active}::text "
+
     def tables(self) -> str:
-        """Return the names of both tables for a GRANT, quoted as in SQL."""
-        return ", ".join(self._table(name) for name in (self.session_table, self.user_table))
+        """Return the names of the tables that are read, for a GRANT, quoted as in SQL."""
+        member = (self.member_table,) if self.joins_member else ()
+        return ", ".join(self._table(name) for name in (self.session_table, self.user_table, *member))
 
     def session(self, row: dict[str, object]) -> dict[str, object]:
         """Return the session's *row* with the library's names. Raises KeyError for a column that it does not have."""
@@ -85,7 +105,13 @@ BETTER_AUTH = Layout(
 )
 # As Better Auth's generator writes it for Drizzle.
 BETTER_AUTH_SNAKE_CASE = replace(
-    BETTER_AUTH, session_user_column="user_id", expires_column="expires_at", snake_case=True
+    BETTER_AUTH,
+    session_user_column="user_id",
+    expires_column="expires_at",
+    snake_case=True,
+    member_user_column="user_id",
+    member_organization_column="organization_id",
+    active_organization_column="active_organization_id",
 )
 # @auth/pg-adapter.
 AUTH_JS = Layout(

@@ -18,7 +18,7 @@ from authgate.authorities import Authorities, AuthoritiesUnreadable, client_cont
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
-from authgate.sessions.layouts import invalid_names
+from authgate.sessions.layouts import invalid_names, quoted_identifier
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
@@ -51,7 +51,7 @@ _ERRORS = (
     AuthoritiesUnreadable,
 )
 
-_OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table and db_schema"
+_OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table, member_table and db_schema"
 _OTHER_COLUMNS = "for other names see sessions.postgres.snake_case, token_column and the settings beside it"
 
 
@@ -90,8 +90,7 @@ class PostgresStore:
             session for session in map(self._stored, rows) if same_token(self._token_of(session), question.token)
         ]
         if len(sessions) > 1:
-            column = self._layout.token_column
-            raise RowsUnusable(f"{self.where} has a session twice: add a UNIQUE constraint to {column}")
+            raise RowsUnusable(f"{self.where} has {self._twice()}")
         return sessions[0] if sessions else None
 
     async def _rows(self, token: str) -> list[Any]:
@@ -170,21 +169,47 @@ class PostgresStore:
     def _stored(self, row: Any) -> StoredRows:  # noqa: ANN401 - asyncpg has no types
         try:
             session, user = (self._parsed(row[name]) for name in ("session", "person"))
-            return StoredRows(session=self._layout.session(session), user=self._layout.user(user))
+            role = self._bounded(row["role"] or "") if self._layout.joins_member else None
+            return StoredRows(
+                session=self._layout.session(session), user=self._layout.user(user), organization_role=role
+            )
         except KeyError as error:
             tables = self._layout.tables()
             raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: {_OTHER_COLUMNS}") from None
 
-    def _parsed(self, text: str) -> dict[str, Any]:
+    def _bounded(self, text: str) -> str:
         if len(text) > MAX_ROWS_BYTES:
             raise RowsUnusable(f"{self.where} has a session or a user of more than {MAX_ROWS_BYTES} characters")
+        return text
+
+    def _parsed(self, text: str) -> dict[str, Any]:
         try:
-            parsed = parse_json(text)
+            parsed = parse_json(self._bounded(text))
         except ValueError as error:
             raise RowsUnusable(f"{self.where} did not return a valid session: {error}") from None
         if not isinstance(parsed, dict):
             raise RowsUnusable(f"{self.where} did not return a valid session: a row is not an object")
         return parsed
+
+    def _member_hint(self, error: Exception) -> str:
+        kinds = (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
+        if not (self._layout.joins_member and isinstance(error, kinds)):
+            return ""
+        table = quoted_identifier(self._layout.member_table)
+        return (
+            f". A rule or a header names organization, so {table} is read too; Better Auth's organization plugin has it"
+        )
+
+    def _twice(self) -> str:
+        """Return what the tables have twice, and the constraint that prevents it."""
+        layout = self._layout
+        if not layout.joins_member:
+            return f"a session twice: add a UNIQUE constraint to {layout.token_column}"
+        columns = f"{layout.member_user_column}, {layout.member_organization_column}"
+        return (
+            f"a session or a member twice: add a UNIQUE constraint to {layout.token_column} of {layout.session_table}, "
+            f"and to ({columns}) of {layout.member_table}"
+        )
 
     def _token_of(self, rows: StoredRows) -> object:
         return rows.session[self._layout.record_names[0]]
@@ -216,7 +241,7 @@ class PostgresStore:
         }
         for kind, meaning in meanings.items():
             if isinstance(error, kind):
-                return f"{self.where}: {meaning}"
+                return f"{self.where}: {meaning}{self._member_hint(error)}"
         if isinstance(error, TimeoutError):
             return f"{self.where} does not answer within {CONNECT_SECONDS:g} s"
         if isinstance(error, OSError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # The fields that no session in a cookie or in a store states.
 NEVER_STATED = frozenset({"scopes", "acr", "amr", "issued_at", "token_id"})
 # The member of a session that states the user's role in the active organization. Better Auth has no such column. An
-# additional field or the customSession plugin may add it, and the PostgreSQL store reads it from the table of members.
+# additional field or the customSession plugin may add it.
 ROLE_MEMBER = "activeOrganizationRole"
 
 _OF_SESSION = (
@@ -40,7 +40,8 @@ class Record:
     """The well-formed rows of a session and its user. *token* is the session token; *expires_at* is in Unix seconds.
 
     *has_account_states*: the library can ban and impersonate users and has anonymous ones, so rows that say nothing
-    about that mean no.
+    about that mean no. *organization_role* is the role that the store looked up, "" if the user is not a member. If it
+    is not None, it counts instead of what the session states.
     """
 
     token: str = field(repr=False)
@@ -49,6 +50,7 @@ class Record:
     session: dict[str, Any] = field(repr=False)
     user: dict[str, Any] = field(repr=False)
     has_account_states: bool = True
+    organization_role: str | None = None
 
     def identity(self, *, issuer: str, token_format: str, key: Key | None = None) -> Identity:
         """Return the identity that docs/formats/better-auth.md describes. It does not contain the raw session token."""
@@ -74,6 +76,8 @@ class Record:
         session, user = (
             {name: value for name, value in row.items() if value is not None} for row in (self.session, self.user)
         )
+        if self.organization_role is not None:
+            session[ROLE_MEMBER] = self.organization_role
         values, unknown = _claims.read_fields(session, _OF_SESSION)
         of_user, unreadable = _claims.read_fields(user, _OF_USER)
         unknown |= unreadable | NEVER_STATED

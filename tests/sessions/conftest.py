@@ -33,7 +33,7 @@ def running_redis() -> Iterator[RedisServer]:
 @pytest.fixture
 def database(running_postgres: Postgres) -> Postgres:
     """PostgreSQL with Better Auth's tables, in which nobody is signed in."""
-    running_postgres.execute('DELETE FROM "user";')
+    running_postgres.execute('DELETE FROM "user"; DELETE FROM "organization";')
     return running_postgres
 
 

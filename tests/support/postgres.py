@@ -30,7 +30,7 @@ SUPERUSER, PASSWORD = "postgres", "a-superuser's-password"
 READER, READER_PASSWORD = "authgate", "password-canary"
 _MEND = "apt-get install postgresql"
 
-# Better Auth's tables for sessions, as compileMigrations() of 1.7 writes them.
+# Better Auth's tables for sessions and organizations, as compileMigrations() of 1.7 writes them.
 _TABLES = """
 CREATE TABLE "user" (
   "id" text NOT NULL PRIMARY KEY, "name" text NOT NULL, "email" text NOT NULL UNIQUE,
@@ -44,6 +44,14 @@ CREATE TABLE "session" (
   "activeOrganizationId" text);
 CREATE TABLE "account" (
   "id" text NOT NULL PRIMARY KEY, "userId" text NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE, "password" text);
+CREATE TABLE "organization" (
+  "id" text NOT NULL PRIMARY KEY, "name" text NOT NULL, "slug" text NOT NULL UNIQUE, "logo" text,
+  "createdAt" timestamptz NOT NULL, "metadata" text);
+CREATE TABLE "member" (
+  "id" text NOT NULL PRIMARY KEY,
+  "organizationId" text NOT NULL REFERENCES "organization" ("id") ON DELETE CASCADE,
+  "userId" text NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE, "role" text NOT NULL,
+  "createdAt" timestamptz NOT NULL);
 """
 _AUTH_JS_TABLES = """
 CREATE TABLE users (
@@ -105,6 +113,14 @@ class Postgres(ServerProcess):
         now = datetime.now(UTC)
         row = {"id": f"id-of-{token}", "token": token, "userId": user_id, "updatedAt": now}
         self._insert("session", row | {"expiresAt": now + timedelta(days=7)} | columns, database)
+
+    def add_member(self, user_id: str, organization: str, role: str, **columns: Any) -> None:
+        """Make *user_id* a member of *organization*, which is made if it does not exist."""
+        now = datetime.now(UTC)
+        add = 'INSERT INTO "organization" VALUES ($1, $1, $1, NULL, $2, NULL) ON CONFLICT DO NOTHING'
+        self.execute(add, organization, now)
+        row = {"id": f"{user_id}-in-{organization}", "organizationId": organization, "userId": user_id, "role": role}
+        self._insert("member", row | {"createdAt": now} | columns, "postgres")
 
     def delete_session(self, token: str, database: str = "postgres") -> None:
         self.execute('DELETE FROM "session" WHERE "token" = $1', token, database=database)
