@@ -21,6 +21,7 @@ from authgate.adapters import ADAPTERS
 from authgate.config import load
 from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
 from authgate.config.model import Config
+from authgate.config.rule_model import RuleConfig
 from authgate.core.identity import FIELDS
 from authgate.core.reasons import REASONS
 from authgate.metrics import Metrics
@@ -128,6 +129,7 @@ _PURPOSES = {
     "Listeners": ("listen", "tls", "admin", "ready_when", "workers"),
     "Trusted proxies": ("trusted_proxies", "unsafe_trust_all_proxies"),
     "Requests": ("credentials", "csrf", "leeway_seconds"),
+    "Policies": ("policies", "paths"),
     "Reply headers": ("headers",),
     "Log": ("log",),
 }
@@ -137,7 +139,7 @@ _ISSUER_PURPOSES = {
         *("secret", "secret_file", "secret_env", "secrets", "secrets_file", "secrets_env"),
         "old_secrets_verify",
     ),
-    "Session cookies": ("cookies", "strategies", "cookie_cache_version", "bearer", "anonymous"),
+    "Session cookies": ("cookies", "strategies", "cookie_cache_version", "bearer", "anonymous", "allow_banned"),
     "Session store": ("sessions",),
     "Public keys": ("pem_file", "jwks_file", "jwks_url", "discovery", "jwt_plugin"),
     "JWTs": ("issuer", "audiences", "algorithms", "required_claims", "token_types"),
@@ -152,6 +154,9 @@ _STORES = {
     "sessions.postgres": "The PostgreSQL store",
     "sessions.redis": "The Redis store",
 }
+# Rules contain rules, so they have a section of their own, too.
+_RULES = {"policies[].require": "Rules"}
+_SECTIONS = _STORES | _RULES
 _HEADER_FIELDS = """
 A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`.
 """
@@ -221,6 +226,8 @@ def configuration() -> str:
         sections.append(f"\n## {title}\n\n{_table(row for name in names for row in rows[name])}")
         if "headers" in names:
             sections.append(_HEADER_FIELDS.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)))
+        if "policies" in names:
+            sections += [_rules()]
     sections.append(_ISSUERS)
     sections += [_preset(presets, text) for presets, text in _PRESETS.items()]
     for setting, title in _STORES.items():
@@ -230,6 +237,12 @@ def configuration() -> str:
         sections.append(f"\n### {title}\n\n{_text(model.__doc__)} For presets: {presets}.\n\n{_table(own)}")
     sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
     return "".join(sections)
+
+
+def _rules() -> str:
+    """Return the section of rules."""
+    rows = [row for name, info in RuleConfig.model_fields.items() for row in _rows(name, info, within=RuleConfig)]
+    return f"\n### Rules\n\n{_text(RuleConfig.__doc__)} [Policies](policies.md#rules) explains them.\n\n{_table(rows)}"
 
 
 def _preset(presets: tuple[str, ...], text: str) -> str:
@@ -273,14 +286,14 @@ def _table(rows: Iterable[str]) -> str:
     return "| Setting | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
 
 
-def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
-    """Yield the table row of *setting*, and the rows of the settings within it, under dotted names."""
+def _rows(setting: str, info: FieldInfo, within: type[BaseModel] | None = None) -> Iterator[str]:
+    """Yield the table row of *setting*, and the rows of the settings in it, under dotted names. *within* has it."""
     inner = _nested(info.annotation)
     text = _text(info.description or inner.__doc__)
-    if setting in _STORES:
-        yield f"| `{setting}` | mapping | | {text} [Its settings](#{_STORES[setting].lower().replace(' ', '-')}). |\n"
+    if setting in _SECTIONS:
+        yield f"| `{setting}` | mapping | | {text} [Its settings](#{_SECTIONS[setting].lower().replace(' ', '-')}). |\n"
         return
-    if inner is NoneType:
+    if inner in {NoneType, within}:
         yield f"| `{setting}` | {_type(info.annotation)} | {_default(info)} | {text} |\n"
         return
     is_list = get_origin(info.annotation) is list or any(get_origin(one) is list for one in get_args(info.annotation))

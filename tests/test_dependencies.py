@@ -121,6 +121,12 @@ RULES = (
         typing=_own("config", "core"),
         never=IO | CRYPTO,
     ),
+    Rule(
+        where="authgate/policies.py",
+        ours=_own("config.rule_model", "core", "presets"),
+        typing=_own("config"),
+        never=IO | CRYPTO,
+    ),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(
         where="authgate/keysources/",

@@ -94,15 +94,17 @@ def test_the_other_settings_reach_the_snapshot(tmp_path: Path) -> None:
         headers={"X-Plan": "claims.plan"},
         csrf={"mode": "enforce", "allowed_origins": ["https://a.example"]},
     ).snapshot
-    assert snapshot.places == (CookiePlace(name="sid"), HeaderPlace(name="X-Token"))
-    assert [(output.header, output.source) for output in snapshot.outputs] == [("X-Plan", "claims.plan")]
-    assert snapshot.csrf is not None
-    assert (snapshot.leeway_seconds, snapshot.csrf.allowed_origins) == (5, {"https://a.example"})
+    (policy,) = snapshot.policies.policies
+    assert policy.places == (CookiePlace(name="sid"), HeaderPlace(name="X-Token"))
+    assert [(output.header, output.source) for output in policy.outputs] == [("X-Plan", "claims.plan")]
+    assert policy.csrf is not None
+    assert (snapshot.leeway_seconds, policy.csrf.allowed_origins) == (5, {"https://a.example"})
 
 
 def test_csrf_protection_is_on_unless_it_is_turned_off(tmp_path: Path) -> None:
-    assert verified(tmp_path, secret()).snapshot.csrf is not None
-    assert verified(tmp_path, secret(), csrf={"mode": "off"}).snapshot.csrf is None
+    for mode, is_on in (("enforce", True), ("off", False)):
+        (policy,) = verified(tmp_path, secret(), csrf={"mode": mode}).snapshot.policies.policies
+        assert (policy.csrf is not None) is is_on
 
 
 def test_adding_an_issuer_changes_the_fingerprint_of_the_other(tmp_path: Path) -> None:

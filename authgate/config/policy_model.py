@@ -11,6 +11,8 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
@@ -168,16 +170,17 @@ class MatchConfig(Settings):
     """Addresses and subnets of clients."""
 
 
+# What `require: signed_in` becomes: no rule.
 SIGNED_IN = RuleConfig.model_construct(_fields_set=set())
 
 
-def _require(value: object) -> object:
+def _require(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     if value == "signed_in":
         return SIGNED_IN
     if isinstance(value, str):
         message = f"{redacted(value)} is neither signed_in nor a mapping of rules: {did_you_mean(value, _RULES)}"
         raise ValueError(message)  # noqa: TRY004 - pydantic wants ValueError
-    return value
+    return handler(value)
 
 
 _RULES = ("signed_in", *RuleConfig.model_fields)
@@ -207,7 +210,7 @@ class PolicyConfig(Settings):
     identity headers; so does one whose credential has expired or whose session has ended."""
     require: Annotated[
         RuleConfig | None,
-        BeforeValidator(_require, json_schema_input_type=Literal["signed_in"] | RuleConfig),
+        WrapValidator(_require, json_schema_input_type=Literal["signed_in"] | RuleConfig),
     ] = None
     """signed_in, or a mapping of rules that must all be true."""
     headers: dict[HeaderName, Source] = {}

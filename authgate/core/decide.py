@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authgate.core.authorization import check_account, check_rules
 from authgate.core.challenge import NO_CHALLENGE, RuleFailed
 from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, Check, Deny
-from authgate.core.errors import LookupFailed, Refused, quoted
+from authgate.core.errors import LookupFailed, Refused
+from authgate.core.formats import choose_format, verify
 from authgate.core.identity import check_times
 from authgate.core.lookups import FindSession, RefreshKeys
 from authgate.core.outputs import identity_headers
 from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
-from authgate.core.rules import Facts, judge
+from authgate.core.rules import Facts
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from authgate.core.policy import Policy
     from authgate.core.proof import NeedsSession, Proof
     from authgate.core.request import Request
-    from authgate.core.rules import Rule
-    from authgate.core.snapshot import Issuer, Snapshot, TokenFormat, Unverified
+    from authgate.core.snapshot import Issuer, Snapshot
 
 # An optional policy takes a credential that is refused for one of these as none: the user was signed in once.
 _ENDED = {Reason.EXPIRED, Reason.SESSION_NOT_FOUND}
@@ -171,8 +172,9 @@ class _Evaluation:
 
     def _prove(self, credential: Credential, digest: bytes) -> Steps[tuple[Issuer, Proof]]:
         """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
-        token_format, token, issuer = self._choose_format(credential)
-        outcome = _verify(token_format, token, issuer)
+        token_format, token, issuer = choose_format(credential, self._snapshot.issuers)
+        self._issuer_name = issuer.name
+        outcome = verify(token_format, token, issuer)
         # A session store can identify the user without newer keys.
         needs_keys = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
         if needs_keys and outcome.newer_keys_may_help:
@@ -180,32 +182,12 @@ class _Evaluation:
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
                 self._snapshot = self._snapshot.with_issuer(issuer)  # for the remaining cookies
-                outcome = _verify(token_format, token, issuer)
+                outcome = verify(token_format, token, issuer)
         if isinstance(outcome, Refused):
             raise outcome
         if outcome.is_cacheable:
             self._snapshot.proofs.put(digest, issuer, outcome, size=credential.size, now=self._now)
         return issuer, outcome
-
-    def _choose_format(self, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
-        """Return the unverified token in *credential*, the issuer it claims to be from, and that issuer's format."""
-        candidates = [
-            (issuer, token_format)
-            for issuer in self._snapshot.issuers
-            if credential.issuer_name in {"", issuer.name}
-            for token_format in issuer.formats
-            if token_format.recognizes(credential)
-        ]
-        if not candidates:
-            raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential))
-        parser = candidates[0][1]
-        token = parser.parse(credential)
-        same_shape = [
-            (issuer, token_format) for issuer, token_format in candidates if token_format.shape == parser.shape
-        ]
-        issuer = token.choose_issuer(tuple(issuer for issuer, _ in same_shape))
-        self._issuer_name = issuer.name
-        return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
 
     def _check_session(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:
         """Return the identity in *proof*, or ask the session store if the proof has none that is fresh enough."""
@@ -244,32 +226,12 @@ class _Evaluation:
             client_ip=self._request.client_ip,
             leeway_seconds=self._snapshot.leeway_seconds,
         )
-        for account_rule in policy.account_rules:
-            if identity.issuer in account_rule.issuers and judge(account_rule.test, facts).truth:
-                self._check_name = account_rule.test.operator
-                raise Refused(account_rule.reason, f"subject {identity.subject!r}")
+        self._check_name = "account"
+        check_account(policy, facts)
         self._check_name = "rules"
-        if policy.issuers is not None and identity.issuer not in policy.issuers:
-            accepted = ", ".join(sorted(policy.issuers))
-            raise Refused(Reason.FORBIDDEN, f"the policy accepts {accepted}, and the token is from {identity.issuer}")
-        self._check_segments(policy, identity)
-        if policy.rule is not None:
-            self._check_rule(policy.rule, facts)
-
-    def _check_segments(self, policy: Policy, identity: Identity) -> None:
-        """Refuse *identity* unless each field in the policy's path pattern equals the segment in its place."""
-        for name, segment in policy.segment_fields(self._path) if self._path is not None else ():
-            value = identity.value(name) if name not in identity.unknown else None
-            if name == "email" and identity.email_verified is not True:
-                value = None
-            if not isinstance(value, str) or value != segment:
-                raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
-
-    def _check_rule(self, rule: Rule, facts: Facts) -> None:
-        finding = judge(rule, facts)
-        if finding.truth is not True:
-            raise RuleFailed(finding)
-        self._checks.append(Check(self._check_name, passed=True, finding=finding))
+        finding = check_rules(policy, facts, self._path)
+        if finding is not None:
+            self._checks.append(Check(self._check_name, passed=True, finding=finding))
 
     def check_csrf(self, policy: Policy, credential: Credential) -> None:
         """Refuse a cookie that a browser sent from another site."""
@@ -305,32 +267,3 @@ class _Evaluation:
 
     def _passed(self, detail: str = "") -> None:
         self._checks.append(Check(self._check_name, passed=True, detail=detail))
-
-
-def _verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
-    """Return what *token* proves under the keys of *issuer*, or the refusal."""
-    try:
-        return token_format.verify(token, issuer)
-    except Refused as refused:
-        return refused
-
-
-def _describe_shape(credential: Credential) -> str:
-    """Return a description of an unrecognized token that does not quote it."""
-    token = credential.token or credential.parts[0][1]
-    if token.startswith("{"):
-        return "a JSON object; only the compact serialization of a JWS is accepted"
-    parts = token.count(".") + 1
-    if credential.issuer_name:
-        return (
-            f"a session cookie with {parts} dot-separated parts: an encrypted cookie has 5, "
-            "and an opaque cookie needs a session store (`sessions`)"
-        )
-    if parts == 2:
-        return (
-            "2 dot-separated parts, like a session token of Better Auth, which no issuer accepts here: "
-            "set `bearer` to accept it in a header"
-        )
-    if parts == 5:
-        return "5 dot-separated parts: an encrypted token (JWE), which no configured issuer accepts"
-    return f"{len(token)} characters and {parts - 1} dots; a JWT has 2 dots"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import product
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from authgate.core.errors import Refused
@@ -51,19 +52,23 @@ class Match:
     methods: frozenset[str] = frozenset()
     clients: tuple[IPv4Network | IPv6Network, ...] = ()
     exactly: bool = False
+    _matchers: tuple[tuple[str, Matcher], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Choose the matchers of the dimensions that this match has."""
+        chosen = tuple((name, matcher) for name, matcher in MATCHERS.items() if getattr(self, name))
+        object.__setattr__(self, "_matchers", chosen)
 
     def compare(self, request: Request, path: Path | None) -> tuple[Comparison, ...]:
         """Return the comparison of each dimension that this match has."""
         return tuple(
-            Comparison(name, getattr(self, name), *matcher(self, request, path))
-            for name, matcher in MATCHERS.items()
-            if getattr(self, name)
+            Comparison(name, getattr(self, name), *matcher(self, request, path)) for name, matcher in self._matchers
         )
 
     def fits(self, request: Request, path: Path | None) -> bool | None:
         """Whether every dimension fits. None if all others do and the client's address, which counts, is unknown."""
-        for name, matcher in MATCHERS.items():
-            if getattr(self, name) and (fits := matcher(self, request, path)[0]) is not True:
+        for _, matcher in self._matchers:
+            if (fits := matcher(self, request, path)[0]) is not True:
                 return fits
         return True
 
@@ -130,6 +135,12 @@ class Policy:
     places: tuple[CredentialPlace, ...] = ()
     outputs: tuple[Output, ...] = ()
     csrf: CsrfRule | None = None
+    has_segment_fields: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out whether a path pattern has fields of the identity."""
+        has_fields = any(isinstance(part, Field) for pattern in self.match.paths for part in pattern.segments)
+        object.__setattr__(self, "has_segment_fields", has_fields)
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the first pattern that matches *path*, with the segment in its place."""
@@ -163,13 +174,11 @@ class Policies:
         object.__setattr__(self, "_has_wildcards", any("*." in host for host, _, _ in index if host))
         object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
 
-    def read(self, request: Request) -> tuple[Path | None, ...]:
-        """Return the readings of the path of *request*, the one that counts first. Raises `Refused`."""
-        return self.reading.read(request.path) if self.reads_paths else (None,)
-
     def find(self, request: Request) -> tuple[Policy, Path | None]:
         """Return the first policy that matches *request*, and the path in its one reading. Raises `Refused`."""
-        readings = self.read(request)
+        if not self.reads_paths:
+            return self._first(request, None), None
+        readings = self.reading.read(request.path)
         policy = self._first(request, readings[0])
         for other in readings[1:]:
             if self._first(request, other) is not policy:
@@ -190,32 +199,34 @@ class Policies:
                 )
         raise Refused(Reason.NO_POLICY, "no policy matches")
 
-    def _candidates(self, request: Request, path: Path | None) -> list[tuple[int, Policy]]:
+    def _candidates(self, request: Request, path: Path | None) -> tuple[tuple[int, Policy], ...]:
         """Return the policies that may match *request*, in their order, with their positions."""
-        segment = None if path is None else path.folded[0] if path.folded else ""
-        segments = (None,) if segment is None else (segment, None)
+        hosts: tuple[str | None, ...] = (request.host, None)
+        if self._has_wildcards:
+            hosts += _wildcards(request.host)
+        segments: tuple[str | None, ...] = (None,)
+        if path is not None:
+            segments = (path.folded[0] if path.folded else "", None)
         found = [
-            entries
-            for key in product(self._host_keys(request.host), (request.method, None), segments)
-            if (entries := self._index.get(key))
+            entries for key in product(hosts, (request.method, None), segments) if (entries := self._index.get(key))
         ]
         if len(found) == 1:
-            return list(found[0])
-        return sorted((entry for entries in found for entry in entries), key=lambda entry: entry[0])
-
-    def _host_keys(self, host: str) -> Iterator[str | None]:
-        yield host
-        yield None
-        while self._has_wildcards and (host := host.partition(".")[2]):
-            yield f"*.{host}"
+            return found[0]
+        return tuple(sorted((entry for entries in found for entry in entries), key=itemgetter(0)))
 
     def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
-        """Yield every policy up to the first that matches, with its comparisons. For people: `find` is quick."""
-        path = self.read(request)[0]
+        """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
+        path = self.reading.read(request.path)[0] if self.reads_paths else None
         for policy in self.policies:
             yield policy, policy.match.compare(request, path)
             if policy.match.fits(request, path) is not False:
                 return
+
+
+def _wildcards(host: str) -> tuple[str, ...]:
+    """Return the wildcards that *host* falls under: for a.b.example, *.b.example and *.example."""
+    labels = host.split(".")
+    return tuple(f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels)))
 
 
 def _keys(match: Match) -> Iterator[_Key]:

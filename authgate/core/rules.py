@@ -114,7 +114,7 @@ class Finding:
 def judge(rule: Rule, facts: Facts) -> Finding:
     """Return whether *rule* is true of *facts*, with what each of its tests compared. Never raises."""
     if isinstance(rule, Test):
-        return Finding(rule, *_matcher(rule.dimension)(facts, rule))
+        return Finding(rule, *compare(rule, facts))
     if isinstance(rule, Not):
         part = judge(rule.rule, facts)
         return Finding(rule, None if part.truth is None else not part.truth, parts=(part,))
@@ -125,8 +125,10 @@ def judge(rule: Rule, facts: Facts) -> Finding:
     return Finding(rule, truth, parts=parts)
 
 
-def _matcher(dimension: str) -> Matcher:
-    return _claim if dimension.startswith(CLAIMS) else DIMENSIONS[dimension].matcher
+def compare(test: Test, facts: Facts) -> Judgement:
+    """Return whether *test* is true of *facts*, and the value that it compared. Never raises."""
+    matcher = _claim if test.dimension.startswith(CLAIMS) else DIMENSIONS[test.dimension].matcher
+    return matcher(facts, test)
 
 
 # Matchers: one for each dimension. To add one, write it here and add its row to DIMENSIONS.

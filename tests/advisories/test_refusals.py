@@ -16,6 +16,7 @@ from authgate.config.load import load
 from authgate.config.model import LogConfig
 from authgate.core.decision import Deny
 from authgate.core.errors import ConfigError
+from authgate.core.policy import Policies
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import REASONS, Reason
 from authgate.gate import Gate
@@ -56,6 +57,9 @@ STATUS = {
     Reason.NO_POLICY: 403,
     Reason.BANNED_USER: 403,
     Reason.ANONYMOUS_USER: 403,
+    Reason.FORBIDDEN: 403,
+    Reason.INSUFFICIENT_SCOPE: 403,
+    Reason.AMBIGUOUS_PATH: 400,
     Reason.SESSIONS_UNAVAILABLE: 503,
     Reason.KEYS_UNAVAILABLE: 503,
     Reason.INTERNAL_ERROR: 503,
@@ -66,7 +70,19 @@ issuers:
   - {{name: app, preset: jwt, secret_env: S, issuer: "https://app", audiences: [api]}}
   - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api]}}
   - {{name: front, preset: better-auth, secret_env: S, cookies: {{session_token: better-auth.session_token}}}}
+policies:
+  - {{name: admin, match: {{path: /admin}}, require: {{roles: {{any_of: [admin]}}}}}}
+  - {{name: reports, match: {{path: /reports}}, require: {{scopes: {{all_of: [reports:read, reports:list]}}}}}}
+  - {{name: recent, match: {{path: /recent}}, require: {{authenticated_within_seconds: 60}}}}
+  - {{name: rest, require: signed_in}}
 """
+# The path that is asked for, if the policy or the path is the reason.
+PATHS = {
+    Reason.FORBIDDEN: "/admin",
+    Reason.INSUFFICIENT_SCOPE: "/reports",
+    Reason.INSUFFICIENT_USER_AUTHENTICATION: "/recent",
+    Reason.AMBIGUOUS_PATH: "/a%2Fb",
+}
 APP = {"iss": "https://app", "aud": "api"}
 KEYS = {"iss": "https://keys", "aud": "api", "algorithm": "ES256"}
 
@@ -79,13 +95,13 @@ def lines_for(reason: Reason) -> list[tuple[str, str]]:
             return [("X_User_Id", "admin")]
         case Reason.NO_CREDENTIAL:
             return [("Authorization", "Basic dTpw")]
+        case _ if reason in PATHS:
+            return [bearer_line(token)]
         case Reason.AMBIGUOUS_CREDENTIAL:
             return [("Cookie", f"access_token={token}; access_token={fresh(**APP, sub='other')}")]
         case Reason.CSRF:
             return [("Cookie", f"access_token={token}"), ("Sec-WebSocket-Key", "x"), ("Origin", "https://evil.example")]
-    if reason in SESSIONS:
-        return [_bad_session(reason)]
-    return [bearer_line(_bad_token(reason))]
+    return [_bad_session(reason) if reason in SESSIONS else bearer_line(_bad_token(reason))]
 
 
 # Refusals that only session cookies can cause.
@@ -148,7 +164,12 @@ def assert_refused(proxy: str, reason: Reason, answer: Any) -> None:
     assert answer.reason == reason.value
     assert answer.status == (403 if (proxy, status) == ("nginx", 400) else status)
     assert answer.status in ({401, 403, 503} if proxy == "nginx" else {400, 401, 403, 503})
-    assert len(answer.all("WWW-Authenticate")) == (answer.status == 401)
+    is_challenge = answer.status == 401 or reason is Reason.INSUFFICIENT_SCOPE
+    assert len(answer.all("WWW-Authenticate")) == is_challenge
+    if reason is Reason.INSUFFICIENT_SCOPE:
+        assert 'scope="reports:read reports:list"' in answer.all("WWW-Authenticate")[0]
+    if reason is Reason.INSUFFICIENT_USER_AUTHENTICATION:
+        assert 'max_age="60"' in answer.all("WWW-Authenticate")[0]
     assert len(answer.all("Retry-After")) == (answer.status == 503)
     assert not answer.all("X-User-Id")
     if proxy == "nginx":
@@ -167,7 +188,7 @@ async def test_J29_every_refusal_that_a_client_can_cause_has_its_status(
     async with serving({"S": SECRET.decode()}, file=config) as served:
         sound = [await served.ask(proxy, bearer_line(fresh(**APP)))]
         sound += [await served.ask(proxy, bearer_line(fresh(**KEYS, header={"kid": "k1"})))]
-        answer = await served.ask(proxy, *lines_for(reason))
+        answer = await served.ask(proxy, *lines_for(reason), uri=PATHS.get(reason, "/"))
     assert [answer.status for answer in sound] == [200, 200]
     assert_refused(proxy, reason, answer)
 
@@ -209,7 +230,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
     keys = jwk.from_jwks(json.dumps(public_jwk("ES256", "k1")).encode(), ALL_ALGORITHMS)
     snapshot = make_snapshot(make_issuer(keys))
     if reason is Reason.NO_POLICY:
-        snapshot = make_snapshot(make_issuer(keys), policies=())
+        snapshot = make_snapshot(make_issuer(keys), policies=Policies(policies=()))
     if reason is Reason.INTERNAL_ERROR:
         snapshot = make_snapshot(make_issuer(keys), proofs=Broken())
     if reason is Reason.SESSIONS_UNAVAILABLE:

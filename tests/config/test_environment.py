@@ -214,7 +214,11 @@ def test_better_auth_needs_only_its_secret_and_its_url(url: str, cookie: str, wa
     sessions = found.sessions["better-auth"]()
     assert sessions is not None
     assert sessions.store.where == f"{url}/api/auth/get-session"
-    assert [place.name for place in found.snapshot.places] == ["Authorization", cookie, "access_token"]
+    assert [place.name for place in found.snapshot.policies.policies[0].places] == [
+        "Authorization",
+        cookie,
+        "access_token",
+    ]
     assert jwt.key_set.keys[0].material == SECRET
     assert [warning for warning in found.warnings if "plain http" in warning] == (
         [f"issuer better-auth: {url} is plain http: anyone on the network path can read and forge sessions and keys"]
@@ -281,7 +285,7 @@ def test_the_secret_of_auth_js_with_the_highest_number_is_the_current_one() -> N
     loaded = load(None, environ | {"AUTH_URL": "https://app.example.com"})
     (entry,) = loaded.issuers
     assert (entry.config.preset, entry.secrets) == ("authjs", (OTHER_SECRET, SECRET[::-1], SECRET))
-    assert [place.name for place in wiring.prepare(loaded).snapshot.places] == [
+    assert [place.name for place in wiring.prepare(loaded).snapshot.policies.policies[0].places] == [
         "Authorization",
         "__Secure-authjs.session-token",
     ]
@@ -313,7 +317,7 @@ def test_the_secret_of_nextauth_is_for_its_sessions() -> None:
     loaded = load(None, {"NEXTAUTH_SECRET": GOOD, "NEXTAUTH_URL": "http://localhost:3000"})
     (entry,) = loaded.issuers
     assert (entry.config.preset, entry.secrets) == ("nextauth-v4", (SECRET,))
-    assert wiring.prepare(loaded).snapshot.places[-1].name == "next-auth.session-token"
+    assert wiring.prepare(loaded).snapshot.policies.policies[0].places[-1].name == "next-auth.session-token"
 
 
 def test_an_environment_without_a_key_is_rejected() -> None:

@@ -67,10 +67,12 @@ def test_any_other_source_is_rejected(source: str) -> None:
     assert "is neither claims.<path> nor a field of the identity: " in problem.message
 
 
-@pytest.mark.parametrize("place", [{}, {"header": "A", "cookie": "b"}, {"header": None}])
-def test_a_place_is_either_a_header_or_a_cookie(place: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "place", [{}, {"header": "A", "cookie": "b"}, {"header": None}, {"cookie": "a", "session": "b"}]
+)
+def test_a_place_is_a_header_or_a_cookie_or_a_session(place: dict[str, Any]) -> None:
     problem = only(credentials=[{"cookie": "a"}, place])
-    assert (problem.setting, problem.message) == ("credentials[1]", "needs exactly one of header and cookie")
+    assert (problem.setting, problem.message) == ("credentials[1]", "needs exactly one of header, cookie and session")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a=b", "a;b", "\u00e4", "a" * 129])

@@ -119,7 +119,11 @@ def test_the_url_decides_the_names_of_the_cookies_and_without_it_both_names_are_
     tmp_path: Path, settings: dict[str, Any], names: list[str]
 ) -> None:
     found = prepared(tmp_path, **settings)
-    places = [place for place in found.snapshot.places if place.name.endswith(("session_token", "session-token"))]
+    places = [
+        place
+        for place in found.snapshot.policies.policies[0].places
+        if place.name.endswith(("session_token", "session-token"))
+    ]
     assert [place.name for place in places] == names
     data = [f"{name.removesuffix('token')}data" if name.endswith("session_token") else "" for name in names]
     assert [place.data_name for place in places if isinstance(place, SessionPlace)] == data

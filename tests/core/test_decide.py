@@ -14,6 +14,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import RefreshKeys
 from authgate.core.outputs import Output
+from authgate.core.policy import Policies
 from authgate.core.reasons import Reason
 from authgate.tokens import LruProofCache, jwk
 from tests.support.deciding import (
@@ -110,7 +111,7 @@ def test_a_request_without_a_credential_is_refused() -> None:
 
 
 def test_without_any_policy_even_a_valid_token_is_refused() -> None:
-    decision = decide_token(mint(), make_snapshot(policies=()))
+    decision = decide_token(mint(), make_snapshot(policies=Policies(policies=())))
     assert isinstance(decision, Deny)
     assert (decision.reason, decision.policy) == (Reason.NO_POLICY, "")
 

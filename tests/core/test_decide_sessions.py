@@ -18,6 +18,7 @@ from authgate.tokens.better_auth.cookie_jwt import AUDIENCE_BY_JWKS, TYPE_BY_JWK
 from authgate.tokens.better_auth.session import BetterAuthSession
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
+    ACCOUNT_RULES,
     ALL_ALGORITHMS,
     SESSION_PLACES,
     make_session_issuer,
@@ -29,6 +30,7 @@ from tests.support.tokens import NOW, OTHER_SECRET, SECRET, mint, public_jwk
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
+    from authgate.core.policy import AccountRule
 
 FALLBACK, ALWAYS, NONE = SessionCheck.FALLBACK, SessionCheck.ALWAYS, SessionCheck.NONE
 FRESH = cookies.compact()
@@ -46,9 +48,17 @@ def stored(**user: Any) -> Identity:
 
 
 def decided(
-    data: str | None, check: SessionCheck, store: Store, *, token: str | None = None, now: float = NOW, **changes: Any
+    data: str | None,
+    check: SessionCheck,
+    store: Store,
+    *,
+    token: str | None = None,
+    now: float = NOW,
+    account_rules: tuple[AccountRule, ...] = ACCOUNT_RULES,
+    **changes: Any,
 ) -> Allow | Deny:
-    snapshot = make_snapshot(make_session_issuer(session_check=check, **changes), places=SESSION_PLACES)
+    issuer = make_session_issuer(session_check=check, **changes)
+    snapshot = make_snapshot(issuer, places=SESSION_PLACES, account_rules=account_rules)
     return driven(snapshot, [cookies.cookie_line(data, token=token)], store, now)
 
 
@@ -214,7 +224,7 @@ def test_banned_and_anonymous_users_are_refused_wherever_the_record_comes_from(
 
 def test_anonymous_users_pass_if_they_are_allowed() -> None:
     data = cookies.compact(cookies.payload(user=cookies.user(isAnonymous=True)))
-    assert isinstance(decided(data, NONE, Store(None), refuses_anonymous=False), Allow)
+    assert isinstance(decided(data, NONE, Store(None), account_rules=()), Allow)
 
 
 def test_an_older_secret_verifies_only_if_configured_and_the_store_gets_a_token_signed_with_the_current_one() -> None:

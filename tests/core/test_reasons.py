@@ -16,14 +16,16 @@ def test_every_reason_has_exactly_one_row() -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_the_status_fits_the_fault(reason: Reason) -> None:
     refusal = REASONS[reason]
-    expected = {Fault.OURS: {503}, Fault.OPERATOR: {400, 403}, Fault.CLIENT: {401, 403}}[refusal.fault]
+    expected = {Fault.OURS: {503}, Fault.OPERATOR: {400, 403}, Fault.CLIENT: {400, 401, 403}}[refusal.fault]
     assert refusal.status in expected
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_only_a_challenge_carries_an_oauth_error(reason: Reason) -> None:
     refusal = REASONS[reason]
-    if refusal.status != 401:
+    if reason.value.startswith("insufficient_"):
+        assert refusal.oauth_error == reason.value  # RFC 6750 §3.1, RFC 9470 §3
+    elif refusal.status != 401:
         assert refusal.oauth_error is None
     elif reason is Reason.NO_CREDENTIAL:
         assert refusal.oauth_error is None  # RFC 6750 §3.1: no error code if no credential was sent

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from authgate.core.identity import Identity
-from authgate.core.proof import Proof
+from authgate.core.proof import Proven
 from authgate.tokens import LruProofCache
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET
 
-ADA = Proof(identity=Identity(issuer="app", format="jwt", subject="ada"))
-BOB = Proof(identity=Identity(issuer="app", format="jwt", subject="bob"))
+ADA = Proven(identity=Identity(issuer="app", format="jwt", subject="ada"))
+BOB = Proven(identity=Identity(issuer="app", format="jwt", subject="bob"))
 ISSUER = make_issuer()
 # What a proof of an empty token counts, in bytes.
 ENTRY = 1024
@@ -57,7 +57,7 @@ def test_a_proof_counts_nine_times_its_token_and_is_not_stored_if_it_does_not_fi
 
 def test_proofs_are_counted_by_issuer_and_key_with_the_time_of_the_last_one() -> None:
     cache, (key,) = LruProofCache(), secret_keys().keys
-    proof = Proof(identity=replace(ADA.identity, key=key))
+    proof = Proven(identity=replace(ADA.identity, key=key))
     assert cache.made_with("app", key.thumbprint) == (0, None)
     cache.put(b"one", ISSUER, proof, size=100, now=NOW)
     cache.put(b"two", ISSUER, proof, size=10**9, now=NOW + 5)  # too large for the cache, but it counts

@@ -1,0 +1,48 @@
+"""What a policy demands of a user who is known: an account in order, an accepted issuer, and rules that are true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.core.challenge import RuleFailed
+from authgate.core.errors import Refused, quoted
+from authgate.core.reasons import Reason
+from authgate.core.rules import compare, judge
+
+if TYPE_CHECKING:
+    from authgate.core.identity import Identity
+    from authgate.core.paths import Path
+    from authgate.core.policy import Policy
+    from authgate.core.rules import Facts, Finding
+
+
+def check_account(policy: Policy, facts: Facts) -> None:
+    """Refuse a user whose account is in a state that the issuer's preset refuses. An unknown state passes."""
+    for account_rule in policy.account_rules:
+        if facts.identity.issuer in account_rule.issuers and compare(account_rule.test, facts).truth:
+            raise Refused(account_rule.reason, f"subject {facts.identity.subject!r}")
+
+
+def check_rules(policy: Policy, facts: Facts, path: Path | None) -> Finding | None:
+    """Return what the policy's rule came to, None if it has no rule. Refuse a user of whom anything is not true."""
+    identity = facts.identity
+    if policy.issuers is not None and identity.issuer not in policy.issuers:
+        accepted = ", ".join(sorted(policy.issuers))
+        raise Refused(Reason.FORBIDDEN, f"the policy accepts the issuers {accepted}; the issuer is {identity.issuer}")
+    for name, segment in policy.segment_fields(path) if policy.has_segment_fields and path is not None else ():
+        value = _vouched(identity, name)
+        if value is None or value != segment:
+            raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
+    if policy.rule is None:
+        return None
+    finding = judge(policy.rule, facts)
+    if finding.truth is not True:
+        raise RuleFailed(finding)
+    return finding
+
+
+def _vouched(identity: Identity, name: str) -> str | None:
+    """Return the field *name* as a text that the issuer vouches for; None if there is none."""
+    value = None if name in identity.unknown else identity.value(name)
+    is_chosen = name == "email" and identity.email_verified is not True  # by the user
+    return value if isinstance(value, str) and value and not is_chosen else None

@@ -1,0 +1,63 @@
+"""Which issuer and which format an unverified credential belongs to. Uses no key; the format verifies it afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from authgate.core.credential import Credential
+    from authgate.core.proof import Proof
+    from authgate.core.snapshot import Issuer, TokenFormat, Unverified
+
+
+def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[TokenFormat, Unverified, Issuer]:
+    """Return the unverified token in *credential*, the issuer it claims to be from, and that issuer's format.
+
+    Raises `Refused` if no format recognizes it, or no issuer is the one that it names.
+    """
+    candidates = [
+        (issuer, token_format)
+        for issuer in issuers
+        if credential.issuer_name in {"", issuer.name}
+        for token_format in issuer.formats
+        if token_format.recognizes(credential)
+    ]
+    if not candidates:
+        raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential))
+    parser = candidates[0][1]
+    token = parser.parse(credential)
+    same_shape = [(issuer, token_format) for issuer, token_format in candidates if token_format.shape == parser.shape]
+    issuer = token.choose_issuer(tuple(issuer for issuer, _ in same_shape))
+    return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
+
+
+def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
+    """Return what *token* proves under the keys of *issuer*, or the refusal."""
+    try:
+        return token_format.verify(token, issuer)
+    except Refused as refused:
+        return refused
+
+
+def _describe_shape(credential: Credential) -> str:
+    """Return a description of an unrecognized token that does not quote it."""
+    token = credential.token or credential.parts[0][1]
+    if token.startswith("{"):
+        return "a JSON object; only the compact serialization of a JWS is accepted"
+    parts = token.count(".") + 1
+    if credential.issuer_name:
+        return (
+            f"a session cookie with {parts} dot-separated parts: an encrypted cookie has 5, "
+            "and an opaque cookie needs a session store (`sessions`)"
+        )
+    if parts == 2:
+        return (
+            "2 dot-separated parts, like a session token of Better Auth, which no issuer accepts here: "
+            "set `bearer` to accept it in a header"
+        )
+    if parts == 5:
+        return "5 dot-separated parts: an encrypted token (JWE), which no configured issuer accepts"
+    return f"{len(token)} characters and {parts - 1} dots; a JWT has 2 dots"
