@@ -117,6 +117,29 @@ def test_with_check_always_the_store_decides_whatever_the_cookies_hold(data: str
     assert refused.reason is Reason.SESSION_NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("check", "role", "organization", "organization_role", "is_known"),
+    [
+        (FALLBACK, None, "acme", (), False),
+        (FALLBACK, "owner", "acme", ("owner",), True),
+        (FALLBACK, "", None, (), True),
+        (ALWAYS, "owner", None, (), True),
+    ],
+)
+def test_with_check_fallback_the_organization_comes_from_the_cookie_and_with_check_always_from_the_store(
+    check: SessionCheck, role: str | None, organization: str | None, organization_role: Any, *, is_known: bool
+) -> None:
+    active = {"activeOrganizationId": "acme", "activeOrganizationRole": role}
+    data = cookies.compact(cookies.payload(session=cookies.session(**active)))
+    left = stored(session={"activeOrganizationId": "acme", "activeOrganizationRole": ""})
+    decision = decided(data, check, Store(left))
+    assert isinstance(decision, Allow)
+    identity = decision.identity
+    assert identity is not None
+    assert (identity.organization, identity.organization_role) == (organization, organization_role)
+    assert ("organization_role" not in identity.unknown) is is_known
+
+
 @pytest.mark.parametrize("data", [FRESH, WITHOUT])
 def test_a_store_that_does_not_answer_is_our_own_fault(data: str | None) -> None:
     store = Store(LookupFailed(Reason.SESSIONS_UNAVAILABLE, "it is down"))

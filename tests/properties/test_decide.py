@@ -41,11 +41,14 @@ JSON = st.recursive(
 CLAIM_NAMES = (
     *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "email", "email_verified", "emailVerified", "name"),
     *("roles", "role", "scope", "scp", "org_id", "sid", "act", "is_anonymous", "isAnonymous", "banned", "private"),
+    *("org_role", "organization_role", "acr", "amr"),
 )
 EVERYTHING = (*OUTPUTS, *(Output(header=f"X-C{n}", source=f"claims.{name}") for n, name in enumerate(CLAIM_NAMES)))
 EVERYTHING += tuple(
     Output(header=f"X-F{n}", source=name)
-    for n, name in enumerate(("expires_at", "scopes", "is_banned", "impersonated_by", "claims.act.sub", "claims.a.b.c"))
+    for n, name in enumerate(
+        ("expires_at", "scopes", "is_banned", "impersonated_by", "organization_role", "amr", "claims.a.b.c")
+    )
 )
 
 

@@ -35,8 +35,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=10,
 )
+COLUMNS = (
+    *("id", "token", "userId", "expiresAt", "email", "name", "role", "banned", "banExpires", "x", "emailVerified"),
+    *("isAnonymous", "impersonatedBy", "activeOrganizationId", "activeOrganizationRole"),
+)
 ROWS = st.dictionaries(
-    st.sampled_from(["id", "token", "userId", "expiresAt", "email", "name", "role", "banned", "banExpires", "x"]),
+    st.sampled_from(COLUMNS),
     JSON
     | st.sampled_from([cookies.SESSION_TOKEN, "user-1", cookies.iso(NOW + 60), "0001-01-01T00:00:00+23:59", 1e308]),
     max_size=8,
