@@ -41,7 +41,7 @@ class Facts:
     leeway_seconds: float = 0.0
 
 
-class Judgement(NamedTuple):
+class Judgment(NamedTuple):
     """The *truth* of one test, and the *actual* value that it compared with the expected one.
 
     *actual* is a tuple for a list, and None for no value.
@@ -125,7 +125,7 @@ def judge(rule: Rule, facts: Facts) -> Finding:
     return Finding(rule, truth, parts=parts)
 
 
-def compare(test: Test, facts: Facts) -> Judgement:
+def compare(test: Test, facts: Facts) -> Judgment:
     """Return whether *test* is true of *facts*, and the value that it compared. Never raises."""
     matcher = _claim if test.dimension.startswith(CLAIMS) else DIMENSIONS[test.dimension].matcher
     return matcher(facts, test)
@@ -134,26 +134,26 @@ def compare(test: Test, facts: Facts) -> Judgement:
 # Matchers: one for each dimension. To add one, write it here and add its row to DIMENSIONS.
 
 
-def _list(facts: Facts, test: Test) -> Judgement:
+def _list(facts: Facts, test: Test) -> Judgment:
     """Compare a field that holds texts: a list, or one text, which counts as a list of one. Absent is empty."""
     value = getattr(facts.identity, test.dimension)
     if test.dimension in facts.identity.unknown:
-        return Judgement(None, None)
+        return Judgment(None, None)
     values = value if isinstance(value, tuple) else () if value is None else (value,)
-    return Judgement(_compare(values, test), values)
+    return Judgment(_compare(values, test), values)
 
 
-def _claim(facts: Facts, test: Test) -> Judgement:
+def _claim(facts: Facts, test: Test) -> Judgment:
     """Compare a claim: a list of scalars, or one, which counts as a list of one. An absent claim is an empty list."""
     value = facts.identity.value(test.dimension, ABSENT)
     if value is ABSENT:
-        return Judgement(_compare((), test), ())
+        return Judgment(_compare((), test), ())
     values = tuple(value) if isinstance(value, list) else (value,)
     # 1 is not true and "5" is not 5: a claim that has a type that the rule does not expect says nothing.
     expected_kinds = {_kind(wanted) for wanted in test.expected}
     if any(_kind(element) not in expected_kinds for element in values):
-        return Judgement(None, value)
-    return Judgement(_compare(values, test), values)
+        return Judgment(None, value)
+    return Judgment(_compare(values, test), values)
 
 
 class _Absent(Enum):
@@ -184,22 +184,22 @@ def _compare(values: tuple[Any, ...], test: Test) -> bool:
     return given.isdisjoint(expected)  # none_of
 
 
-def _email(facts: Facts, test: Test) -> Judgement:
+def _email(facts: Facts, test: Test) -> Judgment:
     """Compare the domain of the e-mail address. An address that is absent, malformed or unverified says nothing."""
     email, is_verified = facts.identity.email, facts.identity.email_verified
     domains, must_be_verified = test.expected
     if email is None or "email" in facts.identity.unknown:
-        return Judgement(None, None)
+        return Judgment(None, None)
     if must_be_verified and is_verified is not True:
-        return Judgement(None, f"{email} (not verified)")
+        return Judgment(None, f"{email} (not verified)")
     local, _, domain = email.rpartition("@")
     domain = fold(domain)
     if not local or "@" in local or not MAIL_DOMAIN.fullmatch(domain) or any(c.isspace() for c in local):
-        return Judgement(None, email)
-    return Judgement(not domains or domain in domains, email)
+        return Judgment(None, email)
+    return Judgment(not domains or domain in domains, email)
 
 
-def _session(facts: Facts, test: Test) -> Judgement:
+def _session(facts: Facts, test: Test) -> Judgment:
     """Compare the state of the session or of its user: impersonated, anonymous or banned."""
     identity = facts.identity
     field, state = {
@@ -208,28 +208,28 @@ def _session(facts: Facts, test: Test) -> Judgement:
         "banned": ("is_banned", identity.is_banned_at(facts.now)),
     }[test.operator]
     if field in identity.unknown:
-        return Judgement(None, None)
-    return Judgement(state is test.expected, state)
+        return Judgment(None, None)
+    return Judgment(state is test.expected, state)
 
 
-def _client(facts: Facts, test: Test) -> Judgement:
+def _client(facts: Facts, test: Test) -> Judgment:
     """Whether the client's address is in one of the networks."""
     address = facts.client_ip
-    return Judgement(None if address is None else any(address in network for network in test.expected), address)
+    return Judgment(None if address is None else any(address in network for network in test.expected), address)
 
 
-def _age(facts: Facts, test: Test) -> Judgement:
+def _age(facts: Facts, test: Test) -> Judgment:
     """Whether the sign-in, or the token, is at most so many seconds old. A time in the future says nothing."""
     since = getattr(facts.identity, _AGE_OF[test.dimension])
     if since is None or not since <= facts.now + facts.leeway_seconds:
-        return Judgement(None, None)
+        return Judgment(None, None)
     age = max(0.0, facts.now - since)
-    return Judgement(age <= test.expected, age)
+    return Judgment(age <= test.expected, age)
 
 
 _AGE_OF = {"authenticated_within_seconds": "authenticated_at", "token_age_seconds": "issued_at"}
 
-Matcher: TypeAlias = Callable[[Facts, Test], Judgement]
+Matcher: TypeAlias = Callable[[Facts, Test], Judgment]
 
 
 class Operand(Enum):
