@@ -1,4 +1,4 @@
-"""Make the policies of a configuration: what the core judges by, from the settings and the defaults of presets."""
+"""Make the policies of a configuration, from its settings and the defaults of presets."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _account_rules(entries: Iterable[LoadedIssuer]) -> tuple[AccountRule, ...]:
 def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
     """Return the places to search for credentials, in order: those of `credentials`, then the session cookies.
 
-    If `credentials` names session cookies, these are in their place, and no others are read. If it is not set, session
+    If `credentials` names session cookies, it says where they come, and no others are read. If it is not set, session
     cookies come before the default cookie `access_token`: other applications use that name, too, and the first place
     with a value decides. It is not searched without an issuer of preset jwt.
     """

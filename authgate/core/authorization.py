@@ -24,7 +24,7 @@ def check_account(policy: Policy, facts: Facts) -> None:
 
 
 def check_rules(policy: Policy, facts: Facts, path: Path | None) -> Finding | None:
-    """Return what the policy's rule came to, None if it has no rule. Refuse a user of whom anything is not true."""
+    """Return what the policy's rule came to, None if it has no rule. Refuse a user unless it is true."""
     identity = facts.identity
     if policy.issuers is not None and identity.issuer not in policy.issuers:
         accepted = ", ".join(sorted(policy.issuers))

@@ -186,7 +186,7 @@ class PathPattern:
         return True
 
     def fields(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Yield each field of the pattern with the segment of *path*, which it matches, in its place."""
+        """Yield each field of the pattern, and the segment of *path* that it stands for."""
         for wanted, segment in zip(self.segments, path.segments, strict=False):
             if isinstance(wanted, Field):
                 yield wanted.name, segment
@@ -219,7 +219,7 @@ def _pattern_segment(raw: str, text: str) -> PatternSegment:
             )
         return Field(name)
     if "**" in raw:
-        raise ValueError(f"{quoted(text)}: ** stands at the end only, as a segment of its own: /files/**")
+        raise ValueError(f"{quoted(text)}: ** is allowed at the end only, as a segment of its own: /files/**")
     if re.search(r"[*{}]", raw):
         raise ValueError(
             f"{quoted(text)}: * and {{field}} stand for a whole segment; encode a literal one (%2A, %7B, %7D)"

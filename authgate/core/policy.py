@@ -36,7 +36,7 @@ class Access(StrEnum):
     OPTIONAL = "optional"
     """A good credential or none. Without one, with an expired one or after the session's end, it is anonymous."""
     REQUIRE = "require"
-    """A signed-in user of whom the policy's rule is true."""
+    """A signed-in user, and the policy's rule is true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ MATCHERS: Mapping[str, Matcher] = {"hosts": _host, "methods": _method, "paths": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRule:
-    """Refuse users of *issuers* of whom *test* is true, for *reason*. Presets switch such rules on."""
+    """Refuse users of *issuers* for *reason* if *test* is true. Presets switch such rules on."""
 
     reason: Reason
     test: Test
@@ -120,7 +120,7 @@ class AccountRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a request must satisfy, and what the upstream is told.
+    """What a request must satisfy, and the headers that it gets.
 
     *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
     *outputs* are the headers of all policies; those of another policy have no source and are empty.
@@ -143,7 +143,7 @@ class Policy:
         object.__setattr__(self, "has_segment_fields", has_fields)
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Yield each field of the first pattern that matches *path*, with the segment in its place."""
+        """Yield each field of the first pattern that matches *path*, with the segment that it stands for."""
         for pattern in self.match.paths:
             if pattern.matches(path, exactly=self.match.exactly):
                 yield from pattern.fields(path)

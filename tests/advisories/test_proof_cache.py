@@ -42,7 +42,7 @@ TIGHTENED: dict[str, Any] = {
 
 
 def test_J22_the_tests_cover_every_setting_of_an_issuer() -> None:
-    # When the store is asked is judged on every request.
+    # When the store is asked does not change a proof: `decide` checks it on every request.
     assert {field.name for field in fields(Issuer) if field.init} - {"session_check"} == TIGHTENED.keys()
 
 
