@@ -8,7 +8,7 @@ decoded, and policies compare these.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -169,6 +169,12 @@ class PathPattern:
     segments: tuple[PatternSegment, ...]
     has_rest: bool
     trailing_slash: bool
+    _literals: tuple[tuple[int, str, str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the literal segments: the position of each, as it is and in lower case."""
+        literals = ((at, text, fold(text)) for at, text in enumerate(self.segments) if isinstance(text, str))
+        object.__setattr__(self, "_literals", tuple(literals))
 
     def matches(self, path: Path, *, exactly: bool) -> bool:
         """Whether the pattern matches *path*. A field matches any segment; `wrong_fields` compares it later.
@@ -180,10 +186,7 @@ class PathPattern:
             return False
         if exactly and not self.has_rest and path.trailing_slash != self.trailing_slash:
             return False
-        for wanted, segment in zip(self.segments, given, strict=False):
-            if isinstance(wanted, str) and segment != (wanted if exactly else fold(wanted)):
-                return False
-        return True
+        return all(given[at] == (text if exactly else folded) for at, text, folded in self._literals)
 
     def fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the pattern, and the segment of *path* that it stands for."""

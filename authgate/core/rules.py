@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Truth: TypeAlias = bool | None
 
 CLAIMS = "claims."
+LIST_OPERATORS = ("any_of", "all_of", "none_of")
 
 # A host name in lower case, as a mail domain. Internationalized names are written as xn--….
 MAIL_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
@@ -61,6 +62,12 @@ class Test:
     dimension: str
     operator: str
     expected: Any
+    keys: frozenset[object] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what a list of values is compared by, which each request needs."""
+        values = self.expected if self.operator in LIST_OPERATORS else ()
+        object.__setattr__(self, "keys", frozenset(map(_key, values)))
 
     @property
     def name(self) -> str:
@@ -140,20 +147,20 @@ def _list(facts: Facts, test: Test) -> Judgment:
     if test.dimension in facts.identity.unknown:
         return Judgment(None, None)
     values = value if isinstance(value, tuple) else () if value is None else (value,)
-    return Judgment(_compare(values, test), values)
+    return Judgment(_compare(frozenset(values), test), values)
 
 
 def _claim(facts: Facts, test: Test) -> Judgment:
     """Compare a claim: a list of scalars, or one, which counts as a list of one. An absent claim is an empty list."""
     value = facts.identity.value(test.dimension, ABSENT)
     if value is ABSENT:
-        return Judgment(_compare((), test), ())
+        return Judgment(_compare(frozenset(), test), ())
     values = tuple(value) if isinstance(value, list) else (value,)
     # 1 is not true and "5" is not 5: a claim that has a type that the rule does not expect says nothing.
-    expected_kinds = {_kind(wanted) for wanted in test.expected}
-    if any(_kind(element) not in expected_kinds for element in values):
+    expected_kinds = {*map(_kind, test.expected)}
+    if not expected_kinds.issuperset(map(_kind, values)):
         return Judgment(None, value)
-    return Judgment(_compare(values, test), values)
+    return Judgment(_compare(frozenset(map(_key, values)), test), values)
 
 
 class _Absent(Enum):
@@ -173,15 +180,17 @@ def _kind(value: object) -> str:
     return "other"  # null, an object, a list within the list: no rule expects these
 
 
-def _compare(values: tuple[Any, ...], test: Test) -> bool:
-    # A pair, because 1 == True in Python.
-    given = {(_kind(value), value) for value in values}
-    expected = {(_kind(value), value) for value in test.expected}
+def _key(value: object) -> object:
+    """Return what stands for *value* in a comparison. A text is its own key. 1 and True have different keys."""
+    return value if isinstance(value, str) else (_kind(value), value)
+
+
+def _compare(given: frozenset[object], test: Test) -> bool:
     if test.operator == "any_of":
-        return not given.isdisjoint(expected)
+        return not given.isdisjoint(test.keys)
     if test.operator == "all_of":
-        return expected <= given
-    return given.isdisjoint(expected)  # none_of
+        return test.keys <= given
+    return given.isdisjoint(test.keys)  # none_of
 
 
 def _email(facts: Facts, test: Test) -> Judgment:
