@@ -136,11 +136,14 @@ class Policy:
     outputs: tuple[Output, ...] = ()
     csrf: CsrfRule | None = None
     has_segment_fields: bool = field(init=False)
+    has_demands: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find out whether a path pattern has fields of the identity."""
+        """Find out whether a path pattern has fields of the identity, and whether anything is asked of the user."""
         has_fields = any(isinstance(part, Field) for pattern in self.match.paths for part in pattern.segments)
         object.__setattr__(self, "has_segment_fields", has_fields)
+        has_demands = bool(self.account_rules or self.rule or has_fields) or self.issuers is not None
+        object.__setattr__(self, "has_demands", has_demands)
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the first pattern that matches *path*, with the segment that it stands for."""
@@ -162,6 +165,7 @@ class Policies:
     reading: PathReading = field(default_factory=PathReading)
     reads_paths: bool = field(init=False)
     _has_wildcards: bool = field(init=False, repr=False, compare=False)
+    _catch_all: Policy | None = field(init=False, repr=False, compare=False)
     _index: dict[_Key, tuple[tuple[int, Policy], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -172,10 +176,14 @@ class Policies:
                 index[key] = (*index.get(key, ()), (position, policy))
         object.__setattr__(self, "_index", index)
         object.__setattr__(self, "_has_wildcards", any("*." in host for host, _, _ in index if host))
+        is_only = len(self.policies) == 1 and self.policies[0].match == Match()
+        object.__setattr__(self, "_catch_all", self.policies[0] if is_only else None)
         object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
 
     def find(self, request: Request) -> tuple[Policy, Path | None]:
         """Return the first policy that matches *request*, and the path in its one reading. Raises `Refused`."""
+        if self._catch_all is not None:
+            return self._catch_all, None
         if not self.reads_paths:
             return self._first(request, None), None
         readings = self.reading.read(request.path)
