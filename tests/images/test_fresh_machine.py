@@ -27,8 +27,8 @@ pytestmark = pytest.mark.timeout(1800)
 
 MAKE_STACK, MAKE_TEST = (line.partition("#")[0].strip() for line in TRY.splitlines())
 
-# `make test` on this machine runs everything. Here are the tests of the logic, for this version of Python, and those that
-# need a program that `make test` installs: the proxies, PostgreSQL, PgBouncer, Redis, openssl, Node and Chromium.
+# `make test` outside of this machine runs everything. These are the tests of the logic, for this version of Python, and
+# those of each program that `make test` installs: the proxies, PostgreSQL, PgBouncer, Redis, openssl, Node, Chromium.
 SELECTED = (
     "tests/core tests/config tests/adapters tests/tokens tests/keysources tests/sessions "
     "tests/e2e/test_allowed_and_refused.py tests/stack/test_browser.py"
@@ -144,7 +144,8 @@ def test_make_test_installs_what_it_needs_and_passes(machine: Machine) -> None:
     """A test that would be skipped fails."""
     variables = {"AUTHGATE_REQUIRE_ALL": "1", "AUTHGATE_WITHOUT_IMAGES": "1", "CI": "true"}
     setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    printed = machine.sound(f"{setting} {MAKE_TEST} PYTEST_ARGS={shlex.quote(f"--quiet {SELECTED}")}")
+    selected = shlex.quote(f"--quiet {SELECTED}")
+    printed = machine.sound(f"{setting} {MAKE_TEST} PYTEST_ARGS={selected}")
     assert re.search(r"^\d{4,} passed in ", printed, re.MULTILINE), "and none skipped"
 
 
