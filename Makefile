@@ -48,11 +48,12 @@ types: $(VENV)/installed
 docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, and beside recipes; needs wrk and Node
+bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/flood.py
 	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/wire.py
+	$(BIN)/python bench/policies.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: $(VENV)/installed          ## resolve the dependencies again: hashes, and no address of an index

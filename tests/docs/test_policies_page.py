@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -12,11 +13,13 @@ from multidict import CIMultiDict
 from authgate.config.load import load
 from authgate.core.errors import Refused
 from authgate.core.paths import PathReading, parse_pattern
-from authgate.core.policy import Policies
 from authgate.core.request import make_request
 from authgate.core.rules import DIMENSIONS
 from authgate.wiring import prepare
 from tests.support.tokens import OTHER_SECRET, SECRET
+
+if TYPE_CHECKING:
+    from authgate.core.policy import Policies
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
