@@ -23,22 +23,29 @@ def check_account(policy: Policy, facts: Facts) -> None:
             raise Refused(account_rule.reason, f"subject {facts.identity.subject!r}")
 
 
-def check_rules(policy: Policy, facts: Facts, path: Path | None) -> Finding | None:
+def check_rules(policy: Policy, facts: Facts, paths: tuple[Path, ...]) -> Finding | None:
     """Return what the policy's rule came to, None if it has no rule. Refuse a user unless it is true."""
     identity = facts.identity
     if policy.issuers is not None and identity.issuer not in policy.issuers:
         accepted = ", ".join(sorted(policy.issuers))
         raise Refused(Reason.FORBIDDEN, f"the policy accepts the issuers {accepted}; the issuer is {identity.issuer}")
-    for name, segment in policy.segment_fields(path) if policy.has_segment_fields and path is not None else ():
-        value = _vouched(identity, name)
-        if value is None or value != segment:
-            raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
+    if policy.has_segment_fields:
+        # In every reading: a user "a/b" must not reach the files of user "a" where a server decodes the slash.
+        for path in paths:
+            _check_segments(policy, identity, path)
     if policy.rule is None:
         return None
     finding = judge(policy.rule, facts)
     if finding.truth is not True:
         raise RuleFailed(finding)
     return finding
+
+
+def _check_segments(policy: Policy, identity: Identity, path: Path) -> None:
+    for name, segment in policy.segment_fields(path):
+        value = _vouched(identity, name)
+        if value is None or value != segment:
+            raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
 
 
 def _vouched(identity: Identity, name: str) -> str | None:

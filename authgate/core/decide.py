@@ -70,7 +70,7 @@ class _Evaluation:
         "_identity_source",
         "_issuer_name",
         "_now",
-        "_path",
+        "_paths",
         "_policy_name",
         "_request",
         "_snapshot",
@@ -80,7 +80,7 @@ class _Evaluation:
         self._request = request
         self._snapshot = snapshot
         self._now = now
-        self._path: Path | None = None
+        self._paths: tuple[Path, ...] = ()
         self._policy_name = self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
         self._check_name = ""
@@ -88,7 +88,7 @@ class _Evaluation:
     def route(self) -> Policy:
         """Return the first policy that matches."""
         self._check_name = "policy"
-        policy, self._path = self._snapshot.policies.find(self._request)
+        policy, self._paths = self._snapshot.policies.find(self._request)
         self._policy_name = policy.name
         self._passed(policy.name)
         return policy
@@ -231,7 +231,7 @@ class _Evaluation:
         self._check_name = "account"
         check_account(policy, facts)
         self._check_name = "rules"
-        finding = check_rules(policy, facts, self._path)
+        finding = check_rules(policy, facts, self._paths)
         if finding is not None:
             self._checks.append(Check(self._check_name, passed=True, finding=finding))
 

@@ -180,12 +180,16 @@ class Policies:
         object.__setattr__(self, "_catch_all", self.policies[0] if is_only else None)
         object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
 
-    def find(self, request: Request) -> tuple[Policy, Path | None]:
-        """Return the first policy that matches *request*, and the path in its one reading. Raises `Refused`."""
+    def find(self, request: Request) -> tuple[Policy, tuple[Path, ...]]:
+        """Return the first policy that matches *request*, and the readings of its path. Raises `Refused`.
+
+        There is more than one reading only if a slash or a semicolon is data (`PathReading.read`), and none if no
+        policy matches by path.
+        """
         if self._catch_all is not None:
-            return self._catch_all, None
+            return self._catch_all, ()
         if not self.reads_paths:
-            return self._first(request, None), None
+            return self._first(request, None), ()
         readings = self.reading.read(request.path)
         policy = self._first(request, readings[0])
         for other in readings[1:]:
@@ -194,7 +198,7 @@ class Policies:
                     Reason.AMBIGUOUS_PATH,
                     "servers read its encoded slash or its semicolon differently, and meet other policies",
                 )
-        return policy, readings[0]
+        return policy, readings
 
     def _first(self, request: Request, path: Path | None) -> Policy:
         for _, policy in self._candidates(request, path):
