@@ -121,7 +121,7 @@ def test_caddy_has_no_warning_about_the_shipped_files(tmp_path: Path) -> None:
 
 
 def test_the_example_on_the_page_is_a_valid_configuration(tmp_path: Path) -> None:
-    (example,) = code("docs/adapters/caddy.md", "caddyfile")
+    example, *_ = code("docs/adapters/caddy.md", "caddyfile")
     shutil.copy(DEPLOY / "authgate.caddy", tmp_path)
     (tmp_path / "Caddyfile").write_text(example)
     (server,) = adapted(tmp_path / "Caddyfile")["apps"]["http"]["servers"].values()

@@ -1,0 +1,72 @@
+"""Proxies that ask AuthGate about every path, as their pages say under "Let policies decide".
+
+Each has its shipped files, the lines for X-Tenant from its page, and /unasked/, a public route that does not ask.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.support import processes
+from tests.support.documented import blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+DEPLOY = processes.ROOT / "deploy"
+HEADING = "Let policies decide"
+
+
+def nginx(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
+    location, added = blocks("docs/adapters/nginx.md", HEADING, "nginx")
+    _, protect, public = added.split("# in authgate_p")
+    files = folder / "changed"
+    shutil.copytree(DEPLOY / "nginx", files)
+    for lines in (protect, public):
+        name, _, text = lines.partition("\n")
+        with (files / f"authgate_p{name}").open("a") as file:
+            file.write(text)
+    location = location.replace("127.0.0.1:8000", "tasks")
+    unasked = location.replace("location /", "location /unasked/").replace("protect", "public")
+    (files / "tasks.conf").write_text(location + unasked)
+    return processes.nginx(folder, authgate=f"127.0.0.1:{authgate}", upstream=upstream, files=files)
+
+
+def traefik(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
+    (lines,) = blocks("docs/adapters/traefik.md", HEADING, "yaml")
+    changed, added = ((yaml.safe_load(text)["http"]) for text in ((DEPLOY / "traefik/dynamic.yml").read_text(), lines))
+    routers = added["routers"] | {"unasked": {"rule": "PathPrefix(`/unasked/`)", "middlewares": ["authgate-public"]}}
+    changed["routers"] = {name: router | {"service": "tasks"} for name, router in routers.items()}
+    for name, middleware in added["middlewares"].items():
+        for kind, settings in middleware.items():
+            changed["middlewares"][name][kind] |= settings
+    dynamic = folder / "dynamic.yml"
+    dynamic.write_text(yaml.safe_dump({"http": changed}))
+    return processes.traefik(folder, authgate=authgate, upstream=upstream, dynamic=dynamic)
+
+
+def caddy(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
+    handle, added = blocks("docs/adapters/caddy.md", HEADING, "caddyfile")
+    copied, removed = (line for line in added.splitlines() if not line.startswith("#"))
+    places = {f"{copied.split()[0]} X-User-Id": copied, "request_header -X-User-Roles": removed}
+    snippets = (DEPLOY / "caddy/authgate.caddy").read_text()
+    snippets = processes.replaced(snippets, {place: f"{line}\n{place}" for place, line in places.items()})
+    (folder / "authgate.caddy").write_text(snippets)
+    routes = handle + handle.replace("handle", "handle /unasked/*").replace("authgate", "authgate_public")
+    start, end = "\t# Protected as below.", "}\n"
+    site = (DEPLOY / "caddy/Caddyfile").read_text().partition(start)[0] + routes + end
+    (folder / "Caddyfile").write_text(site.replace("127.0.0.1:8000", "{$TASKS_URL}"))
+    return processes.caddy(folder, authgate=authgate, upstream=upstream, config=folder / "Caddyfile")
+
+
+# How to start each: with a folder, the port of AuthGate and that of the upstream. The context is the proxy's port.
+START: Mapping[str, Callable[[Path, int, int], AbstractContextManager[int]]] = {
+    "nginx": nginx,
+    "traefik": traefik,
+    "caddy": caddy,
+}
