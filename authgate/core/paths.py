@@ -205,7 +205,7 @@ def parse_pattern(text: str) -> PathPattern:
     body = text.removesuffix("**") if has_rest else text
     trailing_slash = len(body) > 1 and body.endswith("/") and not has_rest
     raw = body.strip("/").split("/") if body.strip("/") else []
-    if body.removesuffix("/") not in {"", "/" + "/".join(raw)}:
+    if body.removesuffix("/") != ("/" + "/".join(raw) if raw else ""):
         raise ValueError(f"{quoted(text)} has an empty segment (//), which no path has")
     segments = tuple(_pattern_segment(segment, text) for segment in raw)
     return PathPattern(text=text, segments=segments, has_rest=has_rest, trailing_slash=trailing_slash)
