@@ -62,6 +62,13 @@ echo '{"method": "POST", "url": "https://app.example.com/api/x", "headers": {"Co
 authgate explain --request request.json
 ```
 
+Below the check `policy` stands every policy that AuthGate looked at, with both values of what did not fit. Below `rules` stands each rule:
+whether it is true, what it expects, and the actual value. Without a token, this shows which policy a request meets and what it asks for:
+
+```
+authgate explain --policy DELETE /admin/users/1
+```
+
 | Reason | Status | OAuth error | Fault | The client reads | What to do |
 |---|---|---|---|---|---|
 """

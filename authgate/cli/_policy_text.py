@@ -77,7 +77,7 @@ def value_text(value: object) -> str:
     something else is in quotes.
     """
     if isinstance(value, tuple):
-        return _shortened(", ".join(value_text(element) for element in value)) or "empty"
+        return shortened(", ".join(value_text(element) for element in value)) or "empty"
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -85,9 +85,10 @@ def value_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, str) and not _PLAIN.fullmatch(value):
-        return _shortened(json.dumps(value))
-    return _shortened(escaped(str(value)))
+        return shortened(json.dumps(value))
+    return shortened(escaped(str(value)))
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return *text*, cut if it is long."""
     return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"

@@ -194,6 +194,11 @@ def _invalid(site: Site, command: str) -> str:
     return site.run(command, config=config)
 
 
+def _policies(site: Site, command: str) -> str:
+    (policies,) = code(PAGE, "yaml policies")
+    return site.run(command, config=site.issuer() + policies)
+
+
 SITUATIONS = {
     "": Site.run,
     "secrets differ": _differing_secrets,
@@ -204,6 +209,7 @@ SITUATIONS = {
     "after the sign-out": _signed_out,
     "after the sign-out, check always": _signed_out_and_always_checked,
     "the proxy sends X-Original-URI alone": _only_the_uri,
+    "policies": _policies,
     "auth_request alone, AuthGate is down": _auth_request_alone,
     "AuthGate is down": _authgate_down,
     "the store is down": _store_down,

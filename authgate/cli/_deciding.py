@@ -1,0 +1,50 @@
+"""Decide requests as `serve` would: with the same keys, stores and code."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from authgate.answers import Answers
+from authgate.gate import Gate
+from authgate.keysources.watched import LOAD_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from authgate.app import Prepared
+    from authgate.core.decision import Decision
+    from authgate.core.request import Request
+
+# Decides a request at a time in Unix seconds; None is now.
+Decide: TypeAlias = Callable[["Request", float | None], Awaitable["Decision"]]
+
+
+@asynccontextmanager
+async def deciding(prepared: Prepared) -> AsyncIterator[Decide]:
+    """Load every key set once, and yield the function that decides requests."""
+    from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, and not needed for --help
+
+    issuers, stores = watched_keys(prepared), cached_sessions(prepared)
+    answers = Answers(issuers, stores)
+    gate = Gate(prepared.snapshot, answers)
+
+    async def decide(request: Request, at: float | None) -> Decision:
+        clock = time.time if at is None else lambda: at
+        return await Gate(gate.snapshot, answers, clock).decide(request)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, keys in issuers.items():
+            keys.on_change = partial(gate.use, name)
+        running = [tasks.create_task(keys.watch()) for keys in issuers.values()]
+        running += [tasks.create_task(sessions.run()) for sessions in stores.values()]
+        async with asyncio.timeout(LOAD_SECONDS + 1):  # each load has a bound of its own, below this
+            for keys in issuers.values():
+                await keys.first_attempt.wait()
+        yield decide
+        for task in running:
+            task.cancel()
