@@ -19,6 +19,7 @@ from authgate.config._report import Raw, problems_of
 from authgate.config._sound import sound_part
 from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
+from authgate.config.policy_problems import policy_problems
 from authgate.config.read_issuer import UNKNOWN_URL, LoadedIssuer, clashes, read_issuer
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
@@ -89,6 +90,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         if item is not None
     )
     problems.extend(clashes(issuers))
+    problems.extend(policy_problems(raw, issuers, issuers_known=is_clear))
     if config is not None:
         config = config.model_copy(update={"issuers": [issuer.config for issuer in issuers]})
     warnings += _environment.unused_proxies(environ, (issuer.config for issuer in issuers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, NamedTuple, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, model_validator
 
@@ -32,7 +32,8 @@ class _Operand(Settings):
     @model_validator(mode="after")
     def _is_not_empty(self) -> _Operand:
         if not self.model_fields_set:
-            raise ValueError(f"is empty: set at least one of {', '.join(type(self).model_fields)}")
+            names = ", ".join(type(self).model_fields)
+            raise ValueError("is empty" if isinstance(self, _Rule) else f"is empty: set at least one of {names}")
         return self
 
 
@@ -145,6 +146,25 @@ _FIELDS: dict[str, Any] = {
 RuleConfig: type[_Rule] = create_model("RuleConfig", __base__=_Rule, __doc__=_Rule.__doc__, **_FIELDS)
 
 
+class PlacedTest(NamedTuple):
+    """One test of a rule, where it is within the rule (`any[0].roles.any_of`), and in how many any, all and not."""
+
+    setting: str
+    depth: int
+    test: Test
+
+
+def placed_tests(config: Settings, within: str = "", depth: int = 0) -> Iterator[PlacedTest]:
+    """Yield every test of *config*, a `RuleConfig`, however deep it is nested."""
+    for name in config.model_fields_set & {"any", "all"}:
+        for position, part in enumerate(getattr(config, name)):
+            yield from placed_tests(part, f"{within}{name}[{position}].", depth + 1)
+    if "not" in config.model_fields_set:
+        yield from placed_tests(getattr(config, "not"), f"{within}not.", depth + 1)
+    for test in _own_tests(config):
+        yield PlacedTest(within + test.name, depth, test)
+
+
 def make_rule(config: Settings) -> Rule:
     """Return the rule that *config*, a `RuleConfig`, describes. Its tests are in the order of the table."""
     return Every(tuple(_rules(config)))
@@ -155,16 +175,26 @@ def _rules(config: Settings) -> Iterator[Rule]:
         if name not in config.model_fields_set:
             continue
         value = getattr(config, name)
-        if name == "claims":
-            for path, operand in value.items():
-                yield from _tests(CLAIMS + path, operand)
-        elif name == "not":
+        if name == "not":
             yield Not(_single(value))
         elif name in {"any", "all"}:
             parts = tuple(_single(part) for part in value)
             yield Some(parts) if name == "any" else Every(parts)
         else:
-            yield from _tests(name, value)
+            yield from _tests_of(name, value)
+
+
+def _own_tests(config: Settings) -> Iterator[Test]:
+    """Yield the tests of *config* that are in no any, all or not."""
+    for name in type(config).model_fields:
+        if name in config.model_fields_set and name not in {"any", "all", "not"}:
+            yield from _tests_of(name, getattr(config, name))
+
+
+def _tests_of(name: str, value: Any) -> Iterator[Test]:  # noqa: ANN401 - as _FIELDS has it
+    operands = {CLAIMS + path: one for path, one in value.items()} if name == "claims" else {name: value}
+    for dimension, operand in operands.items():
+        yield from _tests(dimension, operand)
 
 
 def _single(config: Settings) -> Rule:
