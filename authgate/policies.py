@@ -70,18 +70,25 @@ def named_fields(policies: Policies) -> frozenset[str]:
     named = set()
     for policy in policies.policies:
         named |= {output.source for output in policy.outputs if output.source is not None}
-        segments = (segment for pattern in policy.match.paths for segment in pattern.segments)
-        named |= {segment.name for segment in segments if isinstance(segment, Field)}
-        named |= set(_rule_fields(policy.rule)) if policy.rule is not None else set()
+        named |= path_fields(policy.match)
+        for test in tests_of(policy.rule) if policy.rule is not None else ():
+            named |= {*DIMENSIONS[test.dimension].fields} if test.dimension in DIMENSIONS else {test.dimension}
     return frozenset(named)
 
 
-def _rule_fields(rule: Rule) -> Iterator[str]:
+def tests_of(rule: Rule) -> Iterator[Test]:
+    """Yield every test in *rule*."""
     if isinstance(rule, Test):
-        yield from DIMENSIONS[rule.dimension].fields if rule.dimension in DIMENSIONS else (rule.dimension,)
+        yield rule
         return
     for part in (rule.rule,) if isinstance(rule, Not) else rule.rules:
-        yield from _rule_fields(part)
+        yield from tests_of(part)
+
+
+def path_fields(match: Match) -> frozenset[str]:
+    """Return the fields of the identity that the path patterns of *match* name."""
+    segments = (segment for pattern in match.paths for segment in pattern.segments)
+    return frozenset(segment.name for segment in segments if isinstance(segment, Field))
 
 
 def _outputs(config: Config, policy: PolicyConfig | None) -> tuple[Output, ...]:

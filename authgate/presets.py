@@ -37,6 +37,7 @@ class Preset:
     *secret_keys* returns the function that derives keys from secrets, of which the first is the current one.
     *read_rows* makes a record of a stored session and its user, or raises ValueError; *row_format* is the format of
     such a session's identity. *states* returns the fields that an identity of the issuer can have.
+    *states_accounts*: each of its sessions states whether the user is impersonated, anonymous or banned.
     """
 
     formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
@@ -44,6 +45,7 @@ class Preset:
     read_rows: Callable[[object, object], Record] = session_record.read
     row_format: str = BetterAuthSession.name
     states: Callable[[LoadedIssuer], frozenset[str]] = lambda _: frozenset(FIELDS)
+    states_accounts: bool = False
 
 
 def stated_fields(loaded: LoadedIssuer) -> frozenset[str]:
@@ -52,6 +54,11 @@ def stated_fields(loaded: LoadedIssuer) -> frozenset[str]:
     Call it after `stores.with_member`, which decides whether the store reads the table of members.
     """
     return PRESETS[loaded.config.preset].states(loaded)
+
+
+def states_accounts(config: IssuerConfig) -> bool:
+    """Whether the sessions of *config* state if the user is impersonated, anonymous or banned. JWTs need a claim."""
+    return PRESETS[config.preset].states_accounts
 
 
 def session_places(config: IssuerConfig) -> tuple[SessionPlace, ...]:
@@ -121,7 +128,12 @@ def _authjs_keys(config: IssuerConfig) -> Callable[[Sequence[bytes]], KeySet]:
 PRESETS: dict[str, Preset] = {
     # The secret of a JWT issuer is itself the key (issuers.py).
     "jwt": Preset(formats=_jwt, secret_keys=lambda _: derived.no_session_keys),
-    "better-auth": Preset(formats=_better_auth, secret_keys=lambda _: derived.better_auth, states=_better_auth_fields),
+    "better-auth": Preset(
+        formats=_better_auth,
+        secret_keys=lambda _: derived.better_auth,
+        states=_better_auth_fields,
+        states_accounts=True,
+    ),
     "authjs": Preset(
         formats=partial(_authjs, "authjs-session"),
         secret_keys=_authjs_keys,

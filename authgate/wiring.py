@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, app_metrics, issuers, policies, stores
+from authgate import announcements, app_metrics, issuers, policies, policy_warnings, stores
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
@@ -64,10 +64,12 @@ def prepare(loaded: LoadedConfig) -> Prepared:
             *announcements.for_listeners(
                 config, {setting: state.serial for setting, (_, state) in certificates.items()}
             ),
+            *policy_warnings.announcements(config),
         ),
         warnings=(
             *loaded.warnings,
             *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.warnings(*pair)),
+            *policy_warnings.warnings(config, made, read_issuers),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
         path=loaded.path,

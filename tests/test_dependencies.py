@@ -127,6 +127,12 @@ RULES = (
         typing=_own("config"),
         never=IO | CRYPTO,
     ),
+    Rule(
+        where="authgate/policy_warnings.py",
+        ours=_own("core", "policies", "presets"),
+        typing=_own("config"),
+        never=IO | CRYPTO,
+    ),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(
         where="authgate/keysources/",

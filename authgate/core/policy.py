@@ -242,11 +242,12 @@ def _wildcards(host: str) -> tuple[str, ...]:
 
 
 def _keys(match: Match) -> Iterator[_Key]:
-    segments = tuple(_first_segment(pattern) for pattern in match.paths)
+    segments = tuple(first_segment(pattern) for pattern in match.paths)
     yield from product(match.hosts or (None,), match.methods or (None,), segments or (None,))
 
 
-def _first_segment(pattern: PathPattern) -> str | None:
+def first_segment(pattern: PathPattern) -> str | None:
+    """Return the first segment of *pattern* in lower case, "" for "/" alone; None if it may be any."""
     if not pattern.segments:
         return None if pattern.has_rest else ""
     first = pattern.segments[0]

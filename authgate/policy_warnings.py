@@ -1,0 +1,198 @@
+"""What an operator should know of the policies.
+
+Some never match, some exceptions are wider than they seem, and some rules are unknown for the users of an issuer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from authgate import presets
+from authgate.core.overlap import covers, overlaps
+from authgate.core.policy import Access, first_segment
+from authgate.core.rules import DIMENSIONS, Every, Not, Some, Test
+from authgate.policies import header_names, path_fields, tests_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authgate.config.model import Config
+    from authgate.config.read_issuer import LoadedIssuer
+    from authgate.core.policy import Policies, Policy
+    from authgate.core.rules import Rule
+
+# The field of each state of a session, and the claim of a JWT that says it.
+_STATES = {
+    "impersonated": ("impersonated_by", "act"),
+    "anonymous": ("is_anonymous", "is_anonymous"),
+    "banned": ("is_banned", "banned"),
+}
+_NAMED_AT_MOST = 3
+
+
+def announcements(config: Config) -> Iterator[str]:
+    """Yield which headers the proxies must pass on, if policies add some to those of the proxies' own files."""
+    if any(policy.headers for policy in config.policies or ()):
+        names = ", ".join(header_names(config))
+        yield f"policies add headers, and the files of your proxy need a line for each of these: {names}"
+
+
+def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the risks and faults of the policies *made* of *config*. *entries* are its issuers."""
+    is_set = config.paths.encoded_slash == "data" or config.paths.semicolon == "data"
+    if is_set and not made.reads_paths:
+        yield "paths: has no effect, because no policy matches by path"
+    yield from _about_matches(made.policies)
+    for policy in made.policies:
+        yield from _about_rules(policy, [entry for entry in entries if _accepts(policy, entry)])
+    for entry in entries:
+        yield from _about_members(config, made, entry)
+
+
+def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
+    is_for_users = policy.access is not Access.PUBLIC
+    return is_for_users and (policy.issuers is None or entry.config.name in policy.issuers)
+
+
+def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
+    """Yield which policies never match, and which exceptions are not wholly inside of what they are exceptions from."""
+    live: list[Policy] = []
+    by_segment: dict[str | None, list[Policy]] = {}  # so that 1,000 policies are not each compared with all others
+    for policy in policies:
+        segments = [first_segment(pattern) for pattern in policy.match.paths] or [None]
+        candidates = (one for segment in dict.fromkeys((None, segments[0])) for one in by_segment.get(segment, ()))
+        earlier = next((one for one in candidates if covers(one.match, policy.match)), None)
+        for segment in dict.fromkeys(segments):
+            by_segment.setdefault(segment, []).append(policy)
+        if earlier is None:
+            live.append(policy)
+        else:
+            yield (
+                f"policy {policy.name}: never matches, because policy {earlier.name} before it matches all of its "
+                "requests: move it up, or remove it"
+            )
+    for position, policy in enumerate(live):
+        if policy.access is not Access.REQUIRE:
+            protecting = [other for other in live[position + 1 :] if other.access is Access.REQUIRE]
+            yield from _about_exception(policy, protecting)
+
+
+def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
+    """Yield how *policy*, which is public or optional, overlaps some of the *protecting* policies after it."""
+    met = [other for other in protecting if overlaps(policy.match, other.match)]
+    by_spelling = [other for other in met if not overlaps(policy.match, replace(other.match, exactly=True))]
+    partly = [other for other in met if other not in by_spelling and not covers(other.match, policy.match)]
+    if partly:
+        yield (
+            f"policy {policy.name}: is {policy.access} and overlaps {_names(partly)} after it partly. What both match "
+            f"is {policy.access}. If you mean that, give that part a policy of its own, else narrow its match"
+        )
+    if by_spelling:
+        yield (
+            f"policy {policy.name}: is {policy.access} and overlaps {_names(by_spelling)} after it only by the "
+            "spelling, because a policy with require ignores upper and lower case and a trailing slash. A server that "
+            "ignores them too would answer for the protected path: move it down, or choose another path"
+        )
+
+
+def _names(policies: list[Policy]) -> str:
+    names = [policy.name for policy in policies[:_NAMED_AT_MOST]]
+    more = len(policies) - len(names)
+    return f"{'policy' if len(policies) == 1 else 'policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
+
+
+def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
+    """Yield the tests of *policy* that are unknown for users of some *accepted* issuers, or of all."""
+    if policy.rule is None:
+        return
+    refused = [entry for entry in accepted if not _truths(policy.rule, presets.stated_fields(entry))[0]]
+    names = dict.fromkeys((_name(test), _fields(test), _claim(test)) for test in tests_of(policy.rule))
+    for name, fields, claim in names:
+        without = [entry for entry in accepted if not presets.stated_fields(entry).issuperset(fields)]
+        by_claim = [entry for entry in accepted if claim and not presets.states_accounts(entry.config)]
+        if unknown := without or by_claim:
+            others = [entry for entry in accepted if entry not in unknown]
+            which = "" if without else f" whose token has no claim {claim}"
+            known = f" ({_issuers(others)} can state it)" if others else ""
+            effect = f", so {_effect(without, refused, accepted)}" if without else ""
+            yield f"policy {policy.name}: {name} is unknown for users of {_issuers(unknown)}{which}{known}{effect}"
+
+
+def _effect(without: list[LoadedIssuer], refused: list[LoadedIssuer], accepted: list[LoadedIssuer]) -> str:
+    affected = [entry for entry in without if entry in refused]
+    if len(affected) == len(accepted):
+        return "the policy refuses everybody"
+    return f"the policy refuses all of {_issuers(affected)}" if affected else "that part of the rule is never true"
+
+
+def _issuers(entries: Iterable[LoadedIssuer]) -> str:
+    names = [entry.config.name for entry in entries]
+    return f"issuer{'s' * (len(names) > 1)} {', '.join(names)}"
+
+
+def _name(test: Test) -> str:
+    return f"session.{test.operator}" if test.dimension == "session" else test.dimension
+
+
+def _claim(test: Test) -> str:
+    return _STATES[test.operator][1] if test.dimension == "session" else ""
+
+
+def _fields(test: Test) -> tuple[str, ...]:
+    if test.dimension == "session":
+        return (_STATES[test.operator][0],)
+    return DIMENSIONS[test.dimension].fields if test.dimension in DIMENSIONS else ()
+
+
+def _truths(rule: Rule, stated: frozenset[str]) -> tuple[bool, bool]:
+    """Return whether *rule* can be true, and whether it can be false, where only the fields *stated* are known."""
+    if isinstance(rule, Test):
+        is_known = stated.issuperset(_fields(rule))
+        return is_known, is_known
+    if isinstance(rule, Not):
+        true, false = _truths(rule.rule, stated)
+        return false, true
+    parts = [_truths(part, stated) for part in rule.rules]
+    for_true, for_false = (any, all) if isinstance(rule, Some) else (all, any)
+    return for_true(true for true, _ in parts), for_false(false for _, false in parts)
+
+
+def _about_members(config: Config, made: Policies, entry: LoadedIssuer) -> Iterator[str]:
+    """Yield where the organization of users of *entry* is not certain: they may have left it."""
+    if entry.config.preset != "better-auth":
+        return
+    joins = entry.store is not None and entry.store.joins_member
+    if joins and entry.store is not None and entry.store.check == "always":
+        return
+    label = f"issuer {entry.config.name}"
+    fix = "set sessions.check: always" if joins else "set sessions.postgres and sessions.check: always"
+    when = " while the data cookie is valid" if joins else ""
+    if places := ", ".join(_uses("organization", config, made, entry)):
+        yield (
+            f"{label}: {places}: activeOrganizationId alone proves no membership{when}, because users keep it after "
+            f"they leave the organization: {fix}"
+        )
+    if joins and (places := ", ".join(_uses("organization_role", config, made, entry))):
+        yield f"{label}: {places}: organization_role is unknown{when}: {fix}"
+
+
+def _uses(field: str, config: Config, made: Policies, entry: LoadedIssuer) -> Iterator[str]:
+    """Yield each header and each policy for users of *entry* that counts on *field*."""
+    yield from (f"header {header}" for header, source in config.headers.items() if source == field)
+    for policy in made.policies:
+        if _accepts(policy, entry):
+            own = {output.header for output in policy.outputs if output.source == field} - {*config.headers}
+            yield from (f"header {header} of policy {policy.name}" for header in sorted(own))
+            if _counts_on(policy, field):
+                yield f"policy {policy.name}"
+
+
+def _counts_on(policy: Policy, field: str) -> bool:
+    """Whether *policy* compares *field*. The organization is certain if a role in it is demanded too."""
+    compared = {test.dimension for test in tests_of(policy.rule)} if policy.rule is not None else set()
+    demanded = policy.rule.rules if isinstance(policy.rule, Every) else ()
+    has_role = any(isinstance(rule, Test) and rule.dimension == "organization_role" for rule in demanded)
+    if field == "organization" and has_role:
+        return False
+    return field in compared | path_fields(policy.match)

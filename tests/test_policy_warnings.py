@@ -1,0 +1,216 @@
+"""What `check` and the start-up log say of policies that can be loaded and are probably not what was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authgate import wiring
+from authgate.config.load import load
+from tests.support.rejections import GOOD, OTHER, jwt_file
+from tests.support.session_settings import DSN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authgate.app import Prepared
+
+APP = {"name": "app", "preset": "better-auth", "secret": GOOD, "audiences": None, "url": "https://app.example.com"}
+# Without JWTs, so that its sessions state no scopes.
+COOKIES = {**APP, "name": "cookies", "jwt_plugin": False}
+IDP = {"name": "idp", "secret": OTHER, "issuer": "https://idp.example.com"}
+
+
+def prepared(folder: Path, issuers: list[dict[str, Any]], **settings: Any) -> Prepared:
+    return wiring.prepare(load(str(jwt_file(folder, *issuers, **settings)), {}))
+
+
+def public(name: str, *paths: str, **match: Any) -> dict[str, Any]:
+    return {"name": name, "match": match | ({"path": [*paths]} if paths else {}), "public": True}
+
+
+def protected(name: str, *paths: str, require: object = "signed_in", **match: Any) -> dict[str, Any]:
+    return {"name": name, "match": match | ({"path": [*paths]} if paths else {}), "require": require}
+
+
+SCOPES = {"scopes": {"all_of": ["read"]}}
+ROLES = {"roles": {"any_of": ["a"]}}
+
+# Policies, and what the warnings say: each is a list of parts of one warning.
+MATCHES: dict[str, tuple[list[dict[str, Any]], list[list[str]]]] = {
+    "an exception wholly inside a later policy": (
+        [public("help", "/admin/help", "/admin/help/*"), protected("admin", "/admin/**"), protected("rest")],
+        [],
+    ),
+    "an exception in one spelling of two": ([public("docs", "/docs"), protected("rest", "/docs")], []),
+    "an earlier policy with the same requests": (
+        [protected("a", "/a/**"), protected("b", "/A/x", "/a/y", methods=["GET"])],
+        [["policy b: never matches, because policy a"]],
+    ),
+    "an earlier policy for everything": (
+        [protected("rest"), public("a", "/a"), protected("b", "/b")],
+        [["policy a: never matches, because policy rest"], ["policy b: never matches, because policy rest"]],
+    ),
+    "an earlier policy for one spelling alone": ([public("a", "/a"), protected("b", "/a")], []),
+    "an exception that is wider by its path": (
+        [public("a", "/*/help"), protected("admin", "/admin/**")],
+        [["policy a: is public and overlaps policy admin after it partly"]],
+    ),
+    "an exception that is wider by its host": (
+        [{**public("a", "/a"), "public": None, "optional": True}, protected("admin", host="a.example")],
+        [["policy a: is optional and overlaps policy admin after it partly"]],
+    ),
+    "an exception that overlaps many": (
+        [public("a", "/a"), *(protected(f"p{n}", host=f"h{n}.example") for n in range(5))],
+        [["policy a: is public and overlaps policies p0, p1, p2 and 2 more after it partly"]],
+    ),
+    "an exception by case alone": (
+        [public("about", "/Admin/about"), protected("admin", "/admin/**")],
+        [["policy about: is public and overlaps policy admin", "only by the spelling", "upper and lower case"]],
+    ),
+    "an exception by a trailing slash alone": (
+        [public("docs", "/docs/"), protected("all-docs", "/docs")],
+        [["policy docs: is public", "only by the spelling", "a trailing slash"]],
+    ),
+    "an exception after the policy": ([protected("admin", "/admin/**"), public("a", "/*/help")], []),
+}
+
+
+@pytest.mark.parametrize(("policies", "expected"), MATCHES.values(), ids=MATCHES)
+def test_policies_that_meet_are_reported(
+    policies: list[dict[str, Any]], expected: list[list[str]], tmp_path: Path
+) -> None:
+    policies = [{name: value for name, value in policy.items() if value is not None} for policy in policies]
+    assert_says(prepared(tmp_path, [{**IDP, "name": "app"}], policies=policies).warnings, expected)
+
+
+def assert_says(warnings: tuple[str, ...], expected: list[list[str]]) -> None:
+    assert len(warnings) == len(expected), warnings
+    for warning, parts in zip(warnings, expected, strict=True):
+        assert all(part in warning for part in parts), warning
+
+
+# Issuers, the rule, whose users pass by the policy's own `issuers`, and the parts of each warning.
+RULES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]] = {
+    "everybody states it": ([APP, IDP], SCOPES, []),
+    "nobody states it": (
+        [COOKIES],
+        SCOPES,
+        [["policy p: scopes is unknown for users of issuer cookies, so the policy refuses everybody"]],
+    ),
+    "some state it": (
+        [COOKIES, IDP],
+        SCOPES,
+        [
+            [
+                "scopes is unknown for users of issuer cookies (issuer idp can state it)",
+                "so the policy refuses all of issuer cookies",
+            ]
+        ],
+    ),
+    "it is one of several branches": (
+        [COOKIES],
+        {"any": [SCOPES, ROLES]},
+        [["scopes is unknown", "that part of the rule is never true"]],
+    ),
+    "it is negated": ([COOKIES], {"not": {"any": [SCOPES, ROLES]}}, [["scopes is unknown", "refuses everybody"]]),
+    "one branch of a negation decides": ([COOKIES], {"not": {"all": [SCOPES, ROLES]}}, [["never true"]]),
+    "a state that only some sessions have": (
+        [APP, IDP],
+        {"session": {"impersonated": False}},
+        [
+            [
+                "session.impersonated is unknown for users of issuer idp whose token has no claim act",
+                "(issuer app can state it)",
+            ]
+        ],
+    ),
+    "a state that no JWT must have": (
+        [IDP],
+        {"session": {"anonymous": False, "banned": False}},
+        [["session.anonymous", "no claim is_anonymous"], ["session.banned", "no claim banned"]],
+    ),
+    "claims and clients are not fields": ([COOKIES], {"claims": {"a": {"any_of": ["b"]}}, "client": "10.0.0.0/8"}, []),
+}
+
+
+@pytest.mark.parametrize(("issuers", "rule", "expected"), RULES.values(), ids=RULES)
+def test_a_rule_that_is_unknown_for_users_of_an_issuer_is_reported(
+    issuers: list[dict[str, Any]], rule: dict[str, Any], expected: list[list[str]], tmp_path: Path
+) -> None:
+    policies = [protected("p", require=rule)]
+    assert_says(policy_warnings(prepared(tmp_path, issuers, policies=policies)), expected)
+
+
+def policy_warnings(made: Prepared) -> tuple[str, ...]:
+    return tuple(warning for warning in made.warnings if warning.startswith("policy "))
+
+
+def test_issuers_that_a_policy_does_not_accept_do_not_count(tmp_path: Path) -> None:
+    policies = [{**protected("p", "/a", require=SCOPES), "issuers": ["idp"]}, protected("rest")]
+    assert policy_warnings(prepared(tmp_path, [COOKIES, IDP], policies=policies)) == ()
+
+
+ORGANIZATION = {"organization": {"any_of": ["o"]}}
+ROLE = {"organization_role": {"any_of": ["owner"]}}
+ALONE, FALLBACK = "activeOrganizationId alone proves no membership", "while the data cookie is valid"
+POSTGRES: dict[str, Any] = {"postgres": {"dsn": DSN}}
+# The session store, other settings, and the parts of each warning.
+MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], list[list[str]]]] = {
+    "cookies alone": ({"check": "never"}, {"policies": [protected("p", require=ORGANIZATION)]}, [["policy p", ALONE]]),
+    "a header without policies": ({}, {"headers": {"X-Org": "organization"}}, [["issuer app: header X-Org: ", ALONE]]),
+    "a header of a policy": (
+        {},
+        {"policies": [{**protected("p"), "headers": {"X-Org": "organization"}}]},
+        [["header X-Org of policy p", ALONE]],
+    ),
+    "a path": ({}, {"policies": [protected("p", "/{organization}/**")]}, [["policy p", "set sessions.postgres"]]),
+    "the table of members": (
+        {**POSTGRES, "check": "always"},
+        {"policies": [protected("p", require=ORGANIZATION | ROLE)], "headers": {"X-Org": "organization"}},
+        [],
+    ),
+    "the table of members, not always": (
+        POSTGRES,
+        {"policies": [protected("p", require=ORGANIZATION)]},
+        [["policy p", ALONE, FALLBACK, "set sessions.check: always"]],
+    ),
+    "the role, not always": (
+        POSTGRES,
+        {"policies": [protected("p", require=ORGANIZATION | ROLE)]},
+        [["policy p: organization_role is unknown", FALLBACK, "set sessions.check: always"]],
+    ),
+    "nobody names the organization": ({}, {"policies": [protected("p", require=ROLES)]}, []),
+}
+
+
+@pytest.mark.parametrize(("sessions", "given", "expected"), MEMBERS.values(), ids=MEMBERS)
+def test_an_organization_that_proves_no_membership_is_reported(
+    sessions: dict[str, Any], given: dict[str, Any], expected: list[list[str]], tmp_path: Path
+) -> None:
+    issuer = {**APP, "sessions": sessions} if sessions else APP
+    assert_says(prepared(tmp_path, [issuer], **given).warnings, expected)
+
+
+def test_headers_of_policies_need_lines_at_the_proxy(tmp_path: Path) -> None:
+    policies = [{**protected("p"), "headers": {"X-Tenant": "claims.tenant"}}]
+    (line,) = (one for one in prepared(tmp_path, [IDP], policies=policies).announcements if "headers" in one)
+    assert line.endswith("X-User-Id, X-User-Email, X-User-Name, X-User-Roles, X-Tenant")
+    assert not [one for one in prepared(tmp_path, [IDP]).announcements if "headers" in one]
+
+
+def test_paths_without_a_policy_by_path_have_no_effect(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"paths": {"semicolon": "data"}}
+    assert_says(prepared(tmp_path, [IDP], **settings).warnings, [["paths: has no effect"]])
+    assert prepared(tmp_path, [IDP], **settings, policies=[protected("a", "/a")]).warnings == ()
+    assert prepared(tmp_path, [IDP], paths={"semicolon": "refuse"}).warnings == ()
+
+
+def test_a_policy_that_never_matches_is_found_among_many(tmp_path: Path) -> None:
+    policies = [protected(f"p{n}", f"/a{n}/**", f"/b{n}/*") for n in range(40)]
+    policies += [protected("late", "/B7/x"), protected("any", "/*/c"), protected("later", "/zz/c")]
+    assert_says(
+        prepared(tmp_path, [IDP], policies=policies).warnings,
+        [["policy late: never matches, because policy p7"], ["policy later: never matches, because policy any"]],
+    )
