@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.core.challenge import RuleFailed
-from authgate.core.errors import Refused, quoted
-from authgate.core.reasons import Reason
-from authgate.core.rules import compare, judge
+from authgate.core.errors import Refused
+from authgate.core.rules import Finding, Test, compare, judge
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
     from authgate.core.paths import Path
     from authgate.core.policy import Policy
-    from authgate.core.rules import Facts, Finding
+    from authgate.core.rules import Facts
 
 
 def check_account(policy: Policy, facts: Facts) -> None:
@@ -27,8 +26,7 @@ def check_rules(policy: Policy, facts: Facts, paths: tuple[Path, ...]) -> Findin
     """Return what the policy's rule came to, None if it has no rule. Refuse a user unless it is true."""
     identity = facts.identity
     if policy.issuers is not None and identity.issuer not in policy.issuers:
-        accepted = ", ".join(sorted(policy.issuers))
-        raise Refused(Reason.FORBIDDEN, f"the policy accepts the issuers {accepted}; the issuer is {identity.issuer}")
+        raise _not_met("issuers", tuple(sorted(policy.issuers)), identity.issuer)
     if policy.has_segment_fields:
         # In every reading: a user "a/b" must not reach the files of user "a" where a server decodes the slash.
         for path in paths:
@@ -43,9 +41,13 @@ def check_rules(policy: Policy, facts: Facts, paths: tuple[Path, ...]) -> Findin
 
 def _check_segments(policy: Policy, identity: Identity, path: Path) -> None:
     for name, segment in policy.segment_fields(path):
-        value = _vouched(identity, name)
-        if value is None or value != segment:
-            raise Refused(Reason.FORBIDDEN, f"{name} is {quoted(value)}, and the path has {quoted(segment)}")
+        if (value := _vouched(identity, name)) != segment:
+            raise _not_met(f"{{{name}}}", segment, value)
+
+
+def _not_met(name: str, expected: object, actual: object) -> RuleFailed:
+    """Return the refusal for a demand of the policy beside its rule: the setting `issuers`, or a field in its path."""
+    return RuleFailed(Finding(Test(dimension=name, operator="", expected=expected), truth=False, actual=actual))
 
 
 def _vouched(identity: Identity, name: str) -> str | None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.challenge import NO_CHALLENGE
+from authgate.core.rules import Test
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authgate.core.challenge import Challenge
     from authgate.core.errors import Unreadable
     from authgate.core.identity import Identity
     from authgate.core.reasons import Reason
     from authgate.core.rules import Finding
+
+# In the detail of a refusal by a rule: of one value, and of the whole.
+MAX_VALUE_CHARACTERS = 100
+MAX_COMPARED_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,27 @@ class Deny:
 
     @property
     def detail(self) -> str:
-        """The detail of the check that failed; "" if there is none."""
-        return self.checks[-1].detail if self.checks else ""
+        """The detail of the check that failed, or the values that its rule compared; "" if there is none."""
+        check = self.checks[-1] if self.checks else None
+        if check is None or check.finding is None:
+            return "" if check is None else check.detail
+        return "; ".join(_compared(check.finding.failed()))[:MAX_COMPARED_CHARACTERS]
 
 
 Decision: TypeAlias = Allow | Deny
+
+
+def _compared(finding: Finding) -> Iterator[str]:
+    """Yield the two values of each test in *finding*, in ASCII."""
+    if isinstance(finding.rule, Test):
+        yield f"{finding.rule.name}: expected {_shown(finding.rule.expected)}, actual {_shown(finding.actual)}"
+    for part in finding.parts:
+        yield from _compared(part)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[: MAX_VALUE_CHARACTERS - 3]}..."
 
 
 def deny_unreadable(unreadable: Unreadable) -> Deny:

@@ -52,14 +52,19 @@ class Identity:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     key: Key | None = field(default=None, repr=False, compare=False)
 
-    def value(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
-        """Return the field *name*, or the member of the payload for "claims.<path>"; *default* if there is none."""
+    def value(self, name: str, absent: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
+        """Return the field *name*, or the member of the payload for "claims.<path>".
+
+        *absent* if there is no such member; None if the path leads through a value that is not an object.
+        """
         if not name.startswith("claims."):
             return getattr(self, name)
         value: Any = self.claims
         for member in name.removeprefix("claims.").split("."):
-            if not isinstance(value, dict) or member not in value:
-                return default
+            if not isinstance(value, dict):
+                return None
+            if member not in value:
+                return absent
             value = value[member]
         return value
 

@@ -164,7 +164,7 @@ class Policies:
     policies: tuple[Policy, ...]
     reading: PathReading = field(default_factory=PathReading)
     reads_paths: bool = field(init=False)
-    _has_wildcards: bool = field(init=False, repr=False, compare=False)
+    _wildcards: frozenset[str] = field(init=False, repr=False, compare=False)
     _catch_all: Policy | None = field(init=False, repr=False, compare=False)
     _index: dict[_Key, tuple[tuple[int, Policy], ...]] = field(init=False, repr=False, compare=False)
 
@@ -175,7 +175,8 @@ class Policies:
             for key in dict.fromkeys(_keys(policy.match)):
                 index[key] = (*index.get(key, ()), (position, policy))
         object.__setattr__(self, "_index", index)
-        object.__setattr__(self, "_has_wildcards", any("*." in host for host, _, _ in index if host))
+        wildcards = frozenset(host for host, _, _ in index if host is not None and host.startswith("*."))
+        object.__setattr__(self, "_wildcards", wildcards)
         is_only = len(self.policies) == 1 and self.policies[0].match == Match()
         object.__setattr__(self, "_catch_all", self.policies[0] if is_only else None)
         object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
@@ -188,34 +189,34 @@ class Policies:
         """
         if self._catch_all is not None:
             return self._catch_all, ()
-        if not self.reads_paths:
-            return self._first(request, None), ()
-        readings = self.reading.read(request.path)
-        policy = self._first(request, readings[0])
+        readings = self.reading.read(request.path) if self.reads_paths else ()
+        policy = self._first(request, readings[0] if readings else None)
         for other in readings[1:]:
             if self._first(request, other) is not policy:
                 raise Refused(
                     Reason.AMBIGUOUS_PATH,
                     "servers read its encoded slash or its semicolon differently, and meet other policies",
                 )
+        if policy is None:
+            raise Refused(Reason.NO_POLICY, "no policy matches")
+        if policy.match.clients and request.client_ip is None:
+            raise Refused(
+                Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
+            )
         return policy, readings
 
-    def _first(self, request: Request, path: Path | None) -> Policy:
+    def _first(self, request: Request, path: Path | None) -> Policy | None:
+        """Return the first policy that fits. One that may fit, if the client's address were known, counts."""
         for _, policy in self._candidates(request, path):
-            fits = policy.match.fits(request, path)
-            if fits:
+            if policy.match.fits(request, path) is not False:
                 return policy
-            if fits is None:
-                raise Refused(
-                    Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
-                )
-        raise Refused(Reason.NO_POLICY, "no policy matches")
+        return None
 
     def _candidates(self, request: Request, path: Path | None) -> tuple[tuple[int, Policy], ...]:
         """Return the policies that may match *request*, in their order, with their positions."""
         hosts: tuple[str | None, ...] = (request.host, None)
-        if self._has_wildcards:
-            hosts += _wildcards(request.host)
+        if self._wildcards:
+            hosts += self._wildcards_of(request.host)
         segments: tuple[str | None, ...] = (None,)
         if path is not None:
             segments = (path.folded[0] if path.folded else "", None)
@@ -226,6 +227,14 @@ class Policies:
             return found[0]
         return tuple(sorted((entry for entries in found for entry in entries), key=itemgetter(0)))
 
+    def _wildcards_of(self, host: str) -> tuple[str, ...]:
+        """Return the wildcards of policies that *host* falls under: for a.b.example, *.b.example and *.example."""
+        return tuple(
+            wildcard
+            for position, character in enumerate(host)
+            if character == "." and (wildcard := f"*{host[position:]}") in self._wildcards
+        )
+
     def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
         """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
         path = self.reading.read(request.path)[0] if self.reads_paths else None
@@ -233,12 +242,6 @@ class Policies:
             yield policy, policy.match.compare(request, path)
             if policy.match.fits(request, path) is not False:
                 return
-
-
-def _wildcards(host: str) -> tuple[str, ...]:
-    """Return the wildcards that *host* falls under: for a.b.example, *.b.example and *.example."""
-    labels = host.split(".")
-    return tuple(f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels)))
 
 
 def _keys(match: Match) -> Iterator[_Key]:

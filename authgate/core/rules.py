@@ -30,6 +30,7 @@ LIST_OPERATORS = ("any_of", "all_of", "none_of")
 
 # A host name in lower case, as a mail domain. Internationalized names are written as xn--….
 MAIL_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_ADDRESS = re.compile(rf"[^@\s\x00-\x1f\x7f-\x9f]+@(?P<domain>{MAIL_DOMAIN.pattern})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,11 +202,10 @@ def _email(facts: Facts, test: Test) -> Judgment:
         return Judgment(None, None)
     if must_be_verified and is_verified is not True:
         return Judgment(None, f"{email} (not verified)")
-    local, _, domain = email.rpartition("@")
-    domain = fold(domain)
-    if not local or "@" in local or not MAIL_DOMAIN.fullmatch(domain) or any(c.isspace() for c in local):
+    address = _ADDRESS.fullmatch(fold(email))
+    if address is None:
         return Judgment(None, email)
-    return Judgment(not domains or domain in domains, email)
+    return Judgment(not domains or address["domain"] in domains, email)
 
 
 def _session(facts: Facts, test: Test) -> Judgment:
