@@ -13,7 +13,8 @@ import click
 import yaml
 
 from authgate.cli._configuration import config_option, prepared_or_exit
-from authgate.cli._terminal import counted, escaped, wrapped
+from authgate.cli._policy_table import policy_table
+from authgate.cli._terminal import counted, escaped, terminal_columns, wrapped
 from authgate.config.issuer_model import SETTINGS_BY_PRESET
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
@@ -22,6 +23,7 @@ from authgate.log import logging_to
 
 if TYPE_CHECKING:
     from authgate.app import Prepared
+    from authgate.config.policy_model import PolicyConfig
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
 
@@ -43,8 +45,8 @@ class _Fetched:
 def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     """Validate the configuration and print it, with secrets hidden.
 
-    First comes the verdict, then warnings (on standard error), then what each issuer accepts, then every setting with
-    its effective value. Standard output is YAML: everything before the settings is a comment.
+    First comes the verdict, then warnings (on standard error), then what each issuer accepts, then the policies, then
+    every setting with its effective value. Standard output is YAML: everything before the settings is a comment.
 
     Without --fetch, check makes no network connection.
 
@@ -61,6 +63,8 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
         click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
     for line in (*(line for result in fetched for line in result.lines), *prepared.announcements):
         _comment(line)
+    for line in _policies(prepared):
+        click.echo(f"# {line}")
     click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
     if any(result.failed for result in fetched):
         sys.exit(1)
@@ -81,8 +85,22 @@ def _verdict(prepared: Prepared, fetched: list[_Fetched]) -> str:
     return f"{verdict}."
 
 
+def _policies(prepared: Prepared) -> list[str]:
+    """Return the policies for people: a table, or one line if none is configured."""
+    if prepared.config.policies is None:
+        return ["no policies: every request requires a signed-in user"]
+    columns = terminal_columns()
+    return policy_table(
+        prepared.snapshot.policies.policies,
+        global_headers=prepared.config.headers,
+        columns=None if columns is None else columns - len("# "),
+    )
+
+
 def _effective(prepared: Prepared) -> dict[str, object]:
     effective = prepared.config.model_dump(mode="json", exclude_none=True)
+    if prepared.config.policies is not None:
+        effective["policies"] = [_settings(policy) for policy in prepared.config.policies]
     for config, issuer in zip(prepared.config.issuers, effective["issuers"], strict=True):
         idle = config.unused_settings | (frozenset() if config.fetches_keys else {"discovery"})
         for name in {*issuer} - SETTINGS_BY_PRESET[config.preset] | idle:
@@ -93,6 +111,14 @@ def _effective(prepared: Prepared) -> dict[str, object]:
             issuer["secret_fingerprint"] = fingerprint
         _hide(issuer)
     return effective
+
+
+def _settings(policy: PolicyConfig) -> dict[str, object]:
+    """Return the settings of *policy* as a configuration may have them: an empty list would not be accepted."""
+    settings: dict[str, object] = policy.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    if policy.require is not None and not policy.require.model_fields_set:
+        settings["require"] = "signed_in"
+    return settings
 
 
 def _hide(settings: dict[str, Any]) -> None:

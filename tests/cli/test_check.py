@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from authgate import wiring
+from authgate.config.load import load
 from tests.support import commands, processes
 from tests.support.issuer import Issuer, running_issuer
 from tests.support.tokens import SECRET
@@ -53,7 +55,8 @@ def test_the_verdict_comes_first_then_the_issuers_then_the_settings(config_file:
     lines = ended.stdout.splitlines()
     assert lines[0] == f"# The configuration in {config_file} is valid."
     assert lines[1].startswith("# issuer app accepts HS256 JWTs")
-    assert not any(line.startswith("#") for line in lines[2:])
+    assert lines[2] == "# no policies: every request requires a signed-in user"
+    assert not any(line.startswith("#") for line in lines[3:])
     assert commands.authgate("check").stdout.startswith("# The configuration from the environment is valid.\n")
 
 
@@ -126,6 +129,77 @@ def test_the_fingerprint_is_what_the_documented_node_command_prints(config_file:
     ).stdout.strip()
     effective = yaml.safe_load(commands.authgate("check", "--config", config_file).stdout)
     assert effective["issuers"][0]["secret_fingerprint"] == printed
+
+
+# -- Policies --------------------------------------------------------------------------------------------------------
+
+POLICIES = """\
+policies:
+  - {name: health, match: {path: /healthz}, public: true}
+  - {name: feed, match: {methods: GET, client: 10.0.0.0/8}, optional: true}
+  - name: admin
+    match: {host: [app.example.com, "*.example.com"], path: /admin/**}
+    require: {roles: {any_of: [admin]}, session: {impersonated: false}}
+  - {name: own-files, match: {path: "/files/{subject}/**"}, require: signed_in}
+  - name: reports
+    require:
+      any:
+        - {email: {domain: example.com, verified: any}}
+        - {not: {scopes: {all_of: [reports:read]}}, issuer: {any_of: [local]}}
+        - {email: {verified: true}}
+      claims: {tenant.plan: {any_of: [pro, 1, true]}}
+      client: [10.0.0.0/8, "::1"]
+      authenticated_within_seconds: 43200
+    headers: {X-Tenant: claims.tenant.id}
+    issuers: [local]
+    csrf: {mode: "off"}
+    credentials: [{header: Authorization}]
+paths: {semicolon: data}
+"""
+
+
+def test_the_policies_are_printed_as_a_table_before_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"issuers:\n{LOCAL}{POLICIES}")
+    ended = commands.authgate("check", "--config", path)
+    assert ended.returncode == 0, ended.stderr
+    comments = [line for line in ended.stdout.splitlines() if line.startswith("#")]
+    start = next(at for at, line in enumerate(comments) if line.split()[:3] == ["#", "no.", "policy"])
+    assert [line.split()[2] for line in comments[start + 1 :] if line[2].isdigit()] == [
+        *("health", "feed", "admin", "own-files", "reports"),
+    ]
+    assert max(map(len, comments[start:])) <= 102
+    assert any("need a line for each of these: X-User-Id" in line and "X-Tenant" in line for line in comments[:start])
+
+
+def test_the_printed_policies_can_be_loaded_again_and_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"issuers:\n{LOCAL}{POLICIES}")
+    printed = yaml.safe_load(commands.authgate("check", "--config", path).stdout)
+    assert printed["policies"][3]["require"] == "signed_in"
+    assert printed["policies"][1] == {
+        "name": "feed",
+        "match": {"methods": ["GET"], "client": ["10.0.0.0/8"]},
+        "optional": True,
+    }
+    again = tmp_path / "again.yaml"
+    with_secrets = printed | yaml.safe_load(f"issuers:\n{LOCAL}")
+    again.write_text(yaml.safe_dump(with_secrets, sort_keys=False))
+    made, made_again = (wiring.prepare(load(str(file), {})) for file in (path, again))
+    assert made_again.snapshot.policies.policies == made.snapshot.policies.policies
+    assert made_again.snapshot.policies.reading == made.snapshot.policies.reading
+    assert yaml.safe_load(commands.authgate("check", "--config", again).stdout) == printed
+
+
+def test_an_exception_that_is_wider_than_it_seems_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"issuers:\n{LOCAL}policies:\n  - {{name: a, match: {{path: /*/help}}, public: true}}\n"
+        "  - {name: admin, match: {path: /admin/**}, require: signed_in}\n"
+    )
+    ended = commands.authgate("check", "--config", path)
+    assert ended.stdout.splitlines()[0].endswith("is valid, with 1 warning.")
+    assert ended.stderr.startswith("warning: policy a: is public and overlaps policy admin")
 
 
 # -- --fetch ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+"""The policies as a table for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from authgate.cli._policy_table import policy_table
+from authgate.config.rule_model import RuleConfig, make_rule
+from authgate.core.outputs import Output
+from authgate.core.paths import parse_pattern
+from authgate.core.policy import Access, Match, Policy
+
+GLOBAL = ("X-User-Id",)
+RULE = make_rule(RuleConfig.model_validate({"roles": {"any_of": ["admin"]}, "session": {"impersonated": False}}))
+
+
+def policy(name: str, *paths: str, rule: bool = False, public: bool = False, header: str | None = None) -> Policy:
+    return Policy(
+        name=name,
+        match=Match(paths=tuple(parse_pattern(path) for path in paths)),
+        access=Access.PUBLIC if public else Access.REQUIRE,
+        rule=RULE if rule else None,
+        outputs=(Output(header="X-User-Id", source="subject"), Output(header="X-Tenant", source=header)),
+    )
+
+
+def test_each_policy_is_a_row() -> None:
+    policies = (policy("health", "/healthz", public=True), policy("admin", "/admin/**", rule=True), policy("rest"))
+    assert policy_table(policies, global_headers=GLOBAL, columns=None) == [
+        "no.  policy  match          who",
+        "1    health  /healthz       public",
+        "2    admin   /admin/**      roles any_of admin; not impersonated",
+        "3    rest    every request  signed in",
+    ]
+
+
+def test_the_headers_of_a_policy_alone_have_a_column() -> None:
+    first, _, row = policy_table((policy("a"), policy("b", header="subject")), global_headers=GLOBAL, columns=None)
+    assert first.endswith("  headers")
+    assert row.endswith("  X-Tenant")
+    assert "X-User-Id" not in row
+
+
+@pytest.mark.parametrize("columns", [60, 78, 98, None])
+def test_long_cells_are_wrapped_and_cut_so_that_the_table_fits(columns: int | None) -> None:
+    long = policy("a" * 64, *(f"/path-{number}/**" for number in range(99)), "/" + "x" * 300, rule=True, header="email")
+    lines = policy_table((long, policy("b")), global_headers=GLOBAL, columns=columns)
+    assert max(map(len, lines)) <= (columns or 100)
+    assert "…" in "".join(lines)
+    assert lines[-1].startswith("2    b ")
+    assert len(lines) <= 1 + 4 + 1
