@@ -29,7 +29,8 @@ MAX_BODY_BYTES = 4 * 1024
     [
         ({}, ["user-1", "", "", ""]),
         ({"email": "a@example.com", "roles": ["x", "y"]}, ["user-1", "a@example.com", "", "x,y"]),
-        ({"email": 7, "name": [], "roles": {"admin": True}}, ["user-1", "", "", ""]),
+        ({"email": 7, "name": [], "roles": [{"admin": True}]}, ["user-1", "", "", ""]),
+        ({"roles": {"admin": {}, "editor": {}}}, ["user-1", "", "", "admin,editor"]),
     ],
 )
 async def test_H5_every_identity_header_is_in_every_200(

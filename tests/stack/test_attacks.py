@@ -131,7 +131,7 @@ def test_pages_of_other_origins_in_a_real_browser_neither_read_nor_write(
             assert page.evaluate("post()") == "opaque"
             assert page.evaluate("read()") == "TypeError"
             page.close()
-        ada.page.reload()
+        ada.reloads()
         assert ada.tasks() == []
 
 

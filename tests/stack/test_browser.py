@@ -45,7 +45,7 @@ def test_tasks_are_added_ticked_and_deleted_and_survive_a_reload(ada: Visitor, o
         ada.add_task(title)
     ada.tick("write")
     ada.delete_task("read")
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Your tasks")
     assert ada.tasks() == ["<b>bold</b> & ünïcode", "write"], "the newest first"
     expect(ada.page.get_by_role("checkbox", name="write")).to_be_checked()
@@ -189,7 +189,7 @@ def test_a_task_that_is_added_while_the_list_loads_is_added(ada: Visitor) -> Non
     ada.add_task("first")
     held: list[Route] = []
     ada.page.route("**/api/v1/tasks?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Your tasks")
     until(lambda: held or ada.page.wait_for_timeout(50))
     ada.add_task("second")
@@ -207,7 +207,7 @@ def test_signing_out_other_browsers_does_not_sign_out_this_one(ada: Visitor, oth
     expect(other.page.get_by_text("All other browsers are signed out.")).to_be_visible()
     expect(other.page.get_by_role("row")).to_have_count(2)
     _wait_until_refused(ada)
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Sign in")
     other.page.goto("/tasks")
     assert other.tasks() == []
@@ -223,7 +223,7 @@ def test_a_banned_user_is_signed_out_and_may_sign_in_when_unbanned(ada: Visitor,
     expect(other.page.get_by_role("button", name=f"Unban {email}")).to_be_visible()
 
     _wait_until_refused(ada)
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Sign in")
     ada.sign_in(email, then="")
     expect(ada.page.get_by_role("alert").get_by_text("This account is banned.")).to_be_visible()
@@ -241,7 +241,7 @@ def test_a_ban_set_in_the_database_counts_too(ada: Visitor, stack: Stack) -> Non
     ada.page.get_by_label("New task").fill("too late")
     ada.page.get_by_role("button", name="Add").click()
     expect(ada.page.get_by_text("This account is banned.")).to_be_visible()
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Sign in")
 
 
@@ -253,7 +253,7 @@ def test_an_expired_session_leads_to_the_sign_in_page(ada: Visitor, stack: Stack
             WHERE "userId" = (SELECT id FROM "user" WHERE email = '{email}')"""
     )
     _wait_until_refused(ada)
-    ada.page.reload()
+    ada.reloads()
     ada.sees("Sign in")
 
 

@@ -121,7 +121,7 @@ def test_pages_use_the_api_on_another_origin(production: tuple[Stack, Mapping[st
         ada.sign_up(new_email())
         ada.add_task("write")
         ada.tick("write")
-        ada.page.reload()
+        ada.reloads()
         assert ada.tasks() == ["write"]
         ada.delete_task("write")
         assert {url for url in asked if "/tasks" in url and "/api/v1/" in url} >= {f"{API}/api/v1/tasks"}

@@ -41,7 +41,7 @@ def test_the_cookie_cache_changes_nothing_for_users(cache: str, chromium: Browse
         cookies = {cookie["name"] for cookie in ada.context.cookies()}
         assert ({DATA, f"{DATA}.0"} & cookies != set()) == (cache != "off")
         ada.add_task("write")
-        ada.page.reload()
+        ada.reloads()
         assert ada.tasks() == ["write"]
         ada.page.get_by_role("link", name="Sessions").click()
         ada.sees("Your sessions")

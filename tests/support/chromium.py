@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.support.processes import program
 from tests.support.stack import PASSWORD
@@ -60,6 +60,16 @@ class Visitor:
         """Open a page and wait until its buttons work."""
         self.page.goto(path)
         self._wait_until_it_listens()
+
+    def reloads(self) -> None:
+        """Reload the page. On a slow machine the page may open another one at this very moment: then do it again."""
+        try:
+            self.page.reload()
+        except Error as error:
+            if "ERR_ABORTED" not in error.message:
+                raise
+            self.page.wait_for_load_state()
+            self.page.reload()
 
     def _wait_until_it_listens(self) -> None:
         """Wait for React. A click before that is lost; a person is never that quick."""
