@@ -157,7 +157,7 @@ def _fix_choice(name: str, value: object, annotation: Any) -> str:  # noqa: ANN4
     """Return the choice that is closest to *value*, with all choices of the setting's own `Literal`."""
     if name == "workers":
         return "leave it out, or write workers: 1: this version runs one process"
-    choices = [str(choice) for choice in choices_of(annotation)]
+    choices = ["true" if choice is True else str(choice) for choice in choices_of(annotation)]
     # A lower cutoff would suggest authjs for auth0, which is another product.
     fix = did_you_mean(str(value), choices, cutoff=0.75)
     if fix.startswith("did"):

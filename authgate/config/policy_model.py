@@ -132,6 +132,8 @@ class PathsConfig(Settings):
 
 
 def _host(host: str) -> str:
+    if host == "*":
+        raise ValueError("'*' is not a host to match: leave `host` out to match every host")
     name = host.removeprefix("*.")
     try:
         exact, port = split_authority(name)

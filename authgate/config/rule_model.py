@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, field_validator, model_validator
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Seconds, Settings, one_or_more
@@ -104,6 +104,13 @@ class SessionConfig(_Operand):
     """Whether the user has no account (Better Auth's anonymous plugin)."""
     banned: StrictBool | None = None
     """Whether the user is banned. By default an issuer of preset better-auth refuses banned users anyway."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        if value is None:  # such a rule would be true of nobody
+            raise ValueError("null is neither true nor false")
+        return value
 
 
 Age: TypeAlias = Annotated[Seconds, Field(ge=1, le=31_536_000)]

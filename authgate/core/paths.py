@@ -208,6 +208,10 @@ class PathPattern:
 
 def parse_pattern(text: str) -> PathPattern:
     """Return the pattern in *text*. Raises ValueError, with a message for operators, if it is none."""
+    if text.startswith("^") or ".*" in text:
+        raise ValueError(
+            f"{quoted(text)} is a regular expression: write /files/* for one segment, /files/** for any rest"
+        )
     if not text.startswith("/"):
         raise ValueError(f"{quoted(text)} does not begin with a slash: write /{text.lstrip('/')}")
     if re.search("[?#]", text):
