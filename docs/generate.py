@@ -13,15 +13,17 @@ from pathlib import Path
 from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from annotated_types import MinLen
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from authgate import app_metrics, wiring
 from authgate.adapters import ADAPTERS
 from authgate.config import load
+from authgate.config._report import is_list
 from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
 from authgate.config.model import Config
-from authgate.config.rule_model import RuleConfig
+from authgate.config.rule_model import RuleConfig, ValuesConfig
 from authgate.core.identity import FIELDS
 from authgate.core.reasons import REASONS
 from authgate.metrics import Metrics
@@ -164,6 +166,16 @@ _STORES = {
 # Rules contain rules, so they have a section of their own, too.
 _RULES = {"policies[].require": "Rules"}
 _SECTIONS = _STORES | _RULES
+# Settings with the same settings in them as the setting of that name at the top.
+_AS_ABOVE = ("policies[].csrf", "policies[].credentials")
+_RULE_TEXT = """
+### Rules
+
+DOC [Policies](policies.md#rules) explains them. *Lists* means one or more of `any_of`, `all_of` and `none_of`, each a list. OPERATORS
+
+| Rule | Takes | What it compares |
+|---|---|---|
+"""
 _HEADER_FIELDS = """
 A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`.
 """
@@ -248,8 +260,31 @@ def configuration() -> str:
 
 def _rules() -> str:
     """Return the section of rules."""
-    rows = [row for name, info in RuleConfig.model_fields.items() for row in _rows(name, info, within=RuleConfig)]
-    return f"\n### Rules\n\n{_text(RuleConfig.__doc__)} [Policies](policies.md#rules) explains them.\n\n{_table(rows)}"
+    operators = re.sub(r"\b(\w+_of):", r"`\1`:", _text(ValuesConfig.__doc__))
+    heading = _RULE_TEXT.replace("DOC", _text(RuleConfig.__doc__)).replace("OPERATORS", operators)
+    return heading + "".join(row for name, info in RuleConfig.model_fields.items() for row in _rule_rows(name, info))
+
+
+def _rule_rows(name: str, info: FieldInfo) -> Iterator[str]:
+    """Yield the row of the rule *name*. A rule with settings of its own has a row for each."""
+    inner = _nested(info.annotation)
+    if name in {"any", "all", "not"}:
+        takes = "mapping of rules" if name == "not" else "list of mappings of rules"
+    elif name == "claims":
+        name, takes = "claims.<path>", "lists of text, numbers, true and false"
+    elif inner is not NoneType and "any_of" in inner.model_fields:
+        takes = "lists"
+    elif inner is not NoneType:
+        for own, field in inner.model_fields.items():
+            yield f"| `{name}.{own}` | {_one_or_list(field)} | {_text(field.description)} |\n"
+        return
+    else:
+        takes = "seconds" if name.endswith("_seconds") else _one_or_list(info)
+    yield f"| `{name}` | {takes} | {_text(info.description)} |\n"
+
+
+def _one_or_list(info: FieldInfo) -> str:
+    return re.sub("list of (.*)", r"\1, or a list", _type(info.annotation))
 
 
 def _preset(presets: tuple[str, ...], text: str) -> str:
@@ -293,20 +328,21 @@ def _table(rows: Iterable[str]) -> str:
     return "| Setting | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
 
 
-def _rows(setting: str, info: FieldInfo, within: type[BaseModel] | None = None) -> Iterator[str]:
-    """Yield the table row of *setting*, and the rows of the settings in it, under dotted names. *within* has it."""
+def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
+    """Yield the table row of *setting*, and the rows of the settings in it, under dotted names."""
     inner = _nested(info.annotation)
     text = _text(info.description or inner.__doc__)
     if setting in _SECTIONS:
-        yield f"| `{setting}` | mapping | | {text} [Its settings](#{_SECTIONS[setting].lower().replace(' ', '-')}). |\n"
+        kind = "`signed_in` \\| mapping" if setting in _RULES else "mapping"
+        yield f"| `{setting}` | {kind} | | {text} [Its settings](#{_SECTIONS[setting].lower().replace(' ', '-')}). |\n"
         return
-    if inner in {NoneType, within}:
+    if inner is NoneType:
         yield f"| `{setting}` | {_type(info.annotation)} | {_default(info)} | {text} |\n"
         return
-    is_list = get_origin(info.annotation) is list or any(get_origin(one) is list for one in get_args(info.annotation))
-    yield f"| `{setting}` | {'list of mappings' if is_list else 'mapping'} | {_default(info) if is_list else ''} | {text} |\n"
-    for name, field in inner.model_fields.items():
-        yield from _rows(f"{setting}{'[]' * is_list}.{name}", field)
+    in_list = is_list(info.annotation)
+    yield f"| `{setting}` | {'list of mappings' if in_list else 'mapping'} | {_default(info) if in_list else ''} | {text} |\n"
+    for name, field in inner.model_fields.items() if setting not in _AS_ABOVE else ():
+        yield from _rows(f"{setting}{'[]' * in_list}.{name}", field)
 
 
 def _text(description: str | None) -> str:
@@ -319,7 +355,8 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value = to_jsonable_python(info.get_default())
-    return "" if value is None else f"`{json.dumps(value)}`"
+    is_all = value == [] and any(isinstance(one, MinLen) for one in info.metadata)  # an empty list cannot be written
+    return "" if value is None or is_all else f"`{json.dumps(value)}`"
 
 
 def _model_at(model: type[BaseModel], setting: str) -> type[BaseModel]:
@@ -330,19 +367,16 @@ def _model_at(model: type[BaseModel], setting: str) -> type[BaseModel]:
 
 def _nested(annotation: Any) -> Any:
     """Return the model within *annotation*, or NoneType."""
-    candidates = (
-        annotation,
-        *get_args(annotation),
-        *(inner for one in get_args(annotation) for inner in get_args(one)),
-    )
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), NoneType)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _nested(one)) is not NoneType), NoneType)
 
 
 def _type(annotation: Any) -> str:
     """Return *annotation* in an operator's words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return " \\| ".join(f"`{value}`" for value in arguments)
+        return " \\| ".join("`true`" if value is True else f"`{value}`" for value in arguments)
     if origin is list:
         return f"list of {_type(arguments[0])}"
     if origin is dict:

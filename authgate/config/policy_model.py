@@ -204,7 +204,7 @@ class PolicyConfig(Settings):
     """A name of your choice for logs and metrics: 1 to 64 lower-case letters, digits, - and _, beginning with a letter
     or digit."""
     match: MatchConfig = MatchConfig()
-    """The requests that the policy is about. Default: every request."""
+    """The requests that the policy is about. Each of its settings takes one value or a list. Default: every request."""
     public: Annotated[Literal[True] | None, BeforeValidator(_is_true)] = None
     """true: every request passes, and none is asked for a credential. Identity headers are empty."""
     optional: Annotated[Literal[True] | None, BeforeValidator(_is_true)] = None

@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCAL = f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks]}}\n"
+ROLES = {"roles": {"any_of": ["admin"]}}
 
 
 def by_url(remote: Issuer, name: str) -> str:
@@ -113,6 +115,25 @@ def test_the_json_schema_needs_no_configuration() -> None:
     schema = json.loads(ended.stdout)
     assert schema["properties"]["trusted_proxies"]["description"].startswith("The addresses and subnets")
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_valid"),
+    [
+        ({"match": {"host": "a.example", "path": ["/a", "/b"], "methods": "GET"}, "require": "signed_in"}, True),
+        ({"require": {"client": "10.0.0.0/8", "email": {"domain": "a.example"}, "any": [{"not": ROLES}]}}, True),
+        ({"require": {"claims": {"tenant.plan": {"any_of": ["pro", 1, True]}}}}, True),
+        ({"public": True}, True),
+        ({"require": "signedin"}, False),
+        ({"require": {"not": {"rolse": {}}}}, False),
+        ({"match": {"path": 7}, "public": True}, False),
+        ({"public": False}, False),
+    ],
+)
+def test_the_json_schema_accepts_what_policies_may_be(policy: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001
+    schema = json.loads(commands.authgate("check", "--schema", environ={}).stdout)
+    configuration = {"policies": [{"name": "a"} | policy]}
+    assert jsonschema.Draft202012Validator(schema).is_valid(configuration) is is_valid
 
 
 def test_the_fingerprint_is_what_the_documented_node_command_prints(config_file: Path) -> None:

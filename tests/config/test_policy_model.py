@@ -69,7 +69,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"csrf": {"mode": "of"}}, "csrf.mode", "'of' is not an allowed value", "did you mean off?"),
     ({"credentials": []}, "credentials", "is empty", "Replaces the global list"),
     ({"credentials": "Authorization"}, "credentials", "is text, not a list", "write a list"),
-    ({"credentials": [{"heder": "A"}]}, "credentials[0].heder", "is not a setting", "did you mean header?"),
+    ({"credentials": [{"headers": "A"}]}, "credentials[0].headers", "is not a setting", "did you mean header?"),
     ({"mach": {}}, "mach", "is not a setting", "did you mean match?"),
     ({"login_url": "https://a.example"}, "login_url", "is not a setting", "come with a later version"),
     ({"return_hosts": ["a"]}, "return_hosts", "is not a setting", "come with a later version"),

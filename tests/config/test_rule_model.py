@@ -20,7 +20,7 @@ OPERATORS = "any_of, all_of, none_of"
 # The rule, the setting of the problem within `require`, a part of its message and a part of its fix.
 MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rolse": {"any_of": ["a"]}}, "rolse", "is not a setting", "did you mean roles?"),
-    ({"organisation": {"any_of": ["a"]}}, "organisation", "is not a setting", "did you mean organization?"),
+    ({"organizations": {"any_of": ["a"]}}, "organizations", "is not a setting", "did you mean organization?"),
     ({"roles": {}}, "roles", f"is empty: set at least one of {OPERATORS}", "roles"),
     ({"roles": ["admin"]}, "roles", "is a list, not a mapping", OPERATORS),
     ({"roles": "admin"}, "roles", "is text, not a mapping", OPERATORS),
