@@ -67,23 +67,26 @@ Example:
 @click.option("--email", metavar="ADDRESS", callback=non_empty, help="The user's email address (claim email).")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", callback=non_empty,
               help="A role of the user (claim roles). Repeat it for several roles.")  # fmt: skip
+@click.option("--scope", "scopes", multiple=True, metavar="SCOPE", callback=non_empty,
+              help="A scope of the token (claim scope). Repeat it for several scopes.")  # fmt: skip
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", callback=parsed_claims,
               help="Any other claim. Repeat it for several claims. A value that is JSON is parsed: "
               "--claim level=3, --claim 'teams=[\"a\",\"b\"]'.")  # fmt: skip
 @click.option("--expires-in", "lifetime", default="15m", show_default=True, metavar="TIME", callback=duration_seconds,
               help="How long the token is valid: 90s, 15m, 2h, 7d. A negative time: already expired.")  # fmt: skip
 @click.option("--issuer", "issuer_name", metavar="NAME", help="The issuer to sign for, if several have a secret.")
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     config_path: str | None,
     sub: str,
     email: str | None,
     roles: tuple[str, ...],
+    scopes: tuple[str, ...],
     claims: dict[str, Any],
     lifetime: int,
     issuer_name: str | None,
 ) -> None:
     """Print the token."""
-    named = {"email": email, "roles": list(roles)}
+    named = {"email": email, "roles": list(roles), "scope": " ".join(scopes)}
     given = {name: value for name, value in named.items() if value}
     if repeated := sorted(given.keys() & claims.keys()):
         raise click.UsageError(f"the claim {repeated[0]} is given twice: by its own option and by --claim")

@@ -61,6 +61,8 @@ class Stack:
         self.administrator_password = load_or_create_secret(folder / "administrator_password", 20)
         self.secret_file = folder / "better_auth_secret"
         load_or_create_secret(self.secret_file)
+        self.machine_secret_file = folder / "machine_secret"
+        load_or_create_secret(self.machine_secret_file)
         self.postgres = Postgres(folder, self.ports["postgres"], logs=self.logs)
         self._copy_edge()
         self.parts: dict[str, Part] = {
@@ -120,6 +122,7 @@ class Stack:
             "http://localhost:8080": self.url,
             "http://web:3000": f"http://127.0.0.1:{self.ports['web']}",
             "/run/secrets/better_auth_secret": str(self.secret_file),
+            "/run/secrets/machine_secret": str(self.machine_secret_file),
             "/run/secrets/authgate_database_url": str(
                 write_secret(self.folder / "authgate_database_url", self.postgres.dsn("authgate"))
             ),

@@ -43,6 +43,11 @@ def test_email_and_roles_reach_the_upstream() -> None:
     assert claims_in(token)["roles"] == ["a", "b"]
 
 
+def test_scopes_are_one_claim_with_spaces() -> None:
+    token = commands.authgate("mint", "--sub", "u1", "--scope", "reports:read", "--scope", "reports:run").stdout
+    assert claims_in(token)["scope"] == "reports:read reports:run"
+
+
 def test_without_email_and_roles_the_token_has_no_such_claims() -> None:
     assert claims_in(commands.authgate("mint", "--sub", "u1").stdout).keys() == {"sub", "iat", "exp", "aud"}
 
@@ -62,6 +67,7 @@ def test_a_minted_token_lives_as_long_as_it_was_asked_to(lifetime: str, reason: 
         (["--sub", "u", "--email", ""], "must not be empty"),
         (["--sub", "u", "--role", "a", "--role", ""], "must not be empty"),
         (["--sub", "u", "--role", "a", "--claim", "roles=b"], "the claim roles is given twice"),
+        (["--sub", "u", "--scope", "a", "--claim", "scope=b"], "the claim scope is given twice"),
         (["--sub", "u", "--email", "a@b", "--claim", "email=b"], "the claim email is given twice"),
         (["--sub", "u", "--issuer", "x"], "--issuer: jwt"),
     ],

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from deploy.stack.run import ADMINISTRATOR
+from tests.support.documented import code
 from tests.support.processes import ROOT, program
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def test_each_service_gets_the_secrets_that_it_reads_and_no_others() -> None:
         "web": {"better_auth_secret", "web_database_url"},
         "tasks-migrate": {"tasks_database_url"},
         "tasks": {"tasks_database_url"},
-        "authgate": {"better_auth_secret", "authgate_database_url"},
+        "authgate": {"better_auth_secret", "machine_secret", "authgate_database_url"},
         "nginx": set(),
         "traefik": set(),
     }
@@ -158,12 +159,17 @@ def pools_of(network: dict[str, Any]) -> list[str]:
 
 def test_the_containers_have_the_settings_of_make_stack() -> None:
     assert SERVICES["web-migrate"]["environment"]["ADMIN_EMAIL"] == ADMINISTRATOR
-    (issuer,) = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())["issuers"]
+    issuer, machines = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())["issuers"]
     assert SERVICES["web"]["environment"]["BETTER_AUTH_URL"] == f"${{APP_URL:-{issuer['url']}}}"
     mounted = {f"/run/secrets/{name}" for name in SERVICES["authgate"]["secrets"]}
-    assert {issuer["secret_file"], issuer["sessions"]["postgres"]["dsn_file"]} == mounted
+    assert {issuer["secret_file"], issuer["sessions"]["postgres"]["dsn_file"], machines["secret_file"]} == mounted
     keys = urlsplit(issuer["jwks_url"])
     assert keys.hostname in members("keys")
+
+
+def test_the_readme_shows_the_policies_of_the_stack() -> None:
+    (shown,) = code("README.md", "yaml")
+    assert (STACK / "authgate" / "authgate.yaml").read_text().endswith(f"\n{shown}")
 
 
 # make-secrets.
@@ -196,7 +202,7 @@ def test_exactly_the_secrets_of_the_compose_file_are_created(secrets: Path) -> N
 
 def test_the_secrets_are_long_and_all_different_and_new_each_time(secrets: Path, tmp_path: Path) -> None:
     values = contents(secrets)
-    assert len(values["better_auth_secret"]) >= 64
+    assert min(len(values[name]) for name in ("better_auth_secret", "machine_secret")) >= 64
     assert len(values["administrator_password"]) >= 20
     assert all(len(value) == 48 for name, value in values.items() if name.endswith("_password") and "admin" not in name)
     make_secrets(tmp_path / "other")

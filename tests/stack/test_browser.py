@@ -262,7 +262,7 @@ def test_only_administrators_see_users(ada: Visitor) -> None:
     expect(ada.page.get_by_role("link", name="Users")).to_have_count(0)
     answer = ada.page.goto("/admin")
     assert answer
-    assert answer.status == 404
+    assert answer.status == 403
     asked = "fetch('/api/auth/admin/list-users?limit=1').then((answer) => answer.status)"
     assert ada.page.evaluate(asked) == 403
 

@@ -73,7 +73,7 @@ def test_a_former_administrator_has_no_rights(cache: str, stack: Stack) -> None:
     assert deputy.ask("/api/auth/admin/list-users?limit=1").status == 200
     assert admin.ask("/api/auth/admin/set-role", body={"userId": user_id, "role": "user"}).status == 200
     assert deputy.copy().ask("/api/auth/admin/list-users?limit=1").status == 403
-    assert deputy.ask("/admin").status == 404
+    assert deputy.ask("/admin").status in {403, 404}, "AuthGate caches for a second, Better Auth does not"
 
 
 @pytest.mark.parametrize("row", ROWS)

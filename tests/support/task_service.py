@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ConfigError", "read_settings"]  # the service's own, for tests
 
 TASKS = "/api/v1/tasks"
+REPORT = "/api/v1/reports/tasks"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 ROLE, PASSWORD = "tasks", "password-of-tasks"
 SERVE = [sys.executable, "-m", "uvicorn", "--app-dir", str(SOURCES), "task_service.app:app", "--no-access-log"]

@@ -6,14 +6,20 @@ import pytest
 
 from tests.support.task_service import (
     NOBODYS,
+    REPORT,
     TASKS,
     TaskService,
     assert_problem,
 )
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/auth/me"), ("GET", TASKS), ("GET", f"{TASKS}/{NOBODYS}"),
-                                              ("DELETE", f"{TASKS}/{NOBODYS}")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", path) for path in ("/api/v1/auth/me", TASKS, REPORT, f"{TASKS}/{NOBODYS}")),
+        ("DELETE", f"{TASKS}/{NOBODYS}"),
+    ],
+)
 @pytest.mark.parametrize("headers", [(), ("X-User-Id:",), ("X-User-Id:   ", "X-User-Email: ada@example.com")])
 def test_a_missing_or_empty_user_id_is_not_signed_in(
     tasks: TaskService, method: str, path: str, headers: tuple[str, ...]

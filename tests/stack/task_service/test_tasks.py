@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.task_service import (
     NOBODYS,
+    REPORT,
     TASKS,
     TaskService,
     assert_problem,
@@ -52,3 +53,12 @@ def test_user_ids_that_differ_a_little_are_different_users(tasks: TaskService, a
     tasks.create(ada)
     for other in (ada.upper(), f"{ada}%20", ada[:-1], f"{ada}%25", f"{ada}%C2%AD"):
         assert tasks.ask(TASKS, user=other).json["items"] == []
+
+
+def test_the_report_counts_the_tasks_of_all_users(tasks: TaskService, ada: str) -> None:
+    before = tasks.ask(REPORT, user="machine").json
+    done = tasks.create(ada)
+    tasks.create(f"eve-of-{ada}")
+    assert tasks.send("PATCH", f"{TASKS}/{done['id']}", {"done": True}, user=ada).status == 200
+    after = tasks.ask(REPORT, user="machine").json
+    assert after == {"tasks": before["tasks"] + 2, "done": before["done"] + 1}

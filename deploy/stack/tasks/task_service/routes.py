@@ -1,4 +1,7 @@
-"""The endpoints. Every statement selects by the caller, so another user's task does not exist for it."""
+"""The endpoints. Every statement selects by the caller, so another user's task does not exist for it.
+
+The report is the exception: it counts the tasks of all users.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,11 +12,11 @@ from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from task_service.database import CurrentDatabase
-from task_service.identity import CurrentUser, User
+from task_service.identity import CurrentUser, User, current_user
 from task_service.models import Task
 from task_service.paging import Place, read_cursor, write_cursor
 from task_service.problems import described
-from task_service.schemas import Me, NewTask, TaskChange, TaskOut, TaskPage
+from task_service.schemas import Me, NewTask, Report, TaskChange, TaskOut, TaskPage
 
 MAX_TASKS_PER_USER = 1000
 _LOCK = 7001  # the first key of our advisory locks; the second is the user
@@ -108,6 +111,14 @@ async def delete_task(task_id: UUID, user: CurrentUser, database: CurrentDatabas
     owned = delete(Task).where(Task.id == task_id, Task.user_id == user.id)
     async with database.transaction() as session:
         _existing(await session.scalar(owned.returning(Task)))
+
+
+@api.get("/reports/tasks", dependencies=[Depends(current_user)])
+async def report(database: CurrentDatabase) -> Report:
+    """Return how many tasks all users have. AuthGate's policy says who may read it: programs, not users."""
+    async with database.transaction() as session:
+        tasks, done = (await session.execute(select(func.count(), func.count().filter(Task.done)))).one()
+    return Report(tasks=tasks, done=done)
 
 
 @health.get("/healthz")

@@ -67,6 +67,13 @@ class TaskPage(BaseModel):
     next: str | None
 
 
+class Report(BaseModel):
+    """How many tasks there are, and how many of them are done."""
+
+    tasks: int
+    done: int
+
+
 class Me(BaseModel):
     """The caller, as AuthGate identified it."""
 
