@@ -120,6 +120,13 @@ def test_the_administrator_can_sign_in_with_the_password_in_the_secrets(site: Si
     assert administrator(site).ask(ME).json["roles"] == ["admin"]
 
 
+def test_a_program_reads_the_report_with_a_token_under_its_secret(site: Site, edge: str) -> None:
+    mint = ("authgate", "mint", "--issuer", "machines", "--sub", "reporter", "--scope", "reports:read")
+    token = bearer(run_in("authgate", *mint).stdout.strip())
+    assert ask(PORTS[edge], "/api/v1/reports/tasks", token).json.keys() == {"tasks", "done"}
+    assert ask(PORTS[edge], TASKS, token).status == 403
+
+
 SPOOFED = ("X-User-Id: admin", "x-user-id: admin", "X_User_Id: admin", "X-User-Roles: admin", "Connection: x-user-id")
 
 
