@@ -24,7 +24,7 @@ _log = logging.getLogger("authgate.decision")
 # quote a claim.
 _REASONS_WITHOUT_CLAIMS = {
     *(Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL),
-    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF),
+    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF, Reason.NO_POLICY, Reason.AMBIGUOUS_PATH),
 }
 
 # A peer that is not trusted or uses a wrong path is logged once a minute. It may send any number of requests, and all

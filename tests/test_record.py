@@ -17,6 +17,7 @@ from authgate.core.request import make_request
 from authgate.metrics import Metrics
 from authgate.record import MAX_PATH_CHARACTERS, Recorder
 from authgate.tokens import LruProofCache
+from tests.support.ruling import decide_ruled
 
 ALLOW = Allow(
     policy="default",
@@ -133,7 +134,8 @@ def test_details_are_logged_only_if_they_quote_no_claim_or_the_configuration_say
     lines = Log(caplog).lines
     about_the_proxy = {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL, Reason.CSRF}
     about_the_store = {Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE}
-    assert ("detail" in lines[0]) is (reason in about_the_proxy | about_the_store)
+    about_the_policies = {Reason.NO_POLICY, Reason.AMBIGUOUS_PATH}
+    assert ("detail" in lines[0]) is (reason in about_the_proxy | about_the_store | about_the_policies)
     assert lines[1]["detail"] == "quoted claim"
 
 
@@ -194,3 +196,38 @@ def test_the_request_id_and_the_traceparent_are_logged(log: Log) -> None:
 def test_an_id_in_an_unexpected_form_is_not_logged(log: Log, headers: list[tuple[str, str]]) -> None:
     log.record(deny(), *headers)
     assert {"request_id", "traceparent"}.isdisjoint(log.lines[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule", "values"),
+    [
+        ({"roles": {"any_of": ["admin"]}}, "roles.any_of", 'expected ["admin"], actual ["hunter2"]'),
+        ({"scopes": {"all_of": ["a"]}}, "scopes.all_of", 'expected ["a"], actual []'),
+        ({"authenticated_within_seconds": 60}, "authenticated_within_seconds", "expected 60.0, actual null"),
+        ({"any": [{"acr": {"any_of": ["high"]}}]}, "any", 'acr.any_of: expected ["high"], actual []'),
+    ],
+)
+def test_a_refusal_by_a_rule_is_logged_with_its_name_and_with_the_values_only_if_the_configuration_says_so(
+    caplog: pytest.LogCaptureFixture, settings: dict[str, Any], rule: str, values: str
+) -> None:
+    decision = decide_ruled(settings, roles=["hunter2"])
+    for details in (False, True):
+        Log(caplog, details=details).record(decision)
+    without, with_details = Log(caplog).lines
+    assert (without["policy"], without["rule"], with_details["rule"]) == ("default", rule, rule)
+    assert "detail" not in without
+    assert "hunter2" not in str(without)
+    assert with_details["detail"].endswith(values)
+
+
+def test_the_policy_of_each_decision_is_counted_and_a_path_never_becomes_a_label(log: Log) -> None:
+    log.record(decide_ruled({"roles": {"any_of": ["admin"]}}), path="/hunter2")
+    log.record(ALLOW)
+    log.record(Deny(reason=Reason.AMBIGUOUS_PATH), path="/hunter2")
+    exposition = log.metrics.exposition().decode()
+    assert (
+        'authgate_decisions_total{adapter="nginx",outcome="deny",policy="default",reason="forbidden"} 1.0' in exposition
+    )
+    assert 'outcome="allow",policy="default",reason=""} 1.0' in exposition
+    assert 'outcome="deny",policy="",reason="ambiguous_path"} 1.0' in exposition
+    assert "hunter2" not in exposition

@@ -9,10 +9,13 @@ import pytest
 from multidict import CIMultiDict
 
 from authgate.adapters import ADAPTERS, Adapter, TrustedProxies, guarded_names
-from authgate.core.decision import Allow, Deny
+from authgate.core.challenge import Challenge
+from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import Unreadable
 from authgate.core.identity import Identity
 from authgate.core.reasons import REASONS, Reason
+from authgate.core.rules import Finding
+from authgate.core.rules import Test as Comparison
 
 if TYPE_CHECKING:
     from authgate.core.request import Request
@@ -190,3 +193,41 @@ def test_a_refusal_is_made_from_the_table_only(adapter: Adapter, reason: Reason)
 )
 def test_the_challenge_follows_rfc_6750(adapter: Adapter, reason: Reason, challenge: str) -> None:
     assert dict(adapter.write(Deny(reason=reason)).headers)["WWW-Authenticate"] == challenge
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    ("decision", "status", "parameters"),
+    [
+        pytest.param(
+            Deny(reason=Reason.INSUFFICIENT_SCOPE, challenge=Challenge(scopes=("reports:read", "https://a.example/w"))),
+            403,
+            'error="insufficient_scope", error_description="The token lacks a scope.", '
+            'scope="reports:read https://a.example/w"',
+            id="RFC 6750 §3.1: scope",
+        ),
+        pytest.param(
+            Deny(reason=Reason.INSUFFICIENT_USER_AUTHENTICATION, challenge=Challenge(max_age=43200)),
+            401,
+            'error="insufficient_user_authentication", error_description="The user signed in too long ago.", '
+            'max_age="43200"',
+            id="RFC 9470 §3: max_age",
+        ),
+    ],
+)
+def test_a_challenge_names_what_the_client_has_to_bring(
+    adapter: Adapter, decision: Deny, status: int, parameters: str
+) -> None:
+    reply = adapter.write(decision)
+    assert reply.status == status
+    assert dict(reply.headers)["WWW-Authenticate"] == f'Bearer realm="authgate", {parameters}'
+
+
+@every_adapter
+def test_a_refusal_without_a_challenge_names_no_rule(adapter: Adapter) -> None:
+    compared = Comparison(dimension="roles", operator="any_of", expected=("hunter2",))
+    check = Check("rules", passed=False, finding=Finding(compared, truth=False, actual=("hunter2",)))
+    reply = adapter.write(Deny(reason=Reason.FORBIDDEN, policy="hunter2", checks=(check,)))
+    assert (reply.status, dict(reply.headers).get("WWW-Authenticate")) == (403, None)
+    assert "hunter2" not in repr(reply)
+    assert "roles" not in repr(reply)
