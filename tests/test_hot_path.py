@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import sys
 import tracemalloc
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,12 +25,14 @@ from tests.support.deciding import (
     make_snapshot,
     request_with,
 )
+from tests.support.ruling import asked, count_calls, policies, policy
 from tests.support.tokens import NOW, claims, mint, sign_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authgate.core.decision import Decision
+    from authgate.core.policy import Policy
     from authgate.core.request import Request
     from authgate.core.snapshot import Snapshot
 
@@ -41,25 +41,9 @@ USER = claims(email="ada@example.com", name="Ada Lovelace", roles=["member", "ed
 # Calls of Python functions (a resumed generator counts again), with headroom of about a fifth over CPython 3.11; later
 # versions make fewer. If you exceed a bound, you have added work to every request: is it needed there?
 MAX_CALLS_OF_DECIDE = 84  # 70 with one issuer, one policy, two rules about accounts and four outputs
+MAX_CALLS_WITH_POLICIES = 110  # 92 where a policy matches by host, with wildcards, and by path
 MAX_CALLS_OF_READ = 17  # 13
 MAX_CALLS_OF_A_SESSION = 122  # 100, in chunks 106
-
-
-def count_calls(action: Callable[[], object]) -> Counter[str]:
-    """Return how many Python functions of each file *action* calls."""
-    files: Counter[str] = Counter()
-
-    def count(frame: Any, event: str, _arg: object) -> None:
-        if event == "call":
-            files[frame.f_code.co_filename] += 1
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        action()
-    finally:
-        sys.setprofile(before)
-    return files
 
 
 def decide_without_lookup(request: Request, snapshot: Snapshot) -> Decision:
@@ -78,6 +62,37 @@ def test_a_warm_decision_makes_few_calls_and_no_lookup() -> None:
     assert isinstance(decide_without_lookup(request, snapshot), Allow)
     files = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert 0 < files.total() <= MAX_CALLS_OF_DECIDE, files
+
+
+def hosts_and_paths(count: int) -> list[Policy]:
+    """Return policies for *count* hosts or paths of their own: exact hosts, wildcards, methods, and paths alone."""
+    kinds: list[Callable[[int], dict[str, Any]]] = [
+        lambda number: {"path": f"/area-{number}/**"},
+        lambda number: {"path": "/**", "hosts": (f"host-{number}.example.com",)},
+        lambda number: {"path": f"/area-{number}/*", "hosts": (f"*.host-{number}.example.com",)},
+        lambda number: {"path": f"/area-{number}", "methods": frozenset({"GET", "HEAD"})},
+    ]
+    return [policy(f"p{number}", **kinds[number % len(kinds)](number)) for number in range(count)]
+
+
+@pytest.mark.parametrize("others_come", ["before", "after"])
+def test_policies_that_a_request_does_not_meet_cost_no_call(others_come: str) -> None:
+    met = policy("met", "/reports/**", hosts=("app.example.com", "*.team.example.com"))
+    requests = [asked("/reports/2026", ("Authorization", f"Bearer {mint(USER)}"), host=host)
+                for host in ("app.example.com", "a.team.example.com")]  # fmt: skip
+    calls = {}
+    for count in (1, 50, 200):
+        others = hosts_and_paths(count)
+        listed = policies(*([*others, met] if others_come == "before" else [met, *others]))
+        snapshot = make_snapshot(policies=listed)
+        for request in requests:
+            decision = decide_without_lookup(request, snapshot)
+            assert isinstance(decision, Allow)
+            assert decision.policy == "met"
+        calls[count] = count_calls(lambda snapshot=snapshot: [decide_without_lookup(r, snapshot) for r in requests])
+    assert calls[200].total() <= calls[1].total() + 4, calls
+    assert calls[200] == calls[50]
+    assert calls[200].total() <= 2 * MAX_CALLS_WITH_POLICIES
 
 
 def test_a_warm_decision_uses_one_cached_proof_and_verifies_no_signature() -> None:
