@@ -12,7 +12,7 @@ import pytest
 from authgate.server import reload
 from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloadable import LOCAL, local_token, reloadable_server
-from tests.support.serving import BY_DISCOVERY
+from tests.support.serving import BY_DISCOVERY, bearer_line
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -239,3 +239,27 @@ async def test_a_bug_in_the_task_of_one_key_set_stops_neither_the_service_nor_th
             while await status_with_a_new_key() != 200:  # noqa: ASYNC110 - until the task runs again
                 await asyncio.sleep(0.01)
     assert caplog.text.count("internal error: RuntimeError\nTraceback") == 1, "the same bug is logged once"
+
+
+async def test_a_request_that_waits_for_keys_during_a_reload_is_decided_by_one_of_both_configurations_alone(
+    tmp_path: Path, issuer: Issuer
+) -> None:
+    """Here the old one: it is the one that asks for the keys, and it has the policy and the headers."""
+
+    def policies(role: str, claim: str) -> dict[str, Any]:
+        only = {"name": role, "require": {"roles": {"any_of": [role]}}, "headers": {"X-Which": f"claims.{claim}"}}
+        return {"policies": [only]}
+
+    async with reloadable_server(tmp_path, by_url("app", issuer), **policies("a", "first")) as server:
+        issuer.rotate("K2", overlap=False)
+        issuer.answer("slow", seconds=1)
+        users = [issuer.token(roles=roles, first="1", second="2") for roles in (["a", "b"], ["b"])]
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(server.served.ask("nginx", bearer_line(token))) for token in users]
+            await until_async(lambda: len(issuer.requests(issuer.jwks_path)) > 1)
+            server.write(by_url("app", issuer), **policies("b", "second"))
+            assert await server.reload() == ""
+        answers = [task.result() for task in asked]
+        assert [(answer.status, answer.all("X-Which")) for answer in answers] == [(200, ["1"]), (403, [])]
+        answers = [await server.served.ask("nginx", bearer_line(token)) for token in users]
+        assert [(answer.status, answer.all("X-Which")) for answer in answers] == [(200, ["2"]), (200, ["2"])]

@@ -32,6 +32,8 @@ CLIENTS = 4
 LOCAL = "  - {name: local, preset: jwt, secret_env: APP_SECRET, issuer: local, audiences: [tasks]}\n"
 ENVIRON = {"APP_SECRET": SECRET.decode(), "OTHER_SECRET": OTHER_SECRET.decode()}
 SUBREQUEST_HEADERS = {"X-Original-Method": "GET", "X-Original-URL": "http://a/"}
+# A status, and the headers of the reply that a configuration adds.
+Answer = tuple[int, dict[str, str]]
 
 
 @pytest.fixture
@@ -39,6 +41,21 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
     (tmp_path / "issuer").mkdir()
     with running_issuer(tmp_path / "issuer") as running:
         yield running
+
+
+def policies(role: str, claim: str) -> str:
+    """Return policies of which the first lets users with *role* pass, and tells the upstream *claim*."""
+    return (
+        "policies:\n"
+        f"  - {{name: changing, match: {{path: /changing}}, require: {{roles: {{any_of: [{role}]}}}}, "
+        f"headers: {{X-Which: claims.{claim}}}}}\n"
+        "  - {name: rest, require: signed_in}\n"
+    )
+
+
+# The headers of the configurations below, and what two of them add for the user "user-1" at other paths.
+ADDED = ("X-User-Id", "X-Subject", "X-Which")
+BY_ID, BY_SUBJECT = {"X-User-Id": "user-1"}, {"X-Subject": "user-1"}
 
 
 def app(issuer: Issuer) -> str:
@@ -57,9 +74,12 @@ def resources(process: subprocess.Popen[bytes]) -> dict[str, int]:
 
 
 class Client(threading.Thread):
-    """Asks about the tokens again and again on one connection. *wrong* has each answer that is not *expected*."""
+    """Asks again and again on one connection. *wrong* has each answer that is not *expected*.
 
-    def __init__(self, port: int, expected: dict[str, set[int]]) -> None:
+    *expected* has the possible answers by path and token.
+    """
+
+    def __init__(self, port: int, expected: dict[tuple[str, str], list[Answer]]) -> None:
         super().__init__()
         self._port = port
         self._expected = expected
@@ -72,16 +92,16 @@ class Client(threading.Thread):
         try:
             connection.connect()
             socket = connection.sock
-            for token, expected in itertools.cycle(self._expected.items()):
+            for (path, token), expected in itertools.cycle(self._expected.items()):
                 if self.stopping.is_set():
                     return
-                connection.request(
-                    "GET", "/auth/nginx", headers=SUBREQUEST_HEADERS | {"Authorization": f"Bearer {token}"}
-                )
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status not in expected or connection.sock is not socket:
-                    self.wrong.append((answer.status, expected))
+                described = SUBREQUEST_HEADERS | {"X-Original-URL": f"http://a{path}"}
+                connection.request("GET", "/auth/nginx", headers=described | {"Authorization": f"Bearer {token}"})
+                response = connection.getresponse()
+                response.read()
+                added = {name: value for name, value in response.getheaders() if name in ADDED}
+                if (response.status, added) not in expected or connection.sock is not socket:
+                    self.wrong.append((response.status, added, expected))
                 self.answer_count += 1
         except Exception as error:  # noqa: BLE001 - any error means a lost request
             self.wrong.append(error)
@@ -95,17 +115,32 @@ def test_a_hundred_reloads_lose_no_request_and_leak_nothing(tmp_path: Path, issu
     keys.write_text(json.dumps({"keys": [issuer.keys["K1"].jwk]}))
     extra = f"  - {{name: extra, preset: jwt, jwks_file: {keys}, issuer: extra, audiences: [tasks]}}\n"
     variants = [
-        f"issuers:\n{LOCAL}{app(issuer)}",
-        f"issuers:\n{LOCAL}{app(issuer)}{extra}headers: {{X-Subject: subject}}\n",
+        f"issuers:\n{LOCAL}{app(issuer)}{policies('a', 'first')}",
+        f"issuers:\n{LOCAL}{app(issuer)}{extra}headers: {{X-Subject: subject}}\n{policies('b', 'second')}",
         f"issuers:\n{app(issuer)}{LOCAL}leeway_seconds: 7\n",
         f"issuers:\n{LOCAL}{app(issuer)}nonsense: true\n",
     ]
-    expected = {
-        mint(sound(iss="local")): {200},
-        issuer.token(): {200},
-        mint(sound(iss="local"), key=OTHER_SECRET): {401},
-        issuer.token(aud="other"): {401},
-        issuer.token(iss="extra"): {200, 401},
+    # Under each of the first three, in this order. No request is decided by half of one and half of another.
+    everywhere: list[Answer] = [(200, BY_ID | {"X-Which": ""}), (200, BY_SUBJECT | {"X-Which": ""}), (200, BY_ID)]
+    refused: Answer = (401, {})
+    user = {"iss": "local", "first": "1", "second": "2"}
+    expected: dict[tuple[str, str], list[Answer]] = {
+        ("/", mint(sound(iss="local"))): everywhere,
+        ("/", issuer.token(sub="user-1")): everywhere,
+        ("/", mint(sound(iss="local"), key=OTHER_SECRET)): [refused],
+        ("/", issuer.token(aud="other")): [refused],
+        ("/", issuer.token(iss="extra", sub="user-1")): [refused, everywhere[1]],
+        ("/changing", mint(sound(**user, roles=["a"]))): [(200, BY_ID | {"X-Which": "1"}), (403, {}), (200, BY_ID)],
+        ("/changing", mint(sound(**user, roles=["b"]))): [
+            (403, {}),
+            (200, BY_SUBJECT | {"X-Which": "2"}),
+            (200, BY_ID),
+        ],
+        ("/changing", mint(sound(**user, roles=["a", "b"]))): [
+            (200, BY_ID | {"X-Which": "1"}),
+            (200, BY_SUBJECT | {"X-Which": "2"}),
+            (200, BY_ID),
+        ],
     }
     with processes.authgate(tmp_path, variants[0], environ=ENVIRON) as running:
         clients = [Client(running.port, expected) for _ in range(CLIENTS)]
