@@ -250,6 +250,11 @@ ONLY_IN: tuple[tuple[str, Callable[[str], bool], str], ...] = (
         lambda s: any(i.within("authgate.wiring") for i in imports(s)),
         "authgate/cli/",
     ),
+    (
+        "takes a stated identity for proven",
+        lambda s: any(i.within("authgate.tokens.stated") for i in imports(s)),
+        "authgate/cli/",
+    ),
 )
 
 
@@ -365,6 +370,7 @@ def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
         ("configures logging", "from logging.handlers import QueueHandler"),
         ("verifies with jwt.decode", "jwt.decode(token, key)"),
         ("imports wiring", "from authgate.wiring import build"),
+        ("takes a stated identity for proven", "from authgate.tokens.stated import StatedFormat"),
     ],
 )
 def test_a_planted_deed_is_seen(deed: str, source: str) -> None:

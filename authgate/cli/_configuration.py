@@ -12,10 +12,13 @@ from authgate.config.load import load
 from authgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
 
     from authgate.app import Prepared
+    from authgate.config.load import LoadedConfig
     from authgate.config.model import AdminConfig
+    from authgate.core.errors import Problem
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -29,10 +32,15 @@ config_option = click.option(
 
 def prepared_or_exit(config_path: str | None) -> Prepared:
     """Return the configuration; if it has problems, print all of them on standard error and exit with 78."""
+    return prepare_or_exit(load(config_path))
+
+
+def prepare_or_exit(loaded: LoadedConfig) -> Prepared:
+    """Return *loaded* prepared; if it has problems, print all of them on standard error and exit with 78."""
     from authgate.wiring import prepare  # noqa: PLC0415 - slow, and healthcheck does not need it
 
     try:
-        return prepare(load(config_path))
+        return prepare(loaded)
     except ConfigError as error:
         exit_with_problems(error)
 
@@ -55,7 +63,12 @@ def admin_or_exit(config_path: str | None) -> AdminConfig:
 def exit_with_problems(error: ConfigError) -> NoReturn:
     """Print every problem on standard error and exit with 78."""
     click.echo(f"AuthGate's configuration has {counted(len(error.problems), 'problem')}.\n", err=True)
-    for problem in error.problems:
+    print_problems(error.problems)
+    sys.exit(EXIT_CONFIG)
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print each problem and its fix on standard error."""
+    for problem in problems:
         click.echo(wrapped(f"  {problem.setting}: {problem.message}", indent="      ", stream=sys.stderr), err=True)
         click.echo(wrapped(f"      → {problem.fix}", indent="        ", stream=sys.stderr), err=True)
-    sys.exit(EXIT_CONFIG)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 Decide: TypeAlias = Callable[["Request", float | None], Awaitable["Decision"]]
 
 
+def clock_at(at: float | None) -> Callable[[], float]:
+    """Return a clock that stands still at *at*; the real one for None."""
+    return time.time if at is None else lambda: at
+
+
 @asynccontextmanager
 async def deciding(prepared: Prepared) -> AsyncIterator[Decide]:
     """Load every key set once, and yield the function that decides requests."""
@@ -34,8 +39,7 @@ async def deciding(prepared: Prepared) -> AsyncIterator[Decide]:
     gate = Gate(prepared.snapshot, answers)
 
     async def decide(request: Request, at: float | None) -> Decision:
-        clock = time.time if at is None else lambda: at
-        return await Gate(gate.snapshot, answers, clock).decide(request)
+        return await Gate(gate.snapshot, answers, clock_at(at)).decide(request)
 
     async with asyncio.TaskGroup() as tasks:
         for name, keys in issuers.items():

@@ -21,19 +21,26 @@ def lines(finding: Finding, depth: int = 0) -> Iterator[str]:
     """Yield a line for each rule, as a tree: whether it is true, what it expects, and the actual value."""
     if not depth and len(finding.parts) == 1 and finding.rule.name == "all":  # a policy with one rule
         finding = finding.parts[0]
-    yield f"{_TRUTHS[finding.truth]:<8} {'  ' * depth}{comparison(finding)}"
+    yield f"{_TRUTHS[finding.truth]:<8} {'  ' * depth}{_comparison(finding)}"
     for part in finding.parts:
         yield from lines(part, depth + 1)
 
 
-def comparison(finding: Finding) -> str:
-    """Return the two values that *finding* compared: "roles.any_of: expected admin; actual member"."""
-    test = finding.rule
-    if not isinstance(test, Test):
-        return _COMBINATIONS[test.name]
+def named(finding: Finding) -> str:
+    """Return the name of the rule with its truth and its values: "roles.any_of is false: expected a; actual b"."""
+    truth, rule = _TRUTHS[finding.truth], finding.rule
+    return f"{rule.name} is {truth}: {_values(finding, rule)}" if isinstance(rule, Test) else f"{rule.name} is {truth}"
+
+
+def _comparison(finding: Finding) -> str:
+    rule = finding.rule
+    return f"{rule.name}: {_values(finding, rule)}" if isinstance(rule, Test) else _COMBINATIONS[rule.name]
+
+
+def _values(finding: Finding, test: Test) -> str:
     is_silent = finding.truth is None and finding.actual is None
     actual = "nothing that says so" if is_silent else value_text(finding.actual)
-    return f"{test.name}: expected {_expected(test)}; actual {actual}"
+    return f"expected {_expected(test)}; actual {actual}"
 
 
 def _expected(test: Test) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, NewType, TypeAlias
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
@@ -177,7 +177,16 @@ class SessionPlace:
         return Credential(parts=unverified, found_in=f"cookie:{self.name}", issuer_name=self.issuer_name)
 
 
-CredentialPlace: TypeAlias = HeaderPlace | CookiePlace | SessionPlace
+class CredentialPlace(Protocol):
+    """Where a request may hold a credential: `HeaderPlace`, `CookiePlace` or `SessionPlace`."""
+
+    def describe_absence(self, headers: Headers) -> str:
+        """Return the message for a request that has no credential here."""
+        ...
+
+    def find(self, headers: Headers) -> tuple[Credential, ...]:
+        """Return the credentials that are here, or raise `Refused`."""
+        ...
 
 
 def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tuple[Credential, ...]:

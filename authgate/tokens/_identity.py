@@ -37,7 +37,7 @@ _SOURCES = (
     Source("amr", partial(words, separator=None), ("amr",)),
 )
 # No specification demands these claims, so a token without them says neither yes nor no.
-_UNKNOWN_UNLESS_STATED = frozenset({"impersonated_by", "is_anonymous", "is_banned"})
+UNKNOWN_UNLESS_STATED = frozenset({"impersonated_by", "is_anonymous", "is_banned"})
 
 
 def identity_from_claims(
@@ -59,7 +59,7 @@ def identity_from_claims(
         expires_at=_claims.numeric_date(payload, "exp"),
         authenticated_at=_claims.numeric_date(payload, "auth_time"),
         token_id=_claims.string_or_uri(payload, "jti"),
-        unknown=(_UNKNOWN_UNLESS_STATED - values.keys()) | unreadable,
+        unknown=(UNKNOWN_UNLESS_STATED - values.keys()) | unreadable,
         claims=payload,
         key=key,
         **values,
