@@ -15,7 +15,7 @@ from authgate.core.reasons import Reason
 from authgate.core.rules import DIMENSIONS, Not, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
@@ -33,7 +33,7 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
         name=DEFAULT_NAME,
         account_rules=_account_rules(entries),
         places=_places(config, entries),
-        outputs=_outputs(config, None),
+        outputs=_outputs(header_names(config), config.headers),
         csrf=_csrf(config.csrf),
     )
     if config.policies is None:
@@ -54,7 +54,7 @@ def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tupl
         account_rules=default.account_rules,
         issuers=None if policy.issuers is None else frozenset(policy.issuers),
         places=default.places if policy.credentials is None else tuple(_listed(policy.credentials, entries)),
-        outputs=_outputs(config, policy),
+        outputs=_outputs([output.header for output in default.outputs], config.headers | policy.headers),
         csrf=default.csrf if policy.csrf is None else _csrf(policy.csrf),
     )
 
@@ -91,10 +91,9 @@ def path_fields(match: Match) -> frozenset[str]:
     return frozenset(segment.name for segment in segments if isinstance(segment, Field))
 
 
-def _outputs(config: Config, policy: PolicyConfig | None) -> tuple[Output, ...]:
-    """Return every header of the configuration. Those that only other policies have are without a source."""
-    sources = {**config.headers, **(policy.headers if policy is not None else {})}
-    return tuple(Output(header=name, source=sources.get(name)) for name in header_names(config))
+def _outputs(names: Iterable[str], sources: Mapping[str, str]) -> tuple[Output, ...]:
+    """Return the headers called *names* with their *sources*. Those that only other policies have are without one."""
+    return tuple(Output(header=name, source=sources.get(name)) for name in names)
 
 
 def _match(match: MatchConfig, *, exactly: bool) -> Match:

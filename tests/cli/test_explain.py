@@ -157,7 +157,7 @@ def test_a_password_in_a_url_is_never_shown(pasted: str) -> None:
 
 
 def test_a_character_that_the_terminal_lacks_is_escaped() -> None:
-    ended = commands.authgate("explain", environ=commands.ENVIRON | {"PYTHONIOENCODING": "latin-1"}, stdin="/")
+    ended = commands.in_a_process("explain", environ=commands.ENVIRON | {"PYTHONIOENCODING": "latin-1"}, stdin="/")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert r"\u2713" in ended.stdout
 

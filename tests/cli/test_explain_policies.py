@@ -245,7 +245,7 @@ def test_the_challenge_of_a_refusal_is_shown(config: Path) -> None:
 
 def test_another_users_segment_shows_both_values(config: Path) -> None:
     shown = explain(config, curl("/files/user-2"), code=1).stdout
-    assert "  ✗ rules        subject is 'user-1', and the path has 'user-2'\n" in shown
+    assert "  ✗ rules        false    {subject}: expected user-2; actual user-1\n" in shown
 
 
 @pytest.mark.parametrize(("url", "policy"), [("/healthz", "health"), ("/", "home")])

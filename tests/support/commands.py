@@ -9,8 +9,13 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import chdir
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
+from click.testing import CliRunner
+
+from authgate.cli import commands
 from tests.support.processes import ROOT
 from tests.support.tokens import SECRET
 
@@ -25,7 +30,22 @@ ENVIRON = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks"}
 def authgate(
     *arguments: object, environ: Mapping[str, str] | None = None, stdin: str | bytes = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run `authgate` with *arguments* and this environment; by default `ENVIRON`, or none with --config."""
+    """Run `authgate` with *arguments* and this environment; by default `ENVIRON`, or none with --config.
+
+    It runs in this process: to start another takes a second. `in_a_process` starts one.
+    """
+    command, variables = _command(arguments, environ)
+    with patch.dict(os.environ, variables, clear=True), chdir(ROOT):
+        ended = CliRunner().invoke(commands, command[3:], stdin, prog_name="authgate")
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return subprocess.CompletedProcess(command, ended.exit_code, ended.stdout, ended.stderr)
+
+
+def in_a_process(
+    *arguments: object, environ: Mapping[str, str] | None = None, stdin: str | bytes = ""
+) -> subprocess.CompletedProcess[str]:
+    """Do the same as `authgate`, in a process of its own."""
     command, variables = _command(arguments, environ)
     text = stdin.encode() if isinstance(stdin, str) else stdin
     ended = subprocess.run(
