@@ -219,6 +219,8 @@ def test_the_fields_of_a_pattern_come_with_their_segments_as_they_were_written()
         ("a", "write /a"),
         ("", "does not begin with a slash"),
         ("**", "does not begin with a slash"),
+        ("^/a$", "regular expression"),
+        ("/a/.*", "regular expression"),
         ("https://app.example.com/a", "does not begin with a slash"),
         ("/a?b", "a pattern is a path alone"),
         ("/a#b", "a pattern is a path alone"),
