@@ -106,6 +106,34 @@ def test_an_absolute_request_target_does_not_change_the_path(stack: Stack) -> No
     assert stack.refusal("http://app.example.com/api/echo")["path"] == "/api/echo"
 
 
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("http://app.example.com/api/echo", "other.example.com"),
+        ("http://app.example.com:81/api/echo", "app.example.com"),
+        ("http://app.example.com/api/echo", "app.example.com:81"),
+        ("http://app.example.com/api/echo", "app.example.co"),
+        ("HTTP://app.example.com?x=/", "other.example.com"),
+    ],
+)
+def test_the_host_that_is_asked_about_is_the_host_that_the_proxy_routes_by(
+    stack: Stack, target: str, host: str
+) -> None:
+    """H10: nginx routes by the target's host and asks about the Host header. The others let the target's count."""
+    answer = stack.ask(target, bearer(mint(sound())), host=host)
+    if stack.proxy == "nginx" or answer.status != 200:
+        assert answer.status in {400, 404}
+    else:
+        arrived = {value for name, value in answer.json["headers"] if name.lower() in {"host", "x-forwarded-host"}}
+        assert arrived == {target.split("/")[2]}
+
+
+@pytest.mark.parametrize("host", ["app.example.com", "APP.example.com", "app.example.com:81"])
+def test_an_absolute_target_with_the_same_host_is_served(stack: Stack, host: str) -> None:
+    target = f"http://{host.lower()}/api/echo"
+    assert stack.ask(target, bearer(mint(sound())), host=host).status == 200
+
+
 def test_two_hosts_are_refused(stack: Stack) -> None:
     assert stack.ask("/api/echo", "Host: evil.example", bearer(mint(sound()))).status == 400
 
