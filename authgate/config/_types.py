@@ -71,11 +71,6 @@ def one_or_more(element: Any) -> BeforeValidator:  # noqa: ANN401 - a type
     )
 
 
-def yaml_off(value: object) -> object:
-    """Return "off" for false, which is how YAML 1.1 reads a bare off."""
-    return "off" if value is False else value
-
-
 def proxy(url: SecretStr) -> SecretStr:
     """Return *url* if it is the URL of an HTTP proxy."""
     text = url.get_secret_value()

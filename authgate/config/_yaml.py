@@ -63,6 +63,14 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+# Only true and false are booleans, as in YAML 1.2. In YAML 1.1, no, off, yes and on are, too: `none_of: [NO, SE]` would
+# let Norwegians pass.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, words) for tag, words in resolvers if first in "tTfF" or not tag.endswith(":bool")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def parse(text: str) -> Document:
     """Return the one document in *text*, or raise `BadYaml`."""
     loader = None

@@ -13,12 +13,13 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
     model_validator,
 )
 
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
-from authgate.config._types import NonEmpty, Settings, Token, one_or_more, token, with_mistake, yaml_off
+from authgate.config._types import NonEmpty, Settings, Token, one_or_more, token, with_mistake
 from authgate.config.networks import Network
 from authgate.config.rule_model import RuleConfig
 from authgate.core.errors import Unreadable
@@ -104,7 +105,7 @@ class CredentialConfig(Settings):
 class CsrfConfig(Settings):
     """Protection against requests that other sites make browsers send, with the user's cookies."""
 
-    mode: Annotated[Literal["enforce", "off"], BeforeValidator(yaml_off)] = "enforce"
+    mode: Literal["enforce", "off"] = "enforce"
     """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
     or from one of allowed_origins. off: every origin may send such requests."""
     allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
@@ -223,6 +224,13 @@ class PolicyConfig(Settings):
     """Replaces the global `csrf` here."""
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] | None = None
     """Replaces the global list here: AuthGate looks into these places and no others."""
+
+    @field_validator("require", "issuers", "csrf", "credentials", mode="before")
+    @classmethod
+    def _is_not_null(cls, value: object) -> object:
+        if value is None:  # a list whose lines are all comments is null: it must not mean "every issuer"
+            raise ValueError("is null: set it, or leave it out")
+        return value
 
     @model_validator(mode="after")
     def _one_access(self) -> PolicyConfig:

@@ -75,7 +75,7 @@ def test_without_issuers_in_the_file_they_come_from_the_environment(tmp_path: Pa
     assert (found.problems, [issuer.secrets for issuer in found.issuers]) == ((), [(SECRET,)])
 
 
-@pytest.mark.parametrize("mode", ["off", "'off'", "OFF", "false"])
+@pytest.mark.parametrize("mode", ["off", "'off'"])
 def test_a_bare_off_turns_csrf_off_as_documented(tmp_path: Path, mode: str) -> None:
     config = loaded(tmp_path, ISSUERS + f"csrf: {{mode: {mode}}}\n").config
     assert config is not None

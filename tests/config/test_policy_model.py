@@ -99,6 +99,21 @@ def test_the_policies_are_a_list_of_mappings(policies: object, tmp_path: Path) -
     assert [problem.setting for problem in problems] == ["policies[0]" if policies in ([[]], [None]) else "policies"]
 
 
+@pytest.mark.parametrize("setting", ["require", "issuers", "csrf", "credentials"])
+def test_null_is_refused_because_it_could_mean_everyone_or_no_one(setting: str, tmp_path: Path) -> None:
+    access = {"public": True} if setting == "require" else {"require": "signed_in"}
+    problems = rejected(jwt_file(tmp_path, {"secret": GOOD}, policies=[{"name": "a", **access, setting: None}]))
+    assert_only(problems, f"policies[0].{setting}", "null")
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:10.0.0.1", "10.0.0.1/32"), ("::fffe:0:0/95", "::fffe:0:0/95")],
+)
+def test_a_client_in_a_mapped_network_is_an_ipv4_client(written: str, network: str) -> None:
+    assert [str(one) for one in MatchConfig.model_validate({"client": written}).client] == [network]
+
+
 def test_one_value_is_a_list_of_one() -> None:
     one = {"host": "A.example", "path": "/a", "methods": "GET", "client": "10.0.0.0/8"}
     lists = {name: [value] for name, value in one.items()}

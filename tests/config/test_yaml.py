@@ -74,3 +74,14 @@ def test_every_repeated_key_is_reported() -> None:
         "line 2, column 11: the key 'c' occurs twice",
         "line 3, column 1: the key 'a' occurs twice",
     )
+
+
+def test_only_true_and_false_are_booleans_as_in_yaml_1_2() -> None:
+    """In YAML 1.1, `none_of: [NO, SE]` lists false, and lets Norwegians pass."""
+    words = [spelled for word in ("no", "off", "n", "yes", "on", "y") for spelled in (word, word.title(), word.upper())]
+    assert _yaml.parse(f"[{', '.join(words)}]").value == words
+    assert _yaml.parse("[true, True, TRUE, false, False, FALSE]").value == [True] * 3 + [False] * 3
+    assert _yaml.parse("{on: off, No: [tomorrow, front, t, f]}").value == {
+        "on": "off",
+        "No": ["tomorrow", "front", "t", "f"],
+    }
