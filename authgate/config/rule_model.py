@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 8
 MAX_TESTS = 64
 
+_MAX_SCOPE_CHARACTERS = 128
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # scope-token of RFC 6749 §3.3
 _CLAIM_PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
@@ -38,6 +39,8 @@ class _Operand(Settings):
 
 
 def _scope(text: str) -> str:
+    if len(text) > _MAX_SCOPE_CHARACTERS:
+        raise ValueError(f"{redacted(text)} is longer than {_MAX_SCOPE_CHARACTERS} characters")
     if not _SCOPE.fullmatch(text):
         raise ValueError(f"{redacted(text)} is not one scope: write each scope as an element of the list")
     return text
@@ -67,15 +70,16 @@ Scope: TypeAlias = Annotated[NonEmpty, AfterValidator(_scope)]
 Scalar: TypeAlias = Annotated[Any, BeforeValidator(_scalar, json_schema_input_type=str | bool | int | float)]
 
 
-def _list_operand(name: str, element: Any) -> type[_Operand]:  # noqa: ANN401 - a type
-    values: Any = (Annotated[list[element], Field(min_length=1)], None)
+def _list_operand(name: str, element: Any, max_length: int = 1000) -> type[_Operand]:  # noqa: ANN401 - a type
+    values: Any = (Annotated[list[element], Field(min_length=1, max_length=max_length)], None)
     return create_model(name, __base__=_Operand, __doc__=_LIST_TEXT, any_of=values, all_of=values, none_of=values)
 
 
 _LIST_TEXT = "any_of: at least one of the list. all_of: all of the list. none_of: none of the list."
 
 ValuesConfig = _list_operand("ValuesConfig", NonEmpty)
-ScopesConfig = _list_operand("ScopesConfig", Scope)
+# WWW-Authenticate names all of them: 4 KiB at most, which leaves room in the head of the reply.
+ScopesConfig = _list_operand("ScopesConfig", Scope, max_length=32)
 _CLAIM: Any = _list_operand("ClaimConfig", Scalar)
 
 

@@ -30,6 +30,8 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"roles": {"any_of": None}}, "roles.any_of", "null is not a list", "write a list"),
     ({"roles": {"any_of": ["a", 7]}}, "roles.any_of[1]", "7 is not text", "docs/configuration.md"),
     ({"roles": {"any_of": [""]}}, "roles.any_of[0]", "is empty", "docs/configuration.md"),
+    ({"scopes": {"all_of": ["a" * 129]}}, "scopes.all_of[0]", "is longer than 128 characters", ""),
+    ({"scopes": {"all_of": [f"s{n}" for n in range(33)]}}, "scopes.all_of", "has 33 elements; at most 32", ""),
     ({"scopes": {"all_of": ["a b"]}}, "scopes.all_of[0]", "'a b' is not one scope", "docs/configuration.md"),
     ({"email": {}}, "email", "is empty: set at least one of domain, verified", "domain"),
     ({"email": "example.com"}, "email", "is text, not a mapping", "domain, verified"),
