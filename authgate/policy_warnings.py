@@ -80,9 +80,14 @@ def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
 
 def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
     """Yield how *policy*, which is public or optional, overlaps some of the *protecting* policies after it."""
-    met = [other for other in protecting if overlaps(policy.match, other.match)]
-    by_spelling = [other for other in met if not overlaps(policy.match, replace(other.match, exactly=True))]
-    partly = [other for other in met if other not in by_spelling and not covers(other.match, policy.match)]
+    met = [(other, replace(other.match, exactly=True)) for other in protecting if overlaps(policy.match, other.match)]
+    partly = [other for other, exact in met if overlaps(policy.match, exact) and not covers(other.match, policy.match)]
+    parts = [replace(policy.match, paths=(pattern,)) for pattern in policy.match.paths] or [policy.match]
+    by_spelling = [
+        other
+        for other, exact in met
+        if any(overlaps(part, other.match) and not overlaps(part, exact) for part in parts)
+    ]
     if partly:
         yield (
             f"policy {policy.name}: is {policy.access} and overlaps {_names(partly)} after it partly. What both match "

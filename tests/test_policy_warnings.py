@@ -69,6 +69,10 @@ MATCHES: dict[str, tuple[list[dict[str, Any]], list[list[str]]]] = {
         [public("about", "/Admin/about"), protected("admin", "/admin/**")],
         [["policy about: is public and overlaps policy admin", "only by the spelling", "upper and lower case"]],
     ),
+    "an exception of which one path is inside by case alone": (
+        [public("help", "/admin/help", "/Admin/about"), protected("admin", "/admin/**")],
+        [["policy help: is public and overlaps policy admin", "only by the spelling"]],
+    ),
     "an exception by a trailing slash alone": (
         [public("docs", "/docs/"), protected("all-docs", "/docs")],
         [["policy docs: is public", "only by the spelling", "a trailing slash"]],
