@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import commands
 from tests.support.chromium import visitor
 from tests.support.spoofs import SPOOFS
 from tests.support.stack import Client, administrator, new_email
@@ -27,11 +26,11 @@ ADMINISTRATORS_PATHS = (USERS, "/admin", "/admin/", "/api/auth/admin/impersonate
 
 def machine(stack: Stack, *scopes: str, **claims: str) -> str:
     """Return the header of a program that has the token of `authgate mint`, as docs/stack.md shows."""
-    command = [sys.executable, "-m", "authgate", "mint", "--config", stack.folder / "authgate.yaml"]
-    command += ["--issuer", "machines", "--sub", "reporter"]
-    command += [part for scope in scopes for part in ("--scope", scope)]
-    command += [part for name, value in claims.items() for part in ("--claim", f"{name}={value}")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    options = ["--config", stack.folder / "authgate.yaml", "--issuer", "machines", "--sub", "reporter"]
+    options += [part for scope in scopes for part in ("--scope", scope)]
+    options += [part for name, value in claims.items() for part in ("--claim", f"{name}={value}")]
+    ran = commands.authgate("mint", *options)
+    assert ran.returncode == 0, ran.stderr
     return f"Authorization: Bearer {ran.stdout.strip()}"
 
 
