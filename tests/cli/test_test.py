@@ -210,7 +210,7 @@ def test_a_failure_has_both_sides_the_rule_and_how_to_look_closer(config: Path) 
             {"request": "GET /files/b", "identity": {"subject": "a"}, "expect": {"outcome": "deny", "reason": "csrf"}},
             (
                 "expected deny with reason csrf; got deny with reason forbidden by policy own-files "
-                "(subject is 'a', and the path has 'b')"
+                "({subject} is false: expected b; actual a)"
             ),
         ),
     ],
