@@ -6,19 +6,23 @@ Some never match, some exceptions are wider than they seem, and some rules are u
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, TypeAlias
 
 from authgate import presets
 from authgate.core.overlap import covers, overlaps
+from authgate.core.paths import fold
 from authgate.core.policy import Access, first_segment
 from authgate.core.rules import DIMENSIONS, Every, Not, Some, Test
 from authgate.policies import header_names, path_fields, tests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from authgate.config.model import Config
     from authgate.config.read_issuer import LoadedIssuer
+    from authgate.core.paths import PathPattern
     from authgate.core.policy import Policies, Policy
     from authgate.core.rules import Rule
 
@@ -29,6 +33,10 @@ _STATES = {
     "banned": ("is_banned", "banned"),
 }
 _NAMED_AT_MOST = 3
+
+# A literal segment of a pattern, with its position.
+_Literal: TypeAlias = tuple[int, str]
+_Ends: TypeAlias = tuple[_Literal, _Literal]
 
 
 def announcements(config: Config) -> Iterator[str]:
@@ -58,13 +66,15 @@ def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
 def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
     """Yield which policies never match, and which exceptions are not wholly inside of what they are exceptions from."""
     live: list[Policy] = []
-    by_segment: dict[str | None, list[Policy]] = {}  # so that 1,000 policies are not each compared with all others
+    # So that 1,000 policies are not each compared with all others: a pattern that covers another has its literals.
+    by_ends: dict[_Ends | None, list[Policy]] = {}  # by the first and the last literal of each pattern
     for policy in policies:
-        segments = [first_segment(pattern) for pattern in policy.match.paths] or [None]
-        candidates = (one for segment in dict.fromkeys((None, segments[0])) for one in by_segment.get(segment, ()))
+        literals = [_literals(pattern) for pattern in policy.match.paths] or [()]
+        pairs = combinations_with_replacement(literals[0], 2)
+        candidates = (one for ends in (None, *pairs) for one in by_ends.get(ends, ()))
         earlier = next((one for one in candidates if covers(one.match, policy.match)), None)
-        for segment in dict.fromkeys(segments):
-            by_segment.setdefault(segment, []).append(policy)
+        for ends in dict.fromkeys((one[0], one[-1]) if one else None for one in literals):
+            by_ends.setdefault(ends, []).append(policy)
         if earlier is None:
             live.append(policy)
         else:
@@ -72,10 +82,24 @@ def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
                 f"policy {policy.name}: never matches, because policy {earlier.name} before it matches all of its "
                 "requests: move it up, or remove it"
             )
+    starts = [frozenset(first_segment(pattern) for pattern in policy.match.paths) or {None} for policy in live]
     for position, policy in enumerate(live):
         if policy.access is not Access.REQUIRE:
-            protecting = [other for other in live[position + 1 :] if other.access is Access.REQUIRE]
+            later = zip(live[position + 1 :], starts[position + 1 :], strict=True)
+            protecting = [
+                other for other, start in later if other.access is Access.REQUIRE and _may_meet(starts[position], start)
+            ]
             yield from _about_exception(policy, protecting)
+
+
+def _literals(pattern: PathPattern) -> tuple[_Literal, ...]:
+    """Return the literal segments of *pattern*, each with its position, in lower case."""
+    return tuple((at, fold(text)) for at, text in enumerate(pattern.segments) if isinstance(text, str))
+
+
+def _may_meet(one: AbstractSet[str | None], other: AbstractSet[str | None]) -> bool:
+    """Whether patterns that begin with a segment of *one* and of *other* may match the same path. None is any."""
+    return None in one or None in other or not one.isdisjoint(other)
 
 
 def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:

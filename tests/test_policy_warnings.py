@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate import policy_warnings as policy_warnings_module
 from authgate import wiring
 from authgate.config.load import load
+from authgate.core.paths import parse_pattern
+from authgate.core.policy import Match, Policy
 from tests.support.rejections import GOOD, OTHER, jwt_file
+from tests.support.ruling import count_calls
 from tests.support.session_settings import DSN
 
 if TYPE_CHECKING:
@@ -218,3 +222,13 @@ def test_a_policy_that_never_matches_is_found_among_many(tmp_path: Path) -> None
         prepared(tmp_path, [IDP], policies=policies).warnings,
         [["policy late: never matches, because policy p7"], ["policy later: never matches, because policy any"]],
     )
+
+
+@pytest.mark.parametrize("path", ["/a{}/**", "/*/a{}", "/a/*/b{}/**", "/a{}/b"])
+def test_many_policies_are_not_each_compared_with_all_others(path: str) -> None:
+    def work(count: int) -> int:
+        matches = [Match(paths=(parse_pattern(path.format(number)),)) for number in range(count)]
+        policies = tuple(Policy(name=f"p{number}", match=match) for number, match in enumerate(matches))
+        return count_calls(lambda: [*policy_warnings_module._about_matches(policies)]).total()
+
+    assert work(160) < 6 * work(40)
