@@ -159,17 +159,21 @@ def _method(name: str) -> str:
     return name
 
 
+# Bounds on a dimension of a match. The policies are compared with each other when they are loaded.
+_FEW, _MANY = Field(min_length=1, max_length=32), Field(min_length=1, max_length=256)
+
+
 class MatchConfig(Settings):
     """The requests that a policy is about. Each setting takes one value or a list; left out, it matches all."""
 
-    host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), Field(min_length=1)] = []
+    host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), _MANY] = []
     """Host names: app.example.com exactly, or *.example.com for one or more labels before it. Ports do not count."""
-    path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), Field(min_length=1)] = []
+    path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), _MANY] = []
     """Path patterns of literal segments, `*` (any one segment), `{subject}` (the segment must equal this field of the
     user) and `**` (any rest, also none; at the end only)."""
-    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], one_or_more(str), Field(min_length=1)] = []
+    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], one_or_more(str), _FEW] = []
     """Methods in upper case. GET includes HEAD."""
-    client: Annotated[list[Network], one_or_more(str), Field(min_length=1)] = []
+    client: Annotated[list[Network], one_or_more(str), _MANY] = []
     """Addresses and subnets of clients."""
 
 

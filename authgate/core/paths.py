@@ -249,6 +249,11 @@ def _pattern_segment(raw: str, text: str) -> PatternSegment:
         raise ValueError(
             f"{quoted(text)}: * and {{field}} stand for a whole segment; encode a literal one (%2A, %7B, %7D)"
         )
+    if raw != raw.strip() or re.fullmatch(r":[A-Za-z_]\w*|<.*>", raw):
+        raise ValueError(
+            f"{quoted(text)}: {quoted(raw)} is no segment: * is any one segment; encode a literal space, colon or < "
+            "(%20, %3A, %3C)"
+        )
     try:
         return _decoded(f"/{raw}").segments[0]
     except Refused as refused:

@@ -41,6 +41,10 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"match": {"path": "/a?x=1"}}, "match.path[0]", "has a query or a fragment", "Path patterns"),
     ({"match": {"path": ["/a", "/a/**/b"]}}, "match.path[1]", "at the end only", "Path patterns"),
     ({"match": {"path": "/{user}"}}, "match.path[0]", "'{user}' is not one of {subject}", "Path patterns"),
+    ({"match": {"path": "/files/:id"}}, "match.path[0]", "':id' is no segment: * is any one segment", "Path patterns"),
+    ({"match": {"path": "/<id>"}}, "match.path[0]", "'<id>' is no segment", "Path patterns"),
+    ({"match": {"path": "/admin "}}, "match.path[0]", "'admin ' is no segment", "Path patterns"),
+    ({"match": {"path": [f"/a{n}" for n in range(257)]}}, "match.path", "at most 256 are allowed", "Path patterns"),
     ({"match": {"path": "/a//b"}}, "match.path[0]", "has an empty segment", "Path patterns"),
     ({"match": {"path": "/a/../b"}}, "match.path[0]", "it has a dot segment", "Path patterns"),
     ({"match": {"methods": []}}, "match.methods", "is empty", "upper case"),
@@ -77,7 +81,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "setting", "message", "fix"), MISTAKES, ids=[str(row[0]) for row in MISTAKES])
+@pytest.mark.parametrize(("change", "setting", "message", "fix"), MISTAKES, ids=[str(row[0])[:80] for row in MISTAKES])
 def test_a_mistake_is_refused(change: dict[str, Any], setting: str, message: str, fix: str, tmp_path: Path) -> None:
     policy = {name: value for name, value in (POLICY | change).items() if value is not None}
     if setting in {"public", "optional"}:
