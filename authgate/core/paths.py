@@ -251,7 +251,7 @@ def _pattern_segment(raw: str, text: str) -> PatternSegment:
         )
     if raw != raw.strip() or re.fullmatch(r":[A-Za-z_]\w*|<.*>", raw):
         raise ValueError(
-            f"{quoted(text)}: {quoted(raw)} is no segment: * is any one segment; encode a literal space, colon or < "
+            f"{quoted(text)}: {quoted(raw)} is not a segment: * is any one segment; encode a literal space, colon or < "
             "(%20, %3A, %3C)"
         )
     try:
