@@ -12,7 +12,7 @@ from authgate.core.outputs import Output
 from authgate.core.paths import Field, PathReading, parse_pattern
 from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
 from authgate.core.reasons import Reason
-from authgate.core.rules import DIMENSIONS, Not, Test
+from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Not, Test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -66,13 +66,16 @@ def header_names(config: Config) -> tuple[str, ...]:
 
 
 def named_fields(policies: Policies) -> frozenset[str]:
-    """Return what the rules, path patterns and headers of *policies* name: fields of the identity, `claims.<path>`."""
+    """Return the fields of the identity that the rules, path patterns and headers of *policies* name.
+
+    A header may also name `claims.<path>`.
+    """
     named = set()
     for policy in policies.policies:
         named |= {output.source for output in policy.outputs if output.source is not None}
         named |= path_fields(policy.match)
         for test in tests_of(policy.rule) if policy.rule is not None else ():
-            named |= {*DIMENSIONS[test.dimension].fields} if test.dimension in DIMENSIONS else {test.dimension}
+            named |= {*fields_of(test)}
     return frozenset(named)
 
 
@@ -83,6 +86,13 @@ def tests_of(rule: Rule) -> Iterator[Test]:
         return
     for part in (rule.rule,) if isinstance(rule, Not) else rule.rules:
         yield from tests_of(part)
+
+
+def fields_of(test: Test) -> tuple[str, ...]:
+    """Return the fields of the identity that *test* compares; none if it is about a claim or the client."""
+    if test.dimension == "session":
+        return (SESSION_FIELDS[test.operator],)
+    return DIMENSIONS[test.dimension].fields if test.dimension in DIMENSIONS else ()
 
 
 def path_fields(match: Match) -> frozenset[str]:
@@ -144,7 +154,7 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
     return (header, *sessions, *(cookies if has_jwts else ()))
 
 
-def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...]) -> Iterable[CredentialPlace]:
+def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...]) -> Iterator[CredentialPlace]:
     for place in places:
         if place.header is not None:
             yield HeaderPlace(name=place.header)

@@ -13,8 +13,8 @@ from authgate import presets
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
 from authgate.core.policy import Access, first_segment
-from authgate.core.rules import DIMENSIONS, Every, Not, Some, Test
-from authgate.policies import header_names, path_fields, tests_of
+from authgate.core.rules import Every, Not, Some, Test
+from authgate.policies import fields_of, header_names, path_fields, tests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,12 +26,8 @@ if TYPE_CHECKING:
     from authgate.core.policy import Policies, Policy
     from authgate.core.rules import Rule
 
-# The field of each state of a session, and the claim of a JWT that says it.
-_STATES = {
-    "impersonated": ("impersonated_by", "act"),
-    "anonymous": ("is_anonymous", "is_anonymous"),
-    "banned": ("is_banned", "banned"),
-}
+# The claim of a JWT that states each state of a session.
+_CLAIMS = {"impersonated": "act", "anonymous": "is_anonymous", "banned": "banned"}
 _NAMED_AT_MOST = 3
 
 # A literal segment of a pattern, with its position.
@@ -114,14 +110,14 @@ def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
     ]
     if partly:
         yield (
-            f"policy {policy.name}: is {policy.access} and overlaps {_names(partly)} after it partly. What both match "
-            f"is {policy.access}. If you mean that, give that part a policy of its own, else narrow its match"
+            f"policy {policy.name}: is {policy.access} and partly overlaps {_names(partly)} after it. Requests that "
+            f"both match are {policy.access}. If you mean that, give them their own policy; otherwise narrow its match"
         )
     if by_spelling:
         yield (
-            f"policy {policy.name}: is {policy.access} and overlaps {_names(by_spelling)} after it only by the "
-            "spelling, because a policy with require ignores upper and lower case and a trailing slash. A server that "
-            "ignores them too would answer for the protected path: move it down, or choose another path"
+            f"policy {policy.name}: is {policy.access} and overlaps {_names(by_spelling)} after it only because a "
+            "policy with require ignores upper and lower case and a trailing slash. A server that ignores them, too, "
+            "would answer for the protected path: move it down, or choose another path"
         )
 
 
@@ -136,7 +132,7 @@ def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
     if policy.rule is None:
         return
     refused = [entry for entry in accepted if not _truths(policy.rule, presets.stated_fields(entry))[0]]
-    names = dict.fromkeys((_name(test), _fields(test), _claim(test)) for test in tests_of(policy.rule))
+    names = dict.fromkeys((_name(test), fields_of(test), _claim(test)) for test in tests_of(policy.rule))
     for name, fields, claim in names:
         without = [entry for entry in accepted if not presets.stated_fields(entry).issuperset(fields)]
         by_claim = [entry for entry in accepted if claim and not presets.states_accounts(entry.config)]
@@ -165,19 +161,13 @@ def _name(test: Test) -> str:
 
 
 def _claim(test: Test) -> str:
-    return _STATES[test.operator][1] if test.dimension == "session" else ""
-
-
-def _fields(test: Test) -> tuple[str, ...]:
-    if test.dimension == "session":
-        return (_STATES[test.operator][0],)
-    return DIMENSIONS[test.dimension].fields if test.dimension in DIMENSIONS else ()
+    return _CLAIMS[test.operator] if test.dimension == "session" else ""
 
 
 def _truths(rule: Rule, stated: frozenset[str]) -> tuple[bool, bool]:
     """Return whether *rule* can be true, and whether it can be false, where only the fields *stated* are known."""
     if isinstance(rule, Test):
-        is_known = stated.issuperset(_fields(rule))
+        is_known = stated.issuperset(fields_of(rule))
         return is_known, is_known
     if isinstance(rule, Not):
         true, false = _truths(rule.rule, stated)

@@ -133,8 +133,7 @@ policies:
     prepared = prepare(load(str(tmp_path / "authgate.yaml"), {"JWT_SECRET": SECRET.decode()}))
     assert header_names(prepared.config) == ("X-User-Id", "X-B", "X-A")
     assert named_fields(prepared.snapshot.policies) == {
-        *("subject", "claims.a.b", "name", "email", "session_id", "organization", "claims.c.d", "issued_at"),
-        *("impersonated_by", "is_anonymous", "is_banned"),
+        *("subject", "claims.a.b", "name", "email", "session_id", "organization", "is_banned", "issued_at"),
     }
 
 

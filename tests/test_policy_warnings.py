@@ -30,12 +30,17 @@ def prepared(folder: Path, issuers: list[dict[str, Any]], **settings: Any) -> Pr
     return wiring.prepare(load(str(jwt_file(folder, *issuers, **settings)), {}))
 
 
+def matching(paths: tuple[str, ...], match: dict[str, Any]) -> dict[str, Any]:
+    settings = match | ({"path": [*paths]} if paths else {})
+    return {"match": settings} if settings else {}
+
+
 def public(name: str, *paths: str, **match: Any) -> dict[str, Any]:
-    return {"name": name, "match": match | ({"path": [*paths]} if paths else {}), "public": True}
+    return {"name": name, **matching(paths, match), "public": True}
 
 
 def protected(name: str, *paths: str, require: object = "signed_in", **match: Any) -> dict[str, Any]:
-    return {"name": name, "match": match | ({"path": [*paths]} if paths else {}), "require": require}
+    return {"name": name, **matching(paths, match), "require": require}
 
 
 SCOPES = {"scopes": {"all_of": ["read"]}}
@@ -59,27 +64,27 @@ MATCHES: dict[str, tuple[list[dict[str, Any]], list[list[str]]]] = {
     "an earlier policy for one spelling alone": ([public("a", "/a"), protected("b", "/a")], []),
     "an exception that is wider by its path": (
         [public("a", "/*/help"), protected("admin", "/admin/**")],
-        [["policy a: is public and overlaps policy admin after it partly"]],
+        [["policy a: is public and partly overlaps policy admin after it"]],
     ),
     "an exception that is wider by its host": (
         [{**public("a", "/a"), "public": None, "optional": True}, protected("admin", host="a.example")],
-        [["policy a: is optional and overlaps policy admin after it partly"]],
+        [["policy a: is optional and partly overlaps policy admin after it"]],
     ),
     "an exception that overlaps many": (
         [public("a", "/a"), *(protected(f"p{n}", host=f"h{n}.example") for n in range(5))],
-        [["policy a: is public and overlaps policies p0, p1, p2 and 2 more after it partly"]],
+        [["policy a: is public and partly overlaps policies p0, p1, p2 and 2 more after it"]],
     ),
     "an exception by case alone": (
         [public("about", "/Admin/about"), protected("admin", "/admin/**")],
-        [["policy about: is public and overlaps policy admin", "only by the spelling", "upper and lower case"]],
+        [["policy about: is public and overlaps policy admin", "only because", "upper and lower case"]],
     ),
     "an exception of which one path is inside by case alone": (
         [public("help", "/admin/help", "/Admin/about"), protected("admin", "/admin/**")],
-        [["policy help: is public and overlaps policy admin", "only by the spelling"]],
+        [["policy help: is public and overlaps policy admin", "only because"]],
     ),
     "an exception by a trailing slash alone": (
         [public("docs", "/docs/"), protected("all-docs", "/docs")],
-        [["policy docs: is public", "only by the spelling", "a trailing slash"]],
+        [["policy docs: is public", "only because", "a trailing slash"]],
     ),
     "an exception after the policy": ([protected("admin", "/admin/**"), public("a", "/*/help")], []),
 }

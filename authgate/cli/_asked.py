@@ -63,12 +63,8 @@ def as_text(met: Met, looked: Sequence[LookedAt], request: Request) -> str:
     groups = {"looked at": _looked_at.lines(looked, request), "asks for": asks, "headers": headers}
     lines = [f"POLICY  {met.policy.name}"]
     for name, texts in groups.items():
-        lines += [f"  {name if first else '':<14} {text}" for first, text in _numbered(texts)]
+        lines += [f"  {'' if position else name:<14} {text}" for position, text in enumerate(texts)]
     return "\n".join(wrapped(line, indent=DETAIL_INDENT) for line in lines)
-
-
-def _numbered(texts: list[str]) -> list[tuple[bool, str]]:
-    return [(position == 0, text) for position, text in enumerate(texts)]
 
 
 def _demands(met: Met) -> list[str]:

@@ -65,7 +65,7 @@ def request_in_file(file_name: str) -> dict[str, Any]:
 
 def asked_request(method: str, url: str) -> dict[str, Any]:
     """Return the request for *method* and *url*, two arguments. They are not quoted: one of them may be a token."""
-    if not re.fullmatch("[A-Z]+", method):
+    if not re.fullmatch("[A-Z][A-Z0-9_-]*", method):
         raise click.UsageError("METHOD is written in upper case: authgate explain --policy GET /admin")
     if not re.match("/|https?://", url, re.IGNORECASE):
         raise click.UsageError("URL begins with https://, http:// or /: authgate explain --policy GET /admin")

@@ -89,7 +89,7 @@ def _fixes(decision: Deny) -> Iterator[str]:
     if challenge.scopes:
         yield f"The client is asked for a token with the scopes {' '.join(challenge.scopes)}."
     if challenge.max_age is not None:
-        yield f"The user has to sign in again: at most {challenge.max_age} seconds ago."
+        yield f"The user has to sign in again. A sign-in counts for {challenge.max_age} seconds."
     yield decision.fix or REASONS[decision.reason].fix
     if decision.reason in _HINTS:
         yield _HINTS[decision.reason]

@@ -176,6 +176,12 @@ class MatchConfig(Settings):
     client: Annotated[list[Network], one_or_more(str), _MANY] = []
     """Addresses and subnets of clients."""
 
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> MatchConfig:
+        if not self.model_fields_set:
+            raise ValueError("is empty: leave it out to match every request")
+        return self
+
 
 # What `require: signed_in` becomes: no rule.
 SIGNED_IN = RuleConfig.model_construct(_fields_set=set())
@@ -208,7 +214,7 @@ class PolicyConfig(Settings):
     name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
     """A name of your choice for logs and metrics: 1 to 64 lower-case letters, digits, - and _, beginning with a letter
     or digit."""
-    match: MatchConfig = MatchConfig()
+    match: MatchConfig = MatchConfig.model_construct()
     """The requests that the policy is about. Each of its settings takes one value or a list. Default: every request."""
     public: Annotated[Literal[True] | None, BeforeValidator(_is_true)] = None
     """true: every request passes, and none is asked for a credential. Identity headers are empty."""

@@ -24,7 +24,7 @@ MAX_TESTS = 64
 
 _MAX_SCOPE_CHARACTERS = 128
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # scope-token of RFC 6749 §3.3
-_CLAIM_PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
+_CLAIM_PATH = re.compile(r"[^.\s\"]+(?:\.[^.\s\"]+)*")
 
 
 class _Operand(Settings):
@@ -53,6 +53,8 @@ def _scalar(value: object) -> object:
 
 
 def _claim_path(path: str) -> str:
+    if "://" in path or '"' in path:  # its dots would be read as the ends of names: `none_of` would always be true
+        raise ValueError(f"{redacted(path)} is the name of a claim with dots or quotes, which rules cannot read yet")
     if not _CLAIM_PATH.fullmatch(path):
         raise ValueError(f"{redacted(path)} is not the path of a claim: write names joined by dots, tenant.plan")
     return path

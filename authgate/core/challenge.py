@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.rules import Every, Test
 
 if TYPE_CHECKING:
-    from authgate.core.rules import Finding, Rule
+    from authgate.core.rules import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +41,21 @@ class RuleFailed(Refused):
 def challenge_of(finding: Finding) -> tuple[Reason, Challenge]:
     """Return the reason for a rule that is not true, and what the client has to bring.
 
-    A client can bring more scopes, or a newer sign-in, and only where the rule asks for these at its top. If anything
-    else is not true as well, bringing them would not help: the reason is `forbidden`, and it names no rule.
+    A client can bring more scopes or a newer sign-in, if the rule asks for them at its top. If anything else is not
+    true either, they would not help: the reason is `forbidden`, and the client does not learn which rule it was.
     """
-    demands = finding.parts if isinstance(finding.rule, Every) else (finding,)
-    unmet = [part for part in demands if part.truth is not True]
-    scopes = [part.rule for part in unmet if _lacks_scope(part)]
-    sign_ins = [part.rule for part in unmet if _is_about_sign_in(part.rule)]
-    if len(scopes) + len(sign_ins) < len(unmet):
-        return Reason.FORBIDDEN, NO_CHALLENGE
+    scopes: list[str] = []
+    ages: list[float] = []
+    for part in finding.parts if isinstance(finding.rule, Every) else (finding,):
+        test = part.rule
+        if part.truth is True:
+            continue
+        if isinstance(test, Test) and test.name == "scopes.all_of" and part.truth is False:
+            scopes += test.expected
+        elif isinstance(test, Test) and test.name == "authenticated_within_seconds":
+            ages.append(test.expected)
+        else:
+            return Reason.FORBIDDEN, NO_CHALLENGE
     if scopes:
-        return Reason.INSUFFICIENT_SCOPE, Challenge(scopes=tuple(name for rule in scopes for name in _expected(rule)))
-    max_age = min(_expected(rule) for rule in sign_ins)
-    return Reason.INSUFFICIENT_USER_AUTHENTICATION, Challenge(max_age=int(max_age))
-
-
-def _lacks_scope(finding: Finding) -> bool:
-    rule = finding.rule
-    is_demand = isinstance(rule, Test) and (rule.dimension, rule.operator) == ("scopes", "all_of")
-    return is_demand and finding.truth is False
-
-
-def _is_about_sign_in(rule: Rule) -> bool:
-    return isinstance(rule, Test) and rule.dimension == "authenticated_within_seconds"
-
-
-def _expected(rule: Rule) -> Any:  # noqa: ANN401 - a tuple of scopes, or seconds
-    return rule.expected if isinstance(rule, Test) else ()
+        return Reason.INSUFFICIENT_SCOPE, Challenge(scopes=tuple(scopes))
+    return Reason.INSUFFICIENT_USER_AUTHENTICATION, Challenge(max_age=int(min(ages)))

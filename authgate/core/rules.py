@@ -208,16 +208,17 @@ def _email(facts: Facts, test: Test) -> Judgment:
     return Judgment(not domains or address["domain"] in domains, email)
 
 
+# The field of the identity that has each state of a session.
+SESSION_FIELDS = {"impersonated": "impersonated_by", "anonymous": "is_anonymous", "banned": "is_banned"}
+
+
 def _session(facts: Facts, test: Test) -> Judgment:
     """Compare the state of the session or of its user: impersonated, anonymous or banned."""
     identity = facts.identity
-    field, state = {
-        "impersonated": ("impersonated_by", identity.impersonated_by is not None),
-        "anonymous": ("is_anonymous", identity.is_anonymous),
-        "banned": ("is_banned", identity.is_banned_at(facts.now)),
-    }[test.operator]
+    field = SESSION_FIELDS[test.operator]
     if field in identity.unknown:
         return Judgment(None, None)
+    state = identity.is_banned_at(facts.now) if field == "is_banned" else getattr(identity, field) not in {None, False}
     return Judgment(state is test.expected, state)
 
 
@@ -282,7 +283,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
     "session": Dimension(
         operand=Operand.SESSION,
         matcher=_session,
-        fields=("impersonated_by", "is_anonymous", "is_banned"),
+        fields=tuple(SESSION_FIELDS.values()),
         text="The state of the session and of its user.",
     ),
     "client": Dimension(operand=Operand.NETWORKS, matcher=_client, fields=(), text="Addresses and subnets of clients."),

@@ -220,7 +220,7 @@ def test_an_exception_that_is_wider_than_it_seems_is_a_warning(tmp_path: Path) -
     )
     ended = commands.authgate("check", "--config", path)
     assert ended.stdout.splitlines()[0].endswith("is valid, with 1 warning.")
-    assert ended.stderr.startswith("warning: policy a: is public and overlaps policy admin")
+    assert ended.stderr.startswith("warning: policy a: is public and partly overlaps policy admin")
 
 
 # -- --fetch ---------------------------------------------------------------------------------------------------------

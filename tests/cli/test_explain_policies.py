@@ -157,6 +157,11 @@ def test_of_200_policies_the_nearest_are_shown_and_the_others_counted(
     assert len(shown.splitlines()) < 12
 
 
+def test_a_method_may_have_a_hyphen(tmp_path: Path) -> None:
+    config = write(tmp_path, [{"name": "search", "match": {"methods": "M-SEARCH"}, "require": "signed_in"}])
+    assert explain(config, "", "--policy", "M-SEARCH", "/", code=0).stdout.startswith("POLICY  search")
+
+
 def test_of_200_policies_that_all_are_near_a_few_are_shown_and_the_match_comes_last(tmp_path: Path) -> None:
     policies = [{"name": f"p{n}", "match": {"path": f"/api/{n}"}, "require": "signed_in"} for n in range(200)]
     config = write(tmp_path, policies)
@@ -238,7 +243,7 @@ def test_the_challenge_of_a_refusal_is_shown(config: Path) -> None:
     assert "→ The client is asked for a token with the scopes w r.\n" in shown
     assert explained(config, post)["challenge"] == {"scopes": ["w", "r"]}
     old = curl("/pay", auth_time=NOW - 61)
-    assert "→ The user has to sign in again: at most 60 seconds ago.\n" in explain(config, old, code=1).stdout
+    assert "→ The user has to sign in again. A sign-in counts for 60 seconds.\n" in explain(config, old, code=1).stdout
     assert explained(config, old)["challenge"] == {"max_age": 60}
     assert explained(config, curl("/healthz"))["challenge"] == {}
 

@@ -79,6 +79,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"credentials": []}, "credentials", "is empty", "Replaces the global list"),
     ({"credentials": "Authorization"}, "credentials", "is text, not a list", "write a list"),
     ({"credentials": [{"headers": "A"}]}, "credentials[0].headers", "is not a setting", "did you mean header?"),
+    ({"match": {}}, "match", "is empty: leave it out", "The requests that the policy is about"),
     ({"mach": {}}, "mach", "is not a setting", "did you mean match?"),
     ({"login_url": "https://a.example"}, "login_url", "is not a setting", "come with a later version"),
     ({"return_hosts": ["a"]}, "return_hosts", "is not a setting", "come with a later version"),

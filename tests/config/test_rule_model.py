@@ -58,6 +58,8 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"claims": {"a..b": {"any_of": [1]}}}, "claims.a..b", "is not the path of a claim", "Claims, each by its path"),
     ({"claims": {"a.": {"any_of": [1]}}}, "claims.a.", "is not the path of a claim", "Claims, each by its path"),
     ({"claims": {"a b": {"any_of": [1]}}}, "claims.a b", "is not the path of a claim", "Claims, each by its path"),
+    ({"claims": {"https://a/b": {"none_of": [1]}}}, "claims.https://a/b", "with dots or quotes", "Claims, each by its"),
+    ({"claims": {'"a.b"': {"none_of": [1]}}}, 'claims."a.b"', "with dots or quotes", "Claims, each by its path"),
     ({"claims": {"a": "x"}}, "claims.a", "is text, not a mapping", OPERATORS),
     ({"claims": {"a": {"any_of": [None]}}}, "claims.a.any_of[0]", "is not text, a number", "docs/configuration.md"),
     ({"claims": {"a": {"any_of": [["x"]]}}}, "claims.a.any_of[0]", "is not text, a number", "docs/configuration.md"),

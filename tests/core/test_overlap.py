@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import Path, PathReading, parse_pattern
-from authgate.core.policy import Match
+from authgate.core.policy import MATCHERS, Match
 from authgate.core.request import make_request
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ def met(match: Match) -> set[tuple[str, object]]:
 
 
 DIMENSIONS = ("hosts", "methods", "clients", "paths")
+
+
+def test_the_small_world_has_every_dimension() -> None:
+    assert {*DIMENSIONS} == {*MATCHERS}
 
 
 @settings(max_examples=400)
