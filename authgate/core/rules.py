@@ -10,7 +10,6 @@ Unknown (None) is what a credential says nothing about, or says in a form that c
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from authgate.core.paths import fold
+from authgate.core.values import key, kind
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
@@ -68,7 +68,7 @@ class Test:
     def __post_init__(self) -> None:
         """Keep what a list of values is compared by, which each request needs."""
         values = self.expected if self.operator in LIST_OPERATORS else ()
-        object.__setattr__(self, "keys", frozenset(map(_key, values)))
+        object.__setattr__(self, "keys", frozenset(map(key, values)))
 
     @property
     def name(self) -> str:
@@ -158,10 +158,10 @@ def _claim(facts: Facts, test: Test) -> Judgment:
         return Judgment(_compare(frozenset(), test), ())
     values = tuple(value) if isinstance(value, list) else (value,)
     # 1 is not true and "5" is not 5: a claim that has a type that the rule does not expect says nothing.
-    expected_kinds = {*map(_kind, test.expected)}
-    if not expected_kinds.issuperset(map(_kind, values)):
+    expected_kinds = {*map(kind, test.expected)}
+    if not expected_kinds.issuperset(map(kind, values)):
         return Judgment(None, value)
-    return Judgment(_compare(frozenset(map(_key, values)), test), values)
+    return Judgment(_compare(frozenset(map(key, values)), test), values)
 
 
 class _Absent(Enum):
@@ -169,21 +169,6 @@ class _Absent(Enum):
 
 
 ABSENT = _Absent.ABSENT
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return "number"
-    return "other"  # null, an object, a list within the list: no rule expects these
-
-
-def _key(value: object) -> object:
-    """Return what stands for *value* in a comparison. A text is its own key. 1 and True have different keys."""
-    return value if isinstance(value, str) else (_kind(value), value)
 
 
 def _compare(given: frozenset[object], test: Test) -> bool:
