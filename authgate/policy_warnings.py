@@ -36,10 +36,13 @@ _Ends: TypeAlias = tuple[_Literal, _Literal]
 
 
 def announcements(config: Config) -> Iterator[str]:
-    """Yield which headers the proxies must pass on, if policies add some to those of the proxies' own files."""
-    if any(policy.headers for policy in config.policies or ()):
-        names = ", ".join(header_names(config))
-        yield f"policies add headers, and the files of your proxy need a line for each of these: {names}"
+    """Yield which headers the proxies must pass on, if the shipped files of the proxies do not name all of them."""
+    names = header_names(config)
+    if added := [name for name in names if name not in type(config).model_fields["headers"].default]:
+        yield (
+            f"every allowed reply has the headers {', '.join(names)}. The shipped files of the proxies do not name "
+            f"{', '.join(added)}: add the lines of docs/adapters, or clients can forge these"
+        )
 
 
 def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:

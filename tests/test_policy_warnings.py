@@ -206,10 +206,21 @@ def test_an_organization_that_proves_no_membership_is_reported(
     assert_says(prepared(tmp_path, [issuer], **given).warnings, expected)
 
 
-def test_headers_of_policies_need_lines_at_the_proxy(tmp_path: Path) -> None:
-    policies = [{**protected("p"), "headers": {"X-Tenant": "claims.tenant"}}]
-    (line,) = (one for one in prepared(tmp_path, [IDP], policies=policies).announcements if "headers" in one)
-    assert line.endswith("X-User-Id, X-User-Email, X-User-Name, X-User-Roles, X-Tenant")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"policies": [{**protected("p"), "headers": {"X-Tenant": "claims.tenant"}}]},
+        {"headers": {"X-User-Id": "subject", "X-User-Roles": "roles", "X-Tenant": "claims.tenant"}},
+    ],
+)
+def test_headers_that_the_shipped_files_do_not_name_need_lines_at_the_proxy(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    (line,) = (one for one in prepared(tmp_path, [IDP], **settings).announcements if "headers" in one)
+    all_headers, _, added = line.partition(". ")
+    assert "X-User-Id" in all_headers
+    assert "X-Tenant" in all_headers
+    assert "do not name X-Tenant: add" in added
     assert not [one for one in prepared(tmp_path, [IDP]).announcements if "headers" in one]
 
 

@@ -17,11 +17,11 @@ FORMS = """\
   Authorization: Bearer eyJhbGciOi…    one or more headers, one per line
   Cookie: name=value; name=value       cookies, with or without "Cookie:"
   curl -H '…' -b '…' 'https://…'       a curl command, as browsers copy it
-  /api/v1/tasks                        a URL: a request without credentials"""
+  /api/v1/tasks                        a URL, or a method and a URL"""
 
 _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+) HTTP/[0-9.]+")
 _HEADER_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
-_URL = re.compile(r"(?:https?://|/)\S*")
+_URL = re.compile(r"(?:([A-Z]+) )?((?:https?://|/)\S*)")
 # A token has no "=" except at its end.
 _COOKIES = re.compile(r"[!#-+\--:<>-~]+=[^=\s].*")
 
@@ -38,8 +38,8 @@ def read(pasted: bytes) -> dict[str, Any]:
         raise ValueError("the input is empty")
     if _curl.is_curl(text):
         return _curl.read(text)
-    if _URL.fullmatch(text):
-        return _url(text)
+    if url := _URL.fullmatch(text):
+        return _url(url[2]) | {"method": url[1] or "GET"}
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if headers := _headers(lines):
         return headers

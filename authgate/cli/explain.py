@@ -131,6 +131,9 @@ def command(
                 return
             decision = met
     _show(decision, request, prepared, as_json=as_json)
+    if prepared.config.policies and description.get("url") == "/" and not (as_json or file_name or policy_of):
+        note = f"This decided {description['method']} /. To decide another request, paste a curl command with its URL."
+        click.echo(wrapped(f"  → {note}", indent="    "))
     sys.exit(0 if isinstance(decision, Allow) else 1)
 
 

@@ -100,18 +100,19 @@ def scalar(value: object) -> str | None:
 
 def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
     mistake, name = mistakes[-1], str(path[-1]) if path else ""
-    message, fix = "", _description(path, model) or _DOCS
+    message, fix = "", _description(path, model) or _undescribed(mistake)
     if mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
         path, message = path[:-1], "holds a name that is not a setting (not shown: it may hold a secret)"
         fix = "write `name: value`, with a space after the colon"
     elif mistake["type"] == "extra_forbidden":
-        message, fix = "is not a setting", _LATER.get(name) or did_you_mean(name, _names_at(path[:-1], model))
+        message, fix = "is not a setting", _LATER.get(name) or _fix_name(name, path[:-1], model)
     elif mistake["type"] == "invalid_key":
         message, fix = "is not a setting", "the name of a setting is text"
     elif mistake["type"] == "missing":
         message, fix = "is missing", f"add it; {_DOCS}"
     elif mistake["type"] == "value_error":  # from our own validators, which quote no secret
-        message = mistake["msg"].removeprefix("Value error, ")
+        message, _, own_fix = mistake["msg"].removeprefix("Value error, ").partition("\n")
+        fix = own_fix or fix
     else:
         annotation = annotation_at(path, model)
         shown = None if _may_hold_secret(annotation) else scalar(mistake["input"])
@@ -147,10 +148,26 @@ def _fix(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel], shown
         example = shown if shown and isinstance(value, str) else "a, b"
         choices = "".join(f"; or write {choice}" for choice in choices_of(annotation))
         return f"write a list: [{example}], or each element on its own line after a dash{choices}"
-    if group_of(annotation) is not None:
-        names = _names_at(path, model)
-        return f"write a mapping of its settings: {', '.join(names[:6])}{' …' if names[6:] else ''}"
+    if (group := group_of(annotation)) is not None:
+        names, example = _names_at(path, model), getattr(group, "example", "")
+        beginning = f"write for example {example}. Its settings are" if example else "write a mapping of its settings:"
+        return f"{beginning} {', '.join(names[:6])}{' …' if names[6:] else ''}"
     return "write true or false" if takes == ["true", "false"] else None
+
+
+def _fix_name(name: str, path: Path, model: type[BaseModel]) -> str:
+    """Return where *name* belongs, if exactly one group at *path* has a setting of that name, or a similar name."""
+    names = _names_at(path, model)
+    owners = [group for group in names if name in _names_at((*path, group), model)]
+    return f"write it within {owners[0]}: {{{name}: …}}" if len(owners) == 1 else did_you_mean(name, names)
+
+
+def _undescribed(mistake: ErrorDetails) -> str:
+    """Return how to fix a value that no description is about, such as those in the lists of a rule."""
+    if mistake["type"] == "too_short":
+        return "list at least one value, or remove the setting"
+    is_scalar = isinstance(mistake["input"], (bool, int, float))
+    return "put the value in quotes" if mistake["type"] == "string_type" and is_scalar else _DOCS
 
 
 def _fix_choice(name: str, value: object, annotation: Any) -> str:  # noqa: ANN401 - a type of any form

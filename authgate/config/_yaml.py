@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import yaml
 
 # The value in "found undefined alias 'hunter2'" and "… for the tag '!hunter2'". PyYAML quotes '<block end>' and single
-# characters, too; they are not values.
-_QUOTED = re.compile(r"""(["'])(?!<)..+\1""")
+# characters, too: the first alternative, which is kept. They are not values.
+_QUOTED = re.compile(r"""((["'])(?:<[a-z ]+>|.)\2)|(["']).+\3""")
 
 # PyYAML's words for the most frequent mistakes, each with its fix.
 _FIXES = {
+    "expected ',' or": "quote a value that contains a comma or one of { } [ ]; close every bracket",
+    "but found '<scalar>'": "quote the whole value: it goes on after a bracket or a quote",
     "expected <block end>": "the line is not indented like the lines above it: indent all lines of a group equally",
     "cannot start any token": "indent with spaces, not with tabs; quote a value that begins with a special character",
     "mapping values are not allowed": "quote a value that contains ': '",
@@ -90,7 +92,7 @@ def parse(text: str) -> Document:
 def _described(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "it holds a character that YAML does not allow"
-    return f"{_place(error.problem_mark)}: {_QUOTED.sub('…', error.problem or '')}"
+    return f"{_place(error.problem_mark)}: {_QUOTED.sub(lambda quoted: quoted[1] or '…', error.problem or '')}"
 
 
 def _place(mark: yaml.Mark) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -166,6 +166,8 @@ _FEW, _MANY = Field(min_length=1, max_length=32), Field(min_length=1, max_length
 class MatchConfig(Settings):
     """The requests that a policy is about. Each setting takes one value or a list; left out, it matches all."""
 
+    example: ClassVar[str] = "{path: /admin/**}"
+
     host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), _MANY] = []
     """Host names: app.example.com exactly, or *.example.com for one or more labels before it. Ports do not count."""
     path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), _MANY] = []
@@ -192,7 +194,8 @@ def _require(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         return SIGNED_IN
     if isinstance(value, str):
         message = f"{redacted(value)} is neither signed_in nor a mapping of rules: {did_you_mean(value, _RULES)}"
-        raise ValueError(message)  # noqa: TRY004 - pydantic wants ValueError
+        fix = f"write signed_in, or a mapping of rules, for example {RuleConfig.example}"
+        raise ValueError(f"{message}\n{fix}")  # noqa: TRY004 - pydantic wants ValueError
     return handler(value)
 
 
@@ -247,5 +250,6 @@ class PolicyConfig(Settings):
         given = [name for name in ("public", "optional", "require") if getattr(self, name) is not None]
         if len(given) != 1:
             found = f"it has {' and '.join(given)}" if given else "it has none"
-            raise ValueError(f"needs exactly one of public: true, optional: true and require: {found}")
+            fix = "remove all but one" if given else "write require: signed_in for users, or public: true for everybody"
+            raise ValueError(f"needs exactly one of public: true, optional: true and require: {found}\n{fix}")
         return self

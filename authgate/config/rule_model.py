@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef, Literal, NamedTuple, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, field_validator, model_validator
 
@@ -36,6 +36,12 @@ class _Operand(Settings):
             names = ", ".join(type(self).model_fields)
             raise ValueError("is empty" if isinstance(self, _Rule) else f"is empty: set at least one of {names}")
         return self
+
+
+class _ListOperand(_Operand):
+    """What one dimension is compared with, as lists."""
+
+    example: ClassVar[str] = "{any_of: [admin]}"
 
 
 def _scope(text: str) -> str:
@@ -74,7 +80,7 @@ Scalar: TypeAlias = Annotated[Any, BeforeValidator(_scalar, json_schema_input_ty
 
 def _list_operand(name: str, element: Any, max_length: int = 1000) -> type[_Operand]:  # noqa: ANN401 - a type
     values: Any = (Annotated[list[element], Field(min_length=1, max_length=max_length)], None)
-    return create_model(name, __base__=_Operand, __doc__=_LIST_TEXT, any_of=values, all_of=values, none_of=values)
+    return create_model(name, __base__=_ListOperand, __doc__=_LIST_TEXT, any_of=values, all_of=values, none_of=values)
 
 
 _LIST_TEXT = "any_of: at least one of the list. all_of: all of the list. none_of: none of the list."
@@ -133,6 +139,8 @@ _OPERANDS: dict[Operand, Any] = {
 
 class _Rule(_Operand):
     """What must be true of the user. Several rules in one mapping must all be true."""
+
+    example: ClassVar[str] = "{roles: {any_of: [admin]}}"
 
 
 _RULE: Any = ForwardRef("RuleConfig")

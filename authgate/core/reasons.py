@@ -191,8 +191,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.NO_POLICY: Refusal(
         403, None, Fault.OPERATOR, "No policy allows this request.",
-        "AuthGate refuses every request that no policy matches. `authgate explain --policy METHOD URL` shows why each "
-        "policy does not match.",
+        "AuthGate refuses every request that no policy matches. Add a policy for it, or change what a policy matches. "
+        "`authgate explain --policy METHOD URL` shows why each policy does not match.",
     ),
     Reason.AMBIGUOUS_PATH: Refusal(
         400, None, Fault.CLIENT, "The path can be read in more than one way.",

@@ -97,6 +97,11 @@ def test_every_dimension_that_does_not_fit_is_named(config: Path) -> None:
     assert " write      method POST is not PUT; path /tasks is not /Admin\n" in shown
 
 
+def test_input_without_a_url_is_noted_because_the_policies_depend_on_it(config: Path) -> None:
+    assert "This decided GET /. " in explain(config, "Authorization: Bearer x", code=1).stdout
+    assert "This decided" not in explain(config, "https://app.example.com/x", code=1).stdout
+
+
 def test_json_has_every_policy_looked_at_with_its_comparisons(config: Path) -> None:
     decision = explained(config, "curl -X PUT https://app.example.com/tasks")
     assert (decision["outcome"], decision["reason"], decision["policy"]) == ("deny", "no_policy", "")

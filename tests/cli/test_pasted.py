@@ -66,6 +66,10 @@ def test_a_url_is_a_request_without_credentials(pasted: str, url: str) -> None:
     assert _pasted.read(pasted.encode()) == {"method": "GET", "url": url, "headers": []}
 
 
+def test_a_method_may_come_before_a_url() -> None:
+    assert _pasted.read(b"DELETE /api/v1/tasks/7") == {"method": "DELETE", "url": "/api/v1/tasks/7", "headers": []}
+
+
 def test_the_user_in_a_url_becomes_a_header_as_clients_send_it() -> None:
     basic = ("Authorization", "Basic YWRhOnNlY3JldA==")
     assert _pasted.read(b"https://ada:secret@a/x") == {"method": "GET", "url": "https://a/x", "headers": [basic]}

@@ -127,6 +127,7 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"admin": {"lisen": 1}}, "admin.lisen", "is not a setting", "did you mean listen?"),
     (of_issuer(audience="x"), "issuers[0].audience", "is not a setting", "did you mean audiences?"),
     ({"credentials": [{"cookie": "a", "kookie": "b"}]}, "credentials[0].kookie", "is not a setting", "did you mean c"),
+    ({"details": True}, "details", "is not a setting", "write it within log: {details: …}"),
     ({"admin": {"zzz": 1}}, "admin.zzz", "is not a setting", "use one of listen, tls"),
     ({"cors": {}}, "cors", "is not a setting", "CORS settings come with a later version"),
     ({"policies": []}, "policies", "is empty", "Who may do what."),

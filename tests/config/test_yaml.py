@@ -62,6 +62,24 @@ def test_a_line_that_is_not_yaml_is_located_and_never_quoted(tmp_path: Path, lin
     assert "hunter2" not in str(rejection)
 
 
+@pytest.mark.parametrize(
+    ("line", "message", "fix"),
+    [
+        (
+            "path: {a: /files/{subject}/**}",
+            "expected ',' or '}', but got '{'",
+            "quote a value that contains a comma or",
+        ),
+        ("path: {a: [/x}", "expected ',' or ']', but got '}'", "close every bracket"),
+        ("path: {subject}/files", "expected <block end>, but found '<scalar>'", "quote the whole value"),
+    ],
+)
+def test_a_value_with_brackets_must_be_quoted(line: str, message: str, fix: str, tmp_path: Path) -> None:
+    rejection = problem(tmp_path, f"policies:\n- name: own\n  {line}\n")
+    assert rejection.message.endswith(message)
+    assert fix in rejection.fix
+
+
 @pytest.mark.parametrize("text", ["log: !!map [a]\n", "at: 2026-13-45\n", "[" * 2_000])
 def test_yaml_that_cannot_be_built_is_reported(tmp_path: Path, text: str) -> None:
     assert problem(tmp_path, text).message.startswith("not valid YAML: ")
