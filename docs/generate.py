@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from authgate import app_metrics, wiring
 from authgate.adapters import ADAPTERS
 from authgate.config import load
-from authgate.config._report import is_list
+from authgate.config._annotations import is_list
 from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
 from authgate.config.model import Config
 from authgate.config.rule_model import RuleConfig, ValuesConfig

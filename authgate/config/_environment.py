@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _secrets, _yaml
+from authgate.config._annotations import group_of, is_list
 from authgate.config._issuer_secrets import secret_problems
 from authgate.config._outbound import redacted
-from authgate.config._report import Raw, did_you_mean, group_of, is_list
+from authgate.config._report import Raw, did_you_mean
 from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
 from authgate.core.errors import Problem

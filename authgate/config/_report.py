@@ -12,24 +12,24 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from pydantic import SecretStr
 
+from authgate.config._annotations import annotation_at, choices_of, group_of, members
 from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
+    from authgate.config._annotations import Path
+
 # Settings as they were read, before they are validated.
 Raw: TypeAlias = dict[str, Any]
-# Where a setting is: names of settings and positions in lists.
-Path: TypeAlias = tuple[int | str, ...]
 
 # Settings of later versions, which people copy from a newer page.
 _LATER = {
@@ -233,11 +233,6 @@ def _may_hold_secret(annotation: Any) -> bool:  # noqa: ANN401 - a type of any f
     return False
 
 
-def choices_of(annotation: Any) -> list[object]:  # noqa: ANN401 - a type of any form
-    """Return the choices of every `Literal` in *annotation*; those of a list's elements are not its own."""
-    return [choice for member in members(annotation) if get_origin(member) is Literal for choice in get_args(member)]
-
-
 def _description(path: Path, model: type[BaseModel]) -> str:
     """Return how the model describes the setting at *path*, on one line and not at length."""
     for end in range(len(path), 0, -1):  # an element of a list or a mapping is described by its setting
@@ -267,46 +262,6 @@ def _names_at(path: Path, model: type[BaseModel]) -> list[str]:
 def _model_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
     """Return the model of the group at *path*; None where there is none."""
     return group_of(annotation_at(path, model))
-
-
-def annotation_at(path: Path, model: type[BaseModel]) -> Any:  # noqa: ANN401 - a type of any form
-    """Return the type of the setting at *path*; None where there is none."""
-    annotation: Any = model
-    for step in path:
-        annotation = next(
-            (found for member in members(annotation) if (found := _inner(member, step)) is not None), None
-        )
-    return annotation
-
-
-def _inner(annotation: Any, step: int | str) -> Any:  # noqa: ANN401 - a type of any form
-    if get_origin(annotation) is dict:
-        return get_args(annotation)[1]
-    if isinstance(step, int):
-        return get_args(annotation)[0] if get_origin(annotation) is list else None
-    fields = getattr(annotation, "model_fields", {})
-    return fields[step].annotation if step in fields else None
-
-
-def group_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a type of any form
-    """Return the model in *annotation*, which may allow None besides; None where it is something else."""
-    return next((member for member in members(annotation) if hasattr(member, "model_fields")), None)
-
-
-def is_list(annotation: Any) -> bool:  # noqa: ANN401 - a type of any form
-    """Whether *annotation* allows a list."""
-    return any(get_origin(member) is list for member in members(annotation))
-
-
-def members(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type of any form
-    """Yield the types that *annotation* allows: the branches of a union, without None and without `Annotated`."""
-    if hasattr(annotation, "__metadata__"):
-        yield from members(annotation.__origin__)
-    elif get_origin(annotation) in {Union, UnionType}:
-        for branch in get_args(annotation):
-            yield from members(branch)
-    elif annotation is not None and annotation is not NoneType:
-        yield annotation
 
 
 def _in_union(location: Iterable[int | str]) -> bool:

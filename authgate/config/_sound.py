@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from authgate.config._report import annotation_at, group_of, setting_path
+from authgate.config._annotations import annotation_at, group_of
+from authgate.config._report import setting_path
 from authgate.config._types import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from authgate.config._report import Path
+    from authgate.config._annotations import Path
 
 S = TypeVar("S", bound=Settings)
 

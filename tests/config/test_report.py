@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from authgate.config._report import members, problems_of, scalar
+from authgate.config._annotations import members
+from authgate.config._report import problems_of, scalar
 from authgate.config.issuer_model import IssuerConfig, RedisSessionsConfig
 from authgate.config.model import Config, TlsConfig
 
