@@ -81,11 +81,12 @@ def logging_to(
     writer = logging.StreamHandler(stream)
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     writer.setFormatter(TextFormatter() if as_text else JsonFormatter())
-    root = logging.getLogger()
+    root, aiohttp = logging.getLogger(), logging.getLogger("aiohttp")
+    levels = root.level, aiohttp.level
     root.handlers = [_queue_handler]
     root.setLevel(logging.INFO)
     # aiohttp's own lines quote the offending header. server/connection.py logs these errors without it.
-    logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
+    aiohttp.setLevel(logging.CRITICAL + 1)
     listener = QueueListener(_queue_handler.queue, writer)
     listener.start()
     thread = listener._thread  # noqa: SLF001 - stop() would wait for it without a bound
@@ -96,6 +97,8 @@ def logging_to(
         if thread is not None:
             thread.join(STOP_SECONDS)
         root.handlers = [logging.NullHandler()]  # without a handler, Python would print warnings unformatted
+        root.setLevel(levels[0])
+        aiohttp.setLevel(levels[1])
 
 
 def dropped_lines() -> int:

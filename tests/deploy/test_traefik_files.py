@@ -63,6 +63,8 @@ def test_each_route_of_the_stack_has_the_protected_or_the_public_middleware() ->
     routers = read("deploy/stack/edge/traefik-routes.yml")["http"]["routers"]
     assert {name: (router["service"], router["middlewares"]) for name, router in routers.items()} == {
         "auth": ("web", ["authgate-public", "small-bodies"]),
+        "admin": ("web", ["authgate", "small-bodies"]),
         "api": ("tasks", ["authgate", "authgate-strip", "small-bodies"]),
+        "health": ("tasks", ["authgate", "authgate-strip"]),
         "pages": ("web", ["authgate-public", "small-bodies"]),
     }
