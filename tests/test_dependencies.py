@@ -133,6 +133,12 @@ RULES = (
         typing=_own("config"),
         never=IO | CRYPTO,
     ),
+    Rule(
+        where="authgate/proxies/",
+        ours=_own("config.model", "config.preset_defaults", "core", "policies", "proxies"),
+        typing=_own("config"),
+        never=(IO | CRYPTO) - {"pathlib"},
+    ),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(
         where="authgate/keysources/",

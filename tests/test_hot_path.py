@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.decide import decide
 from authgate.core.decision import Allow
+from authgate.core.header_names import guarded_names
 from authgate.core.proof import SessionCheck
 from authgate.tokens import LruProofCache
 from tests.support import session_cookies as cookies

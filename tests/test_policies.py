@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.config.load import load
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.decision import Allow
+from authgate.core.header_names import guarded_names
 from authgate.core.policy import Access, Policies
 from authgate.core.rules import Every
 from authgate.policies import DEFAULT_NAME, header_names, named_fields

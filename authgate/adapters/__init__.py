@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from authgate.adapters._reply import Reply, refusal_reply
-from authgate.adapters._subrequest import IPNetwork, TrustedProxies, guarded_names, parse_address
+from authgate.adapters._subrequest import IPNetwork, TrustedProxies, parse_address
 from authgate.adapters.caddy import CaddyAdapter
 from authgate.adapters.nginx import NginxAdapter
 from authgate.adapters.traefik import TraefikAdapter
@@ -46,7 +46,6 @@ __all__ = [
     "IPNetwork",
     "Reply",
     "TrustedProxies",
-    "guarded_names",
     "parse_address",
     "refusal_reply",
 ]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import folded
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from authgate.core.request import Headers, IPAddress
 
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
@@ -96,26 +94,13 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
     names = "-".join(headers)
     if "--" in names or names[-1:] == "-" or not (names.isascii() and names.replace("-", "").isalnum()):
         for name in headers:
-            if name.lower() not in guarded and _folded(name) in guarded:
+            if name.lower() not in guarded and folded(name) in guarded:
                 raise Unreadable(
                     Reason.UNREADABLE_REQUEST,
-                    f"the header {name!a} looks like {_folded(name)}",
+                    f"the header {name!a} looks like {folded(name)}",
                     fix='make the proxy drop headers whose names have characters other than letters, digits and "-"',
                 )
     for value in headers.getall("Connection", ()):
-        named = {_folded(token) for token in value.split(",")} & guarded
+        named = {folded(token) for token in value.split(",")} & guarded
         if named:
             raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header Connection names {', '.join(sorted(named))}")
-
-
-_MARK = re.compile(r"[^a-z0-9]")
-
-
-def _folded(name: str) -> str:
-    """Return *name* as the most lenient server reads it: lower-case, with "-" for every mark, none at the end."""
-    return _MARK.sub("-", name.strip().lower()).rstrip("-")
-
-
-def guarded_names(read: Sequence[str], emitted: Sequence[str]) -> frozenset[str]:
-    """Return the lower-case names that no header may imitate: those that an adapter reads and those that it emits."""
-    return frozenset(name.lower() for name in (*read, *emitted, "Authorization", "Cookie"))

@@ -12,7 +12,7 @@ from authgate import __version__
 
 # A longer word is not a misspelt command. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
-_COMMANDS = ("serve", "check", "mint", "explain", "test", "keys", "healthcheck")
+_COMMANDS = ("serve", "check", "mint", "explain", "test", "proxy", "keys", "healthcheck")
 
 
 class _Commands(click.Group):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.cli import _pasted
+from authgate.core.header_names import guarded_names
 from authgate.core.request import make_request, split_absolute_url
 from authgate.policies import header_names
 

@@ -23,6 +23,7 @@ from authgate.config._types import NonEmpty, Settings, Token, one_or_more, token
 from authgate.config.networks import Network
 from authgate.config.rule_model import RuleConfig
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import OVERRIDES
 from authgate.core.identity import FIELDS
 from authgate.core.paths import parse_pattern
 from authgate.core.request import split_authority
@@ -33,6 +34,7 @@ _TAKEN_HEADERS = {
     *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
     *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
     *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
+    *(name.title() for name in OVERRIDES),
 }
 _TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "Proxy-", "Sec-")
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")

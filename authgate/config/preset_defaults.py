@@ -60,6 +60,12 @@ def cookie_names(config: IssuerConfig) -> tuple[CookiesConfig, ...]:
     return (secure,) if urlsplit(config.url).scheme == "https" else (plain,)
 
 
+def default_cookie_names() -> tuple[str, ...]:
+    """Return the names of every preset's session cookies, without `__Secure-`."""
+    tokens = _SESSION_COOKIES.values()
+    return (*tokens, _data_name(_SESSION_COOKIES["better-auth"]))
+
+
 def is_loopback(url: str) -> bool:
     """Whether the host of *url* is localhost or a loopback address. Names are not resolved."""
     try:
@@ -72,7 +78,12 @@ def is_loopback(url: str) -> bool:
 def _names(config: IssuerConfig, token: str, data: str | None) -> CookiesConfig:
     if config.preset != "better-auth":
         return CookiesConfig(session_token=token)
-    return CookiesConfig(session_token=token, session_data=data or f"{token.removesuffix('session_token')}session_data")
+    return CookiesConfig(session_token=token, session_data=data or _data_name(token))
+
+
+def _data_name(token: str) -> str:
+    """Return the name of the cookie that holds a copy of the session's data, beside Better Auth's cookie *token*."""
+    return f"{token.removesuffix('session_token')}session_data"
 
 
 def _sessions(config: IssuerConfig, get_session_url: str) -> SessionsConfig:

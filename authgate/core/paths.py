@@ -1,8 +1,8 @@
 """One reading of a path, and the patterns that it is compared with.
 
 Proxies and servers read a path in different ways: some decode "%2f", resolve "..", join "//" or cut ";x=1" off. A path
-that two of them may read differently is refused (`ambiguous_path`). Every other path has one list of segments, fully
-decoded, and policies compare these.
+that two of them may read differently is refused (`ambiguous_path`): `core/spellings.py` lists what makes it so. Every
+other path has one list of segments, fully decoded, and policies compare these.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
+from authgate.core.spellings import spelling_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A path whose segments are what they seem to be: nothing is encoded, and no segment begins with a dot.
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_~@:$!&'()*+,=-][A-Za-z0-9_.~@:$!&'()*+,=-]*)*/?")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_DECODED_TWICE = re.compile(r"%[0-9A-Fa-f]{2}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DATA = re.compile("%2f|;|%3b", re.IGNORECASE)
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 _ENCODED_SEMICOLON = re.compile("%3b", re.IGNORECASE)
 _PARAMETERS = re.compile(r";[^/]*")
+
+# Patterns may be written with any character, such as "é". Those of ASCII are taken as they are, "%" included.
+_UNENCODED = "".join(map(chr, range(0x21, 0x7F)))
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _FOLD = str.maketrans(_UPPER, _LOWER)
@@ -66,6 +68,12 @@ class PathReading:
     encoded_slash_is_data: bool = False
     semicolon_is_data: bool = False
 
+    @property
+    def data(self) -> frozenset[str]:
+        """The settings of `paths` that say `data`."""
+        settings = {"encoded_slash": self.encoded_slash_is_data, "semicolon": self.semicolon_is_data}
+        return frozenset(name for name, is_data in settings.items() if is_data)
+
     def read(self, path: str) -> tuple[Path, ...]:
         """Return the readings of *path* as it was sent: the one that counts, then those of other servers.
 
@@ -85,20 +93,22 @@ def _read_cached(reading: PathReading, path: str) -> tuple[Path, ...]:
 def _read(reading: PathReading, path: str) -> tuple[Path, ...]:
     if _PLAIN.fullmatch(path):
         return (_plain(path),)
-    has_semicolon = ";" in path or _ENCODED_SEMICOLON.search(path) is not None
-    has_slash = _ENCODED_SLASH.search(path) is not None
-    if has_semicolon and not reading.semicolon_is_data:
-        raise _ambiguous("it has a semicolon: some servers cut the segment there (`paths.semicolon`)")
-    if has_slash and not reading.encoded_slash_is_data:
-        raise _ambiguous("it has an encoded slash: some servers decode it (`paths.encoded_slash`)")
-    spellings = {path: None}
-    if has_semicolon or has_slash:
+    _refuse_ambiguous(path, reading)
+    others: tuple[str, ...] = ()
+    if reading.data and _DATA.search(path):
         if len(path) > _MAX_SEVERAL_READINGS_CHARACTERS:
             raise _ambiguous(
-                f"it has slashes or semicolons as data, and over {_MAX_SEVERAL_READINGS_CHARACTERS} characters"
+                f"has slashes or semicolons as data, and over {_MAX_SEVERAL_READINGS_CHARACTERS} characters"
             )
-        spellings |= dict.fromkeys(_other_spellings(path))
-    return tuple(dict.fromkeys(_decoded(spelling) for spelling in spellings))
+        others = tuple(dict.fromkeys(_other_spellings(path)))
+        for other in others:
+            _refuse_ambiguous(other, reading)
+    return tuple(dict.fromkeys(map(_decoded, (path, *others))))
+
+
+def _refuse_ambiguous(path: str, reading: PathReading) -> None:
+    if spelling := spelling_in(path, data=reading.data):
+        raise _ambiguous(spelling.detail)
 
 
 def _plain(path: str) -> Path:
@@ -116,49 +126,26 @@ def _other_spellings(path: str) -> Iterator[str]:
 
 
 def _decoded(path: str) -> Path:
-    """Return the reading of *path* with every segment decoded once. Raises `Refused` if it is ambiguous."""
+    """Return the reading of *path*, which is not ambiguous: every segment decoded once."""
     trailing_slash = len(path) > 1 and path.endswith("/")
-    raw = path.removesuffix("/")[1:]
-    # The whole path is decoded at once: that takes a tenth of the time of decoding thousands of segments.
-    text = _decode(raw)
     if len(path) == 1:
         return Path((), (), trailing_slash)
+    raw = path.removesuffix("/")[1:]
+    # The whole path is decoded at once: that takes a tenth of the time of decoding thousands of segments.
+    text = _unquote(raw)
     segments, folded = text.split("/"), fold(text).split("/")
     if len(segments) > raw.count("/") + 1:  # some slashes were encoded, and are data
         segments = [_unquote(segment) for segment in raw.split("/")]
         folded = [fold(segment) for segment in segments]
-    if "" in segments:
-        raise _ambiguous("it has an empty segment (//)")
-    if "." in segments or ".." in segments:
-        raise _ambiguous("it has a dot segment")
     return Path(tuple(segments), tuple(folded), trailing_slash)
 
 
-def _decode(raw: str) -> str:
-    """Return *raw*, a path or a part of one, decoded once. Raises `Refused` for characters that are ambiguous."""
-    if _BAD_ESCAPE.search(raw):
-        raise _ambiguous('a "%" is not followed by two hexadecimal digits')
-    text = _unquote(raw)
-    if "\\" in text:
-        raise _ambiguous("it has a backslash, which some servers read as a slash")
-    if "#" in raw or "?" in text:
-        raise _ambiguous(f"it has {'a #' if '#' in raw else 'an encoded question mark'} within the path")
-    if _CONTROL.search(text):
-        raise _ambiguous("it has a control character")
-    if _DECODED_TWICE.search(text):
-        raise _ambiguous('it is encoded twice: "%25" with two hexadecimal digits after it')
-    return text
-
-
 def _unquote(raw: str) -> str:
-    try:
-        return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode("utf-8")
-    except UnicodeError:
-        raise _ambiguous("it is not UTF-8") from None
+    return unquote_to_bytes(raw).decode("utf-8")
 
 
 def _ambiguous(detail: str) -> Refused:
-    return Refused(Reason.AMBIGUOUS_PATH, detail)
+    return Refused(Reason.AMBIGUOUS_PATH, f"it {detail}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +241,7 @@ def _pattern_segment(raw: str, text: str) -> PatternSegment:
             f"{quoted(text)}: {quoted(raw)} is not a segment: * is any one segment; encode a literal space, colon or < "
             "(%20, %3A, %3C)"
         )
-    try:
-        return _decoded(f"/{raw}").segments[0]
-    except Refused as refused:
-        raise ValueError(f"{quoted(text)} is ambiguous: {refused.detail}") from None
+    path = "/" + quote(raw, safe=_UNENCODED, errors="surrogatepass")
+    if spelling := spelling_in(path):
+        raise ValueError(f"{quoted(text)} is ambiguous: it {spelling.detail}")
+    return _decoded(path).segments[0]

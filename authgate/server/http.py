@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from authgate.adapters import ADAPTERS, guarded_names, parse_address
+from authgate.adapters import ADAPTERS, parse_address
 from authgate.core.decision import deny_unreadable
 from authgate.core.errors import Unreadable, quoted
+from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from authgate.gate import bug_refusal
 from authgate.server.connection import peer_of

@@ -8,9 +8,10 @@ from urllib.parse import quote
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.decision import Deny
 from authgate.core.errors import Refused, Unreadable
+from authgate.core.header_names import guarded_names
 from authgate.core.paths import PathReading
 from authgate.core.policy import Access, Policies
 from authgate.core.reasons import REASONS, Reason

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from tests.support.deciding import decide_now, request_with
 from tests.support.serving import ENVIRON, Served, bearer_line, described, exchange, fresh, head, serving

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from tests.support.deciding import OUTPUTS, decide_now
 from tests.support.serving import ENVIRON, bearer_line, described, exchange, fresh, head, serving

@@ -1,0 +1,64 @@
+"""`authgate proxy`: prints the configuration of the proxy, generated from AuthGate's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from authgate.cli._configuration import config_option, exit_with_problems
+from authgate.cli._terminal import counted, escaped
+from authgate.config.load import load
+from authgate.core.errors import ConfigError
+from authgate.proxies import PROXIES
+from authgate.proxies.settings import default_settings, proxy_settings
+
+if TYPE_CHECKING:
+    from authgate.proxies.settings import ProxySettings
+
+_HELP = """\
+Print the configuration of nginx, Traefik or Caddy.
+
+It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
+ask AuthGate. If your configuration changes, generate it again.
+"""
+
+
+@click.command("proxy", help=_HELP, short_help="Print the configuration of nginx, Traefik or Caddy.")
+@config_option
+@click.option(
+    "--defaults",
+    "is_default",
+    is_flag=True,
+    help="Read no configuration: the default headers, and the session cookies of every preset.",
+)
+@click.option("--form", metavar="FORM", help="For Traefik: file (the default), labels, or crd for Kubernetes.")
+@click.option("--address", metavar="HOST:PORT", help="Where the proxy finds AuthGate (default: 127.0.0.1:4190).")
+@click.option(
+    "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
+)
+@click.argument("proxy", type=click.Choice([*PROXIES]))
+def command(
+    proxy: str, config_path: str | None, form: str | None, address: str | None, output: Path | None, *, is_default: bool
+) -> None:
+    """Print the files, or write them into a folder."""
+    forms = PROXIES[proxy]
+    if form is not None and form not in forms:
+        raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
+    settings = default_settings(address) if is_default else _configured(config_path, address)
+    files = forms[form or next(iter(forms))](settings)
+    if output is None:
+        click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (output / name).write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {counted(len(files), 'file')} to {escaped(str(output))}: {', '.join(files)}")
+
+
+def _configured(config_path: str | None, address: str | None) -> ProxySettings:
+    loaded = load(config_path)
+    if loaded.config is None or loaded.problems:
+        exit_with_problems(ConfigError(loaded.problems))
+    return proxy_settings(loaded.config, loaded, address)

@@ -1,0 +1,65 @@
+"""Headers by which a client could claim what only the proxy or AuthGate may say, and the spellings of their names.
+
+This is the only list. The adapters refuse look-alikes by it, the proxies' configurations are generated from it
+(`authgate/proxies/`), and the tests take their cases from it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# A framework that reads one of these serves another method or path than the one that the policy decided on: Symfony,
+# Laravel, Rails and Express's method-override read the first two, ASP.NET the third, Zend and IIS the last. The proxy
+# may set some of them itself.
+OVERRIDES = (
+    "X-HTTP-Method-Override",
+    "X-Method-Override",
+    "X-HTTP-Method",
+    "X-Original-URL",
+    "X-Original-Method",
+    "X-Forwarded-Method",
+    "X-Forwarded-Uri",
+    "X-Rewrite-URL",
+)
+
+# The characters that a header name may have besides letters, digits and "-" (RFC 9110 §5.6.2). CGI, FastCGI and WSGI
+# servers read "_" as "-"; some read any of these so: Apache's mod_cgi before 2.4, lighttpd, PHP's built-in server.
+MARKS = "_!#$%&'*+.^`|~"
+
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+
+
+def folded(name: str) -> str:
+    """Return *name* as the most lenient server reads it: lower-case, with "-" for every mark, none at the end."""
+    return _NOT_ALPHANUMERIC.sub("-", name.strip().lower()).rstrip("-")
+
+
+def guarded_names(read: Iterable[str], emitted: Iterable[str]) -> frozenset[str]:
+    """Return the lower-case names that no header may imitate.
+
+    These are the names that an adapter reads, those that AuthGate emits, and those that the proxies remove.
+    """
+    return frozenset(name.lower() for name in (*read, *emitted, *OVERRIDES, "Authorization", "Cookie"))
+
+
+def with_trailing_marks(names: Iterable[str]) -> tuple[str, ...]:
+    """Return each of *names* with one and with two "-" at the end.
+
+    nginx and Traefik drop every name with another mark, and can remove these only by name.
+    """
+    return tuple(name + end for name in names for end in ("-", "--"))
+
+
+def look_alikes(name: str) -> Iterator[str]:
+    """Yield other spellings of *name*: other cases, marks instead of "-", and marks at the end."""
+    yield from (name.lower(), name.upper(), name.swapcase())
+    for mark in MARKS:
+        yield name.replace("-", mark)
+        yield name.replace("-", mark, 1)
+        yield name + mark
+    yield from (name.lower().replace("-", "_"), name.upper().replace("-", "_"))
+    yield from (f"{name}-", f"{name}--", f"{name}_-")

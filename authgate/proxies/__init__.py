@@ -1,0 +1,23 @@
+"""The configurations of the proxies, generated from AuthGate's own. `authgate proxy` prints them.
+
+To support another proxy, add one file with a function from `ProxySettings` to files, and one row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.proxies import caddy, nginx, traefik
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authgate.proxies.settings import ProxySettings
+
+# For each proxy, the forms that its configuration may have. The first is the usual one. Each function returns the
+# content of each file by its name.
+PROXIES: Mapping[str, Mapping[str, Callable[[ProxySettings], dict[str, str]]]] = {
+    "nginx": {"files": nginx.files},
+    "traefik": {"file": traefik.files},
+    "caddy": {"file": caddy.files},
+}

@@ -1,0 +1,73 @@
+"""What the configuration of every proxy is generated from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authgate.config.model import Config
+from authgate.config.preset_defaults import SECURE_PREFIX, default_cookie_names
+from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
+from authgate.core.spellings import SPELLINGS, Spelling
+from authgate.policies import header_names, make_policies
+
+if TYPE_CHECKING:
+    from authgate.config.load import LoadedConfig
+    from authgate.core.credential import CredentialPlace
+
+# Where the proxies find AuthGate if nothing else is said.
+DEFAULT_ADDRESS = "127.0.0.1:4190"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """The facts of a configuration that a proxy's configuration depends on.
+
+    *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
+    credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
+    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's, host:port.
+    """
+
+    identity_headers: tuple[str, ...]
+    credential_headers: tuple[str, ...]
+    cookies: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    refused: tuple[Spelling, ...]
+    address: str
+
+
+def default_settings(address: str | None = None) -> ProxySettings:
+    """Return the settings of a configuration that leaves all to the defaults, for the cookies of every preset."""
+    return ProxySettings(
+        identity_headers=tuple(Config.model_fields["headers"].default),
+        credential_headers=("Authorization",),
+        cookies=("access_token", *default_cookie_names()),
+        allowed_origins=(),
+        refused=SPELLINGS,
+        address=address or DEFAULT_ADDRESS,
+    )
+
+
+def proxy_settings(config: Config, loaded: LoadedConfig, address: str | None = None) -> ProxySettings:
+    """Return the settings of *config*, which *loaded* holds without problems."""
+    policies = make_policies(config, loaded.issuers)
+    places = [place for policy in policies.policies for place in policy.places]
+    rules = [policy.csrf for policy in policies.policies if policy.csrf is not None]
+    return ProxySettings(
+        identity_headers=header_names(config),
+        credential_headers=tuple(dict.fromkeys(place.name for place in places if isinstance(place, HeaderPlace))),
+        cookies=tuple(dict.fromkeys(name for place in places for name in _cookies(place))),
+        allowed_origins=tuple(sorted({origin for rule in rules for origin in rule.allowed_origins})),
+        refused=tuple(spelling for spelling in SPELLINGS if spelling.setting not in policies.reading.data),
+        address=address or DEFAULT_ADDRESS,
+    )
+
+
+def _cookies(place: CredentialPlace) -> tuple[str, ...]:
+    """Return the names of the cookies in *place*, without a prefix that browsers give a meaning to."""
+    names: tuple[str, ...] = ()
+    if isinstance(place, SessionPlace):
+        names = (place.name, place.data_name)
+    elif isinstance(place, CookiePlace):
+        names = (place.name,)
+    return tuple(name.removeprefix(SECURE_PREFIX).removeprefix("__Host-") for name in names if name)
