@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from authgate.bugs import log_bug
 from authgate.core.decide import decide
 from authgate.core.decision import Check, Deny
-from authgate.core.errors import LookupFailed
+from authgate.core.errors import LookupFailed, Refused
 from authgate.core.lookups import FindSession
+from authgate.core.policy import Access
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ class Gate:
             return await self._drive(request)
         except Exception as bug:  # noqa: BLE001 - a bug must refuse the request, be logged, and be counted
             return bug_refusal(bug)
+
+    def is_public(self, request: Request) -> bool:
+        """Whether *request* meets a public policy: its decision needs neither keys nor sessions."""
+        try:
+            policy, _ = self.snapshot.policies.find(request)
+        except Refused:
+            return False
+        return policy.access is Access.PUBLIC
 
     async def _drive(self, request: Request) -> Decision:
         steps = decide(request, self.snapshot, self._clock())

@@ -41,7 +41,7 @@ def announcements(config: Config) -> Iterator[str]:
     if added := [name for name in names if name not in type(config).model_fields["headers"].default]:
         yield (
             f"every allowed reply has the headers {', '.join(names)}. The shipped files of the proxies do not name "
-            f"{', '.join(added)}: add the lines of docs/adapters, or clients can forge these"
+            f"{', '.join(added)}: generate yours (authgate proxy nginx), or clients can forge these"
         )
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 from multidict import CIMultiDict
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from authgate.core.request import IPAddress, Request
 
 MAX_FILE_BYTES = 1024 * 1024
+_ASCII = "".join(map(chr, range(0x80)))
 
 
 def pasted_request() -> dict[str, Any]:
@@ -93,6 +95,7 @@ def make(description: dict[str, Any], config: Config, client_ip: IPAddress | Non
     if url.startswith("/"):
         url = f"http://{headers.get('Host', 'localhost')}{url}"
     scheme, authority, target = split_absolute_url(url)
+    target = quote(target, safe=_ASCII, errors="surrogatepass")  # as browsers do: people write /café
     return make_request(
         method=str(description["method"]),
         scheme=scheme,

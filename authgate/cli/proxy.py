@@ -58,7 +58,11 @@ def command(
 
 
 def _configured(config_path: str | None, address: str | None) -> ProxySettings:
+    """Return the settings of a configuration. It may be one whose secrets are not on this machine."""
     loaded = load(config_path)
-    if loaded.config is None or loaded.problems:
+    if loaded.config is None or not loaded.issuers:
         exit_with_problems(ConfigError(loaded.problems))
+    if loaded.problems:
+        problems = counted(len(loaded.problems), "problem")
+        click.echo(f"warning: the configuration has {problems} (authgate check lists them)", err=True)
     return proxy_settings(loaded.config, loaded, address)

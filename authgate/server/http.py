@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
 _SERVER = ("Server", "AuthGate")  # aiohttp's own value names the versions of Python and aiohttp
-# AuthGate's own request for keys or sessions must not come back as a subrequest: each would wait for the other.
+# If AuthGate's own request for keys or sessions comes back as a subrequest, its decision must need neither: each would
+# wait for the other.
 _OWN_REQUEST = "the subrequest is about AuthGate's own request for keys or sessions"
-_FIX_OWN_REQUEST = "make the front end's /api/auth/ public in the proxy (docs/deployment.md)"
+_FIX_OWN_REQUEST = "make the front end's /api/auth/ public, by a policy or in the proxy (docs/deployment.md)"
 _UNIX_PEER = Peer(address="unix")
 _NO_ENDPOINT = f"AuthGate answers at {', '.join(_ENDPOINTS)}"
 
@@ -96,9 +97,11 @@ class AuthEndpoint:
 
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
         self._check_trust(peer)
-        if subrequest.headers.get("User-Agent", "").startswith("AuthGate/"):
+        request = adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
+        is_own = subrequest.headers.get("User-Agent", "").startswith("AuthGate/")
+        if is_own and not self._gate.is_public(request):
             raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_REQUEST, fix=_FIX_OWN_REQUEST)
-        return adapter.read(subrequest.headers, self._trusted, self._guarded[adapter.name])
+        return request
 
     def _check_trust(self, peer: Peer) -> None:
         """Raise `Unreadable` unless *peer* is trusted by its address or certificate, or uses the unix socket."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, Adapter, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, Adapter, TrustedProxies
 from authgate.core.challenge import Challenge
 from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import guarded_names
 from authgate.core.identity import Identity
 from authgate.core.reasons import REASONS, Reason
 from authgate.core.rules import Finding

@@ -54,7 +54,6 @@ def under(pattern: str, path: str, reading: PathReading | None = None, **changes
         ("/files/user-1%2F..%2Fuser-2/a", "user-1", "ambiguous_path"),
         ("/files/user%2F1/a", "user/1", "ambiguous_path"),
         ("/files/j%C3%BCrgen/a", "jürgen", "allow"),
-        ("/files/jürgen/a", "jürgen", "allow"),
         ("/files/ju%CC%88rgen/a", "jürgen", "forbidden"),
         ("/files/auth0%7C7/a", "auth0|7", "allow"),
         ("/files/100%25/a", "100%", "allow"),

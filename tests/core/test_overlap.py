@@ -27,7 +27,7 @@ CLIENTS = ("10.0.0.1", "10.0.0.129", "10.1.0.1", "192.0.2.1", "::1", "fd00::1", 
 PATHS = ["/"] + [
     f"/{'/'.join(segments)}{slash}"
     for count in (1, 2, 3)
-    for segments in product(("a", "A", "b", "1", "é"), repeat=count)
+    for segments in product(("a", "A", "b", "1", "%C3%A9"), repeat=count)
     for slash in ("", "/")
 ]
 READ = [(path, PathReading().read(path)[0]) for path in PATHS]

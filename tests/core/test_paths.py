@@ -37,8 +37,6 @@ def read(path: str, reading: PathReading = REFUSING) -> Path:
         ("/a%20b", ("a b",), False),
         ("/caf%C3%A9", ("café",), False),
         ("/caf%c3%a9", ("café",), False),
-        ("/café", ("café",), False),
-        ("/caf\udcc3\udca9", ("café",), False),  # as the server reads bytes that are not ASCII
         ("/a%23b", ("a#b",), False),
         ("/100%25", ("100%",), False),
         ("/%25zz", ("%zz",), False),
@@ -46,7 +44,7 @@ def read(path: str, reading: PathReading = REFUSING) -> Path:
         ("/%2ewell-known", (".well-known",), False),
         ("/a+b", ("a+b",), False),
         ("/{a}|^b", ("{a}|^b",), False),
-        ("/\u212aelvin", ("\u212aelvin",), False),
+        ("/%E2%84%AAelvin", ("\u212aelvin",), False),
     ],
 )
 def test_a_path_has_one_list_of_decoded_segments(path: str, segments: tuple[str, ...], *, trailing_slash: bool) -> None:
@@ -60,8 +58,8 @@ AMBIGUOUS = {
     "dot segment": ("/.", "/..", "/a/./b", "/a/../b", "/a/..", "/%2e", "/a/%2E%2e/b", "/.%2e/a", "/a/../"),
     "backslash": ("/a%5Cb", "/a%5cb", "/%5c", "/a/..%5cb"),
     "control character": ("/%00", "/a%0Ab", "/a%0d", "/a%7F", "/a%C2%80", "/a%c2%9f", "/a%09b"),
-    "not UTF-8": ("/%FF", "/%C0%AF", "/%c0%ae%c0%ae", "/%E0%80%AF", "/%ED%A0%80", "/%C3", "/%C3/%A9", "/a\udcff",
-                  "/\ud800", "/\udc00", "/%F4%90%80%80"),
+    "not UTF-8": ("/%FF", "/%C0%AF", "/%c0%ae%c0%ae", "/%E0%80%AF", "/%ED%A0%80", "/%C3", "/%C3/%A9", "/%F4%90%80%80"),
+    "not ASCII": ("/café", "/caf\udcc3\udca9", "/a\udcff", "/\ud800", "/\udc00", "/\u212aelvin"),
     "encoded twice": ("/%2541", "/%252f", "/%252e%252e", "/%25%32%66", "/%255c", "/%25ff"),
     "hexadecimal": ("/%", "/a%2", "/%zz", "/%u0061", "/%%41", "/%2%35"),
     "question mark": ("/a%3Fb", "/%3f"),
@@ -223,9 +221,9 @@ def test_folding_changes_ascii_letters_alone() -> None:
         ("/%2A", "/a", False, False),
         ("/%7Bsubject%7D", "/{subject}", True, True),
         ("/%7Bsubject%7D", "/user-1", False, False),
-        ("/caf%C3%A9", "/café", True, True),
-        ("/CAFÉ", "/café", False, False),
-        ("/k", "/\u212a", False, False),
+        ("/café", "/caf%C3%A9", True, True),
+        ("/CAFÉ", "/caf%C3%A9", False, False),
+        ("/k", "/%E2%84%AA", False, False),
     ],
 )  # fmt: skip
 def test_a_pattern_is_compared_segment_by_segment(pattern: str, path: str, *, folded: bool, exact: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.e2e.conftest import CONFIG, ENVIRON
 from tests.support import processes
 from tests.support.client import ask, bearer
 from tests.support.documented import code
@@ -67,14 +68,15 @@ PROXIES = {"nginx": by_nginx, "traefik": by_traefik, "caddy": by_caddy}
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(
-    proxy: str, running_authgate: processes.RunningAuthGate, tmp_path: Path
-) -> None:
+def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(proxy: str, tmp_path: Path) -> None:
+    policies = code(f"docs/adapters/{proxy}.md", "yaml")[0]
+    assert policies.startswith("policies:\n")
     with (
         processes.echo(tmp_path) as upstream,
-        PROXIES[proxy](tmp_path, authgate=running_authgate.port, front_end=upstream, api=upstream) as port,
+        processes.authgate(tmp_path, CONFIG + policies, environ=ENVIRON) as authgate,
+        PROXIES[proxy](tmp_path, authgate=authgate.port, front_end=upstream, api=upstream) as port,
     ):
-        (curls,) = code(f"docs/adapters/{proxy}.md")
+        (curls,) = (block for block in code(f"docs/adapters/{proxy}.md") if block.startswith("curl "))
         for line in curls.splitlines():
             command = line.replace(f"https://{HOST}", f"http://{HOST}")
             command = command.replace("curl -i", f"curl -is --connect-to ::127.0.0.1:{port}")

@@ -15,7 +15,6 @@ import pytest
 from tests.e2e.conftest import PROXIES, Stack
 from tests.support import asking_about_all, processes
 from tests.support.client import Answer, bearer
-from tests.support.documented import blocks
 from tests.support.e2e import identity, sound
 from tests.support.session_cookies import compact, cookie_line, payload, session, user
 from tests.support.spoofs import SPOOFS
@@ -314,7 +313,7 @@ def test_copies_of_nginxs_files_without_the_new_lines_still_work(
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if "$authgate_challenge" not in line))
     (files / "tasks.conf").write_text(
-        blocks("docs/adapters/nginx.md", asking_about_all.HEADING, "nginx")[0].replace(":8000", ":9")
+        "location / { include authgate_protect.conf; include authgate_forward.conf; proxy_pass http://tasks; }"
     )
     with processes.nginx(tmp_path, authgate=f"127.0.0.1:{with_policies.port}", upstream=9, files=files) as port:
         answer = Stack("nginx", port, with_policies).ask("/jobs/1", partner())

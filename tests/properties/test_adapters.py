@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from authgate.adapters import ADAPTERS, TrustedProxies, guarded_names
+from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.decision import Allow, Deny
 from authgate.core.errors import Unreadable
+from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from tests.support.deciding import OUTPUTS, decide_token
 from tests.support.serving import described

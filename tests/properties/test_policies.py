@@ -126,7 +126,7 @@ def spellings(draw: st.DrawFn, text: str) -> str:
     spelled = ""
     for character in text:
         encoded = "".join(f"%{byte:02X}" for byte in character.encode())
-        plain = character if character not in "%?#" else encoded
+        plain = character if character not in "%?#é" else encoded
         spelled += draw(st.sampled_from([plain, plain, encoded, encoded.lower()]))
     return spelled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from http.cookies import SimpleCookie
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from deploy.processes import replaced
+from tests.support import commands
 from tests.support.certificates import Authority
 from tests.support.chromium import running_chromium, visitor
 from tests.support.client import ask
@@ -63,7 +65,7 @@ def _as_documented(stack: Stack, folder: Path, ports: Mapping[str, int]) -> None
     stack.parts["tasks"].environ["CORS_ORIGINS"] = APP
 
     _AUTHORITY.issue("app.example.com", "api.example.com").write(folder / "tls")
-    servers = "\n".join([*blocks(PAGE, "TLS", "nginx"), blocks(PAGE, "An API on another origin", "nginx")[1]])
+    servers = "\n".join([*blocks(PAGE, "TLS", "nginx"), *blocks(PAGE, "An API on another origin", "nginx")])
     paths = {"fullchain.pem": "tls.crt", "privkey.pem": "tls.key"}
     for host in ("app", "api"):
         for documented, ours in paths.items():
@@ -73,10 +75,11 @@ def _as_documented(stack: Stack, folder: Path, ports: Mapping[str, int]) -> None
     end = nginx.read_text().rindex("}")
     nginx.write_text(nginx.read_text()[:end] + servers + "}\n")
 
-    (cors,) = (block for block in blocks(PAGE, "An API on another origin", "nginx") if block.startswith("map "))
-    http = stack.folder / "nginx" / "authgate_http.conf"
-    shipped = 'map $http_origin $authgate_cors_origin {\n    default "";\n}\n'
-    http.write_text(replaced(http.read_text(), {shipped: cors}))
+    (generate,) = blocks(PAGE, "An API on another origin")
+    generate = replaced(generate, {"authgate.yaml": str(config), "deploy/nginx": str(stack.folder / "nginx")})
+    command, *arguments = shlex.split(generate)
+    assert command == "authgate"
+    assert commands.in_a_process(*arguments, environ={}).returncode == 0
 
 
 @pytest.fixture(scope="module")

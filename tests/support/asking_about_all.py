@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.support import processes
+from tests.support import generated, processes
 from tests.support.documented import blocks
 
 if TYPE_CHECKING:
@@ -23,15 +23,10 @@ HEADING = "Let policies decide"
 
 
 def nginx(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
-    location, added = blocks("docs/adapters/nginx.md", HEADING, "nginx")
-    _, protect, public = added.split("# in authgate_p")
     files = folder / "changed"
     shutil.copytree(DEPLOY / "nginx", files)
-    for lines in (protect, public):
-        name, _, text = lines.partition("\n")
-        with (files / f"authgate_p{name}").open("a") as file:
-            file.write(text)
-    location = location.replace("127.0.0.1:8000", "tasks")
+    generated.write(files, "nginx", "X-Tenant")
+    location = "location / { include authgate_protect.conf; include authgate_forward.conf; proxy_pass http://tasks; }\n"
     unasked = location.replace("location /", "location /unasked/").replace("protect", "public")
     (files / "tasks.conf").write_text(location + unasked)
     return processes.nginx(folder, authgate=f"127.0.0.1:{authgate}", upstream=upstream, files=files)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.support import processes
+from tests.support import generated, processes
 from tests.support.documented import NGINX
 
 if TYPE_CHECKING:
@@ -29,17 +28,16 @@ def nginx(folder: Path, port: int, *, authgate: int, front_end: int, api: int, l
     """Run nginx on documented *lines* (the README's) and the shipped files; its folder is *folder*/nginx."""
     binary = processes.program("nginx", fix="apt-get install nginx-light")
     addresses = {
-        "127.0.0.1:4190": f"127.0.0.1:{authgate}",
-        "127.0.0.1:3000": f"127.0.0.1:{front_end}",
         "127.0.0.1:8000": f"127.0.0.1:{api}",
         "        # listen, server_name and certificates as before\n": f"        listen 127.0.0.1:{port};\n",
         "http {\n": f"http {{\n    access_log off;\n{PATHS}",
     }
+    assert "127.0.0.1:3000" in lines
+    lines = lines.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}")
     prefix = folder / "nginx"
     prefix.mkdir()
     (prefix / "nginx.conf").write_text(MAIN + processes.replaced(lines, addresses))
-    for file in (processes.ROOT / "deploy" / "nginx").glob("authgate_*.conf"):
-        shutil.copy(file, prefix)
+    generated.write(prefix, "nginx", address=f"127.0.0.1:{authgate}")
     command = [binary, "-p", prefix, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
     with processes.running(command, folder / "nginx.log", port=port):
         yield

@@ -147,7 +147,6 @@ def nginx(
     prefix = folder / "nginx"
     shutil.copytree(files or ROOT / "deploy" / "nginx", prefix)
     addresses = {
-        "127.0.0.1:4190": authgate,
         "127.0.0.1:8001": f"127.0.0.1:{upstream}",
         "127.0.0.1:8080": f"127.0.0.1:{port}",
         "worker_processes auto": "worker_processes 1",
@@ -155,6 +154,8 @@ def nginx(
     }
     config = prefix / "nginx.conf"
     config.write_text(replaced(config.read_text(), addresses))
+    where = prefix / "authgate_upstream.conf"
+    where.write_text(replaced(where.read_text(), {"127.0.0.1:4190": authgate}))
     # If the tests run as root, nginx's workers are another user, who must be able to read the folders.
     temporary = Path(tempfile.gettempdir())
     for made in (prefix, *prefix.parents):
