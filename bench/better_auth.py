@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # The tests install it here.
 _LOCK = HERE.parent / "tests" / "better_auth" / "package-lock.json"
-_INSTALLED = HERE.parent / ".venv" / "better_auth"
+_INSTALLED = HERE.parent / ".venv" / "node_packages"
 _FIX = "run once: apt-get install nodejs npm, then .venv/bin/pytest tests/test_support_better_auth.py"
 
 

@@ -25,6 +25,7 @@ def files(settings: ProxySettings) -> dict[str, str]:
     blocks = {
         "address": settings.address,
         "ambiguous_paths": _ambiguous(settings.refused),
+        "data_paths": _ambiguous(settings.data),
         "utf_8": next(quoted("~*" + spelling.pattern) for spelling in settings.refused if spelling.is_required),
         "origins": [f"{quoted(origin)} $http_origin;" for origin in settings.allowed_origins],
         "cookie": _cookie_pattern(settings.cookies),

@@ -35,6 +35,11 @@ class ProxySettings:
     refused: tuple[Spelling, ...]
     address: str
 
+    @property
+    def data(self) -> tuple[Spelling, ...]:
+        """The spellings that `paths` takes as data. Only AuthGate can decide about them: public routes refuse them."""
+        return tuple(spelling for spelling in SPELLINGS if spelling not in self.refused)
+
 
 def default_settings(address: str | None = None) -> ProxySettings:
     """Return the settings of a configuration that leaves all to the defaults, for the cookies of every preset."""

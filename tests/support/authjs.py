@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from tests.support.better_auth import node, scripts
+from tests.support.better_auth import scripts
 from tests.support.browser import CookieJar
 from tests.support.client import Answer, ask
+from tests.support.node import node
 from tests.support.processes import free_port, running, stop
 
 if TYPE_CHECKING:

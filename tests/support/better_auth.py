@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import shutil
-import subprocess
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-import pytest
-
 from tests.support.browser import Browser
 from tests.support.client import Answer, ask
-from tests.support.processes import ROOT, free_port, program, running
+from tests.support.node import installed, node
+from tests.support.processes import ROOT, free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +23,6 @@ STRATEGIES = ("compact", "jwt", "jwe", "jwt-jwks")  # of the cookie cache; the l
 SECRET = "a-better-auth-secret-of-the-tests-0123456789-abcdefghij"
 
 SOURCE = ROOT / "tests" / "better_auth"
-_INSTALLED = ROOT / ".venv" / "better_auth"
-_NODE_AT_LEAST = 20
-_INSTALL_SECONDS = 300
-_MEND = "apt-get install nodejs npm"
 _NUMBERS = count(1)
 
 
@@ -232,44 +222,5 @@ def better_auth(
 def scripts(place: Path) -> Path:
     """Copy the programs of tests/better_auth to *place*, a new folder, with a link to the packages that they import."""
     shutil.copytree(SOURCE, place)
-    (place / "node_modules").symlink_to(_installed())
+    (place / "node_modules").symlink_to(installed(SOURCE))
     return place
-
-
-@cache
-def node() -> str:
-    binary = program("node", fix=_MEND)
-    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.removeprefix("v").partition(".")[0]) < _NODE_AT_LEAST:
-        reason = f"Better Auth needs Node {_NODE_AT_LEAST} or later, and this is {version}"
-        if os.environ.get("AUTHGATE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return binary
-
-
-def _installed() -> Path:
-    """Return the folder node_modules with the packages of the lock. The first process installs them."""
-    lock = (SOURCE / "package-lock.json").read_bytes()
-    place = _INSTALLED / hashlib.sha256(lock).hexdigest()[:16]
-    if not place.exists():
-        npm = program("npm", fix=_MEND)
-        _INSTALLED.mkdir(parents=True, exist_ok=True)
-        with (_INSTALLED / "lock").open("w") as one_at_a_time:
-            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-            if not place.exists():
-                _install(npm, place)
-    return place / "node_modules"
-
-
-def _install(npm: str, place: Path) -> None:
-    unfinished = place.with_suffix(".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(SOURCE / name, unfinished)
-    # npm needs the whole environment: a company's CA (NODE_EXTRA_CA_CERTS), proxy and registry are set there.
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-    ran = subprocess.run(command, cwd=unfinished, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
-    assert ran.returncode == 0, f"npm ci ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}"
-    unfinished.rename(place)

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.better_auth import node, scripts
+from tests.support.better_auth import scripts
+from tests.support.node import node
 
 _GENERATE_SECONDS = 120
 

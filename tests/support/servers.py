@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
+
+from starlette.routing import Match, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,16 +41,36 @@ def cut(path: str) -> str:
     return re.sub(";[^/]*", "", path)
 
 
+def by_urlsplit(target: str) -> list[str]:
+    """Read *target* as a server does that uses Python's urlsplit."""
+    return normalized(unquote(urlsplit(target).path))
+
+
+def as_tomcat(target: str) -> list[str]:
+    """Read *target* as Tomcat and Jetty do: they cut parameters off, decode, and resolve dots."""
+    return normalized(unquote(cut(target.partition("?")[0])))
+
+
+def by_starlette(target: str) -> list[str]:
+    """Read *target* as uvicorn and Starlette do."""
+    path = unquote(target.partition("?")[0])
+    found, scope = Route("/{rest:path}", lambda _: None).matches({"type": "http", "method": "GET", "path": path})
+    rest = scope["path_params"]["rest"].removesuffix("/") if found is Match.FULL else ""
+    return rest.split("/") if rest else []
+
+
 # How servers read a path. Each returns the segments that it serves.
 SERVERS: dict[str, Callable[[str], list[str]]] = {
     "decodes, then splits": lambda path: normalized(unquote(path)),
     "decodes twice": lambda path: normalized(unquote(unquote(path))),
-    "cuts parameters, then decodes": lambda path: normalized(unquote(cut(path))),
+    "cuts parameters, then decodes": as_tomcat,
     "decodes, then cuts parameters": lambda path: normalized(cut(unquote(path))),
     "splits, then decodes": lambda path: [unquote(segment) for segment in normalized(path)],
     "cuts, splits, then decodes": lambda path: [unquote(segment) for segment in normalized(cut(path))],
     "decodes, stops at NUL": lambda path: normalized(unquote(path).partition("\0")[0]),
     "decodes, then takes ? for the query": lambda path: normalized(unquote(path).partition("?")[0]),
+    "urlsplit": by_urlsplit,
+    "Starlette": by_starlette,
 }
 
 

@@ -1,0 +1,144 @@
+"""Real proxies on generated files: `authgate proxy` writes them from AuthGate's own configuration.
+
+with site(proxy, folder, running, environ, [Route("a.example", upstream)]) as ports:
+    ask(ports.http1, "/", host="a.example")
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from authgate.config.load import load
+from authgate.proxies import PROXIES
+from authgate.proxies.settings import proxy_settings
+from tests.support.processes import RunningAuthGate, free_port, program, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Route:
+    """A host, and the port of its upstream.
+
+    Every request asks AuthGate, unless *shape* says otherwise: with "around" only requests below /api do and the rest
+    is public; with "public" none does. *shape* "stripped" asks, and removes credentials.
+    """
+
+    host: str
+    upstream: int
+    shape: str = "asks"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where a proxy listens for HTTP/1 and, without TLS, for HTTP/2."""
+
+    http1: int
+    http2: int
+
+
+@contextmanager
+def site(
+    proxy: str, folder: Path, authgate: RunningAuthGate, environ: Mapping[str, str], routes: Sequence[Route]
+) -> Iterator[Ports]:
+    """Run *proxy* on files that are generated from the configuration of *authgate*."""
+    loaded = load(str(authgate.config), environ)
+    assert loaded.config is not None
+    assert not loaded.problems, loaded.problems
+    place = folder / f"site-{proxy}"
+    place.mkdir()
+    generate = next(iter(PROXIES[proxy].values()))
+    for name, text in generate(proxy_settings(loaded.config, loaded, f"127.0.0.1:{authgate.port}")).items():
+        (place / name).write_text(text)
+    _let_workers_read(place)
+    with START[proxy](place, routes) as ports:
+        yield ports
+
+
+def _let_workers_read(place: Path) -> None:
+    # If the tests run as root, nginx's workers are another user, who must be able to read the folders.
+    temporary = Path(tempfile.gettempdir())
+    for made in (place, *place.parents):
+        if made.is_relative_to(temporary) and made != temporary:
+            made.chmod(0o755)
+
+
+# nginx.
+
+_NGINX = """
+error_log stderr warn;
+pid nginx.pid;
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path client_body_temp;
+    proxy_temp_path proxy_temp;
+    fastcgi_temp_path fastcgi_temp;
+    uwsgi_temp_path uwsgi_temp;
+    scgi_temp_path scgi_temp;
+    server_names_hash_bucket_size 128;
+    include authgate_upstream.conf;
+    include authgate_http.conf;
+    {upstreams}
+    {servers}
+}}
+"""
+_NGINX_SERVER = """
+    server {{
+        listen 127.0.0.1:{ports.http1};
+        listen 127.0.0.1:{ports.http2} http2;
+        server_name {route.host};
+        include authgate_server.conf;
+        {locations}
+    }}
+"""
+_NGINX_LOCATION = """
+        location {path} {{
+            include authgate_{how}.conf;
+            {more}
+            include authgate_forward.conf;
+            proxy_pass http://port_{port};
+        }}
+"""
+# For each shape: the locations, the file that each includes, and another file.
+_NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "asks": [("/", "protect", "")],
+    "around": [("~* ^/api(/|$)", "protect", ""), ("/", "public", "")],
+    "public": [("/", "public", "")],
+    "stripped": [("/", "protect", "include authgate_strip.conf;")],
+}
+
+
+@contextmanager
+def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
+    ports = Ports(free_port(), free_port())
+    servers = [
+        _NGINX_SERVER.format(
+            ports=ports,
+            route=route,
+            locations="".join(
+                _NGINX_LOCATION.format(path=path, how=how, more=more, port=route.upstream)
+                for path, how, more in _NGINX_SHAPES[route.shape]
+            ),
+        )
+        for route in routes
+    ]
+    upstreams = [
+        f"upstream port_{port} {{ server 127.0.0.1:{port}; keepalive 8; }}"
+        for port in {each.upstream for each in routes}
+    ]
+    (place / "nginx.conf").write_text(_NGINX.format(upstreams="\n".join(upstreams), servers="".join(servers)))
+    binary = program("nginx", fix="apt-get install nginx-light")
+    command = [binary, "-p", place, "-c", "nginx.conf", "-g", "daemon off;"]
+    with running(command, place / "nginx.log", port=ports.http1):
+        yield ports
+
+
+START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {"nginx": _nginx}
