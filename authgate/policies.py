@@ -39,7 +39,7 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
     if config.policies is None:
         return Policies(policies=(default,))
     policies = tuple(_policy(config, policy, default, entries) for policy in config.policies)
-    return Policies(policies=policies, reading=_reading(config.paths))
+    return Policies(policies=policies, reading=make_reading(config.paths))
 
 
 def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tuple[LoadedIssuer, ...]) -> Policy:
@@ -117,7 +117,8 @@ def _match(match: MatchConfig, *, exactly: bool) -> Match:
     )
 
 
-def _reading(paths: PathsConfig) -> PathReading:
+def make_reading(paths: PathsConfig) -> PathReading:
+    """Return how to read paths by the settings *paths*."""
     return PathReading(encoded_slash_is_data=paths.encoded_slash == "data", semicolon_is_data=paths.semicolon == "data")
 
 

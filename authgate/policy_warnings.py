@@ -49,7 +49,7 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
     """Yield the risks and faults of the policies *made* of *config*. *entries* are its issuers."""
     is_set = config.paths.encoded_slash == "data" or config.paths.semicolon == "data"
     if is_set and not made.reads_paths:
-        yield "paths: has no effect, because no policy matches by path"
+        yield "paths: has no effect on decisions, because no policy matches by path. It only changes `authgate proxy`"
     yield from _about_matches(made.policies)
     for policy in made.policies:
         yield from _about_rules(policy, [entry for entry in entries if _accepts(policy, entry)])

@@ -220,7 +220,7 @@ def test_headers_that_the_shipped_files_do_not_name_need_lines_at_the_proxy(
     all_headers, _, added = line.partition(". ")
     assert "X-User-Id" in all_headers
     assert "X-Tenant" in all_headers
-    assert "do not name X-Tenant: add" in added
+    assert "do not name X-Tenant: generate" in added
     assert not [one for one in prepared(tmp_path, [IDP]).announcements if "headers" in one]
 
 

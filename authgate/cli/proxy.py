@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ Print the configuration of nginx, Traefik or Caddy.
 It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
 ask AuthGate. If your configuration changes, generate it again.
 """
+_NO_CONFIGURATION = (
+    "Name your configuration with --config FILE. Or use --defaults: the files then fit every configuration that has "
+    "the default headers and cookies.\n"
+)
 
 
 @click.command("proxy", help=_HELP, short_help="Print the configuration of nginx, Traefik or Caddy.")
@@ -34,7 +39,12 @@ ask AuthGate. If your configuration changes, generate it again.
     help="Read no configuration: the default headers, and the session cookies of every preset.",
 )
 @click.option("--form", metavar="FORM", help="For Traefik: file (the default), labels, or crd for Kubernetes.")
-@click.option("--address", metavar="HOST:PORT", help="Where the proxy finds AuthGate (default: 127.0.0.1:4190).")
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    callback=lambda _ctx, _param, text: _address(text),
+    help="Where the proxy finds AuthGate (default: as in `listen`).",
+)
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
 )
@@ -51,18 +61,29 @@ def command(
     if output is None:
         click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
         return
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (output / name).write_text(text, encoding="utf-8")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (output / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {escaped(str(output))}: {error.strerror}") from None
     click.echo(f"Wrote {counted(len(files), 'file')} to {escaped(str(output))}: {', '.join(files)}")
+
+
+def _address(text: str | None) -> str | None:
+    if text is None or re.fullmatch(r"[\w.:/\[\]-]+", text, re.ASCII):
+        return text
+    raise click.BadParameter("it is host:port, or unix:/path")
 
 
 def _configured(config_path: str | None, address: str | None) -> ProxySettings:
     """Return the settings of a configuration. It may be one whose secrets are not on this machine."""
     loaded = load(config_path)
     if loaded.config is None or not loaded.issuers:
+        if loaded.path is None:
+            click.echo(_NO_CONFIGURATION, err=True)
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.problems:
         problems = counted(len(loaded.problems), "problem")
-        click.echo(f"warning: the configuration has {problems} (authgate check lists them)", err=True)
+        click.echo(f"warning: the configuration has {problems}: see authgate check", err=True)
     return proxy_settings(loaded.config, loaded, address)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # A framework that reads one of these serves another method or path than the one that the policy decided on: Symfony,
 # Laravel, Rails and Express's method-override read the first two, ASP.NET the third, Zend and IIS the last. The proxy
@@ -54,12 +54,13 @@ def with_trailing_marks(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name + end for name in names for end in ("-", "--"))
 
 
-def look_alikes(name: str) -> Iterator[str]:
-    """Yield other spellings of *name*: other cases, marks instead of "-", and marks at the end."""
-    yield from (name.lower(), name.upper(), name.swapcase())
+def look_alikes(name: str) -> tuple[str, ...]:
+    """Return at least 40 other spellings of *name*, which has a "-".
+
+    They differ in case, have other marks instead of "-", or marks at the end.
+    """
+    others = [name.lower(), name.upper(), name.swapcase(), name.lower().replace("-", "_")]
     for mark in MARKS:
-        yield name.replace("-", mark)
-        yield name.replace("-", mark, 1)
-        yield name + mark
-    yield from (name.lower().replace("-", "_"), name.upper().replace("-", "_"))
-    yield from (f"{name}-", f"{name}--", f"{name}_-")
+        others += [name.replace("-", mark), name.replace("-", mark, 1), name + mark, f"{name}{mark}-"]
+    others += [f"{name}-", f"{name}--"]
+    return tuple(dict.fromkeys(other for other in others if other != name))

@@ -58,7 +58,7 @@ SPELLINGS = (
         name="not a path",
         pattern="^(?:[^/]|$)",
         detail="does not begin with a slash",
-        examples=("x:api/tasks", "api/tasks"),
+        examples=("x:api/tasks", "api/tasks", "\\api\\tasks"),
     ),
     Spelling(
         name="semicolon",
@@ -100,7 +100,7 @@ SPELLINGS = (
         pattern=r"\\|%5c",
         decoded=r"\\",
         detail="has a backslash, which some servers read as a slash",
-        examples=("/api\\tasks", "/\\x/api/tasks", "/api%5Ctasks", "\\api\\tasks"),
+        examples=("/api\\tasks", "/\\x/api/tasks", "/api%5Ctasks"),
     ),
     Spelling(
         name="number sign",

@@ -61,8 +61,10 @@ def _ambiguous(refused: Iterable[Spelling]) -> Iterator[str]:
             yield f"{quoted('~*' + spelling.pattern)} 1; # {spelling.name}"
 
 
-def _cookie_pattern(names: Iterable[str]) -> str:
+def _cookie_pattern(names: tuple[str, ...]) -> str:
     """Return a pattern for the names of cookies that hold credentials, with any prefix and as chunks."""
+    if not names:
+        return r"[^\s\S]"  # matches nothing
     escaped = (re.escape(name).replace(r"\-", "-") for name in names)
     return rf"(?:__(?:Secure|Host)-)?(?:{'|'.join(escaped)})(?:\.\d+)?"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,12 @@ from authgate.config.model import Config
 from authgate.config.preset_defaults import SECURE_PREFIX, default_cookie_names
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.spellings import SPELLINGS, Spelling
-from authgate.policies import header_names, make_policies
+from authgate.policies import header_names, make_policies, make_reading
 
 if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig
     from authgate.core.credential import CredentialPlace
 
-# Where the proxies find AuthGate if nothing else is said.
 DEFAULT_ADDRESS = "127.0.0.1:4190"
 
 
@@ -25,7 +25,8 @@ class ProxySettings:
 
     *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
-    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's, host:port.
+    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port, or
+    unix:/path.
     """
 
     identity_headers: tuple[str, ...]
@@ -55,7 +56,7 @@ def default_settings(address: str | None = None) -> ProxySettings:
 
 def proxy_settings(config: Config, loaded: LoadedConfig, address: str | None = None) -> ProxySettings:
     """Return the settings of *config*, which *loaded* holds without problems."""
-    policies = make_policies(config, loaded.issuers)
+    policies, reading = make_policies(config, loaded.issuers), make_reading(config.paths)
     places = [place for policy in policies.policies for place in policy.places]
     rules = [policy.csrf for policy in policies.policies if policy.csrf is not None]
     return ProxySettings(
@@ -63,9 +64,14 @@ def proxy_settings(config: Config, loaded: LoadedConfig, address: str | None = N
         credential_headers=tuple(dict.fromkeys(place.name for place in places if isinstance(place, HeaderPlace))),
         cookies=tuple(dict.fromkeys(name for place in places for name in _cookies(place))),
         allowed_origins=tuple(sorted({origin for rule in rules for origin in rule.allowed_origins})),
-        refused=tuple(spelling for spelling in SPELLINGS if spelling.setting not in policies.reading.data),
-        address=address or DEFAULT_ADDRESS,
+        refused=tuple(spelling for spelling in SPELLINGS if spelling.setting not in reading.data),
+        address=address or _reachable(config.listen),
     )
+
+
+def _reachable(listen: str) -> str:
+    """Return where a proxy on the same machine finds an AuthGate that listens at *listen*."""
+    return re.sub(r"^(?:0\.0\.0\.0|\[::\]):", "127.0.0.1:", listen)
 
 
 def _cookies(place: CredentialPlace) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from multidict import CIMultiDict
 
 from authgate.adapters import TrustedProxies, parse_address
 from authgate.core.errors import Unreadable
-from authgate.core.header_names import OVERRIDES, guarded_names
 from authgate.core.reasons import Reason
 
 TRUSTED = TrustedProxies(networks=(ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("192.0.2.1/32")))
@@ -83,14 +82,3 @@ def test_the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy(
 ) -> None:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
     assert TRUSTED.client_ip(headers) == (None if client is None else ip_address(client))
-
-
-def test_the_headers_that_are_read_emitted_or_removed_and_the_credentials_are_guarded() -> None:
-    credentials = {"authorization", "cookie"}
-    overrides = {name.lower() for name in OVERRIDES}
-    assert guarded_names(["X-Forwarded-For"], ["X-User-Id"]) == {
-        "x-forwarded-for",
-        "x-user-id",
-        *credentials,
-        *overrides,
-    }

@@ -64,3 +64,16 @@ async def test_a_subrequest_about_a_request_of_authgates_own_is_refused_at_once(
         assert (answer.status, answer.reason) == (400, "unreadable_request")
         (record,) = [record for record in caplog.records if record.getMessage() == "deny"]
         assert "/api/auth/" in record.fields["fix"]  # type: ignore[attr-defined]
+
+
+async def test_a_request_of_authgates_own_may_meet_a_public_policy(tmp_path: Path) -> None:
+    """The proxy may ask about every request, if a policy makes the front end's /api/auth/ public."""
+    config = tmp_path / "authgate.yaml"
+    policies = "[{name: sign-in, match: {path: /api/auth/**}, public: true}, {name: rest, optional: true}]"
+    config.write_text(f"issuers: [{{name: a, preset: jwt, secret_env: S, audiences: any}}]\npolicies: {policies}\n")
+    app = build(prepare(load(str(config), {"S": ENVIRON["JWT_SECRET"]})))
+    lines = b"User-Agent: AuthGate/0.1.0\r\nConnection: close\r\n\r\n"
+    async with listening("127.0.0.1:0", app.answer, Limits()) as address:
+        for path, status in ((b"/api/auth/jwks", 200), (b"/api/other", 403), (b"/api/auth/%2e%2e/other", 403)):
+            subrequest = SUBREQUEST.replace(b"http://a/", b"http://a" + path)
+            assert status_of(await exchange(int(address.rpartition(":")[2]), subrequest + lines)) == status

@@ -1,0 +1,79 @@
+"""`authgate proxy`: which configuration it reads, and where the files go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate.proxies import PROXIES
+from authgate.proxies.settings import default_settings
+from tests.support import commands
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ELSEWHERE = "issuers: [{name: a, preset: jwt, secret_env: NOWHERE, audiences: any}]\n"
+
+
+@pytest.mark.parametrize(("proxy", "form"), [(proxy, form) for proxy, forms in PROXIES.items() for form in forms])
+def test_it_prints_the_files_one_after_another_or_writes_them(proxy: str, form: str, tmp_path: Path) -> None:
+    files = PROXIES[proxy][form](default_settings())
+    printed = commands.authgate("proxy", proxy, "--defaults", "--form", form, environ={})
+    assert printed.returncode == 0
+    assert printed.stdout == "\n".join(f"# --- {name} ---\n{text}" for name, text in files.items())
+    folder = tmp_path / "new" / "folder"
+    wrote = commands.authgate("proxy", proxy, "--defaults", "--form", form, "--output", folder, environ={})
+    assert wrote.returncode == 0
+    assert {path.name: path.read_text() for path in folder.iterdir()} == files
+    assert all(name in wrote.stdout for name in files)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_headers_of_the_configuration_are_in_the_files(proxy: str, config_file: Path) -> None:
+    config_file.write_text(config_file.read_text() + "headers: {X-Uid: subject}\n")
+    printed = commands.authgate("proxy", proxy, "--config", config_file).stdout
+    assert "X-Uid" in printed
+    assert "X-User-Roles" not in printed
+
+
+def test_secrets_may_be_elsewhere(tmp_path: Path) -> None:
+    config = tmp_path / "authgate.yaml"
+    config.write_text(f"{ELSEWHERE}headers: {{X-Uid: subject}}\n")
+    ended = commands.authgate("proxy", "nginx", "--config", config)
+    assert ended.returncode == 0
+    assert "X-Uid" in ended.stdout
+    assert ended.stderr == "warning: the configuration has 1 problem: see authgate check\n"
+
+
+def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "authgate.yaml"
+    config.write_text(f"{ELSEWHERE}headers: {{x: subject}}\n")
+    ended = commands.authgate("proxy", "nginx", "--config", config)
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert "canonical header name" in ended.stderr
+
+
+def test_without_a_configuration_it_names_the_option_for_the_defaults() -> None:
+    ended = commands.authgate("proxy", "nginx", environ={})
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert "--defaults" in ended.stderr
+
+
+def test_an_unknown_form_is_refused_with_those_that_exist() -> None:
+    ended = commands.authgate("proxy", "nginx", "--defaults", "--form", "labels", environ={})
+    assert ended.returncode == 2
+    assert "files" in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["a b:1", "a;b", "a{", "", "a\nb"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    assert commands.authgate("proxy", "nginx", "--defaults", "--address", address, environ={}).returncode == 2
+
+
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = commands.authgate("proxy", "nginx", "--defaults", "--output", tmp_path / "file" / "x", environ={})
+    assert ended.returncode == 1
+    assert "cannot write" in ended.stderr
