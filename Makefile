@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run stack stack-forget web quick test test-images lint types docs bench lock sbom clean
+.PHONY: run stack stack-forget web quick test test-images lint types docs proxies bench lock sbom clean
 
 run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
@@ -47,6 +47,9 @@ types: $(VENV)/installed
 
 docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code
 	$(BIN)/python docs/generate.py
+
+proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from the package
+	@$(BIN)/authgate proxy nginx --defaults --output deploy/nginx
 
 bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py
