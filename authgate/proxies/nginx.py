@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.proxies._templates import fill
+from authgate.proxies.settings import cookie_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ def files(settings: ProxySettings) -> dict[str, str]:
         "data_paths": _ambiguous(settings.data),
         "utf_8": next(quoted("~*" + spelling.pattern) for spelling in settings.refused if spelling.is_required),
         "origins": [f"{quoted(origin)} $http_origin;" for origin in settings.allowed_origins],
-        "cookie": _cookie_pattern(settings.cookies),
+        "cookie": cookie_pattern(settings.cookies),
         "hash_bucket_bytes": str(_bucket_bytes(others)),
         "take": [f"auth_request_set {variable(name)} $upstream_http_{_underscored(name)};" for name in names],
         "set": [f"proxy_set_header {name} {variable(name)};" for name in names],
@@ -59,14 +59,6 @@ def _ambiguous(refused: Iterable[Spelling]) -> Iterator[str]:
     for spelling in refused:
         if not spelling.is_required:
             yield f"{quoted('~*' + spelling.pattern)} 1; # {spelling.name}"
-
-
-def _cookie_pattern(names: tuple[str, ...]) -> str:
-    """Return a pattern for the names of cookies that hold credentials, with any prefix and as chunks."""
-    if not names:
-        return r"[^\s\S]"  # matches nothing
-    escaped = (re.escape(name).replace(r"\-", "-") for name in names)
-    return rf"(?:__(?:Secure|Host)-)?(?:{'|'.join(escaped)})(?:\.\d+)?"
 
 
 def _bucket_bytes(names: Iterable[str]) -> int:

@@ -74,6 +74,14 @@ def _reachable(listen: str) -> str:
     return re.sub(r"^(?:0\.0\.0\.0|\[::\]):", "127.0.0.1:", listen)
 
 
+def cookie_pattern(names: tuple[str, ...]) -> str:
+    """Return a pattern for the names of cookies that hold credentials, with any prefix and as chunks."""
+    if not names:
+        return r"[^\s\S]"  # matches nothing
+    escaped = (re.escape(name).replace(r"\-", "-") for name in names)
+    return rf"(?:__(?:Secure|Host)-)?(?:{'|'.join(escaped)})(?:\.\d+)?"
+
+
 def _cookies(place: CredentialPlace) -> tuple[str, ...]:
     """Return the names of the cookies in *place*, without a prefix that browsers give a meaning to."""
     names: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.core.header_names import look_alikes
 from tests.e2e.conftest import CONFIG, ENVIRON
 from tests.support import processes
 from tests.support.client import ask, bearer
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPLOY = processes.ROOT / "deploy" / "caddy"
-ALIASES = ("X_User_Id", "X_USER_ID", "x_user_id", "X-User_Id", "X_User-Id", "X_User_Roles", "X_Forwarded_For")
-# Every character that a header name may have (RFC 9110 §5.6.2), except letters, digits, "-" and "_".
-MARKS = "!#$%&'*+.^`|~"
+CLAIMED = ("X-User-Id", "X-User-Name", "X-Forwarded-For")
 CLAIMS = ("X-User-Id: admin", "X-User-Email: a@evil.example", "X-User-Name: Admin", "X-User-Roles: admin")
 
 
@@ -56,43 +55,19 @@ def edit_caddyfile(folder: Path, old: str, new: str) -> Path:
     return config
 
 
-@pytest.mark.parametrize("alias", ALIASES)
-def test_H2_a_header_name_with_an_underscore_reaches_no_http_upstream(caddy: int, alias: str) -> None:
-    """CVE-2026-52845: copy_headers removed X-User-Id, but not the name that a CGI-like upstream reads as the same."""
-    token = bearer(mint(sound(email=None)))
-    for path, credentials in (("/api/echo", [token]), ("/healthz", [])):
-        seen = ask(caddy, path, *credentials, f"{alias}: admin", f"{alias.lower()}: root").json["headers"]
-        assert not [name for name, _ in seen if "_" in name]
-        assert "admin" not in str(seen)
-    assert ask(caddy, "/api/echo", f"{alias}: admin").status == 401
-
-
-@pytest.mark.parametrize(
-    "alias", [*(f"X{mark}User{mark}Id" for mark in MARKS), "X-User-Id-", "X-User-Id~", "X-User|Id"]
-)
-def test_H2_a_header_name_with_any_other_mark_reaches_no_upstream(caddy: int, alias: str) -> None:
-    """Related to CVE-2026-52845: some servers turn every character except letters and digits into "_"."""
-    for path, credentials in (("/api/echo", [bearer(mint(sound()))]), ("/healthz", [])):
-        answer = ask(caddy, path, *credentials, f"{alias}: admin", f"{alias.lower()}: root", "X-Other-9: kept")
-        assert answer.status == 200
-        assert "admin" not in str(answer.json["headers"])
-        assert "root" not in str(answer.json["headers"])
-        assert ["X-Other-9", "kept"] in answer.json["headers"]
-
-
-@pytest.mark.parametrize("alias", ALIASES)
-def test_H2_a_header_name_with_an_underscore_becomes_no_parameter_of_a_fastcgi_upstream(
-    tmp_path: Path, authgate: int, alias: str
+def test_H2_no_spelling_of_a_header_name_becomes_a_parameter_of_a_fastcgi_upstream(
+    tmp_path: Path, authgate: int
 ) -> None:
     """CVE-2026-52845 was found here: both X-User-Id and X_User_Id become HTTP_X_USER_ID."""
+    spellings = [f"{spelling}: admin" for name in CLAIMED for spelling in look_alikes(name)]
     with ExitStack() as parts:
         port, received = parts.enter_context(_fastcgi())
         proxied = "reverse_proxy {$TASKS_URL:http://127.0.0.1:8001}"
         fastcgi = f"reverse_proxy 127.0.0.1:{port} {{\n transport fastcgi\n }}"
         config = edit_caddyfile(tmp_path, proxied, fastcgi)
         proxy = parts.enter_context(processes.caddy(tmp_path, authgate=authgate, upstream=1, config=config))
-        ask(proxy, "/api/x.php", bearer(mint(sound())), f"{alias}: admin", "X-User-Name: admin")
-        ask(proxy, "/healthz", f"{alias}: admin")
+        ask(proxy, "/api/x.php", bearer(mint(sound())), *spellings)
+        ask(proxy, "/healthz", *spellings)
     signed_in, anonymous = received
     assert signed_in.count(b"HTTP_X_USER_ID") == 1
     assert b"HTTP_X_USER_IDuser-1" in signed_in
@@ -177,11 +152,6 @@ def test_P8_a_pattern_in_a_path_matches_only_itself(caddy: int, path: str) -> No
     """GO-2026-4535: glob characters in the path of a request were interpreted as a glob."""
     assert ask(caddy, path).status in {400, 404}
     assert ask(caddy, f"/api/{path[1:]}").status in {400, 401}
-
-
-def test_P8_a_dot_in_the_shipped_pattern_matches_only_a_dot(caddy: int) -> None:
-    for path in ("/api/aa/b", "/api/x%20e/", "/api/.../x", "/api/a.b/..c"):
-        assert ask(caddy, path, bearer(mint(sound()))).status == 200
 
 
 CLIENT_CA = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,28 +56,35 @@ def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int) -> Iter
 
 
 @contextmanager
-def by_caddy(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
-    text = lines("caddy", "caddyfile", front_end=front_end, api=api)
+def by_caddy(folder: Path, *, authgate: int, front_end: int, api: int, example: int = 0) -> Iterator[int]:
+    text = code("docs/adapters/caddy.md", "caddyfile")[example]
     text = processes.replaced(text, {f"{HOST} {{\n": "{$CADDY_LISTEN} {\n\tbind 127.0.0.1\n"})
+    text = text.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}").replace("127.0.0.1:8000", f"127.0.0.1:{api}")
     shutil.copy(DEPLOY / "caddy" / "authgate.caddy", folder)
     (folder / "Caddyfile").write_text(OPTIONS + text)
     with processes.caddy(folder, authgate=authgate, upstream=api, config=folder / "Caddyfile") as port:
         yield port
 
 
-PROXIES = {"nginx": by_nginx, "traefik": by_traefik, "caddy": by_caddy}
+PROXIES = {
+    "nginx": by_nginx,
+    "traefik": by_traefik,
+    "caddy": by_caddy,
+    "caddy, public routes": partial(by_caddy, example=1),
+}
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(proxy: str, tmp_path: Path) -> None:
-    policies = code(f"docs/adapters/{proxy}.md", "yaml")[0]
+    page = f"docs/adapters/{proxy.partition(',')[0]}.md"
+    policies = code(page, "yaml")[0]
     assert policies.startswith("policies:\n")
     with (
         processes.echo(tmp_path) as upstream,
         processes.authgate(tmp_path, CONFIG + policies, environ=ENVIRON) as authgate,
         PROXIES[proxy](tmp_path, authgate=authgate.port, front_end=upstream, api=upstream) as port,
     ):
-        (curls,) = (block for block in code(f"docs/adapters/{proxy}.md") if block.startswith("curl "))
+        (curls,) = (block for block in code(page) if block.startswith("curl "))
         for line in curls.splitlines():
             command = line.replace(f"https://{HOST}", f"http://{HOST}")
             command = command.replace("curl -i", f"curl -is --connect-to ::127.0.0.1:{port}")

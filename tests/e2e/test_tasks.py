@@ -15,7 +15,11 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from tests.e2e.conftest import Stack
 
-LEFT: dict[str, list[str]] = {"nginx": ["cookie"], "traefik": [], "caddy": []}  # the other cookies, if they are kept
+LEFT: dict[str, list[str]] = {
+    "nginx": ["cookie"],
+    "traefik": [],
+    "caddy": ["cookie"],
+}  # the other cookies, if they are kept
 JSON = "Content-Type: application/json"
 
 

@@ -45,17 +45,34 @@ def traefik(folder: Path, authgate: int, upstream: int) -> AbstractContextManage
     return processes.traefik(folder, authgate=authgate, upstream=upstream, dynamic=dynamic)
 
 
+CADDYFILE = """{
+	admin off
+	persist_config off
+	servers {
+		max_header_size 28672
+	}
+}
+import authgate.caddy
+{$CADDY_LISTEN} {
+	bind 127.0.0.1
+	import authgate_errors
+	handle /unasked/* {
+		import authgate_public {
+			reverse_proxy {$TASKS_URL}
+		}
+	}
+	handle {
+		import authgate {
+			reverse_proxy {$TASKS_URL}
+		}
+	}
+}
+"""
+
+
 def caddy(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
-    handle, added = blocks("docs/adapters/caddy.md", HEADING, "caddyfile")
-    copied, removed = (line for line in added.splitlines() if not line.startswith("#"))
-    places = {f"{copied.split()[0]} X-User-Id": copied, "request_header -X-User-Roles": removed}
-    snippets = (DEPLOY / "caddy/authgate.caddy").read_text()
-    snippets = processes.replaced(snippets, {place: f"{line}\n{place}" for place, line in places.items()})
-    (folder / "authgate.caddy").write_text(snippets)
-    routes = handle + handle.replace("handle", "handle /unasked/*").replace("authgate", "authgate_public")
-    start, end = "\t# Protected as below.", "}\n"
-    site = (DEPLOY / "caddy/Caddyfile").read_text().partition(start)[0] + routes + end
-    (folder / "Caddyfile").write_text(site.replace("127.0.0.1:8000", "{$TASKS_URL}"))
+    generated.write(folder, "caddy", "X-Tenant")
+    (folder / "Caddyfile").write_text(CADDYFILE)
     return processes.caddy(folder, authgate=authgate, upstream=upstream, config=folder / "Caddyfile")
 
 
