@@ -50,6 +50,7 @@ docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics
 
 proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from the package
 	@$(BIN)/authgate proxy nginx --defaults --output deploy/nginx
+	@$(BIN)/authgate proxy caddy --defaults --output deploy/caddy
 
 bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py
