@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from authgate.cli._configuration import config_option, exit_with_problems
+from authgate.cli._proxy_findings import has_errors, print_findings
+from authgate.cli._proxy_source import read_source
 from authgate.cli._terminal import counted, escaped
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
-from authgate.proxies import PROXIES
+from authgate.proxies import CHECKS, PROXIES
+from authgate.proxies.findings import Unusable
 from authgate.proxies.settings import default_settings, proxy_settings
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from authgate.proxies.settings import ProxySettings
 
+_EXIT_UNUSABLE = 2
 _HELP = """\
 Print the configuration of nginx, Traefik or Caddy.
 
 It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
 ask AuthGate. If your configuration changes, generate it again.
+
+--check FILE prints nothing of that: it names what a file that you use lacks, and how to fix it. For nginx, FILE is
+nginx.conf or the output of `nginx -T`; "-" is standard input:
+
+\b
+  nginx -T | authgate proxy nginx --check -
+
+It exits with 0 if there is no error, 1 if there is one, 2 if FILE cannot be used, 78 if the configuration of AuthGate
+is invalid.
 """
 _NO_CONFIGURATION = (
     "Name your configuration with --config FILE. Or use --defaults: the files then fit every configuration that has "
@@ -48,11 +64,23 @@ _NO_CONFIGURATION = (
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
 )
+@click.option("--check", "checked", metavar="FILE", help="Name what FILE lacks, and print no configuration.")
 @click.argument("proxy", type=click.Choice([*PROXIES]))
 def command(
-    proxy: str, config_path: str | None, form: str | None, address: str | None, output: Path | None, *, is_default: bool
+    proxy: str,
+    config_path: str | None,
+    form: str | None,
+    address: str | None,
+    output: Path | None,
+    checked: str | None,
+    *,
+    is_default: bool,
 ) -> None:
-    """Print the files, or write them into a folder."""
+    """Print the files, write them into a folder, or check a file."""
+    if checked is not None:
+        if form is not None or output is not None or address is not None:
+            raise click.UsageError("--check prints no configuration: leave out --form, --address and --output")
+        _check(proxy, checked, default_settings() if is_default else _configured(config_path, None))
     forms = PROXIES[proxy]
     if form is not None and form not in forms:
         raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
@@ -74,6 +102,20 @@ def _address(text: str | None) -> str | None:
     if text is None or re.fullmatch(r"[\w.:/\[\]-]+", text, re.ASCII):
         return text
     raise click.BadParameter("it is host:port, or unix:/path")
+
+
+def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:
+    """Print what the deployed *file* lacks, and exit with the code of the outcome."""
+    if proxy not in CHECKS:
+        raise click.UsageError(f"--check can check {', '.join(CHECKS)}")
+    try:
+        source = read_source(file)
+        findings = CHECKS[proxy](source, settings)
+    except Unusable as unusable:
+        click.echo(escaped(str(unusable)), err=True)
+        sys.exit(_EXIT_UNUSABLE)
+    print_findings(findings, source.name)
+    sys.exit(1 if has_errors(findings) else 0)
 
 
 def _configured(config_path: str | None, address: str | None) -> ProxySettings:

@@ -24,8 +24,8 @@ def files(settings: ProxySettings) -> dict[str, str]:
     others = (*with_trailing_marks(names), *OVERRIDES)
     blocks = {
         "address": settings.address,
-        "ambiguous_paths": _ambiguous(settings.refused),
-        "data_paths": _ambiguous(settings.data),
+        "ambiguous_paths": ambiguous(settings.refused),
+        "data_paths": ambiguous(settings.data),
         "utf_8": next(quoted("~*" + spelling.pattern) for spelling in settings.refused if spelling.is_required),
         "origins": [f"{quoted(origin)} $http_origin;" for origin in settings.allowed_origins],
         "cookie": cookie_pattern(settings.cookies),
@@ -54,7 +54,7 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _ambiguous(refused: Iterable[Spelling]) -> Iterator[str]:
+def ambiguous(refused: Iterable[Spelling]) -> Iterator[str]:
     """Yield the lines of the map that finds each spelling in a path."""
     for spelling in refused:
         if not spelling.is_required:

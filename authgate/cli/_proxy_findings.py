@@ -1,0 +1,55 @@
+"""Print what `authgate proxy --check` found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from authgate.cli._terminal import counted, escaped, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from authgate.proxies.findings import Finding
+
+# One mistake in an included file is found in every location that includes it.
+_MAX_PLACES = 3
+
+
+def print_findings(findings: Sequence[Finding], name: str) -> None:
+    """Print each finding once with the places where it is, errors first, and the verdict about the file *name*."""
+    groups: dict[tuple[bool, str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.is_error, finding.message, finding.fix), []).append(finding)
+    for is_error in (True, False):
+        for (kind, message, fix), group in groups.items():
+            if kind is is_error:
+                _print(message, fix, group, is_error=is_error)
+    errors = sum(is_error for is_error, _, _ in groups)
+    warnings = len(groups) - errors
+    counts = [counted(errors, "error")] if errors else []
+    counts += [counted(warnings, "warning")] if warnings else []
+    verdict = f"✗ {escaped(name)} is not safe" if errors else f"✓ {escaped(name)} has all that it needs"
+    click.echo(f"{verdict}: {', '.join(counts)}" if counts else verdict)
+
+
+def _print(message: str, fix: str, group: list[Finding], *, is_error: bool) -> None:
+    first, *others = dict.fromkeys(map(_place, group))
+    line = f"{'✗' if is_error else '!'} {first}: {escaped(message)}"
+    click.echo(wrapped(line, indent="    "))
+    if others:
+        more = f" and {len(others) - _MAX_PLACES} more" if len(others) > _MAX_PLACES else ""
+        click.echo(wrapped(f"    also {', '.join(others[:_MAX_PLACES])}{more}", indent="    "))
+    for number, part in enumerate(fix.split("\n")):
+        click.echo(f"    {'→' if number == 0 else ' '} {escaped(part)}")
+    click.echo()
+
+
+def _place(finding: Finding) -> str:
+    return escaped(f"{finding.file}:{finding.line}{f' {finding.subject}' if finding.subject else ''}")
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether one of *findings* is an error."""
+    return any(finding.is_error for finding in findings)

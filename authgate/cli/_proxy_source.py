@@ -1,0 +1,50 @@
+"""Read the file that `authgate proxy --check` checks, and those that it includes."""
+
+from __future__ import annotations
+
+import glob
+import re
+import sys
+from pathlib import Path
+
+from authgate.files import read_bounded, unreadable_reason
+from authgate.proxies.findings import Source, Unusable
+
+_MAX_BYTES = 1024 * 1024
+# A dump of `nginx -T` holds many files.
+_MAX_DUMP_BYTES = 8 * _MAX_BYTES
+_STDIN = "-"
+_WILDCARD = re.compile(r"[*?\[]")
+_OTHER_MACHINE = "if the files are on another machine, check the output of nginx -T there"
+
+
+def read_source(file: str) -> Source:
+    """Return the content of *file*; "-" is standard input. Included files are relative to its folder.
+
+    Raises Unusable.
+    """
+    folder = Path() if file == _STDIN else Path(file).parent
+    text = _stdin() if file == _STDIN else _read(file, _MAX_DUMP_BYTES)
+    name = "standard input" if file == _STDIN else file
+
+    def included(pattern: str) -> list[tuple[str, str]]:
+        full = str(folder / pattern)
+        if not _WILDCARD.search(pattern):
+            return [(full, _read(full, _MAX_BYTES, f"; {name} includes it ({_OTHER_MACHINE})"))]
+        return [(path, _read(path, _MAX_BYTES)) for path in sorted(glob.glob(full))]  # noqa: PTH207 - as nginx does it
+
+    return Source(name=name, text=text, included=included)
+
+
+def _stdin() -> str:
+    content = sys.stdin.buffer.read(_MAX_DUMP_BYTES + 1)
+    if len(content) > _MAX_DUMP_BYTES:
+        raise Unusable("standard input", None, f"it is longer than {_MAX_DUMP_BYTES} bytes")
+    return content.decode(errors="replace")
+
+
+def _read(path: str, max_bytes: int, note: str = "") -> str:
+    try:
+        return read_bounded(path, max_bytes).decode(errors="replace")
+    except (OSError, ValueError) as error:  # ValueError: too long, not a regular file, or a path with a NUL
+        raise Unusable(path, None, unreadable_reason(error) + note) from None

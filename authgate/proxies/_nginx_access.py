@@ -1,0 +1,150 @@
+"""Where nginx lets a request pass that AuthGate refuses, or does not ask AuthGate at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.proxies._nginx_levels import answers, location, subrequest
+from authgate.proxies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authgate.proxies._nginx_levels import Level
+    from authgate.proxies.nginx_syntax import Directive
+
+# What nginx answers when AuthGate refuses, and when it does not answer.
+_REFUSALS = ("401", "403", "500")
+_PROTECT = "Generate authgate_protect.conf again (authgate proxy nginx), and include it"
+
+
+def access_findings(level: Level) -> Iterator[Finding]:
+    """Yield how requests get past AuthGate at *level*, a location."""
+    yield from _not_asked(level)
+    if subrequest(level) is None:
+        return
+    satisfying = level.in_effect("satisfy")
+    if level.value("satisfy") == "any":
+        message = "an address that `allow` names, or a password, is enough to pass without AuthGate"
+        yield _at(level, f"satisfy any: {message}", "satisfy all;", satisfying[-1])
+    if level.passing or level.own("error_page") or level.own("auth_request"):
+        yield from _error_pages(level)
+    if level.passing and not answers(level):
+        yield from _kept_from_clients(level)
+
+
+def _not_asked(level: Level) -> Iterator[Finding]:
+    above = level.parent.asking if level.parent else None
+    for line in level.own("auth_request"):
+        if line.arguments[:1] == ("off",) and above:
+            message = f"auth_request off: AuthGate is not asked here, although it is asked above ({_place(above)})"
+            yield _at(level, message, "Remove the line, unless everybody may pass", line, is_error=False)
+        elif line.arguments and line.arguments[0] != "off":
+            yield from _bad_target(level, line)
+    if level.asking and (level.own("auth_request") or level.passing):
+        for line in level.own("return"):
+            message = "the location answers with `return`, so AuthGate is never asked"
+            yield _at(level, message, "Put nothing private into the answer", line, is_error=False)
+        for line in level.own("rewrite"):
+            if line.words[-1] == "last" and level.directive.name != "server":
+                message = "`rewrite ... last` chooses another location before AuthGate is asked"
+                yield _at(level, message, "Use `break`, or protect the other location too", line, is_error=False)
+
+
+def _bad_target(level: Level, line: Directive) -> Iterator[Finding]:
+    target = line.arguments[0]
+    found = location(level.server, target)
+    if found is None:
+        message = f"auth_request {target}: the server has no location {target}, so every request gets a 500"
+        yield _at(level, message, "include authgate_server.conf; in server {}", line)
+    elif answers(found):
+        message = f"auth_request {target}: location {target} answers with `return`, and AuthGate is never asked"
+        yield _at(level, message, "include authgate_server.conf; in server {}", line)
+    elif subrequest(level) is None:
+        message = f"auth_request {target} asks something else than AuthGate (its path is /auth/nginx)"
+        yield _at(level, message, "auth_request /_authgate;", line, is_error=False)
+
+
+def _error_pages(level: Level) -> Iterator[Finding]:
+    """Yield how `error_page` turns a refusal into another answer. The first for a status counts."""
+    seen: set[str] = set()
+    for line in level.in_effect("error_page"):
+        *statuses, target = line.arguments or ("",)
+        change = statuses.pop() if statuses and statuses[-1].startswith("=") else None
+        refusals = [status for status in _REFUSALS if status in statuses and status not in seen]
+        seen.update(statuses)
+        if refusals and (message := _page_problem(level, change, target)):
+            what = f"error_page {' '.join(line.arguments)}: {message}"
+            fix = "\n".join(_OWN_PAGES[status] for status in refusals)
+            yield _at(level, what, fix, line)
+    missing = [status for status in _REFUSALS if status not in seen]
+    if missing:
+        message = f"nginx answers {', '.join(missing)} with its own page, without the reason that AuthGate gave"
+        fix = "\n".join(_OWN_PAGES[status] for status in missing)
+        yield _at(level, message, fix, is_error=False)
+
+
+_OWN_PAGES = {
+    "401": "error_page 401 @authgate_unauthorized;",
+    "403": "error_page 403 @authgate_forbidden;",
+    "500": "error_page 500 =503 @authgate_unavailable;",
+}
+
+
+def _page_problem(level: Level, change: str | None, target: str) -> str:
+    """Return what is wrong with an error page for a refusal; "" if nothing is.
+
+    *change* is the status in the directive: None if it has none, "=" for the status of the target.
+    """
+    found = location(level.server, target)
+    if change is not None and change.startswith("=2"):
+        return f"a refusal becomes a {change[1:]} (CVE-2026-24513)"
+    if "://" in target:  # a redirect
+        return ""
+    if target.startswith("@") and found is None:
+        return f"the server has no location {target}"
+    if target.startswith("@") and found and found.passing and subrequest(found) is None and not found.own("rewrite"):
+        return f"{target} passes the request on that AuthGate refused"
+    if change == "=" and not (found and _keeps_refusing(found)):
+        return f"the refusal gets the status of {target}, which may be 200 (CVE-2026-24513)"
+    return ""
+
+
+def _keeps_refusing(found: Level) -> bool:
+    """Whether the location *found* answers with a redirect or an error."""
+    words = [line.arguments[0] for line in found.own("return") if line.arguments]
+    return bool(words) and (words[0][:1] in {"3", "4", "5"} or "://" in words[0])
+
+
+def _kept_from_clients(level: Level) -> Iterator[Finding]:
+    """Yield a finding for what AuthGate says in headers and clients do not get, because no line takes it."""
+    taken = {line.arguments[1] for line in level.in_effect("auth_request_set") if len(line.arguments) == 2}
+    for variable, source, header, effect in _TAKEN:
+        if source not in taken:
+            message = f"{header} of AuthGate's answer is not read: {effect}"
+            yield _at(level, message, f"auth_request_set {variable} {source};", is_error=False)
+
+
+_TAKEN = (
+    (
+        "$authgate_reason",
+        "$upstream_http_x_authgate_reason",
+        "X-AuthGate-Reason",
+        "refusals do not say why",
+    ),
+    (
+        "$authgate_challenge",
+        "$upstream_http_www_authenticate",
+        "WWW-Authenticate",
+        "a 403 does not say which scopes are missing",
+    ),
+)
+
+
+def _place(directive: Directive) -> str:
+    return f"{directive.file}:{directive.line}"
+
+
+def _at(level: Level, message: str, fix: str, line: Directive | None = None, *, is_error: bool = True) -> Finding:
+    place = line or level.directive
+    return Finding(file=place.file, line=place.line, subject=level.subject, message=message, fix=fix, is_error=is_error)

@@ -1,0 +1,169 @@
+"""The levels of an nginx configuration (http, server, location), and what each inherits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authgate.proxies.nginx_syntax import Directive
+
+# AuthGate's endpoint for nginx.
+ENDPOINT = "/auth/nginx"
+# Blocks within a location that may pass requests to another upstream. They inherit all else from the location.
+_WITHIN = frozenset({"if", "limit_except"})
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """How requests to one kind of upstream get their headers.
+
+    *setting* sets one. If *relaying* is off, the client's are not sent. *is_cgi*: X-User-Id is named HTTP_X_USER_ID.
+    """
+
+    setting: str
+    relaying: str = ""
+    is_cgi: bool = False
+
+    def name(self, header: str) -> str:
+        """Return how *header* is named."""
+        return "HTTP_" + header.upper().replace("-", "_") if self.is_cgi else header
+
+
+MECHANISMS = {
+    "proxy_pass": Mechanism("proxy_set_header", "proxy_pass_request_headers"),
+    "grpc_pass": Mechanism("grpc_set_header"),
+    "fastcgi_pass": Mechanism("fastcgi_param", "fastcgi_pass_request_headers", is_cgi=True),
+    "uwsgi_pass": Mechanism("uwsgi_param", "uwsgi_pass_request_headers", is_cgi=True),
+    "scgi_pass": Mechanism("scgi_param", "scgi_pass_request_headers", is_cgi=True),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """One level. *inner* are the locations within it; for http, the servers."""
+
+    directive: Directive
+    parent: Level | None
+    inner: list[Level] = field(default_factory=list)
+
+    def own(self, name: str) -> tuple[Directive, ...]:
+        """Return the directives *name* at this level."""
+        return tuple(directive for directive in self.directive.block or () if directive.name == name)
+
+    def in_effect(self, name: str) -> tuple[Directive, ...]:
+        """Return the directives *name* that count here: this level's or, if it has none, those that it inherits."""
+        return self.own(name) or (self.parent.in_effect(name) if self.parent else ())
+
+    def value(self, name: str) -> str:
+        """Return the first argument of the directive *name* that counts here; "" if there is none."""
+        directives = self.in_effect(name)
+        return (*directives[-1].arguments, "")[0] if directives else ""
+
+    def values(self, setting: str, header: str) -> list[Directive]:
+        """Return the directives *setting* (proxy_set_header) that count here for *header*."""
+        return [d for d in self.in_effect(setting) if len(d.words) > 2 and d.words[1].lower() == header.lower()]
+
+    @property
+    def passing(self) -> Directive | None:
+        """The directive at this level that passes requests to an upstream."""
+        return next((d for d in self.directive.block or () if d.name in MECHANISMS and d.arguments), None)
+
+    @property
+    def asking(self) -> Directive | None:
+        """The `auth_request` that counts here, unless it says off."""
+        directives = [d for d in self.in_effect("auth_request") if d.arguments]
+        return directives[-1] if directives and directives[-1].arguments[0] != "off" else None
+
+    @property
+    def server(self) -> Level:
+        """The server that the level is in."""
+        return self if self.parent is None or self.directive.name == "server" else self.parent.server
+
+    @property
+    def subject(self) -> str:
+        """The level's name in findings."""
+        if self.directive.name == "server":
+            names = next((d.arguments for d in self.own("server_name") if d.arguments), ())
+            ports = next((d.arguments[:1] for d in self.own("listen") if d.arguments), ())
+            return " ".join(["server", *(names[:1] if names and names[0] != "_" else ports)])
+        words = " ".join(self.directive.words)
+        return (
+            f"{words} in {self.parent.subject}"
+            if self.directive.name in {"if", "limit_except"} and self.parent
+            else words
+        )
+
+    def everything(self) -> Iterator[Level]:
+        """Yield the level and all within it."""
+        yield self
+        for inner in self.inner:
+            yield from inner.everything()
+
+
+def levels(directives: Iterable[Directive]) -> list[Level]:
+    """Return the http levels of a configuration, with the servers in each."""
+    https = [Level(directive, None) for directive in directives if directive.name == "http" and directive.block]
+    for http in https:
+        for directive in http.directive.block or ():
+            if directive.name == "server" and directive.block is not None:
+                server = Level(directive, http)
+                _add_locations(server)
+                http.inner.append(server)
+    return https
+
+
+def _add_locations(level: Level) -> None:
+    for directive in level.directive.block or ():
+        # An `if` at the server level only rewrites and returns.
+        names = {"location"} if level.directive.name == "server" else {"location", *_WITHIN}
+        if directive.name in names and directive.block is not None:
+            inner = Level(directive, level)
+            _add_locations(inner)
+            level.inner.append(inner)
+
+
+def location(server: Level, uri: str) -> Level | None:
+    """Return the location of *server* that serves *uri*: a name (@x), an exact path, or the longest prefix.
+
+    Regular expressions are left out.
+    """
+    uri = uri.partition("?")[0]
+    best: tuple[int, Level] | None = None
+    for level in server.everything():
+        words = level.directive.words
+        if level.directive.name != "location" or len(words) < 2:
+            continue
+        modifier, path = (words[1], words[2]) if len(words) > 2 else ("", words[1])
+        if path == uri and (modifier == "=" or path.startswith("@")):
+            return level
+        is_prefix = modifier in {"", "^~"} and not path.startswith("@") and uri.startswith(path)
+        if is_prefix and (best is None or len(path) > best[0]):
+            best = (len(path), level)
+    return best[1] if best else None
+
+
+def subrequest(level: Level) -> Level | None:
+    """Return the location that the `auth_request` of *level* uses, if it asks AuthGate."""
+    asking = level.asking
+    found = location(level.server, asking.arguments[0]) if asking else None
+    return found if found and found.passing and ENDPOINT in found.passing.arguments[0] else None
+
+
+def answers(level: Level) -> bool:
+    """Whether the level answers every request itself, with a `return` outside any `if`."""
+    return bool(level.own("return"))
+
+
+def variables(word: str) -> list[str]:
+    """Return the names of the variables in *word*, without the dollar signs."""
+    return [braced or plain for braced, plain in _VARIABLE.findall(word)]
+
+
+def condition(directive: Directive) -> str:
+    """Return the condition of an `if`, without its parentheses."""
+    return " ".join(directive.arguments).strip().removeprefix("(").removesuffix(")").strip()

@@ -1,0 +1,213 @@
+"""The maps of nginx, the requests that a server refuses by them, and the variables that nothing defines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authgate.proxies._nginx_levels import condition, variables
+from authgate.proxies.findings import Finding
+from authgate.proxies.nginx import ambiguous
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authgate.core.spellings import Spelling
+    from authgate.proxies._nginx_levels import Level
+    from authgate.proxies.nginx_syntax import Directive
+
+_GENERATE = "Generate authgate_http.conf again (authgate proxy nginx)"
+_INCLUDE = "include authgate_server.conf; in server {}, and authgate_http.conf in http {}"
+# With more rows than these to add, a fix says to generate the file.
+_MAX_LINES = 3
+# A pattern for cookies is longer, and says nothing to a reader.
+_MAX_SHOWN_CHARACTERS = 80
+_STOPS = frozenset({"last", "break"})
+_CAPTURE = re.compile(r"\(\?P?<(\w+)>")
+# Directives that define a variable, and the place of its name.
+_DEFINING = {"set": 1, "auth_request_set": 1, "js_set": 1, "perl_set": 1, "map": 2, "geo": -1, "split_clients": 2}
+# Maps that refuse requests. Their rows are compared wherever they are; those of other maps, in the map of that name.
+_REFUSING = frozenset({"authgate_path", "authgate_not_utf_8", "authgate_ambiguous_path", "authgate_other_host"})
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A `map` directive: its *source*, and the value of each key."""
+
+    source: str
+    rows: dict[str, str]
+    directive: Directive
+
+    @property
+    def default(self) -> str:
+        """The value for a source that no key matches."""
+        return self.rows.get("default", "")
+
+
+def maps_in(directives: Iterable[Directive]) -> dict[str, Map]:
+    """Return the maps among *directives*, by the variable that each defines."""
+    found = {}
+    for directive in directives:
+        if directive.name == "map" and len(directive.arguments) == 2:
+            rows = {row.words[0]: row.words[1] for row in directive.block or () if len(row.words) == 2}
+            found[directive.arguments[1].lstrip("$")] = Map(directive.arguments[0], rows, directive)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The requests that *server* refuses before it chooses a location: those for which a map has a value."""
+
+    server: Level
+    maps: dict[str, Map]
+
+    def used(self) -> list[Map]:
+        """Return the maps in `if ($x) { return 4xx; }`, each followed by those that it falls back to."""
+        stop = self.stop()
+        found = []
+        for directive in self.server.directive.block or ():
+            if directive is stop:
+                break
+            if directive.name == "if" and _refuses(directive):
+                found += self._chain(condition(directive))
+        return found
+
+    def stop(self) -> Directive | None:
+        """Return the directive that ends the rewriting of the server, so that no `if` after it counts."""
+        block = self.server.directive.block or ()
+        return next((d for d in block if d.name == "break" or (d.name == "rewrite" and d.words[-1] in _STOPS)), None)
+
+    def _chain(self, word: str) -> list[Map]:
+        chain: list[Map] = []
+        while (found := self.maps.get(word.removeprefix("$"))) and found not in chain:
+            chain.append(found)
+            word = found.default
+        return chain
+
+    def is_path(self, source: str) -> bool:
+        """Whether *source* is the path as the client sent it, with or without its query."""
+        if source == "$request_uri":
+            return True
+        found = self.maps.get(source.removeprefix("$"))
+        return bool(found and found.source == "$request_uri" and _is_before_query(found.rows))
+
+
+def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[Finding]:
+    """Yield the spellings of paths that the server does not refuse, and the paths that it takes out of the check."""
+    used = refusals.used()
+    sound = [found for found in used if refusals.is_path(found.source)]
+    missing = [spelling for spelling in refused if not any(_has(found, spelling) for found in sound)]
+    of_paths = [found for found in used if found.source != _HOST_SOURCE]
+    if missing and not of_paths:
+        message = "paths that nginx and the upstream may read differently are not refused, such as /api/x/../../healthz"
+        yield _at_server(refusals, message)
+    elif missing and not sound:
+        found = of_paths[0]
+        message = f"the paths are read from {found.source}, which is not the path as the client sent it ($request_uri)"
+        yield _at(found.directive, _subject(found), message, _GENERATE)
+    elif missing:
+        rows = [*ambiguous(missing)]
+        fix = "\n".join(rows) if len(rows) == len(missing) <= _MAX_LINES else _GENERATE
+        names = ", ".join(f'"{spelling.name}"' for spelling in missing)
+        message = f"has no row for these paths, so they may pass: {names}"
+        yield _at(sound[0].directive, _subject(sound[0]), message, fix)
+    required = {f"~*{spelling.pattern}" for spelling in refused if spelling.is_required}
+    for found in sound:
+        for key, value in found.rows.items():
+            if not _is_true(value) and key != "default" and key not in required:
+                message = f"the row {key} takes paths out of the check, so that they are not refused"
+                yield _at(found.directive, _subject(found), message, "Remove the row")
+
+
+def _at_server(refusals: Refusals, message: str) -> Finding:
+    """Return a finding that the server refuses nothing, or does so after a directive that keeps it from it."""
+    server, stop = refusals.server, refusals.stop()
+    later = (server.directive.block or ())[(server.directive.block or ()).index(stop) :] if stop else ()
+    if stop and any(d.name == "if" and _refuses(d) for d in later):
+        words = " ".join(stop.words)
+        fix = "Put the line after include authgate_server.conf;"
+        return _at(stop, server.subject, f"{message}: `{words}` ends the rewriting before the check", fix)
+    return _at(server.directive, server.subject, message, _INCLUDE)
+
+
+_HOST_SOURCE = "$http_host $request"
+
+
+def host_findings(refusals: Refusals, generated: dict[str, Map]) -> Iterator[Finding]:
+    """Yield a finding if the server does not refuse requests that name two hosts."""
+    wanted = generated["authgate_other_host"]
+    keys = [key for key, value in wanted.rows.items() if _is_true(value)]
+    for found in refusals.used():
+        if found.source == wanted.source and all(_is_true(found.rows.get(key, "")) for key in keys):
+            return
+    message = (
+        "a request that names two hosts is not refused (nginx chooses the server by the target, "
+        "GET http://admin.example.com/, and asks AuthGate about the Host header)"
+    )
+    yield _at_server(refusals, message)
+
+
+def stale_maps(maps: dict[str, Map], generated: dict[str, Map]) -> Iterator[Finding]:
+    """Yield the rows that a generated map has and the deployed map of the same name lacks."""
+    for name, wanted in generated.items():
+        found = maps.get(name)
+        if found is None or name in _REFUSING:
+            continue
+        keys = [key for key, value in wanted.rows.items() if found.rows.get(key) != value]
+        if keys or found.source != wanted.source:
+            shown = ", ".join(key for key in keys if key and len(key) < _MAX_SHOWN_CHARACTERS)
+            message = f"differs from what your configuration gives{f': {shown}' if shown else ''}"
+            yield _at(found.directive, _subject(found), message, _GENERATE, is_error=False)
+
+
+def undefined(directives: Iterable[Directive]) -> Iterator[Finding]:
+    """Yield AuthGate's variables that are used and never defined. nginx does not start with them."""
+    used: dict[str, Directive] = {}
+    defined: set[str] = set()
+    for directive in directives:
+        words = list(directive.words)
+        if directive.name in _DEFINING and len(words) > 1:
+            defined.add(words.pop(_DEFINING[directive.name] if len(words) > 2 else 1).lstrip("$"))
+        for word in words:
+            defined.update(_CAPTURE.findall(word))
+            for name in variables(word):
+                if name.startswith("authgate_"):
+                    used.setdefault(name, directive)
+    for name in [name for name in used if name not in defined]:
+        fix = "Generate all authgate_*.conf files again (authgate proxy nginx)"
+        yield _at(used[name], used[name].name, f"${name} is not defined, so nginx does not start", fix)
+
+
+def _refuses(directive: Directive) -> bool:
+    return any(d.name == "return" and d.arguments[:1] and d.arguments[0][:1] == "4" for d in directive.block or ())
+
+
+def _has(found: Map, spelling: Spelling) -> bool:
+    value = found.rows.get(f"~*{spelling.pattern}")
+    if value is None:
+        return False
+    if spelling.is_required:
+        return not _is_true(value) and _is_true(found.default)
+    return _is_true(value)
+
+
+def _is_true(value: str) -> bool:
+    """Whether nginx's `if` takes *value* for true."""
+    return value not in {"", "0"}
+
+
+def _is_before_query(rows: dict[str, str]) -> bool:
+    """Whether *rows* are one that takes the part of the target before the query."""
+    captures = [(re.fullmatch(r"~\*?\^\(\?P?<(\w+)>\[\^\?\]\*\)", key), value) for key, value in rows.items()]
+    return len(captures) == 1 and all(match and value == f"${match[1]}" for match, value in captures)
+
+
+def _subject(found: Map) -> str:
+    return " ".join(found.directive.words)
+
+
+def _at(directive: Directive, subject: str, message: str, fix: str, *, is_error: bool = True) -> Finding:
+    return Finding(
+        file=directive.file, line=directive.line, subject=subject, message=message, fix=fix, is_error=is_error
+    )

@@ -1,0 +1,44 @@
+"""What a check of a proxy's deployed files reads and returns. `authgate proxy --check` prints the findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file that is checked. *included* returns the name and the text of each file that a pattern names.
+
+    *included* raises `Unusable` if it cannot read a file, or if the pattern names a file that does not exist.
+    """
+
+    name: str
+    text: str
+    included: Callable[[str], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a file. *subject* names the part of it: "location /api/".
+
+    *message* and *fix* do not name the subject, so that the same finding about several subjects is printed once.
+    """
+
+    file: str
+    line: int
+    subject: str
+    message: str
+    fix: str
+    is_error: bool = True
+
+
+class Unusable(Exception):
+    """The file cannot be checked: it cannot be read, or it breaks the rules of its syntax."""
+
+    def __init__(self, file: str, line: int | None, message: str) -> None:
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {message}")

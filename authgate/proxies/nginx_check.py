@@ -1,0 +1,118 @@
+"""What nginx's deployed files lack: the headers that pass, the paths that are not refused, the mistakes in asking.
+
+The checks follow nginx's own rules of inheritance. A location that passes requests to an upstream either asks AuthGate
+and takes the identity from its answer, or removes the identity headers that the client sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from authgate.proxies import nginx
+from authgate.proxies._nginx_access import access_findings
+from authgate.proxies._nginx_headers import answered, header_findings
+from authgate.proxies._nginx_levels import answers, levels, subrequest
+from authgate.proxies._nginx_maps import Refusals, host_findings, maps_in, path_findings, stale_maps, undefined
+from authgate.proxies._nginx_subrequest import subrequest_findings
+from authgate.proxies.findings import Finding, Unusable
+from authgate.proxies.nginx_syntax import load, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authgate.proxies._nginx_headers import Answered
+    from authgate.proxies._nginx_levels import Level
+    from authgate.proxies.findings import Source
+    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.settings import ProxySettings
+
+
+def findings(source: Source, settings: ProxySettings) -> list[Finding]:
+    """Return what the files of *source* lack, for these settings. Raises Unusable."""
+    directives = load(source)
+    servers = [server for http in levels(directives) for server in http.inner]
+    if not servers:
+        raise Unusable(source.name, None, "there is no server {} in an http {}: name the main file, nginx.conf")
+    everything = [inner for directive in directives for inner in directive.everything()]
+    return [*_findings(servers, everything, source.name, settings)]
+
+
+def _findings(
+    servers: list[Level], everything: list[Directive], name: str, settings: ProxySettings
+) -> Iterator[Finding]:
+    generated = maps_in(parse(nginx.files(settings)["authgate_http.conf"], "authgate_http.conf"))
+    maps = maps_in(everything)
+    changed = {word.lstrip("$") for line in everything if line.name == "set" for word in line.arguments[:1]}
+    known = answered(line for line in everything if line.name == "auth_request_set")
+    known = type(known)({name: header for name, header in known.headers.items() if name not in changed})
+    asking = [server for server in servers if _asked(server)]
+    if not asking:
+        message = "no location asks AuthGate"
+        fix = "include authgate_server.conf; in server {}, and authgate_protect.conf in its locations"
+        yield Finding(file=name, line=1, subject="", message=message, fix=fix)
+    behind = {_upstream(level) for server in asking for level in server.everything() if level.passing}
+    for server in servers:
+        if server in asking:
+            yield from _of_server(server, settings, known)
+            refusals = Refusals(server, maps)
+            yield from path_findings(refusals, settings.refused)
+            yield from host_findings(refusals, generated)
+        elif asking:
+            yield from _beside(server, settings, known, behind)
+    yield from _names(everything)
+    yield from stale_maps(maps, generated)
+    yield from undefined(everything)
+
+
+def _asked(server: Level) -> list[Level]:
+    """Return the locations by which *server* asks AuthGate."""
+    return list(dict.fromkeys(filter(None, map(subrequest, server.everything()))))
+
+
+def _of_server(server: Level, settings: ProxySettings, known: Answered) -> Iterator[Finding]:
+    """Yield what is wrong with the locations of a server that asks AuthGate."""
+    asked = _asked(server)
+    for level in server.everything():
+        yield from access_findings(level)
+        if level not in asked and not answers(level) and not answers(server):
+            yield from header_findings(level, settings.identity_headers, known)
+    for level in asked:
+        yield from subrequest_findings(level)
+
+
+def _beside(server: Level, settings: ProxySettings, known: Answered, behind: set[str]) -> Iterator[Finding]:
+    """Yield what is wrong with a server that never asks AuthGate.
+
+    Its upstreams may be others, which read no identity: then there is one warning. An upstream that another server
+    protects does read it.
+    """
+    if answers(server):
+        return
+    passing = [level for level in server.everything() if level.passing and not answers(level)]
+    for level in passing:
+        yield from access_findings(level)
+        if _upstream(level) in behind:
+            yield from header_findings(level, settings.identity_headers, known)
+    if passing and not any(_upstream(level) in behind for level in passing):
+        place, names = server.directive, ", ".join(settings.identity_headers)
+        message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
+        fix = "include authgate_public.conf; in its locations, if they do"
+        yield Finding(
+            file=place.file, line=place.line, subject=server.subject, message=message, fix=fix, is_error=False
+        )
+
+
+def _upstream(level: Level) -> str:
+    """Return the host and port of the upstream of *level*, or the name of its `upstream`."""
+    target = re.sub(r"^\w+://", "", level.passing.arguments[0] if level.passing else "")
+    return target if target.startswith("unix:") else target.partition("/")[0]
+
+
+def _names(everything: Iterable[Directive]) -> Iterator[Finding]:
+    """Yield a finding for the settings by which nginx takes header names that it drops by default."""
+    for line in everything:
+        for name, value in (("underscores_in_headers", "off"), ("ignore_invalid_headers", "on")):
+            if line.name == name and line.arguments[:1] and line.arguments[0] != value:
+                message = f"{name} {line.arguments[0]}: X_User_Id passes, and some servers read it as X-User-Id"
+                yield Finding(file=line.file, line=line.line, subject=name, message=message, fix=f"{name} {value};")
