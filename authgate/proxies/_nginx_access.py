@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.proxies._nginx_levels import answers, location, subrequest
+from authgate.proxies._nginx_levels import answers, location, matched_by, subrequest, upstream
 from authgate.proxies.findings import Finding
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def access_findings(level: Level) -> Iterator[Finding]:
         yield from _error_pages(level)
     if level.passing and not answers(level):
         yield from _kept_from_clients(level)
+        yield from _other_case(level)
 
 
 def _not_asked(level: Level) -> Iterator[Finding]:
@@ -139,6 +140,21 @@ _TAKEN = (
         "a 403 does not say which scopes are missing",
     ),
 )
+
+
+def _other_case(level: Level) -> Iterator[Finding]:
+    """Yield a finding if the path of *level* in other case goes to the same upstream without asking AuthGate."""
+    modifier, path = matched_by(level)
+    if modifier == "~" or not path.startswith("/"):
+        return
+    found = location(level.server, path.swapcase()) if path.swapcase() != path else None
+    if found and found.passing and subrequest(found) is None and upstream(found) == upstream(level):
+        message = (
+            f"{found.subject} passes {path.upper()} to the same upstream without asking AuthGate, and servers that "
+            f"ignore case (Express) serve it like {path}"
+        )
+        fix = f"location ~* ^{path.rstrip('/')}(/|$), or ask AuthGate in {found.subject} too"
+        yield _at(level, message, fix, is_error=False)
 
 
 def _place(directive: Directive) -> str:

@@ -92,11 +92,7 @@ class Level:
             ports = next((d.arguments[:1] for d in self.own("listen") if d.arguments), ())
             return " ".join(["server", *(names[:1] if names and names[0] != "_" else ports)])
         words = " ".join(self.directive.words)
-        return (
-            f"{words} in {self.parent.subject}"
-            if self.directive.name in {"if", "limit_except"} and self.parent
-            else words
-        )
+        return f"{words} in {self.parent.subject}" if self.directive.name in _WITHIN and self.parent else words
 
     def everything(self) -> Iterator[Level]:
         """Yield the level and all within it."""
@@ -128,23 +124,42 @@ def _add_locations(level: Level) -> None:
 
 
 def location(server: Level, uri: str) -> Level | None:
-    """Return the location of *server* that serves *uri*: a name (@x), an exact path, or the longest prefix.
+    """Return the location of *server* that serves *uri*, a path or the name of a location (@x).
 
-    Regular expressions are left out.
+    As nginx chooses it: an exact path, else the first pattern that matches unless the longest prefix says ^~, else the
+    longest prefix. Patterns that Python does not read are left out.
     """
     uri = uri.partition("?")[0]
     best: tuple[int, Level] | None = None
+    patterns = []
     for level in server.everything():
-        words = level.directive.words
-        if level.directive.name != "location" or len(words) < 2:
-            continue
-        modifier, path = (words[1], words[2]) if len(words) > 2 else ("", words[1])
+        modifier, path = matched_by(level)
         if path == uri and (modifier == "=" or path.startswith("@")):
             return level
-        is_prefix = modifier in {"", "^~"} and not path.startswith("@") and uri.startswith(path)
+        if modifier in {"~", "~*"}:
+            patterns.append(level)
+        is_prefix = modifier in {"", "^~"} and path and not path.startswith("@") and uri.startswith(path)
         if is_prefix and (best is None or len(path) > best[0]):
             best = (len(path), level)
-    return best[1] if best else None
+    prefix = best[1] if best else None
+    if (prefix and matched_by(prefix)[0] == "^~") or uri.startswith("@"):
+        return prefix
+    return next((level for level in patterns if _is_matched(*matched_by(level), uri)), prefix)
+
+
+def matched_by(level: Level) -> tuple[str, str]:
+    """Return the modifier and the path of a location; empty for another level."""
+    words = level.directive.words
+    if level.directive.name != "location" or len(words) < 2:
+        return "", ""
+    return (words[1], words[2]) if len(words) > 2 else ("", words[1])
+
+
+def _is_matched(modifier: str, pattern: str, uri: str) -> bool:
+    try:
+        return re.search(pattern, uri, re.IGNORECASE if modifier == "~*" else 0) is not None
+    except re.error:
+        return False
 
 
 def subrequest(level: Level) -> Level | None:
@@ -167,3 +182,9 @@ def variables(word: str) -> list[str]:
 def condition(directive: Directive) -> str:
     """Return the condition of an `if`, without its parentheses."""
     return " ".join(directive.arguments).strip().removeprefix("(").removesuffix(")").strip()
+
+
+def upstream(level: Level) -> str:
+    """Return the host and port of the upstream of *level*, or the name of its `upstream`."""
+    target = re.sub(r"^\w+://", "", level.passing.arguments[0] if level.passing else "")
+    return target if target.startswith("unix:") else target.partition("/")[0]

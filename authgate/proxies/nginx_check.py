@@ -6,13 +6,12 @@ and takes the identity from its answer, or removes the identity headers that the
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from authgate.proxies import nginx
 from authgate.proxies._nginx_access import access_findings
 from authgate.proxies._nginx_headers import answered, header_findings
-from authgate.proxies._nginx_levels import answers, levels, subrequest
+from authgate.proxies._nginx_levels import answers, levels, subrequest, upstream
 from authgate.proxies._nginx_maps import Refusals, host_findings, maps_in, path_findings, stale_maps, undefined
 from authgate.proxies._nginx_subrequest import subrequest_findings
 from authgate.proxies.findings import Finding, Unusable
@@ -51,7 +50,7 @@ def _findings(
         message = "no location asks AuthGate"
         fix = "include authgate_server.conf; in server {}, and authgate_protect.conf in its locations"
         yield Finding(file=name, line=1, subject="", message=message, fix=fix)
-    behind = {_upstream(level) for server in asking for level in server.everything() if level.passing}
+    behind = {upstream(level) for server in asking for level in server.everything() if level.passing}
     for server in servers:
         if server in asking:
             yield from _of_server(server, settings, known)
@@ -92,21 +91,15 @@ def _beside(server: Level, settings: ProxySettings, known: Answered, behind: set
     passing = [level for level in server.everything() if level.passing and not answers(level)]
     for level in passing:
         yield from access_findings(level)
-        if _upstream(level) in behind:
+        if upstream(level) in behind:
             yield from header_findings(level, settings.identity_headers, known)
-    if passing and not any(_upstream(level) in behind for level in passing):
+    if passing and not any(upstream(level) in behind for level in passing):
         place, names = server.directive, ", ".join(settings.identity_headers)
         message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
         fix = "include authgate_public.conf; in its locations, if they do"
         yield Finding(
             file=place.file, line=place.line, subject=server.subject, message=message, fix=fix, is_error=False
         )
-
-
-def _upstream(level: Level) -> str:
-    """Return the host and port of the upstream of *level*, or the name of its `upstream`."""
-    target = re.sub(r"^\w+://", "", level.passing.arguments[0] if level.passing else "")
-    return target if target.startswith("unix:") else target.partition("/")[0]
 
 
 def _names(everything: Iterable[Directive]) -> Iterator[Finding]:

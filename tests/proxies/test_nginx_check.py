@@ -1,0 +1,293 @@
+"""What `authgate proxy nginx --check` finds: each mistake by its name, and nothing in the files that we ship."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authgate.core.header_names import OVERRIDES, with_trailing_marks
+from authgate.core.spellings import SPELLINGS
+from authgate.proxies.findings import Unusable
+from authgate.proxies.settings import default_settings
+from tests.support import documented
+from tests.support.checked_nginx import GENERATED, PROTECTED, PUBLIC, check, errors, main, warnings
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from authgate.core.spellings import Spelling
+
+IDENTITY = default_settings().identity_headers
+NAMES = (*IDENTITY, *with_trailing_marks(IDENTITY), *OVERRIDES)
+# nginx's files of every folder that has some. The files of one name are the same, or the tests of deploy/ fail.
+SHIPPED = {path.name: path.read_text() for path in sorted((ROOT / "deploy").glob("*/*.conf"))} | {
+    path.name: path.read_text() for path in sorted((ROOT / "deploy").glob("*/*/*.conf")) if path.name != "nginx.conf"
+}
+MAINS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*/*.conf", "*/*/*.conf")
+    for path in (ROOT / "deploy").glob(pattern)
+    if "\nhttp {" in path.read_text()
+)
+PAGES = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+EXAMPLES = [
+    (page, number, block) for page in PAGES for number, block in enumerate(documented.code(page, "nginx"), start=1)
+]
+
+
+def test_there_are_shipped_files_to_check() -> None:
+    assert {"deploy/nginx/nginx.conf", "deploy/nginx/sidecar.conf", "deploy/stack/edge/nginx.conf"} <= {*MAINS}
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_a_shipped_file_passes(name: str) -> None:
+    path = ROOT / name
+    beside = {file.name: file.read_text() for file in path.parent.glob("*.conf")}
+    found = check(path.read_text(), SHIPPED | beside)
+    assert errors(found) == []
+    assert not [message for message in warnings(found) if "ignore case" not in message]
+
+
+@pytest.mark.parametrize(("page", "number", "block"), EXAMPLES, ids=[f"{page} {n}" for page, n, _ in EXAMPLES])
+def test_a_documented_example_passes(page: str, number: int, block: str) -> None:
+    """A block may be a whole http {}, or what belongs into one, into a server, or into a location."""
+    first = re.search(r"^\w+", block, re.MULTILINE)
+    assert first, f"{page} {number}"
+    inside = {"location": main(block), "server": main(PROTECTED, servers=block), "http": f"events {{}}\n{block}"}
+    asks_by_tls = re.sub(r"proxy_pass .*;", "", GENERATED["authgate_server.conf"], count=1)
+    asks_by_tls = asks_by_tls.replace("internal;", f"internal;\n{block}", 1)
+    files = SHIPPED | GENERATED
+    if first[0] not in inside:
+        files |= {"authgate_server.conf": asks_by_tls}
+    assert errors(check(inside.get(first[0], main(PROTECTED)), files)) == []
+
+
+def test_the_generated_files_pass_and_leave_nothing_to_warn_of() -> None:
+    assert check(main(PROTECTED + PUBLIC)) == []
+
+
+def without(file: str, line: str) -> dict[str, str]:
+    """Return the generated files without one *line* of *file*."""
+    text = GENERATED[file]
+    assert text.count(f"\n{line}\n") == 1, line
+    return GENERATED | {file: text.replace(f"\n{line}\n", "\n")}
+
+
+HEADER_LINES = [
+    (file, line)
+    for file in ("authgate_protect.conf", "authgate_public.conf")
+    for line in GENERATED[file].splitlines()
+    if re.match(r"proxy_set_header|auth_request_set \$authgate_header", line)
+]
+
+
+@pytest.mark.parametrize(("file", "line"), HEADER_LINES, ids=[f"{file}: {line}" for file, line in HEADER_LINES])
+def test_without_any_one_line_about_a_header_an_error_names_the_header(file: str, line: str) -> None:
+    name = line.split()[1] if line.startswith("proxy_set_header") else line.split("_http_")[1].rstrip(";")
+    found = errors(check(main(PROTECTED + PUBLIC), without(file, line)))
+    named = {word.lower() for message in found for word in re.findall(r"[\w-]+", message)}
+    assert name.replace("_", "-").lower() in named
+
+
+def test_there_is_a_line_for_every_header() -> None:
+    assert len(HEADER_LINES) == 2 * len(NAMES) + len(IDENTITY)
+
+
+SPELLING_LINES = [
+    (spelling, line)
+    for spelling in SPELLINGS
+    for line in GENERATED["authgate_http.conf"].splitlines()
+    if line.endswith(f"# {spelling.name}")
+    or (spelling.is_required and line.lstrip().startswith('"~*^(?:[^%]|') and line.endswith('"";'))
+]
+
+
+@pytest.mark.parametrize(("spelling", "line"), SPELLING_LINES, ids=[spelling.name for spelling, _ in SPELLING_LINES])
+def test_without_any_one_row_of_a_path_an_error_names_the_row(spelling: Spelling, line: str) -> None:
+    (message,) = errors(check(main(PROTECTED), without("authgate_http.conf", line)))
+    assert message.endswith(f'has no row for these paths, so they may pass: "{spelling.name}"')
+
+
+def test_there_is_a_line_for_every_spelling() -> None:
+    assert [spelling for spelling, _ in SPELLING_LINES] == [*SPELLINGS]
+
+
+SUBREQUEST_LINES = [
+    line
+    for line in GENERATED["authgate_server.conf"].partition("# auth_request passes")[0].splitlines()
+    if re.match(r"    (proxy_set_header|proxy_pass_request_body|proxy_http|proxy_buffer_size|proxy_\w+_timeout)", line)
+]
+
+
+@pytest.mark.parametrize("line", SUBREQUEST_LINES)
+def test_without_any_one_line_of_the_subrequest_a_finding_names_it(line: str) -> None:
+    found = check(main(PROTECTED), without("authgate_server.conf", line))
+    assert any(" ".join(line.split()) in finding.fix for finding in found)
+
+
+@pytest.mark.parametrize("variable", sorted(set(re.findall(r"\$authgate_\w+ \{", GENERATED["authgate_http.conf"]))))
+def test_without_a_map_an_error_says_that_its_variable_is_not_defined(variable: str) -> None:
+    file = re.sub(rf"map \S+ {re.escape(variable)}.*?\n}}\n", "", GENERATED["authgate_http.conf"], flags=re.DOTALL)
+    file = re.sub(rf'map "\S+ \S+" {re.escape(variable)}.*?\n}}\n', "", file, flags=re.DOTALL)
+    name = variable.removesuffix(" {")
+    assert file != GENERATED["authgate_http.conf"]
+    strip = PROTECTED.replace("proxy_pass", "include authgate_strip.conf; include authgate_forward.conf; proxy_pass")
+    found = check(main(strip), GENERATED | {"authgate_http.conf": file})
+    assert any(message.startswith(f"{name} is not defined") for message in errors(found))
+
+
+SPOOFED = "a client can pose as another user"
+P = "include authgate_protect.conf; proxy_pass http://tasks;"
+# What is in the server, and a part of each error that it must have. No part: no error.
+MISTAKES: list[tuple[str, list[str]]] = [
+    ("location / { proxy_pass http://tasks; }", ["does not ask AuthGate, and removes no header of clients"]),
+    ("include authgate_protect.conf; location / { proxy_pass http://tasks; }", []),
+    (
+        "include authgate_protect.conf; location / { proxy_set_header Host $host; proxy_pass http://tasks; }",
+        ["asks AuthGate, and removes no header of clients"],
+    ),
+    ("include authgate_protect.conf; location / { auth_request off; proxy_pass http://tasks; }", []),
+    (f"location / {{ {P} location /in/ {{ proxy_pass http://tasks; }} }}", []),
+    (f"location / {{ {P} location /in/ {{ include authgate_public.conf; proxy_pass http://x; }} }}", []),
+    (f"location / {{ {P} if ($arg_x) {{ proxy_pass http://x; }} limit_except GET {{ proxy_pass http://x; }} }}", []),
+    ("location / { if ($arg_x) { proxy_pass http://x; } }", ["removes no header of clients"]),
+    ("location / { proxy_pass_request_headers off; proxy_pass http://tasks; }", []),
+    ("location / { return 200; } location /files/ { root /srv; }", []),
+    ("location @app { proxy_pass http://tasks; } location / { try_files $uri @app; }", ["removes no header"]),
+    (f"location / {{ {P} proxy_set_header X-User-Id $http_x_user_id; }}", [SPOOFED]),
+    (f"location / {{ {P} proxy_set_header x-user-id ${{http_x_user_id}}; }}", [SPOOFED]),
+    (f"location / {{ {P} proxy_set_header X-User-Id $authgate_header_x_user_name; }}", ["which is not AuthGate's"]),
+    (f"location / {{ {P} proxy_set_header X-User-Id admin; }}", ["which is not AuthGate's X-User-Id"]),
+    (f"location / {{ {P} auth_request_set $a $upstream_http_b; }}", []),
+    ("location / { include authgate_public.conf; proxy_set_header X-User-Id $remote_user; proxy_pass http://x; }",
+     ["although AuthGate is not asked here"]),
+    (f"location / {{ {P} proxy_set_header X-HTTP-Method $http_x_http_method; }}", ["as the client sent it"]),
+    (f"location / {{ {P} proxy_set_header X-Forwarded-Uri $uri; }}", []),
+    (f"location / {{ {P} proxy_set_header Connection $http_connection; }}", ["makes the upstream drop the identity"]),
+    (f"location / {{ {P} proxy_set_header Upgrade $http_upgrade; }}", ["opens a tunnel"]),
+    ("location / { grpc_pass grpc://tasks; }", [SPOOFED, "some servers read", "some frameworks"]),
+    ("location / { fastcgi_pass unix:/php; }", [SPOOFED, "some frameworks"]),
+    (
+        "location / { fastcgi_pass unix:/php;"
+        + "".join(f' fastcgi_param HTTP_{n.upper().replace("-", "_")} "";' for n in (*IDENTITY, *OVERRIDES))
+        + "}",
+        [],
+    ),
+    ("location / { uwsgi_pass tasks; uwsgi_param HTTP_X_USER_ID $http_x_user_id; }", [SPOOFED, SPOOFED, "frameworks"]),
+    (f"location / {{ satisfy any; allow 10.0.0.0/8; {P} }}", ["satisfy any"]),
+    (f"satisfy any; location / {{ {P} }}", ["satisfy any"]),
+    ("location /a/ { auth_request /other; proxy_pass http://x; }", ["no location /other", "removes no header"]),
+    ("location / { auth_request /x; } location /x { return 200; }", ["answers with `return`"]),
+    (f"location / {{ error_page 401 =200 /login.html; {P} }}", ["becomes a 200 (CVE-2026-24513)"]),
+    (f"location / {{ error_page 401 403 =204 @x; {P} }} location @x {{ return 204; }}", ["becomes a 204"]),
+    (f"location / {{ error_page 401 = /login.html; {P} }}", ["which may be 200"]),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ return 200 hello; }}", ["which may be 200"]),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ return 302 /login; }}", []),
+    (f"location / {{ error_page 401 @x; {P} }} {PUBLIC.replace('= /healthz', '@x')}", ["that AuthGate refused"]),
+    (f"location / {{ error_page 401 /login.html; {P} }}", []),
+    (f"location / {{ error_page 401 https://login.example.com/; {P} }}", []),
+    (f"location / {{ error_page 401 @nowhere; {P} }}", ["no location @nowhere"]),
+    (f"location / {{ {P} error_page 401 =200 /login.html; }}", []),  # the first counts
+    (f"error_page 401 =200 /login.html; location / {{ {P} }}", []),  # the location has its own
+    ("rewrite ^ /x break; " + PROTECTED, []),  # after the checks, which are in authgate_server.conf
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("locations", "parts"), MISTAKES, ids=[text[:100] for text, _ in MISTAKES])
+def test_a_mistake_in_a_location_is_an_error(locations: str, parts: list[str]) -> None:
+    found = {*errors(check(main(f"{locations} location /asks/ {{ {P} }}")))}
+    assert len(found) == len(parts), found
+    assert all(any(part in message for message in found) for part in parts), found
+
+
+# (a part of the generated files, what is there instead, a part of the finding)
+CHANGES = [
+    ("authgate_http.conf", "underscores_in_headers off", "underscores_in_headers on", "X_User_Id passes"),
+    ("authgate_http.conf", "ignore_invalid_headers on", "ignore_invalid_headers off", "X_User_Id passes"),
+    ("authgate_http.conf", "map $request_uri $authgate_path", "map $uri $authgate_path", "are read from"),
+    ("authgate_http.conf", "default $authgate_not_utf_8;", 'default $authgate_not_utf_8; ~^/f/ "";', "takes paths"),
+    ("authgate_http.conf", "default $authgate_not_utf_8;", "", '"not UTF-8"'),
+    ("authgate_http.conf", "[a-z]+://(?!", "https://(?!", "names two hosts"),
+    ("authgate_server.conf", "if ($authgate_ambiguous_path) {", "if ($arg_x) {", "are not refused"),
+    ("authgate_server.conf", "if ($authgate_other_host) {", "if ($arg_x) {", "names two hosts"),
+    ("authgate_server.conf", "\nif (", "\nrewrite ^/a /b last;\nif (", "ends the rewriting"),
+    ("authgate_server.conf", "\nif (", "\nbreak;\nif (", "ends the rewriting"),
+    ("authgate_server.conf", "$request_method;", "$http_x_original_method;", "X-Original-Method is set to"),
+    ("authgate_server.conf", "$http_host$request_uri;", "$http_host$uri;", "X-Original-URL is set to"),
+    ("authgate_server.conf", "X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for", "any address"),
+    ("authgate_server.conf", "proxy_pass_request_body off", "proxy_pass_request_body on", "body of requests"),
+    ("authgate_server.conf", "    internal;\n    proxy_pass", "    proxy_pass", "clients can send requests"),
+    ("authgate_server.conf", "proxy_buffer_size 16k", "proxy_buffer_size 4k", "become a 500"),
+    ("authgate_server.conf", "proxy_read_timeout 5s", "proxy_read_timeout 60s", "wait a minute"),
+    ("authgate_server.conf", "    internal;", "    internal; proxy_cache x;", "answers of AuthGate are cached"),
+    (
+        "authgate_server.conf",
+        "    internal;",
+        "    internal; proxy_intercept_errors on; error_page 401 =200 /ok;",
+        "before nginx looks at its status",
+    ),
+    ("authgate_upstream.conf", "keepalive 32;", "", "opens a connection"),
+    ("authgate_http.conf", '"~*^websocket$" websocket;', "", "differs from what your configuration gives"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "part", "instead", "message"), CHANGES, ids=[row[3] for row in CHANGES])
+def test_a_change_of_a_generated_file_is_found(file: str, part: str, instead: str, message: str) -> None:
+    text = GENERATED[file]
+    assert part in text
+    files = GENERATED | {file: text.replace(part, instead, 1)}
+    assert any(message in finding.message for finding in check(main(PROTECTED + PUBLIC), files))
+
+
+def test_a_file_from_before_the_tables_lacks_look_alikes_overrides_and_rows() -> None:
+    old_http = """
+map $request_uri $authgate_ambiguous_path {
+    default 0;
+    "~*^[^?]*(/|%2f)(\\.|%2e)" 1;
+}
+"""
+    http = re.sub(r"map \$request_uri.*?(?=# Refuse a target)", "", GENERATED["authgate_http.conf"], flags=re.DOTALL)
+    files = {name: re.sub(r"# Remove what imitates.*?\n\n|# Remove what imitates.*", "", text, flags=re.DOTALL)
+             for name, text in GENERATED.items()} | {"authgate_http.conf": http + old_http}  # fmt: skip
+    found = "\n".join(errors(check(main(PROTECTED + PUBLIC), files)))
+    for name in (*with_trailing_marks(IDENTITY), *OVERRIDES):
+        assert name in found
+    for spelling in SPELLINGS:
+        assert f'"{spelling.name}"' in found
+
+
+WARNED = [
+    ("location /x { auth_request /_authgate; return 200 secret; }", "AuthGate is never asked"),
+    (f"include authgate_protect.conf; {PROTECTED} location /x {{ auth_request off; proxy_pass http://x; }}", "off"),
+    (f"location / {{ {P} rewrite ^/a /b last; }}", "chooses another location"),
+    (f"location / {{ {P} proxy_set_header Host $host; proxy_set_header Host $host; }}", "Host is set twice"),
+    (f"location / {{ {P} proxy_set_header X-User-Id ''; }}", "X-User-Id is always empty"),
+    (f"location /x/ {{ {P} }} location / {{ include authgate_public.conf; proxy_pass http://tasks; }}", "ignore case"),
+]
+
+
+@pytest.mark.parametrize(("locations", "part"), WARNED, ids=[part for _, part in WARNED])
+def test_what_may_be_meant_is_a_warning(locations: str, part: str) -> None:
+    found = check(main(locations + PROTECTED if PROTECTED not in locations else locations))
+    assert any(part in message for message in warnings(found)), found
+    assert errors(found) == []
+
+
+def test_a_server_that_never_asks_is_an_error_only_before_a_protected_upstream() -> None:
+    beside = "server { listen 81; location / { proxy_pass http://tasks; } }"
+    other = "server { listen 82; location / { proxy_pass http://grafana; } }"
+    redirect = "server { listen 80; return 301 https://$host$request_uri; location / { proxy_pass http://tasks; } }"
+    assert len(errors(check(main(PROTECTED, servers=beside)))) == 1
+    (warning,) = check(main(PROTECTED, servers=other))
+    assert "never asks AuthGate" in warning.message
+    assert check(main(PROTECTED, servers=redirect)) == []
+
+
+def test_a_file_in_which_nothing_asks_is_an_error() -> None:
+    assert "no location asks AuthGate" in errors(check("http { server { location / { proxy_pass http://x; } } }"))
+
+
+def test_a_file_without_a_server_cannot_be_checked() -> None:
+    with pytest.raises(Unusable, match=re.escape("there is no server {} in an http {}")):
+        check("location / { proxy_pass http://x; }")
