@@ -31,8 +31,8 @@ Print the configuration of nginx, Traefik or Caddy.
 It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
 ask AuthGate. If your configuration changes, generate it again.
 
---check FILE prints nothing of that: it names what a file that you use lacks, and how to fix it. For nginx, FILE is
-nginx.conf or the output of `nginx -T`; "-" is standard input:
+With --check FILE it prints no configuration. It names what the file that your proxy uses lacks, and how to fix it. For
+nginx, FILE is nginx.conf or the output of `nginx -T`; "-" is standard input:
 
 \b
   nginx -T | authgate proxy nginx --check -

@@ -28,7 +28,9 @@ _CAPTURE = re.compile(r"\(\?P?<(\w+)>")
 # Directives that define a variable, and the place of its name.
 _DEFINING = {"set": 1, "auth_request_set": 1, "js_set": 1, "perl_set": 1, "map": 2, "geo": -1, "split_clients": 2}
 # Maps that refuse requests. Their rows are compared wherever they are; those of other maps, in the map of that name.
-_REFUSING = frozenset({"authgate_path", "authgate_not_utf_8", "authgate_ambiguous_path", "authgate_other_host"})
+_REFUSING = frozenset(
+    {"authgate_path", "authgate_not_utf_8", "authgate_ambiguous_path", "authgate_data_in_path", "authgate_other_host"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,16 @@ def maps_in(directives: Iterable[Directive]) -> dict[str, Map]:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The requests that *server* refuses before it chooses a location: those for which a map has a value."""
+    """The requests that *level* itself refuses: those for which a map has a value. A server does so first."""
 
-    server: Level
+    level: Level
     maps: dict[str, Map]
 
     def used(self) -> list[Map]:
         """Return the maps in `if ($x) { return 4xx; }`, each followed by those that it falls back to."""
         stop = self.stop()
         found = []
-        for directive in self.server.directive.block or ():
+        for directive in self.level.directive.block or ():
             if directive is stop:
                 break
             if directive.name == "if" and _refuses(directive):
@@ -74,8 +76,8 @@ class Refusals:
         return found
 
     def stop(self) -> Directive | None:
-        """Return the directive that ends the rewriting of the server, so that no `if` after it counts."""
-        block = self.server.directive.block or ()
+        """Return the directive that ends the rewriting here, so that no `if` after it counts."""
+        block = self.level.directive.block or ()
         return next((d for d in block if d.name == "break" or (d.name == "rewrite" and d.words[-1] in _STOPS)), None)
 
     def _chain(self, word: str) -> list[Map]:
@@ -122,13 +124,24 @@ def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[F
 
 def _at_server(refusals: Refusals, message: str) -> Finding:
     """Return a finding that the server refuses nothing, or does so after a directive that keeps it from it."""
-    server, stop = refusals.server, refusals.stop()
+    server, stop = refusals.level, refusals.stop()
     later = (server.directive.block or ())[(server.directive.block or ()).index(stop) :] if stop else ()
     if stop and any(d.name == "if" and _refuses(d) for d in later):
         words = " ".join(stop.words)
         fix = "Put the line after include authgate_server.conf;"
         return _at(stop, server.subject, f"{message}: `{words}` ends the rewriting before the check", fix)
     return _at(server.directive, server.subject, message, _INCLUDE)
+
+
+def data_findings(level: Level, maps: dict[str, Map], data: Iterable[Spelling]) -> Iterator[Finding]:
+    """Yield the spellings that `paths` takes as data, and that a location passes on without asking AuthGate."""
+    both = Refusals(level, maps), Refusals(level.server, maps)
+    sound = [found for refusals in both for found in refusals.used() if refusals.is_path(found.source)]
+    missing = [spelling for spelling in data if not any(_has(found, spelling) for found in sound)]
+    if missing:
+        names = ", ".join(f'"{spelling.name}"' for spelling in missing)
+        message = f"does not ask AuthGate, and does not refuse the paths that only AuthGate can decide about: {names}"
+        yield _at(level.directive, level.subject, message, "Generate authgate_public.conf again, and include it")
 
 
 _HOST_SOURCE = "$http_host $request"

@@ -6,13 +6,22 @@ and takes the identity from its answer, or removes the identity headers that the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.proxies import nginx
 from authgate.proxies._nginx_access import access_findings
 from authgate.proxies._nginx_headers import answered, header_findings
 from authgate.proxies._nginx_levels import answers, levels, subrequest, upstream
-from authgate.proxies._nginx_maps import Refusals, host_findings, maps_in, path_findings, stale_maps, undefined
+from authgate.proxies._nginx_maps import (
+    Refusals,
+    data_findings,
+    host_findings,
+    maps_in,
+    path_findings,
+    stale_maps,
+    undefined,
+)
 from authgate.proxies._nginx_subrequest import subrequest_findings
 from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx_syntax import load, parse
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 
     from authgate.proxies._nginx_headers import Answered
     from authgate.proxies._nginx_levels import Level
+    from authgate.proxies._nginx_maps import Map
     from authgate.proxies.findings import Source
     from authgate.proxies.nginx_syntax import Directive
     from authgate.proxies.settings import ProxySettings
@@ -34,72 +44,92 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
     if not servers:
         raise Unusable(source.name, None, "there is no server {} in an http {}: name the main file, nginx.conf")
     everything = [inner for directive in directives for inner in directive.everything()]
-    return [*_findings(servers, everything, source.name, settings)]
-
-
-def _findings(
-    servers: list[Level], everything: list[Directive], name: str, settings: ProxySettings
-) -> Iterator[Finding]:
     generated = maps_in(parse(nginx.files(settings)["authgate_http.conf"], "authgate_http.conf"))
-    maps = maps_in(everything)
+    check = _Check(settings, maps_in(everything), generated, _answered(everything))
+    return [
+        *check.servers(servers, source.name),
+        *_names(everything),
+        *stale_maps(check.maps, generated),
+        *undefined(everything),
+    ]
+
+
+def _answered(everything: list[Directive]) -> Answered:
+    """Return the variables that hold AuthGate's headers, without those that a `set` may change."""
     changed = {word.lstrip("$") for line in everything if line.name == "set" for word in line.arguments[:1]}
-    known = answered(line for line in everything if line.name == "auth_request_set")
-    known = type(known)({name: header for name, header in known.headers.items() if name not in changed})
-    asking = [server for server in servers if _asked(server)]
-    if not asking:
-        message = "no location asks AuthGate"
-        fix = "include authgate_server.conf; in server {}, and authgate_protect.conf in its locations"
-        yield Finding(file=name, line=1, subject="", message=message, fix=fix)
-    behind = {upstream(level) for server in asking for level in server.everything() if level.passing}
-    for server in servers:
-        if server in asking:
-            yield from _of_server(server, settings, known)
-            refusals = Refusals(server, maps)
-            yield from path_findings(refusals, settings.refused)
-            yield from host_findings(refusals, generated)
-        elif asking:
-            yield from _beside(server, settings, known, behind)
-    yield from _names(everything)
-    yield from stale_maps(maps, generated)
-    yield from undefined(everything)
+    return answered(
+        line
+        for line in everything
+        if line.name == "auth_request_set" and not {word.lstrip("$") for word in line.arguments[:1]} & changed
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The facts that the checks of all servers need."""
+
+    settings: ProxySettings
+    maps: dict[str, Map]
+    generated: dict[str, Map]
+    answered: Answered
+
+    def servers(self, servers: list[Level], name: str) -> Iterator[Finding]:
+        """Yield what is wrong with *servers*. *name* is that of the checked file."""
+        asking = [server for server in servers if _asked(server)]
+        if not asking:
+            message = "no location asks AuthGate"
+            fix = "include authgate_server.conf; in server {}, and authgate_protect.conf in its locations"
+            yield Finding(file=name, line=1, subject="", message=message, fix=fix)
+            return
+        behind = {upstream(level) for server in asking for level in server.everything() if level.passing}
+        for server in servers:
+            if server in asking:
+                refusals = Refusals(server, self.maps)
+                yield from self._locations(server)
+                yield from path_findings(refusals, self.settings.refused)
+                yield from host_findings(refusals, self.generated)
+            elif not answers(server):
+                yield from self._beside(server, behind)
+
+    def _locations(self, server: Level) -> Iterator[Finding]:
+        """Yield what is wrong with the locations of a server that asks AuthGate."""
+        asked = _asked(server)
+        for level in server.everything():
+            yield from access_findings(level)
+            if level not in asked and not answers(level) and not answers(server):
+                yield from self._passing(level)
+        for level in asked:
+            yield from subrequest_findings(level)
+
+    def _passing(self, level: Level) -> Iterator[Finding]:
+        """Yield what is wrong with the requests that *level* passes to an upstream, if it passes any."""
+        yield from header_findings(level, self.settings.identity_headers, self.answered)
+        if level.passing and subrequest(level) is None:
+            yield from data_findings(level, self.maps, self.settings.data)
+
+    def _beside(self, server: Level, behind: set[str]) -> Iterator[Finding]:
+        """Yield what is wrong with a server that never asks AuthGate.
+
+        Its upstreams may be others, which read no identity: then there is one warning. An upstream that is *behind*
+        another server, which asks AuthGate, does read it.
+        """
+        passing = [level for level in server.everything() if level.passing and not answers(level)]
+        for level in passing:
+            yield from access_findings(level)
+            if upstream(level) in behind:
+                yield from self._passing(level)
+        if passing and not any(upstream(level) in behind for level in passing):
+            place, names = server.directive, ", ".join(self.settings.identity_headers)
+            message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
+            fix = "include authgate_public.conf; in its locations, if they do"
+            yield Finding(
+                file=place.file, line=place.line, subject=server.subject, message=message, fix=fix, is_error=False
+            )
 
 
 def _asked(server: Level) -> list[Level]:
     """Return the locations by which *server* asks AuthGate."""
     return list(dict.fromkeys(filter(None, map(subrequest, server.everything()))))
-
-
-def _of_server(server: Level, settings: ProxySettings, known: Answered) -> Iterator[Finding]:
-    """Yield what is wrong with the locations of a server that asks AuthGate."""
-    asked = _asked(server)
-    for level in server.everything():
-        yield from access_findings(level)
-        if level not in asked and not answers(level) and not answers(server):
-            yield from header_findings(level, settings.identity_headers, known)
-    for level in asked:
-        yield from subrequest_findings(level)
-
-
-def _beside(server: Level, settings: ProxySettings, known: Answered, behind: set[str]) -> Iterator[Finding]:
-    """Yield what is wrong with a server that never asks AuthGate.
-
-    Its upstreams may be others, which read no identity: then there is one warning. An upstream that another server
-    protects does read it.
-    """
-    if answers(server):
-        return
-    passing = [level for level in server.everything() if level.passing and not answers(level)]
-    for level in passing:
-        yield from access_findings(level)
-        if upstream(level) in behind:
-            yield from header_findings(level, settings.identity_headers, known)
-    if passing and not any(upstream(level) in behind for level in passing):
-        place, names = server.directive, ", ".join(settings.identity_headers)
-        message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
-        fix = "include authgate_public.conf; in its locations, if they do"
-        yield Finding(
-            file=place.file, line=place.line, subject=server.subject, message=message, fix=fix, is_error=False
-        )
 
 
 def _names(everything: Iterable[Directive]) -> Iterator[Finding]:

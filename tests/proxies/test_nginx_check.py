@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.core.spellings import SPELLINGS
+from authgate.proxies import nginx
 from authgate.proxies.findings import Unusable
 from authgate.proxies.settings import default_settings
 from tests.support import documented
@@ -133,7 +135,7 @@ def test_without_a_map_an_error_says_that_its_variable_is_not_defined(variable: 
     name = variable.removesuffix(" {")
     assert file != GENERATED["authgate_http.conf"]
     strip = PROTECTED.replace("proxy_pass", "include authgate_strip.conf; include authgate_forward.conf; proxy_pass")
-    found = check(main(strip), GENERATED | {"authgate_http.conf": file})
+    found = check(main(strip + PUBLIC), GENERATED | {"authgate_http.conf": file})
     assert any(message.startswith(f"{name} is not defined") for message in errors(found))
 
 
@@ -255,6 +257,20 @@ map $request_uri $authgate_ambiguous_path {
         assert name in found
     for spelling in SPELLINGS:
         assert f'"{spelling.name}"' in found
+
+
+def test_a_public_location_refuses_the_paths_that_the_configuration_takes_as_data() -> None:
+    """The files of the defaults refuse them everywhere, so they pass too."""
+    kept = tuple(spelling for spelling in SPELLINGS if spelling.setting is None)
+    settings = replace(default_settings(), refused=kept)
+    files = nginx.files(settings)
+    assert check(main(PROTECTED + PUBLIC), files, settings) == []
+    assert errors(check(main(PROTECTED + PUBLIC), GENERATED, settings)) == []
+    old = files | {
+        "authgate_public.conf": GENERATED["authgate_public.conf"].replace("$authgate_data_in_path", "$arg_x")
+    }
+    (message,) = errors(check(main(PROTECTED + PUBLIC), old, settings))
+    assert message.endswith('that only AuthGate can decide about: "semicolon", "encoded slash"')
 
 
 WARNED = [

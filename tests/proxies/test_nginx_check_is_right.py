@@ -54,7 +54,8 @@ MISTAKES = {
     ),
     "/intercepted/": (
         (
-            f"location /intercepted/ {{ {_ASKING_ELSEWHERE} proxy_pass http://tasks; }} location @fine {{ return 200; }} "
+            f"location /intercepted/ {{ {_ASKING_ELSEWHERE} proxy_pass http://tasks; }} "
+            "location @fine { return 200; } "
             f"location = /_asking {{ proxy_intercept_errors on; error_page 401 403 =200 @fine; {_SUBREQUEST} }}"
         ),
         "before nginx looks at its status",

@@ -12,7 +12,10 @@ from authgate.proxies.settings import default_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GENERATED = nginx.files(default_settings())
+    from authgate.proxies.settings import ProxySettings
+
+_SETTINGS = default_settings()
+GENERATED = nginx.files(_SETTINGS)
 PROTECTED = "location /api/ { include authgate_protect.conf; proxy_pass http://tasks; }"
 PUBLIC = "location = /healthz { include authgate_public.conf; proxy_pass http://tasks; }"
 
@@ -33,8 +36,8 @@ include authgate_server.conf;
 """
 
 
-def check(text: str, files: Mapping[str, str] = GENERATED) -> list[Finding]:
-    """Return the findings about *text* for the default settings. It includes *files*, from any folder."""
+def check(text: str, files: Mapping[str, str] = GENERATED, settings: ProxySettings = _SETTINGS) -> list[Finding]:
+    """Return the findings about *text* for *settings*. It includes *files*, from any folder."""
 
     def included(pattern: str) -> list[tuple[str, str]]:
         name = pattern.rpartition("/")[2]
@@ -42,7 +45,7 @@ def check(text: str, files: Mapping[str, str] = GENERATED) -> list[Finding]:
             raise Unusable(name, None, "there is no such file")
         return [(name, files[name])]
 
-    return findings(Source(name="nginx.conf", text=text, included=included), default_settings())
+    return findings(Source(name="nginx.conf", text=text, included=included), settings)
 
 
 def errors(found: list[Finding]) -> list[str]:
