@@ -109,18 +109,33 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:
-    """Return (host, port) of *authority*. The host is lower-case, without a trailing dot. The port may be None."""
+    """Return (host, port) of *authority*. The port may be None.
+
+    The host is lower-case, without a trailing dot. An IPv6 address has its one short spelling: [::1].
+    """
     if not authority.isascii():  # before lower(), which turns the Kelvin sign into an ASCII "k" (P6)
         raise _unreadable(f"the host {_without_user(authority)} is not ASCII; send an internationalized name as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
     if not colon or host.endswith(":") or "]" in digits:  # no port: a name, or an IPv6 literal like [::1]
         host, digits = authority.lower(), ""
     host = host.removesuffix(".")
-    if not _HOST.fullmatch(host):
+    address = _address(host)
+    if address is None or not _HOST.fullmatch(address):
         raise _unreadable(f"the host {_without_user(authority)} is not a host name or address")
+    host = address
     if digits and not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and 0 < int(digits) < 65536):
         raise _unreadable(f"the port of {quoted(host)} is not a number from 1 to 65535")
     return host, int(digits) if digits else None
+
+
+def _address(host: str) -> str | None:
+    """Return *host*, an IPv6 address in its short spelling (RFC 5952); None if it is none within brackets."""
+    if not host.startswith("["):
+        return host
+    try:
+        return f"[{IPv6Address(host[1:].removesuffix(']'))}]" if host.endswith("]") else None
+    except ValueError:
+        return None
 
 
 def _without_user(text: str) -> str:

@@ -10,10 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or the body waits 40 ms for the proxy to acknowledge the head
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         seen = {
+            "port": int(sys.argv[1]),
             "method": self.command,
             "path": self.path,
             "headers": [[name, value] for name, value in self.headers.raw_items()],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """A host, and the port of its upstream.
+    """A host, and the port of its upstream. The host "" is every other host.
 
     Every request asks AuthGate, unless *shape* says otherwise: with "around" only requests below /api do and the rest
     is public; with "public" none does. *shape* "stripped" asks, and removes credentials.
@@ -97,9 +97,9 @@ http {{
 """
 _NGINX_SERVER = """
     server {{
-        listen 127.0.0.1:{ports.http1};
-        listen 127.0.0.1:{ports.http2} http2;
-        server_name {route.host};
+        listen 127.0.0.1:{ports.http1}{default};
+        listen 127.0.0.1:{ports.http2} http2{default};
+        server_name {name};
         include authgate_server.conf;
         {locations}
     }}
@@ -127,7 +127,8 @@ def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
     servers = [
         _NGINX_SERVER.format(
             ports=ports,
-            route=route,
+            name=route.host or "_",
+            default="" if route.host else " default_server",
             locations="".join(
                 _NGINX_LOCATION.format(path=path, how=how, more=more, port=route.upstream)
                 for path, how, more in _NGINX_SHAPES[route.shape]
@@ -170,7 +171,7 @@ def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         }
         for order, (rule, middlewares) in enumerate(_TRAEFIK_SHAPES[route.shape]):
             routers[f"route-{number}-{order}"] = {
-                "rule": f"Host(`{route.host}`){rule}",
+                "rule": (f"Host(`{route.host}`)" if route.host else "PathPrefix(`/`)") + rule,
                 "service": f"port-{route.upstream}",
                 "middlewares": middlewares,
             }
