@@ -240,6 +240,5 @@ def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
 
 START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {
     "nginx": _nginx,
-    "traefik": _traefik,
     "caddy": _caddy,
 }
