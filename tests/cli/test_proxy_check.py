@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import commands
+from tests.support import commands, documented
 from tests.support.checked_nginx import GENERATED, PROTECTED, PUBLIC, main
 
 if TYPE_CHECKING:
@@ -137,3 +137,12 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(folder: Path) ->
     ended = check(folder / "nginx.conf")
     assert "\x1b" not in ended.stdout
     assert "location /\\x1b[31m" in ended.stdout
+
+
+def test_the_documented_example_is_what_the_check_prints(folder: Path) -> None:
+    (example,) = documented.blocks("docs/adapters/nginx.md", "Check your files", "console")
+    command, _, output = example.partition("\n")
+    (folder / "nginx.conf").write_text(main(f"{PROTECTED}\nlocation /files/ {{ proxy_pass http://files; }}"))
+    arguments = command.removeprefix("$ authgate ").replace("nginx.conf", str(folder / "nginx.conf")).split()
+    printed = commands.authgate(*arguments, environ={}).stdout
+    assert printed.replace(f"{folder}/", "") == output
