@@ -95,7 +95,7 @@ class _Sent:
         """Return the lines to add; *is_asking*: those that take the headers from AuthGate's answer."""
         upstream = [f"$upstream_http_{header.lower().replace('-', '_')}" for header in headers]
         lines = [
-            (f"auth_request_set {variable(header)} {value}; " if is_asking else "")
+            (f"auth_request_set {variable(header)} {value};\n" if is_asking else "")
             + self.assignment(header, is_asking=is_asking)
             for header, value in zip(headers, upstream, strict=True)
         ]
@@ -193,8 +193,8 @@ _HOP_BY_HOP: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     (
         "Upgrade",
         lambda value: "http_upgrade" in variables(value),
-        'Upgrade is the client\'s: "Upgrade: h2c" opens a tunnel for requests that no location checks',
-        "proxy_set_header Upgrade $authgate_upgrade; proxy_set_header Connection $authgate_connection;",
+        'Upgrade is the client\'s: "Upgrade: h2c" may open a tunnel for requests that no location checks',
+        "proxy_set_header Upgrade $authgate_upgrade;\nproxy_set_header Connection $authgate_connection;",
         True,
     ),
 )

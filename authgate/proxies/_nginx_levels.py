@@ -166,7 +166,19 @@ def subrequest(level: Level) -> Level | None:
     """Return the location that the `auth_request` of *level* uses, if it asks AuthGate."""
     asking = level.asking
     found = location(level.server, asking.arguments[0]) if asking else None
-    return found if found and found.passing and ENDPOINT in found.passing.arguments[0] else None
+    return found if found and ENDPOINT in target(found) else None
+
+
+def target(level: Level) -> str:
+    """Return where *level* passes requests; "" if nowhere. A variable that a `set` fills is replaced."""
+    if level.passing is None:
+        return ""
+    word = level.passing.arguments[0]
+    for at in (level, level.server):
+        for line in at.own("set"):
+            if len(line.arguments) == 2:
+                word = word.replace(line.arguments[0], line.arguments[1])
+    return word
 
 
 def answers(level: Level) -> bool:
@@ -186,5 +198,5 @@ def condition(directive: Directive) -> str:
 
 def upstream(level: Level) -> str:
     """Return the host and port of the upstream of *level*, or the name of its `upstream`."""
-    target = re.sub(r"^\w+://", "", level.passing.arguments[0] if level.passing else "")
-    return target if target.startswith("unix:") else target.partition("/")[0]
+    address = re.sub(r"^\w+://", "", target(level))
+    return address if address.startswith("unix:") else address.partition("/")[0]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies._nginx_levels import variables
+from authgate.proxies._nginx_levels import target, variables
 from authgate.proxies.findings import Finding
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class _Header:
     danger: str
     is_error: bool = True
 
+    @property
+    def fix(self) -> str:
+        """The line that sets the header."""
+        return f"proxy_set_header {self.name} {self.line};"
+
 
 def _is_url(value: str) -> bool:
     """Whether *value* names the client's host and its target. The scheme may be fixed, or another proxy's."""
@@ -47,7 +52,8 @@ def _is_empty(value: str) -> bool:
 
 _NAMED = "the client's own header names what AuthGate decides about"
 _NOT_KEPT = "every request opens a connection to AuthGate"
-_ONCE = "AuthGate refuses a request that repeats it"
+_NOT_SEEN = "AuthGate knows a WebSocket handshake by Sec-WebSocket-Key alone"
+_ONCE = "AuthGate refuses a request in which a client repeats it"
 _HEADERS = (
     _Header("X-Original-Method", "$request_method", lambda value: value == "$request_method", _NAMED),
     _Header("X-Original-URL", "$scheme://$http_host$request_uri", _is_url, _NAMED),
@@ -59,7 +65,7 @@ _HEADERS = (
     ),
     _Header("Content-Length", '""', _is_empty, "AuthGate waits for a body that does not come"),
     _Header("X-Request-Id", "$request_id", _is_not_empty, "the log shows the id that the client chose", is_error=False),
-    _Header("Upgrade", "$authgate_upgrade", lambda v: "http_upgrade" not in variables(v), _ONCE, is_error=False),
+    _Header("Upgrade", "$authgate_upgrade", _is_not_empty, _NOT_SEEN, is_error=False),
     _Header("Connection", '""', _is_empty, _NOT_KEPT, is_error=False),
     *(
         _Header(name, '""', _is_empty, _ONCE, is_error=False)
@@ -71,16 +77,12 @@ _HEADERS = (
 
 def subrequest_findings(asked: Level) -> Iterator[Finding]:
     """Yield what is wrong with the location *asked*, which passes requests to AuthGate."""
+    yield from _unset(asked)
     for header in _HEADERS:
-        lines = asked.values("proxy_set_header", header.name)
-        fix = f"proxy_set_header {header.name} {header.line};"
-        if not lines:
-            verb = f"{header.name} is not set: {header.danger}"
-            yield _at(asked, verb, fix, is_error=header.is_error)
-        for line in lines:
+        for line in asked.values("proxy_set_header", header.name):
             if not header.is_right(line.words[2]):
                 message = f"{header.name} is set to {line.words[2] or 'nothing'}: {header.danger}"
-                yield _at(asked, message, fix, line, is_error=header.is_error)
+                yield _at(asked, message, header.fix, line, is_error=header.is_error)
     for name, is_right, message, fix, is_error in _SETTINGS:
         if not is_right(asked.value(name)):
             lines = list(asked.in_effect(name))
@@ -89,6 +91,18 @@ def subrequest_findings(asked: Level) -> Iterator[Finding]:
         yield _at(asked, "clients can send requests to it", "internal;", is_error=False)
     yield from _intercepted(asked)
     yield from _upstream(asked)
+
+
+def _unset(asked: Level) -> Iterator[Finding]:
+    """Yield a finding for the headers that the location does not set, one for all with the same danger."""
+    unset: dict[tuple[str, bool], list[_Header]] = {}
+    for header in _HEADERS:
+        if not asked.values("proxy_set_header", header.name):
+            unset.setdefault((header.danger, header.is_error), []).append(header)
+    for (danger, is_error), headers in unset.items():
+        names = ", ".join(header.name for header in headers)
+        message = f"{names} {'is' if len(headers) == 1 else 'are'} not set: {danger}"
+        yield _at(asked, message, "\n".join(header.fix for header in headers), is_error=is_error)
 
 
 def _at_least(least: float) -> Callable[[str], bool]:
@@ -148,11 +162,17 @@ _SETTINGS: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     (
         "proxy_connect_timeout",
         _is_short,
-        "clients wait a minute while AuthGate is down",
+        "clients wait a minute while AuthGate cannot be reached",
         "proxy_connect_timeout 2s;",
         False,
     ),
-    ("proxy_read_timeout", _is_short, "clients wait a minute while AuthGate is slow", "proxy_read_timeout 5s;", False),
+    (
+        "proxy_read_timeout",
+        _is_short,
+        "clients wait a minute while AuthGate does not answer",
+        "proxy_read_timeout 5s;",
+        False,
+    ),
 )
 
 
@@ -171,16 +191,16 @@ def _intercepted(asked: Level) -> Iterator[Finding]:
 
 def _upstream(asked: Level) -> Iterator[Finding]:
     """Yield a finding if connections to AuthGate are not kept open, because its upstream has no `keepalive`."""
-    passing, http = asked.passing, asked.server.parent
-    target = re.fullmatch(r"https?://([^/:]+)(?::\d+)?(?:/.*)?", passing.arguments[0]) if passing else None
-    if target is None or http is None or target[1] == "unix":
+    http = asked.server.parent
+    address = re.fullmatch(r"https?://([^/:]+)(?::\d+)?(?:/.*)?", target(asked))
+    if address is None or http is None or address[1] == "unix":
         return
     for upstream in http.own("upstream"):
-        if upstream.arguments[:1] == (target[1],):
+        if upstream.arguments[:1] == (address[1],):
             if not any(inner.name == "keepalive" for inner in upstream.block or ()):
                 yield _at(asked, _NOT_KEPT, "keepalive 32;", upstream, is_error=False)
             return
-    message = f"{_NOT_KEPT}: {target[1]} is an address, not an `upstream`"
+    message = f"{_NOT_KEPT}: {address[1]} is an address, not an `upstream`"
     yield _at(asked, message, "upstream authgate { server HOST:PORT; keepalive 32; } in http {}", is_error=False)
 
 

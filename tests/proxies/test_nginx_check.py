@@ -124,7 +124,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     (f"location / {{ {P} proxy_set_header X-HTTP-Method $http_x_http_method; }}", ["as the client sent it"]),
     (f"location / {{ {P} proxy_set_header X-Forwarded-Uri $uri; }}", []),
     (f"location / {{ {P} proxy_set_header Connection $http_connection; }}", ["makes the upstream drop the identity"]),
-    (f"location / {{ {P} proxy_set_header Upgrade $http_upgrade; }}", ["opens a tunnel"]),
+    (f"location / {{ {P} proxy_set_header Upgrade $http_upgrade; }}", ["open a tunnel"]),
     ("location / { grpc_pass grpc://tasks; }", [SPOOFED, "some servers read", "some frameworks"]),
     ("location / { fastcgi_pass unix:/php; }", [SPOOFED, "some frameworks"]),
     (
@@ -255,6 +255,15 @@ def test_a_server_that_never_asks_is_an_error_only_before_a_protected_upstream()
     (warning,) = check(main(PROTECTED, servers=other))
     assert "never asks AuthGate" in warning.message
     assert check(main(PROTECTED, servers=redirect)) == []
+
+
+def test_the_address_of_authgate_may_be_in_a_variable_as_ingress_nginx_writes_it() -> None:
+    text = GENERATED["authgate_server.conf"]
+    changed = text.replace(
+        "proxy_pass http://authgate/auth/nginx;", "set $t http://authgate/auth/nginx; proxy_pass $t;"
+    )
+    assert changed != text
+    assert check(main(PROTECTED), GENERATED | {"authgate_server.conf": changed}) == []
 
 
 def test_a_file_in_which_nothing_asks_is_an_error() -> None:

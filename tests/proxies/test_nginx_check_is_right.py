@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.proxies._nginx_levels import levels, location
+from authgate.proxies.nginx_syntax import parse
 from tests.support import processes
 from tests.support.checked_nginx import GENERATED, PROTECTED, check, errors, main
 from tests.support.client import ask
@@ -72,6 +74,42 @@ MISTAKES = {
 SPOOFED = {"/own/", "/cancelled/", "/rewritten/"}
 
 
+# Words as nginx's files may hold them.
+WORDS = [
+    "a",
+    r"\a\"b\;\ c",
+    '"a b;{}#"',
+    "'\\'\"'",
+    r'"\\\t\r\n"',
+    r"\t\r",
+    "a'b\"",
+    "a#b",
+    "a}b",
+    "a()[]",
+    "'a\nb'",
+    '"\\x"',
+]
+CHOSEN = """
+location /choose/ { return 200 prefix; }
+location /choose/long/ { return 200 long; }
+location ^~ /choose/first/ { return 200 first; }
+location = /choose/exact { return 200 exact; }
+location ~ ^/choose/.*\\.png$ { return 200 pattern; }
+location ~* ^/choose/(any|case) { return 200 anycase; }
+"""
+URIS = {
+    "/choose/": "prefix",
+    "/choose/long/x": "long",
+    "/choose/long/x.png": "pattern",
+    "/choose/long/x.PNG": "long",
+    "/choose/first/x.png": "first",
+    "/choose/exact": "exact",
+    "/choose/exact/": "prefix",
+    "/choose/CASE/long": "anycase",
+    "/choose/case.png": "pattern",
+}
+
+
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """nginx with all mistakes, between a real AuthGate and an upstream that answers with what arrived."""
@@ -79,7 +117,8 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     (folder / "secret").write_bytes(SECRET)
     config = f"issuers: [{{name: app, preset: jwt, secret_file: {folder / 'secret'}, audiences: [tasks]}}]\n"
     with processes.authgate(folder, config) as authgate, processes.echo(folder) as upstream:
-        locations = "\n".join(text for text, _ in MISTAKES.values())
+        words = (f"location = /word/{number} {{ return 200 {word};\n}}" for number, word in enumerate(WORDS))
+        locations = "\n".join([*(text for text, _ in MISTAKES.values()), *words, CHOSEN])
         address = f"127.0.0.1:{authgate.port}"
         with processes.nginx(folder, authgate=address, upstream=upstream, locations=locations) as port:
             yield port
@@ -97,3 +136,17 @@ def test_an_error_of_the_check_is_a_hole_in_the_real_nginx(nginx: int, path: str
 
 def test_without_a_mistake_the_same_request_is_refused(nginx: int) -> None:
     assert ask(nginx, "/api/in/echo", "X-User-Id: admin").status == 401
+
+
+@pytest.mark.parametrize("number", range(len(WORDS)))
+def test_a_word_is_read_as_nginx_reads_it(nginx: int, number: int) -> None:
+    (directive,) = parse(f"return 200 {WORDS[number]};", "nginx.conf")
+    assert ask(nginx, f"/word/{number}").body.decode() == directive.words[2]
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_a_path_gets_the_location_that_nginx_chooses(nginx: int, uri: str) -> None:
+    (http,) = levels(parse(f"http {{ server {{ {CHOSEN} }} }}", "nginx.conf"))
+    chosen = location(http.inner[0], uri)
+    assert chosen
+    assert ask(nginx, uri).body.decode() == chosen.own("return")[0].words[2] == URIS[uri]
