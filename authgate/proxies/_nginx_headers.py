@@ -64,7 +64,7 @@ def header_findings(level: Level, identity: tuple[str, ...], everywhere: Answere
             elif is_asking and not line.words[2]:
                 fix = f"If the upstream needs it: {sent.assignment(name, is_asking=True)}"
                 yield sent.finding(f"{name} is always empty, also for signed-in users", fix, line, is_error=False)
-    for name in (*sent.look_alikes(identity), *OVERRIDES):
+    for name in (*OVERRIDES, *sent.look_alikes((*identity, *OVERRIDES))):
         for line in sent.lines(name):
             if "http_" + name.lower().replace("-", "_") in variables(line.words[2]):
                 fix = sent.fix([name], is_asking=False)
@@ -83,9 +83,9 @@ class _Sent:
     def lines(self, header: str) -> list[Directive]:
         return self.level.values(self.mechanism.setting, self.mechanism.name(header))
 
-    def look_alikes(self, identity: tuple[str, ...]) -> tuple[str, ...]:
+    def look_alikes(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """CGI's names end with as many underscores as there are marks, and no application reads those."""
-        return () if self.mechanism.is_cgi else with_trailing_marks(identity)
+        return () if self.mechanism.is_cgi else with_trailing_marks(names)
 
     def assignment(self, header: str, *, is_asking: bool) -> str:
         value = variable(header) if is_asking else '""'
@@ -119,7 +119,7 @@ def _unset(sent: _Sent, identity: tuple[str, ...], *, is_asking: bool) -> Iterat
         return
     kinds = (
         (identity, is_asking, "a client can pose as another user"),
-        (sent.look_alikes(identity), False, "some servers read them as the identity headers"),
+        (sent.look_alikes((*identity, *OVERRIDES)), False, "some servers read them without the marks at the end"),
         (OVERRIDES, False, "some frameworks then serve another method or path than the proxy checked"),
     )
     missing = [[name for name in names if not sent.lines(name)] for names, _, _ in kinds]

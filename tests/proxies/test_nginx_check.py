@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from authgate.core.spellings import Spelling
 
 IDENTITY = default_settings().identity_headers
-NAMES = (*IDENTITY, *with_trailing_marks(IDENTITY), *OVERRIDES)
+NAMES = (*IDENTITY, *OVERRIDES, *with_trailing_marks((*IDENTITY, *OVERRIDES)))
 
 
 def test_the_generated_files_pass_and_leave_nothing_to_warn_of() -> None:
@@ -210,7 +210,7 @@ map $request_uri $authgate_ambiguous_path {
     files = {name: re.sub(r"# Remove what imitates.*?\n\n|# Remove what imitates.*", "", text, flags=re.DOTALL)
              for name, text in GENERATED.items()} | {"authgate_http.conf": http + old_http}  # fmt: skip
     found = "\n".join(errors(check(main(PROTECTED + PUBLIC), files)))
-    for name in (*with_trailing_marks(IDENTITY), *OVERRIDES):
+    for name in (*OVERRIDES, *with_trailing_marks((*IDENTITY, *OVERRIDES))):
         assert name in found
     for spelling in SPELLINGS:
         assert f'"{spelling.name}"' in found
