@@ -51,6 +51,9 @@ docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics
 proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from the package
 	@$(BIN)/authgate proxy nginx --defaults --output deploy/nginx
 	@$(BIN)/authgate proxy caddy --defaults --output deploy/caddy
+	@$(BIN)/authgate proxy traefik --defaults --output deploy/traefik
+	@$(BIN)/authgate proxy traefik --defaults --address authgate:4190 --output deploy/stack/edge
+	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 		--output deploy/kubernetes/central
 
 bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py

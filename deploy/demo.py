@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 
@@ -42,11 +43,10 @@ def _run() -> int:
         "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}",
     }
     uvicorn = [BIN / "uvicorn", "--app-dir", ROOT / "deploy" / "tasks", "tasks:app", "--port", str(tasks)]
-    urls = {"AUTHGATE_URL": f"http://127.0.0.1:{auth}", "TASKS_URL": f"http://127.0.0.1:{tasks}"}
     parts = [
         Part("tasks", uvicorn, tasks, {}, logs=RUN),
         Part("authgate", [BIN / "authgate", "serve"], auth, environ, logs=RUN),
-        Part("traefik", _traefik(proxy), proxy, urls, logs=RUN),
+        Part("traefik", _traefik(proxy, auth), proxy, {"TASKS_URL": f"http://127.0.0.1:{tasks}"}, logs=RUN),
     ]
     for part in parts:
         part.log.unlink(missing_ok=True)
@@ -89,11 +89,16 @@ Logs: {os.path.relpath(RUN)}/authgate.log, traefik.log, tasks.log.  Ctrl-C stops
 """, flush=True)  # fmt: skip
 
 
-def _traefik(port: int) -> list[str]:
-    static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
-    config = RUN / "traefik.yml"
-    config.write_text(replaced(static, {"127.0.0.1:8080": f"127.0.0.1:{port}"}))
-    return [program("traefik", "make run installs it"), f"--configFile={config}"]
+def _traefik(port: int, authgate: int) -> list[str]:
+    """Copy the files of deploy/traefik with these ports."""
+    files = RUN / "traefik"
+    shutil.rmtree(files, ignore_errors=True)
+    shutil.copytree(ROOT / "deploy" / "traefik", files)
+    static, middlewares = files / "traefik.yml", files / "dynamic" / "authgate.yml"
+    addresses = {"127.0.0.1:8080": f"127.0.0.1:{port}", "deploy/traefik/dynamic": str(files / "dynamic")}
+    static.write_text(replaced(static.read_text(), addresses))
+    middlewares.write_text(replaced(middlewares.read_text(), {"127.0.0.1:4190": f"127.0.0.1:{authgate}"}))
+    return [program("traefik", "make run installs it"), f"--configFile={static}"]
 
 
 if __name__ == "__main__":

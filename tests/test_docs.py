@@ -36,7 +36,7 @@ def test_the_example_configuration_is_sound() -> None:
     "proxy",
     [
         *("nginx/authgate_protect.conf", "nginx/authgate_public.conf"),
-        *("traefik/dynamic.yml", "caddy/authgate.caddy", "../docker-compose.yml"),
+        *("traefik/dynamic/authgate.yml", "caddy/authgate.caddy", "../docker-compose.yml"),
     ],
 )
 def test_the_shipped_proxy_files_set_every_default_header(proxy: str) -> None:

@@ -59,7 +59,7 @@ _NO_CONFIGURATION = (
     "--address",
     metavar="HOST:PORT",
     callback=lambda _ctx, _param, text: _address(text),
-    help="Where the proxy finds AuthGate (default: as in `listen`).",
+    help="Where the proxy finds AuthGate (default: as in `listen`). For Traefik over TLS: https://HOST:PORT.",
 )
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
@@ -85,14 +85,16 @@ def command(
     if form is not None and form not in forms:
         raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
     settings = default_settings(address) if is_default else _configured(config_path, address)
+    _refuse_address(proxy, settings.address)
     files = forms[form or next(iter(forms))](settings)
     if output is None:
         click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
         return
     try:
-        output.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (output / name).write_text(text, encoding="utf-8")
+            path = output / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write to {escaped(str(output))}: {error.strerror}") from None
     click.echo(f"Wrote {counted(len(files), 'file')} to {escaped(str(output))}: {', '.join(files)}")
@@ -101,7 +103,15 @@ def command(
 def _address(text: str | None) -> str | None:
     if text is None or re.fullmatch(r"[\w.:/\[\]-]+", text, re.ASCII):
         return text
-    raise click.BadParameter("it is host:port, or unix:/path")
+    raise click.BadParameter("it is host:port, unix:/path or https://host:port")
+
+
+def _refuse_address(proxy: str, address: str) -> None:
+    """Refuse an address that the proxy's generated configuration cannot have."""
+    if proxy == "traefik" and address.startswith("unix:"):
+        raise click.UsageError("Traefik cannot ask a Unix socket: let AuthGate listen at a port, or use --address")
+    if proxy != "traefik" and address.startswith("https:"):
+        raise click.UsageError(f"only the files for Traefik can have an https address; for {proxy} see docs/tls.md")
 
 
 def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:

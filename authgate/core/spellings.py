@@ -15,9 +15,9 @@ class Spelling:
     """One kind of spelling.
 
     *pattern* finds it in a path as the client sent it, without the query. If *is_required*, a path has the spelling
-    unless the pattern matches. *decoded* finds it in a path that Traefik has decoded once; "" if Traefik never shows
-    such a path to its rules. Both ignore case, and use only what Python, PCRE (nginx) and RE2 (Caddy, Traefik) share:
-    no look-around, no backreferences.
+    unless the pattern matches. *decoded* finds it in a path that Traefik has decoded once, apart from "%" and reserved
+    characters; "" if Traefik never shows such a path to its rules. Both ignore case, and use only what Python, PCRE
+    (nginx) and RE2 (Caddy, Traefik) share: no look-around, no backreferences.
 
     *detail* completes the sentence "the path is ambiguous because it …". *setting* is the setting of `paths` that may
     take it as data. Each of *examples* is refused for this spelling.
@@ -125,6 +125,7 @@ SPELLINGS = (
     Spelling(
         name="encoded twice",
         pattern="%25(?:[0-9a-f]|%3[0-9]|%[46][1-6]){2}",
+        decoded="%25[0-9a-f]{2}",
         detail='is encoded twice: "%25" with two hexadecimal digits after it',
         examples=("/api%252ftasks", "/%2561pi", "/%252e%252e/api", "/api%25%32%66tasks"),
     ),
@@ -138,7 +139,7 @@ SPELLINGS = (
     Spelling(
         name="dot segment",
         pattern=rf"{_SLASH}(?:\.|%2e){{1,2}}(?:{_SLASH}|;|%3b|$)",
-        decoded=r"/\.{1,2}(?:[/;]|$)",
+        decoded=r"(?:/|%2f)\.{1,2}(?:/|%2f|;|%3b|$)",
         detail="has a dot segment",
         examples=("/x/../api", "/./api", "/x/%2e%2e/api", "/x/.%2E/api", "/x/..%2fapi", "/api/."),
     ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # content of each file by its name.
 PROXIES: Mapping[str, Mapping[str, Callable[[ProxySettings], dict[str, str]]]] = {
     "nginx": {"files": nginx.files},
-    "traefik": {"file": traefik.files},
+    "traefik": {"file": traefik.files, "labels": traefik.labels, "crd": traefik.resources},
     "caddy": {"file": caddy.files},
 }
 

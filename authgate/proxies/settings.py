@@ -25,8 +25,8 @@ class ProxySettings:
 
     *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
-    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port, or
-    unix:/path.
+    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
+    unix:/path, or for Traefik https://host:port.
     """
 
     identity_headers: tuple[str, ...]
@@ -40,6 +40,16 @@ class ProxySettings:
     def data(self) -> tuple[Spelling, ...]:
         """The spellings that `paths` takes as data. Only AuthGate can decide about them: public routes refuse them."""
         return tuple(spelling for spelling in SPELLINGS if spelling not in self.refused)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the proxy asks AuthGate over TLS."""
+        return self.address.startswith("https://")
+
+    @property
+    def url(self) -> str:
+        """The address as a URL."""
+        return self.address if self.is_tls else f"http://{self.address}"
 
 
 def default_settings(address: str | None = None) -> ProxySettings:

@@ -162,12 +162,13 @@ class Stack:
         config = self.folder / "edge" / "traefik.yml"
         addresses = {
             '":8080"': f"127.0.0.1:{self.ports['traefik']}",
-            "/etc/authgate/edge/traefik-routes.yml": str(config.with_name("traefik-routes.yml")),
+            "/etc/authgate/edge/dynamic": str(config.with_name("dynamic")),
         }
         config.write_text(replaced(config.read_text(), addresses))
-        environ = {
-            f"{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in ("authgate", "tasks", "web")
-        }
+        middlewares = config.parent / "dynamic" / "authgate.yml"
+        address = {"authgate:4190": f"127.0.0.1:{self.ports['authgate']}"}
+        middlewares.write_text(replaced(middlewares.read_text(), address))
+        environ = {f"{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in ("tasks", "web")}
         command = [program("traefik", "make stack installs it"), f"--configFile={config}"]
         return Part("traefik", command, self.ports["traefik"], environ, logs=self.logs)
 

@@ -26,7 +26,8 @@ def test_it_prints_the_files_one_after_another_or_writes_them(proxy: str, form: 
     folder = tmp_path / "new" / "folder"
     wrote = commands.authgate("proxy", proxy, "--defaults", "--form", form, "--output", folder, environ={})
     assert wrote.returncode == 0
-    assert {path.name: path.read_text() for path in folder.iterdir()} == files
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert {str(path.relative_to(folder)): path.read_text() for path in written} == files
     assert all(name in wrote.stdout for name in files)
 
 
@@ -70,6 +71,13 @@ def test_an_unknown_form_is_refused_with_those_that_exist() -> None:
 @pytest.mark.parametrize("address", ["a b:1", "a;b", "a{", "", "a\nb"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert commands.authgate("proxy", "nginx", "--defaults", "--address", address, environ={}).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("proxy", "address"), [("traefik", "unix:/run/authgate.sock"), ("nginx", "https://a:1"), ("caddy", "https://a:1")]
+)
+def test_an_address_that_the_proxys_files_cannot_have_is_refused(proxy: str, address: str) -> None:
+    assert commands.authgate("proxy", proxy, "--defaults", "--address", address, environ={}).returncode == 2
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ Service's name becomes a loopback address. The entry point has the arguments of 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import ExitStack, contextmanager
@@ -95,7 +94,7 @@ def central(folder: Path, *, client: str = "authgate-traefik") -> Iterator[int]:
             secret=secrets[client or "stranger"],
         )
         if not client:
-            tls = dynamic["http"]["middlewares"]["authgate"]["forwardAuth"]["tls"]
+            tls = dynamic["http"]["middlewares"]["authgate-ask"]["forwardAuth"]["tls"]
             del tls["cert"], tls["key"]
         yield stack.enter_context(traefik(folder, dynamic))
 
@@ -147,7 +146,7 @@ def test_traefik_accepts_the_resources_and_rejects_an_unknown_field(tmp_path: Pa
         assert ask_traefik(port, "/api/echo").status == 500, "AuthGate is down: refused"
         assert ask_traefik(port, "/healthz").status == 502, "the upstream is down"
     assert _errors(valid) == []
-    dynamic["http"]["middlewares"]["authgate"]["forwardAuth"]["authResponseHeader"] = ["X-User-Id"]
+    dynamic["http"]["middlewares"]["authgate-ask"]["forwardAuth"]["authResponseHeader"] = ["X-User-Id"]
     wrong.mkdir()
     with traefik(wrong, dynamic):
         deadline = time.monotonic() + WAIT_SECONDS
@@ -163,23 +162,6 @@ def _errors(folder: Path) -> list[str]:
     return [line for line in lines if "ERR" in line and "Error calling" not in line]
 
 
-def test_the_chart_has_the_settings_of_the_shipped_entry_point() -> None:
-    static = yaml.safe_load((processes.ROOT / "deploy" / "traefik" / "traefik.yml").read_text())
-    entry_point = static["entryPoints"]["web"]
-    entry_point.pop("address")
-    assert sorted(chart_arguments()) == sorted(
-        f"--entryPoints.websecure.{name}={json.dumps(value).strip(chr(34))}" for name, value in _flat(entry_point)
-    )
-
-
 def test_no_middleware_of_another_namespace_can_replace_ours() -> None:
     """`public` in a namespace authgate-authgate would also be called authgate-authgate-public, and sometimes won."""
     assert chart_arguments("providers") == ["--providers.kubernetesCRD.safeNaming=true"]
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

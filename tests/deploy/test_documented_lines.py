@@ -84,7 +84,7 @@ def test_what_is_missing_is_found(kind: str, missing: str, made: Made) -> None:
     ("kind", "name", "missing"),
     [
         ("Certificate", "authgate-tls", "Deployment authgate: no Secret authgate authgate-tls"),
-        ("Certificate", "authgate-traefik", "Middleware authgate: no Secret authgate authgate-traefik"),
+        ("Certificate", "authgate-traefik", "Middleware authgate-ask: no Secret authgate authgate-traefik"),
         ("Certificate", "authgate-ca", "Issuer authgate-ca: no Secret authgate authgate-ca"),
         ("Issuer", "authgate-ca", "Certificate authgate-tls: no Issuer authgate authgate-ca"),
         ("Middleware", "authgate-strip", "IngressRoute tasks: no Middleware authgate authgate-strip"),

@@ -17,7 +17,6 @@ import yaml
 
 from tests.support.hardening import faults, sidecar_faults
 from tests.support.manifests import RENDERED, SHAPES, changed, find, may_reach, rendered, without
-from tests.support.processes import ROOT
 from tests.support.schemas import schema_faults
 
 if TYPE_CHECKING:
@@ -190,9 +189,9 @@ MISTAKES: tuple[tuple[str, str, str, str, Any, Check, str], ...] = (
     ("base", "Deployment", "authgate", f"{POD}.terminationGracePeriodSeconds", "35", schema, "is not of type"),
     ("base", "PodDisruptionBudget", "authgate", "spec.maxAvailable", 1, schema, "maxAvailable"),
     ("central", "NetworkPolicy", "authgate-from-traefik", "spec.ingress.0.ports.0.ports", 1, schema, "'ports'"),
-    ("central", "Middleware", "authgate", "spec.forwardAuth.tls.caSecrets", "x", schema, "caSecrets"),
-    ("central", "Middleware", "authgate", "spec.forwardAuth.trustForwardHeader", "no", schema, "is not of type"),
-    ("central", "Middleware", "authgate", "spec.forwardAuth.address", None, schema, "'address' is a required"),
+    ("central", "Middleware", "authgate-ask", "spec.forwardAuth.tls.caSecrets", "x", schema, "caSecrets"),
+    ("central", "Middleware", "authgate-ask", "spec.forwardAuth.trustForwardHeader", "no", schema, "is not of type"),
+    ("central", "Middleware", "authgate-ask", "spec.forwardAuth.address", None, schema, "'address' is a required"),
     ("central", "IngressRoute", "tasks", "spec.routes.0.middleware", [], schema, "middleware"),
     ("central-cert-manager", "Certificate", "authgate-ca", "spec.isCa", True, schema, "isCa"),
     ("base", "Deployment", "authgate", f"{POD}.enableServiceLinks", True, faults, "no service links"),
@@ -315,17 +314,3 @@ def test_every_exception_for_trivy_is_still_needed(tmp_path: Path) -> None:
     for name, rule in ACCEPTED:
         assert [fault for fault in reported if fault["ID"] == rule and f"'{name}'" in fault["Message"]], (name, rule)
         assert {fault["Severity"] for fault in reported if fault["ID"] == rule} == {"LOW"}
-
-
-def test_the_traefik_middlewares_equal_those_for_the_file_provider() -> None:
-    by_name = {
-        document["metadata"]["name"]: document["spec"]
-        for document in rendered("central")
-        if document["kind"] == "Middleware"
-    }
-    text = (ROOT / "deploy" / "traefik" / "dynamic.yml").read_text()
-    ours = yaml.safe_load(text)["http"]["middlewares"]
-    for middleware in (by_name["authgate"], ours["authgate"]):
-        middleware["forwardAuth"].pop("address")
-        middleware["forwardAuth"].pop("tls", None)
-    assert by_name == ours

@@ -133,7 +133,7 @@ def test_every_file_that_the_configuration_names_is_in_a_mounted_directory(shape
 
 def test_certificates_have_the_names_that_both_sides_expect() -> None:
     documents = rendered("central-cert-manager")
-    address = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["address"]
+    address = find(documents, "Middleware", "authgate-ask")["spec"]["forwardAuth"]["address"]
     service = find(documents, "Service", "authgate")
     host, port = address.removeprefix("https://").split("/")[0].split(":")
     assert host == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
@@ -142,7 +142,7 @@ def test_certificates_have_the_names_that_both_sides_expect() -> None:
     names = find(documents, "Certificate", "authgate-traefik")["spec"]["dnsNames"]
     text = find(documents, "ConfigMap", "authgate")["data"]["authgate.yaml"]
     assert f"client_names: [{', '.join(names)}]" in text
-    tls = find(documents, "Middleware", "authgate")["spec"]["forwardAuth"]["tls"]
+    tls = find(documents, "Middleware", "authgate-ask")["spec"]["forwardAuth"]["tls"]
     assert set(tls.values()) == {find(documents, "Certificate", "authgate-traefik")["spec"]["secretName"]}
     mounted = {volume["secret"]["secretName"] for volume in _volumes(documents) if "secret" in volume}
     assert find(documents, "Certificate", "authgate-tls")["spec"]["secretName"] in mounted

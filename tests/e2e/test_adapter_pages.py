@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -9,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from tests.e2e.conftest import CONFIG, ENVIRON
 from tests.support import processes
 from tests.support.client import ask, bearer
+from tests.support.commands import authgate
 from tests.support.documented import code
 from tests.support.documented_site import nginx
 from tests.support.e2e import identity, sound
@@ -28,12 +29,12 @@ HOST = "app.example.com"
 OPTIONS = "{\n\tadmin off\n\tpersist_config off\n\tservers {\n\t\tmax_header_size 28672\n\t}\n}\n"
 
 
-def lines(page: str, language: str, *, front_end: int, api: int) -> str:
-    """Return the first block of *language* on a proxy's page, with these ports."""
-    text = code(f"docs/adapters/{page}.md", language)[0]
-    assert "127.0.0.1:3000" in text
-    text = text.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}")
-    return processes.replaced(text, {"127.0.0.1:8000": f"127.0.0.1:{api}"})
+def generate(folder: Path, page: str, places: dict[str, str]) -> None:
+    """Run the line of a proxy's page that generates its files, for the configuration in *folder*."""
+    (line,) = [block for block in code(f"docs/adapters/{page}.md") if block.startswith("authgate proxy")]
+    line = processes.replaced(line, {"authgate.yaml": str(folder / "authgate.yaml"), **places})
+    ran = authgate(*shlex.split(line)[1:], environ=ENVIRON)
+    assert ran.returncode == 0, ran.stderr
 
 
 @contextmanager
@@ -46,12 +47,13 @@ def by_nginx(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterat
 
 @contextmanager
 def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
-    text = lines("traefik", "yaml", front_end=front_end, api=api)
-    dynamic = yaml.safe_load(processes.replaced(text, {"127.0.0.1:4190": f"127.0.0.1:{authgate}"}))
-    dynamic["http"]["routers"]["health"] = {"rule": "Path(`/healthz`)", "service": "api"}  # the tests wait for it
-    path = folder / "dynamic.yml"
-    path.write_text(yaml.safe_dump(dynamic))
-    with processes.traefik(folder, authgate=authgate, upstream=api, dynamic=path) as port:
+    files = folder / "page"
+    shutil.copytree(DEPLOY / "traefik", files)
+    generate(folder, "traefik", {"/etc/traefik": str(files)})
+    routes = next(block for block in code("docs/adapters/traefik.md", "yaml") if "routers:" in block)
+    ports = {"127.0.0.1:3000": f"127.0.0.1:{front_end}", "127.0.0.1:8000": f"127.0.0.1:{api}"}
+    (files / "dynamic" / "routes.yml").write_text(processes.replaced(routes, ports))
+    with processes.traefik(folder, authgate=authgate, upstream=api, files=files) as port:
         yield port
 
 

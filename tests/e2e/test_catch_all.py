@@ -25,7 +25,7 @@ CADDY_ELSE = "handle {\n\t\trespond 404\n\t}"
 CADDY_OPEN = "handle {\n\t\timport authgate_public {\n\t\t\treverse_proxy {$TASKS_URL}\n\t\t}\n\t}"
 NGINX_ELSE = "return 404;"
 NGINX_OPEN = "include authgate_public.conf; include authgate_forward.conf; proxy_pass http://tasks;"
-TRAEFIK_ELSE = "  middlewares:\n    authgate:\n"
+TRAEFIK_ELSE = "  services:\n"
 TRAEFIK_OPEN = "    open: {rule: PathPrefix(`/`), priority: 1, service: tasks, middlewares: [authgate-public]}\n\n"
 
 
@@ -44,8 +44,8 @@ def open_proxy(proxy: str, folder: Path, authgate: int, upstream: int) -> Abstra
         files = edited(source, folder, "tasks.conf", NGINX_ELSE, NGINX_OPEN)
         return processes.nginx(folder, authgate=f"127.0.0.1:{authgate}", upstream=upstream, files=files)
     if proxy == "traefik":
-        files = edited(source, folder, "dynamic.yml", TRAEFIK_ELSE, TRAEFIK_OPEN + TRAEFIK_ELSE)
-        return processes.traefik(folder, authgate=authgate, upstream=upstream, dynamic=files / "dynamic.yml")
+        files = edited(source, folder, "dynamic/routes.yml", TRAEFIK_ELSE, TRAEFIK_OPEN + TRAEFIK_ELSE)
+        return processes.traefik(folder, authgate=authgate, upstream=upstream, files=files)
     files = edited(source, folder, "Caddyfile", CADDY_ELSE, CADDY_OPEN)
     return processes.caddy(folder, authgate=authgate, upstream=upstream, config=files / "Caddyfile")
 

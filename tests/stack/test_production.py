@@ -164,7 +164,7 @@ def test_nginx_lets_only_pages_of_the_named_origin_read(
 
 def test_traefik_does_the_same(stack: Stack) -> None:
     """The documented lines are added to its file of routes, which it reads again."""
-    routes = stack.folder / "edge" / "traefik-routes.yml"
+    routes = stack.folder / "edge" / "dynamic" / "traefik-routes.yml"
     usual = routes.read_text()
     added: Any = yaml.safe_load(blocks(PAGE, "An API on another origin", "yaml")[0])["http"]
     full = yaml.safe_load(usual)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.support import generated, processes
-from tests.support.documented import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,16 +32,16 @@ def nginx(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[
 
 
 def traefik(folder: Path, authgate: int, upstream: int) -> AbstractContextManager[int]:
-    (lines,) = blocks("docs/adapters/traefik.md", HEADING, "yaml")
-    changed, added = ((yaml.safe_load(text)["http"]) for text in ((DEPLOY / "traefik/dynamic.yml").read_text(), lines))
-    routers = added["routers"] | {"unasked": {"rule": "PathPrefix(`/unasked/`)", "middlewares": ["authgate-public"]}}
-    changed["routers"] = {name: router | {"service": "tasks"} for name, router in routers.items()}
-    for name, middleware in added["middlewares"].items():
-        for kind, settings in middleware.items():
-            changed["middlewares"][name][kind] |= settings
-    dynamic = folder / "dynamic.yml"
-    dynamic.write_text(yaml.safe_dump({"http": changed}))
-    return processes.traefik(folder, authgate=authgate, upstream=upstream, dynamic=dynamic)
+    files = folder / "changed"
+    shutil.copytree(DEPLOY / "traefik", files)
+    generated.write(files, "traefik", "X-Tenant")
+    routes = yaml.safe_load((files / "dynamic" / "routes.yml").read_text())
+    routes["http"]["routers"] = {
+        "all": {"rule": "PathPrefix(`/`)", "service": "tasks", "middlewares": ["authgate"]},
+        "unasked": {"rule": "PathPrefix(`/unasked/`)", "service": "tasks", "middlewares": ["authgate-public"]},
+    }
+    (files / "dynamic" / "routes.yml").write_text(yaml.safe_dump(routes))
+    return processes.traefik(folder, authgate=authgate, upstream=upstream, files=files)
 
 
 CADDYFILE = """{

@@ -125,7 +125,7 @@ def _named(spec: Any) -> Iterator[tuple[str, str]]:
         for key, value in spec.items():
             for element in value if isinstance(value, list) else [value]:
                 name = (element.get("secretName") or element.get("name")) if isinstance(element, dict) else element
-                if key in NAMED and name:
+                if key in NAMED and name and "@" not in name:  # noop@internal is Traefik's own
                     yield NAMED[key], name
             yield from _named(value)
 

@@ -24,6 +24,7 @@ def write(folder: Path, proxy: str, *added_headers: str, address: str | None = N
     settings = replace(settings, identity_headers=(*settings.identity_headers, *added_headers), **changes)
     make = next(iter(PROXIES[proxy].values()))
     for name, text in make(settings).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
 

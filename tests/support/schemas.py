@@ -29,7 +29,9 @@ def closed(*required: str, **properties: Any) -> dict[str, Any]:
 
 NAMES = {"type": "array", "items": closed("name", name=STRING, namespace=STRING), "minItems": 1}
 PORT = {"anyOf": [STRING, {"type": "integer"}]}
-SERVICES = {"type": "array", "items": closed("name", "port", name=STRING, port=PORT), "minItems": 1}
+SERVICE = closed("name", "port", name=STRING, port=PORT)
+TRAEFIK_SERVICE = closed("kind", "name", kind={"const": "TraefikService"}, name=STRING)
+SERVICES = {"type": "array", "items": {"anyOf": [SERVICE, TRAEFIK_SERVICE]}, "minItems": 1}
 
 SPECS: dict[tuple[str, str], dict[str, Any]] = {
     ("traefik.io/v1alpha1", "Middleware"): closed(
@@ -44,6 +46,8 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
             tls=closed("caSecret", "certSecret", caSecret=STRING, certSecret=STRING),
         ),
         headers=closed(customRequestHeaders={"type": "object", "additionalProperties": {"type": "string"}}),
+        chain=closed("middlewares", middlewares=NAMES),
+        ipAllowList=closed("sourceRange", sourceRange=STRINGS, rejectStatusCode={"type": "integer"}),
     ),
     ("traefik.io/v1alpha1", "IngressRoute"): closed(
         "entryPoints",
@@ -59,6 +63,7 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
                 "services",
                 kind={"const": "Rule"},
                 match=STRING,
+                priority={"type": "integer"},
                 middlewares=NAMES,
                 services=SERVICES,
             ),

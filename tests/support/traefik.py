@@ -35,7 +35,9 @@ def as_file_provider(
     *upstream* and *authgate* are host:port; *secret* is the path of a file for each key of the Secret authgate-traefik.
     """
     middlewares = {row["metadata"]["name"]: deepcopy(row["spec"]) for row in documents if row["kind"] == "Middleware"}
-    forward_auth = middlewares["authgate"]["forwardAuth"]
+    for chain in (middlewares["authgate"]["chain"], middlewares["authgate-public"]["chain"]):
+        chain["middlewares"] = [middleware["name"] for middleware in chain["middlewares"]]
+    forward_auth = middlewares["authgate-ask"]["forwardAuth"]
     forward_auth["address"] = forward_auth["address"].replace("authgate.authgate.svc:4190", authgate)
     assert forward_auth["tls"].keys() == {"caSecret", "certSecret"}
     forward_auth["tls"] = {"ca": secret["ca.crt"], "cert": secret["tls.crt"], "key": secret["tls.key"]}
@@ -47,6 +49,7 @@ def as_file_provider(
                 "entryPoints": document["spec"]["entryPoints"],
                 "middlewares": [middleware["name"] for middleware in route["middlewares"]],
                 "service": route["services"][0]["name"],
+                "priority": route.get("priority", 0),
             }
     services = {"tasks": {"loadBalancer": {"servers": [{"url": f"http://{upstream}"}]}}}
     return {"http": {"routers": routers, "middlewares": middlewares, "services": services}}
