@@ -32,10 +32,11 @@ It is generated from AuthGate's configuration: which headers to copy and to remo
 ask AuthGate. If your configuration changes, generate it again.
 
 With --check FILE it prints no configuration. It names what the file that your proxy uses lacks, and how to fix it. For
-nginx, FILE is nginx.conf or the output of `nginx -T`; "-" is standard input:
+nginx, FILE is nginx.conf or the output of `nginx -T`, for Caddy the output of `caddy adapt`; "-" is standard input:
 
 \b
   nginx -T | authgate proxy nginx --check -
+  caddy adapt --config Caddyfile | authgate proxy caddy --check -
 
 It exits with 0 if there is no error, 1 if there is one, 2 if FILE cannot be used, 78 if the configuration of AuthGate
 is invalid.

@@ -26,14 +26,19 @@ def files(settings: ProxySettings) -> dict[str, str]:
         "cors": [*_cors(settings.allowed_origins)],
         "spellings": [*_spellings(settings.refused)],
         "data": [*_spellings(settings.data)],
-        "remove_marks": [f"request_header -{field}" for field in removed_fields()],
+        "remove_marks": [f"request_header -{field}" for field in _removed_fields()],
         "remove_identity": [f"request_header -{name}" for name in settings.identity_headers],
         "remove_overrides": [f"request_header -{name}" for name in OVERRIDES],
     }
     return {"authgate.caddy": _GENERATED + fill("caddy/authgate.caddy", **blocks)}
 
 
-def removed_fields() -> tuple[str, ...]:
+def pattern(spelling: Spelling) -> str:
+    """Return the pattern of *spelling* as Caddy uses it."""
+    return f"(?i:{spelling.pattern})"
+
+
+def _removed_fields() -> tuple[str, ...]:
     """Return patterns of Caddy for every header name with a mark, and for every name that ends with "-"."""
     return (*(f"*{mark}*" for mark in MARKS), "*-")
 
@@ -56,7 +61,7 @@ def _spellings(refused: Iterable[Spelling]) -> Iterator[str]:
     refused = sorted(refused, key=lambda spelling: spelling.is_required)
     for spelling in refused:
         name = "" if spelling.is_required else spelling.name
-        yield f"{_quoted(f'~(?i:{spelling.pattern})')} {_quoted(name)}"
+        yield f"{_quoted('~' + pattern(spelling))} {_quoted(name)}"
     yield from (f"default {_quoted(spelling.name)}" for spelling in refused if spelling.is_required)
 
 

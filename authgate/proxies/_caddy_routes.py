@@ -1,0 +1,216 @@
+"""The routes of a Caddy configuration, read from the JSON that `caddy adapt` prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# These end a request: no handler after them runs.
+_ANSWERS = frozenset({"static_response", "copy_response", "error"})
+_ASKING_URI = "/auth/caddy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """Changes of a request's headers: patterns of removed names, and values by the names that they are written to."""
+
+    removed: tuple[str, ...] = ()
+    written: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMap:
+    """A map from *source* to *destination*, both placeholders. *lines* are patterns with what each gives, in order."""
+
+    source: str
+    destination: str
+    lines: tuple[tuple[str, str], ...]
+    default: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A reverse_proxy. *uri* is what it asks for instead of the request's own."""
+
+    uri: str
+    upstreams: frozenset[str]
+    headers: Headers
+    responses: tuple[Response, ...]
+
+    @property
+    def asks(self) -> bool:
+        """Whether its upstream is AuthGate."""
+        return self.uri == _ASKING_URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """The routes that run for some statuses of an upstream's answer. Without a status they run for all."""
+
+    statuses: tuple[int, ...]
+    routes: Routes
+
+    @property
+    def may_allow(self) -> bool:
+        """Whether they run if AuthGate allows a request."""
+        return not self.statuses or any(status == 2 or 200 <= status < 300 for status in self.statuses)
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether they run if AuthGate refuses a request."""
+        return not all(status == 2 or 200 <= status < 300 for status in self.statuses) or not self.statuses
+
+    @property
+    def copied(self) -> Iterator[str]:
+        """The lower-case names of the answer's headers that the request gets."""
+        yield from _copied(self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A handler that answers the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Steps, which are handlers that run in order if the route matches the request.
+
+    *subject* describes what matches. *refusing* is a placeholder if the route matches unless it is empty.
+    """
+
+    hosts: tuple[str, ...]
+    subject: str
+    is_conditional: bool
+    refusing: str | None
+    steps: tuple[Handler, ...]
+
+    @property
+    def answers(self) -> bool:
+        """Whether every request that the route gets is answered by it."""
+        return any(is_answering(each) if isinstance(each, tuple) else isinstance(each, Answer) for each in self.steps)
+
+
+Routes: TypeAlias = tuple[Route, ...]
+Handler: TypeAlias = Headers | PathMap | Proxy | Answer | Routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server with its routes, and those for errors. *is_trusting*: it takes X-Forwarded-* from some clients."""
+
+    name: str
+    routes: Routes
+    errors: Routes
+    is_trusting: bool
+
+    @classmethod
+    def read(cls, name: str, given: Mapping[str, Any]) -> Self:
+        """Return the server in *given*, a member of apps.http.servers."""
+        named = given.get("named_routes") or {}
+        return cls(
+            name=", ".join(given.get("listen") or [name]),
+            routes=_routes(given.get("routes"), named),
+            errors=_routes((given.get("errors") or {}).get("routes"), named),
+            is_trusting="trusted_proxies" in given,
+        )
+
+
+def read_servers(text: str) -> list[Server]:
+    """Return the servers of a configuration. Raises ValueError if *text* is not what `caddy adapt` prints."""
+    try:
+        servers = json.loads(text)["apps"]["http"]["servers"]
+        return [Server.read(name, given) for name, given in servers.items()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("it is not the JSON of a Caddy with HTTP servers: check the output of caddy adapt") from None
+
+
+def is_answering(routes: Routes) -> bool:
+    """Whether every request that *routes* get is answered by them."""
+    return any(route.answers and not route.is_conditional for route in routes)
+
+
+def _copied(routes: Routes) -> Iterator[str]:
+    for handler in (each for route in routes for each in route.steps):
+        if isinstance(handler, tuple):
+            yield from _copied(handler)
+        elif isinstance(handler, Headers):
+            for name, values in handler.written:
+                if [value.lower() for value in values] == [f"{{http.reverse_proxy.header.{name.lower()}}}"]:
+                    yield name.lower()
+
+
+def _routes(given: list[Any] | None, named: Mapping[str, Any]) -> Routes:
+    return tuple(_route(route, named) for route in given or ())
+
+
+def _route(given: Mapping[str, Any], named: Mapping[str, Any]) -> Route:
+    sets = given.get("match") or []
+    hosts = tuple(host for each in sets for host in each.get("host", ()))
+    paths = [path for each in sets for path in each.get("path", ())]
+    refusing = None
+    if len(sets) == 1 and {*sets[0]} == {"not"} and len(sets[0]["not"]) == 1 and {*sets[0]["not"][0]} == {"vars"}:
+        ((refusing, values),) = sets[0]["not"][0]["vars"].items()
+        refusing = refusing if values == [""] else None
+    return Route(
+        hosts=hosts,
+        subject=" ".join((*hosts, *paths)),
+        # Only the first route of a group that matches runs.
+        is_conditional=bool(sets) or "group" in given,
+        refusing=refusing,
+        steps=tuple(each for handler in given.get("handle") or () for each in _handlers(handler, named)),
+    )
+
+
+def _handlers(given: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Handler]:
+    kind = given["handler"]
+    if kind == "subroute":
+        yield _routes(given.get("routes"), named)
+    elif kind == "invoke":
+        yield (_route(named[given["name"]], named),)
+    elif kind == "headers":
+        yield _headers(given)
+    elif kind == "map":
+        yield from _maps(given)
+    elif kind == "reverse_proxy":
+        yield _proxy(given, named)
+    elif kind in _ANSWERS:
+        yield Answer()
+
+
+def _headers(given: Mapping[str, Any]) -> Headers:
+    request = given.get("request") or {}
+    written = [*(request.get("add") or {}).items(), *(request.get("set") or {}).items()]
+    written += [
+        (name, [each.get("replace", "") for each in some]) for name, some in (request.get("replace") or {}).items()
+    ]
+    return Headers(
+        removed=tuple(request.get("delete") or ()), written=tuple((name, tuple(values)) for name, values in written)
+    )
+
+
+def _maps(given: Mapping[str, Any]) -> Iterator[PathMap]:
+    for place, destination in enumerate(given["destinations"]):
+        lines = ((line.get("input_regexp", ""), line["outputs"][place]) for line in given.get("mappings") or ())
+        yield PathMap(
+            source=given["source"],
+            destination=destination,
+            lines=tuple((pattern, str(output)) for pattern, output in lines if pattern and output is not None),
+            default=(given.get("defaults") or [""] * (place + 1))[place],
+        )
+
+
+def _proxy(given: Mapping[str, Any], named: Mapping[str, Any]) -> Proxy:
+    responses = [
+        ((each.get("match") or {}).get("status_code") or (), _routes(each.get("routes"), named))
+        for each in given.get("handle_response") or ()
+    ]
+    return Proxy(
+        uri=(given.get("rewrite") or {}).get("uri", ""),
+        upstreams=frozenset(each.get("dial", "") for each in given.get("upstreams") or ()),
+        headers=_headers(given.get("headers") or {}),
+        responses=tuple(Response(statuses=tuple(statuses), routes=routes) for statuses, routes in responses),
+    )

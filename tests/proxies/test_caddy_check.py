@@ -1,0 +1,201 @@
+"""What `authgate proxy caddy --check` finds: each mistake by its name, and nothing in the files that we ship."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from authgate.core.spellings import SPELLINGS, Spelling
+from authgate.proxies import caddy
+from authgate.proxies.caddy_check import findings
+from authgate.proxies.findings import Finding, Source, Unusable
+from authgate.proxies.settings import ProxySettings, default_settings
+from tests.support import commands, documented, processes
+
+SETTINGS = default_settings()
+(GENERATED,) = caddy.files(SETTINGS).values()
+DATA = replace(SETTINGS, refused=tuple(spelling for spelling in SPELLINGS if spelling.setting is None))
+PROTECTED = "handle /api/* {\n import authgate {\n reverse_proxy 127.0.0.1:8000\n }\n }\n"
+PUBLIC = "handle {\n import authgate_public {\n reverse_proxy 127.0.0.1:3000\n }\n }\n"
+
+
+def adapted(caddyfile: str, snippets: str = GENERATED) -> str:
+    """Return what `caddy adapt` prints for *caddyfile*, beside which authgate.caddy has these *snippets*."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Caddyfile").write_text(caddyfile)
+        (Path(folder) / "authgate.caddy").write_text(snippets)
+        command = [processes.caddy_binary(), "adapt", "--config", f"{folder}/Caddyfile"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def check(text: str, settings: ProxySettings = SETTINGS) -> list[Finding]:
+    return findings(Source(name="caddy.json", text=text, included=lambda _: ()), settings)
+
+
+def found(routes: str = PROTECTED + PUBLIC, snippets: str = GENERATED, *, before: str = "") -> list[str]:
+    """Return the messages about a site with *routes*."""
+    site = f"{before}import authgate.caddy\napp.example.com {{\nimport authgate_errors\n{routes}}}\n"
+    return [finding.message for finding in check(adapted(site, snippets))]
+
+
+def test_the_shipped_file_and_the_examples_of_the_page_pass() -> None:
+    shipped = (processes.ROOT / "deploy/caddy/Caddyfile").read_text()
+    for caddyfile in (shipped, *documented.code("docs/adapters/caddy.md", "caddyfile")):
+        assert check(adapted(caddyfile)) == []
+
+
+def test_the_command_names_the_mistakes_and_exits_with_1(tmp_path: Path) -> None:
+    file = tmp_path / "caddy.json"
+    for text, code in ((adapted(PROTECTED.join(("import authgate.caddy\n:80 {\n", "}\n"))), 0), (adapted(":80\n"), 1)):
+        file.write_text(text)
+        ended = commands.authgate("proxy", "caddy", "--defaults", "--check", file, environ={})
+        assert ended.returncode == code, ended.stdout
+    assert "no route asks AuthGate" in ended.stdout
+
+
+REMOVALS = re.findall(r"^\trequest_header -(\S+)$", GENERATED.partition("(authgate_clean)")[2], re.MULTILINE)
+# The name that a finding has for a pattern that was left out.
+REMOVED = [name for name in REMOVALS if name not in {"Connection", "X-Forwarded-Host"}]
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_header_that_is_not_removed_is_an_error(name: str) -> None:
+    messages = found(snippets=GENERATED.replace(f"\trequest_header -{name}\n", ""))
+    if "*" in name:
+        (message,) = messages[:1] if len({*messages}) == 1 else messages
+        assert name.strip("*") in message.removeprefix("names such as ").partition(":")[0]
+    else:
+        assert len({*messages}) == 1
+        assert messages[0].startswith(f"{name}: the upstream gets what the client sent")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda row: row.name)
+def test_a_path_that_is_not_refused_is_an_error(spelling: Spelling) -> None:
+    name = spelling.name
+    lines = [line for line in GENERATED.split("\n") if f'" "{name}"' in line or f'default "{name}"' in line]
+    assert len(lines) == 1
+    assert {*found(snippets=GENERATED.replace(f"{lines[0]}\n", ""))} == {f"does not refuse a path with: {name}"}
+
+
+def test_paths_that_are_data_must_not_pass_a_public_route() -> None:
+    (snippets,) = caddy.files(DATA).values()
+    site = f"import authgate.caddy\napp.example.com {{\n{PROTECTED}{PUBLIC}}}\n"
+    assert check(adapted(site, snippets), DATA) == []
+    without = re.sub(r"\t@authgate_data_in_path.*\n", "\t@authgate_data_in_path path /nothing\n", snippets)
+    (finding,) = check(adapted(site, without), DATA)
+    assert finding.message == "does not refuse a path with: semicolon, encoded slash"
+
+
+def test_a_new_header_of_the_configuration_is_missed_in_an_old_file() -> None:
+    settings = replace(SETTINGS, identity_headers=(*SETTINGS.identity_headers, "X-Tenant"))
+    messages = {
+        finding.message for finding in check(adapted(f"import authgate.caddy\n:80 {{\n{PROTECTED}}}\n"), settings)
+    }
+    assert messages == {
+        "does not copy X-Tenant from AuthGate's answer",
+        "X-Tenant: the upstream gets what the client sent",
+    }
+
+
+ASK = "forward_auth 127.0.0.1:4190 {\n uri /auth/caddy\n copy_headers X-User-Id\n %s\n}\n"
+NO_ANSWER = "@no status 401\n handle_response @no {\n vars a b\n }"
+# Lines of a site, and the messages that each must have among others.
+MISTAKES = {
+    "a route beside the others": (
+        PROTECTED + "handle {\n reverse_proxy 127.0.0.1:8000\n }\n",
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+    ),
+    "without route": (
+        f"request_header -X-User-Id\n{ASK % ''}reverse_proxy 127.0.0.1:8000\n",
+        "X-User-Id: removed after AuthGate was asked",
+    ),
+    "removed for some requests": (
+        "route {\n@some path /x\nrequest_header @some -X-User-Id\nreverse_proxy 127.0.0.1:8000\n}\n" + PROTECTED,
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+    ),
+    "written from the request": (
+        PROTECTED + PUBLIC.replace("reverse_proxy", "request_header X-User-Id {header.X-Id}\n reverse_proxy"),
+        "X-User-Id: the configuration writes it, not AuthGate",
+    ),
+    "written for some requests": (
+        PROTECTED.replace("reverse_proxy", "@some path /x\n request_header @some X-User-Id admin\n reverse_proxy"),
+        "X-User-Id: the configuration writes it, not AuthGate",
+    ),
+    "written by the proxy": (
+        PROTECTED.replace("8000\n", "8000 {\n header_up X-User-Id {header.X-Id}\n }\n"),
+        "X-User-Id: the configuration writes it, not AuthGate",
+    ),
+    "removed by the proxy": (
+        PROTECTED.replace("8000\n", "8000 {\n header_up -X-User-*\n }\n"),
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: removed after AuthGate was asked",
+    ),
+    "a refusal without an answer": (
+        "route {\n"
+        + ASK % "@no status 401\n handle_response @no {\n vars a b\n }"
+        + "reverse_proxy 127.0.0.1:8000\n}\n",
+        "lets requests pass that AuthGate refuses: a handle_response answers nothing",
+    ),
+    "a client's Connection": (
+        "route {\n" + ASK % "" + "reverse_proxy 127.0.0.1:8000\n}\n",
+        "a client's `Connection: X-User-Id` removes the identity",
+    ),
+    "an error page of the upstream": (
+        PROTECTED + "handle_errors 404 {\n reverse_proxy 127.0.0.1:8000\n }\n",
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+    ),
+    "a named route": (
+        PROTECTED + "invoke named\n",
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_has_its_message(mistake: str) -> None:
+    routes, message = MISTAKES[mistake]
+    before = "&(named) {\nreverse_proxy 127.0.0.1:8000\n}\n" if "invoke" in routes else ""
+    assert message in found(routes, before=before)
+
+
+def test_a_correct_route_written_by_hand_passes_in_its_headers() -> None:
+    """Patterns count for each name that they match."""
+    removed = "".join(f"request_header -{name}\n" for name in ("*-*", "*_*", "X*", "Connection"))
+    ask = ASK % "copy_headers X-User-Email X-User-Name X-User-Roles"
+    messages = found(f"route {{\n{removed}{ask}reverse_proxy 127.0.0.1:1\n}}\n")
+    assert [message for message in messages if not message.startswith("does not refuse a path")] == []
+
+
+@pytest.mark.parametrize("is_trusting", [False, True])
+def test_behind_a_load_balancer_the_host_that_counts_is_caddys(*, is_trusting: bool) -> None:
+    before = "{\n servers {\n trusted_proxies static private_ranges\n }\n}\n" if is_trusting else ""
+    messages = found(snippets=GENERATED.replace("\trequest_header -X-Forwarded-Host\n", ""), before=before)
+    assert [message for message in messages if "X-Forwarded-Host" in message] == messages
+    assert bool(messages) is is_trusting
+
+
+def test_a_site_with_upstreams_of_its_own_is_a_warning() -> None:
+    site = "import authgate.caddy\napp.example.com {\n%s}\nother.example.com {\n reverse_proxy 127.0.0.1:%d\n}\n"
+    (other,) = check(adapted(site % (PROTECTED, 9000)))
+    assert (other.is_error, other.subject) == (False, "other.example.com")
+    same = check(adapted(site % (PROTECTED, 8000)))
+    assert same
+    assert all(finding.is_error for finding in same)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "{}", "[]", "app.example.com {", '{"apps":{"http":{"servers":[]}}}', "[" * 9999]
+)
+def test_what_is_not_caddys_json_is_unusable(text: str) -> None:
+    with pytest.raises(Unusable, match="caddy adapt"):
+        check(text)
+
+
+def test_a_handler_without_a_kind_is_unusable() -> None:
+    with pytest.raises(Unusable, match="caddy adapt"):
+        check(json.dumps({"apps": {"http": {"servers": {"a": {"routes": [{"handle": [{}]}]}}}}}))
