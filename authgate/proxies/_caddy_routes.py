@@ -34,9 +34,13 @@ class PathMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A reverse_proxy. *uri* is what it asks for instead of the request's own."""
+    """A reverse_proxy. *uri* is what it asks for instead of the request's own.
+
+    *is_trusting*: it relays X-Forwarded-Host from some clients.
+    """
 
     uri: str
+    is_trusting: bool
     upstreams: frozenset[str]
     headers: Headers
     responses: tuple[Response, ...]
@@ -210,6 +214,7 @@ def _proxy(given: Mapping[str, Any], named: Mapping[str, Any]) -> Proxy:
     ]
     return Proxy(
         uri=(given.get("rewrite") or {}).get("uri", ""),
+        is_trusting="trusted_proxies" in given,
         upstreams=frozenset(each.get("dial", "") for each in given.get("upstreams") or ()),
         headers=_headers(given.get("headers") or {}),
         responses=tuple(Response(statuses=tuple(statuses), routes=routes) for statuses, routes in responses),

@@ -179,7 +179,7 @@ class _Check:
             yield "lets requests pass that AuthGate refuses: a handle_response answers nothing", _FIX
         if not way.removes("Connection"):
             yield "a client's `Connection: X-User-Id` removes the identity", "request_header -Connection"
-        if way.is_trusting and not way.removes("X-Forwarded-Host"):
+        if (way.is_trusting or proxy.is_trusting) and not way.removes("X-Forwarded-Host"):
             message = "asks AuthGate about X-Forwarded-Host, and Caddy routes by Host: see trusted_proxies"
             yield message, "request_header -X-Forwarded-Host"
 

@@ -171,12 +171,21 @@ def test_a_correct_route_written_by_hand_passes_in_its_headers() -> None:
     assert [message for message in messages if not message.startswith("does not refuse a path")] == []
 
 
-@pytest.mark.parametrize("is_trusting", [False, True])
-def test_behind_a_load_balancer_the_host_that_counts_is_caddys(*, is_trusting: bool) -> None:
-    before = "{\n servers {\n trusted_proxies static private_ranges\n }\n}\n" if is_trusting else ""
-    messages = found(snippets=GENERATED.replace("\trequest_header -X-Forwarded-Host\n", ""), before=before)
-    assert [message for message in messages if "X-Forwarded-Host" in message] == messages
-    assert bool(messages) is is_trusting
+HERE = "header_up -Connection\n"
+TRUSTING = {
+    "nobody": ("", HERE),
+    "the server": ("{\n servers {\n trusted_proxies static private_ranges\n }\n}\n", HERE),
+    "the subrequest": ("", f"{HERE}trusted_proxies private_ranges\n"),
+}
+
+
+@pytest.mark.parametrize("who", TRUSTING)
+def test_behind_a_load_balancer_the_host_that_counts_is_caddys(who: str) -> None:
+    before, line = TRUSTING[who]
+    snippets = GENERATED.replace("\trequest_header -X-Forwarded-Host\n", "").replace(HERE, line)
+    messages = found(snippets=snippets, before=before)
+    assert bool(messages) is (who != "nobody")
+    assert all("asks AuthGate about X-Forwarded-Host" in message for message in messages)
 
 
 def test_a_site_with_upstreams_of_its_own_is_a_warning() -> None:
