@@ -1,0 +1,201 @@
+"""The routers, middlewares and entry points in Traefik's YAML: files, labels of containers, resources of Kubernetes.
+
+Traefik ignores the case of its settings' names, so all names are in lower case here. All values are text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from authgate.proxies.findings import Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAX_NODES = 200_000
+_LABEL = "traefik.http."
+_ENTRY_POINT = "--entrypoints."
+
+
+class Settings(dict[str, Any]):
+    """A mapping of YAML, which knows the line of each key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+    def at(self, *names: str) -> Any:
+        """Return what is at the path *names*; "" if nothing is."""
+        found: Any = self
+        for name in names:
+            found = found.get(name, "") if isinstance(found, dict) else ""
+        return found
+
+    def below(self, *names: str) -> Settings:
+        """Return the mapping at the path *names*; an empty one if there is none."""
+        found = self.at(*names)
+        return found if isinstance(found, Settings) else Settings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A router, a middleware or an entry point."""
+
+    name: str
+    settings: Settings
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the files define. *others* are resources of Kubernetes that route and that the check does not read."""
+
+    routers: list[Part] = field(default_factory=list)
+    middlewares: list[Part] = field(default_factory=list)
+    entry_points: list[Part] = field(default_factory=list)
+    others: list[Part] = field(default_factory=list)
+
+    def add(self, text: str, file: str) -> None:
+        """Add what *text* defines. Raises Unusable."""
+        try:
+            for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
+                document = _Reader(file).read(node)
+                if isinstance(document, Settings):
+                    self._document(document, file, node.start_mark.line + 1)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else None
+            raise Unusable(file, line, f"it is not YAML: {error.problem or error.context}") from None
+        except (yaml.YAMLError, RecursionError):
+            raise Unusable(file, None, "it is not YAML, or too deep") from None
+
+    def _document(self, document: Settings, file: str, line: int) -> None:
+        for place, parts in (("routers", self.routers), ("middlewares", self.middlewares)):
+            parts += _parts(document.below("http", place), file)
+        # A snippet without an address, as `authgate proxy` prints it, is not an entry point.
+        self.entry_points.extend(p for p in _parts(document.below("entrypoints"), file) if p.settings.at("address"))
+        self._labels(document, file)
+        services = document.below("services")
+        for service in services.values():
+            if isinstance(service, Settings):
+                self._labels(service, file)
+                self._labels(service.below("deploy"), file)
+                self._arguments(service.at("command"), file, services.lines.get("command", line))
+        self._arguments(document.at("additionalarguments"), file, line)
+        self._resource(document, file, line)
+
+    def _labels(self, owner: Settings, file: str) -> None:
+        """Add what the labels of a container define. Compose reads "$$" as "$"."""
+        labels = owner.at("labels")
+        pairs: list[tuple[str, str, int]] = []
+        if isinstance(labels, Settings):
+            pairs = [(key, value, labels.lines[key]) for key, value in labels.items() if isinstance(value, str)]
+        elif isinstance(labels, list):
+            line = owner.lines.get("labels", 1)
+            split = [label.partition("=") for label in labels if isinstance(label, str)]
+            pairs = [(key.lower(), value, line) for key, _, value in split]
+        tree = Settings()
+        for key, value, line in pairs:
+            if key.startswith(_LABEL):
+                _put(tree, key.removeprefix(_LABEL).split("."), value.replace("$$", "$"), line)
+        self.routers.extend(_parts(tree.below("routers"), file))
+        self.middlewares.extend(_parts(tree.below("middlewares"), file))
+
+    def _arguments(self, arguments: Any, file: str, line: int) -> None:
+        """Add the entry points in the arguments of Traefik's command."""
+        tree = Settings()
+        for argument in arguments if isinstance(arguments, list) else []:
+            if isinstance(argument, str) and argument.lower().startswith(_ENTRY_POINT):
+                name, _, value = argument[len(_ENTRY_POINT) :].partition("=")
+                _put(tree, name.lower().split("."), value or "true", line)
+        self.entry_points.extend(_parts(tree, file))
+
+    def _resource(self, document: Settings, file: str, line: int) -> None:
+        """Add a resource of Kubernetes, or each of a list of them."""
+        kind, name = document.at("kind"), str(document.at("metadata", "name"))
+        for item in document.at("items") if kind == "List" and isinstance(document.at("items"), list) else []:
+            if isinstance(item, Settings):
+                self._resource(item, file, min(item.lines.values(), default=line))
+        if kind == "Middleware":
+            self.middlewares.append(Part(name, document.below("spec"), file, line))
+        elif kind == "IngressRoute":
+            routes = document.at("spec", "routes")
+            for route in routes if isinstance(routes, list) else []:
+                if isinstance(route, Settings):
+                    self.routers.append(_router(name, route, document.below("spec"), file))
+        elif kind in {"Ingress", "HTTPRoute", "GRPCRoute"}:
+            self.others.append(Part(f"{kind} {name}", document, file, line))
+
+
+def as_list(value: Any) -> list[str]:
+    """Return a list of names: those in a list, in a text with commas, or in references of Kubernetes."""
+    names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    plain = [str(name.at("name")) if isinstance(name, Settings) else str(name) for name in names]
+    return [name.strip() for name in plain if name.strip()]
+
+
+def _router(name: str, route: Settings, spec: Settings, file: str) -> Part:
+    """Return a route of an IngressRoute as a router."""
+    settings = Settings()
+    services = route.at("services")
+    settings.update(route, rule=route.at("match"), service=(as_list(services) or [""])[0])
+    settings.update({key: spec[key] for key in ("entrypoints", "tls") if key in spec})
+    return Part(name, settings, file, min(route.lines.values(), default=1))
+
+
+def _parts(mapping: Settings, file: str) -> Iterator[Part]:
+    for name, settings in mapping.items():
+        if isinstance(settings, Settings):
+            yield Part(name, settings, file, mapping.lines[name])
+
+
+def _put(tree: Settings, path: list[str], value: str, line: int) -> None:
+    for name in path[:-1]:
+        inner = tree.get(name)
+        if not isinstance(inner, Settings):
+            inner = Settings()
+            tree[name] = inner
+            tree.lines[name] = line
+        tree = inner
+    tree[path[-1]] = value
+    tree.lines[path[-1]] = line
+
+
+class _Reader:
+    """Makes plain values from the nodes of one document. A node that an alias repeats is read once."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._read: dict[int, Any] = {}
+
+    def read(self, node: yaml.Node | None) -> Any:
+        if node is None:
+            return ""
+        if id(node) in self._read:
+            return self._read[id(node)]
+        if len(self._read) >= _MAX_NODES:
+            raise Unusable(self._file, node.start_mark.line + 1, f"it has more than {_MAX_NODES} values")
+        self._read[id(node)] = ""  # for a node that contains itself
+        self._read[id(node)] = value = self._value(node)
+        return value
+
+    def _value(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            settings = Settings()
+            for key, inner in node.value:
+                name, value = str(self.read(key)).lower(), self.read(inner)
+                if name == "<<":
+                    for merged in value if isinstance(value, list) else [value]:
+                        new = {k: v for k, v in merged.items() if k not in settings} if isinstance(merged, dict) else {}
+                        settings.update(new)
+                        settings.lines.update(dict.fromkeys(new, key.start_mark.line + 1))
+                else:
+                    settings[name] = value
+                    settings.lines[name] = key.start_mark.line + 1
+            return settings
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(inner) for inner in node.value]
+        return str(node.value)

@@ -1,0 +1,247 @@
+"""What Traefik's deployed files lack: the headers that pass, the paths that are not refused, the entry points.
+
+A router that passes requests to a service either asks AuthGate and copies the identity from its answer, or removes the
+identity headers that the client sent. Its middlewares run in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from authgate.core.header_names import OVERRIDES, with_trailing_marks
+from authgate.proxies import traefik
+from authgate.proxies._traefik_model import Model, Settings, as_list
+from authgate.proxies.findings import Finding, Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authgate.proxies._traefik_model import Part
+    from authgate.proxies.findings import Source
+    from authgate.proxies.settings import ProxySettings
+
+_ENDPOINT = "/auth/traefik"
+_MAX_FILES = 1_000
+_MAX_CHAINS = 32
+# No client has this address, so an ipAllowList with it refuses every request.
+_NO_CLIENT = ["255.255.255.255/32"]
+_GENERATE = "Generate Traefik's files again (authgate proxy traefik)"
+
+
+def findings(source: Source, settings: ProxySettings) -> list[Finding]:
+    """Return what the files of *source* lack, for these settings. Raises Unusable.
+
+    *source* is a file, or a folder with all files.
+    """
+    model = _model(source)
+    if not model.routers:
+        raise Unusable(source.name, None, "there is no router: name the folder with all files, or a file with routers")
+    check = _Check(model, settings)
+    found = [finding for router in model.routers if check.passes(router) for finding in check.router(router)]
+    if not any(check.asking(check.chain(router)) for router in model.routers):
+        fix = "Give your routers the middleware authgate"
+        found.append(Finding(file=source.name, line=1, subject="", message="no router asks AuthGate", fix=fix))
+    return [*found, *check.refusals(source.name), *check.entry_points(source.name), *_others(model)]
+
+
+def _model(source: Source) -> Model:
+    model = Model()
+    texts = [(source.name, source.text)] if source.text else []
+    texts += [file for end in ("yml", "yaml") if not source.text for file in source.included(f"**/*.{end}")]
+    if len(texts) > _MAX_FILES:
+        raise Unusable(source.name, None, f"there are more than {_MAX_FILES} files")
+    for name, text in texts:
+        model.add(text, name)
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    model: Model
+    settings: ProxySettings
+
+    def chain(self, router: Part) -> list[Part]:
+        """Return the middlewares of *router* in their order, those of its entry points first."""
+        names = as_list(router.settings.at("entrypoints"))
+        points = [point for point in self.model.entry_points if not names or point.name in [n.lower() for n in names]]
+        before = [as_list(point.settings.at("http", "middlewares")) for point in points]
+        shared = before[0] if before and all(each == before[0] for each in before) else []
+        return [*self._expanded([*shared, *as_list(router.settings.at("middlewares"))])]
+
+    def _expanded(self, names: list[str], depth: int = 0) -> Iterator[Part]:
+        for name in names:
+            for part in self._named(name):
+                chained = part.settings.at("chain", "middlewares")
+                if chained and depth < _MAX_CHAINS:
+                    yield from self._expanded(as_list(chained), depth + 1)
+                else:
+                    yield part
+
+    def _named(self, name: str) -> list[Part]:
+        plain = name.partition("@")[0].lower()
+        return [part for part in self.model.middlewares if part.name.lower() == plain][:1]
+
+    def asking(self, chain: list[Part]) -> Part | None:
+        """Return the middleware that asks AuthGate."""
+        return next((p for p in chain if str(p.settings.at("forwardauth", "address")).endswith(_ENDPOINT)), None)
+
+    def passes(self, router: Part) -> bool:
+        """Whether *router* passes requests to a service of yours."""
+        redirects = any("redirectscheme" in part.settings for part in self.chain(router))
+        is_internal = str(router.settings.at("service")).endswith("@internal")
+        return not is_internal and not (redirects and "tls" not in router.settings)
+
+    def router(self, router: Part) -> Iterator[Finding]:
+        """Yield what is wrong with the headers that *router* passes to its service."""
+        chain = self.chain(router)
+        asking = self.asking(chain)
+        for name in as_list(router.settings.at("middlewares")):
+            if not self._named(name):
+                fix = "Name the folder or the file that has it, too"
+                yield _at(router, f"the middleware {name} is not in these files", fix, is_error=False)
+        removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
+        identity = self.settings.identity_headers
+        copied = {name.lower() for name in as_list(asking.settings.at("forwardauth", "authresponseheaders"))} if asking else set()
+        missing = [name for name in identity if name.lower() not in copied | removed]
+        if missing:
+            fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(missing)}" if asking else _removing(missing)
+            message = f"{', '.join(missing)} {_reach(missing)}: a client can pose as another user"
+            yield _at(router, message, fix)
+        if asking:
+            yield from self._answer(router, chain, asking, copied)
+        others = (*with_trailing_marks(identity), *OVERRIDES, *with_trailing_marks(OVERRIDES))
+        missing = [name for name in others if name.lower() not in removed]
+        if missing:
+            danger = "some servers read them as identity headers, or serve another method or path by them"
+            yield _at(router, f"{', '.join(missing)} {_reach(missing)}: {danger}", _removing(missing))
+
+    def _answer(self, router: Part, chain: list[Part], asking: Part, copied: set[str]) -> Iterator[Finding]:
+        """Yield what is wrong with the middleware that asks AuthGate, and with those after it."""
+        lost = [name for name in self.settings.identity_headers if name.lower() not in copied]
+        removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
+        never = [name for name in lost if name.lower() in removed]
+        if never:
+            fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(never)}"
+            yield _at(router, f"{', '.join(never)} of AuthGate's answer never reaches the upstream", fix)
+        for part in chain[chain.index(asking) + 1 :]:
+            changed = [n for n in self.settings.identity_headers if n.lower() in _request_headers(part)]
+            if changed:
+                message = f"{part.name} changes {', '.join(changed)} after AuthGate has set it"
+                yield _at(router, message, f"Put {part.name} before {asking.name}")
+        for name, wrong, message, fix, is_error in _FORWARD_AUTH:
+            if wrong(str(asking.settings.at("forwardauth", name)).lower()):
+                yield _at(asking, message, fix, is_error=is_error)
+
+    def refusals(self, name: str) -> Iterator[Finding]:
+        """Yield the spellings of paths that no router refuses before the routers that pass requests on."""
+        passing = [router for router in self.model.routers if self.passes(router)]
+        refusing = [router for router in self.model.routers if any(map(_refuses, self.chain(router)))]
+        for is_tls in sorted({"tls" in router.settings for router in passing}):
+            routers = [router for router in refusing if ("tls" in router.settings) is is_tls]
+            rows = {row.strip() for router in routers for row in str(router.settings.at("rule")).split("||")}
+            wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
+            missing = ", ".join(f'"{spelling}"' for spelling, rule in wanted if rule not in rows)
+            kind = "with TLS" if is_tls else "without TLS"
+            if missing and routers:
+                yield _at(routers[0], f"has no row for these paths, so they may pass: {missing}", _GENERATE)
+            elif missing:
+                message = f"no router refuses paths that Traefik and the upstream may read differently, for routers {kind}"
+                yield Finding(file=name, line=1, subject="", message=message, fix=_GENERATE)
+            first = max(map(_priority, routers), default=0)
+            for router in passing:
+                if routers and ("tls" in router.settings) is is_tls and _priority(router) >= first:
+                    message = f"takes paths before {routers[0].name} can refuse them: its priority is {_priority(router)}"
+                    yield _at(router, message, f"Give it a priority below {first}")
+
+    def entry_points(self, name: str) -> Iterator[Finding]:
+        """Yield what the entry points lack."""
+        generated = Model()
+        text = traefik.files(self.settings)["authgate-entrypoint.yml"]
+        generated.add(text.replace("  web:\n", '  web:\n    address: ""\n    address: x\n'), "authgate-entrypoint.yml")
+        wanted = generated.entry_points[0].settings.below("http")
+        encoded = [("encodedcharacters", key) for key, value in wanted.below("encodedcharacters").items() if value == "false"]
+        for point in self.model.entry_points:
+            http = point.settings.below("http")
+            paths = [("aliasheadersstrategy",), *encoded]
+            wrong = [path for path in paths if http.at(*path) != wanted.at(*path)]
+            if wrong:
+                lines = [f"http.{'.'.join(path)}: {wanted.at(*path)}" for path in wrong]
+                message = "lets headers or paths through that Traefik and the upstream may read differently"
+                yield _at(point, message, "\n".join(lines))
+            if str(point.settings.at("forwardedheaders", "insecure")).lower() == "true":
+                message = "forwardedHeaders.insecure: clients can claim any address and any host"
+                yield _at(point, message, "forwardedHeaders: {insecure: false}")
+            if not http.at("maxheaderbytes"):
+                message = "maxHeaderBytes is not set: AuthGate refuses the longest requests, with 431"
+                yield _at(point, message, f"http.maxHeaderBytes: {wanted.at('maxheaderbytes')}", is_error=False)
+        if not self.model.entry_points:
+            message = "these files have no entry point: they are not checked"
+            fix = "Check your static configuration (traefik.yml) too"
+            yield Finding(file=name, line=1, subject="", message=message, fix=fix, is_error=False)
+
+
+_FORWARD_AUTH: tuple[tuple[str, Any, str, str, bool], ...] = (
+    (
+        "trustforwardheader",
+        lambda value: value == "true",
+        "trustForwardHeader: a client names the host and the path that AuthGate decides about",
+        "trustForwardHeader: false",
+        True,
+    ),
+    (
+        "trustforwardheader",
+        lambda value: not value,
+        "trustForwardHeader is not set: Traefik passes X-Forwarded-Prefix of clients on",
+        "trustForwardHeader: false",
+        False,
+    ),
+    (
+        "maxresponsebodysize",
+        lambda value: not value,
+        "maxResponseBodySize is not set: Traefik reads answers of any size",
+        "maxResponseBodySize: 16384",
+        False,
+    ),
+    (
+        "forwardbody",
+        lambda value: value == "true",
+        "forwardBody: the body of requests is sent to AuthGate, which does not read it",
+        "forwardBody: false",
+        False,
+    ),
+)
+
+
+def _request_headers(part: Part) -> Settings:
+    return part.settings.below("headers", "customrequestheaders")
+
+
+def _refuses(part: Part) -> bool:
+    return as_list(part.settings.at("ipallowlist", "sourcerange")) == _NO_CLIENT
+
+
+def _priority(router: Part) -> int:
+    """Return the priority of *router*. By default it is the length of its rule."""
+    text = str(router.settings.at("priority"))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) else len(str(router.settings.at("rule")))
+
+
+def _reach(names: list[str]) -> str:
+    return "reaches the upstream as the client sent it" if len(names) == 1 else "reach the upstream as the client sent them"
+
+
+def _removing(names: list[str]) -> str:
+    """Return how to remove headers."""
+    if len(names) > 3:
+        return "Generate Traefik's files again, and give the router the middleware authgate or authgate-public"
+    return "\n".join(f'headers.customRequestHeaders: {{{name}: ""}}' for name in names)
+
+
+def _others(model: Model) -> Iterator[Finding]:
+    for part in model.others:
+        yield _at(part, "is not checked: only IngressRoutes are", "Use an IngressRoute, or check it by hand", is_error=False)
+
+
+def _at(part: Part, message: str, fix: str, *, is_error: bool = True) -> Finding:
+    return Finding(file=part.file, line=part.line, subject=part.name, message=message, fix=fix, is_error=is_error)
