@@ -21,17 +21,18 @@ _OTHER_MACHINE = "if the files are on another machine, check the output of nginx
 def read_source(file: str) -> Source:
     """Return the content of *file*; "-" is standard input. Included files are relative to its folder.
 
-    Raises Unusable.
+    *file* may be a folder, which has no text of its own. Raises Unusable.
     """
-    folder = Path() if file == _STDIN else Path(file).parent
-    text = _stdin() if file == _STDIN else _read(file, _MAX_DUMP_BYTES)
+    is_folder = file != _STDIN and Path(file).is_dir()
+    folder = Path(file) if is_folder else Path() if file == _STDIN else Path(file).parent
+    text = _stdin() if file == _STDIN else "" if is_folder else _read(file, _MAX_DUMP_BYTES)
     name = "standard input" if file == _STDIN else file
 
     def included(pattern: str) -> list[tuple[str, str]]:
         full = str(folder / pattern)
         if not _WILDCARD.search(pattern):
             return [(full, _read(full, _MAX_BYTES, f"; {name} includes it ({_OTHER_MACHINE})"))]
-        return [(path, _read(path, _MAX_BYTES)) for path in sorted(glob.glob(full))]  # noqa: PTH207 - as nginx does it
+        return [(path, _read(path, _MAX_BYTES)) for path in sorted(glob.glob(full, recursive=True))]  # noqa: PTH207 - as nginx does it
 
     return Source(name=name, text=text, included=included)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.proxies import caddy, caddy_check, nginx, nginx_check, traefik
+from authgate.proxies import caddy, caddy_check, nginx, nginx_check, traefik, traefik_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,5 +27,6 @@ PROXIES: Mapping[str, Mapping[str, Callable[[ProxySettings], dict[str, str]]]] =
 # For each proxy, what checks its deployed files. Each function raises `Unusable` for files that it cannot read.
 CHECKS: Mapping[str, Callable[[Source, ProxySettings], Sequence[Finding]]] = {
     "nginx": nginx_check.findings,
+    "traefik": traefik_check.findings,
     "caddy": caddy_check.findings,
 }

@@ -6,7 +6,7 @@ Traefik ignores the case of its settings' names, so all names are in lower case 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
@@ -20,19 +20,35 @@ _LABEL = "traefik.http."
 _ENTRY_POINT = "--entrypoints."
 
 
-class Settings(dict[str, Any]):
+Value: TypeAlias = "str | list[Value] | Settings"
+
+
+class Settings(dict[str, "Value"]):
     """A mapping of YAML, which knows the line of each key."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: dict[str, int] = {}
 
-    def at(self, *names: str) -> Any:
+    def at(self, *names: str) -> Value:
         """Return what is at the path *names*; "" if nothing is."""
-        found: Any = self
+        found: Value = self
         for name in names:
-            found = found.get(name, "") if isinstance(found, dict) else ""
+            found = found.get(name, "") if isinstance(found, Settings) else ""
         return found
+
+    def merge(self, value: Value, line: int) -> None:
+        """Add what the mappings in *value* have and this one lacks: YAML's "<<"."""
+        for merged in value if isinstance(value, list) else [value]:
+            if isinstance(merged, Settings):
+                new = {key: inner for key, inner in merged.items() if key not in self}
+                self.update(new)
+                self.lines.update(dict.fromkeys(new, line))
+
+    def text(self, *names: str) -> str:
+        """Return the text at the path *names*; "" if there is none."""
+        found = self.at(*names)
+        return found if isinstance(found, str) else ""
 
     def below(self, *names: str) -> Settings:
         """Return the mapping at the path *names*; an empty one if there is none."""
@@ -73,8 +89,8 @@ class Model:
             raise Unusable(file, None, "it is not YAML, or too deep") from None
 
     def _document(self, document: Settings, file: str, line: int) -> None:
-        for place, parts in (("routers", self.routers), ("middlewares", self.middlewares)):
-            parts += _parts(document.below("http", place), file)
+        self.routers.extend(_parts(document.below("http", "routers"), file))
+        self.middlewares.extend(_parts(document.below("http", "middlewares"), file))
         # A snippet without an address, as `authgate proxy` prints it, is not an entry point.
         self.entry_points.extend(p for p in _parts(document.below("entrypoints"), file) if p.settings.at("address"))
         self._labels(document, file)
@@ -104,7 +120,7 @@ class Model:
         self.routers.extend(_parts(tree.below("routers"), file))
         self.middlewares.extend(_parts(tree.below("middlewares"), file))
 
-    def _arguments(self, arguments: Any, file: str, line: int) -> None:
+    def _arguments(self, arguments: Value, file: str, line: int) -> None:
         """Add the entry points in the arguments of Traefik's command."""
         tree = Settings()
         for argument in arguments if isinstance(arguments, list) else []:
@@ -115,9 +131,9 @@ class Model:
 
     def _resource(self, document: Settings, file: str, line: int) -> None:
         """Add a resource of Kubernetes, or each of a list of them."""
-        kind, name = document.at("kind"), str(document.at("metadata", "name"))
-        for item in document.at("items") if kind == "List" and isinstance(document.at("items"), list) else []:
-            if isinstance(item, Settings):
+        kind, name, items = document.text("kind"), document.text("metadata", "name"), document.at("items")
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, Settings) and kind == "List":
                 self._resource(item, file, min(item.lines.values(), default=line))
         if kind == "Middleware":
             self.middlewares.append(Part(name, document.below("spec"), file, line))
@@ -130,10 +146,10 @@ class Model:
             self.others.append(Part(f"{kind} {name}", document, file, line))
 
 
-def as_list(value: Any) -> list[str]:
+def as_list(value: Value) -> list[str]:
     """Return a list of names: those in a list, in a text with commas, or in references of Kubernetes."""
     names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
-    plain = [str(name.at("name")) if isinstance(name, Settings) else str(name) for name in names]
+    plain = [name.text("name") if isinstance(name, Settings) else str(name) for name in names]
     return [name.strip() for name in plain if name.strip()]
 
 
@@ -169,9 +185,9 @@ class _Reader:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._read: dict[int, Any] = {}
+        self._read: dict[int, Value] = {}
 
-    def read(self, node: yaml.Node | None) -> Any:
+    def read(self, node: yaml.Node | None) -> Value:
         if node is None:
             return ""
         if id(node) in self._read:
@@ -182,16 +198,13 @@ class _Reader:
         self._read[id(node)] = value = self._value(node)
         return value
 
-    def _value(self, node: yaml.Node) -> Any:
+    def _value(self, node: yaml.Node) -> Value:
         if isinstance(node, yaml.MappingNode):
             settings = Settings()
             for key, inner in node.value:
                 name, value = str(self.read(key)).lower(), self.read(inner)
                 if name == "<<":
-                    for merged in value if isinstance(value, list) else [value]:
-                        new = {k: v for k, v in merged.items() if k not in settings} if isinstance(merged, dict) else {}
-                        settings.update(new)
-                        settings.lines.update(dict.fromkeys(new, key.start_mark.line + 1))
+                    settings.merge(value, key.start_mark.line + 1)
                 else:
                     settings[name] = value
                     settings.lines[name] = key.start_mark.line + 1

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file that is checked. *included* returns the name and the text of each file that a pattern names.
+    """The file that is checked, or a folder: then *text* is empty.
 
-    *included* raises `Unusable` if it cannot read a file, or if the pattern names a file that does not exist.
+    *included* returns the name and the text of each file that a pattern names. It raises `Unusable` if it cannot read a
+    file, or if the pattern names a file that does not exist.
     """
 
     name: str

@@ -7,7 +7,7 @@ identity headers that the client sent. Its middlewares run in their order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.proxies import traefik
@@ -15,7 +15,7 @@ from authgate.proxies._traefik_model import Model, Settings, as_list
 from authgate.proxies.findings import Finding, Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from authgate.proxies._traefik_model import Part
     from authgate.proxies.findings import Source
@@ -84,12 +84,12 @@ class _Check:
 
     def asking(self, chain: list[Part]) -> Part | None:
         """Return the middleware that asks AuthGate."""
-        return next((p for p in chain if str(p.settings.at("forwardauth", "address")).endswith(_ENDPOINT)), None)
+        return next((p for p in chain if (p.settings.text("forwardauth", "address")).endswith(_ENDPOINT)), None)
 
     def passes(self, router: Part) -> bool:
         """Whether *router* passes requests to a service of yours."""
         redirects = any("redirectscheme" in part.settings for part in self.chain(router))
-        is_internal = str(router.settings.at("service")).endswith("@internal")
+        is_internal = (router.settings.text("service")).endswith("@internal")
         return not is_internal and not (redirects and "tls" not in router.settings)
 
     def router(self, router: Part) -> Iterator[Finding]:
@@ -102,7 +102,11 @@ class _Check:
                 yield _at(router, f"the middleware {name} is not in these files", fix, is_error=False)
         removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
         identity = self.settings.identity_headers
-        copied = {name.lower() for name in as_list(asking.settings.at("forwardauth", "authresponseheaders"))} if asking else set()
+        copied = (
+            {name.lower() for name in as_list(asking.settings.at("forwardauth", "authresponseheaders"))}
+            if asking
+            else set()
+        )
         missing = [name for name in identity if name.lower() not in copied | removed]
         if missing:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(missing)}" if asking else _removing(missing)
@@ -130,7 +134,7 @@ class _Check:
                 message = f"{part.name} changes {', '.join(changed)} after AuthGate has set it"
                 yield _at(router, message, f"Put {part.name} before {asking.name}")
         for name, wrong, message, fix, is_error in _FORWARD_AUTH:
-            if wrong(str(asking.settings.at("forwardauth", name)).lower()):
+            if wrong((asking.settings.text("forwardauth", name)).lower()):
                 yield _at(asking, message, fix, is_error=is_error)
 
     def refusals(self, name: str) -> Iterator[Finding]:
@@ -139,28 +143,34 @@ class _Check:
         refusing = [router for router in self.model.routers if any(map(_refuses, self.chain(router)))]
         for is_tls in sorted({"tls" in router.settings for router in passing}):
             routers = [router for router in refusing if ("tls" in router.settings) is is_tls]
-            rows = {row.strip() for router in routers for row in str(router.settings.at("rule")).split("||")}
+            rows = {row.strip() for router in routers for row in (router.settings.text("rule")).split("||")}
             wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
             missing = ", ".join(f'"{spelling}"' for spelling, rule in wanted if rule not in rows)
             kind = "with TLS" if is_tls else "without TLS"
             if missing and routers:
                 yield _at(routers[0], f"has no row for these paths, so they may pass: {missing}", _GENERATE)
             elif missing:
-                message = f"no router refuses paths that Traefik and the upstream may read differently, for routers {kind}"
+                message = (
+                    f"no router refuses paths that Traefik and the upstream may read differently, for routers {kind}"
+                )
                 yield Finding(file=name, line=1, subject="", message=message, fix=_GENERATE)
             first = max(map(_priority, routers), default=0)
             for router in passing:
                 if routers and ("tls" in router.settings) is is_tls and _priority(router) >= first:
-                    message = f"takes paths before {routers[0].name} can refuse them: its priority is {_priority(router)}"
+                    message = (
+                        f"takes paths before {routers[0].name} can refuse them: its priority is {_priority(router)}"
+                    )
                     yield _at(router, message, f"Give it a priority below {first}")
 
     def entry_points(self, name: str) -> Iterator[Finding]:
         """Yield what the entry points lack."""
         generated = Model()
         text = traefik.files(self.settings)["authgate-entrypoint.yml"]
-        generated.add(text.replace("  web:\n", '  web:\n    address: ""\n    address: x\n'), "authgate-entrypoint.yml")
+        generated.add(text.replace("  web:\n", "  web:\n    address: any\n"), "authgate-entrypoint.yml")
         wanted = generated.entry_points[0].settings.below("http")
-        encoded = [("encodedcharacters", key) for key, value in wanted.below("encodedcharacters").items() if value == "false"]
+        encoded = [
+            ("encodedcharacters", key) for key, value in wanted.below("encodedcharacters").items() if value == "false"
+        ]
         for point in self.model.entry_points:
             http = point.settings.below("http")
             paths = [("aliasheadersstrategy",), *encoded]
@@ -169,7 +179,7 @@ class _Check:
                 lines = [f"http.{'.'.join(path)}: {wanted.at(*path)}" for path in wrong]
                 message = "lets headers or paths through that Traefik and the upstream may read differently"
                 yield _at(point, message, "\n".join(lines))
-            if str(point.settings.at("forwardedheaders", "insecure")).lower() == "true":
+            if (point.settings.text("forwardedheaders", "insecure")).lower() == "true":
                 message = "forwardedHeaders.insecure: clients can claim any address and any host"
                 yield _at(point, message, "forwardedHeaders: {insecure: false}")
             if not http.at("maxheaderbytes"):
@@ -181,7 +191,7 @@ class _Check:
             yield Finding(file=name, line=1, subject="", message=message, fix=fix, is_error=False)
 
 
-_FORWARD_AUTH: tuple[tuple[str, Any, str, str, bool], ...] = (
+_FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     (
         "trustforwardheader",
         lambda value: value == "true",
@@ -223,12 +233,20 @@ def _refuses(part: Part) -> bool:
 
 def _priority(router: Part) -> int:
     """Return the priority of *router*. By default it is the length of its rule."""
-    text = str(router.settings.at("priority"))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) else len(str(router.settings.at("rule")))
+    text = router.settings.text("priority")
+    return (
+        int(text)
+        if text.isascii() and text.isdigit() and len(text) < 20 and int(text)
+        else len(router.settings.text("rule"))
+    )
 
 
 def _reach(names: list[str]) -> str:
-    return "reaches the upstream as the client sent it" if len(names) == 1 else "reach the upstream as the client sent them"
+    return (
+        "reaches the upstream as the client sent it"
+        if len(names) == 1
+        else "reach the upstream as the client sent them"
+    )
 
 
 def _removing(names: list[str]) -> str:
@@ -240,7 +258,9 @@ def _removing(names: list[str]) -> str:
 
 def _others(model: Model) -> Iterator[Finding]:
     for part in model.others:
-        yield _at(part, "is not checked: only IngressRoutes are", "Use an IngressRoute, or check it by hand", is_error=False)
+        yield _at(
+            part, "is not checked: only IngressRoutes are", "Use an IngressRoute, or check it by hand", is_error=False
+        )
 
 
 def _at(part: Part, message: str, fix: str, *, is_error: bool = True) -> Finding:

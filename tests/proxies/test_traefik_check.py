@@ -1,0 +1,209 @@
+"""What `authgate proxy traefik --check` finds, and that it finds nothing in the files that we ship."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate.core.header_names import OVERRIDES, with_trailing_marks
+from authgate.core.spellings import SPELLINGS
+from authgate.proxies import traefik
+from authgate.proxies.findings import Source, Unusable
+from authgate.proxies.settings import default_settings
+from authgate.proxies.traefik_check import findings
+from tests.support import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authgate.core.spellings import Spelling
+    from authgate.proxies.findings import Finding
+
+SETTINGS = default_settings()
+IDENTITY = SETTINGS.identity_headers
+ROUTES = """
+http:
+  routers:
+    api: {rule: "PathPrefix(`/api/`)", service: tasks, middlewares: [authgate]}
+    health: {rule: "Path(`/healthz`)", service: tasks, middlewares: [authgate-public]}
+"""
+LABELS = """
+services:
+  tasks:
+    labels:
+      - traefik.http.routers.api.rule=PathPrefix(`/api/`)
+      - traefik.http.routers.api.middlewares=authgate@docker
+      - traefik.http.routers.health.rule=Path(`/healthz`)
+      - traefik.http.routers.health.middlewares=authgate-public
+  traefik:
+    command: [--entryPoints.web.http.aliasHeadersStrategy=delete, --entryPoints.web.http.maxHeaderBytes=28672, ENCODED]
+""".replace(
+    "ENCODED",
+    ", ".join(
+        f"--entryPoints.web.http.encodedCharacters.{name}=false"
+        for name in re.findall(r"(\w+): false", traefik.files(SETTINGS)["authgate-entrypoint.yml"])
+        if name.startswith("allow")
+    ),
+)
+RESOURCES = """
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: tasks}
+spec:
+  tls: {}
+  routes:
+    - {match: "PathPrefix(`/api/`)", services: [{name: tasks}], middlewares: [{name: authgate}]}
+    - {match: "Path(`/healthz`)", services: [{name: tasks}], middlewares: [{name: authgate-public}]}
+"""
+# For each form, its generated files and routes.
+FORMS = {
+    "file": traefik.files(SETTINGS) | {"routes.yml": ROUTES},
+    "labels": traefik.labels(SETTINGS) | {"compose.yml": LABELS},
+    "crd": traefik.resources(SETTINGS) | {"routes.yaml": RESOURCES},
+}
+
+
+def check(files: Mapping[str, str]) -> list[Finding]:
+    def included(pattern: str) -> list[tuple[str, str]]:
+        return [(name, text) for name, text in files.items() if name.endswith(pattern.rpartition("*")[2])]
+
+    return findings(Source(name="traefik", text="", included=included), SETTINGS)
+
+
+def errors(found: list[Finding]) -> list[str]:
+    return [finding.message for finding in found if finding.is_error]
+
+
+@pytest.mark.parametrize(
+    "name", ["deploy/traefik", "deploy/stack/edge", "docker-compose.yml", "deploy/kubernetes/central"]
+)
+def test_the_shipped_files_pass(name: str) -> None:
+    ended = commands.authgate("proxy", "traefik", "--defaults", "--check", name, environ={})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "✗" not in ended.stdout
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_generated_files_of_each_form_pass(form: str) -> None:
+    assert errors(check(FORMS[form])) == []
+
+
+NAMES = (*IDENTITY, *with_trailing_marks(IDENTITY), *OVERRIDES, *with_trailing_marks(OVERRIDES))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_any_one_line_about_a_header_an_error_names_it(name: str) -> None:
+    text = FORMS["file"]["dynamic/authgate.yml"]
+    line = f'          {name}: ""\n'
+    assert text.count(line) == 1
+    found = errors(check(FORMS["file"] | {"dynamic/authgate.yml": text.replace(line, "")}))
+    assert found
+    assert all(message.startswith(f"{name} reaches the upstream as the client sent it") for message in found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_needs_a_line_for_every_header(form: str) -> None:
+    files = {name: re.sub(r"\n.*: \"\"(?=\n)", "", text) for name, text in FORMS[form].items()}
+    found = {word for message in errors(check(files)) for word in re.findall(r"[\w-]+", message)}
+    assert {*NAMES} <= found
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("spelling", [row for row in SPELLINGS if row.decoded], ids=lambda row: row.name)
+def test_without_any_one_row_of_a_path_an_error_names_the_row(form: str, spelling: Spelling) -> None:
+    rule = f"PathRegexp(`(?i){spelling.decoded}`)".replace("$", "$$" if form == "labels" else "$")
+    files = {name: text.replace(rule, "PathRegexp(`x`)") for name, text in FORMS[form].items()}
+    assert files != FORMS[form]
+    assert errors(check(files)) == [f'has no row for these paths, so they may pass: "{spelling.name}"']
+
+
+ENTRY_POINT = traefik.files(SETTINGS)["authgate-entrypoint.yml"].replace("  web:\n", "  web:\n    address: :80\n")
+ASKS = "{rule: a, service: x, middlewares: [authgate]}"
+ONLY_ASKS = "{rule: a, service: x, middlewares: [authgate-ask]}"
+# (what is in the file of the middlewares, what is there instead, the router, a part of the error)
+MISTAKES = [
+    ("", "", "{rule: a, service: x}", "a client can pose as another user"),
+    ("", "", "{rule: a, service: x, middlewares: [other]}", "a client can pose as another user"),
+    ("", "", ONLY_ASKS, "some servers read them"),
+    ("- X-User-Id\n", "- X-Other\n", ASKS, "answer never reaches"),
+    ("- X-User-Id\n", "- X-Other\n", ONLY_ASKS, "a client can pose as another user"),
+    ("", "", "{rule: a, service: x, middlewares: [authgate-ask, authgate-public]}", "after AuthGate has set it"),
+    ("trustForwardHeader: false", "trustForwardHeader: true", ASKS, "names the host"),
+    ("", "", "{rule: a, service: x, middlewares: [authgate], priority: 2000000000}", "takes paths before"),
+    ("2000000000", "1", ASKS, "takes paths before"),
+    ("sourceRange: [255.255.255.255/32]", "sourceRange: [0.0.0.0/0]", ASKS,
+     "no router refuses paths"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "instead", "router", "message"), MISTAKES, ids=[f"{m[3]} {m[2]}" for m in MISTAKES])
+def test_a_mistake_is_an_error(part: str, instead: str, router: str, message: str) -> None:
+    middlewares = traefik.files(SETTINGS)["dynamic/authgate.yml"]
+    assert part in middlewares
+    files = {"a.yml": middlewares.replace(part, instead), "b.yml": f"http: {{routers: {{mine: {router}}}}}"}
+    assert any(message in error for error in errors(check(files))), check(files)
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        ("aliasHeadersStrategy: delete", "aliasHeadersStrategy: keep"),
+        ("aliasHeadersStrategy: delete", ""),
+        ("allowEncodedSlash: false", "allowEncodedSlash: true"),
+        ("allowEncodedBackSlash: false", ""),
+        ("insecure: false", "insecure: true"),
+    ],
+)
+def test_a_mistake_in_an_entry_point_is_an_error(part: str, instead: str) -> None:
+    assert part in ENTRY_POINT
+    assert check(FORMS["file"] | {"traefik.yml": ENTRY_POINT}) == []
+    assert len(errors(check(FORMS["file"] | {"traefik.yml": ENTRY_POINT.replace(part, instead)}))) == 1
+
+
+def test_routers_that_pass_nothing_need_no_middleware() -> None:
+    routers = """
+http:
+  middlewares: {to-https: {redirectScheme: {scheme: https}}}
+  routers:
+    dashboard: {rule: b, service: api@internal}
+    redirect: {rule: c, service: x, middlewares: [to-https]}
+"""
+    assert errors(check(FORMS["file"] | {"more.yml": routers})) == []
+
+
+def test_a_list_of_resources_as_kubectl_prints_it_is_read() -> None:
+    items = [
+        document for name in ("middlewares.yaml", "routes.yaml") for document in FORMS["crd"][name].split("\n---\n")
+    ]
+    indented = "".join("- " + "\n  ".join(item.strip().splitlines()) + "\n" for item in items)
+    text = f"kind: List\nitems:\n{indented}"
+    found = findings(Source(name="-", text=text, included=lambda _: []), SETTINGS)
+    assert errors(found) == []
+
+
+def test_routes_of_another_kind_are_named() -> None:
+    found = check(FORMS["crd"] | {"more.yaml": "kind: Ingress\nmetadata: {name: shop}\n"})
+    assert [finding.subject for finding in found if "is not checked" in finding.message] == ["Ingress shop"]
+
+
+@pytest.mark.parametrize("text", ["", "a: b", "http: [", "http: {routers: {{ env }}: a", "[" * 5_000, "&a [*a]"])
+def test_what_is_no_configuration_is_refused(text: str) -> None:
+    with pytest.raises(Unusable):
+        check({"a.yml": text})
+
+
+_WORDS = st.sampled_from(
+    ["http", "routers", "middlewares", "a", "authgate", "chain", "rule", "priority", "kind", "items", "List", "1"]
+)
+_TREES = st.recursive(_WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=3))
+
+
+@given(st.text(max_size=40) | st.dictionaries(st.sampled_from(["http", "services", "kind", "items"]), _TREES).map(str))
+def test_any_text_is_checked_or_refused_with_a_message(text: str) -> None:
+    with contextlib.suppress(Unusable):
+        check({"a.yml": text, "b.yml": ROUTES})
