@@ -31,9 +31,14 @@ Print the configuration of nginx, Traefik or Caddy.
 It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
 ask AuthGate. If your configuration changes, generate it again.
 
-With --check FILE it prints no configuration. It names what the files that your proxy uses lack, and how to fix it. "-"
-is standard input. FILE is for nginx: nginx.conf, or the output of `nginx -T`; for Traefik: the folder with its YAML
-files, a compose file with labels, or resources of Kubernetes; for Caddy: the output of `caddy adapt`.
+With --check FILE it prints no configuration. It names what the files that your proxy uses lack, and how to fix it. FILE
+depends on the proxy; "-" is standard input:
+
+\b
+  nginx    nginx.conf, or the output of `nginx -T`
+  traefik  the folder with its YAML files, a compose file with labels, or
+           resources of Kubernetes
+  caddy    the output of `caddy adapt`
 
 \b
   nginx -T | authgate proxy nginx --check -
