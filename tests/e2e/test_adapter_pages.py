@@ -46,13 +46,13 @@ def by_nginx(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterat
 
 
 @contextmanager
-def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
+def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int, example: int = 0) -> Iterator[int]:
     files = folder / "page"
     shutil.copytree(DEPLOY / "traefik", files)
     generate(folder, "traefik", {"/etc/traefik": str(files)})
-    routes = next(block for block in code("docs/adapters/traefik.md", "yaml") if "routers:" in block)
-    ports = {"127.0.0.1:3000": f"127.0.0.1:{front_end}", "127.0.0.1:8000": f"127.0.0.1:{api}"}
-    (files / "dynamic" / "routes.yml").write_text(processes.replaced(routes, ports))
+    routes = [block for block in code("docs/adapters/traefik.md", "yaml") if "routers:" in block][example]
+    routes = routes.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}").replace("127.0.0.1:8000", f"127.0.0.1:{api}")
+    (files / "dynamic" / "routes.yml").write_text(routes)
     with processes.traefik(folder, authgate=authgate, upstream=api, files=files) as port:
         yield port
 
@@ -71,6 +71,7 @@ def by_caddy(folder: Path, *, authgate: int, front_end: int, api: int, example: 
 PROXIES = {
     "nginx": by_nginx,
     "traefik": by_traefik,
+    "traefik, public routes": partial(by_traefik, example=1),
     "caddy": by_caddy,
     "caddy, public routes": partial(by_caddy, example=1),
 }
@@ -93,6 +94,7 @@ def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(proxy:
             ran = subprocess.run(["sh", "-euc", command], capture_output=True, text=True, timeout=30, check=True)
             assert ran.stdout.startswith("HTTP/1.1 401 "), ran.stdout
             assert '"no_credential"' in ran.stdout
+        assert ask(port, "/API/hello", host=HOST).status == 401, "some servers ignore the case of a path"
         answer = ask(port, "/api/hello", bearer(mint(sound())), "X-User-Id: admin", host=HOST)
         assert answer.status == 200
         assert identity(answer.json)["x-user-id"] == ["user-1"]
