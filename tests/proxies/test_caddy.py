@@ -63,6 +63,7 @@ def test_a_header_with_a_mark_never_reaches_the_strip_option() -> None:
     [
         ("authgate:4190", "http://authgate:4190"),
         ("[::1]:4190", "http://[::1]:4190"),
+        ("https://authgate.internal:4190", "https://authgate.internal:4190"),
         ("unix:/run/authgate/authgate.sock", "unix//run/authgate/authgate.sock"),
     ],
 )
