@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.proxies._nginx_levels import MECHANISMS, subrequest, variables
-from authgate.proxies.findings import Finding
+from authgate.proxies.findings import Finding, named, reaching
 from authgate.proxies.nginx import variable
 
 if TYPE_CHECKING:
@@ -128,19 +128,14 @@ def _unset(sent: _Sent, identity: tuple[str, ...], *, is_asking: bool) -> Iterat
     cancelled = _cancelled(sent, [name for names in missing for name in names])
     if is_proxy and all(len(names) == len(kind[0]) for names, kind in zip(missing, kinds, strict=True)):
         doing = "asks AuthGate" if is_asking else "does not ask AuthGate"
-        message = f"{doing}, and removes no header of clients: a client can send {_joined(missing[0])} as it likes"
+        message = f"{doing}, and removes no header of clients: a client can send {named(missing[0])} as it likes"
         yield sent.finding(message + cancelled, f"include {whole};")
         return
     for names, (_, from_answer, danger) in zip(missing, kinds, strict=True):
         if names:
             is_long = is_proxy and len(names) > _MAX_LINES
             fix = f"Generate {whole} again, and include it" if is_long else sent.fix(names, is_asking=from_answer)
-            verb = "reaches" if len(names) == 1 else "reach"
-            yield sent.finding(
-                f"{_joined(names)} {verb} the upstream as the client sent {'it' if len(names) == 1 else 'them'}: "
-                f"{danger}{cancelled}",
-                fix,
-            )
+            yield sent.finding(f"{reaching(names)}: {danger}{cancelled}", fix)
 
 
 def _cancelled(sent: _Sent, names: list[str]) -> str:
@@ -198,8 +193,3 @@ _HOP_BY_HOP: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
         True,
     ),
 )
-
-
-def _joined(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -58,8 +58,9 @@ class Settings(dict[str, "Value"]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A router, a middleware or an entry point."""
+    """A router, a middleware or an entry point. *kind* is its name in findings."""
 
+    kind: str
     name: str
     settings: Settings
     file: str
@@ -89,10 +90,12 @@ class Model:
             raise Unusable(file, None, "it is not YAML, or too deep") from None
 
     def _document(self, document: Settings, file: str, line: int) -> None:
-        self.routers.extend(_parts(document.below("http", "routers"), file))
-        self.middlewares.extend(_parts(document.below("http", "middlewares"), file))
+        self.routers.extend(_parts("router", document.below("http", "routers"), file))
+        self.middlewares.extend(_parts("middleware", document.below("http", "middlewares"), file))
         # A snippet without an address, as `authgate proxy` prints it, is not an entry point.
-        self.entry_points.extend(p for p in _parts(document.below("entrypoints"), file) if p.settings.at("address"))
+        self.entry_points.extend(
+            p for p in _parts("entry point", document.below("entrypoints"), file) if p.settings.at("address")
+        )
         self._labels(document, file)
         services = document.below("services")
         for service in services.values():
@@ -117,8 +120,8 @@ class Model:
         for key, value, line in pairs:
             if key.startswith(_LABEL):
                 _put(tree, key.removeprefix(_LABEL).split("."), value.replace("$$", "$"), line)
-        self.routers.extend(_parts(tree.below("routers"), file))
-        self.middlewares.extend(_parts(tree.below("middlewares"), file))
+        self.routers.extend(_parts("router", tree.below("routers"), file))
+        self.middlewares.extend(_parts("middleware", tree.below("middlewares"), file))
 
     def _arguments(self, arguments: Value, file: str, line: int) -> None:
         """Add the entry points in the arguments of Traefik's command."""
@@ -127,7 +130,7 @@ class Model:
             if isinstance(argument, str) and argument.lower().startswith(_ENTRY_POINT):
                 name, _, value = argument[len(_ENTRY_POINT) :].partition("=")
                 _put(tree, name.lower().split("."), value or "true", line)
-        self.entry_points.extend(_parts(tree, file))
+        self.entry_points.extend(_parts("entry point", tree, file))
 
     def _resource(self, document: Settings, file: str, line: int) -> None:
         """Add a resource of Kubernetes, or each of a list of them."""
@@ -136,14 +139,14 @@ class Model:
             if isinstance(item, Settings) and kind == "List":
                 self._resource(item, file, min(item.lines.values(), default=line))
         if kind == "Middleware":
-            self.middlewares.append(Part(name, document.below("spec"), file, line))
+            self.middlewares.append(Part("Middleware", name, document.below("spec"), file, line))
         elif kind == "IngressRoute":
             routes = document.at("spec", "routes")
             for route in routes if isinstance(routes, list) else []:
                 if isinstance(route, Settings):
                     self.routers.append(_router(name, route, document.below("spec"), file))
         elif kind in {"Ingress", "HTTPRoute", "GRPCRoute"}:
-            self.others.append(Part(f"{kind} {name}", document, file, line))
+            self.others.append(Part(kind, name, document, file, line))
 
 
 def as_list(value: Value) -> list[str]:
@@ -159,13 +162,13 @@ def _router(name: str, route: Settings, spec: Settings, file: str) -> Part:
     services = route.at("services")
     settings.update(route, rule=route.at("match"), service=(as_list(services) or [""])[0])
     settings.update({key: spec[key] for key in ("entrypoints", "tls") if key in spec})
-    return Part(name, settings, file, min(route.lines.values(), default=1))
+    return Part("IngressRoute", name, settings, file, min(route.lines.values(), default=1))
 
 
-def _parts(mapping: Settings, file: str) -> Iterator[Part]:
+def _parts(kind: str, mapping: Settings, file: str) -> Iterator[Part]:
     for name, settings in mapping.items():
         if isinstance(settings, Settings):
-            yield Part(name, settings, file, mapping.lines[name])
+            yield Part(kind, name, settings, file, mapping.lines[name])
 
 
 def _put(tree: Settings, path: list[str], value: str, line: int) -> None:

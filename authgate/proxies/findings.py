@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+# A longer list of headers is cut short. Its fix is to generate the file again.
+_MAX_NAMES = 10
+_SHOWN_NAMES = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The file that is checked, or a folder: then *text* is empty.
@@ -43,3 +48,17 @@ class Unusable(Exception):
     def __init__(self, file: str, line: int | None, message: str) -> None:
         place = file if line is None else f"{file}:{line}"
         super().__init__(f"{place}: {message}")
+
+
+def named(names: Sequence[str]) -> str:
+    """Return *names* as a list in words; a long list is cut short."""
+    if len(names) > _MAX_NAMES:
+        return f"{', '.join(names[:_SHOWN_NAMES])} and {len(names) - _SHOWN_NAMES} more headers"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def reaching(names: Sequence[str]) -> str:
+    """Return the sentence that the headers *names* are not removed."""
+    if len(names) == 1:
+        return f"{names[0]} reaches the upstream as the client sent it"
+    return f"{named(names)} reach the upstream as the client sent them"

@@ -6,13 +6,14 @@ identity headers that the client sent. Its middlewares run in their order.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.proxies import traefik
 from authgate.proxies._traefik_model import Model, Settings, as_list
-from authgate.proxies.findings import Finding, Unusable
+from authgate.proxies.findings import Finding, Unusable, named, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,17 +109,21 @@ class _Check:
             else set()
         )
         missing = [name for name in identity if name.lower() not in copied | removed]
+        others = (*with_trailing_marks(identity), *OVERRIDES, *with_trailing_marks(OVERRIDES))
+        imitating = [name for name in others if name.lower() not in removed]
+        if not asking and len(missing) == len(identity) and len(imitating) == len(others):
+            message = f"a client can send {named(missing)} as it likes"
+            message = f"does not ask AuthGate, and removes no header of clients: {message}"
+            yield _at(router, message, "Give it the middleware authgate or authgate-public")
+            return
         if missing:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(missing)}" if asking else _removing(missing)
-            message = f"{', '.join(missing)} {_reach(missing)}: a client can pose as another user"
-            yield _at(router, message, fix)
+            yield _at(router, f"{reaching(missing)}: a client can pose as another user", fix)
         if asking:
             yield from self._answer(router, chain, asking, copied)
-        others = (*with_trailing_marks(identity), *OVERRIDES, *with_trailing_marks(OVERRIDES))
-        missing = [name for name in others if name.lower() not in removed]
-        if missing:
-            danger = "some servers read them as identity headers, or serve another method or path by them"
-            yield _at(router, f"{', '.join(missing)} {_reach(missing)}: {danger}", _removing(missing))
+        if imitating:
+            danger = "some servers read an identity, another method or another path from them"
+            yield _at(router, f"{reaching(imitating)}: {danger}", _removing(imitating))
 
     def _answer(self, router: Part, chain: list[Part], asking: Part, copied: set[str]) -> Iterator[Finding]:
         """Yield what is wrong with the middleware that asks AuthGate, and with those after it."""
@@ -176,8 +181,9 @@ class _Check:
             paths = [("aliasheadersstrategy",), *encoded]
             wrong = [path for path in paths if http.at(*path) != wanted.at(*path)]
             if wrong:
-                lines = [f"http.{'.'.join(path)}: {wanted.at(*path)}" for path in wrong]
-                message = "lets headers or paths through that Traefik and the upstream may read differently"
+                spelt = {word.lower(): word for word in re.findall(r"\w+", text)}
+                lines = [f"http.{'.'.join(spelt[name] for name in path)}: {wanted.text(*path)}" for path in wrong]
+                message = "lets headers or paths through that Traefik and the upstream may read in different ways"
                 yield _at(point, message, "\n".join(lines))
             if (point.settings.text("forwardedheaders", "insecure")).lower() == "true":
                 message = "forwardedHeaders.insecure: clients can claim any address and any host"
@@ -241,14 +247,6 @@ def _priority(router: Part) -> int:
     )
 
 
-def _reach(names: list[str]) -> str:
-    return (
-        "reaches the upstream as the client sent it"
-        if len(names) == 1
-        else "reach the upstream as the client sent them"
-    )
-
-
 def _removing(names: list[str]) -> str:
     """Return how to remove headers."""
     if len(names) > 3:
@@ -264,4 +262,6 @@ def _others(model: Model) -> Iterator[Finding]:
 
 
 def _at(part: Part, message: str, fix: str, *, is_error: bool = True) -> Finding:
-    return Finding(file=part.file, line=part.line, subject=part.name, message=message, fix=fix, is_error=is_error)
+    return Finding(
+        file=part.file, line=part.line, subject=f"{part.kind} {part.name}", message=message, fix=fix, is_error=is_error
+    )
