@@ -66,7 +66,7 @@ _NO_CONFIGURATION = (
     "--address",
     metavar="HOST:PORT",
     callback=lambda _ctx, _param, text: _address(text),
-    help="Where the proxy finds AuthGate (default: as in `listen`). For Traefik and Caddy over TLS: https://HOST:PORT.",
+    help="Where the proxy finds AuthGate (default: as in `listen`). If it serves TLS: https://HOST:PORT.",
 )
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
@@ -92,7 +92,7 @@ def command(
     if form is not None and form not in forms:
         raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
     settings = default_settings(address) if is_default else _configured(config_path, address)
-    _refuse_address(proxy, settings.address)
+    _refuse_address(proxy, settings)
     files = forms[form or next(iter(forms))](settings)
     if output is None:
         click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
@@ -113,12 +113,15 @@ def _address(text: str | None) -> str | None:
     raise click.BadParameter("it is host:port, unix:/path or https://host:port")
 
 
-def _refuse_address(proxy: str, address: str) -> None:
+def _refuse_address(proxy: str, settings: ProxySettings) -> None:
     """Refuse an address that the proxy's generated configuration cannot have."""
-    if proxy == "traefik" and address.startswith("unix:"):
+    if proxy == "nginx" and settings.is_tls and re.fullmatch(r"[\d.]+|\[.*\]", settings.host):
+        raise click.UsageError(
+            "nginx compares AuthGate's certificate with names only: use --address https://NAME:PORT, with a name that "
+            "is in the certificate"
+        )
+    if proxy == "traefik" and settings.address.startswith("unix:"):
         raise click.UsageError("Traefik cannot ask a Unix socket: let AuthGate listen at a port, or use --address")
-    if proxy == "nginx" and address.startswith("https:"):
-        raise click.UsageError("the files for nginx cannot have an https address: see docs/tls.md")
 
 
 def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:

@@ -26,7 +26,8 @@ class ProxySettings:
     *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
     may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
-    unix:/path, or for Traefik and Caddy https://host:port.
+    unix:/path, or https://host:port if it serves TLS. The proxy then has a certificate of its own if
+    *shows_certificate*.
     """
 
     identity_headers: tuple[str, ...]
@@ -35,6 +36,7 @@ class ProxySettings:
     allowed_origins: tuple[str, ...]
     refused: tuple[Spelling, ...]
     address: str
+    shows_certificate: bool = True
 
     @property
     def data(self) -> tuple[Spelling, ...]:
@@ -45,6 +47,16 @@ class ProxySettings:
     def is_tls(self) -> bool:
         """Whether the proxy asks AuthGate over TLS."""
         return self.address.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """The host of the address, without the port."""
+        return self.host_port.rpartition(":")[0]
+
+    @property
+    def host_port(self) -> str:
+        """The address without its scheme."""
+        return self.address.removeprefix("https://")
 
     @property
     def url(self) -> str:
@@ -75,13 +87,20 @@ def proxy_settings(config: Config, loaded: LoadedConfig, address: str | None = N
         cookies=tuple(dict.fromkeys(name for place in places for name in _cookies(place))),
         allowed_origins=tuple(sorted({origin for rule in rules for origin in rule.allowed_origins})),
         refused=tuple(spelling for spelling in SPELLINGS if spelling.setting not in reading.data),
-        address=address or _reachable(config.listen),
+        address=_served(address or _reachable(config.listen), config),
+        shows_certificate=config.tls is not None and config.tls.client_ca_file is not None,
     )
 
 
 def _reachable(listen: str) -> str:
     """Return where a proxy on the same machine finds an AuthGate that listens at *listen*."""
     return re.sub(r"^(?:0\.0\.0\.0|\[::\]):", "127.0.0.1:", listen)
+
+
+def _served(address: str, config: Config) -> str:
+    """Return *address* with https:// if AuthGate serves TLS there."""
+    is_https = config.tls is not None and not address.startswith(("https://", "unix:"))
+    return f"https://{address}" if is_https else address
 
 
 def cookie_pattern(names: tuple[str, ...]) -> str:

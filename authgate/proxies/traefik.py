@@ -57,7 +57,7 @@ def labels(settings: ProxySettings) -> dict[str, str]:
         "remove_credentials": _removing(_credentials(settings), f"{strip}.headers.customrequestheaders."),
         "copy": ",".join(settings.identity_headers),
         "rule": [line.replace("$", "$$") for line in _rule(settings.refused)],
-        "tls": [f"{ask}.forwardauth.tls.{name}: {file}" for name, file in _TLS.items()] if settings.is_tls else [],
+        "tls": [f"{ask}.forwardauth.tls.{name}: {file}" for name, file in _tls(settings, _TLS)],
     }
     return {"authgate-labels.yml": _filled("authgate-labels.yml", blocks)} | _entry_point(settings)
 
@@ -85,6 +85,12 @@ def _filled(template: str, blocks: Mapping[str, Sequence[str]]) -> str:
     return _GENERATED + fill(f"traefik/{template}", **blocks)
 
 
+def _tls(settings: ProxySettings, places: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the settings of *places* that apply, each with its value. The first is AuthGate's CA."""
+    count = (len(places) if settings.shows_certificate else 1) if settings.is_tls else 0
+    return [*places.items()][:count]
+
+
 def _blocks(settings: ProxySettings, *, tls: Mapping[str, str]) -> dict[str, Sequence[str]]:
     """Return the blocks that files and resources share."""
     return {
@@ -93,7 +99,7 @@ def _blocks(settings: ProxySettings, *, tls: Mapping[str, str]) -> dict[str, Seq
         "remove_credentials": _removing(_credentials(settings)),
         "copy": [f"- {_as_yaml(name)}" for name in settings.identity_headers],
         "rule": _rule(settings.refused),
-        "tls": ["tls:", *(f"  {name}: {place}" for name, place in tls.items())] if settings.is_tls else [],
+        "tls": ["tls:", *(f"  {name}: {place}" for name, place in _tls(settings, tls))] if settings.is_tls else [],
     }
 
 

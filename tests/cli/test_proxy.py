@@ -73,7 +73,10 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert commands.authgate("proxy", "nginx", "--defaults", "--address", address, environ={}).returncode == 2
 
 
-@pytest.mark.parametrize(("proxy", "address"), [("traefik", "unix:/run/authgate.sock"), ("nginx", "https://a:1")])
+@pytest.mark.parametrize(
+    ("proxy", "address"),
+    [("traefik", "unix:/run/authgate.sock"), ("nginx", "https://127.0.0.1:1"), ("nginx", "https://[::1]:1")],
+)
 def test_an_address_that_the_proxys_files_cannot_have_is_refused(proxy: str, address: str) -> None:
     assert commands.authgate("proxy", proxy, "--defaults", "--address", address, environ={}).returncode == 2
 

