@@ -30,7 +30,7 @@ PATHS = st.one_of(
     st.lists(NAMES, min_size=1, max_size=7).map(lambda parts: f"/{''.join(parts).lstrip('/')}"),
     st.text(st.sampled_from("/\\%.;?#aA2fF5cCéx"), max_size=12).map("/{}".format),
 ).map(lambda target: target.partition("?")[0])
-MANY_PATHS = st.lists(PATHS, min_size=20, max_size=40)
+MANY_PATHS = st.lists(PATHS, min_size=5, max_size=15)
 
 
 def segments(path: str) -> list[str]:

@@ -240,5 +240,6 @@ def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
 
 START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {
     "nginx": _nginx,
+    "traefik": _traefik,
     "caddy": _caddy,
 }

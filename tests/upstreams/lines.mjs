@@ -9,6 +9,13 @@ import { READINGS, routers } from './readings.mjs'
 const read = (urls) =>
   urls.map((url) => Object.fromEntries(Object.entries(READINGS).map(([name, reading]) => [name, reading(url)])))
 
+const known = new Map()
+const routed = (patterns, urls) => {
+  const key = patterns.join(' ')
+  if (!known.has(key)) known.set(key, routers(patterns))
+  return urls.map(known.get(key))
+}
+
 const connect = (port) => http2.connect(`http://127.0.0.1:${port}`).on('error', () => {})
 
 // Status 0: the stream was reset, or the connection closed.
@@ -52,7 +59,7 @@ const ask = async (port, requests) => {
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const wanted = JSON.parse(line)
   const answer = wanted.read ? read(wanted.read)
-    : wanted.patterns ? wanted.route.map(routers(wanted.patterns))
+    : wanted.patterns ? routed(wanted.patterns, wanted.route)
     : await ask(wanted.http2, wanted.ask)
   console.log(JSON.stringify(answer))
 }
