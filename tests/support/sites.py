@@ -31,7 +31,7 @@ class Route:
     """A host, and the port of its upstream. The host "" is every other host.
 
     Every request asks AuthGate, unless *shape* says otherwise: with "around" only requests below /api do and the rest
-    is public; with "public" none does. *shape* "stripped" asks, and removes credentials.
+    is public; with "public" none does.
     """
 
     host: str
@@ -107,17 +107,15 @@ _NGINX_SERVER = """
 _NGINX_LOCATION = """
         location {path} {{
             include authgate_{how}.conf;
-            {more}
             include authgate_forward.conf;
             proxy_pass http://port_{port};
         }}
 """
-# For each shape: the locations, the file that each includes, and another file.
-_NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str, str]]] = {
-    "asks": [("/", "protect", "")],
-    "around": [("~* ^/api(/|$)", "protect", ""), ("/", "public", "")],
-    "public": [("/", "public", "")],
-    "stripped": [("/", "protect", "include authgate_strip.conf;")],
+# For each shape: the locations, and the file that each includes.
+_NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "asks": [("/", "protect")],
+    "around": [("~* ^/api(/|$)", "protect"), ("/", "public")],
+    "public": [("/", "public")],
 }
 
 
@@ -130,8 +128,8 @@ def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
             name=route.host or "_",
             default="" if route.host else " default_server",
             locations="".join(
-                _NGINX_LOCATION.format(path=path, how=how, more=more, port=route.upstream)
-                for path, how, more in _NGINX_SHAPES[route.shape]
+                _NGINX_LOCATION.format(path=path, how=how, port=route.upstream)
+                for path, how in _NGINX_SHAPES[route.shape]
             ),
         )
         for route in routes
@@ -147,12 +145,11 @@ def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         yield ports
 
 
-# Traefik. For each shape: what the rule of each route adds, and its middlewares.
+# Traefik. For each shape: the rule of each route, and its middlewares.
 _TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
-    "asks": [("", ["authgate"])],
-    "around": [(" && PathRegexp(`(?i)^/api(/|$)`)", ["authgate"]), ("", ["authgate-public"])],
-    "public": [("", ["authgate-public"])],
-    "stripped": [("", ["authgate", "authgate-strip"])],
+    "asks": [("PathPrefix(`/`)", ["authgate"])],
+    "around": [("PathRegexp(`(?i)^/api(/|$)`)", ["authgate"]), ("PathPrefix(`/`)", ["authgate-public"])],
+    "public": [("PathPrefix(`/`)", ["authgate-public"])],
 }
 
 
@@ -171,7 +168,7 @@ def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         }
         for order, (rule, middlewares) in enumerate(_TRAEFIK_SHAPES[route.shape]):
             routers[f"route-{number}-{order}"] = {
-                "rule": (f"Host(`{route.host}`)" if route.host else "PathPrefix(`/`)") + rule,
+                "rule": (f"Host(`{route.host}`) && " if route.host else "") + rule,
                 "service": f"port-{route.upstream}",
                 "middlewares": middlewares,
             }
@@ -208,17 +205,15 @@ http://{route.host}:{port} {{
 _CADDY_HANDLE = """
 	handle {matcher} {{
 		import {snippet} {{
-			{more}
 			reverse_proxy 127.0.0.1:{port}
 		}}
 	}}
 """
-# For each shape: the matcher of each route, its snippet, and what else it imports.
-_CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str, str]]] = {
-    "asks": [("", "authgate", "")],
-    "around": [("@api", "authgate", ""), ("", "authgate_public", "")],
-    "public": [("", "authgate_public", "")],
-    "stripped": [("", "authgate", "import authgate_strip")],
+# For each shape: the matcher of each route, and its snippet.
+_CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "asks": [("", "authgate")],
+    "around": [("@api", "authgate"), ("", "authgate_public")],
+    "public": [("", "authgate_public")],
 }
 
 
@@ -228,8 +223,8 @@ def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
     config = _CADDY
     for route in routes:
         handles = (
-            _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, more=more, port=route.upstream)
-            for matcher, snippet, more in _CADDY_SHAPES[route.shape]
+            _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, port=route.upstream)
+            for matcher, snippet in _CADDY_SHAPES[route.shape]
         )
         config += _CADDY_SITE.format(route=route, port=port, handles="".join(handles))
     (place / "Caddyfile").write_text(config)
