@@ -15,7 +15,7 @@ from authgate.cli._proxy_source import read_source
 from authgate.cli._terminal import counted, escaped
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
-from authgate.proxies import CHECKS, PROXIES
+from authgate.proxies import PROXIES
 from authgate.proxies.findings import Unusable
 from authgate.proxies.settings import default_settings, proxy_settings
 
@@ -88,7 +88,7 @@ def command(
         if form is not None or output is not None or address is not None:
             raise click.UsageError("--check prints no configuration: leave out --form, --address and --output")
         _check(proxy, checked, default_settings() if is_default else _configured(config_path, None))
-    forms = PROXIES[proxy]
+    forms = PROXIES[proxy].forms
     if form is not None and form not in forms:
         raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
     settings = default_settings(address) if is_default else _configured(config_path, address)
@@ -126,11 +126,9 @@ def _refuse_address(proxy: str, settings: ProxySettings) -> None:
 
 def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:
     """Print what the deployed *file* lacks, and exit with the code of the outcome."""
-    if proxy not in CHECKS:
-        raise click.UsageError(f"--check can check {', '.join(CHECKS)}")
     try:
         source = read_source(file)
-        findings = CHECKS[proxy](source, settings)
+        findings = PROXIES[proxy].check(source, settings)
     except Unusable as unusable:
         click.echo(escaped(str(unusable)), err=True)
         sys.exit(_EXIT_UNUSABLE)

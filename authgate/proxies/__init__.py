@@ -1,14 +1,19 @@
-"""The configurations of the proxies, generated from AuthGate's own. `authgate proxy` prints them.
+"""The configurations of the proxies: generated from AuthGate's own, and checked where they are deployed.
 
-To support another proxy, add one file with a function from `ProxySettings` to files, and one row. To check its deployed
-files, add one file with a function that returns findings, and one row in `CHECKS`.
+`authgate proxy` prints and checks them. To support another proxy, add one folder and one row.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies import caddy, caddy_check, nginx, nginx_check, traefik, traefik_check
+from authgate.proxies.caddy import check as caddy_check
+from authgate.proxies.caddy import generator as caddy
+from authgate.proxies.nginx import check as nginx_check
+from authgate.proxies.nginx import generator as nginx
+from authgate.proxies.traefik import check as traefik_check
+from authgate.proxies.traefik import generator as traefik
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +21,25 @@ if TYPE_CHECKING:
     from authgate.proxies.findings import Finding, Source
     from authgate.proxies.settings import ProxySettings
 
-# For each proxy, the forms that its configuration may have. The first is the usual one. Each function returns the
-# content of each file by its name.
-PROXIES: Mapping[str, Mapping[str, Callable[[ProxySettings], dict[str, str]]]] = {
-    "nginx": {"files": nginx.files},
-    "traefik": {"file": traefik.files, "labels": traefik.labels, "crd": traefik.resources},
-    "caddy": {"file": caddy.files},
-}
 
-# For each proxy, what checks its deployed files. Each function raises `Unusable` for files that it cannot read.
-CHECKS: Mapping[str, Callable[[Source, ProxySettings], Sequence[Finding]]] = {
-    "nginx": nginx_check.findings,
-    "traefik": traefik_check.findings,
-    "caddy": caddy_check.findings,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """What AuthGate can do for a proxy.
+
+    *forms* are the forms that its configuration may have, the usual one first. Each function returns the content of
+    each file by its name. *check* returns what deployed files lack, and raises `Unusable` for files that it cannot
+    read.
+    """
+
+    forms: Mapping[str, Callable[[ProxySettings], dict[str, str]]]
+    check: Callable[[Source, ProxySettings], Sequence[Finding]]
+
+
+PROXIES: Mapping[str, Proxy] = {
+    "nginx": Proxy(forms={"files": nginx.files}, check=nginx_check.findings),
+    "traefik": Proxy(
+        forms={"file": traefik.files, "labels": traefik.labels, "crd": traefik.resources},
+        check=traefik_check.findings,
+    ),
+    "caddy": Proxy(forms={"file": caddy.files}, check=caddy_check.findings),
 }

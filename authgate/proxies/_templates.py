@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FOLDER = Path(__file__).with_name("templates")
+_FOLDER = Path(__file__).parent
 _WHOLE_LINE = re.compile(r"^([ \t]*)@(\w+)@$", re.MULTILINE)
 _WITHIN_LINE = re.compile(r"@(\w+)@")
 
 
 def fill(template: str, **blocks: str | Iterable[str]) -> str:
-    """Return the template in the file *template* with each `@name@` replaced by the block of that name.
+    """Return a *template*, such as `nginx/authgate_http.conf`, with each `@name@` replaced by the block of that name.
 
     A block of lines takes the indentation of its place. A place that is a line of its own disappears if its block is
     empty. Raises KeyError for a place without a block.
     """
-    text = (_FOLDER / template).read_text(encoding="utf-8")
+    proxy, _, name = template.partition("/")
+    text = (_FOLDER / proxy / "templates" / name).read_text(encoding="utf-8")
 
     def lines(place: re.Match[str]) -> str:
         block = blocks[place[2]]

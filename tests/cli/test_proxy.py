@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 ELSEWHERE = "issuers: [{name: a, preset: jwt, secret_env: NOWHERE, audiences: any}]\n"
 
 
-@pytest.mark.parametrize(("proxy", "form"), [(proxy, form) for proxy, forms in PROXIES.items() for form in forms])
+@pytest.mark.parametrize(("proxy", "form"), [(proxy, form) for proxy, it in PROXIES.items() for form in it.forms])
 def test_it_prints_the_files_one_after_another_or_writes_them(proxy: str, form: str, tmp_path: Path) -> None:
-    files = PROXIES[proxy][form](default_settings())
+    files = PROXIES[proxy].forms[form](default_settings())
     printed = commands.authgate("proxy", proxy, "--defaults", "--form", form, environ={})
     assert printed.returncode == 0
     assert printed.stdout == "\n".join(f"# --- {name} ---\n{text}" for name, text in files.items())

@@ -13,7 +13,7 @@ from authgate.proxies import PROXIES
 from authgate.proxies.settings import default_settings
 from tests.support.processes import ROOT
 
-FORMS = PROXIES["traefik"]
+FORMS = PROXIES["traefik"].forms
 DEPLOY = ROOT / "deploy"
 CONTAINER = "authgate:4190"
 CENTRAL = "https://authgate.authgate.svc:4190"

@@ -9,7 +9,7 @@ import pytest
 
 from authgate.core.header_names import MARKS
 from authgate.core.spellings import SPELLINGS
-from authgate.proxies.caddy import files
+from authgate.proxies.caddy.generator import files
 from authgate.proxies.settings import ProxySettings, default_settings
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from authgate.core.spellings import SPELLINGS, Spelling
-from authgate.proxies import caddy
-from authgate.proxies.caddy_check import findings
+from authgate.proxies.caddy import generator as caddy
+from authgate.proxies.caddy.check import findings
 from authgate.proxies.findings import Finding, Source, Unusable
 from authgate.proxies.settings import ProxySettings, default_settings
 from tests.support import commands, documented, processes

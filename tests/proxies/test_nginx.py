@@ -9,7 +9,7 @@ import pytest
 
 from authgate.core.header_names import OVERRIDES
 from authgate.core.spellings import SPELLINGS, Spelling
-from authgate.proxies import nginx
+from authgate.proxies.nginx import generator as nginx
 from authgate.proxies.settings import default_settings
 from tests.support.generated import configured
 from tests.support.processes import ROOT

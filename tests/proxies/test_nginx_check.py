@@ -10,8 +10,8 @@ import pytest
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.core.spellings import SPELLINGS
-from authgate.proxies import nginx
 from authgate.proxies.findings import Unusable, named
+from authgate.proxies.nginx import generator as nginx
 from authgate.proxies.settings import default_settings
 from tests.support.checked_nginx import GENERATED, PROTECTED, PUBLIC, check, errors, main, warnings
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.proxies._nginx_levels import levels, location
-from authgate.proxies.nginx_syntax import parse
+from authgate.proxies.nginx._levels import levels, location
+from authgate.proxies.nginx.syntax import parse
 from tests.support import processes
 from tests.support.checked_nginx import GENERATED, PROTECTED, check, errors, main
 from tests.support.client import ask

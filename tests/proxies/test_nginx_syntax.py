@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.proxies.findings import Source, Unusable
-from authgate.proxies.nginx import quoted
-from authgate.proxies.nginx_syntax import load, parse
+from authgate.proxies.nginx.generator import quoted
+from authgate.proxies.nginx.syntax import load, parse
 
 if TYPE_CHECKING:
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx.syntax import Directive
 
 Tree = tuple[tuple[str, ...], list["Tree"] | None]
 

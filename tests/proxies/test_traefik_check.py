@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.core.spellings import SPELLINGS
-from authgate.proxies import traefik
 from authgate.proxies.findings import Source, Unusable
 from authgate.proxies.settings import default_settings
-from authgate.proxies.traefik_check import findings
+from authgate.proxies.traefik import generator as traefik
+from authgate.proxies.traefik.check import findings
 from tests.support import commands
 
 if TYPE_CHECKING:

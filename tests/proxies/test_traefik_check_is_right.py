@@ -9,7 +9,7 @@ import pytest
 
 from authgate.proxies.findings import Source
 from authgate.proxies.settings import default_settings
-from authgate.proxies.traefik_check import findings
+from authgate.proxies.traefik.check import findings
 from tests.support import processes
 from tests.support.client import ask, bearer
 from tests.support.e2e import identity, sound

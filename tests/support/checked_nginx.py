@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.proxies import nginx
 from authgate.proxies.findings import Finding, Source, Unusable
-from authgate.proxies.nginx_check import findings
+from authgate.proxies.nginx import generator as nginx
+from authgate.proxies.nginx.check import findings
 from authgate.proxies.settings import default_settings
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def write(folder: Path, proxy: str, *added_headers: str, address: str | None = N
     """Write the files of *proxy* into *folder*: for the defaults, *added_headers*, and other *changes* of settings."""
     settings = default_settings(address)
     settings = replace(settings, identity_headers=(*settings.identity_headers, *added_headers), **changes)
-    make = next(iter(PROXIES[proxy].values()))
+    make = next(iter(PROXIES[proxy].forms.values()))
     for name, text in make(settings).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

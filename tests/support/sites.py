@@ -57,7 +57,7 @@ def site(
     assert not loaded.problems, loaded.problems
     place = folder / f"site-{proxy}"
     place.mkdir()
-    generate = next(iter(PROXIES[proxy].values()))
+    generate = next(iter(PROXIES[proxy].forms.values()))
     for name, text in generate(proxy_settings(loaded.config, loaded, f"127.0.0.1:{authgate.port}")).items():
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text(text)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, look_alikes
-from authgate.proxies._caddy_routes import Headers, PathMap, Proxy, is_answering, read_servers
-from authgate.proxies.caddy import pattern
+from authgate.proxies.caddy._routes import Headers, PathMap, Proxy, is_answering, read_servers
+from authgate.proxies.caddy.generator import pattern
 from authgate.proxies.findings import Finding, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from authgate.proxies._caddy_routes import Handler, Routes, Server
+    from authgate.proxies.caddy._routes import Handler, Routes, Server
     from authgate.proxies.findings import Source
     from authgate.proxies.settings import ProxySettings
 

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies._nginx_levels import target, variables
 from authgate.proxies.findings import Finding
+from authgate.proxies.nginx._levels import target, variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authgate.proxies._nginx_levels import Level
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx._levels import Level
+    from authgate.proxies.nginx.syntax import Directive
 
 _MIN_BUFFER_BYTES = 16 * 1024
 _MAX_SECONDS = 30.0

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
-from authgate.proxies import traefik
-from authgate.proxies._traefik_model import Model, Settings, as_list
 from authgate.proxies.findings import Finding, Unusable, named, reaching
+from authgate.proxies.traefik import generator as traefik
+from authgate.proxies.traefik._model import Model, Settings, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authgate.proxies._traefik_model import Part
     from authgate.proxies.findings import Source
     from authgate.proxies.settings import ProxySettings
+    from authgate.proxies.traefik._model import Part
 
 _ENDPOINT = "/auth/traefik"
 _MAX_FILES = 1_000

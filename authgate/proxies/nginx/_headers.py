@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
-from authgate.proxies._nginx_levels import MECHANISMS, subrequest, variables
 from authgate.proxies.findings import Finding, named, reaching
-from authgate.proxies.nginx import variable
+from authgate.proxies.nginx._levels import MECHANISMS, subrequest, variables
+from authgate.proxies.nginx.generator import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from authgate.proxies._nginx_levels import Level, Mechanism
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx._levels import Level, Mechanism
+    from authgate.proxies.nginx.syntax import Directive
 
 # With more lines than these to add, a fix names the generated file.
 _MAX_LINES = 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx.syntax import Directive
 
 # AuthGate's endpoint for nginx.
 ENDPOINT = "/auth/nginx"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.proxies._nginx_levels import answers, location, matched_by, subrequest, upstream
 from authgate.proxies.findings import Finding
+from authgate.proxies.nginx._levels import answers, location, matched_by, subrequest, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authgate.proxies._nginx_levels import Level
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx._levels import Level
+    from authgate.proxies.nginx.syntax import Directive
 
 # What nginx answers when AuthGate refuses, and when it does not answer.
 _REFUSALS = ("401", "403", "500")

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies import nginx
-from authgate.proxies._nginx_access import access_findings
-from authgate.proxies._nginx_headers import answered, header_findings
-from authgate.proxies._nginx_levels import answers, levels, subrequest, upstream
-from authgate.proxies._nginx_maps import (
+from authgate.proxies.findings import Finding, Unusable
+from authgate.proxies.nginx import generator as nginx
+from authgate.proxies.nginx._access import access_findings
+from authgate.proxies.nginx._headers import answered, header_findings
+from authgate.proxies.nginx._levels import answers, levels, subrequest, upstream
+from authgate.proxies.nginx._maps import (
     Refusals,
     data_findings,
     host_findings,
@@ -22,18 +23,17 @@ from authgate.proxies._nginx_maps import (
     stale_maps,
     undefined,
 )
-from authgate.proxies._nginx_subrequest import subrequest_findings
-from authgate.proxies.findings import Finding, Unusable
-from authgate.proxies.nginx_syntax import load, parse
+from authgate.proxies.nginx._subrequest import subrequest_findings
+from authgate.proxies.nginx.syntax import load, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authgate.proxies._nginx_headers import Answered
-    from authgate.proxies._nginx_levels import Level
-    from authgate.proxies._nginx_maps import Map
     from authgate.proxies.findings import Source
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx._headers import Answered
+    from authgate.proxies.nginx._levels import Level
+    from authgate.proxies.nginx._maps import Map
+    from authgate.proxies.nginx.syntax import Directive
     from authgate.proxies.settings import ProxySettings
 
 

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies._nginx_levels import condition, variables
 from authgate.proxies.findings import Finding
-from authgate.proxies.nginx import ambiguous
+from authgate.proxies.nginx._levels import condition, variables
+from authgate.proxies.nginx.generator import ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authgate.core.spellings import Spelling
-    from authgate.proxies._nginx_levels import Level
-    from authgate.proxies.nginx_syntax import Directive
+    from authgate.proxies.nginx._levels import Level
+    from authgate.proxies.nginx.syntax import Directive
 
 _GENERATE = "Generate authgate_http.conf again (authgate proxy nginx)"
 _INCLUDE = "include authgate_server.conf; in server {}, and authgate_http.conf in http {}"

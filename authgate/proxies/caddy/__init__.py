@@ -1,0 +1,1 @@
+"""Caddy: its generated configuration, and the check of a deployed one."""

@@ -1,0 +1,1 @@
+"""nginx: its generated configuration, and the check of a deployed one."""

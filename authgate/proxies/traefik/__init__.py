@@ -1,0 +1,1 @@
+"""Traefik: its generated configuration, and the check of a deployed one."""
