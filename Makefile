@@ -53,7 +53,8 @@ proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from 
 	@$(BIN)/authgate proxy caddy --defaults --output deploy/caddy
 	@$(BIN)/authgate proxy traefik --defaults --output deploy/traefik
 	@$(BIN)/authgate proxy traefik --defaults --address authgate:4190 --output deploy/stack/edge
-	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 		--output deploy/kubernetes/central
+	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 \
+		--output deploy/kubernetes/central
 
 bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py

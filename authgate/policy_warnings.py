@@ -36,12 +36,12 @@ _Ends: TypeAlias = tuple[_Literal, _Literal]
 
 
 def announcements(config: Config) -> Iterator[str]:
-    """Yield which headers the proxies must pass on, if the shipped files of the proxies do not name all of them."""
+    """Yield which headers the proxies must pass on, if it adds some to the default ones."""
     names = header_names(config)
     if added := [name for name in names if name not in type(config).model_fields["headers"].default]:
         yield (
-            f"every allowed reply has the headers {', '.join(names)}. The shipped files of the proxies do not name "
-            f"{', '.join(added)}: generate yours (authgate proxy nginx), or clients can forge these"
+            f"headers: the configuration adds {', '.join(added)}. The proxy must know all of {', '.join(names)}, or "
+            "clients can forge them: generate the proxy's files again (authgate proxy), and verify them with --check"
         )
 
 

@@ -213,14 +213,12 @@ def test_an_organization_that_proves_no_membership_is_reported(
         {"headers": {"X-User-Id": "subject", "X-User-Roles": "roles", "X-Tenant": "claims.tenant"}},
     ],
 )
-def test_headers_that_the_shipped_files_do_not_name_need_lines_at_the_proxy(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
+def test_headers_beside_the_default_ones_must_be_known_to_the_proxy(settings: dict[str, Any], tmp_path: Path) -> None:
     (line,) = (one for one in prepared(tmp_path, [IDP], **settings).announcements if "headers" in one)
-    all_headers, _, added = line.partition(". ")
+    added, _, all_headers = line.partition(". ")
     assert "X-User-Id" in all_headers
     assert "X-Tenant" in all_headers
-    assert "do not name X-Tenant: generate" in added
+    assert added == "headers: the configuration adds X-Tenant"
     assert not [one for one in prepared(tmp_path, [IDP]).announcements if "headers" in one]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from authgate.proxies.settings import ProxySettings
 
 _EXIT_UNUSABLE = 2
+_PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+_ADDRESS = rf"unix:/[\w./-]+|(?:https://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):{_PORT}"
 _HELP = """\
 Print the configuration of nginx, Traefik or Caddy.
 
@@ -64,20 +67,27 @@ _NO_CONFIGURATION = (
 @click.option("--form", metavar="FORM", help="For Traefik: file (the default), labels, or crd for Kubernetes.")
 @click.option(
     "--address",
-    metavar="HOST:PORT",
+    metavar="ADDRESS",
     callback=lambda _ctx, _param, text: _address(text),
-    help="Where the proxy finds AuthGate (default: as in `listen`). If it serves TLS: https://HOST:PORT.",
+    help="Where the proxy finds AuthGate: HOST:PORT, unix:/PATH, or https://HOST:PORT (default: as in `listen`).",
+)
+@click.option(
+    "--certificates",
+    metavar="FOLDER",
+    callback=lambda _ctx, _param, text: _folder(text),
+    help="For an https address: where the proxy finds ca.crt, tls.crt and tls.key (default: /etc/PROXY/authgate).",
 )
 @click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
 )
 @click.option("--check", "checked", metavar="FILE", help="Name what FILE lacks, and print no configuration.")
 @click.argument("proxy", type=click.Choice([*PROXIES]))
-def command(
+def command(  # noqa: PLR0913 - one for each option
     proxy: str,
     config_path: str | None,
     form: str | None,
     address: str | None,
+    certificates: str | None,
     output: Path | None,
     checked: str | None,
     *,
@@ -91,7 +101,10 @@ def command(
     forms = PROXIES[proxy].forms
     if form is not None and form not in forms:
         raise click.UsageError(f"{proxy} has no form {escaped(form)}; it has {', '.join(forms)}")
+    if is_default and config_path is not None:
+        raise click.UsageError("--defaults reads no configuration: leave out --config")
     settings = default_settings(address) if is_default else _configured(config_path, address)
+    settings = replace(settings, certificates=certificates)
     _refuse_address(proxy, settings)
     files = forms[form or next(iter(forms))](settings)
     if output is None:
@@ -108,9 +121,15 @@ def command(
 
 
 def _address(text: str | None) -> str | None:
-    if text is None or re.fullmatch(r"[\w.:/\[\]-]+", text, re.ASCII):
+    if text is None or re.fullmatch(_ADDRESS, text, re.ASCII):
         return text
-    raise click.BadParameter("it is host:port, unix:/path or https://host:port")
+    raise click.BadParameter("it is host:port, unix:/path, or https://host:port for an AuthGate with TLS")
+
+
+def _folder(text: str | None) -> str | None:
+    if text is None or re.fullmatch(r"[\w./-]+", text, re.ASCII):
+        return text
+    raise click.BadParameter("it is a path of letters, digits and . _ - /")
 
 
 def _refuse_address(proxy: str, settings: ProxySettings) -> None:
@@ -145,5 +164,6 @@ def _configured(config_path: str | None, address: str | None) -> ProxySettings:
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.problems:
         problems = counted(len(loaded.problems), "problem")
-        click.echo(f"warning: the configuration has {problems}: see authgate check", err=True)
+        what = f"the configuration has {problems}, such as a secret that is not on this machine"
+        click.echo(f"warning: {what}: see authgate check", err=True)
     return proxy_settings(loaded.config, loaded, address)

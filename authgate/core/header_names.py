@@ -34,7 +34,7 @@ _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 
 def folded(name: str) -> str:
-    """Return *name* as the most lenient server reads it: lower-case, with "-" for every mark, none at the end."""
+    """Return *name* as the most lenient server reads it: lower-case, "-" for every mark, no mark at the end."""
     return _NOT_ALPHANUMERIC.sub("-", name.strip().lower()).rstrip("-")
 
 

@@ -21,7 +21,8 @@ SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])")
 # RFC 3986 characters, plus those that browsers and proxies send unencoded in practice ("|", "^", "{", UTF-8 …).
-# Excluded: space, control characters, "#" (a fragment is never sent) and "\" (some servers read it as "/").
+# Excluded: space, control characters, "#" (a fragment is never sent) and "\" (some servers read it as "/"). These are
+# refused under every policy, also if none matches by path; what else is ambiguous: core/spellings.py.
 _TARGET = re.compile(r"/[^\x00-\x20\x7f#\\]*")
 _ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*)?", re.DOTALL)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 class Spelling:
     """One kind of spelling.
 
-    *pattern* finds it in a path as the client sent it, without the query. If *is_required*, a path has the spelling
-    unless the pattern matches. *decoded* finds it in a path that Traefik has decoded once, apart from "%" and reserved
-    characters; "" if Traefik never shows such a path to its rules. Both ignore case, and use only what Python, PCRE
-    (nginx) and RE2 (Caddy, Traefik) share: no look-around, no backreferences.
+    *pattern* finds it in a path as the client sent it, without the query. If *is_required*, the pattern describes every
+    good path: a path that it does not match has the spelling. *decoded* finds it in a path that Traefik has decoded
+    once, apart from "%" and reserved characters; "" if Traefik never shows such a path to its rules. Both ignore case,
+    and use only what Python, PCRE (nginx) and RE2 (Caddy, Traefik) share: no look-around, no backreferences.
 
     *detail* completes the sentence "the path is ambiguous because it …". *setting* is the setting of `paths` that may
     take it as data. Each of *examples* is refused for this spelling.

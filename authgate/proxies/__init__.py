@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.proxies.caddy import check as caddy_check
-from authgate.proxies.caddy import generator as caddy
+from authgate.proxies.caddy import generator as caddy_generator
 from authgate.proxies.nginx import check as nginx_check
-from authgate.proxies.nginx import generator as nginx
+from authgate.proxies.nginx import generator as nginx_generator
 from authgate.proxies.traefik import check as traefik_check
-from authgate.proxies.traefik import generator as traefik
+from authgate.proxies.traefik import generator as traefik_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +36,10 @@ class Proxy:
 
 
 PROXIES: Mapping[str, Proxy] = {
-    "nginx": Proxy(forms={"files": nginx.files}, check=nginx_check.findings),
+    "nginx": Proxy(forms={"files": nginx_generator.files}, check=nginx_check.findings),
     "traefik": Proxy(
-        forms={"file": traefik.files, "labels": traefik.labels, "crd": traefik.resources},
+        forms={"file": traefik_generator.files, "labels": traefik_generator.labels, "crd": traefik_generator.resources},
         check=traefik_check.findings,
     ),
-    "caddy": Proxy(forms={"file": caddy.files}, check=caddy_check.findings),
+    "caddy": Proxy(forms={"file": caddy_generator.files}, check=caddy_check.findings),
 }

@@ -27,7 +27,8 @@ class ProxySettings:
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
     may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
     unix:/path, or https://host:port if it serves TLS. The proxy then has a certificate of its own if
-    *shows_certificate*.
+    *shows_certificate*. *certificates* is the folder of `ca.crt`, `tls.crt` and `tls.key` on the proxy's machine; None
+    is the proxy's usual one.
     """
 
     identity_headers: tuple[str, ...]
@@ -37,6 +38,7 @@ class ProxySettings:
     refused: tuple[Spelling, ...]
     address: str
     shows_certificate: bool = True
+    certificates: str | None = None
 
     @property
     def data(self) -> tuple[Spelling, ...]:

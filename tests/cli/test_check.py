@@ -191,7 +191,7 @@ def test_the_policies_are_printed_as_a_table_before_the_settings(tmp_path: Path)
     ]
     assert max(map(len, comments[start:])) <= 102
     announced = " ".join(line.removeprefix("#").strip() for line in comments[:start])
-    assert "do not name X-Tenant" in announced
+    assert "the configuration adds X-Tenant" in announced
 
 
 def test_the_printed_policies_can_be_loaded_again_and_are_the_same(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def test_secrets_may_be_elsewhere(tmp_path: Path) -> None:
     ended = commands.authgate("proxy", "nginx", "--config", config)
     assert ended.returncode == 0
     assert "X-Uid" in ended.stdout
-    assert ended.stderr == "warning: the configuration has 1 problem: see authgate check\n"
+    assert ended.stderr == (
+        "warning: the configuration has 1 problem, such as a secret that is not on this machine: see authgate check\n"
+    )
 
 
 def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -68,7 +70,10 @@ def test_an_unknown_form_is_refused_with_those_that_exist() -> None:
     assert "files" in ended.stderr
 
 
-@pytest.mark.parametrize("address", ["a b:1", "a;b", "a{", "", "a\nb"])
+NO_ADDRESSES = ("a b:1", "a;b:1", "a{:1", "", "a\nb:1", "a", ":1", "a:0", "a:65536", "http://a:1", "a:1/x", "4190")
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, "https://a:1/x"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert commands.authgate("proxy", "nginx", "--defaults", "--address", address, environ={}).returncode == 2
 
@@ -86,3 +91,19 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     ended = commands.authgate("proxy", "nginx", "--defaults", "--output", tmp_path / "file" / "x", environ={})
     assert ended.returncode == 1
     assert "cannot write" in ended.stderr
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_folder_of_the_certificates_is_in_the_files(proxy: str) -> None:
+    options = ("--defaults", "--address", "https://authgate.internal:4190")
+    assert f"/etc/{proxy}/authgate/ca.crt" in commands.authgate("proxy", proxy, *options, environ={}).stdout
+    elsewhere = commands.authgate("proxy", proxy, *options, "--certificates", "/srv/tls", environ={}).stdout
+    assert "/srv/tls/ca.crt" in elsewhere
+    assert f"/etc/{proxy}/authgate" not in elsewhere
+    assert commands.authgate("proxy", proxy, *options, "--certificates", "a;b", environ={}).returncode == 2
+
+
+def test_the_defaults_and_a_configuration_exclude_each_other(config_file: Path) -> None:
+    ended = commands.authgate("proxy", "nginx", "--defaults", "--config", config_file)
+    assert ended.returncode == 2
+    assert "leave out --config" in ended.stderr

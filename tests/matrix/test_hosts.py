@@ -76,6 +76,7 @@ SAID: Sequence[tuple[str, Sequence[str]]] = (
     *((f"HTTP://{APP}/x", [ADMIN]), (f"x://{APP}/x", [ADMIN]), (f"https://{APP}", [ADMIN])),
     *((f"http://{APP}?x", [ADMIN]), (f"http://{ADMIN}./x", [APP]), (f"http://{APP}/x", [f"{APP}."])),
     *((f"//{APP}/x", [ADMIN]), (f"http:/{APP}/x", [ADMIN]), (f"http:///{APP}/x", [ADMIN]), (f"http://{ADMIN}", [])),
+    *((f"{scheme}://{ADMIN}/x", [APP]) for scheme in ("a1", "h+t", "a.b", "a-b", "HTTPS", "ws")),
     *(("/x", said) for said in ([], [APP, ADMIN], [ADMIN, APP], [ADMIN, ADMIN], [APP, APP], [APP, ""], ["", ADMIN])),
 )  # fmt: skip
 MORE = ("", f"X-Forwarded-Host: {APP}\r\n", f"Forwarded: host={APP}\r\nX-Original-URL: http://{APP}/\r\n")

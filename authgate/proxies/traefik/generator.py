@@ -28,18 +28,14 @@ _ENCODED_CHARACTERS = {
     "allowEncodedQuestionMark": "encoded question mark",
 }
 # For an https address: AuthGate's CA, and Traefik's own certificate and key. In Kubernetes one Secret holds all three.
-_TLS = {
-    "ca": "/etc/traefik/authgate/ca.crt",
-    "cert": "/etc/traefik/authgate/tls.crt",
-    "key": "/etc/traefik/authgate/tls.key",
-}
+_TLS = {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
 _TLS_SECRETS = {"caSecret": "authgate-traefik", "certSecret": "authgate-traefik"}
 _LABELS = "traefik.http.middlewares"
 
 
 def files(settings: ProxySettings) -> dict[str, str]:
     """Return the content of each file by its name. The folder `dynamic` is for Traefik's file provider."""
-    blocks = _blocks(settings, tls=_TLS) | {
+    blocks = _blocks(settings, tls=_files(settings)) | {
         "public": ", ".join(_public(settings)),
         "undecided": _undecided(settings, "undecided.yml"),
     }
@@ -57,7 +53,7 @@ def labels(settings: ProxySettings) -> dict[str, str]:
         "remove_credentials": _removing(_credentials(settings), f"{strip}.headers.customrequestheaders."),
         "copy": ",".join(settings.identity_headers),
         "rule": [line.replace("$", "$$") for line in _rule(settings.refused)],
-        "tls": [f"{ask}.forwardauth.tls.{name}: {file}" for name, file in _tls(settings, _TLS)],
+        "tls": [f"{ask}.forwardauth.tls.{name}: {file}" for name, file in _tls(settings, _files(settings))],
     }
     return {"authgate-labels.yml": _filled("authgate-labels.yml", blocks)} | _entry_point(settings)
 
@@ -83,6 +79,12 @@ def _entry_point(settings: ProxySettings) -> dict[str, str]:
 
 def _filled(template: str, blocks: Mapping[str, Sequence[str]]) -> str:
     return _GENERATED + fill(f"traefik/{template}", **blocks)
+
+
+def _files(settings: ProxySettings) -> dict[str, str]:
+    """Return the path of each file of certificates."""
+    folder = settings.certificates or "/etc/traefik/authgate"
+    return {name: f"{folder}/{file}" for name, file in _TLS.items()}
 
 
 def _tls(settings: ProxySettings, places: Mapping[str, str]) -> list[tuple[str, str]]:
