@@ -32,19 +32,6 @@ def test_the_example_configuration_is_sound() -> None:
     assert len(config.issuers) == 2
 
 
-@pytest.mark.parametrize(
-    "proxy",
-    [
-        *("nginx/authgate_protect.conf", "nginx/authgate_public.conf"),
-        *("traefik/dynamic/authgate.yml", "caddy/authgate.caddy", "../docker-compose.yml"),
-    ],
-)
-def test_the_shipped_proxy_files_set_every_default_header(proxy: str) -> None:
-    text = (ROOT / "deploy" / proxy).read_text()
-    for name in Config().headers:
-        assert name in text, f"{proxy} lets the client's own {name} through"
-
-
 def test_the_architecture_names_files_and_names_that_exist() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     paths = [str(path.relative_to(ROOT)) for path in (ROOT / "authgate").rglob("*.py")]

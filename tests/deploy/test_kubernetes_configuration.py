@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 import trustme
 
 from tests.support import processes
+from tests.support.commands import authgate
 from tests.support.manifests import carried_configuration, container, find, rendered
 from tests.support.processes import ROOT, free_port, running
 from tests.support.tokens import SECRET
@@ -52,9 +52,7 @@ def write_files(shape: str, folder: Path) -> dict[str, str]:
 
 def check(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `authgate check` in exactly this environment."""
-    command = [sys.executable, "-m", "authgate", "check"]
-    complete = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ}
-    return subprocess.run(command, env=complete, cwd=ROOT, capture_output=True, text=True, check=False)
+    return authgate("check", environ=environ)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.core.header_names import OVERRIDES, look_alikes
 from authgate.core.spellings import SPELLINGS
 from tests.e2e.conftest import ENVIRON
 from tests.support import processes
 from tests.support.caddy_sites import (
     ADMIN,
     APP,
-    CLAIMS,
     CONFIG,
-    IDENTITY,
     PUBLIC,
     Sites,
     answering,
@@ -129,26 +126,6 @@ def test_paths_may_say_that_a_slash_or_a_semicolon_is_data(tmp_path: Path) -> No
             assert started.ask(path, user()).status == 400
 
 
-@pytest.mark.parametrize("name", [*IDENTITY, *OVERRIDES])
-def test_no_spelling_of_a_header_of_ours_comes_from_a_client(sites: Sites, name: str) -> None:
-    spellings = [*dict.fromkeys((name, *look_alikes(name)))]
-    lines = [f"{spelling}: forged" for spelling in spellings]
-    for host, headers in ((PUBLIC, ()), (APP, (user(),))):
-        answer = sites.ask("/x", *headers, *lines, "X-Other-9: kept", host=host)
-        assert answer.status == 200
-        assert "forged" not in str(answer.json["headers"])
-        assert ["X-Other-9", "kept"] in answer.json["headers"]
-
-
-def test_every_header_is_copied(sites: Sites) -> None:
-    claims = {claim: f"value of {name}" for name, claim in CLAIMS.items()}
-    forged = [f"{name}: forged" for name in IDENTITY]
-    seen = sites.ask("/x", user(tenant="t-1", **claims), *forged).json["headers"]
-    expected = {"X-User-Id": "user-1", "X-Tenant": "t-1"} | {name: f"value of {name}" for name in CLAIMS}
-    assert {name: value for name, value in seen if name in expected} == expected
-    assert len(seen) == len({name for name, _ in seen})
-
-
 STRIPPED = {
     "app.token=T": [],
     "a=1; app.token=T; b=2": ["a=1; b=2"],
@@ -177,29 +154,13 @@ def test_the_strip_option_removes_the_credentials_and_no_other_cookie(sites: Sit
     assert not {"X-Token", "Authorization"} & {name for name, _ in seen}
 
 
-# The request's target and Host header, the host that counts, and the site that Caddy routes it to.
-HOSTS = [
-    ("/x", ADMIN, ADMIN, "admin"),
-    (f"http://{ADMIN}/x", APP, ADMIN, "admin"),
-    (f"http://{APP}/x", ADMIN, APP, "app"),
-    (f"http://{ADMIN}:81/x", APP, f"{ADMIN}:81", "admin"),
-    ("HTTPS://ADMIN.example.com/x", APP, "ADMIN.example.com", "admin"),
-    (f"http://{ADMIN}./x", APP, f"{ADMIN}.", "app"),
-    ("http://[::1]/x", ADMIN, "[::1]", "app"),
-]
-
-
-@pytest.mark.parametrize(("target", "host", "counts", "site"), HOSTS)
-def test_the_host_that_caddy_routes_by_is_the_one_that_authgate_and_the_upstream_see(
-    sites: Sites, target: str, host: str, counts: str, site: str
-) -> None:
-    """Caddy takes the target's host. AuthGate's policy lets only administrators pass at admin.example.com."""
-    is_admin = counts.lower().startswith(ADMIN)
-    relayed = f"X-Forwarded-Host: {APP}"  # Caddy trusts this client as a load balancer
-    assert sites.ask(target, user(roles=["user"]), relayed, host=host).status == (403 if is_admin else 200)
-    answer = sites.ask(target, user(roles=["admin"]), relayed, host=host)
-    seen = dict(answer.json["headers"])
-    assert (answer.status, seen["Host"], seen["X-Forwarded-Host"], seen["X-Site"]) == (200, counts, counts, site)
+def test_a_load_balancers_host_does_not_count(sites: Sites) -> None:
+    """Caddy trusts this client as a load balancer. At admin.example.com, only administrators may pass."""
+    relayed = f"X-Forwarded-Host: {APP}"
+    for target, host in (("/x", ADMIN), (f"http://{ADMIN}/x", APP)):
+        assert sites.ask(target, user(roles=["user"]), relayed, host=host).status == 403
+        seen = dict(sites.ask(target, user(roles=["admin"]), relayed, host=host).json["headers"])
+        assert (seen["Host"], seen["X-Forwarded-Host"], seen["X-Site"]) == (ADMIN, ADMIN, "admin")
 
 
 def test_placeholders_in_values_of_clients_and_tokens_are_not_expanded(sites: Sites) -> None:

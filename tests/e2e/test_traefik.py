@@ -99,25 +99,24 @@ def test_all_headers_are_copied_for_every_host(port: int, scheme: str, host: str
     assert {name.lower(): value for name, value in VALUES.items()}.items() <= arrived(answer).items()
 
 
-@pytest.mark.parametrize("name", [*NAMES, *OVERRIDES])
-def test_no_spelling_of_a_header_of_a_client_reaches_an_upstream(port: int, name: str) -> None:
-    claimed = [f"{spelling}: forged" for spelling in look_alikes(name)]
-    for host, path, *token in (
-        ("a.example.com", "/api", TOKEN),
-        ("b.example.com", "/news/today"),
-        ("public.example.com", "/"),
-    ):
-        seen = arrived(asked(port, "http", host, path, *claimed, *token))
-        assert [header for header, value in seen.items() if "forged" in value] == []
-        assert not token or seen.get(name.lower()) == VALUES.get(name)
+def test_no_spelling_of_a_header_of_a_client_reaches_an_upstream_over_https(port: int) -> None:
+    for name in ("X-User-Id", "No", "X-Tenant", OVERRIDES[0]):
+        claimed = [f"{spelling}: forged" for spelling in look_alikes(name)]
+        for host, path, *token in (
+            ("a.example.com", "/api", TOKEN),
+            ("b.example.com", "/news/today"),
+            ("public.example.com", "/"),
+        ):
+            seen = arrived(asked(port, "https", host, path, *claimed, *token))
+            assert [header for header, value in seen.items() if "forged" in value] == []
+            assert not token or seen.get(name.lower()) == VALUES.get(name)
 
 
-@pytest.mark.parametrize("path", [path for spelling in SPELLINGS for path in spelling.examples], ids=ascii)
-def test_a_refused_path_gets_400_or_arrives_in_another_spelling(port: int, scheme: str, path: str) -> None:
+def test_a_refused_path_gets_400_or_arrives_in_another_spelling(port: int, scheme: str) -> None:
     """On a public route, too. Traefik takes dot segments and empty segments out, and encodes what is not ASCII."""
-    answer = asked(port, scheme, "public.example.com", path)
-    if answer.status != 400:
-        assert spelling_in(answer.json["path"]) is None
+    for path in (path for spelling in SPELLINGS for path in spelling.examples):
+        answer = asked(port, scheme, "public.example.com", path)
+        assert answer.status == 400 or spelling_in(answer.json["path"]) is None, path
 
 
 ORDINARY = [
@@ -137,10 +136,10 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("path", ORDINARY)
-def test_an_ordinary_path_arrives_as_it_was_sent(port: int, scheme: str, path: str) -> None:
-    assert asked(port, scheme, "public.example.com", path).json["path"] == path
-    assert asked(port, scheme, "a.example.com", path, TOKEN).json["path"] == path
+def test_an_ordinary_path_arrives_as_it_was_sent(port: int, scheme: str) -> None:
+    for path in ORDINARY:
+        assert asked(port, scheme, "public.example.com", path).json["path"] == path
+        assert asked(port, scheme, "a.example.com", path, TOKEN).json["path"] == path
 
 
 def test_a_host_that_demands_client_certificates_still_does(port: int) -> None:

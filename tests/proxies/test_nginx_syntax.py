@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authgate.proxies.findings import Source, Unusable
@@ -95,6 +95,7 @@ def test_a_directive_has_the_line_of_its_first_word() -> None:
 _PIECES = st.sampled_from([*" \t\r\n;{}#\"'\\$()[]=-ab\0é", "x_by_lua_block {", "${", "--[[", "include ", "map "])
 
 
+@settings(max_examples=60)
 @given(st.lists(_PIECES, max_size=60).map("".join) | st.text(max_size=60))
 def test_any_text_is_read_or_refused_with_a_message(text: str) -> None:
     with contextlib.suppress(Unusable):

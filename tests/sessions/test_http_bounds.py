@@ -10,7 +10,7 @@ from aiohttp import web
 
 from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
 from authgate.sessions.http import MAX_RESPONSE_BYTES, HttpStore
-from tests.support.fetching import FLOODS, pouring
+from tests.support.fetching import FLOODS, answering, pouring
 from tests.support.get_session import COOKIE
 from tests.support.store_lookups import ANSWER, failure, find
 from tests.support.waiting import until_async
@@ -88,7 +88,7 @@ async def test_a_user_may_have_a_limited_number_of_objects(objects: int, server:
     ids=["name", "value", "status", "chunk", "long"],
 )
 async def test_the_message_for_invalid_http_does_not_quote_the_response(response: bytes, part: str) -> None:
-    async with pouring(response, b"canary") as (url, _):
+    async with answering(response) as (url, _):
         store = HttpStore(url, COOKIE)
         message = await failure(store)
         await store.close()

@@ -36,7 +36,6 @@ policies:
   - {{name: admin, match: {{host: admin.example.com}}, require: {{roles: {{any_of: [admin]}}}}}}
   - {{name: rest, require: signed_in, headers: {{X-Tenant: claims.tenant}}}}
 """
-IDENTITY = (*HEADERS, "X-Tenant")
 PUBLIC, APP, ADMIN = "public.example.com", "app.example.com", "admin.example.com"
 # The second and the third differ in a header that names the site. They rewrite a path before they ask AuthGate.
 SITES = """
