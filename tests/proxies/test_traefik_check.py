@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,11 @@ MISTAKES = [
     ("2000000000", "1", ASKS, "takes paths before"),
     ("sourceRange: [255.255.255.255/32]", "sourceRange: [0.0.0.0/0]", ASKS,
      "no router refuses paths"),
+    ("      priority: 2000000000", "      entryPoints: [other]", ASKS, "no router refuses paths"),
+    ("      priority: 2000000000", "      entryPoints: [other]\n      priority: 2000000000",
+     "{rule: a, service: x, middlewares: [authgate], entryPoints: [web]}", "without TLS at web"),
+    ("priority: 2000000000", "priority: 3", ("{rule: a, service: x, middlewares: [authgate], priority: 5}, "
+     "high: {rule: b, middlewares: [authgate-refuse], priority: 9}"), "takes paths before authgate-refused can"),
 ]  # fmt: skip
 
 
@@ -165,6 +171,38 @@ def test_a_mistake_in_an_entry_point_is_an_error(part: str, instead: str) -> Non
     assert part in ENTRY_POINT
     assert check(FORMS["file"] | {"traefik.yml": ENTRY_POINT}) == []
     assert len(errors(check(FORMS["file"] | {"traefik.yml": ENTRY_POINT.replace(part, instead)}))) == 1
+
+
+def test_a_router_that_refuses_counts_at_each_entry_point_that_it_names() -> None:
+    """One without names counts at all."""
+    middlewares = FORMS["file"]["dynamic/authgate.yml"]
+    there = middlewares.replace(
+        "      priority: 2000000000", "      entryPoints: [Web, admin]\n      priority: 2000000000"
+    )
+    assert there != middlewares
+    router = "http: {routers: {mine: {rule: a, service: x, middlewares: [authgate], POINTS}}}"
+    for points, is_safe in (("entryPoints: [web]", True), ("entryPoints: [web, other]", False), ("priority: 1", False)):
+        files = {"a.yml": there, "b.yml": router.replace("POINTS", points)}
+        assert (errors(check(files)) == []) is is_safe
+        assert errors(check(files | {"a.yml": middlewares})) == []
+    known = {"traefik.yml": ENTRY_POINT, "a.yml": there, "b.yml": router.replace("POINTS", "priority: 1")}
+    assert errors(check(known)) == []
+
+
+@pytest.mark.parametrize("chain", ["[a, authgate, a]", "[b, a, authgate, b]"])
+def test_a_chain_that_names_itself_is_read_once(chain: str) -> None:
+    chains = f"http: {{middlewares: {{a: {{chain: {{middlewares: {chain}}}}}, b: {{chain: {{middlewares: [a, a]}}}}}}}}"
+    routes = ROUTES.replace("[authgate]", "[a]")
+    assert errors(check(FORMS["file"] | {"routes.yml": routes, "chains.yml": chains})) == []
+
+
+@pytest.mark.parametrize("last", ["authgate", "nothing"])
+def test_a_chain_with_too_many_parts_is_unusable(last: str) -> None:
+    chains = {f"c{n}": {"chain": {"middlewares": [f"c{n + 1}"] * 2}} for n in range(40)}
+    chains["c40"] = {"chain": {"middlewares": [last]}}
+    text = json.dumps({"http": {"middlewares": chains, "routers": {"x": {"rule": "a", "middlewares": ["c0"]}}}})
+    with pytest.raises(Unusable, match="x has more than 1000 middlewares"):
+        check(FORMS["file"] | {"chains.yml": text})
 
 
 def test_routers_that_pass_nothing_need_no_middleware() -> None:

@@ -46,7 +46,7 @@ def as_file_provider(
         for number, route in enumerate(document["spec"]["routes"]):
             routers[f"{document['metadata']['name']}-{number}"] = {
                 "rule": route["match"],
-                "entryPoints": document["spec"]["entryPoints"],
+                "entryPoints": document["spec"].get("entryPoints", []),
                 "middlewares": [middleware["name"] for middleware in route["middlewares"]],
                 "service": route["services"][0]["name"],
                 "priority": route.get("priority", 0),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ENDPOINT = "/auth/traefik"
 _MAX_FILES = 1_000
-_MAX_CHAINS = 32
+_MAX_PARTS = 1_000
 # No client has this address, so an ipAllowList with it refuses every request.
 _NO_CLIENT = ["255.255.255.255/32"]
 _GENERATE = "Generate Traefik's files again (authgate proxy traefik)"
@@ -38,12 +38,12 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
     model = _model(source)
     if not model.routers:
         raise Unusable(source.name, None, "there is no router: name the folder with all files, or a file with routers")
-    check = _Check(model, settings)
+    check = _Check(model, settings, {part.name.lower(): part for part in reversed(model.middlewares)})
     found = [finding for router in model.routers if check.passes(router) for finding in check.router(router)]
     if not any(check.asking(check.chain(router)) for router in model.routers):
         fix = "Give your routers the middleware authgate"
         found.append(Finding(file=source.name, line=1, subject="", message="no router asks AuthGate", fix=fix))
-    return [*found, *check.refusals(source.name), *check.entry_points(source.name), *_others(model)]
+    return [*found, *dict.fromkeys(check.refusals(source.name)), *check.entry_points(source.name), *_others(model)]
 
 
 def _model(source: Source) -> Model:
@@ -59,29 +59,38 @@ def _model(source: Source) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
+    """The facts that all checks need. *named* are the middlewares by their lower-case names."""
+
     model: Model
     settings: ProxySettings
+    named: dict[str, Part]
 
     def chain(self, router: Part) -> list[Part]:
-        """Return the middlewares of *router* in their order, those of its entry points first."""
-        names = as_list(router.settings.at("entrypoints"))
-        points = [point for point in self.model.entry_points if not names or point.name in [n.lower() for n in names]]
+        """Return the middlewares of *router* in their order, those of its entry points first. Raises Unusable."""
+        names = _entry_points(router)
+        points = [point for point in self.model.entry_points if not names or point.name in names]
         before = [as_list(point.settings.at("http", "middlewares")) for point in points]
         shared = before[0] if before and all(each == before[0] for each in before) else []
-        return [*self._expanded([*shared, *as_list(router.settings.at("middlewares"))])]
+        return self._expanded(router, [*shared, *as_list(router.settings.at("middlewares"))])
 
-    def _expanded(self, names: list[str], depth: int = 0) -> Iterator[Part]:
-        for name in names:
-            for part in self._named(name):
-                chained = part.settings.at("chain", "middlewares")
-                if chained and depth < _MAX_CHAINS:
-                    yield from self._expanded(as_list(chained), depth + 1)
-                else:
-                    yield part
+    def _expanded(self, router: Part, names: list[str]) -> list[Part]:
+        """Return the middlewares *names*, with each chain replaced by its parts. A chain is not a part of itself."""
+        found: list[Part] = []
+        waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in reversed(names)]
+        for _ in range(_MAX_PARTS):
+            if not waiting:
+                return found
+            name, within = waiting.pop()
+            part = self._named(name)
+            chained = as_list(part.settings.at("chain", "middlewares")) if part and part.name not in within else []
+            if part and chained:
+                waiting += [(inner, within | {part.name}) for inner in reversed(chained)]
+            elif part and part.name not in within:
+                found.append(part)
+        raise Unusable(router.file, router.line, f"{router.name} has more than {_MAX_PARTS} middlewares")
 
-    def _named(self, name: str) -> list[Part]:
-        plain = name.partition("@")[0].lower()
-        return [part for part in self.model.middlewares if part.name.lower() == plain][:1]
+    def _named(self, name: str) -> Part | None:
+        return self.named.get(name.partition("@")[0].lower())
 
     def asking(self, chain: list[Part]) -> Part | None:
         """Return the middleware that asks AuthGate."""
@@ -144,28 +153,38 @@ class _Check:
 
     def refusals(self, name: str) -> Iterator[Finding]:
         """Yield the spellings of paths that no router refuses before the routers that pass requests on."""
-        passing = [router for router in self.model.routers if self.passes(router)]
         refusing = [router for router in self.model.routers if any(map(_refuses, self.chain(router)))]
-        for is_tls in sorted({"tls" in router.settings for router in passing}):
-            routers = [router for router in refusing if ("tls" in router.settings) is is_tls]
-            rows = {row.strip() for router in routers for row in (router.settings.text("rule")).split("||")}
-            wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
-            missing = ", ".join(f'"{spelling}"' for spelling, rule in wanted if rule not in rows)
-            kind = "with TLS" if is_tls else "without TLS"
-            if missing and routers:
-                yield _at(routers[0], f"has no row for these paths, so they may pass: {missing}", _GENERATE)
+        for router in filter(self.passes, self.model.routers):
+            kind = "with TLS" if "tls" in router.settings else "without TLS"
+            beside = [each for each in refusing if self._is_at_all_of(each, router)]
+            before = [each for each in beside if _priority(each) > _priority(router)]
+            late = self._unrefused(before)
+            if (missing := self._unrefused(beside)) and beside:
+                message = f"has no row for these paths, so they may pass: {', '.join(missing)}"
+                yield _at(beside[0], message, _GENERATE)
             elif missing:
                 message = (
-                    f"no router refuses paths that Traefik and the upstream may read differently, for routers {kind}"
+                    "no router refuses paths that Traefik and the upstream may read differently, for routers "
+                    f"{kind}{_at_entry_points(router)}"
                 )
                 yield Finding(file=name, line=1, subject="", message=message, fix=_GENERATE)
-            first = max(map(_priority, routers), default=0)
-            for router in passing:
-                if routers and ("tls" in router.settings) is is_tls and _priority(router) >= first:
-                    message = (
-                        f"takes paths before {routers[0].name} can refuse them: its priority is {_priority(router)}"
-                    )
-                    yield _at(router, message, f"Give it a priority below {first}")
+            elif late:
+                first = next(each for each in beside if each not in before)
+                message = f"takes paths before {first.name} can refuse them: its priority is {_priority(router)}"
+                yield _at(router, message, f"Give it a priority below {_priority(first)}")
+
+    def _unrefused(self, routers: list[Part]) -> list[str]:
+        """Return the names of the spellings that none of *routers* refuses."""
+        rows = {row.strip() for router in routers for row in router.settings.text("rule").split("||")}
+        wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
+        return [f'"{spelling}"' for spelling, rule in wanted if rule not in rows]
+
+    def _is_at_all_of(self, refusing: Part, router: Part) -> bool:
+        """Whether *refusing* gets requests at each entry point of *router*. Without names, a router is at all."""
+        names = _entry_points(refusing)
+        wanted = _entry_points(router) or {point.name for point in self.model.entry_points}
+        is_same_kind = ("tls" in refusing.settings) is ("tls" in router.settings)
+        return is_same_kind and (not names or (bool(wanted) and wanted <= names))
 
     def entry_points(self, name: str) -> Iterator[Finding]:
         """Yield what the entry points lack."""
@@ -235,6 +254,16 @@ def _request_headers(part: Part) -> Settings:
 
 def _refuses(part: Part) -> bool:
     return as_list(part.settings.at("ipallowlist", "sourcerange")) == _NO_CLIENT
+
+
+def _entry_points(router: Part) -> set[str]:
+    """Return the lower-case names of the entry points that *router* names."""
+    return {name.lower() for name in as_list(router.settings.at("entrypoints"))}
+
+
+def _at_entry_points(router: Part) -> str:
+    names = as_list(router.settings.at("entrypoints"))
+    return f" at {named(names)}" if names else ""
 
 
 def _priority(router: Part) -> int:
