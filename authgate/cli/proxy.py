@@ -134,6 +134,8 @@ def _folder(text: str | None) -> str | None:
 
 def _refuse_address(proxy: str, settings: ProxySettings) -> None:
     """Refuse an address that the proxy's generated configuration cannot have."""
+    if not re.fullmatch(_ADDRESS, settings.address, re.ASCII):
+        raise click.UsageError("the address in `listen` does not fit into the proxy's files: use --address")
     if proxy == "nginx" and settings.is_tls and re.fullmatch(r"[\d.]+|\[.*\]", settings.host):
         raise click.UsageError(
             "nginx compares AuthGate's certificate with names only: use --address https://NAME:PORT, with a name that "

@@ -36,7 +36,7 @@ _TAKEN_HEADERS = {
     *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
     *(name.title() for name in OVERRIDES),
 }
-_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "Proxy-", "Sec-")
+_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "X-Accel-", "Proxy-", "Sec-")
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
 
 
@@ -74,7 +74,7 @@ Source: TypeAlias = Annotated[str, AfterValidator(_source)]
 
 
 def _origin(origin: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+    if not re.fullmatch(r"https?://[^/\s?#@{}$\"\\;]+", origin):
         raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
     return origin.lower()
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A framework that reads one of these serves another method or path than the one that the policy decided on: Symfony,
-# Laravel, Rails and Express's method-override read the first two, ASP.NET the third, Zend and IIS the last. The proxy
-# may set some of them itself.
+# A framework that reads one of these serves another method, path or host than the one that the policy decided on:
+# Symfony, Laravel, Rails and Express read the first two, ASP.NET the third, Zend and IIS X-Rewrite-URL,
+# Rack and others the rest (Rack prefers Forwarded to X-Forwarded-Host). The proxy may set some of them itself.
 OVERRIDES = (
     "X-HTTP-Method-Override",
     "X-Method-Override",
@@ -24,6 +24,10 @@ OVERRIDES = (
     "X-Forwarded-Method",
     "X-Forwarded-Uri",
     "X-Rewrite-URL",
+    "Forwarded",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
 )
 
 # The characters that a header name may have besides letters, digits and "-" (RFC 9110 §5.6.2). CGI, FastCGI and WSGI
@@ -55,7 +59,7 @@ def with_trailing_marks(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def look_alikes(name: str) -> tuple[str, ...]:
-    """Return at least 40 other spellings of *name*, which has a "-".
+    """Return other spellings of *name*, at least 40 if it has a "-".
 
     They differ in case, have other marks instead of "-", or marks at the end.
     """

@@ -12,7 +12,7 @@ NAMES = ("X-User-Id", "X-Tenant", *OVERRIDES)
 @pytest.mark.parametrize("name", NAMES)
 def test_each_look_alike_is_read_as_the_name_by_the_most_lenient_server(name: str) -> None:
     others = look_alikes(name)
-    assert len(others) == len({*others}) >= 40
+    assert len(others) == len({*others}) >= (40 if "-" in name else 33)
     assert {folded(other) for other in others} == {name.lower()}
     assert {mark for mark in MARKS if any(mark in other for other in others)} == {*MARKS}
 

@@ -167,7 +167,7 @@ CHANGES = [
     ("authgate_http.conf", "map $request_uri $authgate_path", "map $uri $authgate_path", "are read from"),
     ("authgate_http.conf", "default $authgate_not_utf_8;", 'default $authgate_not_utf_8; ~^/f/ "";', "takes paths"),
     ("authgate_http.conf", "default $authgate_not_utf_8;", "", '"not UTF-8"'),
-    ("authgate_http.conf", "[a-z]+://(?!", "https://(?!", "names two hosts"),
+    ("authgate_http.conf", "(?!/|https?://", "https://(?!", "names two hosts"),
     ("authgate_server.conf", "if ($authgate_ambiguous_path) {", "if ($arg_x) {", "are not refused"),
     ("authgate_server.conf", "if ($authgate_other_host) {", "if ($arg_x) {", "names two hosts"),
     ("authgate_server.conf", "\nif (", "\nrewrite ^/a /b last;\nif (", "ends the rewriting"),

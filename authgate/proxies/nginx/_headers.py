@@ -120,7 +120,7 @@ def _unset(sent: _Sent, identity: tuple[str, ...], *, is_asking: bool) -> Iterat
     kinds = (
         (identity, is_asking, "a client can pose as another user"),
         (sent.look_alikes((*identity, *OVERRIDES)), False, "some servers read them without the marks at the end"),
-        (OVERRIDES, False, "some frameworks then serve another method or path than the proxy checked"),
+        (OVERRIDES, False, "some frameworks then serve another method, path or host than the proxy checked"),
     )
     missing = [[name for name in names if not sent.lines(name)] for names, _, _ in kinds]
     whole = "authgate_protect.conf" if is_asking else "authgate_public.conf"
