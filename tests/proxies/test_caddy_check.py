@@ -70,7 +70,9 @@ def found(routes: str = PROTECTED + PUBLIC, snippets: str = GENERATED, *, before
 
 def test_the_shipped_file_and_the_examples_of_the_page_pass() -> None:
     shipped = (processes.ROOT / "deploy/caddy/Caddyfile").read_text()
-    for caddyfile in (shipped, *documented.code("docs/adapters/caddy.md", "caddyfile")):
+    examples = [code for code in documented.code("docs/adapters/caddy.md", "caddyfile") if "reverse_proxy" in code]
+    assert len(examples) > 1
+    for caddyfile in (shipped, *examples):
         assert check(adapted(caddyfile)) == []
 
 
@@ -170,6 +172,10 @@ MISTAKES = {
         PROTECTED + "handle_errors 404 {\n reverse_proxy 127.0.0.1:8000\n }\n",
         "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
     ),
+    "an answer in place of a refusal": (
+        "intercept {\n @no status 401 403\n handle_response @no {\n reverse_proxy 127.0.0.1:8000\n }\n }\n" + PROTECTED,
+        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+    ),
     "a named route": (
         PROTECTED + "invoke named\n",
         "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
@@ -190,6 +196,15 @@ def test_a_correct_route_written_by_hand_passes_in_its_headers() -> None:
     ask = ASK % "copy_headers X-User-Email X-User-Name X-User-Roles"
     messages = found(f"route {{\n{removed}{ask}reverse_proxy 127.0.0.1:1\n}}\n")
     assert [message for message in messages if not message.startswith("does not refuse a path")] == []
+
+
+@pytest.mark.parametrize("routes", ["routes", "handle_response"])
+def test_a_handler_with_routes_that_the_check_does_not_know_is_a_warning(routes: str) -> None:
+    site = json.loads(adapted(f"import authgate.caddy\n:80 {{\n{PROTECTED}}}\n"))
+    server = site["apps"]["http"]["servers"]["srv0"]
+    server["routes"].insert(0, {"handle": [{"handler": "mine", routes: [{}]}, {"handler": "yours", routes: []}]})
+    (warning,) = check(json.dumps(site))
+    assert (warning.is_error, "the handler mine" in warning.message) == (False, True)
 
 
 HERE = "header_up -Connection\n"

@@ -79,6 +79,13 @@ class Answer:
     """A handler that answers the request."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A handler of this *kind* that has routes, which are not read."""
+
+    kind: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Steps, which are handlers that run in order if the route matches the request.
@@ -99,7 +106,7 @@ class Route:
 
 
 Routes: TypeAlias = tuple[Route, ...]
-Handler: TypeAlias = Headers | PathMap | Proxy | Answer | Routes
+Handler: TypeAlias = Headers | PathMap | Proxy | Answer | Unknown | Routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +188,18 @@ def _handlers(given: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Ha
         yield from _maps(given)
     elif kind == "reverse_proxy":
         yield _proxy(given, named)
+    elif kind == "intercept":
+        yield tuple(_intercepting(each, named) for each in given.get("handle_response") or ())
     elif kind in _ANSWERS:
         yield Answer()
+    elif given.get("routes") or given.get("handle_response"):
+        yield Unknown(kind)
+
+
+def _intercepting(given: Mapping[str, Any], named: Mapping[str, Any]) -> Route:
+    """Return routes that answer in place of any handler after them: they run for some requests, refused ones too."""
+    routes = _routes(given.get("routes"), named)
+    return Route(hosts=(), subject="", is_conditional=True, refusing=None, steps=(routes,))
 
 
 def _headers(given: Mapping[str, Any]) -> Headers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, look_alikes
-from authgate.proxies.caddy._routes import Headers, PathMap, Proxy, is_answering, read_servers
+from authgate.proxies.caddy._routes import Headers, PathMap, Proxy, Unknown, is_answering, read_servers
 from authgate.proxies.caddy.generator import pattern
 from authgate.proxies.findings import Finding, Unusable
 
@@ -105,6 +105,7 @@ class _Check:
         self._settings = settings
         self._asking: list[_Found] = []
         self._passing: list[_Found] = []
+        self._unknown: dict[str, None] = {}
 
     def server(self, server: Server) -> None:
         """Follow the routes of a server."""
@@ -126,6 +127,10 @@ class _Check:
                 names = ", ".join(self._settings.identity_headers)
                 message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
                 result.append(self._finding(found.way.site, message, _FIX, is_error=False))
+        for kind in self._unknown:
+            message = f"the handler {kind} has routes that the check does not read"
+            fix = "see that each reverse_proxy in it gets only requests that AuthGate allowed"
+            result.append(self._finding("", message, fix, is_error=False))
         return list(dict.fromkeys(result))
 
     def _finding(self, subject: str, message: str, fix: str, *, is_error: bool = True) -> Finding:
@@ -156,6 +161,8 @@ class _Check:
                 return replace(way, maps={**way.maps, handler.destination: handler})
             case Proxy():
                 return self._proxy(handler, way)
+            case Unknown():
+                self._unknown[handler.kind] = None
         return way
 
     def _proxy(self, proxy: Proxy, way: _Way) -> _Way:
