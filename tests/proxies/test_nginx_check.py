@@ -98,6 +98,17 @@ def test_without_a_map_an_error_says_that_its_variable_is_not_defined(variable: 
 
 SPOOFED = "a client can pose as another user"
 P = "include authgate_protect.conf; proxy_pass http://tasks;"
+APP = "location @app { include authgate_public.conf; proxy_pass http://tasks; }"
+
+
+def rewriting(rewrite: str) -> str:
+    return APP.replace("proxy_pass", f"rewrite {rewrite} break; proxy_pass")
+
+
+def denied(address: str) -> str:
+    return f"location = /no {{ include authgate_public.conf; proxy_pass {address}; }}"
+
+
 # What is in the server, and a part of each error that it must have. No part: no error.
 MISTAKES: list[tuple[str, list[str]]] = [
     ("location / { proxy_pass http://tasks; }", ["does not ask AuthGate, and removes no header of clients"]),
@@ -144,6 +155,21 @@ MISTAKES: list[tuple[str, list[str]]] = [
     (f"location / {{ error_page 401 = @x; {P} }} location @x {{ return 200 hello; }}", ["which may be 200"]),
     (f"location / {{ error_page 401 = @x; {P} }} location @x {{ return 302 /login; }}", []),
     (f"location / {{ error_page 401 @x; {P} }} {PUBLIC.replace('= /healthz', '@x')}", ["that AuthGate refused"]),
+    (f"location / {{ error_page 401 @x; {P} }} location @x {{ try_files /x @app; }} {APP}", ["@app passes"]),
+    (f"location / {{ error_page 401 @x; {P} }} location @x {{ try_files /x =404; }} {APP}", []),
+    (f"location / {{ error_page 401 @app; {P} }} {rewriting('^/account/ /login')}", ["that AuthGate refused"]),
+    (f"location / {{ error_page 401 @app; {P} }} {rewriting('^(.*)$ $1')}", ["that AuthGate refused"]),
+    (f"location / {{ error_page 401 @app; {P} }} {rewriting('^ /login?next=$request_uri')}", []),
+    (f"location / {{ error_page 401 /no; {P} }} {denied('http://tasks$request_uri')}", ["that AuthGate refused"]),
+    (f"location / {{ error_page 401 /no; {P} }} {denied('http://tasks')}", []),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ rewrite ^ /login redirect; }}", []),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ rewrite ^ /login permanent; }}", []),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ rewrite ^/a /login redirect; }}", ["may be 200"]),
+    (f"location / {{ error_page 401 = @x; {P} }} location @x {{ break; return 302 /login; }}", ["may be 200"]),
+    ("location / { break; return 403; proxy_pass http://tasks; }", ["removes no header"]),
+    ("location / { rewrite ^/x /y break; return 403; proxy_pass http://tasks; }", ["removes no header"]),
+    ("location / { if ($arg_x) { break; } return 403; proxy_pass http://tasks; }", ["removes no header"]),
+    ("location / { return 403; break; proxy_pass http://tasks; }", []),
     (f"location / {{ error_page 401 /login.html; {P} }}", []),
     (f"location / {{ error_page 401 https://login.example.com/; {P} }}", []),
     (f"location / {{ error_page 401 @nowhere; {P} }}", ["no location @nowhere"]),
@@ -160,6 +186,9 @@ def test_a_mistake_in_a_location_is_an_error(locations: str, parts: list[str]) -
     assert all(any(part in message for message in found) for part in parts), found
 
 
+UTF_8 = next(
+    line.strip() for line in GENERATED["authgate_http.conf"].splitlines() if line.endswith('"";') and "^%" in line
+)
 # (a part of the generated files, what is there instead, a part of the finding)
 CHANGES = [
     ("authgate_http.conf", "underscores_in_headers off", "underscores_in_headers on", "X_User_Id passes"),
@@ -172,6 +201,18 @@ CHANGES = [
     ("authgate_server.conf", "if ($authgate_other_host) {", "if ($arg_x) {", "names two hosts"),
     ("authgate_server.conf", "\nif (", "\nrewrite ^/a /b last;\nif (", "ends the rewriting"),
     ("authgate_server.conf", "\nif (", "\nbreak;\nif (", "ends the rewriting"),
+    ("authgate_server.conf", "\nif (", "\nif ($request_method = POST) { break; }\nif (", "`if ($request_method"),
+    ("authgate_server.conf", "\nif (", "\nif ($arg_x) { rewrite ^/a /b last; }\nif (", "`if ($arg_x) { ... }` ends"),
+    ("authgate_server.conf", "    return 400;", "    break; return 400;", "names two hosts"),
+    ("authgate_server.conf", "\nif (", '\nset $authgate_ambiguous_path "";\nif (', "changes $authgate_ambiguous_path"),
+    ("authgate_server.conf", "\nif (", "\nset_by_lua_block $authgate_other_host { }\nif (", "$authgate_other_host"),
+    ("authgate_server.conf", "\nif (", "\nif ($uri ~ (?<authgate_other_host>x)) { }\nif (", "$authgate_other_host"),
+    ("authgate_http.conf", "underscores", "geo $authgate_not_utf_8 { default 0; }\nunderscores", "$authgate_not_utf_8"),
+    ("authgate_http.conf", "underscores", "geoip2 x { $authgate_path source=$a; }\nunderscores", "$authgate_path"),
+    ("authgate_http.conf", "underscores", "split_clients a $authgate_path { * x; }\nunderscores", "$authgate_path"),
+    ("authgate_http.conf", '"~*;|%3b" 1;', '"~*;|%3b" ""; "~*;|%3b" 1;', '"semicolon"'),
+    ("authgate_http.conf", "default $authgate_not_utf_8;", 'default $authgate_not_utf_8; "~^/f/" $x;', "takes paths"),
+    ("authgate_http.conf", "default $authgate_not_utf_8;", f"default $authgate_not_utf_8; {UTF_8}", "takes paths"),
     ("authgate_server.conf", "$request_method;", "$http_x_original_method;", "X-Original-Method is set to"),
     ("authgate_server.conf", "$http_host$request_uri;", "$http_host$uri;", "X-Original-URL is set to"),
     ("authgate_server.conf", "X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for", "any address"),
@@ -191,7 +232,9 @@ CHANGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("file", "part", "instead", "message"), CHANGES, ids=[row[3] for row in CHANGES])
+@pytest.mark.parametrize(
+    ("file", "part", "instead", "message"), CHANGES, ids=[f"{row[2]} {row[3]}"[-60:] for row in CHANGES]
+)
 def test_a_change_of_a_generated_file_is_found(file: str, part: str, instead: str, message: str) -> None:
     text = GENERATED[file]
     assert part in text

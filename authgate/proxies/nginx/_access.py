@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
 from authgate.proxies.nginx._levels import answers, location, matched_by, subrequest, upstream
+from authgate.proxies.nginx._pages import keeps_refusing, passing_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def _not_asked(level: Level) -> Iterator[Finding]:
         elif line.arguments and line.arguments[0] != "off":
             yield from _bad_target(level, line)
     if level.asking and (level.own("auth_request") or level.passing):
-        for line in level.own("return"):
+        for line in level.own("return") if answers(level) else ():
             message = "the location answers with `return`, so AuthGate is never asked"
             yield _at(level, message, "Put nothing private into the answer", line, is_error=False)
         for line in level.own("rewrite"):
@@ -104,17 +105,11 @@ def _page_problem(level: Level, change: str | None, target: str) -> str:
         return ""
     if target.startswith("@") and found is None:
         return f"the server has no location {target}"
-    if target.startswith("@") and found and found.passing and subrequest(found) is None and not found.own("rewrite"):
-        return f"{target} passes the request on that AuthGate refused"
-    if change == "=" and not (found and _keeps_refusing(found)):
+    if on := passing_on(level, target):
+        return f"{on.subject} passes the request on that AuthGate refused"
+    if change == "=" and not (found and keeps_refusing(found)):
         return f"the refusal gets the status of {target}, which may be 200 (CVE-2026-24513)"
     return ""
-
-
-def _keeps_refusing(found: Level) -> bool:
-    """Whether the location *found* answers with a redirect or an error."""
-    words = [line.arguments[0] for line in found.own("return") if line.arguments]
-    return bool(words) and (words[0][:1] in {"3", "4", "5"} or "://" in words[0])
 
 
 def _kept_from_clients(level: Level) -> Iterator[Finding]:

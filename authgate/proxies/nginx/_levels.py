@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ENDPOINT = "/auth/nginx"
 # Blocks within a location that may pass requests to another upstream. They inherit all else from the location.
 _WITHIN = frozenset({"if", "limit_except"})
+# Directives that nginx runs in their order, before it asks AuthGate.
+_RUN = frozenset({"if", "set", "rewrite", "return", "break"})
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -50,10 +52,21 @@ class Level:
     directive: Directive
     parent: Level | None
     inner: list[Level] = field(default_factory=list)
+    # The directives of this level by name, and those that nginx runs. A server may have thousands.
+    _named: dict[str, tuple[Directive, ...]] = field(default_factory=dict, repr=False)
+    script: list[Directive] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[Directive]] = {}
+        for directive in self.directive.block or ():
+            named.setdefault(directive.name, []).append(directive)
+            if directive.name in _RUN:
+                self.script.append(directive)
+        self._named.update({name: tuple(directives) for name, directives in named.items()})
 
     def own(self, name: str) -> tuple[Directive, ...]:
         """Return the directives *name* at this level."""
-        return tuple(directive for directive in self.directive.block or () if directive.name == name)
+        return self._named.get(name, ())
 
     def in_effect(self, name: str) -> tuple[Directive, ...]:
         """Return the directives *name* that count here: this level's or, if it has none, those that it inherits."""
@@ -182,8 +195,21 @@ def target(level: Level) -> str:
 
 
 def answers(level: Level) -> bool:
-    """Whether the level answers every request itself, with a `return` outside any `if`."""
-    return bool(level.own("return"))
+    """Whether the level answers every request itself, with a `return` outside any `if` and before any `break`."""
+    for directive in level.script:
+        if directive.name == "return":
+            return True
+        if ends(directive):
+            return False
+    return False
+
+
+def ends(directive: Directive) -> bool:
+    """Whether *directive* may end the rewriting at its level, so that no `if` or `return` after it runs."""
+    if directive.name == "if":
+        runs = [inner for inner in directive.block or () if inner.name == "return" or ends(inner)]
+        return bool(runs) and runs[0].name != "return"
+    return directive.name == "break" or (directive.name == "rewrite" and directive.words[3:] in {("last",), ("break",)})
 
 
 def variables(word: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
-from authgate.proxies.nginx._levels import condition, variables
+from authgate.proxies.nginx._levels import condition, ends, variables
 from authgate.proxies.nginx.generator import ambiguous
 
 if TYPE_CHECKING:
@@ -23,10 +23,13 @@ _INCLUDE = "include authgate_server.conf; in server {}, and authgate_http.conf i
 _MAX_LINES = 3
 # A pattern for cookies is longer, and says nothing to a reader.
 _MAX_SHOWN_CHARACTERS = 80
-_STOPS = frozenset({"last", "break"})
 _CAPTURE = re.compile(r"\(\?P?<(\w+)>")
 # Directives that define a variable, and the place of its name.
-_DEFINING = {"set": 1, "auth_request_set": 1, "js_set": 1, "perl_set": 1, "map": 2, "geo": -1, "split_clients": 2}
+_DEFINING = {
+    **dict.fromkeys(("set", "auth_request_set", "js_set", "js_var", "perl_set", "auth_jwt_claim_set"), 1),
+    **dict.fromkeys(("map", "split_clients", "keyval"), 2),
+    "geo": -1,
+}
 # Maps that refuse requests. Their rows are compared wherever they are; those of other maps, in the map of that name.
 _REFUSING = frozenset(
     {"authgate_path", "authgate_not_utf_8", "authgate_ambiguous_path", "authgate_data_in_path", "authgate_other_host"}
@@ -52,7 +55,10 @@ def maps_in(directives: Iterable[Directive]) -> dict[str, Map]:
     found = {}
     for directive in directives:
         if directive.name == "map" and len(directive.arguments) == 2:
-            rows = {row.words[0]: row.words[1] for row in directive.block or () if len(row.words) == 2}
+            rows: dict[str, str] = {}
+            for row in directive.block or ():
+                if len(row.words) == 2:
+                    rows.setdefault(row.words[0], row.words[1])  # nginx takes the first of two equal patterns
             found[directive.arguments[1].lstrip("$")] = Map(directive.arguments[0], rows, directive)
     return found
 
@@ -68,7 +74,7 @@ class Refusals:
         """Return the maps in `if ($x) { return 4xx; }`, each followed by those that it falls back to."""
         stop = self.stop()
         found = []
-        for directive in self.level.directive.block or ():
+        for directive in self.level.script:
             if directive is stop:
                 break
             if directive.name == "if" and _refuses(directive):
@@ -76,9 +82,8 @@ class Refusals:
         return found
 
     def stop(self) -> Directive | None:
-        """Return the directive that ends the rewriting here, so that no `if` after it counts."""
-        block = self.level.directive.block or ()
-        return next((d for d in block if d.name == "break" or (d.name == "rewrite" and d.words[-1] in _STOPS)), None)
+        """Return the directive that may end the rewriting here, so that no `if` after it counts."""
+        return next(filter(ends, self.level.script), None)
 
     def _chain(self, word: str) -> list[Map]:
         chain: list[Map] = []
@@ -116,8 +121,10 @@ def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[F
         yield _at(sound[0].directive, _subject(sound[0]), message, fix)
     required = {f"~*{spelling.pattern}" for spelling in refused if spelling.is_required}
     for found in sound:
-        for key, value in found.rows.items():
-            if not _is_true(value) and key != "default" and key not in required:
+        keys = [key for key in found.rows if key != "default"]
+        for key in keys:
+            is_last = key in required and key == keys[-1] and _is_true(found.default)
+            if not _is_true(found.rows[key]) and not is_last:
                 message = f"the row {key} takes paths out of the check, so that they are not refused"
                 yield _at(found.directive, _subject(found), message, "Remove the row")
 
@@ -125,9 +132,9 @@ def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[F
 def _at_server(refusals: Refusals, message: str) -> Finding:
     """Return a finding that the server refuses nothing, or does so after a directive that keeps it from it."""
     server, stop = refusals.level, refusals.stop()
-    later = (server.directive.block or ())[(server.directive.block or ()).index(stop) :] if stop else ()
+    later = server.script[server.script.index(stop) :] if stop else ()
     if stop and any(d.name == "if" and _refuses(d) for d in later):
-        words = " ".join(stop.words)
+        words = " ".join(stop.words) + (" { ... }" if stop.block else "")
         fix = "Put the line after include authgate_server.conf;"
         return _at(stop, server.subject, f"{message}: `{words}` ends the rewriting before the check", fix)
     return _at(server.directive, server.subject, message, _INCLUDE)
@@ -192,7 +199,25 @@ def undefined(directives: Iterable[Directive]) -> Iterator[Finding]:
         yield _at(used[name], used[name].name, f"${name} is not defined, so nginx does not start", fix)
 
 
+def redefined(directives: Iterable[Directive], refusing: Iterable[Refusals]) -> Iterator[Finding]:
+    """Yield the directives that change a variable by which *refusing* servers refuse requests, other than its map."""
+    used = {found.directive.arguments[1].lstrip("$") for refusals in refusing for found in refusals.used()}
+    names = _REFUSING | used
+    for directive in directives:
+        if directive.name == "map":
+            continue
+        # A row of `geoip2` begins with its variable. set_by_lua and other modules name it as `set` does.
+        place = _DEFINING.get(directive.name, int(directive.name.startswith("set_")))
+        words = directive.words[place:][:1]
+        changed = {word[1:] for word in words if word.startswith("$")}.union(*map(_CAPTURE.findall, directive.words))
+        for name in sorted(changed & names):
+            message = f"changes ${name}, and then paths pass that its map refuses"
+            yield _at(directive, directive.name, message, f"Remove the line, or choose another name than ${name}")
+
+
 def _refuses(directive: Directive) -> bool:
+    if ends(directive):
+        return False
     return any(d.name == "return" and d.arguments[:1] and d.arguments[0][:1] == "4" for d in directive.block or ())
 
 
@@ -206,8 +231,8 @@ def _has(found: Map, spelling: Spelling) -> bool:
 
 
 def _is_true(value: str) -> bool:
-    """Whether nginx's `if` takes *value* for true."""
-    return value not in {"", "0"}
+    """Whether nginx's `if` always takes *value* for true. A variable may be empty."""
+    return value not in {"", "0"} and not variables(value)
 
 
 def _is_before_query(rows: dict[str, str]) -> bool:

@@ -20,6 +20,7 @@ from authgate.proxies.nginx._maps import (
     host_findings,
     maps_in,
     path_findings,
+    redefined,
     stale_maps,
     undefined,
 )
@@ -49,6 +50,7 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
     return [
         *check.servers(servers, source.name),
         *_names(everything),
+        *redefined(everything, [Refusals(server, check.maps) for server in servers if _asked(server)]),
         *stale_maps(check.maps, generated),
         *undefined(everything),
     ]
