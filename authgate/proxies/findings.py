@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # A longer list of headers is cut short. Its fix is to generate the file again.
 _MAX_NAMES = 10
 _SHOWN_NAMES = 4
+UNVERIFIED = (
+    "the certificate of AuthGate is not verified: another server can answer instead of it, and allow any request"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

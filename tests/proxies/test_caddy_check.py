@@ -16,7 +16,7 @@ import pytest
 from authgate.core.spellings import SPELLINGS, Spelling
 from authgate.proxies.caddy import generator as caddy
 from authgate.proxies.caddy.check import findings
-from authgate.proxies.findings import Finding, Source, Unusable
+from authgate.proxies.findings import UNVERIFIED, Finding, Source, Unusable
 from authgate.proxies.settings import ProxySettings, default_settings
 from tests.support import commands, documented, processes
 
@@ -222,6 +222,13 @@ def test_behind_a_load_balancer_the_host_that_counts_is_caddys(who: str) -> None
     messages = found(snippets=snippets, before=before)
     assert bool(messages) is (who != "nobody")
     assert all("asks AuthGate about X-Forwarded-Host" in message for message in messages)
+
+
+def test_a_certificate_of_authgate_that_is_not_verified_is_an_error() -> None:
+    (snippets,) = caddy.files(replace(SETTINGS, address="https://authgate.internal:4190")).values()
+    unverified = re.sub("tls_trust_pool .*", "tls_insecure_skip_verify", snippets)
+    assert unverified != snippets
+    assert (found(snippets=snippets), {*found(snippets=unverified)}) == ([], {UNVERIFIED})
 
 
 def test_a_site_with_upstreams_of_its_own_is_a_warning() -> None:

@@ -195,8 +195,19 @@ CHANGES = [
     ("authgate_http.conf", "ignore_invalid_headers on", "ignore_invalid_headers off", "X_User_Id passes"),
     ("authgate_http.conf", "map $request_uri $authgate_path", "map $uri $authgate_path", "are read from"),
     ("authgate_http.conf", "default $authgate_not_utf_8;", 'default $authgate_not_utf_8; ~^/f/ "";', "takes paths"),
+    ("authgate_http.conf", "default $authgate_not_utf_8;", "default $authgate_not_utf_8; ~^/f/ $x;", "takes paths"),
     ("authgate_http.conf", "default $authgate_not_utf_8;", "", '"not UTF-8"'),
     ("authgate_http.conf", "(?!/|https?://", "https://(?!", "names two hosts"),
+    ("authgate_http.conf", '"~*//" 1;', '"~*//" ""; "~*//" 1;', '"empty segment"'),
+    ("authgate_http.conf", '"~*^(\\S*) +', '~admin ""; "~*^(\\S*) +', "the row ~admin takes requests out of the check"),
+    ("authgate_server.conf", "if ($authgate_ambiguous_path) {", "if ($mine) {", "are read from $arg_x"),
+    ("authgate_server.conf", "proxy_pass http:", "proxy_pass https:", "the certificate of AuthGate is not verified"),
+    (
+        "authgate_server.conf",
+        "proxy_pass http:",
+        "proxy_ssl_verify off; proxy_pass https:",
+        "the certificate of AuthGate is not verified",
+    ),
     ("authgate_server.conf", "if ($authgate_ambiguous_path) {", "if ($arg_x) {", "are not refused"),
     ("authgate_server.conf", "if ($authgate_other_host) {", "if ($arg_x) {", "names two hosts"),
     ("authgate_server.conf", "\nif (", "\nrewrite ^/a /b last;\nif (", "ends the rewriting"),
@@ -239,6 +250,7 @@ def test_a_change_of_a_generated_file_is_found(file: str, part: str, instead: st
     text = GENERATED[file]
     assert part in text
     files = GENERATED | {file: text.replace(part, instead, 1)}
+    files["authgate_http.conf"] += 'map $arg_x $mine { default $authgate_ambiguous_path; "~." ""; }\n'
     assert any(message in finding.message for finding in check(main(PROTECTED + PUBLIC), files))
 
 

@@ -137,6 +137,8 @@ MISTAKES = [
     ("- X-User-Id\n", "- X-Other\n", ONLY_ASKS, "a client can pose as another user"),
     ("", "", "{rule: a, service: x, middlewares: [authgate-ask, authgate-public]}", "after AuthGate has set it"),
     ("trustForwardHeader: false", "trustForwardHeader: true", ASKS, "names the host"),
+    ("trustForwardHeader: false", 'trustForwardHeader: "1"', ASKS, "names the host"),
+    ("trustForwardHeader: false", "tls: {insecureSkipVerify: true}", ASKS, "is not verified"),
     ("", "", "{rule: a, service: x, middlewares: [authgate], priority: 2000000000}", "takes paths before"),
     ("2000000000", "1", ASKS, "takes paths before"),
     ("sourceRange: [255.255.255.255/32]", "sourceRange: [0.0.0.0/0]", ASKS,

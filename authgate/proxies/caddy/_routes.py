@@ -36,11 +36,12 @@ class PathMap:
 class Proxy:
     """A reverse_proxy. *uri* is what it asks for instead of the request's own.
 
-    *is_trusting*: it relays X-Forwarded-Host from some clients.
+    *is_trusting*: it relays X-Forwarded-Host from some clients. *is_verifying*: it verifies certificates.
     """
 
     uri: str
     is_trusting: bool
+    is_verifying: bool
     upstreams: frozenset[str]
     headers: Headers
     responses: tuple[Response, ...]
@@ -232,6 +233,7 @@ def _proxy(given: Mapping[str, Any], named: Mapping[str, Any]) -> Proxy:
     return Proxy(
         uri=(given.get("rewrite") or {}).get("uri", ""),
         is_trusting="trusted_proxies" in given,
+        is_verifying=not ((given.get("transport") or {}).get("tls") or {}).get("insecure_skip_verify"),
         upstreams=frozenset(each.get("dial", "") for each in given.get("upstreams") or ()),
         headers=_headers(given.get("headers") or {}),
         responses=tuple(Response(statuses=tuple(statuses), routes=routes) for statuses, routes in responses),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from authgate.core.header_names import OVERRIDES, look_alikes
 from authgate.proxies.caddy._routes import Headers, PathMap, Proxy, Unknown, is_answering, read_servers
 from authgate.proxies.caddy.generator import pattern
-from authgate.proxies.findings import Finding, Unusable
+from authgate.proxies.findings import UNVERIFIED, Finding, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -184,6 +184,8 @@ class _Check:
             yield f"does not copy {', '.join(missing)} from AuthGate's answer", lines
         if any(each.may_refuse and not is_answering(each.routes) for each in proxy.responses):
             yield "lets requests pass that AuthGate refuses: a handle_response answers nothing", _FIX
+        if not proxy.is_verifying:
+            yield UNVERIFIED, "tls_trust_pool file FILE\nremove tls_insecure_skip_verify"
         if not way.removes("Connection"):
             yield "a client's `Connection: X-User-Id` removes the identity", "request_header -Connection"
         if (way.is_trusting or proxy.is_trusting) and not way.removes("X-Forwarded-Host"):

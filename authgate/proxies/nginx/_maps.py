@@ -49,6 +49,11 @@ class Map:
         """The value for a source that no key matches."""
         return self.rows.get("default", "")
 
+    @property
+    def passing(self) -> list[str]:
+        """The keys for which a server that refuses by this map may refuse nothing, apart from the default."""
+        return [key for key, value in self.rows.items() if not _is_true(value) and key != "default"]
+
 
 def maps_in(directives: Iterable[Directive]) -> dict[str, Map]:
     """Return the maps among *directives*, by the variable that each defines."""
@@ -89,7 +94,7 @@ class Refusals:
         chain: list[Map] = []
         while (found := self.maps.get(word.removeprefix("$"))) and found not in chain:
             chain.append(found)
-            word = found.default
+            word = "" if found.passing else found.default
         return chain
 
     def is_path(self, source: str) -> bool:
@@ -121,12 +126,8 @@ def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[F
         yield _at(sound[0].directive, _subject(sound[0]), message, fix)
     required = {f"~*{spelling.pattern}" for spelling in refused if spelling.is_required}
     for found in sound:
-        keys = [key for key in found.rows if key != "default"]
-        for key in keys:
-            is_last = key in required and key == keys[-1] and _is_true(found.default)
-            if not _is_true(found.rows[key]) and not is_last:
-                message = f"the row {key} takes paths out of the check, so that they are not refused"
-                yield _at(found.directive, _subject(found), message, "Remove the row")
+        last = {*[key for key in found.rows if key != "default"][-1:]}
+        yield from _passing(found, last & required if _is_true(found.default) else set(), "paths")
 
 
 def _at_server(refusals: Refusals, message: str) -> Finding:
@@ -160,12 +161,21 @@ def host_findings(refusals: Refusals, generated: dict[str, Map]) -> Iterator[Fin
     keys = [key for key, value in wanted.rows.items() if _is_true(value)]
     for found in refusals.used():
         if found.source == wanted.source and all(_is_true(found.rows.get(key, "")) for key in keys):
+            yield from _passing(found, set(), "requests")
             return
     message = (
         "a request that names two hosts is not refused (nginx chooses the server by the target, "
         "GET http://admin.example.com/, and asks AuthGate about the Host header)"
     )
     yield _at_server(refusals, message)
+
+
+def _passing(found: Map, allowed: set[str], what: str) -> Iterator[Finding]:
+    """Yield the rows by which a map keeps *what* from being refused, except the rows *allowed*."""
+    for key in found.passing:
+        if key not in allowed:
+            message = f"the row {key} takes {what} out of the check, so that they are not refused"
+            yield _at(found.directive, _subject(found), message, "Remove the row")
 
 
 def stale_maps(maps: dict[str, Map], generated: dict[str, Map]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.proxies.findings import Finding
+from authgate.proxies.findings import UNVERIFIED, Finding
 from authgate.proxies.nginx._levels import target, variables
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _is_empty(value: str) -> bool:
 
 
 _NAMED = "the client's own header names what AuthGate decides about"
+_VERIFY = "proxy_ssl_verify on;\nproxy_ssl_trusted_certificate FILE;\nproxy_ssl_name NAME;"
 _NOT_KEPT = "every request opens a connection to AuthGate"
 _NOT_SEEN = "AuthGate knows a WebSocket handshake by Sec-WebSocket-Key alone"
 _ONCE = "AuthGate refuses a request in which a client repeats it"
@@ -89,6 +90,8 @@ def subrequest_findings(asked: Level) -> Iterator[Finding]:
             yield _at(asked, message, fix, lines[-1] if lines else None, is_error=is_error)
     if not asked.own("internal"):
         yield _at(asked, "clients can send requests to it", "internal;", is_error=False)
+    if not target(asked).lower().startswith("http://") and asked.value("proxy_ssl_verify") != "on":
+        yield _at(asked, UNVERIFIED, _VERIFY, asked.passing, is_error=True)
     yield from _intercepted(asked)
     yield from _upstream(asked)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
-from authgate.proxies.findings import Finding, Unusable, named, reaching
+from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, named, reaching
 from authgate.proxies.traefik import generator as traefik
 from authgate.proxies.traefik._model import Model, Settings, as_list
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ENDPOINT = "/auth/traefik"
 _MAX_FILES = 1_000
 _MAX_PARTS = 1_000
+# What Traefik reads as true, in lower case.
+_TRUE = frozenset({"true", "t", "1"})
 # No client has this address, so an ipAllowList with it refuses every request.
 _NO_CLIENT = ["255.255.255.255/32"]
 _GENERATE = "Generate Traefik's files again (authgate proxy traefik)"
@@ -113,16 +115,14 @@ class _Check:
         removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
         identity = self.settings.identity_headers
         copied = (
-            {name.lower() for name in as_list(asking.settings.at("forwardauth", "authresponseheaders"))}
-            if asking
-            else set()
+            {n.lower() for n in as_list(asking.settings.at("forwardauth", "authresponseheaders"))} if asking else set()
         )
         missing = [name for name in identity if name.lower() not in copied | removed]
         others = (*with_trailing_marks(identity), *OVERRIDES, *with_trailing_marks(OVERRIDES))
         imitating = [name for name in others if name.lower() not in removed]
         if not asking and len(missing) == len(identity) and len(imitating) == len(others):
-            message = f"a client can send {named(missing)} as it likes"
-            message = f"does not ask AuthGate, and removes no header of clients: {message}"
+            message = "does not ask AuthGate, and removes no header of clients: "
+            message += f"a client can send {named(missing)} as it likes"
             yield _at(router, message, "Give it the middleware authgate or authgate-public")
             return
         if missing:
@@ -148,7 +148,7 @@ class _Check:
                 message = f"{part.name} changes {', '.join(changed)} after AuthGate has set it"
                 yield _at(router, message, f"Put {part.name} before {asking.name}")
         for name, wrong, message, fix, is_error in _FORWARD_AUTH:
-            if wrong((asking.settings.text("forwardauth", name)).lower()):
+            if wrong(asking.settings.text("forwardauth", *name.split(".")).lower()):
                 yield _at(asking, message, fix, is_error=is_error)
 
     def refusals(self, name: str) -> Iterator[Finding]:
@@ -204,7 +204,7 @@ class _Check:
                 lines = [f"http.{'.'.join(spelt[name] for name in path)}: {wanted.text(*path)}" for path in wrong]
                 message = "lets headers or paths through that Traefik and the upstream may read in different ways"
                 yield _at(point, message, "\n".join(lines))
-            if (point.settings.text("forwardedheaders", "insecure")).lower() == "true":
+            if point.settings.text("forwardedheaders", "insecure").lower() in _TRUE:
                 message = "forwardedHeaders.insecure: clients can claim any address and any host"
                 yield _at(point, message, "forwardedHeaders: {insecure: false}")
             if not http.at("maxheaderbytes"):
@@ -218,8 +218,15 @@ class _Check:
 
 _FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     (
+        "tls.insecureskipverify",
+        _TRUE.__contains__,
+        UNVERIFIED,
+        "insecureSkipVerify: false, and the ca of AuthGate's certificate",
+        True,
+    ),
+    (
         "trustforwardheader",
-        lambda value: value == "true",
+        _TRUE.__contains__,
         "trustForwardHeader: a client names the host and the path that AuthGate decides about",
         "trustForwardHeader: false",
         True,
@@ -240,7 +247,7 @@ _FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     ),
     (
         "forwardbody",
-        lambda value: value == "true",
+        _TRUE.__contains__,
         "forwardBody: the body of requests is sent to AuthGate, which does not read it",
         "forwardBody: false",
         False,
@@ -269,11 +276,8 @@ def _at_entry_points(router: Part) -> str:
 def _priority(router: Part) -> int:
     """Return the priority of *router*. By default it is the length of its rule."""
     text = router.settings.text("priority")
-    return (
-        int(text)
-        if text.isascii() and text.isdigit() and len(text) < 20 and int(text)
-        else len(router.settings.text("rule"))
-    )
+    given = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    return given or len(router.settings.text("rule"))
 
 
 def _removing(names: list[str]) -> str:
