@@ -168,7 +168,8 @@ def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         }
         for order, (rule, middlewares) in enumerate(_TRAEFIK_SHAPES[route.shape]):
             routers[f"route-{number}-{order}"] = {
-                "rule": (f"Host(`{route.host}`) && " if route.host else "") + rule,
+                # Traefik's name for the host of http://[::1] is "::1".
+                "rule": (f"Host(`{route.host.strip('[]')}`) && " if route.host else "") + rule,
                 "service": f"port-{route.upstream}",
                 "middlewares": middlewares,
             }
