@@ -71,8 +71,8 @@ KINDS = (
 # An upstream without a proxy trusts the header that the client sent.
 NO_PROXY = Kind("", "", is_signed_in=False, user="admin")
 LEGEND = """
-The senders of these requests may not use the protected handler, /api/**. A cell has one sign for each kind of site,
-over HTTP/1, and then two signs for the kinds 1 and 4 over HTTP/2:
+The senders of these requests may not use the protected handler, /api/**. A cell has one sign for each kind of site
+over HTTP/1, and then the same over HTTP/2:
 
   1. Every request asks AuthGate, and the policy around /api/** is public. No credential.
   2. The same with an optional policy. The user is signed in, but is not an administrator.
@@ -132,6 +132,8 @@ def over_http1(port: int, targets: Sequence[str], name: str, kind: Kind) -> list
 def over_http2(lines: Lines, port: int, targets: Sequence[str], name: str, kind: Kind) -> list[str]:
     """Return the sign of each target for the host *name*."""
     head = {":authority": name, "x-user-id": "admin"}
+    if kind.is_signed_in:
+        head["authorization"] = USER.partition(" ")[2]
     # Node writes header values as Latin-1.
     paths = (target.replace("HOST", name).encode("utf-8", "surrogateescape").decode("latin-1") for target in targets)
     answers = lines.ask(http2=port, ask=[{**head, ":path": path} for path in paths])
@@ -168,15 +170,14 @@ def test_no_protected_handler_answers_what_the_decision_did_not_cover(
     for upstream in UPSTREAMS:
         names = {kind: host(upstream, kind) for kind in KINDS}
         first = joined([over_http1(ports.http1, targets, name, kind) for kind, name in names.items()])
-        anonymous = {kind: name for kind, name in names.items() if not kind.is_signed_in}
-        second = joined([over_http2(node_lines, ports.http2, targets, name, kind) for kind, name in anonymous.items()])
+        second = joined([over_http2(node_lines, ports.http2, targets, name, kind) for kind, name in names.items()])
         columns[upstream] = [f"{one} {two}" for one, two in zip(first, second, strict=True)]
     printed(f"{proxy}; settings of `paths`: {sites.reading}\n{LEGEND}", targets, columns)
     wrong = {
         (upstream, target): cell
         for upstream, cells in columns.items()
         for target, cell in zip(targets, cells, strict=True)
-        if {"A", "!"} & {*cell} or (target in ORDINARY and cell != "pppp pp")
+        if {"A", "!"} & {*cell} or (target in ORDINARY and cell != "pppp pppp")
     }
     assert not wrong
 
