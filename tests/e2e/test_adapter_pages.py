@@ -1,75 +1,101 @@
-"""The quick start of each proxy's page, run as it is written."""
+"""The quick start of each proxy's page, and its example of public routes, run as they are written."""
 
 from __future__ import annotations
 
-import shlex
+import os
 import shutil
 import subprocess
+import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import CONFIG, ENVIRON
 from tests.support import processes
 from tests.support.client import ask, bearer
-from tests.support.commands import authgate
+from tests.support.commands import ENVIRON
 from tests.support.documented import code
-from tests.support.documented_site import nginx
+from tests.support.documented_site import generate, nginx
 from tests.support.e2e import identity, sound
 from tests.support.tokens import mint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 DEPLOY = processes.ROOT / "deploy"
 HOST = "app.example.com"
-OPTIONS = "{\n\tadmin off\n\tpersist_config off\n\tservers {\n\t\tmax_header_size 28672\n\t}\n}\n"
+OPTIONS = "{\n\tadmin off\n\tpersist_config off\n"
 
 
-def generate(folder: Path, page: str, places: dict[str, str]) -> None:
+def one(page: str, start: str) -> str:
+    """Return the only block of a page with commands that begin with *start*."""
+    (block,) = (block for block in code(page) if block.startswith(start))
+    return block
+
+
+def generated(folder: Path, environ: Mapping[str, str], proxy: str, files: Path) -> None:
     """Run the line of a proxy's page that generates its files, for the configuration in *folder*."""
-    (line,) = [block for block in code(f"docs/adapters/{page}.md") if block.startswith("authgate proxy")]
-    line = processes.replaced(line, {"authgate.yaml": str(folder / "authgate.yaml"), **places})
-    ran = authgate(*shlex.split(line)[1:], environ=ENVIRON)
-    assert ran.returncode == 0, ran.stderr
+    places = {"authgate.yaml": str(folder / "authgate.yaml"), f"/etc/{proxy}": str(files)}
+    generate(environ, places, one(f"docs/adapters/{proxy}.md", "authgate proxy "))
+
+
+def with_ports(text: str, front_end: int, api: int) -> str:
+    return text.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}").replace("127.0.0.1:8000", f"127.0.0.1:{api}")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with authgate.yaml, the environment of the AuthGate that runs on it, and the ports."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    authgate: int
+    front_end: int
+    api: int
 
 
 @contextmanager
-def by_nginx(folder: Path, *, authgate: int, front_end: int, api: int) -> Iterator[int]:
+def by_nginx(site: Site, example: int = 0) -> Iterator[int]:
     port = processes.free_port()
-    ports = {"authgate": authgate, "front_end": front_end, "api": api}
-    with nginx(folder, port, lines=code("docs/adapters/nginx.md", "nginx")[0], **ports):
+    blocks = code("docs/adapters/nginx.md", "nginx")
+    before, location, _ = blocks[0].partition("    location / {")
+    assert location
+    lines = f"{before}{blocks[example]}}}\n}}\n" if example else blocks[0]
+    generated(site.folder, site.environ, "nginx", site.folder / "nginx")
+    with nginx(site.folder, port, front_end=site.front_end, api=site.api, lines=lines):
         yield port
 
 
 @contextmanager
-def by_traefik(folder: Path, *, authgate: int, front_end: int, api: int, example: int = 0) -> Iterator[int]:
-    files = folder / "page"
+def by_traefik(site: Site, example: int = 0) -> Iterator[int]:
+    files = site.folder / "page"
     shutil.copytree(DEPLOY / "traefik", files)
-    generate(folder, "traefik", {"/etc/traefik": str(files)})
+    generated(site.folder, site.environ, "traefik", files)
     routes = [block for block in code("docs/adapters/traefik.md", "yaml") if "routers:" in block][example]
-    routes = routes.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}").replace("127.0.0.1:8000", f"127.0.0.1:{api}")
-    (files / "dynamic" / "routes.yml").write_text(routes)
-    with processes.traefik(folder, authgate=authgate, upstream=api, files=files) as port:
+    (files / "dynamic" / "routes.yml").write_text(with_ports(routes, site.front_end, site.api))
+    with processes.traefik(site.folder, authgate=site.authgate, upstream=site.api, files=files) as port:
         yield port
 
 
 @contextmanager
-def by_caddy(folder: Path, *, authgate: int, front_end: int, api: int, example: int = 0) -> Iterator[int]:
-    text = code("docs/adapters/caddy.md", "caddyfile")[example]
+def by_caddy(site: Site, example: int = 0) -> Iterator[int]:
+    blocks = code("docs/adapters/caddy.md", "caddyfile")
+    (options,) = (block for block in blocks if block.startswith("{\n"))
+    text = [block for block in blocks if HOST in block][example]
     text = processes.replaced(text, {f"{HOST} {{\n": "{$CADDY_LISTEN} {\n\tbind 127.0.0.1\n"})
-    text = text.replace("127.0.0.1:3000", f"127.0.0.1:{front_end}").replace("127.0.0.1:8000", f"127.0.0.1:{api}")
-    shutil.copy(DEPLOY / "caddy" / "authgate.caddy", folder)
-    (folder / "Caddyfile").write_text(OPTIONS + text)
-    with processes.caddy(folder, authgate=authgate, upstream=api, config=folder / "Caddyfile") as port:
+    generated(site.folder, site.environ, "caddy", site.folder)
+    config = site.folder / "Caddyfile"
+    config.write_text(options.replace("{\n", OPTIONS, 1) + with_ports(text, site.front_end, site.api))
+    with processes.caddy(site.folder, authgate=site.authgate, upstream=site.api, config=config) as port:
         yield port
 
 
 PROXIES = {
     "nginx": by_nginx,
+    "nginx, public locations": partial(by_nginx, example=1),
     "traefik": by_traefik,
     "traefik, public routes": partial(by_traefik, example=1),
     "caddy": by_caddy,
@@ -77,18 +103,28 @@ PROXIES = {
 }
 
 
+@contextmanager
+def site(folder: Path, page: str) -> Iterator[Site]:
+    """Run the AuthGate of a page, with its policies and its line that starts AuthGate, and an upstream."""
+    policies = code(page, "yaml")[0]
+    assert policies.startswith("policies:\n")
+    (folder / "authgate.yaml").write_text(policies)
+    listen, admin = processes.free_port(), processes.free_port()
+    listening = {"AUTHGATE_LISTEN": f"127.0.0.1:{listen}", "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
+    environ = ENVIRON | listening | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    start = processes.replaced(one(page, "authgate check "), {"&& authgate serve": "&& exec authgate serve"})
+    serving = processes.running(
+        ["sh", "-euc", start], folder / "authgate.log", port=listen, environ=environ, cwd=folder
+    )
+    with processes.echo(folder) as upstream, serving:
+        yield Site(folder, environ, listen, upstream, upstream)
+
+
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_the_quick_start_protects_the_api_and_leaves_the_front_end_public(proxy: str, tmp_path: Path) -> None:
     page = f"docs/adapters/{proxy.partition(',')[0]}.md"
-    policies = code(page, "yaml")[0]
-    assert policies.startswith("policies:\n")
-    with (
-        processes.echo(tmp_path) as upstream,
-        processes.authgate(tmp_path, CONFIG + policies, environ=ENVIRON) as authgate,
-        PROXIES[proxy](tmp_path, authgate=authgate.port, front_end=upstream, api=upstream) as port,
-    ):
-        (curls,) = (block for block in code(page) if block.startswith("curl "))
-        for line in curls.splitlines():
+    with site(tmp_path, page) as started, PROXIES[proxy](started) as port:
+        for line in one(page, "curl ").splitlines():
             command = line.replace(f"https://{HOST}", f"http://{HOST}")
             command = command.replace("curl -i", f"curl -is --connect-to ::127.0.0.1:{port}")
             ran = subprocess.run(["sh", "-euc", command], capture_output=True, text=True, timeout=30, check=True)

@@ -13,7 +13,7 @@ from tests.support import processes
 from tests.support.better_auth import SECRET, better_auth
 from tests.support.client import ask
 from tests.support.documented import ASK, START
-from tests.support.documented_site import nginx
+from tests.support.documented_site import readme_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browse
         "AUTHGATE_LISTEN": f"127.0.0.1:{listen}",
         "AUTHGATE_ADMIN__LISTEN": f"127.0.0.1:{admin}",
     }
+    generating = environ | {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": origin}
     serve = ["sh", "-euc", f"{export}\n{CHECK}\nexec {SERVE}"]
     with (
         better_auth(folder, base_url=origin) as front_end,
         processes.echo(folder) as api,
         processes.running(serve, folder / "authgate.log", port=listen, environ=environ),
-        nginx(folder, port, authgate=listen, front_end=front_end.port, api=api),
+        readme_nginx(folder, port, environ=generating, front_end=front_end.port, api=api),
     ):
         yield origin, front_end.browser().sign_up()
 

@@ -22,7 +22,7 @@ from tests.support import processes
 from tests.support.better_auth import SECRET, better_auth
 from tests.support.client import ask
 from tests.support.documented import code
-from tests.support.documented_site import MAIN, nginx
+from tests.support.documented_site import MAIN, readme_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,10 +91,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         config = site.issuer()
         environ = {"BETTER_AUTH_SECRET": SECRET}
         running = parts.enter_context(processes.authgate(folder, config, environ=environ))
-        ports = {"authgate": running.port, "front_end": front_end.port, "api": api}
-        parts.enter_context(nginx(folder, site.port, **ports))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         site.environ = {"PATH": path, "AUTHGATE_CONFIG": str(running.config), **environ}
+        ports = {"front_end": front_end.port, "api": api}
+        parts.enter_context(readme_nginx(folder, site.port, environ=site.environ, **ports))
 
         (folder / "cookie").write_text(front_end.browser().sign_up().cookies)
         visitor = front_end.browser().sign_up("bob@example.com", name="Bob")
@@ -181,7 +181,8 @@ def _authgate_down(site: Site, command: str) -> str:
     folder = site.folder / "down"
     folder.mkdir()
     down = Site(site.folder, store=site.store, port=processes.free_port(), environ=site.environ)
-    with nginx(folder, down.port, authgate=site.dead_port, front_end=site.dead_port, api=site.dead_port):
+    environ = site.environ | {"AUTHGATE_LISTEN": f"127.0.0.1:{site.dead_port}"}
+    with readme_nginx(folder, down.port, environ=environ, front_end=site.dead_port, api=site.dead_port):
         return down.run(command)
 
 

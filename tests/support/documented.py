@@ -37,9 +37,11 @@ def code(page: str, language: str = "sh") -> list[str]:
 
 
 # Every command of the README. tests/images/test_fresh_machine.py runs TRY, PROOF and the installation of START;
-# tests/e2e/test_readme.py runs the rest of START, NGINX and ASK.
+# tests/e2e/test_readme.py runs the rest of START, GENERATE, NGINX and
+# ASK.
 TRY, PROOF, START, ASK = code("README.md")
 (NGINX,) = code("README.md", "nginx")
+(GENERATE,) = re.findall(r"`(authgate proxy nginx --output [^`]*)`", (ROOT / "README.md").read_text())
 
 PAGE = "docs/kubernetes.md"
 WAYS = {
