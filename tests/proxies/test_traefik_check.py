@@ -207,15 +207,110 @@ def test_a_chain_with_too_many_parts_is_unusable(last: str) -> None:
         check(FORMS["file"] | {"chains.yml": text})
 
 
-def test_routers_that_pass_nothing_need_no_middleware() -> None:
-    routers = """
+# Routes that pass requests at two entry points, and an entry point "other" beside that of the page.
+ROUTED = "http: {routers: {mine: {rule: a, service: x, middlewares: [authgate], MORE}}}"
+OTHER = ENTRY_POINT.replace("web:", "other:").replace(":80\n", ":81\n").replace("entryPoints:\n", "")
+DEFAULT = ENTRY_POINT.replace("  web:\n", "  web:\n    asDefault: true\n")
+
+
+@pytest.mark.parametrize(
+    ("web", "more", "is_safe"),
+    [
+        (ENTRY_POINT, "entryPoints: [other]", True),
+        (DEFAULT, "entryPoints: [web]", True),
+        (DEFAULT, "priority: 1", True),
+        (DEFAULT, "entryPoints: [other]", False),
+        (DEFAULT, "entryPoints: [web, other]", False),
+    ],
+)
+def test_with_as_default_the_routers_that_refuse_are_at_those_entry_points_alone(
+    web: str, more: str, *, is_safe: bool
+) -> None:
+    found = check(FORMS["file"] | {"traefik.yml": web + OTHER, "mine.yml": ROUTED.replace("MORE", more)})
+    message = "no router refuses paths that Traefik and the upstream may read differently, for routers without TLS at "
+    assert [e.startswith(message) for e in errors(found)] == ([] if is_safe else [True])
+
+
+@pytest.mark.parametrize(
+    ("point", "scheme", "router", "is_redirected"),
+    [
+        ("", "https", "", True),
+        ("", "http", "", False),
+        ("", "https", "tls: {}", False),
+        ("    http: {tls: {}}\n", "https", "", False),
+        ("    forwardedHeaders: {trustedIPs: [10.0.0.1]}\n", "https", "", False),
+        ("    forwardedHeaders: {insecure: true}\n", "https", "", False),
+        ("", "https", "middlewares: [claims, redirect]", False),
+    ],
+)
+def test_a_router_that_redirects_every_request_needs_no_other_middleware(
+    point: str, scheme: str, router: str, *, is_redirected: bool
+) -> None:
+    router = router if "middlewares" in router else f"middlewares: [redirect], {router}"
+    routes = f"""
 http:
-  middlewares: {to-https: {redirectScheme: {scheme: https}}}
-  routers:
-    dashboard: {rule: b, service: api@internal}
-    redirect: {rule: c, service: x, middlewares: [to-https]}
+  middlewares:
+    redirect: {{redirectScheme: {{scheme: {scheme}}}}}
+    claims: {{headers: {{customRequestHeaders: {{X-Forwarded-Proto: https}}}}}}
+  routers: {{plain: {{rule: c, service: x, entryPoints: [plain], {router}}}}}
 """
-    assert errors(check(FORMS["file"] | {"more.yml": routers})) == []
+    files = {"traefik.yml": f"{ENTRY_POINT}  plain:\n    address: :82\n{point}", "more.yml": routes}
+    found = [f.message for f in check(FORMS["file"] | files) if f.subject == "router plain"]
+    assert any("removes no header of clients" in message for message in found) is not is_redirected
+
+
+def test_a_router_for_a_service_of_traefik_needs_no_middleware() -> None:
+    router = "http: {routers: {dashboard: {rule: b, service: api@internal}}}"
+    assert errors(check(FORMS["file"] | {"more.yml": router})) == []
+
+
+TCP = "tcp: {routers: {mine: {rule: HostSNI(`*`), service: x, MORE}}}"
+# (a TCP router, whether its finding is an error; None if there is none)
+TCP_ROUTERS = [
+    (TCP.replace("MORE", "priority: 1"), True),
+    (TCP.replace("MORE", "entryPoints: [web]"), True),
+    (TCP.replace("MORE", "entryPoints: [db]"), None),
+    (TCP.replace("MORE", "tls: {passthrough: true}"), False),
+    ("services: {x: {labels: [traefik.tcp.routers.mine.rule=HostSNI(`*`)]}}", True),
+    ("services: {x: {labels: [traefik.tcp.routers.mine.tls=true]}}", False),
+    ("{kind: IngressRouteTCP, metadata: {name: mine}, spec: {routes: [{match: HostSNI(`*`)}]}}", True),
+    ("{kind: IngressRouteTCP, metadata: {name: mine}, spec: {tls: {}, routes: [{match: HostSNI(`*`)}]}}", False),
+]
+
+
+@pytest.mark.parametrize(("text", "is_error"), TCP_ROUTERS, ids=[text for text, _ in TCP_ROUTERS])
+def test_a_tcp_router_at_the_same_entry_point_takes_requests_first(text: str, *, is_error: bool | None) -> None:
+    """A router that names no entry point is at the default one."""
+    static = {"traefik.yml": DEFAULT + '  db: {address: ":5432"}\n', "mine.yml": text}
+    found = [f for f in check(FORMS["file"] | static) if f.subject.endswith(" mine")]
+    assert [f.is_error for f in found] == ([] if is_error is None else [is_error])
+    assert all("before your routers see them" in f.message for f in found)
+
+
+@pytest.mark.parametrize(
+    ("point", "mine", "is_error"),
+    [
+        ('{address: ":53/udp"}', "priority: 1", False),
+        ('{address: ":8082"}', "entryPoints: [web]", False),
+        ('{address: ":8082"}', "priority: 1", True),
+        ('{address: ":8080", http: {redirections: {entryPoint: {to: web}}}}', "entryPoints: [web]", False),
+        # A request without Host is not redirected: Traefik's rule for it is HostRegexp(`^.+$`).
+        ('{address: ":8080", http: {redirections: {entryPoint: {to: web}}}}', "priority: 1", True),
+    ],
+)
+def test_an_entry_point_that_no_router_with_a_service_is_at_needs_nothing(
+    point: str, mine: str, *, is_error: bool
+) -> None:
+    files = {"a.yml": FORMS["file"]["dynamic/authgate.yml"], "mine.yml": ROUTED.replace("MORE", mine)}
+    found = check(files | {"traefik.yml": f"{ENTRY_POINT}  more: {point}\n"})
+    assert {f.subject for f in found} == ({"entry point more"} if is_error else set())
+
+
+def test_lists_in_lists_of_middlewares_are_left_out() -> None:
+    """Each alias doubles the list: as text it would not fit into memory."""
+    lists = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+    text = f"{lists}http: {{routers: {{r: {{rule: a, service: x, middlewares: *a39}}}}}}"
+    assert any("removes no header of clients" in error for error in errors(check(FORMS["file"] | {"a.yml": text})))
 
 
 def test_a_list_of_resources_as_kubectl_prints_it_is_read() -> None:

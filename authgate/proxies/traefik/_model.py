@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from authgate.proxies.findings import Unusable
+from authgate.proxies.findings import Finding, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What Traefik reads as true, in lower case.
+TRUE = frozenset({"true", "t", "1"})
 _MAX_NODES = 200_000
-_LABEL = "traefik.http."
+_LABEL = "traefik."
 _ENTRY_POINT = "--entrypoints."
 
 
@@ -72,6 +74,7 @@ class Model:
     """What the files define. *others* are resources of Kubernetes that route and that the check does not read."""
 
     routers: list[Part] = field(default_factory=list)
+    tcp_routers: list[Part] = field(default_factory=list)
     middlewares: list[Part] = field(default_factory=list)
     entry_points: list[Part] = field(default_factory=list)
     others: list[Part] = field(default_factory=list)
@@ -90,8 +93,7 @@ class Model:
             raise Unusable(file, None, "it is not YAML, or too deep") from None
 
     def _document(self, document: Settings, file: str, line: int) -> None:
-        self.routers.extend(_parts("router", document.below("http", "routers"), file))
-        self.middlewares.extend(_parts("middleware", document.below("http", "middlewares"), file))
+        self._routing(document, file)
         # A snippet without an address, as `authgate proxy` prints it, is not an entry point.
         self.entry_points.extend(
             p for p in _parts("entry point", document.below("entrypoints"), file) if p.settings.at("address")
@@ -105,6 +107,11 @@ class Model:
                 self._arguments(service.at("command"), file, services.lines.get("command", line))
         self._arguments(document.at("additionalarguments"), file, line)
         self._resource(document, file, line)
+
+    def _routing(self, tree: Settings, file: str) -> None:
+        self.routers.extend(_parts("router", tree.below("http", "routers"), file))
+        self.tcp_routers.extend(_parts("TCP router", tree.below("tcp", "routers"), file))
+        self.middlewares.extend(_parts("middleware", tree.below("http", "middlewares"), file))
 
     def _labels(self, owner: Settings, file: str) -> None:
         """Add what the labels of a container define. Compose reads "$$" as "$"."""
@@ -120,8 +127,7 @@ class Model:
         for key, value, line in pairs:
             if key.startswith(_LABEL):
                 _put(tree, key.removeprefix(_LABEL).split("."), value.replace("$$", "$"), line)
-        self.routers.extend(_parts("router", tree.below("routers"), file))
-        self.middlewares.extend(_parts("middleware", tree.below("middlewares"), file))
+        self._routing(tree, file)
 
     def _arguments(self, arguments: Value, file: str, line: int) -> None:
         """Add the entry points in the arguments of Traefik's command."""
@@ -140,29 +146,37 @@ class Model:
                 self._resource(item, file, min(item.lines.values(), default=line))
         if kind == "Middleware":
             self.middlewares.append(Part("Middleware", name, document.below("spec"), file, line))
-        elif kind == "IngressRoute":
+        elif kind in {"IngressRoute", "IngressRouteTCP"}:
             routes = document.at("spec", "routes")
+            routers = self.routers if kind == "IngressRoute" else self.tcp_routers
             for route in routes if isinstance(routes, list) else []:
                 if isinstance(route, Settings):
-                    self.routers.append(_router(name, route, document.below("spec"), file))
-        elif kind in {"Ingress", "HTTPRoute", "GRPCRoute"}:
+                    routers.append(_router(kind, name, route, document.below("spec"), file))
+        elif kind in {"Ingress", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"}:
             self.others.append(Part(kind, name, document, file, line))
+
+
+def finding_at(part: Part, message: str, fix: str, *, is_error: bool = True) -> Finding:
+    """Return a finding about *part*."""
+    return Finding(
+        file=part.file, line=part.line, subject=f"{part.kind} {part.name}", message=message, fix=fix, is_error=is_error
+    )
 
 
 def as_list(value: Value) -> list[str]:
     """Return a list of names: those in a list, in a text with commas, or in references of Kubernetes."""
     names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
-    plain = [name.text("name") if isinstance(name, Settings) else str(name) for name in names]
+    plain = [name.text("name") if isinstance(name, Settings) else name for name in names if not isinstance(name, list)]
     return [name.strip() for name in plain if name.strip()]
 
 
-def _router(name: str, route: Settings, spec: Settings, file: str) -> Part:
+def _router(kind: str, name: str, route: Settings, spec: Settings, file: str) -> Part:
     """Return a route of an IngressRoute as a router."""
     settings = Settings()
     services = route.at("services")
     settings.update(route, rule=route.at("match"), service=(as_list(services) or [""])[0])
     settings.update({key: spec[key] for key in ("entrypoints", "tls") if key in spec})
-    return Part("IngressRoute", name, settings, file, min(route.lines.values(), default=1))
+    return Part(kind, name, settings, file, min(route.lines.values(), default=1))
 
 
 def _parts(kind: str, mapping: Settings, file: str) -> Iterator[Part]:

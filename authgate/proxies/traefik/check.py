@@ -6,14 +6,20 @@ identity headers that the client sent. Its middlewares run in their order.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, named, reaching
-from authgate.proxies.traefik import generator as traefik
-from authgate.proxies.traefik._model import Model, Settings, as_list
+from authgate.proxies.traefik._entry_points import (
+    entry_point_findings,
+    is_at_all_of,
+    may_be_https,
+    points_of,
+    tcp_findings,
+)
+from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list
+from authgate.proxies.traefik._model import finding_at as _at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
 _ENDPOINT = "/auth/traefik"
 _MAX_FILES = 1_000
 _MAX_PARTS = 1_000
-# What Traefik reads as true, in lower case.
-_TRUE = frozenset({"true", "t", "1"})
 # No client has this address, so an ipAllowList with it refuses every request.
 _NO_CLIENT = ["255.255.255.255/32"]
 _GENERATE = "Generate Traefik's files again (authgate proxy traefik)"
@@ -41,11 +45,14 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
     if not model.routers:
         raise Unusable(source.name, None, "there is no router: name the folder with all files, or a file with routers")
     check = _Check(model, settings, {part.name.lower(): part for part in reversed(model.middlewares)})
-    found = [finding for router in model.routers if check.passes(router) for finding in check.router(router)]
+    passing = [router for router in model.routers if check.passes(router)]
+    found = [finding for router in passing for finding in check.router(router)]
     if not any(check.asking(check.chain(router)) for router in model.routers):
         fix = "Give your routers the middleware authgate"
         found.append(Finding(file=source.name, line=1, subject="", message="no router asks AuthGate", fix=fix))
-    return [*found, *dict.fromkeys(check.refusals(source.name)), *check.entry_points(source.name), *_others(model)]
+    found += dict.fromkeys(check.refusals(source.name, passing))
+    found += tcp_findings(model, passing)
+    return [*found, *entry_point_findings(model, passing, settings, source.name), *_others(model)]
 
 
 def _model(source: Source) -> Model:
@@ -69,11 +76,13 @@ class _Check:
 
     def chain(self, router: Part) -> list[Part]:
         """Return the middlewares of *router* in their order, those of its entry points first. Raises Unusable."""
-        names = _entry_points(router)
-        points = [point for point in self.model.entry_points if not names or point.name in names]
-        before = [as_list(point.settings.at("http", "middlewares")) for point in points]
+        before = [as_list(point.settings.at("http", "middlewares")) for point in self._points(router)]
         shared = before[0] if before and all(each == before[0] for each in before) else []
         return self._expanded(router, [*shared, *as_list(router.settings.at("middlewares"))])
+
+    def _points(self, router: Part) -> list[Part]:
+        names = points_of(router, self.model)
+        return [point for point in self.model.entry_points if point.name in names]
 
     def _expanded(self, router: Part, names: list[str]) -> list[Part]:
         """Return the middlewares *names*, with each chain replaced by its parts. A chain is not a part of itself."""
@@ -100,9 +109,15 @@ class _Check:
 
     def passes(self, router: Part) -> bool:
         """Whether *router* passes requests to a service of yours."""
-        redirects = any("redirectscheme" in part.settings for part in self.chain(router))
-        is_internal = (router.settings.text("service")).endswith("@internal")
-        return not is_internal and not (redirects and "tls" not in router.settings)
+        return not router.settings.text("service").endswith("@internal") and not self._only_redirects(router)
+
+    def _only_redirects(self, router: Part) -> bool:
+        """Whether *router* redirects every request. redirectScheme passes those that came, or seem so, over HTTPS."""
+        chain = self.chain(router)
+        redirects = [part.settings.text("redirectscheme", "scheme").lower() == "https" for part in chain]
+        if "tls" in router.settings or not any(redirects) or any(map(may_be_https, self._points(router))):
+            return False
+        return not any("x-forwarded-proto" in _request_headers(part) for part in chain[: redirects.index(True)])
 
     def router(self, router: Part) -> Iterator[Finding]:
         """Yield what is wrong with the headers that *router* passes to its service."""
@@ -151,12 +166,12 @@ class _Check:
             if wrong(asking.settings.text("forwardauth", *name.split(".")).lower()):
                 yield _at(asking, message, fix, is_error=is_error)
 
-    def refusals(self, name: str) -> Iterator[Finding]:
+    def refusals(self, name: str, passing: list[Part]) -> Iterator[Finding]:
         """Yield the spellings of paths that no router refuses before the routers that pass requests on."""
         refusing = [router for router in self.model.routers if any(map(_refuses, self.chain(router)))]
-        for router in filter(self.passes, self.model.routers):
+        for router in passing:
             kind = "with TLS" if "tls" in router.settings else "without TLS"
-            beside = [each for each in refusing if self._is_at_all_of(each, router)]
+            beside = [each for each in refusing if is_at_all_of(each, router, self.model)]
             before = [each for each in beside if _priority(each) > _priority(router)]
             late = self._unrefused(before)
             if (missing := self._unrefused(beside)) and beside:
@@ -179,54 +194,18 @@ class _Check:
         wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
         return [f'"{spelling}"' for spelling, rule in wanted if rule not in rows]
 
-    def _is_at_all_of(self, refusing: Part, router: Part) -> bool:
-        """Whether *refusing* gets requests at each entry point of *router*. Without names, a router is at all."""
-        names = _entry_points(refusing)
-        wanted = _entry_points(router) or {point.name for point in self.model.entry_points}
-        is_same_kind = ("tls" in refusing.settings) is ("tls" in router.settings)
-        return is_same_kind and (not names or (bool(wanted) and wanted <= names))
-
-    def entry_points(self, name: str) -> Iterator[Finding]:
-        """Yield what the entry points lack."""
-        generated = Model()
-        text = traefik.files(self.settings)["authgate-entrypoint.yml"]
-        generated.add(text.replace("  web:\n", "  web:\n    address: any\n"), "authgate-entrypoint.yml")
-        wanted = generated.entry_points[0].settings.below("http")
-        encoded = [
-            ("encodedcharacters", key) for key, value in wanted.below("encodedcharacters").items() if value == "false"
-        ]
-        for point in self.model.entry_points:
-            http = point.settings.below("http")
-            paths = [("aliasheadersstrategy",), *encoded]
-            wrong = [path for path in paths if http.at(*path) != wanted.at(*path)]
-            if wrong:
-                spelt = {word.lower(): word for word in re.findall(r"\w+", text)}
-                lines = [f"http.{'.'.join(spelt[name] for name in path)}: {wanted.text(*path)}" for path in wrong]
-                message = "lets headers or paths through that Traefik and the upstream may read in different ways"
-                yield _at(point, message, "\n".join(lines))
-            if point.settings.text("forwardedheaders", "insecure").lower() in _TRUE:
-                message = "forwardedHeaders.insecure: clients can claim any address and any host"
-                yield _at(point, message, "forwardedHeaders: {insecure: false}")
-            if not http.at("maxheaderbytes"):
-                message = "maxHeaderBytes is not set: AuthGate refuses the longest requests, with 431"
-                yield _at(point, message, f"http.maxHeaderBytes: {wanted.at('maxheaderbytes')}", is_error=False)
-        if not self.model.entry_points:
-            message = "these files have no entry point: they are not checked"
-            fix = "Check your static configuration (traefik.yml) too"
-            yield Finding(file=name, line=1, subject="", message=message, fix=fix, is_error=False)
-
 
 _FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     (
         "tls.insecureskipverify",
-        _TRUE.__contains__,
+        TRUE.__contains__,
         UNVERIFIED,
         "insecureSkipVerify: false, and the ca of AuthGate's certificate",
         True,
     ),
     (
         "trustforwardheader",
-        _TRUE.__contains__,
+        TRUE.__contains__,
         "trustForwardHeader: a client names the host and the path that AuthGate decides about",
         "trustForwardHeader: false",
         True,
@@ -247,7 +226,7 @@ _FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
     ),
     (
         "forwardbody",
-        _TRUE.__contains__,
+        TRUE.__contains__,
         "forwardBody: the body of requests is sent to AuthGate, which does not read it",
         "forwardBody: false",
         False,
@@ -261,11 +240,6 @@ def _request_headers(part: Part) -> Settings:
 
 def _refuses(part: Part) -> bool:
     return as_list(part.settings.at("ipallowlist", "sourcerange")) == _NO_CLIENT
-
-
-def _entry_points(router: Part) -> set[str]:
-    """Return the lower-case names of the entry points that *router* names."""
-    return {name.lower() for name in as_list(router.settings.at("entrypoints"))}
 
 
 def _at_entry_points(router: Part) -> str:
@@ -292,9 +266,3 @@ def _others(model: Model) -> Iterator[Finding]:
         yield _at(
             part, "is not checked: only IngressRoutes are", "Use an IngressRoute, or check it by hand", is_error=False
         )
-
-
-def _at(part: Part, message: str, fix: str, *, is_error: bool = True) -> Finding:
-    return Finding(
-        file=part.file, line=part.line, subject=f"{part.kind} {part.name}", message=message, fix=fix, is_error=is_error
-    )
