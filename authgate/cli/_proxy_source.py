@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 import sys
+from itertools import islice
 from pathlib import Path
 
 from authgate.files import read_bounded, unreadable_reason
@@ -13,6 +14,7 @@ from authgate.proxies.findings import Source, Unusable
 _MAX_BYTES = 1024 * 1024
 # A dump of `nginx -T` holds many files.
 _MAX_DUMP_BYTES = 8 * _MAX_BYTES
+_MAX_FILES = 1_000
 _STDIN = "-"
 _WILDCARD = re.compile(r"[*?\[]")
 _OTHER_MACHINE = "if the files are on another machine, check the output of nginx -T there"
@@ -32,7 +34,10 @@ def read_source(file: str) -> Source:
         full = str(folder / pattern)
         if not _WILDCARD.search(pattern):
             return [(full, _read(full, _MAX_BYTES, f"; {name} includes it ({_OTHER_MACHINE})"))]
-        return [(path, _read(path, _MAX_BYTES)) for path in sorted(glob.glob(full, recursive=True))]  # noqa: PTH207 - as nginx does it
+        paths = sorted(islice(glob.iglob(full, recursive=True), _MAX_FILES + 1))  # noqa: PTH207 - as nginx does it
+        if len(paths) > _MAX_FILES:
+            raise Unusable(full, None, f"it names more than {_MAX_FILES} files")
+        return [(path, _read(path, _MAX_BYTES)) for path in paths]
 
     return Source(name=name, text=text, included=included)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.cli._proxy_source import read_source
+from authgate.proxies.findings import Unusable
 from tests.support import commands, documented
 from tests.support.checked_nginx import GENERATED, PROTECTED, PUBLIC, main
 
@@ -146,3 +148,12 @@ def test_the_documented_example_is_what_the_check_prints(folder: Path) -> None:
     arguments = command.removeprefix("$ authgate ").replace("nginx.conf", str(folder / "nginx.conf")).split()
     printed = commands.authgate(*arguments, environ={}).stdout
     assert printed.replace(f"{folder}/", "") == output
+
+
+def test_a_pattern_that_names_too_many_files_is_refused_before_one_is_read(tmp_path: Path) -> None:
+    for number in range(1_000):
+        (tmp_path / f"{number}.yml").touch()
+    assert len(read_source(str(tmp_path)).included("**/*.yml")) == 1_000
+    (tmp_path / "more.yml").mkdir()  # it cannot be read
+    with pytest.raises(Unusable, match="more than 1000 files"):
+        read_source(str(tmp_path)).included("**/*.yml")

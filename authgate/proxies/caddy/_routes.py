@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # These end a request: no handler after them runs.
 _ANSWERS = frozenset({"static_response", "copy_response", "error"})
+_MAX_HANDLERS = 100_000
 _ASKING_URI = "/auth/caddy"
 
 
@@ -122,7 +123,7 @@ class Server:
     @classmethod
     def read(cls, name: str, given: Mapping[str, Any]) -> Self:
         """Return the server in *given*, a member of apps.http.servers."""
-        named = given.get("named_routes") or {}
+        named = _Named(given.get("named_routes") or {})
         return cls(
             name=", ".join(given.get("listen") or [name]),
             routes=_routes(given.get("routes"), named),
@@ -136,6 +137,8 @@ def read_servers(text: str) -> list[Server]:
     try:
         servers = json.loads(text)["apps"]["http"]["servers"]
         return [Server.read(name, given) for name, given in servers.items()]
+    except _TooManyError:
+        raise ValueError(f"it has more than {_MAX_HANDLERS} routes and handlers") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("it is not the JSON of a Caddy with HTTP servers: check the output of caddy adapt") from None
 
@@ -155,11 +158,30 @@ def _copied(routes: Routes) -> Iterator[str]:
                     yield name.lower()
 
 
-def _routes(given: list[Any] | None, named: Mapping[str, Any]) -> Routes:
+class _TooManyError(Exception):
+    """The routes of a server have too many handlers."""
+
+
+@dataclass(slots=True)
+class _Named:
+    """The named routes of a server, and how many handlers were read: each `invoke` may double them."""
+
+    routes: Mapping[str, Any]
+    count: int = 0
+
+    def add(self, count: int) -> None:
+        """Count more handlers. Raises _TooManyError."""
+        self.count += count
+        if self.count > _MAX_HANDLERS:
+            raise _TooManyError
+
+
+def _routes(given: list[Any] | None, named: _Named) -> Routes:
     return tuple(_route(route, named) for route in given or ())
 
 
-def _route(given: Mapping[str, Any], named: Mapping[str, Any]) -> Route:
+def _route(given: Mapping[str, Any], named: _Named) -> Route:
+    named.add(1 + len(given.get("handle") or ()))
     sets = given.get("match") or []
     hosts = tuple(host for each in sets for host in each.get("host", ()))
     paths = [path for each in sets for path in each.get("path", ())]
@@ -177,12 +199,12 @@ def _route(given: Mapping[str, Any], named: Mapping[str, Any]) -> Route:
     )
 
 
-def _handlers(given: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Handler]:
+def _handlers(given: Mapping[str, Any], named: _Named) -> Iterator[Handler]:
     kind = given["handler"]
     if kind == "subroute":
         yield _routes(given.get("routes"), named)
     elif kind == "invoke":
-        yield (_route(named[given["name"]], named),)
+        yield (_route(named.routes[given["name"]], named),)
     elif kind == "headers":
         yield _headers(given)
     elif kind == "map":
@@ -197,7 +219,7 @@ def _handlers(given: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[Ha
         yield Unknown(kind)
 
 
-def _intercepting(given: Mapping[str, Any], named: Mapping[str, Any]) -> Route:
+def _intercepting(given: Mapping[str, Any], named: _Named) -> Route:
     """Return routes that answer in place of any handler after them: they run for some requests, refused ones too."""
     routes = _routes(given.get("routes"), named)
     return Route(hosts=(), subject="", is_conditional=True, refusing=None, steps=(routes,))
@@ -225,7 +247,7 @@ def _maps(given: Mapping[str, Any]) -> Iterator[PathMap]:
         )
 
 
-def _proxy(given: Mapping[str, Any], named: Mapping[str, Any]) -> Proxy:
+def _proxy(given: Mapping[str, Any], named: _Named) -> Proxy:
     responses = [
         ((each.get("match") or {}).get("status_code") or (), _routes(each.get("routes"), named))
         for each in given.get("handle_response") or ()
