@@ -1,6 +1,6 @@
 """Policies through each proxy: the contract's example, and a few more for what it does not show.
 
-Every path goes to AuthGate, and X-Tenant has the lines that the proxies' pages tell users to add.
+Every path except /unasked/ asks AuthGate. The proxies' files are generated for the configuration, with X-Tenant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.conftest import PROXIES, Stack
-from tests.support import asking_about_all, processes
+from tests.support import processes, sites
 from tests.support.client import Answer, bearer
 from tests.support.e2e import identity, sound
 from tests.support.session_cookies import compact, cookie_line, payload, session, user
@@ -75,8 +75,9 @@ def site(
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as parts:
         upstream = parts.enter_context(processes.echo(folder))
-        port = parts.enter_context(asking_about_all.START[request.param](folder, with_policies.port, upstream))
-        yield Stack(request.param, port, with_policies)
+        routes = [sites.Route("", upstream, "beside")]
+        ports = parts.enter_context(sites.site(request.param, folder, with_policies, ENVIRON, routes))
+        yield Stack(request.param, ports.http1, with_policies)
 
 
 # The callers.

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from authgate.proxies.settings import ProxySettings
 
 
-def write(folder: Path, proxy: str, *added_headers: str, address: str | None = None, **changes: Any) -> None:
-    """Write the files of *proxy* into *folder*: for the defaults, *added_headers*, and other *changes* of settings."""
-    settings = default_settings(address)
-    settings = replace(settings, identity_headers=(*settings.identity_headers, *added_headers), **changes)
+def write(folder: Path, proxy: str, *, address: str, **changes: Any) -> None:
+    """Write the files of *proxy* into *folder*: for the defaults, this *address*, and other *changes* of settings."""
+    settings = replace(default_settings(address), **changes)
     make = next(iter(PROXIES[proxy].forms.values()))
     for name, text in make(settings).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

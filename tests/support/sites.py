@@ -31,7 +31,7 @@ class Route:
     """A host, and the port of its upstream. The host "" is every other host.
 
     Every request asks AuthGate, unless *shape* says otherwise: with "around" only requests below /api do and the rest
-    is public; with "public" none does.
+    is public; with "beside" requests below /unasked do not; with "public" none does.
     """
 
     host: str
@@ -115,6 +115,7 @@ _NGINX_LOCATION = """
 _NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
     "asks": [("/", "protect")],
     "around": [("~* ^/api(/|$)", "protect"), ("/", "public")],
+    "beside": [("/unasked/", "public"), ("/", "protect")],
     "public": [("/", "public")],
 }
 
@@ -149,6 +150,7 @@ def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
 _TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
     "asks": [("PathPrefix(`/`)", ["authgate"])],
     "around": [("PathRegexp(`(?i)^/api(/|$)`)", ["authgate"]), ("PathPrefix(`/`)", ["authgate-public"])],
+    "beside": [("PathPrefix(`/unasked/`)", ["authgate-public"]), ("PathPrefix(`/`)", ["authgate"])],
     "public": [("PathPrefix(`/`)", ["authgate-public"])],
 }
 
@@ -214,6 +216,7 @@ _CADDY_HANDLE = """
 _CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
     "asks": [("", "authgate")],
     "around": [("@api", "authgate"), ("", "authgate_public")],
+    "beside": [("/unasked/*", "authgate_public"), ("", "authgate")],
     "public": [("", "authgate_public")],
 }
 
