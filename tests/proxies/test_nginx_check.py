@@ -295,6 +295,15 @@ WARNED = [
     (f"location / {{ {P} proxy_set_header X-User-Id ''; }}", "X-User-Id is always empty"),
     (f"location /x/ {{ {P} }} location / {{ include authgate_public.conf; proxy_pass http://tasks; }}", "ignore case"),
 ]
+COSTLY = ("(/?_?[a-z]+)+!", "(a|a)*!", "(a?)(a?)" * 20, "a*" * 20 + "!")
+
+
+@pytest.mark.parametrize("pattern", COSTLY)
+def test_a_pattern_that_would_take_years_to_match_is_left_out_with_a_warning(pattern: str) -> None:
+    asking = f"location /x {{ {P} error_page 401 /{'a' * 60}; }}"
+    found = check(main(f"location ~ ^/{pattern}$ {{ return 404; }} {asking}"))
+    assert any("takes too long to match" in message for message in warnings(found))
+    assert errors(found) == []
 
 
 @pytest.mark.parametrize(("locations", "part"), WARNED, ids=[part for _, part in WARNED])

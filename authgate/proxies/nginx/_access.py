@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
-from authgate.proxies.nginx._levels import answers, location, matched_by, subrequest, upstream
+from authgate.proxies.nginx._levels import answers, location, matched_by, patterns, subrequest, upstream
 from authgate.proxies.nginx._pages import keeps_refusing, passing_on
 
 if TYPE_CHECKING:
@@ -150,6 +150,15 @@ def _other_case(level: Level) -> Iterator[Finding]:
         )
         fix = f"location ~* ^{path.rstrip('/')}(/|$), or ask AuthGate in {found.subject} too"
         yield _at(level, message, fix, is_error=False)
+
+
+def left_out(servers: list[Level]) -> Iterator[Finding]:
+    """Yield the locations whose pattern was left out, because it takes too much work to match it."""
+    for level in (level for server in servers for level in server.everything()):
+        if matched_by(level)[1] in patterns(level.server.parent or level).left_out:
+            message = "the pattern takes too long to match, so the check does not know which paths the location gets"
+            fix = "Write the pattern without a repetition in a repetition, and check again"
+            yield _at(level, message, fix, is_error=False)
 
 
 def _place(directive: Directive) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from authgate.proxies.nginx._patterns import Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 # AuthGate's endpoint for nginx.
 ENDPOINT = "/auth/nginx"
+# nginx reads no longer word in its configuration.
+_MAX_PATH = 4096
 # Blocks within a location that may pass requests to another upstream. They inherit all else from the location.
 _WITHIN = frozenset({"if", "limit_except"})
 # Directives that nginx runs in their order, before it asks AuthGate.
@@ -143,21 +148,54 @@ def location(server: Level, uri: str) -> Level | None:
     longest prefix. Patterns that Python does not read are left out.
     """
     uri = uri.partition("?")[0]
-    best: tuple[int, Level] | None = None
-    patterns = []
+    chosen = _locations(server)
+    if uri not in chosen.found:
+        chosen.found[uri] = chosen.choose(uri)
+    return chosen.found[uri]
+
+
+@dataclass(slots=True)
+class _Locations:
+    """The locations of a server by how they match. *found* are those that were chosen before."""
+
+    patterns: Patterns
+    exact: dict[str, Level] = field(default_factory=dict)
+    prefixes: dict[str, Level] = field(default_factory=dict)
+    by_pattern: list[Level] = field(default_factory=list)
+    found: dict[str, Level | None] = field(default_factory=dict)
+
+    def choose(self, uri: str) -> Level | None:
+        if uri in self.exact or uri.startswith("@"):
+            return self.exact.get(uri)
+        lengths = range(len(uri), 0, -1) if len(uri) < _MAX_PATH else ()
+        prefix = next((self.prefixes[uri[:length]] for length in lengths if uri[:length] in self.prefixes), None)
+        if prefix and matched_by(prefix)[0] == "^~":
+            return prefix
+        for level in self.by_pattern:
+            modifier, pattern = matched_by(level)
+            if self.patterns.matches(pattern, uri, ignores_case=modifier == "~*"):
+                return level
+        return prefix
+
+
+@lru_cache(maxsize=256)
+def _locations(server: Level) -> _Locations:
+    locations = _Locations(patterns(server.parent or server))
     for level in server.everything():
         modifier, path = matched_by(level)
-        if path == uri and (modifier == "=" or path.startswith("@")):
-            return level
         if modifier in {"~", "~*"}:
-            patterns.append(level)
-        is_prefix = modifier in {"", "^~"} and path and not path.startswith("@") and uri.startswith(path)
-        if is_prefix and (best is None or len(path) > best[0]):
-            best = (len(path), level)
-    prefix = best[1] if best else None
-    if (prefix and matched_by(prefix)[0] == "^~") or uri.startswith("@"):
-        return prefix
-    return next((level for level in patterns if _is_matched(*matched_by(level), uri)), prefix)
+            locations.by_pattern.append(level)
+        elif path.startswith("@") or modifier == "=":
+            locations.exact.setdefault(path, level)
+        elif path:
+            locations.prefixes.setdefault(path, level)
+    return locations
+
+
+@lru_cache(maxsize=4)
+def patterns(http: Level) -> Patterns:  # noqa: ARG001 - the cache has one for each
+    """Return the patterns of all locations in *http*. They share one bound."""
+    return Patterns()
 
 
 def matched_by(level: Level) -> tuple[str, str]:
@@ -166,13 +204,6 @@ def matched_by(level: Level) -> tuple[str, str]:
     if level.directive.name != "location" or len(words) < 2:
         return "", ""
     return (words[1], words[2]) if len(words) > 2 else ("", words[1])
-
-
-def _is_matched(modifier: str, pattern: str, uri: str) -> bool:
-    try:
-        return re.search(pattern, uri, re.IGNORECASE if modifier == "~*" else 0) is not None
-    except re.error:
-        return False
 
 
 def subrequest(level: Level) -> Level | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx import generator as nginx
-from authgate.proxies.nginx._access import access_findings
+from authgate.proxies.nginx._access import access_findings, left_out
 from authgate.proxies.nginx._headers import answered, header_findings
 from authgate.proxies.nginx._levels import answers, levels, subrequest, upstream
 from authgate.proxies.nginx._maps import (
@@ -51,6 +51,7 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
         *check.servers(servers, source.name),
         *_names(everything),
         *redefined(everything, [Refusals(server, check.maps) for server in servers if _asked(server)]),
+        *left_out(servers),
         *stale_maps(check.maps, generated),
         *undefined(everything),
     ]
@@ -96,9 +97,10 @@ class _Check:
     def _locations(self, server: Level) -> Iterator[Finding]:
         """Yield what is wrong with the locations of a server that asks AuthGate."""
         asked = _asked(server)
+        is_answering = answers(server)
         for level in server.everything():
             yield from access_findings(level)
-            if level not in asked and not answers(level) and not answers(server):
+            if level not in asked and not is_answering and not answers(level):
                 yield from self._passing(level)
         for level in asked:
             yield from subrequest_findings(level)
