@@ -28,10 +28,9 @@ def print_findings(findings: Sequence[Finding], name: str) -> None:
                 _print(message, fix, group, is_error=is_error)
     errors = sum(is_error for is_error, _, _ in groups)
     warnings = len(groups) - errors
-    counts = [counted(errors, "error")] if errors else []
+    counts = [counted(errors, "error") if errors else "no error found"]
     counts += [counted(warnings, "warning")] if warnings else []
-    verdict = f"✗ {escaped(name)} is not safe" if errors else f"✓ {escaped(name)} has all that it needs"
-    click.echo(f"{verdict}: {', '.join(counts)}" if counts else verdict)
+    click.echo(f"{'✗' if errors else '✓'} {escaped(name)}: {', '.join(counts)}")
 
 
 def _print(message: str, fix: str, group: list[Finding], *, is_error: bool) -> None:
@@ -47,6 +46,8 @@ def _print(message: str, fix: str, group: list[Finding], *, is_error: bool) -> N
 
 
 def _place(finding: Finding) -> str:
+    if finding.line is None:
+        return escaped(finding.subject or finding.file)
     return escaped(f"{finding.file}:{finding.line}{f' {finding.subject}' if finding.subject else ''}")
 
 

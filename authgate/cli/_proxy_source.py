@@ -39,13 +39,15 @@ def read_source(file: str) -> Source:
             raise Unusable(full, None, f"it names more than {_MAX_FILES} files")
         return [(path, _read(path, _MAX_BYTES)) for path in paths]
 
-    return Source(name=name, text=text, included=included)
+    return Source(name=name, text=text, included=included, is_folder=is_folder)
 
 
 def _stdin() -> str:
     content = sys.stdin.buffer.read(_MAX_DUMP_BYTES + 1)
     if len(content) > _MAX_DUMP_BYTES:
         raise Unusable("standard input", None, f"it is longer than {_MAX_DUMP_BYTES} bytes")
+    if not content.strip():
+        raise Unusable("standard input", None, "it is empty. Did the command before it fail?")
     return content.decode(errors="replace")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 # A longer list of headers is cut short. Its fix is to generate the file again.
@@ -19,7 +19,7 @@ UNVERIFIED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file that is checked, or a folder: then *text* is empty.
+    """The file that is checked, or a folder, which has no *text* of its own.
 
     *included* returns the name and the text of each file that a pattern names. It raises `Unusable` if it cannot read a
     file, or if the pattern names a file that does not exist.
@@ -28,17 +28,20 @@ class Source:
     name: str
     text: str
     included: Callable[[str], Sequence[tuple[str, str]]]
+    is_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong with a file. *subject* names the part of it: "location /api/".
 
+    *line* is None in a file that was made from yours: then the subject alone says where it is.
+
     *message* and *fix* do not name the subject, so that the same finding about several subjects is printed once.
     """
 
     file: str
-    line: int
+    line: int | None
     subject: str
     message: str
     fix: str
@@ -51,6 +54,16 @@ class Unusable(Exception):
     def __init__(self, file: str, line: int | None, message: str) -> None:
         place = file if line is None else f"{file}:{line}"
         super().__init__(f"{place}: {message}")
+
+
+def generate(proxy: str) -> str:
+    """Return the command that generates the files of *proxy* again."""
+    return f"authgate proxy {proxy} --config authgate.yaml --output FOLDER"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return *names*, each in quotes."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def named(names: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ def check(
 
 def test_a_sound_file_passes_with_one_line(folder: Path) -> None:
     ended = check(folder / "nginx.conf")
-    assert (ended.returncode, ended.stdout) == (0, f"✓ {folder}/nginx.conf has all that it needs\n")
+    assert (ended.returncode, ended.stdout) == (0, f"✓ {folder}/nginx.conf: no error found\n")
 
 
 def test_warnings_alone_do_not_fail(folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_warnings_alone_do_not_fail(folder: Path) -> None:
     ended = check(folder / "nginx.conf")
     assert ended.returncode == 0
     assert ended.stdout.startswith(f"! {folder}/authgate_upstream.conf:1 location = /_authgate: ")
-    assert ended.stdout.endswith(f"✓ {folder}/nginx.conf has all that it needs: 1 warning\n")
+    assert ended.stdout.endswith(f"✓ {folder}/nginx.conf: no error found, 1 warning\n")
 
 
 def test_errors_come_first_each_with_its_place_and_its_fix(folder: Path) -> None:
@@ -56,9 +56,9 @@ def test_errors_come_first_each_with_its_place_and_its_fix(folder: Path) -> None
     first, fix, _, warning, *_, verdict = ended.stdout.splitlines()
     assert ended.returncode == 1
     assert first.startswith(f"✗ {file}:9 location /: does not ask AuthGate, and removes no header of clients")
-    assert fix == "    → include authgate_public.conf;"
+    assert fix == "    → include authgate_protect.conf; (or authgate_public.conf, if everybody may see it)"
     assert warning.startswith("! ")
-    assert verdict == f"✗ {file} is not safe: 1 error, 1 warning"
+    assert verdict == f"✗ {file}: 1 error, 1 warning"
 
 
 def test_the_same_mistake_in_several_places_is_printed_once(folder: Path) -> None:
@@ -68,13 +68,13 @@ def test_the_same_mistake_in_several_places_is_printed_once(folder: Path) -> Non
     assert ended.stdout.count("does not ask AuthGate") == 1
     assert f"also {folder}/nginx.conf:9 location /1" in ended.stdout
     assert "and 2 more" in ended.stdout
-    assert ended.stdout.endswith("is not safe: 1 error\n")
+    assert ended.stdout.endswith(": 1 error\n")
 
 
 def test_a_dump_of_nginx_is_read_from_standard_input(folder: Path) -> None:
     files = {"nginx.conf": main(PROTECTED)} | GENERATED
     dump = "".join(f"# configuration file /etc/nginx/{name}:\n{text}\n" for name, text in files.items())
-    assert check("-", stdin=dump).stdout == "✓ standard input has all that it needs\n"
+    assert check("-", stdin=dump).stdout == "✓ standard input: no error found\n"
 
 
 def test_patterns_include_files_relative_to_the_checked_file(folder: Path) -> None:
@@ -120,6 +120,13 @@ def test_a_missing_file_exits_with_2(tmp_path: Path) -> None:
 def test_too_long_a_standard_input_exits_with_2() -> None:
     ended = check("-", stdin=b"#" * (8 * 1024 * 1024 + 1))
     assert (ended.returncode, ended.stderr) == (2, "standard input: it is longer than 8388608 bytes\n")
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "traefik", "caddy"])
+def test_an_empty_standard_input_exits_with_2(proxy: str) -> None:
+    ended = commands.authgate("proxy", proxy, "--defaults", "--check", "-", environ={}, stdin="\n")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "standard input: it is empty. Did the command before it fail?\n"
 
 
 def test_an_invalid_configuration_exits_with_78(folder: Path, tmp_path: Path) -> None:

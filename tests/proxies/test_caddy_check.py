@@ -24,13 +24,18 @@ from tests.support import commands, documented, processes
 SETTINGS = default_settings()
 (GENERATED,) = caddy.files(SETTINGS).values()
 DATA = replace(SETTINGS, refused=tuple(spelling for spelling in SPELLINGS if spelling.setting is None))
+LIMIT = "{\n servers {\n max_header_size 28672\n }\n}\n"
 PROTECTED = "handle /api/* {\n import authgate {\n reverse_proxy 127.0.0.1:8000\n }\n }\n"
 PUBLIC = "handle {\n import authgate_public {\n reverse_proxy 127.0.0.1:3000\n }\n }\n"
 
 
 @cache
 def adapted(caddyfile: str, snippets: str = GENERATED) -> str:
-    """Return what `caddy adapt` prints for *caddyfile*, beside which authgate.caddy has these *snippets*."""
+    """Return what `caddy adapt` prints for *caddyfile*, beside which authgate.caddy has these *snippets*.
+
+    The headers of requests get a limit, unless the file says something about it.
+    """
+    caddyfile = caddyfile if "max_header_size" in caddyfile else LIMIT + caddyfile
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Caddyfile").write_text(caddyfile)
         (Path(folder) / "authgate.caddy").write_text(snippets)
@@ -104,22 +109,25 @@ def test_a_header_that_is_not_removed_is_an_error(name: str) -> None:
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda row: row.name)
 def test_a_path_that_is_not_refused_is_an_error(spelling: Spelling) -> None:
-    assert {*without(spelling.name)} == {f"does not refuse a path with: {spelling.name}"}
+    assert {*without(spelling.name)} == {f'does not refuse these paths: "{spelling.name}"'}
 
 
 def test_paths_that_are_data_must_not_pass_a_public_route() -> None:
     (snippets,) = caddy.files(DATA).values()
-    site = f"import authgate.caddy\napp.example.com {{\n{PROTECTED}{PUBLIC}}}\n"
+    site = f"import authgate.caddy\napp.example.com {{\nimport authgate_errors\n{PROTECTED}{PUBLIC}}}\n"
     assert check(adapted(site, snippets), DATA) == []
     without = re.sub(r"\t@authgate_data_in_path.*\n", "\t@authgate_data_in_path path /nothing\n", snippets)
     (finding,) = check(adapted(site, without), DATA)
-    assert finding.message == "does not refuse a path with: semicolon, encoded slash"
+    assert finding.message == 'does not refuse these paths: "semicolon", "encoded slash"'
 
 
 def test_a_new_header_of_the_configuration_is_missed_in_an_old_file() -> None:
     settings = replace(SETTINGS, identity_headers=(*SETTINGS.identity_headers, "X-Tenant"))
     messages = {
-        finding.message for finding in check(adapted(f"import authgate.caddy\n:80 {{\n{PROTECTED}}}\n"), settings)
+        finding.message
+        for finding in check(
+            adapted(f"import authgate.caddy\n:80 {{\nimport authgate_errors\n{PROTECTED}}}\n"), settings
+        )
     }
     assert messages == {
         "does not copy X-Tenant from AuthGate's answer",
@@ -129,11 +137,15 @@ def test_a_new_header_of_the_configuration_is_missed_in_an_old_file() -> None:
 
 ASK = "forward_auth 127.0.0.1:4190 {\n uri /auth/caddy\n copy_headers X-User-Id\n %s\n}\n"
 NO_ANSWER = "@no status 401\n handle_response @no {\n vars a b\n }"
+BARE = (
+    "this route imports neither authgate nor authgate_public: a client can send X-User-Id, X-User-Email, X-User-Name "
+    "and X-User-Roles as it likes"
+)
 # Lines of a site, and the messages that each must have among others.
 MISTAKES = {
     "a route beside the others": (
         PROTECTED + "handle {\n reverse_proxy 127.0.0.1:8000\n }\n",
-        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+        BARE,
     ),
     "without route": (
         f"request_header -X-User-Id\n{ASK % ''}reverse_proxy 127.0.0.1:8000\n",
@@ -141,7 +153,7 @@ MISTAKES = {
     ),
     "removed for some requests": (
         "route {\n@some path /x\nrequest_header @some -X-User-Id\nreverse_proxy 127.0.0.1:8000\n}\n" + PROTECTED,
-        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+        BARE,
     ),
     "written from the request": (
         PROTECTED + PUBLIC.replace("reverse_proxy", "request_header X-User-Id {header.X-Id}\n reverse_proxy"),
@@ -171,15 +183,25 @@ MISTAKES = {
     ),
     "an error page of the upstream": (
         PROTECTED + "handle_errors 404 {\n reverse_proxy 127.0.0.1:8000\n }\n",
-        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+        BARE,
     ),
     "an answer in place of a refusal": (
         "intercept {\n @no status 401 403\n handle_response @no {\n reverse_proxy 127.0.0.1:8000\n }\n }\n" + PROTECTED,
-        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+        BARE,
     ),
     "a named route": (
         PROTECTED + "invoke named\n",
-        "X-User-Id, X-User-Email, X-User-Name, X-User-Roles: the upstream gets what the client sent",
+        BARE,
+    ),
+    "no braces": (
+        PROTECTED.replace(
+            "import authgate {\n reverse_proxy 127.0.0.1:8000\n }", "import authgate\n reverse_proxy x:1"
+        ),
+        "no request gets to this reverse_proxy: the lines that run before it answer all of them",
+    ),
+    "another proxy's path": (
+        f"route {{\n{ASK % ''}reverse_proxy 127.0.0.1:8000\n}}\n".replace("/auth/caddy", "/auth/nginx"),
+        "asks /auth/nginx, and Caddy's path is /auth/caddy",
     ),
 }
 
@@ -191,17 +213,58 @@ def test_a_mistake_has_its_message(mistake: str) -> None:
     assert message in found(routes, before=before)
 
 
+def test_what_a_site_lacks_is_a_warning() -> None:
+    site = f"import authgate.caddy\n# no max_header_size\napp.example.com:8443 {{\n{PROTECTED}}}\n"
+    outage, limit = check(adapted(site))
+    assert (outage.subject, outage.is_error, limit.is_error) == ("site app.example.com:8443", False, False)
+    assert "clients get an empty 502" in outage.message
+    assert "max_header_size is not set" in limit.message
+
+
+# A change of the configuration, and what is said about the files from before.
+STALE = {
+    "paths": (DATA, 'paths: it refuses "semicolon", "encoded slash"'),
+    "csrf": (replace(SETTINGS, allowed_origins=("https://a.example",)), "csrf.allowed_origins: https://a.example"),
+    "credentials": (
+        replace(SETTINGS, credential_headers=("Authorization", "X-Api-Token")),
+        "credentials: authgate_strip leaves X-Api-Token",
+    ),
+    "cookies": (replace(SETTINGS, cookies=("session",)), "credentials: its cookies differ"),
+    "tls": (replace(SETTINGS, address="https://authgate:4190"), "tls: it asks AuthGate without TLS"),
+}
+
+
+@pytest.mark.parametrize("change", STALE)
+def test_a_file_from_before_a_change_of_the_configuration_is_a_warning(change: str) -> None:
+    settings, part = STALE[change]
+    routes = PROTECTED.replace("reverse_proxy", "import authgate_strip\n reverse_proxy") + PUBLIC
+    site = f"import authgate.caddy\napp.example.com {{\nimport authgate_errors\n{routes}}}\n"
+    (stale,) = check(adapted(site), settings)
+    assert (stale.message, stale.is_error) == (f"authgate.caddy is not what your configuration gives ({part})", False)
+    (new,) = caddy.files(settings).values()
+    assert check(adapted(site, new), settings) == []
+
+
+def test_a_finding_says_in_which_handle_it_is() -> None:
+    site = f"import authgate.caddy\napp.example.com:8443 {{\nimport authgate_errors\n{PROTECTED}%s}}\n"
+    bare = "handle /a/* {\n reverse_proxy x:1\n }\nhandle {\n reverse_proxy x:1\n }\n"
+    assert [finding.subject for finding in check(adapted(site % bare))] == [
+        "site app.example.com:8443, handle /a/*",
+        "site app.example.com:8443, handle (all other paths)",
+    ]
+
+
 def test_a_correct_route_written_by_hand_passes_in_its_headers() -> None:
     """Patterns count for each name that they match."""
     removed = "".join(f"request_header -{name}\n" for name in ("*-*", "*_*", "X*", "F*", "Connection"))
     ask = ASK % "copy_headers X-User-Email X-User-Name X-User-Roles"
     messages = found(f"route {{\n{removed}{ask}reverse_proxy 127.0.0.1:1\n}}\n")
-    assert [message for message in messages if not message.startswith("does not refuse a path")] == []
+    assert [message for message in messages if not message.startswith("does not refuse these paths")] == []
 
 
 @pytest.mark.parametrize("routes", ["routes", "handle_response"])
 def test_a_handler_with_routes_that_the_check_does_not_know_is_a_warning(routes: str) -> None:
-    site = json.loads(adapted(f"import authgate.caddy\n:80 {{\n{PROTECTED}}}\n"))
+    site = json.loads(adapted(f"import authgate.caddy\n:80 {{\nimport authgate_errors\n{PROTECTED}}}\n"))
     server = site["apps"]["http"]["servers"]["srv0"]
     server["routes"].insert(0, {"handle": [{"handler": "mine", routes: [{}]}, {"handler": "yours", routes: []}]})
     (warning,) = check(json.dumps(site))
@@ -211,7 +274,7 @@ def test_a_handler_with_routes_that_the_check_does_not_know_is_a_warning(routes:
 HERE = "header_up -Connection\n"
 TRUSTING = {
     "nobody": ("", HERE),
-    "the server": ("{\n servers {\n trusted_proxies static private_ranges\n }\n}\n", HERE),
+    "the server": (LIMIT.replace("28672\n", "28672\n trusted_proxies static private_ranges\n"), HERE),
     "the subrequest": ("", f"{HERE}trusted_proxies private_ranges\n"),
 }
 
@@ -233,9 +296,10 @@ def test_a_certificate_of_authgate_that_is_not_verified_is_an_error() -> None:
 
 
 def test_a_site_with_upstreams_of_its_own_is_a_warning() -> None:
-    site = "import authgate.caddy\napp.example.com {\n%s}\nother.example.com {\n reverse_proxy 127.0.0.1:%d\n}\n"
-    (other,) = check(adapted(site % (PROTECTED, 9000)))
-    assert (other.is_error, other.subject) == (False, "other.example.com")
+    other = "other.example.com {\n reverse_proxy 127.0.0.1:%d\n}\n"
+    site = f"import authgate.caddy\napp.example.com {{\nimport authgate_errors\n%s}}\n{other}"
+    (warning,) = check(adapted(site % (PROTECTED, 9000)))
+    assert (warning.is_error, warning.subject) == (False, "site other.example.com")
     same = check(adapted(site % (PROTECTED, 8000)))
     assert same
     assert all(finding.is_error for finding in same)

@@ -293,6 +293,10 @@ WARNED = [
     (f"location / {{ {P} rewrite ^/a /b last; }}", "chooses another location"),
     (f"location / {{ {P} proxy_set_header Host $host; proxy_set_header Host $host; }}", "Host is set twice"),
     (f"location / {{ {P} proxy_set_header X-User-Id ''; }}", "X-User-Id is always empty"),
+    (
+        f"location / {{ {P} error_page 401 = @login; }} location @login {{ return 302 /; }}",
+        "401 = @login is never used",
+    ),
     (f"location /x/ {{ {P} }} location / {{ include authgate_public.conf; proxy_pass http://tasks; }}", "ignore case"),
 ]
 COSTLY = ("(/?_?[a-z]+)+!", "(a|a)*!", "(a?)(a?)" * 20, "a*" * 20 + "!")

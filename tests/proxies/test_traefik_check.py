@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,7 +74,7 @@ def check(files: Mapping[str, str]) -> list[Finding]:
     def included(pattern: str) -> list[tuple[str, str]]:
         return [(name, text) for name, text in files.items() if name.endswith(pattern.rpartition("*")[2])]
 
-    return findings(Source(name="traefik", text="", included=included), SETTINGS)
+    return findings(Source(name="traefik", text="", included=included, is_folder=True), SETTINGS)
 
 
 def errors(found: list[Finding]) -> list[str]:
@@ -141,6 +142,7 @@ MISTAKES = [
     ("trustForwardHeader: false", "tls: {insecureSkipVerify: true}", ASKS, "is not verified"),
     ("", "", "{rule: a, service: x, middlewares: [authgate], priority: 2000000000}", "takes paths before"),
     ("2000000000", "1", ASKS, "takes paths before"),
+    ("", "", "{rule: a, service: x, middlewares: [authgate-strip, authgate]}", "credentials before AuthGate is asked"),
     ("sourceRange: [255.255.255.255/32]", "sourceRange: [0.0.0.0/0]", ASKS,
      "no router refuses paths"),
     ("      priority: 2000000000", "      entryPoints: [other]", ASKS, "no router refuses paths"),
@@ -345,3 +347,12 @@ _TREES = st.recursive(_WORDS, lambda inner: st.lists(inner, max_size=3) | st.dic
 def test_any_text_is_checked_or_refused_with_a_message(text: str) -> None:
     with contextlib.suppress(Unusable):
         check({"a.yml": text, "b.yml": ROUTES})
+
+
+def test_an_entry_point_that_refuses_data_is_a_warning() -> None:
+    kept = tuple(spelling for spelling in SPELLINGS if spelling.setting is None)
+    old = traefik.files(SETTINGS) | {"routes.yml": ROUTES, "traefik.yml": ENTRY_POINT}
+    source = Source(name="traefik", text="", included=lambda p: [*old.items()] if "yml" in p else [], is_folder=True)
+    found = findings(source, replace(SETTINGS, refused=kept))
+    refusing = [f.message.partition(",")[0] for f in found if "takes as data" in f.message and not f.is_error]
+    assert refusing == ["allowEncodedSlash is false", "allowEncodedSemicolon is false"]

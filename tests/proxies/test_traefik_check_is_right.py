@@ -72,7 +72,9 @@ def traefik(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[i
 def test_an_error_of_the_check_is_a_hole_in_the_real_traefik(traefik: int, files: Path, name: str) -> None:
     _, path, reaches, message = MISTAKES[name]
     texts = [(str(path), path.read_text()) for path in sorted(files.rglob("*.yml"))]
-    source = Source(name="traefik", text="", included=lambda pattern: texts if pattern.endswith(".yml") else [])
+    source = Source(
+        name="traefik", text="", included=lambda pattern: texts if pattern.endswith(".yml") else [], is_folder=True
+    )
     found = findings(source, default_settings())
     assert any(f.is_error and f.subject == f"router {name}" and message in f.message for f in found), found
     answer = ask(traefik, path, bearer(mint(sound())), "X-User-Id: admin", "X-User-Id-: admin")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from authgate.proxies.caddy._way import origins_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -12,14 +15,22 @@ if TYPE_CHECKING:
 # These end a request: no handler after them runs.
 _ANSWERS = frozenset({"static_response", "copy_response", "error"})
 _MAX_HANDLERS = 100_000
-_ASKING_URI = "/auth/caddy"
+ASKING_URI = "/auth/caddy"
+# AuthGate's paths for the proxies, with a mistake at their end.
+_ANY_ASKING_URI = re.compile(r"/auth/(?:caddy|nginx|traefik)\b.*")
+# Where a site has one of these ports, nobody writes it.
+_USUAL_PORTS = frozenset({"80", "443"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
-    """Changes of a request's headers: patterns of removed names, and values by the names that they are written to."""
+    """Changes of a request's headers: patterns of removed names, and values by the names that they are written to.
+
+    *cookies* are patterns of what is removed from the header Cookie.
+    """
 
     removed: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
     written: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
@@ -37,12 +48,14 @@ class PathMap:
 class Proxy:
     """A reverse_proxy. *uri* is what it asks for instead of the request's own.
 
-    *is_trusting*: it relays X-Forwarded-Host from some clients. *is_verifying*: it verifies certificates.
+    *is_trusting*: it relays X-Forwarded-Host from some clients. *is_tls*: it asks over TLS, and verifies certificates
+    if *is_verifying*.
     """
 
     uri: str
     is_trusting: bool
     is_verifying: bool
+    is_tls: bool
     upstreams: frozenset[str]
     headers: Headers
     responses: tuple[Response, ...]
@@ -50,7 +63,7 @@ class Proxy:
     @property
     def asks(self) -> bool:
         """Whether its upstream is AuthGate."""
-        return self.uri == _ASKING_URI
+        return _ANY_ASKING_URI.fullmatch(self.uri) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +105,7 @@ class Unknown:
 class Route:
     """Steps, which are handlers that run in order if the route matches the request.
 
-    *subject* describes what matches. *refusing* is a placeholder if the route matches unless it is empty.
+    *subject* describes the paths that match. *refusing* is a placeholder if the route matches unless it is empty.
     """
 
     hosts: tuple[str, ...]
@@ -113,12 +126,23 @@ Handler: TypeAlias = Headers | PathMap | Proxy | Answer | Unknown | Routes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server with its routes, and those for errors. *is_trusting*: it takes X-Forwarded-* from some clients."""
+    """A server with its routes, and those for errors. *is_trusting*: it takes X-Forwarded-* from some clients.
+
+    *is_limited*: it has a limit for the headers of a request. *origins* are those that a route compares Origin with.
+    """
 
     name: str
     routes: Routes
     errors: Routes
     is_trusting: bool
+    is_limited: bool
+    origins: frozenset[str]
+
+    @property
+    def port(self) -> str:
+        """The port with its colon; "" if nobody writes it."""
+        port = self.name.rpartition(":")[2]
+        return f":{port}" if port.isdigit() and port not in _USUAL_PORTS else ""
 
     @classmethod
     def read(cls, name: str, given: Mapping[str, Any]) -> Self:
@@ -129,6 +153,8 @@ class Server:
             routes=_routes(given.get("routes"), named),
             errors=_routes((given.get("errors") or {}).get("routes"), named),
             is_trusting="trusted_proxies" in given,
+            is_limited="max_header_bytes" in given,
+            origins=frozenset(origins_in(given)),
         )
 
 
@@ -191,12 +217,18 @@ def _route(given: Mapping[str, Any], named: _Named) -> Route:
         refusing = refusing if values == [""] else None
     return Route(
         hosts=hosts,
-        subject=" ".join((*hosts, *paths)),
+        subject=_subject(given, paths),
         # Only the first route of a group that matches runs.
         is_conditional=bool(sets) or "group" in given,
         refusing=refusing,
         steps=tuple(each for handler in given.get("handle") or () for each in _handlers(handler, named)),
     )
+
+
+def _subject(given: Mapping[str, Any], paths: list[str]) -> str:
+    if paths:
+        return f"handle {' '.join(paths)}"
+    return "handle (all other paths)" if "group" in given and not given.get("match") else ""
 
 
 def _handlers(given: Mapping[str, Any], named: _Named) -> Iterator[Handler]:
@@ -231,8 +263,11 @@ def _headers(given: Mapping[str, Any]) -> Headers:
     written += [
         (name, [each.get("replace", "") for each in some]) for name, some in (request.get("replace") or {}).items()
     ]
+    cookies = (request.get("replace") or {}).get("Cookie") or ()
     return Headers(
-        removed=tuple(request.get("delete") or ()), written=tuple((name, tuple(values)) for name, values in written)
+        removed=tuple(request.get("delete") or ()),
+        cookies=tuple(each.get("search_regexp", "") for each in cookies),
+        written=tuple((name, tuple(values)) for name, values in written),
     )
 
 
@@ -256,6 +291,7 @@ def _proxy(given: Mapping[str, Any], named: _Named) -> Proxy:
         uri=(given.get("rewrite") or {}).get("uri", ""),
         is_trusting="trusted_proxies" in given,
         is_verifying=not ((given.get("transport") or {}).get("tls") or {}).get("insecure_skip_verify"),
+        is_tls="tls" in (given.get("transport") or {}),
         upstreams=frozenset(each.get("dial", "") for each in given.get("upstreams") or ()),
         headers=_headers(given.get("headers") or {}),
         responses=tuple(Response(statuses=tuple(statuses), routes=routes) for statuses, routes in responses),

@@ -69,12 +69,16 @@ def _bad_target(level: Level, line: Directive) -> Iterator[Finding]:
 
 def _error_pages(level: Level) -> Iterator[Finding]:
     """Yield how `error_page` turns a refusal into another answer. The first for a status counts."""
-    seen: set[str] = set()
+    seen: dict[str, Directive] = {}
     for line in level.in_effect("error_page"):
         *statuses, target = line.arguments or ("",)
         change = statuses.pop() if statuses and statuses[-1].startswith("=") else None
         refusals = [status for status in _REFUSALS if status in statuses and status not in seen]
-        seen.update(statuses)
+        late = [status for status in _REFUSALS if status in statuses and status in seen]
+        if late and not refusals:
+            message = f"error_page {' '.join(line.arguments)} is never used: {_place(seen[late[0]])} comes first"
+            yield _at(level, message, "Put the line before include authgate_protect.conf;", line, is_error=False)
+        seen = dict.fromkeys(statuses, line) | seen
         if refusals and (message := _page_problem(level, change, target)):
             what = f"error_page {' '.join(line.arguments)}: {message}"
             fix = "\n".join(_OWN_PAGES[status] for status in refusals)

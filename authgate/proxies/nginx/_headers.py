@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # With more lines than these to add, a fix names the generated file.
 _MAX_LINES = 3
+_PROTECT = "include authgate_protect.conf;"
+# The fix for a location that has no lines of AuthGate at all.
+INCLUDE = f"{_PROTECT} (or authgate_public.conf, if everybody may see it)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ def _unset(sent: _Sent, identity: tuple[str, ...], *, is_asking: bool) -> Iterat
     if is_proxy and all(len(names) == len(kind[0]) for names, kind in zip(missing, kinds, strict=True)):
         doing = "asks AuthGate" if is_asking else "does not ask AuthGate"
         message = f"{doing}, and removes no header of clients: a client can send {named(missing[0])} as it likes"
-        yield sent.finding(message + cancelled, f"include {whole};")
+        yield sent.finding(message + cancelled, _PROTECT if is_asking else INCLUDE)
         return
     for names, (_, from_answer, danger) in zip(missing, kinds, strict=True):
         if names:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx import generator as nginx
 from authgate.proxies.nginx._access import access_findings, left_out
-from authgate.proxies.nginx._headers import answered, header_findings
+from authgate.proxies.nginx._headers import INCLUDE, answered, header_findings
 from authgate.proxies.nginx._levels import answers, levels, subrequest, upstream
 from authgate.proxies.nginx._maps import (
     Refusals,
@@ -107,8 +107,10 @@ class _Check:
 
     def _passing(self, level: Level) -> Iterator[Finding]:
         """Yield what is wrong with the requests that *level* passes to an upstream, if it passes any."""
-        yield from header_findings(level, self.settings.identity_headers, self.answered)
-        if level.passing and subrequest(level) is None:
+        found = [*header_findings(level, self.settings.identity_headers, self.answered)]
+        yield from found
+        is_bare = any(finding.fix == INCLUDE for finding in found)
+        if level.passing and subrequest(level) is None and not is_bare:
             yield from data_findings(level, self.maps, self.settings.data)
 
     def _beside(self, server: Level, behind: set[str]) -> Iterator[Finding]:

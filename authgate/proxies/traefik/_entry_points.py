@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
 from authgate.proxies.traefik import generator as traefik
-from authgate.proxies.traefik._model import TRUE, Model, as_list, finding_at
+from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list, finding_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,7 @@ def entry_point_findings(model: Model, passing: list[Part], settings: ProxySetti
                 message = f"redirects no request without a Host, and {message}"
                 lines = ["Leave it out of the entryPoints of your routers, or add to it:", *lines]
             yield finding_at(point, message, "\n".join(lines))
+        yield from _refusing(point, wanted)
         if _is_true(point.settings.text("forwardedheaders", "insecure")):
             message = "forwardedHeaders.insecure: clients can claim any address and any host"
             yield finding_at(point, message, "forwardedHeaders: {insecure: false}")
@@ -78,7 +79,7 @@ def entry_point_findings(model: Model, passing: list[Part], settings: ProxySetti
             message = "maxHeaderBytes is not set: AuthGate refuses the longest requests, with 431"
             yield finding_at(point, message, f"http.maxHeaderBytes: {wanted.at('maxheaderbytes')}", is_error=False)
     if not model.entry_points:
-        message = "these files have no entry point: they are not checked"
+        message = "no entry point found, so entry points are not checked"
         fix = "Check your static configuration (traefik.yml) too"
         yield Finding(file=name, line=1, subject="", message=message, fix=fix, is_error=False)
 
@@ -105,3 +106,12 @@ def _is_default(point: Part) -> bool:
 
 def _is_udp(point: Part) -> bool:
     return point.settings.text("address").lower().endswith("/udp")
+
+
+def _refusing(point: Part, wanted: Settings) -> Iterator[Finding]:
+    """Yield the encoded characters that *point* refuses and that the configuration takes as data."""
+    for name, value in wanted.below("encodedcharacters").items():
+        if value == "true" and point.settings.text("http", "encodedcharacters", name).lower() == "false":
+            spelt = {each.lower(): each for each in traefik.ENCODED_CHARACTERS}.get(name, name)
+            message = f"{spelt} is false, so Traefik refuses paths that your configuration takes as data"
+            yield finding_at(point, message, f"http.encodedCharacters.{spelt}: true", is_error=False)

@@ -57,8 +57,8 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
 
 def _model(source: Source) -> Model:
     model = Model()
-    texts = [(source.name, source.text)] if source.text else []
-    texts += [file for end in ("yml", "yaml") if not source.text for file in source.included(f"**/*.{end}")]
+    texts = [] if source.is_folder else [(source.name, source.text)]
+    texts += [file for end in ("yml", "yaml") if source.is_folder for file in source.included(f"**/*.{end}")]
     if len(texts) > _MAX_FILES:
         raise Unusable(source.name, None, f"there are more than {_MAX_FILES} files")
     for name, text in texts:
@@ -157,6 +157,7 @@ class _Check:
         if never:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(never)}"
             yield _at(router, f"{', '.join(never)} of AuthGate's answer never reaches the upstream", fix)
+        yield from self._stripped(router, chain, asking)
         for part in chain[chain.index(asking) + 1 :]:
             changed = [n for n in self.settings.identity_headers if n.lower() in _request_headers(part)]
             if changed:
@@ -165,6 +166,19 @@ class _Check:
         for name, wrong, message, fix, is_error in _FORWARD_AUTH:
             if wrong(asking.settings.text("forwardauth", *name.split(".")).lower()):
                 yield _at(asking, message, fix, is_error=is_error)
+
+    def _stripped(self, router: Part, chain: list[Part], asking: Part) -> Iterator[Finding]:
+        """Yield the middlewares that remove all credentials before AuthGate is asked."""
+        cookie = ("Cookie",) if self.settings.cookies else ()
+        credentials = {name.lower() for name in (*self.settings.credential_headers, *cookie)}
+        names = as_list(router.settings.at("middlewares"))
+        for part in chain[: chain.index(asking)]:
+            removed = {name for name, value in _request_headers(part).items() if not value}
+            if credentials and credentials <= removed:
+                direct = [name for name in names if name.partition("@")[0].lower() == part.name.lower()]
+                order = ", ".join([name for name in names if name not in direct] + direct)
+                fix = f"middlewares: [{order}]" if direct else f"Put {part.name} after {asking.name}"
+                yield _at(router, f"{part.name} removes the credentials before AuthGate is asked", fix)
 
     def refusals(self, name: str, passing: list[Part]) -> Iterator[Finding]:
         """Yield the spellings of paths that no router refuses before the routers that pass requests on."""
