@@ -17,13 +17,12 @@ _MAX_DUMP_BYTES = 8 * _MAX_BYTES
 _MAX_FILES = 1_000
 _STDIN = "-"
 _WILDCARD = re.compile(r"[*?\[]")
-_OTHER_MACHINE = "if the files are on another machine, check the output of nginx -T there"
 
 
-def read_source(file: str) -> Source:
+def read_source(file: str, reads: str) -> Source:
     """Return the content of *file*; "-" is standard input. Included files are relative to its folder.
 
-    *file* may be a folder, which has no text of its own. Raises Unusable.
+    *file* may be a folder, which has no text of its own. *reads* says what the check reads. Raises Unusable.
     """
     is_folder = file != _STDIN and Path(file).is_dir()
     folder = Path(file) if is_folder else Path() if file == _STDIN else Path(file).parent
@@ -33,7 +32,8 @@ def read_source(file: str) -> Source:
     def included(pattern: str) -> list[tuple[str, str]]:
         full = str(folder / pattern)
         if not _WILDCARD.search(pattern):
-            return [(full, _read(full, _MAX_BYTES, f"; {name} includes it ({_OTHER_MACHINE})"))]
+            note = f"; {name} includes it. If the files are on another machine: --check reads {reads}"
+            return [(full, _read(full, _MAX_BYTES, note))]
         paths = sorted(islice(glob.iglob(full, recursive=True), _MAX_FILES + 1))  # noqa: PTH207 - as nginx does it
         if len(paths) > _MAX_FILES:
             raise Unusable(full, None, f"it names more than {_MAX_FILES} files")

@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 _EXIT_UNUSABLE = 2
 _PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 _ADDRESS = rf"unix:/[\w./-]+|(?:https://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):{_PORT}"
-_HELP = """\
-Print the configuration of nginx, Traefik or Caddy.
+_NAMES = re.sub(r", (\w+)$", r" or \1", ", ".join(PROXIES))
+_SUMMARY = f"Print the configuration of {_NAMES}."
+_READS = "\n\n".join(f"{name}: {proxy.reads}." for name, proxy in PROXIES.items())
+_FORMS = "; ".join(
+    f"for {name}, {next(iter(proxy.forms))} (the default), {', '.join([*proxy.forms][1:])}"
+    for name, proxy in PROXIES.items()
+    if len(proxy.forms) > 1
+)
+_HELP = f"""\
+{_SUMMARY}
 
 It is generated from AuthGate's configuration: which headers to copy and to remove, which paths to refuse, and how to
 ask AuthGate. If your configuration changes, generate it again.
 
 With --check FILE it prints no configuration. It names what the files that your proxy uses lack, and how to fix it. FILE
-depends on the proxy; "-" is standard input:
+depends on the proxy; "-" is standard input, as in `nginx -T | authgate proxy nginx --check -`.
 
-\b
-  nginx    nginx.conf, or the output of `nginx -T`
-  traefik  the folder with its YAML files, a compose file with labels, or
-           resources of Kubernetes
-  caddy    the output of `caddy adapt`
-
-\b
-  nginx -T | authgate proxy nginx --check -
-  caddy adapt --config Caddyfile | authgate proxy caddy --check -
+{_READS}
 
 It exits with 0 if there is no error, 1 if there is one, 2 if FILE cannot be used, 78 if the configuration of AuthGate
 is invalid.
@@ -56,7 +56,7 @@ _NO_CONFIGURATION = (
 )
 
 
-@click.command("proxy", help=_HELP, short_help="Print the configuration of nginx, Traefik or Caddy.")
+@click.command("proxy", help=_HELP, short_help=_SUMMARY)
 @config_option
 @click.option(
     "--defaults",
@@ -64,7 +64,7 @@ _NO_CONFIGURATION = (
     is_flag=True,
     help="Read no configuration: the default headers, and the session cookies of every preset.",
 )
-@click.option("--form", metavar="FORM", help="For Traefik: file (the default), labels, or crd for Kubernetes.")
+@click.option("--form", metavar="FORM", help=f"The form of the files: {_FORMS}.")
 @click.option(
     "--address",
     metavar="ADDRESS",
@@ -136,19 +136,14 @@ def _refuse_address(proxy: str, settings: ProxySettings) -> None:
     """Refuse an address that the proxy's generated configuration cannot have."""
     if not re.fullmatch(_ADDRESS, settings.address, re.ASCII):
         raise click.UsageError("the address in `listen` does not fit into the proxy's files: use --address")
-    if proxy == "nginx" and settings.is_tls and re.fullmatch(r"[\d.]+|\[.*\]", settings.host):
-        raise click.UsageError(
-            "nginx compares AuthGate's certificate with names only: use --address https://NAME:PORT, with a name that "
-            "is in the certificate"
-        )
-    if proxy == "traefik" and settings.address.startswith("unix:"):
-        raise click.UsageError("Traefik cannot ask a Unix socket: let AuthGate listen at a port, or use --address")
+    if problem := PROXIES[proxy].address_problem(settings):
+        raise click.UsageError(problem)
 
 
 def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:
     """Print what the deployed *file* lacks, and exit with the code of the outcome."""
     try:
-        source = read_source(file)
+        source = read_source(file, PROXIES[proxy].reads)
         findings = PROXIES[proxy].check(source, settings)
     except Unusable as unusable:
         click.echo(escaped(str(unusable)), err=True)

@@ -28,18 +28,30 @@ class Proxy:
 
     *forms* are the forms that its configuration may have, the usual one first. Each function returns the content of
     each file by its name. *check* returns what deployed files lack, and raises `Unusable` for files that it cannot
-    read.
+    read; *reads* says what these files are. *address_problem* returns why the files cannot have the address of the
+    settings; None if they can.
     """
 
     forms: Mapping[str, Callable[[ProxySettings], dict[str, str]]]
     check: Callable[[Source, ProxySettings], Sequence[Finding]]
+    reads: str
+    address_problem: Callable[[ProxySettings], str | None] = lambda _: None
 
 
 PROXIES: Mapping[str, Proxy] = {
-    "nginx": Proxy(forms={"files": nginx_generator.files}, check=nginx_check.findings),
+    "nginx": Proxy(
+        forms={"files": nginx_generator.files},
+        check=nginx_check.findings,
+        reads="nginx.conf, or the output of `nginx -T`",
+        address_problem=nginx_generator.address_problem,
+    ),
     "traefik": Proxy(
         forms={"file": traefik_generator.files, "labels": traefik_generator.labels, "crd": traefik_generator.resources},
         check=traefik_check.findings,
+        reads="the folder with its YAML files, a compose file with labels, or resources of Kubernetes",
+        address_problem=traefik_generator.address_problem,
     ),
-    "caddy": Proxy(forms={"file": caddy_generator.files}, check=caddy_check.findings),
+    "caddy": Proxy(
+        forms={"file": caddy_generator.files}, check=caddy_check.findings, reads="the output of `caddy adapt`"
+    ),
 }

@@ -31,6 +31,13 @@ def test_it_prints_the_files_one_after_another_or_writes_them(proxy: str, form: 
     assert all(name in wrote.stdout for name in files)
 
 
+def test_the_help_says_what_each_proxy_has() -> None:
+    shown = " ".join(commands.authgate("proxy", "--help", environ={}).stdout.split())
+    for name, proxy in PROXIES.items():
+        assert f"{name}: {proxy.reads}" in shown
+        assert all(form in shown for form in proxy.forms)
+
+
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_the_headers_of_the_configuration_are_in_the_files(proxy: str, config_file: Path) -> None:
     config_file.write_text(config_file.read_text() + "headers: {X-Uid: subject}\n")

@@ -160,7 +160,7 @@ def test_the_documented_example_is_what_the_check_prints(folder: Path) -> None:
 def test_a_pattern_that_names_too_many_files_is_refused_before_one_is_read(tmp_path: Path) -> None:
     for number in range(1_000):
         (tmp_path / f"{number}.yml").touch()
-    assert len(read_source(str(tmp_path)).included("**/*.yml")) == 1_000
+    assert len(read_source(str(tmp_path), "").included("**/*.yml")) == 1_000
     (tmp_path / "more.yml").mkdir()  # it cannot be read
     with pytest.raises(Unusable, match="more than 1000 files"):
-        read_source(str(tmp_path)).included("**/*.yml")
+        read_source(str(tmp_path), "").included("**/*.yml")

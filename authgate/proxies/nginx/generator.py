@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
@@ -41,6 +42,16 @@ def files(settings: ProxySettings) -> dict[str, str]:
         "remove_credentials": [f'proxy_set_header {name} "";' for name in settings.credential_headers],
     }
     return {f"authgate_{name}.conf": _GENERATED + fill(f"nginx/authgate_{name}.conf", **blocks) for name in _FILES}
+
+
+def address_problem(settings: ProxySettings) -> str | None:
+    """Return why nginx cannot verify AuthGate at its address; None if it can."""
+    if settings.is_tls and re.fullmatch(r"[\d.]+|\[.*\]", settings.host):
+        return (
+            "nginx compares AuthGate's certificate with names only: use --address https://NAME:PORT, with a name that "
+            "is in the certificate"
+        )
+    return None
 
 
 def _tls(settings: ProxySettings) -> Iterator[str]:

@@ -72,6 +72,12 @@ def resources(settings: ProxySettings) -> dict[str, str]:
     }
 
 
+def address_problem(settings: ProxySettings) -> str | None:
+    """Return why Traefik cannot ask AuthGate at its address; None if it can."""
+    is_socket = settings.address.startswith("unix:")
+    return "Traefik cannot ask a Unix socket: let AuthGate listen at a port, or use --address" if is_socket else None
+
+
 def _entry_point(settings: ProxySettings) -> dict[str, str]:
     lines = [f"{name}: {is_allowed}" for name, is_allowed in _encoded(settings)]
     return {"authgate-entrypoint.yml": _filled("authgate-entrypoint.yml", {"encoded_characters": lines})}
