@@ -242,6 +242,7 @@ def test_with_as_default_the_routers_that_refuse_are_at_those_entry_points_alone
         ("    http: {tls: {}}\n", "https", "", False),
         ("    forwardedHeaders: {trustedIPs: [10.0.0.1]}\n", "https", "", False),
         ("    forwardedHeaders: {insecure: true}\n", "https", "", False),
+        ("    forwardedHeaders: {insecure: false, trustedIPs: []}\n", "https", "", True),
         ("", "https", "middlewares: [claims, redirect]", False),
     ],
 )

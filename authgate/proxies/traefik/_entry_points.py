@@ -46,7 +46,8 @@ def is_at_all_of(refusing: Part, router: Part, model: Model) -> bool:
 def may_be_https(point: Part) -> bool:
     """Whether Traefik may take a request at *point* for one over HTTPS, at a router without tls."""
     trusted = point.settings.below("forwardedheaders")
-    return "tls" in point.settings.below("http") or _is_true(trusted.text("insecure")) or "trustedips" in trusted
+    is_trusting = _is_true(trusted.text("insecure")) or bool(trusted.at("trustedips"))
+    return is_trusting or "tls" in point.settings.below("http")
 
 
 def entry_point_findings(model: Model, passing: list[Part], settings: ProxySettings, name: str) -> Iterator[Finding]:
