@@ -75,7 +75,7 @@ def _error_pages(level: Level) -> Iterator[Finding]:
         change = statuses.pop() if statuses and statuses[-1].startswith("=") else None
         refusals = [status for status in _REFUSALS if status in statuses and status not in seen]
         late = [status for status in _REFUSALS if status in statuses and status in seen]
-        if late and not refusals:
+        if late and not refusals and not target.startswith("@authgate_"):
             message = f"error_page {' '.join(line.arguments)} is never used: {_place(seen[late[0]])} comes first"
             yield _at(level, message, "Put the line before include authgate_protect.conf;", line, is_error=False)
         seen = dict.fromkeys(statuses, line) | seen
