@@ -170,6 +170,12 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("location / { rewrite ^/x /y break; return 403; proxy_pass http://tasks; }", ["removes no header"]),
     ("location / { if ($arg_x) { break; } return 403; proxy_pass http://tasks; }", ["removes no header"]),
     ("location / { return 403; break; proxy_pass http://tasks; }", []),
+    (f"error_page 400 404 @app; {APP}", ["refuses with 400"]),
+    (f"error_page 404 @app; {APP}", []),
+    (f"error_page 400 @app; {APP.replace('public', 'protect')}", []),
+    (f"location / {{ error_page 413 @app; {P} }} {APP}", ["nginx answers 413 before it asks"]),
+    (f"location / {{ limit_req zone=x; error_page 503 @app; {P} }} {APP}", ["nginx answers 503 before it asks"]),
+    (f"location / {{ error_page 502 503 504 @app; {P} }} {APP}", []),
     (f"location / {{ error_page 401 /login.html; {P} }}", []),
     (f"location / {{ error_page 401 https://login.example.com/; {P} }}", []),
     (f"location / {{ error_page 401 @nowhere; {P} }}", ["no location @nowhere"]),
@@ -325,6 +331,25 @@ def test_a_server_that_never_asks_is_an_error_only_before_a_protected_upstream()
     (warning,) = check(main(PROTECTED, servers=other))
     assert "never asks AuthGate" in warning.message
     assert check(main(PROTECTED, servers=redirect)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "servers", "is_warned"),
+    [
+        ("server_name app.example;", "", True),
+        ("server_name app.example _;", "", False),
+        ("", "", False),
+        ("server_name app.example;", "server { listen 8080 default_server; return 444; }", False),
+        ("server_name app.example;", "server { listen 8080; return 444; }", True),
+        ("server_name app.example;", "server { listen 8081 default_server; return 444; }", True),
+    ],
+)
+def test_a_server_for_some_hosts_that_gets_unknown_hosts_too_is_a_warning(
+    names: str, servers: str, *, is_warned: bool
+) -> None:
+    found = check(main(names + PROTECTED, servers=servers))
+    assert errors(found) == []
+    assert [message[:26] for message in warnings(found)] == ["requests for unknown hosts"] * is_warned
 
 
 def test_the_address_of_authgate_may_be_in_a_variable_as_ingress_nginx_writes_it() -> None:

@@ -62,6 +62,36 @@ MISTAKES = {
         ),
         "before nginx looks at its status",
     ),
+    "/tried/": (
+        (
+            "location /tried/ { error_page 401 @try; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location @try { try_files /login.html @tried; } "
+            "location @tried { include authgate_public.conf; proxy_pass http://tasks; }"
+        ),
+        "@tried passes the request on",
+    ),
+    "/half/": (
+        (
+            "location /half/ { error_page 401 @half; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location @half { include authgate_public.conf; rewrite ^/account/ /login break; proxy_pass http://tasks; }"
+        ),
+        "@half passes the request on",
+    ),
+    "/uri/": (
+        (
+            "location /uri/ { error_page 401 /denied; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location = /denied { include authgate_public.conf; proxy_pass http://tasks$request_uri; }"
+        ),
+        "location = /denied passes the request on",
+    ),
+    "/refused;/": (
+        "error_page 400 @refused; location @refused { include authgate_public.conf; proxy_pass http://tasks; }",
+        "passes on the paths that the server refuses",
+    ),
+    "/broken/": (
+        "location /broken/ { break; return 403; proxy_pass http://tasks; }",
+        "does not ask AuthGate, and removes no header",
+    ),
     "/rewritten/": (
         (
             "location /rewritten/ { include authgate_protect.conf; rewrite ^/rewritten/(.*) /plain/$1 last; "
@@ -71,7 +101,7 @@ MISTAKES = {
     ),
 }
 # At these, the client's X-User-Id reaches the upstream. At the others, a request without a token gets a 200.
-SPOOFED = {"/own/", "/cancelled/", "/rewritten/"}
+SPOOFED = {"/own/", "/cancelled/", "/broken/", "/rewritten/"}
 
 
 # Words as nginx's files may hold them.

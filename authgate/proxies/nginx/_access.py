@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # What nginx answers when AuthGate refuses, and when it does not answer.
 _REFUSALS = ("401", "403", "500")
+# What nginx answers before it asks AuthGate, and the directives without which it does not.
+_EARLY = {"413": (), "429": ("limit_req", "limit_conn"), "503": ("limit_req", "limit_conn")}
 _PROTECT = "Generate authgate_protect.conf again (authgate proxy nginx), and include it"
 
 
@@ -74,11 +76,15 @@ def _error_pages(level: Level) -> Iterator[Finding]:
         *statuses, target = line.arguments or ("",)
         change = statuses.pop() if statuses and statuses[-1].startswith("=") else None
         refusals = [status for status in _REFUSALS if status in statuses and status not in seen]
+        early = [status for status in _EARLY if status in statuses and status not in seen and _is_early(level, status)]
         late = [status for status in _REFUSALS if status in statuses and status in seen]
         if late and not refusals and not target.startswith("@authgate_"):
             message = f"error_page {' '.join(line.arguments)} is never used: {_place(seen[late[0]])} comes first"
             yield _at(level, message, "Put the line before include authgate_protect.conf;", line, is_error=False)
         seen = dict.fromkeys(statuses, line) | seen
+        if early and (on := passing_on(level, target)):
+            what = f"error_page {' '.join(line.arguments)}: nginx answers {early[0]} before it asks AuthGate, and "
+            yield _at(level, f"{what}{on.subject} passes the request on", f"Ask AuthGate in {on.subject} too", line)
         if refusals and (message := _page_problem(level, change, target)):
             what = f"error_page {' '.join(line.arguments)}: {message}"
             fix = "\n".join(_OWN_PAGES[status] for status in refusals)
@@ -88,6 +94,20 @@ def _error_pages(level: Level) -> Iterator[Finding]:
         message = f"nginx answers {', '.join(missing)} with its own page, without the reason that AuthGate gave"
         fix = "\n".join(_OWN_PAGES[status] for status in missing)
         yield _at(level, message, fix, is_error=False)
+
+
+def _is_early(level: Level, status: str) -> bool:
+    return not _EARLY[status] or any(level.in_effect(name) for name in _EARLY[status])
+
+
+def refused_pages(server: Level) -> Iterator[Finding]:
+    """Yield the error page that passes on what *server* refuses. A named location runs no `if` of the server."""
+    line = next((line for line in server.in_effect("error_page") if "400" in line.arguments[:-1]), None)
+    if line and line.arguments[-1].startswith("@") and (on := passing_on(server, line.arguments[-1])):
+        what = (
+            f"error_page {' '.join(line.arguments)}: {on.subject} passes on the paths that the server refuses with 400"
+        )
+        yield _at(server, what, "Remove 400 from the line", line)
 
 
 _OWN_PAGES = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx import generator as nginx
-from authgate.proxies.nginx._access import access_findings, left_out
+from authgate.proxies.nginx._access import access_findings, left_out, refused_pages
 from authgate.proxies.nginx._headers import INCLUDE, answered, header_findings
 from authgate.proxies.nginx._levels import answers, levels, subrequest, upstream
 from authgate.proxies.nginx._maps import (
@@ -24,6 +24,7 @@ from authgate.proxies.nginx._maps import (
     stale_maps,
     undefined,
 )
+from authgate.proxies.nginx._servers import default_findings
 from authgate.proxies.nginx._subrequest import subrequest_findings
 from authgate.proxies.nginx.syntax import load, parse
 
@@ -85,11 +86,13 @@ class _Check:
             yield Finding(file=name, line=1, subject="", message=message, fix=fix)
             return
         behind = {upstream(level) for server in asking for level in server.everything() if level.passing}
+        yield from default_findings(servers, asking)
         for server in servers:
             if server in asking:
                 refusals = Refusals(server, self.maps)
                 yield from self._locations(server)
                 yield from path_findings(refusals, self.settings.refused)
+                yield from refused_pages(server)
                 yield from host_findings(refusals, self.generated)
             elif not answers(server):
                 yield from self._beside(server, behind)
