@@ -64,7 +64,7 @@ MISTAKES = {
     ),
     "/tried/": (
         (
-            "location /tried/ { error_page 401 @try; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location /tried/ { error_page 401 = @try; include authgate_protect.conf; proxy_pass http://tasks; } "
             "location @try { try_files /login.html @tried; } "
             "location @tried { include authgate_public.conf; proxy_pass http://tasks; }"
         ),
@@ -72,20 +72,20 @@ MISTAKES = {
     ),
     "/half/": (
         (
-            "location /half/ { error_page 401 @half; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location /half/ { error_page 401 = @half; include authgate_protect.conf; proxy_pass http://tasks; } "
             "location @half { include authgate_public.conf; rewrite ^/account/ /login break; proxy_pass http://tasks; }"
         ),
         "@half passes the request on",
     ),
     "/uri/": (
         (
-            "location /uri/ { error_page 401 /denied; include authgate_protect.conf; proxy_pass http://tasks; } "
+            "location /uri/ { error_page 401 = /denied; include authgate_protect.conf; proxy_pass http://tasks; } "
             "location = /denied { include authgate_public.conf; proxy_pass http://tasks$request_uri; }"
         ),
         "location = /denied passes the request on",
     ),
     "/refused;/": (
-        "error_page 400 @refused; location @refused { include authgate_public.conf; proxy_pass http://tasks; }",
+        "error_page 400 = @refused; location @refused { include authgate_public.conf; proxy_pass http://tasks; }",
         "passes on the paths that the server refuses",
     ),
     "/broken/": (
