@@ -104,7 +104,7 @@ def test_a_header_that_is_not_removed_is_an_error(name: str) -> None:
         assert name.strip("*") in message.removeprefix("names such as ").partition(":")[0]
     else:
         assert len({*messages}) == 1
-        assert messages[0].startswith(f"{name}: the upstream gets what the client sent")
+        assert messages[0].startswith(f"{name} reaches the upstream as the client sent it")
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda row: row.name)
@@ -131,7 +131,7 @@ def test_a_new_header_of_the_configuration_is_missed_in_an_old_file() -> None:
     }
     assert messages == {
         "does not copy X-Tenant from AuthGate's answer",
-        "X-Tenant: the upstream gets what the client sent",
+        "X-Tenant reaches the upstream as the client sent it: a client can pose as another user",
     }
 
 

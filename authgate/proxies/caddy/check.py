@@ -13,7 +13,7 @@ from authgate.core.header_names import OVERRIDES, look_alikes
 from authgate.proxies.caddy._routes import ASKING_URI, Headers, PathMap, Proxy, Unknown, is_answering, read_servers
 from authgate.proxies.caddy._way import Way, is_in, refused_by
 from authgate.proxies.caddy.generator import COOKIE_BEGINS, cookie, pattern
-from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, generate, named, quoted
+from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, generate, named, quoted, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -216,15 +216,15 @@ class _Check:
         """Yield what is wrong with the headers of the client that reach an upstream by *way*."""
         identity = self._settings.identity_headers
         if forged:
-            yield f"{', '.join(forged)}: the upstream gets what the client sent", _fix(forged)
+            yield f"{reaching(forged)}: a client can pose as another user", _fix(forged)
         if overrides:
-            message = "some frameworks then serve another method or path than the one that AuthGate decided on"
-            yield f"{', '.join(overrides)}: the upstream gets what the client sent, and {message}", _fix(overrides)
+            danger = "some frameworks then serve another method or path than the one that AuthGate decided on"
+            yield f"{reaching(overrides)}: {danger}", _fix(overrides)
         names = [name for name in (*identity, *OVERRIDES) if way.removes(name)]
         others = [next((other for other in look_alikes(name) if not way.removes(other)), "") for name in names]
         if any(others):
-            message = "the upstream gets them, and some servers read them as the headers without these characters"
-            yield f"names such as {next(filter(None, others))}: {message}", _FIX
+            danger = "some servers read them as the headers without these characters"
+            yield f"names such as {next(filter(None, others))} reach the upstream: {danger}", _FIX
 
     def _changed(self, way: Way, proxy: Proxy) -> Iterator[tuple[str, str]]:
         """Yield the identity headers that the configuration itself changes before they reach *proxy*."""
