@@ -18,8 +18,7 @@ from authgate.proxies.traefik._entry_points import (
     points_of,
     tcp_findings,
 )
-from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list
-from authgate.proxies.traefik._model import finding_at as _at
+from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list, finding_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +125,7 @@ class _Check:
         for name in as_list(router.settings.at("middlewares")):
             if not self._named(name):
                 fix = "Name the folder or the file that has it, too"
-                yield _at(router, f"the middleware {name} is not in these files", fix, is_error=False)
+                yield finding_at(router, f"the middleware {name} is not in these files", fix, is_error=False)
         removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
         identity = self.settings.identity_headers
         copied = (
@@ -138,16 +137,16 @@ class _Check:
         if not asking and len(missing) == len(identity) and len(imitating) == len(others):
             message = "does not ask AuthGate, and removes no header of clients: "
             message += f"a client can send {named(missing)} as it likes"
-            yield _at(router, message, "Give it the middleware authgate or authgate-public")
+            yield finding_at(router, message, "Give it the middleware authgate or authgate-public")
             return
         if missing:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(missing)}" if asking else _removing(missing)
-            yield _at(router, f"{reaching(missing)}: a client can pose as another user", fix)
+            yield finding_at(router, f"{reaching(missing)}: a client can pose as another user", fix)
         if asking:
             yield from self._answer(router, chain, asking, copied)
         if imitating:
             danger = "some servers read an identity, another method or another path from them"
-            yield _at(router, f"{reaching(imitating)}: {danger}", _removing(imitating))
+            yield finding_at(router, f"{reaching(imitating)}: {danger}", _removing(imitating))
 
     def _answer(self, router: Part, chain: list[Part], asking: Part, copied: set[str]) -> Iterator[Finding]:
         """Yield what is wrong with the middleware that asks AuthGate, and with those after it."""
@@ -156,16 +155,16 @@ class _Check:
         never = [name for name in lost if name.lower() in removed]
         if never:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(never)}"
-            yield _at(router, f"{', '.join(never)} of AuthGate's answer never reaches the upstream", fix)
+            yield finding_at(router, f"{', '.join(never)} of AuthGate's answer never reaches the upstream", fix)
         yield from self._stripped(router, chain, asking)
         for part in chain[chain.index(asking) + 1 :]:
             changed = [n for n in self.settings.identity_headers if n.lower() in _request_headers(part)]
             if changed:
                 message = f"{part.name} changes {', '.join(changed)} after AuthGate has set it"
-                yield _at(router, message, f"Put {part.name} before {asking.name}")
+                yield finding_at(router, message, f"Put {part.name} before {asking.name}")
         for name, wrong, message, fix, is_error in _FORWARD_AUTH:
             if wrong(asking.settings.text("forwardauth", *name.split(".")).lower()):
-                yield _at(asking, message, fix, is_error=is_error)
+                yield finding_at(asking, message, fix, is_error=is_error)
 
     def _stripped(self, router: Part, chain: list[Part], asking: Part) -> Iterator[Finding]:
         """Yield the middlewares that remove all credentials before AuthGate is asked."""
@@ -178,7 +177,7 @@ class _Check:
                 direct = [name for name in names if name.partition("@")[0].lower() == part.name.lower()]
                 order = ", ".join([name for name in names if name not in direct] + direct)
                 fix = f"middlewares: [{order}]" if direct else f"Put {part.name} after {asking.name}"
-                yield _at(router, f"{part.name} removes the credentials before AuthGate is asked", fix)
+                yield finding_at(router, f"{part.name} removes the credentials before AuthGate is asked", fix)
 
     def refusals(self, name: str, passing: list[Part]) -> Iterator[Finding]:
         """Yield the spellings of paths that no router refuses before the routers that pass requests on."""
@@ -190,7 +189,7 @@ class _Check:
             late = self._unrefused(before)
             if (missing := self._unrefused(beside)) and beside:
                 message = f"has no row for these paths, so they may pass: {', '.join(missing)}"
-                yield _at(beside[0], message, _GENERATE)
+                yield finding_at(beside[0], message, _GENERATE)
             elif missing:
                 message = (
                     "no router refuses paths that Traefik and the upstream may read differently, for routers "
@@ -200,7 +199,7 @@ class _Check:
             elif late:
                 first = next(each for each in beside if each not in before)
                 message = f"takes paths before {first.name} can refuse them: its priority is {_priority(router)}"
-                yield _at(router, message, f"Give it a priority below {_priority(first)}")
+                yield finding_at(router, message, f"Give it a priority below {_priority(first)}")
 
     def _unrefused(self, routers: list[Part]) -> list[str]:
         """Return the names of the spellings that none of *routers* refuses."""
@@ -277,6 +276,6 @@ def _removing(names: list[str]) -> str:
 
 def _others(model: Model) -> Iterator[Finding]:
     for part in model.others:
-        yield _at(
+        yield finding_at(
             part, "is not checked: only IngressRoutes are", "Use an IngressRoute, or check it by hand", is_error=False
         )
