@@ -305,6 +305,14 @@ WARNED = [
     ),
     (f"location /x/ {{ {P} }} location / {{ include authgate_public.conf; proxy_pass http://tasks; }}", "ignore case"),
 ]
+
+
+def test_thousands_of_lines_before_thousands_of_locations_cannot_be_checked() -> None:
+    locations = "".join(f"location /{number} {{ {P} }}" for number in range(1500))
+    with pytest.raises(Unusable, match="too many lines"):
+        check(main("error_page 401 /x;" * 1500 + locations))
+
+
 COSTLY = ("(/?_?[a-z]+)+!", "(a|a)*!", "(a?)(a?)" * 20, "a*" * 20 + "!")
 
 

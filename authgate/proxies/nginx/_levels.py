@@ -173,6 +173,9 @@ class _Locations:
             return prefix
         for level in self.by_pattern:
             modifier, pattern = matched_by(level)
+            if self.patterns.steps_left <= 0:
+                self.patterns.left_out.add(pattern)
+                break
             if self.patterns.matches(pattern, uri, ignores_case=modifier == "~*"):
                 return level
         return prefix

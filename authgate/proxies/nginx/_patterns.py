@@ -26,7 +26,8 @@ class Patterns:
 
     def matches(self, pattern: str, path: str, *, ignores_case: bool) -> bool:
         """Return whether *pattern* matches *path*. One that Python does not read, or that is left out, does not."""
-        steps = _FOR_EACH + len(pattern) + _steps(pattern, len(path))
+        self.steps_left -= _FOR_EACH + len(pattern)
+        steps = _steps(pattern, len(path))
         if steps > self.steps_left:
             self.left_out.add(pattern)
             return False

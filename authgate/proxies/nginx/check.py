@@ -13,7 +13,7 @@ from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx import generator as nginx
 from authgate.proxies.nginx._access import access_findings, left_out, refused_pages
 from authgate.proxies.nginx._headers import INCLUDE, answered, header_findings
-from authgate.proxies.nginx._levels import answers, levels, subrequest, upstream
+from authgate.proxies.nginx._levels import MECHANISMS, answers, levels, subrequest, upstream
 from authgate.proxies.nginx._maps import (
     Refusals,
     data_findings,
@@ -39,12 +39,17 @@ if TYPE_CHECKING:
     from authgate.proxies.settings import ProxySettings
 
 
+_INHERITED = ("error_page", "auth_request_set", *(mechanism.setting for mechanism in MECHANISMS.values()))
+_MAX_INHERITED = 1_000_000
+
+
 def findings(source: Source, settings: ProxySettings) -> list[Finding]:
     """Return what the files of *source* lack, for these settings. Raises Unusable."""
     directives = load(source)
     servers = [server for http in levels(directives) for server in http.inner]
     if not servers:
         raise Unusable(source.name, None, "there is no server {} in an http {}: name the main file, nginx.conf")
+    _limit(servers)
     everything = [inner for directive in directives for inner in directive.everything()]
     generated = maps_in(parse(nginx.files(settings)["authgate_http.conf"], "authgate_http.conf"))
     check = _Check(settings, maps_in(everything), generated, _answered(everything))
@@ -56,6 +61,15 @@ def findings(source: Source, settings: ProxySettings) -> list[Finding]:
         *stale_maps(check.maps, generated),
         *undefined(everything),
     ]
+
+
+def _limit(servers: list[Level]) -> None:
+    """Raise Unusable if many locations inherit many lines: to compare all would take minutes."""
+    for level in (level for server in servers for level in server.everything() if level.inner):
+        lines = max(len(level.script), *(len(level.own(name)) for name in _INHERITED))
+        if lines * sum(1 for _ in level.everything()) > _MAX_INHERITED:
+            place = level.directive
+            raise Unusable(place.file, place.line, f"{level.subject} has too many lines for its many locations")
 
 
 def _answered(everything: list[Directive]) -> Answered:
