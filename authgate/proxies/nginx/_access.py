@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _REFUSALS = ("401", "403", "500")
 # What nginx answers before it asks AuthGate, and the directives without which it does not.
 _EARLY = {"413": (), "429": ("limit_req", "limit_conn"), "503": ("limit_req", "limit_conn")}
-_PROTECT = "Generate authgate_protect.conf again (authgate proxy nginx), and include it"
 
 
 def access_findings(level: Level) -> Iterator[Finding]:
