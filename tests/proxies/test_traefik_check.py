@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from authgate.core.spellings import Spelling
     from authgate.proxies.findings import Finding
+    from authgate.proxies.settings import ProxySettings
 
 SETTINGS = default_settings()
 IDENTITY = SETTINGS.identity_headers
@@ -70,11 +71,11 @@ FORMS = {
 }
 
 
-def check(files: Mapping[str, str]) -> list[Finding]:
+def check(files: Mapping[str, str], settings: ProxySettings = SETTINGS) -> list[Finding]:
     def included(pattern: str) -> list[tuple[str, str]]:
         return [(name, text) for name, text in files.items() if name.endswith(pattern.rpartition("*")[2])]
 
-    return findings(Source(name="traefik", text="", included=included, is_folder=True), SETTINGS)
+    return findings(Source(name="traefik", text="", included=included, is_folder=True), settings)
 
 
 def errors(found: list[Finding]) -> list[str]:
@@ -357,3 +358,15 @@ def test_an_entry_point_that_refuses_data_is_a_warning() -> None:
     found = findings(source, replace(SETTINGS, refused=kept))
     refusing = [f.message.partition(",")[0] for f in found if "takes as data" in f.message and not f.is_error]
     assert refusing == ["allowEncodedSlash is false", "allowEncodedSemicolon is false"]
+
+
+@pytest.mark.parametrize("form", ["file", "labels", "crd"])
+def test_a_router_that_does_not_ask_must_refuse_what_paths_takes_as_data(form: str) -> None:
+    data = replace(SETTINGS, refused=tuple(row for row in SETTINGS.refused if row.setting != "semicolon"))
+    generate = {"file": traefik.files, "labels": traefik.labels, "crd": traefik.resources}[form]
+    own = FORMS[form].keys() - generate(SETTINGS).keys()
+    old = errors(check(FORMS[form], data))
+    assert [message for message in old if "only AuthGate can decide about" in message]
+    new = FORMS[form] | generate(data)
+    assert own <= new.keys()
+    assert errors(check(new, data)) == []

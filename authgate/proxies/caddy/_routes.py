@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from authgate.proxies.caddy._way import origins_in
+from authgate.proxies.caddy._way import Headers, PathMap, origins_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,28 +20,6 @@ ASKING_URI = "/auth/caddy"
 _ANY_ASKING_URI = re.compile(r"/auth/(?:caddy|nginx|traefik)\b.*")
 # Where a site has one of these ports, nobody writes it.
 _USUAL_PORTS = frozenset({"80", "443"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headers:
-    """Changes of a request's headers: patterns of removed names, and values by the names that they are written to.
-
-    *cookies* are patterns of what is removed from the header Cookie.
-    """
-
-    removed: tuple[str, ...] = ()
-    cookies: tuple[str, ...] = ()
-    written: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathMap:
-    """A map from *source* to *destination*, both placeholders. *lines* are patterns with what each gives, in order."""
-
-    source: str
-    destination: str
-    lines: tuple[tuple[str, str], ...]
-    default: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from authgate.proxies.caddy._routes import Headers, PathMap
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """Changes of a request's headers: patterns of removed names, and values by the names that they are written to.
+
+    *cookies* are patterns of what is removed from the header Cookie.
+    """
+
+    removed: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+    written: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMap:
+    """A map from *source* to *destination*, both placeholders. *lines* are patterns with what each gives, in order."""
+
+    source: str
+    destination: str
+    lines: tuple[tuple[str, str], ...]
+    default: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, look_alikes
-from authgate.proxies.caddy._routes import ASKING_URI, Headers, PathMap, Proxy, Unknown, is_answering, read_servers
-from authgate.proxies.caddy._way import Way, is_in, refused_by
+from authgate.proxies.caddy._routes import ASKING_URI, Proxy, Unknown, is_answering, read_servers
+from authgate.proxies.caddy._way import Headers, PathMap, Way, is_in, refused_by
 from authgate.proxies.caddy.generator import COOKIE_BEGINS, cookie, pattern
 from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, generate, named, quoted, reaching
 

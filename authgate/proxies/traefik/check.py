@@ -19,6 +19,7 @@ from authgate.proxies.traefik._entry_points import (
     tcp_findings,
 )
 from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list, finding_at
+from authgate.proxies.traefik.generator import undecided_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,9 +145,17 @@ class _Check:
             yield finding_at(router, f"{reaching(missing)}: a client can pose as another user", fix)
         if asking:
             yield from self._answer(router, chain, asking, copied)
+        elif self.settings.data and not self._refuses_data(chain):
+            message = "does not ask AuthGate, and does not refuse the paths that only AuthGate can decide about (paths)"
+            yield finding_at(router, message, f"{_GENERATE}, and give the router authgate-public")
         if imitating:
             danger = "some servers read an identity, another method or another path from them"
             yield finding_at(router, f"{reaching(imitating)}: {danger}", _removing(imitating))
+
+    def _refuses_data(self, chain: list[Part]) -> bool:
+        """Whether *chain* refuses the paths that `paths` takes as data."""
+        wanted = undecided_paths(self.settings)
+        return any(part.settings.text("replacepathregex", "regex") == wanted for part in chain)
 
     def _answer(self, router: Part, chain: list[Part], asking: Part, copied: set[str]) -> Iterator[Finding]:
         """Yield what is wrong with the middleware that asks AuthGate, and with those after it."""
@@ -203,7 +212,9 @@ class _Check:
 
     def _unrefused(self, routers: list[Part]) -> list[str]:
         """Return the names of the spellings that none of *routers* refuses."""
-        rows = {row.strip() for router in routers for row in router.settings.text("rule").split("||")}
+        rules = [router.settings.text("rule") for router in routers]
+        # A condition beside a row ("&&") makes it count for some requests only.
+        rows = {row.strip() for rule in rules if "&&" not in rule for row in rule.split("||")}
         wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
         return [f'"{spelling}"' for spelling, rule in wanted if rule not in rows]
 

@@ -120,9 +120,13 @@ def _undecided(settings: ProxySettings, template: str) -> list[str]:
     """Return the lines of authgate-undecided: none if `paths` takes nothing as data."""
     if not settings.data:
         return []
+    return fill(f"traefik/{template}", data=undecided_paths(settings)).splitlines()
+
+
+def undecided_paths(settings: ProxySettings) -> str:
+    """Return a pattern for the paths that `paths` takes as data. It matches the whole path, so that all is replaced."""
     pattern = "|".join(spelling.pattern for spelling in settings.data)
-    # The whole path, so that the replacement is all that remains of it.
-    return fill(f"traefik/{template}", data=f"(?is)^.*(?:{pattern}).*$").splitlines()
+    return f"(?is)^.*(?:{pattern}).*$"
 
 
 def _imitable(settings: ProxySettings) -> tuple[str, ...]:
