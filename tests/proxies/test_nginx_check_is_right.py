@@ -62,6 +62,13 @@ MISTAKES = {
         ),
         "before nginx looks at its status",
     ),
+    "/answered/": (
+        (
+            f"location /answered/ {{ {_ASKING_ELSEWHERE.replace('_asking', '_answer')} proxy_pass http://tasks; }} "
+            f"location = /_answer {{ if ($request_method = GET) {{ return 204; }} {_SUBREQUEST} }}"
+        ),
+        "return answers instead of AuthGate",
+    ),
     "/tried/": (
         (
             "location /tried/ { error_page 401 = @try; include authgate_protect.conf; proxy_pass http://tasks; } "

@@ -92,6 +92,7 @@ def subrequest_findings(asked: Level) -> Iterator[Finding]:
         yield _at(asked, "clients can send requests to it", "internal;", is_error=False)
     if not target(asked).lower().startswith("http://") and asked.value("proxy_ssl_verify") != "on":
         yield _at(asked, UNVERIFIED, _VERIFY, asked.passing, is_error=True)
+    yield from _answered(asked)
     yield from _intercepted(asked)
     yield from _upstream(asked)
 
@@ -177,6 +178,19 @@ _SETTINGS: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
         False,
     ),
 )
+
+
+def _answered(asked: Level) -> Iterator[Finding]:
+    """Yield the lines by which nginx answers itself, or asks something else, instead of AuthGate."""
+    waiting = [*(asked.directive.block or ())]
+    while waiting:
+        line = waiting.pop(0)
+        leaves = line.name == "rewrite" and line.arguments[2:3] != ("break",)
+        if leaves or line.name in {"return", "try_files"}:
+            message = f"{line.name} answers instead of AuthGate: a status 2xx lets the request pass"
+            yield _at(asked, message, f"Take {line.name} out of this location", line, is_error=True)
+        if line.name == "if":
+            waiting += line.block or ()
 
 
 def _intercepted(asked: Level) -> Iterator[Finding]:
