@@ -279,6 +279,13 @@ map $request_uri $authgate_ambiguous_path {
         assert f'"{spelling.name}"' in found
 
 
+def test_files_from_before_a_change_of_paths_are_a_warning() -> None:
+    data = replace(default_settings(), refused=tuple(row for row in SPELLINGS if row.setting != "semicolon"))
+    old, new = (warnings(check(main(PROTECTED), files, data)) for files in (GENERATED, nginx.files(data)))
+    assert old == ['refuses paths that your configuration takes as data: "semicolon"']
+    assert new == []
+
+
 def test_a_public_location_refuses_the_paths_that_the_configuration_takes_as_data() -> None:
     """The files of the defaults refuse them everywhere, so they pass too."""
     kept = tuple(spelling for spelling in SPELLINGS if spelling.setting is None)

@@ -59,14 +59,18 @@ def header_findings(level: Level, identity: tuple[str, ...], everywhere: Answere
     is_asking = subrequest(level) is not None
     here = answered(level.in_effect("auth_request_set")) if is_asking else everywhere
     yield from _unset(sent, identity, is_asking=is_asking)
+    empty = {}
     for name in identity:
         for line in sent.lines(name):
             problem = _identity_problem(line, name, here, everywhere, is_asking=is_asking)
             if problem:
                 yield sent.finding(problem, sent.fix([name], is_asking=is_asking), line)
             elif is_asking and not line.words[2]:
-                fix = f"If the upstream needs it: {sent.assignment(name, is_asking=True)}"
-                yield sent.finding(f"{name} is always empty, also for signed-in users", fix, line, is_error=False)
+                empty[name] = line
+    if empty:
+        message = f"{named([*empty])} {'is' if len(empty) == 1 else 'are'} always empty, also for signed-in users"
+        fix = "Remove include authgate_public.conf; if the upstream needs to know the user"
+        yield sent.finding(message, fix, next(iter(empty.values())), is_error=False)
     for name in (*OVERRIDES, *sent.look_alikes((*identity, *OVERRIDES))):
         for line in sent.lines(name):
             if "http_" + name.lower().replace("-", "_") in variables(line.words[2]):
@@ -172,12 +176,18 @@ def _other_headers(sent: _Sent) -> Iterator[Finding]:
             if value(line.words[2]):
                 yield sent.finding(wrong, fix, line, is_error=is_error)
     seen: set[str] = set()
+    twice = []
     for line in sent.level.in_effect(sent.mechanism.setting):
         name = line.words[1].lower() if len(line.words) > 1 else ""
         if name in seen and len(line.words) > 2 and line.words[2]:
-            message = f"{line.words[1]} is set twice, so nginx sends it twice: many servers answer that with 400"
-            yield sent.finding(message, "Keep one of the lines", line, is_error=False)
+            twice.append(line)
         seen.add(name)
+    if twice:
+        is_one = len(twice) == 1
+        message = f"{named([line.words[1] for line in twice])} {'is' if is_one else 'are'} set twice, so nginx sends "
+        message += f"{'it' if is_one else 'them'} twice: many servers answer that with 400"
+        fix = "Keep one of the lines" if is_one else "Remove include authgate_forward.conf; or your own lines"
+        yield sent.finding(message, fix, twice[0], is_error=False)
 
 
 _HOP_BY_HOP: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (

@@ -105,6 +105,15 @@ class Refusals:
         return bool(found and found.source == "$request_uri" and _is_before_query(found.rows))
 
 
+def old_refusals(refusals: Refusals, data: Iterable[Spelling]) -> Iterator[Finding]:
+    """Yield the spellings of paths that the server refuses, although `paths` now takes them as data."""
+    for found in refusals.used():
+        names = [f'"{spelling.name}"' for spelling in data if refusals.is_path(found.source) and _has(found, spelling)]
+        if names:
+            message = f"refuses paths that your configuration takes as data: {', '.join(names)}"
+            yield _at(found.directive, _subject(found), message, _GENERATE, is_error=False)
+
+
 def path_findings(refusals: Refusals, refused: Iterable[Spelling]) -> Iterator[Finding]:
     """Yield the spellings of paths that the server does not refuse, and the paths that it takes out of the check."""
     used = refusals.used()
@@ -204,9 +213,13 @@ def undefined(directives: Iterable[Directive]) -> Iterator[Finding]:
             for name in variables(word):
                 if name.startswith("authgate_"):
                     used.setdefault(name, directive)
-    for name in [name for name in used if name not in defined]:
-        fix = "Generate all authgate_*.conf files again (authgate proxy nginx)"
-        yield _at(used[name], used[name].name, f"${name} is not defined, so nginx does not start", fix)
+    names = [name for name in used if name not in defined]
+    if names:
+        listed = ", ".join(f"${name}" for name in names[:_MAX_LINES])
+        more = f" and {len(names) - _MAX_LINES} more" if len(names) > _MAX_LINES else ""
+        message = f"{listed}{more} {'is' if len(names) == 1 else 'are'} not defined, so nginx does not start"
+        fix = "include authgate_http.conf; in http {}. If it is there, generate all authgate_*.conf files again"
+        yield _at(used[names[0]], used[names[0]].name, message, fix)
 
 
 def redefined(directives: Iterable[Directive], refusing: Iterable[Refusals]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from authgate.proxies.nginx._maps import (
     data_findings,
     host_findings,
     maps_in,
+    old_refusals,
     path_findings,
     redefined,
     stale_maps,
@@ -106,6 +107,7 @@ class _Check:
                 refusals = Refusals(server, self.maps)
                 yield from self._locations(server)
                 yield from path_findings(refusals, self.settings.refused)
+                yield from old_refusals(refusals, self.settings.data)
                 yield from refused_pages(server)
                 yield from host_findings(refusals, self.generated)
             elif not answers(server):
