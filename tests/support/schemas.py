@@ -50,7 +50,6 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
         ipAllowList=closed("sourceRange", sourceRange=STRINGS, rejectStatusCode={"type": "integer"}),
     ),
     ("traefik.io/v1alpha1", "IngressRoute"): closed(
-        "entryPoints",
         "routes",
         entryPoints=STRINGS,
         tls=closed(secretName=STRING),
