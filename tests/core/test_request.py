@@ -81,12 +81,17 @@ def test_the_asterisk_means_the_root_with_options_only() -> None:
         ("[::1]", ("[::1]", None)),
         ("[0:0::0:1]:80", ("[::1]", 80)),
         ("[2001:DB8:0:0::1]", ("[2001:db8::1]", None)),
-        ("[::ffff:192.0.2.1]", ("[::ffff:c000:201]", None)),
         ("[2001:DB8::1]:443", ("[2001:db8::1]", 443)),
     ],
 )
 def test_an_authority_is_split_into_host_and_port(authority: str, expected: tuple[str, int | None]) -> None:
     assert split_authority(authority) == expected
+
+
+def test_every_spelling_of_an_ipv6_address_is_one_host() -> None:
+    """Versions of Python write the address in different ways, but all spellings alike."""
+    spellings = ("[::ffff:192.0.2.1]", "[::FFFF:c000:201]", "[0:0:0:0:0:ffff:192.0.2.1]", "[::ffff:C000:0201]")
+    assert len({split_authority(spelling) for spelling in spellings}) == 1
 
 
 @pytest.mark.parametrize(
