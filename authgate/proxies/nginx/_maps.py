@@ -30,7 +30,7 @@ _DEFINING = {
     **dict.fromkeys(("map", "split_clients", "keyval"), 2),
     "geo": -1,
 }
-# Maps that refuse requests. Their rows are compared wherever they are; those of other maps, in the map of that name.
+# Maps that refuse requests. A deployed map may have their rows under any name. Other maps must have the generated name.
 _REFUSING = frozenset(
     {"authgate_path", "authgate_not_utf_8", "authgate_ambiguous_path", "authgate_data_in_path", "authgate_other_host"}
 )
