@@ -6,6 +6,7 @@ import errno
 import fcntl
 import http.client
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 START_SECONDS = 30
 STOP_SECONDS = 10
+_OTHER_PORTS = range(20_000, 30_000)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed terminal
 
 
@@ -194,8 +196,11 @@ def program(name: str, fix: str) -> str:
 
 
 def free_port(preferred: int) -> int:
-    """Return *preferred* if it is free on loopback, else another free port."""
-    for number in (preferred, *[0] * 9):
+    """Return *preferred* if it is free on loopback, else another free port.
+
+    The other port is below those that the kernel gives to connections, so it stays free until the program listens.
+    """
+    for number in (preferred, *random.sample(_OTHER_PORTS, 99)):
         with suppress(OSError):
             port = _bind(socket.AF_INET, "127.0.0.1", number)
             if not _is_taken_on_ipv6(port):

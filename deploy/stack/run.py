@@ -180,7 +180,7 @@ def free_ports(edge: int = 8080) -> dict[str, int]:
     for name, number in {**preferred, "postgres": 5433}.items():
         ports[name] = free_port(number)
         while list(ports.values()).count(ports[name]) > 1:
-            ports[name] = free_port(0)
+            ports[name] = free_port(ports[name] + 1)
     return ports
 
 

@@ -196,8 +196,8 @@ def test_an_impatient_ctrl_c_leaves_nothing_running(
 def test_if_the_port_is_taken_it_prints_another_address_that_works(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
+    taken = free_port()
+    with socket.create_server(("127.0.0.1", taken)):
         started = start(taken)
         address = started.printed(r"Open (\S+) and")[1]
         port = urlsplit(address).port
