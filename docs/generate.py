@@ -177,7 +177,7 @@ DOC [Policies](policies.md#rules) explains them. *Lists* means one or more of `a
 |---|---|---|
 """
 _HEADER_FIELDS = """
-A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`.
+A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`: see [claim paths](formats/jwt.md#claim-paths).
 """
 
 # A description may begin with the presets that take the setting ("All but jwt."), and say something of some ("jwt: …").

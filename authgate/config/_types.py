@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails
 
 from authgate.config._outbound import redacted
 from authgate.config._report import scalar
+from authgate.core import claim_paths
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110 §5.6.2; RFC 6265 §4.1.1 for cookies
 _PROXY = re.compile(r"https?://(?:[!-.0-9:-?A-~]+@)?[!-.0-9:-?A-~]+/?")  # visible ASCII without @ and /
@@ -85,6 +86,16 @@ def proxy(url: SecretStr) -> SecretStr:
     return url
 
 
+def claim_path(text: str, prefix: str = "") -> str:
+    """Return *text* if it is a claim path after *prefix*."""
+    try:
+        claim_paths.parse(text.removeprefix(prefix), prefix=prefix)
+    except ValueError as error:
+        raise ValueError(f"{redacted(text)} {error}") from None
+    return text
+
+
+ClaimPathText: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(claim_path)]
 Token: TypeAlias = Annotated[str, AfterValidator(token)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds)]

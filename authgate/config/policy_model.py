@@ -19,9 +19,10 @@ from pydantic import (
 
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
-from authgate.config._types import NonEmpty, Settings, Token, one_or_more, token, with_mistake
+from authgate.config._types import NonEmpty, Settings, Token, claim_path, one_or_more, token, with_mistake
 from authgate.config.networks import Network
 from authgate.config.rule_model import RuleConfig
+from authgate.core.claim_paths import CLAIMS
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import OVERRIDES
 from authgate.core.identity import FIELDS
@@ -53,7 +54,9 @@ def _header_name(name: str) -> str:
 
 
 def _source(source: str) -> str:
-    if source not in FIELDS and not re.fullmatch(r"claims(?:\.[^.\s]+)+", source):
+    if source.startswith(CLAIMS):
+        return claim_path(source, CLAIMS)
+    if source not in FIELDS:
         raise ValueError(
             f"{redacted(source)} is neither claims.<path> nor a field of the identity: {did_you_mean(source, FIELDS)}"
         )

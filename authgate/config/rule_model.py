@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef, Literal,
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, field_validator, model_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Seconds, Settings, one_or_more
+from authgate.config._types import ClaimPathText, NonEmpty, Seconds, Settings, one_or_more
 from authgate.config.networks import Network
-from authgate.core.rules import CLAIMS, DIMENSIONS, MAIL_DOMAIN, Every, Not, Operand, Some, Test
+from authgate.core.claim_paths import CLAIMS
+from authgate.core.rules import DIMENSIONS, MAIL_DOMAIN, Every, Not, Operand, Some, Test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ MAX_TESTS = 64
 
 _MAX_SCOPE_CHARACTERS = 128
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # scope-token of RFC 6749 §3.3
-_CLAIM_PATH = re.compile(r"[^.\s\"]+(?:\.[^.\s\"]+)*")
 
 
 class _Operand(Settings):
@@ -56,14 +56,6 @@ def _scalar(value: object) -> object:
     if isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise ValueError("is not text, a number, true or false: list the values that the claim may have")
-
-
-def _claim_path(path: str) -> str:
-    if "://" in path or '"' in path:  # its dots would be read as the ends of names: `none_of` would always be true
-        raise ValueError(f"{redacted(path)} is the name of a claim with dots or quotes, which rules cannot read yet")
-    if not _CLAIM_PATH.fullmatch(path):
-        raise ValueError(f"{redacted(path)} is not the path of a claim: write names joined by dots, tenant.plan")
-    return path
 
 
 def _domain(domain: str) -> str:
@@ -150,8 +142,8 @@ _FIELDS: dict[str, Any] = {
         for name, dimension in DIMENSIONS.items()
     },
     "claims": (
-        Annotated[dict[Annotated[NonEmpty, AfterValidator(_claim_path)], _CLAIM], Field(min_length=1)],
-        Field(default=None, description="Claims, each by its path: names joined by dots."),
+        Annotated[dict[ClaimPathText, _CLAIM], Field(min_length=1)],
+        Field(default=None, description="Claims, each by its path: names joined by dots, with quotes where needed."),
     ),
     "any": (
         Annotated[list[_RULE], Field(min_length=1)],

@@ -52,7 +52,7 @@ def _not_met(name: str, expected: object, actual: object) -> RuleFailed:
 
 def _vouched(identity: Identity, name: str) -> str | None:
     """Return the field *name* as a text that the issuer vouches for; None if there is none."""
-    value = None if name in identity.unknown else identity.value(name)
+    value = None if name in identity.unknown else getattr(identity, name)
     if name == "email" and identity.email_verified is not True:  # anybody may claim an address that nobody verified
         return None
     return value if isinstance(value, str) and value else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from authgate.core import claim_paths
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import Key
 
 
@@ -52,21 +54,12 @@ class Identity:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     key: Key | None = field(default=None, repr=False, compare=False)
 
-    def value(self, name: str, absent: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
-        """Return the field *name*, or the member of the payload for "claims.<path>".
+    def claim(self, path: ClaimPath, absent: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
+        """Return the member of the payload at *path*.
 
         *absent* if there is no such member; None if the path leads through a value that is not an object.
         """
-        if not name.startswith("claims."):
-            return getattr(self, name)
-        value: Any = self.claims
-        for member in name.removeprefix("claims.").split("."):
-            if not isinstance(value, dict):
-                return None
-            if member not in value:
-                return absent
-            value = value[member]
-        return value
+        return claim_paths.find(self.claims, path, absent)
 
     def same_person(self, other: Identity) -> bool:
         """Whether *other* is the same caller with the same rights. The tokens and sign-ins may differ."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from authgate.core import claim_paths
+from authgate.core.claim_paths import CLAIMS
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.identity import Identity
 
 # The shipped nginx configuration reads reply heads of up to 16 KiB. Half of that leaves room for the proxy's headers.
@@ -29,11 +32,24 @@ _UNSAFE = re.compile(r"%|[^ -~]|^ +| +$")
 class Output:
     """One header of the reply. *source* is a field of `Identity` or "claims.<path>".
 
-    It is None for a header of another policy, which is always empty here.
+    It is None for a header of another policy, which is always empty here. *path* is the claim path, None for a field.
     """
 
     header: str
     source: str | None
+    path: ClaimPath | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Parse the claim path, so that no request does."""
+        source = self.source or ""
+        path = claim_paths.parse(source.removeprefix(CLAIMS)) if source.startswith(CLAIMS) else None
+        object.__setattr__(self, "path", path)
+
+    def value(self, identity: Identity) -> Any:  # noqa: ANN401 - a claim may be any JSON value
+        """Return what *identity* has for this header; None if it has nothing."""
+        if self.source is None:
+            return None
+        return getattr(identity, self.source) if self.path is None else identity.claim(self.path)
 
 
 def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tuple[tuple[str, str], ...]:
@@ -46,7 +62,7 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
     for output in outputs:
         value = ""
         if identity is not None and output.source is not None:
-            value = header_value(identity.value(output.source))
+            value = header_value(output.value(identity))
         headers.append((output.header, value))
         size += len(output.header) + len(value) + 4
     if size > MAX_REPLY_HEAD_BYTES:

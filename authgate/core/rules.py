@@ -16,16 +16,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from authgate.core import claim_paths
+from authgate.core.claim_paths import CLAIMS
 from authgate.core.paths import fold
 from authgate.core.values import key, kind
 
 if TYPE_CHECKING:
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.identity import Identity
     from authgate.core.request import IPAddress
 
 Truth: TypeAlias = bool | None
 
-CLAIMS = "claims."
 LIST_OPERATORS = ("any_of", "all_of", "none_of")
 
 # A host name in lower case, as a mail domain. Internationalized names are written as xn--….
@@ -64,9 +66,13 @@ class Test:
     operator: str
     expected: Any
     keys: frozenset[object] = field(init=False, repr=False, compare=False)
+    path: ClaimPath = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Keep what a list of values is compared by, which each request needs."""
+        """Keep what each request needs: what a list of values is compared by, and the path of the claim, if any."""
+        is_claim = self.dimension.startswith(CLAIMS)
+        path = claim_paths.parse(self.dimension.removeprefix(CLAIMS)) if is_claim else ()
+        object.__setattr__(self, "path", path)
         values = self.expected if self.operator in LIST_OPERATORS else ()
         object.__setattr__(self, "keys", frozenset(map(key, values)))
 
@@ -135,7 +141,7 @@ def judge(rule: Rule, facts: Facts) -> Finding:
 
 def compare(test: Test, facts: Facts) -> Judgment:
     """Return whether *test* is true of *facts*, and the value that it compared. Never raises."""
-    matcher = _claim if test.dimension.startswith(CLAIMS) else DIMENSIONS[test.dimension].matcher
+    matcher = _claim if test.path else DIMENSIONS[test.dimension].matcher
     return matcher(facts, test)
 
 
@@ -153,7 +159,7 @@ def _list(facts: Facts, test: Test) -> Judgment:
 
 def _claim(facts: Facts, test: Test) -> Judgment:
     """Compare a claim: a list of scalars, or one, which counts as a list of one. An absent claim is an empty list."""
-    value = facts.identity.value(test.dimension, ABSENT)
+    value = facts.identity.claim(test.path, ABSENT)
     if value is ABSENT:
         return Judgment(_compare(frozenset(), test), ())
     values = tuple(value) if isinstance(value, list) else (value,)

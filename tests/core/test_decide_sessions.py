@@ -354,5 +354,5 @@ def test_the_session_token_is_in_no_header_and_in_no_claim() -> None:
     decision = decided(FRESH, NONE, Store(None))
     assert isinstance(decision, Allow)
     assert cookies.SESSION_TOKEN not in repr((decision, decision.identity.claims, decision.headers))
-    assert decision.identity.value("claims.session.token") is None
-    assert decision.identity.value("claims.session.id") == "session-1"
+    assert decision.identity.claim(("session", "token")) is None
+    assert decision.identity.claim(("session", "id")) == "session-1"

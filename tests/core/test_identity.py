@@ -16,26 +16,6 @@ def identity(**changes: Any) -> Identity:
     return Identity(**{"issuer": "app", "format": "jwt", "subject": "user-1"} | changes)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("subject", "user-1"),
-        ("roles", ("a", "b")),
-        ("email", None),
-        ("claims.plan", "pro"),
-        ("claims.org.id", 7),
-        ("claims.org", {"id": 7}),
-        ("claims.org.name", None),
-        ("claims.plan.name", None),
-        ("claims.list.0", None),
-        ("claims.none", None),
-    ],
-)
-def test_a_value_is_a_field_or_a_path_into_the_claims(name: str, value: Any) -> None:
-    payload = {"plan": "pro", "org": {"id": 7}, "list": ["x"]}
-    assert identity(roles=("a", "b"), claims=payload).value(name) == value
-
-
 def test_every_field_that_headers_may_name_exists() -> None:
     some_identity = identity()
     assert {"subject", "email", "roles", "scopes", "expires_at", "issuer", "format"} <= set(FIELDS)

@@ -13,7 +13,8 @@ from authgate.core.outputs import MAX_REPLY_HEAD_BYTES, Output, header_value, id
 from authgate.core.reasons import Reason
 from tests.support.deciding import OUTPUTS
 
-ADA = Identity(issuer="app", format="jwt", subject="user-1", roles=("a,b", "c"), claims={"org": {"id": 7}})
+PAYLOAD = {"org": {"id": 7}, "org.id": "dotted", "list": ["x"]}
+ADA = Identity(issuer="app", format="jwt", subject="user-1", roles=("a,b", "c"), claims=PAYLOAD)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,24 @@ def test_without_a_user_every_configured_header_is_present_and_empty() -> None:
     assert identity_headers(None, OUTPUTS) == tuple((output.header, "") for output in OUTPUTS)
 
 
-def test_a_header_may_have_any_claim_as_its_source() -> None:
-    assert identity_headers(ADA, [Output(header="X-Org", source="claims.org.id")]) == (("X-Org", "7"),)
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("subject", "user-1"),
+        ("roles", ("a,b", "c")),
+        ("email", None),
+        ("claims.org.id", 7),
+        ('claims."org.id"', "dotted"),
+        ("claims.org", {"id": 7}),
+        ("claims.org.name", None),
+        ("claims.org.id.name", None),
+        ("claims.list.0", None),
+        ("claims.none", None),
+        (None, None),
+    ],
+)
+def test_the_source_of_a_header_is_a_field_or_a_path_into_the_claims(source: str | None, value: Any) -> None:
+    assert Output(header="X-Any", source=source).value(ADA) == value
 
 
 def head_of(name: str) -> tuple[tuple[str, str], ...]:
