@@ -105,8 +105,9 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--defaults reads no configuration: leave out --config")
     settings = default_settings(address) if is_default else _configured(config_path, address)
     settings = replace(settings, certificates=certificates)
-    _refuse_address(proxy, settings)
-    files = forms[form or next(iter(forms))](settings)
+    form = form or next(iter(forms))
+    _refuse_address(proxy, form, settings)
+    files = forms[form](settings)
     if output is None:
         click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
         return
@@ -132,11 +133,11 @@ def _folder(text: str | None) -> str | None:
     raise click.BadParameter("it is a path of letters, digits and . _ - /")
 
 
-def _refuse_address(proxy: str, settings: ProxySettings) -> None:
+def _refuse_address(proxy: str, form: str, settings: ProxySettings) -> None:
     """Refuse an address that the proxy's generated configuration cannot have."""
     if not re.fullmatch(_ADDRESS, settings.address, re.ASCII):
         raise click.UsageError("the address in `listen` does not fit into the proxy's files: use --address")
-    if problem := PROXIES[proxy].address_problem(settings):
+    if problem := PROXIES[proxy].address_problem(settings, form):
         raise click.UsageError(problem)
 
 

@@ -12,6 +12,7 @@ from authgate.proxies.caddy import check as caddy_check
 from authgate.proxies.caddy import generator as caddy_generator
 from authgate.proxies.nginx import check as nginx_check
 from authgate.proxies.nginx import generator as nginx_generator
+from authgate.proxies.nginx import ingress
 from authgate.proxies.traefik import check as traefik_check
 from authgate.proxies.traefik import generator as traefik_generator
 
@@ -28,28 +29,30 @@ class Proxy:
 
     *forms* are the forms that its configuration may have, the usual one first. Each function returns the content of
     each file by its name. *check* returns what deployed files lack, and raises `Unusable` for files that it cannot
-    read; *reads* says what these files are. *address_problem* returns why the files cannot have the address of the
-    settings; None if they can.
+    read; *reads* says what these files are. *address_problem* returns why the files of a form cannot have the address
+    of the settings; None if they can.
     """
 
     forms: Mapping[str, Callable[[ProxySettings], dict[str, str]]]
     check: Callable[[Source, ProxySettings], Sequence[Finding]]
     reads: str
-    address_problem: Callable[[ProxySettings], str | None] = lambda _: None
+    address_problem: Callable[[ProxySettings, str], str | None] = lambda _, __: None
 
 
 PROXIES: Mapping[str, Proxy] = {
     "nginx": Proxy(
-        forms={"files": nginx_generator.files},
+        forms={"files": nginx_generator.files, "ingress": ingress.files},
         check=nginx_check.findings,
         reads="nginx.conf, or the output of `nginx -T`",
-        address_problem=nginx_generator.address_problem,
+        address_problem=lambda settings, form: (
+            ingress.address_problem(settings) if form == "ingress" else nginx_generator.address_problem(settings)
+        ),
     ),
     "traefik": Proxy(
         forms={"file": traefik_generator.files, "labels": traefik_generator.labels, "crd": traefik_generator.resources},
         check=traefik_check.findings,
         reads="the folder with its YAML files, a compose file with labels, or resources of Kubernetes",
-        address_problem=traefik_generator.address_problem,
+        address_problem=lambda settings, _: traefik_generator.address_problem(settings),
     ),
     "caddy": Proxy(
         forms={"file": caddy_generator.files}, check=caddy_check.findings, reads="the output of `caddy adapt`"
