@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.config.issuer_model import SECRET_SETTINGS
 from authgate.config.preset_defaults import SECURE_PREFIX, cookie_names, is_loopback
+from authgate.core.snapshot import Accept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import Issuer
 
 _LIBRARY = {"better-auth": "Better Auth", "authjs": "Auth.js", "nextauth-v4": "NextAuth"}
+_KINDS = {Accept.ACCESS_TOKEN: "JWTs", Accept.ID_TOKEN: "ID tokens", Accept.ANY: "access and ID tokens"}
 _NO_STORE = "opaque session cookies cannot be checked: set BETTER_AUTH_URL, or `url` or `sessions` of the issuer"
 _NO_DATABASE = "opaque session cookies (database strategy) cannot be checked: set `sessions.postgres`"
 _NEVER = "opaque session cookies cannot be checked: sessions.check is never"
@@ -43,7 +45,7 @@ def _jwts(issuer: Issuer, loaded: LoadedIssuer) -> str:
         kind = "secret" if issuer.key_set.keys[0].is_symmetric else "public"
         count = len(issuer.key_set.keys)
         keys = f"{count} {kind} key{'s' * (count != 1)}"
-    sentence = f"issuer {issuer.name} accepts {names} JWTs with {iss} and {aud} under its {keys}"
+    sentence = f"issuer {issuer.name} accepts {names} {_KINDS[issuer.accept]} with {iss} and {aud} under its {keys}"
     return sentence if loaded.config.has_sessions else f"{sentence}; it accepts no session cookies"
 
 

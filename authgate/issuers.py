@@ -10,14 +10,14 @@ from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, KEY_SETTINGS, 
 from authgate.config.preset_defaults import default_jwks_url
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
-from authgate.core.snapshot import SECRETS, Issuer
+from authgate.core.snapshot import SECRETS, Accept, Issuer
 from authgate.files import FIX_UNREADABLE, POLL_SECONDS, shown_path, unreadable_reason
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
 from authgate.presets import PRESETS, session_check
-from authgate.tokens import algorithms, derived, jwk, secrets
+from authgate.tokens import algorithms, derived, jwk, purpose, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         audiences=audiences,
         algorithms=_allowed(loaded),
         required_claims=frozenset(config.required_claims),
-        token_types=frozenset(name.lower().removeprefix("application/") for name in config.token_types),
+        token_types=frozenset(map(purpose.normalized, config.token_types)),
+        accept=Accept(config.accept),
         key_set=key_sets.get(config.name, NO_KEYS),
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=session_check(loaded),

@@ -16,6 +16,8 @@ from authgate.config.issuer_model import (
 )
 from authgate.config.preset_defaults import is_loopback
 from authgate.core.errors import Problem
+from authgate.core.snapshot import Accept
+from authgate.tokens.purpose import states_another_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +127,20 @@ def audience_problems(config: IssuerConfig, setting: str, sources: tuple[str, ..
     if config.audiences is None and (config.key_settings or _public(sources) or not config.has_sessions):
         fix = "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
         yield Problem(setting=f"{setting}.audiences", message="is missing", fix=fix)
+
+
+def purpose_problems(config: IssuerConfig, given: set[str], setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the kinds of tokens that are accepted."""
+    accept = Accept(config.accept)
+    if accept is Accept.ID_TOKEN and config.audiences == "any":
+        message = "is any, and with accept: id_token the ID tokens of every client of the issuer would pass"
+        yield Problem(setting=f"{setting}.audiences", message=message, fix="list your client ids")
+    if "token_types" not in given or "accept" in wrong or any(path.startswith("token_types") for path in wrong):
+        return
+    for number, name in enumerate(config.token_types):
+        if kind := states_another_purpose(name, accept):
+            message = f"{name!r:.80} is the type of {kind}, which accept: {accept} does not accept"
+            yield Problem(setting=f"{setting}.token_types[{number}]", message=message, fix="remove it")
 
 
 def unused_problems(

@@ -36,7 +36,7 @@ _SESSIONS = _ALL_PRESETS | {"secrets", "url", "cookies", "sessions"}
 _JWTS = frozenset({"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS})
 # The settings that an issuer of each preset may have.
 SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
-    "jwt": _ALL_PRESETS | _JWTS | {"pem_file", "discovery", "required_claims", "token_types"},
+    "jwt": _ALL_PRESETS | _JWTS | {"pem_file", "discovery", "required_claims", "token_types", "accept"},
     "better-auth": _SESSIONS
     | _JWTS
     | {"secrets_file", "secrets_env", "old_secrets_verify", "strategies", "cookie_cache_version", "bearer"}
@@ -236,7 +236,12 @@ class IssuerConfig(Settings):
     required_claims: list[NonEmpty] = ["sub", "exp"]
     """jwt. The claims that every token must have; sub is always required. A token without exp never expires."""
     token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
-    """jwt. The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted."""
+    """jwt. The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted. Types of
+    other kinds of tokens, such as logout+jwt, cannot be listed."""
+    accept: Literal["access_token", "id_token", "any"] = "access_token"
+    """jwt. Which kinds of tokens are accepted, by what their claims and their header `typ` say. access_token: no ID
+    tokens. id_token: no access tokens; `audiences` must list the client ids. any: both. Refresh tokens and logout
+    tokens are never accepted. See docs/formats/jwt.md."""
 
     @property
     def has_sessions(self) -> bool:

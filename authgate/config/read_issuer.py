@@ -79,6 +79,7 @@ def read_issuer(
         problems.extend(check.session_problems(config, setting, sources, wrong))
         problems.extend(check.unused_problems(config, given, setting, sources, wrong))
         problems.extend(check.audience_problems(config, setting, sources) if audiences_needed else ())
+        problems.extend(check.purpose_problems(config, given, setting, wrong))
     problems.extend(check.source_problems(config, setting, sources, wrong))
     problems.extend(check.cookie_problems(config, setting, wrong))
     if config.fetches_keys:

@@ -138,7 +138,7 @@ REASONS: dict[Reason, Refusal] = {
     Reason.WRONG_TYPE: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's type is not accepted.",
         "The token's `typ` or its claims say that it was made for another purpose (RFC 8725 §3.11, §3.12). Send an "
-        "access token.",
+        "access token. If the issuer's ID tokens are what you have, set `accept` (docs/formats/jwt.md).",
     ),
     Reason.MISSING_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",

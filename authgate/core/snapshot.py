@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from authgate.core.keys import NO_KEYS
@@ -59,11 +60,20 @@ class Unverified(Protocol):
 SECRETS = "/secret"
 
 
+class Accept(StrEnum):
+    """Which kinds of JWTs an issuer accepts, by what they say about themselves (tokens/purpose.py)."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105 - the name of a kind
+    ID_TOKEN = "id_token"  # noqa: S105 - the name of a kind
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """A party whose tokens are accepted, and how they are verified.
 
     *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
+    *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
     this issuer, so the fingerprint depends on them.
@@ -78,6 +88,7 @@ class Issuer:
     token_types: frozenset[str]
     key_set: KeySet
     session_key_set: KeySet = NO_KEYS
+    accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
     other_iss: frozenset[str] = frozenset()
     fingerprint: bytes = field(init=False, repr=False)
@@ -92,6 +103,7 @@ class Issuer:
             sorted(self.algorithms),
             sorted(self.required_claims),
             sorted(self.token_types),
+            self.accept,
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
             sorted(self.other_iss),

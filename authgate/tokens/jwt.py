@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
-from authgate.tokens import _claims, jws
+from authgate.core.snapshot import Accept
+from authgate.tokens import _claims, jws, purpose
 from authgate.tokens._identity import identity_from_claims
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
-
-# Claims that access tokens never have, and the tokens that have them (OpenID Connect Core §2 and §3.3.2.11,
-# RFC 8417 §2.2).
-_OTHER_PURPOSES = {
-    "nonce": "an ID token",
-    "at_hash": "an ID token",
-    "c_hash": "an ID token",
-    "events": "a logout token or another security event",
-}
 
 
 class JwtFormat:
@@ -56,16 +48,16 @@ class JwtFormat:
         if self.key_id_required and token.key_id is None:
             raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid); its issuer always names one")
         key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms)
-        _check_type(token.jws.token_type, issuer.token_types)
         payload = token.jws.payload
-        _check_purpose(payload)
+        purpose.check(token.jws.token_type, payload, issuer.accept)
+        _check_type(token.jws.token_type, issuer.token_types)
         identity = identity_from_claims(
             payload, issuer=issuer.name, token_format=self.name, key=key, from_row=self.from_row
         )
         # `sub` is always required: an upstream would take an empty X-User-Id for an anonymous caller.
         if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
-        _check_audience(_claims.audiences(payload), issuer.audiences)
+        _check_audience(_claims.audiences(payload), issuer)
         return Proven(identity=identity)
 
 
@@ -91,22 +83,18 @@ class UnverifiedJwt:
 
 
 def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
-    """Refuse a `typ` for another purpose (RFC 8725 §3.11). The prefix "application/" is optional (RFC 7515 §4.1.9)."""
-    if token_type is not None and token_type.lower().removeprefix("application/") not in accepted:
+    """Refuse a `typ` that the issuer does not list (RFC 8725 §3.11)."""
+    if token_type is not None and purpose.normalized(token_type) not in accepted:
         raise Refused(Reason.WRONG_TYPE, f"its typ is {quoted(token_type)}; accepted: {', '.join(sorted(accepted))}")
 
 
-def _check_purpose(payload: _claims.Payload) -> None:
-    """Refuse a token whose claims show that it is not an access token (RFC 8725 §3.12).
-
-    The same keys may also sign other kinds of tokens (J28).
-    """
-    for claim, kind in _OTHER_PURPOSES.items():
-        if claim in payload:
-            raise Refused(Reason.WRONG_TYPE, f"its claim {claim!r} says that it is {kind}")
-
-
-def _check_audience(audiences: frozenset[str], accepted: frozenset[str] | None) -> None:
-    if accepted is not None and not audiences & accepted:
+def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
+    """Refuse a token for others. An ID token always names its audience (OpenID Connect Core §2)."""
+    accepted = issuer.audiences
+    if accepted is None:
+        if audiences or issuer.accept is not Accept.ID_TOKEN:
+            return
+        raise Refused(Reason.WRONG_AUDIENCE, "it has no aud, and every ID token has one")
+    if not audiences & accepted:
         shown = quoted(", ".join(sorted(audiences)), 120) if audiences else "missing"
         raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {shown}; accepted: {', '.join(sorted(accepted))}")

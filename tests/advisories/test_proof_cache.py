@@ -10,7 +10,7 @@ import pytest
 from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import Reason
-from authgate.core.snapshot import Issuer
+from authgate.core.snapshot import Accept, Issuer
 from authgate.tokens import FORMATS, LruProofCache, derived, jwk
 from tests.support.deciding import decide_now, decide_token, make_issuer, make_snapshot, request_with, secret_keys
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint, public_pem
@@ -35,6 +35,7 @@ TIGHTENED: dict[str, Any] = {
     "algorithms": frozenset({"HS384"}),
     "required_claims": frozenset({"sub", "exp", "jti"}),
     "token_types": frozenset({"at+jwt"}),
+    "accept": Accept.ID_TOKEN,  # which demands aud
     "key_set": secret_keys(OTHER_SECRET),
     "session_key_set": derived.better_auth((OTHER_SECRET,)),
     "other_iss": frozenset({"https://issuer.example"}),
@@ -67,6 +68,7 @@ def test_J22_a_cached_proof_is_not_found_under_another_configuration(setting: st
         ("algorithms", Reason.WRONG_ALGORITHM),
         ("required_claims", Reason.MISSING_CLAIM),
         ("token_types", Reason.WRONG_TYPE),
+        ("accept", Reason.WRONG_AUDIENCE),
         ("key_set", Reason.BAD_SIGNATURE),
     ],
 )

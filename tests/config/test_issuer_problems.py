@@ -198,3 +198,23 @@ def test_an_issuer_in_the_file_without_audiences_is_rejected(tmp_path: Path) -> 
     problems = rejected(jwt_file(tmp_path, {"secret": GOOD, "audiences": None}))
     assert_only(problems, "issuers[0].audiences", "is missing")
     assert "audiences: any" in problems[0].fix
+
+
+JWT: dict[str, Any] = {"secret": GOOD, "audiences": ["tasks"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "message"),
+    [
+        ({"accept": "id_token", "audiences": "any"}, "audiences", "the ID tokens of every client"),
+        ({"accept": "id_token", "token_types": ["JWT", "at+jwt"]}, "token_types[1]", "is the type of an access token"),
+        ({"accept": "any", "token_types": ["application/Logout+JWT"]}, "token_types[0]", "the type of a logout token"),
+        ({"token_types": ["refresh+jwt"]}, "token_types[0]", "is the type of a refresh token"),
+        ({"accept": "id-token"}, "accept", "'id-token' is not an allowed value"),
+        ({"accept": "id_token", "token_types": "JWT"}, "token_types", "'JWT' is not a list"),
+    ],
+)  # fmt: skip
+def test_an_issuer_cannot_accept_tokens_of_every_kind(
+    tmp_path: Path, changes: dict[str, Any], setting: str, message: str
+) -> None:
+    assert_only(rejected(jwt_file(tmp_path, JWT | changes)), f"issuers[0].{setting}", message)

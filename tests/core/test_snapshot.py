@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from authgate.core.snapshot import Accept
 from authgate.tokens import FORMATS
 from tests.support.deciding import make_issuer, make_snapshot, secret_keys
 from tests.support.tokens import OTHER_SECRET, SECRET
@@ -22,6 +23,7 @@ from tests.support.tokens import OTHER_SECRET, SECRET
         {"algorithms": frozenset({"HS256", "HS512"})},
         {"required_claims": frozenset({"sub"})},
         {"token_types": frozenset({"jwt"})},
+        {"accept": Accept.ANY},
         {"key_set": secret_keys(OTHER_SECRET)},
         {"key_set": secret_keys(algorithm="HS512")},
         {"other_iss": frozenset({"https://rival.example"})},
