@@ -104,6 +104,7 @@ def _request_fields(request: Request | None) -> dict[str, object]:
         return {}
     return {
         "method": request.method,
+        "scheme": request.scheme,
         "host": request.host,
         "path": request.path[:MAX_PATH_CHARACTERS],  # without the query, which may contain tokens
         "client_ip": str(request.client_ip or ""),

@@ -83,6 +83,7 @@ def test_a_refusal_is_logged_as_one_line(log: Log) -> None:
             "duration_ms": 1.235,
             "peer": "10.0.0.1",
             "method": "GET",
+            "scheme": "https",
             "host": "app.example.com",
             "path": "/a",
             "client_ip": "203.0.113.7",

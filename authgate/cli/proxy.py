@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,25 +79,34 @@ _NO_CONFIGURATION = (
     help="For an https address: where the proxy finds ca.crt, tls.crt and tls.key (default: /etc/PROXY/authgate).",
 )
 @click.option(
+    "--behind",
+    metavar="NETWORKS",
+    callback=lambda _ctx, _param, text: _networks(text),
+    help="For Traefik behind another proxy: that proxy's addresses, such as 10.0.0.0/8,192.0.2.7.",
+)
+@click.option(
     "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write the files there."
 )
 @click.option("--check", "checked", metavar="FILE", help="Name what FILE lacks, and print no configuration.")
 @click.argument("proxy", type=click.Choice([*PROXIES]))
 def command(  # noqa: PLR0913 - one for each option
+    *,
     proxy: str,
     config_path: str | None,
     form: str | None,
     address: str | None,
     certificates: str | None,
+    behind: tuple[str, ...],
     output: Path | None,
     checked: str | None,
-    *,
     is_default: bool,
 ) -> None:
     """Print the files, write them into a folder, or check a file."""
     if checked is not None:
-        if form is not None or output is not None or address is not None:
-            raise click.UsageError("--check prints no configuration: leave out --form, --address and --output")
+        if form is not None or output is not None or address is not None or behind:
+            raise click.UsageError(
+                "--check prints no configuration: leave out --form, --address, --behind and --output"
+            )
         _check(proxy, checked, default_settings() if is_default else _configured(config_path, None))
     forms = PROXIES[proxy].forms
     if form is not None and form not in forms:
@@ -104,7 +114,7 @@ def command(  # noqa: PLR0913 - one for each option
     if is_default and config_path is not None:
         raise click.UsageError("--defaults reads no configuration: leave out --config")
     settings = default_settings(address) if is_default else _configured(config_path, address)
-    settings = replace(settings, certificates=certificates)
+    settings = replace(settings, certificates=certificates, behind=behind)
     form = form or next(iter(forms))
     _refuse_address(proxy, form, settings)
     files = forms[form](settings)
@@ -133,8 +143,20 @@ def _folder(text: str | None) -> str | None:
     raise click.BadParameter("it is a path of letters, digits and . _ - /")
 
 
+def _networks(text: str | None) -> tuple[str, ...]:
+    try:
+        networks = tuple(str(ip_network(each.strip())) for each in text.split(",")) if text is not None else ()
+    except ValueError:
+        raise click.BadParameter("it is addresses or networks, such as 10.0.0.0/8,192.0.2.7") from None
+    if any(network.endswith("/0") for network in networks):
+        raise click.BadParameter("it names every address: then clients can claim any address")
+    return networks
+
+
 def _refuse_address(proxy: str, form: str, settings: ProxySettings) -> None:
-    """Refuse an address that the proxy's generated configuration cannot have."""
+    """Refuse an address that the proxy's generated configuration cannot have, and --behind for another proxy."""
+    if settings.behind and proxy != "traefik":
+        raise click.UsageError(f"--behind is for Traefik; the page of {proxy} says what to set behind another proxy")
     if not re.fullmatch(_ADDRESS, settings.address, re.ASCII):
         raise click.UsageError("the address in `listen` does not fit into the proxy's files: use --address")
     if problem := PROXIES[proxy].address_problem(settings, form):

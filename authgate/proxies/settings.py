@@ -28,7 +28,7 @@ class ProxySettings:
     may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
     unix:/path, or https://host:port if it serves TLS. The proxy then has a certificate of its own if
     *shows_certificate*. *certificates* is the folder of `ca.crt`, `tls.crt` and `tls.key` on the proxy's machine; None
-    is the proxy's usual one.
+    is the proxy's usual one. *behind* are the networks of another proxy, before this one.
     """
 
     identity_headers: tuple[str, ...]
@@ -39,6 +39,7 @@ class ProxySettings:
     address: str
     shows_certificate: bool = True
     certificates: str | None = None
+    behind: tuple[str, ...] = ()
 
     @property
     def data(self) -> tuple[Spelling, ...]:

@@ -85,6 +85,22 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert commands.authgate("proxy", "nginx", "--defaults", "--address", address, environ={}).returncode == 2
 
 
+@pytest.mark.parametrize("form", PROXIES["traefik"].forms)
+def test_behind_another_proxy_its_networks_are_in_every_form(form: str) -> None:
+    options = ("proxy", "traefik", "--defaults", "--form", form, "--behind", "192.0.2.7, 10.0.0.0/8")
+    printed = commands.authgate(*options, environ={}).stdout
+    assert "192.0.2.7/32" in printed
+    assert "10.0.0.0/8" in printed
+    assert printed.lower().count("x-forwarded-host: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("proxy", "networks"), [("traefik", "all"), ("traefik", "10.0.0.1/8"), ("traefik", "::/0"), ("nginx", "10.0.0.0/8")]
+)
+def test_networks_that_are_none_or_all_are_refused(proxy: str, networks: str) -> None:
+    assert commands.authgate("proxy", proxy, "--defaults", "--behind", networks, environ={}).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("proxy", "address"),
     [("traefik", "unix:/run/authgate.sock"), ("nginx", "https://127.0.0.1:1"), ("nginx", "https://[::1]:1")],

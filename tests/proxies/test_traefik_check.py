@@ -138,8 +138,8 @@ MISTAKES = [
     ("- X-User-Id\n", "- X-Other\n", ASKS, "answer never reaches"),
     ("- X-User-Id\n", "- X-Other\n", ONLY_ASKS, "a client can pose as another user"),
     ("", "", "{rule: a, service: x, middlewares: [authgate-ask, authgate-public]}", "after AuthGate has set it"),
-    ("trustForwardHeader: false", "trustForwardHeader: true", ASKS, "names the host"),
-    ("trustForwardHeader: false", 'trustForwardHeader: "1"', ASKS, "names the host"),
+    ("trustForwardHeader: false", "trustForwardHeader: true", ASKS, "a client names what"),
+    ("trustForwardHeader: false", 'trustForwardHeader: "1"', ASKS, "a client names what"),
     ("trustForwardHeader: false", "tls: {insecureSkipVerify: true}", ASKS, "is not verified"),
     ("", "", "{rule: a, service: x, middlewares: [authgate], priority: 2000000000}", "takes paths before"),
     ("2000000000", "1", ASKS, "takes paths before"),
@@ -170,12 +170,36 @@ def test_a_mistake_is_an_error(part: str, instead: str, router: str, message: st
         ("allowEncodedSlash: false", "allowEncodedSlash: true"),
         ("allowEncodedBackSlash: false", ""),
         ("insecure: false", "insecure: true"),
+        ("insecure: false", "trustedIPs: [192.0.2.7, 0.0.0.0/0]"),
     ],
 )
 def test_a_mistake_in_an_entry_point_is_an_error(part: str, instead: str) -> None:
     assert part in ENTRY_POINT
     assert check(FORMS["file"] | {"traefik.yml": ENTRY_POINT}) == []
     assert len(errors(check(FORMS["file"] | {"traefik.yml": ENTRY_POINT.replace(part, instead)}))) == 1
+
+
+def test_behind_another_proxy_the_middleware_and_the_entry_points_belong_together() -> None:
+    """Traefik removes X-Forwarded-* of other peers, and the middleware removes what AuthGate decides about."""
+    behind = {}
+    for front in ((), ("192.0.2.7/32", "2001:db8::/64")):
+        made = traefik.files(replace(SETTINGS, behind=front))
+        point = made["authgate-entrypoint.yml"].replace("  web:\n", "  web:\n    address: :80\n")
+        behind[bool(front)] = made["dynamic/authgate.yml"], point
+    for asks, trusts, message in (
+        (False, False, None),
+        (True, True, None),
+        (False, True, "address and scheme of the proxy before"),
+        (True, False, "no entry point trusts"),
+    ):
+        found = check({"a.yml": behind[asks][0], "traefik.yml": behind[trusts][1], "routes.yml": ROUTES})
+        assert errors(found) == []
+        assert [message in finding.message for finding in found if message] == [True] * len(found)
+        assert bool(found) is bool(message)
+    for name in ("X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri"):
+        text = behind[True][0].replace(f'          {name}: ""\n', "")
+        found = check({"a.yml": text, "traefik.yml": behind[True][1], "routes.yml": ROUTES})
+        assert any(f"with {name}, a client names" in error for error in errors(found))
 
 
 def test_a_router_that_refuses_counts_at_each_entry_point_that_it_names() -> None:

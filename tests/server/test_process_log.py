@@ -43,6 +43,7 @@ def test_a_refusal_is_one_log_line_with_correlation_ids_and_without_token_or_que
         "issuer": "app",
         "peer": "127.0.0.1",
         "method": "GET",
+        "scheme": "http",
         "host": "a",
         "path": "/some/path",
         "client_ip": "203.0.113.9",

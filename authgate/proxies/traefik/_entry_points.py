@@ -43,6 +43,12 @@ def is_at_all_of(refusing: Part, router: Part, model: Model) -> bool:
     return is_everywhere or (bool(wanted) and wanted <= points_of(refusing, model))
 
 
+def trusts_everybody(point: Part) -> bool:
+    """Whether *point* takes X-Forwarded-* of every client for true."""
+    trusted = point.settings.below("forwardedheaders")
+    return _is_true(trusted.text("insecure")) or any(text.endswith("/0") for text in as_list(trusted.at("trustedips")))
+
+
 def may_be_https(point: Part) -> bool:
     """Whether Traefik may take a request at *point* for one over HTTPS, at a router without tls."""
     trusted = point.settings.below("forwardedheaders")
@@ -73,9 +79,9 @@ def entry_point_findings(model: Model, passing: list[Part], settings: ProxySetti
                 lines = ["Leave it out of the entryPoints of your routers, or add to it:", *lines]
             yield finding_at(point, message, "\n".join(lines))
         yield from _refusing(point, wanted)
-        if _is_true(point.settings.text("forwardedheaders", "insecure")):
-            message = "forwardedHeaders.insecure: clients can claim any address and any host"
-            yield finding_at(point, message, "forwardedHeaders: {insecure: false}")
+        if trusts_everybody(point):
+            message = "forwardedHeaders: clients can claim any address and any host"
+            yield finding_at(point, message, "forwardedHeaders: {insecure: false}, and trustedIPs of your proxy only")
         if not http.at("maxheaderbytes"):
             message = "maxHeaderBytes is not set: AuthGate refuses the longest requests, with 431"
             yield finding_at(point, message, f"http.maxHeaderBytes: {wanted.at('maxheaderbytes')}", is_error=False)

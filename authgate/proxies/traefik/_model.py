@@ -170,6 +170,11 @@ def as_list(value: Value) -> list[str]:
     return [name.strip() for name in plain if name.strip()]
 
 
+def request_headers(part: Part) -> Settings:
+    """Return what the middleware *part* sets in requests. An empty value removes the header."""
+    return part.settings.below("headers", "customrequestheaders")
+
+
 def _router(kind: str, name: str, route: Settings, spec: Settings, file: str) -> Part:
     """Return a route of an IngressRoute as a router."""
     settings = Settings()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
-from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, named, reaching
+from authgate.proxies.findings import Finding, Unusable, named, reaching
 from authgate.proxies.traefik._entry_points import (
     entry_point_findings,
     is_at_all_of,
@@ -18,11 +18,12 @@ from authgate.proxies.traefik._entry_points import (
     points_of,
     tcp_findings,
 )
-from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list, finding_at
+from authgate.proxies.traefik._forward_auth import forward_auth_findings
+from authgate.proxies.traefik._model import Model, as_list, finding_at, request_headers
 from authgate.proxies.traefik.generator import undecided_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from authgate.proxies.findings import Source
     from authgate.proxies.settings import ProxySettings
@@ -117,7 +118,7 @@ class _Check:
         redirects = [part.settings.text("redirectscheme", "scheme").lower() == "https" for part in chain]
         if "tls" in router.settings or not any(redirects) or any(map(may_be_https, self._points(router))):
             return False
-        return not any("x-forwarded-proto" in _request_headers(part) for part in chain[: redirects.index(True)])
+        return not any("x-forwarded-proto" in request_headers(part) for part in chain[: redirects.index(True)])
 
     def router(self, router: Part) -> Iterator[Finding]:
         """Yield what is wrong with the headers that *router* passes to its service."""
@@ -127,7 +128,7 @@ class _Check:
             if not self._named(name):
                 fix = "Name the folder or the file that has it, too"
                 yield finding_at(router, f"the middleware {name} is not in these files", fix, is_error=False)
-        removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
+        removed = {name for part in chain for name, value in request_headers(part).items() if not value}
         identity = self.settings.identity_headers
         copied = (
             {n.lower() for n in as_list(asking.settings.at("forwardauth", "authresponseheaders"))} if asking else set()
@@ -160,20 +161,18 @@ class _Check:
     def _answer(self, router: Part, chain: list[Part], asking: Part, copied: set[str]) -> Iterator[Finding]:
         """Yield what is wrong with the middleware that asks AuthGate, and with those after it."""
         lost = [name for name in self.settings.identity_headers if name.lower() not in copied]
-        removed = {name for part in chain for name, value in _request_headers(part).items() if not value}
+        removed = {name for part in chain for name, value in request_headers(part).items() if not value}
         never = [name for name in lost if name.lower() in removed]
         if never:
             fix = f"Add to authResponseHeaders of {asking.name}: {', '.join(never)}"
             yield finding_at(router, f"{', '.join(never)} of AuthGate's answer never reaches the upstream", fix)
         yield from self._stripped(router, chain, asking)
+        yield from forward_auth_findings(asking, chain, self._points(router))
         for part in chain[chain.index(asking) + 1 :]:
-            changed = [n for n in self.settings.identity_headers if n.lower() in _request_headers(part)]
+            changed = [n for n in self.settings.identity_headers if n.lower() in request_headers(part)]
             if changed:
                 message = f"{part.name} changes {', '.join(changed)} after AuthGate has set it"
                 yield finding_at(router, message, f"Put {part.name} before {asking.name}")
-        for name, wrong, message, fix, is_error in _FORWARD_AUTH:
-            if wrong(asking.settings.text("forwardauth", *name.split(".")).lower()):
-                yield finding_at(asking, message, fix, is_error=is_error)
 
     def _stripped(self, router: Part, chain: list[Part], asking: Part) -> Iterator[Finding]:
         """Yield the middlewares that remove all credentials before AuthGate is asked."""
@@ -181,7 +180,7 @@ class _Check:
         credentials = {name.lower() for name in (*self.settings.credential_headers, *cookie)}
         names = as_list(router.settings.at("middlewares"))
         for part in chain[: chain.index(asking)]:
-            removed = {name for name, value in _request_headers(part).items() if not value}
+            removed = {name for name, value in request_headers(part).items() if not value}
             if credentials and credentials <= removed:
                 direct = [name for name in names if name.partition("@")[0].lower() == part.name.lower()]
                 order = ", ".join([name for name in names if name not in direct] + direct)
@@ -217,49 +216,6 @@ class _Check:
         rows = {row.strip() for rule in rules if "&&" not in rule for row in rule.split("||")}
         wanted = [(s.name, f"PathRegexp(`(?i){s.decoded}`)") for s in self.settings.refused if s.decoded]
         return [f'"{spelling}"' for spelling, rule in wanted if rule not in rows]
-
-
-_FORWARD_AUTH: tuple[tuple[str, Callable[[str], bool], str, str, bool], ...] = (
-    (
-        "tls.insecureskipverify",
-        TRUE.__contains__,
-        UNVERIFIED,
-        "insecureSkipVerify: false, and the ca of AuthGate's certificate",
-        True,
-    ),
-    (
-        "trustforwardheader",
-        TRUE.__contains__,
-        "trustForwardHeader: a client names the host and the path that AuthGate decides about",
-        "trustForwardHeader: false",
-        True,
-    ),
-    (
-        "trustforwardheader",
-        lambda value: not value,
-        "trustForwardHeader is not set: Traefik passes X-Forwarded-Prefix of clients on",
-        "trustForwardHeader: false",
-        False,
-    ),
-    (
-        "maxresponsebodysize",
-        lambda value: not value,
-        "maxResponseBodySize is not set: Traefik reads answers of any size",
-        "maxResponseBodySize: 16384",
-        False,
-    ),
-    (
-        "forwardbody",
-        TRUE.__contains__,
-        "forwardBody: the body of requests is sent to AuthGate, which does not read it",
-        "forwardBody: false",
-        False,
-    ),
-)
-
-
-def _request_headers(part: Part) -> Settings:
-    return part.settings.below("headers", "customrequestheaders")
 
 
 def _refuses(part: Part) -> bool:

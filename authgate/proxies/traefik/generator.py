@@ -30,6 +30,8 @@ ENCODED_CHARACTERS = {
 # For an https address: AuthGate's CA, and Traefik's own certificate and key. In Kubernetes one Secret holds all three.
 _TLS = {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
 _TLS_SECRETS = {"caSecret": "authgate-traefik", "certSecret": "authgate-traefik"}
+# What forwardAuth would take the host from, if trustForwardHeader is true.
+ROUTED_BY_HOST = "X-Forwarded-Host"
 _LABELS = "traefik.http.middlewares"
 
 
@@ -47,6 +49,7 @@ def labels(settings: ProxySettings) -> dict[str, str]:
     ask, remove, strip = (f"{_LABELS}.authgate-{name}" for name in ("ask", "remove", "strip"))
     blocks = {
         "url": settings.url,
+        "is_behind": _is_behind(settings),
         "public": ",".join(_public(settings)),
         "undecided": [line.replace("$", "$$") for line in _undecided(settings, "undecided-labels.yml")],
         "remove": _removing(_imitable(settings), f"{remove}.headers.customrequestheaders."),
@@ -65,7 +68,11 @@ def resources(settings: ProxySettings) -> dict[str, str]:
         "undecided": _undecided(settings, "undecided-middleware.yaml"),
     }
     argument = "- --entryPoints.websecure.http.encodedCharacters."
-    values = {"encoded_arguments": [f"{argument}{name}={is_allowed}" for name, is_allowed in _encoded(settings)]}
+    trusted = f"- --entryPoints.websecure.forwardedHeaders.trustedIPs={','.join(settings.behind)}"
+    values = {
+        "encoded_arguments": [f"{argument}{name}={is_allowed}" for name, is_allowed in _encoded(settings)],
+        "trusted_addresses": [trusted] if settings.behind else [],
+    }
     return {
         "middlewares.yaml": _filled("middlewares.yaml", blocks),
         "traefik-values.yaml": _filled("traefik-values.yaml", values),
@@ -80,7 +87,10 @@ def address_problem(settings: ProxySettings) -> str | None:
 
 def _entry_point(settings: ProxySettings) -> dict[str, str]:
     lines = [f"{name}: {is_allowed}" for name, is_allowed in _encoded(settings)]
-    return {"authgate-entrypoint.yml": _filled("authgate-entrypoint.yml", {"encoded_characters": lines})}
+    quoted = ", ".join(f'"{network}"' for network in settings.behind)
+    trusted = [f"trustedIPs: [{quoted}]"] if settings.behind else []
+    blocks = {"encoded_characters": lines, "trusted_addresses": trusted}
+    return {"authgate-entrypoint.yml": _filled("authgate-entrypoint.yml", blocks)}
 
 
 def _filled(template: str, blocks: Mapping[str, Sequence[str]]) -> str:
@@ -103,6 +113,7 @@ def _blocks(settings: ProxySettings, *, tls: Mapping[str, str]) -> dict[str, Seq
     """Return the blocks that files and resources share."""
     return {
         "url": settings.url,
+        "is_behind": _is_behind(settings),
         "remove": _removing(_imitable(settings)),
         "remove_credentials": _removing(_credentials(settings)),
         "copy": [f"- {_as_yaml(name)}" for name in settings.identity_headers],
@@ -130,9 +141,18 @@ def undecided_paths(settings: ProxySettings) -> str:
 
 
 def _imitable(settings: ProxySettings) -> tuple[str, ...]:
-    """Return the names of the headers that no client may send."""
+    """Return the names of the headers that no client may send.
+
+    A trusted proxy may relay a client's X-Forwarded-Host. Traefik routes by Host, so AuthGate has to decide about Host.
+    """
     names = (*settings.identity_headers, *OVERRIDES)
-    return (*names, *with_trailing_marks(names))
+    routed = (ROUTED_BY_HOST,) if settings.behind else ()
+    return (*names, *with_trailing_marks(names), *routed)
+
+
+def _is_behind(settings: ProxySettings) -> str:
+    """Return the value of trustForwardHeader. Traefik itself removes X-Forwarded-* of peers that it does not trust."""
+    return "true" if settings.behind else "false"
 
 
 def _credentials(settings: ProxySettings) -> tuple[str, ...]:
