@@ -71,10 +71,10 @@ class KeySet:
     def newer_keys_may_help(self, reason: Reason) -> bool:
         """Whether a token that was refused for *reason* might pass under newer keys.
 
-        This includes bad signatures, because an issuer may replace a key with another that has the same id or no id. A
-        shared secret does not change.
+        This includes bad signatures and algorithms of no key, because an issuer may replace a key with another that has
+        the same id or no id, or add one. A shared secret does not change.
         """
-        if reason is Reason.BAD_SIGNATURE:
+        if reason in {Reason.BAD_SIGNATURE, Reason.WRONG_ALGORITHM}:
             return not all(key.is_symmetric for key in self.keys)
         return reason is Reason.UNKNOWN_KEY
 

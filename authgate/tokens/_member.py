@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from authgate.tokens import _base64url, _edwards, _lint
 from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key, public_key
-from authgate.tokens.algorithms import FITTING
+from authgate.tokens.algorithms import FITTING, fully_specified
 from authgate.tokens.jws import MAX_KEY_ID_CHARACTERS
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ def key(member: object, allowed: frozenset[str]) -> Key:
     return public_key(_public(key_type, curve, member), algorithm, key_id=key_id)
 
 
+def possible_algorithms(member: object) -> tuple[str, ...]:
+    """Return the algorithms that the unfit *member* may be meant for: its `alg`, else all of its type."""
+    if not isinstance(member, dict):
+        return ()
+    key_type, curve, stated = member.get("kty"), member.get("crv"), member.get("alg")
+    if not isinstance(key_type, str) or not isinstance(curve, (str, type(None))):
+        return ()
+    fitting = FITTING.get((key_type, curve), ())
+    return tuple(name for name in fitting if not isinstance(stated, str) or name in fully_specified((stated,)))
+
+
 def _check_purpose(member: dict[str, Any]) -> None:
     """Raise `BadKey` if `use` or `key_ops` does not allow verifying signatures (RFC 7517 §4.2, §4.3)."""
     if _text(member, "use") not in {None, "sig"}:
@@ -92,9 +103,14 @@ def _rsa(modulus: bytes, exponent: bytes) -> Any:  # noqa: ANN401 - cryptography
 
 def _ec(curve_name: str, x: bytes, y: bytes) -> Any:  # noqa: ANN401 - cryptography's keys
     curve, octets = _NIST_CURVES[curve_name]
-    if not len(x) == len(y) == octets:
+    if not (_has_octets(x, octets) and _has_octets(y, octets)):
         raise BadKey(f"its coordinates have {len(x)} and {len(y)} octets; those of {curve_name} have {octets}")
     return EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve).public_key()
+
+
+def _has_octets(number: bytes, octets: int) -> bool:
+    """Whether *number* has this length, apart from zeros before it: Java's BigInteger writes one before a high bit."""
+    return len(number) >= octets >= len(number.lstrip(b"\0"))
 
 
 def _okp(curve_name: str, x: bytes) -> Any:  # noqa: ANN401 - cryptography's keys

@@ -48,6 +48,11 @@ def fully_specified(names: Iterable[str]) -> frozenset[str]:
     return frozenset(full for name in names for full in (("Ed25519", "Ed448") if name == "EdDSA" else (name,)))
 
 
+def ambiguous_name(algorithm: str) -> str:
+    """Return the least precise `alg` of a token under *algorithm*: "EdDSA" for both Edwards curves."""
+    return "EdDSA" if algorithm in fully_specified(("EdDSA",)) else algorithm
+
+
 def verify(algorithm: str, signing_input: bytes, material: Any, signature: bytes) -> bool:  # noqa: ANN401 - PyJWT's keys
     """Whether *signature* over *signing_input* verifies with the key *material* of *algorithm*."""
     return ALGORITHMS[algorithm].verify(signing_input, material, signature)

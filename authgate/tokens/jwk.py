@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from authgate.core.keys import Key, KeySet, key_name
 from authgate.tokens import _json, _member, _pem, secrets
 from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key
+from authgate.tokens.algorithms import ambiguous_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,28 +100,32 @@ def _public_member(member: object, allowed: frozenset[str]) -> Key:
 def _key_set(entries: Iterable[_Entry], read: Callable[[Any], Key]) -> KeySet:
     """Return the keys that *read* makes from *entries*, with the skipped ones.
 
-    A repeated key counts once. Different keys with the same id are all skipped, because a token could mean any of them.
-    An unfit key counts as an owner of its id; a key for another purpose does not.
+    A repeated key counts once. A token names its key by `kid` and `alg` (RFC 7517 §4.5). Different keys that fit the
+    same token are all skipped, because the token could mean any of them. An unfit key counts for each algorithm that it
+    may be meant for; a key for another purpose does not count.
     """
     keys: dict[bytes, tuple[str, Key]] = {}  # by thumbprint
     skipped = []
-    owners: defaultdict[str | None, set[bytes | int]] = defaultdict(set)
+    owners: defaultdict[tuple[str | None, str], set[bytes | int]] = defaultdict(set)  # by id and `alg`
     for number, entry in enumerate(entries):
         try:
             key = read(entry.material)
         except BadKey as error:
             skipped.append(f"{entry.name}: {error}")
             if not isinstance(error, KeyForOtherPurpose):
-                owners[entry.key_id].add(number)
+                for algorithm in _member.possible_algorithms(entry.material):
+                    owners[entry.key_id, ambiguous_name(algorithm)].add(number)
         else:
             keys.setdefault(key.thumbprint, (entry.name, key))
-            owners[entry.key_id].add(key.thumbprint)
+            owners[entry.key_id, ambiguous_name(key.algorithm)].add(key.thumbprint)
     usable = []
     for name, key in keys.values():
-        if key.key_id is None or len(owners[key.key_id]) == 1:
+        count = len(owners[key.key_id, ambiguous_name(key.algorithm)])
+        if key.key_id is None or count == 1:
             usable.append(key)
         else:
-            skipped.append(f"{name}: {len(owners[key.key_id])} keys have this kid; give each key its own kid")
+            same = f"{count} keys have this kid and fit the same tokens ({key.algorithm})"
+            skipped.append(f"{name}: {same}; give each its own kid")
     if not usable:
         raise BadKey("; ".join(("it holds no key that can verify a signature", *skipped)))
     return KeySet(keys=tuple(usable), skipped=tuple(skipped))

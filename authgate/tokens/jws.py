@@ -66,8 +66,9 @@ def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
 def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> Key:
     """Return the key of *keys* that verifies the signature of *jws*, or raise `Refused`.
 
-    `alg` must be in *allowed* and must equal the key's own algorithm (RFC 8725 §3.1). So no key is ever used in a way
-    that it was not made for (J2, J3).
+    `kid` and `alg` choose the key: several keys may have one `kid`, each with another algorithm (RFC 7517 §4.5). `alg`
+    must be in *allowed* and must equal the key's own algorithm (RFC 8725 §3.1). So no key is ever used in a way that it
+    was not made for (J2, J3).
     """
     accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
     if not accepted:
@@ -86,7 +87,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
         cause = f", a key that is skipped: {skipped}" if skipped else ""
         raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
-        raise _wrong_algorithm(jws, candidates)
+        raise _wrong_algorithm(jws, candidates, keys)
     raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}", keys)
 
 
@@ -105,12 +106,16 @@ def _newer_key_may_have_signed(tried: list[Key], keys: KeySet) -> bool:
     return not keys.keys or any(key.key_id is not None for key in keys.keys)
 
 
-def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key]) -> Refused:
+def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key], keys: KeySet) -> Refused:
     key_algorithms = ", ".join(sorted({key.algorithm for key in candidates}))
     detail = f"its alg is {quoted(jws.algorithm)}; the key is for {key_algorithms}"
+    if jws.key_id is not None and (cause := keys.skip_reason(jws.key_id)):
+        detail += f"; another key with its kid is skipped: {cause}"
     if all(key.is_symmetric for key in candidates):
         detail += ". It was signed with a private key, not with a secret: give the issuer's public keys as jwks_file"
-    return Refused(Reason.WRONG_ALGORITHM, detail)
+    # The issuer may have made a key of another algorithm. A token with HS256 is none that it signed with a private key.
+    may_help = keys.newer_keys_may_help(Reason.WRONG_ALGORITHM) and not jws.algorithm.startswith("HS")
+    return Refused(Reason.WRONG_ALGORITHM, detail, newer_keys_may_help=may_help)
 
 
 def _object(encoded: str, part: str) -> dict[str, Any]:

@@ -159,6 +159,20 @@ def test_a_token_whose_kid_names_another_key_is_not_tried_with_the_right_key() -
     assert refusal(mint(algorithm="ES256", header={"kid": "rsa"}), keys).reason is Reason.WRONG_ALGORITHM
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "ES256", "Ed25519"])
+def test_of_the_keys_with_its_kid_the_one_for_its_alg_verifies_a_token(algorithm: str) -> None:
+    keys = keys_of(*(public_jwk(name, "k") for name in ("RS256", "RS384", "RS512", "ES256", "Ed25519")))
+    token = mint(algorithm=algorithm, header={"kid": "k"})
+    assert jws.verify_signature(jws.parse(token), keys, ALL_ALGORITHMS).algorithm == algorithm
+
+
+def test_the_refusal_of_a_token_says_that_the_key_which_it_means_is_skipped() -> None:
+    keys = keys_of(public_jwk("RS256", "k"), public_jwk("Ed25519", "k"), other_key("Ed25519", "k"))
+    refused = refusal(mint(algorithm="Ed25519", header={"kid": "k"}), keys)
+    assert refused.reason is Reason.WRONG_ALGORITHM
+    assert "the key is for RS256; another key with its kid is skipped: 2 keys have this kid" in refused.detail
+
+
 def test_an_unknown_kid_is_refused_as_an_unknown_key_and_is_quoted_in_part() -> None:
     refused = refusal(mint(algorithm="ES256", header={"kid": "\x1b" + "k" * 200}), keys_of(public_jwk("ES256", "ec")))
     assert refused.reason is Reason.UNKNOWN_KEY
@@ -211,6 +225,23 @@ def other_key(algorithm: str, key_id: str | None = None) -> dict[str, Any]:
 def test_an_unknown_kid_may_name_a_newer_key(members: list[dict[str, Any]], algorithm: str, reason: Reason) -> None:
     token = mint(algorithm=algorithm, header={"kid": "new"})
     assert refusal(token, keys_of(*members)).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("members", "algorithm", "may_help"),
+    [
+        ([public_jwk("RS256", "k")], "ES256", True),
+        ([public_jwk("RS256")], "ES256", True),
+        ([public_jwk("RS256", "k")], "HS256", False),
+        ([oct_key(None, SECRET)], "ES256", False),
+    ],
+    ids=["named", "without ids", "as a secret", "a secret"],
+)
+def test_an_alg_of_no_key_may_be_that_of_a_newer_public_key(
+    members: list[dict[str, Any]], algorithm: str, *, may_help: bool
+) -> None:
+    refused = refusal(mint(algorithm=algorithm, header={"kid": "k"}), keys_of(*members))
+    assert (refused.reason, refused.newer_keys_may_help) == (Reason.WRONG_ALGORITHM, may_help)
 
 
 @pytest.mark.parametrize("header", [{}, {"kid": "a"}], ids=["no kid", "its kid"])

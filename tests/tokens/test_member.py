@@ -147,17 +147,16 @@ BAD: dict[str, tuple[Any, str]] = {
     "point at infinity": (EC | {"x": "A" * 43, "y": "A" * 43}, "it is not a valid EC key on the curve P-256"),
     "coordinate over the field": (EC | {"x": b64(b"\xff" * 32)}, "it is not a valid EC key on the curve P-256"),
     "coordinate too short": (EC | {"x": "AA"}, "its coordinates have 1 and 32 octets; those of P-256 have 32"),
-    "coordinate too long": (EC | {"y": b64(b"\0" * 33)}, "its coordinates have 32 and 33 octets; those of P-256"),
-    "both coordinates with a zero before": (
-        EC | {name: b64(b"\0" + unb64(EC[name])) for name in "xy"},
-        "its coordinates have 33 and 33 octets",
-    ),
+    "coordinate too long": (EC | {"y": b64(b"\1" * 33)}, "its coordinates have 32 and 33 octets; those of P-256"),
+    "coordinate of zeros": (EC | {"y": b64(b"\0" * 33)}, "it is not a valid EC key on the curve P-256"),
+    "coordinate without its zero": (EC | {"y": b64(unb64(EC["y"])[1:])}, "its coordinates have 32 and 31 octets"),
     "P-384's point as P-256's": (
         public_jwk("ES384", "bad") | {"crv": "P-256", "alg": "ES256"},
         "its coordinates have 48 and 48 octets",
     ),
     # The Edwards curves (RFC 8032). test_edwards.py has all points of small order.
     "Ed25519 too short": (ED | {"x": b64(b"x" * 31)}, "it is 31 octets long; an Ed25519 key has 32"),
+    "Ed25519 with a zero before": (ED | {"x": b64(b"\0" + unb64(ED["x"]))}, "it is 33 octets long; an Ed25519 key has"),
     "Ed25519 with Ed448's length": (ED | {"x": b64(b"x" * 57)}, "it is 57 octets long; an Ed25519 key has 32"),
     "Ed25519 off the curve": (ED | {"x": b64(b"\2" + bytes(31))}, "it is not a point on the curve Ed25519"),
     "Ed25519 not canonical": (ED | {"x": b64(b"\xff" * 32)}, "it is not the canonical encoding of a point on Ed25519"),
@@ -243,10 +242,14 @@ def test_a_sound_key_may_have_these_members(extra: dict[str, Any]) -> None:
     assert load(GOOD | extra).skipped == ()
 
 
-def test_a_modulus_may_begin_with_a_zero_octet() -> None:
-    # RFC 7518 §6.3.1.1 warns that some libraries write one. It is the same key.
-    padded = RSA | {"n": b64(b"\0" + unb64(RSA["n"]))}
-    assert load(padded).fingerprint == load(RSA).fingerprint
+@pytest.mark.parametrize(
+    ("key", "numbers"), [(RSA, "n"), (RSA, "e"), (RSA, "ne"), (EC, "x"), (EC, "y"), (EC, "xy")], ids=str
+)
+@pytest.mark.parametrize("zeros", [1, 9])
+def test_a_number_may_begin_with_zero_octets(key: dict[str, Any], numbers: str, zeros: int) -> None:
+    # RFC 7518 §6.3.1.1 warns that some libraries write one, for example Java's BigInteger. It is the same key.
+    padded = key | {name: b64(bytes(zeros) + unb64(key[name])) for name in numbers}
+    assert load(padded).fingerprint == load(key).fingerprint
 
 
 JSON = st.recursive(
