@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authgate.config import subject_prefixes
 from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, KEY_SETTINGS, SECRET_SETTINGS
 from authgate.config.preset_defaults import default_jwks_url
 from authgate.core.errors import Problem
@@ -48,6 +49,8 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=session_check(loaded),
         other_iss=frozenset(other.config.issuer for other in configured if other.config.issuer and other is not loaded),
+        subject_prefix=config.subject_prefix or "",
+        other_prefixes=subject_prefixes.of_others(loaded, configured),
     )
 
 

@@ -143,7 +143,7 @@ _PURPOSES = {
     "Log": ("log",),
 }
 _ISSUER_PURPOSES = {
-    "The issuer": ("name", "preset", "url"),
+    "The issuer": ("name", "preset", "url", "subject_prefix"),
     "Secrets": (
         *("secret", "secret_file", "secret_env", "secrets", "secrets_file", "secrets_env"),
         "old_secrets_verify",

@@ -125,7 +125,8 @@ async def test_readiness_depends_on_the_issuers_that_can_verify(
     jwks_issuer.close()
     file = write_config(tmp_path, jwks_issuer, ready_when=ready_when)
     document = yaml.safe_load((tmp_path / "authgate.yaml").read_text())
-    document["issuers"].append({"name": "local", "preset": "jwt", "secret_env": "JWT_SECRET", "audiences": "any"})
+    local = {"name": "local", "preset": "jwt", "secret_env": "JWT_SECRET", "audiences": "any", "subject_prefix": ""}
+    document["issuers"].append(local)
     (tmp_path / "authgate.yaml").write_text(yaml.safe_dump(document))
     async with serving(ENVIRON, file=file) as served:
         await served.app.live.watched_keys["app"].first_attempt.wait()

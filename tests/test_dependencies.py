@@ -99,7 +99,10 @@ RULES = (
     ),
     Rule(
         where="authgate/issuers.py",
-        ours=_own("config.issuer_model", "config.preset_defaults", "core", "files", "keysources", "presets", "tokens"),
+        ours=_own(
+            *("config.issuer_model", "config.preset_defaults", "config.subject_prefixes"),
+            *("core", "files", "keysources", "presets", "tokens"),
+        ),
         typing=_own("config.read_issuer"),
         never=CRYPTO | {"aiohttp"},
     ),

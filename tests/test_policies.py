@@ -185,7 +185,7 @@ def test_a_policys_own_credentials_replace_the_list_and_may_name_session_cookies
 TWO_ISSUERS = """
 issuers:
   - {name: partner, preset: jwt, secret_env: PARTNER_SECRET, issuer: https://partner.example, audiences: any}
-  - {name: app, preset: jwt, secret_env: JWT_SECRET, audiences: any}
+  - {name: app, preset: jwt, secret_env: JWT_SECRET, audiences: any, subject_prefix: "app:"}
 policies:
   - {name: partners, match: {path: /partners}, require: signed_in, issuers: [partner]}
   - {name: ours, match: {path: /ours}, require: signed_in, issuers: [app]}

@@ -31,7 +31,7 @@ GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 FIX_BOTH_SIDES = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
 FIX_KEY = "replace the key"
 
-_ALL_PRESETS = frozenset({"name", "preset", "secret", "secret_file", "secret_env"})
+_ALL_PRESETS = frozenset({"name", "preset", "subject_prefix", "secret", "secret_file", "secret_env"})
 _SESSIONS = _ALL_PRESETS | {"secrets", "url", "cookies", "sessions"}
 _JWTS = frozenset({"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS})
 # The settings that an issuer of each preset may have.
@@ -46,12 +46,21 @@ SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
 }
 
 _NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
+_SUBJECT_PREFIX = r"[!-$&-~]{0,64}"  # a header value has these characters as they are
 
 
 def _name(name: str) -> str:
     if not re.fullmatch(_NAME, name):
         raise ValueError(f"{redacted(name)} is not a valid name")
     return name
+
+
+def _subject_prefix(prefix: str) -> str:
+    if not re.fullmatch(_SUBJECT_PREFIX, prefix):
+        raise ValueError(
+            f"{redacted(prefix)} cannot be a prefix: write up to 64 printable ASCII characters without spaces and %"
+        )
+    return prefix
 
 
 def _as_text(value: object) -> object:
@@ -161,6 +170,12 @@ class IssuerConfig(Settings):
     """All but jwt. The base URL of the front end, as browsers see it. https means that its cookies begin with
     `__Secure-`. better-auth: the origin of the URL is the default of issuer and audiences. better-auth: AuthGate asks
     for keys and sessions under /api/auth, or under the path of the URL if it has one."""
+    subject_prefix: Annotated[
+        str | None, AfterValidator(lambda prefix: prefix if prefix is None else _subject_prefix(prefix))
+    ] = Field(default=None, json_schema_extra={"pattern": f"^{_SUBJECT_PREFIX}$"})
+    """What comes before the ids of this issuer's users, for example partner:. In a file with several issuers, each but
+    the first must state it, because the same id at two issuers is two people. "" means no prefix: the ids name the same
+    people as those of the other issuers without a prefix. See docs/two-applications.md."""
     secret: SecretStr | None = None
     """The shared secret itself. Prefer secret_file or secret_env."""
     secret_file: NonEmpty | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from authgate.config import _environment, _yaml
+from authgate.config import _environment, _yaml, subject_prefixes
 from authgate.config._report import Raw, problems_of
 from authgate.config._sound import sound_part
 from authgate.config.issuer_model import IssuerConfig
@@ -90,6 +90,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         if item is not None
     )
     problems.extend(clashes(issuers))
+    problems.extend(subject_prefixes.problems(issuers, are_needed=not from_environment))
     problems.extend(policy_problems(raw, issuers, issuers_known=is_clear))
     if config is not None:
         config = config.model_copy(update={"issuers": [issuer.config for issuer in issuers]})

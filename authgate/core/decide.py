@@ -24,6 +24,7 @@ from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
 from authgate.core.rules import Facts
+from authgate.core.subjects import of_issuer
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
@@ -157,7 +158,7 @@ class _Evaluation:
         digest = credential.digest()
         issuer, proof = self._cached_proof(digest) or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
-        identity = yield from self._check_session(proof, issuer)
+        identity = of_issuer((yield from self._check_session(proof, issuer)), issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
         self._check_name = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)

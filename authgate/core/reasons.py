@@ -36,6 +36,7 @@ class Reason(StrEnum):
     MISSING_CLAIM = "missing_claim"
     CLAIM_MISMATCH = "claim_mismatch"
     SESSION_NOT_FOUND = "session_not_found"
+    FOREIGN_SUBJECT = "foreign_subject"
     BANNED_USER = "banned_user"
     ANONYMOUS_USER = "anonymous_user"
     FORBIDDEN = "forbidden"
@@ -156,6 +157,11 @@ REASONS: dict[Reason, Refusal] = {
         "The user signed out, or the session expired or was revoked. If every session is refused, there are two likely "
         "causes. Either AuthGate has no session store and the front end caches no session data: set BETTER_AUTH_URL, "
         "or `url` or `sessions` of the issuer. Or the session store is not the one that the front end writes to.",
+    ),
+    Reason.FOREIGN_SUBJECT: Refusal(
+        403, None, Fault.OPERATOR, "The user's id belongs to another issuer.",
+        "The issuer has no `subject_prefix`, and the id of its user begins with that of another issuer, whose users "
+        "alone may have such ids. If these ids are right, give one of the two issuers another `subject_prefix`.",
     ),
     Reason.BANNED_USER: Refusal(
         403, None, Fault.CLIENT, "The user is banned.",

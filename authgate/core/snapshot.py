@@ -76,7 +76,8 @@ class Issuer:
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
-    this issuer, so the fingerprint depends on them.
+    this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids. *other_prefixes* are
+    those of other issuers: no user id of an issuer without a prefix may begin with one (`core/subjects.py`).
     """
 
     name: str
@@ -91,10 +92,12 @@ class Issuer:
     accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
     other_iss: frozenset[str] = frozenset()
+    subject_prefix: str = ""
+    other_prefixes: tuple[str, ...] = ()
     fingerprint: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Compute the fingerprint of everything that verification depends on. Cached proofs are valid only for it."""
+        """Compute the fingerprint of everything that an identity depends on. Cached proofs are valid only for it."""
         settings = (
             self.name,
             [repr(token_format) for token_format in self.formats],
@@ -107,6 +110,8 @@ class Issuer:
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
             sorted(self.other_iss),
+            self.subject_prefix,
+            self.other_prefixes,
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
 

@@ -68,8 +68,9 @@ STATUS = {
 FILE = """
 issuers:
   - {{name: app, preset: jwt, secret_env: S, issuer: "https://app", audiences: [api]}}
-  - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api]}}
-  - {{name: front, preset: better-auth, secret_env: S, cookies: {{session_token: better-auth.session_token}}}}
+  - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api], subject_prefix: "keys:"}}
+  - {{name: front, preset: better-auth, secret_env: S, cookies: {{session_token: better-auth.session_token}},
+     subject_prefix: "front:"}}
 policies:
   - {{name: admin, match: {{path: /admin}}, require: {{roles: {{any_of: [admin]}}}}}}
   - {{name: reports, match: {{path: /reports}}, require: {{scopes: {{all_of: [reports:read, reports:list]}}}}}}
@@ -306,7 +307,8 @@ def test_J32_a_missing_key_of_one_issuer_keeps_authgate_from_starting(tmp_path: 
     config.write_text(
         "issuers:\n"
         "  - {name: good, preset: jwt, audiences: any, secret_env: S}\n"
-        f"  - {{name: bad, preset: jwt, audiences: any, issuer: x, {source}: {tmp_path / 'missing'}}}\n"
+        f"  - {{name: bad, preset: jwt, audiences: any, issuer: x, {source}: {tmp_path / 'missing'},\n"
+        '     subject_prefix: "x:"}\n'
     )
     with pytest.raises(ConfigError) as error:
         prepare(load(str(config), {"S": SECRET.decode()}))

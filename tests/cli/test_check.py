@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCAL = f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks]}}\n"
+LOCAL = (
+    f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks], "
+    'subject_prefix: "local:"}\n'
+)
 ROLES = {"roles": {"any_of": ["admin"]}}
 
 
 def by_url(remote: Issuer, name: str) -> str:
     return (
         f"  - {{name: {name}, preset: jwt, issuer: '{remote.url}', jwks_url: '{remote.jwks_url}', allow_http: true, "
-        "audiences: [tasks]}\n"
+        f"audiences: [tasks], subject_prefix: '{name}:'}}\n"
     )
 
 

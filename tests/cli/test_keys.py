@@ -33,7 +33,7 @@ def entry(at: Issuer, name: str, **settings: Any) -> str:
     more = "".join(f", {setting}: {value}" for setting, value in settings.items())
     return (
         f"  - {{name: {name}, preset: jwt, issuer: '{at.url}', jwks_url: '{at.jwks_url}', allow_http: true, "
-        f"audiences: [tasks], cooldown_seconds: 1{more}}}\n"
+        f"audiences: [tasks], subject_prefix: '{name}:', cooldown_seconds: 1{more}}}\n"
     )
 
 

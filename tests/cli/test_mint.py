@@ -93,7 +93,8 @@ def test_mint_asks_which_of_several_issuers_is_meant(tmp_path: Path) -> None:
     config.write_text(
         "issuers:\n"
         + "".join(
-            f"  - {{name: {name}, preset: jwt, secret: '{SECRET.decode()}-{name}', issuer: {name}, audiences: any}}\n"
+            f"  - {{name: {name}, preset: jwt, secret: '{SECRET.decode()}-{name}', issuer: {name}, audiences: any, "
+            f"subject_prefix: '{name}:'}}\n"
             for name in ("first", "second")
         )
     )
@@ -110,7 +111,8 @@ def test_mint_does_not_need_the_keys_of_an_issuer_by_url(tmp_path: Path) -> None
             "issuers:\n"
             f"  - {{name: app, preset: jwt, issuer: '{remote.url}', jwks_url: '{remote.jwks_url}', allow_http: true, "
             "audiences: [tasks]}\n"
-            f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks]}}\n"
+            f"  - {{name: local, preset: jwt, secret: {SECRET.decode()}, issuer: local, audiences: [tasks], "
+            'subject_prefix: "local:"}\n'
         )
         ended = commands.authgate("mint", "--sub", "u1", "--config", config)
         assert remote.requests() == []

@@ -28,7 +28,7 @@ Case = dict[str, Any]
 def config(tmp_path: Path) -> Path:
     issuers = [
         {"name": "app", "preset": "jwt", "secret_env": "TOKEN_SECRET", "issuer": "https://i", "audiences": ["tasks"]},
-        {"name": "site", "preset": "better-auth", "secret_env": "BETTER_AUTH_SECRET"},
+        {"name": "site", "preset": "better-auth", "secret_env": "BETTER_AUTH_SECRET", "subject_prefix": "site:"},
     ]
     path = tmp_path / "authgate.yaml"
     path.write_text(yaml.safe_dump({"issuers": issuers, "policies": POLICIES}))
@@ -196,7 +196,7 @@ def test_a_failure_has_both_sides_the_rule_and_how_to_look_closer(config: Path) 
         ({"request": "GET /", "expect": "deny"}, "expected deny; got allow by policy home, anonymous"),
         (
             {"request": "GET /", "identity": ADA, "expect": {"outcome": "allow", "headers": {"X-User-Id": "b"}}},
-            "header X-User-Id: expected 'b'; got 'ada'",
+            "header X-User-Id: expected 'b'; got 'site:ada'",
         ),
         (
             {"request": "GET /x", "expect": "allow"},

@@ -61,6 +61,7 @@ def test_a_mistake_in_one_setting_of_an_issuer_does_not_hide_those_of_its_keys(t
         "issuers[1].audience",
         "issuers[1].audiences",
         "issuers[1].jwks_file",
+        "issuers[1].subject_prefix",
     }
 
 

@@ -25,7 +25,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 ISSUERS = [
     {"name": "app", "preset": "jwt", "secret": SECRET.decode(), "issuer": "https://app", "audiences": ["api"]},
-    {"name": "partner", "preset": "jwt", "secret": OTHER_SECRET.decode(), "issuer": "https://p", "audiences": ["api"]},
+    {"name": "partner", "preset": "jwt", "secret": OTHER_SECRET.decode(), "issuer": "https://p", "audiences": ["api"]}
+    | {"subject_prefix": "partner:"},
 ]
 
 

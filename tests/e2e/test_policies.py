@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 CONFIG = """
 issuers:
   - {name: app, preset: better-auth, secret_env: APP_SECRET}
-  - {name: partner, preset: jwt, secret_env: PARTNER_SECRET, issuer: https://partner.example, audiences: [tasks]}
+  - {name: partner, preset: jwt, secret_env: PARTNER_SECRET, issuer: https://partner.example, audiences: [tasks],
+     subject_prefix: "partner:"}
 log: {details: true}
 policies:
 """

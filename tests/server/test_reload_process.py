@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 RELOADS = 100
 CLIENTS = 4
-LOCAL = "  - {name: local, preset: jwt, secret_env: APP_SECRET, issuer: local, audiences: [tasks]}\n"
+LOCAL = (
+    "  - {name: local, preset: jwt, secret_env: APP_SECRET, issuer: local, audiences: [tasks], "
+    "subject_prefix: 'local:'}\n"
+)
 ENVIRON = {"APP_SECRET": SECRET.decode(), "OTHER_SECRET": OTHER_SECRET.decode()}
 SUBREQUEST_HEADERS = {"X-Original-Method": "GET", "X-Original-URL": "http://a/"}
 # A status, and the headers of the reply that a configuration adds.
@@ -59,7 +62,7 @@ BY_ID, BY_SUBJECT = {"X-User-Id": "user-1"}, {"X-Subject": "user-1"}
 
 
 def app(issuer: Issuer) -> str:
-    return f"  - {json.dumps(by_url('app', issuer))}\n"
+    return f"  - {json.dumps(by_url('app', issuer) | {'subject_prefix': 'app:'})}\n"
 
 
 def resources(process: subprocess.Popen[bytes]) -> dict[str, int]:

@@ -1,0 +1,38 @@
+"""The user ids of several issuers. The same `sub` at two issuers is two people, so each issuer may have a prefix.
+
+Non-empty prefixes do not begin with one another (`config/subject_prefixes.py`), and no id without a prefix begins with
+one of them. So an id that services get belongs to one issuer, or to the issuers without a prefix. The prefix is added
+here and nowhere else, when an identity is known and before a rule or a header sees it. Caches hold ids without prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused, quoted
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from authgate.core.identity import Identity
+    from authgate.core.snapshot import Issuer
+
+
+def of_issuer(identity: Identity, issuer: Issuer) -> Identity:
+    """Return *identity* with the prefix of *issuer* before its user ids: `subject` and `impersonated_by`.
+
+    Raise `Refused` if the issuer has no prefix and one of these ids begins with the prefix of another issuer.
+    """
+    if issuer.other_prefixes:
+        for user_id in (identity.subject, identity.impersonated_by or ""):
+            if user_id.startswith(issuer.other_prefixes):
+                raise Refused(
+                    Reason.FOREIGN_SUBJECT,
+                    f"issuer {issuer.name} has no subject_prefix, and its user id {quoted(user_id)} begins with that "
+                    "of another issuer",
+                )
+    prefix = issuer.subject_prefix
+    if not prefix:
+        return identity
+    actor = identity.impersonated_by
+    return replace(identity, subject=prefix + identity.subject, impersonated_by=actor and prefix + actor)
