@@ -8,10 +8,11 @@ import sys
 
 import click
 
-from authgate import __version__
+from authgate import TESTED_WITH, __version__
 
 # A longer word is not a misspelt command. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
+_TESTED_WITH = ", ".join(f"{library} {version}" for library, version in TESTED_WITH.items())
 _COMMANDS = ("serve", "check", "mint", "explain", "test", "proxy", "keys", "healthcheck")
 
 
@@ -41,7 +42,9 @@ class _Commands(click.Group):
 @click.group(
     "authgate", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(__version__, prog_name="authgate")
+@click.version_option(
+    __version__, prog_name="authgate", message=f"%(prog)s, version %(version)s\nTested with sessions of {_TESTED_WITH}"
+)
 def commands() -> None:
     """AuthGate: forward auth for nginx, Traefik and Caddy.
 

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fetched:
-    """The result of loading one key set, or of trying one session store, in *lines* for people."""
+    """The result of loading one key set, or of trying one session store, in *lines* for people, and a *warning*."""
 
     failed: bool
     lines: list[str]
+    warning: str = ""
 
 
 @click.command("check", short_help="Validate the configuration and print it.")
@@ -58,8 +59,9 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
         return
     prepared = prepared_or_exit(config_path)
     fetched = sorted(_fetch(prepared), key=lambda result: not result.failed) if fetch else []
-    _comment(_verdict(prepared, fetched))
-    for warning in prepared.warnings:
+    warnings = [*prepared.warnings, *(result.warning for result in fetched if result.warning)]
+    _comment(_verdict(prepared, fetched, len(warnings)))
+    for warning in warnings:
         click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
     for line in (*(line for result in fetched for line in result.lines), *prepared.announcements):
         _comment(line)
@@ -74,11 +76,11 @@ def _comment(line: str) -> None:
     click.echo(wrapped(f"# {line}", indent="#   "))
 
 
-def _verdict(prepared: Prepared, fetched: list[_Fetched]) -> str:
+def _verdict(prepared: Prepared, fetched: list[_Fetched], warning_count: int) -> str:
     origin = f"in {escaped(prepared.path)}" if prepared.path else "from the environment"
     verdict = f"The configuration {origin} is valid"
-    if prepared.warnings:
-        verdict += f", with {counted(len(prepared.warnings), 'warning')}"
+    if warning_count:
+        verdict += f", with {counted(warning_count, 'warning')}"
     failure_count = sum(result.failed for result in fetched)
     if failure_count:
         verdict += f", but {failure_count} of {counted(len(fetched), 'fetch', 'fetches')} failed"
@@ -136,29 +138,46 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
 
     key_sets, stores = watched_keys(prepared), cached_sessions(prepared)
 
-    async def ask() -> list[str]:
+    async def ask() -> list[_Fetched]:
         async with asyncio.TaskGroup() as tasks:
             for keys in key_sets.values():  # each load has its own timeout
                 tasks.create_task(keys.refresh())
-            lookups = [tasks.create_task(_lookup_failure(sessions)) for sessions in stores.values()]
+            lookups = [tasks.create_task(_sessions_result(sessions)) for sessions in stores.values()]
         return [lookup.result() for lookup in lookups]
 
     with logging_to(io.StringIO()):  # the results say the same
-        causes = asyncio.run(ask())
-    return [*map(_keys_result, key_sets.values()), *map(_sessions_result, stores.values(), causes)]
+        tried = asyncio.run(ask())
+    return [*map(_keys_result, key_sets.values()), *tried]
 
 
-async def _lookup_failure(sessions: CachedSessions) -> str:
-    """Look up a session that cannot exist; return why the store gives no answer, "" if it gives one."""
+async def _sessions_result(sessions: CachedSessions) -> _Fetched:
+    """Look up a session that cannot exist. If the store answers, also ask whether it takes unsigned tokens."""
+    warning = cause = ""
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(sessions.run())
         try:
             await sessions.find(probe_lookup(sessions.name))
+            warning = await _unsigned_tokens(sessions)
         except LookupFailed as failed:
-            return sessions.failure or failed.detail.rpartition("cannot be looked up: ")[2] or failed.reason
+            cause = sessions.failure or failed.detail.rpartition("cannot be looked up: ")[2] or failed.reason
         finally:
             running.cancel()
-    return ""
+    result = f"cannot be looked up: {cause}" if cause else f"can be looked up in {sessions.store.where}"
+    lines = [escaped(f"issuer {sessions.name}: its sessions {result}")]
+    return _Fetched(failed=bool(cause), lines=lines, warning=warning)
+
+
+async def _unsigned_tokens(sessions: CachedSessions) -> str:
+    """Return a warning if Better Auth takes session tokens without a signature; "" if not, or if nothing shows it."""
+    from authgate.sessions.http import HttpStore  # noqa: PLC0415 - slow to import, not needed for --help
+
+    if not isinstance(sessions.store, HttpStore) or not await sessions.store.takes_unsigned_tokens():
+        return ""
+    return (
+        f"issuer {sessions.name}: the front end takes session tokens without a signature as bearer tokens. Everybody "
+        "who reads one, in its database or in an answer of get-session, is that user. There, set bearer({ "
+        "requireSignature: true })"
+    )
 
 
 def _keys_result(keys: WatchedKeys) -> _Fetched:
@@ -167,8 +186,3 @@ def _keys_result(keys: WatchedKeys) -> _Fetched:
     lines += [f"  {key}" for key in keys.key_set.keys]
     lines += [f"  skipped: {skipped}" for skipped in keys.key_set.skipped]
     return _Fetched(failed=keys.state not in {"ready", "not offered"}, lines=[escaped(line) for line in lines])
-
-
-def _sessions_result(sessions: CachedSessions, cause: str) -> _Fetched:
-    result = f"cannot be looked up: {cause}" if cause else f"can be looked up in {sessions.store.where}"
-    return _Fetched(failed=bool(cause), lines=[escaped(f"issuer {sessions.name}: its sessions {result}")])

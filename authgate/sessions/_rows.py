@@ -26,8 +26,10 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return strict_json.parse(text, max_brackets=MAX_BRACKETS)
 
 
-def parse_rows(text: str, token: str, where: str) -> StoredRows | None:
+def parse_rows(text: str, token: str, where: str, *, fix: str = "") -> StoredRows | None:
     """Return the session of *token* from the JSON that *where* sent: {"session", "user"}, or null for no session.
+
+    *fix* begins with "; " and says what to change if the session, its token or the user is left out.
 
     Raises `RowsUnusable` for an object that is not a valid session, and `StoreFailed` for anything else, also for the
     session of another token: a cache between AuthGate and the store may have sent it.
@@ -40,8 +42,10 @@ def parse_rows(text: str, token: str, where: str) -> StoredRows | None:
     if answer is None:
         return None
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), dict) for name in ("session", "user")):
-        raise StoreFailed(f"{where} did not return a valid session: it is not an object with a session and a user")
+        raise StoreFailed(f"{where} did not return a valid session: it is not an object with a session and a user{fix}")
     rows = StoredRows(session=answer["session"], user=answer["user"])
+    if not rows.session.get("token"):
+        raise RowsUnusable(f"{where} left session.token out, so AuthGate cannot know whose session it is{fix}")
     if not same_token(rows.session.get("token"), token):
         raise StoreFailed(f"{where} returned the session of another token: is there a cache in front of it?")
     return rows

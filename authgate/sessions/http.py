@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -42,6 +45,10 @@ _UNRESERVED = "!*'()"
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 6265 §4.1.1
 
 _IN_FRONT = "something in front of Better Auth answered; set sessions.http.url to the address of Better Auth itself"
+_KEEP = (
+    "; customSession and similar plugins must keep both as they are: ({ user, session }) => ({ user, session, … }); "
+    "or let AuthGate read PostgreSQL or Redis instead (sessions.postgres, sessions.redis)"
+)
 _HINTS = {
     401: f"{_IN_FRONT}, not of a proxy that asks AuthGate",
     403: _IN_FRONT,
@@ -84,16 +91,29 @@ class HttpStore:
             self._authorities.forget()
             raise StoreFailed(f"{self.where} cannot be asked: {explain_error(error)}") from None
 
+    async def takes_unsigned_tokens(self) -> bool:
+        """Whether Better Auth takes a session token without a signature as a bearer. False if it cannot be asked.
+
+        It signs such a token itself and looks the session up. There is none for an invented token, so it deletes the
+        session cookie. With `requireSignature`, or without the bearer plugin, it looks nothing up.
+        """
+        invented = {"Authorization": f"Bearer {secrets.token_hex(16)}", "Accept-Encoding": "identity"}
+        with contextlib.suppress(aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
+            async with asyncio.timeout(CONNECT_SECONDS), await self._get(invented) as response:
+                return any(
+                    line.startswith(f"{self._cookie_name}=;") for line in response.headers.getall("Set-Cookie", ())
+                )
+        return False
+
     async def _find(self, question: FindSession) -> StoredRows | None:
-        async with self._opened().get(
-            self._url,
-            headers=self._headers(question),
-            allow_redirects=False,
-            ssl=await self._authorities.cached_context() if self._url.scheme == "https" else False,
-        ) as response:
+        async with await self._get(self._headers(question)) as response:
             self._check(response)
             text = (await read_body(response, MAX_ROWS_BYTES)).decode("utf-8")
-        return parse_rows(text, question.token, self.where)
+        return parse_rows(text, question.token, self.where, fix=_KEEP)
+
+    async def _get(self, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        context = await self._authorities.cached_context() if self._url.scheme == "https" else False
+        return await self._opened().get(self._url, headers=headers, allow_redirects=False, ssl=context)
 
     def _headers(self, question: FindSession) -> dict[str, str]:
         headers = {

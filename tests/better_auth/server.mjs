@@ -4,7 +4,8 @@
 //  strategy ("compact", "jwt", "jwe" or "jwt-jwks"; without it, no cookie cache), cookieCacheMaxAge, version,
 //  sessionExpiresIn, postgres (a DSN; without it, rows are in memory; /test/keep-rows writes them to the file ROWS),
 //  redis (a URL; it stores the sessions),
-//  rateLimit: {window, max}, advanced}
+//  rateLimit: {window, max}, advanced, hosts (baseURL's allowedHosts, instead of baseURL), bearer,
+//  customSession (get-session then leaves out what the user's name says: "no token", "no session")}
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { deserialize, serialize } from "node:v8";
@@ -13,7 +14,7 @@ import { betterAuth } from "better-auth";
 import { memoryAdapter } from "better-auth/adapters/memory";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
-import { admin, anonymous, bearer, jwt, organization, twoFactor } from "better-auth/plugins";
+import { admin, anonymous, bearer, customSession, jwt, organization, twoFactor } from "better-auth/plugins";
 import pg from "pg";
 import { emptyRows } from "./rows.mjs";
 import { Wire } from "./wire.mjs";
@@ -34,8 +35,14 @@ async function redisStorage(url) {
   };
 }
 
+function leaveOut({ user, session }) {
+  if (user.name === "no session") return { user };
+  const { token, ...rest } = session;
+  return { user, session: user.name === "no token" ? rest : session };
+}
+
 const auth = betterAuth({
-  baseURL: options.baseURL,
+  baseURL: options.hosts ? { allowedHosts: options.hosts, protocol: options.protocol } : options.baseURL,
   secret: options.secret,
   secrets: options.secrets,
   database: options.postgres ? new pg.Pool({ connectionString: options.postgres }) : memoryAdapter(rows),
@@ -61,7 +68,8 @@ const auth = betterAuth({
   plugins: [
     admin(),
     anonymous(),
-    bearer(),
+    bearer(options.bearer),
+    ...(options.customSession ? [customSession(async (found) => leaveOut(found))] : []),
     organization(),
     twoFactor(),
     jwt({

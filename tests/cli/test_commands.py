@@ -34,7 +34,9 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 
 def test_the_version_is_the_packages() -> None:
-    assert commands.authgate("--version").stdout == f"authgate, version {authgate.__version__}\n"
+    first, libraries = commands.authgate("--version").stdout.splitlines()
+    assert first == f"authgate, version {authgate.__version__}"
+    assert all(f"{library} {version}" in libraries for library, version in authgate.TESTED_WITH.items())
 
 
 def test_a_token_instead_of_a_command_is_refused_without_being_printed() -> None:

@@ -183,6 +183,17 @@ async def test_a_body_that_is_not_the_session_of_this_token_is_a_failure(
     assert await find(store)
 
 
+@pytest.mark.parametrize("name", ["a session without its token", "no user", "an empty object"])
+async def test_what_a_plugin_leaves_out_of_the_response_is_named_with_a_fix(
+    name: str, server: GetSession, store: HttpStore
+) -> None:
+    responding(server, body=BODIES[name], content_type="application/json")
+    message = await failure(store)
+    assert "cache in front" not in message
+    assert "customSession" in message
+    assert ("session.token" in message) is (name == "a session without its token")
+
+
 async def test_a_compressed_response_is_refused(server: GetSession, store: HttpStore) -> None:
     responding(server, body=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
     assert "is compressed ('gzip')" in await failure(store)

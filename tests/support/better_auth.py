@@ -188,6 +188,7 @@ def better_auth(
     rate_limit: Mapping[str, int] | None = None,
     secrets: Sequence[str] = (),
     advanced: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Iterator[BetterAuth]:
     """Run Better Auth with an empty database; its log is in *folder*. None is Better Auth's own default.
 
@@ -196,6 +197,7 @@ def better_auth(
     empty database in which Better Auth makes its tables. Sessions are in *redis*, a URL, if given. *rate_limit*, off by
     default: {"window": seconds, "max": requests}, for everything except signing in. *secrets*: the current one first,
     instead of `SECRET`. *advanced*: cookiePrefix, cookies, useSecureCookies and others of Better Auth's names.
+    *more*: further options of server.mjs, such as hosts.
     """
     options = {
         "baseURL": base_url,
@@ -213,6 +215,7 @@ def better_auth(
         "redis": redis,
         "rateLimit": rate_limit,
         "advanced": advanced,
+        **more,
     }
     given = {name: value for name, value in options.items() if value is not None}
     with ExitStack() as processes:

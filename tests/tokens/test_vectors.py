@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate import TESTED_WITH
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import Reason
 from tests.support.vectors import decided
@@ -15,7 +16,8 @@ from tests.support.vectors import decided
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FOLDER = Path(__file__).parents[1] / "vectors"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "tests" / "vectors"
 VECTORS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_bytes()) for path in FOLDER.glob("*.json") if not path.stem.startswith("rfc")
 }
@@ -52,6 +54,16 @@ def names(*, accept: bool) -> Iterable[str]:
 
 def test_there_are_39_vectors_to_accept_and_39_to_refuse() -> None:
     assert (len(list(names(accept=True))), len(list(names(accept=False)))) == (39, 39)
+
+
+def test_the_versions_that_authgate_names_are_those_that_made_the_vectors() -> None:
+    recorded = {(vector["producer"]["library"], vector["producer"]["version"]) for vector in VECTORS.values()}
+    assert recorded == set(TESTED_WITH.items())
+    installed = json.loads((ROOT / "tests" / "better_auth" / "package.json").read_bytes())["dependencies"]
+    assert TESTED_WITH.items() <= installed.items(), "those that make other credentials in each run"
+    for page in ("README.md", "docs/supported-settings.md", "docs/faq.md"):
+        missing = [version for version in TESTED_WITH.values() if version not in (ROOT / page).read_text()]
+        assert missing == [], page
 
 
 @pytest.mark.parametrize("name", names(accept=True))
