@@ -25,6 +25,13 @@ _HINTS = {
     Reason.KEYS_UNAVAILABLE: "explain loads the keys itself. A running AuthGate may still have them: run authgate keys",
     Reason.SESSIONS_UNAVAILABLE: "explain asks the session store itself, so this machine must be able to reach it",
 }
+# The fix of these lists several causes, of which at most one holds.
+_MANY_CAUSES = frozenset(
+    {
+        *(Reason.NO_CREDENTIAL, Reason.BAD_SIGNATURE, Reason.UNDECRYPTABLE_TOKEN, Reason.EXPIRED),
+        *(Reason.NOT_YET_VALID, Reason.SESSION_NOT_FOUND),
+    }
+)
 
 
 def looked_at(policies: Policies, request: Request, decision: Decision) -> Sequence[LookedAt]:
@@ -33,8 +40,8 @@ def looked_at(policies: Policies, request: Request, decision: Decision) -> Seque
     return () if is_ambiguous else _looked_at.look(policies, request)
 
 
-def as_json(decision: Decision, looked: Sequence[LookedAt]) -> dict[str, Any]:
-    """Return *decision* for JSON."""
+def as_json(decision: Decision, looked: Sequence[LookedAt], hints: Sequence[str] = ()) -> dict[str, Any]:
+    """Return *decision* for JSON, with the hints that hold for it."""
     allowed = isinstance(decision, Allow)
     return {
         "outcome": "allow" if allowed else "deny",
@@ -45,6 +52,7 @@ def as_json(decision: Decision, looked: Sequence[LookedAt]) -> dict[str, Any]:
         "challenge": {} if isinstance(decision, Allow) else _challenge(decision.challenge),
         "checks": [_check(check) for check in decision.checks],
         "policies": _looked_at.as_json(looked),
+        "hints": [*hints],
     }
 
 
@@ -58,18 +66,23 @@ def _challenge(challenge: Challenge) -> dict[str, Any]:
     return scopes if challenge.max_age is None else {**scopes, "max_age": challenge.max_age}
 
 
-def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | None) -> str:
-    """Return *decision* as text: the outcome, every check, and for a refusal what to change."""
+def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | None, hints: Sequence[str] = ()) -> str:
+    """Return *decision* as text: the outcome, every check, *hints*, and for a refusal what to change."""
     checks = [line for check in decision.checks for line in _check_lines(check, looked, request)]
     if isinstance(decision, Allow):
         anonymous = "  anonymous: the identity headers are empty" if decision.identity is None else ""
         lines = [f"ALLOWED{anonymous}", *checks, *(f"  {name}: {value}" for name, value in decision.headers)]
-        return "\n".join(wrapped(line, indent=DETAIL_INDENT) for line in lines)
+        lines = [wrapped(line, indent=DETAIL_INDENT) for line in lines]
+        return "\n".join([*lines, *(_arrow(hint) for hint in hints)])
     refusal = REASONS[decision.reason]
     lines = [f"REFUSED  {decision.reason}: {refusal.text}", *checks]
     lines = [wrapped(line, indent=DETAIL_INDENT) for line in lines]
-    lines += [wrapped(f"  → {fix}", indent="    ") for fix in _fixes(decision)]
+    lines += [_arrow(fix) for fix in (*hints, *_fixes(decision, is_explained=bool(hints)))]
     return "\n".join(lines)
+
+
+def _arrow(text: str) -> str:
+    return wrapped(f"  → {text}", indent="    ")
 
 
 def _check_lines(check: Check, looked: Sequence[LookedAt], request: Request | None) -> Iterator[str]:
@@ -84,12 +97,14 @@ def _check_lines(check: Check, looked: Sequence[LookedAt], request: Request | No
     yield from (DETAIL_INDENT + line for line in more)
 
 
-def _fixes(decision: Deny) -> Iterator[str]:
+def _fixes(decision: Deny, *, is_explained: bool) -> Iterator[str]:
+    """Yield what to do about *decision*. *is_explained*: a hint says why, so the usual causes are left out."""
     challenge = decision.challenge
     if challenge.scopes:
         yield f"The client is asked for a token with the scopes {' '.join(challenge.scopes)}."
     if challenge.max_age is not None:
         yield f"The user has to sign in again. A sign-in counts for {challenge.max_age} seconds."
-    yield decision.fix or REASONS[decision.reason].fix
+    if not (is_explained and decision.reason in _MANY_CAUSES):
+        yield decision.fix or REASONS[decision.reason].fix
     if decision.reason in _HINTS:
         yield _HINTS[decision.reason]

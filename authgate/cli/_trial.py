@@ -51,9 +51,9 @@ async def run(cases: Sequence[ReadyCase], prepared: Prepared) -> list[Result]:
             gate = Gate(chosen, Answers({}, {}), clock_at(case.at))
             decisions[case.number] = await gate.decide(case.request)
     if to_verify:
-        async with deciding(prepared) as decide:
+        async with deciding(prepared) as decider:
             for case, request in to_verify:
-                decisions[case.number] = await decide(request, case.at)
+                decisions[case.number] = await decider.decide(request, case.at)
     return [Result(case, decisions[case.number], _failure(case, decisions[case.number])) for case in cases]
 
 

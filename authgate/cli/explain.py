@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authgate.cli import _asked, _explained, _looked_at, _pasted
-from authgate.cli._configuration import config_option, prepared_or_exit
-from authgate.cli._deciding import deciding
+from authgate.cli._configuration import config_option, prepare_or_exit
+from authgate.cli._deciding import clock_at, deciding
 from authgate.cli._described import asked_request, client_address, make, pasted_request, request_in_file
 from authgate.cli._terminal import wrapped
+from authgate.cli.hints import hints
+from authgate.cli.hints.case import make_case
+from authgate.config.load import load
 from authgate.core.decision import Allow, Deny, deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import Reason
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authgate.app import Prepared
+    from authgate.config.load import LoadedConfig
     from authgate.core.decision import Decision
     from authgate.core.request import IPAddress, Request
 
@@ -114,23 +118,25 @@ def command(
             "  authgate explain < token.txt\n"
             "  pbpaste | authgate explain"
         )
-    prepared = prepared_or_exit(config_path)
+    loaded = load(config_path)
+    prepared = prepare_or_exit(loaded)
     description = _asks_about(file_name, policy_of)
     request: Request | None = None
+    found: tuple[str, ...] = ()
     try:
         request = make(description, prepared.config, client_ip)
     except Unreadable as unreadable:
         decision: Decision = deny_unreadable(unreadable)
     else:
         if policy_of is None:
-            decision = asyncio.run(_decide(prepared, request, at))
+            decision, found = asyncio.run(_decide(loaded, prepared, request, at))
         else:
             met = _asked.find(prepared.snapshot.policies, request)
             if not isinstance(met, Deny):
                 click.echo(_answer(met, prepared, request, as_json=as_json))
                 return
             decision = met
-    _show(decision, request, prepared, as_json=as_json)
+    _show(decision, request, prepared, found, as_json=as_json)
     if prepared.config.policies and description.get("url") == "/" and not (as_json or file_name or policy_of):
         note = f"This decided {description['method']} /. To decide another request, paste a curl command with its URL."
         click.echo(wrapped(f"  → {note}", indent="    "))
@@ -151,18 +157,27 @@ def _asks_about(file_name: str | None, policy_of: tuple[str, str] | None) -> dic
     return pasted_request() if file_name is None else request_in_file(file_name)
 
 
-async def _decide(prepared: Prepared, request: Request, at: float | None) -> Decision:
-    async with deciding(prepared) as decide:
-        return await decide(request, at)
+async def _decide(
+    loaded: LoadedConfig, prepared: Prepared, request: Request, at: float | None
+) -> tuple[Decision, tuple[str, ...]]:
+    """Return the decision on *request* and the hints that hold for it."""
+    async with deciding(prepared) as decider:
+        decision = await decider.decide(request, at)
+        snapshot = decider.snapshot
+    configured = {issuer.config.name: issuer for issuer in loaded.issuers}
+    case = make_case(decision, now=clock_at(at)(), request=request, snapshot=snapshot, configured=configured)
+    return decision, hints(case)
 
 
-def _show(decision: Decision, request: Request | None, prepared: Prepared, *, as_json: bool) -> None:
+def _show(
+    decision: Decision, request: Request | None, prepared: Prepared, found: tuple[str, ...], *, as_json: bool
+) -> None:
     looked = () if request is None else _explained.looked_at(prepared.snapshot.policies, request, decision)
     if as_json:
-        click.echo(json.dumps(_explained.as_json(decision, looked), indent=2))
+        click.echo(json.dumps(_explained.as_json(decision, looked, found), indent=2))
         return
-    click.echo(_explained.as_text(decision, looked, request))
-    if isinstance(decision, Deny):
+    click.echo(_explained.as_text(decision, looked, request, found))
+    if isinstance(decision, Deny) and not found:
         for line in _comparing_secrets(decision, prepared):
             click.echo(line)
 

@@ -231,11 +231,19 @@ def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
 
 
 def _similar_names(headers: Headers, name: str) -> list[str]:
-    """Return up to two names of cookies that end like *name*. Usually only the prefix differs."""
+    """Return up to two names of cookies that end like *name*, and how they differ if it is the prefix."""
     last_word = name.rpartition(".")[2]
     lines = "; ".join(headers.getall("Cookie", ()))[:_MAX_SEARCHED_CHARACTERS]
-    names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})\s*=", f";{lines}")
-    return [quoted(similar) for similar in dict.fromkeys(names) if similar != name][:2]
+    # A long cookie is sent in chunks, whose names end with .0, .1 and so on.
+    names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})(?:\.\d\d?)?\s*=", f";{lines}")
+    return [quoted(similar) + _prefix_apart(similar, name) for similar in dict.fromkeys(names) if similar != name][:2]
+
+
+def _prefix_apart(similar: str, name: str) -> str:
+    """Return the prefix that alone keeps *similar* from being *name*, in words; "" if they differ otherwise."""
+    if name.endswith(similar):
+        return f", without the prefix {quoted(name.removesuffix(similar))},"
+    return f", with the prefix {quoted(similar.removesuffix(name))}," if similar.endswith(name) else ""
 
 
 def _unquoted(value: str) -> str:

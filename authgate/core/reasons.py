@@ -114,14 +114,15 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.BAD_SIGNATURE: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's signature is invalid.",
-        "Usually AuthGate and the front end have different secrets. Compare fingerprints (docs/troubleshooting.md). "
-        "Otherwise the token was changed, or signed with a key that its issuer does not publish.",
+        "None of AuthGate's keys made this signature. If it is made with a secret, compare the fingerprints of both "
+        "sides (docs/troubleshooting.md). Otherwise the token was changed, or signed with a key that its issuer does "
+        "not publish.",
     ),
     Reason.UNDECRYPTABLE_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token cannot be decrypted.",
-        "Usually AuthGate and the front end have different secrets. Compare fingerprints (docs/troubleshooting.md). "
-        "With Auth.js the key also depends on the cookie's name. Otherwise the token was changed, or encrypted under a "
-        "secret that is no longer configured.",
+        "None of AuthGate's keys decrypts the token. Compare the fingerprints of the secrets of both sides "
+        "(docs/troubleshooting.md). With Auth.js the key also depends on the cookie's name. Otherwise the token was "
+        "changed, or encrypted under a secret that is no longer configured.",
     ),
     Reason.EXPIRED: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token has expired.",

@@ -30,13 +30,15 @@ CURRENT = "current"
 OLD = "old"
 
 
-def better_auth(ordered_secrets: Sequence[bytes]) -> KeySet:
+def better_auth(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeySet:
     """Return Better Auth's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
+
+    With *check* False, unfit secrets give keys, too: only for trying what the other side may have.
 
     The secret's own bytes sign cookies (HS256). A key derived with HKDF encrypts them (docs/formats/better-auth.md).
     """
     keys = []
-    for position, secret in enumerate(_checked(ordered_secrets)):
+    for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         purpose = OLD if position else CURRENT
         material = _hkdf(secret, salt=b"better-auth-session", info=b"BetterAuth.js Generated Encryption Key", length=64)
         key_id = _thumbprint_id(material, "sha256")
@@ -45,13 +47,13 @@ def better_auth(ordered_secrets: Sequence[bytes]) -> KeySet:
     return KeySet(keys=tuple(keys))
 
 
-def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str]) -> KeySet:
+def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str], *, check: bool = True) -> KeySet:
     """Return Auth.js v5's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
     There is one key for each secret, cookie name (the salt) and encryption. `Key.purpose` is the cookie's name.
     """
     keys = []
-    for position, secret in enumerate(_checked(ordered_secrets)):
+    for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         for name in cookie_names:
             for encryption, (length, _, _) in ENCRYPTIONS.items():
                 info = f"Auth.js Generated Encryption Key ({name})".encode()
@@ -61,13 +63,13 @@ def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str]) -> Key
     return KeySet(keys=tuple(keys))
 
 
-def nextauth_v4(ordered_secrets: Sequence[bytes]) -> KeySet:
+def nextauth_v4(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeySet:
     """Return NextAuth v4's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
     The library itself supports only one secret.
     """
     keys = []
-    for position, secret in enumerate(_checked(ordered_secrets)):
+    for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         material = _hkdf(secret, salt=b"", info=b"NextAuth.js Generated Encryption Key", length=32)
         keys.append(_encryption_key(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
     return KeySet(keys=tuple(keys))

@@ -174,7 +174,12 @@ def test_the_repr_of_a_credential_hides_its_parts_and_a_credential_may_have_no_t
 @pytest.mark.parametrize(
     ("cookie", "similar_name"),
     [
-        ("better-auth.session_token=x", "'better-auth.session_token'"),
+        ("better-auth.session_token=x", "'better-auth.session_token', without the prefix '__Secure-',"),
+        ("better-auth.session_token.0=x", "'better-auth.session_token', without the prefix '__Secure-',"),
+        (
+            "__Host-__Secure-better-auth.session_token=x",
+            "'__Host-__Secure-better-auth.session_token', with the prefix '__Host-',",
+        ),
         ("a=1; acme.session_token=x", "'acme.session_token'"),
         ("other.session_data=x", None),
         ("session_token=x", None),

@@ -21,13 +21,14 @@ URL = "https://api.example.com/api/v1/tasks"
 class Explained:
     """The decision. *answer* is "200", or the status and the reason of the refusal, such as "401 wrong_type".
 
-    *headers* are the identity headers. *detail* is that of the check that failed, "" if none did. *text* is everything
-    that people read.
+    *headers* are the identity headers. *detail* is that of the check that failed, "" if none did. *hints* are the
+    causes that were tested and hold. *text* is everything that people read.
     """
 
     answer: str
     headers: dict[str, str] = field(default_factory=dict)
     detail: str = ""
+    hints: tuple[str, ...] = ()
     text: str = ""
 
 
@@ -50,6 +51,7 @@ def explained(
         answer="200" if reason is None else f"{REASONS[reason].status} {reason}",
         headers=decision["headers"],
         detail=failed[-1] if failed else "",
+        hints=tuple(decision["hints"]),
         text=commands.authgate(*arguments, environ={}).stdout,
     )
 

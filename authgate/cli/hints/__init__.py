@@ -1,0 +1,69 @@
+"""Likely causes of a decision, each of them tested: a hint that does not hold is not shown.
+
+To add a hint, write a function that takes a `Case` and returns a sentence, or "" if it does not hold, and add a row to
+HINTS. A hint uses the code that verifies credentials, and shows no secret and no token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from authgate.cli.hints import claims, keys, shared_secrets, times, wrapping
+from authgate.core.decision import Allow
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.cli.hints.case import Case
+
+
+class Hint(NamedTuple):
+    """A function that tests one cause, and the reasons of the refusals that may have it. None: allowed requests."""
+
+    test: Callable[[Case], str]
+    reasons: frozenset[Reason | None]
+
+
+def _row(test: Callable[[Case], str], *reasons: Reason | None) -> Hint:
+    return Hint(test, frozenset(reasons))
+
+
+# In the order in which they are shown.
+HINTS: tuple[Hint, ...] = (
+    _row(wrapping.placeholder, Reason.MALFORMED_TOKEN),
+    _row(wrapping.padded, Reason.MALFORMED_TOKEN),
+    _row(wrapping.wrapped, Reason.MALFORMED_TOKEN),
+    _row(wrapping.cookie_of_another_scheme, Reason.NO_CREDENTIAL),
+    _row(wrapping.in_another_place, Reason.NO_CREDENTIAL),
+    _row(
+        claims.email_token,
+        *(Reason.MISSING_CLAIM, Reason.MALFORMED_TOKEN, Reason.UNKNOWN_ISSUER, Reason.WRONG_ALGORITHM),
+        *(Reason.UNKNOWN_KEY, Reason.SESSION_NOT_FOUND),
+    ),
+    _row(shared_secrets.another_reading, Reason.BAD_SIGNATURE, Reason.WRONG_ALGORITHM, Reason.UNDECRYPTABLE_TOKEN),
+    _row(shared_secrets.another_library, Reason.UNDECRYPTABLE_TOKEN),
+    _row(keys.another_algorithm, Reason.WRONG_ALGORITHM),
+    _row(keys.another_key_id, Reason.UNKNOWN_KEY, Reason.KEYS_UNAVAILABLE),
+    _row(
+        keys.another_issuer,
+        *(Reason.UNKNOWN_ISSUER, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY, Reason.WRONG_ALGORITHM),
+    ),
+    _row(keys.spelling_of_the_issuer, Reason.UNKNOWN_ISSUER),
+    _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
+    _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),
+    _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),
+    _row(claims.another_purpose, Reason.WRONG_TYPE),
+    _row(claims.largest_header, Reason.HEADERS_TOO_LARGE),
+    _row(times.age_and_life, Reason.EXPIRED),
+    _row(times.cached_data, Reason.EXPIRED),
+    _row(times.no_store, Reason.SESSION_NOT_FOUND),
+    _row(times.clock, Reason.NOT_YET_VALID),
+)
+
+
+def hints(case: Case) -> tuple[str, ...]:
+    """Return the sentences of the hints that hold for *case*."""
+    reason = None if isinstance(case.decision, Allow) else case.decision.reason
+    sentences = (hint.test(case) for hint in HINTS if reason in hint.reasons)
+    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))

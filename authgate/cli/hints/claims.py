@@ -1,0 +1,140 @@
+"""Hints about the claims of a token whose signature is valid."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from authgate.cli.hints.spelling import difference
+from authgate.core.errors import Refused, quoted
+from authgate.core.keys import KeySet
+from authgate.core.outputs import header_value
+from authgate.core.proof import Proven
+from authgate.core.snapshot import Accept
+from authgate.tokens import jws, purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authgate.cli.hints.case import Case
+    from authgate.core.snapshot import Issuer
+
+# Claims that name the client that a token was issued to: RFC 9068 §2.2, OpenID Connect Core §2, Entra ID, Okta.
+_CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")
+# BA/api/routes/email-verification.mjs (1.7.25). `iat` and `exp` come with every JWT of Better Auth.
+_EMAIL_TOKEN = frozenset({"email", "updateTo", "userId", "requestType", "iat", "exp"})
+_PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
+def client_for_audience(case: Case) -> str:
+    """Say that the token names an accepted audience as its client."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None or issuer.audiences is None:
+        return ""
+    if isinstance(case.tried(issuer=replace(issuer, audiences=None)), Refused):
+        return ""
+    payload = token.payload
+    clients = {name: payload[name] for name in _CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
+    accepted = next((name for name, value in clients.items() if value in issuer.audiences), None)
+    name = accepted or next(iter(clients), None)
+    if name is None or ("aud" in payload and accepted is None):
+        return ""
+    audiences = "any" if "aud" not in payload else f"[{', '.join(map(as_yaml, _audiences(payload['aud'])))}]"
+    setting = f"`audiences: {audiences}` and `require_claims: {{{name}: [{as_yaml(clients[name])}]}}`"
+    says = "has no aud" if "aud" not in payload else f"has the aud {quoted(', '.join(_audiences(payload['aud'])), 120)}"
+    if accepted is None:
+        return (
+            f"The token {says}. Its client is in {name}: {quoted(clients[name], 120)}, which is none of your "
+            f"`audiences`. If this client may call you, set {setting}."
+        )
+    return f"The token {says}, and names {quoted(clients[name], 120)} in {name}. To accept it for that, set {setting}."
+
+
+def spelling_of_the_audience(case: Case) -> str:
+    """Say that the token's `aud` is an accepted one in another spelling."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None:
+        return ""
+    for audience in _audiences(token.payload.get("aud")):
+        for accepted in sorted(issuer.audiences or ()):
+            if differs := difference(audience, accepted):
+                return (
+                    f"Only {differs} of the token's aud differs: it is {quoted(audience, 120)}, and `audiences` has "
+                    f"{quoted(accepted, 120)}."
+                )
+    return ""
+
+
+def another_purpose(case: Case) -> str:
+    """Say which setting would accept a token of this purpose or type."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None or not case.has_setting("accept"):
+        return ""
+    for accept in (Accept.ID_TOKEN, Accept.ANY, Accept.ACCESS_TOKEN):
+        # Without audiences, the ID tokens of every client would pass: such a configuration is refused.
+        is_possible = accept is not Accept.ID_TOKEN or issuer.audiences is not None
+        if is_possible and not isinstance(case.tried(issuer=replace(issuer, accept=accept)), Refused):
+            return (
+                f"With `accept: {accept}`, issuer {issuer.name} accepts this token. Set it only if that is the kind of "
+                "token that clients are meant to send here: an ID token is made for the client itself."
+            )
+    token_type = purpose.normalized(token.token_type or "")
+    if isinstance(case.tried(issuer=replace(issuer, token_types=issuer.token_types | {token_type})), Refused):
+        return ""
+    types = ", ".join(as_yaml(name) for name in sorted({*issuer.token_types, token_type}))
+    return f"With `token_types: [{types}]`, issuer {issuer.name} accepts this token, whose typ is {quoted(token_type)}."
+
+
+def email_token(case: Case) -> str:
+    """Say that the token is that of a link in one of Better Auth's emails, which the same secret signs."""
+    for _, text in () if case.credential is None else case.credential.parts:
+        try:
+            token = jws.parse(text)
+        except Refused:
+            continue
+        if not isinstance(token.payload.get("email"), str) or not token.payload.keys() <= _EMAIL_TOKEN:
+            continue
+        for issuer in case.snapshot.issuers:
+            if _is_signed_with_secret(token, issuer):
+                return (
+                    "The token is that of a link in an email of Better Auth, which verifies or changes an address. The "
+                    f"secret of issuer {issuer.name} signs those, too. It is not a session: send the session cookie "
+                    "or a JWT of the JWT plugin."
+                )
+    return ""
+
+
+def largest_header(case: Case) -> str:
+    """Say which identity header has the longest value."""
+    outcome = case.tried()
+    if case.policy is None or not isinstance(outcome, Proven):
+        return ""
+    identity = outcome.identity
+    longest = max(case.policy.outputs, key=lambda output: len(header_value(output.value(identity))))
+    value = longest.value(identity)
+    count = f" with {len(value)} values" if isinstance(value, (list, tuple)) else ""
+    return f"{longest.header}, from {longest.source}{count}, has {len(header_value(value)):,} bytes of them."
+
+
+def as_yaml(text: str) -> str:
+    """Return *text* as a configuration has it, in quotes where YAML needs them."""
+    is_plain = _PLAIN_YAML.fullmatch(text) and text.lower() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text)
+
+
+def _audiences(value: object) -> Iterator[str]:
+    values = value if isinstance(value, list) else [value]
+    return (audience for audience in values if isinstance(audience, str))
+
+
+def _is_signed_with_secret(token: jws.UnverifiedJws, issuer: Issuer) -> bool:
+    keys = (*issuer.key_set.keys, *issuer.session_key_set.keys)
+    secrets = KeySet(keys=tuple(key for key in keys if key.algorithm == "HS256"))
+    try:
+        jws.verify_signature(token, secrets, frozenset({"HS256"}))
+    except Refused:
+        return False
+    return True

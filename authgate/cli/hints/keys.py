@@ -1,0 +1,100 @@
+"""Hints about keys: the token passes with another issuer's keys, another algorithm, or without its key id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from authgate.cli.hints.spelling import difference
+from authgate.core.errors import quoted
+from authgate.core.keys import KeySet
+from authgate.tokens.algorithms import FITTING, HMAC_MIN_BYTES, fully_specified
+from authgate.tokens.jws import MAX_KEYS_TRIED
+
+if TYPE_CHECKING:
+    from authgate.cli.hints.case import Case
+
+
+def another_algorithm(case: Case) -> str:
+    """Say that a key of the issuer verifies the token under the algorithm that the token names."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None:
+        return ""
+    for key in issuer.key_set.keys[:MAX_KEYS_TRIED]:
+        family = next((row for row in FITTING.values() if key.algorithm in row), ())
+        wanted = [name for name in fully_specified((token.algorithm,)) if name in family and name != key.algorithm]
+        for name in wanted:
+            keys = KeySet(keys=(replace(key, algorithm=name),))
+            if case.is_signed_under(replace(issuer, key_set=keys, algorithms=frozenset({name}))):
+                kind = "secret" if key.is_symmetric else "key"
+                return (
+                    f"The {kind} of issuer {issuer.name} verifies this token under {name}. Set `algorithms: [{name}]`. "
+                    f"A JWK that states another `alg` needs {name} there, too."
+                )
+    return ""
+
+
+def another_key_id(case: Case) -> str:
+    """Say that a key of the issuer verifies the token, although the token names another key id."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None:
+        return ""
+    for key in issuer.key_set.keys[:MAX_KEYS_TRIED]:
+        if case.is_signed_under(replace(issuer, key_set=KeySet(keys=(replace(key, key_id=None),)))):
+            return (
+                f"The key {key.label or 'without a kid'} of issuer {issuer.name} verifies this token, whose kid is "
+                f"{quoted(token.key_id)}. Publish the key under the kid that the tokens name."
+            )
+    return ""
+
+
+def another_issuer(case: Case) -> str:
+    """Say that the keys of another issuer verify the token, and how its `iss` differs."""
+    token = case.jws
+    if token is None:
+        return ""
+    for other in case.snapshot.issuers:
+        if other is case.issuer or not case.is_signed_under(replace(other, iss=None)):
+            continue
+        claimed = token.payload.get("iss")
+        says = f"Its iss is {quoted(claimed, 120)}" if isinstance(claimed, str) else "It has no iss"
+        if other.iss is None:
+            return f"The keys of issuer {other.name} verify this token. {says}, which is that of another issuer."
+        if isinstance(claimed, str) and (differs := difference(claimed, other.iss)):
+            return (
+                f"The keys of issuer {other.name} verify this token, and only {differs} of its iss differs. It is "
+                f"{quoted(claimed, 120)}, and `issuer` is {quoted(other.iss, 120)}. Set `issuer` to what the token has."
+            )
+        return (
+            f"The keys of issuer {other.name} verify this token. {says}, and `issuer` is {quoted(other.iss, 120)}. "
+            "Providers may use the same keys for many customers, so accept this iss only if you know it."
+        )
+    return ""
+
+
+def spelling_of_the_issuer(case: Case) -> str:
+    """Say that the token's `iss` is a configured one in another spelling. No key had to verify the token for this."""
+    claimed = None if case.jws is None else case.jws.payload.get("iss")
+    if not isinstance(claimed, str) or another_issuer(case):
+        return ""
+    for issuer in case.snapshot.issuers:
+        if issuer.iss is not None and (differs := difference(claimed, issuer.iss)):
+            return (
+                f"Only {differs} of the token's iss differs from that of issuer {issuer.name}: it is "
+                f"{quoted(claimed, 120)}, and `issuer` is {quoted(issuer.iss, 120)}."
+            )
+    return ""
+
+
+def only_public_keys(case: Case) -> str:
+    """Say that the token was made with a secret, and that the issuer has none."""
+    issuer, token = case.issuer, case.jws
+    if issuer is None or token is None or token.algorithm not in HMAC_MIN_BYTES or not issuer.key_set.keys:
+        return ""
+    if any(key.is_symmetric for key in issuer.key_set.keys):
+        return ""
+    return (
+        f"The token was signed with a shared secret ({token.algorithm}), and issuer {issuer.name} has public "
+        "keys only. A public key is never used as a secret. If your own service makes such tokens, give its secret in "
+        "an issuer of its own."
+    )

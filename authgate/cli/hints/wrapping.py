@@ -1,0 +1,175 @@
+"""Hints about what is around a token, or is sent instead: padding, quotes, a second `Bearer`, another header."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from authgate.cli.hints.case import token_in
+from authgate.config.preset_defaults import SECURE_PREFIX
+from authgate.core.credential import SessionPlace, UnverifiedToken, find_credentials
+from authgate.core.errors import Refused, quoted
+from authgate.core.proof import Proven
+from authgate.tokens import jws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authgate.cli.hints.case import Case
+    from authgate.core.credential import Credential
+
+# What programs write where a value is missing.
+_PLACEHOLDERS = frozenset(
+    {"undefined", "null", "none", "nil", "nan", "true", "false", "[object object]", "[object promise]", "token", "{}"}
+)
+_SCHEME = re.compile(r"([A-Za-z]{1,20})[ :=]+(.+)", re.DOTALL)
+_COOKIE = re.compile(r"(?:^|;)[ \t]*([!#-+\--:<>-~]{1,80})=([^;]+)")
+_MIN_TOKEN_CHARACTERS = 20
+_MAX_TRIED = 16
+
+
+def placeholder(case: Case) -> str:
+    """Say that the client sends the name of an empty value in place of a token."""
+    if case.credential is None or (text := _bare(case.credential.token)).lower() not in _PLACEHOLDERS:
+        return ""
+    return (
+        f"The client sends the text `{text}` in place of a token ({case.credential.found_in}): the variable with the "
+        "token is empty there."
+    )
+
+
+def padded(case: Case) -> str:
+    """Say that the parts of the token are padded base64, which no JWT is."""
+    credential = case.credential
+    if credential is None or "=" not in credential.token:
+        return ""
+    unpadded = credential.token.replace("=", "")
+    try:
+        token = jws.parse(unpadded)
+    except Refused:
+        return ""
+    message = "The parts of the token are padded with `=`, which those of a JWT never are (RFC 7515 §2)."
+    if not isinstance(case.tried(credential=_with_token(credential, unpadded)), Refused):
+        return f"{message} Without the padding, the token is valid: send it so."
+    signed_text = credential.token.rpartition(".")[0].encode()
+    for issuer in case.snapshot.issuers:
+        try:
+            jws.verify_signature(replace(token, signing_input=signed_text), issuer.key_set, issuer.algorithms)
+        except Refused:
+            continue
+        message += f" The keys of issuer {issuer.name} made its signature, which covers the padding."
+    if "x-amzn-oidc" in credential.found_in or b"arn:aws:elasticloadbalancing" in _header(unpadded):
+        return (
+            f"{message} AWS's load balancer (ALB) writes such tokens into x-amzn-oidc-data, and AuthGate reads none "
+            "of them. If your provider's access tokens are JWTs, name x-amzn-oidc-accesstoken in `credentials`, and "
+            "the provider as issuer."
+        )
+    return f"{message} AWS's load balancer (ALB) writes such tokens, and so do programs that encode JWTs by hand."
+
+
+def wrapped(case: Case) -> str:
+    """Say what stands around a token that passes, or is at least read, without it."""
+    credential = case.credential
+    if credential is None:
+        return ""
+    for what, text in _unwrapped(credential.token):
+        outcome = case.tried(credential=_with_token(credential, text))
+        if not isinstance(outcome, Refused):
+            return f"The token ({credential.found_in}) {what}. Without that, its signature is valid: send it alone."
+        if jws_of(text) and outcome.reason.value != "malformed_token":
+            return f"The token ({credential.found_in}) {what}. Without that, it is refused as {outcome.reason}."
+    return ""
+
+
+def in_another_place(case: Case) -> str:
+    """Say that a header or a cookie, in which AuthGate does not look, holds a token that an issuer accepts."""
+    for place, setting, text in list(_elsewhere(case))[:_MAX_TRIED]:
+        outcome = case.tried(credential=token_in(text, place))
+        if isinstance(outcome, Proven):
+            issuer = outcome.identity.issuer
+            if not setting:
+                return f"Authorization holds a token of issuer {issuer}, but not after `Bearer `: write it before it."
+            return f"The {place.replace(':', ' ')} holds a token of issuer {issuer}: add {setting} to `credentials`."
+    return ""
+
+
+def cookie_of_another_scheme(case: Case) -> str:
+    """Say that the session cookie is there with, or without, the prefix of https."""
+    for place in () if case.policy is None else case.policy.places:
+        if not isinstance(place, SessionPlace):
+            continue
+        has_prefix = place.name.startswith(SECURE_PREFIX)
+        other = place.name.removeprefix(SECURE_PREFIX) if has_prefix else SECURE_PREFIX + place.name
+        if not find_credentials(case.request, (replace(place, name=other),)):
+            continue
+        config = case.configured[place.issuer_name].config
+        cause = "`cookies` names it" if config.cookies is not None else f"`url` is {quoted(config.url, 120)}"
+        writer = "takes its own URL for http, as in development" if has_prefix else "takes its own URL for https"
+        return (
+            f"The request has the cookie {other}, {'without' if has_prefix else 'with'} the prefix {SECURE_PREFIX}. "
+            f"AuthGate reads {place.name}, because {cause} (issuer {place.issuer_name}). A front end writes {other} if "
+            f"it {writer}. Give both the URL that browsers use."
+        )
+    return ""
+
+
+def jws_of(text: str) -> bool:
+    """Whether *text* has the form of a JWT."""
+    try:
+        jws.parse(text)
+    except Refused:
+        return False
+    return True
+
+
+def _unwrapped(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what may be around a token in *text*, and the token without it."""
+    bare = text.strip()
+    if (inner := _bare(bare)) != bare:
+        yield "is in quotes", inner
+    if match := _SCHEME.fullmatch(inner):
+        yield f"begins with `{match[1]}`, which is not a part of it", _bare(match[2])
+    if "%" in inner and (match := re.match(r"(?i)bearer(?:%20|\+)", inner)):
+        yield "begins with an encoded `Bearer `, which is not a part of it", inner[match.end() :]
+    if (joined := "".join(inner.split())) != inner:
+        yield "has white space in it", joined
+
+
+def _bare(text: str) -> str:
+    """Return *text* without the quotes around it, also those that are encoded or escaped."""
+    text = text.strip()
+    for quote in ('\\"', "%22", '"', "'", "`"):
+        if len(text) > 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
+            return text[len(quote) : -len(quote)].strip()
+    return text
+
+
+def _with_token(credential: Credential, text: str) -> Credential:
+    return replace(credential, parts=(("token", UnverifiedToken(text)),))
+
+
+def _header(token: str) -> bytes:
+    """Return the header of the well-formed JWS *token* as JSON text."""
+    encoded = token.partition(".")[0]
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+
+
+def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
+    """Yield each text that may be a token: where it is, the setting that names the place, and the text."""
+    headers = case.request.headers
+    for name in dict.fromkeys(headers):
+        for value in headers.getall(name, ()):
+            if name.lower() == "cookie":
+                for cookie, text in _COOKIE.findall(value):
+                    yield from _tokens(text, f"cookie:{cookie}", f"{{cookie: {cookie}}}")
+            else:
+                setting = "" if name.lower() == "authorization" else f"{{header: {name}}}"
+                yield from _tokens(value, f"header:{name.lower()}", setting)
+
+
+def _tokens(text: str, place: str, setting: str) -> Iterator[tuple[str, str, str]]:
+    for part in (_bare(text), *(inner for _, inner in _unwrapped(text))):
+        if len(part) >= _MIN_TOKEN_CHARACTERS and part.count(".") == 2 and " " not in part:
+            yield place, setting, part
