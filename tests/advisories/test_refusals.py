@@ -57,6 +57,7 @@ STATUS = {
     Reason.NO_POLICY: 403,
     Reason.BANNED_USER: 403,
     Reason.ANONYMOUS_USER: 403,
+    Reason.FOREIGN_SUBJECT: 403,
     Reason.FORBIDDEN: 403,
     Reason.INSUFFICIENT_SCOPE: 403,
     Reason.AMBIGUOUS_PATH: 400,
@@ -134,6 +135,7 @@ def _bad_token(reason: Reason) -> str:
     token = fresh(**APP)
     return {
         Reason.MALFORMED_TOKEN: token + ".",
+        Reason.FOREIGN_SUBJECT: fresh(**APP, sub="keys:ada"),
         Reason.UNKNOWN_ISSUER: fresh(iss="https://elsewhere"),
         Reason.UNKNOWN_KEY: fresh(**KEYS, header={"kid": "unknown"}),
         Reason.WRONG_ALGORITHM: fresh(**KEYS | {"algorithm": "HS256"}),

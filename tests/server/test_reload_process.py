@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 RELOADS = 100
 CLIENTS = 4
 LOCAL = (
-    "  - {name: local, preset: jwt, secret_env: APP_SECRET, issuer: local, audiences: [tasks], "
-    "subject_prefix: 'local:'}\n"
+    "  - {name: local, preset: jwt, secret_env: APP_SECRET, issuer: local, audiences: [tasks], subject_prefix: ''}\n"
 )
 ENVIRON = {"APP_SECRET": SECRET.decode(), "OTHER_SECRET": OTHER_SECRET.decode()}
 SUBREQUEST_HEADERS = {"X-Original-Method": "GET", "X-Original-URL": "http://a/"}
@@ -62,7 +61,7 @@ BY_ID, BY_SUBJECT = {"X-User-Id": "user-1"}, {"X-Subject": "user-1"}
 
 
 def app(issuer: Issuer) -> str:
-    return f"  - {json.dumps(by_url('app', issuer) | {'subject_prefix': 'app:'})}\n"
+    return f"  - {json.dumps(by_url('app', issuer) | {'subject_prefix': ''})}\n"
 
 
 def resources(process: subprocess.Popen[bytes]) -> dict[str, int]:
