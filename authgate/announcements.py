@@ -94,7 +94,7 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
         yield f"issuer {issuer.name}: {loaded.store.where}: {loaded.store.warning}"
     for skipped in issuer.key_set.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
-    if loaded.accepts_jwts and "exp" not in issuer.required_claims:
+    if loaded.accepts_jwts and ("exp",) not in issuer.required_claims:
         yield f"issuer {issuer.name}: accepts tokens without exp, which never expire: add exp to required_claims"
 
 

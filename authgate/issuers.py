@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from authgate.config import subject_prefixes
 from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, KEY_SETTINGS, SECRET_SETTINGS
 from authgate.config.preset_defaults import default_jwks_url
+from authgate.core import claim_paths
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
 from authgate.core.snapshot import SECRETS, Accept, Issuer
@@ -35,6 +36,7 @@ NO_ALGORITHM: frozenset[str] = frozenset()  # a derived key has an algorithm of 
 def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured: tuple[LoadedIssuer, ...]) -> Issuer:
     """Return the issuer of *loaded* with its *key_sets*. *configured* are all issuers of the configuration."""
     config = loaded.config
+    demanded = config.require_claims or {}
     audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
     return Issuer(
         name=config.name,
@@ -42,7 +44,9 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         iss=config.issuer,
         audiences=audiences,
         algorithms=_allowed(loaded),
-        required_claims=frozenset(config.required_claims),
+        identity={} if config.identity is None else config.identity.paths(),
+        required_claims=frozenset(map(claim_paths.parse, config.required_claims)),
+        required_values=tuple((claim_paths.parse(path), tuple(values)) for path, values in demanded.items()),
         token_types=frozenset(map(purpose.normalized, config.token_types)),
         accept=Accept(config.accept),
         key_set=key_sets.get(config.name, NO_KEYS),

@@ -151,7 +151,8 @@ _ISSUER_PURPOSES = {
     "Session cookies": ("cookies", "strategies", "cookie_cache_version", "bearer", "anonymous", "allow_banned"),
     "Session store": ("sessions",),
     "Public keys": ("pem_file", "jwks_file", "jwks_url", "discovery", "jwt_plugin"),
-    "JWTs": ("issuer", "audiences", "algorithms", "required_claims", "token_types", "accept"),
+    "JWTs": ("issuer", "audiences", "algorithms", "token_types", "accept"),
+    "Claims": ("identity", "require_claims", "required_claims"),
     "Fetching": (
         *("refresh_seconds", "cooldown_seconds", "max_stale_seconds"),
         *("allow_http", "ca_file", "outbound_proxy"),

@@ -105,7 +105,8 @@ def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -
         path, message = path[:-1], "holds a name that is not a setting (not shown: it may hold a secret)"
         fix = "write `name: value`, with a space after the colon"
     elif mistake["type"] == "extra_forbidden":
-        message, fix = "is not a setting", _LATER.get(name) or _fix_name(name, path[:-1], model)
+        own = getattr(_model_at(path[:-1], model), "not_settings", {})
+        message, fix = "is not a setting", own.get(name) or _LATER.get(name) or _fix_name(name, path[:-1], model)
     elif mistake["type"] == "invalid_key":
         message, fix = "is not a setting", "the name of a setting is text"
     elif mistake["type"] == "missing":

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
+from authgate.config._types import ClaimPathText, NonEmpty, Seconds, Settings, Token, proxy
+from authgate.config.identity_model import IdentitySetting, RequiredValues
 from authgate.tokens.algorithms import NAMES
 
 # The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
@@ -33,10 +34,14 @@ FIX_KEY = "replace the key"
 
 _ALL_PRESETS = frozenset({"name", "preset", "subject_prefix", "secret", "secret_file", "secret_env"})
 _SESSIONS = _ALL_PRESETS | {"secrets", "url", "cookies", "sessions"}
-_JWTS = frozenset({"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "cooldown_seconds", *FETCH_SETTINGS})
+_JWTS = frozenset(
+    {"jwks_file", "jwks_url", "issuer", "audiences", "algorithms", "identity", "cooldown_seconds", *FETCH_SETTINGS}
+)
 # The settings that an issuer of each preset may have.
 SETTINGS_BY_PRESET: dict[str, frozenset[str]] = {
-    "jwt": _ALL_PRESETS | _JWTS | {"pem_file", "discovery", "required_claims", "token_types", "accept"},
+    "jwt": _ALL_PRESETS
+    | _JWTS
+    | {"pem_file", "discovery", "required_claims", "require_claims", "token_types", "accept"},
     "better-auth": _SESSIONS
     | _JWTS
     | {"secrets_file", "secrets_env", "old_secrets_verify", "strategies", "cookie_cache_version", "bearer"}
@@ -248,8 +253,16 @@ class IssuerConfig(Settings):
     """jwt, better-auth. The accepted signature algorithms. jwt: by default all. better-auth: by default EdDSA, ES256,
     ES512, RS256 and PS256. A key verifies only its own `alg`. A key without `alg` is used for HS256 (secret), RS256
     (RSA), ES256, ES384, ES512 (by its curve), Ed25519 or Ed448."""
-    required_claims: list[NonEmpty] = ["sub", "exp"]
-    """jwt. The claims that every token must have; sub is always required. A token without exp never expires."""
+    identity: IdentitySetting = None
+    """jwt, better-auth. The claims of JWTs that fields of the identity come from, by field. Each takes a claim path, or
+    a list of them: the first claim that is present and not empty counts. better-auth: it has no effect on session
+    cookies."""
+    required_claims: list[ClaimPathText] = ["exp"]
+    """jwt. The claims that every token must have, by their paths. An empty claim counts as absent. The subject is
+    always required. A token without exp never expires."""
+    require_claims: RequiredValues = None
+    """jwt. Claims that must have one of these values, by their paths. The values are exact, types included: 1 is not
+    true. A claim that is a list must hold one of them."""
     token_types: Annotated[list[NonEmpty], Field(min_length=1)] = ["JWT", "at+jwt"]
     """jwt. The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted. Types of
     other kinds of tokens, such as logout+jwt, cannot be listed."""

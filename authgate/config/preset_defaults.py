@@ -28,7 +28,7 @@ def with_defaults(config: IssuerConfig) -> IssuerConfig:
     """Return *config* with the defaults of its preset. Only better-auth has any."""
     if config.preset != "better-auth":
         return config
-    implied: dict[str, object] = {"token_types": ["JWT"], "required_claims": ["sub", "exp", "iss"]}
+    implied: dict[str, object] = {"token_types": ["JWT"], "required_claims": ["exp", "iss"]}
     if config.algorithms is None:
         implied["algorithms"] = _BETTER_AUTH_ALGORITHMS
     if config.url is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictBool, create_model, field_validator, model_validator
 
 from authgate.config._outbound import redacted
 from authgate.config._types import ClaimPathText, NonEmpty, Seconds, Settings, one_or_more
+from authgate.config.identity_model import Scalar
 from authgate.config.networks import Network
 from authgate.core.claim_paths import CLAIMS
 from authgate.core.rules import DIMENSIONS, MAIL_DOMAIN, Every, Not, Operand, Some, Test
@@ -52,12 +52,6 @@ def _scope(text: str) -> str:
     return text
 
 
-def _scalar(value: object) -> object:
-    if isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise ValueError("is not text, a number, true or false: list the values that the claim may have")
-
-
 def _domain(domain: str) -> str:
     if not MAIL_DOMAIN.fullmatch(domain.lower()):
         raise ValueError(
@@ -67,7 +61,6 @@ def _domain(domain: str) -> str:
 
 
 Scope: TypeAlias = Annotated[NonEmpty, AfterValidator(_scope)]
-Scalar: TypeAlias = Annotated[Any, BeforeValidator(_scalar, json_schema_input_type=str | bool | int | float)]
 
 
 def _list_operand(name: str, element: Any, max_length: int = 1000) -> type[_Operand]:  # noqa: ANN401 - a type

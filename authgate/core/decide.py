@@ -1,6 +1,6 @@
 """The decision. Read this file to know what AuthGate does.
 
-    route → credential → proof → session → times → rules → csrf → allow
+    route → credential → proof → session → times → user id → rules → csrf → allow
 
 `decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is a single
 function call. Otherwise it yields a `Lookup` and is resumed with the answer. `authgate explain` prints the checks that
@@ -19,7 +19,7 @@ from authgate.core.errors import LookupFailed, Refused
 from authgate.core.formats import choose_format, verify
 from authgate.core.identity import check_times
 from authgate.core.lookups import FindSession, RefreshKeys
-from authgate.core.outputs import identity_headers
+from authgate.core.outputs import check_user_id, identity_headers, unknown_headers
 from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
@@ -52,6 +52,7 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
         credentials = evaluation.find_credentials(policy)
         identity = yield from evaluation.identify(policy, credentials)  # proof → session → times; None: anonymous
         if identity is not None:
+            evaluation.check_user_id(policy, identity)
             evaluation.check_rules(policy, identity)
             evaluation.check_csrf(policy, credentials[0])
         return evaluation.allow(policy, identity)
@@ -219,6 +220,12 @@ class _Evaluation:
         self._identity_source = ", from the session store"
         return identity
 
+    def check_user_id(self, policy: Policy, identity: Identity) -> None:
+        """Refuse *identity* if the header that carries the user's id would be empty."""
+        if policy.user_id is not None:
+            self._check_name = "user id"
+            check_user_id(identity, policy.user_id)
+
     def check_rules(self, policy: Policy, identity: Identity) -> None:
         """Refuse *identity* unless its account is in order and everything that *policy* demands of it is true."""
         if not policy.has_demands:
@@ -248,7 +255,11 @@ class _Evaluation:
         """Return the `Allow`. No other function makes one."""
         self._check_name = "headers"
         headers = identity_headers(identity, policy.outputs)
-        self._passed("" if identity is not None else "anonymous: all are empty")
+        if identity is None:
+            self._passed("anonymous: all are empty")
+        else:
+            is_complete = policy.fields.isdisjoint(identity.unknown)
+            self._passed("" if is_complete else unknown_headers(identity, policy.outputs))
         return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
 
     def deny(self, failure: Refused | LookupFailed) -> Deny:

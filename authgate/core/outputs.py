@@ -11,6 +11,7 @@ from authgate.core import claim_paths
 from authgate.core.claim_paths import CLAIMS
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
+from authgate.core.user_id import user_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,28 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
     if size > MAX_REPLY_HEAD_BYTES:
         raise Refused(Reason.HEADERS_TOO_LARGE, f"the reply head would be {size} bytes, over {MAX_REPLY_HEAD_BYTES}")
     return tuple(headers)
+
+
+def check_user_id(identity: Identity, output: Output) -> None:
+    """Refuse *identity* if the header *output*, X-User-Id, would be empty or no id of a user.
+
+    A service would take an empty X-User-Id for an anonymous caller.
+    """
+    if output.source == "subject":  # tokens/ makes no identity without one
+        return
+    source = f"{output.source}, where {output.header} comes from,"
+    if user_id(output.value(identity), source, integers=True) is None:
+        raise Refused(Reason.MISSING_CLAIM, f"{source} is absent or empty")
+
+
+def unknown_headers(identity: Identity, outputs: Sequence[Output]) -> str:
+    """Return which of *outputs* are empty because the credential does not say, or not in a form that can be read."""
+    names = (
+        f"{output.header} is empty: the credential states no {output.source} that can be read"
+        for output in outputs
+        if output.source in identity.unknown
+    )
+    return "; ".join(names)
 
 
 def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON value

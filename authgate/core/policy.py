@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from authgate.core.errors import Refused
 from authgate.core.paths import Field, Path, PathReading, fold
 from authgate.core.reasons import Reason
+from authgate.core.user_id import HEADER as USER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -123,7 +124,8 @@ class Policy:
     """What a request must satisfy, and the headers that it gets.
 
     *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
-    *outputs* are the headers of all policies; those of another policy have no source and are empty.
+    *outputs* are the headers of all policies; those of another policy have no source and are empty. *user_id* is the
+    one that carries the user's id. *fields* are the fields of the identity that headers come from.
     """
 
     name: str
@@ -137,13 +139,18 @@ class Policy:
     csrf: CsrfRule | None = None
     has_segment_fields: bool = field(init=False)
     has_demands: bool = field(init=False)
+    user_id: Output | None = field(init=False)
+    fields: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find out whether a path pattern has fields of the identity, and whether anything is asked of the user."""
+        """Find out what each request needs: whether anything is asked of the user, and where headers come from."""
         has_fields = any(isinstance(part, Field) for pattern in self.match.paths for part in pattern.segments)
         object.__setattr__(self, "has_segment_fields", has_fields)
         has_demands = bool(self.account_rules or self.rule or has_fields) or self.issuers is not None
         object.__setattr__(self, "has_demands", has_demands)
+        mapped = [output for output in self.outputs if output.source is not None]
+        object.__setattr__(self, "user_id", next((one for one in mapped if one.header.lower() == USER_ID), None))
+        object.__setattr__(self, "fields", frozenset(one.source for one in mapped if one.path is None))
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the first pattern that matches *path*, with the segment that it stands for."""

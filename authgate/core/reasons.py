@@ -34,6 +34,7 @@ class Reason(StrEnum):
     WRONG_AUDIENCE = "wrong_audience"
     WRONG_TYPE = "wrong_type"
     MISSING_CLAIM = "missing_claim"
+    WRONG_CLAIM = "wrong_claim"
     CLAIM_MISMATCH = "claim_mismatch"
     SESSION_NOT_FOUND = "session_not_found"
     FOREIGN_SUBJECT = "foreign_subject"
@@ -144,8 +145,14 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.MISSING_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",
-        "The issuer must put every claim of `required_claims` into its tokens (by default `sub` and `exp`). An Auth.js "
-        "session needs `sub`, which you can set in the jwt() callback.",
+        "The issuer must put the user's id (`sub`, unless `identity` or the header X-User-Id names another claim) and "
+        "every claim of `required_claims` (by default `exp`) and `require_claims` into its tokens. An Auth.js session "
+        "needs `sub`, which you can set in the jwt() callback.",
+    ),
+    Reason.WRONG_CLAIM: Refusal(
+        401, "invalid_token", Fault.CLIENT, "A claim of the token has a value that is not accepted.",
+        "Request a token with the values of `require_claims`: for this client, for this use. The comparison is exact, "
+        'types included: 1 is not true, and "true" is not true.',
     ),
     Reason.CLAIM_MISMATCH: Refusal(
         401, "invalid_token", Fault.CLIENT, "The parts of the credential do not belong together.",

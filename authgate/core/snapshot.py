@@ -11,6 +11,9 @@ from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
     from authgate.core.keys import KeySet
     from authgate.core.policy import Policies
@@ -74,6 +77,8 @@ class Issuer:
 
     *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
+    *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
+    *required_claims* must be present; each claim in *required_values* must have one of its values.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
     this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids. *other_prefixes* are
@@ -85,9 +90,11 @@ class Issuer:
     iss: str | None
     audiences: frozenset[str] | None
     algorithms: frozenset[str]
-    required_claims: frozenset[str]
+    required_claims: frozenset[ClaimPath]
     token_types: frozenset[str]
     key_set: KeySet
+    identity: Mapping[str, tuple[ClaimPath, ...]] = field(default_factory=dict)
+    required_values: tuple[tuple[ClaimPath, tuple[object, ...]], ...] = ()
     session_key_set: KeySet = NO_KEYS
     accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
@@ -107,6 +114,8 @@ class Issuer:
             sorted(self.required_claims),
             sorted(self.token_types),
             self.accept,
+            sorted(self.identity.items()),
+            self.required_values,
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
             sorted(self.other_iss),

@@ -6,11 +6,15 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from authgate.core.claim_paths import find
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
+from authgate.core.values import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from authgate.core.claim_paths import ClaimPath
 
 Payload = dict[str, Any]
 
@@ -70,23 +74,31 @@ class Unreadable(ValueError):
 class Source(NamedTuple):
     """Where a field of the identity comes from: *read* makes it from a claim, or raises `Unreadable`.
 
-    The first of the claims *names* that is present and not empty counts.
+    The first of the claims at *paths* that is present and not empty counts.
     """
 
     field: str
     read: Callable[[Any], Any]
-    names: tuple[str, ...]
+    paths: tuple[ClaimPath, ...]
+
+
+def source(field: str, read: Callable[[Any], Any], *names: str) -> Source:
+    """Return the source of *field* in the members *names* of the payload."""
+    return Source(field, read, tuple((name,) for name in names))
+
+
+_ABSENT = object()
 
 
 def read_fields(payload: Payload, sources: Iterable[Source]) -> tuple[dict[str, Any], set[str]]:
     """Return the fields that *payload* states, and the names of the fields whose claim cannot be read.
 
-    An absent or empty claim states nothing. Null cannot be read, unless another of the names has a value.
+    An absent or empty claim states nothing. Null cannot be read, unless another of the claims has a value.
     """
     values: dict[str, Any] = {}
     unreadable = set()
-    for field, read, names in sources:
-        claims = [payload[name] for name in names if name in payload]
+    for field, read, paths in sources:
+        claims = [claim for path in paths if (claim := find(payload, path, _ABSENT)) is not _ABSENT]
         try:
             read_claims = (read(claim) for claim in claims if claim is not None and claim != "")
             value = next((value for value in read_claims if value != ()), None)
@@ -145,6 +157,13 @@ def words(value: object, separator: str | None = ",") -> tuple[str, ...]:
     return tuple(stripped for word in value if (stripped := word.strip()))
 
 
+def seconds(value: object) -> float:
+    """Return a time in Unix seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_NUMERIC_DATE:
+        raise Unreadable
+    return float(value)
+
+
 def is_set(payload: Payload, name: str) -> bool:
     """Whether *name* is present with any value that does not mean "no".
 
@@ -168,15 +187,6 @@ def timestamp(payload: Payload, *names: str) -> float | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMERIC_DATE:
             return float(value)  # never milliseconds: as seconds, such a time would never pass
     return None
-
-
-def is_unicode(value: str) -> bool:
-    """Whether *value* is free of lone surrogates, which JSON can express but UTF-8 cannot."""
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _malformed(name: str, expected: str) -> Refused:

@@ -1,66 +1,77 @@
-"""Build an identity from a flat payload of claims, as in a JWT or in a cookie of Auth.js."""
+"""Build an identity from a payload of claims, as in a JWT or in a cookie of Auth.js."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
+from authgate.core.claim_paths import find, written
+from authgate.core.errors import Refused
 from authgate.core.identity import Identity
+from authgate.core.reasons import Reason
+from authgate.core.user_id import user_id
+from authgate.core.values import type_name
 from authgate.tokens import _claims
-from authgate.tokens._claims import Source, Unreadable, flag, text, words
+from authgate.tokens.claim_sources import SUBJECT, sources
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import Key
 
-
-def _actor(act: object) -> str:
-    """Return the subject of the claim *act* (RFC 8693 §4.1)."""
-    subject = act.get("sub") if isinstance(act, dict) else None
-    if not isinstance(subject, str) or not subject:
-        raise Unreadable
-    return subject
-
-
-_SOURCES = (
-    Source("email", text, ("email",)),
-    Source("email_verified", flag, ("email_verified", "emailVerified")),
-    Source("name", text, ("name",)),
-    Source("roles", words, ("roles", "role")),
-    Source("scopes", partial(words, separator=" "), ("scope", "scp")),
-    Source("organization", text, ("org_id",)),
-    Source("organization_role", words, ("org_role", "organization_role")),
-    Source("session_id", text, ("sid",)),
-    Source("impersonated_by", _actor, ("act",)),
-    Source("is_anonymous", flag, ("is_anonymous", "isAnonymous")),
-    Source("is_banned", flag, ("banned",)),
-    Source("acr", text, ("acr",)),
-    Source("amr", partial(words, separator=None), ("amr",)),
-)
 # No specification demands these claims, so a token without them says neither yes nor no.
 UNKNOWN_UNLESS_STATED = frozenset({"impersonated_by", "is_anonymous", "is_banned"})
 
 
 def identity_from_claims(
-    payload: _claims.Payload, *, issuer: str, token_format: str, key: Key, from_row: bool = False
+    payload: _claims.Payload,
+    *,
+    issuer: str,
+    token_format: str,
+    key: Key,
+    from_row: bool = False,
+    mapped: Mapping[str, tuple[ClaimPath, ...]] | None = None,
 ) -> Identity:
     """Return the identity that the verified *payload* describes, as docs/formats/jwt.md defines it.
 
     *from_row*: the issuer makes the claims from the columns of its user's row, where null means that there is no value.
+    *mapped* has the claims that the setting `identity` names, by field; None if the format has no such setting. Raises
+    nothing but `Refused`.
     """
     described = _claims.without_nulls(payload) if from_row else payload
-    values, unreadable = _claims.read_fields(described, _SOURCES)
+    values, unreadable = _claims.read_fields(described, sources(mapped or {}))
+    strict = {
+        "issued_at": _claims.numeric_date(payload, "iat"),
+        "not_before": _claims.numeric_date(payload, "nbf"),
+        "expires_at": _claims.numeric_date(payload, "exp"),
+        "authenticated_at": _claims.numeric_date(payload, "auth_time"),
+        "token_id": _claims.string_or_uri(payload, "jti"),
+    }
+    for name in strict.keys() & (mapped or {}).keys():
+        strict[name] = None
     return Identity(
         issuer=issuer,
         format=token_format,
-        subject=_claims.string_or_uri(payload, "sub") or "",
+        subject=_subject(payload, mapped),
         ban_expires_at=_claims.timestamp(payload, "banExpires"),
-        issued_at=_claims.numeric_date(payload, "iat"),
-        not_before=_claims.numeric_date(payload, "nbf"),
-        expires_at=_claims.numeric_date(payload, "exp"),
-        authenticated_at=_claims.numeric_date(payload, "auth_time"),
-        token_id=_claims.string_or_uri(payload, "jti"),
         unknown=(UNKNOWN_UNLESS_STATED - values.keys()) | unreadable,
         claims=payload,
         key=key,
-        **values,
+        **strict | values,
     )
+
+
+def _subject(payload: _claims.Payload, mapped: Mapping[str, tuple[ClaimPath, ...]] | None) -> str:
+    """Return the user's id, which is never empty: a service would take an empty X-User-Id for an anonymous caller."""
+    named = (mapped or {}).get("subject")
+    can_be_named = mapped is not None and named is None
+    for path in named or SUBJECT:
+        value = find(payload, path)
+        hint = (
+            "; identity: {subject: sub} accepts integers" if can_be_named and type_name(value) == "an integer" else ""
+        )
+        subject = user_id(value, f"its claim {written(path)}", integers=named is not None, hint=hint)
+        if subject is not None:
+            return subject
+    hint = "; identity.subject can name another claim" if can_be_named else ""
+    raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(map(written, named or SUBJECT))}{hint}")

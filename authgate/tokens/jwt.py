@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from authgate.core import values
+from authgate.core.claim_paths import find, written
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
@@ -52,12 +55,17 @@ class JwtFormat:
         purpose.check(token.jws.token_type, payload, issuer.accept)
         _check_type(token.jws.token_type, issuer.token_types)
         identity = identity_from_claims(
-            payload, issuer=issuer.name, token_format=self.name, key=key, from_row=self.from_row
+            payload,
+            issuer=issuer.name,
+            token_format=self.name,
+            key=key,
+            from_row=self.from_row,
+            mapped=issuer.identity,
         )
-        # `sub` is always required: an upstream would take an empty X-User-Id for an anonymous caller.
-        if missing := sorted((issuer.required_claims | {"sub"}) - payload.keys()):
+        if missing := sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path))):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(_claims.audiences(payload), issuer)
+        _check_values(payload, issuer)
         return Proven(identity=identity)
 
 
@@ -98,3 +106,16 @@ def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
     if not audiences & accepted:
         shown = quoted(", ".join(sorted(audiences)), 120) if audiences else "missing"
         raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {shown}; accepted: {', '.join(sorted(accepted))}")
+
+
+def _check_values(payload: _claims.Payload, issuer: Issuer) -> None:
+    """Refuse a token without a value that `require_claims` of the issuer demands. A list passes if it holds one."""
+    for path, accepted in issuer.required_values:
+        value, name = find(payload, path), written(path)
+        if values.is_absent(value):
+            raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which require_claims demands")
+        scalars = (one for one in (value if isinstance(value, list) else [value]) if values.kind(one) != "other")
+        if {values.key(one) for one in scalars}.isdisjoint(map(values.key, accepted)):
+            shown = quoted(json.dumps(value), 120)
+            wanted = ", ".join(map(json.dumps, accepted))
+            raise Refused(Reason.WRONG_CLAIM, f"its {name} is {shown}; accepted: {wanted}")

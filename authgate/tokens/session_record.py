@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.core.identity import Identity
 from authgate.tokens import _claims
-from authgate.tokens._claims import Source, Unreadable, flag, identifier, text, words
+from authgate.tokens._claims import Unreadable, flag, identifier, source, text, words
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
@@ -20,16 +20,16 @@ NEVER_STATED = frozenset({"scopes", "acr", "amr", "issued_at", "token_id"})
 ROLE_MEMBER = "activeOrganizationRole"
 
 _OF_SESSION = (
-    Source("organization", identifier, ("activeOrganizationId",)),
-    Source("organization_role", words, (ROLE_MEMBER,)),
-    Source("session_id", identifier, ("id",)),
-    Source("impersonated_by", identifier, ("impersonatedBy",)),
+    source("organization", identifier, "activeOrganizationId"),
+    source("organization_role", words, ROLE_MEMBER),
+    source("session_id", identifier, "id"),
+    source("impersonated_by", identifier, "impersonatedBy"),
 )
 _OF_USER = (
-    Source("email", text, ("email",)),
-    Source("email_verified", flag, ("emailVerified",)),
-    Source("name", text, ("name",)),
-    Source("roles", words, ("role",)),
+    source("email", text, "email"),
+    source("email_verified", flag, "emailVerified"),
+    source("name", text, "name"),
+    source("roles", words, "role"),
 )
 # The members that state whether the user is impersonated, anonymous or banned, by their fields.
 _ACCOUNT_STATES = {"impersonated_by": "impersonatedBy", "is_anonymous": "isAnonymous", "is_banned": "banned"}

@@ -70,6 +70,8 @@ FILE = """
 issuers:
   - {{name: app, preset: jwt, secret_env: S, issuer: "https://app", audiences: [api]}}
   - {{name: keys, preset: jwt, jwks_file: {jwks}, issuer: "https://keys", audiences: [api], subject_prefix: "keys:"}}
+  - {{name: web, preset: jwt, secret_env: S, issuer: "https://web", audiences: any, subject_prefix: "web:",
+     require_claims: {{client_id: web}}}}
   - {{name: front, preset: better-auth, secret_env: S, cookies: {{session_token: better-auth.session_token}},
      subject_prefix: "front:"}}
 policies:
@@ -145,6 +147,7 @@ def _bad_token(reason: Reason) -> str:
         Reason.WRONG_AUDIENCE: fresh(**APP | {"aud": "web"}),
         Reason.WRONG_TYPE: fresh(**APP, header={"typ": "logout+jwt"}),
         Reason.MISSING_CLAIM: fresh(**APP, sub=None),
+        Reason.WRONG_CLAIM: fresh(**APP | {"iss": "https://web"}, client_id="other"),
         Reason.HEADERS_TOO_LARGE: fresh(**APP, name="n" * 9000),
     }[reason]
 

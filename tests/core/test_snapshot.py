@@ -21,7 +21,10 @@ from tests.support.tokens import OTHER_SECRET, SECRET
         {"audiences": frozenset({"api"})},
         {"audiences": frozenset()},
         {"algorithms": frozenset({"HS256", "HS512"})},
-        {"required_claims": frozenset({"sub"})},
+        {"required_claims": frozenset({("jti",)})},
+        {"required_claims": frozenset({("exp", "jti")})},
+        {"identity": {"subject": (("oid",),)}},
+        {"required_values": ((("a",), (1,)),)},
         {"token_types": frozenset({"jwt"})},
         {"accept": Accept.ANY},
         {"key_set": secret_keys(OTHER_SECRET)},
@@ -32,6 +35,12 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 )
 def test_the_fingerprint_depends_on_everything_that_verification_depends_on(changes: dict[str, Any]) -> None:
     assert make_issuer(**changes).fingerprint != make_issuer().fingerprint
+
+
+@pytest.mark.parametrize("value", ["1", True, 1.0])
+def test_the_fingerprint_depends_on_the_type_of_a_value(value: object) -> None:
+    one, other = (make_issuer(required_values=((("a",), (accepted,)),)) for accepted in (1, value))
+    assert one.fingerprint != other.fingerprint
 
 
 def test_the_fingerprint_is_the_same_for_the_same_configuration() -> None:

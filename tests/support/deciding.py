@@ -47,7 +47,7 @@ def make_issuer(keys: KeySet | None = None, **changes: Any) -> Issuer:
         "iss": None,
         "audiences": None,
         "algorithms": frozenset(key.algorithm for key in keys.keys),
-        "required_claims": frozenset({"sub", "exp"}),
+        "required_claims": frozenset({("exp",)}),
         "token_types": frozenset({"jwt", "at+jwt"}),
         "key_set": keys,
     }

@@ -155,7 +155,7 @@ def test_words_are_in_a_list_in_a_separated_string_or_the_names_of_members(
 def test_the_first_claim_that_is_present_and_not_empty_counts(
     payload: dict[str, Any], values: dict[str, Any], unreadable: set[str]
 ) -> None:
-    source = _claims.Source("f", _claims.words, ("a", "b"))
+    source = _claims.source("f", _claims.words, "a", "b")
     assert _claims.read_fields(payload, [source]) == (values, unreadable)
 
 

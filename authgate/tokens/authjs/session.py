@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
+from authgate.core.values import is_absent
 from authgate.tokens import _jwe
 from authgate.tokens._identity import identity_from_claims
 from authgate.tokens._percent import percent_decoded
@@ -82,9 +83,9 @@ class AuthjsSession:
         if self.name_in_key and cookie.cookie_name:
             keys = tuple(key for key in keys if key.purpose == cookie.cookie_name)
         payload, key = _jwe.decrypt(cookie.jwe, keys)
-        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key, from_row=True)
-        if missing := sorted({"sub", "exp"} - payload.keys()):
+        if missing := sorted(name for name in ("sub", "exp") if is_absent(payload.get(name))):
             raise Refused(
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback of Auth.js can set it"
             )
+        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key, from_row=True)
         return Proven(identity=replace(identity, session_id=identity.token_id))
