@@ -75,7 +75,8 @@ class Accept(StrEnum):
 class Issuer:
     """A party whose tokens are accepted, and how they are verified.
 
-    *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *audiences* None accepts any `aud`.
+    *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *also_iss* are further values: a Better
+    Auth with several hosts writes the host of each request. *audiences* None accepts any `aud`.
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
     *required_claims* must be present; each claim in *required_values* must have one of its values.
@@ -98,6 +99,7 @@ class Issuer:
     session_key_set: KeySet = NO_KEYS
     accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
+    also_iss: frozenset[str] = frozenset()
     other_iss: frozenset[str] = frozenset()
     subject_prefix: str = ""
     other_prefixes: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ class Issuer:
             self.name,
             [repr(token_format) for token_format in self.formats],
             self.iss,
+            sorted(self.also_iss),
             None if self.audiences is None else sorted(self.audiences),
             sorted(self.algorithms),
             sorted(self.required_claims),
@@ -123,6 +126,15 @@ class Issuer:
             self.other_prefixes,
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
+
+    @property
+    def every_iss(self) -> frozenset[str]:
+        """Every `iss` of its JWTs; empty if it accepts any."""
+        return self.also_iss | ({self.iss} if self.iss is not None else frozenset())
+
+    def writes(self, iss: str | None) -> bool:
+        """Whether JWTs of this issuer have this *iss*. None: whether it accepts any."""
+        return iss == self.iss or iss in self.also_iss
 
     def key_set_named(self, name: str) -> KeySet:
         """Return the key set called *name*: the issuer's secrets, or its public keys."""

@@ -235,11 +235,11 @@ async def _probe(old: Live, new: Live) -> None:
                 await watched.first_attempt.wait()
     problems = []
     working_names = {name for name, watched in old.watched_keys.items() if watched.key_set.keys}
-    working_iss = {issuer.iss for issuer in old.gate.snapshot.issuers if issuer.key_set.keys and issuer.iss}
+    working_iss = {iss for issuer in old.gate.snapshot.issuers if issuer.key_set.keys for iss in issuer.every_iss}
     for name, watched in new.watched_keys.items():
         issuer = new.gate.snapshot.issuer(name)
         # The same `iss` is the same issuer, even if its configured name changed.
-        if not watched.key_set.keys and (name in working_names or issuer.iss in working_iss):
+        if not watched.key_set.keys and (name in working_names or not working_iss.isdisjoint(issuer.every_iss)):
             message = watched.failure or f"{watched.source.where} does not answer within {PROBE_SECONDS:g} s"
             fix = (
                 "AuthGate keeps the old configuration, under which the issuer works; reload when its keys can be loaded"

@@ -80,7 +80,7 @@ class UnverifiedJwt:
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
         for iss in (claimed, None):
             for issuer in issuers:
-                if issuer.iss == iss:
+                if issuer.writes(iss):
                     return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 

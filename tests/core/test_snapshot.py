@@ -18,6 +18,7 @@ from tests.support.tokens import OTHER_SECRET, SECRET
         {"name": "other"},
         {"formats": (*(FORMATS.values()), *(FORMATS.values()))},
         {"iss": "https://issuer.example"},
+        {"also_iss": frozenset({"https://other.example"})},
         {"audiences": frozenset({"api"})},
         {"audiences": frozenset()},
         {"algorithms": frozenset({"HS256", "HS512"})},

@@ -41,13 +41,14 @@ def test_three_parts_between_dots_are_recognized_as_a_jwt(token: str, *, recogni
 
 ANY = make_issuer(name="any")
 ONE = make_issuer(name="one", iss="https://one.example")
-TWO = make_issuer(name="two", iss="https://two.example")
+TWO = make_issuer(name="two", iss="https://two.example", also_iss=frozenset({"https://two.example.com"}))
 
 
 @pytest.mark.parametrize(
     ("iss", "issuers", "chosen"),
     [
         ("https://two.example", (ANY, ONE, TWO), "two"),
+        ("https://two.example.com", (ANY, ONE, TWO), "two"),
         ("https://one.example", (ONE,), "one"),
         ("https://three.example", (ONE, ANY, TWO), "any"),
         (None, (ONE, ANY), "any"),

@@ -47,7 +47,7 @@ def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
         raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key (kid), which Better Auth requires")
     key = jws.verify_signature(token, issuer.key_set, issuer.algorithms)
     payload = token.payload
-    if _claims.string_or_uri(payload, "iss") != issuer.iss:
+    if not issuer.writes(_claims.string_or_uri(payload, "iss")):
         raise Refused(Reason.UNKNOWN_ISSUER, f"the data cookie's iss is {quoted(str(payload.get('iss')), 120)}")
     if _claims.audiences(payload) != {AUDIENCE_BY_JWKS}:
         raise Refused(Reason.WRONG_AUDIENCE, f"the data cookie's aud is not {AUDIENCE_BY_JWKS}")
