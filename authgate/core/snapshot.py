@@ -75,8 +75,8 @@ class Accept(StrEnum):
 class Issuer:
     """A party whose tokens are accepted, and how they are verified.
 
-    *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *also_iss* are further values: a Better
-    Auth with several hosts writes the host of each request. *audiences* None accepts any `aud`.
+    *iss* is the exact `iss` of its JWTs; None accepts any, and JWTs without one. *also_iss* are further values: a
+    Better Auth with several hosts writes the host of each request. *audiences* None accepts any `aud`.
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
     *required_claims* must be present; each claim in *required_values* must have one of its values.
