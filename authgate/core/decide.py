@@ -149,8 +149,8 @@ class _Evaluation:
         return proven[0]
 
     def _is_same(self, policy: Policy, identity: Identity, other: Identity) -> bool:
-        """Whether both are the same person and give the upstream the same headers."""
-        outputs = policy.outputs
+        """Whether both are the same person and give the upstream the same headers about that person."""
+        outputs = policy.of_person
         return identity.same_person(other) and identity_headers(identity, outputs) == identity_headers(other, outputs)
 
     def _identify_one(self, credential: Credential) -> Steps[Identity]:

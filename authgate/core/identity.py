@@ -73,8 +73,9 @@ class Identity:
 # The fields that the setting `headers` may name, besides claims.<path>.
 FIELDS = tuple(f.name for f in fields(Identity) if f.name not in {"claims", "not_before", "unknown", "key"})
 
-_TOKEN_FIELDS = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
-_PERSON_FIELDS = tuple(f.name for f in fields(Identity) if f.name not in _TOKEN_FIELDS)
+# The fields about the token or the sign-in, not about the caller.
+TOKEN_FIELDS = {"session_id", "issued_at", "not_before", "expires_at", "authenticated_at", "token_id", "claims", "key"}
+_PERSON_FIELDS = tuple(f.name for f in fields(Identity) if f.name not in TOKEN_FIELDS)
 
 
 def check_times(identity: Identity, now: float, leeway_seconds: float) -> None:

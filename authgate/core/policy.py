@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from authgate.core.errors import Refused
+from authgate.core.identity import TOKEN_FIELDS
 from authgate.core.paths import Field, Path, PathReading, fold
 from authgate.core.reasons import Reason
 from authgate.core.user_id import HEADER as USER_ID
@@ -126,6 +127,7 @@ class Policy:
     *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
     *outputs* are the headers of all policies; those of another policy have no source and are empty. *user_id* is the
     one that carries the user's id. *fields* are the fields of the identity that headers come from.
+    *of_person* are the headers about the user, not about the token: two cookies of one user agree in them.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Policy:
     has_demands: bool = field(init=False)
     user_id: Output | None = field(init=False)
     fields: frozenset[str] = field(init=False)
+    of_person: tuple[Output, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find out what each request needs: whether anything is asked of the user, and where headers come from."""
@@ -150,6 +153,8 @@ class Policy:
         object.__setattr__(self, "has_demands", has_demands)
         mapped = [output for output in self.outputs if output.source is not None]
         object.__setattr__(self, "user_id", next((one for one in mapped if one.header.lower() == USER_ID), None))
+        of_person = tuple(one for one in mapped if one.source not in TOKEN_FIELDS or one is self.user_id)
+        object.__setattr__(self, "of_person", of_person)
         object.__setattr__(self, "fields", frozenset(one.source for one in mapped if one.path is None))
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
 
+# In the detail of a refusal, of the value of a claim.
+_MAX_SHOWN = 120
+
 
 class JwtFormat:
     """Reads JWTs in a header or a cookie. *key_id_required*: a token must name its key (`kid`).
@@ -116,6 +119,5 @@ def _check_values(payload: _claims.Payload, issuer: Issuer) -> None:
             raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which require_claims demands")
         scalars = (one for one in (value if isinstance(value, list) else [value]) if values.kind(one) != "other")
         if {values.key(one) for one in scalars}.isdisjoint(map(values.key, accepted)):
-            shown = quoted(json.dumps(value), 120)
-            wanted = ", ".join(map(json.dumps, accepted))
-            raise Refused(Reason.WRONG_CLAIM, f"its {name} is {shown}; accepted: {wanted}")
+            shown, wanted = json.dumps(value)[:_MAX_SHOWN], ", ".join(map(json.dumps, accepted))
+            raise Refused(Reason.WRONG_CLAIM, f"its {name} is {shown}; require_claims accepts {wanted}")

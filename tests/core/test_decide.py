@@ -19,7 +19,6 @@ from authgate.core.reasons import Reason
 from authgate.tokens import LruProofCache, jwk
 from tests.support.deciding import (
     ALL_ALGORITHMS,
-    OUTPUTS,
     bearer,
     decide_now,
     decide_token,
@@ -239,11 +238,23 @@ def test_a_failed_lookup_of_keys_is_our_fault_and_not_the_clients() -> None:
     assert done.value.value.detail == "no answer"
 
 
-def test_cookies_of_the_same_person_are_ambiguous_if_they_give_the_upstream_different_headers() -> None:
-    outputs = (*OUTPUTS, Output(header="X-Tenant", source="claims.tenant"))
-    good, evil = mint(claims(tenant="good")), mint(claims(tenant="evil"))
-    request = request_with(("Cookie", f"access_token={evil}; access_token={good}"))
-    refused = decide_now(request, make_snapshot(outputs=outputs))
-    assert isinstance(refused, Deny)
-    assert refused.reason is Reason.AMBIGUOUS_CREDENTIAL
-    assert isinstance(decide_now(request), Allow), "without that header the cookies are not ambiguous"
+@pytest.mark.parametrize(
+    ("output", "changes", "is_ambiguous"),
+    [
+        (Output(header="X-Tenant", source="claims.tenant"), {"tenant": "evil"}, True),
+        (Output(header="X-User-Id", source="claims.oid"), {"oid": "bob"}, True),
+        (Output(header="X-User-Id", source="session_id"), {"sid": "s-2"}, True),
+        (Output(header="X-User-Name", source="name"), {"name": "Bob"}, True),
+        (Output(header="X-Token-Id", source="token_id"), {"jti": "t-2"}, False),
+        (Output(header="X-Expires", source="expires_at"), {"exp": int(NOW) + 60}, False),
+        (Output(header="X-User-Id", source="subject"), {"tenant": "evil", "oid": "bob"}, False),
+    ],
+    ids=str,
+)
+def test_cookies_of_the_same_subject_are_ambiguous_if_the_headers_about_the_user_differ(
+    output: Output, changes: dict[str, Any], *, is_ambiguous: bool
+) -> None:
+    good = claims(tenant="good", oid="ada", sid="s-1", jti="t-1", name="Ada")
+    request = request_with(("Cookie", f"access_token={mint(good | changes)}; access_token={mint(good)}"))
+    decision = decide_now(request, make_snapshot(outputs=(output,)))
+    assert getattr(decision, "reason", None) == (Reason.AMBIGUOUS_CREDENTIAL if is_ambiguous else None)
