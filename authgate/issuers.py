@@ -7,52 +7,60 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authgate.config import subject_prefixes
-from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, KEY_SETTINGS, SECRET_SETTINGS
-from authgate.config.preset_defaults import default_jwks_url
+from authgate.config._secrets import FIX_BOTH_SIDES, FIX_KEY
 from authgate.core import claim_paths
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
+from authgate.core.proof import SessionCheck
 from authgate.core.snapshot import SECRETS, Accept, Issuer
 from authgate.files import FIX_UNREADABLE, POLL_SECONDS, shown_path, unreadable_reason
 from authgate.keysources.fetch import Route
 from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
-from authgate.presets import PRESETS, session_check
+from authgate.presets import PRESETS
+from authgate.presets.settings import KEY_SETTINGS, NO_DEMANDS, SECRET_SETTINGS, IssuerSettings, JwtSettings
 from authgate.tokens import algorithms, derived, jwk, purpose, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authgate.config.issuer_model import IssuerConfig
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
+    from authgate.presets.preset import LoadedIssuer
 
 _DAY_SECONDS = 86400.0
+_COOLDOWN_SECONDS = 10.0
 NO_ALGORITHM: frozenset[str] = frozenset()  # a derived key has an algorithm of its own
 
 
 def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured: tuple[LoadedIssuer, ...]) -> Issuer:
     """Return the issuer of *loaded* with its *key_sets*. *configured* are all issuers of the configuration."""
     config = loaded.config
-    demanded = config.require_claims or {}
-    audiences = frozenset(config.audiences) if isinstance(config.audiences, list) else None  # None: any
+    jwts = config if isinstance(config, JwtSettings) else None
+    audiences = jwts.audiences if jwts is not None else None
+    demands = jwts.demands() if jwts is not None else NO_DEMANDS
     return Issuer(
         name=config.name,
         formats=PRESETS[config.preset].formats(loaded),
-        iss=config.issuer,
-        audiences=audiences,
+        iss=jwts.issuer if jwts is not None else None,
+        audiences=frozenset(audiences) if isinstance(audiences, list) else None,  # None: any
         algorithms=_allowed(loaded),
-        identity={} if config.identity is None else config.identity.paths(),
-        required_claims=frozenset(map(claim_paths.parse, config.required_claims)),
-        required_values=tuple((claim_paths.parse(path), tuple(values)) for path, values in demanded.items()),
-        token_types=frozenset(map(purpose.normalized, config.token_types)),
-        accept=Accept(config.accept),
+        identity={} if jwts is None or jwts.identity is None else jwts.identity.paths(),
+        required_claims=frozenset(map(claim_paths.parse, demands.required_claims)),
+        required_values=tuple(
+            (claim_paths.parse(path), tuple(values)) for path, values in demands.require_claims.items()
+        ),
+        token_types=frozenset(map(purpose.normalized, demands.token_types)),
+        accept=Accept(demands.accept),
         key_set=key_sets.get(config.name, NO_KEYS),
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
-        session_check=session_check(loaded),
-        other_iss=frozenset(other.config.issuer for other in configured if other.config.issuer and other is not loaded),
+        session_check=SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check),
+        other_iss=frozenset(
+            other.config.issuer
+            for other in configured
+            if isinstance(other.config, JwtSettings) and other.config.issuer and other is not loaded
+        ),
         subject_prefix=config.subject_prefix or "",
         other_prefixes=subject_prefixes.of_others(loaded, configured),
     )
@@ -76,9 +84,11 @@ def _jwt_keys(loaded: LoadedIssuer) -> KeySource | None:
     """Return the source of the keys that verify JWTs: public keys, or for preset jwt also a secret."""
     config, allowed = loaded.config, _allowed(loaded)
     for setting, parse in KEY_FILES.items():
-        path = getattr(config, setting)
-        if path and setting in config.key_settings:
+        path = config.given(setting)
+        if isinstance(path, str) and setting in config.key_settings:
             return FileSource(Path(path), parse, allowed)
+    if not isinstance(config, JwtSettings):
+        return None
     proxy = config.outbound_proxy
     route = Route(
         allow_http=config.allow_http,
@@ -86,8 +96,8 @@ def _jwt_keys(loaded: LoadedIssuer) -> KeySource | None:
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
     )
     if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == default_jwks_url(config))
-    if config.discovery and config.issuer is not None:
+        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == config.usual_jwks_url)
+    if config.given("discovery") and config.issuer is not None:
         return DiscoverySource(config.issuer, route, allowed)
     if config.has_sessions or not loaded.secrets:
         return None
@@ -101,37 +111,37 @@ def _session_keys(loaded: LoadedIssuer) -> KeySource | None:
         return FileSource(
             Path(config.secret_file), lambda content, _: derive((secrets.without_line_break(content),)), NO_ALGORITHM
         )
-    if config.secrets_file is not None:
-        return FileSource(
-            Path(config.secrets_file), lambda content, _: derive(derived.parse_versioned(content)), NO_ALGORITHM
-        )
+    several = config.given("secrets_file")
+    if isinstance(several, str):
+        return FileSource(Path(several), lambda content, _: derive(derived.parse_versioned(content)), NO_ALGORITHM)
     return SecretSource(partial(derive, loaded.secrets), _secret_setting(loaded)) if loaded.secrets else None
 
 
-def timing(config: IssuerConfig, name: str) -> Timing:
+def timing(config: IssuerSettings, name: str) -> Timing:
     """Return when to load the key set *name* of an issuer."""
+    cooldown_seconds = config.cooldown_seconds if isinstance(config, JwtSettings) else _COOLDOWN_SECONDS
     if name.endswith(SECRETS):
-        in_a_file = bool(config.secret_file or config.secrets_file)
-    elif config.fetches_keys:
+        in_a_file = bool(config.secret_file or config.given("secrets_file"))
+    elif config.fetches_keys and isinstance(config, JwtSettings):
         return Timing(
             refresh_seconds=config.refresh_seconds,
-            cooldown_seconds=config.cooldown_seconds,
+            cooldown_seconds=cooldown_seconds,
             max_stale_seconds=config.max_stale_seconds,
             patient=config.has_sessions,  # sessions need no such keys, and a request that needs them loads them at once
         )
     else:
-        in_a_file = any(getattr(config, setting) for setting in KEY_FILES)
+        in_a_file = any(config.given(setting) for setting in KEY_FILES)
     seconds = POLL_SECONDS if in_a_file else _DAY_SECONDS  # a secret in the configuration changes only by a reload
-    return Timing(refresh_seconds=seconds, cooldown_seconds=config.cooldown_seconds)
+    return Timing(refresh_seconds=seconds, cooldown_seconds=cooldown_seconds)
 
 
 def key_set_settings(loaded: LoadedIssuer) -> object:
     """Return what the keys of *loaded* depend on: their source, how it is read, and the algorithms."""
     config = loaded.config
     names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms", "preset", "cookies", "url")}
-    if config.discovery:  # the URL of the metadata is derived from it
+    if config.given("discovery"):  # the URL of the metadata is derived from it
         names.add("issuer")
-    return [getattr(config, name) for name in sorted(names)], loaded.secrets
+    return [config.given(name) for name in sorted(names)], loaded.secrets
 
 
 def initial_key_set(name: str, source: KeySource, loaded: LoadedIssuer, problems: list[Problem]) -> KeySet | None:
@@ -164,12 +174,12 @@ def fingerprints(issuers: list[Issuer]) -> dict[str, str]:
 
 
 def _allowed(loaded: LoadedIssuer) -> frozenset[str]:
-    names = loaded.config.algorithms
+    names = loaded.config.algorithms if isinstance(loaded.config, JwtSettings) else None
     return algorithms.fully_specified(names) if names else algorithms.ALL_ALGORITHMS
 
 
 def _secret_setting(loaded: LoadedIssuer) -> str:
     config = loaded.config
     name = config.secret_settings[0]
-    variable = config.secret_env or config.secrets_env
+    variable = config.secret_env or config.given("secrets_env")
     return f"{loaded.setting}.{name} ({variable})" if variable else f"{loaded.setting}.{name}"

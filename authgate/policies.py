@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate import presets
 from authgate.config.rule_model import make_rule
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
@@ -13,15 +12,16 @@ from authgate.core.paths import Field, PathReading, parse_pattern
 from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
 from authgate.core.reasons import Reason
 from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Not, Test
+from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
-    from authgate.config.read_issuer import LoadedIssuer
-    from authgate.core.credential import CredentialPlace
+    from authgate.core.credential import CredentialPlace, SessionPlace
     from authgate.core.rules import Rule
+    from authgate.presets.preset import LoadedIssuer
 
 # The policy of a configuration that has none: every request needs a signed-in user.
 DEFAULT_NAME = "default"
@@ -130,7 +130,7 @@ def _account_rules(entries: Iterable[LoadedIssuer]) -> tuple[AccountRule, ...]:
     """Return the rules about accounts that the presets of *entries* switch on."""
     rules = []
     for state, reason in (("banned", Reason.BANNED_USER), ("anonymous", Reason.ANONYMOUS_USER)):
-        issuers = frozenset(entry.config.name for entry in entries if state in presets.refused_accounts(entry.config))
+        issuers = frozenset(entry.config.name for entry in entries if state in _refused_accounts(entry))
         if issuers:
             test = Test(dimension="session", operator=state, expected=True)
             rules.append(AccountRule(reason=reason, test=test, issuers=issuers))
@@ -145,7 +145,7 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
     with a value decides. It is not searched without an issuer of preset jwt.
     """
     listed = tuple(_listed(config.credentials, entries))
-    sessions = tuple(place for entry in entries for place in presets.session_places(entry.config))
+    sessions = tuple(place for entry in entries for place in _session_places(entry))
     if any(place.session is not None for place in config.credentials):
         return listed
     if "credentials" in config.model_fields_set or not sessions:
@@ -163,4 +163,12 @@ def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...
             yield CookiePlace(name=place.cookie)
         else:
             named = (entry for entry in entries if entry.config.name == place.session)
-            yield from (session for entry in named for session in presets.session_places(entry.config))
+            yield from (session for entry in named for session in _session_places(entry))
+
+
+def _session_places(entry: LoadedIssuer) -> tuple[SessionPlace, ...]:
+    return PRESETS[entry.config.preset].places(entry.config)
+
+
+def _refused_accounts(entry: LoadedIssuer) -> frozenset[str]:
+    return PRESETS[entry.config.preset].refused_accounts(entry.config)

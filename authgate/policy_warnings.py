@@ -9,22 +9,22 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, TypeAlias
 
-from authgate import presets
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
 from authgate.core.policy import Access, first_segment
 from authgate.core.rules import Every, Not, Some, Test
 from authgate.policies import fields_of, header_names, path_fields, tests_of
+from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
     from authgate.config.model import Config
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.paths import PathPattern
     from authgate.core.policy import Policies, Policy
     from authgate.core.rules import Rule
+    from authgate.presets.preset import LoadedIssuer
 
 # The claim of a JWT that states each state of a session.
 _CLAIMS = {"impersonated": "act", "anonymous": "is_anonymous", "banned": "banned"}
@@ -134,11 +134,11 @@ def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
     """Yield the tests of *policy* that are unknown for users of some *accepted* issuers, or of all."""
     if policy.rule is None:
         return
-    refused = [entry for entry in accepted if not _truths(policy.rule, presets.stated_fields(entry))[0]]
+    refused = [entry for entry in accepted if not _truths(policy.rule, PRESETS[entry.config.preset].states(entry))[0]]
     names = dict.fromkeys((_name(test), fields_of(test), _claim(test)) for test in tests_of(policy.rule))
     for name, fields, claim in names:
-        without = [entry for entry in accepted if not presets.stated_fields(entry).issuperset(fields)]
-        by_claim = [entry for entry in accepted if claim and not presets.states_accounts(entry.config)]
+        without = [entry for entry in accepted if not PRESETS[entry.config.preset].states(entry).issuperset(fields)]
+        by_claim = [entry for entry in accepted if claim and not PRESETS[entry.config.preset].states_accounts]
         if unknown := without or by_claim:
             others = [entry for entry in accepted if entry not in unknown]
             which = "" if without else f" whose token has no claim {claim}"
@@ -182,7 +182,7 @@ def _truths(rule: Rule, stated: frozenset[str]) -> tuple[bool, bool]:
 
 def _about_members(config: Config, made: Policies, entry: LoadedIssuer) -> Iterator[str]:
     """Yield where the organization of users of *entry* is not certain: they may have left it."""
-    if entry.config.preset != "better-auth":
+    if not PRESETS[entry.config.preset].has_members:
         return
     joins = entry.store is not None and entry.store.joins_member
     if joins and entry.store is not None and entry.store.check == "always":

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, app_metrics, issuers, policies, policy_warnings, stores
+from authgate import announcements, app_metrics, issuer_sessions, issuers, policies, policy_warnings
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
@@ -50,13 +50,13 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     config = loaded.config
     made = policies.make_policies(config, read_issuers)
     named = policies.named_fields(made)
-    read_issuers = tuple(stores.with_member(entry, named) for entry in read_issuers)
+    read_issuers = tuple(issuer_sessions.with_member(entry, named) for entry in read_issuers)
     return Prepared(
         config=config,
         snapshot=_snapshot(config, verifying, made),
         key_sets=key_sets,
-        sessions={entry.config.name: partial(stores.make_sessions, entry) for entry in read_issuers},
-        session_settings={entry.config.name: stores.session_settings(entry) for entry in read_issuers},
+        sessions={entry.config.name: partial(issuer_sessions.make_sessions, entry) for entry in read_issuers},
+        session_settings={entry.config.name: issuer_sessions.session_settings(entry) for entry in read_issuers},
         fingerprints=issuers.fingerprints(verifying),
         certificates=certificates,
         announcements=(

@@ -21,12 +21,13 @@ from authgate import app_metrics, wiring
 from authgate.adapters import ADAPTERS
 from authgate.config import load
 from authgate.config._annotations import is_list
-from authgate.config.issuer_model import SETTINGS_BY_PRESET, IssuerConfig
 from authgate.config.model import Config
 from authgate.config.rule_model import RuleConfig, ValuesConfig
 from authgate.core.identity import FIELDS
 from authgate.core.reasons import REASONS
 from authgate.metrics import Metrics
+from authgate.presets import PRESETS
+from authgate.stores import STORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,12 +128,6 @@ _ISSUERS = """
 [authjs and nextauth-v4](formats/authjs.md).
 """
 
-_PRESETS = {
-    ("jwt",): "Signed JWTs. Name exactly one source of keys: one of the secrets, or one of the public keys.",
-    ("better-auth",): "Session cookies and JWTs of Better Auth. Give exactly one of the secrets.",
-    ("authjs", "nextauth-v4"): "Session cookies of Auth.js v5, or of NextAuth v4. Give exactly one of the secrets.",
-}
-
 # Where the settings stand on the page, by purpose. A setting of the model that is in none is an error.
 _PURPOSES = {
     "Listeners": ("listen", "tls", "admin", "ready_when", "workers"),
@@ -158,8 +153,7 @@ _ISSUER_PURPOSES = {
         *("allow_http", "ca_file", "outbound_proxy"),
     ),
 }
-# The stores that only Better Auth has; the tables of a store have a section of their own.
-_BETTER_AUTH_ONLY = ("sessions.http", "sessions.redis", "cookies.session_data")
+# Stores with many settings have a section of their own.
 _STORES = {
     "sessions.postgres": "The PostgreSQL store",
     "sessions.redis": "The Redis store",
@@ -181,9 +175,8 @@ _HEADER_FIELDS = """
 A value of `headers` is one of these fields: FIELDS. Or it is `claims.<path>`, for example `claims.org.id`: see [claim paths](formats/jwt.md#claim-paths).
 """
 
-# A description may begin with the presets that take the setting ("All but jwt."), and say something of some ("jwt: …").
-_A_PRESET = "(?:jwt|better-auth|authjs|nextauth-v4)"
-_FOR_PRESETS = re.compile(rf"^(?:All but )?{_A_PRESET}(?:, {_A_PRESET})*\. ")
+# A description may say something that is only for some presets ("authjs, nextauth-v4: …").
+_A_PRESET = f"(?:{'|'.join(PRESETS)})"
 _NAMED = re.compile(rf"({_A_PRESET}(?:, {_A_PRESET})*): ")
 
 _METRICS = """\
@@ -249,11 +242,12 @@ def configuration() -> str:
         if "policies" in names:
             sections += [_rules()]
     sections.append(_ISSUERS)
-    sections += [_preset(presets, text) for presets, text in _PRESETS.items()]
+    sections += [_preset(name) for name in PRESETS]
     for setting, title in _STORES.items():
-        model = _model_at(IssuerConfig, setting)
+        store = setting.removeprefix("sessions.")
+        model = STORES[store].settings
         own = [row for name, info in model.model_fields.items() for row in _rows(f"{setting}.{name}", info)]
-        presets = "better-auth" if setting in _BETTER_AUTH_ONLY else "better-auth, authjs, nextauth-v4"
+        presets = ", ".join(name for name, preset in PRESETS.items() if store in preset.stores)
         sections.append(f"\n### {title}\n\n{_text(model.__doc__)} For presets: {presets}.\n\n{_table(own)}")
     sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
     return "".join(sections)
@@ -288,31 +282,30 @@ def _one_or_list(info: FieldInfo) -> str:
     return re.sub("list of (.*)", r"\1, or a list", _type(info.annotation))
 
 
-def _preset(presets: tuple[str, ...], text: str) -> str:
-    """Return the section of *presets*, which take the same settings."""
-    taken = SETTINGS_BY_PRESET[presets[0]]
-    every = {name: [*_rows(name, info)] for name, info in IssuerConfig.model_fields.items()}
+def _preset(name: str) -> str:
+    """Return the section of the preset *name*."""
+    preset = PRESETS[name]
+    every = {setting: [*_rows(setting, info)] for setting, info in preset.settings.model_fields.items()}
+    if unknown := {*every} - {setting for names in _ISSUER_PURPOSES.values() for setting in names}:
+        raise ValueError(f"docs/generate.py: settings without a purpose: {sorted(unknown)}")
     rows = []
-    for title, names in _placed(_ISSUER_PURPOSES, every):
-        own = [_for_presets(row, presets) for name in names if name in taken for row in every[name]]
-        if "better-auth" not in presets:
-            own = [row for row in own if not row.startswith(tuple(f"| `{name}" for name in _BETTER_AUTH_ONLY))]
+    foreign = tuple(f"| `sessions.{store}" for store in STORES if store not in preset.stores)
+    for title, names in _ISSUER_PURPOSES.items():
+        own = [_for_preset(row, name) for setting in names for row in every.get(setting, ())]
+        own = [row for row in own if not row.startswith(foreign)]
         rows += [f"| **{title}** | | | |\n", *own] if own else []
-    heading = " and ".join(f"`{preset}`" for preset in presets)
-    return f"\n### Preset{'s' * (len(presets) > 1)} {heading}\n\n{text}\n\n{_table(rows)}"
+    return f"\n### Preset `{name}`\n\n{_text(preset.settings.__doc__)}\n\n{_table(rows)}"
 
 
-def _for_presets(row: str, presets: tuple[str, ...]) -> str:
-    """Return *row* without the sentences and values that are for others than *presets*."""
-    if row.startswith("| `preset` |"):
-        row = re.sub(r"`jwt` .*?`nextauth-v4`", " \\\\| ".join(f"`{preset}`" for preset in presets), row)
+def _for_preset(row: str, preset: str) -> str:
+    """Return *row* without the sentences and values that are for other presets."""
     cells, _, text = row.removesuffix(" |\n").rpartition(" | ")
     kept = []
     for sentence in re.split(r"(?<=\.) ", text):
         named = _NAMED.match(sentence)
         if named is None:
             kept.append(sentence)
-        elif {*named[1].split(", ")} & {*presets}:
+        elif preset in named[1].split(", "):
             rest = sentence[named.end() :]
             kept.append(rest[:1].upper() + rest[1:])
     return f"{cells} | {' '.join(kept)} |\n"
@@ -348,7 +341,7 @@ def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
 
 def _text(description: str | None) -> str:
     """Return *description* in one line, with its page as a link."""
-    text = _FOR_PRESETS.sub("", " ".join((description or "").split()))
+    text = " ".join((description or "").split())
     return re.sub(r"\bdocs/([\w-]+)\.md\b", r"[\1](\1.md)", text)
 
 
@@ -358,12 +351,6 @@ def _default(info: FieldInfo) -> str:
     value = to_jsonable_python(info.get_default())
     is_all = value == [] and any(isinstance(one, MinLen) for one in info.metadata)  # an empty list cannot be written
     return "" if value is None or is_all else f"`{json.dumps(value)}`"
-
-
-def _model_at(model: type[BaseModel], setting: str) -> type[BaseModel]:
-    for name in setting.split("."):
-        model = _nested(model.model_fields[name].annotation)
-    return model
 
 
 def _nested(annotation: Any) -> Any:

@@ -99,29 +99,32 @@ RULES = (
     ),
     Rule(
         where="authgate/issuers.py",
-        ours=_own(
-            *("config.issuer_model", "config.preset_defaults", "config.subject_prefixes"),
-            *("core", "files", "keysources", "presets", "tokens"),
-        ),
-        typing=_own("config.read_issuer"),
+        ours=_own("config._secrets", "config.subject_prefixes", "core", "files", "keysources", "presets", "tokens"),
         never=CRYPTO | {"aiohttp"},
     ),
     Rule(
         where="authgate/announcements.py",
-        ours=_own("config.issuer_model", "config.preset_defaults"),
+        ours=_own("presets"),
         typing=_own("config", "core"),
         never=IO,
     ),
     Rule(
-        where="authgate/presets.py",
-        ours=_own("config.preset_defaults", "core", "tokens"),
-        typing=_own("config"),
-        never=IO | CRYPTO,
+        where="authgate/presets/",
+        ours=_own(
+            "config._annotations", "config._outbound", "config._secrets", "config._types", "config.identity_model"
+        )
+        + _own("core", "presets", "sessions.layouts", "stores", "tokens"),
+        never=(IO | CRYPTO) - {"os", "urllib"},
     ),
     Rule(
-        where="authgate/stores.py",
-        ours=_own("config.preset_defaults", "presets", "sessions"),
-        typing=_own("config", "core"),
+        where="authgate/stores/",
+        ours=_own("config._outbound", "config._secrets", "config._types", "core", "sessions", "stores"),
+        never=(IO | CRYPTO) - {"urllib"},
+    ),
+    Rule(
+        where="authgate/issuer_sessions.py",
+        ours=_own("presets", "sessions", "stores"),
+        typing=_own("core"),
         never=IO | CRYPTO,
     ),
     Rule(
@@ -138,7 +141,7 @@ RULES = (
     ),
     Rule(
         where="authgate/proxies/",
-        ours=_own("config.model", "config.preset_defaults", "core", "policies", "proxies"),
+        ours=_own("config.model", "core", "policies", "presets", "proxies"),
         typing=_own("config"),
         never=(IO | CRYPTO) - {"pathlib"},
     ),

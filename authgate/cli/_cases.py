@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
-from authgate import presets
 from authgate.cli import _described
 from authgate.cli._case_model import Case
 from authgate.cli._terminal import escaped
@@ -20,6 +19,7 @@ from authgate.core.errors import Problem, Unreadable
 from authgate.core.identity import FIELDS
 from authgate.files import read_bounded, unreadable_reason
 from authgate.policies import header_names
+from authgate.presets import PRESETS
 from authgate.tokens import stated
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from authgate.app import Prepared
     from authgate.cli._case_model import Expectation, RequestCase
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.identity import Identity
     from authgate.core.request import Request
+    from authgate.presets.preset import LoadedIssuer
 
 MAX_BYTES = 1024 * 1024
 MAX_CASES = 10_000
@@ -209,7 +209,7 @@ class _Reader:
             fix = did_you_mean(token_format, formats)
             self._add("identity.format", f"{redacted(token_format)} is not a format of issuer {issuer}", fix)
         named = set(given) & set(FIELDS)
-        stated_by_issuer = presets.stated_fields(entry) | {"issuer", "format", "subject"}
+        stated_by_issuer = PRESETS[entry.config.preset].states(entry) | {"issuer", "format", "subject"}
         for name in sorted(named - stated_by_issuer):
             fix = "leave it out, or name another issuer"
             self._add(f"identity.{name}", f"is a field that no credential of issuer {issuer} states", fix)

@@ -15,7 +15,6 @@ import yaml
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._policy_table import policy_table
 from authgate.cli._terminal import counted, escaped, terminal_columns, wrapped
-from authgate.config.issuer_model import SETTINGS_BY_PRESET
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
@@ -105,9 +104,9 @@ def _effective(prepared: Prepared) -> dict[str, object]:
         effective["policies"] = [_settings(policy) for policy in prepared.config.policies]
     for config, issuer in zip(prepared.config.issuers, effective["issuers"], strict=True):
         idle = config.unused_settings | (frozenset() if config.fetches_keys else {"discovery"})
-        for name in {*issuer} - SETTINGS_BY_PRESET[config.preset] | idle:
+        for name in idle:
             issuer.pop(name, None)  # a configuration that sets one of these is rejected
-        if config.sessions is not None and config.sessions.check == "never":
+        if issuer.get("sessions", {}).get("check") == "never":
             issuer["sessions"] = {"check": "never"}  # the other settings have no effect
         if fingerprint := prepared.fingerprints.get(issuer["name"]):
             issuer["secret_fingerprint"] = fingerprint

@@ -22,6 +22,7 @@ from authgate.config.load import load
 from authgate.core.decision import Allow, Deny, deny_unreadable
 from authgate.core.errors import Unreadable
 from authgate.core.reasons import Reason
+from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 _PRINT_FINGERPRINT = """\
       printf 'authgate-secret-fingerprint:%%s' "$%s" | sha256sum | cut -c1-8"""
 # The front end's variable that holds the secret.
-_SECRET_VARIABLES = {"better-auth": "BETTER_AUTH_SECRET", "authjs": "AUTH_SECRET", "nextauth-v4": "NEXTAUTH_SECRET",
-                     "jwt": "JWT_SECRET"}  # fmt: skip
+_SECRET_VARIABLES = {name: preset.variables.usual for name, preset in PRESETS.items()}
 
 _HELP = f"""\
 Decide one request and show every check. The request is read from standard input.

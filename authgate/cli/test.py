@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from authgate import policies, stores
+from authgate import issuer_sessions, policies
 from authgate.cli import _cases, _explained, _trial
 from authgate.cli._cases import BadCases
 from authgate.cli._configuration import config_option, prepare_or_exit, print_problems
@@ -49,7 +49,7 @@ def command(config_path: str | None, file_name: str, *, is_explained: bool, as_j
     loaded = load(config_path)
     prepared = prepare_or_exit(loaded)
     named = policies.named_fields(prepared.snapshot.policies)
-    entries = tuple(stores.with_member(entry, named) for entry in loaded.issuers)
+    entries = tuple(issuer_sessions.with_member(entry, named) for entry in loaded.issuers)
     try:
         cases = _cases.read(file_name, prepared, entries)
     except BadCases as bad:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pydantic import BaseModel
 
 # Where a setting is: names of settings and positions in lists.
 Path: TypeAlias = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Marks a union of models of which one setting of the value chooses one. It is in the metadata of the annotation.
+
+    *models* are the models by that setting's value. *otherwise* has the settings of all of them: a value that chooses
+    none is checked against it.
+    """
+
+    models: Mapping[str, type[BaseModel]]
+    otherwise: type[BaseModel]
+
+
+def tagged(annotation: Any) -> Tagged | None:  # noqa: ANN401 - a type of any form
+    """Return the mark of *annotation* if it is a marked union."""
+    return next((one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Tagged)), None)
 
 
 def annotation_at(path: Path, model: type[BaseModel]) -> Any:  # noqa: ANN401 - a type of any form
@@ -35,6 +53,8 @@ def _inner(annotation: Any, step: int | str) -> Any:  # noqa: ANN401 - a type of
 
 def group_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a type of any form
     """Return the model in *annotation*, which may allow None besides; None where it is something else."""
+    if (union := tagged(annotation)) is not None:
+        return union.otherwise
     return next((member for member in members(annotation) if hasattr(member, "model_fields")), None)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,25 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from authgate.config import _secrets, _yaml
 from authgate.config._annotations import group_of, is_list
-from authgate.config._issuer_secrets import secret_problems
 from authgate.config._outbound import redacted
 from authgate.config._report import Raw, did_you_mean
-from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import Config
 from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
-from authgate.tokens.derived import parse_versioned
-from authgate.tokens.jwk import MAX_DOCUMENT_BYTES, BadKey
+from authgate.presets import PRESETS
+from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
-PREFIX = "AUTHGATE_"
+    from authgate.presets.settings import IssuerSettings
 
-# Variables that are not settings of the model.
-_NOT_SETTINGS = {"AUTHGATE_CONFIG", "AUTHGATE_AUDIENCE", "AUTHGATE_ISSUER", "AUTHGATE_IN_CONTAINER"}
+PREFIX = "AUTHGATE_"
 
 # Kubernetes sets these in every pod for a Service whose name begins with "authgate" (Docker's old links do the same).
 _SERVICE_LINK = re.compile(
@@ -37,32 +32,15 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_LINK_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
-# The variables that hold secrets; those of _SEVERAL hold several (2:new,1:old).
-_JWT = ("JWT_SECRET", "JWT_SECRET_FILE")
-_SEVERAL = ("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")
-_BETTER_AUTH = (*_SEVERAL, "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")
-_AUTHJS = {
-    "authjs": ("AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET", "AUTH_SECRET_FILE"),
-    "nextauth-v4": ("NEXTAUTH_SECRET", "NEXTAUTH_SECRET_FILE"),
-}
-_AUTHJS_URLS = {"authjs": "AUTH_URL", "nextauth-v4": "NEXTAUTH_URL"}
-_SECRETS = (*_JWT, *_BETTER_AUTH, *_AUTHJS["authjs"], *_AUTHJS["nextauth-v4"])
-_URLS = (*_AUTHJS_URLS.values(), "BETTER_AUTH_URL")
-# At most one variable of each group may be set.
-_GROUPS = (
-    ("JWT_SECRET", "BETTER_AUTH_SECRET", "JWT_SECRET_FILE", "BETTER_AUTH_SECRET_FILE"),
-    _SEVERAL,
-    ("BETTER_AUTH_SECRETS_FILE", "BETTER_AUTH_SECRET"),
-    *((name, "AUTH_SECRET_FILE") for name in _AUTHJS["authjs"][:-1]),
-    _AUTHJS["nextauth-v4"],
-)
 _FIX_URL = "write it like http://localhost:3000 or https://app.example.com"
-_ONLY_WITHOUT_FILE = {"AUTHGATE_AUDIENCE": "audiences", "AUTHGATE_ISSUER": "issuer"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-_HOW_TO_START = (
-    "set JWT_SECRET, BETTER_AUTH_SECRET (with BETTER_AUTH_URL), AUTH_SECRET or NEXTAUTH_SECRET to the secret of your "
-    "front end, or list `issuers` in a file"
-)
+_VARIABLES = [preset.variables for preset in PRESETS.values()]
+_SECRETS = tuple(name for variables in _VARIABLES for name in variables.secrets)
+_URLS = tuple(name for variables in _VARIABLES for name in variables.urls)
+_RIVALS = tuple(group for variables in _VARIABLES for group in variables.rivals)
+_ONLY_WITHOUT_FILE = {name: setting for one in _VARIABLES for name, setting in one.only_without_file.items()}
+# Variables that are not settings of the model.
+_NOT_SETTINGS = {"AUTHGATE_CONFIG", "AUTHGATE_IN_CONTAINER", *_ONLY_WITHOUT_FILE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +100,7 @@ def _unknown(variable: str, path: list[str]) -> Problem:
     """Return the problem of a *variable* that sets nothing."""
     names = [*_NOT_SETTINGS, *_SECRETS, *(PREFIX + name.upper() for name in _names(Config))]
     fix = did_you_mean(variable.replace(f"{PREFIX}JWT", "JWT"), names)
-    if path[0] in IssuerConfig.model_fields:
+    if any(preset.settings.takes(path[0]) for preset in PRESETS.values()):
         fix = "it is a setting of an issuer: list `issuers` in a file, or in AUTHGATE_ISSUERS"
     return Problem(setting=variable, message="is not a setting", fix=fix)
 
@@ -132,38 +110,15 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
     url_problems = [problem for name in _URLS for problem in _url_problems(name, environ)]
     if not any(environ.get(name) for name in _SECRETS):
         return EnvironmentIssuers(issuers=[], problems=(_no_secret(environ), *url_problems), warnings=())
-    problems = [problem for group in _GROUPS for problem in _conflict(group, environ)]
+    problems = [problem for group in _RIVALS for problem in _conflict(group, environ)]
     environ = {name: value for name, value in environ.items() if name not in {one.setting for one in url_problems}}
-    raws: list[Raw] = []
-    better_auth = next((name for name in _BETTER_AUTH if environ.get(name)), None)
-    if better_auth is not None:
-        raws.append(_better_auth(better_auth, environ))
-    # Beside BETTER_AUTH_SECRETS, BETTER_AUTH_SECRET is an older secret: it opens what was encrypted under it, and must
-    # not sign anything.
-    signing = _JWT if any(environ.get(name) for name in _SEVERAL) else (*_JWT, *_BETTER_AUTH)
-    jwt = next((name for name in signing if environ.get(name)), None)
-    if jwt is not None:
-        raws.append(_jwt(jwt, environ))
-    raws += [raw for preset in _AUTHJS if (raw := _authjs(preset, environ)) is not None]
+    found = [(variables, variables.issuer(environ)) for variables in _VARIABLES]
+    raws = [raw for _, raw in found if raw is not None]
     problems += [*url_problems, *_unread_secret_problems(raws, environ)]
-    warnings = _warnings(better_auth, jwt, environ)
+    problems += [problem for variables, raw in found for problem in variables.problems(environ, raw)]
+    warnings = [warning for variables, raw in found for warning in variables.warnings(environ, raw)]
+    warnings += [f"{name} is set, and has no effect: did you mean {meant}?" for name, meant in _misspelled(environ)]
     return EnvironmentIssuers(issuers=raws, problems=tuple(problems), warnings=tuple(warnings))
-
-
-def _warnings(better_auth: str | None, jwt: str | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is probably not meant. *better_auth* and *jwt* are the variables of their secrets."""
-    if jwt is not None and not environ.get("AUTHGATE_AUDIENCE"):
-        yield (
-            f"JWTs (HS256) for any audience signed under {jwt} are accepted: "
-            "set AUTHGATE_AUDIENCE to the `aud` of your API's tokens"
-        )
-    for name in _ONLY_WITHOUT_FILE:
-        if jwt is None and environ.get(name):
-            yield f"{name} has no effect: it is for JWTs under JWT_SECRET or BETTER_AUTH_SECRET"
-    if better_auth is None and environ.get("BETTER_AUTH_URL"):
-        yield "BETTER_AUTH_URL is set, but without BETTER_AUTH_SECRET no session of Better Auth can be read"
-    for name, meant in _misspelled(environ):
-        yield f"{name} is set, and has no effect: did you mean {meant}?"
 
 
 def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -179,24 +134,23 @@ def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
 def _unread_secret_problems(raws: list[Raw], environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with secrets that no issuer of *raws* reads because of a problem with another variable."""
     paths = {raw.get(name) for raw in raws for name in ("secret_file", "secrets_file")}
-    conflicts = {name for group in _GROUPS if _conflict(group, environ) for name in group if environ.get(name)}
+    conflicts = {name for group in _RIVALS if _conflict(group, environ) for name in group if environ.get(name)}
+    several = {name for variables in _VARIABLES for name in variables.several}
     for name in _SECRETS:
         if name in conflicts and name.endswith("_FILE") and environ[name] not in paths:
             problems: list[Problem] = []
             content = _secrets.from_file(environ[name], name, problems, MAX_DOCUMENT_BYTES)
             yield from problems
-            if content and name not in _SEVERAL:
-                yield from secret_problems((content,), name)
-    older = environ.get("BETTER_AUTH_SECRET")
-    if older and any(raw.get("secrets_env") == "BETTER_AUTH_SECRETS" for raw in raws):  # which cannot be parsed
-        yield from secret_problems((os.fsencode(older),), "BETTER_AUTH_SECRET")
+            if content and name not in several:
+                yield from _secrets.secret_problems((content,), name)
 
 
 def _misspelled(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the variables that nearly have the name of another one that would count, with that name."""
     known = [*_SECRETS, *_URLS]
+    prefixes = tuple(variables.prefix for variables in _VARIABLES if variables.prefix)
     for name in sorted(environ):
-        if name not in known and name.startswith(("BETTER_AUTH_", "NEXTAUTH_")):
+        if name not in known and name.startswith(prefixes):
             close = get_close_matches(name, known, n=1, cutoff=0.9)
             if close and not environ.get(close[0]):
                 yield name, close[0]
@@ -209,60 +163,21 @@ def _no_secret(environ: Mapping[str, str]) -> Problem:
         close = get_close_matches(name, _SECRETS, n=1, cutoff=0.8) if name not in _SECRETS else []
         hints += [f"{name} is set: did you mean {meant}?" for meant in close]
     message = "there is no key at all, so no token could be verified" + "".join(f"; {hint}" for hint in hints)
-    return Problem(setting="issuers", message=message, fix=_HOW_TO_START)
+    return Problem(setting="issuers", message=message, fix=_how_to_start())
 
 
-def _jwt(variable: str, environ: Mapping[str, str]) -> Raw:
-    audience = environ.get("AUTHGATE_AUDIENCE")
-    return {
-        "name": "jwt",
-        "preset": "jwt",
-        **_secret_in(variable, environ),
-        "audiences": _split(audience) if audience else "any",
-        "issuer": environ.get("AUTHGATE_ISSUER") or None,
-    }
-
-
-def _better_auth(variable: str, environ: Mapping[str, str]) -> Raw:
-    url, older = environ.get("BETTER_AUTH_URL"), environ.get("BETTER_AUTH_SECRET")
-    raw: Raw = {"name": "better-auth", "preset": "better-auth", **_secret_in(variable, environ)}
-    if variable == "BETTER_AUTH_SECRETS" and older:  # Better Auth still opens what was encrypted under it
-        with contextlib.suppress(BadKey):  # `read_issuer` reports it
-            listed = [os.fsdecode(secret) for secret in parse_versioned(os.fsencode(environ[variable]))]
-            raw = {"name": "better-auth", "preset": "better-auth", "secrets": [*dict.fromkeys([*listed, older])]}
-    if url:  # plain http in Better Auth's own variable is meant: the start-up log warns of it
-        raw |= {"url": url, **({"allow_http": True} if url.lower().startswith("http:") else {})}
-    return raw
-
-
-def _authjs(preset: str, environ: Mapping[str, str]) -> Raw | None:
-    variables = [name for name in _AUTHJS[preset] if environ.get(name)]
-    if not variables:
-        return None
-    raw: Raw = {"name": preset, "preset": preset}
-    values = [environ[name] for name in variables if not name.endswith("_FILE")]
-    if len(values) > 1:  # the first, with the highest number, encrypts (lib/utils/env.js)
-        raw["secrets"] = values
-    else:
-        raw |= _secret_in(variables[0], environ)
-    url = environ.get(_AUTHJS_URLS[preset])
-    return raw | ({"url": url} if url else {})
-
-
-def _secret_in(variable: str, environ: Mapping[str, str]) -> Raw:
-    """Return the issuer's setting for a secret in *variable*."""
-    setting = "secrets" if variable in _SEVERAL else "secret"
-    if variable.endswith("_FILE"):
-        return {f"{setting}_file": environ[variable]}
-    return {f"{setting}_env": variable}
+def _how_to_start() -> str:
+    """Return which variables to set."""
+    names = [one.usual + (f" (with {one.urls[0]})" if one.urls else "") for one in _VARIABLES]
+    return f"set {', '.join(names)} to the secret of your front end, or list `issuers` in a file"
 
 
 def _conflict(group: tuple[str, ...], environ: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return the problem of two variables for one secret, unless they have the same value."""
     names = [name for name in group if environ.get(name)]
     both = " and ".join(names)
-    if names == ["JWT_SECRET", "BETTER_AUTH_SECRET"]:
-        if environ["JWT_SECRET"] == environ["BETTER_AUTH_SECRET"]:
+    if len(names) == 2 and not any(name.endswith("_FILE") for name in names):
+        if environ[names[0]] == environ[names[1]]:
             return ()
         fix = "for one secret, copy that of the side that signs to both; for two, list two issuers in a file"
         return (Problem(setting=both, message="are both set, with different values", fix=fix),)
@@ -281,10 +196,12 @@ def unused_with_file(environ: Mapping[str, str]) -> list[Problem]:
     ]
 
 
-def unused_proxies(environ: Mapping[str, str], issuers: Iterable[IssuerConfig]) -> tuple[str, ...]:
+def unused_proxies(environ: Mapping[str, str], issuers: Iterable[IssuerSettings]) -> tuple[str, ...]:
     """Return a warning, if any, that AuthGate ignores the proxy variables that other programs use."""
     variables = " and ".join(name for name in _PROXIES if environ.get(name))
-    names = ", ".join(issuer.name for issuer in issuers if issuer.fetches_keys and issuer.outbound_proxy is None)
+    names = ", ".join(
+        issuer.name for issuer in issuers if issuer.fetches_keys and issuer.given("outbound_proxy") is None
+    )
     if not (variables and names):
         return ()
     return (f"{variables} is not used: the keys of {names} are fetched directly; set outbound_proxy to use a proxy",)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.config import _secrets
-from authgate.config.issuer_model import FIX_BOTH_SIDES, FIX_KEY, SECRET_SETTINGS, SECRETS_SETTINGS
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
+from authgate.presets.settings import SECRET_SETTINGS, SECRETS_SETTINGS
 from authgate.tokens import algorithms, derived, jwk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authgate.config.issuer_model import IssuerConfig
+    from authgate.presets.settings import IssuerSettings
 
 
 def read_secrets(
-    config: IssuerConfig, setting: str, environ: Mapping[str, str], problems: list[Problem], wrong: frozenset[str]
+    config: IssuerSettings, setting: str, environ: Mapping[str, str], problems: list[Problem], wrong: frozenset[str]
 ) -> tuple[bytes, ...]:
     """Return the secrets of *config* that are not in a file of their own; those files are read with the keys.
 
@@ -41,7 +41,7 @@ def read_secrets(
 
 
 def _secrets_in(
-    config: IssuerConfig, name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]
+    config: IssuerSettings, name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]
 ) -> tuple[bytes, ...]:
     """Return the secrets that the setting *name* gives; none and a problem where it gives none."""
     value = getattr(config, name)
@@ -64,37 +64,29 @@ def _secrets_in(
 
 
 def _check_secrets(
-    config: IssuerConfig, name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]
+    config: IssuerSettings, name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]
 ) -> None:
     secrets = _secrets_in(config, name, setting, environ, problems)
     if secrets:
-        problems.extend(secret_problems(secrets, secret_setting(config, name, setting)))
+        problems.extend(_secrets.secret_problems(secrets, secret_setting(config, name, setting)))
 
 
-def secret_problems(secrets: tuple[bytes, ...], setting: str) -> list[Problem]:
-    """Return what makes *secrets* unfit for every preset."""
-    try:
-        derived.nextauth_v4(secrets)
-    except jwk.BadKey as error:
-        fixes = {derived.LISTED_TWICE: "remove one of the two"}
-        return [Problem(setting=setting, message=fault, fix=fixes.get(fault, FIX_BOTH_SIDES)) for fault in error.faults]
-    return []
-
-
-def _check_public_keys(config: IssuerConfig, setting: str, problems: list[Problem]) -> None:
+def _check_public_keys(config: IssuerSettings, setting: str, problems: list[Problem]) -> None:
     for name, parse in (("pem_file", jwk.from_pem), ("jwks_file", jwk.from_jwks)):
-        path = getattr(config, name)
-        if path is None:
+        path = config.given(name)
+        if not isinstance(path, str):
             continue
         try:
             parse(read_bounded(path, jwk.MAX_DOCUMENT_BYTES), algorithms.ALL_ALGORITHMS)
         except jwk.BadKey as error:
-            problems.extend(Problem(setting=f"{setting}.{name}", message=fault, fix=FIX_KEY) for fault in error.faults)
+            problems.extend(
+                Problem(setting=f"{setting}.{name}", message=fault, fix=_secrets.FIX_KEY) for fault in error.faults
+            )
         except (OSError, ValueError) as error:
             message = f"cannot read {shown_path(path)}: {unreadable_reason(error)}"
             problems.append(Problem(setting=f"{setting}.{name}", message=message, fix=FIX_UNREADABLE))
 
 
-def secret_setting(config: IssuerConfig, name: str, setting: str) -> str:
+def secret_setting(config: IssuerSettings, name: str, setting: str) -> str:
     """Return the place of the secret setting *name*, with the variable that it names."""
     return f"{setting}.{name} ({getattr(config, name)})" if name.endswith("_env") else f"{setting}.{name}"

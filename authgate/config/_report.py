@@ -11,19 +11,20 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from authgate.config._annotations import annotation_at, choices_of, group_of, members
+from authgate.config._annotations import annotation_at, choices_of, group_of, members, tagged
 from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
     from authgate.config._annotations import Path
@@ -41,6 +42,7 @@ _LATER = {
 # A sound secret has at least 32 bytes. Another name may be a secret, or `secret:value` without the space.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
 _DOCS = "docs/configuration.md describes it"
+_WHOLE = "configuration"
 
 # What a setting takes, by the type of pydantic's error.
 _TAKES: dict[str, tuple[str, ...]] = {
@@ -53,14 +55,15 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "string_unicode": ("text",),
     "dict_type": ("a mapping",),
     "model_type": ("a mapping",),
+    "model_attributes_type": ("a mapping",),
 }
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Return the problems that *error* reports, which validating settings as *model* raised."""
     groups: dict[tuple[Path, bool], list[ErrorDetails]] = defaultdict(list)
-    for mistake in error.errors(include_url=False):
-        groups[setting_path(mistake["loc"]), "[key]" in mistake["loc"]].append(mistake)
+    for mistake in _mistakes(error, model):
+        groups[setting_path(mistake["loc"], model), "[key]" in mistake["loc"]].append(mistake)
     # Every branch of a union reports its own mistake. An element that one branch reports says more than the others.
     paths = {path for path, _ in groups}
     vague = {path for path in paths if any(other[: len(path)] == path and len(other) > len(path) for other in paths)}
@@ -71,9 +74,29 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     ]
 
 
-def setting_path(location: Iterable[int | str]) -> Path:
+def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[ErrorDetails]:
+    """Yield the mistakes in *error*. Settings whose model is not known are checked against those of all models."""
+    for mistake in error.errors(include_url=False):
+        union = tagged(annotation_at(setting_path(mistake["loc"], model), model))
+        if mistake["type"] not in {"union_tag_invalid", "union_tag_not_found"} or union is None:
+            yield mistake
+            continue
+        try:
+            union.otherwise.model_validate(mistake["input"])
+        except ValidationError as inner:
+            for one in inner.errors(include_url=False):
+                one["loc"] = (*mistake["loc"], *one["loc"])
+                yield one
+
+
+def setting_path(location: Iterable[int | str], model: type[BaseModel]) -> Path:
     """Return *location* without what pydantic adds: the branch of a union, and the mark of a mapping's key."""
-    return tuple(part for part in location if not _is_branch(part) and part != "[key]")
+    path: Path = ()
+    for part in location:
+        union = tagged(annotation_at(path, model))
+        if not (_is_branch(part) or part == "[key]" or (union is not None and part in union.models)):
+            path = (*path, part)
+    return path
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
@@ -99,6 +122,29 @@ def scalar(value: object) -> str | None:
 
 
 def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
+    """Return the problem of the setting at *path*. Settings of a marked union are described by the model chosen."""
+    for end in range(len(path)):
+        union = tagged(annotation_at(path[:end], model))
+        tag = mistakes[-1]["loc"][end] if end < len(mistakes[-1]["loc"]) else None
+        if union is not None:
+            chosen = union.models.get(str(tag), union.otherwise)
+            problem = _foreign(path[end:], mistakes[-1], str(tag), union.models)
+            problem = problem or _problem(path[end:], mistakes, chosen)
+            inner = () if problem.setting == _WHOLE else (problem.setting,)
+            return replace(problem, setting=_written((*path[:end], *inner)))
+    return _described(path, mistakes, model)
+
+
+def _foreign(path: Path, mistake: ErrorDetails, tag: str, models: Mapping[str, type[BaseModel]]) -> Problem | None:
+    """Return the problem of a setting that only other *models* have than the one chosen by *tag*."""
+    owners = [name for name, model in models.items() if str(path[-1]) in _names_at(path[:-1], model)]
+    if mistake["type"] != "extra_forbidden" or tag not in models or not owners:
+        return None
+    message, fix = f"does not apply to preset {tag}", f"remove it; it is for {', '.join(owners)}"
+    return Problem(setting=_written(path), message=message, fix=fix)
+
+
+def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
     mistake, name = mistakes[-1], str(path[-1]) if path else ""
     message, fix = "", _description(path, model) or _undescribed(mistake)
     if mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
@@ -119,7 +165,7 @@ def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -
         shown = None if _may_hold_secret(annotation) else scalar(mistake["input"])
         message = _message(mistakes, annotation, shown)
         fix = _fix(path, mistakes, model, shown) or fix
-    return Problem(setting=_written(path) or "configuration", message=message, fix=fix)
+    return Problem(setting=_written(path) or _WHOLE, message=message, fix=fix)
 
 
 def _message(mistakes: list[ErrorDetails], annotation: Any, shown: str | None) -> str:  # noqa: ANN401 - a type of any form

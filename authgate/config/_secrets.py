@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
+from authgate.tokens import derived, jwk
 from authgate.tokens.secrets import without_line_break
 
 if TYPE_CHECKING:
@@ -18,8 +19,22 @@ if TYPE_CHECKING:
 
 MAX_SECRET_BYTES = 16 * 1024
 
+# How to fix an unfit secret, and an unfit public key, whichever setting holds it.
+FIX_BOTH_SIDES = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
+FIX_KEY = "replace the key"
+
 # A sound secret has at least 32 bytes. Longer text in a setting for a variable's name may be the secret itself.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
+
+
+def secret_problems(secrets: tuple[bytes, ...], setting: str) -> list[Problem]:
+    """Return what makes *secrets* unfit for every preset."""
+    try:
+        derived.nextauth_v4(secrets)
+    except jwk.BadKey as error:
+        fixes = {derived.LISTED_TWICE: "remove one of the two"}
+        return [Problem(setting=setting, message=fault, fix=fixes.get(fault, FIX_BOTH_SIDES)) for fault in error.faults]
+    return []
 
 
 def from_variable(name: str, setting: str, environ: Mapping[str, str], problems: list[Problem]) -> bytes | None:

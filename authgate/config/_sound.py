@@ -33,7 +33,9 @@ def sound_part(
         try:
             return model.model_validate(raw), _names(wrong)
         except ValidationError as error:
-            found = {_setting(setting_path(mistake["loc"]), model) for mistake in error.errors(include_input=False)}
+            found = {
+                _setting(setting_path(mistake["loc"], model), model) for mistake in error.errors(include_input=False)
+            }
         # A required setting cannot be left out: its group is wrong.
         new = {path[:-1] if path in wrong else path for path in found}
         if () in new or not isinstance(raw, dict):
@@ -41,7 +43,7 @@ def sound_part(
         wrong |= new
         raw = _without(raw, new)
         for name, value in (stand_ins or {}).items():
-            if (name,) in new:
+            if (name,) in new and name in model.model_fields:
                 raw[name] = value
 
 

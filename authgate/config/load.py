@@ -17,18 +17,20 @@ from pydantic import ValidationError
 from authgate.config import _environment, _yaml, subject_prefixes
 from authgate.config._report import Raw, problems_of
 from authgate.config._sound import sound_part
-from authgate.config.issuer_model import IssuerConfig
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
 from authgate.config.policy_problems import policy_problems
-from authgate.config.read_issuer import UNKNOWN_URL, LoadedIssuer, clashes, read_issuer
+from authgate.config.read_issuer import UNKNOWN_URL, clashes, read_issuer
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
+from authgate.presets import PRESETS, AnyIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic import BaseModel
 
+    from authgate.presets.preset import LoadedIssuer
+    from authgate.presets.settings import IssuerSettings
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -155,14 +157,19 @@ def _merge(raw: Raw, overlay: Raw, model: type[BaseModel] = Config) -> None:
             raw[name] = value
 
 
-def _sound_issuers(raw: Raw) -> Iterator[tuple[IssuerConfig | None, frozenset[str]]]:
+def _sound_issuers(raw: Raw) -> Iterator[tuple[IssuerSettings | None, frozenset[str]]]:
     """Yield the sound part of each issuer, None if it has none, and the names of its wrong settings."""
     items = raw.get("issuers")
     for position, item in enumerate(items if isinstance(items, list) else []):
         # Nothing serves with stand-ins, because the wrong settings are reported.
         name = f"issuer-{position}"
         stand_ins = {"name": name, "preset": "jwt", "audiences": "any", "issuer": name}
-        yield sound_part(IssuerConfig, item, stand_ins | {"url": UNKNOWN_URL, "jwks_url": UNKNOWN_URL})
+        known = PRESETS.get(item["preset"]) if isinstance(item, dict) and isinstance(item.get("preset"), str) else None
+        yield sound_part(
+            AnyIssuer if known is None else known.settings,
+            item,
+            stand_ins | {"url": UNKNOWN_URL, "jwks_url": UNKNOWN_URL},
+        )
 
 
 def _sound_admin(raw: Raw) -> AdminConfig | None:

@@ -23,9 +23,9 @@ from pydantic import (
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Settings, not_a_boolean, with_mistake
-from authgate.config.issuer_model import IssuerConfig
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
+from authgate.presets import IssuerConfig
 
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 

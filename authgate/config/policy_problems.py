@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate import presets
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
 from authgate.config._sound import sound_part
@@ -19,14 +18,15 @@ from authgate.config.policy_model import PolicyConfig
 from authgate.config.rule_model import MAX_DEPTH, MAX_TESTS, placed_tests
 from authgate.core.errors import Problem, quoted
 from authgate.core.paths import Field, parse_pattern
+from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authgate.config._report import Raw
     from authgate.config.policy_model import CredentialConfig
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.config.rule_model import PlacedTest
+    from authgate.presets.preset import LoadedIssuer
 
 _ACCESS = ("public", "optional", "require")
 _OF_A_USER = ("headers", "issuers", "csrf", "credentials")
@@ -122,7 +122,7 @@ def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers:
         where = f"{setting}[{position}].session"
         yield from _unknown(where, place.session, issuers)
         if any(entry.config.name == place.session and not entry.config.has_sessions for entry in issuers.sound):
-            message = f"issuer {quoted(place.session)} has no session cookies: its preset is jwt"
+            message = f"issuer {quoted(place.session)} has no session cookies"
             yield Problem(setting=where, message=message, fix="write {cookie: NAME} or {header: NAME} for its tokens")
 
 
@@ -168,7 +168,7 @@ def _tests(policy: PolicyConfig) -> list[PlacedTest]:
 def _unknown_sign_in(setting: str, policy: PolicyConfig, issuers: Issuers) -> Iterator[Problem]:
     """Yield the rules about the time of the sign-in if they are unknown for every user."""
     accepted = issuers.accepted(policy)
-    if not accepted or any("authenticated_at" in presets.stated_fields(entry) for entry in accepted):
+    if not accepted or any("authenticated_at" in PRESETS[entry.config.preset].states(entry) for entry in accepted):
         return
     for path, _, test in _tests(policy):
         if test.dimension == "authenticated_within_seconds":

@@ -11,7 +11,7 @@ from authgate.core.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authgate.config.read_issuer import LoadedIssuer
+    from authgate.presets.preset import LoadedIssuer
 
 
 def of_others(loaded: LoadedIssuer, configured: tuple[LoadedIssuer, ...]) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.config.model import Config
-from authgate.config.preset_defaults import SECURE_PREFIX, default_cookie_names
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.spellings import SPELLINGS, Spelling
 from authgate.policies import header_names, make_policies, make_reading
+from authgate.presets import default_cookie_names
+from authgate.presets.settings import SECURE_PREFIX
 
 if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig

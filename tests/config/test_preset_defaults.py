@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.app import Prepared
-    from authgate.config.issuer_model import IssuerConfig
     from authgate.config.read_issuer import LoadedIssuer
 
 NO_URL: dict[str, Any] = {"url": None}
@@ -38,7 +37,7 @@ def prepared(folder: Path, **changes: Any) -> Prepared:
     return wiring.prepare(load(written(folder, issuer(**changes)), {}))
 
 
-def config(folder: Path, **changes: Any) -> IssuerConfig:
+def config(folder: Path, **changes: Any) -> Any:
     return read(folder, **changes).config
 
 
@@ -96,7 +95,7 @@ def test_cas_apply_to_get_session_if_no_keys_are_fetched(tmp_path: Path) -> None
     (tmp_path / "ca.pem").write_bytes(Authority().pem)
     store = read(tmp_path, jwt_plugin=False, ca_file=str(tmp_path / "ca.pem")).store
     assert store is not None
-    assert store.ca_file == str(tmp_path / "ca.pem")
+    assert store.address.ca_file == str(tmp_path / "ca.pem")
 
 
 SECURE, PLAIN = "__Secure-better-auth.session_token", "better-auth.session_token"

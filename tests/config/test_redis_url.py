@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.config._redis_url import parse_redis_url
+from authgate.stores._redis_url import parse_redis_url
 
 
 def fault_of(url: str) -> str | None:

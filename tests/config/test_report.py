@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from authgate.config._annotations import members
 from authgate.config._report import problems_of, scalar
-from authgate.config.issuer_model import IssuerConfig, RedisSessionsConfig
 from authgate.config.model import Config, TlsConfig
+from authgate.presets.jwt import JwtIssuer
+from authgate.stores.redis import RedisSessionsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +37,21 @@ def of_issuer(**settings: Any) -> dict[str, Any]:
     return {"issuers": [ISSUER | settings]}
 
 
+def of_front_end(**settings: Any) -> dict[str, Any]:
+    """The same for an issuer that also makes session cookies."""
+    return of_issuer(preset="better-auth", **settings)
+
+
 # What was written instead of one of the choices, the setting that is named, how the value is quoted, and how the fix
 # begins.
 CHOICES: list[tuple[dict[str, Any], str, str, str]] = [
     (of_issuer(preset="betterauth"), "issuers[0].preset", "'betterauth'",
-     "did you mean better-auth? The choices are jwt, better-auth, authjs, nextauth-v4; for any other issuer"),
+     "did you mean better-auth? The choices are better-auth, jwt, authjs, nextauth-v4; for any other issuer"),
     (of_issuer(preset="Auth.js"), "issuers[0].preset", "'Auth.js'", "did you mean authjs?"),
     (of_issuer(preset="nextauth"), "issuers[0].preset", "'nextauth'", "did you mean nextauth-v4?"),
-    (of_issuer(preset="lucia"), "issuers[0].preset", "'lucia'", "use one of jwt, better-auth, "),
-    (of_issuer(preset="auth0"), "issuers[0].preset", "'auth0'", "use one of jwt, better-auth, "),
-    (of_issuer(preset=7), "issuers[0].preset", "7", "use one of jwt, better-auth, "),
+    (of_issuer(preset="lucia"), "issuers[0].preset", "'lucia'", "use one of better-auth, jwt, "),
+    (of_issuer(preset="auth0"), "issuers[0].preset", "'auth0'", "use one of better-auth, jwt, "),
+    (of_issuer(preset=7), "issuers[0].preset", "7", "use one of better-auth, jwt, "),
     ({"csrf": {"mode": "enforced"}}, "csrf.mode", "'enforced'",
      "did you mean enforce? The choices are enforce, off"),
     ({"csrf": {"mode": True}}, "csrf.mode", "true", "use one of enforce, off"),
@@ -59,11 +65,11 @@ CHOICES: list[tuple[dict[str, Any], str, str, str]] = [
     (of_issuer(algorithms=["ed-25519"]), "issuers[0].algorithms[0]", "'ed-25519'",
      "did you mean Ed25519?"),
     (of_issuer(algorithms=["none"]), "issuers[0].algorithms[0]", "'none'", "use one of HS256, "),
-    (of_issuer(strategies=["compct"]), "issuers[0].strategies[0]", "'compct'",
+    (of_front_end(strategies=["compct"]), "issuers[0].strategies[0]", "'compct'",
      "did you mean compact?"),
-    (of_issuer(bearer="sign"), "issuers[0].bearer", "'sign'", "did you mean signed?"),
-    (of_issuer(anonymous="refused"), "issuers[0].anonymous", "'refused'", "did you mean refuse?"),
-    (of_issuer(sessions={"check": "alway"}), "issuers[0].sessions.check", "'alway'",
+    (of_front_end(bearer="sign"), "issuers[0].bearer", "'sign'", "did you mean signed?"),
+    (of_front_end(anonymous="refused"), "issuers[0].anonymous", "'refused'", "did you mean refuse?"),
+    (of_front_end(sessions={"check": "alway"}), "issuers[0].sessions.check", "'alway'",
      "did you mean always? The choices are fallback, always, never"),
 ]  # fmt: skip
 # What was written, the setting that is named, the whole message, and how the fix begins.
@@ -71,7 +77,7 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str]] = [
     # types
     ({"listen": None}, "listen", "null is not text", "The address for proxies"),
     ({"listen": 4190}, "listen", "4190 is not text", "The address for proxies"),
-    (of_issuer(issuer=7), "issuers[0].issuer", "7 is not text", "jwt, better-auth. The exact `iss`"),
+    (of_issuer(issuer=7), "issuers[0].issuer", "7 is not text", "The exact `iss`"),
     ({"log": {"details": "perhaps"}}, "log.details", "'perhaps' is neither true nor false", "write true or false"),
     (of_issuer(discovery="yes"), "issuers[0].discovery", "'yes' is neither true nor false", "write true or false"),
     ({"log": {"allowed": "perhaps"}}, "log.allowed", "'perhaps' is neither true, false nor a number", "Whether to log"),
@@ -79,9 +85,9 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"leeway_seconds": True}, "leeway_seconds", "true is not a number", "0 to 300."),
     ({"leeway_seconds": float("nan")}, "leeway_seconds", "nan is not a number", "0 to 300."),
     (of_issuer(refresh_seconds="5m"), "issuers[0].refresh_seconds",
-     "'5m' is not a number of seconds: write 300, not 5m", "jwt, better-auth. 1 to 86400."),
+     "'5m' is not a number of seconds: write 300, not 5m", "1 to 86400."),
     (of_issuer(refresh_seconds=[1]), "issuers[0].refresh_seconds",
-     "is not a number of seconds: write 300, not 5m", "jwt, better-auth. 1 to 86400."),
+     "is not a number of seconds: write 300, not 5m", "1 to 86400."),
     (of_issuer(audiences="api"), "issuers[0].audiences", "'api' is neither `any` nor a list",
      "write a list: ['api'], or each element on its own line after a dash; or write any"),
     (of_issuer(token_types="JWT"), "issuers[0].token_types", "'JWT' is not a list", "write a list: ['JWT'], or each"),
@@ -98,15 +104,15 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"leeway_seconds": -1}, "leeway_seconds", "-1 is less than 0", "0 to 300."),
     ({"leeway_seconds": 301}, "leeway_seconds", "301 is more than 300", "0 to 300."),
     ({"log": {"allowed": 2}}, "log.allowed", "2 is more than 1", "Whether to log"),
-    (of_issuer(refresh_seconds=0), "issuers[0].refresh_seconds", "0 is less than 1", "jwt, better-auth. 1 to 86400."),
-    (of_issuer(refresh_seconds=86401), "issuers[0].refresh_seconds", "86401 is more than 86400", "jwt, better-auth."),
-    (of_issuer(max_stale_seconds=float("inf")), "issuers[0].max_stale_seconds", "inf is more than 2592000", "jwt, "),
-    (of_issuer(sessions={"cache_seconds": 61}), "issuers[0].sessions.cache_seconds", "61 is more than 60", "0 to 60."),
-    (of_issuer(audiences=[]), "issuers[0].audiences", "is empty", "jwt, better-auth. The accepted values of `aud`"),
-    (of_issuer(audiences=[""]), "issuers[0].audiences[0]", "is empty", "jwt, better-auth. The accepted values"),
-    (of_issuer(jwks_url=""), "issuers[0].jwks_url", "is empty", "jwt, better-auth. The https URL"),
+    (of_issuer(refresh_seconds=0), "issuers[0].refresh_seconds", "0 is less than 1", "1 to 86400."),
+    (of_issuer(refresh_seconds=86401), "issuers[0].refresh_seconds", "86401 is more than 86400", "1 to 86400."),
+    (of_issuer(max_stale_seconds=float("inf")), "issuers[0].max_stale_seconds", "inf is more than 2592000", "Up to "),
+    (of_front_end(sessions={"cache_seconds": 61}), "issuers[0].sessions.cache_seconds", "61 is more than 60", "0 to "),
+    (of_issuer(audiences=[]), "issuers[0].audiences", "is empty", "The accepted values of `aud`"),
+    (of_issuer(audiences=[""]), "issuers[0].audiences[0]", "is empty", "The accepted values"),
+    (of_issuer(jwks_url=""), "issuers[0].jwks_url", "is empty", "The https URL"),
     ({"credentials": []}, "credentials", "is empty", "Where to look for credentials"),
-    (of_issuer(secrets=["a"] * 9), "issuers[0].secrets", "has 9 elements; at most 8 are allowed", "All but jwt."),
+    (of_front_end(secrets=["a"] * 9), "issuers[0].secrets", "has 9 elements; at most 8 are allowed", "Up to 8 secrets"),
     # forms
     (of_issuer(name="Bad Name"), "issuers[0].name", "'Bad Name' is not a valid name", "A name of your choice"),
     ({"listen": "nowhere"}, "listen",
@@ -177,14 +183,14 @@ def models(model: type[BaseModel], within: frozenset[type[BaseModel]] = frozense
     yield model
     for field in model.model_fields.values():
         for member in members(field.annotation):
-            for inner in (member, *getattr(member, "__args__", ())):
+            for inner in (member, *(one for element in getattr(member, "__args__", ()) for one in members(element))):
                 if isinstance(inner, type) and issubclass(inner, BaseModel) and inner not in within | {model}:
                     yield from models(inner, within | {model})
 
 
 def test_no_setting_is_checked_by_a_pattern_of_pydantic_whose_message_shows_the_pattern() -> None:
     found = {*models(Config)}
-    assert {Config, IssuerConfig, RedisSessionsConfig, TlsConfig} < found
+    assert {Config, JwtIssuer, RedisSessionsConfig, TlsConfig} < found
     patterns = [
         name
         for model in found
@@ -192,7 +198,7 @@ def test_no_setting_is_checked_by_a_pattern_of_pydantic_whose_message_shows_the_
         if any(getattr(metadata, "pattern", None) for metadata in field.metadata)
     ]
     assert patterns == []
-    assert Config.model_json_schema()["$defs"]["IssuerConfig"]["properties"]["name"]["pattern"]
+    assert Config.model_json_schema()["$defs"]["JwtIssuer"]["properties"]["name"]["pattern"]
 
 
 CANARY = "hunter2-canary"
@@ -201,24 +207,24 @@ SECRETS: list[dict[str, Any]] = [
     of_issuer(secret=[CANARY]),
     of_issuer(secret={CANARY: 1}),
     of_issuer(secret=7222222),
-    of_issuer(secrets=CANARY),
-    of_issuer(secrets=[CANARY, 7222222]),
-    of_issuer(secrets=[CANARY] * 9),
+    of_front_end(secrets=CANARY),
+    of_front_end(secrets=[CANARY, 7222222]),
+    of_front_end(secrets=[CANARY] * 9),
     of_issuer(outbound_proxy=CANARY),
     of_issuer(outbound_proxy=f"http://user:{CANARY}@proxy:3128/path"),
     of_issuer(outbound_proxy=[CANARY]),
-    of_issuer(sessions=CANARY),
-    of_issuer(sessions=[CANARY]),
-    of_issuer(sessions={"postgres": CANARY}),
-    of_issuer(sessions={"postgres": {"dsn": [CANARY]}}),
-    of_issuer(sessions={"redis": {"url": 7222222}}),
-    of_issuer(sessions={"redis": f"redis://:{CANARY}@host"}),
+    of_front_end(sessions=CANARY),
+    of_front_end(sessions=[CANARY]),
+    of_front_end(sessions={"postgres": CANARY}),
+    of_front_end(sessions={"postgres": {"dsn": [CANARY]}}),
+    of_front_end(sessions={"redis": {"url": 7222222}}),
+    of_front_end(sessions={"redis": f"redis://:{CANARY}@host"}),
     of_issuer(audiences={"secret": CANARY}),
     of_issuer(typo=CANARY),
     of_issuer(**{f"secret:{CANARY}": None}),
-    of_issuer(sessions={"postgres": {f"postgresql://ada:{CANARY}@db/app": None}}),
+    of_front_end(sessions={"postgres": {f"postgresql://ada:{CANARY}@db/app": None}}),
     {f"secret:{CANARY}": None},
-    of_issuer(sessions={"check": f"postgresql://ada:{CANARY}@db/app"}),
+    of_front_end(sessions={"check": f"postgresql://ada:{CANARY}@db/app"}),
     of_issuer(preset=f"postgresql://db/app?user=ada&password={CANARY}"),
     {"listen": f"redis://:{CANARY}@db"},
     {"headers": {"X-User-Id": f"https://ada:{CANARY}@a"}},

@@ -8,10 +8,10 @@ import pytest
 
 from authgate import wiring
 from authgate.config._sound import sound_part
-from authgate.config.issuer_model import IssuerConfig
 from authgate.config.load import load
 from authgate.config.model import Config, TlsConfig
 from authgate.core.errors import ConfigError
+from authgate.presets import AnyIssuer
 from tests.support.rejections import GOOD, OTHER, jwt_file, rejected
 from tests.support.session_settings import DSN, URL, issuer, written
 from tests.support.tokens import SECRET
@@ -311,7 +311,7 @@ def test_the_sound_part_leaves_out_what_is_wrong_and_names_it() -> None:
         "typo": 1,
         "sessions": {"postgres": {"dsn": 5, "ca_file": "x"}, "typo": 1},
     }
-    issuer_config, wrong = sound_part(IssuerConfig, raw, {"name": "stand-in"})
+    issuer_config, wrong = sound_part(AnyIssuer, raw, {"name": "stand-in"})
     assert wrong == {"name", "algorithms", "5", "typo", "sessions.postgres.dsn", "sessions.typo"}
     assert issuer_config is not None
     assert (issuer_config.name, issuer_config.algorithms) == ("stand-in", None)
@@ -325,4 +325,4 @@ def test_a_group_without_a_required_setting_is_wrong_as_a_whole() -> None:
     assert config is not None
     assert (config.tls, config.listen, wrong) == (None, "127.0.0.1:1", {"tls", "tls.certificate_file"})
     assert sound_part(TlsConfig, {"key_file": "x"})[0] is None
-    assert sound_part(IssuerConfig, SECRET)[0] is None
+    assert sound_part(AnyIssuer, SECRET)[0] is None

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from authgate.config._environment import _names
 from authgate.config.load import load
-from authgate.config.model import Config, IssuerConfig
+from authgate.config.model import Config
 from authgate.core.errors import ConfigError, Problem
+from authgate.presets import AnyIssuer
 from authgate.wiring import prepare
 from tests.support.tokens import SECRET
 
@@ -26,9 +27,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | SCALARS, inner, max_size=3),
     max_leaves=8,
 )
-ISSUERS = st.lists(
-    st.dictionaries(st.sampled_from([*IssuerConfig.model_fields, "typo"]), VALUES, max_size=6), max_size=3
-)
+ISSUERS = st.lists(st.dictionaries(st.sampled_from([*AnyIssuer.model_fields, "typo"]), VALUES, max_size=6), max_size=3)
 KNOWN = [*Config.model_fields, "policies", "listn"]
 MAPPINGS = st.dictionaries(st.sampled_from(KNOWN), VALUES | ISSUERS, max_size=5)
 VARIABLES = st.sampled_from(

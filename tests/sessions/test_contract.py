@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from aiohttp import web
-
 from authgate.config._redis_url import parse_redis_url
+
 from authgate.sessions.http import HttpStore
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate import presets, stores, wiring
+from authgate import issuer_sessions, wiring
 from authgate.config.load import load
+from authgate.core.identity import FIELDS
+from authgate.presets import PRESETS
 from authgate.sessions.layouts import BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
 from authgate.sessions.postgres import PostgresStore
+from authgate.stores import STORES
 from tests.support.better_auth import better_auth
 from tests.support.postgres import READER, Postgres
 from tests.support.session_settings import DSN, REDIS, issuer, written
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.identity import Identity
+    from authgate.presets.preset import LoadedIssuer
 
 JOINED = replace(BETTER_AUTH, joins_member=True)
 TODAYS_QUERY = (
@@ -49,16 +52,16 @@ def acme(database: Postgres) -> Iterator[Postgres]:
 def entry(folder: Path, fields: set[str], **changes: Any) -> LoadedIssuer:
     """Return the issuer of a configuration whose rules and headers name *fields*."""
     [loaded] = load(written(folder, issuer(**changes)), {}).issuers
-    return stores.with_member(loaded, fields)
+    return issuer_sessions.with_member(loaded, fields)
 
 
 async def identified(server: Postgres, folder: Path, fields: set[str], token: str = "ada-1") -> Identity:
     loaded = entry(folder, fields, sessions={"postgres": {"dsn": server.reader()}})
     assert loaded.store is not None
-    store = stores.STORES["postgres"](loaded, loaded.store)
+    store = STORES["postgres"].make(loaded.store, "")
     rows = await find_once(store, token)
     assert rows is not None
-    return stores.identity(loaded, rows, question(token))
+    return issuer_sessions.identity(loaded, rows, question(token))
 
 
 def stated(identity: Identity) -> tuple[str | None, tuple[str, ...], bool]:
@@ -203,8 +206,8 @@ def test_the_table_of_members_is_read_only_if_something_names_the_organization(
 ) -> None:
     loaded = entry(tmp_path, fields, **changes)
     assert (loaded.store is not None and loaded.store.joins_member) is joins
-    before = stores.session_settings(entry(tmp_path, set(), **changes))
-    assert (stores.session_settings(loaded) != before) is joins  # so that a reload makes a new store
+    before = issuer_sessions.session_settings(entry(tmp_path, set(), **changes))
+    assert (issuer_sessions.session_settings(loaded) != before) is joins  # so that a reload makes a new store
 
 
 RULE: dict[str, Any] = {"roles": {"any_of": ["admin"]}}
@@ -240,9 +243,9 @@ def test_the_table_of_members_may_have_another_name(tmp_path: Path) -> None:
     changes = {"sessions": {"postgres": {"dsn": DSN, "member_table": "Member", "snake_case": True}}}
     loaded = entry(tmp_path, {"organization"}, **changes)
     assert loaded.store is not None
-    assert loaded.store.layout is not None
-    assert loaded.store.layout.member_table == "Member"
-    assert 'LEFT JOIN "Member"' in replace(loaded.store.layout, joins_member=True).query()
+    assert loaded.store.address.layout is not None
+    assert loaded.store.address.layout.member_table == "Member"
+    assert 'LEFT JOIN "Member"' in replace(loaded.store.address.layout, joins_member=True).query()
 
 
 NEVER_IN_A_SESSION = {"scopes", "acr", "amr", "issued_at", "token_id"}
@@ -265,9 +268,10 @@ NO_JWTS: dict[str, Any] = {"jwt_plugin": False}
 def test_a_preset_says_which_fields_an_issuer_can_state(
     tmp_path: Path, changes: dict[str, Any], missing: set[str]
 ) -> None:
-    assert set(presets.FIELDS) - presets.stated_fields(entry(tmp_path, {"organization_role"}, **changes)) == missing
+    loaded = entry(tmp_path, {"organization_role"}, **changes)
+    assert set(FIELDS) - PRESETS[loaded.config.preset].states(loaded) == missing
 
 
 def test_without_the_table_of_members_postgresql_states_no_role(tmp_path: Path) -> None:
     loaded = entry(tmp_path, set(), **NO_JWTS, sessions=POSTGRES)
-    assert "organization_role" not in presets.stated_fields(loaded)
+    assert "organization_role" not in PRESETS[loaded.config.preset].states(loaded)

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-
 from authgate.config._redis_url import parse_redis_url
+
 from authgate.sessions import StoredRows, redis
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore

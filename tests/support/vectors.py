@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from authgate import stores, wiring
+from authgate import issuer_sessions, wiring
 from authgate.config.load import load
 from authgate.core.decide import decide
 from authgate.core.decision import Allow, Deny
@@ -111,7 +111,7 @@ def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow 
 def _answer(entry: Any, records: Mapping[str, StoredRows], result: Decided, lookup: FindSession) -> Any:
     result.asked.append(lookup.token)
     record = records.get(lookup.token)
-    return None if record is None else stores.identity(entry, record, lookup)
+    return None if record is None else issuer_sessions.identity(entry, record, lookup)
 
 
 def _same(first: Allow | Deny, second: Allow | Deny) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from authgate.config.issuer_model import SETTINGS_BY_PRESET
 from authgate.core.credential import Credential, UnverifiedToken, find_credentials
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
@@ -17,12 +16,12 @@ from authgate.tokens import jws
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.decision import Decision
     from authgate.core.policy import Policy
     from authgate.core.proof import Proof
     from authgate.core.request import Request
     from authgate.core.snapshot import Issuer, Snapshot
+    from authgate.presets.preset import LoadedIssuer
     from authgate.tokens.jws import UnverifiedJws
 
 # The refusals of a token whose signature did not hold, or may never have been verified.
@@ -72,7 +71,7 @@ class Case:
 
     def has_setting(self, name: str) -> bool:
         """Whether the chosen issuer's preset has the setting *name*."""
-        return self.issuer is not None and name in SETTINGS_BY_PRESET[self.configured[self.issuer.name].config.preset]
+        return self.issuer is not None and self.configured[self.issuer.name].config.takes(name)
 
     def tried(self, *, credential: Credential | None = None, issuer: Issuer | None = None) -> Proof | Refused:
         """Return what *credential* proves, by default that of the request. With *issuer*: under this issuer alone.

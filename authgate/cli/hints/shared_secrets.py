@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from authgate.cli.hints.case import Case
-    from authgate.config.read_issuer import LoadedIssuer
     from authgate.core.snapshot import Issuer
+    from authgate.presets.preset import LoadedIssuer
 
 _LINE_BREAK = (
     "The side that signs has this line break in its secret: remove it there. `echo` writes one, `printf` none."

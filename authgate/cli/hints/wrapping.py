@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authgate.cli.hints.case import token_in
-from authgate.config.preset_defaults import SECURE_PREFIX
 from authgate.core.credential import SessionPlace, UnverifiedToken, find_credentials
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
+from authgate.presets.settings import SECURE_PREFIX
 from authgate.tokens import jws
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def cookie_of_another_scheme(case: Case) -> str:
         if not find_credentials(case.request, (replace(place, name=other),)):
             continue
         config = case.configured[place.issuer_name].config
-        cause = "`cookies` names it" if config.cookies is not None else f"`url` is {quoted(config.url, 120)}"
+        is_named = config.given("cookies") is not None
+        cause = "`cookies` names it" if is_named else f"`url` is {quoted(str(config.given('url')), 120)}"
         writer = "takes its own URL for http, as in development" if has_prefix else "takes its own URL for https"
         return (
             f"The request has the cookie {other}, {'without' if has_prefix else 'with'} the prefix {SECURE_PREFIX}. "

@@ -1,0 +1,263 @@
+"""The settings that issuers of several presets have. Each preset makes its own model of these groups, in its own file.
+
+docs/configuration.md and the JSON schema are generated from the models: write the descriptions for operators.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from authgate.config._outbound import redacted
+from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
+from authgate.config.identity_model import IdentitySetting
+from authgate.stores import SessionsConfig
+from authgate.tokens.algorithms import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from authgate.core.errors import Problem
+
+# The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
+# current one first.
+SECRETS_SETTINGS = ("secrets", "secrets_file", "secrets_env")
+SECRET_SETTINGS = ("secret", "secret_file", "secret_env", *SECRETS_SETTINGS)
+URL_SETTINGS = ("jwks_url", "discovery")
+PUBLIC_KEY_SETTINGS = ("pem_file", "jwks_file", *URL_SETTINGS)
+# The sources of keys for JWTs.
+KEY_SETTINGS = (*SECRET_SETTINGS, *PUBLIC_KEY_SETTINGS)
+# These have an effect only where keys are fetched by URL.
+FETCH_SETTINGS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
+# Two of them also have an effect where AuthGate asks the front end for sessions over HTTP.
+GET_SESSION_SETTINGS = ("allow_http", "ca_file")
+
+SECURE_PREFIX = "__Secure-"
+
+Audiences: TypeAlias = Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)]
+Algorithms: TypeAlias = Annotated[list[Literal[NAMES]], Field(min_length=1)]  # type: ignore[valid-type]
+
+_NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
+_SUBJECT_PREFIX = r"[!-$&-~]{0,64}"  # a header value has these characters as they are
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(f"{redacted(name)} is not a valid name")
+    return name
+
+
+def _subject_prefix(prefix: str | None) -> str | None:
+    if prefix is not None and not re.fullmatch(_SUBJECT_PREFIX, prefix):
+        raise ValueError(
+            f"{redacted(prefix)} cannot be a prefix: write up to 64 printable ASCII characters without spaces and %"
+        )
+    return prefix
+
+
+class IssuerSettings(Settings):
+    """What every issuer has: a name, a preset, and usually a secret."""
+
+    # Whether the issuer makes session cookies, whose keys are derived from its secret.
+    has_sessions: ClassVar[bool] = False
+
+    name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
+    """A name of your choice for logs and metrics: 1 to 32 lower-case letters, digits, - and _, beginning with a letter
+    or digit."""
+    preset: str
+    """What the issuer makes."""
+    subject_prefix: Annotated[str | None, AfterValidator(_subject_prefix)] = Field(
+        default=None, json_schema_extra={"pattern": f"^{_SUBJECT_PREFIX}$"}
+    )
+    """What comes before the ids of this issuer's users, for example partner:. In a file with several issuers, each but
+    the first must state it, because the same id at two issuers is two people. "" means no prefix: the ids name the same
+    people as those of the other issuers without a prefix. See docs/two-applications.md."""
+    secret: SecretStr | None = None
+    """The shared secret itself. Prefer secret_file or secret_env."""
+    secret_file: NonEmpty | None = None
+    """A file that holds the shared secret. One newline at its end is ignored."""
+    secret_env: NonEmpty | None = None
+    """The environment variable that holds the shared secret."""
+
+    def given(self, name: str) -> object:
+        """Return the value of the setting *name*; None if it is not set, or the preset has none of this name."""
+        value: object = getattr(self, name, None)
+        return value
+
+    @classmethod
+    def takes(cls, name: str) -> bool:
+        """Whether issuers of this preset have the setting *name*."""
+        return name in cls.model_fields
+
+    @property
+    def secret_settings(self) -> tuple[str, ...]:
+        """The settings of SECRET_SETTINGS that are set. A valid issuer with sessions has exactly one."""
+        return tuple(name for name in SECRET_SETTINGS if self.given(name) is not None)
+
+    @property
+    def key_settings(self) -> tuple[str, ...]:
+        """The sources of the keys for JWTs. A valid issuer without sessions has exactly one, else at most one."""
+        sources = tuple(name for name in PUBLIC_KEY_SETTINGS if self.given(name) not in {None, False})
+        return sources if self.has_sessions else self.secret_settings + sources
+
+    @property
+    def fetches_keys(self) -> bool:
+        """Whether the keys for JWTs are fetched by URL."""
+        return any(name in URL_SETTINGS for name in self.key_settings)
+
+    @property
+    def asks_over_http(self) -> bool:
+        """Whether sessions are looked up over HTTP. Right only after `with_defaults`."""
+        return False
+
+    @property
+    def takes_session_tokens(self) -> bool:
+        """Whether session tokens in Authorization are accepted. They name no issuer."""
+        return False
+
+    @property
+    def unused_settings(self) -> frozenset[str]:
+        """The settings that have no effect, set or not, because no keys are fetched (and no sessions over HTTP)."""
+        if self.fetches_keys:
+            return frozenset()
+        unused = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.asks_over_http else ())}
+        if self.has_sessions and str(self.given("url") or "").startswith("http:"):
+            unused.discard("allow_http")  # `url` needs it
+        if self.has_sessions and not self.key_settings:
+            unused.add("cooldown_seconds")
+        return frozenset(unused)
+
+    def with_defaults(self) -> Self:
+        """Return these settings with what follows from them."""
+        return self
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:  # noqa: ARG002 - for presets
+        """Yield what is wrong with the settings that only this preset has. They are at *setting*.
+
+        *wrong* are the names of settings that are wrong by themselves. What depends on them is not known.
+        """
+        yield from ()
+
+
+class CookiesConfig(Settings):
+    """The exact names of the session cookies, as browsers send them. Default: the library's own names, by `url`."""
+
+    session_token: Token | None = None
+    """The cookie that holds the session or its token."""
+
+
+class SessionSettings(IssuerSettings):
+    """What issuers of session cookies have."""
+
+    has_sessions: ClassVar[bool] = True
+    # The library's own name of the session cookie. Under https it has the prefix.
+    cookie: ClassVar[str]
+
+    url: NonEmpty | None = None
+    """The base URL of the front end, as browsers see it. https means that its cookies begin with `__Secure-`."""
+    secrets: Annotated[list[SecretStr], Field(min_length=1, max_length=8)] | None = None
+    """Up to 8 secrets, the current one first. What was encrypted under an older one can still be read."""
+    cookies: CookiesConfig | None = None
+    """The names of the session cookies, if they differ from the library's own."""
+    sessions: SessionsConfig | None = None
+    """The session store. Default: none."""
+
+    def cookie_names(self) -> tuple[str, ...]:
+        """Return the names of the session cookies: with `__Secure-` and without, in this order, if nothing decides."""
+        if self.cookies is not None and self.cookies.session_token is not None:
+            return (self.cookies.session_token,)
+        secure = SECURE_PREFIX + self.cookie
+        if self.url is None:
+            return secure, self.cookie
+        return (secure,) if urlsplit(self.url).scheme == "https" else (self.cookie,)
+
+    @property
+    def may_ask_over_http(self) -> bool:
+        """Whether AuthGate may ask the front end itself, for keys or sessions."""
+        return False
+
+    @classmethod
+    def default_cookies(cls) -> tuple[str, ...]:
+        """Return the library's own names of its session cookies, without `__Secure-`."""
+        return (cls.cookie,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDemands:
+    """What every JWT of an issuer must have, besides a sound signature.
+
+    *required_claims* are the paths of claims that must be there. Those in *require_claims* must have one of these
+    values. *token_types* are the accepted values of the header `typ`, if there is one.
+    *accept* is the kind of token: access_token, id_token or any.
+    """
+
+    required_claims: Sequence[str] = ()
+    require_claims: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    token_types: Sequence[str] = ()
+    accept: str = "access_token"
+
+
+NO_DEMANDS = TokenDemands()
+
+
+class JwtSettings(IssuerSettings):
+    """What issuers of signed JWTs have."""
+
+    jwks_file: NonEmpty | None = None
+    """A file with public keys as a JWK or a JWK Set."""
+    jwks_url: NonEmpty | None = None
+    """The https URL of a JWK Set of public keys. AuthGate fetches it at the start and keeps it up to date; see
+    docs/keys.md."""
+    allow_http: Annotated[bool, Field(strict=True)] = False
+    """Whether the URLs of keys and sessions may be plain http. Then anyone on the network path can replace keys and
+    sessions. A loopback address in `url` is always allowed."""
+    refresh_seconds: Seconds = Field(default=300, ge=1, le=86400)
+    """1 to 86400. How often to fetch the keys. If the response says that it is fresh for less time, AuthGate fetches
+    sooner, but not more often than about once a minute. While the issuer answers, a key that it removed is rejected
+    after this time at the latest."""
+    cooldown_seconds: Seconds = Field(default=10, ge=1, le=3600)
+    """1 to 3600, at most refresh_seconds. A token with an unknown key or a bad signature makes AuthGate load the keys
+    at once, but at most once in this time."""
+    max_stale_seconds: Seconds = Field(default=86400, ge=1, le=2592000)
+    """Up to 2592000, at least refresh_seconds. How long to use the last good keys while their URL gives none. After
+    that, tokens are refused with 503."""
+    ca_file: NonEmpty | None = None
+    """CA certificates in PEM that sign the certificates of the URLs of keys and sessions. They replace those of the
+    system."""
+    outbound_proxy: Annotated[SecretStr, AfterValidator(proxy)] | None = None
+    """The HTTP proxy for fetching keys, for example http://proxy:3128. The proxy resolves the names, so AuthGate cannot
+    check which addresses it connects to. Session lookups do not use it."""
+    issuer: NonEmpty | None = None
+    """The exact `iss` of the JWTs."""
+    audiences: Audiences | None = None
+    """The accepted values of `aud`, or any. A token must have one of them."""
+    algorithms: Algorithms | None = None
+    """The accepted signature algorithms. Default: all. A key verifies only its own `alg`. A key without `alg` is used
+    for HS256 (secret), RS256 (RSA), ES256, ES384, ES512 (by its curve), Ed25519 or Ed448."""
+
+    identity: IdentitySetting = None
+    """The claims of JWTs that fields of the identity come from, by field. Each takes a claim path, or a list of them:
+    the first claim that is present and not empty counts."""
+
+    def demands(self) -> TokenDemands:
+        """Return what every token must have."""
+        return NO_DEMANDS
+
+    @property
+    def usual_jwks_url(self) -> str | None:
+        """The URL where the library publishes its keys if it signs JWTs at all; None if that is not known."""
+        return None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of *url* is localhost or a loopback address. Names are not resolved."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
