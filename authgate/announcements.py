@@ -30,7 +30,7 @@ def for_issuer(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
 
 def _jwts(issuer: Issuer, config: JwtSettings) -> str:
     names = "/".join(sorted({key.algorithm for key in issuer.key_set.keys} or {*(config.algorithms or ["signed"])}))
-    iss = f"iss {issuer.iss}" if issuer.iss else "any iss"
+    iss = f"iss {' or '.join((issuer.iss, *sorted(issuer.also_iss)))}" if issuer.iss else "any iss"
     aud = f"aud {' or '.join(sorted(issuer.audiences))}" if issuer.audiences else "any aud"
     if config.fetches_keys:
         keys = f"public keys from {config.jwks_url or 'the URL in its metadata'}"
@@ -82,8 +82,9 @@ def _session_warnings(issuer: Issuer, config: SessionSettings) -> Iterator[str]:
             f"issuer {issuer.name}: accepts the cookie {names[1]} too, and a page over plain http can "
             f"set it, which {SECURE_PREFIX} prevents: set `url` or `cookies`"
         )
-    if config.url is not None and config.url.startswith("http:") and not is_loopback(config.url):
-        yield (
-            f"issuer {issuer.name}: {config.url} is plain http: anyone on the network path can read and forge "
-            "sessions and keys"
-        )
+    for url in config.urls:
+        if url.startswith("http:") and not is_loopback(url):
+            yield (
+                f"issuer {issuer.name}: {url} is plain http: anyone on the network path can read and forge sessions "
+                "and keys"
+            )

@@ -44,6 +44,7 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         name=config.name,
         formats=PRESETS[config.preset].formats(loaded),
         iss=jwts.issuer if jwts is not None else None,
+        also_iss=frozenset(jwts.also_iss if jwts is not None else ()),
         audiences=frozenset(audiences) if isinstance(audiences, list) else None,  # None: any
         algorithms=_allowed(loaded),
         identity={} if jwts is None or jwts.identity is None else jwts.identity.paths(),
@@ -57,9 +58,11 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check),
         other_iss=frozenset(
-            other.config.issuer
+            iss
             for other in configured
-            if isinstance(other.config, JwtSettings) and other.config.issuer and other is not loaded
+            if isinstance(other.config, JwtSettings) and other is not loaded
+            for iss in (other.config.issuer, *other.config.also_iss)
+            if iss
         ),
         subject_prefix=config.subject_prefix or "",
         other_prefixes=subject_prefixes.of_others(loaded, configured),

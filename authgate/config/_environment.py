@@ -15,6 +15,7 @@ from authgate.config.model import Config
 from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
 from authgate.presets import PRESETS
+from authgate.presets.preset import several_urls
 from authgate.tokens.jwk import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _VARIABLES = [preset.variables for preset in PRESETS.values()]
 _SECRETS = tuple(name for variables in _VARIABLES for name in variables.secrets)
 _URLS = tuple(name for variables in _VARIABLES for name in variables.urls)
+_SEVERAL_URLS = frozenset(name for variables in _VARIABLES if variables.has_several_urls for name in variables.urls)
 _RIVALS = tuple(group for variables in _VARIABLES for group in variables.rivals)
 _ONLY_WITHOUT_FILE = {name: setting for one in _VARIABLES for name, setting in one.only_without_file.items()}
 # Variables that are not settings of the model.
@@ -124,11 +126,15 @@ def issuers(environ: Mapping[str, str]) -> EnvironmentIssuers:
 def _url_problems(name: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with the front end's URL in the variable *name*."""
     url = environ.get(name)
-    if url and (url != url.strip() or url[:1] in {'"', "'"}):
+    if not url:
+        return
+    if url != url.strip() or url[:1] in {'"', "'"}:
         fix = "remove the quotation marks and the white space"
         yield Problem(setting=name, message="is in quotation marks, or has white space around it", fix=fix)
-    elif url and url_fault(url, allow_http=True):
-        yield Problem(setting=name, message=f"{redacted(url, 200)} is not the URL of a front end", fix=_FIX_URL)
+        return
+    for each in several_urls(url) if name in _SEVERAL_URLS else [url]:
+        if url_fault(each, allow_http=True):
+            yield Problem(setting=name, message=f"{redacted(each, 200)} is not the URL of a front end", fix=_FIX_URL)
 
 
 def _unread_secret_problems(raws: list[Raw], environ: Mapping[str, str]) -> Iterator[Problem]:

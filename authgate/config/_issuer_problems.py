@@ -29,15 +29,16 @@ _FIX_URL = "write https://host/path, without user and fragment; for plain http a
 
 def base_url_problems(config: IssuerSettings, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
     """Yield what is wrong with the URL of the front end."""
-    if not isinstance(config, SessionSettings) or config.url is None or "url" in wrong:
+    if not isinstance(config, SessionSettings) or any(path.startswith("url") for path in wrong):
         return
     is_asked = config.may_ask_over_http and not wrong & {"preset", "allow_http"}
-    allow_http = not is_asked or bool(config.given("allow_http")) or is_loopback(config.url)
-    setting = f"{setting}.url"
-    yield from url_problems(config.url, setting, allow_http=allow_http, content="keys and sessions", fix=_FIX_BASE_URL)
-    if "?" in config.url:
-        message = f"{redacted(config.url, 200)} has a query, which a base URL cannot have"
-        yield Problem(setting=setting, message=message, fix="remove the query")
+    for position, url in enumerate(config.urls):
+        allow_http = not is_asked or bool(config.given("allow_http")) or is_loopback(url)
+        where = f"{setting}.url" if isinstance(config.url, str) else f"{setting}.url[{position}]"
+        yield from url_problems(url, where, allow_http=allow_http, content="keys and sessions", fix=_FIX_BASE_URL)
+        if "?" in url:
+            message = f"{redacted(url, 200)} has a query, which a base URL cannot have"
+            yield Problem(setting=where, message=message, fix="remove the query")
 
 
 def given_sources(config: IssuerSettings, wrong: frozenset[str]) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel])
 def _message(mistakes: list[ErrorDetails], annotation: Any, shown: str | None) -> str:  # noqa: ANN401 - a type of any form
     """Return what is wrong with a value, which is *shown* unless it may hold a secret."""
     value, subject = mistakes[-1]["input"], f"{shown} " if shown and shown != "''" else ""
-    if (limit := _limit(mistakes[-1])) is not None:
+    for limit in filter(None, map(_limit, mistakes)):
         return subject + limit
     takes = _takes(mistakes, annotation)
     if not takes:
@@ -186,7 +186,7 @@ def _message(mistakes: list[ErrorDetails], annotation: Any, shown: str | None) -
 def _fix(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel], shown: str | None) -> str | None:
     """Return how to fix a value, where that is more than the description of its setting."""
     annotation, value = annotation_at(path, model), mistakes[-1]["input"]
-    if _limit(mistakes[-1]) is not None:
+    if any(map(_limit, mistakes)):
         return None
     if mistakes[-1]["type"] == "literal_error":
         return _fix_choice(str(path[-1]), value, annotation)

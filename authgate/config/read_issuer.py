@@ -79,7 +79,7 @@ def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
         message = f"two issuers have the name {name!r}"
         problems.append(Problem(setting="issuers", message=message, fix="give each its own `name`"))
     known = [issuer.jwts for issuer in issuers if issuer.jwts is not None and "preset" not in issuer.wrong]
-    for iss in _repeated(jwts.issuer for jwts in known if jwts.issuer != UNKNOWN_URL):
+    for iss in _repeated(iss for jwts in known for iss in (jwts.issuer, *jwts.also_iss) if iss != UNKNOWN_URL):
         message = "two issuers leave out `issuer`" if iss is None else f"two issuers have the issuer {iss!r}"
         message += ": AuthGate cannot tell which of them a token belongs to"
         problems.append(Problem(setting="issuers", message=message, fix="give each its own `issuer`"))

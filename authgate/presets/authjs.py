@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from authgate.config._types import NonEmpty
 from authgate.core.credential import SessionPlace
 from authgate.presets.preset import LoadedIssuer, Preset, Raw, Variables, accepted_sessions, secret_in
 from authgate.presets.settings import SessionSettings
@@ -31,6 +32,8 @@ class AuthjsIssuer(SessionSettings):
 
     preset: Literal["authjs"]
     """authjs: the issuer makes session cookies of Auth.js v5."""
+    url: NonEmpty | None = None
+    """The base URL of the front end, as browsers see it. https means that its cookies begin with `__Secure-`."""
 
 
 def _from_environment(environ: Mapping[str, str]) -> Raw | None:

@@ -15,7 +15,7 @@ from authgate.config.identity_model import IdentitySetting
 from authgate.core.credential import SessionPlace
 from authgate.core.errors import Problem
 from authgate.core.identity import FIELDS
-from authgate.presets.preset import LoadedIssuer, Preset, Raw, Variables, accepted_sessions, secret_in
+from authgate.presets.preset import LoadedIssuer, Preset, Raw, Variables, accepted_sessions, secret_in, several_urls
 from authgate.presets.settings import (
     Algorithms,
     Audiences,
@@ -23,6 +23,7 @@ from authgate.presets.settings import (
     JwtSettings,
     SessionSettings,
     TokenDemands,
+    Urls,
     is_loopback,
 )
 from authgate.sessions.layouts import BETTER_AUTH, BETTER_AUTH_SNAKE_CASE
@@ -64,10 +65,10 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
 
     preset: Literal["better-auth"]
     """better-auth: the issuer makes session cookies and JWTs of Better Auth."""
-    url: NonEmpty | None = None
-    """The base URL of the front end, as browsers see it. https means that its cookies begin with `__Secure-`. The
-    origin of the URL is the default of issuer and audiences. AuthGate asks for keys and sessions under /api/auth, or
-    under the path of the URL if it has one."""
+    url: Urls | None = None
+    """The base URL of the front end, as browsers see it, or a list of the URLs of all its hosts (`allowedHosts`). https
+    means that its cookies begin with `__Secure-`. The origins of the URLs are the default of issuer and audiences.
+    AuthGate asks for keys and sessions at the first URL, under /api/auth, or under its path if it has one."""
     secrets_file: NonEmpty | None = None
     """A file that holds several secrets, written like BETTER_AUTH_SECRETS: 2:new,1:old."""
     secrets_env: NonEmpty | None = None
@@ -94,9 +95,9 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     jwt_plugin: Annotated[bool, Field(strict=True)] = True
     """false: the front end does not use the JWT plugin, so AuthGate fetches no keys under `url`."""
     issuer: NonEmpty | None = None
-    """The exact `iss` of the JWTs. Default: the origin of `url`."""
+    """The exact `iss` of the JWTs. Default: the origins of `url`."""
     audiences: Audiences | None = None
-    """The accepted values of `aud`, or any. A token must have one of them. Default: the origin of `url`."""
+    """The accepted values of `aud`, or any. A token must have one of them. Default: the origins of `url`."""
     algorithms: Algorithms | None = None
     """The accepted signature algorithms. Default: EdDSA, ES256, ES512, RS256 and PS256. A key verifies only its own
     `alg`. A key without `alg` is used for RS256 (RSA), ES256, ES384, ES512 (by its curve), Ed25519 or Ed448."""
@@ -125,21 +126,27 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     @property
     def usual_jwks_url(self) -> str | None:
         """The URL where the JWT plugin publishes its keys, if it is in use; None without `url`."""
-        return None if self.url is None else f"{_base(self.url)}/jwks"
+        return f"{_base(self.urls[0])}/jwks" if self.urls else None
+
+    @property
+    def also_iss(self) -> tuple[str, ...]:
+        """The origins of the further hosts, unless `issuer` is another. Right only after `with_defaults`."""
+        first, *others = _origins(self.urls) or ("",)
+        return tuple(others) if self.issuer == first else ()
 
     def with_defaults(self) -> Self:
         """Return these settings with what follows from `url`."""
         implied: dict[str, object] = {}
         if self.algorithms is None:
             implied["algorithms"] = _ALGORITHMS
-        if self.url is not None:
-            origin = _origin(self.url)
-            implied["issuer"] = self.issuer or origin
-            implied["audiences"] = self.audiences or [origin]
-            implied["allow_http"] = self.allow_http or is_loopback(self.url)
+        if self.urls:
+            asked, origins = self.urls[0], _origins(self.urls)
+            implied["issuer"] = self.issuer or origins[0]
+            implied["audiences"] = self.audiences or [*origins]
+            implied["allow_http"] = self.allow_http or is_loopback(asked)
             if self.jwt_plugin and not self.key_settings:
                 implied["jwks_url"] = self.usual_jwks_url
-            implied["sessions"] = _sessions(self.sessions, f"{_base(self.url)}/get-session")
+            implied["sessions"] = _sessions(self.sessions, f"{_base(asked)}/get-session")
         return self.model_copy(update=implied)
 
     def demands(self) -> TokenDemands:
@@ -158,7 +165,11 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
         return cls.cookie, _data_name(cls.cookie)
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
-        """Yield what is wrong with the bearer plugin's tokens and with the names of the cookies."""
+        """Yield what is wrong with several URLs, the bearer plugin's tokens and the names of the cookies."""
+        for position, url in enumerate(self.urls if "url" not in wrong else ()):
+            if _path(url) != _path(self.urls[0]):
+                message = "has another path than the first URL, and Better Auth has one basePath for all hosts"
+                yield Problem(setting=f"{setting}.url[{position}]", message=message, fix="give all the same path")
         has_no_store = self.sessions is None or self.sessions.check == "never"
         if self.bearer != "none" and has_no_store and not wrong & {"sessions", "sessions.check"}:
             message = f"is {self.bearer}, and only a session store knows the user of a session token"
@@ -188,6 +199,10 @@ def _sessions(sessions: SessionsConfig | None, get_session_url: str) -> Sessions
     return sessions.model_copy(update={"http": http})
 
 
+def _origins(urls: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_origin, urls)))
+
+
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -198,8 +213,11 @@ def _origin(url: str) -> str:
 
 def _base(url: str) -> str:
     """Return the base of Better Auth's endpoints: *url* with its own path, else with /api/auth (BA/utils/url.mjs)."""
-    path = urlsplit(url).path.rstrip("/")
-    return _origin(url) + (path or _BASE_PATH)
+    return _origin(url) + _path(url)
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path.rstrip("/") or _BASE_PATH
 
 
 def _secret_variable(environ: Mapping[str, str]) -> str | None:
@@ -218,7 +236,9 @@ def _from_environment(environ: Mapping[str, str]) -> Raw | None:
             secrets = {"secrets": [*dict.fromkeys([*listed, older])]}
     raw: Raw = {"name": "better-auth", "preset": "better-auth", **secrets}
     if url:  # plain http in Better Auth's own variable is meant: the start-up log warns of it
-        raw |= {"url": url, **({"allow_http": True} if url.lower().startswith("http:") else {})}
+        urls = several_urls(url)
+        is_plain = any(each.lower().startswith("http:") for each in urls)
+        raw |= {"url": urls if len(urls) > 1 else url, **({"allow_http": True} if is_plain else {})}
     return raw
 
 
@@ -298,6 +318,7 @@ PRESET = Preset(
         issuer=_from_environment,
         several=SEVERAL,
         urls=("BETTER_AUTH_URL",),
+        has_several_urls=True,
         rivals=(SEVERAL, ("BETTER_AUTH_SECRETS_FILE", "BETTER_AUTH_SECRET")),
         prefix="BETTER_AUTH_",
         problems=_variable_problems,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from authgate.config._types import NonEmpty
 from authgate.presets import authjs
 from authgate.presets.preset import Preset, Raw, Variables, secret_in
 from authgate.presets.settings import SessionSettings
@@ -22,6 +23,8 @@ class NextAuthIssuer(SessionSettings):
 
     preset: Literal["nextauth-v4"]
     """nextauth-v4: the issuer makes session cookies of NextAuth v4."""
+    url: NonEmpty | None = None
+    """The base URL of the front end, as browsers see it. https means that its cookies begin with `__Secure-`."""
 
 
 def _from_environment(environ: Mapping[str, str]) -> Raw | None:

@@ -60,9 +60,9 @@ class Variables:
 
     *usual* is the one that most people set to the secret. *secrets* are all that hold a secret; one that ends in
     `_FILE` holds the path of a file. *several* are those that hold several secrets, as 2:new,1:old. *urls* hold the
-    front end's URL. *only_without_file*: other variables, and the settings that replace them in a file. *rivals* are
-    groups of variables of which one at most may be set. *prefix* begins the names of all of them; "" if other programs
-    use it, too.
+    front end's URL; with *has_several_urls* also several, separated by commas. *only_without_file*: other variables,
+    and the settings that replace them in a file. *rivals* are groups of variables of which one at most may be set.
+    *prefix* begins the names of all of them; "" if other programs use it, too.
 
     *issuer* returns the raw settings of the issuer; None if no secret is set. Given these, *problems* and *warnings*
     yield what is wrong with the variables, and what is probably not meant.
@@ -73,6 +73,7 @@ class Variables:
     issuer: Callable[[Mapping[str, str]], Raw | None]
     several: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    has_several_urls: bool = False
     only_without_file: Mapping[str, str] = field(default_factory=dict)
     rivals: tuple[tuple[str, ...], ...] = ()
     prefix: str = ""
@@ -86,6 +87,11 @@ def secret_in(variable: str, environ: Mapping[str, str], *, several: bool = Fals
     if variable.endswith("_FILE"):
         return {f"{setting}_file": environ[variable]}
     return {f"{setting}_env": variable}
+
+
+def several_urls(text: str) -> list[str]:
+    """Return the URLs in *text*, which are separated by commas."""
+    return [url.strip() for url in text.split(",")]
 
 
 def accepted_sessions(library: str, issuer: Issuer, config: SessionSettings) -> str:

@@ -40,6 +40,8 @@ GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 SECURE_PREFIX = "__Secure-"
 
 Audiences: TypeAlias = Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)]
+# The URL of a front end, or the URLs of all its hosts.
+Urls: TypeAlias = NonEmpty | Annotated[list[NonEmpty], Field(min_length=1, max_length=32)]
 Algorithms: TypeAlias = Annotated[list[Literal[NAMES]], Field(min_length=1)]  # type: ignore[valid-type]
 
 _NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
@@ -95,6 +97,11 @@ class IssuerSettings(Settings):
         return name in cls.model_fields
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs of the front end, each once. Empty if it is not set."""
+        return ()
+
+    @property
     def secret_settings(self) -> tuple[str, ...]:
         """The settings of SECRET_SETTINGS that are set. A valid issuer with sessions has exactly one."""
         return tuple(name for name in SECRET_SETTINGS if self.given(name) is not None)
@@ -126,7 +133,7 @@ class IssuerSettings(Settings):
         if self.fetches_keys:
             return frozenset()
         unused = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.asks_over_http else ())}
-        if self.has_sessions and str(self.given("url") or "").startswith("http:"):
+        if any(url.startswith("http:") for url in self.urls):
             unused.discard("allow_http")  # `url` needs it
         if self.has_sessions and not self.key_settings:
             unused.add("cooldown_seconds")
@@ -158,7 +165,7 @@ class SessionSettings(IssuerSettings):
     # The library's own name of the session cookie. Under https it has the prefix.
     cookie: ClassVar[str]
 
-    url: NonEmpty | None = None
+    url: Urls | None = None
     """The base URL of the front end, as browsers see it. https means that its cookies begin with `__Secure-`."""
     secrets: Annotated[list[SecretStr], Field(min_length=1, max_length=8)] | None = None
     """Up to 8 secrets, the current one first. What was encrypted under an older one can still be read."""
@@ -171,10 +178,14 @@ class SessionSettings(IssuerSettings):
         """Return the names of the session cookies: with `__Secure-` and without, in this order, if nothing decides."""
         if self.cookies is not None and self.cookies.session_token is not None:
             return (self.cookies.session_token,)
-        secure = SECURE_PREFIX + self.cookie
-        if self.url is None:
-            return secure, self.cookie
-        return (secure,) if urlsplit(self.url).scheme == "https" else (self.cookie,)
+        schemes = {urlsplit(url).scheme for url in self.urls} or {"https", "http"}
+        names = {"https": SECURE_PREFIX + self.cookie, "http": self.cookie}
+        return tuple(name for scheme, name in names.items() if scheme in schemes)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs of the front end, each once. Empty if it is not set."""
+        return tuple(dict.fromkeys([self.url] if isinstance(self.url, str) else self.url or ()))
 
     @property
     def may_ask_over_http(self) -> bool:
@@ -247,6 +258,11 @@ class JwtSettings(IssuerSettings):
     def demands(self) -> TokenDemands:
         """Return what every token must have."""
         return NO_DEMANDS
+
+    @property
+    def also_iss(self) -> tuple[str, ...]:
+        """Further values of `iss`, besides `issuer`. Right only after `with_defaults`."""
+        return ()
 
     @property
     def usual_jwks_url(self) -> str | None:

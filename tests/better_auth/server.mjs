@@ -4,7 +4,7 @@
 //  strategy ("compact", "jwt", "jwe" or "jwt-jwks"; without it, no cookie cache), cookieCacheMaxAge, version,
 //  sessionExpiresIn, postgres (a DSN; without it, rows are in memory; /test/keep-rows writes them to the file ROWS),
 //  redis (a URL; it stores the sessions),
-//  rateLimit: {window, max}, advanced, hosts (baseURL's allowedHosts, instead of baseURL), bearer,
+//  rateLimit: {window, max}, advanced, bearer, hosts with protocol (baseURL's allowedHosts, instead of baseURL),
 //  customSession (get-session then leaves out what the user's name says: "no token", "no session")}
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

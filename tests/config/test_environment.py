@@ -235,6 +235,15 @@ def test_the_path_of_the_url_of_better_auth_is_used() -> None:
     assert found.key_sets["better-auth"].source.where == "https://a.example/my/auth/jwks"
 
 
+def test_several_urls_of_better_auth_are_separated_by_commas() -> None:
+    urls = "https://a.example, http://localhost:3000"
+    found = wiring.prepare(load(None, {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": urls}))
+    assert found.snapshot.issuers[0].every_iss == {"https://a.example", "http://localhost:3000"}
+    wrong = rejected(BETTER_AUTH_SECRET=GOOD, BETTER_AUTH_URL="https://a.example,b.example")
+    assert_only(wrong, "BETTER_AUTH_URL", "'b.example' is not the URL of a front end")
+    assert_only(rejected(AUTH_SECRET=GOOD, AUTH_URL="https://a.b,c"), "AUTH_URL", "is not the URL of a front end")
+
+
 @pytest.mark.parametrize("legacy", [None, OTHER_SECRET.decode()])
 def test_the_first_of_several_secrets_of_better_auth_is_the_current_one(legacy: str | None) -> None:
     environ = {"BETTER_AUTH_SECRETS": f"2:{GOOD},1:{GOOD[::-1]}"} | ({"BETTER_AUTH_SECRET": legacy} if legacy else {})

@@ -65,6 +65,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a URL with a query": ({"url": f"{URL}/?a=1"}, "url", "has a query, which a base URL cannot have"),
     "a URL with a password": ({"url": f"https://ada:{CANARY}@app.example.com"}, "url", "holds credentials"),
     "a URL over plain http": ({"url": "http://web:3000"}, "url", "could replace the keys and sessions"),
+    "an empty URL": ({"url": ""}, "url", "is empty"),
+    "no URL in the list": ({"url": []}, "url", "is empty"),
+    "a bad URL in a list": ({"url": [URL, "b.example"]}, "url[1]", "'b.example' is not an https URL"),
+    "a URL over plain http in a list": ({"url": [URL, "http://web:3000"]}, "url[1]", "could replace the keys"),
+    "another path in a list": ({"url": [URL, "https://b.example/auth"]}, "url[1]", "has another path than the first"),
+    "several URLs of Auth.js": (AUTHJS | {"url": [URL, "https://b.example"]}, "url", "is a list, not text"),
     # settings without effect
     "a setting of another preset": (AUTHJS | {"strategies": ["jwe"]}, "strategies", "does not apply to preset authjs"),
     "a URL with preset jwt": ({"preset": "jwt", "audiences": "any"}, "url", "does not apply to preset jwt"),

@@ -50,6 +50,22 @@ def test_the_url_implies_issuer_audience_keys_and_session_store(tmp_path: Path) 
     assert (found.config.allow_http, found.store.cache_seconds) == (False, 5)
 
 
+def test_several_urls_imply_the_iss_the_audience_and_the_cookies_of_every_host(tmp_path: Path) -> None:
+    """Keys and sessions come from the first."""
+    urls = [f"{URL}/", "https://b.example", "http://localhost:3000", f"{URL}:443"]
+    found = prepared(tmp_path, url=urls)
+    loaded, (made,) = read(tmp_path, url=urls), found.snapshot.issuers
+    assert made.every_iss == made.audiences == {URL, "https://b.example", "http://localhost:3000"}
+    assert (made.iss, loaded.config.jwks_url) == (URL, f"{URL}/api/auth/jwks")
+    assert loaded.store is not None
+    assert loaded.store.where == GET_SESSION
+    assert loaded.config.cookie_names() == ("__Secure-better-auth.session_token", "better-auth.session_token")
+    assert any(f"iss {URL} or http://localhost:3000 or https://b.example" in line for line in found.announcements)
+    assert prepared(tmp_path, url=urls, issuer="https://b.example").snapshot.issuers[0].every_iss == {
+        "https://b.example"
+    }
+
+
 def test_written_settings_override_the_defaults(tmp_path: Path) -> None:
     own = {"issuer": "https://i.example", "audiences": ["api"], "jwks_url": "https://k.example/jwks"}
     found = config(tmp_path, **own, algorithms=["ES256"])
