@@ -106,6 +106,8 @@ def test_a_warm_decision_uses_one_cached_proof_and_verifies_no_signature() -> No
     assert (cache.hits, cache.stored) == (1, 1)
     assert any(file.endswith("tokens/jws.py") for file in cold)  # otherwise the next assertion would prove nothing
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
+    assert any(file.endswith("core/formats.py") for file in cold)
+    assert not any(file.endswith(("core/formats.py", "core/attempts.py")) for file in warm)
 
 
 SESSION_COOKIES = {

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.tokens import jwk, jws
 from authgate.tokens.algorithms import ALL_ALGORITHMS
 from tests.support.certificates import Authority
@@ -56,7 +57,7 @@ def test_its_tokens_verify_with_what_it_publishes(issuer: Issuer, algorithm: str
     issuer.rotate(algorithm, overlap=False, algorithm=algorithm)
     parsed = jws.parse(issuer.token(sub="ada", role="admin", aud=None))
     keys = jwk.from_jwks(get(issuer).body, ALL_ALGORITHMS)
-    assert jws.verify_signature(parsed, keys, ALL_ALGORITHMS).key_id == parsed.key_id == algorithm
+    assert jws.verify_signature(parsed, keys, ALL_ALGORITHMS, Attempts()).key_id == parsed.key_id == algorithm
     assert parsed.algorithm == algorithm
     assert parsed.payload.keys() == {"iss", "sub", "iat", "exp", "role"}
     assert parsed.payload["iss"] == issuer.url

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authgate.core.attempts import Attempts, TooManyAttempts
 from authgate.core.authorization import check_account, check_rules
 from authgate.core.challenge import NO_CHALLENGE, RuleFailed
 from authgate.core.credential import find_credentials
@@ -56,7 +57,7 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
             evaluation.check_rules(policy, identity)
             evaluation.check_csrf(policy, credentials[0])
         return evaluation.allow(policy, identity)
-    except (Refused, LookupFailed) as failure:
+    except (Refused, LookupFailed, TooManyAttempts) as failure:
         return evaluation.deny(failure)
 
 
@@ -67,6 +68,7 @@ class _Evaluation:
     """
 
     __slots__ = (
+        "_attempts",
         "_check_name",
         "_checks",
         "_identity_source",
@@ -86,6 +88,7 @@ class _Evaluation:
         self._policy_name = self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
         self._check_name = ""
+        self._attempts: Attempts | None = None  # a request whose proof is cached needs none
 
     def route(self) -> Policy:
         """Return the first policy that matches."""
@@ -176,7 +179,8 @@ class _Evaluation:
         """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
         token_format, token, issuer = choose_format(credential, self._snapshot.issuers)
         self._issuer_name = issuer.name
-        outcome = verify(token_format, token, issuer)
+        attempts = self._attempts = self._attempts or Attempts()
+        outcome = verify(token_format, token, issuer, attempts)
         # A session store can identify the user without newer keys.
         needs_keys = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
         if needs_keys and outcome.newer_keys_may_help:
@@ -184,7 +188,7 @@ class _Evaluation:
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
                 self._snapshot = self._snapshot.with_issuer(issuer)  # for the remaining cookies
-                outcome = verify(token_format, token, issuer)
+                outcome = verify(token_format, token, issuer, attempts)
         if isinstance(outcome, Refused):
             raise outcome
         if outcome.is_cacheable:
@@ -262,7 +266,7 @@ class _Evaluation:
             self._passed("" if is_complete else unknown_headers(identity, policy.outputs))
         return Allow(policy=policy.name, identity=identity, headers=headers, checks=tuple(self._checks))
 
-    def deny(self, failure: Refused | LookupFailed) -> Deny:
+    def deny(self, failure: Refused | LookupFailed | TooManyAttempts) -> Deny:
         """Return the `Deny` for *failure*. Its last check is the one that failed."""
         finding = failure.finding if isinstance(failure, RuleFailed) else None
         challenge = failure.challenge if isinstance(failure, RuleFailed) else NO_CHALLENGE

@@ -8,6 +8,7 @@ from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer, TokenFormat, Unverified
@@ -34,10 +35,10 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
     return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
 
 
-def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer) -> Proof | Refused:
-    """Return what *token* proves under the keys of *issuer*, or the refusal."""
+def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer, attempts: Attempts) -> Proof | Refused:
+    """Return what *token* proves under the keys of *issuer*, or the refusal. Raise `TooManyAttempts`."""
     try:
-        return token_format.verify(token, issuer)
+        return token_format.verify(token, issuer, attempts)
     except Refused as refused:
         return refused
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     WRONG_ALGORITHM = "wrong_algorithm"
     BAD_SIGNATURE = "bad_signature"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
     UNDECRYPTABLE_TOKEN = "undecryptable_token"  # noqa: S105 - the name of a reason
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
@@ -118,6 +119,11 @@ REASONS: dict[Reason, Refusal] = {
         "None of AuthGate's keys made this signature. If it is made with a secret, compare the fingerprints of both "
         "sides (docs/troubleshooting.md). Otherwise the token was changed, or signed with a key that its issuer does "
         "not publish.",
+    ),
+    Reason.TOO_MANY_ATTEMPTS: Refusal(
+        401, "invalid_request", Fault.CLIENT, "The request has tokens that too many keys fit.",
+        "AuthGate tries at most 8 public keys for a request. Usually it has several cookies of one name: delete the "
+        "old ones. If the issuer writes the key's `kid` into its tokens, each token fits one key.",
     ),
     Reason.UNDECRYPTABLE_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token cannot be decrypted.",

@@ -13,6 +13,7 @@ from authgate.core.proof import SessionCheck
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authgate.core.attempts import Attempts
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
     from authgate.core.keys import KeySet
@@ -41,8 +42,11 @@ class TokenFormat(Protocol):
         """Return the well-formed but unverified token in *credential*, or raise `Refused`."""
         ...
 
-    def verify(self, token: Any, issuer: Issuer) -> Proof:  # noqa: ANN401 - what `parse` returned
-        """Return what *token* proves under the keys of *issuer*, or raise `Refused`."""
+    def verify(self, token: Any, issuer: Issuer, attempts: Attempts) -> Proof:  # noqa: ANN401 - what `parse` returned
+        """Return what *token* proves under the keys of *issuer*, or raise `Refused`.
+
+        Every operation with a public key goes through *attempts*, which may raise `TooManyAttempts`.
+        """
         ...
 
 

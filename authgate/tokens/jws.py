@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.errors import Refused, quoted
@@ -11,6 +12,7 @@ from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.keys import Key, KeySet
 
 MAX_TOKEN_BYTES = 16 * 1024
@@ -63,7 +65,7 @@ def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
     )
 
 
-def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> Key:
+def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], attempts: Attempts) -> Key:
     """Return the key of *keys* that verifies the signature of *jws*, or raise `Refused`.
 
     `kid` and `alg` choose the key: several keys may have one `kid`, each with another algorithm (RFC 7517 §4.5). `alg`
@@ -80,7 +82,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     fitting = [key for key in candidates if key.algorithm in accepted]
     to_try = fitting[:MAX_KEYS_TRIED]
     for key in to_try:
-        if algorithms.verify(key.algorithm, jws.signing_input, key.material, jws.signature):
+        if _verifies(jws, key, attempts):
             return key
     if not named and _newer_key_may_have_signed(fitting, keys):
         skipped = keys.skip_reason(jws.key_id) if jws.key_id is not None else None
@@ -89,6 +91,13 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) 
     if not fitting:
         raise _wrong_algorithm(jws, candidates, keys)
     raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}", keys)
+
+
+def _verifies(jws: UnverifiedJws, key: Key, attempts: Attempts) -> bool:
+    verify = partial(algorithms.verify, key.algorithm, jws.signing_input, key.material, jws.signature)
+    if key.is_symmetric:
+        return verify()
+    return attempts.verifies((key.thumbprint, jws.signing_input, jws.signature), verify)
 
 
 def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:

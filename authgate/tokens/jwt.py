@@ -16,6 +16,7 @@ from authgate.tokens import _claims, jws, purpose
 from authgate.tokens._identity import identity_from_claims
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
@@ -46,14 +47,14 @@ class JwtFormat:
         """Return the JWT in *credential*, not yet verified. Raise `Refused` if it is malformed."""
         return UnverifiedJwt(jws.parse(credential.token))
 
-    def verify(self, token: UnverifiedJwt, issuer: Issuer) -> Proven:
+    def verify(self, token: UnverifiedJwt, issuer: Issuer, attempts: Attempts) -> Proven:
         """Return what *token* proves under *issuer*, or raise `Refused`.
 
         Check the signature first, then every claim that needs no clock.
         """
         if self.key_id_required and token.key_id is None:
             raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid); its issuer always names one")
-        key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms)
+        key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms, attempts)
         payload = token.jws.payload
         purpose.check(token.jws.token_type, payload, issuer.accept)
         _check_type(token.jws.token_type, issuer.token_types)

@@ -40,6 +40,7 @@ from tests.support.deciding import (
     make_session_issuer,
     make_snapshot,
 )
+from tests.support.issuer import SigningKey
 from tests.support.serving import Served, bearer_line, exchange, fresh, head, serving
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk
 from tests.support.watched_keys import watching
@@ -101,8 +102,10 @@ def lines_for(reason: Reason) -> list[tuple[str, str]]:
             return [("Authorization", "Basic dTpw")]
         case _ if reason in PATHS:
             return [bearer_line(token)]
-        case Reason.AMBIGUOUS_CREDENTIAL:
-            return [("Cookie", f"access_token={token}; access_token={fresh(**APP, sub='other')}")]
+        case Reason.AMBIGUOUS_CREDENTIAL | Reason.TOO_MANY_ATTEMPTS:
+            forged = {**KEYS, "key": ec.generate_private_key(ec.SECP256R1())}
+            made = APP if reason is Reason.AMBIGUOUS_CREDENTIAL else forged
+            return [("Cookie", f"access_token={fresh(**made)}; access_token={fresh(**made, sub='other')}")]
         case Reason.CSRF:
             return [("Cookie", f"access_token={token}"), ("Sec-WebSocket-Key", "x"), ("Origin", "https://evil.example")]
     return [_bad_session(reason) if reason in SESSIONS else bearer_line(_bad_token(reason))]
@@ -154,7 +157,8 @@ def _bad_token(reason: Reason) -> str:
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    (tmp_path / "jwks.json").write_text(json.dumps(public_jwk("ES256", "k1")))
+    members = [public_jwk("ES256", "k1"), *(SigningKey.new(f"spare-{number}", "ES256").jwk for number in range(4))]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": members}))
     (tmp_path / "authgate.yaml").write_text(FILE.format(jwks=tmp_path / "jwks.json"))
     return str(tmp_path / "authgate.yaml")
 

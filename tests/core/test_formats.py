@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.formats import choose_format, verify
@@ -86,4 +87,4 @@ def test_verifying_returns_a_proof_or_the_refusal() -> None:
     for key, expected in ((None, Proven), (OTHER_SECRET, Refused)):
         token_format, unverified, issuer = choose_format(credential(mint(key=key)), (ANY,))
         assert token_format is FORMATS["jwt"]
-        assert isinstance(verify(token_format, unverified, issuer), expected)
+        assert isinstance(verify(token_format, unverified, issuer, Attempts()), expected)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.tokens import jwk, jws
 from authgate.tokens.algorithms import ALL_ALGORITHMS, fully_specified
 from tests.support.better_auth import ALGORITHMS, BetterAuth, better_auth
@@ -25,7 +26,7 @@ def verified(auth: BetterAuth, token: str) -> jws.UnverifiedJws:
     parsed = jws.parse(token)
     keys = jwk.from_jwks(auth.jwks(), ALL_ALGORITHMS)
     assert keys.skipped == ()
-    assert jws.verify_signature(parsed, keys, ALL_ALGORITHMS).key_id == parsed.key_id
+    assert jws.verify_signature(parsed, keys, ALL_ALGORITHMS, Attempts()).key_id == parsed.key_id
     return parsed
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.identity import Identity
 from authgate.tokens import derived, jwk
@@ -23,7 +24,7 @@ COOKIE = "authjs.session-token"
 def verify(token: str, jwt: JwtFormat | None = None, **issuer: Any) -> Identity:
     jwt = jwt or JwtFormat()
     credential = Credential(parts=(("token", UnverifiedToken(token)),), found_in="header:authorization")
-    identity = jwt.verify(jwt.parse(credential), make_issuer(**issuer)).identity
+    identity = jwt.verify(jwt.parse(credential), make_issuer(**issuer), Attempts()).identity
     assert identity is not None
     return identity
 
@@ -151,6 +152,6 @@ def test_an_encrypted_session_of_auth_js_is_silent_on_the_account_and_its_nulls_
         cookie = cookies.authjs_cookie(cookies.authjs_claims() | {"name": None, "roles": None} | changes)
         credential = Credential(parts=((SESSION_PART, UnverifiedToken(cookie)),), found_in=f"cookie:{COOKIE}")
         session = AuthjsSession()
-        identity = session.verify(session.parse(credential), issuer).identity
+        identity = session.verify(session.parse(credential), issuer, Attempts()).identity
         assert identity is not None
         assert (identity.name, identity.roles, identity.unknown) == (None, (), unknown)

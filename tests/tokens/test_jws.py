@@ -9,6 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from authgate.core.attempts import Attempts
 from authgate.core.errors import Refused
 from authgate.core.keys import Key, KeySet
 from authgate.core.reasons import Reason
@@ -23,9 +24,14 @@ def keys_of(*members: dict[str, Any]) -> KeySet:
     return jwk.from_jwks(json.dumps({"keys": members}).encode(), ALL_ALGORITHMS)
 
 
+def verified(token: str, keys: KeySet, allowed: frozenset[str] = ALL_ALGORITHMS) -> Key:
+    """Return the key that verifies *token*."""
+    return jws.verify_signature(jws.parse(token), keys, allowed, Attempts())
+
+
 def refusal(token: str, keys: KeySet, allowed: frozenset[str] = ALL_ALGORITHMS) -> Refused:
     with pytest.raises(Refused) as refused:
-        jws.verify_signature(jws.parse(token), keys, allowed)
+        verified(token, keys, allowed)
     return refused.value
 
 
@@ -102,21 +108,21 @@ def test_a_token_may_have_16_kib_and_no_byte_more() -> None:
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 def test_a_signature_verifies_with_its_key(algorithm: str) -> None:
     keys = keys_of(public_jwk(algorithm, "k1"))
-    key = jws.verify_signature(jws.parse(mint(algorithm=algorithm, header={"kid": "k1"})), keys, frozenset({algorithm}))
+    key = verified(mint(algorithm=algorithm, header={"kid": "k1"}), keys, frozenset({algorithm}))
     assert (key.key_id, key.algorithm) == ("k1", algorithm)
 
 
 @pytest.mark.parametrize("algorithm", HMAC)
 def test_an_hmac_verifies_with_its_secret(algorithm: str) -> None:
     keys = secret_keys(algorithm=algorithm)
-    key = jws.verify_signature(jws.parse(mint(algorithm=algorithm)), keys, frozenset({algorithm}))
+    key = verified(mint(algorithm=algorithm), keys, frozenset({algorithm}))
     assert key is keys.keys[0]
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "Ed448"])
 def test_eddsa_stands_for_both_edwards_curves(algorithm: str) -> None:
     token = mint(algorithm=algorithm, header={"alg": "EdDSA"})
-    key = jws.verify_signature(jws.parse(token), keys_of(public_jwk(algorithm)), frozenset({"Ed25519", "Ed448"}))
+    key = verified(token, keys_of(public_jwk(algorithm)), frozenset({"Ed25519", "Ed448"}))
     assert key.algorithm == algorithm
 
 
@@ -151,7 +157,7 @@ def test_an_algorithm_other_than_the_keys_own_is_refused_even_if_allowed(alg: st
 def test_the_kid_chooses_the_key() -> None:
     keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"), public_jwk("Ed25519", "ed"))
     token = mint(algorithm="ES256", header={"kid": "ec"})
-    assert jws.verify_signature(jws.parse(token), keys, ALL_ALGORITHMS).key_id == "ec"
+    assert verified(token, keys).key_id == "ec"
 
 
 def test_a_token_whose_kid_names_another_key_is_not_tried_with_the_right_key() -> None:
@@ -163,7 +169,7 @@ def test_a_token_whose_kid_names_another_key_is_not_tried_with_the_right_key() -
 def test_of_the_keys_with_its_kid_the_one_for_its_alg_verifies_a_token(algorithm: str) -> None:
     keys = keys_of(*(public_jwk(name, "k") for name in ("RS256", "RS384", "RS512", "ES256", "Ed25519")))
     token = mint(algorithm=algorithm, header={"kid": "k"})
-    assert jws.verify_signature(jws.parse(token), keys, ALL_ALGORITHMS).algorithm == algorithm
+    assert verified(token, keys).algorithm == algorithm
 
 
 def test_the_refusal_of_a_token_says_that_the_key_which_it_means_is_skipped() -> None:
@@ -182,7 +188,7 @@ def test_an_unknown_kid_is_refused_as_an_unknown_key_and_is_quoted_in_part() -> 
 
 def test_a_key_without_kid_verifies_tokens_with_any_kid() -> None:
     token = mint(algorithm="ES256", header={"kid": "whatever"})
-    assert jws.verify_signature(jws.parse(token), keys_of(public_jwk("ES256")), ALL_ALGORITHMS).key_id is None
+    assert verified(token, keys_of(public_jwk("ES256"))).key_id is None
 
 
 def oct_key(number: int | None, secret: bytes) -> dict[str, str]:
@@ -252,7 +258,7 @@ def test_a_bad_signature_under_a_known_key_is_not_an_unknown_key(header: dict[st
 
 def test_a_token_without_kid_is_tried_against_every_fitting_key() -> None:
     keys = keys_of(public_jwk("RS256", "rsa"), public_jwk("ES256", "ec"))
-    assert jws.verify_signature(jws.parse(mint(algorithm="ES256")), keys, ALL_ALGORITHMS).key_id == "ec"
+    assert verified(mint(algorithm="ES256"), keys).key_id == "ec"
 
 
 @pytest.mark.parametrize(("position", "is_tried"), [(jws.MAX_KEYS_TRIED - 1, True), (jws.MAX_KEYS_TRIED, False)])
@@ -260,7 +266,7 @@ def test_a_token_without_kid_is_tried_against_at_most_eight_keys(position: int, 
     secrets = [OTHER_SECRET + b"%d" % number for number in range(position)] + [SECRET]
     keys = keys_of(*(oct_key(number, secret) for number, secret in enumerate(secrets)))
     if is_tried:
-        assert jws.verify_signature(jws.parse(mint()), keys, ALL_ALGORITHMS).key_id == f"k{position}"
+        assert verified(mint(), keys).key_id == f"k{position}"
     else:
         detail = refusal(mint(), keys).detail
         assert "its alg is HS256; tried 8 keys: " in detail

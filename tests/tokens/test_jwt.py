@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
@@ -23,7 +24,7 @@ def credential(token: str) -> Credential:
 
 def verify(token: str, **issuer: Any) -> Identity:
     jwt = JwtFormat()
-    identity = jwt.verify(jwt.parse(credential(token)), make_issuer(**issuer)).identity
+    identity = jwt.verify(jwt.parse(credential(token)), make_issuer(**issuer), Attempts()).identity
     assert identity is not None
     return identity
 

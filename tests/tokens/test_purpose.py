@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
@@ -29,7 +30,7 @@ def refusal(accept: Accept, header_type: str | None, payload: dict[str, Any], **
     jwt, token = JwtFormat(), mint({**claims(aud="tasks"), **payload}, header={"typ": header_type})
     try:
         parsed = jwt.parse(Credential(parts=(("token", UnverifiedToken(token)),), found_in="header:authorization"))
-        jwt.verify(parsed, replace(ISSUERS[accept], **changes) if changes else ISSUERS[accept])
+        jwt.verify(parsed, replace(ISSUERS[accept], **changes) if changes else ISSUERS[accept], Attempts())
     except Refused as refused:
         return refused
     return None
@@ -170,7 +171,7 @@ def test_an_id_token_without_an_audience_is_refused_even_where_any_audience_pass
     token = mint(claims(aud=None))
     parsed = JwtFormat().parse(Credential(parts=(("token", UnverifiedToken(token)),), found_in="header:authorization"))
     with pytest.raises(Refused) as refused:
-        JwtFormat().verify(parsed, make_issuer(accept=Accept.ID_TOKEN, audiences=None))
+        JwtFormat().verify(parsed, make_issuer(accept=Accept.ID_TOKEN, audiences=None), Attempts())
     assert refused.value.reason is Reason.WRONG_AUDIENCE
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from authgate.core.attempts import Attempts
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.tokens import jwk, jws
@@ -68,11 +69,11 @@ def test_a_published_signature_verifies_and_a_changed_one_does_not(section: str)
     assert header["alg"] == algorithm
     keys = load(key, allowed)
     parsed = unverified(compact, algorithm, header.get("kid"))
-    assert jws.verify_signature(parsed, keys, allowed) is keys.keys[0]
+    assert jws.verify_signature(parsed, keys, allowed, Attempts()) is keys.keys[0]
     last = "A" if compact[-2] != "A" else "B"
     for changed in (compact[:-2] + last + compact[-1], compact.replace(".", ".A", 1)):
         with pytest.raises(Refused):
-            jws.verify_signature(unverified(changed, algorithm, header.get("kid")), keys, allowed)
+            jws.verify_signature(unverified(changed, algorithm, header.get("kid")), keys, allowed, Attempts())
 
 
 @pytest.mark.parametrize("section", ["RFC 7515 A.1", "RFC 7515 A.2", "RFC 7515 A.3"])
@@ -80,7 +81,7 @@ def test_a_published_jwt_is_parsed_and_verified(section: str) -> None:
     algorithm, key, compact = SIGNED[section]
     parsed = jws.parse(compact)
     assert parsed.payload["iss"] == "joe"
-    assert jws.verify_signature(parsed, load(key), ALL_ALGORITHMS).algorithm == algorithm
+    assert jws.verify_signature(parsed, load(key), ALL_ALGORITHMS, Attempts()).algorithm == algorithm
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_payload_that_is_not_a_json_object_is_malformed_whatever_its_signature
 def test_rfc_7515_a_5_an_unsecured_jws_is_refused() -> None:
     (unsecured,) = (example for example in RFC7515["refused"] if example["what"] == "unsecured")
     with pytest.raises(Refused) as refused:
-        jws.verify_signature(jws.parse(unsecured["serialized"]), load(unsecured["key"]), ALL_ALGORITHMS)
+        jws.verify_signature(jws.parse(unsecured["serialized"]), load(unsecured["key"]), ALL_ALGORITHMS, Attempts())
     assert refused.value.reason is Reason.WRONG_ALGORITHM
 
 

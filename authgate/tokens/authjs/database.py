@@ -13,6 +13,7 @@ from authgate.tokens._percent import percent_decoded
 from authgate.tokens.authjs.session import SESSION_PART
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
@@ -36,9 +37,9 @@ class AuthjsDatabase:
         """Return the session id in *credential*, not yet verified."""
         return UnverifiedSessionToken(text=percent_decoded(credential.part(SESSION_PART) or ""))
 
-    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> NeedsSession:
+    def verify(self, token: UnverifiedSessionToken, issuer: Issuer, attempts: Attempts) -> NeedsSession:
         """Return a reference to the session. The id is its only proof, so only the session store can confirm it."""
-        del issuer
+        del issuer, attempts
         return NeedsSession(session=SessionReference(token=token.text, was_signed=False))
 
 

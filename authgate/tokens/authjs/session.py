@@ -18,6 +18,7 @@ from authgate.tokens._identity import identity_from_claims
 from authgate.tokens._percent import percent_decoded
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
@@ -77,8 +78,9 @@ class AuthjsSession:
             jwe=jwe, cookie_name="" if cookie is None else credential.found_in.removeprefix("cookie:")
         )
 
-    def verify(self, cookie: UnverifiedCookie, issuer: Issuer) -> Proven:
+    def verify(self, cookie: UnverifiedCookie, issuer: Issuer, attempts: Attempts) -> Proven:
         """Return what *cookie* proves under the derived keys of *issuer*, or raise `Refused`."""
+        del attempts  # no public key is used
         keys = issuer.session_key_set.keys
         if self.name_in_key and cookie.cookie_name:
             keys = tuple(key for key in keys if key.purpose == cookie.cookie_name)

@@ -15,6 +15,7 @@ from authgate.tokens.better_auth import signed_cookie
 from authgate.tokens.better_auth.session import signing_keys
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.snapshot import Issuer
 
@@ -47,8 +48,9 @@ class BetterAuthBearer:
         """Return the session token in *credential*, not yet verified."""
         return UnverifiedSessionToken(text=credential.token)
 
-    def verify(self, token: UnverifiedSessionToken, issuer: Issuer) -> NeedsSession:
+    def verify(self, token: UnverifiedSessionToken, issuer: Issuer, attempts: Attempts) -> NeedsSession:
         """Return a reference to the session of *token*, or raise `Refused`. The token alone proves no identity."""
+        del attempts  # no public key is used
         keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
         is_raw = self.accepts == "raw" and "." not in token.text
         if is_raw:

@@ -17,6 +17,7 @@ from authgate.tokens.better_auth import session_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authgate.core.attempts import Attempts
     from authgate.core.keys import Key
     from authgate.core.snapshot import Issuer
     from authgate.tokens.better_auth.session_data import SessionData
@@ -27,25 +28,25 @@ TYPE_BY_JWKS = "better-auth.session-cache+jwt"
 AUDIENCE_BY_JWKS = "better-auth:session-cache"
 
 
-def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer) -> SessionData:
+def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer, attempts: Attempts) -> SessionData:
     """Return what the data cookie *value* proves, or raise `Refused`.
 
     It must be signed by one of *secrets* or of the public keys of *issuer*.
     """
     token = jws.parse(value, max_bytes=session_data.MAX_BYTES)
     if token.token_type == TYPE_BY_JWKS:
-        return _by_jwks(token, issuer)
+        return _by_jwks(token, issuer, attempts)
     if token.token_type is not None or token.key_id is not None:
         header = f"typ {quoted(token.token_type)} and kid {quoted(token.key_id)}"
         raise Refused(Reason.WRONG_TYPE, f"the data cookie has {header}; a session signed with the secret has neither")
-    key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}))
+    key = jws.verify_signature(token, KeySet(keys=tuple(secrets)), frozenset({"HS256"}), attempts)
     return session_data.read(token.payload, expires_at=_expiry(token), key=key)
 
 
-def _by_jwks(token: UnverifiedJws, issuer: Issuer) -> SessionData:
+def _by_jwks(token: UnverifiedJws, issuer: Issuer, attempts: Attempts) -> SessionData:
     if token.key_id is None:
         raise Refused(Reason.MALFORMED_TOKEN, "the data cookie names no key (kid), which Better Auth requires")
-    key = jws.verify_signature(token, issuer.key_set, issuer.algorithms)
+    key = jws.verify_signature(token, issuer.key_set, issuer.algorithms, attempts)
     payload = token.payload
     if not issuer.writes(_claims.string_or_uri(payload, "iss")):
         raise Refused(Reason.UNKNOWN_ISSUER, f"the data cookie's iss is {quoted(str(payload.get('iss')), 120)}")

@@ -16,6 +16,7 @@ from authgate.tokens.better_auth import compact, cookie_jwe, cookie_jwt, session
 from authgate.tokens.derived import CURRENT
 
 if TYPE_CHECKING:
+    from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
     from authgate.core.keys import Key, KeySet
     from authgate.core.snapshot import Issuer
@@ -63,13 +64,13 @@ class BetterAuthSession:
         """Return the cookies in *credential*, not yet verified."""
         return UnverifiedSession(token=credential.part(TOKEN_PART) or "", data=credential.part(DATA_PART))
 
-    def verify(self, cookies: UnverifiedSession, issuer: Issuer) -> NeedsSession:
+    def verify(self, cookies: UnverifiedSession, issuer: Issuer, attempts: Attempts) -> NeedsSession:
         """Return what *cookies* prove under the secrets of *issuer*. Raise `Refused` if no secret signed the token."""
         keys = signing_keys(issuer.session_key_set, include_old=self.old_secrets_verify)
         token, signed_token = signed_cookie.verify(cookies.token, keys)
         session = SessionReference(token=token, signed_token=signed_token)
         try:
-            data = self._open(cookies.data, keys, issuer)
+            data = self._open(cookies.data, keys, issuer, attempts)
             session_data.check(data, token=token, version=self.version)
         except Refused as refused:
             return NeedsSession(
@@ -82,7 +83,7 @@ class BetterAuthSession:
         return NeedsSession(session=session, copy=identity, fresh_until=data.fresh_until, reason=Reason.EXPIRED,
                             detail="the data cookie has expired")  # fmt: skip
 
-    def _open(self, value: str | None, keys: list[Key], issuer: Issuer) -> SessionData:
+    def _open(self, value: str | None, keys: list[Key], issuer: Issuer, attempts: Attempts) -> SessionData:
         if value is None:
             raise Refused(Reason.SESSION_NOT_FOUND, "there is no data cookie, so only a session store knows the user")
         if not value or len(value) > session_data.MAX_BYTES:
@@ -95,7 +96,7 @@ class BetterAuthSession:
         if strategy == "compact":
             return compact.open_cookie(value, keys)
         if strategy == "jwt":
-            return cookie_jwt.open_cookie(value, keys, issuer)
+            return cookie_jwt.open_cookie(value, keys, issuer, attempts)
         return cookie_jwe.open_cookie(value, issuer.session_key_set.keys)
 
 
