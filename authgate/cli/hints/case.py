@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from authgate.core.attempts import Attempts
 from authgate.core.credential import Credential, UnverifiedToken, find_credentials
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
@@ -86,7 +87,7 @@ class Case:
             token_format, token, chosen = choose_format(credential, issuers)
         except Refused as refused:
             return refused
-        return verify(token_format, token, chosen)
+        return verify(token_format, token, chosen, Attempts())
 
     def is_signed_under(self, issuer: Issuer) -> bool:
         """Whether the keys of *issuer* verify or decrypt the credential, whatever its claims say."""

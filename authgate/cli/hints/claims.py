@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authgate.cli.hints.spelling import difference
+from authgate.core.attempts import Attempts
 from authgate.core.errors import Refused, quoted
 from authgate.core.keys import KeySet
 from authgate.core.outputs import header_value
@@ -134,7 +135,7 @@ def _is_signed_with_secret(token: jws.UnverifiedJws, issuer: Issuer) -> bool:
     keys = (*issuer.key_set.keys, *issuer.session_key_set.keys)
     secrets = KeySet(keys=tuple(key for key in keys if key.algorithm == "HS256"))
     try:
-        jws.verify_signature(token, secrets, frozenset({"HS256"}))
+        jws.verify_signature(token, secrets, frozenset({"HS256"}), Attempts())
     except Refused:
         return False
     return True

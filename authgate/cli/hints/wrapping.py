@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authgate.cli.hints.case import token_in
+from authgate.core.attempts import Attempts
 from authgate.core.credential import SessionPlace, UnverifiedToken, find_credentials
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
@@ -56,7 +57,8 @@ def padded(case: Case) -> str:
     signed_text = credential.token.rpartition(".")[0].encode()
     for issuer in case.snapshot.issuers:
         try:
-            jws.verify_signature(replace(token, signing_input=signed_text), issuer.key_set, issuer.algorithms)
+            as_signed = replace(token, signing_input=signed_text)
+            jws.verify_signature(as_signed, issuer.key_set, issuer.algorithms, Attempts())
         except Refused:
             continue
         message += f" The keys of issuer {issuer.name} made its signature, which covers the padding."
