@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, app_metrics, issuer_sessions, issuers, policies, policy_warnings
+from authgate import announcements, app_metrics, identity_warnings, issuer_sessions, issuers, policies, policy_warnings
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
@@ -70,6 +70,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
             *loaded.warnings,
             *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.warnings(*pair)),
             *policy_warnings.warnings(config, made, read_issuers),
+            *identity_warnings.warnings(made, read_issuers),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
         path=loaded.path,

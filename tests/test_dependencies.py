@@ -134,6 +134,12 @@ RULES = (
         never=IO | CRYPTO,
     ),
     Rule(
+        where="authgate/identity_warnings.py",
+        ours=_own("core", "policies", "presets"),
+        typing=_own("config"),
+        never=IO | CRYPTO,
+    ),
+    Rule(
         where="authgate/policy_warnings.py",
         ours=_own("core", "policies", "presets"),
         typing=_own("config"),

@@ -144,7 +144,11 @@ RULES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]] =
         {"session": {"anonymous": False, "banned": False}},
         [["session.anonymous", "no claim is_anonymous"], ["session.banned", "no claim banned"]],
     ),
-    "claims and clients are not fields": ([COOKIES], {"claims": {"a": {"any_of": ["b"]}}, "client": "10.0.0.0/8"}, []),
+    "claims and clients are not fields": (
+        [COOKIES],
+        {"claims": {"user.a": {"any_of": ["b"]}}, "client": "10.0.0.0/8"},
+        [],
+    ),
 }
 
 

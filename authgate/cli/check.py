@@ -13,6 +13,7 @@ import click
 import yaml
 
 from authgate.cli._configuration import config_option, prepared_or_exit
+from authgate.cli._identity_table import identity_table
 from authgate.cli._policy_table import policy_table
 from authgate.cli._terminal import counted, escaped, terminal_columns, wrapped
 from authgate.config.model import Config
@@ -45,8 +46,9 @@ class _Fetched:
 def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     """Validate the configuration and print it, with secrets hidden.
 
-    First comes the verdict, then warnings (on standard error), then what each issuer accepts, then the policies, then
-    every setting with its effective value. Standard output is YAML: everything before the settings is a comment.
+    First comes the verdict, then warnings (on standard error), then what each issuer accepts and which claims of its
+    JWTs become the identity, then the policies, then every setting with its effective value. Standard output is YAML:
+    everything before the settings is a comment.
 
     Without --fetch, check makes no network connection.
 
@@ -62,7 +64,11 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     _comment(_verdict(prepared, fetched, len(warnings)))
     for warning in warnings:
         click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
-    for line in (*(line for result in fetched for line in result.lines), *prepared.announcements):
+    for line in (
+        *(line for result in fetched for line in result.lines),
+        *prepared.announcements,
+        *identity_table(prepared.snapshot),
+    ):
         _comment(line)
     for line in _policies(prepared):
         click.echo(f"# {line}")

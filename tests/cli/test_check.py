@@ -60,9 +60,52 @@ def test_the_verdict_comes_first_then_the_issuers_then_the_settings(config_file:
     lines = ended.stdout.splitlines()
     assert lines[0] == f"# The configuration in {config_file} is valid."
     assert lines[1].startswith("# issuer app accepts HS256 JWTs")
-    assert lines[2] == "# no policies: every request requires a signed-in user"
-    assert not any(line.startswith("#") for line in lines[3:])
+    assert lines[2:8] == [
+        "# claims of JWTs of issuer app:",
+        "#   subject ← sub",
+        "#   email   ← email",
+        "#   name    ← name",
+        "#   roles   ← roles, role",
+        "#   present exp",
+    ]
+    assert lines[8] == "# no policies: every request requires a signed-in user"
+    assert not any(line.startswith("#") for line in lines[9:])
     assert commands.authgate("check").stdout.startswith("# The configuration from the environment is valid.\n")
+
+
+def test_it_shows_which_claims_become_the_fields_that_the_configuration_names(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"""
+issuers:
+  - name: idp
+    preset: jwt
+    secret: {SECRET.decode()}
+    audiences: any
+    identity: {{subject: [sub, client_id], roles: [realm_access.roles, '"https://example.com/roles"'], acr: level}}
+    require_claims: {{client_id: [web, app], level: 1}}
+    required_claims: [exp, '"kubernetes.io".pod']
+headers: {{X-User-Id: subject, X-Plan: claims.plan}}
+policies: [{{name: all, require: {{scopes: {{any_of: [read]}}}}}}]
+"""
+    )
+    code, shown = commands.in_terminal("check", "--config", path, columns=80)
+    assert code == 0
+    begin = shown.index("# claims of JWTs of issuer idp:\n")
+    assert shown[begin:].startswith(
+        """# claims of JWTs of issuer idp:
+#   subject  ← sub, client_id
+#   roles    ← realm_access.roles, "https://example.com/roles"
+#   scopes   ← scope, scp
+#   acr      ← level
+#   present  exp, "kubernetes.io".pod
+#   demanded client_id: "web" or "app"
+#   demanded level: 1
+"""
+    )
+    effective = yaml.safe_load(shown[shown.index("\nlisten: ") :])["issuers"][0]
+    assert effective["identity"]["roles"] == ["realm_access.roles", '"https://example.com/roles"']
+    assert effective["require_claims"] == {"client_id": ["web", "app"], "level": [1]}
 
 
 def test_warnings_are_counted_in_the_verdict_and_go_to_standard_error(tmp_path: Path) -> None:

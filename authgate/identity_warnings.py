@@ -1,0 +1,171 @@
+"""What an operator should know of the configured claims: some are in no token, and some are weak ids."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from authgate.core.claim_paths import CLAIMS, parse, written
+from authgate.core.identity import Identity
+from authgate.core.policy import Access
+from authgate.core.rules import Every, Test
+from authgate.policies import tests_of
+from authgate.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authgate.core.claim_paths import ClaimPath
+    from authgate.core.policy import Policies, Policy
+    from authgate.presets.preset import LoadedIssuer
+
+_EMAIL, _VERIFIED = ("email",), ("email_verified",)
+# Registered claims that are never objects, so they have no members (RFC 7519 §4.1, OpenID Connect Core §2 and §5.1).
+_WITHOUT_MEMBERS = frozenset(
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "scope", "scp", "sid"}
+    | {"email", "email_verified", "name", "preferred_username"}
+)
+# What the claims of a Better Auth session are.
+_ROWS = ("session", "user")
+_TEXTS = frozenset(field.name for field in fields(Identity) if str(field.type).startswith("str"))
+_NAMED_AT_MOST = 3
+
+
+def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the risks and faults of the claims that the policies *made* and the issuers *entries* name."""
+    for entry in entries:
+        yield from _about_issuer(entry)
+    of_users = [policy for policy in made.policies if policy.access is not Access.PUBLIC]
+    yield from dict.fromkeys(line for policy in of_users for line in _about_ids(policy))
+    yield from _about_addresses(of_users, entries)
+    yield from _about_headers(of_users, entries)
+    yield from _about_rules(of_users, entries)
+
+
+def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
+    label = f"issuer {entry.config.name}"
+    if entry.jwts is None and entry.config.given("identity") is not None:
+        yield f"{label}: identity has no effect, because the issuer accepts no JWTs: remove it, or set jwks_url"
+    if entry.jwts is None:
+        return
+    demands = entry.jwts.demands()
+    named = [(f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths]
+    named += [("require_claims", parse(text)) for text in demands.require_claims]
+    named += [("required_claims", parse(text)) for text in demands.required_claims]
+    for setting, path in named:
+        if path[0] == CLAIMS.rstrip(".") and path[1:]:
+            yield (
+                f"{label}: {setting}: {written(path)} is the claim {written(path[1:])} within a claim called claims: "
+                f"write {written(path[1:])} if you mean the claim itself"
+            )
+        elif cause := _never_in_jwt(path):
+            yield f"{label}: {setting}: no token has {written(path)}, because {cause}"
+
+
+def _about_ids(policy: Policy) -> Iterator[str]:
+    output = policy.user_id
+    if output is not None and output.path is None and output.source not in _TEXTS:
+        yield f"headers: {output.header} comes from {output.source}, which is not an id: every user is refused"
+
+
+def _about_addresses(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield where an e-mail address that nobody verified may be the id of a user."""
+    fix = "add `email: {verified: true}` to the rules, or `require_claims: {email_verified: true}` to the issuer"
+    risk = "and nothing demands that it is verified: at many issuers, users choose their address"
+    unsafe = [
+        policy
+        for policy in policies
+        if policy.user_id is not None and (policy.user_id.source == "email" or policy.user_id.path == _EMAIL)
+        if not _demands_verified(policy)
+        and any(_accepts(policy, entry) and not _requires_verified(entry) for entry in entries)
+    ]
+    if unsafe:
+        yield f"headers: X-User-Id comes from the e-mail address, {risk}. {_policies(unsafe)}: {fix}"
+    for entry in entries:
+        accepting = [policy for policy in policies if _accepts(policy, entry) and not _demands_verified(policy)]
+        if _EMAIL in _mapped(entry).get("subject", ()) and accepting and not _requires_verified(entry):
+            yield f"issuer {entry.config.name}: the subject may be the e-mail address, {risk}: {fix}"
+
+
+def _about_headers(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the headers that are always empty."""
+    for output in dict.fromkeys(
+        output for policy in policies for output in policy.outputs if output.source is not None
+    ):
+        accepted = _accepted([policy for policy in policies if output in policy.outputs], entries)
+        if output.path is not None:
+            cause = _never(output.path, accepted)
+        else:
+            states = [entry for entry in accepted if output.source in PRESETS[entry.config.preset].states(entry)]
+            cause = "" if states or not accepted else "no issuer states it"
+        if cause:
+            yield f"header {output.header}: {output.source} never has a value: {cause}"
+
+
+def _about_rules(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the rules about claims that no token has."""
+    for policy in policies:
+        accepted = _accepted([policy], entries)
+        paths = dict.fromkeys(test.path for test in tests_of(policy.rule) if test.path) if policy.rule else {}
+        for path in paths:
+            if cause := _never(path, accepted):
+                yield f"policy {policy.name}: {CLAIMS}{written(path)} never has a value: {cause}"
+
+
+def _never(path: ClaimPath, accepted: list[LoadedIssuer]) -> str:
+    """Return why no credential of the issuers *accepted* has a claim at *path*; "" if one may have it."""
+    causes = [_never_in_rows(path) if _has_rows_alone(entry) else _never_in_jwt(path) for entry in accepted]
+    return causes[0] if causes and all(causes) else ""
+
+
+def _never_in_jwt(path: ClaimPath) -> str:
+    return f"the claim {path[0]} has no members" if path[1:] and path[0] in _WITHOUT_MEMBERS else ""
+
+
+def _never_in_rows(path: ClaimPath) -> str:
+    return "" if path[0] in _ROWS else "the claims of a session are claims.user.… and claims.session.…"
+
+
+def _has_rows_alone(entry: LoadedIssuer) -> bool:
+    """Whether all credentials of the issuer are sessions with an account, whose claims are the stored rows."""
+    return PRESETS[entry.config.preset].states_accounts and entry.jwts is None
+
+
+def _mapped(entry: LoadedIssuer) -> dict[str, tuple[ClaimPath, ...]]:
+    return {} if entry.jwts is None or entry.jwts.identity is None else entry.jwts.identity.paths()
+
+
+def _demands_verified(policy: Policy) -> bool:
+    """Whether everybody who passes *policy* has a verified address."""
+    demanded = policy.rule.rules if isinstance(policy.rule, Every) else (policy.rule,)
+    return any(isinstance(rule, Test) and _is_of_verified(rule) for rule in demanded)
+
+
+def _is_of_verified(test: Test) -> bool:
+    if test.dimension == "email":
+        _, must_be_verified = test.expected
+        return bool(must_be_verified)
+    return test.path == _VERIFIED and test.operator in {"any_of", "all_of"} and _all_true(test.expected)
+
+
+def _requires_verified(entry: LoadedIssuer) -> bool:
+    demanded = {} if entry.jwts is None else entry.jwts.demands().require_claims
+    return any(parse(text) == _VERIFIED and _all_true(values) for text, values in demanded.items())
+
+
+def _all_true(values: Iterable[object]) -> bool:
+    return all(value is True or value == "true" for value in values)
+
+
+def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
+    return policy.issuers is None or entry.config.name in policy.issuers
+
+
+def _accepted(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> list[LoadedIssuer]:
+    return [entry for entry in entries if any(_accepts(policy, entry) for policy in policies)]
+
+
+def _policies(policies: list[Policy]) -> str:
+    names = [policy.name for policy in policies[:_NAMED_AT_MOST]]
+    more = len(policies) - len(names)
+    return f"{'Policy' if len(policies) == 1 else 'Policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
