@@ -21,6 +21,9 @@ UnverifiedToken = NewType("UnverifiedToken", str)
 # Some proxies join repeated field lines with a comma (RFC 9110 §5.3). Linear: every match begins at a comma.
 _ANOTHER_BEARER = re.compile(r",[ \t]*bearer ", re.IGNORECASE)
 
+# Some front ends write the value of the header Authorization into the cookie. Libraries encode its space or quote it.
+_BEARER = re.compile(r"(?i)\Abearer(?:(?: |%20|\+)+|\Z)")
+
 # A browser sends cookies of the same name side by side if their Path or Domain differ. More than this is an attack.
 MAX_SAME_NAMED_COOKIES = 4
 # How many characters of the Cookie header to search for a similar cookie name.
@@ -120,8 +123,9 @@ class CookiePlace:
         return f"cookie {self.name}" + (" (present, but empty)" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
-        """Return one credential for each distinct, non-empty cookie of this name."""
-        values = dict.fromkeys(value for value in cookie_values(headers, self.name) if value)
+        """Return one credential for each distinct, non-empty cookie of this name, without a "Bearer " before it."""
+        tokens = (_BEARER.sub("", value, count=1) for value in cookie_values(headers, self.name))
+        values = dict.fromkeys(token for token in tokens if token)
         if len(values) > MAX_SAME_NAMED_COOKIES:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} cookies named {self.name} have different values")
         return tuple(_single_token(value, f"cookie:{self.name}") for value in values)

@@ -139,7 +139,8 @@ def _bytes(encoded: str, part: str) -> bytes:
     try:
         return _base64url.decode(encoded)
     except ValueError as error:
-        raise _malformed(f"its {part} is {error}") from None
+        padding = ": it has padding ('='), which AWS ALB writes, and no JWT has (RFC 7515 §2)" if "=" in encoded else ""
+        raise _malformed(f"its {part} is {error}{padding}") from None
 
 
 def _text(header: dict[str, Any], name: str) -> str | None:

@@ -85,6 +85,44 @@ def test_a_cookie_without_a_value_holds_no_credential(line: str) -> None:
     assert COOKIE.find(CIMultiDict([("Cookie", line)])) == ()
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer a.b.c",
+        '"Bearer a.b.c"',
+        "Bearer%20a.b.c",
+        '"Bearer%20a.b.c"',
+        "Bearer+a.b.c",
+        "bearer a.b.c",
+        "BEARER%20a.b.c",
+        "Bearer  a.b.c",
+        ' "Bearer a.b.c" ',
+        "a.b.c",
+        '"a.b.c"',
+    ],
+)
+def test_a_cookie_may_hold_the_token_after_bearer(value: str) -> None:
+    cookies = CIMultiDict([("Cookie", f"theme=dark; access_token={value}; lang=en")])
+    assert [credential.token for credential in COOKIE.find(cookies)] == ["a.b.c"]
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearera.b.c", "JWT a.b.c", "xBearer a.b.c", "a.Bearer b.c", "Bearer:a.b.c", "Bearer.b.c"]
+)
+def test_nothing_else_is_taken_off_a_cookie(value: str) -> None:
+    assert [found.token for found in COOKIE.find(CIMultiDict([("Cookie", f"access_token={value}")]))] == [value]
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", '"Bearer "', "Bearer%20", "bearer+"])
+def test_a_cookie_with_bearer_alone_holds_no_credential(value: str) -> None:
+    assert COOKIE.find(CIMultiDict([("Cookie", f"access_token={value}")])) == ()
+
+
+def test_the_same_token_with_and_without_bearer_is_one_credential() -> None:
+    line = 'access_token=a.b.c; access_token="Bearer a.b.c"; access_token=Bearer%20a.b.c'
+    assert len(COOKIE.find(CIMultiDict([("Cookie", line)]))) == 1
+
+
 def test_cookies_with_the_same_name_and_value_are_one_credential() -> None:
     headers = CIMultiDict([("Cookie", "access_token=a; access_token=a"), ("Cookie", "access_token=a")])
     assert [credential.token for credential in COOKIE.find(headers)] == ["a"]

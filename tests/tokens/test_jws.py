@@ -88,6 +88,17 @@ def test_a_token_that_is_not_exactly_a_compact_jws_is_malformed(token: str) -> N
     assert refused.value.reason is Reason.MALFORMED_TOKEN
 
 
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_the_refusal_of_a_padded_token_says_so_and_names_who_writes_such_tokens(part: int) -> None:
+    parts = sign_raw(HEADER, b"{}").split(".")
+    parts[part] += "=="
+    with pytest.raises(Refused) as refused:
+        jws.parse(".".join(parts))
+    assert refused.value.reason is Reason.MALFORMED_TOKEN
+    assert "padding" in refused.value.detail
+    assert "AWS ALB" in refused.value.detail
+
+
 @pytest.mark.parametrize(
     "header", [{"kid": ""}, {"kid": "k" * 256}, {"cty": "x"}, {"jwk": {}}, {"x5c": ["x"]}], ids=str
 )
