@@ -99,7 +99,12 @@ def _jwt_keys(loaded: LoadedIssuer) -> KeySource | None:
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
     )
     if config.jwks_url is not None:
-        return JwksUrlSource(config.jwks_url, route, allowed, presumed=config.jwks_url == config.usual_jwks_url)
+        return JwksUrlSource(
+            config.jwks_url,
+            route,
+            allowed,
+            presumed=loaded.sessions is not None and config.jwks_url == config.usual_jwks_url,
+        )
     if config.given("discovery") and config.issuer is not None:
         return DiscoverySource(config.issuer, route, allowed)
     if config.has_sessions or not loaded.secrets:
@@ -130,7 +135,9 @@ def timing(config: IssuerSettings, name: str) -> Timing:
             refresh_seconds=config.refresh_seconds,
             cooldown_seconds=cooldown_seconds,
             max_stale_seconds=config.max_stale_seconds,
-            patient=config.has_sessions,  # sessions need no such keys, and a request that needs them loads them at once
+            patient=bool(
+                config.has_sessions and config.secret_settings
+            ),  # sessions need no such keys, and a request that needs them loads them at once
         )
     else:
         in_a_file = any(config.given(setting) for setting in KEY_FILES)

@@ -151,7 +151,7 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
     if "credentials" in config.model_fields_set or not sessions:
         return (*listed, *sessions)
     header, *cookies = listed
-    has_jwts = any(not entry.config.has_sessions for entry in entries)
+    has_jwts = any(entry.sessions is None for entry in entries)
     return (header, *sessions, *(cookies if has_jwts else ()))
 
 

@@ -138,13 +138,17 @@ def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
     names = dict.fromkeys((_name(test), fields_of(test), _claim(test)) for test in tests_of(policy.rule))
     for name, fields, claim in names:
         without = [entry for entry in accepted if not PRESETS[entry.config.preset].states(entry).issuperset(fields)]
-        by_claim = [entry for entry in accepted if claim and not PRESETS[entry.config.preset].states_accounts]
+        by_claim = [entry for entry in accepted if claim and not _states_accounts(entry)]
         if unknown := without or by_claim:
             others = [entry for entry in accepted if entry not in unknown]
             which = "" if without else f" whose token has no claim {claim}"
             known = f" ({_issuers(others)} can state it)" if others else ""
             effect = f", so {_effect(without, refused, accepted)}" if without else ""
             yield f"policy {policy.name}: {name} is unknown for users of {_issuers(unknown)}{which}{known}{effect}"
+
+
+def _states_accounts(entry: LoadedIssuer) -> bool:
+    return entry.sessions is not None and PRESETS[entry.config.preset].states_accounts
 
 
 def _effect(without: list[LoadedIssuer], refused: list[LoadedIssuer], accepted: list[LoadedIssuer]) -> str:

@@ -52,6 +52,13 @@ def _public(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if name not in SECRET_SETTINGS]
 
 
+def may_lack_secret(config: IssuerSettings, sources: tuple[str, ...], wrong: frozenset[str]) -> bool:
+    """Whether *config* has no secret, and accepts JWTs alone. Right only after `with_defaults`."""
+    has_secret = any(name in SECRET_SETTINGS for name in sources)
+    has_keys = bool(config.key_settings or _public(sources) or "url" in wrong)
+    return bool(config.only_with_secret) and not has_secret and has_keys
+
+
 def source_problems(
     config: IssuerSettings, setting: str, sources: tuple[str, ...], wrong: frozenset[str]
 ) -> Iterator[Problem]:
@@ -61,9 +68,11 @@ def source_problems(
     if not sources and not config.has_sessions and "discovery" not in wrong:
         fix = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
         yield Problem(setting=setting, message="has no key, so no token could be verified", fix=fix)
-    elif config.has_sessions and not secrets:
+    elif config.has_sessions and not secrets and not may_lack_secret(config, sources, wrong):
         names = ", ".join(name for name in SECRET_SETTINGS if config.takes(name))
-        yield Problem(setting=setting, message="has no secret", fix=f"set one of {names} to the front end's secret")
+        fix = f"set one of {names} to the front end's secret"
+        fix += "; or set url or jwks_url, to accept its JWTs alone" if config.only_with_secret else ""
+        yield Problem(setting=setting, message="has no secret", fix=fix)
     if len(secrets) > 1 and (config.has_sessions or "preset" in wrong):
         message = f"has {' and '.join(secrets)}: an issuer has one setting for its secrets"
         yield Problem(setting=setting, message=message, fix="keep one")
@@ -116,8 +125,13 @@ def unused_problems(
         unused -= {"allow_http"}
     if any(path.startswith("sessions") and path.count(".") < 2 for path in wrong):
         unused -= {*GET_SESSION_SETTINGS}
+    if not may_lack_secret(config, sources, wrong):
+        unused -= config.only_with_secret
     message = "no keys are fetched" if config.has_sessions else "it is for keys from jwks_url or discovery"
-    for name in sorted(unused):
+    for name in sorted(unused & config.only_with_secret):
+        fix = "remove it, or set the front end's secret"
+        yield Problem(setting=f"{setting}.{name}", message="has no effect: there is no secret", fix=fix)
+    for name in sorted(unused - config.only_with_secret):
         sessions = ", and no sessions are looked up over HTTP"
         also = sessions if config.has_sessions and name in GET_SESSION_SETTINGS else ""
         yield Problem(setting=f"{setting}.{name}", message=f"has no effect: {message}{also}", fix="remove it")

@@ -121,7 +121,7 @@ def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers:
             continue
         where = f"{setting}[{position}].session"
         yield from _unknown(where, place.session, issuers)
-        if any(entry.config.name == place.session and not entry.config.has_sessions for entry in issuers.sound):
+        if any(entry.config.name == place.session and entry.sessions is None for entry in issuers.sound):
             message = f"issuer {quoted(place.session)} has no session cookies"
             yield Problem(setting=where, message=message, fix="write {cookie: NAME} or {header: NAME} for its tokens")
 

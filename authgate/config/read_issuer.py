@@ -52,8 +52,10 @@ def read_issuer(
     if "preset" not in wrong:
         config = config.with_defaults()
         problems.extend(check.issuer_problems(config, setting, sources))
-        problems.extend(config.problems(setting, wrong))
         problems.extend(check.unused_problems(config, given, setting, sources, wrong))
+        if check.may_lack_secret(config, sources, wrong):
+            config = config.without_sessions()
+        problems.extend(config.problems(setting, wrong))
         problems.extend(check.audience_problems(config, setting, sources) if audiences_needed else ())
     problems.extend(check.source_problems(config, setting, sources, wrong))
     problems.extend(check.cookie_problems(config, setting, wrong))

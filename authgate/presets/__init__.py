@@ -29,6 +29,7 @@ _MODELS = {name: preset.settings for name, preset in PRESETS.items()}
 
 class _UnknownPreset(IssuerSettings):
     has_sessions: ClassVar[bool] = False
+    only_with_secret: ClassVar[frozenset[str]] = frozenset()
 
 
 # The settings of all presets: what an issuer is checked against if its preset is wrong or missing.

@@ -59,9 +59,12 @@ class BetterAuthCookies(CookiesConfig):
 
 
 class BetterAuthIssuer(JwtSettings, SessionSettings):
-    """Session cookies and JWTs of Better Auth. Give exactly one of the secrets."""
+    """Session cookies and JWTs of Better Auth. Give one of the secrets. Without one, JWTs alone are accepted."""
 
     cookie: ClassVar[str] = "better-auth.session_token"
+    only_with_secret: ClassVar[frozenset[str]] = frozenset(
+        {"old_secrets_verify", "strategies", "cookies", "cookie_cache_version", "bearer", "sessions"}
+    )
 
     preset: Literal["better-auth"]
     """better-auth: the issuer makes session cookies and JWTs of Better Auth."""
@@ -263,7 +266,7 @@ def _formats(loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
         version=config.cookie_cache_version,
         old_secrets_verify=config.old_secrets_verify,
     )
-    formats: list[TokenFormat] = [session]
+    formats: list[TokenFormat] = [session] if config.secret_settings else []
     if config.bearer != "none":
         formats.append(BetterAuthBearer(accepts=config.bearer, old_secrets_verify=config.old_secrets_verify))
     if config.key_settings:
@@ -272,6 +275,8 @@ def _formats(loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
 
 
 def _places(config: BetterAuthIssuer) -> tuple[SessionPlace, ...]:
+    if not config.secret_settings:
+        return ()
     return tuple(
         SessionPlace(
             issuer_name=config.name, part=TOKEN_PART, name=name, data_part=DATA_PART, data_name=config.data_cookie(name)
@@ -284,6 +289,11 @@ def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
     config, store = loaded.config, loaded.store
     if not isinstance(config, BetterAuthIssuer):
         return ""
+    if loaded.sessions is None:
+        return (
+            f"issuer {issuer.name} has no secret: it accepts JWTs alone, no session cookies and no session tokens in "
+            "Authorization"
+        )
     sentence = accepted_sessions("Better Auth", issuer, config)
     if store is None:
         is_never = config.sessions is not None and config.sessions.check == "never"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from authgate.core.identity import FIELDS
-from authgate.presets.settings import IssuerSettings, JwtSettings, SessionSettings
+from authgate.presets.settings import SECRET_SETTINGS, IssuerSettings, JwtSettings, SessionSettings
 from authgate.tokens import derived, session_record
 
 if TYPE_CHECKING:
@@ -47,8 +47,12 @@ class LoadedIssuer:
 
     @property
     def sessions(self) -> SessionSettings | None:
-        """Its settings for session cookies; None if it makes none."""
-        return self.config if self.config.has_sessions and isinstance(self.config, SessionSettings) else None
+        """Its settings for session cookies; None if it makes none, or if they cannot be read without a secret."""
+        config = self.config
+        if not config.has_sessions or not isinstance(config, SessionSettings):
+            return None
+        is_read = not config.only_with_secret or config.secret_settings or self.wrong & {*SECRET_SETTINGS}
+        return config if is_read else None
 
 
 Raw: TypeAlias = dict[str, Any]

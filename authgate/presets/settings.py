@@ -67,6 +67,8 @@ class IssuerSettings(Settings):
 
     # Whether the issuer makes session cookies, whose keys are derived from its secret.
     has_sessions: ClassVar[bool] = False
+    # The settings about sessions of an issuer that may leave out the secret, and then accepts JWTs alone.
+    only_with_secret: ClassVar[frozenset[str]] = frozenset()
 
     name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
     """A name of your choice for logs and metrics: 1 to 32 lower-case letters, digits, - and _, beginning with a letter
@@ -129,10 +131,11 @@ class IssuerSettings(Settings):
 
     @property
     def unused_settings(self) -> frozenset[str]:
-        """The settings that have no effect, set or not, because no keys are fetched (and no sessions over HTTP)."""
+        """The settings that have no effect, set or not: there is no secret, or nothing is fetched."""
+        idle = frozenset() if self.secret_settings else self.only_with_secret
         if self.fetches_keys:
-            return frozenset()
-        unused = {*FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.asks_over_http else ())}
+            return idle
+        unused = {*idle, *FETCH_SETTINGS} - {*(GET_SESSION_SETTINGS if self.asks_over_http else ())}
         if any(url.startswith("http:") for url in self.urls):
             unused.discard("allow_http")  # `url` needs it
         if self.has_sessions and not self.key_settings:
@@ -142,6 +145,11 @@ class IssuerSettings(Settings):
     def with_defaults(self) -> Self:
         """Return these settings with what follows from them."""
         return self
+
+    def without_sessions(self) -> Self:
+        """Return these settings without those that have no effect because there is no secret."""
+        fields = type(self).model_fields
+        return self.model_copy(update={name: fields[name].get_default() for name in self.only_with_secret})
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:  # noqa: ARG002 - for presets
         """Yield what is wrong with the settings that only this preset has. They are at *setting*.

@@ -76,6 +76,7 @@ def explained(folder: Path, front_end: BetterAuth, stdin: str, **more: Any) -> s
     """Return the outcome of what *stdin* holds, for an issuer with two of the hosts."""
     urls = [f"http://127.0.0.1:{front_end.port}", f"http://localhost:{front_end.port}"]
     issuer = {"name": "app", "preset": "better-auth", "url": urls, "secret": SECRET, **more}
+    issuer = {name: value for name, value in issuer.items() if value is not None}
     (folder / "authgate.yaml").write_text(json.dumps({"issuers": [issuer]}))
     ended = commands.authgate("explain", "--config", folder / "authgate.yaml", "--json", stdin=stdin, environ={})
     assert ended.stdout, ended.stderr
@@ -99,9 +100,20 @@ def test_sessions_and_jwts_of_every_listed_host_count_and_of_no_other(
         data = next(value.partition(";")[0] for key, value in renewed.headers if "session_data=" in value)
         cookies = f"{without_data(browser)}; {data}"
         assert explained(tmp_path, several_hosts, cookies, sessions={"check": "never"}) == outcome
+    assert explained(tmp_path, several_hosts, browser.token(), secret=None) == "allowed", "JWTs need no secret"
+    assert explained(tmp_path, several_hosts, browser.cookies, secret=None) == "no_credential"
     several_hosts.ban_in_database(browser.user["id"])
     banned = ask(
         several_hosts.port, "/api/auth/token", f"Cookie: {browser.cookies}", host=f"localhost:{several_hosts.port}"
     )
     assert explained(tmp_path, several_hosts, banned.json["token"]) == "banned_user"
     assert explained(tmp_path, several_hosts, without_data(browser)) == "banned_user"
+
+
+def test_without_a_secret_a_front_end_without_keys_is_a_failure(plain: BetterAuth, tmp_path: Path) -> None:
+    """With a secret it may lack the JWT plugin: its sessions still count."""
+    url = f"{plain.origin}/elsewhere"
+    (tmp_path / "authgate.yaml").write_text(f"issuers: [{{name: app, preset: better-auth, url: '{url}'}}]")
+    checked = commands.authgate("check", "--fetch", "--config", tmp_path / "authgate.yaml", environ={})
+    assert checked.returncode == 1
+    assert f"its keys cannot be loaded: {url}/jwks answers 404" in " ".join(checked.stdout.replace("\n#", "").split())

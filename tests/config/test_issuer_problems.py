@@ -31,7 +31,15 @@ def stored(**store: Any) -> dict[str, Any]:
 # The changes to a sound issuer, the setting that is named (below issuers[0]), and a part of the message.
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     # secrets
-    "no secret at all": ({"secret": None}, "", "has no secret"),
+    "no secret and no keys": ({"secret": None, "jwt_plugin": False}, "", "has no secret"),
+    "no secret for Auth.js": (AUTHJS | {"secret": None}, "", "has no secret"),
+    "cookies without a secret": (
+        {"secret": None, "cookies": {"session_token": "a.session_token"}},
+        "cookies",
+        "has no effect: there is no secret",
+    ),
+    "session tokens without a secret": ({"secret": None, "bearer": "raw"}, "bearer", "there is no secret"),
+    "a store without a secret": ({"secret": None, "sessions": {"check": "always"}}, "sessions", "there is no secret"),
     "two settings of secrets": (
         {"secrets": [OTHER]},
         "",

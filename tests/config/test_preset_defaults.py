@@ -66,6 +66,25 @@ def test_several_urls_imply_the_iss_the_audience_and_the_cookies_of_every_host(t
     }
 
 
+@pytest.mark.parametrize(
+    "keys", [{}, {"url": None, "jwks_url": "https://k.example/jwks", "issuer": URL, "audiences": ["api"]}]
+)
+def test_without_a_secret_jwts_alone_are_accepted_and_the_announcement_says_so(
+    tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    found = prepared(tmp_path, secret=None, **keys)
+    (made,) = found.snapshot.issuers
+    assert [token_format.name for token_format in made.formats] == ["better-auth-jwt"]
+    assert {*found.key_sets} == {"app"}
+    assert read(tmp_path, secret=None, **keys).store is None
+    assert not [place for place in found.snapshot.policies.policies[0].places if isinstance(place, SessionPlace)]
+    first, second = found.announcements[:2]
+    assert "no secret: it accepts JWTs alone, no session cookies" in first
+    assert f"JWTs with iss {URL}" in second
+    shown = CliRunner().invoke(check, ["--config", str(tmp_path / "authgate.yaml")], env={"AUTHGATE_REQUIRE_ALL": None})
+    assert yaml.safe_load(shown.stdout)["issuers"][0].keys().isdisjoint({"sessions", "strategies", "bearer", "cookies"})
+
+
 def test_written_settings_override_the_defaults(tmp_path: Path) -> None:
     own = {"issuer": "https://i.example", "audiences": ["api"], "jwks_url": "https://k.example/jwks"}
     found = config(tmp_path, **own, algorithms=["ES256"])
