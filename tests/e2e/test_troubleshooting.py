@@ -6,6 +6,7 @@ wording of a message may change. With AUTHGATE_WRITE_DOCS=1 they write what the 
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from tests.support.better_auth import SECRET, better_auth
 from tests.support.client import ask
 from tests.support.documented import code
 from tests.support.documented_site import MAIN, readme_nginx
+from tests.support.tokens import claims, mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +135,19 @@ def _another_audience(site: Site, command: str) -> str:
     return site.run(command, config=site.issuer(audiences="[https://api.example.com]"))
 
 
+def _decoded_secret(site: Site, command: str) -> str:
+    secret = base64.b64encode(SECRET.encode())
+    (site.folder / "secret").write_bytes(secret)
+    (site.folder / "other-token").write_text(mint(claims(exp=int(time.time()) + 900), key=SECRET.encode()))
+    config = "issuers: [{name: app, preset: jwt, audiences: any, secret_file: secret}]"
+    return site.run(command.replace("<token", "<other-token"), config=config)
+
+
+def _expired_token(site: Site, command: str) -> str:
+    later = int(time.time()) + 27 * 60
+    return site.run(command.replace("explain", f"explain --at {later}"))
+
+
 def _signed_out(site: Site, command: str) -> str:
     return site.run(command.replace("<cookie", "<signed-out"))
 
@@ -207,6 +222,8 @@ SITUATIONS = {
     "no store, no cookie cache": _no_store_and_no_cookie_cache,
     "no store, expired cookie cache": _no_store_and_an_expired_cookie_cache,
     "a token for another audience": _another_audience,
+    "the other side decodes the secret": _decoded_secret,
+    "an expired token": _expired_token,
     "after the sign-out": _signed_out,
     "after the sign-out, check always": _signed_out_and_always_checked,
     "the proxy sends X-Original-URI alone": _only_the_uri,

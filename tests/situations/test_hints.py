@@ -179,8 +179,8 @@ SITUATIONS = {
     ),
     "the keys of another issuer verify": Situation(
         issuers=f'{{name: idp, preset: jwt, issuer: "{ISS}", audiences: [tasks], jwks_file: ec.json}}, '
-        '{name: other, preset: jwt, issuer: "https://other.example.com", audiences: [tasks], jwks_file: jwks.json}',
-
+        '{name: other, preset: jwt, issuer: "https://other.example.com", audiences: [tasks], jwks_file: jwks.json, '
+        'subject_prefix: "other:"}',
         files={"ec.json": json.dumps({"keys": [public_jwk("ES256", alg=None)]}).encode()},
         headers=bearer(signed()), answer="401 wrong_algorithm", has=("The keys of issuer other verify this token",),
     ),
