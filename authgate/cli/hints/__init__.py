@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.cli.hints import claims, keys, shared_secrets, times, wrapping
+from authgate.cli.hints import claims, identity, keys, shared_secrets, times, wrapping
 from authgate.core.decision import Allow
 from authgate.core.reasons import Reason
 
@@ -53,6 +53,9 @@ HINTS: tuple[Hint, ...] = (
     _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
     _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),
     _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),
+    _row(identity.another_subject, Reason.MISSING_CLAIM, Reason.MALFORMED_TOKEN),
+    _row(identity.unreadable, None, Reason.FORBIDDEN, Reason.INSUFFICIENT_SCOPE),
+    _row(identity.claim_elsewhere, None, Reason.MISSING_CLAIM, Reason.FORBIDDEN, Reason.INSUFFICIENT_SCOPE),
     _row(claims.another_purpose, Reason.WRONG_TYPE),
     _row(claims.largest_header, Reason.HEADERS_TOO_LARGE),
     _row(times.age_and_life, Reason.EXPIRED),

@@ -13,6 +13,7 @@ from authgate.tokens.jws import MAX_KEYS_TRIED
 
 if TYPE_CHECKING:
     from authgate.cli.hints.case import Case
+    from authgate.core.snapshot import Issuer
 
 
 def another_algorithm(case: Case) -> str:
@@ -60,10 +61,11 @@ def another_issuer(case: Case) -> str:
         says = f"Its iss is {quoted(claimed, 120)}" if isinstance(claimed, str) else "It has no iss"
         if other.iss is None:
             return f"The keys of issuer {other.name} verify this token. {says}, which is that of another issuer."
-        if isinstance(claimed, str) and (differs := difference(claimed, other.iss)):
+        differs, iss = _nearest(claimed, other)
+        if differs:
             return (
                 f"The keys of issuer {other.name} verify this token, and only {differs} of its iss differs. It is "
-                f"{quoted(claimed, 120)}, and `issuer` is {quoted(other.iss, 120)}. Set `issuer` to what the token has."
+                f"{quoted(str(claimed), 120)}, and `issuer` is {quoted(iss, 120)}. Set `issuer` to what the token has."
             )
         return (
             f"The keys of issuer {other.name} verify this token. {says}, and `issuer` is {quoted(other.iss, 120)}. "
@@ -78,12 +80,19 @@ def spelling_of_the_issuer(case: Case) -> str:
     if not isinstance(claimed, str) or another_issuer(case):
         return ""
     for issuer in case.snapshot.issuers:
-        if issuer.iss is not None and (differs := difference(claimed, issuer.iss)):
+        differs, iss = _nearest(claimed, issuer)
+        if differs:
             return (
                 f"Only {differs} of the token's iss differs from that of issuer {issuer.name}: it is "
-                f"{quoted(claimed, 120)}, and `issuer` is {quoted(issuer.iss, 120)}."
+                f"{quoted(claimed, 120)}, and `issuer` is {quoted(iss, 120)}."
             )
     return ""
+
+
+def _nearest(claimed: object, issuer: Issuer) -> tuple[str, str]:
+    """Return in what alone *claimed* differs from an `iss` of *issuer*, and that `iss`; "" twice if in more."""
+    text = claimed if isinstance(claimed, str) else ""
+    return next(((differs, iss) for iss in sorted(issuer.every_iss) if (differs := difference(text, iss))), ("", ""))
 
 
 def only_public_keys(case: Case) -> str:
