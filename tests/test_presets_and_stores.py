@@ -1,0 +1,208 @@
+"""A preset and a session store are each one file and one row: a copy of AuthGate gets a made-up one of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.processes import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PRESET = '''
+"""Preset `acme`: opaque session cookies of a made-up library."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from authgate.presets import authjs
+from authgate.presets.preset import Preset, Variables, secret_in
+from authgate.presets.settings import SessionSettings
+from authgate.tokens import FORMATS, derived
+from authgate.tokens.authjs import database
+
+
+class AcmeIssuer(SessionSettings):
+    """Session cookies of Acme."""
+
+    cookie: ClassVar[str] = "acme.sid"
+
+    preset: Literal["acme"]
+    """acme: the issuer makes session cookies of Acme."""
+    region: Literal["north", "south"] = "north"
+    """Where Acme runs."""
+
+
+def _from_environment(environ):
+    if not environ.get("ACME_SECRET"):
+        return None
+    return {"name": "acme", "preset": "acme", "url": environ.get("ACME_URL"), **secret_in("ACME_SECRET", environ)}
+
+
+PRESET = Preset(
+    settings=AcmeIssuer,
+    variables=Variables(
+        usual="ACME_SECRET", secrets=("ACME_SECRET",), issuer=_from_environment, urls=("ACME_URL",), prefix="ACME_"
+    ),
+    formats=lambda _loaded: (FORMATS["authjs-database"],),
+    secret_keys=lambda _config: derived.nextauth_v4,
+    announcement=lambda issuer, loaded: f"issuer {issuer.name} reads sessions of Acme in {loaded.config.region}",
+    places=authjs.places,
+    stores=("notes",),
+    read_rows=database.read,
+    row_format="authjs-database",
+)
+'''
+STORE = '''
+"""The store in a text file, which holds one session."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from authgate.config._types import NonEmpty, Settings
+from authgate.sessions import StoredRows
+from authgate.stores.store import Store
+
+
+class NotesSessionsConfig(Settings):
+    """The store in a text file."""
+
+    path: NonEmpty
+    """The file."""
+
+
+class Notes:
+    def __init__(self, path):
+        self.where = path
+
+    async def find(self, question):
+        rows = json.loads(Path(self.where).read_text())
+        return StoredRows(**rows) if rows["session"]["sessionToken"] == question.token else None
+
+    async def close(self):
+        pass
+
+
+def _read(reading, notes):
+    if not notes.path.endswith(".json"):
+        reading.report("path", "is not JSON", "write a path that ends in .json")
+    return reading.loaded(notes.path, where=notes.path)
+
+
+STORE = Store(settings=NotesSessionsConfig, read=_read, make=lambda store, _cookie_name: Notes(store.address))
+'''
+TOKEN = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+SECRET = "a made-up secret of Acme that is long enough 0123456789"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a copy of AuthGate that has one file and one row more for each of the two."""
+    folder = tmp_path_factory.mktemp("copy")
+    package = folder / "authgate"
+    shutil.copytree(ROOT / "authgate", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "presets" / "acme.py").write_text(PRESET)
+    (package / "stores" / "notes.py").write_text(STORE)
+    _add_row(
+        package / "presets" / "__init__.py", '    "authjs": authjs.PRESET,\n', '    "acme": acme.PRESET,\n', "acme"
+    )
+    _add_row(package / "stores" / "__init__.py", '    "redis": redis.STORE,\n', '    "notes": notes.STORE,\n', "notes")
+    session = {"sessionToken": TOKEN, "userId": "ada", "expires": "2999-01-01T00:00:00Z"}
+    (folder / "notes.json").write_text(json.dumps({"session": session, "user": {"id": "ada", "name": "Ada"}}))
+    return folder
+
+
+def _add_row(file: Path, row: str, new: str, module: str) -> None:
+    text = file.read_text()
+    assert row in text
+    package = file.parent.name
+    text = text.replace(row, row + new).replace(
+        f"from authgate.{package} import ", f"from authgate.{package} import {module}, ", 1
+    )
+    file.write_text(text)
+
+
+def authgate(
+    copy: Path, *arguments: object, issuers: str = "", environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the copy's `authgate` with these issuers in a file, or with *environ* alone."""
+    command = [sys.executable, "-m", "authgate", *map(str, arguments)]
+    if issuers:
+        (copy / "authgate.yaml").write_text(f"issuers: {issuers}")
+        command += ["--config", str(copy / "authgate.yaml")]
+    complete = {"PATH": os.environ["PATH"], "PYTHONPATH": str(copy), "ACME_KEY": SECRET, **(environ or {})}
+    return subprocess.run(command, cwd=copy, env=complete, capture_output=True, text=True, timeout=60, check=False)
+
+
+def issuer(**settings: object) -> str:
+    sessions = {"notes": {"path": "notes.json"}}
+    acme = {
+        "name": "shop",
+        "preset": "acme",
+        "secret_env": "ACME_KEY",
+        "url": "https://a.example",
+        "sessions": sessions,
+    }
+    return json.dumps([acme | settings])
+
+
+def test_a_session_in_the_new_store_is_the_user_of_the_new_cookie(copy: Path) -> None:
+    for cookie, answer in ((f"__Secure-acme.sid={TOKEN}", "allow"), (f"__Secure-acme.sid={TOKEN[::-1]}", "deny")):
+        request = {"method": "GET", "url": "https://a.example/", "headers": {"Cookie": cookie}}
+        (copy / "request.json").write_text(json.dumps(request))
+        explained = authgate(copy, "explain", "--json", "--request", "request.json", issuers=issuer())
+        decision = json.loads(explained.stdout)
+        assert decision["outcome"] == answer, explained.stderr
+        assert decision["headers"].get("X-User-Id", "") == ("ada" if answer == "allow" else "")
+
+
+def test_check_shows_the_new_preset_and_its_announcement(copy: Path) -> None:
+    checked = authgate(copy, "check", issuers=issuer(region="south"))
+    assert checked.returncode == 0, checked.stderr
+    assert "issuer shop reads sessions of Acme in south" in checked.stdout
+    assert "region: south" in checked.stdout
+
+
+def test_the_variables_of_the_new_preset_make_an_issuer(copy: Path) -> None:
+    checked = authgate(copy, "check", environ={"ACME_SECRET": SECRET, "ACME_URL": "https://a.example"})
+    assert checked.returncode == 0, checked.stderr
+    assert "issuer acme reads sessions of Acme in north" in checked.stdout
+    assert "ACME_SECRET (with ACME_URL)" in authgate(copy, "check").stderr
+
+
+def test_mistakes_in_the_new_settings_come_in_the_one_report(copy: Path) -> None:
+    wrong = authgate(
+        copy, "check", issuers=issuer(region="nroth", strategies=["jwt"], sessions={"notes": {"path": "x"}})
+    )
+    assert wrong.returncode == 78
+    for text in (
+        "has 3 problems",
+        "issuers[0].region: 'nroth' is not an allowed value",
+        "did you mean north?",
+        "issuers[0].strategies: does not apply to preset acme",
+        "issuers[0].sessions.notes.path: is not JSON",
+    ):
+        assert text in wrong.stderr
+    unknown = authgate(copy, "check", issuers=issuer(preset="akme"))
+    assert "did you mean acme? The choices are better-auth, jwt, authjs, acme, nextauth-v4" in unknown.stderr
+    foreign = authgate(copy, "check", issuers=issuer(preset="authjs"))
+    assert "issuers[0].sessions.notes: does not apply to preset authjs" in foreign.stderr
+
+
+def test_the_schema_has_the_new_settings(copy: Path) -> None:
+    schema = json.loads(authgate(copy, "check", "--schema").stdout)
+    mapping = schema["properties"]["issuers"]["items"]["discriminator"]["mapping"]
+    assert mapping["acme"] == "#/$defs/AcmeIssuer"
+    assert set(schema["$defs"]["SessionsConfig"]["properties"]) >= {"check", "http", "postgres", "redis", "notes"}
+    assert schema["$defs"]["AcmeIssuer"]["properties"]["region"]["enum"] == ["north", "south"]
