@@ -8,7 +8,7 @@ import pytest
 
 from authgate.core.decision import Allow
 from authgate.core.reasons import REASONS
-from tests.situations.explained import Explained, publish
+from tests.situations.explained import Explained, explained, publish
 from tests.support.deciding import decide_token
 from tests.support.ruling import configured
 from tests.support.tokens import NOW, mint
@@ -146,3 +146,129 @@ def test_a_claim_has_one_of_the_values_that_the_issuer_demands(
 def test_the_refusal_names_the_claim_its_value_and_the_accepted_ones(tmp_path: Path) -> None:
     decision = told(tmp_path, config("require_claims: {client_id: [web, app]}"), client_id="other")
     assert decision.detail == 'its client_id is "other"; require_claims accepts "web", "app"'
+
+
+def with_headers(headers: str, settings: str = "") -> str:
+    return config(settings, f"headers: {{X-User-Id: subject, {headers}}}")
+
+
+NAMESPACE = "https://example.com/roles"
+HASURA = "https://hasura.io/jwt/claims"
+ZITADEL = "urn:zitadel:iam:org:project:roles"
+GROUPS = [f"00000000-0000-0000-0000-{number:012}" for number in range(230)]
+
+# The configuration, the claims, the header X-A, and a part of the detail of the last check.
+FACTS: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("Auth0: a namespaced claim", with_headers(f"X-A: 'claims.\"{NAMESPACE}\"'"), {NAMESPACE: ["admin", "a,b"]},
+     "admin,a%2Cb", ""),
+    ("Auth0: namespaced roles", with_headers("X-A: roles", f"identity: {{roles: '\"{NAMESPACE}\"'}}"),
+     {NAMESPACE: ["admin"], "roles": ["other"]}, "admin", ""),
+    ("Hasura: a member of a namespaced claim", with_headers(f"X-A: 'claims.\"{HASURA}\".x-hasura-allowed-roles'"),
+     {HASURA: {"x-hasura-allowed-roles": ["user", "editor"]}}, "user,editor", ""),
+    ("a claim that is JSON in a text", with_headers(f"X-A: 'claims.\"{HASURA}\"'"), {HASURA: '{"a":["b"]}'},
+     '{"a":["b"]}', ""),
+    ("a member of JSON in a text", with_headers(f"X-A: 'claims.\"{HASURA}\".a'"), {HASURA: '{"a":["b"]}'}, "", ""),
+    ("Keycloak: roles of the realm", with_headers("X-A: claims.realm_access.roles"),
+     {"realm_access": {"roles": ["a", "b"]}}, "a,b", ""),
+    ("Keycloak: roles of a client", with_headers("X-A: claims.resource_access.my-app.roles"),
+     {"resource_access": {"my-app": {"roles": ["editor"]}}}, "editor", ""),
+    ("Keycloak: a client with a dot",
+     with_headers("X-A: roles", "identity: {roles: 'resource_access.\"my.app\".roles'}"),
+     {"resource_access": {"my.app": {"roles": ["editor"]}}}, "editor", ""),
+    ("Keycloak: the first list that is not empty",
+     with_headers("X-A: roles", "identity: {roles: [realm_access.roles, resource_access.app.roles]}"),
+     {"realm_access": {"roles": []}, "resource_access": {"app": {"roles": ["x"]}}}, "x", ""),
+    ("Keycloak: groups", with_headers("X-A: claims.groups"), {"groups": ["/staff/Z\u00fcrich", "/a,b"]},
+     "/staff/Z%C3%BCrich,/a%2Cb", ""),
+    ("Zitadel: roles as the names of members", with_headers("X-A: roles", f"identity: {{roles: '{ZITADEL}'}}"),
+     {ZITADEL: {"admin": {"1": "a.example"}, "editor": {}}}, "admin,editor", ""),
+    ("Cognito: groups", with_headers("X-A: roles", "identity: {roles: 'cognito:groups'}"),
+     {"cognito:groups": ["admins"]}, "admins", ""),
+    ("Entra: scopes in one text", with_headers("X-A: scopes"), {"scp": "tasks.read tasks.write"},
+     "tasks.read,tasks.write", ""),
+    ("scopes as a list", with_headers("X-A: scopes"), {"scope": ["a", "b"]}, "a,b", ""),
+    ("roles in one text", with_headers("X-A: roles"), {"roles": "a, b c"}, "a,b c", ""),
+    ("scopes elsewhere", with_headers("X-A: scopes", "identity: {scopes: permissions}"), {"permissions": "a b"}, "a,b",
+     ""),
+    ("Spring: roles as objects", with_headers("X-A: roles"), {"roles": [{"authority": "ADMIN"}], "role": "user"}, "",
+     "X-A is empty: the credential states no roles that can be read"),
+    ("roles as numbers", with_headers("X-A: roles", "identity: {roles: groups}"), {"groups": [1, 2]}, "",
+     "X-A is empty: the credential states no roles"),
+    ("no roles", with_headers("X-A: roles"), {}, "", ""),
+    ("verified, as text", with_headers("X-A: email_verified"), {"email_verified": "true"}, "true", ""),
+    ("verified elsewhere", with_headers("X-A: email_verified", "identity: {email_verified: xms_edov}"),
+     {"xms_edov": True}, "true", ""),
+    ("a name beyond ASCII", with_headers("X-A: name"), {"name": "Zo\u00eb \u00c5ngstr\u00f6m"},
+     "Zo%C3%AB %C3%85ngstr%C3%B6m", ""),
+    ("a tenant that is a number", with_headers("X-A: organization", "identity: {organization: tenant.id}"),
+     {"tenant": {"id": 7}}, "7", ""),
+    ("the time of the sign-in elsewhere",
+     with_headers("X-A: authenticated_at", "identity: {authenticated_at: login.at}"),
+     {"login": {"at": 1_799_999_000}}, "1799999000", ""),
+    ("the time of the sign-in in milliseconds",
+     with_headers("X-A: authenticated_at", "identity: {authenticated_at: login_at}"), {"login_at": 1_799_999_000_000},
+     "", "X-A is empty: the credential states no authenticated_at"),
+    ("Entra: the id of the token", with_headers("X-A: token_id", "identity: {token_id: uti}"), {"uti": "u"}, "u", ""),
+    ("Entra: 200 groups", with_headers("X-A: claims.groups"), {"groups": GROUPS[:200]}, ",".join(GROUPS[:200]), ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "value", "detail"), [row[1:] for row in FACTS], ids=[row[0] for row in FACTS]
+)
+def test_a_service_gets_what_the_issuer_says(
+    tmp_path: Path, text: str, claims: dict[str, Any], value: str, detail: str
+) -> None:
+    decision = told(tmp_path, text, **claims)
+    assert decision.answer == "200", decision.detail
+    assert decision.headers["X-A"] == value
+    assert detail in decision.detail
+    assert bool(detail) == bool(decision.detail)
+
+
+def test_230_groups_are_too_large_for_a_header(tmp_path: Path) -> None:
+    decision = told(tmp_path, with_headers("X-A: claims.groups"), groups=GROUPS)
+    assert decision.answer == "403 headers_too_large"
+
+
+def test_two_cookies_of_two_persons_whose_sub_is_the_same_text_are_ambiguous(tmp_path: Path) -> None:
+    """Azure AD B2C writes "Not supported currently. Use oid claim." into every sub."""
+    publish(tmp_path)
+    text = {"iss": ISS, "aud": "tasks", "sub": "Not supported currently. Use oid claim.", "exp": int(NOW) + 900}
+    tokens = [mint(text | {"oid": oid}, algorithm="RS256") for oid in ("ada", "bob")]
+    cookie = {"Cookie": "; ".join(f"access_token={token}" for token in tokens)}
+    for settings in (ID_IS_OID, SUBJECT_IS_OID):
+        assert explained(tmp_path, settings, cookie).answer == "401 ambiguous_credential"
+
+
+RULE = """
+policies: [{{name: admin, require: {{claims: {{'"https://example.com/plan"': {{{operator}: [pro]}}}}}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("operator", "claims", "answer"),
+    [
+        ("any_of", {"https://example.com/plan": "pro"}, "200"),
+        ("any_of", {"https://example": {"com/plan": "pro"}}, "403 forbidden"),
+        ("none_of", {"https://example.com/plan": "pro"}, "403 forbidden"),
+        ("none_of", {"https://example.com/plan": ["free"]}, "200"),
+        ("none_of", {"https://example.com/plan": 1}, "403 forbidden"),
+    ],
+)
+def test_a_rule_reads_a_namespaced_claim(tmp_path: Path, operator: str, claims: dict[str, Any], answer: str) -> None:
+    assert told(tmp_path, config(rest=RULE.format(operator=operator)), **claims).answer == answer
+
+
+def test_under_an_optional_policy_nobody_has_an_empty_id_and_a_user_without_an_id_is_refused(tmp_path: Path) -> None:
+    text = config(rest="headers: {X-User-Id: claims.oid}\npolicies: [{name: all, optional: true}]")
+    publish(tmp_path)
+    nobody = explained(tmp_path, text, {})
+    assert (nobody.answer, nobody.headers) == ("200", {"X-User-Id": ""})
+    assert told(tmp_path, text).answer == MISSING
+
+
+def test_a_policy_that_adds_the_id_demands_it(tmp_path: Path) -> None:
+    adds = "headers: {X-A: email}\npolicies: [{name: all, require: signed_in, headers: {X-User-Id: claims.oid}}]"
+    assert told(tmp_path, config(rest=adds)).answer == MISSING
+    assert told(tmp_path, config(rest=adds), oid="o").headers["X-User-Id"] == "o"
