@@ -69,6 +69,8 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
         yield from _session_warnings(issuer, loaded.sessions)
     if loaded.store is not None and loaded.store.warning:
         yield f"issuer {issuer.name}: {loaded.store.where}: {loaded.store.warning}"
+    for warning in (*issuer.key_set.warnings, *issuer.session_key_set.warnings):
+        yield f"issuer {issuer.name}: {warning}"
     for skipped in issuer.key_set.skipped:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if loaded.jwts is not None and ("exp",) not in issuer.required_claims:

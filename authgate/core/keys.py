@@ -63,10 +63,14 @@ def keys_tried(keys: Sequence[Key]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """All public keys or all secrets of one issuer. *skipped* has an entry for each unfit key: "<name>: <cause>"."""
+    """All public keys or all secrets of one issuer. *skipped* has an entry for each unfit key: "<name>: <cause>".
+
+    *warnings* say what an operator should know of the keys that are used.
+    """
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def newer_keys_may_help(self, reason: Reason) -> bool:
         """Whether a token that was refused for *reason* might pass under newer keys.

@@ -44,7 +44,7 @@ def better_auth(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeyS
         key_id = _thumbprint_id(material, "sha256")
         keys.append(_signing_key(secret, purpose, position))
         keys.append(_encryption_key(secret, "A256CBC-HS512", material, key_id, purpose, position))
-    return KeySet(keys=tuple(keys))
+    return _key_set(keys, ordered_secrets)
 
 
 def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str], *, check: bool = True) -> KeySet:
@@ -60,7 +60,7 @@ def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str], *, che
                 material = _hkdf(secret, salt=name.encode(), info=info, length=length)
                 key_id = _thumbprint_id(material, "sha512")
                 keys.append(_encryption_key(secret, encryption, material, key_id, name, position))
-    return KeySet(keys=tuple(keys))
+    return _key_set(keys, ordered_secrets)
 
 
 def nextauth_v4(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeySet:
@@ -72,13 +72,18 @@ def nextauth_v4(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeyS
     for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         material = _hkdf(secret, salt=b"", info=b"NextAuth.js Generated Encryption Key", length=32)
         keys.append(_encryption_key(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
-    return KeySet(keys=tuple(keys))
+    return _key_set(keys, ordered_secrets)
 
 
 def no_session_keys(ordered_secrets: Sequence[bytes]) -> KeySet:
     """Return no keys, for a preset without sessions."""
     del ordered_secrets
     return NO_KEYS
+
+
+def _key_set(keys: Sequence[Key], ordered_secrets: Sequence[bytes]) -> KeySet:
+    found = dict.fromkeys(warning for secret in ordered_secrets for warning in secrets.warnings(secret))
+    return KeySet(keys=tuple(keys), warnings=tuple(found))
 
 
 def _checked(ordered_secrets: Sequence[bytes]) -> Sequence[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from authgate.core.keys import Key, KeySet, key_name
 from authgate.tokens import _json, _member, _pem, secrets
 from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key
-from authgate.tokens.algorithms import ambiguous_name
+from authgate.tokens.algorithms import HMAC_MIN_BYTES, ambiguous_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,12 @@ MAX_KEYS = 64
 _PAIR_TYPES = frozenset({"RSA", "EC", "OKP", "AKP"})
 
 
+_LINE_BREAK_IN_BYTES = (
+    "its secret is binary, and one line break at its end was stripped. Tokens pass, too, if the line break is part of "
+    "the secret. Write the secret as a JWK of kty oct (jwks_file), so that its bytes are certain"
+)
+
+
 class _Entry(NamedTuple):
     """One entry of a document: a name for messages, the id that it claims, and the material, not yet read."""
 
@@ -35,13 +41,26 @@ class _Entry(NamedTuple):
 
 def from_secret(secret: bytes, allowed: frozenset[str]) -> KeySet:
     """Return a key set with one key: *secret*, written by an operator, for the one HMAC algorithm in *allowed*."""
-    return KeySet(keys=(hmac_key(secret, algorithm_for("oct", None, None, allowed), key_id=None, is_text=True),))
+    key = hmac_key(secret, algorithm_for("oct", None, None, allowed), key_id=None, is_text=True)
+    return KeySet(keys=(key,), warnings=secrets.warnings(secret))
 
 
 def from_secret_file(content: bytes, allowed: frozenset[str]) -> KeySet:
-    """Return a key set with one key: the shared secret in the *content* of a file."""
+    """Return a key set with one key: the shared secret in the *content* of a file.
+
+    One line break at the end is not a part of it. In a file of random bytes it may be one of them, so there both
+    readings are keys, with a warning.
+    """
     _check_size(content)
-    return from_secret(secrets.without_line_break(content), allowed)
+    secret = secrets.without_line_break(content)
+    if not secrets.is_binary(secret):
+        return from_secret(secret, allowed)
+    algorithm = algorithm_for("oct", None, None, allowed)
+    if faults := secrets.faults(secret, 0, is_text=False):
+        raise BadKey(*faults)
+    readings = [reading for reading in dict.fromkeys((secret, content)) if len(reading) >= HMAC_MIN_BYTES[algorithm]]
+    keys = tuple(hmac_key(reading, algorithm, key_id=None, is_text=False) for reading in readings or [secret])
+    return KeySet(keys=keys, warnings=(_LINE_BREAK_IN_BYTES,) if secret != content else ())
 
 
 def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:

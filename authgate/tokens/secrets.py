@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import re
+import string
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _FINGERPRINT_LABEL = b"authgate-secret-fingerprint:"
 
 MIN_DISTINCT_CHARACTERS = 8
+
+# White space and invisible characters that nobody means as a part of a secret.
+_AROUND = string.whitespace + "\u00a0\u2003\u200b\u2028\u2029\u3000\ufeff"
 
 _PLACEHOLDER = re.compile(rb"\$\{|\$\(|\A\s*<.*>\s*\Z|your[-_ ]?(?:jwt[-_ ]?)?secret", re.IGNORECASE | re.DOTALL)
 _ARMOR = re.compile(rb"BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)", re.IGNORECASE)
@@ -65,10 +69,8 @@ def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str,
     *is_text*: a person wrote or pasted it, so white space at its ends is a mistake and not random bytes.
     """
     messages = []
-    if is_text and secret != secret.strip():
+    if is_text and secret != _core(secret):
         messages.append("it begins or ends with white space, which the other side's secret probably lacks: remove it")
-    if is_text and len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in {b'"', b"'"}:
-        messages.append("it is in quotation marks, which the other side's secret probably lacks: remove them")
     if len(secret) < min_bytes:
         messages.append(f"it is {len(secret)} bytes long; at least {min_bytes} are needed (RFC 7518 §3.2)")
     if len(set(secret)) < MIN_DISTINCT_CHARACTERS:
@@ -83,6 +85,27 @@ def faults(secret: bytes, min_bytes: int, *, is_text: bool = True) -> tuple[str,
             "give public keys as pem_file or jwks_file"
         )
     return tuple(messages)
+
+
+def warnings(secret: bytes) -> tuple[str, ...]:
+    """Return what an operator should know of *secret*, which a person wrote or pasted."""
+    if len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in {b'"', b"'", b"`"}:
+        return ("its secret is in quotes, which count as a part of it. The other side's secret probably lacks them",)
+    return ()
+
+
+def is_binary(secret: bytes) -> bool:
+    """Whether *secret* is random bytes and not text: it has control characters inside, or is not UTF-8."""
+    try:
+        text = _core(secret).decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return any(ord(character) < 32 or ord(character) == 127 for character in "".join(text.split()))
+
+
+def _core(secret: bytes) -> bytes:
+    """Return *secret* without white space and byte order marks at its ends."""
+    return secret.decode("utf-8", "surrogateescape").strip(_AROUND).encode("utf-8", "surrogateescape")
 
 
 def is_asymmetric_key(secret: bytes) -> bool:

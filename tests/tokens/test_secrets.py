@@ -111,6 +111,9 @@ def test_a_sound_secret_has_no_fault(secret: bytes) -> None:
         (SECRET + b"\n", 32, ["it begins or ends with white space"]),
         (b" " + SECRET, 32, ["it begins or ends with white space"]),
         (SECRET + b"\t", 32, ["it begins or ends with white space"]),
+        (b"\xef\xbb\xbf" + SECRET, 32, ["it begins or ends with white space"]),
+        (SECRET + "\u00a0".encode(), 32, ["it begins or ends with white space"]),
+        (b'"' + SECRET + b'"', 32, []),
         (b"abcdefg" * 5, 32, ["it has fewer than 8 distinct characters"]),
         (b"abcdefgh" * 4, 32, []),
         (b"", 32, ["it is 0 bytes long", "it has fewer than 8"]),
@@ -160,3 +163,35 @@ def test_the_fingerprint_is_eight_hex_digits_of_a_labeled_hash() -> None:
 )
 def test_one_line_break_at_the_end_of_a_file_is_not_part_of_the_secret(content: bytes, secret: bytes) -> None:
     assert without_line_break(content) == secret
+
+
+@pytest.mark.parametrize("quote", [b'"', b"'", b"`"])
+def test_quotes_around_a_secret_are_a_warning_that_does_not_quote_it(quote: bytes) -> None:
+    (warning,) = secrets.warnings(quote + SECRET + quote)
+    assert "in quotes" in warning
+    assert SECRET.decode() not in warning
+
+
+@pytest.mark.parametrize(
+    "secret", [SECRET, b'"' + SECRET, SECRET + b"'", b'"' + SECRET + b"'", b'"', b"", SECRET[:9] * 2]
+)
+def test_other_secrets_have_no_warning(secret: bytes) -> None:
+    assert secrets.warnings(secret) == ()
+
+
+@pytest.mark.parametrize(
+    ("secret", "binary"),
+    [
+        (SECRET, False),
+        (SECRET + b"\n\n", False),
+        (b"one line\nand another\tline of a secret", False),
+        ("ein Geheimnis mit \u00e4, \u00f6 und \u00fc".encode(), False),
+        (bytes(range(7, 55)), True),
+        (bytes(reversed(range(10, 58))), True),
+        (bytes(range(200, 248)), True),
+        (b"\xff\xfe" + SECRET.decode().encode("utf-16-le"), True),
+        (SECRET + b"\0" + SECRET, True),
+    ],
+)
+def test_random_bytes_are_told_from_text(secret: bytes, *, binary: bool) -> None:
+    assert secrets.is_binary(secret) is binary
