@@ -1,6 +1,7 @@
 """What an operator should know of the policies.
 
-Some never match, some exceptions are wider than they seem, and some rules are unknown for the users of an issuer.
+Some never match, some exceptions are wider than they seem, some rules are unknown for the users of an issuer, and some
+are open to the users of another application.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
@@ -36,7 +38,10 @@ _Ends: TypeAlias = tuple[_Literal, _Literal]
 
 
 def announcements(config: Config) -> Iterator[str]:
-    """Yield which headers the proxies must pass on, if it adds some to the default ones."""
+    """Yield which prefixes user ids have, and which headers the proxies must pass on if *config* adds some."""
+    for issuer in config.issuers:
+        if issuer.subject_prefix:
+            yield f"issuer {issuer.name}: the ids of its users begin with {issuer.subject_prefix}"
     names = header_names(config)
     if added := [name for name in names if name not in type(config).model_fields["headers"].default]:
         yield (
@@ -50,6 +55,9 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
     is_set = config.paths.encoded_slash == "data" or config.paths.semicolon == "data"
     if is_set and not made.reads_paths:
         yield "paths: has no effect on decisions, because no policy matches by path. It only changes `authgate proxy`"
+    if any(entry.config.subject_prefix is not None for entry in entries[1:]):  # else one issuer, or one authority
+        yield from _about_ids(made)
+        yield from _about_audiences(config, made, entries)
     yield from _about_matches(made.policies)
     for policy in made.policies:
         yield from _about_rules(policy, [entry for entry in entries if _accepts(policy, entry)])
@@ -60,6 +68,44 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
 def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
     is_for_users = policy.access is not Access.PUBLIC
     return is_for_users and (policy.issuers is None or entry.config.name in policy.issuers)
+
+
+def _about_ids(made: Policies) -> Iterator[str]:
+    """Yield what X-User-Id has instead of the subject, which alone tells the users of several issuers apart."""
+    outputs = (output for policy in made.policies for output in policy.outputs if output.header == "X-User-Id")
+    for source in dict.fromkeys(output.source for output in outputs):
+        if source not in {None, "subject"}:
+            yield (
+                f"headers: X-User-Id is {source}, which has no subject_prefix: one issuer can state the value of "
+                "another's user, who then is the same user: write X-User-Id: subject"
+            )
+
+
+def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the policies that are open to the users of all issuers, though these are for different audiences."""
+    meant_for = {entry.config.name: _meant_for(entry) for entry in entries if _meant_for(entry)}
+    are_open = [one for one in made.policies if one.access is not Access.PUBLIC and not _names_issuers(one)]
+    if len({*meant_for.values()}) > 1 and are_open:
+        which = f"{_names(are_open)}: open" if config.policies is not None else "there are no policies, so all is open"
+        audiences = "; ".join(f"{name}: {audience}" for name, audience in meant_for.items())
+        yield (
+            f"{which} to the users of every issuer, also with a credential that is meant for another audience "
+            f"({audiences}): name the issuers in `issuers` of the policy"
+        )
+
+
+def _meant_for(entry: LoadedIssuer) -> str:
+    """Return the audiences of *entry*, else the origins of its front end, "" if neither is known."""
+    audiences = entry.config.given("audiences")
+    origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in entry.config.urls)
+    return "any" if audiences == "any" else ", ".join(sorted(audiences if isinstance(audiences, list) else origins))
+
+
+def _names_issuers(policy: Policy) -> bool:
+    """Whether *policy* says which issuers it accepts: by `issuers`, or by a rule that it always demands."""
+    demanded = policy.rule.rules if isinstance(policy.rule, Every) else ()
+    by_rule = (isinstance(rule, Test) and rule.dimension == "issuer" for rule in demanded)
+    return policy.issuers is not None or any(by_rule)
 
 
 def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:

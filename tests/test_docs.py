@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from authgate.config.load import load
 from authgate.config.model import Config
 from authgate.core.reasons import REASONS, Reason
 from docs import generate
+from tests.support import documented
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +32,18 @@ def test_every_reason_has_a_row_and_every_text_fits_into_a_header() -> None:
 def test_the_example_configuration_is_sound() -> None:
     config = Config.model_validate(yaml.safe_load((ROOT / "docs" / "example.yaml").read_text()))
     assert len(config.issuers) == 2
+
+
+def test_every_example_with_several_issuers_keeps_their_users_apart(tmp_path: Path) -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    texts = [(page, text) for page in pages for text in documented.code(str(page), "yaml")]
+    texts += [(file, file.read_text()) for file in (*ROOT.glob("docs/**/*.yaml"), *ROOT.glob("deploy/*/**/*gate.yaml"))]
+    examples = [(path, text) for path, text in texts if text.count("    preset: ") > 1]
+    assert len({path for path, _ in examples}) >= 5
+    for path, text in examples:
+        (tmp_path / "authgate.yaml").write_text(text)
+        problems = load(str(tmp_path / "authgate.yaml"), {}).problems
+        assert not [problem for problem in problems if problem.setting.endswith("subject_prefix")], path
 
 
 def test_the_architecture_names_files_and_names_that_exist() -> None:

@@ -156,7 +156,7 @@ RULES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]] =
 def test_a_rule_that_is_unknown_for_users_of_an_issuer_is_reported(
     issuers: list[dict[str, Any]], rule: dict[str, Any], expected: list[list[str]], tmp_path: Path
 ) -> None:
-    policies = [protected("p", require=rule)]
+    policies = [{**protected("p", require=rule), "issuers": [issuer["name"] for issuer in issuers]}]
     assert_says(policy_warnings(prepared(tmp_path, issuers, policies=policies)), expected)
 
 
@@ -165,8 +165,75 @@ def policy_warnings(made: Prepared) -> tuple[str, ...]:
 
 
 def test_issuers_that_a_policy_does_not_accept_do_not_count(tmp_path: Path) -> None:
-    policies = [{**protected("p", "/a", require=SCOPES), "issuers": ["idp"]}, protected("rest")]
+    policies = [{**protected("p", "/a", require=SCOPES), "issuers": ["idp"]}, public("rest")]
     assert policy_warnings(prepared(tmp_path, [COOKIES, IDP], policies=policies)) == ()
+
+
+# Issuers, other settings, and the parts of each warning.
+SEVERAL: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]] = {
+    "a policy without issuers": (
+        [APP, IDP],
+        {"policies": [protected("a", "/a"), {**protected("b", "/b"), "issuers": ["app"]}, public("c", "/c")]},
+        [["policy a: open to the users of every issuer", "(app: https://app.example.com; idp: any)", "`issuers`"]],
+    ),
+    "several, and one for everybody": (
+        [APP, {**IDP, "audiences": ["b", "a"]}],
+        {"policies": [protected("a", "/a"), {"name": "b", "optional": True}]},
+        [["policies a, b: open", "idp: a, b)"]],
+    ),
+    "no policies": ([APP, IDP], {}, [["there are no policies, so all is open to the users of every issuer"]]),
+    "two front ends of Auth.js": (
+        [
+            {**APP, "preset": "authjs", "url": "https://a.example/x", "cookies": {"session_token": "a"}},
+            {**APP, "preset": "authjs", "url": "https://b.example", "name": "two", "cookies": {"session_token": "b"}},
+        ],
+        {"policies": [protected("a")]},
+        [["policy a: open", "(app: https://a.example; two: https://b.example)"]],
+    ),
+    "one audience": ([APP, {**IDP, "audiences": ["https://app.example.com"]}], {"policies": [protected("a")]}, []),
+    "issuers by the policy": ([APP, IDP], {"policies": [{**protected("a"), "issuers": ["app", "idp"]}]}, []),
+    "issuers by a rule": ([APP, IDP], {"policies": [protected("a", require={"issuer": {"any_of": ["idp"]}})]}, []),
+    "issuers by one branch of a rule": (
+        [APP, IDP],
+        {"policies": [protected("a", require={"any": [{"issuer": {"any_of": ["idp"]}}, ROLES]})]},
+        [["policy a: open"]],
+    ),
+    "one issuer": ([IDP], {"headers": {"X-User-Id": "email"}}, []),
+    "ids from the address": (
+        [APP, {**IDP, "audiences": ["https://app.example.com"]}],
+        {"headers": {"X-User-Id": "email"}},
+        [["headers: X-User-Id is email, which has no subject_prefix", "write X-User-Id: subject"]],
+    ),
+    "ids from a claim, in a policy": (
+        [APP, IDP],
+        {
+            "headers": {"X-User-Email": "email"},
+            "policies": [{**protected("a"), "issuers": ["idp"], "headers": {"X-User-Id": "claims.oid"}}],
+        },
+        [["headers: X-User-Id is claims.oid"]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("issuers", "settings", "expected"), SEVERAL.values(), ids=SEVERAL)
+def test_what_lets_the_users_of_several_issuers_pass_for_one_another_is_reported(
+    issuers: list[dict[str, Any]], settings: dict[str, Any], expected: list[list[str]], tmp_path: Path
+) -> None:
+    said = prepared(tmp_path, issuers, **settings).warnings
+    assert_says(tuple(one for one in said if "every issuer" in one or "X-User-Id" in one), expected)
+
+
+def test_the_issuers_of_the_environment_are_one_authority(tmp_path: Path) -> None:
+    path = jwt_file(tmp_path, policies=[protected("a")], headers={"X-User-Id": "email"})
+    environ = {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://app.example.com", "AUTHGATE_AUDIENCE": "tasks"}
+    made = wiring.prepare(load(str(path), environ))
+    assert len(made.snapshot.issuers) == 2
+    assert not [warning for warning in made.warnings if "every issuer" in warning or "X-User-Id" in warning]
+
+
+def test_the_prefix_of_user_ids_is_announced(tmp_path: Path) -> None:
+    made = prepared(tmp_path, [APP, {**IDP, "subject_prefix": "idp:"}])
+    assert "issuer idp: the ids of its users begin with idp:" in made.announcements
 
 
 ORGANIZATION = {"organization": {"any_of": ["o"]}}

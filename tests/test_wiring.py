@@ -17,7 +17,7 @@ from authgate.core.errors import ConfigError
 from authgate.core.reasons import Reason
 from authgate.tokens.secrets import fingerprint
 from tests.support.deciding import bearer, decide_now
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint, public_jwk, public_pem
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def verified(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Prepared:
     entries = [{"name": "app", "preset": "jwt", "audiences": "any"} | issuer for issuer in issuers]
     path = folder / "authgate.yaml"
-    path.write_text(yaml.safe_dump({"issuers": apart(entries), **settings}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({"issuers": as_one(entries), **settings}), encoding="utf-8")
     return wiring.prepare(load(str(path), {}))
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authgate.cli._configuration import config_option, prepared_or_exit
+from authgate.cli._terminal import escaped
+from authgate.core.errors import Refused
+from authgate.core.subjects import prefixed
 from authgate.tokens.mint import mint
 
 if TYPE_CHECKING:
@@ -91,6 +94,12 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if repeated := sorted(given.keys() & claims.keys()):
         raise click.UsageError(f"the claim {repeated[0]} is given twice: by its own option and by --claim")
     issuer = _issuer(prepared_or_exit(config_path), issuer_name)
+    try:
+        user_id = prefixed(sub, issuer)
+    except Refused as refused:
+        raise click.UsageError(refused.detail) from None
+    if user_id != sub:
+        click.echo(f"The services get the user id {escaped(user_id)}.", err=True)
     now = int(time.time())
     payload: dict[str, Any] = {"sub": sub, "iat": now, "exp": now + lifetime} | given
     if issuer.iss:

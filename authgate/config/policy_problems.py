@@ -116,14 +116,19 @@ def _unknown(setting: str, name: str, issuers: Issuers) -> Iterator[Problem]:
 
 def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers: Issuers) -> Iterator[Problem]:
     """Yield the names in *places* of issuers that do not exist or have no session cookies."""
+    has_sessions = {entry.config.name: entry.sessions is not None for entry in issuers.sound}
+    suitable = [name for name, has_some in has_sessions.items() if has_some]
     for position, place in enumerate(places):
         if place.session is None:
             continue
-        where = f"{setting}[{position}].session"
-        yield from _unknown(where, place.session, issuers)
-        if any(entry.config.name == place.session and entry.sessions is None for entry in issuers.sound):
+        where, hint = f"{setting}[{position}].session", did_you_mean(place.session, suitable or issuers.names or ())
+        if issuers.names is not None and place.session not in issuers.names:
+            message = f"{redacted(place.session)} is not the name of an issuer"
+            yield Problem(setting=where, message=message, fix=hint)
+        elif not has_sessions.get(place.session, True):
             message = f"issuer {quoted(place.session)} has no session cookies"
-            yield Problem(setting=where, message=message, fix="write {cookie: NAME} or {header: NAME} for its tokens")
+            fix = "write {cookie: NAME} or {header: NAME} for its tokens" + (f"; {hint}" if suitable else "")
+            yield Problem(setting=where, message=message, fix=fix)
 
 
 def _redefined_headers(setting: str, policy: PolicyConfig, headers: Iterable[str]) -> Iterator[Problem]:

@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 
 def of_issuer(identity: Identity, issuer: Issuer) -> Identity:
-    """Return *identity* with the prefix of *issuer* before its user ids: `subject` and `impersonated_by`.
+    """Return *identity* with the prefix of *issuer* before its user ids: `subject` and `impersonated_by`."""
+    subject, actor = prefixed(identity.subject, issuer), identity.impersonated_by
+    actor = prefixed(actor, issuer) if actor else actor
+    return replace(identity, subject=subject, impersonated_by=actor) if issuer.subject_prefix else identity
 
-    Raise `Refused` if the issuer has no prefix and one of these ids begins with the prefix of another issuer.
+
+def prefixed(user_id: str, issuer: Issuer) -> str:
+    """Return *user_id* with the prefix of *issuer*.
+
+    Raise `Refused` if the issuer has no prefix and the id begins with that of another issuer.
     """
-    if issuer.other_prefixes:
-        for user_id in (identity.subject, identity.impersonated_by or ""):
-            if user_id.startswith(issuer.other_prefixes):
-                raise Refused(
-                    Reason.FOREIGN_SUBJECT,
-                    f"issuer {issuer.name} has no subject_prefix, and its user id {quoted(user_id)} begins with that "
-                    "of another issuer",
-                )
-    prefix = issuer.subject_prefix
-    if not prefix:
-        return identity
-    actor = identity.impersonated_by
-    return replace(identity, subject=prefix + identity.subject, impersonated_by=actor and prefix + actor)
+    if user_id.startswith(issuer.other_prefixes):
+        raise Refused(
+            Reason.FOREIGN_SUBJECT,
+            f"issuer {issuer.name} has no subject_prefix, and its user id {quoted(user_id)} begins with that of "
+            "another issuer",
+        )
+    return issuer.subject_prefix + user_id

@@ -94,14 +94,17 @@ def test_mint_asks_which_of_several_issuers_is_meant(tmp_path: Path) -> None:
         "issuers:\n"
         + "".join(
             f"  - {{name: {name}, preset: jwt, secret: '{SECRET.decode()}-{name}', issuer: {name}, audiences: any, "
-            f"subject_prefix: '{name}:'}}\n"
-            for name in ("first", "second")
+            f"subject_prefix: '{prefix}'}}\n"
+            for name, prefix in (("first", ""), ("second", "second:"))
         )
     )
     ended = commands.authgate("mint", "--config", config, "--sub", "u")
     assert (ended.returncode, "--issuer: first, second" in ended.stderr) == (2, True)
     token = commands.authgate("mint", "--config", config, "--sub", "u", "--issuer", "second").stdout
     assert claims_in(token)["iss"] == "second"
+    foreign = commands.authgate("mint", "--config", config, "--sub", "second:u", "--issuer", "first")
+    assert (foreign.returncode, foreign.stdout) == (2, "")
+    assert "its user id 'second:u' begins with that of another issuer" in " ".join(foreign.stderr.split())
 
 
 def test_mint_does_not_need_the_keys_of_an_issuer_by_url(tmp_path: Path) -> None:
@@ -116,4 +119,4 @@ def test_mint_does_not_need_the_keys_of_an_issuer_by_url(tmp_path: Path) -> None
         )
         ended = commands.authgate("mint", "--sub", "u1", "--config", config)
         assert remote.requests() == []
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, "The services get the user id local:u1.\n")

@@ -12,7 +12,7 @@ from authgate.config.load import load
 from authgate.core.errors import ConfigError, Problem
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def issuer(**settings: Any) -> dict[str, Any]:
 
 def prepared(folder: Path, *issuers: dict[str, Any], environ: dict[str, str] | None = None, **more: Any) -> Prepared:
     path = folder / "authgate.yaml"
-    path.write_text(yaml.safe_dump({"issuers": apart(issuers), **more}))
+    path.write_text(yaml.safe_dump({"issuers": as_one(issuers), **more}))
     return wiring.prepare(load(str(path), environ or {}))
 
 

@@ -67,7 +67,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     "sessions of an issuer that has none": (
         {"credentials": [{"session": "idp"}], "policies": [{**SIGNED_IN, "credentials": [{"session": "idp"}]}]},
         [
-            ("credentials[0].session", "issuer 'idp' has no session cookies", "{cookie: NAME}"),
+            ("credentials[0].session", "issuer 'idp' has no session cookies", "for its tokens; use one of app"),
             ("policies[0].credentials[0].session", "issuer 'idp' has no session cookies", "{cookie: NAME}"),
         ],
     ),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import processes
 from tests.support.client import Answer, ask, bearer
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Proxies:
         **settings: Any,
     ) -> Iterator[Running]:
         """Run AuthGate with these *issuers* and other *settings*, behind one proxy or all."""
-        settings = {"issuers": apart(issuers), "log": {"details": True, "allowed": True}, **settings}
+        settings = {"issuers": as_one(issuers), "log": {"details": True, "allowed": True}, **settings}
         config = "\n".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
         ports = self.ports if through is None else {through: self.ports[through]}
         with processes.authgate(folder, config, environ=environ, port=self.authgate_port) as running:

@@ -8,6 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def apart(issuers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return *issuers*, each but the first with a `subject_prefix`: 1:, 2: and so on, unless it states one."""
-    return [{**({"subject_prefix": f"{number}:"} if number else {}), **issuer} for number, issuer in enumerate(issuers)]
+def as_one(issuers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return *issuers*, of which each but the first states that it has the same users, unless it states a prefix."""
+    return [{**({"subject_prefix": ""} if number else {}), **issuer} for number, issuer in enumerate(issuers)]

@@ -10,7 +10,7 @@ import yaml
 from authgate import wiring
 from authgate.config.load import load
 from authgate.core.errors import ConfigError, Problem
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.session_settings import CANARY
 from tests.support.tokens import OTHER_SECRET, SECRET
 
@@ -34,7 +34,7 @@ def rejected(path: Path | str | None = None, /, **environ: str) -> list[Problem]
 def jwt_file(folder: Path, *issuers: dict[str, Any], **settings: Any) -> Path:
     """Return the path of a configuration of *issuers*, by default of preset jwt. A None leaves a setting out."""
     complete = [{"name": "app", "preset": "jwt", "audiences": "any"} | issuer for issuer in issuers]
-    complete = [{name: value for name, value in one.items() if value is not None} for one in apart(complete)]
+    complete = [{name: value for name, value in one.items() if value is not None} for one in as_one(complete)]
     path = folder / "authgate.yaml"
     path.write_text(yaml.safe_dump({"issuers": complete, **settings} if issuers else settings), encoding="utf-8")
     return path

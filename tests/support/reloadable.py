@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from authgate.server import reload
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.serving import ENVIRON, Served, bearer_line, exchange, fresh, head, serving
 from tests.support.waiting import until_async
 
@@ -35,7 +35,7 @@ def local_token(**changes: Any) -> str:
 
 def configuration(*issuers: dict[str, Any], **settings: Any) -> str:
     """Return the text of a configuration with these *issuers*, `LOCAL` by default."""
-    return yaml.safe_dump({"issuers": apart(issuers or [LOCAL]), **settings}, sort_keys=False)
+    return yaml.safe_dump({"issuers": as_one(issuers or [LOCAL]), **settings}, sort_keys=False)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.prefixes import apart
+from tests.support.prefixes import as_one
 from tests.support.tokens import SECRET
 
 if TYPE_CHECKING:
@@ -28,5 +28,5 @@ def issuer(**changes: Any) -> dict[str, Any]:
 def written(folder: Path, *issuers: dict[str, Any]) -> str:
     """Return the path of a configuration with *issuers*."""
     path = folder / "authgate.yaml"
-    path.write_text(yaml.safe_dump({"issuers": apart(issuers)}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({"issuers": as_one(issuers)}), encoding="utf-8")
     return str(path)
