@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
 
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
@@ -72,9 +71,9 @@ def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
 
 def _about_ids(made: Policies) -> Iterator[str]:
     """Yield what X-User-Id has instead of the subject, which alone tells the users of several issuers apart."""
-    outputs = (output for policy in made.policies for output in policy.outputs if output.header == "X-User-Id")
-    for source in dict.fromkeys(output.source for output in outputs):
-        if source not in {None, "subject"}:
+    of_users = (policy.user_id for policy in made.policies if policy.access is not Access.PUBLIC)
+    for source in dict.fromkeys(output.source for output in of_users if output is not None):
+        if source != "subject":
             yield (
                 f"headers: X-User-Id is {source}, which has no subject_prefix: one issuer can state the value of "
                 "another's user, who then is the same user: write X-User-Id: subject"
@@ -97,7 +96,7 @@ def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer
 def _meant_for(entry: LoadedIssuer) -> str:
     """Return the audiences of *entry*, else the origins of its front end, "" if neither is known."""
     audiences = entry.config.given("audiences")
-    origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in entry.config.urls)
+    origins = ("/".join(url.split("/")[:3]) for url in entry.config.urls)
     return "any" if audiences == "any" else ", ".join(sorted(audiences if isinstance(audiences, list) else origins))
 
 

@@ -220,7 +220,7 @@ def test_what_lets_the_users_of_several_issuers_pass_for_one_another_is_reported
     issuers: list[dict[str, Any]], settings: dict[str, Any], expected: list[list[str]], tmp_path: Path
 ) -> None:
     said = prepared(tmp_path, issuers, **settings).warnings
-    assert_says(tuple(one for one in said if "every issuer" in one or "X-User-Id" in one), expected)
+    assert_says(tuple(one for one in said if "every issuer" in one or "no subject_prefix" in one), expected)
 
 
 def test_the_issuers_of_the_environment_are_one_authority(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_the_issuers_of_the_environment_are_one_authority(tmp_path: Path) -> Non
     environ = {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_URL": "https://app.example.com", "AUTHGATE_AUDIENCE": "tasks"}
     made = wiring.prepare(load(str(path), environ))
     assert len(made.snapshot.issuers) == 2
-    assert not [warning for warning in made.warnings if "every issuer" in warning or "X-User-Id" in warning]
+    assert not [warning for warning in made.warnings if "every issuer" in warning or "no subject_prefix" in warning]
 
 
 def test_the_prefix_of_user_ids_is_announced(tmp_path: Path) -> None:

@@ -40,7 +40,10 @@ TIGHTENED: dict[str, Any] = {
     "accept": Accept.ID_TOKEN,  # which demands aud
     "key_set": secret_keys(OTHER_SECRET),
     "session_key_set": derived.better_auth((OTHER_SECRET,)),
+    "also_iss": frozenset({"https://also.example"}),
     "other_iss": frozenset({"https://issuer.example"}),
+    "subject_prefix": "partner:",
+    "other_prefixes": ("user-",),
 }
 
 

@@ -14,6 +14,7 @@ from authgate.server.admin import AdminEndpoint
 from authgate.server.listener import listening
 from authgate.server.reload import Reloader
 from authgate.wiring import build, make_live, prepare
+from tests.support.prefixes import as_one
 from tests.support.tokens import SECRET, claims, mint
 from tests.support.waiting import until_async
 
@@ -143,7 +144,7 @@ BY_DISCOVERY = {"jwks_url": None, "discovery": True}
 async def serving_keys(folder: Path, *issuers: Mapping[str, Any], **settings: Any) -> AsyncIterator[Served]:
     """Serve these issuers (see `by_url`) with other *settings*."""
     file = folder / "authgate.yaml"
-    file.write_text(json.dumps({"issuers": issuers, **settings}))
+    file.write_text(json.dumps({"issuers": as_one(issuers), **settings}))
     async with serving({}, file=str(file)) as served:
         yield served
 
