@@ -312,11 +312,11 @@ SITUATIONS = {
     ),
     "another scheme before the token": Situation(
         issuers=WITH_SECRET, headers={"Authorization": f"Token {TOKEN}"}, answer="401 no_credential",
-        has=("Authorization holds a token of issuer api, but not after `Bearer `",),
+        has=("The header authorization holds a token of issuer api, but not after `Bearer `",),
     ),
     "no scheme before the token": Situation(
         issuers=WITH_SECRET, headers={"Authorization": TOKEN}, answer="401 no_credential",
-        has=("Authorization holds a token of issuer api, but not after `Bearer `",),
+        has=("The header authorization holds a token of issuer api, but not after `Bearer `",),
     ),
     "a header that is not read": Situation(
         issuers=WITH_SECRET, headers={"X-Access-Token": TOKEN}, answer="401 no_credential",
@@ -328,6 +328,14 @@ SITUATIONS = {
     ),
     "a header that is not read, with somebody else's token": Situation(
         issuers=WITH_SECRET, headers={"X-Access-Token": mint(claims(), key=OTHER_SECRET)}, answer="401 no_credential"
+    ),
+    "a token in the query": Situation(
+        issuers=WITH_SECRET, headers={}, url=f"https://a.example.com/?access_token={TOKEN}", answer="401 no_credential",
+        has=("The query access_token holds a token of issuer api", "does not read the query"),
+    ),
+    "a token as a subprotocol": Situation(
+        issuers=WITH_SECRET, headers={"Sec-WebSocket-Protocol": f"bearer, {TOKEN}"}, answer="401 no_credential",
+        has=("holds a token of issuer api", "does not read subprotocols"),
     ),
     "another scheme with a password": Situation(
         issuers=WITH_SECRET, headers={"Authorization": "Basic YWRhOnNlY3JldA=="}, answer="401 no_credential"
@@ -344,6 +352,32 @@ SITUATIONS = {
     "a cookie of https at an http url": Situation(
         issuers=AUTHJS.replace("https", "http"), headers=cookies("__Secure-authjs.session-token=aaaa"),
         answer="401 no_credential", has=("with the prefix __Secure-", "`url` is 'http://app.example.com'"),
+    ),
+    **{
+        f"a session of {preset} under a name of its own": Situation(
+            issuers=f'{{name: app, preset: {preset}, url: "https://app.example.com", secret: "{TEXT}", '
+            "sessions: {check: never}}", headers=cookies(f"{name}={value}"), answer="401 no_credential",
+            has=(f"The cookie {name} holds a session of issuer app: set `cookies: {{session_token: {name}}}`",),
+        )
+        for preset, name, value in (
+            ("better-auth", "__Secure-acme.session_token", session_cookies.signed()),
+            ("authjs", "acme.session-token", session_cookies.authjs_cookie(name="acme.session-token")),
+            ("nextauth-v4", "acme.session-token", session_cookies.nextauth_cookie()),
+        )
+    },
+    "a session under a name of its own and another secret": Situation(
+        issuers=AUTHJS, answer="401 no_credential",
+        headers=cookies(
+            "a.session-token=" + session_cookies.authjs_cookie(name="a.session-token", secret=OTHER_SECRET)
+        ),
+    ),
+    "another signed cookie of Better Auth": Situation(
+        issuers=SESSIONS, headers=cookies(f"better-auth.dont_remember={session_cookies.signed('true')}"),
+        answer="401 no_credential",
+    ),
+    "many cookies of development at an https url": Situation(
+        issuers=NEXTAUTH, headers=cookies(*(f"next-auth.session-token={n}" for n in range(5))),
+        answer="401 no_credential",
     ),
     "no session cookie": Situation(issuers=NEXTAUTH, headers=cookies("theme=dark"), answer="401 no_credential"),
     "no data cookie and no store": Situation(
@@ -377,7 +411,7 @@ SITUATIONS = {
     # -- the claims that become the identity
     "an integer as the subject": Situation(
         issuers=KEYS, headers=bearer(signed(sub=1234)), answer="401 malformed_token",
-        has=("`identity: {subject: sub}`, issuer idp accepts", "the user's id is '1234'", "accepts integers"),
+        has=("`identity: {subject: sub}`, issuer idp accepts", "the user's id is '1234'", "may be an integer"),
     ),
     "a list as the subject": Situation(
         issuers=KEYS, headers=bearer(signed(sub=["ada"])), answer="401 malformed_token"

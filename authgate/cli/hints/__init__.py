@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.cli.hints import claims, identity, keys, shared_secrets, times, wrapping
+from authgate.cli.hints import claims, identity, keys, sessions, shared_secrets, times, wrapping
 from authgate.core.decision import Allow
+from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ HINTS: tuple[Hint, ...] = (
     _row(wrapping.placeholder, Reason.MALFORMED_TOKEN),
     _row(wrapping.padded, Reason.MALFORMED_TOKEN),
     _row(wrapping.wrapped, Reason.MALFORMED_TOKEN),
-    _row(wrapping.cookie_of_another_scheme, Reason.NO_CREDENTIAL),
+    _row(sessions.cookie_of_another_scheme, Reason.NO_CREDENTIAL),
+    _row(sessions.cookie_of_another_name, Reason.NO_CREDENTIAL),
     _row(wrapping.in_another_place, Reason.NO_CREDENTIAL),
     _row(
         claims.email_token,
@@ -59,8 +61,8 @@ HINTS: tuple[Hint, ...] = (
     _row(claims.another_purpose, Reason.WRONG_TYPE),
     _row(claims.largest_header, Reason.HEADERS_TOO_LARGE),
     _row(times.age_and_life, Reason.EXPIRED),
-    _row(times.cached_data, Reason.EXPIRED),
-    _row(times.no_store, Reason.SESSION_NOT_FOUND),
+    _row(sessions.cached_data, Reason.EXPIRED),
+    _row(sessions.not_in_the_store, Reason.SESSION_NOT_FOUND),
     _row(times.clock, Reason.NOT_YET_VALID),
 )
 
@@ -68,5 +70,12 @@ HINTS: tuple[Hint, ...] = (
 def hints(case: Case) -> tuple[str, ...]:
     """Return the sentences of the hints that hold for *case*."""
     reason = None if isinstance(case.decision, Allow) else case.decision.reason
-    sentences = (hint.test(case) for hint in HINTS if reason in hint.reasons)
+    sentences = (_tested(hint, case) for hint in HINTS if reason in hint.reasons)
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def _tested(hint: Hint, case: Case) -> str:
+    try:
+        return hint.test(case)
+    except Refused:  # what it tried is refused in a way of its own, such as five cookies of one name
+        return ""

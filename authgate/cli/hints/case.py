@@ -89,9 +89,9 @@ class Case:
             return refused
         return verify(token_format, token, chosen, Attempts())
 
-    def is_signed_under(self, issuer: Issuer) -> bool:
+    def is_signed_under(self, issuer: Issuer, *, credential: Credential | None = None) -> bool:
         """Whether the keys of *issuer* verify or decrypt the credential, whatever its claims say."""
-        outcome = self.tried(issuer=issuer)
+        outcome = self.tried(issuer=issuer, credential=credential)
         return not isinstance(outcome, Refused) or outcome.reason not in _BEFORE_THE_SIGNATURE
 
 

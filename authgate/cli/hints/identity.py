@@ -37,7 +37,7 @@ def another_subject(case: Case) -> str:
         if isinstance(outcome, Proven) and (name,) not in issuer.identity.get("subject", ()):
             shown = quoted(outcome.identity.subject, 120)
             advice = (
-                "It accepts integers."
+                "A claim that is named there may be an integer."
                 if name == "sub"
                 else "Take a claim that never changes and never passes on to another user."
             )

@@ -88,7 +88,7 @@ def another_reading(case: Case) -> str:
     if issuer is None:
         return ""
     loaded = case.configured[issuer.name]
-    for secret in dict.fromkeys(_secrets(loaded, issuer)):
+    for secret in dict.fromkeys(secrets_of(loaded, issuer)):
         for names, changed, reading in _read(secret, is_session=loaded.config.has_sessions):
             trial = _with_secret(case, loaded, issuer, changed)
             if trial is not None and case.is_signed_under(trial):
@@ -107,8 +107,8 @@ def another_library(case: Case) -> str:
         return ""
     ((preset, (library, format_name)),) = libraries.items()
     cookie = credential.found_in.removeprefix("cookie:")
-    for secret in _secrets(loaded, issuer):
-        trial = replace(issuer, formats=(FORMATS[format_name],), session_key_set=_derived(preset, secret, [cookie]))
+    for secret in secrets_of(loaded, issuer):
+        trial = replace(issuer, formats=(FORMATS[format_name],), session_key_set=session_keys(preset, secret, [cookie]))
         if case.is_signed_under(trial):
             return (
                 f"The secret of issuer {issuer.name} decrypts this cookie as one of {library}: set `preset: {preset}`."
@@ -116,7 +116,7 @@ def another_library(case: Case) -> str:
     return ""
 
 
-def _secrets(loaded: LoadedIssuer, issuer: Issuer) -> Iterator[bytes]:
+def secrets_of(loaded: LoadedIssuer, issuer: Issuer) -> Iterator[bytes]:
     """Yield the shared secrets of *issuer*. For JWTs, the secret itself is the key."""
     yield from (key.material for key in issuer.key_set.keys if key.algorithm in HMAC_MIN_BYTES)
     if loaded.config.has_sessions:
@@ -148,7 +148,7 @@ def _with_secret(case: Case, loaded: LoadedIssuer, issuer: Issuer, secret: bytes
     """Return *issuer* with *secret* in place of its own, fit or not; None if the token is not made with a secret."""
     if loaded.config.has_sessions:
         cookies = sorted({key.purpose for key in issuer.session_key_set.keys})
-        return replace(issuer, session_key_set=_derived(loaded.config.preset, secret, cookies))
+        return replace(issuer, session_key_set=session_keys(loaded.config.preset, secret, cookies))
     token = case.jws
     if token is None or token.algorithm not in HMAC_MIN_BYTES:
         return None
@@ -159,7 +159,7 @@ def _with_secret(case: Case, loaded: LoadedIssuer, issuer: Issuer, secret: bytes
     return replace(issuer, key_set=KeySet(keys=keys), algorithms=issuer.algorithms | {token.algorithm})
 
 
-def _derived(preset: str, secret: bytes, cookies: Sequence[str]) -> KeySet:
+def session_keys(preset: str, secret: bytes, cookies: Sequence[str]) -> KeySet:
     """Return the keys that the library of *preset* derives from *secret* for the session *cookies*."""
     if preset == "authjs":
         return derived.authjs((secret,), cookies, check=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.core.proof import NeedsSession, Proven, SessionCheck
+from authgate.core.proof import Proven
 
 if TYPE_CHECKING:
     from authgate.cli.hints.case import Case
     from authgate.core.identity import Identity
 
-_STORE = "Give the issuer a `url` or `sessions`; without a configuration file, set BETTER_AUTH_URL"
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -31,33 +30,6 @@ def age_and_life(case: Case) -> str:
     return (
         f"The token expired {ago} ago, after a life of {life} (iat to exp). The client has to get a new one before the "
         "old one ends."
-    )
-
-
-def cached_data(case: Case) -> str:
-    """Say when the copy of the session in a data cookie ended, and that nobody else can be asked."""
-    outcome = case.tried()
-    if not isinstance(outcome, NeedsSession) or outcome.copy is None or case.issuer is None:
-        return ""
-    if case.issuer.session_check is not SessionCheck.NONE or case.now < outcome.fresh_until:
-        return ""
-    ago = lasting(case.now - outcome.fresh_until)
-    return (
-        f"The session itself may go on: only its copy in the data cookie ended, {ago} ago, and issuer"
-        f" {case.issuer.name} has no session store to ask. {_STORE}."
-    )
-
-
-def no_store(case: Case) -> str:
-    """Say that only a session store could know the session, and that none is configured."""
-    outcome = case.tried()
-    if not isinstance(outcome, NeedsSession) or outcome.copy is not None or case.issuer is None:
-        return ""
-    if case.issuer.session_check is not SessionCheck.NONE:
-        return ""
-    return (
-        f"The signature is valid, so the secrets agree. But issuer {case.issuer.name} has no session store, and the "
-        f"request has no data cookie. {_STORE}. Or switch on the front end's cookie cache."
     )
 
 

@@ -6,13 +6,13 @@ import base64
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from authgate.cli.hints.case import token_in
 from authgate.core.attempts import Attempts
-from authgate.core.credential import SessionPlace, UnverifiedToken, find_credentials
-from authgate.core.errors import Refused, quoted
+from authgate.core.credential import UnverifiedToken
+from authgate.core.errors import Refused
 from authgate.core.proof import Proven
-from authgate.presets.settings import SECURE_PREFIX
 from authgate.tokens import jws
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 _PLACEHOLDERS = frozenset(
     {"undefined", "null", "none", "nil", "nan", "true", "false", "[object object]", "[object promise]", "token", "{}"}
 )
+# What to change if a place other than those of `credentials` holds a token.
+_CHANGES = {
+    "authorization": ", but not after `Bearer `: write that before it",
+    "sec-websocket-protocol": ". AuthGate does not read subprotocols: send the token in a header or in a cookie",
+    "query": ". AuthGate does not read the query, which ends up in logs: send the token in a header or in a cookie",
+}
+# What may be between a token and the words before it.
+_BETWEEN = re.compile(r"[\s,\"']+|%20|%22")
 _SCHEME = re.compile(r"([A-Za-z]{1,20})[ :=]+(.+)", re.DOTALL)
 _COOKIE = re.compile(r"(?:^|;)[ \t]*([!#-+\--:<>-~]{1,80})=([^;]+)")
 _MIN_TOKEN_CHARACTERS = 20
@@ -87,34 +95,10 @@ def wrapped(case: Case) -> str:
 
 def in_another_place(case: Case) -> str:
     """Say that a header or a cookie, in which AuthGate does not look, holds a token that an issuer accepts."""
-    for place, setting, text in list(_elsewhere(case))[:_MAX_TRIED]:
+    for place, change, text in list(_elsewhere(case))[:_MAX_TRIED]:
         outcome = case.tried(credential=token_in(text, place))
         if isinstance(outcome, Proven):
-            issuer = outcome.identity.issuer
-            if not setting:
-                return f"Authorization holds a token of issuer {issuer}, but not after `Bearer `: write it before it."
-            return f"The {place.replace(':', ' ')} holds a token of issuer {issuer}: add {setting} to `credentials`."
-    return ""
-
-
-def cookie_of_another_scheme(case: Case) -> str:
-    """Say that the session cookie is there with, or without, the prefix of https."""
-    for place in () if case.policy is None else case.policy.places:
-        if not isinstance(place, SessionPlace):
-            continue
-        has_prefix = place.name.startswith(SECURE_PREFIX)
-        other = place.name.removeprefix(SECURE_PREFIX) if has_prefix else SECURE_PREFIX + place.name
-        if not find_credentials(case.request, (replace(place, name=other),)):
-            continue
-        config = case.configured[place.issuer_name].config
-        is_named = config.given("cookies") is not None
-        cause = "`cookies` names it" if is_named else f"`url` is {quoted(str(config.given('url')), 120)}"
-        writer = "takes its own URL for http, as in development" if has_prefix else "takes its own URL for https"
-        return (
-            f"The request has the cookie {other}, {'without' if has_prefix else 'with'} the prefix {SECURE_PREFIX}. "
-            f"AuthGate reads {place.name}, because {cause} (issuer {place.issuer_name}). A front end writes {other} if "
-            f"it {writer}. Give both the URL that browsers use."
-        )
+            return f"The {place.replace(':', ' ')} holds a token of issuer {outcome.identity.issuer}{change}."
     return ""
 
 
@@ -160,19 +144,20 @@ def _header(token: str) -> bytes:
 
 
 def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
-    """Yield each text that may be a token: where it is, the setting that names the place, and the text."""
+    """Yield each text that may be a token: where it is, what to change, and the text."""
     headers = case.request.headers
     for name in dict.fromkeys(headers):
-        for value in headers.getall(name, ()):
-            if name.lower() == "cookie":
-                for cookie, text in _COOKIE.findall(value):
-                    yield from _tokens(text, f"cookie:{cookie}", f"{{cookie: {cookie}}}")
-            else:
-                setting = "" if name.lower() == "authorization" else f"{{header: {name}}}"
-                yield from _tokens(value, f"header:{name.lower()}", setting)
+        change = _CHANGES.get(name.lower(), f": add {{header: {name}}} to `credentials`")
+        for value in headers.getall(name, ()) if name.lower() != "cookie" else ():
+            yield from _tokens(value, f"header:{name.lower()}", change)
+    for line in headers.getall("Cookie", ()):
+        for name, value in _COOKIE.findall(line):
+            yield from _tokens(value, f"cookie:{name}", f": add {{cookie: {name}}} to `credentials`")
+    for name, value in parse_qsl(case.request.query, max_num_fields=_MAX_TRIED) if case.request.query else ():
+        yield from _tokens(value, f"query:{name}", _CHANGES["query"])
 
 
-def _tokens(text: str, place: str, setting: str) -> Iterator[tuple[str, str, str]]:
-    for part in (_bare(text), *(inner for _, inner in _unwrapped(text))):
-        if len(part) >= _MIN_TOKEN_CHARACTERS and part.count(".") == 2 and " " not in part:
-            yield place, setting, part
+def _tokens(text: str, place: str, change: str) -> Iterator[tuple[str, str, str]]:
+    for part in _BETWEEN.split(text):
+        if len(part) >= _MIN_TOKEN_CHARACTERS and part.count(".") == 2:
+            yield place, change, part
