@@ -160,7 +160,8 @@ class Config(Settings):
         "X-User-Roles": "roles",
     }
     """The headers of the reply, each with its source: a field of the identity, or `claims.<path>`. Your list replaces
-    the default. Every reply that allows a request has all of them; a header without a value is empty."""
+    the default. Every reply that allows a request has all of them; a header without a value is empty.
+    X-User-Id never is for a signed-in user: a user without a value there is refused."""
     csrf: CsrfConfig = CsrfConfig()
     policies: Annotated[list[PolicyConfig], Field(min_length=1, max_length=1000)] | None = None
     """Who may do what. The first policy that matches a request decides; a request that none matches is refused.

@@ -13,6 +13,7 @@ from authgate.core.identity import Identity
 from authgate.tokens import derived, jwk
 from authgate.tokens.authjs.session import SESSION_PART, AuthjsSession
 from authgate.tokens.better_auth.api_jwt import BetterAuthJwt
+from authgate.tokens.claim_sources import DEFAULT_CLAIMS
 from authgate.tokens.jwt import JwtFormat
 from tests.support import session_cookies as cookies
 from tests.support.deciding import ALL_ALGORITHMS, make_issuer
@@ -155,3 +156,31 @@ def test_an_encrypted_session_of_auth_js_is_silent_on_the_account_and_its_nulls_
         identity = session.verify(session.parse(credential), issuer, Attempts()).identity
         assert identity is not None
         assert (identity.name, identity.roles, identity.unknown) == (None, (), unknown)
+
+
+# A value of each field in a claim of another name, and what it becomes.
+ELSEWHERE: dict[str, tuple[Any, Any]] = {
+    "subject": (7, "7"), "email": ("a@b.c", "a@b.c"), "email_verified": ("true", True), "name": ("Ada", "Ada"),
+    "roles": ({"admin": 1}, ("admin",)), "scopes": ("a b", ("a", "b")), "organization": (7, "7"),
+    "organization_role": ("a,b", ("a", "b")), "session_id": (7, "7"), "impersonated_by": ("root", "root"),
+    "is_anonymous": (True, True), "is_banned": (False, False), "acr": ("2", "2"), "amr": ("pwd", ("pwd",)),
+    "authenticated_at": (5, 5.0), "token_id": (7, "7"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jwt", [BetterAuthJwt(), JwtFormat()], ids=lambda jwt: jwt.name)
+def test_every_field_can_come_from_another_claim_and_then_from_no_usual_one(jwt: JwtFormat) -> None:
+    assert ELSEWHERE.keys() == DEFAULT_CLAIMS.keys()
+    keys = jwk.from_jwks(json.dumps({"keys": [public_jwk("ES256", "k1")]}).encode(), ALL_ALGORITHMS)
+    usual = {"sub": "u", "email": "e", "name": "n", "roles": ["r"], "sid": "s", "auth_time": 1, "jti": "t", "acr": "1"}
+    own = {field: value for field, (value, _) in ELSEWHERE.items()}
+
+    def mapped(payload: dict[str, Any], *fields: str) -> Identity:
+        paths = {field: (("none",), ("own", field)) for field in fields}
+        token = mint(claims() | usual | payload, algorithm="ES256", header={"kid": "k1"})
+        return verify(token, jwt, key_set=keys, algorithms=frozenset({"ES256"}), identity=paths)
+
+    identity = mapped({"own": own}, *ELSEWHERE)
+    assert {field: getattr(identity, field) for field in ELSEWHERE} == {f: value for f, (_, value) in ELSEWHERE.items()}
+    for field in ELSEWHERE.keys() - {"subject"}:
+        assert getattr(mapped({}, field), field) in (None, (), False), field
