@@ -213,6 +213,17 @@ SITUATIONS = {
         issuers=KEYS, headers=bearer(signed(iss="https://inside.example.net")), answer="401 unknown_issuer",
         has=("The keys of issuer idp verify this token. Its iss is 'https://inside.example.net'", "if you know it"),
     ),
+    "there is no iss": Situation(
+        issuers=KEYS, headers=bearer(signed(iss=None)), answer="401 unknown_issuer",
+        has=("The keys of issuer idp verify this token. It has no iss, and `issuer` is",),
+    ),
+    "iss is that of another issuer": Situation(
+        issuers=f'{{name: idp, preset: jwt, issuer: "{ISS}", audiences: [tasks], jwks_file: ec.json}}, '
+        '{name: any, preset: jwt, audiences: [tasks], jwks_file: jwks.json, subject_prefix: "any:"}',
+        files={"ec.json": json.dumps({"keys": [public_jwk("ES256", alg=None)]}).encode()},
+        headers=bearer(signed()), answer="401 wrong_algorithm",
+        has=(f"The keys of issuer any verify this token. Its iss is '{ISS}', which is that of another issuer",),
+    ),
     "iss and keys are others": Situation(
         issuers=KEYS, headers=bearer(signed("ES256", iss="https://evil.example")), answer="401 unknown_issuer"
     ),
@@ -490,6 +501,10 @@ SITUATIONS = {
         has=("No clock has to be wrong",),
     ),
     # -- allowed requests, and headers
+    "a claim whose name would change the terminal": Situation(
+        issuers=KEYS.replace("}", ", identity: {roles: realm.roles}}"), answer="200",
+        headers=bearer(signed(**{"\x1b[31m": {"roles": ["admin"]}})), has=("It has `\\x1b[31m.roles`",),
+    ),
     "too many roles": Situation(
         issuers=WITH_SECRET, headers=bearer(mint(claims(roles=[f"a-long-name-of-a-role-{n}" for n in range(400)]))),
         answer="403 headers_too_large", has=("X-User-Roles, from roles with 400 values, has",),

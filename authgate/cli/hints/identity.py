@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from authgate.cli._terminal import escaped
 from authgate.core.claim_paths import find, written
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused, quoted
@@ -77,7 +78,7 @@ def claim_elsewhere(case: Case) -> str:
         found = next((other for path in paths for other in _like(payload, path)), None)
         if found is not None:
             names = " or ".join(f"`{written(path)}`" for path in paths)
-            return f"{setting} is {names}, which the token does not have. It has `{written(found)}`."
+            return f"{setting} is {names}, which the token does not have. It has `{escaped(written(found))}`."
     return ""
 
 

@@ -58,18 +58,20 @@ def another_issuer(case: Case) -> str:
         if other is case.issuer or not case.is_signed_under(replace(other, iss=None)):
             continue
         claimed = token.payload.get("iss")
-        says = f"Its iss is {quoted(claimed, 120)}" if isinstance(claimed, str) else "It has no iss"
+        verified = f"The keys of issuer {other.name} verify this token."
         if other.iss is None:
-            return f"The keys of issuer {other.name} verify this token. {says}, which is that of another issuer."
+            return f"{verified} Its iss is {quoted(str(claimed), 120)}, which is that of another issuer."
         differs, iss = _nearest(claimed, other)
         if differs:
             return (
                 f"The keys of issuer {other.name} verify this token, and only {differs} of its iss differs. It is "
                 f"{quoted(str(claimed), 120)}, and `issuer` is {quoted(iss, 120)}. Set `issuer` to what the token has."
             )
+        if not isinstance(claimed, str):
+            return f"{verified} It has no iss, and `issuer` is {quoted(other.iss, 120)}: its issuer has to write that."
         return (
-            f"The keys of issuer {other.name} verify this token. {says}, and `issuer` is {quoted(other.iss, 120)}. "
-            "Providers may use the same keys for many customers, so accept this iss only if you know it."
+            f"{verified} Its iss is {quoted(claimed, 120)}, and `issuer` is {quoted(other.iss, 120)}. Providers may "
+            "use the same keys for many customers, so accept this iss only if you know it."
         )
     return ""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from authgate.cli._terminal import escaped
 from authgate.cli.hints.case import token_in
 from authgate.core.attempts import Attempts
 from authgate.core.credential import UnverifiedToken
@@ -98,7 +99,7 @@ def in_another_place(case: Case) -> str:
     for place, change, text in list(_elsewhere(case))[:_MAX_TRIED]:
         outcome = case.tried(credential=token_in(text, place))
         if isinstance(outcome, Proven):
-            return f"The {place.replace(':', ' ')} holds a token of issuer {outcome.identity.issuer}{change}."
+            return f"The {escaped(place.replace(':', ' '))} holds a token of issuer {outcome.identity.issuer}{change}."
     return ""
 
 
@@ -147,7 +148,7 @@ def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
     """Yield each text that may be a token: where it is, what to change, and the text."""
     headers = case.request.headers
     for name in dict.fromkeys(headers):
-        change = _CHANGES.get(name.lower(), f": add {{header: {name}}} to `credentials`")
+        change = _CHANGES.get(name.lower(), f": add {{header: {escaped(name)}}} to `credentials`")
         for value in headers.getall(name, ()) if name.lower() != "cookie" else ():
             yield from _tokens(value, f"header:{name.lower()}", change)
     for line in headers.getall("Cookie", ()):
