@@ -45,15 +45,18 @@ def test_explain_says_what_get_session_leaves_out(leaving_out: BetterAuth, name:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
-    with better_auth(tmp_path_factory.mktemp("plain")) as running:
+def several_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
+    """A front end whose hosts are allowed by patterns, with the cookie cache under the JWT plugin's keys."""
+    hosts = ["127.0.0.1:*", "localhost:*", "other.localhost:*"]
+    folder = tmp_path_factory.mktemp("several_hosts")
+    with better_auth(folder, hosts=hosts, protocol="http", strategy="jwt-jwks") as running:
         yield running
 
 
 def test_check_warns_of_a_front_end_that_takes_unsigned_bearer_tokens(
-    plain: BetterAuth, leaving_out: BetterAuth
+    several_hosts: BetterAuth, leaving_out: BetterAuth
 ) -> None:
-    for front_end, warns in ((plain, True), (leaving_out, False)):
+    for front_end, warns in ((several_hosts, True), (leaving_out, False)):
         environ = {"BETTER_AUTH_SECRET": SECRET, "BETTER_AUTH_URL": front_end.base_url}
         checked = commands.authgate("check", "--fetch", environ=environ)
         assert checked.returncode == 0, checked.stderr
@@ -61,15 +64,6 @@ def test_check_warns_of_a_front_end_that_takes_unsigned_bearer_tokens(
         unsigned = front_end.browser().sign_up("unsigned@example.com").get_session()["session"]["token"]
         answer = front_end.ask("/get-session", f"Authorization: Bearer {unsigned}")
         assert (answer.json is not None) is warns, "the warning is true"
-
-
-@pytest.fixture(scope="module")
-def several_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BetterAuth]:
-    """A front end whose hosts are allowed by patterns, with the cookie cache under the JWT plugin's keys."""
-    hosts = ["127.0.0.1:*", "localhost:*", "other.localhost:*"]
-    folder = tmp_path_factory.mktemp("several_hosts")
-    with better_auth(folder, hosts=hosts, protocol="http", strategy="jwt-jwks") as running:
-        yield running
 
 
 def explained(folder: Path, front_end: BetterAuth, stdin: str, **more: Any) -> str:
@@ -110,9 +104,9 @@ def test_sessions_and_jwts_of_every_listed_host_count_and_of_no_other(
     assert explained(tmp_path, several_hosts, without_data(browser)) == "banned_user"
 
 
-def test_without_a_secret_a_front_end_without_keys_is_a_failure(plain: BetterAuth, tmp_path: Path) -> None:
+def test_without_a_secret_a_front_end_without_keys_is_a_failure(several_hosts: BetterAuth, tmp_path: Path) -> None:
     """With a secret it may lack the JWT plugin: its sessions still count."""
-    url = f"{plain.origin}/elsewhere"
+    url = f"{several_hosts.origin}/elsewhere"
     (tmp_path / "authgate.yaml").write_text(f"issuers: [{{name: app, preset: better-auth, url: '{url}'}}]")
     checked = commands.authgate("check", "--fetch", "--config", tmp_path / "authgate.yaml", environ={})
     assert checked.returncode == 1
