@@ -107,6 +107,17 @@ def test_with_check_fallback_the_store_decides_if_the_data_is_invalid(data: str 
     assert refused.reason is Reason.SESSION_NOT_FOUND
 
 
+@pytest.mark.parametrize(("data", "check"), [(FRESH, NONE), (FRESH, FALLBACK), (FRESH, ALWAYS), (WITHOUT, FALLBACK)])
+def test_wherever_a_session_comes_from_its_user_has_the_prefix_of_the_issuer(data: str, check: SessionCheck) -> None:
+    store = Store(stored())
+    decision = decided(data, check, store, subject_prefix="shop:")
+    assert isinstance(decision, Allow)
+    assert dict(decision.headers)["X-User-Id"] == "shop:user-1"
+    foreign = decided(data, check, store, other_prefixes=("user-",))
+    assert isinstance(foreign, Deny)
+    assert foreign.reason is Reason.FOREIGN_SUBJECT
+
+
 @pytest.mark.parametrize("data", [FRESH, WITHOUT, STALE, OF_ANOTHER, FORGED])
 def test_with_check_always_the_store_decides_whatever_the_cookies_hold(data: str | None) -> None:
     decision = decided(data, ALWAYS, Store(stored()))
