@@ -191,6 +191,7 @@ def test_users_reach_their_own_files(site: Stack, path: str, status: int) -> Non
     answer = site.ask(path, signed_in())
     assert answer.status == status
     assert status == 200 or refusal(answer) == (403, "forbidden")
+    assert refusal(site.ask(path, partner())) == (403, "forbidden"), "the partner's user-1 is another person"
 
 
 @pytest.mark.parametrize("path", ["/", "/elsewhere", "/healthz/", "/HEALTHZ", "/NEWS/today", "/files", "/reports?x"])
@@ -292,7 +293,7 @@ CLAIMED = ("X-Tenant: t-9", "x-tenant: t-9", "X_Tenant: t-9")
 
 def test_the_header_of_a_policy_is_set_under_it_and_empty_under_others(site: Stack) -> None:
     assert tenant(site.ask("/reports/1", reader())) == ["t-1"]
-    for path, credential in (("/files/user-1", reader()), ("/news/today", reader()), ("/healthz", reader())):
+    for path, credential in (("/files/partner:user-1", reader()), ("/news/today", reader()), ("/healthz", reader())):
         answer = site.ask(path, credential)
         assert (answer.status, tenant(answer)) == (200, [])
 
@@ -300,7 +301,7 @@ def test_the_header_of_a_policy_is_set_under_it_and_empty_under_others(site: Sta
 def test_a_client_cannot_set_the_header_of_a_policy(site: Stack) -> None:
     assert tenant(site.ask("/reports/1", reader(), *CLAIMED)) == ["t-1"]
     without = reader(tenant={"plan": "pro"})
-    for path in ("/reports/1", "/files/user-1", "/news/today", "/healthz", "/unasked/x"):
+    for path in ("/reports/1", "/files/partner:user-1", "/news/today", "/healthz", "/unasked/x"):
         answer = site.ask(path, without, *CLAIMED)
         assert (answer.status, tenant(answer)) == (200, []), path
     assert identity(site.ask("/unasked/x", reader(), "X-User-Id: admin").json) == {}
