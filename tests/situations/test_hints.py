@@ -119,6 +119,19 @@ SITUATIONS = {
         issuers=WITH_SECRET, headers=with_secret(SECRET + b"\r\n"),
         answer="401 bad_signature", has=("with CR LF at its end, verifies the token",),
     ),
+    "AuthGate's secret is in quotes": Situation(
+        issuers=secret_in(b'"' + SECRET + b'"'), headers=with_secret(SECRET), answer="401 bad_signature",
+        has=("without its quotes, verifies the token", "Remove the quotes from AuthGate's secret"),
+    ),
+    "AuthGate's secret is base64 in quotes": Situation(
+        issuers=secret_in(b"'" + BASE64 + b"'"), headers=with_secret(RAW), answer="401 bad_signature",
+        has=("without its quotes and decoded from base64, verifies the token", JWK),
+    ),
+    "AuthGate's secret of sessions is in quotes": Situation(
+        issuers=SESSIONS.replace(f'"{TEXT}"', f"'\"{TEXT}\"'"), answer="401 bad_signature",
+        headers=cookies(f"better-auth.session_token={session_cookies.signed()}"),
+        has=("without its quotes, verifies the session",),
+    ),
     "the other side has quotes": Situation(
         issuers=WITH_SECRET, headers=with_secret(b'"' + SECRET + b'"'),
         answer="401 bad_signature", has=("in double quotes, verifies the token", "remove them there"),
