@@ -243,7 +243,9 @@ def test_a_sound_key_may_have_these_members(extra: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "numbers"), [(RSA, "n"), (RSA, "e"), (RSA, "ne"), (EC, "x"), (EC, "y"), (EC, "xy")], ids=str
+    ("key", "numbers"),
+    [(RSA, "n"), (RSA, "e"), (RSA, "ne"), (EC, "x"), (EC, "y"), (EC, "xy")],
+    ids=lambda value: value[:2] if isinstance(value, str) else value["kty"],
 )
 @pytest.mark.parametrize("zeros", [1, 9])
 def test_a_number_may_begin_with_zero_octets(key: dict[str, Any], numbers: str, zeros: int) -> None:
