@@ -79,7 +79,7 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         [COOKIES], {"headers": {"X-User-Id": "subject", "X-A": "claims.plan"}},
         ["header X-A: claims.plan never has a value: the claims of a session are claims.user"]),
     "a claim that another issuer's tokens may have": (
-        [COOKIES, IDP | {"subject_prefix": "idp:"}],
+        [COOKIES, IDP | {"subject_prefix": "idp:", "audiences": ["https://app.example.com"]}],
         {"headers": {"X-User-Id": "subject", "X-A": "claims.plan", "X-B": "scopes"}}, []),
     "a field that no session states": (
         [COOKIES], {"headers": {"X-User-Id": "subject", "X-A": "scopes"}}, ["header X-A: scopes never has a value"]),
