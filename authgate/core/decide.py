@@ -160,7 +160,7 @@ class _Evaluation:
         """Return the identity that *credential* proves and that is valid now."""
         self._check_name = "token"
         digest = credential.digest()
-        issuer, proof = self._cached_proof(digest) or (yield from self._prove(credential, digest))
+        issuer, proof = self._cached_proof(credential, digest) or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
         identity = of_issuer((yield from self._check_session(proof, issuer)), issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
@@ -169,9 +169,13 @@ class _Evaluation:
         self._passed()
         return identity
 
-    def _cached_proof(self, digest: bytes) -> tuple[Issuer, Proof] | None:
+    def _cached_proof(self, credential: Credential, digest: bytes) -> tuple[Issuer, Proof] | None:
+        """Return the cached proof of *credential*, and its issuer.
+
+        A reload may have given its cookie to another issuer: the former issuer's proof counts no longer.
+        """
         for issuer in self._snapshot.issuers:
-            if proof := self._snapshot.proofs.get(digest, issuer):
+            if credential.issuer_name in {"", issuer.name} and (proof := self._snapshot.proofs.get(digest, issuer)):
                 return issuer, proof
         return None
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import session_cookies as cookies
 from tests.support.reloadable import LOCAL, ReloadableServer, local_token, reloadable_server
 from tests.support.serving import ENVIRON, bearer_line, fresh, serving
-from tests.support.tokens import OTHER_SECRET
+from tests.support.tokens import OTHER_SECRET, SECRET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,28 @@ async def test_a_changed_setting_takes_effect_and_so_does_changing_it_back(
         server.write()
         assert await server.reload() == ""
         assert await status() == before
+
+
+async def test_a_cached_session_is_not_taken_for_a_cookie_that_belongs_to_another_issuer_now(tmp_path: Path) -> None:
+    def issuers(of_shop: str, of_admin: str) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "preset": "better-auth", "secret": secret.decode(), "cookies": {"session_token": cookie}}
+            for name, secret, cookie in (("shop", SECRET, of_shop), ("admin", OTHER_SECRET, of_admin))
+        ]
+
+    now = time.time()
+    cookie = f"x.session_token={cookies.signed()}; x.session_data="
+    cookie += cookies.compact(cookies.payload(now), expires_at=now + 300)
+
+    async def status() -> int:
+        return (await server.served.ask("nginx", ("Cookie", cookie))).status
+
+    admin = {"name": "admin", "require": "signed_in", "credentials": [{"session": "admin"}]}
+    async with reloadable_server(tmp_path, *issuers("x.session_token", "y.session_token")) as server:
+        assert await status() == 200
+        server.write(*issuers("z.session_token", "x.session_token"), policies=[admin])
+        assert await server.reload() == ""
+        assert await status() == 401
 
 
 async def test_a_reload_changes_the_identity_headers(tmp_path: Path) -> None:
