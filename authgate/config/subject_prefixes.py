@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def of_others(loaded: LoadedIssuer, configured: tuple[LoadedIssuer, ...]) -> tuple[str, ...]:
-    """Return the prefixes of the other issuers of *configured* if *loaded* has none.
+    """Return the prefixes of the other issuers of *configured* if *loaded* has none, case-folded.
 
     Ids with a prefix need no such list, because no prefix begins with another.
     """
     if _prefix(loaded):
         return ()
-    return tuple(sorted(prefix for other in configured if (prefix := _prefix(other))))
+    return tuple(sorted(prefix.casefold() for other in configured if (prefix := _prefix(other))))
 
 
 def problems(issuers: tuple[LoadedIssuer, ...], *, are_needed: bool) -> Iterator[Problem]:
@@ -40,7 +40,7 @@ def problems(issuers: tuple[LoadedIssuer, ...], *, are_needed: bool) -> Iterator
             )
     for pair in combinations(known, 2):
         shorter, longer = sorted(pair, key=lambda issuer: len(_prefix(issuer)))
-        if _prefix(shorter) and _prefix(longer).startswith(_prefix(shorter)):
+        if _prefix(shorter) and _prefix(longer).casefold().startswith(_prefix(shorter).casefold()):
             yield _overlap(shorter, longer)
 
 
@@ -51,9 +51,10 @@ def _prefix(issuer: LoadedIssuer) -> str:
 def _overlap(shorter: LoadedIssuer, longer: LoadedIssuer) -> Problem:
     """Return the problem that the prefix of *longer* begins with that of *shorter*, or equals it."""
     own, other = json.dumps(_prefix(longer)), json.dumps(_prefix(shorter))
-    relation = "is" if own == other else f"begins with {other},"
+    relation = "is" if own.casefold() == other.casefold() else f"begins with {other},"
+    case = "" if _prefix(longer).startswith(_prefix(shorter)) else " if upper and lower case are equal"
     return Problem(
         setting=f"{longer.setting}.subject_prefix",
-        message=f"{own} {relation} the prefix of issuer {shorter.label}: one id could belong to both",
+        message=f"{own} {relation} the prefix of issuer {shorter.label}{case}: one id could belong to both",
         fix='choose another; issuers that have the same users all write ""',
     )

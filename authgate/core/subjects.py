@@ -1,8 +1,9 @@
 """The user ids of several issuers. The same `sub` at two issuers is two people, so each issuer may have a prefix.
 
 Non-empty prefixes do not begin with one another (`config/subject_prefixes.py`), and no id without a prefix begins with
-one of them. So an id that services get belongs to one issuer, or to the issuers without a prefix. The prefix is added
-here and nowhere else, when an identity is known and before a rule or a header sees it. Caches hold ids without prefix.
+one of them. Upper and lower case make no difference in this, because many services and databases ignore it. So an
+id that services get belongs to one issuer, or to the issuers without a prefix. The prefix is added here and nowhere
+else, when an identity is known and before a rule or a header sees it. Caches hold ids without prefix.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def prefixed(user_id: str, issuer: Issuer) -> str:
 
     Raise `Refused` if the issuer has no prefix and the id begins with that of another issuer.
     """
-    if user_id.startswith(issuer.other_prefixes):
+    if user_id.casefold().startswith(issuer.other_prefixes):
         raise Refused(
             Reason.FOREIGN_SUBJECT,
             f"issuer {issuer.name} has no subject_prefix, and its user id {quoted(user_id)} begins with that of "

@@ -60,6 +60,8 @@ def test_prefixes_that_keep_people_apart_are_accepted(prefixes: list[object]) ->
         ([UNSTATED, "a:", "a:b"], "issuers[2].subject_prefix", '"a:b" begins with "a:", the prefix of issuer two'),
         (["a:b", "a:"], "issuers[0].subject_prefix", '"a:b" begins with "a:", the prefix of issuer two'),
         ([UNSTATED, "a:", "a:"], "issuers[2].subject_prefix", '"a:" is the prefix of issuer two'),
+        ([UNSTATED, "a:", "A:"], "issuers[2].subject_prefix", '"A:" is the prefix of issuer two .*upper and lower'),
+        ([UNSTATED, "A:b", "a:"], "issuers[1].subject_prefix", '"A:b" begins with "a:", .*upper and lower case'),
         ([UNSTATED, "a b"], "issuers[1].subject_prefix", "'a b' cannot be a prefix"),
         ([UNSTATED, "a%"], "issuers[1].subject_prefix", "cannot be a prefix"),
         ([UNSTATED, "é:"], "issuers[1].subject_prefix", "cannot be a prefix"),

@@ -37,7 +37,9 @@ def placed(ids: tuple[str, str | None], issuer: Issuer) -> tuple[str, str | None
     [
         (make_issuer(), ("partner:ada", "admin"), ("partner:ada", "admin")),
         (APP, ("ada", None), ("ada", None)),
-        (APP, ("Partner:ada", "partner"), ("Partner:ada", "partner")),
+        (APP, ("Partner", "partner"), ("Partner", "partner")),
+        (APP, ("Partner:ada", None), Reason.FOREIGN_SUBJECT),
+        (APP, ("ada", "IDP|admin"), Reason.FOREIGN_SUBJECT),
         (APP, ("partner:ada", None), Reason.FOREIGN_SUBJECT),
         (APP, ("idp|ada", None), Reason.FOREIGN_SUBJECT),
         (APP, ("partner:", None), Reason.FOREIGN_SUBJECT),
