@@ -235,7 +235,8 @@ class PolicyConfig(Settings):
     ] = None
     """signed_in, or a mapping of rules that must all be true."""
     headers: dict[HeaderName, Source] = {}
-    """Headers that this policy adds, each with its source. Under every other policy they are empty."""
+    """Headers that this policy adds, each with its source. Under every other policy they are empty. X-User-Id is
+    allowed here only if every policy that reads a credential gives it a source."""
     issuers: Annotated[list[NonEmpty], Field(min_length=1)] | None = None
     """The names of the issuers whose users pass. Default: every issuer."""
     csrf: CsrfConfig | None = None

@@ -16,6 +16,7 @@ from authgate.config._sound import sound_part
 from authgate.config.model import Config
 from authgate.config.policy_model import PolicyConfig
 from authgate.config.rule_model import MAX_DEPTH, MAX_TESTS, placed_tests
+from authgate.core import user_id
 from authgate.core.errors import Problem, quoted
 from authgate.core.paths import Field, parse_pattern
 from authgate.presets import PRESETS
@@ -72,6 +73,8 @@ def policy_problems(raw: Raw, entries: tuple[LoadedIssuer, ...], *, issuers_know
         yield from _needs_a_user(setting, policy, unsound)
         yield from _too_large(setting, policy)
         yield from _unknown_sign_in(setting, policy, issuers)
+    if config is not None and "headers" not in wrong:
+        yield from _user_id_of_some(policies, config.headers)
 
 
 def _issuers(raw: Raw, entries: tuple[LoadedIssuer, ...], *, issuers_known: bool) -> Issuers:
@@ -137,6 +140,26 @@ def _redefined_headers(setting: str, policy: PolicyConfig, headers: Iterable[str
             message = "is a header of every policy already, and a policy cannot give it another source"
             fix = "choose another name, or remove it from the `headers` at the top of the configuration"
             yield Problem(setting=f"{setting}.headers.{name}", message=message, fix=fix)
+
+
+def _user_id_of_some(
+    policies: Iterable[tuple[str, PolicyConfig, frozenset[str]]], headers: Iterable[str]
+) -> Iterator[Problem]:
+    """Yield the problem of an X-User-Id that signed-in users have under some policies and not under others.
+
+    Under the others it would be empty, and a service would take that for an anonymous caller.
+    """
+    known = [each for each in policies if not each[2] & {*_ACCESS, "headers"} and not each[1].public]
+    giving = [setting for setting, policy, _ in known if _gives_user_id(policy.headers)]
+    others = [policy.name for _, policy, _ in known if not _gives_user_id(policy.headers)]
+    if giving and others and not _gives_user_id(headers):
+        message = f"would be empty for a signed-in user under policy {quoted(others[0])}, as for an anonymous caller"
+        fix = "move it to the `headers` at the top of the configuration"
+        yield Problem(setting=f"{giving[0]}.headers.X-User-Id", message=message, fix=fix)
+
+
+def _gives_user_id(headers: Iterable[str]) -> bool:
+    return any(name.lower() == user_id.HEADER for name in headers)
 
 
 def _needs_a_user(setting: str, policy: PolicyConfig, wrong: frozenset[str]) -> Iterator[Problem]:

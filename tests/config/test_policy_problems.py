@@ -75,6 +75,19 @@ PROBLEMS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         {"policies": [{**SIGNED_IN, "headers": {"X-User-Id": "email", "X-Tenant": "organization"}}]},
         [("policies[0].headers.X-User-Id", "is a header of every policy already", "choose another name")],
     ),
+    "an X-User-Id that users of another policy would lack": (
+        {
+            "headers": {"X-Mail": "email"},
+            "policies": [
+                {"name": "a", "public": True},
+                {**SIGNED_IN, "name": "b", "headers": {"X-User-Id": "subject"}},
+                {"name": "c", "optional": True},
+                {**SIGNED_IN, "name": "d", "headers": {"X-User-Id": "email"}},
+                {**SIGNED_IN, "name": "e"},
+            ],
+        },
+        [("policies[1].headers.X-User-Id", "empty for a signed-in user under policy 'c'", "move it to the `headers`")],
+    ),
     "a field of the user in the path of a public policy": (
         {"policies": [{"name": "a", "match": {"path": ["/a", "/u/{subject}"]}, "public": True}]},
         [("policies[0].match.path", "'/u/{subject}' compares a segment with a field of the user", "write *")],
@@ -137,6 +150,13 @@ def test_the_largest_rule_and_the_deepest_are_accepted(tmp_path: Path) -> None:
     wiring.prepare(load(str(jwt_file(tmp_path, APP, IDP, policies=policies)), {}))
 
 
+@pytest.mark.parametrize("headers", [{"X-Mail": "email"}, {"X-User-Id": "subject"}])
+def test_x_user_id_comes_from_every_policy_with_users_or_from_none(headers: dict[str, str], tmp_path: Path) -> None:
+    own = {} if "X-User-Id" in headers else {"headers": {"X-User-Id": "subject"}}
+    policies = [{"name": "a", "public": True}, {"name": "b", "optional": True, **own}, {**SIGNED_IN, "name": "c"} | own]
+    wiring.prepare(load(str(jwt_file(tmp_path, APP, IDP, headers=headers, policies=policies)), {}))
+
+
 def test_policies_are_checked_beside_every_other_mistake(tmp_path: Path) -> None:
     problems = rejected(
         jwt_file(
@@ -188,6 +208,18 @@ NOT_KNOWN: dict[str, tuple[list[dict[str, Any]], dict[str, Any], set[str]]] = {
         [APP],
         {"headers": {"x-user-id": "subject"}, "policies": [{**SIGNED_IN, "headers": {"X-User-Id": "email"}}]},
         {"headers.x-user-id"},
+    ),
+    "it is not known whether a policy has users or gives X-User-Id": (
+        [APP],
+        {
+            "headers": {"X-Mail": "email"},
+            "policies": [
+                {**SIGNED_IN, "headers": {"X-User-Id": "email"}},
+                {"name": "b"},
+                {**SIGNED_IN, "name": "c", "headers": {"x": "email"}},
+            ],
+        },
+        {"policies[1]", "policies[2].headers.x"},
     ),
     "the names of two policies are wrong": (
         [APP],
