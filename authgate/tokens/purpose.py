@@ -6,6 +6,7 @@ header `typ` and in its claims. Many say nothing. `accept` is the issuer's setti
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept
 from authgate.core.strict_json import kind_of
+from authgate.core.values import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,53 +43,53 @@ _NAMES = {
     Accept.ANY: "access tokens and ID tokens",
 }
 
-# The values of the header `typ`, in lower case and without "application/". Every other value says nothing here: whether
-# it is accepted is the issuer's `token_types`.
-_HEADER_TYPES = {
-    "at+jwt": Purpose.ACCESS,  # RFC 9068 §2.1
-    **dict.fromkeys(("refresh", "refresh+jwt", "rt+jwt"), Purpose.REFRESH),
-    **dict.fromkeys(("logout+jwt", "secevent+jwt"), Purpose.EVENT),  # OpenID Connect Back-Channel Logout, RFC 8417 §2.3
-    **dict.fromkeys(
-        (
-            *(
-                "dpop+jwt",
-                "kb+jwt",
-                "key-attestation+jwt",
-                "openid4vci-proof+jwt",
-            ),  # RFC 9449, RFC 9901, OpenID4VCI
-            *("client-authentication+jwt", "authorization-grant+jwt", "oauth-authz-req+jwt"),  # RFC 7523bis, RFC 9101
-            *("oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt"),
-        ),
-        Purpose.PROOF,
-    ),
-    **dict.fromkeys(
-        (
-            *("token-introspection+jwt", "statuslist+jwt", "jwk-set+jwt"),  # RFC 9701 §5, Token Status List, Federation
-            *("entity-statement+jwt", "trust-mark+jwt", "resolve-response+jwt"),
-        ),
-        Purpose.RECORD,
-    ),
-}
 
-# The values of claims, in lower case: RFC 6749 §5.1 compares types of tokens so.
-_CLAIM_VALUES = {
-    "typ": {  # Keycloak
-        "bearer": Purpose.ACCESS,
-        "id": Purpose.ID,
-        "refresh": Purpose.REFRESH,
-        "offline": Purpose.REFRESH,
-        "logout": Purpose.EVENT,
-    },
-    "token_use": {"access": Purpose.ACCESS, "id": Purpose.ID, "refresh": Purpose.REFRESH},  # Cognito
-    # simplejwt and flask-jwt-extended. Other libraries use these names for other things.
-    "token_type": {"refresh": Purpose.REFRESH},
-    "type": {"refresh": Purpose.REFRESH},
-}
+_BETWEEN = re.compile(r"[\s_-]+")
+
+
+def _folded(word: str) -> str:
+    """Return *word* without case, white space, hyphens, underscores and "application/": ID-Token is id_token."""
+    return _BETWEEN.sub("", word.lower()).removeprefix("application/")
+
+
+def _by_purpose(rows: dict[Purpose, tuple[str, ...]]) -> dict[str, Purpose]:
+    return {_folded(word): purpose for purpose, words in rows.items() for word in words}
+
+
+# What means the same wherever a token says it: types of media, and names of tokens. Every other value says nothing
+# here. Whether the issuer accepts it in the header is its `token_types`.
+_EVERYWHERE = _by_purpose({
+    Purpose.ACCESS: ("at+jwt", "access_token", "urn:ietf:params:oauth:token-type:access_token"),  # RFC 9068, RFC 8693
+    Purpose.ID: ("id_token", "urn:ietf:params:oauth:token-type:id_token"),
+    Purpose.REFRESH: (
+        *("refresh", "refresh+jwt", "rt+jwt", "refresh_token", "urn:ietf:params:oauth:token-type:refresh_token"),
+    ),
+    # OpenID Connect Back-Channel Logout, RFC 8417 §2.3
+    Purpose.EVENT: ("logout+jwt", "logout_token", "secevent+jwt"),
+    Purpose.PROOF: (
+        *("dpop+jwt", "kb+jwt", "key-attestation+jwt", "openid4vci-proof+jwt"),  # RFC 9449, RFC 9901, OpenID4VCI
+        *("client-authentication+jwt", "authorization-grant+jwt", "oauth-authz-req+jwt"),  # RFC 7523bis, RFC 9101
+        *("oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt"),
+    ),
+    Purpose.RECORD: (
+        *("token-introspection+jwt", "statuslist+jwt", "jwk-set+jwt"),  # RFC 9701 §5, Token Status List, Federation
+        *("entity-statement+jwt", "trust-mark+jwt", "resolve-response+jwt"),
+    ),
+})  # fmt: skip
+# The short values of claims. Other libraries use `token_type` and `type` for other things.
+_SHORT: dict[str, dict[str, Purpose]] = {
+    "typ": _by_purpose({  # Keycloak
+        Purpose.ACCESS: ("Bearer",), Purpose.ID: ("ID",), Purpose.REFRESH: ("Offline",), Purpose.EVENT: ("Logout",),
+    }),
+    "token_use": _by_purpose({Purpose.ACCESS: ("access",), Purpose.ID: ("id",)}),  # Cognito
+    "token_type": {},  # simplejwt
+    "type": {},  # flask-jwt-extended
+}  # fmt: skip
 # These claims say nothing else, so a value that is not text could mean anything.
 _ONLY_TEXT = ("typ", "token_use")
 # The claims that say it by being there, whatever their value (OpenID Connect Core §3.3.2.11, RFC 8417 §2.2).
 _CLAIMS = {"at_hash": Purpose.ID, "c_hash": Purpose.ID, "events": Purpose.EVENT}
-# The claims that only access tokens have (RFC 9068 §2.2.3), unless they are empty.
+# The claims that only access tokens have (RFC 9068 §2.2.3), unless they hold no word.
 _SCOPES = ("scope", "scp")
 
 
@@ -118,7 +120,7 @@ def check(token_type: str | None, payload: dict[str, Any], accept: Accept) -> No
 
 def states_another_purpose(token_type: str, accept: Accept) -> str | None:
     """Return what a token with the header `typ` *token_type* is, if *accept* does not include that; else None."""
-    purpose = _HEADER_TYPES.get(normalized(token_type))
+    purpose = _EVERYWHERE.get(_folded(token_type))
     return None if purpose is None or purpose in _ACCEPTED[accept] else purpose.value
 
 
@@ -138,25 +140,33 @@ def _statements(token_type: str | None, payload: dict[str, Any]) -> Iterator[_St
 
 
 def _plain_statements(token_type: str | None, payload: dict[str, Any]) -> Iterator[_Statement]:
-    if token_type is not None and (purpose := _HEADER_TYPES.get(normalized(token_type))):
+    if token_type is not None and (purpose := _EVERYWHERE.get(_folded(token_type))):
         yield _Statement("header's 'typ'", purpose)
     for name, purpose in _CLAIMS.items():
         if name in payload:
             yield _Statement(f"claim {name!r}", purpose)
-    for name, purposes in _CLAIM_VALUES.items():
-        if purpose := purposes.get(_text(payload, name)):
-            yield _Statement(f"claim {name!r}", purpose)
+    for name, short in _SHORT.items():
+        for word in map(_folded, _texts(payload, name)):
+            if purpose := short.get(word) or _EVERYWHERE.get(word):
+                yield _Statement(f"claim {name!r}", purpose)
     for name in _SCOPES:
-        scopes = payload.get(name)
-        if scopes not in (None, "", [], {}):
-            can_be_read = isinstance(scopes, (str, list, dict))
-            yield _Statement(f"claim {name!r}", Purpose.ACCESS if can_be_read else Purpose.PERHAPS_ACCESS)
+        if purpose := _said_by_scopes(payload.get(name)):
+            yield _Statement(f"claim {name!r}", purpose)
 
 
-def _text(payload: dict[str, Any], name: str) -> str:
-    """Return the claim *name* in lower case; "" if it says nothing. Refuse one that could mean anything."""
+def _texts(payload: dict[str, Any], name: str) -> list[str]:
+    """Return the texts in the claim *name*. Refuse a claim that could mean anything."""
     value = payload.get(name)
     if name in _ONLY_TEXT and not isinstance(value, (str, type(None))):
         message = f"its claim {name!r} is {kind_of(value)}, not text, so it does not say what the token is for"
         raise Refused(Reason.MALFORMED_TOKEN, message)
-    return value.lower() if isinstance(value, str) else ""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
+def _said_by_scopes(scopes: object) -> Purpose | None:
+    """Return what the claim *scopes* says: scopes are for access. Without one word it says nothing."""
+    members = [*scopes] if isinstance(scopes, (list, dict)) else [scopes]
+    if any(isinstance(member, str) and member.strip() for member in members):
+        return Purpose.ACCESS
+    are_empty = all(is_absent(member) or isinstance(member, str) for member in members)
+    return None if are_empty else Purpose.PERHAPS_ACCESS

@@ -120,7 +120,17 @@ OTHER_WORDS: dict[str, tuple[str | None, dict[str, Any], set[Accept]]] = {
     "null in a nonce": (None, {"nonce": None}, {ID, ANY}),
     "null in events": (None, {"events": None}, set()),
     "an ID token of Keycloak that is also an access token": (None, {"typ": "Bearer", "at_hash": "x"}, {ANY}),
+    "an ID token in the name of its type": (None, {"type": "id_token"}, {ID, ANY}),
+    "an unknown list of types": (None, {"type": ["VerifiableCredential", 7], "token_type": []}, {ACCESS, ID, ANY}),
+    "a list of types with a refresh token": (None, {"type": ["x", None, "refresh"]}, set()),
+    "a scope of white space beside a nonce": (None, {"scope": " \t", "nonce": "n"}, {ID, ANY}),
+    "a list of blank scopes beside a nonce": (None, {"scope": ["", " "], "nonce": "n"}, {ID, ANY}),
+    "a list of nothing beside a nonce": (None, {"scp": [[], None, {}], "nonce": "n"}, {ID, ANY}),
+    "an object of blank scopes beside a nonce": (None, {"scp": {" ": True}, "nonce": "n"}, {ID, ANY}),
+    "a list with one scope": (None, {"scp": ["", "read"], "nonce": "n"}, {ACCESS, ANY}),
     # A claim of a type that nobody can read never opens anything.
+    "a list of numbers as scope": (None, {"scope": [7]}, {ACCESS, ANY}),
+    "a list of numbers as scope beside a nonce": (None, {"scope": [7], "nonce": "n"}, {ANY}),
     "a scope that is a number": (None, {"scope": 7}, {ACCESS, ANY}),
     "a scope that is a number beside a nonce": (None, {"scope": 7, "nonce": "n"}, {ANY}),
     "a list of uses": (None, {"token_use": ["id"]}, set()),
@@ -136,6 +146,28 @@ def test_a_purpose_in_other_words_is_understood_or_refused(
     header_type: str | None, payload: dict[str, Any], accepted: set[Accept]
 ) -> None:
     assert {accept for accept in Accept if refusal(accept, header_type, payload) is None} == accepted
+
+
+URN = "urn:ietf:params:oauth:token-type:"
+SPELLINGS = {
+    "an access token": ("access_token", "AccessToken", "at+jwt", f"{URN}access_token"),
+    "an ID token": ("id_token", "IDToken", "ID-Token", " id token ", f"{URN}id_token"),
+    "a refresh token": ("refresh", "Refresh ", "\trefresh\n", "refresh_token", "refreshToken", "Refresh-Token",
+                        "refresh+jwt", "rt+jwt", f"{URN}refresh_token"),
+    "a logout token": ("logout_token", "LogoutToken", "logout+jwt"),
+}  # fmt: skip
+ACCEPTED = {"an access token": {ACCESS, ANY}, "an ID token": {ID, ANY}}
+
+
+@pytest.mark.parametrize("claim", ["typ", "token_use", "token_type", "type"])
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_a_name_that_can_mean_nothing_else_counts_in_every_spelling_and_claim(kind: str, claim: str) -> None:
+    values: list[Any] = [*SPELLINGS[kind]]
+    values += [[value] for value in values] if claim in {"token_type", "type"} else []
+    answers = {
+        str(value): {accept for accept in Accept if not refusal(accept, None, {claim: value})} for value in values
+    }
+    assert answers == dict.fromkeys(map(str, values), ACCEPTED.get(kind, set()))
 
 
 @pytest.mark.parametrize("claim", ["typ", "token_use"])
@@ -184,8 +216,11 @@ def test_an_id_token_without_an_audience_is_refused_even_where_any_audience_pass
         ("application/at+JWT", Accept.ID_TOKEN, True),
         *((name, accept, True) for accept in Accept for name in (
             "logout+jwt", "application/secevent+JWT", "dpop+jwt", "refresh+jwt", "rt+jwt", "Refresh", "kb+jwt",
-            "oauth-authz-req+jwt", "token-introspection+jwt", "client-authentication+jwt",
+            "oauth-authz-req+jwt", "token-introspection+jwt", "client-authentication+jwt", "refresh_token", " Refresh",
+            "LogoutToken",
         )),
+        ("IDToken", Accept.ACCESS_TOKEN, True),
+        ("id_token", Accept.ID_TOKEN, False),
         ("x+jwt", Accept.ACCESS_TOKEN, False),
     ],
 )  # fmt: skip
