@@ -93,6 +93,10 @@ SITUATIONS = {
         issuers=WITH_SECRET, headers={}, url=f"https://a.example.com/?access_token={TOKEN}", answer="401 no_credential",
         has=("The query access_token holds a token of issuer api", "does not read the query"),
     ),
+    "a token after many other parameters": Situation(
+        issuers=WITH_SECRET, headers={}, answer="401 no_credential", has=("The query t holds a token of issuer api",),
+        url=f"https://a.example.com/?{'&'.join(f'p{n}=1' for n in range(40))}&t={TOKEN}",
+    ),
     "a token as a subprotocol": Situation(
         issuers=WITH_SECRET, headers={"Sec-WebSocket-Protocol": f"bearer, {TOKEN}"}, answer="401 no_credential",
         has=("holds a token of issuer api", "does not read subprotocols"),
@@ -124,6 +128,15 @@ SITUATIONS = {
             ("authjs", "acme.session-token", session_cookies.authjs_cookie(name="acme.session-token")),
             ("nextauth-v4", "acme.session-token", session_cookies.nextauth_cookie()),
         )
+    },
+    **{
+        f"a session under a name of its own, after {count} other names": Situation(
+            issuers=AUTHJS, answer="401 no_credential", has=has, headers=cookies(
+                *(f"n{n}.session-token=aaaa" for n in range(count)), "acme.session-token.0=aaaa",
+                "acme.session-token=" + session_cookies.authjs_cookie(name="acme.session-token"),
+            ),
+        )
+        for count, has in ((15, ("The cookie acme.session-token holds a session",)), (16, ()))
     },
     "a session under a name of its own and another secret": Situation(
         issuers=AUTHJS, answer="401 no_credential",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from authgate.cli.hints.shared_secrets import secrets_of, session_keys
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # How many characters of the Cookie header to search for the names of cookies.
 _MAX_SEARCHED_CHARACTERS = 8192
+# How many names of cookies to try. AuthGate derives keys for each of them.
+_MAX_TRIED = 16
 _STORE = "Give the issuer a `url` or `sessions`; without a configuration file, set BETTER_AUTH_URL"
 
 
@@ -52,9 +55,10 @@ def cookie_of_another_name(case: Case) -> str:
         issuer, preset = case.snapshot.issuer(place.issuer_name), case.configured[place.issuer_name].config.preset
         # The same secret signs other cookies, too, so only those that are called like this one are tried.
         last_word = re.escape(place.name.rpartition(".")[2])
-        for name in re.findall(rf";\s*([!-:<>-~]{{0,60}}{last_word})(?:\.0)?\s*=", f";{lines}"):
-            found = find_credentials(case.request, (replace(place, name=name),))
-            if name.removeprefix(SECURE_PREFIX) == place.name.removeprefix(SECURE_PREFIX) or not found:
+        names = dict.fromkeys(re.findall(rf";\s*([!-:<>-~]{{0,60}}{last_word})(?:\.0)?\s*=", f";{lines}"))
+        own = place.name.removeprefix(SECURE_PREFIX)
+        for name in islice((name for name in names if name.removeprefix(SECURE_PREFIX) != own), _MAX_TRIED):
+            if not (found := find_credentials(case.request, (replace(place, name=name),))):
                 continue
             keys = [session_keys(preset, secret, [name]) for secret in secrets_of(case.configured[issuer.name], issuer)]
             trial = replace(issuer, session_key_set=KeySet(keys=tuple(key for each in keys for key in each.keys)))

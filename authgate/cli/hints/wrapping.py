@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -96,7 +97,7 @@ def wrapped(case: Case) -> str:
 
 def in_another_place(case: Case) -> str:
     """Say that a header or a cookie, in which AuthGate does not look, holds a token that an issuer accepts."""
-    for place, change, text in list(_elsewhere(case))[:_MAX_TRIED]:
+    for place, change, text in islice(_elsewhere(case), _MAX_TRIED):
         outcome = case.tried(credential=token_in(text, place))
         if isinstance(outcome, Proven):
             return f"The {escaped(place.replace(':', ' '))} holds a token of issuer {outcome.identity.issuer}{change}."
@@ -154,7 +155,7 @@ def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
     for line in headers.getall("Cookie", ()):
         for name, value in _COOKIE.findall(line):
             yield from _tokens(value, f"cookie:{name}", f": add {{cookie: {name}}} to `credentials`")
-    for name, value in parse_qsl(case.request.query, max_num_fields=_MAX_TRIED) if case.request.query else ():
+    for name, value in parse_qsl(case.request.query or ""):
         yield from _tokens(value, f"query:{name}", _CHANGES["query"])
 
 
