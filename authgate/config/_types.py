@@ -47,6 +47,16 @@ def token(name: str) -> str:
     return name
 
 
+def not_null(value: object) -> object:
+    """Return *value* unless it is null, as a list or a mapping is whose lines are all comments.
+
+    For settings that may be left out, where null must not mean "everything" or "no demand".
+    """
+    if value is None:
+        raise ValueError("is null: set it, or leave it out")
+    return value
+
+
 def not_a_boolean(value: object) -> object:
     """Return *value* unless it is a boolean, which pydantic would read as 0 or 1."""
     if isinstance(value, bool):

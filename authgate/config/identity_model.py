@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from authgate.config._types import ClaimPathText, Settings, one_or_more
+from authgate.config._types import ClaimPathText, Settings, not_null, one_or_more
 from authgate.core import claim_paths
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS
 
@@ -27,12 +27,6 @@ Scalar: TypeAlias = Annotated[Any, BeforeValidator(_scalar, json_schema_input_ty
 # Where a claim is, in the order in which AuthGate looks.
 _Paths: TypeAlias = Annotated[list[ClaimPathText], one_or_more(str), Field(min_length=1, max_length=_MOST_PATHS)]
 _Values: TypeAlias = Annotated[list[Scalar], one_or_more(Scalar), Field(min_length=1)]
-
-
-def _is_not_null(value: object) -> object:
-    if value is None:  # a mapping whose lines are all comments is null: it must not mean "no demand"
-        raise ValueError("is null: set it, or leave it out")
-    return value
 
 
 class _Mapping(Settings):
@@ -71,7 +65,7 @@ def _usual(field: str) -> str:
 
 _FIELDS: dict[str, Any] = {field: (_Paths, Field(default=None, description=_usual(field))) for field in DEFAULT_CLAIMS}
 IdentityConfig: type[_Mapping] = create_model("IdentityConfig", __base__=_Mapping, __doc__=_Mapping.__doc__, **_FIELDS)
-IdentitySetting: TypeAlias = Annotated[IdentityConfig | None, BeforeValidator(_is_not_null)]
+IdentitySetting: TypeAlias = Annotated[IdentityConfig | None, BeforeValidator(not_null)]
 RequiredValues: TypeAlias = Annotated[
-    Annotated[dict[ClaimPathText, _Values], Field(min_length=1)] | None, BeforeValidator(_is_not_null)
+    Annotated[dict[ClaimPathText, _Values], Field(min_length=1)] | None, BeforeValidator(not_null)
 ]

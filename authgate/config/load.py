@@ -71,13 +71,13 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     origin = f"file {path}" if path else "environment"
 
     warnings: tuple[str, ...] = ()
-    from_environment = not raw.get("issuers")
-    if from_environment and is_clear:
+    is_given = raw.get("issuers", []) != []  # null is a mistake
+    if not is_given and is_clear:
         from_variables = _environment.issuers(environ)
         problems.extend(from_variables.problems)
         warnings = from_variables.warnings
         raw = {**raw, "issuers": from_variables.issuers}
-    elif not from_environment:
+    elif raw.get("issuers"):
         problems.extend(_environment.unused_with_file(environ))
 
     config: Config | None = None
@@ -87,12 +87,12 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         problems.extend(problems_of(error, Config))
     problems.extend(_trust_problems(raw))
     issuers = tuple(
-        read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=not from_environment, wrong=wrong)
+        read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=is_given, wrong=wrong)
         for position, (item, wrong) in enumerate(_sound_issuers(raw))
         if item is not None
     )
     problems.extend(clashes(issuers))
-    problems.extend(subject_prefixes.problems(issuers, are_needed=not from_environment))
+    problems.extend(subject_prefixes.problems(issuers, are_needed=is_given))
     problems.extend(policy_problems(raw, issuers, issuers_known=is_clear))
     if config is not None:
         config = config.model_copy(update={"issuers": [issuer.config for issuer in issuers]})

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Settings, not_a_boolean, with_mistake
+from authgate.config._types import NonEmpty, Settings, not_a_boolean, not_null, with_mistake
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
 from authgate.presets import IssuerConfig
@@ -70,11 +70,11 @@ class TlsConfig(CertificateConfig):
     """CA certificates in PEM, such as `ca.crt` of the secret. A peer with a certificate that one of them signed is a
     trusted proxy, whatever its address. For a peer without a certificate, trusted_proxies decides. A certificate of
     another CA ends the handshake."""
-    client_names: Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1)] | None = (
-        Field(default=None, validate_default=True)
-    )
+    client_names: Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1)] | None = None
     """The accepted DNS and URI names (SAN) of client certificates. For a peer whose certificate has none of them, its
     address decides. Default: every certificate of client_ca_file is accepted."""
+
+    _not_null = field_validator("client_names", mode="before")(not_null)
 
     @field_validator("client_names", mode="wrap")
     @classmethod
@@ -170,6 +170,8 @@ class Config(Settings):
     log: LogConfig = LogConfig()
     workers: Literal[1] = 1
     """The number of processes. This version runs one."""
+
+    _not_null = field_validator("tls", "issuers", "policies", mode="before")(not_null)
 
     @field_validator("trusted_proxies", mode="wrap")
     @classmethod

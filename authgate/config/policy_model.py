@@ -19,7 +19,7 @@ from pydantic import (
 
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
-from authgate.config._types import NonEmpty, Settings, Token, claim_path, one_or_more, token, with_mistake
+from authgate.config._types import NonEmpty, Settings, Token, claim_path, not_null, one_or_more, token, with_mistake
 from authgate.config.networks import Network
 from authgate.config.rule_model import RuleConfig
 from authgate.core.claim_paths import CLAIMS
@@ -244,12 +244,7 @@ class PolicyConfig(Settings):
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] | None = None
     """Replaces the global list here: AuthGate looks into these places and no others."""
 
-    @field_validator("require", "issuers", "csrf", "credentials", mode="before")
-    @classmethod
-    def _is_not_null(cls, value: object) -> object:
-        if value is None:  # a list whose lines are all comments is null: it must not mean "every issuer"
-            raise ValueError("is null: set it, or leave it out")
-        return value
+    _not_null = field_validator("require", "issuers", "csrf", "credentials", mode="before")(not_null)
 
     @model_validator(mode="after")
     def _one_access(self) -> PolicyConfig:

@@ -96,8 +96,7 @@ def _from_environment(environ: Mapping[str, str]) -> Raw | None:
         "preset": "jwt",
         **secret_in(variable, environ),
         "audiences": [audience for audience in audiences if audience] if environ.get("AUTHGATE_AUDIENCE") else "any",
-        "issuer": environ.get("AUTHGATE_ISSUER") or None,
-    }
+    } | ({"issuer": environ["AUTHGATE_ISSUER"]} if environ.get("AUTHGATE_ISSUER") else {})
 
 
 def _warnings(environ: Mapping[str, str], issuer: Raw | None) -> Iterator[str]:

@@ -11,10 +11,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Seconds, Settings, Token, proxy
+from authgate.config._types import NonEmpty, Seconds, Settings, Token, not_null, proxy
 from authgate.config.identity_model import IdentitySetting
 from authgate.stores import SessionsConfig
 from authgate.tokens.algorithms import NAMES
@@ -262,6 +262,8 @@ class JwtSettings(IssuerSettings):
     identity: IdentitySetting = None
     """The claims of JWTs that fields of the identity come from, by field. Each takes a claim path, or a list of them:
     the first claim that is present and not empty counts."""
+
+    _not_null = field_validator("issuer", "audiences", "algorithms", mode="before")(not_null)
 
     def demands(self) -> TokenDemands:
         """Return what every token must have."""

@@ -47,13 +47,6 @@ def test_a_mistake_is_refused(settings: dict[str, Any], setting: str, message: s
     assert fix in problems[0].fix
 
 
-@pytest.mark.parametrize("name", ["identity", "require_claims"])
-def test_a_mapping_whose_lines_are_all_comments_is_not_left_out(tmp_path: Path, name: str) -> None:
-    file = jwt_file(tmp_path, {"secret": GOOD, name: {"a": "b"}})
-    file.write_text(file.read_text().replace("a: b\n", "# a: b\n"))
-    assert_only(rejected(file), f"issuers[0].{name}", "is null: set it, or leave it out")
-
-
 def test_several_mistakes_come_in_one_report(tmp_path: Path) -> None:
     wrong = {"identity": {"expires_at": "e", "roles": "https://a.b/c"}, "require_claims": {"a": []}}
     problems = rejected(jwt_file(tmp_path, {"secret": GOOD} | wrong))

@@ -75,6 +75,32 @@ def test_without_issuers_in_the_file_they_come_from_the_environment(tmp_path: Pa
     assert (found.problems, [issuer.secrets for issuer in found.issuers]) == ((), [(SECRET,)])
 
 
+_ISSUERS = "issuers:\n  - name: app\n    preset: "
+_JWT, _BETTER_AUTH = f"{_ISSUERS}jwt\n    secret: '{GOOD}'\n", f"{_ISSUERS}better-auth\n    secret: '{GOOD}'\n"
+# The beginning of a file, and the setting whose lines are all comments.
+WITHOUT_A_VALUE = [
+    ("", "issuers"),
+    (ISSUERS, "policies"),
+    (ISSUERS, "tls"),
+    (ISSUERS + "tls:\n  certificate_file: a\n  key_file: b\n  client_ca_file: c\n", "  client_names"),
+    (_JWT, "    audiences"),
+    *(
+        (f"{_JWT}    audiences: any\n", f"    {name}")
+        for name in ("issuer", "algorithms", "identity", "require_claims")
+    ),
+    *((_BETTER_AUTH, f"    {name}") for name in ("issuer", "audiences", "algorithms", "identity")),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), WITHOUT_A_VALUE)
+def test_a_setting_without_a_value_does_not_mean_all_or_none(text: str, name: str, tmp_path: Path) -> None:
+    problems = loaded(tmp_path, f"{text}{name}:\n# - a\n", JWT_SECRET=GOOD, AUTHGATE_AUDIENCE="a").problems
+    found = [(problem.setting, problem.message) for problem in problems]
+    group = "issuers[0]." if name.startswith("    ") else "tls." if name.startswith("  ") else ""
+    assert (group + name.strip(), "is null: set it, or leave it out") in found
+    assert not [message for setting, message in found if "has no effect" in message and name == "issuers"]
+
+
 @pytest.mark.parametrize("mode", ["off", "'off'"])
 def test_a_bare_off_turns_csrf_off_as_documented(tmp_path: Path, mode: str) -> None:
     config = loaded(tmp_path, ISSUERS + f"csrf: {{mode: {mode}}}\n").config
