@@ -19,7 +19,14 @@ from authgate.keysources.local import KEY_FILES, FileSource, SecretSource
 from authgate.keysources.remote import DiscoverySource, JwksUrlSource
 from authgate.keysources.watched import Timing
 from authgate.presets import PRESETS
-from authgate.presets.settings import KEY_SETTINGS, NO_DEMANDS, SECRET_SETTINGS, IssuerSettings, JwtSettings
+from authgate.presets.settings import (
+    KEY_SETTINGS,
+    NO_DEMANDS,
+    SECRET_SETTINGS,
+    IssuerSettings,
+    JwtSettings,
+    SessionSettings,
+)
 from authgate.tokens import algorithms, derived, jwk, purpose, secrets
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
     from authgate.core.keys import KeySet
     from authgate.keysources import KeySource
-    from authgate.presets.preset import LoadedIssuer
+    from authgate.presets.preset import DeriveKeys, LoadedIssuer
 
 _DAY_SECONDS = 86400.0
 _COOLDOWN_SECONDS = 10.0
@@ -114,7 +121,10 @@ def _jwt_keys(loaded: LoadedIssuer) -> KeySource | None:
 
 def _session_keys(loaded: LoadedIssuer) -> KeySource | None:
     """Return the source of the keys of session cookies."""
-    config, derive = loaded.config, PRESETS[loaded.config.preset].secret_keys(loaded.config)
+    config, session_keys = loaded.config, PRESETS[loaded.config.preset].session_keys
+    if session_keys is None or not isinstance(config, SessionSettings):
+        return None
+    derive = partial(_derived, session_keys, config.cookie_names())
     if config.secret_file is not None:
         return FileSource(
             Path(config.secret_file), lambda content, _: derive((secrets.without_line_break(content),)), NO_ALGORITHM
@@ -123,6 +133,10 @@ def _session_keys(loaded: LoadedIssuer) -> KeySource | None:
     if isinstance(several, str):
         return FileSource(Path(several), lambda content, _: derive(derived.parse_versioned(content)), NO_ALGORITHM)
     return SecretSource(partial(derive, loaded.secrets), _secret_setting(loaded)) if loaded.secrets else None
+
+
+def _derived(session_keys: DeriveKeys, cookie_names: tuple[str, ...], ordered_secrets: tuple[bytes, ...]) -> KeySet:
+    return session_keys(ordered_secrets, cookie_names)
 
 
 def timing(config: IssuerSettings, name: str) -> Timing:

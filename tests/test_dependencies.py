@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -312,6 +313,18 @@ def test_the_pure_packages_open_no_file() -> None:
         if path.startswith(("authgate/core/", "authgate/tokens/", "authgate/adapters/")):
             assert not _calls(source, "open"), path
             assert not _calls(source, "print"), path
+
+
+def _compares_presets(source: str) -> bool:
+    """Whether *source* asks for the name of a preset or of a kind of store, instead of asking its row."""
+    compared = (ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare))
+    return any(re.search(r"\.(?:preset|kind)\b", text) and re.search(r"['\"]", text) for text in compared)
+
+
+def test_only_a_preset_and_a_store_know_their_names() -> None:
+    assert [path for path, source in FILES.items() if _compares_presets(source)] == []
+    assert _compares_presets("if loaded.config.preset == 'better-auth': pass")
+    assert _compares_presets("known = store.kind in {'http', 'redis'}")
 
 
 def test_every_package_is_under_a_rule_of_its_own() -> None:

@@ -54,7 +54,9 @@ PRESET = Preset(
         usual="ACME_SECRET", secrets=("ACME_SECRET",), issuer=_from_environment, urls=("ACME_URL",), prefix="ACME_"
     ),
     formats=lambda _loaded: (FORMATS["authjs-database"],),
-    secret_keys=lambda _config: derived.nextauth_v4,
+    library="Acme",
+    cookie_format=FORMATS["nextauth-v4-session"],
+    session_keys=derived.nextauth_v4,
     announcement=lambda issuer, loaded: f"issuer {issuer.name} reads sessions of Acme in {loaded.config.region}",
     places=authjs.places,
     stores=("notes",),

@@ -19,10 +19,11 @@ Path: TypeAlias = tuple[int | str, ...]
 class Tagged:
     """Marks a union of models of which one setting of the value chooses one. It is in the metadata of the annotation.
 
-    *models* are the models by that setting's value. *otherwise* has the settings of all of them: a value that chooses
-    none is checked against it.
+    The *setting* chooses, and *models* are the models by its value. *otherwise* has the settings of all of them: what
+    chooses none is checked against it.
     """
 
+    setting: str
     models: Mapping[str, type[BaseModel]]
     otherwise: type[BaseModel]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
-    from authgate.config._annotations import Path
+    from authgate.config._annotations import Path, Tagged
 
 # Settings as they were read, before they are validated.
 Raw: TypeAlias = dict[str, Any]
@@ -128,19 +128,19 @@ def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -
         tag = mistakes[-1]["loc"][end] if end < len(mistakes[-1]["loc"]) else None
         if union is not None:
             chosen = union.models.get(str(tag), union.otherwise)
-            problem = _foreign(path[end:], mistakes[-1], str(tag), union.models)
+            problem = _foreign(path[end:], mistakes[-1], str(tag), union)
             problem = problem or _problem(path[end:], mistakes, chosen)
             inner = () if problem.setting == _WHOLE else (problem.setting,)
             return replace(problem, setting=_written((*path[:end], *inner)))
     return _described(path, mistakes, model)
 
 
-def _foreign(path: Path, mistake: ErrorDetails, tag: str, models: Mapping[str, type[BaseModel]]) -> Problem | None:
-    """Return the problem of a setting that only other *models* have than the one chosen by *tag*."""
-    owners = [name for name, model in models.items() if str(path[-1]) in _names_at(path[:-1], model)]
-    if mistake["type"] != "extra_forbidden" or tag not in models or not owners:
+def _foreign(path: Path, mistake: ErrorDetails, tag: str, union: Tagged) -> Problem | None:
+    """Return the problem of a setting that only other models of *union* have than the one chosen by *tag*."""
+    owners = [name for name, model in union.models.items() if str(path[-1]) in _names_at(path[:-1], model)]
+    if mistake["type"] != "extra_forbidden" or tag not in union.models or not owners:
         return None
-    message, fix = f"does not apply to preset {tag}", f"remove it; it is for {', '.join(owners)}"
+    message, fix = f"does not apply to {union.setting} {tag}", f"remove it; it is for {', '.join(owners)}"
     return Problem(setting=_written(path), message=message, fix=fix)
 
 

@@ -53,7 +53,7 @@ def _contradictions(sessions: SessionsConfig, setting: str) -> Iterator[Problem]
 
 def _no_store(config: SessionSettings, setting: str) -> Problem:
     stores = _stores(config)
-    if "http" in PRESETS[config.preset].stores:
+    if config.may_ask_over_http:
         message, fix = "names no store, and there is no url to ask", f"set the issuer's url, or {stores}"
     else:
         message, fix = "names no store", f"set {stores}, or remove sessions: encrypted cookies need no store"

@@ -48,7 +48,7 @@ else:
     IssuerConfig = Annotated[
         Union[tuple(_MODELS.values())],  # noqa: UP007 - it is computed
         Field(discriminator="preset"),
-        Tagged(models=_MODELS, otherwise=AnyIssuer),
+        Tagged(setting="preset", models=_MODELS, otherwise=AnyIssuer),
     ]
 
 

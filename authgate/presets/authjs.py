@@ -15,12 +15,11 @@ from authgate.tokens.authjs import database
 from authgate.tokens.authjs.session import SESSION_PART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from authgate.core.keys import KeySet
     from authgate.core.snapshot import Issuer, TokenFormat
-    from authgate.presets.settings import IssuerSettings
 
+_COOKIE_FORMAT = FORMATS["authjs-session"]
 STORES = ("postgres",)
 LAYOUTS = (AUTH_JS, AUTH_JS_SNAKE_CASE)
 
@@ -50,9 +49,9 @@ def _from_environment(environ: Mapping[str, str]) -> Raw | None:
     return raw | ({"url": url} if url else {})
 
 
-def formats(name: str, loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
-    """Return the format *name*, and with a session store the format of the database strategy."""
-    return (FORMATS[name], *((FORMATS["authjs-database"],) if loaded.store is not None else ()))
+def formats(cookie_format: TokenFormat, loaded: LoadedIssuer) -> tuple[TokenFormat, ...]:
+    """Return *cookie_format*, and with a session store the format of the database strategy."""
+    return (cookie_format, *((FORMATS["authjs-database"],) if loaded.store is not None else ()))
 
 
 def places(config: SessionSettings) -> tuple[SessionPlace, ...]:
@@ -76,12 +75,6 @@ def announcement(library: str, issuer: Issuer, loaded: LoadedIssuer) -> str:
     return f"{accepted_sessions(library, issuer, loaded.sessions)}; {opaque}"
 
 
-def _secret_keys(config: IssuerSettings) -> Callable[[Sequence[bytes]], KeySet]:
-    # Settings with a wrong preset have cookies of no library.
-    names = config.cookie_names() if isinstance(config, SessionSettings) else ()
-    return partial(derived.authjs, cookie_names=names)
-
-
 _NUMBERED = ("AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET")
 _SECRETS = (*_NUMBERED, "AUTH_SECRET_FILE")
 
@@ -94,8 +87,10 @@ PRESET = Preset(
         urls=("AUTH_URL",),
         rivals=tuple((name, "AUTH_SECRET_FILE") for name in _NUMBERED),
     ),
-    formats=partial(formats, "authjs-session"),
-    secret_keys=_secret_keys,
+    library="Auth.js v5",
+    cookie_format=_COOKIE_FORMAT,
+    session_keys=derived.authjs,
+    formats=partial(formats, _COOKIE_FORMAT),
     announcement=partial(announcement, "Auth.js"),
     places=places,
     stores=STORES,

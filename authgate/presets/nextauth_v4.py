@@ -11,6 +11,7 @@ from authgate.presets.preset import Preset, Raw, Variables, secret_in
 from authgate.presets.settings import SessionSettings
 from authgate.tokens import derived
 from authgate.tokens.authjs import database
+from authgate.tokens.authjs.nextauth_v4 import NEXTAUTH_V4
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,10 @@ PRESET = Preset(
         rivals=(_SECRETS,),
         prefix="NEXTAUTH_",
     ),
-    formats=partial(authjs.formats, "nextauth-v4-session"),
-    secret_keys=lambda _: derived.nextauth_v4,
+    formats=partial(authjs.formats, NEXTAUTH_V4),
+    library="NextAuth v4",
+    cookie_format=NEXTAUTH_V4,
+    session_keys=derived.nextauth_v4,
     announcement=partial(authjs.announcement, "NextAuth"),
     places=authjs.places,
     stores=authjs.STORES,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from authgate.core.identity import FIELDS
 from authgate.presets.settings import SECRET_SETTINGS, IssuerSettings, JwtSettings, SessionSettings
-from authgate.tokens import derived, session_record
+from authgate.tokens import session_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -105,15 +105,28 @@ def accepted_sessions(library: str, issuer: Issuer, config: SessionSettings) -> 
     return f"{sentence}under its secret with fingerprint {fingerprints}"
 
 
+class DeriveKeys(Protocol):
+    """Derives the keys of session cookies from secrets, the current one first."""
+
+    def __call__(self, secrets: Sequence[bytes], cookie_names: Sequence[str], /, *, check: bool = True) -> KeySet:
+        """Return the keys for the cookies of these names. Raise `BadKey` if a secret is unfit, unless *check* is False.
+
+        Without *check*, unfit secrets give keys, too: to try what the other side may have.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """How to configure an issuer, and how to read its tokens and sessions.
 
     *settings* is the model of such an issuer in the configuration, *variables* where it comes from without a file.
-    *formats* returns the formats of its tokens. *secret_keys* returns the function that derives keys from secrets, the
-    current one first. *announcement* returns a sentence for the start-up log about its sessions.
+    *formats* returns the formats of its tokens. *announcement* returns a sentence for the start-up log about its
+    sessions.
 
-    An issuer with session cookies has the next ones, too. *places* returns the cookies. *stores* are the names of the
+    An issuer with session cookies has the next ones, too. *library* is the name of the library for people,
+    *cookie_format* the format of its cookies, and *session_keys* derives their keys from the secrets. *places* returns
+    the cookies. *stores* are the names of the
     session stores that can hold its sessions. *layouts* are its tables, without and with snake_case. *read_rows* makes
     a record of a stored session and its user, or raises ValueError; *row_format* is the format of such a session's
     identity.
@@ -127,7 +140,9 @@ class Preset:
     settings: type[IssuerSettings]
     variables: Variables
     formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
-    secret_keys: Callable[[Any], Callable[[Sequence[bytes]], KeySet]] = lambda _: derived.no_session_keys
+    library: str = ""
+    cookie_format: TokenFormat | None = None
+    session_keys: DeriveKeys | None = None
     announcement: Callable[[Issuer, LoadedIssuer], str] = lambda _issuer, _loaded: ""
     places: Callable[[Any], tuple[SessionPlace, ...]] = lambda _: ()
     stores: tuple[str, ...] = ()

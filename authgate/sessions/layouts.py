@@ -129,14 +129,6 @@ AUTH_JS_SNAKE_CASE = replace(
     snake_case=True,
 )
 
-# By library, and whether its columns are in snake_case.
-LAYOUTS = {
-    ("better-auth", False): BETTER_AUTH,
-    ("better-auth", True): BETTER_AUTH_SNAKE_CASE,
-    ("authjs", False): AUTH_JS,
-    ("authjs", True): AUTH_JS_SNAKE_CASE,
-}
-
 
 def identifier_fault(name: str) -> str | None:
     """Return why *name* cannot name a table, a column or a schema, None if it can."""

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OctKey
 
-from authgate.core.keys import NO_KEYS, Key, KeySet
+from authgate.core.keys import Key, KeySet
 from authgate.tokens import _base64url, secrets
 from authgate.tokens._jwe import ENCRYPTIONS
 from authgate.tokens._key import BadKey
@@ -30,13 +30,17 @@ CURRENT = "current"
 OLD = "old"
 
 
-def better_auth(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeySet:
+# The functions for the libraries share a signature. With *check* False, unfit secrets give keys, too: only for trying
+# what the other side may have.
+
+
+def better_auth(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str] = (), *, check: bool = True) -> KeySet:
     """Return Better Auth's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
-    With *check* False, unfit secrets give keys, too: only for trying what the other side may have.
-
-    The secret's own bytes sign cookies (HS256). A key derived with HKDF encrypts them (docs/formats/better-auth.md).
+    They are the same for all *cookie_names*. The secret's own bytes sign cookies (HS256). A key derived with HKDF
+    encrypts them (docs/formats/better-auth.md).
     """
+    del cookie_names
     keys = []
     for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         purpose = OLD if position else CURRENT
@@ -63,22 +67,17 @@ def authjs(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str], *, che
     return _key_set(keys, ordered_secrets)
 
 
-def nextauth_v4(ordered_secrets: Sequence[bytes], *, check: bool = True) -> KeySet:
+def nextauth_v4(ordered_secrets: Sequence[bytes], cookie_names: Sequence[str] = (), *, check: bool = True) -> KeySet:
     """Return NextAuth v4's keys for *ordered_secrets*, the current one first, or raise `BadKey`.
 
-    The library itself supports only one secret.
+    They are the same for all *cookie_names*. The library itself supports only one secret.
     """
+    del cookie_names
     keys = []
     for position, secret in enumerate(_checked(ordered_secrets) if check else ordered_secrets):
         material = _hkdf(secret, salt=b"", info=b"NextAuth.js Generated Encryption Key", length=32)
         keys.append(_encryption_key(secret, "A256GCM", material, None, OLD if position else CURRENT, position))
     return _key_set(keys, ordered_secrets)
-
-
-def no_session_keys(ordered_secrets: Sequence[bytes]) -> KeySet:
-    """Return no keys, for a preset without sessions."""
-    del ordered_secrets
-    return NO_KEYS
 
 
 def _key_set(keys: Sequence[Key], ordered_secrets: Sequence[bytes]) -> KeySet:

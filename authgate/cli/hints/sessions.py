@@ -13,6 +13,7 @@ from authgate.core.credential import SessionPlace, find_credentials
 from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
 from authgate.core.proof import NeedsSession, SessionCheck
+from authgate.presets import PRESETS
 from authgate.presets.settings import SECURE_PREFIX
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def cookie_of_another_name(case: Case) -> str:
     for place in () if case.policy is None else case.policy.places:
         if not isinstance(place, SessionPlace):
             continue
-        issuer, preset = case.snapshot.issuer(place.issuer_name), case.configured[place.issuer_name].config.preset
+        issuer, loaded = case.snapshot.issuer(place.issuer_name), case.configured[place.issuer_name]
+        preset = PRESETS[loaded.config.preset]
         # The same secret signs other cookies, too, so only those that are called like this one are tried.
         last_word = re.escape(place.name.rpartition(".")[2])
         names = dict.fromkeys(re.findall(rf";\s*([!-:<>-~]{{0,60}}{last_word})(?:\.0)?\s*=", f";{lines}"))
@@ -60,7 +62,7 @@ def cookie_of_another_name(case: Case) -> str:
         for name in islice((name for name in names if name.removeprefix(SECURE_PREFIX) != own), _MAX_TRIED):
             if not (found := find_credentials(case.request, (replace(place, name=name),))):
                 continue
-            keys = [session_keys(preset, secret, [name]) for secret in secrets_of(case.configured[issuer.name], issuer)]
+            keys = [session_keys(preset, secret, [name]) for secret in secrets_of(loaded, issuer)]
             trial = replace(issuer, session_key_set=KeySet(keys=tuple(key for each in keys for key in each.keys)))
             if case.is_signed_under(trial, credential=found[0]):
                 setting = f"`cookies: {{session_token: {name}}}`"

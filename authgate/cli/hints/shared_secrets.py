@@ -8,9 +8,10 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.core.keys import KeySet
+from authgate.core.keys import NO_KEYS, KeySet
 from authgate.files import read_bounded
-from authgate.tokens import FORMATS, derived, jwk, secrets
+from authgate.presets import PRESETS
+from authgate.tokens import jwk, secrets
 from authgate.tokens.algorithms import HMAC_MIN_BYTES
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from authgate.cli.hints.case import Case
     from authgate.core.snapshot import Issuer
-    from authgate.presets.preset import LoadedIssuer
+    from authgate.presets.preset import LoadedIssuer, Preset
 
 _LINE_BREAK = (
     "The side that signs has this line break in its secret: remove it there. `echo` writes one, `printf` none."
@@ -101,18 +102,17 @@ def another_library(case: Case) -> str:
     issuer, credential = case.issuer, case.credential
     if issuer is None or credential is None or not credential.issuer_name:
         return ""
-    loaded = case.configured[issuer.name]
-    libraries = {"authjs": ("Auth.js v5", "authjs-session"), "nextauth-v4": ("NextAuth v4", "nextauth-v4-session")}
-    if libraries.pop(loaded.config.preset, None) is None:
-        return ""
-    ((preset, (library, format_name)),) = libraries.items()
-    cookie = credential.found_in.removeprefix("cookie:")
-    for secret in secrets_of(loaded, issuer):
-        trial = replace(issuer, formats=(FORMATS[format_name],), session_key_set=session_keys(preset, secret, [cookie]))
-        if case.is_signed_under(trial):
-            return (
-                f"The secret of issuer {issuer.name} decrypts this cookie as one of {library}: set `preset: {preset}`."
-            )
+    loaded, cookie = case.configured[issuer.name], credential.found_in.removeprefix("cookie:")
+    for name, preset in PRESETS.items():
+        if preset.cookie_format is None or name == loaded.config.preset:
+            continue
+        for secret in secrets_of(loaded, issuer):
+            keys = session_keys(preset, secret, [cookie])
+            if case.is_signed_under(replace(issuer, formats=(preset.cookie_format,), session_key_set=keys)):
+                return (
+                    f"The secret of issuer {issuer.name} decrypts this cookie as one of {preset.library}: set `preset: "
+                    f"{name}`."
+                )
     return ""
 
 
@@ -148,7 +148,7 @@ def _with_secret(case: Case, loaded: LoadedIssuer, issuer: Issuer, secret: bytes
     """Return *issuer* with *secret* in place of its own, fit or not; None if the token is not made with a secret."""
     if loaded.config.has_sessions:
         cookies = sorted({key.purpose for key in issuer.session_key_set.keys})
-        return replace(issuer, session_key_set=session_keys(loaded.config.preset, secret, cookies))
+        return replace(issuer, session_key_set=session_keys(PRESETS[loaded.config.preset], secret, cookies))
     token = case.jws
     if token is None or token.algorithm not in HMAC_MIN_BYTES:
         return None
@@ -159,11 +159,9 @@ def _with_secret(case: Case, loaded: LoadedIssuer, issuer: Issuer, secret: bytes
     return replace(issuer, key_set=KeySet(keys=keys), algorithms=issuer.algorithms | {token.algorithm})
 
 
-def session_keys(preset: str, secret: bytes, cookies: Sequence[str]) -> KeySet:
+def session_keys(preset: Preset, secret: bytes, cookies: Sequence[str]) -> KeySet:
     """Return the keys that the library of *preset* derives from *secret* for the session *cookies*."""
-    if preset == "authjs":
-        return derived.authjs((secret,), cookies, check=False)
-    return (derived.nextauth_v4 if preset == "nextauth-v4" else derived.better_auth)((secret,), check=False)
+    return NO_KEYS if preset.session_keys is None else preset.session_keys((secret,), cookies, check=False)
 
 
 def _change(case: Case, loaded: LoadedIssuer, reading: _Reading, secret: bytes) -> str:
