@@ -124,8 +124,11 @@ class CookiePlace:
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each distinct, non-empty cookie of this name, without a "Bearer " before it."""
-        tokens = (_BEARER.sub("", value, count=1) for value in cookie_values(headers, self.name))
-        values = dict.fromkeys(token for token in tokens if token)
+        values = dict.fromkeys(
+            token
+            for value in cookie_values(headers, self.name)
+            if (token := _BEARER.sub("", value) if value[:6].lower() == "bearer" else value)
+        )
         if len(values) > MAX_SAME_NAMED_COOKIES:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} cookies named {self.name} have different values")
         return tuple(_single_token(value, f"cookie:{self.name}") for value in values)
