@@ -12,12 +12,6 @@ MAX_DEPTH = 32
 # Also matches a string without an end. Possessive quantifiers: no backtracking, so the time is linear.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[][{}]")
-_KINDS: dict[tuple[type, ...], str] = {
-    (str,): "text",
-    (int, float): "a number",
-    (list,): "a list",
-    (dict,): "an object",
-}
 
 
 def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -37,13 +31,6 @@ def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON va
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg} at character {error.pos})") from None
-
-
-def kind_of(value: object) -> str:
-    """Return what kind of JSON value *value* is, for messages: "text", "a number", "a list" and so on."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else "a boolean"
-    return next(kind for types, kind in _KINDS.items() if isinstance(value, types))
 
 
 def _check_brackets(text: str, max_brackets: int) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from authgate.core.claim_paths import find
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
-from authgate.core.strict_json import kind_of
-from authgate.core.values import is_unicode
+from authgate.core.values import is_unicode, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +35,7 @@ def numeric_date(payload: Payload, name: str) -> float | None:
     value = payload[name]
     # In Python a bool is an int. NaN compares false with everything, so it would never expire (J14).
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        detail = f"its claim {name!r} is {kind_of(value)}, not a NumericDate (seconds since 1970, a plain number)"
+        detail = f"its claim {name!r} is {type_name(value)}, not a NumericDate (seconds since 1970, a plain number)"
         raise Refused(Reason.MALFORMED_TOKEN, detail)
     if not 0 <= value <= MAX_NUMERIC_DATE:
         raise _malformed(name, "a NumericDate before the year 10000 (seconds, not milliseconds)")

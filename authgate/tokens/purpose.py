@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept
-from authgate.core.strict_json import kind_of
-from authgate.core.values import is_absent
+from authgate.core.values import is_absent, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +157,7 @@ def _texts(payload: dict[str, Any], name: str) -> list[str]:
     """Return the texts in the claim *name*. Refuse a claim that could mean anything."""
     value = payload.get(name)
     if name in _ONLY_TEXT and not isinstance(value, (str, type(None))):
-        message = f"its claim {name!r} is {kind_of(value)}, not text, so it does not say what the token is for"
+        message = f"its claim {name!r} is {type_name(value)}, not text, so it does not say what the token is for"
         raise Refused(Reason.MALFORMED_TOKEN, message)
     return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
