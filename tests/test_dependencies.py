@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -317,8 +316,14 @@ def test_the_pure_packages_open_no_file() -> None:
 
 def _compares_presets(source: str) -> bool:
     """Whether *source* asks for the name of a preset or of a kind of store, instead of asking its row."""
-    compared = (ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare))
-    return any(re.search(r"\.(?:preset|kind)\b", text) and re.search(r"['\"]", text) for text in compared)
+    for node in ast.walk(ast.parse(source)):
+        operands = (node.left, *node.comparators) if isinstance(node, ast.Compare) else ()
+        is_asked = any(
+            isinstance(operand, ast.Attribute) and operand.attr in {"preset", "kind"} for operand in operands
+        )
+        if is_asked and any(isinstance(inner, ast.Constant) for operand in operands for inner in ast.walk(operand)):
+            return True
+    return False
 
 
 def test_only_a_preset_and_a_store_know_their_names() -> None:
