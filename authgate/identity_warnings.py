@@ -11,6 +11,7 @@ from authgate.core.policy import Access
 from authgate.core.rules import Every, Test
 from authgate.policies import tests_of
 from authgate.presets import PRESETS
+from authgate.tokens.claim_sources import unverified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]
     of_users = [policy for policy in made.policies if policy.access is not Access.PUBLIC]
     yield from dict.fromkeys(line for policy in of_users for line in _about_ids(policy))
     yield from _about_addresses(of_users, entries)
+    yield from _about_verified(of_users, entries)
     yield from _about_headers(of_users, entries)
     yield from _about_rules(of_users, entries)
 
@@ -72,19 +74,30 @@ def _about_addresses(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) 
     """Yield where an e-mail address that nobody verified may be the id of a user."""
     fix = "add `email: {verified: true}` to the rules, or `require_claims: {email_verified: true}` to the issuer"
     risk = "and nothing demands that it is verified: at many issuers, users choose their address"
-    unsafe = [
-        policy
-        for policy in policies
-        if policy.user_id is not None and (policy.user_id.source == "email" or policy.user_id.path == _EMAIL)
-        if not _demands_verified(policy)
-        and any(_accepts(policy, entry) and not _requires_verified(entry) for entry in entries)
-    ]
+    unsafe = [policy for policy in policies if any(_may_be_unverified(policy, entry) for entry in entries)]
     if unsafe:
         yield f"headers: X-User-Id comes from the e-mail address, {risk}. {_policies(unsafe)}: {fix}"
     for entry in entries:
-        accepting = [policy for policy in policies if _accepts(policy, entry) and not _demands_verified(policy)]
-        if _EMAIL in _mapped(entry).get("subject", ()) and accepting and not _requires_verified(entry):
+        accepting = any(_accepts(policy, entry) and not _is_verified(policy, entry, _EMAIL) for policy in policies)
+        if _EMAIL in _mapped(entry).get("subject", ()) and accepting:
             yield f"issuer {entry.config.name}: the subject may be the e-mail address, {risk}: {fix}"
+
+
+def _about_verified(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield the policies whose rules demand a verified address where no claim can say that it is."""
+    for entry in entries:
+        paths = unverified(_mapped(entry))
+        if not paths or paths != _mapped(entry)["email"]:
+            continue
+        names = ", ".join(map(written, paths))
+        for policy in policies:
+            tests = tests_of(policy.rule) if policy.rule and _accepts(policy, entry) else ()
+            if any(test.dimension == "email" and _is_of_verified(test) for test in tests):
+                yield (
+                    f"policy {policy.name}: no claim shows that an address from issuer {entry.config.name} is "
+                    f"verified, because identity.email names {names}: name the claim that says so in "
+                    "identity.email_verified"
+                )
 
 
 def _about_headers(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
@@ -135,10 +148,28 @@ def _mapped(entry: LoadedIssuer) -> dict[str, tuple[ClaimPath, ...]]:
     return {} if entry.jwts is None or entry.jwts.identity is None else entry.jwts.identity.paths()
 
 
-def _demands_verified(policy: Policy) -> bool:
-    """Whether everybody who passes *policy* has a verified address."""
+def _may_be_unverified(policy: Policy, entry: LoadedIssuer) -> bool:
+    """Whether *policy* gives an address of *entry* as the user's id that nobody may have verified."""
+    output = policy.user_id
+    if output is None or not _accepts(policy, entry) or not (output.source == "email" or output.path == _EMAIL):
+        return False
+    claims = (_EMAIL,) if output.path else _mapped(entry).get("email", (_EMAIL,))
+    return not all(_is_verified(policy, entry, claim) for claim in claims)
+
+
+def _is_verified(policy: Policy, entry: LoadedIssuer, claim: ClaimPath) -> bool:
+    """Whether the address in *claim* is verified for everybody of *entry* who passes *policy*.
+
+    A rule on `email` is about the claims that `identity.email` names, and `email_verified` is about the claim `email`.
+    """
+    about_field = claim in _mapped(entry).get("email", (_EMAIL,))
     demanded = policy.rule.rules if isinstance(policy.rule, Every) else (policy.rule,)
-    return any(isinstance(rule, Test) and _is_of_verified(rule) for rule in demanded)
+    return (claim == _EMAIL and _requires_verified(entry)) or any(
+        isinstance(rule, Test)
+        and _is_of_verified(rule)
+        and (about_field if rule.dimension == "email" else claim == _EMAIL)
+        for rule in demanded
+    )
 
 
 def _is_of_verified(test: Test) -> bool:

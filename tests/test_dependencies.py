@@ -135,7 +135,7 @@ RULES = (
     ),
     Rule(
         where="authgate/identity_warnings.py",
-        ours=_own("core", "policies", "presets"),
+        ours=_own("core", "policies", "presets", "tokens.claim_sources"),
         typing=_own("config"),
         never=IO | CRYPTO,
     ),

@@ -53,6 +53,25 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "a claim that says it is verified": (
         idp(), {"headers": BY_EMAIL, "policies": [policy(require={"claims": {"email_verified": {"any_of": [True]}}})]},
         []),
+    "an address from a claim that nothing verifies": (
+        idp(identity={"email": "upn"}, require_claims={"email_verified": True}), {"headers": BY_EMAIL},
+        ["Policy default: add"]),
+    "a claim that says that another address is verified": (
+        idp(identity={"email": "upn"}), {"headers": BY_EMAIL, "policies": [
+            policy(require={"claims": {"email_verified": {"any_of": [True]}}})]}, ["Policy p: add"]),
+    "the claim of an address beside a verified address from another": (
+        idp(identity={"email": "upn", "email_verified": "upn_verified"}),
+        {"headers": {"X-User-Id": "claims.email"}, "policies": [policy(require=VERIFIED)]}, ["Policy p: add"]),
+    "a demand on an address that nothing verifies": (
+        idp(identity={"email": "upn"}), {"policies": [policy(require=VERIFIED), policy("q")]},
+        ["policy p: no claim shows that an address from issuer idp is verified, because identity.email names upn"]),
+    "a demand on an address that another claim verifies": (
+        idp(identity={"email": "upn", "email_verified": "upn_verified"}), {"policies": [policy(require=VERIFIED)]}, []),
+    "a demand on an address that may be the claim": (
+        idp(identity={"email": ["upn", "email"]}), {"policies": [policy(require=VERIFIED)]}, []),
+    "an address of a claim, verified or not": (
+        idp(identity={"email": "upn"}),
+        {"policies": [policy(require={"email": {"domain": "example.com", "verified": "any"}})]}, []),
     "a public policy": (
         idp(), {"headers": BY_EMAIL, "policies": [{"name": "a", "public": True}]}, []),
     "a subject that is an address": (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authgate.cli._terminal import escaped
 from authgate.core.claim_paths import written
 from authgate.policies import named_fields
-from authgate.tokens.claim_sources import DEFAULT_CLAIMS
+from authgate.tokens.claim_sources import DEFAULT_CLAIMS, unverified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +37,9 @@ def _fields(issuer: Issuer, policies: Policies) -> Iterator[tuple[str, str]]:
     shown = {"subject", *issuer.identity, *named_fields(policies)}
     for field, usual in DEFAULT_CLAIMS.items():
         if field in shown:
-            yield field, f"← {_list(issuer.identity.get(field, usual))}"
+            others = unverified(issuer.identity) if field == "email_verified" else ()
+            unknown = f"; unknown for {_list(others)}" if others else ""
+            yield field, f"← {_list(issuer.identity.get(field, usual))}{unknown}"
 
 
 def _demands(issuer: Issuer) -> Iterator[tuple[str, str]]:

@@ -9,9 +9,9 @@ from authgate.core.errors import Refused
 from authgate.core.identity import Identity
 from authgate.core.reasons import Reason
 from authgate.core.user_id import user_id
-from authgate.core.values import type_name
+from authgate.core.values import is_absent, type_name
 from authgate.tokens import _claims
-from authgate.tokens.claim_sources import SUBJECT, sources
+from authgate.tokens.claim_sources import SUBJECT, sources, unverified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,9 @@ def identity_from_claims(
     """
     described = _claims.without_nulls(payload) if from_row else payload
     values, unreadable = _claims.read_fields(described, sources(mapped or {}))
+    if mapped and _address_from(described, mapped) in unverified(mapped):
+        values.pop("email_verified", None)
+        unreadable.add("email_verified")
     strict = {
         "issued_at": _claims.numeric_date(payload, "iat"),
         "not_before": _claims.numeric_date(payload, "nbf"),
@@ -59,6 +62,11 @@ def identity_from_claims(
         key=key,
         **strict | values,
     )
+
+
+def _address_from(payload: _claims.Payload, mapped: Mapping[str, tuple[ClaimPath, ...]]) -> ClaimPath | None:
+    """Return the path of the claim in *payload* that `identity.email` takes the address from."""
+    return next((path for path in mapped.get("email", ()) if not is_absent(find(payload, path))), None)
 
 
 def _subject(payload: _claims.Payload, mapped: Mapping[str, tuple[ClaimPath, ...]] | None) -> str:

@@ -56,3 +56,12 @@ def sources(mapped: Mapping[str, tuple[ClaimPath, ...]]) -> Iterator[Source]:
     for field, read, _ in _STRICT[1:]:
         if field in mapped:
             yield Source(field, read, mapped[field])
+
+
+def unverified(mapped: Mapping[str, tuple[ClaimPath, ...]]) -> tuple[ClaimPath, ...]:
+    """Return the claims of *mapped* that hold an address which no claim can show to be verified.
+
+    `email_verified` is about the claim `email` alone (OpenID Connect Core §5.1).
+    """
+    paths = () if "email_verified" in mapped else mapped.get("email", ())
+    return tuple(path for path in paths if (path,) != DEFAULT_CLAIMS["email"])

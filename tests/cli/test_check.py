@@ -82,10 +82,11 @@ issuers:
     preset: jwt
     secret: {SECRET.decode()}
     audiences: any
-    identity: {{subject: [sub, client_id], roles: [realm_access.roles, '"https://example.com/roles"'], acr: level}}
+    identity: {{subject: [sub, client_id], roles: [realm_access.roles, '"https://example.com/roles"'], acr: level,
+      email: upn}}
     require_claims: {{client_id: [web, app], level: 1}}
     required_claims: [exp, '"kubernetes.io".pod']
-headers: {{X-User-Id: subject, X-Plan: claims.plan}}
+headers: {{X-User-Id: subject, X-Plan: claims.plan, X-Verified: email_verified}}
 policies: [{{name: all, require: {{scopes: {{any_of: [read]}}}}}}]
 """
     )
@@ -94,13 +95,15 @@ policies: [{{name: all, require: {{scopes: {{any_of: [read]}}}}}}]
     begin = shown.index("# claims of JWTs of issuer idp:\n")
     assert shown[begin:].startswith(
         """# claims of JWTs of issuer idp:
-#   subject  ← sub, client_id
-#   roles    ← realm_access.roles, "https://example.com/roles"
-#   scopes   ← scope, scp
-#   acr      ← level
-#   present  exp, "kubernetes.io".pod
-#   demanded client_id: "web" or "app"
-#   demanded level: 1
+#   subject        ← sub, client_id
+#   email          ← upn
+#   email_verified ← email_verified, emailVerified; unknown for upn
+#   roles          ← realm_access.roles, "https://example.com/roles"
+#   scopes         ← scope, scp
+#   acr            ← level
+#   present        exp, "kubernetes.io".pod
+#   demanded       client_id: "web" or "app"
+#   demanded       level: 1
 """
     )
     effective = yaml.safe_load(shown[shown.index("\nlisten: ") :])["issuers"][0]

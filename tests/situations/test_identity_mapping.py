@@ -196,6 +196,8 @@ FACTS: list[tuple[str, str, dict[str, Any], str, str]] = [
      "X-A is empty: the credential states no roles"),
     ("no roles", with_headers("X-A: roles"), {}, "", ""),
     ("verified, as text", with_headers("X-A: email_verified"), {"email_verified": "true"}, "true", ""),
+    ("an address that nobody verified", with_headers("X-A: email_verified", "identity: {email: upn}"),
+     {"upn": "a@b.c", "email_verified": True}, "", "X-A is empty: the credential states no email_verified"),
     ("verified elsewhere", with_headers("X-A: email_verified", "identity: {email_verified: xms_edov}"),
      {"xms_edov": True}, "true", ""),
     ("a name beyond ASCII", with_headers("X-A: name"), {"name": "Zo\u00eb \u00c5ngstr\u00f6m"},
@@ -239,6 +241,29 @@ def test_two_cookies_of_two_persons_whose_sub_is_the_same_text_are_ambiguous(tmp
     cookie = {"Cookie": "; ".join(f"access_token={token}" for token in tokens)}
     for settings in (ID_IS_OID, SUBJECT_IS_OID):
         assert explained(tmp_path, settings, cookie).answer == "401 ambiguous_credential"
+
+
+VERIFIED = "policies: [{name: all, require: {email: {domain: corp.example}}}]"
+BOSS = {"email": "mallory@gmail.com", "email_verified": True, "preferred_username": "boss@corp.example"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "claims", "answer"),
+    [
+        ("email: preferred_username", BOSS, "403 forbidden"),
+        ("email: [preferred_username, email]", BOSS, "403 forbidden"),
+        ("email: user.email", {"user": {"email": "boss@corp.example"}, "email_verified": "true"}, "403 forbidden"),
+        ("email: [preferred_username, email]", {"email": "ada@corp.example", "email_verified": True}, "200"),
+        ("email: email", {"email": "ada@corp.example", "email_verified": True}, "200"),
+        ("email: preferred_username, email_verified: xms_edov", BOSS, "403 forbidden"),
+        ("email: preferred_username, email_verified: xms_edov", BOSS | {"xms_edov": True}, "200"),
+        ("email: preferred_username, email_verified: email_verified", BOSS, "200"),
+    ],
+)
+def test_a_verified_address_does_not_verify_another_claim(
+    tmp_path: Path, identity: str, claims: dict[str, Any], answer: str
+) -> None:
+    assert told(tmp_path, config(f"identity: {{{identity}}}", VERIFIED), **claims).answer == answer
 
 
 RULE = """
