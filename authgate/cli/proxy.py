@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,9 @@ from authgate.cli._proxy_findings import has_errors, print_findings
 from authgate.cli._proxy_source import read_source
 from authgate.cli._terminal import counted, escaped
 from authgate.config.load import load
+from authgate.config.networks import network
 from authgate.core.errors import ConfigError
+from authgate.core.networks import every_address
 from authgate.proxies import PROXIES
 from authgate.proxies.findings import Unusable
 from authgate.proxies.settings import default_settings, proxy_settings
@@ -145,12 +146,12 @@ def _folder(text: str | None) -> str | None:
 
 def _networks(text: str | None) -> tuple[str, ...]:
     try:
-        networks = tuple(str(ip_network(each.strip())) for each in text.split(",")) if text is not None else ()
-    except ValueError:
-        raise click.BadParameter("it is addresses or networks, such as 10.0.0.0/8,192.0.2.7") from None
-    if any(network.endswith("/0") for network in networks):
-        raise click.BadParameter("it names every address: then clients can claim any address")
-    return networks
+        networks = tuple(network(each.strip()) for each in text.split(",")) if text is not None else ()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if everything := every_address(networks):
+        raise click.BadParameter(f"{everything} is every address: then clients can claim any address")
+    return tuple(map(str, networks))
 
 
 def _refuse_address(proxy: str, form: str, settings: ProxySettings) -> None:

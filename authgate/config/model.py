@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -25,6 +25,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Settings, not_a_boolean, not_null, with_mistake
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
+from authgate.core.networks import every_address
 from authgate.presets import IssuerConfig
 
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
@@ -195,11 +196,7 @@ class Config(Settings):
 
 def _unbounded_trust(networks: list[Network]) -> str | None:
     """Return what is wrong with *networks* if together they are every IPv4 or every IPv6 address; else None."""
-    # Collapsed, because 0.0.0.0/1 and 128.0.0.0/1 together are every address, too.
-    of_4 = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
-    of_6 = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
-    collapsed: list[Network] = [*of_4, *of_6]
-    everything = next((network for network in collapsed if network.prefixlen == 0), None)
+    everything = every_address(networks)
     if everything is None:
         return None
     return f"{everything} trusts everybody: list your proxies, or set unsafe_trust_all_proxies: true"

@@ -8,8 +8,7 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator
 
 from authgate.config._report import scalar
-
-_MAPPED = IPv6Network("::ffff:0:0/96")
+from authgate.core.networks import unmapped
 
 
 def network(value: object) -> Network:
@@ -19,18 +18,11 @@ def network(value: object) -> Network:
     fix = "write 10.0.0.1 or 10.0.0.0/8"
     if isinstance(value, str):  # ip_network(1) would be 0.0.0.1
         try:
-            return _unmapped(ip_network(value))
+            return unmapped(ip_network(value))
         except ValueError:
             fix = _subnet_of(value) or fix
     shown = scalar(value)
     raise ValueError(f"{shown + ' ' if shown else ''}is not an address or a subnet: {fix}")
-
-
-def _unmapped(given: Network) -> Network:
-    """Return ::ffff:10.0.0.0/104 as 10.0.0.0/8, because addresses are compared without that prefix, too."""
-    if isinstance(given, IPv6Network) and given.subnet_of(_MAPPED):
-        return IPv4Network((int(given.network_address) & 0xFFFF_FFFF, given.prefixlen - _MAPPED.prefixlen))
-    return given
 
 
 def _subnet_of(text: str) -> str | None:

@@ -95,10 +95,22 @@ def test_behind_another_proxy_its_networks_are_in_every_form(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("proxy", "networks"), [("traefik", "all"), ("traefik", "10.0.0.1/8"), ("traefik", "::/0"), ("nginx", "10.0.0.0/8")]
+    ("proxy", "networks", "message"),
+    [
+        ("traefik", "all", "'all' is not an address or a subnet"),
+        ("traefik", "10.0.0.1/8", "write 10.0.0.0/8 for the subnet or 10.0.0.1"),
+        ("traefik", "::/0", "::/0 is every address"),
+        ("traefik", "0.0.0.0/1, 128.0.0.0/1", "0.0.0.0/0 is every address"),
+        ("traefik", "8000::/1,192.0.2.7,::/1", "::/0 is every address"),
+        ("traefik", "::ffff:0:0/96", "0.0.0.0/0 is every address"),
+        ("traefik", "::ffff:0:0/97,128.0.0.0/1", "0.0.0.0/0 is every address"),
+        ("nginx", "10.0.0.0/8", "--behind is for Traefik"),
+    ],
 )
-def test_networks_that_are_none_or_all_are_refused(proxy: str, networks: str) -> None:
-    assert commands.authgate("proxy", proxy, "--defaults", "--behind", networks, environ={}).returncode == 2
+def test_networks_that_are_none_or_all_are_refused(proxy: str, networks: str, message: str) -> None:
+    ended = commands.authgate("proxy", proxy, "--defaults", "--behind", networks, environ={})
+    assert ended.returncode == 2
+    assert message in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -170,13 +170,29 @@ def test_a_mistake_is_an_error(part: str, instead: str, router: str, message: st
         ("allowEncodedSlash: false", "allowEncodedSlash: true"),
         ("allowEncodedBackSlash: false", ""),
         ("insecure: false", "insecure: true"),
-        ("insecure: false", "trustedIPs: [192.0.2.7, 0.0.0.0/0]"),
+        *(
+            ("insecure: false", f"trustedIPs: [{networks}]")
+            for networks in (
+                "192.0.2.7, 0.0.0.0/0",
+                "192.0.2.7/0",
+                "0.0.0.0/1, 192.0.2.7/1",
+                "'::/1', '8000::/1'",
+                "'::ffff:0:0/96'",
+                "'::ffff:0:0/97', 128.0.0.0/1",
+            )
+        ),
     ],
 )
 def test_a_mistake_in_an_entry_point_is_an_error(part: str, instead: str) -> None:
     assert part in ENTRY_POINT
     assert check(FORMS["file"] | {"traefik.yml": ENTRY_POINT}) == []
     assert len(errors(check(FORMS["file"] | {"traefik.yml": ENTRY_POINT.replace(part, instead)}))) == 1
+
+
+@pytest.mark.parametrize("networks", ["0.0.0.0/1", "'::/1', 128.0.0.0/1", "'', a, 192.0.2.7/33, 10.0.0.0/8"])
+def test_an_entry_point_that_trusts_some_addresses_is_no_mistake(networks: str) -> None:
+    point = ENTRY_POINT.replace("insecure: false", f"trustedIPs: [{networks}]")
+    assert errors(check(FORMS["file"] | {"traefik.yml": point})) == []
 
 
 def test_behind_another_proxy_the_middleware_and_the_entry_points_belong_together() -> None:

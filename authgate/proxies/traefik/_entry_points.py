@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from authgate.core.networks import every_address, networks_in
 from authgate.proxies.findings import Finding
 from authgate.proxies.traefik import generator as traefik
 from authgate.proxies.traefik._model import TRUE, Model, Settings, as_list, finding_at
@@ -46,7 +47,8 @@ def is_at_all_of(refusing: Part, router: Part, model: Model) -> bool:
 def trusts_everybody(point: Part) -> bool:
     """Whether *point* takes X-Forwarded-* of every client for true."""
     trusted = point.settings.below("forwardedheaders")
-    return _is_true(trusted.text("insecure")) or any(text.endswith("/0") for text in as_list(trusted.at("trustedips")))
+    networks = networks_in(as_list(trusted.at("trustedips")))
+    return _is_true(trusted.text("insecure")) or every_address(networks) is not None
 
 
 def may_be_https(point: Part) -> bool:
