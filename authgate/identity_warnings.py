@@ -37,6 +37,8 @@ def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]
     for entry in entries:
         yield from _about_issuer(entry)
     of_users = [policy for policy in made.policies if policy.access is not Access.PUBLIC]
+    if of_users and not any(_names_users(policy) for policy in of_users):
+        yield "headers: none of them has the user's id, because your list replaces the default: add X-User-Id: subject"
     yield from dict.fromkeys(line for policy in of_users for line in _about_ids(policy))
     yield from _about_addresses(of_users, entries)
     yield from _about_verified(of_users, entries)
@@ -62,6 +64,10 @@ def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
             )
         elif cause := _never_in_jwt(path):
             yield f"{label}: {setting}: no token has {written(path)}, because {cause}"
+
+
+def _names_users(policy: Policy) -> bool:
+    return policy.user_id is not None or any(output.source == "subject" for output in policy.outputs)
 
 
 def _about_ids(policy: Policy) -> Iterator[str]:

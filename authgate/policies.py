@@ -65,6 +65,11 @@ def header_names(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*config.headers, *own)))
 
 
+def reserved_names(config: Config) -> tuple[str, ...]:
+    """Return the names that clients may not send: `header_names`, and the default names, which services still read."""
+    return tuple(dict.fromkeys((*header_names(config), *type(config).model_fields["headers"].default)))
+
+
 def named_fields(policies: Policies) -> frozenset[str]:
     """Return the fields of the identity that the rules, path patterns and headers of *policies* name.
 

@@ -136,7 +136,7 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
-        emits=policies.header_names(config),
+        emits=policies.reserved_names(config),
         recorder=Recorder(metrics, config.log),
         unix_socket=config.listen.startswith("unix:"),
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,

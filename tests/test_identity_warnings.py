@@ -78,6 +78,12 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         idp(identity={"subject": ["sub", "email"]}), {}, ["issuer idp: the subject may be the e-mail address"]),
     "a subject that is a verified address": (
         idp(identity={"subject": "email"}, require_claims={"email_verified": True}), {}, []),
+    "no id": (idp(), {"headers": {"X-User-Roles": "roles"}}, ["headers: none of them has the user's id"]),
+    "the id under another name": (idp(), {"headers": {"Remote-User": "subject"}}, []),
+    "the id by a policy": (
+        idp(), {"headers": {"X-User-Roles": "roles"}, "policies": [policy(headers={"X-User-Id": "subject"})]}, []),
+    "no id, and only public requests": (
+        idp(), {"headers": {"X-User-Roles": "roles"}, "policies": [{"name": "a", "public": True}]}, []),
     "roles as id": (idp(), {"headers": {"X-User-Id": "roles"}}, ["comes from roles, which is not an id"]),
     "a time as id": (idp(), {"headers": {"X-User-Id": "issued_at"}}, ["comes from issued_at, which is not an id"]),
     "a header from a member of text": (

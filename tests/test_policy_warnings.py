@@ -243,7 +243,11 @@ POSTGRES: dict[str, Any] = {"postgres": {"dsn": DSN}}
 # The session store, other settings, and the parts of each warning.
 MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], list[list[str]]]] = {
     "cookies alone": ({"check": "never"}, {"policies": [protected("p", require=ORGANIZATION)]}, [["policy p", ALONE]]),
-    "a header without policies": ({}, {"headers": {"X-Org": "organization"}}, [["issuer app: header X-Org: ", ALONE]]),
+    "a header without policies": (
+        {},
+        {"headers": {"X-User-Id": "subject", "X-Org": "organization"}},
+        [["issuer app: header X-Org: ", ALONE]],
+    ),
     "a header of a policy": (
         {},
         {"policies": [{**protected("p"), "headers": {"X-Org": "organization"}}]},
@@ -252,7 +256,10 @@ MEMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], list[list[str]]]] = {
     "a path": ({}, {"policies": [protected("p", "/{organization}/**")]}, [["policy p", "set sessions.postgres"]]),
     "the table of members": (
         {**POSTGRES, "check": "always"},
-        {"policies": [protected("p", require=ORGANIZATION | ROLE)], "headers": {"X-Org": "organization"}},
+        {
+            "policies": [protected("p", require=ORGANIZATION | ROLE)],
+            "headers": {"X-User-Id": "subject", "X-Org": "organization"},
+        },
         [],
     ),
     "the table of members, not always": (

@@ -17,7 +17,7 @@ from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.cli import _pasted
 from authgate.core.header_names import guarded_names
 from authgate.core.request import make_request, split_absolute_url
-from authgate.policies import header_names
+from authgate.policies import reserved_names
 
 if TYPE_CHECKING:
     from authgate.config.model import Config
@@ -112,7 +112,7 @@ def _from_proxy(name: str, headers: CIMultiDict[str], config: Config) -> Request
     if adapter is None:
         raise click.UsageError(f"there is no adapter of that name; the adapters are {', '.join(ADAPTERS)}")
     trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
-    return adapter.read(headers, trusted, guarded_names(adapter.reads, header_names(config)))
+    return adapter.read(headers, trusted, guarded_names(adapter.reads, reserved_names(config)))
 
 
 def _headers(headers: Any) -> CIMultiDict[str]:  # noqa: ANN401 - parsed JSON

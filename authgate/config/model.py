@@ -162,6 +162,7 @@ class Config(Settings):
     }
     """The headers of the reply, each with its source: a field of the identity, or `claims.<path>`. Your list replaces
     the default. Every reply that allows a request has all of them; a header without a value is empty.
+    The proxies remove the default headers from requests of clients also where your list does not name them.
     X-User-Id never is for a signed-in user: a user without a value there is refused."""
     csrf: CsrfConfig = CsrfConfig()
     policies: Annotated[list[PolicyConfig], Field(min_length=1, max_length=1000)] | None = None

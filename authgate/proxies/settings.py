@@ -43,6 +43,14 @@ class ProxySettings:
     behind: tuple[str, ...] = ()
 
     @property
+    def reserved_headers(self) -> tuple[str, ...]:
+        """The headers that no client may send: those of the replies, and the default ones, which services still read.
+
+        The proxy copies all of them: a header that the reply does not have is removed.
+        """
+        return tuple(dict.fromkeys((*self.identity_headers, *Config.model_fields["headers"].default)))
+
+    @property
     def data(self) -> tuple[Spelling, ...]:
         """The spellings that `paths` takes as data. Only AuthGate can decide about them: public routes refuse them."""
         return tuple(spelling for spelling in SPELLINGS if spelling not in self.refused)

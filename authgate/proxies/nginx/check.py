@@ -126,7 +126,7 @@ class _Check:
 
     def _passing(self, level: Level) -> Iterator[Finding]:
         """Yield what is wrong with the requests that *level* passes to an upstream, if it passes any."""
-        found = [*header_findings(level, self.settings.identity_headers, self.answered)]
+        found = [*header_findings(level, self.settings, self.answered)]
         yield from found
         is_bare = any(finding.fix == INCLUDE for finding in found)
         if level.passing and subrequest(level) is None and not is_bare:
@@ -144,7 +144,7 @@ class _Check:
             if upstream(level) in behind:
                 yield from self._passing(level)
         if passing and not any(upstream(level) in behind for level in passing):
-            place, names = server.directive, ", ".join(self.settings.identity_headers)
+            place, names = server.directive, ", ".join(self.settings.reserved_headers)
             message = f"never asks AuthGate, and is not checked: its upstreams must not read {names}"
             fix = "include authgate_public.conf; in its locations, if they do"
             yield Finding(

@@ -22,7 +22,7 @@ _FILES = ("upstream", "http", "server", "protect", "public", "strip", "forward")
 
 def files(settings: ProxySettings) -> dict[str, str]:
     """Return the content of each file by its name."""
-    names = settings.identity_headers
+    names = settings.reserved_headers
     others = removed_names(settings)
     blocks = {
         **shared_blocks(settings),
@@ -44,7 +44,7 @@ def files(settings: ProxySettings) -> dict[str, str]:
 
 def removed_names(settings: ProxySettings) -> tuple[str, ...]:
     """Return the names of the headers that are removed from every request, besides the identity headers."""
-    return (*OVERRIDES, *with_trailing_marks((*settings.identity_headers, *OVERRIDES)))
+    return (*OVERRIDES, *with_trailing_marks((*settings.reserved_headers, *OVERRIDES)))
 
 
 def shared_blocks(settings: ProxySettings) -> dict[str, str | list[str]]:

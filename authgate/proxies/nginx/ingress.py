@@ -15,11 +15,11 @@ _FILES = ("ingress-annotations.yaml", "ingress-values.yaml")
 
 def files(settings: ProxySettings) -> dict[str, str]:
     """Return the content of each file by its name."""
-    names = (*settings.identity_headers, *removed_names(settings))
+    names = (*settings.reserved_headers, *removed_names(settings))
     blocks = {
         **shared_blocks(settings),
         "url": settings.url,
-        "copy": ", ".join(settings.identity_headers),
+        "copy": ", ".join(settings.reserved_headers),
         "remove": [f'"{name}": ""' for name in names],
     }
     return {name: GENERATED + fill(f"nginx/{name}", **blocks) for name in _FILES}

@@ -129,7 +129,7 @@ class _Check:
                 fix = "Name the folder or the file that has it, too"
                 yield finding_at(router, f"the middleware {name} is not in these files", fix, is_error=False)
         removed = {name for part in chain for name, value in request_headers(part).items() if not value}
-        identity = self.settings.identity_headers
+        identity = self.settings.reserved_headers
         copied = (
             {n.lower() for n in as_list(asking.settings.at("forwardauth", "authresponseheaders"))} if asking else set()
         )

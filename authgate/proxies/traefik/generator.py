@@ -54,7 +54,7 @@ def labels(settings: ProxySettings) -> dict[str, str]:
         "undecided": [line.replace("$", "$$") for line in _undecided(settings, "undecided-labels.yml")],
         "remove": _removing(_imitable(settings), f"{remove}.headers.customrequestheaders."),
         "remove_credentials": _removing(_credentials(settings), f"{strip}.headers.customrequestheaders."),
-        "copy": ",".join(settings.identity_headers),
+        "copy": ",".join(settings.reserved_headers),
         "rule": [line.replace("$", "$$") for line in _rule(settings.refused)],
         "tls": [f"{ask}.forwardauth.tls.{name}: {file}" for name, file in _tls(settings, _files(settings))],
     }
@@ -116,7 +116,7 @@ def _blocks(settings: ProxySettings, *, tls: Mapping[str, str]) -> dict[str, Seq
         "is_behind": _is_behind(settings),
         "remove": _removing(_imitable(settings)),
         "remove_credentials": _removing(_credentials(settings)),
-        "copy": [f"- {_as_yaml(name)}" for name in settings.identity_headers],
+        "copy": [f"- {_as_yaml(name)}" for name in settings.reserved_headers],
         "rule": _rule(settings.refused),
         "tls": ["tls:", *(f"  {name}: {place}" for name, place in _tls(settings, tls))] if settings.is_tls else [],
     }
@@ -145,7 +145,7 @@ def _imitable(settings: ProxySettings) -> tuple[str, ...]:
 
     A trusted proxy may relay a client's X-Forwarded-Host. Traefik routes by Host, so AuthGate has to decide about Host.
     """
-    names = (*settings.identity_headers, *OVERRIDES)
+    names = (*settings.reserved_headers, *OVERRIDES)
     routed = (ROUTED_BY_HOST,) if settings.behind else ()
     return (*names, *with_trailing_marks(names), *routed)
 
