@@ -80,11 +80,14 @@ class UnverifiedJwt:
     jws: UnverifiedJws = field(repr=False)
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the issuer that `iss` names exactly (J13), else the one that accepts any `iss`, or raise `Refused`."""
+        """Return the issuer that `iss` names exactly (J13), else the one that accepts any `iss`, or raise `Refused`.
+
+        The latter does not accept the `iss` of another issuer, which may read no JWTs.
+        """
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
         for iss in (claimed, None):
             for issuer in issuers:
-                if issuer.writes(iss):
+                if issuer.writes(iss) and (iss is not None or claimed not in issuer.other_iss):
                     return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 

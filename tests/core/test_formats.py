@@ -46,6 +46,19 @@ def test_a_jwt_goes_to_the_issuer_that_it_names_and_else_to_the_one_that_accepts
         assert unverified.key_id is None
 
 
+def test_a_jwt_of_an_issuer_that_reads_none_does_not_go_to_the_one_that_accepts_any() -> None:
+    of_others = make_issuer(name="any", other_iss=frozenset({"https://sessions.example"}))
+    sessions = make_session_issuer(name="sessions", iss="https://sessions.example")
+    assert choose_format(credential(mint(claims(iss="https://else.example"))), (sessions, of_others))[2] is of_others
+    with pytest.raises(Refused) as refused:
+        choose_format(credential(mint(claims(iss="https://sessions.example"))), (sessions, of_others))
+    assert refused.value.reason is Reason.UNKNOWN_ISSUER
+    same = make_issuer(name="same", iss="https://sessions.example", other_iss=frozenset({"https://sessions.example"}))
+    assert (
+        choose_format(credential(mint(claims(iss="https://sessions.example"))), (sessions, of_others, same))[2] is same
+    )
+
+
 @pytest.mark.parametrize("iss", [None, "https://other.example"])
 def test_a_jwt_of_no_configured_issuer_is_refused(iss: str | None) -> None:
     with pytest.raises(Refused) as refused:
