@@ -20,6 +20,7 @@ from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
 from authgate.log import logging_to
+from authgate.presets.settings import JwtSettings
 
 if TYPE_CHECKING:
     from authgate.app import Prepared
@@ -112,6 +113,8 @@ def _effective(prepared: Prepared) -> dict[str, object]:
         idle = config.unused_settings | (frozenset() if config.fetches_keys else {"discovery"})
         for name in idle:
             issuer.pop(name, None)  # a configuration that sets one of these is rejected
+        if isinstance(config, JwtSettings) and config.also_iss:
+            issuer.pop("issuer", None)  # it comes from `url`, and a configuration that sets it accepts no other
         if issuer.get("sessions", {}).get("check") == "never":
             issuer["sessions"] = {"check": "never"}  # the other settings have no effect
         if fingerprint := prepared.fingerprints.get(issuer["name"]):

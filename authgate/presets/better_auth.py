@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from authgate.config._secrets import secret_problems
 from authgate.config._types import NonEmpty, Token
@@ -65,6 +65,8 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     only_with_secret: ClassVar[frozenset[str]] = frozenset(
         {"old_secrets_verify", "strategies", "cookies", "cookie_cache_version", "bearer", "sessions"}
     )
+
+    _further_origins: tuple[str, ...] = PrivateAttr(default=())
 
     preset: Literal["better-auth"]
     """better-auth: the issuer makes session cookies and JWTs of Better Auth."""
@@ -133,9 +135,8 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
 
     @property
     def also_iss(self) -> tuple[str, ...]:
-        """The origins of the further hosts, unless `issuer` is another. Right only after `with_defaults`."""
-        first, *others = _origins(self.urls) or ("",)
-        return tuple(others) if self.issuer == first else ()
+        """The origins of the further hosts, unless `issuer` was set. Right only after `with_defaults`."""
+        return self._further_origins
 
     def with_defaults(self) -> Self:
         """Return these settings with what follows from `url`."""
@@ -150,7 +151,10 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
             if self.jwt_plugin and not self.key_settings:
                 implied["jwks_url"] = self.usual_jwks_url
             implied["sessions"] = _sessions(self.sessions, f"{_base(asked)}/get-session")
-        return self.model_copy(update=implied)
+        copy = self.model_copy(update=implied)
+        if self.issuer is None and self.urls:
+            copy._further_origins = _origins(self.urls)[1:]  # noqa: SLF001 - of the same class
+        return copy
 
     def demands(self) -> TokenDemands:
         """Return what the JWT plugin puts into every token."""

@@ -61,9 +61,10 @@ def test_several_urls_imply_the_iss_the_audience_and_the_cookies_of_every_host(t
     assert loaded.store.where == GET_SESSION
     assert loaded.config.cookie_names() == ("__Secure-better-auth.session_token", "better-auth.session_token")
     assert any(f"iss {URL} or http://localhost:3000 or https://b.example" in line for line in found.announcements)
-    assert prepared(tmp_path, url=urls, issuer="https://b.example").snapshot.issuers[0].every_iss == {
-        "https://b.example"
-    }
+    shown = CliRunner().invoke(check, ["--config", str(tmp_path / "authgate.yaml")], env={"AUTHGATE_REQUIRE_ALL": None})
+    assert "issuer" not in yaml.safe_load(shown.stdout)["issuers"][0], "set, it alone would count"
+    for fixed in ("https://b.example", URL):
+        assert prepared(tmp_path, url=urls, issuer=fixed).snapshot.issuers[0].every_iss == {fixed}
 
 
 @pytest.mark.parametrize(
