@@ -41,6 +41,8 @@ _LATER = {
 }
 # A sound secret has at least 32 bytes. Another name may be a secret, or `secret:value` without the space.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
+# Other keys of mappings, such as claim paths, may hold a URL with a password.
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _DOCS = "docs/configuration.md describes it"
 _WHOLE = "configuration"
 
@@ -130,8 +132,8 @@ def _problem(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -
             chosen = union.models.get(str(tag), union.otherwise)
             problem = _foreign(path[end:], mistakes[-1], str(tag), union)
             problem = problem or _problem(path[end:], mistakes, chosen)
-            inner = () if problem.setting == _WHOLE else (problem.setting,)
-            return replace(problem, setting=_written((*path[:end], *inner)))
+            inner = "" if problem.setting == _WHOLE else f".{problem.setting}"
+            return replace(problem, setting=_written(path[:end]) + inner)
     return _described(path, mistakes, model)
 
 
@@ -325,5 +327,9 @@ def _is_branch(part: int | str) -> bool:
 def _written(path: Path) -> str:
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _PLAIN.fullmatch(part) else redacted(part)
+            text += f".{name}" if text else name
     return text

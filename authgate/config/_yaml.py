@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from authgate.config._outbound import redacted
+
 # The value in "found undefined alias 'hunter2'" and "… for the tag '!hunter2'". PyYAML quotes '<block end>' and single
 # characters, too: the first alternative, which is kept. They are not values.
 _QUOTED = re.compile(r"""((["'])(?:<[a-z ]+>|.)\2)|(["']).+\3""")
@@ -60,7 +62,8 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in keys:
                 mark = key_node.start_mark
-                self.repeated_keys[mark.index] = f"{_place(mark)}: the key {key!r:.80} occurs twice"
+                shown = redacted(key) if isinstance(key, str) else f"{key!r:.80}"
+                self.repeated_keys[mark.index] = f"{_place(mark)}: the key {shown} occurs twice"
             keys.append(key)
         return super().construct_mapping(node, deep=deep)
 

@@ -31,6 +31,7 @@ def problem(folder: Path, text: str) -> Problem:
         (ISSUERS + "listen: a:1\nlisten: b:2\n", "the key 'listen' occurs twice"),
         (ISSUERS + "log:\n  format: json\n  format: text\n", "line 4, column 3: the key 'format' occurs twice"),
         (ISSUERS + "headers: {X-A: name, X-A: email}\n", "the key 'X-A' occurs twice"),
+        (ISSUERS + "headers: {'https://a:b@c': name, 'https://a:b@c': name}\n", "the key 'https://***@c' occurs twice"),
         (ISSUERS + ISSUERS, "the key 'issuers' occurs twice"),
     ],
 )
