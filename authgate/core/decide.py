@@ -25,7 +25,7 @@ from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
 from authgate.core.rules import Facts
-from authgate.core.subjects import of_issuer
+from authgate.core.subjects import with_prefix, with_prefix_in
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
@@ -162,7 +162,7 @@ class _Evaluation:
         digest = credential.digest()
         issuer, proof = self._cached_proof(credential, digest) or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
-        identity = of_issuer((yield from self._check_session(proof, issuer)), issuer)
+        identity = yield from self._check_session(proof, issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
         self._check_name = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
@@ -195,6 +195,7 @@ class _Evaluation:
                 outcome = verify(token_format, token, issuer, attempts)
         if isinstance(outcome, Refused):
             raise outcome
+        outcome = with_prefix_in(outcome, issuer)
         if outcome.is_cacheable:
             self._snapshot.proofs.put(digest, issuer, outcome, size=credential.size, now=self._now)
         return issuer, outcome
@@ -226,7 +227,7 @@ class _Evaluation:
         if identity.expires_at is None or self._now >= identity.expires_at:
             raise Refused(Reason.SESSION_NOT_FOUND, "the session has expired")
         self._identity_source = ", from the session store"
-        return identity
+        return with_prefix(identity, issuer)
 
     def check_user_id(self, policy: Policy, identity: Identity) -> None:
         """Refuse *identity* if the header that carries the user's id would be empty."""

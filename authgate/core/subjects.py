@@ -3,7 +3,8 @@
 Non-empty prefixes do not begin with one another (`config/subject_prefixes.py`), and no id without a prefix begins with
 one of them. Upper and lower case make no difference in this, because many services and databases ignore it. So an
 id that services get belongs to one issuer, or to the issuers without a prefix. The prefix is added here and nowhere
-else, when an identity is known and before a rule or a header sees it. Caches hold ids without prefix.
+else: to what a credential proves, before it is cached, and to what a session store answers. It is a part of the
+issuer's fingerprint, so no cached proof has an old prefix.
 """
 
 from __future__ import annotations
@@ -12,14 +13,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused, quoted
+from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from authgate.core.identity import Identity
+    from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
 
-def of_issuer(identity: Identity, issuer: Issuer) -> Identity:
+def with_prefix_in(proof: Proof, issuer: Issuer) -> Proof:
+    """Return *proof* of *issuer* with the prefix in the identity that it has, if it has one."""
+    if isinstance(proof, Proven):
+        return replace(proof, identity=with_prefix(proof.identity, issuer))
+    return proof if proof.copy is None else replace(proof, copy=with_prefix(proof.copy, issuer))
+
+
+def with_prefix(identity: Identity, issuer: Issuer) -> Identity:
     """Return *identity* with the prefix of *issuer* before its user ids: `subject` and `impersonated_by`."""
     subject, actor = prefixed(identity.subject, issuer), identity.impersonated_by
     actor = prefixed(actor, issuer) if actor else actor

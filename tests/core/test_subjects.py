@@ -10,7 +10,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import Refused
 from authgate.core.identity import Identity
 from authgate.core.reasons import Reason
-from authgate.core.subjects import of_issuer
+from authgate.core.subjects import with_prefix
 from authgate.tokens import LruProofCache
 from tests.support.deciding import bearer, decide_now, decide_token, make_issuer, make_snapshot
 from tests.support.tokens import claims, mint
@@ -26,7 +26,7 @@ def placed(ids: tuple[str, str | None], issuer: Issuer) -> tuple[str, str | None
     """Return the ids that services get, or the reason of the refusal."""
     subject, actor = ids
     try:
-        identity = of_issuer(Identity(issuer="app", format="jwt", subject=subject, impersonated_by=actor), issuer)
+        identity = with_prefix(Identity(issuer="app", format="jwt", subject=subject, impersonated_by=actor), issuer)
     except Refused as refused:
         return refused.reason
     return identity.subject, identity.impersonated_by

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from authgate.config.load import load
 from authgate.core.errors import Refused
 from authgate.core.identity import Identity
-from authgate.core.subjects import of_issuer
+from authgate.core.subjects import with_prefix
 from authgate.wiring import prepare
 from tests.support.tokens import SECRET
 
@@ -37,7 +37,7 @@ def issuers_with(prefixes: list[str | None]) -> tuple[Issuer, ...]:
 def services_get(issuer: Issuer, user_id: str) -> str | None:
     """Return the id that services get, in lower case; None if the user is refused."""
     try:
-        return of_issuer(Identity(issuer=issuer.name, format="jwt", subject=user_id), issuer).subject.lower()
+        return with_prefix(Identity(issuer=issuer.name, format="jwt", subject=user_id), issuer).subject.lower()
     except Refused:
         return None
 
