@@ -9,7 +9,7 @@ from authgate.presets import PRESETS
 from authgate.presets.settings import SECRET_SETTINGS, SECURE_PREFIX, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authgate.config.model import Config
     from authgate.core.snapshot import Issuer
@@ -90,3 +90,17 @@ def _session_warnings(issuer: Issuer, config: SessionSettings) -> Iterator[str]:
                 f"issuer {issuer.name}: {url} is plain http: anyone on the network path can read and forge sessions "
                 "and keys"
             )
+
+
+def several_secrets(issuers: Iterable[LoadedIssuer], fingerprints: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning if issuers of the environment have different secrets, as nobody says whose users they have.
+
+    In a file, each issuer but the first states a prefix. *fingerprints* are those of the secrets, by the issuer's name.
+    """
+    names = [issuer.config.name for issuer in issuers if issuer.config.subject_prefix is None]
+    if len({fingerprints.get(name) for name in names}) > 1:
+        yield (
+            f"issuers {' and '.join(names)} have different secrets, and the same id at both is one user: whoever has "
+            "one of the secrets can make tokens for every user. If they are not one authority, list `issuers` in a "
+            "file, with subject_prefix"
+        )

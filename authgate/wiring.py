@@ -51,13 +51,14 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     made = policies.make_policies(config, read_issuers)
     named = policies.named_fields(made)
     read_issuers = tuple(issuer_sessions.with_member(entry, named) for entry in read_issuers)
+    fingerprints = issuers.fingerprints(verifying)
     return Prepared(
         config=config,
         snapshot=_snapshot(config, verifying, made),
         key_sets=key_sets,
         sessions={entry.config.name: partial(issuer_sessions.make_sessions, entry) for entry in read_issuers},
         session_settings={entry.config.name: issuer_sessions.session_settings(entry) for entry in read_issuers},
-        fingerprints=issuers.fingerprints(verifying),
+        fingerprints=fingerprints,
         certificates=certificates,
         announcements=(
             *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.for_issuer(*pair)),
@@ -69,6 +70,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         warnings=(
             *loaded.warnings,
             *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.warnings(*pair)),
+            *announcements.several_secrets(read_issuers, fingerprints),
             *policy_warnings.warnings(config, made, read_issuers),
             *identity_warnings.warnings(made, read_issuers),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),

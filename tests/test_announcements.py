@@ -9,6 +9,7 @@ import pytest
 from authgate import wiring
 from authgate.config.load import load
 from authgate.core.proof import SessionCheck
+from tests.support.rejections import GOOD, OTHER, jwt_file
 from tests.support.session_settings import DSN, GET_SESSION, REDIS, issuer, written
 
 if TYPE_CHECKING:
@@ -39,3 +40,26 @@ def test_the_announcement_says_which_sessions_can_be_checked(
     store = settings.get("sessions", {}).get("check", "fallback")
     expected = SessionCheck(store) if "looked up" in sentence else SessionCheck.NONE
     assert prepared.snapshot.issuers[0].session_check is expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"BETTER_AUTH_SECRET": GOOD}, None),
+        ({"BETTER_AUTH_SECRET": GOOD, "JWT_SECRET": GOOD}, None),
+        ({"BETTER_AUTH_SECRET": GOOD, "AUTH_SECRET": GOOD, "NEXTAUTH_SECRET": GOOD}, None),
+        ({"AUTH_SECRET": GOOD, "JWT_SECRET": OTHER}, "authjs"),
+        ({"BETTER_AUTH_SECRET": GOOD, "NEXTAUTH_SECRET": OTHER}, "nextauth-v4"),
+    ],
+)
+def test_issuers_of_the_environment_with_different_secrets_are_a_warning(
+    environ: dict[str, str], named: str | None
+) -> None:
+    found = [line for line in wiring.prepare(load(None, environ)).warnings if "different secrets" in line]
+    assert len(found) == (named is not None)
+    assert not found or (named in found[0] and "subject_prefix" in found[0])
+
+
+def test_issuers_of_a_file_say_whose_users_they_have_and_need_no_warning(tmp_path: Path) -> None:
+    file = jwt_file(tmp_path, {"secret": GOOD, "issuer": "a"}, {"name": "b", "secret": OTHER, "subject_prefix": "b:"})
+    assert not [line for line in wiring.prepare(load(str(file), {})).warnings if "different secrets" in line]
