@@ -151,8 +151,8 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.MISSING_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",
-        "The issuer must put the user's id (`sub`, unless `identity` or the header X-User-Id names another claim) and "
-        "every claim of `required_claims` (by default `exp`) and `require_claims` into its tokens. An Auth.js session "
+        "The issuer must put every claim of `required_claims` (by default `exp`) and `require_claims` into its tokens, "
+        "and the user's id: `sub`, unless `identity` or the header X-User-Id names another claim. An Auth.js session "
         "needs `sub`, which you can set in the jwt() callback.",
     ),
     Reason.WRONG_CLAIM: Refusal(

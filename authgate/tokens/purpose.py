@@ -104,17 +104,23 @@ def check(token_type: str | None, payload: dict[str, Any], accept: Accept) -> No
 
     *token_type* is the header's `typ`. A token that says nothing is accepted.
     """
-    stated = [*_statements(token_type, payload)]
-    unaccepted = next((statement for statement in stated if statement.purpose not in _ACCEPTED[accept]), None)
-    if unaccepted is None:
+    says = unaccepted(token_type, payload, accept)
+    if not says:
         return
-    others = [other for other in Accept if all(statement.purpose in _ACCEPTED[other] for statement in stated)]
+    others = [other for other in Accept if not unaccepted(token_type, payload, other)]
     would_accept = " or ".join(f"`accept: {other}`" for other in others) or "no value of `accept`"
     raise Refused(
         Reason.WRONG_TYPE,
-        f"its {unaccepted.place} says that it is {unaccepted.purpose.value}, and its issuer is configured for "
-        f"{_NAMES[accept]}; {would_accept} accepts such a token",
+        f"its {says}, and its issuer is configured for {_NAMES[accept]}; {would_accept} accepts such a token",
     )
+
+
+def unaccepted(token_type: str | None, payload: dict[str, Any], accept: Accept) -> str:
+    """Return what a token says that it is, and where, if *accept* does not include that; else ""."""
+    for place, purpose in _statements(token_type, payload):
+        if purpose not in _ACCEPTED[accept]:
+            return f"{place} says that it is {purpose.value}"
+    return ""
 
 
 def states_another_purpose(token_type: str, accept: Accept) -> str | None:

@@ -33,6 +33,7 @@ from tests.support.tokens import OTHER_SECRET, SECRET, b64, claims, mint, public
 if TYPE_CHECKING:
     from pathlib import Path
 
+HOSTS = f"""{{name: app, preset: better-auth, url: URL, secret: "{TEXT}", jwks_file: k.json}}"""
 SITUATIONS = {
     # -- the secret, read in another way
     "the secret is base64": Situation(
@@ -131,6 +132,11 @@ SITUATIONS = {
         issuers=KEYS, headers=bearer(mint(claims(iss=ISS, aud="tasks"))), answer="401 wrong_algorithm",
         has=("signed with a shared secret (HS256), and issuer idp has public keys only",),
     ),
+    "a refresh token of Keycloak": Situation(
+        issuers=KEYS, headers=bearer(mint(claims(iss=ISS, aud=ISS, typ="Refresh"), algorithm="HS512")),
+        answer="401 wrong_algorithm",
+        has=("Its claim 'typ' says that it is a refresh token (alg 'HS512')", "send the access token"),
+    ),
     "the key has another id": Situation(
         issuers=NO_ISS, headers=bearer(signed(header={"kid": "new"})),
         files={"jwks.json": json.dumps({"keys": [public_jwk("RS256", "old")]}).encode()},
@@ -176,6 +182,24 @@ SITUATIONS = {
         issuers=KEYS, headers=bearer(signed(iss="https://inside.example.net")), answer="401 unknown_issuer",
         has=("The keys of issuer idp verify this token. Its iss is 'https://inside.example.net'", "if you know it"),
     ),
+    **{
+        f"iss is a further host of Better Auth, with {name}": Situation(
+            issuers=HOSTS.replace("URL", url),
+            headers=bearer(signed(iss="https://shop.example.com", header={"kid": "k"})),
+            files={"k.json": json.dumps({"keys": [public_jwk("RS256", "k")]}).encode()},
+            answer="401 unknown_issuer", has=("a host that `url` does not list", f"`url: {listed}`"),
+        )
+        for name, url, listed in (
+            ("one url", "https://app.example.com", "['https://app.example.com', 'https://shop.example.com']"),
+            ("a base path", "https://app.example.com/x", "['https://app.example.com/x', 'https://shop.example.com/x']"),
+        )
+    },
+    "iss is a further host, and Better Auth has a fixed issuer": Situation(
+        issuers=HOSTS.replace("URL", "https://app.example.com, issuer: tasks, audiences: [tasks]"),
+        headers=bearer(signed(iss="https://shop.example.com", header={"kid": "k"})),
+        files={"k.json": json.dumps({"keys": [public_jwk("RS256", "k")]}).encode()},
+        answer="401 unknown_issuer", has=("`issuer` is 'tasks'",),
+    ),
     "there is no iss": Situation(
         issuers=KEYS, headers=bearer(signed(iss=None)), answer="401 unknown_issuer",
         has=("The keys of issuer idp verify this token. It has no iss, and `issuer` is",),
@@ -210,14 +234,23 @@ SITUATIONS = {
     },
     "no aud, and a client that is none of the audiences": Situation(
         issuers=KEYS, headers=bearer(signed(aud=None, client_id="12345")), answer="401 wrong_audience",
-        has=("none of your `audiences`", 'require_claims: {client_id: ["12345"]}'),
+        has=("Its client is in client_id: '12345'", "`audiences: any` and `require_claims: {client_id: ['12345']}`"),
     ),
     "another aud, and the audience is the client": Situation(
         issuers=KEYS, headers=bearer(signed(aud="account", azp="tasks")), answer="401 wrong_audience",
         has=("has the aud 'account'", "`audiences: [account]` and `require_claims: {azp: [tasks]}`"),
     ),
     "another aud, and another client": Situation(
-        issuers=KEYS, headers=bearer(signed(aud="account", azp="shop")), answer="401 wrong_audience"
+        issuers=KEYS, headers=bearer(signed(aud="account", azp="tasks-web")), answer="401 wrong_audience",
+        has=("Its client is in azp: 'tasks-web'", "`audiences: [account]`", "{azp: [tasks-web]}`", "audience mapper"),
+    ),
+    "a claim of the client is demanded, and the client is in another": Situation(
+        issuers=KEYS.replace("}", ", require_claims: {client_id: [tasks-web]}}"), answer="401 missing_claim",
+        headers=bearer(signed(azp="tasks-web")), has=("The token has no client_id. It has azp: 'tasks-web'.",),
+    ),
+    "a claim is required, and the token has no client": Situation(
+        issuers=KEYS.replace("}", ", required_claims: [exp, client_id]}"), headers=bearer(signed()),
+        answer="401 missing_claim",
     ),
     "no aud and no client": Situation(issuers=KEYS, headers=bearer(signed(aud=None)), answer="401 wrong_audience"),
     # -- the purpose of the token

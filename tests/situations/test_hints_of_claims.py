@@ -26,7 +26,7 @@ SITUATIONS = {
     "no subject, but a name": Situation(
         issuers=KEYS, answer="401 missing_claim",
         headers=bearer(signed(sub=None, typ="Bearer", azp="spa", preferred_username="ada")),
-        has=("`identity: {subject: preferred_username}`", "the user's id is 'ada'", "never changes"),
+        has=("names its user only in preferred_username", "the client scope `basic`", "`identity: {subject: …}`"),
     ),
     "no subject, but an object id": Situation(
         issuers=KEYS, headers=bearer(signed(sub=None, upn="ada@example.com", oid="0d-1")), answer="401 missing_claim",
@@ -34,10 +34,14 @@ SITUATIONS = {
     ),
     "no subject, but a client": Situation(
         issuers=KEYS, headers=bearer(signed(sub=None, client_id="billing")), answer="401 missing_claim",
-        has=("`identity: {subject: client_id}`",),
+        has=("token of the client 'billing'", "`identity: {subject: [sub, client_id]}`", "if clients cannot"),
+    ),
+    "no subject, but a client of a user": Situation(
+        issuers=KEYS, headers=bearer(signed(sub=None, client_id="spa", username="ada")), answer="401 missing_claim",
+        has=("names its user only in username",),
     ),
     "no subject, and nothing like it": Situation(
-        issuers=KEYS, headers=bearer(signed(sub=None, email="ada@example.com", name="Ada")), answer="401 missing_claim"
+        issuers=KEYS, headers=bearer(signed(sub=None, client_id="spa", name="Ada")), answer="401 missing_claim"
     ),
     "the claim of X-User-Id is missing": Situation(
         issuers=KEYS, more="headers: {X-User-Id: claims.oid}", headers=bearer(signed(user={"oid": "0d-1"})),
@@ -65,6 +69,53 @@ SITUATIONS = {
         issuers=KEYS.replace("}", ", identity: {roles: realm_access.roles}}"), answer="200",
         headers=bearer(signed(resource_access={"tasks": {"roles": ["admin"]}})),
         has=("`identity.roles` is `realm_access.roles`", "It has `resource_access.tasks.roles`"),
+    ),
+    **{
+        f"no identity is set, and roles are in {setting}": Situation(
+            issuers=KEYS, headers=bearer(signed(**claims_with_roles)), answer="200",
+            has=(f"The user has no roles. The token has `{path}`: set `identity: {{roles: {setting}}}`",),
+        )
+        for path, setting, claims_with_roles in (
+            ("realm_access.roles", "realm_access.roles", {"realm_access": {"roles": ["admin"]}}),
+            ('"https://a.example/roles"', "'\"https://a.example/roles\"'", {"https://a.example/roles": ["admin"]}),
+            ("cognito:groups", "'cognito:groups'", {"cognito:groups": ["admin"]}),
+            ("urn:zitadel:iam:org:project:roles", "'urn:zitadel:iam:org:project:roles'",
+             {"urn:zitadel:iam:org:project:roles": {"admin": {"1": "a.example"}}}),
+            ("authorities", "authorities", {"authorities": "admin"}),
+        )
+    },
+    "no identity is set, and a rule needs roles": Situation(
+        issuers=KEYS, headers=bearer(signed(realm_access={"roles": ["admin"]})), answer="403 forbidden",
+        more="headers: {X-User-Id: subject}\npolicies: [{name: a, require: {any: [{roles: {any_of: [admin]}}]}}]",
+        has=("set `identity: {roles: realm_access.roles}`",),
+    ),
+    "no identity is set, and nothing needs roles": Situation(
+        issuers=KEYS, headers=bearer(signed(realm_access={"roles": ["admin"]})), answer="200",
+        more="headers: {X-User-Id: subject}",
+    ),
+    "no identity is set, and a claim with such a name holds no roles": Situation(
+        issuers=KEYS, headers=bearer(signed(groups=[7], realm={"roles": {"a": 1}})), answer="200",
+    ),
+    "the path of the roles has another spelling": Situation(
+        issuers=KEYS.replace("}", ", identity: {roles: realm_acess.role}}"), answer="200",
+        headers=bearer(signed(realm_access={"roles": ["admin"]})), has=("It has `realm_access.roles`",),
+    ),
+    "the roles are mapped to nothing, and groups are there": Situation(
+        issuers=KEYS.replace("}", ", identity: {roles: authorization}}"), answer="200",
+        headers=bearer(signed(groups=["admin"])), has=("`identity.roles` is `authorization`", "It has `groups`"),
+    ),
+    "the name of a claim has another spelling": Situation(
+        issuers=KEYS.replace("}", ", identity: {organization: tenantid}}"), answer="200",
+        headers=bearer(signed(tenant_id="t")), has=("`identity.organization` is `tenantid`", "It has `tenant_id`"),
+    ),
+    "the roles are the object around their list": Situation(
+        issuers=KEYS.replace("}", ", identity: {roles: realm_access}}"), answer="200",
+        headers=bearer(signed(realm_access={"roles": ["admin"]})),
+        has=("the names of its members are the roles: 'roles'", "did you mean `identity: {roles: realm_access.roles}`"),
+    ),
+    "the roles are the names of members": Situation(
+        issuers=KEYS.replace("}", ", identity: {roles: 'urn:roles'}}"), answer="200",
+        headers=bearer(signed(**{"urn:roles": {"admin": {"1": "a.example"}}})),
     ),
     "roles of the realm are mapped, and there are none": Situation(
         issuers=KEYS.replace("}", ", identity: {roles: realm_access.roles}}"), headers=bearer(signed()), answer="200"

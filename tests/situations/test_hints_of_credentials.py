@@ -21,7 +21,7 @@ from tests.situations.hinted import (
     padded,
 )
 from tests.support import session_cookies
-from tests.support.tokens import NOW, OTHER_SECRET, claims, mint
+from tests.support.tokens import NOW, OTHER_SECRET, b64, claims, mint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,15 @@ SITUATIONS = {
         has=("has white space in it",),
     ),
     "an opaque token": Situation(
-        issuers=WITH_SECRET, headers=bearer("gho_16C7e42F292c6912E7"), answer="401 malformed_token"
+        issuers=WITH_SECRET, headers=bearer("gho_16C7e42F292c6912E7"), answer="401 malformed_token",
+        has=("The token (header:authorization) is not a JWT", "Auth0: the parameter `audience`"),
+    ),
+    "an encrypted token of Auth0": Situation(
+        issuers=WITH_SECRET, headers=bearer(b64(b'{"alg":"dir","enc":"A256GCM"}') + "..aa.bb.cc"),
+        answer="401 malformed_token", has=("is an encrypted JWT (JWE)", "Auth0: the parameter `audience`"),
+    ),
+    "an opaque token, and sessions are accepted": Situation(
+        issuers=SESSIONS, headers=bearer("gho_16C7e42F292c6912E7"), answer="401 malformed_token"
     ),
     "another scheme before the token": Situation(
         issuers=WITH_SECRET, headers={"Authorization": f"Token {TOKEN}"}, answer="401 no_credential",
@@ -180,6 +188,7 @@ SITUATIONS = {
     "a token with an email and without a subject": Situation(
         issuers=WITH_SECRET, answer="401 missing_claim",
         headers=bearer(mint(claims(sub=None, email="ada@example.com", name="Ada"))),
+        has=("names its user only in email", "`identity: {subject: …}`"),
     ),
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from authgate.core.credential import Credential, UnverifiedToken, find_credentia
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
 from authgate.core.formats import choose_format, verify
+from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
 from authgate.tokens import jws
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authgate.core.decision import Decision
+    from authgate.core.identity import Identity
     from authgate.core.policy import Policy
     from authgate.core.proof import Proof
     from authgate.core.request import Request
@@ -65,10 +67,15 @@ class Case:
     @property
     def jws(self) -> UnverifiedJws | None:
         """The token as a JWS that is not verified; None if it is none."""
-        try:
-            return None if self.credential is None else jws.parse(self.credential.token)
-        except Refused:
-            return None
+        return None if self.credential is None else jws_in(self.credential.token)
+
+    @property
+    def identity(self) -> Identity | None:
+        """The identity that the credential proves, also if the request is refused; None if it proves none by itself."""
+        if isinstance(self.decision, Allow):
+            return self.decision.identity
+        outcome = self.tried()
+        return outcome.identity if isinstance(outcome, Proven) else None
 
     def has_setting(self, name: str) -> bool:
         """Whether the chosen issuer's preset has the setting *name*."""
@@ -113,6 +120,14 @@ def make_case(
         policy=policy,
         credential=credentials[0] if credentials else None,
     )
+
+
+def jws_in(text: str) -> UnverifiedJws | None:
+    """Return the JWS that *text* is, not verified; None if it is none."""
+    try:
+        return jws.parse(text)
+    except Refused:
+        return None
 
 
 def token_in(text: str, found_in: str) -> Credential:

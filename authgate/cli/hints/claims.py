@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from authgate.cli.hints.spelling import difference
+from authgate.cli._terminal import escaped
+from authgate.cli.hints.case import jws_in
+from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.attempts import Attempts
+from authgate.core.claim_paths import find, written
 from authgate.core.errors import Refused, quoted
 from authgate.core.keys import KeySet
 from authgate.core.outputs import header_value
 from authgate.core.proof import Proven
 from authgate.core.snapshot import Accept
+from authgate.core.values import is_absent
 from authgate.tokens import jws, purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from authgate.cli.hints.case import Case
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Issuer
 
 # Claims that name the client that a token was issued to: RFC 9068 §2.2, OpenID Connect Core §2, Entra ID, Okta.
 _CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")
 # BA/api/routes/email-verification.mjs (1.7.25). `iat` and `exp` come with every JWT of Better Auth.
 _EMAIL_TOKEN = frozenset({"email", "updateTo", "userId", "requestType", "iat", "exp"})
-_PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
-_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
 def client_for_audience(case: Case) -> str:
-    """Say that the token names an accepted audience as its client."""
+    """Say which client the token names, where its audience is missing or another."""
     issuer, token = case.issuer, case.jws
     if issuer is None or token is None or issuer.audiences is None or not case.has_setting("require_claims"):
+        return ""
+    if spelling_of_the_audience(case):
         return ""
     if isinstance(case.tried(issuer=replace(issuer, audiences=None)), Refused):
         return ""
     payload = token.payload
-    clients = {name: payload[name] for name in _CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
+    clients = _clients(payload)
     accepted = next((name for name, value in clients.items() if value in issuer.audiences), None)
     name = accepted or next(iter(clients), None)
-    if name is None or ("aud" in payload and accepted is None):
+    if name is None:
         return ""
     audiences = "any" if "aud" not in payload else f"[{', '.join(map(as_yaml, _audiences(payload['aud'])))}]"
     setting = f"`audiences: {audiences}` and `require_claims: {{{name}: [{as_yaml(clients[name])}]}}`"
     says = "has no aud" if "aud" not in payload else f"has the aud {quoted(', '.join(_audiences(payload['aud'])), 120)}"
-    if accepted is None:
-        return (
-            f"The token {says}. Its client is in {name}: {quoted(clients[name], 120)}, which is none of your "
-            f"`audiences`. If this client may call you, set {setting}."
-        )
-    return f"The token {says}, and names {quoted(clients[name], 120)} in {name}. To accept it for that, set {setting}."
+    return (
+        f"The token {says}. Its client is in {name}: {quoted(clients[name], 120)}. Let the issuer write one of your "
+        "`audiences` (Keycloak: an audience mapper). Or, if every token of this client is meant for you, set "
+        f"{setting}."
+    )
+
+
+def another_client_claim(case: Case) -> str:
+    """Say that the token has its client in another claim than the one that is demanded."""
+    payload = {} if case.jws is None else case.jws.payload
+    clients = _clients(payload)
+    for path in demanded(case.issuer):
+        if path[-1] in _CLIENT_CLAIMS and clients and is_absent(find(payload, path)):
+            name, client = next(iter(clients.items()))
+            return f"The token has no {escaped(written(path))}. It has {name}: {quoted(client, 120)}."
+    return ""
+
+
+def demanded(issuer: Issuer | None) -> tuple[ClaimPath, ...]:
+    """Return the paths of the claims that the tokens of *issuer* must have."""
+    if issuer is None:
+        return ()
+    return (*sorted(issuer.required_claims), *(path for path, _ in issuer.required_values))
 
 
 def spelling_of_the_audience(case: Case) -> str:
@@ -92,11 +112,8 @@ def another_purpose(case: Case) -> str:
 def email_token(case: Case) -> str:
     """Say that the token is that of a link in one of Better Auth's emails, which the same secret signs."""
     for _, text in () if case.credential is None else case.credential.parts:
-        try:
-            token = jws.parse(text)
-        except Refused:
-            continue
-        if not isinstance(token.payload.get("email"), str) or not token.payload.keys() <= _EMAIL_TOKEN:
+        token = jws_in(text)
+        if token is None or not isinstance(token.payload.get("email"), str) or not token.payload.keys() <= _EMAIL_TOKEN:
             continue
         for issuer in case.snapshot.issuers:
             if _is_signed_with_secret(token, issuer):
@@ -120,10 +137,9 @@ def largest_header(case: Case) -> str:
     return f"{longest.header}, from {longest.source}{count}, has {len(header_value(value)):,} bytes of them."
 
 
-def as_yaml(text: str) -> str:
-    """Return *text* as a configuration has it, in quotes where YAML needs them."""
-    is_plain = _PLAIN_YAML.fullmatch(text) and text.lower() not in _YAML_WORDS
-    return text if is_plain else json.dumps(text)
+def _clients(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return the claims of *payload* that name the client, by their names."""
+    return {name: payload[name] for name in _CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
 
 
 def _audiences(value: object) -> Iterator[str]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from authgate.cli.hints.spelling import difference
+from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
+from authgate.core.snapshot import Accept
+from authgate.tokens import purpose
 from authgate.tokens.algorithms import FITTING, HMAC_MIN_BYTES, fully_specified
 from authgate.tokens.jws import MAX_KEYS_TRIED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authgate.cli.hints.case import Case
     from authgate.core.snapshot import Issuer
 
@@ -57,23 +62,43 @@ def another_issuer(case: Case) -> str:
     for other in case.snapshot.issuers:
         if other is case.issuer or not case.is_signed_under(replace(other, iss=None)):
             continue
-        claimed = token.payload.get("iss")
-        verified = f"The keys of issuer {other.name} verify this token."
-        if other.iss is None:
-            return f"{verified} Its iss is {quoted(str(claimed), 120)}, which is that of another issuer."
-        differs, iss = _nearest(claimed, other)
-        if differs:
-            return (
-                f"The keys of issuer {other.name} verify this token, and only {differs} of its iss differs. It is "
-                f"{quoted(str(claimed), 120)}, and `issuer` is {quoted(iss, 120)}. Set `issuer` to what the token has."
-            )
-        if not isinstance(claimed, str):
-            return f"{verified} It has no iss, and `issuer` is {quoted(other.iss, 120)}: its issuer has to write that."
-        return (
-            f"{verified} Its iss is {quoted(claimed, 120)}, and `issuer` is {quoted(other.iss, 120)}. Providers may "
-            "use the same keys for many customers, so accept this iss only if you know it."
-        )
+        verified = f"The keys of issuer {other.name} verify this token"
+        return verified + _difference_of_iss(token.payload.get("iss"), other, case.configured[other.name].config.urls)
     return ""
+
+
+def _difference_of_iss(claimed: object, issuer: Issuer, urls: Sequence[str]) -> str:
+    """Return how *claimed* differs from the `iss` of *issuer*, whose front end is at *urls*, if it has one."""
+    if issuer.iss is None:
+        return f". Its iss is {quoted(str(claimed), 120)}, which is that of another issuer."
+    # With another `issuer` than the origin of `url`, the tokens of all hosts have that one.
+    if isinstance(claimed, str) and urls and _origin(urls[0]) == issuer.iss and _origin(claimed) == claimed:
+        listed = ", ".join(map(as_yaml, [*urls, claimed + urlsplit(urls[0]).path.rstrip("/")]))
+        return (
+            f". Its iss is {quoted(claimed, 120)}, a host that `url` does not list. If the same front end serves this "
+            f"host (`allowedHosts`), add it: `url: [{listed}]`."
+        )
+    differs, iss = _nearest(claimed, issuer)
+    if differs:
+        return (
+            f", and only {differs} of its iss differs. It is {quoted(str(claimed), 120)}, and `issuer` is "
+            f"{quoted(iss, 120)}. Set `issuer` to what the token has."
+        )
+    if not isinstance(claimed, str):
+        return f". It has no iss, and `issuer` is {quoted(issuer.iss, 120)}: its issuer has to write that."
+    return (
+        f". Its iss is {quoted(claimed, 120)}, and `issuer` is {quoted(issuer.iss, 120)}. Providers may use the same "
+        "keys for many customers, so accept this iss only if you know it."
+    )
+
+
+def _origin(text: str) -> str:
+    """Return the origin of the URL *text*; "" if it has none."""
+    try:
+        scheme, host = urlsplit(text)[:2]
+    except ValueError:
+        return ""
+    return f"{scheme}://{host}" if scheme and host else ""
 
 
 def spelling_of_the_issuer(case: Case) -> str:
@@ -104,6 +129,11 @@ def only_public_keys(case: Case) -> str:
         return ""
     if any(key.is_symmetric for key in issuer.key_set.keys):
         return ""
+    if says := purpose.unaccepted(token.token_type, token.payload, Accept.ANY):
+        return (
+            f"Its {says} (alg {quoted(token.algorithm)}). Only the issuer itself reads such a token: send the access "
+            "token to AuthGate."
+        )
     return (
         f"The token was signed with a shared secret ({token.algorithm}), and issuer {issuer.name} has public "
         "keys only. A public key is never used as a secret. If your own service makes such tokens, give its secret in "

@@ -1,7 +1,9 @@
-"""How two addresses differ that mean the same."""
+"""How two addresses differ that mean the same, and how a text is written in a configuration."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,6 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _PORTS = {"https": 443, "http": 80}
+_PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_.+/-]*")
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
+def as_yaml(text: str) -> str:
+    """Return *text* as a configuration has it, in quotes where YAML needs them."""
+    if _PLAIN_YAML.fullmatch(text) and text.lower() not in _YAML_WORDS:
+        return text
+    return f"'{text}'" if text.isascii() and text.isprintable() and "'" not in text else json.dumps(text)
 
 
 def difference(one: str, other: str) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.core.proof import Proven
-
 if TYPE_CHECKING:
     from authgate.cli.hints.case import Case
-    from authgate.core.identity import Identity
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def age_and_life(case: Case) -> str:
     """Say how long ago the token expired, and how long it was valid."""
-    identity = _identity(case)
+    identity = case.identity
     if identity is None or identity.expires_at is None:
         return ""
     ago, issued_at = lasting(case.now - identity.expires_at), identity.issued_at
@@ -35,7 +32,7 @@ def age_and_life(case: Case) -> str:
 
 def clock(case: Case) -> str:
     """Say which clock is wrong, or that the token is meant to begin later."""
-    identity = _identity(case)
+    identity = case.identity
     if identity is None:
         return ""
     issued_at, begins_at, leeway = identity.issued_at, identity.not_before, case.snapshot.leeway_seconds
@@ -58,8 +55,3 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"
     return f"{seconds:.0f} second{'s' * (round(seconds) != 1)}"
-
-
-def _identity(case: Case) -> Identity | None:
-    outcome = case.tried()
-    return outcome.identity if isinstance(outcome, Proven) else None

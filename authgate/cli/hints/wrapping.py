@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from authgate.cli._terminal import escaped
-from authgate.cli.hints.case import token_in
+from authgate.cli.hints.case import jws_in, token_in
 from authgate.core.attempts import Attempts
 from authgate.core.credential import UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.reasons import Reason
 from authgate.tokens import jws
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def padded(case: Case) -> str:
     if credential is None or "=" not in credential.token:
         return ""
     unpadded = credential.token.replace("=", "")
-    try:
-        token = jws.parse(unpadded)
-    except Refused:
+    token = jws_in(unpadded)
+    if token is None:
         return ""
     message = "The parts of the token are padded with `=`, which those of a JWT never are (RFC 7515 §2)."
     if not isinstance(case.tried(credential=_with_token(credential, unpadded)), Refused):
@@ -81,6 +81,22 @@ def padded(case: Case) -> str:
     return f"{message} AWS's load balancer (ALB) writes such tokens, and so do programs that encode JWTs by hand."
 
 
+def no_jwt(case: Case) -> str:
+    """Say that the credential is not a signed JWT, where every issuer makes JWTs alone."""
+    credential = case.credential
+    if credential is None or placeholder(case) or any(one.config.has_sessions for one in case.configured.values()):
+        return ""
+    dots = credential.token.count(".")
+    if dots == 2:
+        return ""
+    is_encrypted = dots == 4 and b'"enc"' in _header(credential.token)
+    what = "an encrypted JWT (JWE), which only its recipient can read" if is_encrypted else "not a JWT"
+    return (
+        f"The token ({credential.found_in}) is {what}. Ask the issuer for a token for your API: many send a JWT only "
+        "for a named API (Auth0: the parameter `audience`)."
+    )
+
+
 def wrapped(case: Case) -> str:
     """Say what stands around a token that passes, or is at least read, without it."""
     credential = case.credential
@@ -90,7 +106,7 @@ def wrapped(case: Case) -> str:
         outcome = case.tried(credential=_with_token(credential, text))
         if not isinstance(outcome, Refused):
             return f"The token ({credential.found_in}) {what}. Without that, its signature is valid: send it alone."
-        if jws_of(text) and outcome.reason.value != "malformed_token":
+        if jws_in(text) is not None and outcome.reason is not Reason.MALFORMED_TOKEN:
             return f"The token ({credential.found_in}) {what}. Without that, it is refused as {outcome.reason}."
     return ""
 
@@ -102,15 +118,6 @@ def in_another_place(case: Case) -> str:
         if isinstance(outcome, Proven):
             return f"The {escaped(place.replace(':', ' '))} holds a token of issuer {outcome.identity.issuer}{change}."
     return ""
-
-
-def jws_of(text: str) -> bool:
-    """Whether *text* has the form of a JWT."""
-    try:
-        jws.parse(text)
-    except Refused:
-        return False
-    return True
 
 
 def _unwrapped(text: str) -> Iterator[tuple[str, str]]:
@@ -140,9 +147,12 @@ def _with_token(credential: Credential, text: str) -> Credential:
 
 
 def _header(token: str) -> bytes:
-    """Return the header of the well-formed JWS *token* as JSON text."""
-    encoded = token.partition(".")[0]
-    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    """Return the header of *token* as JSON text; nothing if it is not base64url."""
+    encoded = token.partition(".")[0].encode("utf-8", "replace")
+    try:
+        return base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    except ValueError:
+        return b""
 
 
 def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
