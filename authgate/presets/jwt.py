@@ -40,7 +40,7 @@ class JwtIssuer(JwtSettings):
     required. A token without exp never expires."""
     require_claims: RequiredValues = None
     """Claims that must have one of these values, by their paths. The values are exact, types included: 1 is not true. A
-    claim that is a list must hold one of them."""
+    claim that is a list must hold one of them. Write no secrets here: `authgate check` and messages show the values."""
     token_types: list[NonEmpty] = Field(default=["JWT", "at+jwt"], min_length=1)
     """The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted. Types of
     other kinds of tokens, such as logout+jwt, cannot be listed."""

@@ -8,6 +8,7 @@ import pytest
 
 from authgate.config.identity_model import IdentityConfig
 from authgate.core.identity import FIELDS
+from authgate.presets.jwt import JwtIssuer
 from tests.support.rejections import GOOD, assert_only, jwt_file, rejected
 
 if TYPE_CHECKING:
@@ -56,3 +57,10 @@ def test_several_mistakes_come_in_one_report(tmp_path: Path) -> None:
 
 def test_every_field_is_mapped_or_the_refusal_says_why_not() -> None:
     assert {*IdentityConfig.model_fields} | {*IdentityConfig.not_settings} == {*FIELDS, "not_before", "claims"}
+
+
+def test_the_description_of_require_claims_says_that_its_values_are_shown() -> None:
+    """`check` and the messages about wrong_claim quote them, so that people can compare them with a token."""
+    description = JwtIssuer.model_fields["require_claims"].description
+    assert description is not None
+    assert "no secrets" in description
