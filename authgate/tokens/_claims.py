@@ -170,7 +170,12 @@ def is_set(payload: Payload, name: str) -> bool:
 
     For claims that count against the user, such as `banned`: an unknown spelling counts as "yes".
     """
-    return payload.get(name) not in _FALSE_SPELLINGS
+    return means_yes(payload.get(name))
+
+
+def means_yes(value: object) -> bool:
+    """Whether *value* of a flag is any other than those that mean "no"."""
+    return value not in _FALSE_SPELLINGS
 
 
 def timestamp(payload: Payload, *names: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.tokens._claims import Source, flag, identifier, seconds, source, text, words
+from authgate.tokens._claims import Source, flag, identifier, means_yes, seconds, source, text, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,8 @@ _STRICT = (
     source("authenticated_at", seconds, "auth_time"),
     source("token_id", identifier, "jti"),
 )
+# The flags of an account that count against the user.
+_AGAINST_USER = frozenset({"is_anonymous", "is_banned"})
 # Ids that may be integers where a setting names their claim.
 _IDS = frozenset({"organization", "session_id", "impersonated_by"})
 
@@ -46,9 +48,13 @@ DEFAULT_CLAIMS: dict[str, tuple[ClaimPath, ...]] = {
 }
 
 
-def sources(mapped: Mapping[str, tuple[ClaimPath, ...]]) -> Iterator[Source]:
-    """Yield the source of each field that is read leniently. *mapped* has the claims that a setting names, by field."""
-    for field, read, paths in _DESCRIPTIVE:
+def sources(mapped: Mapping[str, tuple[ClaimPath, ...]], *, from_row: bool = False) -> Iterator[Source]:
+    """Yield the source of each field that is read leniently. *mapped* has the claims that a setting names, by field.
+
+    *from_row*: the claims are columns of the user's row, in which databases spell "yes" in many ways.
+    """
+    for field, usual, paths in _DESCRIPTIVE:
+        read = means_yes if from_row and field in _AGAINST_USER else usual
         if field in mapped:
             yield Source(field, identifier if field in _IDS else read, mapped[field])
         else:

@@ -147,6 +147,24 @@ def test_only_in_a_token_of_better_auth_a_null_is_the_null_of_a_row(jwt: JwtForm
     assert identity.unknown == {"impersonated_by"} | (set() if jwt.from_row else unread)
 
 
+@pytest.mark.parametrize("where", ["usual", "named"])
+@pytest.mark.parametrize(
+    ("value", "is_yes"),
+    [
+        *((value, True) for value in (True, "true", 1, 2.5, "1", "yes", "t", "TRUE", [True], [], {"a": 1})),
+        *((value, False) for value in (False, "false", 0, "0", "no", "f")),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_in_a_token_of_better_auth_a_flag_counts_unless_it_means_no(value: Any, where: str, *, is_yes: bool) -> None:
+    paths = {"is_banned": (("row", "flag"),), "is_anonymous": (("row", "flag"),)} if where == "named" else {}
+    flags = {"row": {"flag": value}} if where == "named" else dict.fromkeys(("banned", "isAnonymous"), value)
+    token = mint(claims() | flags, algorithm="ES256", header={"kid": "k1"})
+    keys = jwk.from_jwks(json.dumps({"keys": [public_jwk("ES256", "k1")]}).encode(), ALL_ALGORITHMS)
+    identity = verify(token, BetterAuthJwt(), key_set=keys, algorithms=frozenset({"ES256"}), identity=paths)
+    assert (identity.is_banned, identity.is_anonymous, identity.unknown) == (is_yes, is_yes, {"impersonated_by"})
+
+
 def test_an_encrypted_session_of_auth_js_is_silent_on_the_account_and_its_nulls_are_those_of_a_row() -> None:
     issuer = make_issuer(session_key_set=derived.authjs((SECRET,), (COOKIE,)))
     for changes, unknown in [({}, SILENT), ({"banned": False, "isAnonymous": False}, {"impersonated_by"})]:
