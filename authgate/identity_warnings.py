@@ -26,6 +26,8 @@ _WITHOUT_MEMBERS = frozenset(
     {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "scope", "scp", "sid"}
     | {"email", "email_verified", "name", "preferred_username"}
 )
+# Claims that name the client. At many issuers, whoever registers a client chooses its name.
+_OF_CLIENTS = frozenset({"azp", "cid", "client_id", "clientId", "client_name", "common_name"})
 # What the claims of a Better Auth session are.
 _ROWS = ("session", "user")
 _TEXTS = frozenset(field.name for field in fields(Identity) if str(field.type).startswith("str"))
@@ -64,6 +66,18 @@ def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
             )
         elif cause := _never_in_jwt(path):
             yield f"{label}: {setting}: no token has {written(path)}, because {cause}"
+    subjects = _mapped(entry).get("subject", ())
+    of_clients = [path for path in subjects if path[-1] in _OF_CLIENTS]
+    if 0 < len(of_clients) < len(subjects):
+        others = [path for path in subjects if path not in of_clients]
+        yield (
+            f"{label}: identity.subject lists {_names(of_clients)} beside {_names(others)}: a client whose name is the "
+            f"id of a user counts as that user. Remove {_names(of_clients)}, unless no client can have such a name"
+        )
+
+
+def _names(paths: Iterable[ClaimPath]) -> str:
+    return ", ".join(map(written, paths))
 
 
 def _names_users(policy: Policy) -> bool:
@@ -95,13 +109,12 @@ def _about_verified(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -
         paths = unverified(_mapped(entry))
         if not paths or paths != _mapped(entry)["email"]:
             continue
-        names = ", ".join(map(written, paths))
         for policy in policies:
             tests = tests_of(policy.rule) if policy.rule and _accepts(policy, entry) else ()
             if any(test.dimension == "email" and _is_of_verified(test) for test in tests):
                 yield (
                     f"policy {policy.name}: no claim shows that an address from issuer {entry.config.name} is "
-                    f"verified, because identity.email names {names}: name the claim that says so in "
+                    f"verified, because identity.email names {_names(paths)}: name the claim that says so in "
                     "identity.email_verified"
                 )
 

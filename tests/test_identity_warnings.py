@@ -84,6 +84,13 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         idp(), {"headers": {"X-User-Roles": "roles"}, "policies": [policy(headers={"X-User-Id": "subject"})]}, []),
     "no id, and only public requests": (
         idp(), {"headers": {"X-User-Roles": "roles"}, "policies": [{"name": "a", "public": True}]}, []),
+    "a subject that a client may choose": (
+        idp(identity={"subject": ["sub", "client_id"]}), {},
+        ["issuer idp: identity.subject lists client_id beside sub"]),
+    "a subject that a client may choose, first": (
+        idp(identity={"subject": ["azp", "uid", "common_name"]}), {},
+        ["identity.subject lists azp, common_name beside uid"]),
+    "clients alone": (idp(identity={"subject": ["client_id", "azp"]}), {}, []),
     "roles as id": (idp(), {"headers": {"X-User-Id": "roles"}}, ["comes from roles, which is not an id"]),
     "a time as id": (idp(), {"headers": {"X-User-Id": "issued_at"}}, ["comes from issued_at, which is not an id"]),
     "a header from a member of text": (
