@@ -36,7 +36,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"require_claims": {"a": [None]}}, "require_claims.a[0]", "is not text, a number", "Claims that must have"),
     ({"require_claims": {"a": [["b"]]}}, "require_claims.a[0]", "is not text, a number", "Claims that must have"),
     ({"require_claims": {"a": {"b": "c"}}}, "require_claims.a[0]", "is not text, a number", "Claims that must have"),
-    ({"require_claims": {"https://a/b": "c"}}, "require_claims.https://a/b", "not in quotes", """'"https://a/b"'"""),
+    ({"require_claims": {"https://a/b": "c"}}, "require_claims.'https://a/b'", "not in quotes", """'"https://a/b"'"""),
     ({"required_claims": ["exp", "https://a/b"]}, "required_claims[1]", "not in quotes", """'"https://a/b"'"""),
 ]  # fmt: skip
 
