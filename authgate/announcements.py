@@ -26,6 +26,8 @@ def for_issuer(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
     if loaded.jwts is not None:
         sentence = _jwts(issuer, loaded.jwts)
         yield sentence if loaded.config.has_sessions else f"{sentence}; it accepts no session cookies"
+    if issuer.subject_prefix:
+        yield f"issuer {issuer.name}: the ids of its users begin with {issuer.subject_prefix}"
 
 
 def _jwts(issuer: Issuer, config: JwtSettings) -> str:

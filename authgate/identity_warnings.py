@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from authgate.core.claim_paths import CLAIMS, parse, written
 from authgate.core.identity import Identity
 from authgate.core.policy import Access
-from authgate.core.rules import Every, Test
-from authgate.policies import tests_of
+from authgate.policies import accepts, demands, in_words, tests_of
 from authgate.presets import PRESETS
 from authgate.tokens.claim_sources import unverified
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.policy import Policies, Policy
+    from authgate.core.rules import Test
     from authgate.presets.preset import LoadedIssuer
 
 _EMAIL, _VERIFIED = ("email",), ("email_verified",)
@@ -31,7 +31,6 @@ _OF_CLIENTS = frozenset({"azp", "cid", "client_id", "clientId", "client_name", "
 # What the claims of a Better Auth session are.
 _ROWS = ("session", "user")
 _TEXTS = frozenset(field.name for field in fields(Identity) if str(field.type).startswith("str"))
-_NAMED_AT_MOST = 3
 
 
 def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
@@ -39,13 +38,11 @@ def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]
     for entry in entries:
         yield from _about_issuer(entry)
     of_users = [policy for policy in made.policies if policy.access is not Access.PUBLIC]
-    if of_users and not any(_names_users(policy) for policy in of_users):
-        yield "headers: none of them has the user's id, because your list replaces the default: add X-User-Id: subject"
-    yield from dict.fromkeys(line for policy in of_users for line in _about_ids(policy))
+    yield from _about_user_ids(of_users, entries)
     yield from _about_addresses(of_users, entries)
     yield from _about_verified(of_users, entries)
     yield from _about_headers(of_users, entries)
-    yield from _about_rules(of_users, entries)
+    yield from _about_claims_in_rules(of_users, entries)
 
 
 def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
@@ -84,10 +81,19 @@ def _names_users(policy: Policy) -> bool:
     return policy.user_id is not None or any(output.source == "subject" for output in policy.outputs)
 
 
-def _about_ids(policy: Policy) -> Iterator[str]:
-    output = policy.user_id
-    if output is not None and output.path is None and output.source not in _TEXTS:
-        yield f"headers: {output.header} comes from {output.source}, which is not an id: every user is refused"
+def _about_user_ids(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield where X-User-Id is not an id, or has no prefix, which alone tells the users of several issuers apart."""
+    if policies and not any(_names_users(policy) for policy in policies):
+        yield "headers: none of them has the user's id, because your list replaces the default: add X-User-Id: subject"
+    are_several = any(entry.config.subject_prefix is not None for entry in entries[1:])  # else they are one authority
+    for output in dict.fromkeys(policy.user_id for policy in policies if policy.user_id is not None):
+        if output.path is None and output.source not in _TEXTS:
+            yield f"headers: {output.header} comes from {output.source}, which is not an id: every user is refused"
+        elif output.source != "subject" and are_several:
+            yield (
+                f"headers: {output.header} is {output.source}, which has no subject_prefix: one issuer can state the "
+                f"value of another's user, who then is the same user: write {output.header}: subject"
+            )
 
 
 def _about_addresses(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
@@ -96,9 +102,9 @@ def _about_addresses(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) 
     risk = "and nothing demands that it is verified: at many issuers, users choose their address"
     unsafe = [policy for policy in policies if any(_may_be_unverified(policy, entry) for entry in entries)]
     if unsafe:
-        yield f"headers: X-User-Id comes from the e-mail address, {risk}. {_policies(unsafe)}: {fix}"
+        yield f"headers: X-User-Id comes from the e-mail address, {risk} ({in_words(unsafe)}): {fix}"
     for entry in entries:
-        accepting = any(_accepts(policy, entry) and not _is_verified(policy, entry, _EMAIL) for policy in policies)
+        accepting = any(accepts(policy, entry) and not _is_verified(policy, entry, _EMAIL) for policy in policies)
         if _EMAIL in _mapped(entry).get("subject", ()) and accepting:
             yield f"issuer {entry.config.name}: the subject may be the e-mail address, {risk}: {fix}"
 
@@ -110,7 +116,7 @@ def _about_verified(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -
         if not paths or paths != _mapped(entry)["email"]:
             continue
         for policy in policies:
-            tests = tests_of(policy.rule) if policy.rule and _accepts(policy, entry) else ()
+            tests = tests_of(policy.rule) if policy.rule and accepts(policy, entry) else ()
             if any(test.dimension == "email" and _is_of_verified(test) for test in tests):
                 yield (
                     f"policy {policy.name}: no claim shows that an address from issuer {entry.config.name} is "
@@ -134,7 +140,7 @@ def _about_headers(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) ->
             yield f"header {output.header}: {output.source} never has a value: {cause}"
 
 
-def _about_rules(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+def _about_claims_in_rules(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
     """Yield the rules about claims that no token has."""
     for policy in policies:
         accepted = _accepted([policy], entries)
@@ -170,7 +176,7 @@ def _mapped(entry: LoadedIssuer) -> dict[str, tuple[ClaimPath, ...]]:
 def _may_be_unverified(policy: Policy, entry: LoadedIssuer) -> bool:
     """Whether *policy* gives an address of *entry* as the user's id that nobody may have verified."""
     output = policy.user_id
-    if output is None or not _accepts(policy, entry) or not (output.source == "email" or output.path == _EMAIL):
+    if output is None or not accepts(policy, entry) or not (output.source == "email" or output.path == _EMAIL):
         return False
     claims = (_EMAIL,) if output.path else _mapped(entry).get("email", (_EMAIL,))
     return not all(_is_verified(policy, entry, claim) for claim in claims)
@@ -182,12 +188,9 @@ def _is_verified(policy: Policy, entry: LoadedIssuer, claim: ClaimPath) -> bool:
     A rule on `email` is about the claims that `identity.email` names, and `email_verified` is about the claim `email`.
     """
     about_field = claim in _mapped(entry).get("email", (_EMAIL,))
-    demanded = policy.rule.rules if isinstance(policy.rule, Every) else (policy.rule,)
-    return (claim == _EMAIL and _requires_verified(entry)) or any(
-        isinstance(rule, Test)
-        and _is_of_verified(rule)
-        and (about_field if rule.dimension == "email" else claim == _EMAIL)
-        for rule in demanded
+    return (claim == _EMAIL and _requires_verified(entry)) or demands(
+        policy.rule,
+        lambda test: _is_of_verified(test) and (about_field if test.dimension == "email" else claim == _EMAIL),
     )
 
 
@@ -207,15 +210,5 @@ def _all_true(values: Iterable[object]) -> bool:
     return all(value is True or value == "true" for value in values)
 
 
-def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
-    return policy.issuers is None or entry.config.name in policy.issuers
-
-
 def _accepted(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> list[LoadedIssuer]:
-    return [entry for entry in entries if any(_accepts(policy, entry) for policy in policies)]
-
-
-def _policies(policies: list[Policy]) -> str:
-    names = [policy.name for policy in policies[:_NAMED_AT_MOST]]
-    more = len(policies) - len(names)
-    return f"{'Policy' if len(policies) == 1 else 'Policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
+    return [entry for entry in entries if any(accepts(policy, entry) for policy in policies)]

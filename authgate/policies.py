@@ -11,11 +11,11 @@ from authgate.core.outputs import Output
 from authgate.core.paths import Field, PathReading, parse_pattern
 from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
 from authgate.core.reasons import Reason
-from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Not, Test
+from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Every, Not, Some, Test
 from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The policy of a configuration that has none: every request needs a signed-in user.
 DEFAULT_NAME = "default"
+# In messages.
+_NAMED_AT_MOST = 3
 
 
 def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies:
@@ -91,6 +93,28 @@ def tests_of(rule: Rule) -> Iterator[Test]:
         return
     for part in (rule.rule,) if isinstance(rule, Not) else rule.rules:
         yield from tests_of(part)
+
+
+def demands(rule: Rule | None, fits: Callable[[Test], bool]) -> bool:
+    """Whether every user who passes *rule* passes a test that *fits*."""
+    if isinstance(rule, Every):
+        return any(demands(part, fits) for part in rule.rules)
+    if isinstance(rule, Some):
+        return all(demands(part, fits) for part in rule.rules)
+    return isinstance(rule, Test) and fits(rule)
+
+
+def accepts(policy: Policy, entry: LoadedIssuer) -> bool:
+    """Whether *policy* is for users, and among them those of the issuer *entry*."""
+    is_for_users = policy.access is not Access.PUBLIC
+    return is_for_users and (policy.issuers is None or entry.config.name in policy.issuers)
+
+
+def in_words(policies: Sequence[Policy]) -> str:
+    """Return "policy a" or "policies a, b": the names of the first *policies*, and how many more there are."""
+    names = [policy.name for policy in policies[:_NAMED_AT_MOST]]
+    more = len(policies) - len(names)
+    return f"{'policy' if len(policies) == 1 else 'policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
 def fields_of(test: Test) -> tuple[str, ...]:

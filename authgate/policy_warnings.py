@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
 from authgate.core.policy import Access, first_segment
-from authgate.core.rules import Every, Not, Some, Test
-from authgate.policies import fields_of, header_names, path_fields, tests_of
+from authgate.core.rules import Not, Some, Test
+from authgate.policies import accepts, demands, fields_of, header_names, in_words, path_fields, tests_of
 from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # The claim of a JWT that states each state of a session.
 _CLAIMS = {"impersonated": "act", "anonymous": "is_anonymous", "banned": "banned"}
-_NAMED_AT_MOST = 3
 
 # A literal segment of a pattern, with its position.
 _Literal: TypeAlias = tuple[int, str]
@@ -37,10 +36,7 @@ _Ends: TypeAlias = tuple[_Literal, _Literal]
 
 
 def announcements(config: Config) -> Iterator[str]:
-    """Yield which prefixes user ids have, and which headers the proxies must pass on if *config* adds some."""
-    for issuer in config.issuers:
-        if issuer.subject_prefix:
-            yield f"issuer {issuer.name}: the ids of its users begin with {issuer.subject_prefix}"
+    """Yield which headers the proxies must pass on if *config* adds some."""
     names = header_names(config)
     if added := [name for name in names if name not in type(config).model_fields["headers"].default]:
         yield (
@@ -55,29 +51,12 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
     if is_set and not made.reads_paths:
         yield "paths: has no effect on decisions, because no policy matches by path. It only changes `authgate proxy`"
     if any(entry.config.subject_prefix is not None for entry in entries[1:]):  # else one issuer, or one authority
-        yield from _about_ids(made)
         yield from _about_audiences(config, made, entries)
     yield from _about_matches(made.policies)
     for policy in made.policies:
-        yield from _about_rules(policy, [entry for entry in entries if _accepts(policy, entry)])
+        yield from _about_rules(policy, [entry for entry in entries if accepts(policy, entry)])
     for entry in entries:
         yield from _about_members(config, made, entry)
-
-
-def _accepts(policy: Policy, entry: LoadedIssuer) -> bool:
-    is_for_users = policy.access is not Access.PUBLIC
-    return is_for_users and (policy.issuers is None or entry.config.name in policy.issuers)
-
-
-def _about_ids(made: Policies) -> Iterator[str]:
-    """Yield what X-User-Id has instead of the subject, which alone tells the users of several issuers apart."""
-    of_users = (policy.user_id for policy in made.policies if policy.access is not Access.PUBLIC)
-    for source in dict.fromkeys(output.source for output in of_users if output is not None):
-        if source != "subject":
-            yield (
-                f"headers: X-User-Id is {source}, which has no subject_prefix: one issuer can state the value of "
-                "another's user, who then is the same user: write X-User-Id: subject"
-            )
 
 
 def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
@@ -85,7 +64,9 @@ def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer
     meant_for = {entry.config.name: _meant_for(entry) for entry in entries if _meant_for(entry)}
     are_open = [one for one in made.policies if one.access is not Access.PUBLIC and not _names_issuers(one)]
     if len({*meant_for.values()}) > 1 and are_open:
-        which = f"{_names(are_open)}: open" if config.policies is not None else "there are no policies, so all is open"
+        which = (
+            f"{in_words(are_open)}: open" if config.policies is not None else "there are no policies, so all is open"
+        )
         audiences = "; ".join(f"{name}: {audience}" for name, audience in meant_for.items())
         yield (
             f"{which} to the users of every issuer, also with a credential that is meant for another audience "
@@ -102,9 +83,7 @@ def _meant_for(entry: LoadedIssuer) -> str:
 
 def _names_issuers(policy: Policy) -> bool:
     """Whether *policy* says which issuers it accepts: by `issuers`, or by a rule that it always demands."""
-    demanded = policy.rule.rules if isinstance(policy.rule, Every) else ()
-    by_rule = (isinstance(rule, Test) and rule.dimension == "issuer" for rule in demanded)
-    return policy.issuers is not None or any(by_rule)
+    return policy.issuers is not None or demands(policy.rule, lambda test: test.dimension == "issuer")
 
 
 def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
@@ -158,21 +137,15 @@ def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
     ]
     if partly:
         yield (
-            f"policy {policy.name}: is {policy.access} and partly overlaps {_names(partly)} after it. Requests that "
+            f"policy {policy.name}: is {policy.access} and partly overlaps {in_words(partly)} after it. Requests that "
             f"both match are {policy.access}. If you mean that, give them their own policy; otherwise narrow its match"
         )
     if by_spelling:
         yield (
-            f"policy {policy.name}: is {policy.access} and overlaps {_names(by_spelling)} after it only because a "
+            f"policy {policy.name}: is {policy.access} and overlaps {in_words(by_spelling)} after it only because a "
             "policy with require ignores upper and lower case and a trailing slash. A server that ignores them, too, "
             "would answer for the protected path: move it down, or choose another path"
         )
-
-
-def _names(policies: list[Policy]) -> str:
-    names = [policy.name for policy in policies[:_NAMED_AT_MOST]]
-    more = len(policies) - len(names)
-    return f"{'policy' if len(policies) == 1 else 'policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
 def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
@@ -252,7 +225,7 @@ def _uses(field: str, config: Config, made: Policies, entry: LoadedIssuer) -> It
     """Yield each header and each policy for users of *entry* that counts on *field*."""
     yield from (f"header {header}" for header, source in config.headers.items() if source == field)
     for policy in made.policies:
-        if _accepts(policy, entry):
+        if accepts(policy, entry):
             own = {output.header for output in policy.outputs if output.source == field} - {*config.headers}
             yield from (f"header {header} of policy {policy.name}" for header in sorted(own))
             if _counts_on(policy, field):
@@ -262,8 +235,6 @@ def _uses(field: str, config: Config, made: Policies, entry: LoadedIssuer) -> It
 def _counts_on(policy: Policy, field: str) -> bool:
     """Whether *policy* compares *field*. The organization is certain if a role in it is demanded too."""
     compared = {test.dimension for test in tests_of(policy.rule)} if policy.rule is not None else set()
-    demanded = policy.rule.rules if isinstance(policy.rule, Every) else ()
-    has_role = any(isinstance(rule, Test) and rule.dimension == "organization_role" for rule in demanded)
-    if field == "organization" and has_role:
+    if field == "organization" and demands(policy.rule, lambda test: test.dimension == "organization_role"):
         return False
     return field in compared | path_fields(policy.match)

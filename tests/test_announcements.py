@@ -63,3 +63,8 @@ def test_issuers_of_the_environment_with_different_secrets_are_a_warning(
 def test_issuers_of_a_file_say_whose_users_they_have_and_need_no_warning(tmp_path: Path) -> None:
     file = jwt_file(tmp_path, {"secret": GOOD, "issuer": "a"}, {"name": "b", "secret": OTHER, "subject_prefix": "b:"})
     assert not [line for line in wiring.prepare(load(str(file), {})).warnings if "different secrets" in line]
+
+
+def test_the_prefix_of_user_ids_is_announced(tmp_path: Path) -> None:
+    prepared = wiring.prepare(load(written(tmp_path, issuer(subject_prefix="app:")), {}))
+    assert "issuer app: the ids of its users begin with app:" in prepared.announcements

@@ -32,7 +32,7 @@ def idp(**settings: Any) -> list[dict[str, Any]]:
 WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "the defaults": (idp(), {}, []),
     "the subject from another claim": (idp(identity={"subject": "oid"}), {}, []),
-    "an unverified address as id": (idp(), {"headers": BY_EMAIL}, ["Policy default: add `email: {verified: true}`"]),
+    "an unverified address as id": (idp(), {"headers": BY_EMAIL}, ["(policy default): add `email: {verified: true}`"]),
     "the claim of an address as id": (idp(), {"headers": {"X-User-Id": "claims.email"}}, ["the e-mail address, and"]),
     "an address that the issuer must have verified": (
         idp(require_claims={"email_verified": True}), {"headers": BY_EMAIL}, []),
@@ -42,26 +42,32 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         idp(), {"headers": BY_EMAIL, "policies": [policy(require=VERIFIED)]}, []),
     "an address that one policy verifies": (
         idp(), {"headers": BY_EMAIL, "policies": [policy(require=VERIFIED), policy("q"), policy("r")]},
-        ["Policies q, r: add"]),
+        ["(policies q, r): add"]),
     "an address that a policy verifies or not": (
         idp(), {"headers": BY_EMAIL, "policies": [policy(require={"any": [VERIFIED, {"roles": {"any_of": ["a"]}}]})]},
-        ["Policy p: add"]),
+        ["(policy p): add"]),
+    "an address that every branch verifies": (
+        idp(), {"headers": BY_EMAIL,
+                "policies": [policy(require={"any": [VERIFIED, {"all": [VERIFIED, {"roles": {"any_of": ["a"]}}]}]})]},
+        []),
+    "an address that must not be verified": (
+        idp(), {"headers": BY_EMAIL, "policies": [policy(require={"not": VERIFIED})]}, ["(policy p): add"]),
     "an address of one domain, verified or not": (
         idp(), {"headers": BY_EMAIL,
                 "policies": [policy(require={"email": {"domain": "example.com", "verified": "any"}})]},
-        ["Policy p: add"]),
+        ["(policy p): add"]),
     "a claim that says it is verified": (
         idp(), {"headers": BY_EMAIL, "policies": [policy(require={"claims": {"email_verified": {"any_of": [True]}}})]},
         []),
     "an address from a claim that nothing verifies": (
         idp(identity={"email": "upn"}, require_claims={"email_verified": True}), {"headers": BY_EMAIL},
-        ["Policy default: add"]),
+        ["(policy default): add"]),
     "a claim that says that another address is verified": (
         idp(identity={"email": "upn"}), {"headers": BY_EMAIL, "policies": [
-            policy(require={"claims": {"email_verified": {"any_of": [True]}}})]}, ["Policy p: add"]),
+            policy(require={"claims": {"email_verified": {"any_of": [True]}}})]}, ["(policy p): add"]),
     "the claim of an address beside a verified address from another": (
         idp(identity={"email": "upn", "email_verified": "upn_verified"}),
-        {"headers": {"X-User-Id": "claims.email"}, "policies": [policy(require=VERIFIED)]}, ["Policy p: add"]),
+        {"headers": {"X-User-Id": "claims.email"}, "policies": [policy(require=VERIFIED)]}, ["(policy p): add"]),
     "a demand on an address that nothing verifies": (
         idp(identity={"email": "upn"}), {"policies": [policy(require=VERIFIED), policy("q")]},
         ["policy p: no claim shows that an address from issuer idp is verified, because identity.email names upn"]),

@@ -169,6 +169,7 @@ def test_issuers_that_a_policy_does_not_accept_do_not_count(tmp_path: Path) -> N
     assert policy_warnings(prepared(tmp_path, [COOKIES, IDP], policies=policies)) == ()
 
 
+BY_ISSUER = {"issuer": {"any_of": ["idp"]}}
 # Issuers, other settings, and the parts of each warning.
 SEVERAL: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]] = {
     "a policy without issuers": (
@@ -192,10 +193,20 @@ SEVERAL: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[list[str]]]]
     ),
     "one audience": ([APP, {**IDP, "audiences": ["https://app.example.com"]}], {"policies": [protected("a")]}, []),
     "issuers by the policy": ([APP, IDP], {"policies": [{**protected("a"), "issuers": ["app", "idp"]}]}, []),
-    "issuers by a rule": ([APP, IDP], {"policies": [protected("a", require={"issuer": {"any_of": ["idp"]}})]}, []),
+    "issuers by a rule": ([APP, IDP], {"policies": [protected("a", require=BY_ISSUER)]}, []),
+    "issuers by a rule in all": (
+        [APP, IDP],
+        {"policies": [protected("a", require={"all": [{"any": [BY_ISSUER, BY_ISSUER | ROLES]}, ROLES]})]},
+        [],
+    ),
+    "issuers by every branch of a rule": (
+        [APP, IDP],
+        {"policies": [protected("a", require={"any": [BY_ISSUER, {"all": [BY_ISSUER, ROLES]}]})]},
+        [],
+    ),
     "issuers by one branch of a rule": (
         [APP, IDP],
-        {"policies": [protected("a", require={"any": [{"issuer": {"any_of": ["idp"]}}, ROLES]})]},
+        {"policies": [protected("a", require={"any": [BY_ISSUER, ROLES]})]},
         [["policy a: open"]],
     ),
     "one issuer": ([IDP], {"headers": {"X-User-Id": "email"}}, []),
@@ -229,11 +240,6 @@ def test_the_issuers_of_the_environment_are_one_authority(tmp_path: Path) -> Non
     made = wiring.prepare(load(str(path), environ))
     assert len(made.snapshot.issuers) == 2
     assert not [warning for warning in made.warnings if "every issuer" in warning or "no subject_prefix" in warning]
-
-
-def test_the_prefix_of_user_ids_is_announced(tmp_path: Path) -> None:
-    made = prepared(tmp_path, [APP, {**IDP, "subject_prefix": "idp:"}])
-    assert "issuer idp: the ids of its users begin with idp:" in made.announcements
 
 
 ORGANIZATION = {"organization": {"any_of": ["o"]}}
