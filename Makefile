@@ -22,7 +22,7 @@ stack-forget: $(VENV)/demo       ## delete the users and tasks of `make stack`
 
 # Most of AuthGate's logic, under a minute on two cores. No server, browser or container: only the virtual environment.
 # Each property gets a tenth of its examples.
-QUICK := $(addprefix tests/,core adapters config tokens properties)
+QUICK := $(addprefix tests/,core adapters config presets stores tokens properties)
 quick: $(VENV)/installed         ## the tests to run while you edit: core, adapters, configuration, tokens, properties
 	@HYPOTHESIS_PROFILE=quick $(BIN)/pytest --quiet --numprocesses 2 --dist load \
 		--ignore-glob 'tests/tokens/test_fresh_vectors*' $(QUICK) $(PYTEST_ARGS) \

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -15,6 +14,7 @@ from authgate.config.identity_model import IdentitySetting
 from authgate.core.credential import SessionPlace
 from authgate.core.errors import Problem
 from authgate.core.identity import FIELDS
+from authgate.presets import _better_auth_urls
 from authgate.presets.preset import LoadedIssuer, Preset, Raw, Variables, accepted_sessions, secret_in, several_urls
 from authgate.presets.settings import (
     Algorithms,
@@ -44,7 +44,6 @@ SEVERAL = ("BETTER_AUTH_SECRETS", "BETTER_AUTH_SECRETS_FILE")
 SECRETS = (*SEVERAL, "BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE")
 # The JWT plugin signs with no other algorithm (1.7.25).
 _ALGORITHMS = ["EdDSA", "ES256", "ES512", "RS256", "PS256"]
-_BASE_PATH = "/api/auth"
 
 
 def _as_text(value: object) -> object:
@@ -131,7 +130,7 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     @property
     def usual_jwks_url(self) -> str | None:
         """The URL where the JWT plugin publishes its keys, if it is in use; None without `url`."""
-        return f"{_base(self.urls[0])}/jwks" if self.urls else None
+        return f"{_better_auth_urls.base(self.urls[0])}/jwks" if self.urls else None
 
     @property
     def also_iss(self) -> tuple[str, ...]:
@@ -144,16 +143,16 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
         if self.algorithms is None:
             implied["algorithms"] = _ALGORITHMS
         if self.urls:
-            asked, origins = self.urls[0], _origins(self.urls)
+            asked, origins = self.urls[0], _better_auth_urls.origins(self.urls)
             implied["issuer"] = self.issuer or origins[0]
             implied["audiences"] = self.audiences or [*origins]
             implied["allow_http"] = self.allow_http or is_loopback(asked)
             if self.jwt_plugin and not self.key_settings:
                 implied["jwks_url"] = self.usual_jwks_url
-            implied["sessions"] = _sessions(self.sessions, f"{_base(asked)}/get-session")
+            implied["sessions"] = _sessions(self.sessions, f"{_better_auth_urls.base(asked)}/get-session")
         copy = self.model_copy(update=implied)
         if self.issuer is None and self.urls:
-            copy._further_origins = _origins(self.urls)[1:]  # noqa: SLF001 - of the same class
+            copy._further_origins = _better_auth_urls.origins(self.urls)[1:]  # noqa: SLF001 - of the same class
         return copy
 
     def demands(self) -> TokenDemands:
@@ -174,7 +173,7 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield what is wrong with several URLs, the bearer plugin's tokens and the names of the cookies."""
         for position, url in enumerate(self.urls if "url" not in wrong else ()):
-            if _path(url) != _path(self.urls[0]):
+            if _better_auth_urls.path(url) != _better_auth_urls.path(self.urls[0]):
                 message = "has another path than the first URL, and Better Auth has one basePath for all hosts"
                 yield Problem(setting=f"{setting}.url[{position}]", message=message, fix="give all the same path")
         has_no_store = self.sessions is None or self.sessions.check == "never"
@@ -204,27 +203,6 @@ def _sessions(sessions: SessionsConfig | None, get_session_url: str) -> Sessions
     if isinstance(written, HttpSessionsConfig) and written.url is not None:
         return sessions
     return sessions.model_copy(update={"http": http})
-
-
-def _origins(urls: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(_origin, urls)))
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = None if (parts.scheme, parts.port) in {("https", 443), ("http", 80)} else parts.port
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
-
-
-def _base(url: str) -> str:
-    """Return the base of Better Auth's endpoints: *url* with its own path, else with /api/auth (BA/utils/url.mjs)."""
-    return _origin(url) + _path(url)
-
-
-def _path(url: str) -> str:
-    return urlsplit(url).path.rstrip("/") or _BASE_PATH
 
 
 def _secret_variable(environ: Mapping[str, str]) -> str | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from aiohttp import web
-from authgate.config._redis_url import parse_redis_url
 
 from authgate.sessions.http import HttpStore
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from authgate.sessions.redis import RedisStore
+from authgate.stores._redis_url import parse_redis_url
 from tests.support.get_session import COOKIE, GetSession, get_session
 from tests.support.store_lookups import failure, find, question
 

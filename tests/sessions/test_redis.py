@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from authgate.config._redis_url import parse_redis_url
 
 from authgate.sessions import StoredRows, redis
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
+from authgate.stores._redis_url import parse_redis_url
 from tests.support.certificates import Authority
 from tests.support.redis_server import READER_PASSWORD, RedisServer, redis_server
 from tests.support.store_lookups import ANSWER, failure_once, find_once, question

@@ -1,4 +1,4 @@
-"""The defaults of each preset: what its settings imply, which cookies it reads, and what `check` prints of it."""
+"""The settings of presets: what they imply, which cookies an issuer reads, and what `check` prints of it."""
 
 from __future__ import annotations
 
