@@ -57,7 +57,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"claims": ["a"]}, "claims", "is a list, not a mapping", "Claims, each by its path"),
     ({"claims": {"a..b": {"any_of": [1]}}}, "claims.a..b", "is not the path of a claim", "write names joined by dots"),
     ({"claims": {"a.": {"any_of": [1]}}}, "claims.a.", "is not the path of a claim", "write names joined by dots"),
-    ({"claims": {"a b": {"any_of": [1]}}}, "claims.a b", "is not the path of a claim", "write names joined by dots"),
+    ({"claims": {"a b": {"any_of": [1]}}}, "claims.'a b'", "is not the path of a claim", "write names joined by dots"),
     (
         {"claims": {"https://a/b": {"none_of": [1]}}},
         "claims.'https://a/b'",
