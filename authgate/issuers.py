@@ -149,9 +149,8 @@ def timing(config: IssuerSettings, name: str) -> Timing:
             refresh_seconds=config.refresh_seconds,
             cooldown_seconds=cooldown_seconds,
             max_stale_seconds=config.max_stale_seconds,
-            patient=bool(
-                config.has_sessions and config.secret_settings
-            ),  # sessions need no such keys, and a request that needs them loads them at once
+            # Sessions need no such keys, and a request that needs them loads them at once.
+            patient=bool(config.has_sessions and config.secret_settings),
         )
     else:
         in_a_file = any(config.given(setting) for setting in KEY_FILES)

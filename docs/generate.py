@@ -14,7 +14,7 @@ from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from annotated_types import MinLen
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic_core import to_jsonable_python
 
 from authgate import app_metrics, wiring
@@ -279,7 +279,10 @@ def _rule_rows(name: str, info: FieldInfo) -> Iterator[str]:
 
 
 def _one_or_list(info: FieldInfo) -> str:
-    return re.sub("list of (.*)", r"\1, or a list", _type(info.annotation))
+    """Return the type of a setting in an operator's words. Some lists may be written as one value."""
+    accepted = (one.json_schema_input_type for one in info.metadata if isinstance(one, BeforeValidator))
+    takes_one = any(is_list(annotation) for annotation in accepted)
+    return re.sub("^list of (.*)", r"\1, or a list", _type(info.annotation)) if takes_one else _type(info.annotation)
 
 
 def _preset(name: str) -> str:
@@ -331,7 +334,7 @@ def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
         yield f"| `{setting}` | {kind} | | {text} [Its settings](#{_SECTIONS[setting].lower().replace(' ', '-')}). |\n"
         return
     if inner is NoneType:
-        yield f"| `{setting}` | {_type(info.annotation)} | {_default(info)} | {text} |\n"
+        yield f"| `{setting}` | {_one_or_list(info)} | {_default(info)} | {text} |\n"
         return
     in_list = is_list(info.annotation)
     yield f"| `{setting}` | {'list of mappings' if in_list else 'mapping'} | {_default(info) if in_list else ''} | {text} |\n"

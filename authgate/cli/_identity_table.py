@@ -44,9 +44,9 @@ def _fields(issuer: Issuer, policies: Policies) -> Iterator[tuple[str, str]]:
 
 def _demands(issuer: Issuer) -> Iterator[tuple[str, str]]:
     if issuer.required_claims:
-        yield "present", _list(sorted(issuer.required_claims))
+        yield "required_claims", _list(sorted(issuer.required_claims))
     for path, values in issuer.required_values:
-        yield "demanded", f"{escaped(written(path))}: {' or '.join(map(json.dumps, values))}"
+        yield "require_claims", f"{escaped(written(path))}: {' or '.join(map(json.dumps, values))}"
 
 
 def _list(paths: Iterable[ClaimPath]) -> str:

@@ -122,21 +122,21 @@ def command(
     prepared = prepare_or_exit(loaded)
     description = _asks_about(file_name, policy_of)
     request: Request | None = None
-    found: tuple[str, ...] = ()
+    shown_hints: tuple[str, ...] = ()
     try:
         request = make(description, prepared.config, client_ip)
     except Unreadable as unreadable:
         decision: Decision = deny_unreadable(unreadable)
     else:
         if policy_of is None:
-            decision, found = asyncio.run(_decide(loaded, prepared, request, at))
+            decision, shown_hints = asyncio.run(_decide(loaded, prepared, request, at))
         else:
             met = _asked.find(prepared.snapshot.policies, request)
             if not isinstance(met, Deny):
                 click.echo(_answer(met, prepared, request, as_json=as_json))
                 return
             decision = met
-    _show(decision, request, prepared, found, as_json=as_json)
+    _show(decision, request, prepared, shown_hints, as_json=as_json)
     if prepared.config.policies and description.get("url") == "/" and not (as_json or file_name or policy_of):
         note = f"This decided {description['method']} /. To decide another request, paste a curl command with its URL."
         click.echo(wrapped(f"  → {note}", indent="    "))
@@ -170,14 +170,14 @@ async def _decide(
 
 
 def _show(
-    decision: Decision, request: Request | None, prepared: Prepared, found: tuple[str, ...], *, as_json: bool
+    decision: Decision, request: Request | None, prepared: Prepared, shown_hints: tuple[str, ...], *, as_json: bool
 ) -> None:
     looked = () if request is None else _explained.looked_at(prepared.snapshot.policies, request, decision)
     if as_json:
-        click.echo(json.dumps(_explained.as_json(decision, looked, found), indent=2))
+        click.echo(json.dumps(_explained.as_json(decision, looked, shown_hints), indent=2))
         return
-    click.echo(_explained.as_text(decision, looked, request, found))
-    if isinstance(decision, Deny) and not found:
+    click.echo(_explained.as_text(decision, looked, request, shown_hints))
+    if isinstance(decision, Deny) and not shown_hints:
         for line in _comparing_secrets(decision, prepared):
             click.echo(line)
 

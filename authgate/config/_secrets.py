@@ -87,9 +87,8 @@ def from_file(path: str, setting: str, problems: list[Problem], max_bytes: int =
     try:
         return without_line_break(read_bounded(path, max_bytes))
     except (OSError, ValueError) as error:
-        shown = (
-            redacted(path, 200) if "//" in path else shown_path(path)
-        )  # somebody may have written the address itself
+        # Somebody may have written the address itself.
+        shown = redacted(path, 200) if "//" in path else shown_path(path)
         message = f"cannot read {shown}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))
         return None

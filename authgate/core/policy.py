@@ -152,10 +152,12 @@ class Policy:
         has_demands = bool(self.account_rules or self.rule or has_fields) or self.issuers is not None
         object.__setattr__(self, "has_demands", has_demands)
         mapped = [output for output in self.outputs if output.source is not None]
-        object.__setattr__(self, "user_id", next((one for one in mapped if one.header.lower() == USER_ID), None))
-        of_person = tuple(one for one in mapped if one.source not in TOKEN_FIELDS or one is self.user_id)
+        object.__setattr__(
+            self, "user_id", next((output for output in mapped if output.header.lower() == USER_ID), None)
+        )
+        of_person = tuple(output for output in mapped if output.source not in TOKEN_FIELDS or output is self.user_id)
         object.__setattr__(self, "of_person", of_person)
-        object.__setattr__(self, "fields", frozenset(one.source for one in mapped if one.path is None))
+        object.__setattr__(self, "fields", frozenset(output.source for output in mapped if output.path is None))
 
     def segment_fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the first pattern that matches *path*, with the segment that it stands for."""

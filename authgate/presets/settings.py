@@ -210,9 +210,9 @@ class SessionSettings(IssuerSettings):
 class TokenDemands:
     """What every JWT of an issuer must have, besides a sound signature.
 
-    *required_claims* are the paths of claims that must be there. Those in *require_claims* must have one of these
-    values. *token_types* are the accepted values of the header `typ`, if there is one.
-    *accept* is the kind of token: access_token, id_token or any.
+    *required_claims* are the paths of claims that must be there. *require_claims* are the accepted values of claims, by
+    their paths. *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of
+    token: access_token, id_token or any.
     """
 
     required_claims: Sequence[str] = ()

@@ -58,6 +58,7 @@ class JwtFormat:
         payload = token.jws.payload
         purpose.check(token.jws.token_type, payload, issuer.accept)
         _check_type(token.jws.token_type, issuer.token_types)
+        audiences = _claims.audiences(payload)
         identity = identity_from_claims(
             payload,
             issuer=issuer.name,
@@ -68,7 +69,7 @@ class JwtFormat:
         )
         if missing := sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path))):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
-        _check_audience(_claims.audiences(payload), issuer)
+        _check_audience(audiences, issuer)
         _check_values(payload, issuer)
         return Proven(identity=identity)
 

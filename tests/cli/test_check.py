@@ -62,11 +62,11 @@ def test_the_verdict_comes_first_then_the_issuers_then_the_settings(config_file:
     assert lines[1].startswith("# issuer app accepts HS256 JWTs")
     assert lines[2:8] == [
         "# claims of JWTs of issuer app:",
-        "#   subject ← sub",
-        "#   email   ← email",
-        "#   name    ← name",
-        "#   roles   ← roles, role",
-        "#   present exp",
+        "#   subject         ← sub",
+        "#   email           ← email",
+        "#   name            ← name",
+        "#   roles           ← roles, role",
+        "#   required_claims exp",
     ]
     assert lines[8] == "# no policies: every request requires a signed-in user"
     assert not any(line.startswith("#") for line in lines[9:])
@@ -95,15 +95,15 @@ policies: [{{name: all, require: {{scopes: {{any_of: [read]}}}}}}]
     begin = shown.index("# claims of JWTs of issuer idp:\n")
     assert shown[begin:].startswith(
         """# claims of JWTs of issuer idp:
-#   subject        ← sub, client_id
-#   email          ← upn
-#   email_verified ← email_verified, emailVerified; unknown for upn
-#   roles          ← realm_access.roles, "https://example.com/roles"
-#   scopes         ← scope, scp
-#   acr            ← level
-#   present        exp, "kubernetes.io".pod
-#   demanded       client_id: "web" or "app"
-#   demanded       level: 1
+#   subject         ← sub, client_id
+#   email           ← upn
+#   email_verified  ← email_verified, emailVerified; unknown for upn
+#   roles           ← realm_access.roles, "https://example.com/roles"
+#   scopes          ← scope, scp
+#   acr             ← level
+#   required_claims exp, "kubernetes.io".pod
+#   require_claims  client_id: "web" or "app"
+#   require_claims  level: 1
 """
     )
     effective = yaml.safe_load(shown[shown.index("\nlisten: ") :])["issuers"][0]

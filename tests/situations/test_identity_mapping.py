@@ -27,7 +27,7 @@ issuers:
 """
 
 
-def told(folder: Path, text: str, **claims: Any) -> Explained:
+def decided(folder: Path, text: str, **claims: Any) -> Explained:
     """Return the decision on a token of the issuer with *claims*; `...` leaves out a usual claim."""
     publish(folder)
     usual = {"iss": ISS, "aud": "tasks", "sub": "ada", "iat": int(NOW) - 5, "exp": int(NOW) + 900}
@@ -50,6 +50,7 @@ MISSING, MALFORMED = "401 missing_claim", "401 malformed_token"
 IDS: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("sub, as usual", config(), {}, "200", "ada"),
     ("no sub", config(), {"sub": ...}, MISSING, "identity.subject"),
+    ("an aud of a wrong type, no sub and no exp", config(), {"aud": 5, "sub": ..., "exp": ...}, MALFORMED, "'aud'"),
     ("an empty sub", config(), {"sub": ""}, MISSING, "no sub"),
     ("a null sub", config(), {"sub": None}, MISSING, "no sub"),
     ("an integer sub", config(), {"sub": 7}, MALFORMED, "an integer, not a non-empty string; identity: {subject: sub}"),
@@ -96,7 +97,7 @@ IDS: list[tuple[str, str, dict[str, Any], str, str]] = [
 def test_a_user_has_an_id_or_is_refused(
     tmp_path: Path, text: str, claims: dict[str, Any], answer: str, shown: str
 ) -> None:
-    decision = told(tmp_path, text, **claims)
+    decision = decided(tmp_path, text, **claims)
     assert decision.answer == answer, decision.detail
     if answer == "200":
         assert decision.headers["X-User-Id"] == shown
@@ -139,12 +140,12 @@ def test_a_user_has_an_id_or_is_refused(
 def test_a_claim_has_one_of_the_values_that_the_issuer_demands(
     tmp_path: Path, demanded: str, claims: dict[str, Any], answer: str
 ) -> None:
-    decision = told(tmp_path, config(f"require_claims: {{{demanded}}}"), **claims)
+    decision = decided(tmp_path, config(f"require_claims: {{{demanded}}}"), **claims)
     assert decision.answer == answer, decision.detail
 
 
 def test_the_refusal_names_the_claim_its_value_and_the_accepted_ones(tmp_path: Path) -> None:
-    decision = told(tmp_path, config("require_claims: {client_id: [web, app]}"), client_id="other")
+    decision = decided(tmp_path, config("require_claims: {client_id: [web, app]}"), client_id="other")
     assert decision.detail == 'its client_id is "other"; require_claims accepts "web", "app"'
 
 
@@ -221,7 +222,7 @@ FACTS: list[tuple[str, str, dict[str, Any], str, str]] = [
 def test_a_service_gets_what_the_issuer_says(
     tmp_path: Path, text: str, claims: dict[str, Any], value: str, detail: str
 ) -> None:
-    decision = told(tmp_path, text, **claims)
+    decision = decided(tmp_path, text, **claims)
     assert decision.answer == "200", decision.detail
     assert decision.headers["X-A"] == value
     assert detail in decision.detail
@@ -229,7 +230,7 @@ def test_a_service_gets_what_the_issuer_says(
 
 
 def test_230_groups_are_too_large_for_a_header(tmp_path: Path) -> None:
-    decision = told(tmp_path, with_headers("X-A: claims.groups"), groups=GROUPS)
+    decision = decided(tmp_path, with_headers("X-A: claims.groups"), groups=GROUPS)
     assert decision.answer == "403 headers_too_large"
 
 
@@ -263,7 +264,7 @@ BOSS = {"email": "mallory@gmail.com", "email_verified": True, "preferred_usernam
 def test_a_verified_address_does_not_verify_another_claim(
     tmp_path: Path, identity: str, claims: dict[str, Any], answer: str
 ) -> None:
-    assert told(tmp_path, config(f"identity: {{{identity}}}", VERIFIED), **claims).answer == answer
+    assert decided(tmp_path, config(f"identity: {{{identity}}}", VERIFIED), **claims).answer == answer
 
 
 RULE = """
@@ -282,7 +283,7 @@ policies: [{{name: admin, require: {{claims: {{'"https://example.com/plan"': {{{
     ],
 )
 def test_a_rule_reads_a_namespaced_claim(tmp_path: Path, operator: str, claims: dict[str, Any], answer: str) -> None:
-    assert told(tmp_path, config(rest=RULE.format(operator=operator)), **claims).answer == answer
+    assert decided(tmp_path, config(rest=RULE.format(operator=operator)), **claims).answer == answer
 
 
 def test_under_an_optional_policy_nobody_has_an_empty_id_and_a_user_without_an_id_is_refused(tmp_path: Path) -> None:
@@ -290,10 +291,10 @@ def test_under_an_optional_policy_nobody_has_an_empty_id_and_a_user_without_an_i
     publish(tmp_path)
     nobody = explained(tmp_path, text, {})
     assert (nobody.answer, nobody.headers) == ("200", {"X-User-Id": ""})
-    assert told(tmp_path, text).answer == MISSING
+    assert decided(tmp_path, text).answer == MISSING
 
 
 def test_a_policy_that_adds_the_id_demands_it(tmp_path: Path) -> None:
     adds = "headers: {X-A: email}\npolicies: [{name: all, require: signed_in, headers: {X-User-Id: claims.oid}}]"
-    assert told(tmp_path, config(rest=adds)).answer == MISSING
-    assert told(tmp_path, config(rest=adds), oid="o").headers["X-User-Id"] == "o"
+    assert decided(tmp_path, config(rest=adds)).answer == MISSING
+    assert decided(tmp_path, config(rest=adds), oid="o").headers["X-User-Id"] == "o"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.situations.explained import explained
-from tests.support.tokens import SECRET, b64, mint
+from tests.support.tokens import SECRET, b64, claims, mint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +47,38 @@ def test_the_first_place_that_holds_a_token_decides(tmp_path: Path, headers: dic
 
 def test_a_token_in_the_query_is_not_read(tmp_path: Path) -> None:
     assert explained(tmp_path, CONFIG, {}, url=f"{URL}?access_token={TOKEN}").answer == "401 no_credential"
+
+
+GOOGLE = "https://cloud.google.com/iap"
+GOOGLE_TOKEN = mint(claims(iss=GOOGLE, aud="/projects/1/backendServices/2", sub="accounts.google.com:117"))
+CLOUDFLARE = "https://team.cloudflareaccess.com"
+USER, SERVICE = (mint(claims(iss=CLOUDFLARE, aud=["tag"], **who)) for who in ({}, {"sub": "", "common_name": "svc"}))
+IAP = (GOOGLE, "/projects/1/backendServices/2", "{header: X-Goog-IAP-JWT-Assertion}")
+ACCESS = (CLOUDFLARE, "tag", "{header: Cf-Access-Jwt-Assertion}, {cookie: CF_Authorization}")
+
+# The issuer with its audience and its places, the headers, and the answer or X-User-Id.
+OWN_PLACES: dict[str, tuple[tuple[str, str, str], dict[str, str], str]] = {
+    "Google's header": (IAP, {"X-Goog-IAP-JWT-Assertion": GOOGLE_TOKEN}, "accounts.google.com:117"),
+    "Google's token elsewhere": (IAP, {"Authorization": f"Bearer {GOOGLE_TOKEN}"}, "401 no_credential"),
+    "Cloudflare's header beside its cookie": (
+        ACCESS, {"Cf-Access-Jwt-Assertion": USER, "Cookie": f"CF_Authorization={SERVICE}"}, "user-1"),
+    "Cloudflare's cookie": (ACCESS, {"Cookie": f"CF_Authorization={USER}"}, "user-1"),
+    "a service at Cloudflare": (ACCESS, {"Cf-Access-Jwt-Assertion": SERVICE}, "svc"),
+    "a bad header beside a good cookie": (
+        ACCESS, {"Cf-Access-Jwt-Assertion": "x", "Cookie": f"CF_Authorization={USER}"}, "401 malformed_token"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("issuer", "headers", "expected"), OWN_PLACES.values(), ids=OWN_PLACES)
+def test_a_proxy_that_signs_users_in_has_places_of_its_own(
+    tmp_path: Path, issuer: tuple[str, str, str], headers: dict[str, str], expected: str
+) -> None:
+    iss, audience, places = issuer
+    config = f"""
+issuers:
+  - {{name: idp, preset: jwt, issuer: "{iss}", audiences: [{audience}], secret: "{SECRET.decode()}",
+     identity: {{subject: [sub, common_name]}}}}
+credentials: [{places}]
+"""
+    decided = explained(tmp_path, config, headers)
+    assert decided.headers.get("X-User-Id", decided.answer) == expected
