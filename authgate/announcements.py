@@ -73,7 +73,7 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
         yield f"issuer {issuer.name}: {loaded.store.where}: {loaded.store.warning}"
     for warning in (*issuer.key_set.warnings, *issuer.session_key_set.warnings):
         yield f"issuer {issuer.name}: {warning}"
-    for skipped in issuer.key_set.skipped:
+    for skipped in issuer.key_set.unfit:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if loaded.jwts is not None and ("exp",) not in issuer.required_claims:
         yield f"issuer {issuer.name}: accepts tokens without exp, which never expire: add exp to required_claims"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authgate.config import subject_prefixes
-from authgate.config._secrets import FIX_BOTH_SIDES, FIX_KEY
+from authgate.config._secrets import FIX_BOTH_SIDES, fix_key
 from authgate.core import claim_paths
 from authgate.core.errors import Problem
 from authgate.core.keys import NO_KEYS
@@ -177,8 +177,9 @@ def initial_key_set(name: str, source: KeySource, loaded: LoadedIssuer, problems
         return source.read()
     except jwk.BadKey as error:
         fixes = {derived.LISTED_TWICE: "remove one of the two"}
-        fix = FIX_BOTH_SIDES if is_secret else FIX_KEY
-        problems.extend(Problem(setting=setting, message=fault, fix=fixes.get(fault, fix)) for fault in error.faults)
+        for fault in error.faults:
+            fix = fixes.get(fault, FIX_BOTH_SIDES if is_secret else fix_key(fault))
+            problems.append(Problem(setting=setting, message=fault, fix=fix))
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         message = f"cannot read {shown_path(source.where)}: {unreadable_reason(error)}"
         problems.append(Problem(setting=setting, message=message, fix=FIX_UNREADABLE))

@@ -106,9 +106,13 @@ def cookie_problems(config: IssuerSettings, setting: str, wrong: frozenset[str])
 
 
 def audience_problems(config: IssuerSettings, setting: str, sources: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield the problem of an issuer in a file without `audiences`."""
+    """Yield what is wrong with `audiences` of an issuer in a file: they are missing, or list the word any."""
     if not isinstance(config, JwtSettings):
         return
+    if config.audiences != "any" and "any" in (config.audiences or ()):
+        message = "lists any, which would be the name of one audience"
+        fix = "list the `aud` values of your API's tokens; or write audiences: any, without brackets"
+        yield Problem(setting=f"{setting}.audiences", message=message, fix=fix)
     if config.audiences is None and (config.key_settings or _public(sources) or not config.has_sessions):
         fix = "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
         yield Problem(setting=f"{setting}.audiences", message="is missing", fix=fix)

@@ -80,7 +80,8 @@ def _check_public_keys(config: IssuerSettings, setting: str, problems: list[Prob
             parse(read_bounded(path, jwk.MAX_DOCUMENT_BYTES), algorithms.ALL_ALGORITHMS)
         except jwk.BadKey as error:
             problems.extend(
-                Problem(setting=f"{setting}.{name}", message=fault, fix=_secrets.FIX_KEY) for fault in error.faults
+                Problem(setting=f"{setting}.{name}", message=fault, fix=_secrets.fix_key(fault))
+                for fault in error.faults
             )
         except (OSError, ValueError) as error:
             message = f"cannot read {shown_path(path)}: {unreadable_reason(error)}"

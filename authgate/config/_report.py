@@ -142,8 +142,9 @@ def _foreign(path: Path, mistake: ErrorDetails, tag: str, union: Tagged) -> Prob
     owners = [name for name, model in union.models.items() if str(path[-1]) in _names_at(path[:-1], model)]
     if mistake["type"] != "extra_forbidden" or tag not in union.models or not owners:
         return None
-    message, fix = f"does not apply to {union.setting} {tag}", f"remove it; it is for {', '.join(owners)}"
-    return Problem(setting=_written(path), message=message, fix=fix)
+    own = getattr(union.models[tag], "not_settings", {}).get(_written(path))
+    fix = own or f"remove it; it is for {', '.join(owners)}"
+    return Problem(setting=_written(path), message=f"does not apply to {union.setting} {tag}", fix=fix)
 
 
 def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:

@@ -21,10 +21,16 @@ MAX_SECRET_BYTES = 16 * 1024
 
 # How to fix an unfit secret, and an unfit public key, whichever setting holds it.
 FIX_BOTH_SIDES = "both sides need the same sound secret; for a new one: openssl rand -base64 48, set on both"
-FIX_KEY = "replace the key"
+_FIX_KEY = "replace the key"
+_FIX_ENCODING = "write it in base64url: - for +, _ for /, and no ="
 
 # A sound secret has at least 32 bytes. Longer text in a setting for a variable's name may be the secret itself.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
+
+
+def fix_key(fault: str) -> str:
+    """Return how to fix a key that has *fault*."""
+    return _FIX_ENCODING if "unpadded base64url" in fault else _FIX_KEY
 
 
 def secret_problems(secrets: tuple[bytes, ...], setting: str) -> list[Problem]:

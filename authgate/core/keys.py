@@ -65,12 +65,19 @@ def keys_tried(keys: Sequence[Key]) -> str:
 class KeySet:
     """All public keys or all secrets of one issuer. *skipped* has an entry for each unfit key: "<name>: <cause>".
 
-    *warnings* say what an operator should know of the keys that are used.
+    *expected* are those of *skipped* that nobody has to fix: keys for encryption. *warnings* say what an operator
+    should know of the keys that are used.
     """
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    expected: frozenset[str] = frozenset()
+
+    @property
+    def unfit(self) -> tuple[str, ...]:
+        """The entries of *skipped* that the issuer has to fix."""
+        return tuple(entry for entry in self.skipped if entry not in self.expected)
 
     def newer_keys_may_help(self, reason: Reason) -> bool:
         """Whether a token that was refused for *reason* might pass under newer keys.

@@ -59,7 +59,8 @@ class Journal:
         self._joined_and_left(joined, left)
         for skipped in keys.skipped:
             if skipped not in before.skipped:
-                self.event(f"skipped {skipped}", logging.WARNING)
+                level = logging.WARNING if skipped in keys.unfit else logging.INFO
+                self.event(f"skipped {skipped}", level)
 
     def follow(self, before: Journal) -> None:
         """Continue *before*, the journal of the same issuer before a reload changed the source of its keys."""

@@ -352,7 +352,7 @@ def _merged(old: KeySet, new: KeySet | None) -> KeySet:
     if new is None:
         return old
     same = {key.thumbprint for key in old.keys} == {key.thumbprint for key in new.keys}
-    return replace(old, skipped=new.skipped) if same else new
+    return replace(old, skipped=new.skipped, expected=new.expected) if same else new
 
 
 def _ignore(_key_set: KeySet) -> None:

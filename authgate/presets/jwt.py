@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 class JwtIssuer(JwtSettings):
     """Signed JWTs. Name exactly one source of keys: one of the secrets, or one of the public keys."""
+
+    # Settings of other presets, and what to write instead.
+    not_settings: ClassVar[dict[str, str]] = {"url": "write it as `issuer`, exactly as `iss` of the tokens has it"}
 
     preset: Literal["jwt"]
     """jwt: the issuer makes signed JWTs."""

@@ -25,6 +25,10 @@ class KeyForOtherPurpose(BadKey):
     """A key whose own `kty`, `use`, `key_ops` or `alg` says that it is not for verifying these signatures."""
 
 
+class KeyForEncryption(KeyForOtherPurpose):
+    """A key whose `use` is enc. Many issuers publish one beside the keys that verify."""
+
+
 def algorithm_for(key_type: str, curve: str | None, stated: str | None, allowed: frozenset[str]) -> str:
     """Return the one algorithm of a key: its *stated* `alg`, or the only *allowed* one that fits, or the default.
 

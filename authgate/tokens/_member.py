@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from authgate.tokens import _base64url, _edwards, _lint
-from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key, public_key
+from authgate.tokens._key import BadKey, KeyForEncryption, KeyForOtherPurpose, algorithm_for, hmac_key, public_key
 from authgate.tokens.algorithms import FITTING, fully_specified
 from authgate.tokens.jws import MAX_KEY_ID_CHARACTERS
 
@@ -70,8 +70,10 @@ def possible_algorithms(member: object) -> tuple[str, ...]:
 
 def _check_purpose(member: dict[str, Any]) -> None:
     """Raise `BadKey` if `use` or `key_ops` does not allow verifying signatures (RFC 7517 §4.2, §4.3)."""
-    if _text(member, "use") not in {None, "sig"}:
-        raise KeyForOtherPurpose("'use' does not allow verifying: it is not \"sig\"")
+    use = _text(member, "use")
+    if use not in {None, "sig"}:
+        kind = KeyForEncryption if use == "enc" else KeyForOtherPurpose
+        raise kind("'use' does not allow verifying: it is not \"sig\"")
     if "key_ops" not in member:
         return
     operations = member["key_ops"]

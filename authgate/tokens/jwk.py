@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.core.keys import Key, KeySet, key_name
 from authgate.tokens import _json, _member, _pem, secrets
-from authgate.tokens._key import BadKey, KeyForOtherPurpose, algorithm_for, hmac_key
+from authgate.tokens._key import BadKey, KeyForEncryption, KeyForOtherPurpose, algorithm_for, hmac_key
 from authgate.tokens.algorithms import HMAC_MIN_BYTES, ambiguous_name
 
 if TYPE_CHECKING:
@@ -125,12 +125,15 @@ def _key_set(entries: Iterable[_Entry], read: Callable[[Any], Key]) -> KeySet:
     """
     keys: dict[bytes, tuple[str, Key]] = {}  # by thumbprint
     skipped = []
+    expected = set()
     owners: defaultdict[tuple[str | None, str], set[bytes | int]] = defaultdict(set)  # by id and `alg`
     for number, entry in enumerate(entries):
         try:
             key = read(entry.material)
         except BadKey as error:
             skipped.append(f"{entry.name}: {error}")
+            if isinstance(error, KeyForEncryption):
+                expected.add(skipped[-1])
             if not isinstance(error, KeyForOtherPurpose):
                 for algorithm in _member.possible_algorithms(entry.material):
                     owners[entry.key_id, ambiguous_name(algorithm)].add(number)
@@ -147,7 +150,7 @@ def _key_set(entries: Iterable[_Entry], read: Callable[[Any], Key]) -> KeySet:
             skipped.append(f"{name}: {same}; give each its own kid")
     if not usable:
         raise BadKey("; ".join(("it holds no key that can verify a signature", *skipped)))
-    return KeySet(keys=tuple(usable), skipped=tuple(skipped))
+    return KeySet(keys=tuple(usable), skipped=tuple(skipped), expected=frozenset(expected))
 
 
 def _check_size(document: bytes) -> None:

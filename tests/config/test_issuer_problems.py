@@ -79,6 +79,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a URL over plain http in a list": ({"url": [URL, "http://web:3000"]}, "url[1]", "could replace the keys"),
     "another path in a list": ({"url": [URL, "https://b.example/auth"]}, "url[1]", "has another path than the first"),
     "several URLs of Auth.js": (AUTHJS | {"url": [URL, "https://b.example"]}, "url", "is a list, not text"),
+    "any in brackets": ({"audiences": ["any"]}, "audiences", "lists any, which would be the name of one audience"),
+    "any beside another audience": ({"audiences": ["tasks", "any"]}, "audiences", "lists any"),
     # settings without effect
     "a setting of another preset": (AUTHJS | {"strategies": ["jwe"]}, "strategies", "does not apply to preset authjs"),
     "a URL with preset jwt": ({"preset": "jwt", "audiences": "any"}, "url", "does not apply to preset jwt"),
@@ -175,6 +177,7 @@ def test_a_mistake_is_reported_once_with_its_setting(tmp_path: Path, mistake: st
         (stored(http={}, redis={"url": REDIS}), "keep one"),
         ({"bearer": "raw", "sessions": NEVER}, "set sessions.check to fallback or always; or remove it"),
         (NO_URL | {"bearer": "raw"}, "set url, or sessions; or remove it"),
+        ({"preset": "jwt", "audiences": "any"}, "write it as `issuer`, exactly as `iss` of the tokens has it"),
     ],
 )
 def test_the_fix_is_for_this_mistake(tmp_path: Path, changes: dict[str, Any], fix: str) -> None:

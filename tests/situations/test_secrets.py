@@ -87,6 +87,16 @@ def test_a_secret_in_quotes_is_a_warning_in_check(tmp_path: Path, preset: str, s
     assert SECRET.decode() not in ended.stderr + ended.stdout
 
 
+def test_a_jwk_with_plain_base64_is_rejected_with_the_spelling_to_write(tmp_path: Path) -> None:
+    (tmp_path / "oct.json").write_text('{"kty": "oct", "alg": "HS256", "k": "%s="}' % ("+/Ab" * 11))
+    (tmp_path / "authgate.yaml").write_text(
+        f"issuers: [{{name: api, preset: jwt, audiences: any, jwks_file: {tmp_path}/oct.json}}]"
+    )
+    ended = commands.authgate("check", "--config", tmp_path / "authgate.yaml", environ={})
+    assert ended.returncode != 0
+    assert "write it in base64url: - for +, _ for /, and no =" in " ".join(ended.stderr.split())
+
+
 def test_a_binary_secret_that_ends_in_a_line_break_is_a_warning_in_check(tmp_path: Path) -> None:
     for content, is_warned in ((ENDS_IN_LF, True), (BYTES + b"\r\n", True), (BYTES, False)):
         (tmp_path / "secret.txt").write_bytes(content)
