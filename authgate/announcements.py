@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from authgate.core.snapshot import Accept
@@ -9,7 +10,7 @@ from authgate.presets import PRESETS
 from authgate.presets.settings import SECRET_SETTINGS, SECURE_PREFIX, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from authgate.config.model import Config
     from authgate.core.snapshot import Issuer
@@ -67,6 +68,12 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
             f"issuer {issuer.name}: accepts tokens with any iss under its keys, and anyone who publishes the keys may "
             "sign for several issuers: set `issuer` to the exact iss"
         )
+    names_clients = issuer.audiences is not None or issuer.required_values or not loaded.config.takes("require_claims")
+    if not names_clients and not any(key.is_symmetric for key in issuer.key_set.keys):
+        yield (
+            f"issuer {issuer.name}: accepts the tokens of every application of the issuer, because audiences is any: "
+            "name your client, for example require_claims: {client_id: [tasks-web]}, or azp"
+        )
     if loaded.sessions is not None:
         yield from _session_warnings(issuer, loaded.sessions)
     if loaded.store is not None and loaded.store.warning:
@@ -77,6 +84,21 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
         yield f"issuer {issuer.name}: skipped {skipped}"
     if loaded.jwts is not None and ("exp",) not in issuer.required_claims:
         yield f"issuer {issuer.name}: accepts tokens without exp, which never expire: add exp to required_claims"
+
+
+def shared_secrets(verifying: Sequence[tuple[Issuer, LoadedIssuer]]) -> Iterator[str]:
+    """Yield the pairs of issuers that have one secret, though their prefixes say that their users are other people."""
+    for (one, loaded), (other, loaded_other) in combinations(verifying, 2):
+        if (one.subject_prefix or other.subject_prefix) and _secrets(one, loaded) & _secrets(other, loaded_other):
+            yield (
+                f"issuers {one.name} and {other.name} have the same secret: each can make users of the other: give "
+                "each a secret of its own"
+            )
+
+
+def _secrets(issuer: Issuer, loaded: LoadedIssuer) -> frozenset[bytes]:
+    keys = (*issuer.key_set.keys, *issuer.session_key_set.keys)
+    return frozenset((*loaded.secrets, *(key.thumbprint for key in keys if key.is_symmetric)))
 
 
 def _session_warnings(issuer: Issuer, config: SessionSettings) -> Iterator[str]:

@@ -71,6 +71,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
             *loaded.warnings,
             *(line for pair in zip(verifying, read_issuers, strict=True) for line in announcements.warnings(*pair)),
             *announcements.several_secrets(read_issuers, fingerprints),
+            *announcements.shared_secrets([*zip(verifying, read_issuers, strict=True)]),
             *policy_warnings.warnings(config, made, read_issuers),
             *identity_warnings.warnings(made, read_issuers),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),

@@ -120,7 +120,7 @@ def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key], keys: KeySet) ->
     detail = f"its alg is {quoted(jws.algorithm)}; the key is for {key_algorithms}"
     if jws.key_id is not None and (cause := keys.skip_reason(jws.key_id)):
         detail += f"; another key with its kid is skipped: {cause}"
-    if all(key.is_symmetric for key in candidates):
+    if all(key.is_symmetric for key in candidates) and not jws.algorithm.startswith("HS"):
         detail += ". It was signed with a private key, not with a secret: give the issuer's public keys as jwks_file"
     # The issuer may have made a key of another algorithm. A token with HS256 is none that it signed with a private key.
     may_help = keys.newer_keys_may_help(Reason.WRONG_ALGORITHM) and not jws.algorithm.startswith("HS")

@@ -315,3 +315,11 @@ def test_keys_in_the_header_are_never_used() -> None:
     own = public_jwk("ES256", "mine")
     token = mint(algorithm="ES256", header={"jwk": own, "jku": "https://evil.example", "kid": "mine"})
     assert refusal(token, keys_of(public_jwk("RS256", "theirs"))).reason is Reason.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize(("algorithm", "is_private"), [("HS384", False), ("RS256", True)])
+def test_a_refusal_speaks_of_a_private_key_only_if_one_signed(algorithm: str, *, is_private: bool) -> None:
+    token = sign_raw(json.dumps({"alg": algorithm}).encode(), b"{}")
+    refused = refusal(token, jwk.from_secret(SECRET, frozenset({"HS256"})))
+    assert refused.reason is Reason.WRONG_ALGORITHM
+    assert ("private key" in refused.detail) is is_private
