@@ -126,6 +126,14 @@ def test_a_spelling_that_is_data_is_not_refused(setting: str, option: str, rule:
             assert (rule in generated("file", "dynamic/authgate.yml", refused=spellings)) is not is_allowed
 
 
+def test_a_file_for_traefik_behind_another_proxy_does_not_say_to_generate_it_so() -> None:
+    for behind, is_said in (((), True), (("192.0.2.7/32",), False)):
+        for form, name in (("file", "authgate-entrypoint.yml"), ("crd", "traefik-values.yaml")):
+            text = generated(form, name, behind=behind)
+            assert ("generate with --behind" in text) is is_said
+            assert ("192.0.2.7/32" in text) is not is_said
+
+
 def test_a_header_name_that_yaml_would_read_as_a_boolean_stays_a_name() -> None:
     http = yaml.safe_load(generated("file", "dynamic/authgate.yml", identity_headers=("No", "X-1")))["http"]
     assert http["middlewares"]["authgate-ask"]["forwardAuth"]["authResponseHeaders"][:2] == ["No", "X-1"]

@@ -131,6 +131,13 @@ def test_an_ambiguous_path_and_a_second_host_get_400_on_public_routes_too(ports:
     assert ask(ports["public"], "/ordinary/caf%C3%A9?a=/../").status == 200
 
 
+def test_an_address_that_the_controller_does_not_reach_is_refused() -> None:
+    problems = [ingress.address_problem(default_settings(address)) for address in (None, "[::1]:1", "a.svc:4190")]
+    assert [problem is not None and "--address authgate.authgate.svc:4190" in problem for problem in problems] == [
+        True, True, False,
+    ]  # fmt: skip
+
+
 def test_the_page_shows_the_generated_annotations() -> None:
     (shown,) = code(PAGE, "yaml")
     made = ingress.files(default_settings("authgate.authgate.svc:4190"))["ingress-annotations.yaml"]

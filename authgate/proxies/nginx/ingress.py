@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authgate.presets.settings import is_loopback
 from authgate.proxies._templates import fill
 from authgate.proxies.nginx.generator import GENERATED, removed_names, shared_blocks
 
@@ -34,4 +35,9 @@ def address_problem(settings: ProxySettings) -> str | None:
         )
     if settings.address.startswith("unix:"):
         return "ingress-nginx cannot ask a Unix socket: let AuthGate listen at a port, or use --address"
+    if is_loopback(settings.url):
+        return (
+            "ingress-nginx does not reach AuthGate at a loopback address: name its Service, for example "
+            "--address authgate.authgate.svc:4190"
+        )
     return None

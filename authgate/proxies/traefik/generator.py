@@ -72,6 +72,7 @@ def resources(settings: ProxySettings) -> dict[str, str]:
     values = {
         "encoded_arguments": [f"{argument}{name}={is_allowed}" for name, is_allowed in _encoded(settings)],
         "trusted_addresses": [trusted] if settings.behind else [],
+        "forwarded": _forwarded(settings),
     }
     return {
         "middlewares.yaml": _filled("middlewares.yaml", blocks),
@@ -89,8 +90,15 @@ def _entry_point(settings: ProxySettings) -> dict[str, str]:
     lines = [f"{name}: {is_allowed}" for name, is_allowed in _encoded(settings)]
     quoted = ", ".join(f'"{network}"' for network in settings.behind)
     trusted = [f"trustedIPs: [{quoted}]"] if settings.behind else []
-    blocks = {"encoded_characters": lines, "trusted_addresses": trusted}
+    blocks = {"encoded_characters": lines, "trusted_addresses": trusted, "forwarded": _forwarded(settings)}
     return {"authgate-entrypoint.yml": _filled("authgate-entrypoint.yml", blocks)}
+
+
+def _forwarded(settings: ProxySettings) -> str:
+    """Return what Traefik does with X-Forwarded-*, for a comment."""
+    if settings.behind:
+        return "Keep X-Forwarded-* of the proxy before Traefik, and replace those of everybody else."
+    return "Ignore X-Forwarded-* from clients. Behind another proxy, generate with --behind and its addresses."
 
 
 def _filled(template: str, blocks: Mapping[str, Sequence[str]]) -> str:
