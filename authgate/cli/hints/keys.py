@@ -60,7 +60,7 @@ def another_issuer(case: Case) -> str:
     if token is None:
         return ""
     for other in case.snapshot.issuers:
-        if other is case.issuer or not case.is_signed_under(replace(other, iss=None)):
+        if other is case.issuer or not case.is_signed_under(replace(other, iss=None, other_iss=frozenset())):
             continue
         verified = f"The keys of issuer {other.name} verify this token"
         return verified + _difference_of_iss(token.payload.get("iss"), other, case.configured[other.name].config.urls)
