@@ -64,13 +64,14 @@ def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer
     meant_for = {entry.config.name: _meant_for(entry) for entry in entries if _meant_for(entry)}
     are_open = [one for one in made.policies if one.access is not Access.PUBLIC and not _names_issuers(one)]
     if len({*meant_for.values()}) > 1 and are_open:
-        which = (
-            f"{in_words(are_open)}: open" if config.policies is not None else "there are no policies, so all is open"
-        )
+        which, fix = f"{in_words(are_open)}: open", "name the issuers in `issuers` of the policy"
+        if config.policies is None:
+            which = "there are no policies, so all is open"
+            fix = f"write policies, such as {{name: app, require: signed_in, issuers: [{next(iter(meant_for))}]}}"
         audiences = "; ".join(f"{name}: {audience}" for name, audience in meant_for.items())
         yield (
             f"{which} to the users of every issuer, also with a credential that is meant for another audience "
-            f"({audiences}): name the issuers in `issuers` of the policy"
+            f"({audiences}): {fix} (docs/two-applications.md)"
         )
 
 

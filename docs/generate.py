@@ -266,7 +266,7 @@ def _rule_rows(name: str, info: FieldInfo) -> Iterator[str]:
     if name in {"any", "all", "not"}:
         takes = "mapping of rules" if name == "not" else "list of mappings of rules"
     elif name == "claims":
-        name, takes = "claims.<path>", "lists of text, numbers, true and false"
+        name, takes = "claims: {<path>: …}", "for each path, lists of text, numbers, true and false"
     elif inner is not NoneType and "any_of" in inner.model_fields:
         takes = "lists"
     elif inner is not NoneType:

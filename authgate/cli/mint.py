@@ -11,12 +11,19 @@ import click
 
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._terminal import escaped
+from authgate.core.attempts import Attempts
+from authgate.core.claim_paths import find
+from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
+from authgate.core.formats import choose_format, verify
 from authgate.core.subjects import prefixed
+from authgate.core.values import is_absent
+from authgate.tokens.claim_sources import DEFAULT_CLAIMS
 from authgate.tokens.mint import mint
 
 if TYPE_CHECKING:
     from authgate.app import Prepared
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Issuer
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -56,7 +63,8 @@ def parsed_claims(_ctx: click.Context, _param: click.Parameter, texts: tuple[str
 _HELP = """\
 Make a token that this configuration accepts, for development, and print it.
 
-The configuration needs an issuer of preset jwt with a shared secret, which signs the token.
+The configuration needs an issuer of preset jwt with a shared secret, which signs the token. The claims are those that
+its `identity` names. Claims of `require_claims` get their first value.
 
 \b
 Example:
@@ -66,7 +74,9 @@ Example:
 
 @click.command("mint", help=_HELP, short_help="Make a token for development.")
 @config_option
-@click.option("--sub", required=True, metavar="ID", callback=non_empty, help="The user's id (claim sub).")
+@click.option(
+    "--sub", required=True, metavar="ID", callback=non_empty, help="The user's id (claim sub, or that of `identity`)."
+)
 @click.option("--email", metavar="ADDRESS", callback=non_empty, help="The user's email address (claim email).")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", callback=non_empty,
               help="A role of the user (claim roles). Repeat it for several roles.")  # fmt: skip
@@ -89,11 +99,11 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     issuer_name: str | None,
 ) -> None:
     """Print the token."""
-    named = {"email": email, "roles": list(roles), "scope": " ".join(scopes)}
-    given = {name: value for name, value in named.items() if value}
+    issuer = _issuer(prepared_or_exit(config_path), issuer_name)
+    named = {"email": email, "roles": list(roles), "scopes": " ".join(scopes)}
+    given = _at_their_paths({field: value for field, value in named.items() if value}, issuer)
     if repeated := sorted(given.keys() & claims.keys()):
         raise click.UsageError(f"the claim {repeated[0]} is given twice: by its own option and by --claim")
-    issuer = _issuer(prepared_or_exit(config_path), issuer_name)
     try:
         user_id = prefixed(sub, issuer)
     except Refused as refused:
@@ -101,12 +111,47 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if user_id != sub:
         click.echo(f"The services get the user id {escaped(user_id)}.", err=True)
     now = int(time.time())
-    payload: dict[str, Any] = {"sub": sub, "iat": now, "exp": now + lifetime} | given
+    payload: dict[str, Any] = _at_their_paths({"subject": sub}, issuer) | {"iat": now, "exp": now + lifetime} | given
     if issuer.iss:
         payload["iss"] = issuer.iss
     if issuer.audiences:
         payload["aud"] = min(issuer.audiences)
-    click.echo(mint(payload | claims, issuer.key_set.keys[0]))
+    for path, accepted in issuer.required_values:
+        if path[0] not in claims and is_absent(find(payload, path)):
+            _put(payload, path, accepted[0])
+    token = mint(payload | claims, issuer.key_set.keys[0])
+    if (refusal := _refusal(token, issuer)) is not None:
+        click.echo(f"This configuration refuses the token: {escaped(refusal)}.", err=True)
+    click.echo(token)
+
+
+def _at_their_paths(values: dict[str, Any], issuer: Issuer) -> dict[str, Any]:
+    """Return claims from which *issuer* reads the *values* of fields: those of its `identity`, else the usual ones."""
+    claims: dict[str, Any] = {}
+    for field, value in values.items():
+        _put(claims, issuer.identity.get(field, DEFAULT_CLAIMS[field])[0], value)
+    return claims
+
+
+def _put(claims: dict[str, Any], path: ClaimPath, value: object) -> None:
+    *outer, last = path
+    for name in outer:
+        inner = claims.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return  # the token cannot have both; `_refusal` says what is missing
+        claims = inner
+    claims[last] = value
+
+
+def _refusal(token: str, issuer: Issuer) -> str | None:
+    """Return why *issuer* does not accept *token*, whatever the time; None if it does."""
+    credential = Credential(parts=(("token", UnverifiedToken(token)),), found_in="mint")
+    try:
+        token_format, unverified, chosen = choose_format(credential, (issuer,))
+    except Refused as refused:
+        return refused.detail
+    outcome = verify(token_format, unverified, chosen, Attempts())
+    return outcome.detail if isinstance(outcome, Refused) else None
 
 
 def _issuer(prepared: Prepared, name: str | None) -> Issuer:

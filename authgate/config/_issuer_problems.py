@@ -35,10 +35,20 @@ def base_url_problems(config: IssuerSettings, setting: str, wrong: frozenset[str
     for position, url in enumerate(config.urls):
         allow_http = not is_asked or bool(config.given("allow_http")) or is_loopback(url)
         where = f"{setting}.url" if isinstance(config.url, str) else f"{setting}.url[{position}]"
+        if several := _several_hosts(url):
+            yield Problem(setting=where, message=f"{redacted(url, 200)} is not one URL", fix=several)
+            continue
         yield from url_problems(url, where, allow_http=allow_http, content="keys and sessions", fix=_FIX_BASE_URL)
         if "?" in url:
             message = f"{redacted(url, 200)} has a query, which a base URL cannot have"
             yield Problem(setting=where, message=message, fix="remove the query")
+
+
+def _several_hosts(url: str) -> str:
+    """Return how to write the hosts that *url* means, if it means several; else ""."""
+    if "*" in url:
+        return "list the URL of each host"
+    return "write a list, [https://a.example.com, https://b.example.com]" if "," in url else ""
 
 
 def given_sources(config: IssuerSettings, wrong: frozenset[str]) -> tuple[str, ...]:

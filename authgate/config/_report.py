@@ -150,7 +150,10 @@ def _foreign(path: Path, mistake: ErrorDetails, tag: str, union: Tagged) -> Prob
 def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel]) -> Problem:
     mistake, name = mistakes[-1], str(path[-1]) if path else ""
     message, fix = "", _description(path, model) or _undescribed(mistake)
-    if mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
+    if mistake["type"] == "extra_forbidden" and name.startswith("claims.") and "claims" in _names_at(path[:-1], model):
+        path, message = (*path[:-1], "claims"), "takes the paths of claims within a mapping"
+        fix = "write claims: {tenant.plan: {any_of: [pro]}}"
+    elif mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
         path, message = path[:-1], "holds a name that is not a setting (not shown: it may hold a secret)"
         fix = "write `name: value`, with a space after the colon"
     elif mistake["type"] == "extra_forbidden":

@@ -19,7 +19,7 @@ _FIXES = {
     "but found '<scalar>'": "quote the whole value: it goes on after a bracket or a quote",
     "expected <block end>": "the line is not indented like the lines above it: indent all lines of a group equally",
     "cannot start any token": "indent with spaces, not with tabs; quote a value that begins with a special character",
-    "mapping values are not allowed": "quote a value that contains ': '",
+    "mapping values are not allowed": "quote a value that contains ': ' or ends with ':'",
 }
 FIX_REPEATED = "keep one of them"
 

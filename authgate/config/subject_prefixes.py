@@ -36,7 +36,10 @@ def problems(issuers: tuple[LoadedIssuer, ...], *, are_needed: bool) -> Iterator
             yield Problem(
                 setting=f"{issuer.setting}.subject_prefix",
                 message="is missing: the same id at two issuers would be one user",
-                fix=f'write subject_prefix: {own}, or subject_prefix: "" if its ids name the same people',
+                fix=(
+                    f"write subject_prefix: {own}, and your services see its users under new ids; or subject_prefix: "
+                    '"" if its ids name the same people (docs/two-applications.md)'
+                ),
             )
     for pair in combinations(known, 2):
         shorter, longer = sorted(pair, key=lambda issuer: len(_prefix(issuer)))

@@ -52,6 +52,48 @@ def test_without_email_and_roles_the_token_has_no_such_claims() -> None:
     assert claims_in(commands.authgate("mint", "--sub", "u1").stdout).keys() == {"sub", "iat", "exp", "aud"}
 
 
+def test_the_claims_are_those_that_the_configuration_reads_and_demands(tmp_path: Path) -> None:
+    config = tmp_path / "authgate.yaml"
+    config.write_text(
+        f"""
+issuers:
+  - name: django
+    preset: jwt
+    audiences: any
+    secret: {SECRET.decode()}
+    identity: {{subject: user_id, roles: [realm_access.roles, roles], scopes: scp}}
+    require_claims: {{azp: [tasks-web, other], tenant.plan: pro, realm_access.kind: 1}}
+    required_claims: [exp, device]
+"""
+    )
+    arguments = ("mint", "--config", config, "--sub", "42", "--role", "admin", "--scope", "tasks:read")
+    made = commands.authgate(*arguments, "--claim", "device=phone")
+    assert made.stderr == ""
+    decision = explained(made.stdout, "--config", config)
+    assert (decision["outcome"], decision["headers"]["X-User-Id"], decision["headers"]["X-User-Roles"]) == (
+        "allow",
+        "42",
+        "admin",
+    )
+    claims = claims_in(made.stdout)
+    assert claims | {"iat": 0, "exp": 0} == {
+        "user_id": "42",
+        "realm_access": {"roles": ["admin"], "kind": 1},
+        "scp": "tasks:read",
+        "azp": "tasks-web",
+        "tenant": {"plan": "pro"},
+        "device": "phone",
+        "iat": 0,
+        "exp": 0,
+    }
+
+
+def test_a_token_that_the_configuration_refuses_is_printed_with_the_reason() -> None:
+    made = commands.authgate("mint", "--sub", "u1", "--claim", "aud=other")
+    assert explained(made.stdout)["reason"] == "wrong_audience"
+    assert "This configuration refuses the token: its aud is 'other'; accepted: tasks." in made.stderr
+
+
 @pytest.mark.parametrize(("lifetime", "reason"), [("-5m", "expired"), ("90s", None), ("7d", None)])
 def test_a_minted_token_lives_as_long_as_it_was_asked_to(lifetime: str, reason: str | None) -> None:
     assert explained(commands.authgate("mint", "--sub", "u1", "--expires-in", lifetime).stdout)["reason"] == reason

@@ -70,6 +70,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     # the front end's URL
     "a URL without a scheme": ({"url": "app.example.com"}, "url", "'app.example.com' is not an https URL"),
+    "two URLs in one text": ({"url": f"{URL},https://b.example"}, "url", "is not one URL"),
+    "a pattern of hosts": ({"url": "https://*.example.com"}, "url", "is not one URL"),
     "a URL with a query": ({"url": f"{URL}/?a=1"}, "url", "has a query, which a base URL cannot have"),
     "a URL with a password": ({"url": f"https://ada:{CANARY}@app.example.com"}, "url", "holds credentials"),
     "a URL over plain http": ({"url": "http://web:3000"}, "url", "could replace the keys and sessions"),

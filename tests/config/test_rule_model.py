@@ -21,6 +21,8 @@ OPERATORS = "any_of, all_of, none_of"
 MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rolse": {"any_of": ["a"]}}, "rolse", "is not a setting", "did you mean roles?"),
     ({"organizations": {"any_of": ["a"]}}, "organizations", "is not a setting", "did you mean organization?"),
+    ({"claims.tenant.plan": {"any_of": ["a"]}}, "claims", "takes the paths", "write claims: {tenant.plan: "),
+    ({'claims."https://a/b"': {"any_of": ["a"]}}, "claims", "takes the paths", "write claims: {tenant.plan: "),
     ({"roles": {}}, "roles", f"is empty: set at least one of {OPERATORS}", "roles"),
     ({"roles": ["admin"]}, "roles", "is a list, not a mapping", OPERATORS),
     ({"roles": "admin"}, "roles", "is text, not a mapping", OPERATORS),
