@@ -49,7 +49,8 @@ def test_H6_a_header_name_that_is_not_canonical_is_rejected_at_start_up(name: st
     loaded = load(None, {**ENVIRON, "AUTHGATE_HEADERS": f"{{'{name}': subject}}"})
     with pytest.raises(ConfigError) as error:
         prepare(loaded)
-    assert [(p.setting, "canonical" in p.message) for p in error.value.problems] == [(f"headers.{name}", True)]
+    shown = repr(name) if " " in name else name
+    assert [(p.setting, "canonical" in p.message) for p in error.value.problems] == [(f"headers.{shown}", True)]
 
 
 async def test_H6_header_names_are_sent_exactly_as_configured(served: Served) -> None:

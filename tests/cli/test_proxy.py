@@ -19,12 +19,14 @@ ELSEWHERE = "issuers: [{name: a, preset: jwt, secret_env: NOWHERE, audiences: an
 
 @pytest.mark.parametrize(("proxy", "form"), [(proxy, form) for proxy, it in PROXIES.items() for form in it.forms])
 def test_it_prints_the_files_one_after_another_or_writes_them(proxy: str, form: str, tmp_path: Path) -> None:
-    files = PROXIES[proxy].forms[form](default_settings())
-    printed = commands.authgate("proxy", proxy, "--defaults", "--form", form, environ={})
+    address = "authgate.auth.svc:4190"
+    files = PROXIES[proxy].forms[form](default_settings(address))
+    command = ("proxy", proxy, "--defaults", "--form", form, "--address", address)
+    printed = commands.authgate(*command, environ={})
     assert printed.returncode == 0
     assert printed.stdout == "\n".join(f"# --- {name} ---\n{text}" for name, text in files.items())
     folder = tmp_path / "new" / "folder"
-    wrote = commands.authgate("proxy", proxy, "--defaults", "--form", form, "--output", folder, environ={})
+    wrote = commands.authgate(*command, "--output", folder, environ={})
     assert wrote.returncode == 0
     written = [path for path in folder.rglob("*") if path.is_file()]
     assert {str(path.relative_to(folder)): path.read_text() for path in written} == files
@@ -43,7 +45,7 @@ def test_the_headers_of_the_configuration_are_in_the_files(proxy: str, config_fi
     config_file.write_text(config_file.read_text() + "headers: {X-Uid: subject}\n")
     printed = commands.authgate("proxy", proxy, "--config", config_file).stdout
     assert "X-Uid" in printed
-    assert "X-User-Roles" not in printed
+    assert "X-User-Roles" in printed  # no client may send the default names either
 
 
 def test_secrets_may_be_elsewhere(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_token_passes_for_every_source_of_keys(all_proxies: Proxies, tmp_path:
                 seen = {name.lower(): value for name, value in answer.json["headers"]}
                 assert (seen["x-user-id"], seen["x-user-email"]) == ("user-7", "u7@example.com")
             assert running.readyz().status == 200
-            assert all(state["state"] == "ready" for state in running.readyz().json["issuers"].values())
+            until(lambda: all(state["state"] == "ready" for state in running.readyz().json["issuers"].values()))
 
 
 def test_keys_of_an_issuer_with_an_untrusted_certificate_are_not_loaded(all_proxies: Proxies, tmp_path: Path) -> None:
