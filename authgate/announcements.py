@@ -124,7 +124,7 @@ def several_secrets(issuers: Iterable[LoadedIssuer], fingerprints: Mapping[str, 
     names = [issuer.config.name for issuer in issuers if issuer.config.subject_prefix is None]
     if len({fingerprints.get(name) for name in names}) > 1:
         yield (
-            f"issuers {' and '.join(names)} have different secrets, and the same id at both is one user: whoever has "
-            "one of the secrets can make tokens for every user. If they are not one authority, list `issuers` in a "
+            f"issuers {' and '.join(names)} have different secrets, and the same id at both is one user: anybody who "
+            "has one of the secrets can make tokens for every user. If they are not one authority, list `issuers` in a "
             "file, with subject_prefix"
         )

@@ -26,7 +26,7 @@ _WITHOUT_MEMBERS = frozenset(
     {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "scope", "scp", "sid"}
     | {"email", "email_verified", "name", "preferred_username"}
 )
-# Claims that name the client. At many issuers, whoever registers a client chooses its name.
+# Claims that name the client. At many issuers, the person who registers a client chooses its name.
 _OF_CLIENTS = frozenset({"azp", "cid", "client_id", "clientId", "client_name", "common_name"})
 # What the claims of a Better Auth session are.
 _ROWS = ("session", "user")
