@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from authgate.bugs import log_bug
 from authgate.core.decide import decide
-from authgate.core.decision import Check, Deny
+from authgate.core.decision import Check, Deny, deny_unreadable
 from authgate.core.errors import LookupFailed, Refused
 from authgate.core.lookups import FindSession
 from authgate.core.policy import Access
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from authgate.answers import Answers
     from authgate.core.decision import Decision
+    from authgate.core.errors import Unreadable
     from authgate.core.keys import KeySet
     from authgate.core.lookups import Answer, Lookup
-    from authgate.core.request import Request
+    from authgate.core.request import Headers, Request
     from authgate.core.snapshot import Snapshot
 
 
@@ -37,7 +38,18 @@ class Gate:
         try:
             return await self._drive(request)
         except Exception as bug:  # noqa: BLE001 - a bug must refuse the request, be logged, and be counted
-            return bug_refusal(bug)
+            return self.refuse_bug(bug, request.headers)
+
+    def refuse_bug(self, bug: Exception, headers: Headers) -> Deny:
+        """Log *bug* and return the refusal for it, for a client that sent *headers*."""
+        log_bug(bug)
+        check = Check("internal", passed=False, detail=type(bug).__name__)
+        challenge = self.snapshot.refusals.before_policy(Reason.INTERNAL_ERROR, headers)
+        return Deny(reason=Reason.INTERNAL_ERROR, checks=(check,), challenge=challenge)
+
+    def refuse_unreadable(self, unreadable: Unreadable, headers: Headers) -> Deny:
+        """Return the refusal for a subrequest that cannot be read, for a client that sent *headers*."""
+        return deny_unreadable(unreadable, self.snapshot.refusals.before_policy(unreadable.reason, headers))
 
     def is_public(self, request: Request) -> bool:
         """Whether *request* meets a public policy: its decision needs neither keys nor sessions."""
@@ -74,9 +86,3 @@ class Gate:
         issuer = self.snapshot.issuer(name)
         if keys.fingerprint != issuer.key_set_named(name).fingerprint:
             self.snapshot = self.snapshot.with_issuer(issuer.with_key_set(name, keys))
-
-
-def bug_refusal(bug: Exception) -> Deny:
-    """Log *bug* and return the refusal for it."""
-    log_bug(bug)
-    return Deny(reason=Reason.INTERNAL_ERROR, checks=(Check("internal", passed=False, detail=type(bug).__name__),))

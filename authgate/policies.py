@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.config.rule_model import make_rule
+from authgate.core.cors import CorsRule
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.outputs import Output
+from authgate.core.pages import Look
 from authgate.core.paths import Field, PathReading, parse_pattern
 from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
 from authgate.core.reasons import Reason
+from authgate.core.refusals import Refusals
 from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Every, Not, Some, Test
 from authgate.presets import PRESETS
+from authgate.sign_in_pages import make_sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
+    from authgate.config.refusal_model import CorsConfig
     from authgate.core.credential import CredentialPlace, SessionPlace
     from authgate.core.rules import Rule
     from authgate.presets.preset import LoadedIssuer
@@ -37,6 +42,8 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
         places=_places(config, entries),
         outputs=_outputs(header_names(config), config.headers),
         csrf=_csrf(config.csrf),
+        cors=make_cors(config.cors),
+        sign_in=make_sign_in(config, entries, config.login_url),
     )
     if config.policies is None:
         return Policies(policies=(default,))
@@ -58,6 +65,12 @@ def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tupl
         places=default.places if policy.credentials is None else tuple(_listed(policy.credentials, entries)),
         outputs=_outputs([output.header for output in default.outputs], config.headers | policy.headers),
         csrf=default.csrf if policy.csrf is None else _csrf(policy.csrf),
+        cors=default.cors if policy.cors is None else make_cors(policy.cors),
+        sign_in=(
+            make_sign_in(config, entries, policy.login_url)
+            if "login_url" in policy.model_fields_set
+            else default.sign_in
+        ),
     )
 
 
@@ -153,6 +166,18 @@ def make_reading(paths: PathsConfig) -> PathReading:
 
 def _csrf(csrf: CsrfConfig) -> CsrfRule | None:
     return CsrfRule(allowed_origins=frozenset(csrf.allowed_origins)) if csrf.mode == "enforce" else None
+
+
+def make_refusals(config: Config) -> Refusals:
+    """Return what refusals of *config* have in common: the look of pages, and the global CORS rule."""
+    page = config.page
+    look = Look(title=page.title or "", colour=page.colour or "", contact=page.contact or "")
+    return Refusals(look=look, cors=make_cors(config.cors))
+
+
+def make_cors(cors: CorsConfig) -> CorsRule:
+    """Return the rule of the settings *cors*."""
+    return CorsRule(allowed_origins=frozenset(cors.allowed_origins))
 
 
 def _account_rules(entries: Iterable[LoadedIssuer]) -> tuple[AccountRule, ...]:

@@ -11,6 +11,7 @@ from cachetools import TTLCache
 
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import REASONS, Fault, Reason
+from authgate.core.request_id import request_id
 
 if TYPE_CHECKING:
     from authgate.config.model import LogConfig
@@ -33,8 +34,7 @@ REPEAT_SECONDS = 60
 _MAX_PEERS = 1024
 
 MAX_PATH_CHARACTERS = 256
-# The usual request ids (UUID, nginx's $request_id, ULID …), and the traceparent of W3C Trace Context.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# W3C Trace Context.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -48,9 +48,20 @@ class Recorder:
         self._logged_peers: TTLCache[str, None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
 
     def record(
-        self, *, decision: Decision, adapter: str, request: Request | None, headers: Headers, peer: str, seconds: float
+        self,
+        *,
+        decision: Decision,
+        adapter: str,
+        request: Request | None,
+        headers: Headers,
+        peer: str,
+        refusal_id: str,
+        seconds: float,
     ) -> None:
-        """Record *decision*, which took *seconds* for a subrequest from *peer*. *request* is None if unreadable."""
+        """Record *decision*, which took *seconds* for a subrequest from *peer*. *request* is None if unreadable.
+
+        *refusal_id* is the request id that the client of a refusal was told; "" for an allowed request.
+        """
         if isinstance(decision, Allow):
             self._metrics.count(adapter, decision.policy, "allow", "", seconds)
             if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
@@ -71,7 +82,7 @@ class Recorder:
             "duration_ms": round(seconds * 1000, 3),
             "peer": peer,
             **_request_fields(request),
-            **_correlation_fields(headers),
+            **_correlation_fields(headers, refusal_id),
             **self._refusal_fields(decision),
         }
         outcome = "allow" if isinstance(decision, Allow) else "deny"
@@ -96,6 +107,7 @@ class Recorder:
             "rule": decision.rule,
             "detail": decision.detail if self._details or decision.reason in _REASONS_WITHOUT_CLAIMS else "",
             "fix": decision.fix,
+            "answer": decision.challenge.answer,
         }
 
 
@@ -111,13 +123,9 @@ def _request_fields(request: Request | None) -> dict[str, object]:
     }
 
 
-def _correlation_fields(headers: Headers) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for name, header, pattern in (
-        ("request_id", "X-Request-Id", _REQUEST_ID),
-        ("traceparent", "traceparent", _TRACEPARENT),
-    ):
-        values = headers.getall(header, ())
-        if len(values) == 1 and pattern.fullmatch(values[0]):
-            fields[name] = values[0]
-    return fields
+def _correlation_fields(headers: Headers, refusal_id: str) -> dict[str, object]:
+    traces = headers.getall("traceparent", ())
+    return {
+        "request_id": refusal_id or request_id(headers),
+        "traceparent": traces[0] if len(traces) == 1 and _TRACEPARENT.fullmatch(traces[0]) else "",
+    }

@@ -7,7 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate import announcements, app_metrics, identity_warnings, issuer_sessions, issuers, policies, policy_warnings
+from authgate import (
+    announcements,
+    app_metrics,
+    identity_warnings,
+    issuer_sessions,
+    issuers,
+    policies,
+    policy_warnings,
+    sign_in_pages,
+)
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
@@ -49,6 +58,8 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         raise ConfigError(_without_repeats(problems))
     config = loaded.config
     made = policies.make_policies(config, read_issuers)
+    if found := [*sign_in_pages.problems(config, made)]:
+        raise ConfigError(found)
     named = policies.named_fields(made)
     read_issuers = tuple(issuer_sessions.with_member(entry, named) for entry in read_issuers)
     fingerprints = issuers.fingerprints(verifying)
@@ -74,6 +85,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
             *announcements.shared_secrets([*zip(verifying, read_issuers, strict=True)]),
             *policy_warnings.warnings(config, made, read_issuers),
             *identity_warnings.warnings(made, read_issuers),
+            *sign_in_pages.warnings(config, made),
             *(warning for files, state in certificates.values() for warning in files.warnings(state)),
         ),
         path=loaded.path,
@@ -112,6 +124,7 @@ def _snapshot(config: Config, verifying: list[Issuer], made: Policies) -> Snapsh
         policies=made,
         leeway_seconds=config.leeway_seconds,
         proofs=LruProofCache(),
+        refusals=policies.make_refusals(config),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from authgate.adapters._reply import Reply, refusal_reply
+from authgate.adapters._reply import Reply
 from authgate.adapters._subrequest import IPNetwork, TrustedProxies, parse_address
 from authgate.adapters.caddy import CaddyAdapter
 from authgate.adapters.nginx import NginxAdapter
@@ -32,8 +32,8 @@ class Adapter(Protocol):
         """Return the client's request, or raise `Unreadable`. Headers that imitate a *guarded* name are refused."""
         ...
 
-    def write(self, decision: Decision) -> Reply:
-        """Return the reply that this proxy understands."""
+    def write(self, decision: Decision, request_id: str) -> Reply:
+        """Return the reply that this proxy understands. A refusal has *request_id*; an `Allow` has no use for it."""
         ...
 
 
@@ -47,5 +47,4 @@ __all__ = [
     "Reply",
     "TrustedProxies",
     "parse_address",
-    "refusal_reply",
 ]

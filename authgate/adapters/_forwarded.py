@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from authgate.adapters._reply import Reply, reply
+from authgate.adapters._reply import Reply, relayed_refusal
 from authgate.adapters._subrequest import refuse_look_alikes, required
+from authgate.core.decision import Allow
 from authgate.core.request import make_request
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class ForwardedAdapter:
             client_ip=trusted.client_ip(headers),
         )
 
-    def write(self, decision: Decision) -> Reply:
+    def write(self, decision: Decision, request_id: str) -> Reply:
         """Return the reply for *decision*. The proxy relays a refusal to the client, with headers and body."""
-        return reply(decision, {}, with_body=True)
+        if isinstance(decision, Allow):
+            return Reply(200, decision.headers)
+        return relayed_refusal(decision, request_id)

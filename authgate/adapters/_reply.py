@@ -1,4 +1,4 @@
-"""Replies to the proxy, with RFC 6750 challenges and RFC 9457 problem details."""
+"""Replies to the proxy, with RFC 6750 challenges, RFC 9457 problem details, pages for people and CORS."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from authgate.core.challenge import NO_CHALLENGE
-from authgate.core.decision import Allow
+from authgate.adapters import page
+from authgate.core import request_id as ids
 from authgate.core.reasons import REASONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authgate.core.challenge import Challenge
-    from authgate.core.decision import Decision
+    from authgate.core.decision import Deny
+    from authgate.core.pages import Page
     from authgate.core.reasons import Reason
 
 RETRY_AFTER_SECONDS = 5
+# What a page of another origin may read besides the body.
+EXPOSED = ("WWW-Authenticate", "Retry-After", "X-AuthGate-Reason", ids.HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +33,75 @@ class Reply:
     body: bytes = b""
 
 
-def reply(decision: Decision, status_of: dict[int, int], *, with_body: bool) -> Reply:
-    """Return the reply for *decision*. *status_of* maps statuses of the table to those that this proxy understands."""
-    if isinstance(decision, Allow):
-        return Reply(200, decision.headers)
-    return refusal_reply(decision.reason, status_of, decision.challenge, with_body=with_body)
+def relayed_refusal(deny: Deny, request_id: str) -> Reply:
+    """Return the reply for a proxy that relays it to the client: a redirect, a page, or problem details."""
+    reason, challenge, shown = deny.reason, deny.challenge, deny.challenge.page
+    headers = [*_common_headers(reason, challenge, request_id)]
+    if challenge.location:
+        return Reply(302, (*headers, ("Location", challenge.location)))
+    status = REASONS[reason].status
+    headers += _status_headers(reason, status, challenge)
+    if shown is None:
+        headers.append(("Content-Type", "application/problem+json"))
+        return Reply(status, tuple(headers), _problem(reason, status, request_id))
+    headers.append(("Content-Type", page.CONTENT_TYPE))
+    headers.append(("Content-Security-Policy", page.security_policy(shown.look)))
+    return Reply(status, tuple(headers), page.render(shown, request_id))
 
 
-def refusal_reply(
-    reason: Reason, status_of: dict[int, int], challenge: Challenge = NO_CHALLENGE, *, with_body: bool
-) -> Reply:
-    """Return the reply for a refusal: from the table of reasons and the configuration, with nothing of the request."""
-    refusal = REASONS[reason]
-    status = status_of.get(refusal.status, refusal.status)
-    headers = [("Cache-Control", "no-store"), ("X-AuthGate-Reason", reason.value)]
+def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
+    """Return the reply for a proxy that relays no body: headers have what its own templates need."""
+    reason, challenge = deny.reason, deny.challenge
+    headers = [*_common_headers(reason, challenge, request_id), *_status_headers(reason, status, challenge)]
+    headers.append(("X-AuthGate-Detail", REASONS[reason].text))
+    if challenge.location:
+        headers.append(("Location", challenge.location))
+    if challenge.page is not None:
+        headers += _page_headers(challenge.page)
+    return Reply(status, tuple(headers))
+
+
+def _common_headers(reason: Reason, challenge: Challenge, request_id: str) -> Iterator[tuple[str, str]]:
+    """Yield the headers of every refusal."""
+    yield "Cache-Control", "no-store"
+    yield "X-AuthGate-Reason", reason.value
+    yield ids.HEADER, request_id
+    if challenge.set_cookie:
+        yield "Set-Cookie", challenge.set_cookie
+    if challenge.allowed_origin:
+        yield "Access-Control-Allow-Origin", challenge.allowed_origin
+        yield "Access-Control-Allow-Credentials", "true"
+        yield "Access-Control-Expose-Headers", ", ".join(EXPOSED)
+        yield "Vary", "Origin"
+
+
+def _status_headers(reason: Reason, status: int, challenge: Challenge) -> Iterator[tuple[str, str]]:
     if status == HTTPStatus.UNAUTHORIZED or challenge.scopes:
-        headers.append(("WWW-Authenticate", _www_authenticate(refusal.oauth_error, refusal.text, challenge)))
+        refusal = REASONS[reason]
+        yield "WWW-Authenticate", _www_authenticate(refusal.oauth_error, refusal.text, challenge)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-    if not with_body:
-        return Reply(status, tuple(headers))
+        yield "Retry-After", str(RETRY_AFTER_SECONDS)
+
+
+def _page_headers(shown: Page) -> Iterator[tuple[str, str]]:
+    """Yield the words of a page. The look is in the proxy's own template."""
+    yield "X-AuthGate-Heading", shown.heading
+    yield "X-AuthGate-Text", shown.text
+    if shown.action:
+        yield "X-AuthGate-Action", shown.action
+        yield "X-AuthGate-Link", shown.link
+
+
+def _problem(reason: Reason, status: int, request_id: str) -> bytes:
     problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": refusal.text,
+        "detail": REASONS[reason].text,
         "reason": reason.value,
+        "request_id": request_id,
     }
-    headers.append(("Content-Type", "application/problem+json"))
-    return Reply(status, tuple(headers), json.dumps(problem).encode())
+    return json.dumps(problem).encode()
 
 
 def _www_authenticate(oauth_error: str | None, text: str, challenge: Challenge) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.adapters._reply import Reply, reply
+from authgate.adapters._reply import Reply, described_refusal
 from authgate.adapters._subrequest import refuse_look_alikes, required
+from authgate.core.decision import Allow
+from authgate.core.reasons import REASONS
 from authgate.core.request import make_request, split_absolute_url
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class NginxAdapter:
             client_ip=trusted.client_ip(headers),
         )
 
-    def write(self, decision: Decision) -> Reply:
-        """Return the reply for *decision*, with a status that auth_request accepts. nginx never relays the body."""
-        return reply(decision, _STATUS, with_body=False)
+    def write(self, decision: Decision, request_id: str) -> Reply:
+        """Return the reply for *decision*, with a status that auth_request accepts. nginx never relays the body.
+
+        A redirect is a 401 with `Location`, which the shipped files turn into a 302.
+        """
+        if isinstance(decision, Allow):
+            return Reply(200, decision.headers)
+        status = REASONS[decision.reason].status
+        return described_refusal(decision, request_id, _STATUS.get(status, status))

@@ -128,6 +128,8 @@ def _settings(policy: PolicyConfig) -> dict[str, object]:
     settings: dict[str, object] = policy.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     if policy.require is not None and not policy.require.model_fields_set:
         settings["require"] = "signed_in"
+    if "login_url" in policy.model_fields_set and policy.login_url is None:
+        settings["login_url"] = None  # it switches the global one off
     return settings
 
 

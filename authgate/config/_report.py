@@ -32,13 +32,6 @@ if TYPE_CHECKING:
 # Settings as they were read, before they are validated.
 Raw: TypeAlias = dict[str, Any]
 
-# Settings of later versions, which people copy from a newer page.
-_LATER = {
-    "login_url": "login addresses come with a later version; until then redirect at the proxy (docs/faq.md)",
-    "return_parameter": "login addresses come with a later version",
-    "return_hosts": "login addresses come with a later version",
-    "cors": "CORS settings come with a later version; until then set the headers at the proxy (docs/deployment.md)",
-}
 # A sound secret has at least 32 bytes. Another name may be a secret, or `secret:value` without the space.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
 # Other keys of mappings, such as claim paths, may hold a URL with a password.
@@ -158,7 +151,7 @@ def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel])
         fix = "write `name: value`, with a space after the colon"
     elif mistake["type"] == "extra_forbidden":
         own = getattr(_model_at(path[:-1], model), "not_settings", {})
-        message, fix = "is not a setting", own.get(name) or _LATER.get(name) or _fix_name(name, path[:-1], model)
+        message, fix = "is not a setting", own.get(name) or _fix_name(name, path[:-1], model)
     elif mistake["type"] == "invalid_key":
         message, fix = "is not a setting", "the name of a setting is text"
     elif mistake["type"] == "missing":

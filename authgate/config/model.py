@@ -25,6 +25,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Settings, not_a_boolean, not_null, with_mistake
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
+from authgate.config.refusal_model import CorsConfig, LoginUrl, PageConfig, ReturnHost, ReturnParameter
 from authgate.core.networks import every_address
 from authgate.presets import IssuerConfig
 
@@ -169,11 +170,22 @@ class Config(Settings):
     """Who may do what. The first policy that matches a request decides; a request that none matches is refused.
     Default: one policy, under which every request requires a signed-in user."""
     paths: PathsConfig = PathsConfig()
+    login_url: LoginUrl | None = None
+    """The page where users sign in, an absolute URL. A browser that needs a session is redirected there, with the
+    address of the page that it asked for. Scripts and other programs get 401. Default: nobody is redirected."""
+    return_parameter: ReturnParameter = "return_to"
+    """The query parameter of login_url that holds the address to go back to."""
+    return_hosts: Annotated[list[ReturnHost], Field(min_length=1, max_length=256)] | None = None
+    """The hosts that users may be sent back to, with the port if it is not the usual one of the scheme. For a page of
+    another host, only its path and query are given. Default: the hosts of login_url, of the issuers' `url`, and those
+    that policies name exactly."""
+    cors: CorsConfig = CorsConfig()
+    page: PageConfig = PageConfig()
     log: LogConfig = LogConfig()
     workers: Literal[1] = 1
     """The number of processes. This version runs one."""
 
-    _not_null = field_validator("tls", "issuers", "policies", mode="before")(not_null)
+    _not_null = field_validator("tls", "issuers", "policies", "return_hosts", mode="before")(not_null)
 
     @field_validator("trusted_proxies", mode="wrap")
     @classmethod

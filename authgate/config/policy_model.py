@@ -21,6 +21,7 @@ from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
 from authgate.config._types import NonEmpty, Settings, Token, claim_path, not_null, one_or_more, token, with_mistake
 from authgate.config.networks import Network
+from authgate.config.refusal_model import CorsConfig, LoginUrl, Origin
 from authgate.config.rule_model import RuleConfig
 from authgate.core.claim_paths import CLAIMS
 from authgate.core.errors import Unreadable
@@ -31,13 +32,13 @@ from authgate.core.request import split_authority
 
 # Headers that the reply needs for itself, and headers that have a meaning for the proxy or for the upstream's server.
 _TAKEN_HEADERS = {
-    *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate", "X-Authgate-Reason"),
+    *("Authorization", "Cookie", "Host", "Location", "Set-Cookie", "Www-Authenticate"),
     *("Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade"),
     *("Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "Server"),
     *("Content-Encoding", "Expect", "Forwarded", "Origin", "Range", "Traceparent", "X-Request-Id"),
     *(name.title() for name in OVERRIDES),
 }
-_TAKEN_PREFIXES = ("X-Forwarded-", "X-Original-", "X-Accel-", "Proxy-", "Sec-")
+_TAKEN_PREFIXES = ("X-Authgate-", "X-Forwarded-", "X-Original-", "X-Accel-", "Proxy-", "Sec-")
 _CANONICAL_HEADER = re.compile(r"[A-Z][a-z0-9]*(?:-[A-Z0-9][a-z0-9]*)*")
 
 
@@ -76,12 +77,6 @@ HeaderName: TypeAlias = Annotated[str, AfterValidator(_header_name)]
 Source: TypeAlias = Annotated[str, AfterValidator(_source)]
 
 
-def _origin(origin: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#@{}$\"\\;]+", origin):
-        raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
-    return origin.lower()
-
-
 class CredentialConfig(Settings):
     """One place where a credential may be: a header, a cookie, or the session cookies of an issuer."""
 
@@ -113,7 +108,7 @@ class CsrfConfig(Settings):
     mode: Literal["enforce", "off"] = "enforce"
     """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
     or from one of allowed_origins. off: every origin may send such requests."""
-    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = []
+    allowed_origins: Annotated[list[Origin], Field(max_length=256)] = []
     """Other origins that may send such requests, for example https://app.example.com."""
 
 
@@ -239,12 +234,16 @@ class PolicyConfig(Settings):
     allowed here only if every policy that reads a credential gives it a source."""
     issuers: Annotated[list[NonEmpty], Field(min_length=1)] | None = None
     """The names of the issuers whose users pass. Default: every issuer."""
+    login_url: LoginUrl | None = None
+    """Replaces the global `login_url` here. null: browsers are not redirected here."""
     csrf: CsrfConfig | None = None
     """Replaces the global `csrf` here."""
+    cors: CorsConfig | None = None
+    """Replaces the global `cors` here."""
     credentials: Annotated[list[CredentialConfig], Field(min_length=1)] | None = None
     """Replaces the global list here: AuthGate looks into these places and no others."""
 
-    _not_null = field_validator("require", "issuers", "csrf", "credentials", mode="before")(not_null)
+    _not_null = field_validator("require", "issuers", "csrf", "cors", "credentials", mode="before")(not_null)
 
     @model_validator(mode="after")
     def _one_access(self) -> PolicyConfig:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authgate.presets.preset import LoadedIssuer
 
 _ACCESS = ("public", "optional", "require")
-_OF_A_USER = ("headers", "issuers", "csrf", "credentials")
+_OF_A_USER = ("headers", "issuers", "login_url", "csrf", "credentials")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

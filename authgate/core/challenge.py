@@ -1,4 +1,4 @@
-"""What a refusal says besides its reason: what the client needs to be allowed."""
+"""What a refusal says besides its reason: what the client needs to be allowed, and how the refusal reaches it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,36 @@ from authgate.core.reasons import Reason
 from authgate.core.rules import Every, Test
 
 if TYPE_CHECKING:
+    from authgate.core.pages import Page
     from authgate.core.rules import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """What the client has to bring. Adapters write it into `WWW-Authenticate`.
+    """What the client has to bring, and how it is told. Adapters write it as their proxy understands it.
 
     *scopes* are all scopes that the policy demands (RFC 6750 §3.1). *max_age* is how many seconds ago the user may have
     signed in at most (RFC 9470 §3); None if any time is fine.
+
+    *location* is where a browser is redirected to sign in, "" for no redirect. *page* is what a person sees; None for a
+    program, which gets problem details (RFC 9457). *set_cookie* counts the redirects; *is_loop*: they lead nowhere.
+    *allowed_origin* is the other origin whose pages may read the refusal, "" for none.
     """
 
     scopes: tuple[str, ...] = ()
     max_age: int | None = None
+    location: str = ""
+    page: Page | None = None
+    set_cookie: str = ""
+    is_loop: bool = False
+    allowed_origin: str = ""
+
+    @property
+    def answer(self) -> str:
+        """What a person sees: "redirect", "loop page" or "page"; "" for a program."""
+        if self.location:
+            return "redirect"
+        return "loop page" if self.is_loop else "" if self.page is None else "page"
 
 
 NO_CHALLENGE = Challenge()

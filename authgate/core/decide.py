@@ -1,6 +1,6 @@
 """The decision. Read this file to know what AuthGate does.
 
-    route → credential → proof → session → times → user id → rules → csrf → allow
+    route → (preflight) → credential → proof → session → times → user id → rules → csrf → allow
 
 `decide` is a generator. If the proof is cached or the key is in memory, it yields nothing, and a decision is a single
 function call. Otherwise it yields a `Lookup` and is resumed with the answer. `authgate explain` prints the checks that
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from authgate.core.attempts import Attempts, TooManyAttempts
 from authgate.core.authorization import check_account, check_rules
 from authgate.core.challenge import NO_CHALLENGE, RuleFailed
+from authgate.core.cors import preflight_method
 from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import LookupFailed, Refused
@@ -50,6 +51,9 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
     evaluation = _Evaluation(request, snapshot, now)
     try:
         policy = evaluation.route()
+        if request.method == "OPTIONS" and preflight_method(request):
+            evaluation.check_preflight(policy)
+            return evaluation.allow(policy, None)
         credentials = evaluation.find_credentials(policy)
         identity = yield from evaluation.identify(policy, credentials)  # proof → session → times; None: anonymous
         if identity is not None:
@@ -75,7 +79,7 @@ class _Evaluation:
         "_issuer_name",
         "_now",
         "_paths",
-        "_policy_name",
+        "_policy",
         "_request",
         "_snapshot",
     )
@@ -85,7 +89,8 @@ class _Evaluation:
         self._snapshot = snapshot
         self._now = now
         self._paths: tuple[Path, ...] = ()
-        self._policy_name = self._issuer_name = self._identity_source = ""
+        self._policy: Policy | None = None
+        self._issuer_name = self._identity_source = ""
         self._checks: list[Check] = []
         self._check_name = ""
         self._attempts: Attempts | None = None  # a request whose proof is cached needs none
@@ -94,9 +99,19 @@ class _Evaluation:
         """Return the first policy that matches."""
         self._check_name = "policy"
         policy, self._paths = self._snapshot.policies.find(self._request)
-        self._policy_name = policy.name
+        self._policy = policy
         self._passed(policy.name)
         return policy
+
+    def check_preflight(self, policy: Policy) -> None:
+        """Refuse a preflight of an origin that *policy* does not allow, unless the policy lets anonymous requests pass.
+
+        A preflight is anonymous, whatever it carries. The service answers it.
+        """
+        self._check_name = "cors"
+        if policy.access is Access.REQUIRE and not policy.cors.origin(self._request.headers):
+            raise Refused(Reason.NO_CREDENTIAL, "a preflight, and its origin is not in cors.allowed_origins")
+        self._passed("a preflight, which is anonymous")
 
     def find_credentials(self, policy: Policy) -> tuple[Credential, ...]:
         """Return the credentials in the first place that has any. Several are cookies of the same name.
@@ -274,14 +289,16 @@ class _Evaluation:
     def deny(self, failure: Refused | LookupFailed | TooManyAttempts) -> Deny:
         """Return the `Deny` for *failure*. Its last check is the one that failed."""
         finding = failure.finding if isinstance(failure, RuleFailed) else None
-        challenge = failure.challenge if isinstance(failure, RuleFailed) else NO_CHALLENGE
+        demanded = failure.challenge if isinstance(failure, RuleFailed) else NO_CHALLENGE
         self._checks.append(Check(self._check_name, passed=False, detail=failure.detail, finding=finding))
         return Deny(
             reason=failure.reason,
-            policy=self._policy_name,
+            policy="" if self._policy is None else self._policy.name,
             issuer_name=self._issuer_name,
             checks=tuple(self._checks),
-            challenge=challenge,
+            challenge=self._snapshot.refusals.challenge(
+                failure.reason, demanded, self._request, self._policy, self._now
+            ),
         )
 
     def _record(self, refused: Refused) -> None:

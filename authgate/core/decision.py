@@ -54,7 +54,7 @@ class Deny:
     """The request may not pass.
 
     *policy* is "" if no policy matched, *issuer_name* is "" if no issuer was chosen. *challenge* says what the client
-    has to bring. *fix* tells the operator, in the log, what to change at the proxy.
+    has to bring, and how it is told. *fix* tells the operator, in the log, what to change at the proxy.
     """
 
     reason: Reason
@@ -95,7 +95,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[: MAX_VALUE_CHARACTERS - 3]}..."
 
 
-def deny_unreadable(unreadable: Unreadable) -> Deny:
+def deny_unreadable(unreadable: Unreadable, challenge: Challenge = NO_CHALLENGE) -> Deny:
     """Return the refusal for a subrequest that cannot be read."""
     check = Check("subrequest", passed=False, detail=unreadable.detail)
-    return Deny(reason=unreadable.reason, checks=(check,), fix=unreadable.fix)
+    return Deny(reason=unreadable.reason, checks=(check,), challenge=challenge, fix=unreadable.fix)

@@ -6,12 +6,13 @@ another. The index only narrows the choice down: the matchers in MATCHERS decide
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import product
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from authgate.core.cors import NO_CORS, preflight_method
 from authgate.core.errors import Refused
 from authgate.core.identity import TOKEN_FIELDS
 from authgate.core.paths import Field, Path, PathReading, fold
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from ipaddress import IPv4Network, IPv6Network
 
+    from authgate.core.cors import CorsRule
     from authgate.core.credential import CredentialPlace
     from authgate.core.csrf import CsrfRule
     from authgate.core.outputs import Output
     from authgate.core.paths import PathPattern
     from authgate.core.request import Request
     from authgate.core.rules import Rule, Test
+    from authgate.core.sign_in import SignIn
 
 
 class Access(StrEnum):
@@ -127,7 +130,8 @@ class Policy:
     *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
     *outputs* are the headers of all policies; those of another policy have no source and are empty. *user_id* is the
     one that carries the user's id. *fields* are the fields of the identity that headers come from.
-    *of_person* are the headers about the user, not about the token: two cookies of one user agree in them.
+    *of_person* are the headers about the user, not about the token: two cookies of one user agree in them. *sign_in* is
+    where browsers sign in, None if they are not redirected.
     """
 
     name: str
@@ -139,6 +143,8 @@ class Policy:
     places: tuple[CredentialPlace, ...] = ()
     outputs: tuple[Output, ...] = ()
     csrf: CsrfRule | None = None
+    cors: CorsRule = NO_CORS
+    sign_in: SignIn | None = None
     has_segment_fields: bool = field(init=False)
     has_demands: bool = field(init=False)
     user_id: Output | None = field(init=False)
@@ -199,10 +205,12 @@ class Policies:
         """Return the first policy that matches *request*, and the readings of its path. Raises `Refused`.
 
         There is more than one reading only if a slash or a semicolon is data (`PathReading.read`), and none if no
-        policy matches by path.
+        policy matches by path. A preflight meets the policy of the request that it announces.
         """
         if self._catch_all is not None:
             return self._catch_all, ()
+        if request.method == "OPTIONS":
+            request = _announced(request)
         readings = self.reading.read(request.path) if self.reads_paths else ()
         policy = self._first(request, readings[0] if readings else None)
         for other in readings[1:]:
@@ -252,10 +260,17 @@ class Policies:
     def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
         """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
         path = self.reading.read(request.path)[0] if self.reads_paths else None
+        request = _announced(request)
         for policy in self.policies:
             yield policy, policy.match.compare(request, path)
             if policy.match.fits(request, path) is not False:
                 return
+
+
+def _announced(request: Request) -> Request:
+    """Return the request that a preflight announces, with its method; *request* itself if it is no preflight."""
+    method = preflight_method(request)
+    return replace(request, method=method) if method else request
 
 
 def _keys(match: Match) -> Iterator[_Key]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
+from authgate.core.refusals import NO_SETTINGS, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,6 +175,7 @@ class Snapshot:
     policies: Policies
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
+    refusals: Refusals = NO_SETTINGS
 
     def issuer(self, name: str) -> Issuer:
         """Return the issuer called *name*, or the issuer of the key set called *name*. It must exist."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from authgate.config.model import Config
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
+from authgate.core.pages import PLAIN_LOOK, Look
 from authgate.core.spellings import SPELLINGS, Spelling
-from authgate.policies import header_names, make_policies, make_reading
+from authgate.policies import header_names, make_policies, make_reading, make_refusals
 from authgate.presets import default_cookie_names
 from authgate.presets.settings import SECURE_PREFIX
 
@@ -26,10 +27,11 @@ class ProxySettings:
 
     *identity_headers* are the headers of AuthGate's replies, over all policies. *credential_headers* and *cookies* hold
     credentials; a cookie's name has no prefix `__Secure-` or `__Host-`. *allowed_origins* are the origins whose pages
-    may read a refusal. *refused* are the spellings of paths that are refused. *address* is AuthGate's: host:port,
-    unix:/path, or https://host:port if it serves TLS. The proxy then has a certificate of its own if
-    *shows_certificate*. *certificates* is the folder of `ca.crt`, `tls.crt` and `tls.key` on the proxy's machine; None
-    is the proxy's usual one. *behind* are the networks of another proxy, before this one.
+    may read a refusal, over all policies. *look* is that of pages for people. *refused* are the spellings of paths that
+    are refused. *address* is AuthGate's: host:port, unix:/path, or https://host:port if it serves TLS. The proxy then
+    has a certificate of its own if *shows_certificate*. *certificates* is the folder of `ca.crt`, `tls.crt` and
+    `tls.key` on the proxy's machine; None is the proxy's usual one. *behind* are the networks of another proxy, before
+    this one.
     """
 
     identity_headers: tuple[str, ...]
@@ -38,6 +40,7 @@ class ProxySettings:
     allowed_origins: tuple[str, ...]
     refused: tuple[Spelling, ...]
     address: str
+    look: Look = PLAIN_LOOK
     shows_certificate: bool = True
     certificates: str | None = None
     behind: tuple[str, ...] = ()
@@ -92,12 +95,14 @@ def proxy_settings(config: Config, loaded: LoadedConfig, address: str | None = N
     """Return the settings of *config*, which *loaded* holds without problems."""
     policies, reading = make_policies(config, loaded.issuers), make_reading(config.paths)
     places = [place for policy in policies.policies for place in policy.places]
-    rules = [policy.csrf for policy in policies.policies if policy.csrf is not None]
+    refusals = make_refusals(config)
+    rules = (refusals.cors, *(policy.cors for policy in policies.policies))
     return ProxySettings(
         identity_headers=header_names(config),
         credential_headers=tuple(dict.fromkeys(place.name for place in places if isinstance(place, HeaderPlace))),
         cookies=tuple(dict.fromkeys(name for place in places for name in _cookies(place))),
         allowed_origins=tuple(sorted({origin for rule in rules for origin in rule.allowed_origins})),
+        look=refusals.look,
         refused=tuple(spelling for spelling in SPELLINGS if spelling.setting not in reading.data),
         address=_served(address or _reachable(config.listen), config),
         shows_certificate=config.tls is not None and config.tls.client_ca_file is not None,

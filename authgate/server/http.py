@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from authgate.adapters import ADAPTERS, parse_address
-from authgate.core.decision import deny_unreadable
+from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable, quoted
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
-from authgate.gate import bug_refusal
+from authgate.core.request_id import request_id
 from authgate.server.connection import peer_of
 from authgate.server.tls import Peer
 
@@ -81,16 +82,19 @@ class AuthEndpoint:
             request = self._read(adapter, subrequest, peer)
             decision = await self._gate.decide(request)
         except Unreadable as unreadable:
-            decision = deny_unreadable(unreadable)
+            decision = self._gate.refuse_unreadable(unreadable, subrequest.headers)
         except Exception as bug:  # noqa: BLE001 - a bug before the gate: refuse the request, log the bug, count it
-            decision = bug_refusal(bug)
-        reply = adapter.write(decision)
+            decision = self._gate.refuse_bug(bug, subrequest.headers)
+        # Only a refusal needs an id, so only a refusal makes one.
+        refusal_id = (request_id(subrequest.headers) or secrets.token_hex(16)) if isinstance(decision, Deny) else ""
+        reply = adapter.write(decision, refusal_id)
         self._recorder.record(
             decision=decision,
             adapter=adapter.name,
             request=request,
             headers=subrequest.headers,
             peer=peer.address,
+            refusal_id=refusal_id,
             seconds=perf_counter() - started,
         )
         return web.Response(status=reply.status, headers=(*reply.headers, _SERVER), body=reply.body)

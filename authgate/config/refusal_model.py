@@ -1,0 +1,103 @@
+"""The settings of what a refused client gets: where it signs in, which origins may read it, and how a page looks."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import AfterValidator, Field
+
+from authgate.config._outbound import redacted
+from authgate.config._types import Settings
+from authgate.core.errors import Unreadable
+from authgate.core.request import split_authority
+from authgate.core.sign_in import DEFAULT_PORTS, MAX_AGE
+from authgate.core.urls import url_fault
+
+# Without the characters that end an attribute of HTML, begin a variable of nginx, or are not in a URL (RFC 3986).
+_URL = re.compile(r"[^\"'<>\\^`{|}$]+")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_COLOUR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
+_MAX_LOGIN_CHARACTERS = 1024
+_MAX_LINE_CHARACTERS = 200
+
+
+def _login_url(url: str) -> str:
+    fault = url_fault(url, allow_http=True)
+    if fault is None and len(url) > _MAX_LOGIN_CHARACTERS:
+        fault = f"is longer than {_MAX_LOGIN_CHARACTERS} characters"
+    if fault is None and not _URL.fullmatch(url):
+        fault = "has a character that is not in a URL"
+    if fault is None and MAX_AGE in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)):
+        fault = f"has the parameter {MAX_AGE}, which AuthGate adds where it is needed"
+    if fault is not None:
+        raise ValueError(f"{redacted(url)} {fault}: write an address such as https://app.example.com/sign-in")
+    return url
+
+
+def _return_host(host: str) -> str:
+    try:
+        name, port = split_authority(host)
+    except Unreadable:
+        name, port = "", None
+    if not name:
+        message = "is not a host to send users back to: write app.example.com, or app.example.com:8443 for another port"
+        raise ValueError(f"{redacted(host)} {message}")
+    return name if port is None else f"{name}:{port}"
+
+
+def _parameter(name: str) -> str:
+    if not _PARAMETER.fullmatch(name):
+        raise ValueError(f"{redacted(name)} is not the name of a query parameter: use letters, digits, _, . and -")
+    if name == MAX_AGE:
+        raise ValueError(f"{name} has a meaning of its own: choose another name, such as return_to")
+    return name
+
+
+def _origin(origin: str) -> str:
+    scheme, _, authority = origin.lower().partition("://")
+    try:
+        host, port = split_authority(authority)
+    except Unreadable:
+        host, port = "", None
+    if scheme not in DEFAULT_PORTS or not host:
+        raise ValueError(f"{redacted(origin)} is not an origin: write scheme://host[:port], without a path")
+    return f"{scheme}://{host}" + ("" if port in {None, DEFAULT_PORTS[scheme]} else f":{port}")  # as browsers write it
+
+
+def _line(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("is not one line of text: remove line breaks, control characters and surrounding spaces")
+    return text
+
+
+def _colour(colour: str) -> str:
+    if not _COLOUR.fullmatch(colour):
+        raise ValueError(f"{redacted(colour)} is not a color: write it as #rgb or #rrggbb, in quotes")
+    return colour
+
+
+LoginUrl: TypeAlias = Annotated[str, AfterValidator(_login_url)]
+ReturnHost: TypeAlias = Annotated[str, AfterValidator(_return_host)]
+ReturnParameter: TypeAlias = Annotated[str, AfterValidator(_parameter)]
+Origin: TypeAlias = Annotated[str, AfterValidator(_origin)]
+Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=_MAX_LINE_CHARACTERS), AfterValidator(_line)]
+
+
+class CorsConfig(Settings):
+    """Which other origins' pages may read a refusal, and whose preflights pass. The service answers the preflights."""
+
+    allowed_origins: Annotated[list[Origin], Field(max_length=256)] = []
+    """The origins, for example https://app.example.com. The service sends the CORS headers of its own answers."""
+
+
+class PageConfig(Settings):
+    """The pages that AuthGate shows to people: refusals, where no login_url applies, and the end of a loop."""
+
+    title: Line | None = None
+    """The name of your site."""
+    colour: Annotated[str, AfterValidator(_colour)] | None = None
+    """The color of the bar above the text, such as "#4a6fa5". Write it in quotes: YAML begins a comment with #."""
+    contact: Line | None = None
+    """Where people get help: a mail address, an https address, or a line of text."""

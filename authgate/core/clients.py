@@ -1,0 +1,50 @@
+"""What a client is: a browser that shows the reply to a person, or a program that reads it.
+
+Browsers state it in Sec-Fetch-Mode (Fetch Metadata). They send that header to https and to localhost only, so elsewhere
+the header Accept has to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authgate.core.request import Headers, Request
+
+# RFC 9110 §9.2.1. Only these may be sent again after a sign-in: a redirect turns a POST into a GET without its body.
+_REPEATABLE = frozenset({"GET", "HEAD"})
+_FETCH_METADATA = ("Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+_HTML = "text/html"
+
+
+def shows_pages(headers: Headers) -> bool:
+    """Whether the reply is shown to a person: a link was followed, an address typed, or a form sent.
+
+    Requests of scripts, WebSocket handshakes and requests of programs return false.
+    """
+    if headers.getall("Sec-WebSocket-Key", ()):
+        return False
+    if any(headers.getall(name, ()) for name in _FETCH_METADATA):
+        return [*headers.getall("Sec-Fetch-Mode", ())] == ["navigate"]
+    if headers.getall("X-Requested-With", ()):  # libraries for scripts send it
+        return False
+    return any(_names_html(value) for value in headers.getall("Accept", ()))
+
+
+def may_redirect(request: Request) -> bool:
+    """Whether the client may be sent to another page: a person will see it, and can come back to this request."""
+    return request.method in _REPEATABLE and shows_pages(request.headers)
+
+
+def _names_html(accept: str) -> bool:
+    """Whether *accept* names HTML. A client that accepts anything (`*/*`) does not, and one with q=0 refuses it."""
+    for entry in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in entry.split(";"))
+        if media_type == _HTML:
+            return not any(_is_zero(parameter) for parameter in parameters)
+    return False
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "q" and value.strip() in {"0", "0.0", "0.00", "0.000"}

@@ -1,0 +1,42 @@
+"""CORS: which origins' pages may read a refusal, and which preflights pass (Fetch standard, "CORS protocol")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authgate.core.request import Headers, Request
+
+_METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorsRule:
+    """The origins whose pages may read refusals and send preflights, in lower case: "https://app.example.com"."""
+
+    allowed_origins: frozenset[str] = frozenset()
+
+    def origin(self, headers: Headers) -> str:
+        """Return the origin that the request comes from if it is allowed; "" if not."""
+        origins = headers.getall("Origin", ())
+        return origins[0] if len(origins) == 1 and origins[0].lower() in self.allowed_origins else ""
+
+
+NO_CORS = CorsRule()
+
+
+def preflight_method(request: Request) -> str:
+    """Return the method that a preflight asks for; "" if *request* is not a preflight.
+
+    A preflight is OPTIONS with one Origin and one Access-Control-Request-Method. It carries no credential, and it
+    changes nothing.
+    """
+    if request.method != "OPTIONS":
+        return ""
+    origins = request.headers.getall("Origin", ())
+    methods = request.headers.getall("Access-Control-Request-Method", ())
+    if len(origins) != 1 or not origins[0] or len(methods) != 1 or not _METHOD.fullmatch(methods[0]):
+        return ""
+    return methods[0]

@@ -1,0 +1,116 @@
+"""The sign-in pages of a configuration: where browsers are sent, and what an operator should know of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from multidict import CIMultiDict
+
+from authgate.core.errors import Problem, Refused
+from authgate.core.policy import Access
+from authgate.core.request import make_request, split_absolute_url, split_authority
+from authgate.core.sign_in import DEFAULT_PORTS, SignIn, port_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authgate.config.model import Config
+    from authgate.core.policy import Policies, Policy
+    from authgate.core.request import Request
+    from authgate.presets.preset import LoadedIssuer
+
+
+def make_sign_in(config: Config, entries: tuple[LoadedIssuer, ...], url: str | None) -> SignIn | None:
+    """Return where browsers sign in at *url*; None if *url* is None. *entries* are the issuers of *config*."""
+    if url is None:
+        return None
+    page = _request(url)
+    data = {name for name in ("encoded_slash", "semicolon") if getattr(config.paths, name) == "data"}
+    return SignIn(
+        url=url,
+        host=page.host,
+        port=port_key(page.scheme, page.port),
+        path=page.path,
+        parameter=config.return_parameter,
+        return_hosts=frozenset(_return_hosts(config, entries)),
+        data=frozenset(data),
+    )
+
+
+def problems(config: Config, made: Policies) -> Iterator[Problem]:
+    """Yield the sign-in pages of *config* that nobody can open, and those that have the return parameter already."""
+    for setting, url in _configured(config):
+        policy = _policy_of(made, url)
+        if policy is not None and policy.access is Access.REQUIRE and _request(url).host in policy.match.hosts:
+            yield Problem(
+                setting=setting,
+                message=f"the policy {policy.name} names this host and requires a signed-in user for the sign-in page",
+                fix=f"before that policy, add {_public(url)}, and one like it for the page's own files",
+            )
+        if config.return_parameter in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)):
+            message = f"has the parameter {config.return_parameter}, in which AuthGate gives the address to go back to"
+            yield Problem(setting=setting, message=message, fix="remove it, or set another return_parameter")
+
+
+def warnings(config: Config, made: Policies) -> Iterator[str]:
+    """Yield the sign-in pages that nobody can open if AuthGate is asked about them."""
+    for setting, url in _configured(config):
+        policy = _policy_of(made, url)
+        if policy is not None and policy.access is Access.REQUIRE:
+            fix = "ask AuthGate about other paths only" if config.policies is None else f"before it, add {_public(url)}"
+            yield (
+                f"{setting}: the policy {policy.name} requires a signed-in user for the sign-in page too. If the proxy "
+                f"asks AuthGate about {url}, nobody can sign in: {fix}"
+            )
+
+
+def _configured(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield each sign-in page once, with the setting that names it first."""
+    named = [("login_url", config.login_url)]
+    named += [(f"policies[{number}].login_url", one.login_url) for number, one in enumerate(config.policies or ())]
+    seen = set()
+    for setting, url in named:
+        if url is not None and url not in seen:
+            seen.add(url)
+            yield setting, url
+
+
+def _policy_of(made: Policies, url: str) -> Policy | None:
+    """Return the policy that a browser meets at *url*; None if there is none, or if it depends on the client."""
+    try:
+        return made.find(_request(url))[0]
+    except Refused:
+        return None
+
+
+def _request(url: str) -> Request:
+    scheme, authority, target = split_absolute_url(url)
+    return make_request(
+        method="GET",
+        scheme=scheme,
+        authority=authority,
+        target=target if target.startswith("/") else f"/{target}",
+        headers=CIMultiDict(),
+        adapter="",
+    )
+
+
+def _public(url: str) -> str:
+    page = _request(url)
+    return f"{{name: sign-in, match: {{host: {page.host}, path: {page.path}}}, public: true}}"
+
+
+def _return_hosts(config: Config, entries: tuple[LoadedIssuer, ...]) -> Iterator[tuple[str, int | None]]:
+    """Yield the hosts that users may be sent back to, each with its port; None for the usual one of its scheme."""
+    for name in config.return_hosts or ():
+        host, port = split_authority(name)
+        yield host, None if port in DEFAULT_PORTS.values() else port
+    if config.return_hosts is not None:
+        return
+    urls = [url for _, url in _configured(config)] + [url for entry in entries for url in entry.config.urls]
+    for url in urls:
+        page = _request(url)
+        yield page.host, port_key(page.scheme, page.port)
+    for policy in config.policies or ():
+        yield from ((host, None) for host in policy.match.host if not host.startswith("*."))
