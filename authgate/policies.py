@@ -171,7 +171,7 @@ def _csrf(csrf: CsrfConfig) -> CsrfRule | None:
 def make_refusals(config: Config) -> Refusals:
     """Return what refusals of *config* have in common: the look of pages, and the global CORS rule."""
     page = config.page
-    look = Look(title=page.title or "", colour=page.colour or "", contact=page.contact or "")
+    look = Look(title=page.title or "", color=page.colour or "", contact=page.contact or "")
     return Refusals(look=look, cors=make_cors(config.cors))
 
 

@@ -134,6 +134,7 @@ _PURPOSES = {
     "Trusted proxies": ("trusted_proxies", "unsafe_trust_all_proxies"),
     "Requests": ("credentials", "csrf", "leeway_seconds"),
     "Policies": ("policies", "paths"),
+    "Refusals": ("login_url", "return_parameter", "return_hosts", "cors", "page"),
     "Reply headers": ("headers",),
     "Log": ("log",),
 }
@@ -162,7 +163,7 @@ _STORES = {
 _RULES = {"policies[].require": "Rules"}
 _SECTIONS = _STORES | _RULES
 # Settings with the same settings in them as the setting of that name at the top.
-_AS_ABOVE = ("policies[].csrf", "policies[].credentials")
+_AS_ABOVE = ("policies[].csrf", "policies[].cors", "policies[].credentials")
 _RULE_TEXT = """
 ### Rules
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from authgate.core.pages import Look, Page
 
 CONTENT_TYPE = "text/html; charset=utf-8"
-_COLOUR = "#4a6fa5"
+_COLOR = "#4a6fa5"
 _MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f4f4f6;color:#1b1b1f;"
     "font:1rem/1.5 system-ui,sans-serif}"
-    "main{box-sizing:border-box;width:min(32rem,100%);padding:2rem;background:#fff;border-top:.4rem solid COLOUR}"
+    "main{box-sizing:border-box;width:min(32rem,100%);padding:2rem;background:#fff;border-top:.4rem solid COLOR}"
     "h1{margin:0 0 .5rem;font-size:1.5rem;line-height:1.25}p{margin:0 0 1rem;overflow-wrap:anywhere}"
     "small{color:#55555e}a{color:#174ea6;padding:.25rem 0;display:inline-block}"
     "@media(prefers-color-scheme:dark){body{background:#121215;color:#ececf1}main{background:#1d1d22}"
@@ -59,7 +59,7 @@ def security_policy(look: Look) -> str:
 
 
 def _style(look: Look) -> str:
-    return _STYLE.replace("COLOUR", look.colour or _COLOUR)
+    return _STYLE.replace("COLOR", look.color or _COLOR)
 
 
 def _plain(text: str) -> str:

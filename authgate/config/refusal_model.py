@@ -18,7 +18,7 @@ from authgate.core.urls import url_fault
 # Without the characters that end an attribute of HTML, begin a variable of nginx, or are not in a URL (RFC 3986).
 _URL = re.compile(r"[^\"'<>\\^`{|}$]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_COLOUR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
+_COLOR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _MAX_LOGIN_CHARACTERS = 1024
 _MAX_LINE_CHARACTERS = 200
 
@@ -72,10 +72,10 @@ def _line(text: str) -> str:
     return text
 
 
-def _colour(colour: str) -> str:
-    if not _COLOUR.fullmatch(colour):
-        raise ValueError(f"{redacted(colour)} is not a color: write it as #rgb or #rrggbb, in quotes")
-    return colour
+def _color(color: str) -> str:
+    if not _COLOR.fullmatch(color):
+        raise ValueError(f"{redacted(color)} is not a color: write it as #rgb or #rrggbb, in quotes")
+    return color
 
 
 LoginUrl: TypeAlias = Annotated[str, AfterValidator(_login_url)]
@@ -97,7 +97,7 @@ class PageConfig(Settings):
 
     title: Line | None = None
     """The name of your site."""
-    colour: Annotated[str, AfterValidator(_colour)] | None = None
+    colour: Annotated[str, AfterValidator(_color)] | None = None
     """The color of the bar above the text, such as "#4a6fa5". Write it in quotes: YAML begins a comment with #."""
     contact: Line | None = None
     """Where people get help: a mail address, an https address, or a line of text."""

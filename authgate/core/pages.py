@@ -12,10 +12,10 @@ from authgate.core.reasons import REASONS, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What all pages share: *title* and *contact* are plain text, "" for none. *colour* is #rgb, #rrggbb or ""."""
+    """What all pages share: *title* and *contact* are plain text, "" for none. *color* is #rgb, #rrggbb or ""."""
 
     title: str = ""
-    colour: str = ""
+    color: str = ""
     contact: str = ""
 
 
