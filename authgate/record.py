@@ -60,7 +60,7 @@ class Recorder:
     ) -> None:
         """Record *decision*, which took *seconds* for a subrequest from *peer*. *request* is None if unreadable.
 
-        *refusal_id* is the request id that the client of a refusal was told; "" for an allowed request.
+        *refusal_id* is the request id in the reply to a refusal; "" for an allowed request.
         """
         if isinstance(decision, Allow):
             self._metrics.count(adapter, decision.policy, "allow", "", seconds)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """What the client has to bring, and how it is told. Adapters write it as their proxy understands it.
+    """What the client has to bring, and what it gets. Adapters write it as their proxy understands it.
 
     *scopes* are all scopes that the policy demands (RFC 6750 §3.1). *max_age* is how many seconds ago the user may have
     signed in at most (RFC 9470 §3); None if any time is fine.

@@ -54,7 +54,7 @@ class Deny:
     """The request may not pass.
 
     *policy* is "" if no policy matched, *issuer_name* is "" if no issuer was chosen. *challenge* says what the client
-    has to bring, and how it is told. *fix* tells the operator, in the log, what to change at the proxy.
+    has to bring, and what it gets. *fix* tells the operator, in the log, what to change at the proxy.
     """
 
     reason: Reason

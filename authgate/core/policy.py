@@ -268,7 +268,7 @@ class Policies:
 
 
 def _announced(request: Request) -> Request:
-    """Return the request that a preflight announces, with its method; *request* itself if it is no preflight."""
+    """Return the request that a preflight announces, with its method; *request* itself if it is not a preflight."""
     method = preflight_method(request)
     return replace(request, method=method) if method else request
 
