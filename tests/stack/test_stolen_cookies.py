@@ -28,9 +28,9 @@ ROWS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.fixture(params=CACHES)
+@pytest.fixture(scope="module", params=CACHES)
 def cache(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
-    """A front end with this cookie cache."""
+    """A front end with this cookie cache. It starts once for each cache, not for each test."""
     with web_set(stack, COOKIE_CACHE=request.param, COOKIE_CACHE_SECONDS=str(DATA_SECONDS)):
         yield request.param
 
