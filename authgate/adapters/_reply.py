@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 RETRY_AFTER_SECONDS = 5
-# What a page of another origin may read besides the body.
-EXPOSED = ("WWW-Authenticate", "Retry-After", "X-AuthGate-Reason", ids.HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,8 @@ def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
     """Return the reply for a proxy that relays no body: headers have what its own templates need."""
     reason, challenge = deny.reason, deny.challenge
     headers = [*_common_headers(reason, challenge, request_id), *_status_headers(reason, status, challenge)]
-    headers.append(("X-AuthGate-Detail", REASONS[reason].text))
+    answer = "redirect" if challenge.location else "problem" if challenge.page is None else "page"
+    headers += [("X-AuthGate-Answer", answer), ("X-AuthGate-Detail", REASONS[reason].text)]
     if challenge.location:
         headers.append(("Location", challenge.location))
     if challenge.page is not None:
@@ -71,7 +70,7 @@ def _common_headers(reason: Reason, challenge: Challenge, request_id: str) -> It
     if challenge.allowed_origin:
         yield "Access-Control-Allow-Origin", challenge.allowed_origin
         yield "Access-Control-Allow-Credentials", "true"
-        yield "Access-Control-Expose-Headers", ", ".join(EXPOSED)
+        yield "Access-Control-Expose-Headers", ", ".join(page.EXPOSED)
         yield "Vary", "Origin"
 
 
