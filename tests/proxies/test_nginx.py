@@ -66,8 +66,8 @@ def test_what_is_data_is_not_refused() -> None:
     assert "# semicolon\n" in everywhere
 
 
-def test_origins_that_may_send_requests_may_read_refusals() -> None:
-    written = files(csrf={"allowed_origins": ["https://app.example.com"]})["authgate_http.conf"]
+def test_pages_of_the_origins_of_cors_may_read_refusals() -> None:
+    written = files(cors={"allowed_origins": ["https://app.example.com"]})["authgate_http.conf"]
     assert '    "https://app.example.com" $http_origin;\n' in written
 
 

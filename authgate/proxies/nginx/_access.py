@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from authgate.proxies.findings import Finding
 from authgate.proxies.nginx._levels import answers, location, matched_by, patterns, subrequest, upstream
 from authgate.proxies.nginx._pages import keeps_refusing, passing_on
+from authgate.proxies.nginx.generator import taking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +82,12 @@ def _error_pages(level: Level) -> Iterator[Finding]:
             message = f"error_page {' '.join(line.arguments)} is never used: {_place(seen[late[0]])} comes first"
             yield _at(level, message, "Put the line before include authgate_protect.conf;", line, is_error=False)
         seen = dict.fromkeys(statuses, line) | seen
-        if early and (on := passing_on(level, target)):
+        if early and (on := _passing_on(level, target)):
             what = f"error_page {' '.join(line.arguments)}: nginx answers {early[0]} before it asks AuthGate, and "
             yield _at(level, f"{what}{on.subject} passes the request on", f"Ask AuthGate in {on.subject} too", line)
-        if refusals and (message := _page_problem(level, change, target)):
+        if refusals and (
+            message := next(filter(None, (_page_problem(level, change, to) for to in _targets(target))), "")
+        ):
             what = f"error_page {' '.join(line.arguments)}: {message}"
             fix = "\n".join(_OWN_PAGES[status] for status in refusals)
             yield _at(level, what, fix, line)
@@ -109,11 +112,27 @@ def refused_pages(server: Level) -> Iterator[Finding]:
         yield _at(server, what, "Remove 400 from the line", line)
 
 
+# The shipped answers: AuthGate says which location is right for the client.
+_SHOWN = "$authgate_shown"
+_SHIPPED = f"@authgate_{_SHOWN}"
 _OWN_PAGES = {
-    "401": "error_page 401 @authgate_unauthorized;",
-    "403": "error_page 403 @authgate_forbidden;",
-    "500": "error_page 500 =503 @authgate_unavailable;",
+    "401": f"error_page 401 {_SHIPPED};",
+    "403": f"error_page 403 {_SHIPPED};",
+    "500": f"error_page 500 =503 {_SHIPPED};",
 }
+
+
+def _targets(target: str) -> tuple[str, ...]:
+    """Return the targets that *target* of an `error_page` stands for: several for the shipped one."""
+    return (
+        tuple(target.replace(_SHOWN, name) for name in ("redirect", "page", "problem"))
+        if _SHOWN in target
+        else (target,)
+    )
+
+
+def _passing_on(level: Level, target: str) -> Level | None:
+    return next(filter(None, (passing_on(level, one) for one in _targets(target))), None)
 
 
 def _page_problem(level: Level, change: str | None, target: str) -> str:
@@ -121,6 +140,10 @@ def _page_problem(level: Level, change: str | None, target: str) -> str:
 
     *change* is the status in the directive: None if it has none, "=" for the status of the target.
     """
+    return next(filter(None, (_target_problem(level, change, one) for one in _targets(target))), "")
+
+
+def _target_problem(level: Level, change: str | None, target: str) -> str:
     found = location(level.server, target)
     if change is not None and change.startswith("=2"):
         return f"a refusal becomes a {change[1:]} (CVE-2026-24513)"
@@ -138,26 +161,24 @@ def _page_problem(level: Level, change: str | None, target: str) -> str:
 def _kept_from_clients(level: Level) -> Iterator[Finding]:
     """Yield a finding for what AuthGate says in headers and clients do not get, because no line takes it."""
     taken = {line.arguments[1] for line in level.in_effect("auth_request_set") if len(line.arguments) == 2}
-    for variable, source, header, effect in _TAKEN:
-        if source not in taken:
-            message = f"{header} of AuthGate's answer is not read: {effect}"
-            yield _at(level, message, f"auth_request_set {variable} {source};", is_error=False)
+    missing = {header: line for header, line in taking() if line.split()[2].rstrip(";") not in taken}
+    effects = [effect for effect, headers in _EFFECTS.items() if not missing.keys().isdisjoint(headers)]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        message = f"{', '.join(missing)} of AuthGate's answer {verb} not read: {', '.join(effects)}"
+        yield _at(level, message, "\n".join(missing.values()), is_error=False)
 
 
-_TAKEN = (
-    (
-        "$authgate_reason",
-        "$upstream_http_x_authgate_reason",
-        "X-AuthGate-Reason",
-        "refusals do not say why",
-    ),
-    (
-        "$authgate_challenge",
-        "$upstream_http_www_authenticate",
-        "WWW-Authenticate",
-        "a 403 does not say which scopes are missing",
-    ),
-)
+# What clients do without, if a header of AuthGate's refusal is not read.
+_EFFECTS = {
+    "refusals do not say why": ("X-AuthGate-Reason", "X-AuthGate-Detail"),
+    "a 403 does not say which scopes are missing": ("WWW-Authenticate",),
+    "browsers are not sent to sign in": ("X-AuthGate-Answer", "Location"),
+    "loops of redirects do not end": ("Set-Cookie",),
+    "people see no page": ("X-AuthGate-Heading", "X-AuthGate-Text", "X-AuthGate-Action", "X-AuthGate-Link"),
+    "pages of other origins cannot read it": ("Access-Control-Allow-Origin",),
+    "the request id is not that of the log": ("X-Request-Id",),
+}
 
 
 def _other_case(level: Level) -> Iterator[Finding]:
