@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXPOSED = ("WWW-Authenticate", "Retry-After", "X-AuthGate-Reason", "X-Request-Id")
 CONTENT_TYPE = "text/html; charset=utf-8"
 _COLOR = "#4a6fa5"
+_OF_PROXIES = "$\\{}`"  # they begin and end variables and text in the proxies' files
 _MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
 _STYLE = (
@@ -65,8 +66,8 @@ def _style(look: Look) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return *text* as HTML that shows it, in ASCII and without characters that have a meaning for nginx."""
-    escaped = escape(text).replace("$", "&#36;").replace("\\", "&#92;")
+    """Return *text* as HTML that shows it, in ASCII and without characters that have a meaning for nginx or Caddy."""
+    escaped = "".join(f"&#{ord(one)};" if one in _OF_PROXIES else one for one in escape(text))
     return escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from authgate.core.header_names import OVERRIDES
+from authgate.core.pages import Look
 from authgate.core.spellings import SPELLINGS, Spelling
 from authgate.proxies.caddy import generator as caddy
 from authgate.proxies.caddy.check import findings
@@ -224,7 +225,8 @@ def test_what_a_site_lacks_is_a_warning() -> None:
 # A change of the configuration, and what is said about the files from before.
 STALE = {
     "paths": (DATA, 'paths: it refuses "semicolon", "encoded slash"'),
-    "csrf": (replace(SETTINGS, allowed_origins=("https://a.example",)), "csrf.allowed_origins: https://a.example"),
+    "cors": (replace(SETTINGS, allowed_origins=("https://a.example",)), "cors.allowed_origins: https://a.example"),
+    "page": (replace(SETTINGS, look=Look(title="Tasks")), "page: its pages differ"),
     "credentials": (
         replace(SETTINGS, credential_headers=("Authorization", "X-Api-Token")),
         "credentials: authgate_strip leaves X-Api-Token",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ORIGIN = "https://app.example.com"
+TITLE = 'Tasks {env.HOME} {$HOME} `{http.request.uuid}` \\ <b> "Zoë"'
 # Short, long and unusual names. Each has a claim of its own.
 ODD = ("X", "Sub", "Remote-User", "X-1", "X-User-Id-2", "A1-B2-C3", "X-" + "Long-" * 20 + "Name")
 CLAIMS = {name: f"c{number}" for number, name in enumerate((*ODD, *(f"X-Claim-{n}" for n in range(21))))}
@@ -30,7 +31,8 @@ CONFIG = f"""
 issuers:
   - {{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}}
 headers: {json.dumps(HEADERS)}
-csrf: {{allowed_origins: ["{ORIGIN}", "https://other.example.com:8443"]}}
+cors: {{allowed_origins: ["{ORIGIN}", "https://other.example.com:8443"]}}
+page: {{title: {json.dumps(TITLE)}, colour: "#123456", contact: help@example.com}}
 credentials: [{{header: X-Token}}, {{header: Authorization}}, {{cookie: app.token}}, {{cookie: "odd|`'~name"}}]
 policies:
   - {{name: admin, match: {{host: admin.example.com}}, require: {{roles: {{any_of: [admin]}}}}}}

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from authgate.proxies.caddy._way import Headers, PathMap, origins_in
+from authgate.proxies.caddy._way import Headers, PathMap, bodies_in, origins_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,6 +107,7 @@ class Server:
     """A server with its routes, and those for errors. *is_trusting*: it takes X-Forwarded-* from some clients.
 
     *is_limited*: it has a limit for the headers of a request. *origins* are those that a route compares Origin with.
+    *bodies* are those of the answers that it gives itself.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Server:
     is_trusting: bool
     is_limited: bool
     origins: frozenset[str]
+    bodies: frozenset[str]
 
     @property
     def port(self) -> str:
@@ -133,6 +135,7 @@ class Server:
             is_trusting="trusted_proxies" in given,
             is_limited="max_header_bytes" in given,
             origins=frozenset(origins_in(given)),
+            bodies=frozenset(bodies_in(given)),
         )
 
 

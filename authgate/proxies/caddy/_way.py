@@ -1,4 +1,4 @@
-"""What happens to a request on its way through Caddy's routes, and the origins that they name."""
+"""What happens to a request on its way through Caddy's routes, the origins that they name, and their own answers."""
 
 from __future__ import annotations
 
@@ -109,3 +109,11 @@ def origins_in(given: object) -> Iterator[str]:
         yield from origins if isinstance(origins, list) else ()
     for inner in given.values() if isinstance(given, dict) else given if isinstance(given, list) else ():
         yield from origins_in(inner)
+
+
+def bodies_in(given: object) -> Iterator[str]:
+    """Yield the bodies of the answers that *given*, a part of a server, gives itself."""
+    if isinstance(given, dict) and isinstance(given.get("body"), str):
+        yield given["body"]
+    for inner in given.values() if isinstance(given, dict) else given if isinstance(given, list) else ():
+        yield from bodies_in(inner)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from authgate.core.header_names import OVERRIDES, look_alikes
 from authgate.proxies.caddy._routes import ASKING_URI, Proxy, Unknown, is_answering, read_servers
 from authgate.proxies.caddy._way import Headers, PathMap, Way, is_in, refused_by
-from authgate.proxies.caddy.generator import COOKIE_BEGINS, cookie, pattern
+from authgate.proxies.caddy.generator import COOKIE_BEGINS, UNREACHABLE, cookie, pattern, unavailable_page
 from authgate.proxies.findings import UNVERIFIED, Finding, Unusable, generate, named, quoted, reaching
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ class _Check:
             self._warnings.append(self._finding("", message, fix, is_error=False))
         if sites:
             missing = [origin for origin in self._settings.allowed_origins if origin not in server.origins]
-            self._add_stale("csrf.allowed_origins", missing)
+            self._add_stale("cors.allowed_origins", missing)
+            is_ours = any(UNREACHABLE in body for body in server.bodies)
+            is_old = is_ours and unavailable_page(self._settings.look) not in server.bodies
+            self._add_stale("page", ["its pages differ"] if is_old else [])
 
     def _add_stale(self, setting: str, differing: Iterable[str]) -> None:
         """Note that authgate.caddy differs from what *setting* gives."""
