@@ -147,7 +147,7 @@ RULES = (
     ),
     Rule(
         where="authgate/proxies/",
-        ours=_own("config.model", "core", "policies", "presets", "proxies"),
+        ours=_own("adapters.page", "config.model", "core", "policies", "presets", "proxies"),
         typing=_own("config"),
         never=(IO | CRYPTO) - {"pathlib"},
     ),
