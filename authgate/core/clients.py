@@ -36,6 +36,12 @@ def may_redirect(request: Request) -> bool:
     return request.method in _REPEATABLE and shows_pages(request.headers)
 
 
+def is_prefetch(headers: Headers) -> bool:
+    """Whether a browser loads a page in advance, before anybody asked for it."""
+    purposes = (*headers.getall("Sec-Purpose", ()), *headers.getall("Purpose", ()))
+    return any("prefetch" in purpose.lower() for purpose in purposes)
+
+
 def _names_html(accept: str) -> bool:
     """Whether *accept* names HTML. A client that accepts anything (`*/*`) does not, and one with q=0 refuses it."""
     for entry in accept.lower().split(","):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from authgate.core.challenge import NO_CHALLENGE
-from authgate.core.clients import may_redirect, shows_pages
+from authgate.core.clients import is_prefetch, may_redirect, shows_pages
 from authgate.core.cors import NO_CORS
 from authgate.core.pages import PLAIN_LOOK, Look, loop_page, page_for, protected_page
 from authgate.core.reasons import REASONS
@@ -48,7 +48,8 @@ class Refusals:
         if policy.sign_in is None or REASONS[reason].status != _UNAUTHORIZED:
             return replace(challenge, page=page_for(reason, self.look))
         if not may_redirect(request):
-            return replace(challenge, page=page_for(reason, self.look, sign_in_url=policy.sign_in.url))
+            address = policy.sign_in.address(challenge.max_age)
+            return replace(challenge, page=page_for(reason, self.look, sign_in_url=address))
         return self._redirect(reason, challenge, request, policy.sign_in, now)
 
     def _redirect(
@@ -61,7 +62,9 @@ class Refusals:
         if counted.is_loop:
             return replace(challenge, page=loop_page(reason, self.look), set_cookie=counted.set_cookie(), is_loop=True)
         location = sign_in.location(request, challenge.max_age)
-        return replace(challenge, location=location, set_cookie=counted.set_cookie())
+        # A browser may prefetch a link each time that the pointer rests on it. That is not a loop.
+        set_cookie = "" if is_prefetch(request.headers) else counted.set_cookie()
+        return replace(challenge, location=location, set_cookie=set_cookie)
 
 
 NO_SETTINGS = Refusals()

@@ -47,12 +47,13 @@ class SignIn:
 
     def location(self, request: Request, max_age: int | None = None) -> str:
         """Return the URL to redirect *request* to. *max_age* asks for a new sign-in, in seconds (RFC 9470 §4)."""
-        parts = [f"{self.parameter}={address}"] if (address := self._return_address(request)) else []
-        if max_age is not None:
-            parts.append(f"{MAX_AGE}={max_age}")
-        if not parts:
-            return self.url
-        return f"{self.url}{'&' if '?' in self.url else '?'}{'&'.join(parts)}"
+        address = self._return_address(request)
+        return self.address(max_age, *([f"{self.parameter}={address}"] if address else []))
+
+    def address(self, max_age: int | None, *parameters: str) -> str:
+        """Return the URL of the page with *parameters*, which are encoded, and with *max_age* unless that is None."""
+        query = "&".join([*parameters, *([] if max_age is None else [f"{MAX_AGE}={max_age}"])])
+        return f"{self.url}{'&' if '?' in self.url else '?'}{query}" if query else self.url
 
     def is_for(self, request: Request) -> bool:
         """Whether *request* is for the sign-in page itself. A redirect there would never end."""
