@@ -30,7 +30,7 @@ quick: $(VENV)/installed         ## the tests to run while you edit: core, adapt
 	@echo "make quick: all tests passed. \`make test\` also runs the servers, real proxies, a browser and containers."
 
 test: $(VENV)/installed programs web ## run all tests, with real proxies, Chromium and containers
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
 test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the Kubernetes pods with podman (as root)

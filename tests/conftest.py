@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
@@ -25,3 +27,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # tests/images/run runs these, in a network namespace where containers may publish ports.
 collect_ignore = [] if os.environ.get("AUTHGATE_TEST_IMAGES") else ["images"]
+
+# `make test` gives the next file to the first worker that is free. Long files come first, so that the last ones are
+# short and no worker waits for another. By their names, files that need the processor stand between files that wait.
+LONG = {Path(__file__).parent / folder for folder in ("e2e", "server", "stack")}
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has brought the tests of each fixture together
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    is_long = {path: not LONG.isdisjoint(path.parents) for path in {item.path for item in items}}
+    items.sort(key=lambda item: (not is_long[item.path], item.path.name * is_long[item.path]))

@@ -68,7 +68,7 @@ def set_up(kind: str, folder: Path) -> Iterator[Setup]:
 
 @dataclass
 class Load:
-    """Requests through nginx without a pause, their outcomes, and the seconds that the longest took."""
+    """Requests through nginx, their outcomes, and the seconds that the longest took."""
 
     port: int
     outcomes: dict[str, Counter[tuple[int, str]]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Load:
                 thread.join(60)
 
     def _send(self, name: str, cookies: str) -> None:
-        while not self._ended.is_set():
+        while not self._ended.wait(0.005):  # a load, but not all of the machine
             began = time.monotonic()
             answer = seen(ask(self.port, "/api/echo", f"Cookie: {cookies}"))
             self.longest = max(self.longest, time.monotonic() - began)
