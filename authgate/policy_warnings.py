@@ -10,6 +10,8 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, TypeAlias
 
+from authgate.core.credential import CookiePlace, SessionPlace
+from authgate.core.csrf import SAFE_METHODS
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
 from authgate.core.policy import Access, first_segment
@@ -52,11 +54,38 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
         yield "paths: has no effect on decisions, because no policy matches by path. It only changes `authgate proxy`"
     if any(entry.config.subject_prefix is not None for entry in entries[1:]):  # else one issuer, or one authority
         yield from _about_audiences(config, made, entries)
+    yield from _about_origins(config, made.policies)
     yield from _about_matches(made.policies)
     for policy in made.policies:
         yield from _about_rules(policy, [entry for entry in entries if accepts(policy, entry)])
     for entry in entries:
         yield from _about_members(config, made, entry)
+
+
+def _about_origins(config: Config, policies: tuple[Policy, ...]) -> Iterator[str]:
+    """Yield the origins whose pages may read refusals, but must not send unsafe requests with a cookie.
+
+    The default cookie of JWTs is none that anybody chose, so it does not count.
+    """
+    are_chosen = {one.name for one in config.policies or () if one.credentials is not None}
+    by_origin: dict[str, list[Policy]] = {}
+    for policy in policies:
+        is_chosen = policy.name in are_chosen or "credentials" in config.model_fields_set
+        reads_cookies = any(
+            isinstance(place, SessionPlace) or (is_chosen and isinstance(place, CookiePlace)) for place in policy.places
+        )
+        is_safe = bool(policy.match.methods) and policy.match.methods <= SAFE_METHODS
+        if policy.csrf is None or policy.access is Access.PUBLIC or not reads_cookies or is_safe:
+            continue
+        for origin in sorted(policy.cors.allowed_origins - policy.csrf.allowed_origins):
+            if policy.match.hosts != (origin.partition("://")[2],):  # its own
+                by_origin.setdefault(origin, []).append(policy)
+    for origin, of_origin in by_origin.items():
+        yield (
+            f"{in_words(of_origin)}: pages of {origin} may read refusals (cors), but their POST with a cookie is "
+            "refused. Add the origin to csrf.allowed_origins. If its pages send no cookies, leave cookies out of "
+            "`credentials` of the policy"
+        )
 
 
 def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:

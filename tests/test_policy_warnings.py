@@ -242,6 +242,51 @@ def test_the_issuers_of_the_environment_are_one_authority(tmp_path: Path) -> Non
     assert not [warning for warning in made.warnings if "every issuer" in warning or "no subject_prefix" in warning]
 
 
+WEB, OWN = "https://web.example.com", "https://api.example.com"
+JWTS = {**IDP, "subject_prefix": None}
+COOKIE = {"credentials": [{"header": "Authorization"}, {"cookie": "token"}]}
+READS: dict[str, Any] = {"cors": {"allowed_origins": [WEB]}}
+# The issuer, other settings, and the policies that the warning names, None for no warning.
+ORIGINS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
+    "session cookies": (APP, READS, "policy default: "),
+    "a chosen cookie": (JWTS, READS | COOKIE, "policy default: "),
+    "the default cookie of JWTs": (JWTS, READS, None),
+    "a chosen cookie of a policy": (JWTS, READS | {"policies": [protected("a") | COOKIE]}, "policy a: "),
+    "headers alone": (APP, READS | {"policies": [protected("a") | {"credentials": [{"header": "X-T"}]}]}, None),
+    "both may": (APP, READS | {"csrf": {"allowed_origins": [WEB]}}, None),
+    "no check": (APP, READS | {"csrf": {"mode": "off"}}, None),
+    "no cors": (APP, {}, None),
+    "public": (APP, READS | {"policies": [public("a")]}, None),
+    "methods that change nothing": (APP, READS | {"policies": [protected("a", methods=["GET", "OPTIONS"])]}, None),
+    "by policy": (
+        APP,
+        READS
+        | {
+            "policies": [
+                protected("a", "/a"),
+                protected("b", "/b") | {"csrf": {"allowed_origins": [WEB]}},
+                protected("c", "/c") | {"cors": {"allowed_origins": []}},
+                protected("d", "/d", methods=["GET", "PUT"]),
+            ]
+        },
+        "policies a, d: ",
+    ),
+    "its own origin": (
+        APP,
+        {"cors": {"allowed_origins": [OWN]}, "policies": [protected("a", host="api.example.com")]},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("issuer", "settings", "named"), ORIGINS.values(), ids=ORIGINS)
+def test_an_origin_that_may_read_and_not_write_is_reported(
+    issuer: dict[str, Any], settings: dict[str, Any], named: str | None, tmp_path: Path
+) -> None:
+    said = [one for one in prepared(tmp_path, [issuer], **settings).warnings if "csrf.allowed_origins" in one]
+    assert_says(tuple(said), [] if named is None else [[named, WEB]])
+
+
 ORGANIZATION = {"organization": {"any_of": ["o"]}}
 ROLE = {"organization_role": {"any_of": ["owner"]}}
 ALONE, FALLBACK = "activeOrganizationId alone proves no membership", "while the data cookie is valid"

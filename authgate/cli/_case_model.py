@@ -83,6 +83,8 @@ class Expectation(Settings):
     """allow or deny."""
     reason: Annotated[str, AfterValidator(_reason)] | None = None
     """The reason of the refusal, as in docs/reasons.md."""
+    answer: Literal["redirect", "page", "loop page", "problem"] | None = None
+    """How the refusal reaches the client: as a redirect, a page, the page at the end of a loop, or problem details."""
     policy: NonEmpty | None = None
     """The name of the policy that decides."""
     headers: dict[NonEmpty, str] = Field(default={})
@@ -139,4 +141,4 @@ class Case(Settings):
     at: _Number | None = None
     """The time of the request in Unix seconds. Default: now."""
     expect: Annotated[Expectation, BeforeValidator(_short_expectation)]
-    """allow, deny, or a mapping of outcome, reason, policy and headers."""
+    """allow, deny, or a mapping of outcome, reason, answer, policy and headers."""

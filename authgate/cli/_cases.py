@@ -72,6 +72,11 @@ def read(path: str, prepared: Prepared, entries: Sequence[LoadedIssuer]) -> list
     return [case for case in cases if case is not None]
 
 
+def sent_headers(request: RequestCase) -> list[tuple[str, str]]:
+    """Return the headers that the client sends, as they are written in the file."""
+    return [(name, value.get_secret_value()) for name, values in request.headers.items() for value in values]
+
+
 def _items(path: str) -> list[Any]:
     """Return the list in the file at *path*."""
     try:
@@ -156,7 +161,7 @@ class _Reader:
     def _request(self, case: Case, identity: Identity | None) -> Request | None:
         """Return the request with its credential. It must be readable, or the case must expect that it is not."""
         written = case.request
-        pairs = [(name, value.get_secret_value()) for name, values in written.headers.items() for value in values]
+        pairs = sent_headers(written)
         if (token := self._token(case)) is not None:
             if "Authorization" in CIMultiDict(pairs):
                 self._add("request.headers", "has Authorization, and the case has a token", "remove one of them")
@@ -225,6 +230,8 @@ class _Reader:
     def _check_expectation(self, expect: Expectation) -> None:
         if expect.outcome == "allow" and expect.reason is not None:
             self._add("expect.reason", "is for refusals, and allow is expected", "remove it, or expect deny")
+        if expect.outcome == "allow" and expect.answer is not None:
+            self._add("expect.answer", "is for refusals, and allow is expected", "remove it, or expect deny")
         if expect.outcome == "deny" and expect.headers:
             self._add("expect.headers", "are for allowed requests, and deny is expected", "remove them")
         if expect.policy is not None and expect.policy not in self._policies:

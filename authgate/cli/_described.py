@@ -87,7 +87,7 @@ def client_address(_ctx: click.Context, _param: click.Parameter, text: str | Non
 
 def make(description: dict[str, Any], config: Config, client_ip: IPAddress | None = None) -> Request:
     """Return the request that *description* describes, from *client_ip* if it is not None. Raises `Unreadable`."""
-    headers = _headers(description.get("headers", {}))
+    headers = headers_of(description)
     if "adapter" in description:
         request = _from_proxy(str(description["adapter"]), headers, config)
         return request if client_ip is None else replace(request, client_ip=client_ip)
@@ -115,7 +115,9 @@ def _from_proxy(name: str, headers: CIMultiDict[str], config: Config) -> Request
     return adapter.read(headers, trusted, guarded_names(adapter.reads, reserved_names(config)))
 
 
-def _headers(headers: Any) -> CIMultiDict[str]:  # noqa: ANN401 - parsed JSON
+def headers_of(description: dict[str, Any]) -> CIMultiDict[str]:
+    """Return the headers of the request that *description* describes."""
+    headers = description.get("headers", {})
     pairs = list(headers.items()) if isinstance(headers, dict) else headers
     try:
         return CIMultiDict([(str(name), str(value)) for name, value in pairs])

@@ -62,8 +62,22 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _challenge(challenge: Challenge) -> dict[str, Any]:
-    scopes = {"scopes": [*challenge.scopes]} if challenge.scopes else {}
-    return scopes if challenge.max_age is None else {**scopes, "max_age": challenge.max_age}
+    """Return what the client of a refused request gets, for JSON, without what it does not get."""
+    page = challenge.page
+    given = {
+        "scopes": [*challenge.scopes],
+        "max_age": challenge.max_age,
+        "answer": answer_of(challenge),
+        "location": challenge.location,
+        "page": None if page is None else {"heading": page.heading, "text": page.text},
+        "allowed_origin": challenge.allowed_origin,
+    }
+    return {name: value for name, value in given.items() if value not in (None, "", [])}
+
+
+def answer_of(challenge: Challenge) -> str:
+    """Return how the refusal reaches the client: "redirect", "page", "loop page" or "problem"."""
+    return challenge.answer or "problem"
 
 
 def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | None, hints: Sequence[str] = ()) -> str:
@@ -77,8 +91,21 @@ def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | N
     refusal = REASONS[decision.reason]
     lines = [f"REFUSED  {decision.reason}: {refusal.text}", *checks]
     lines = [wrapped(line, indent=DETAIL_INDENT) for line in lines]
+    lines += [_arrow(text) for text in _answer(decision.challenge, looked)]
     lines += [_arrow(fix) for fix in (*hints, *_fixes(decision, is_explained=bool(hints)))]
     return "\n".join(lines)
+
+
+def _answer(challenge: Challenge, looked: Sequence[LookedAt]) -> Iterator[str]:
+    """Yield what the client sees. A program gets problem details, which is said only where browsers are redirected."""
+    if challenge.location:
+        yield f"The browser is redirected to {challenge.location}"
+    elif challenge.page is not None:
+        yield f'The browser sees the page "{challenge.page.heading}".'
+    elif any(one.matches and one.policy.sign_in is not None for one in looked):
+        yield "The client gets problem details: its headers do not say that a browser shows the answer to a person."
+    if challenge.allowed_origin:
+        yield f"Pages of {challenge.allowed_origin} may read the answer (cors)."
 
 
 def _arrow(text: str) -> str:

@@ -13,29 +13,40 @@ if TYPE_CHECKING:
 
     from authgate.core.policy import Policy
 
-_HEADINGS = ("no.", "policy", "match", "who", "headers")
+_HEADINGS = ("no.", "policy", "match", "who", "sign-in page", "headers")
+_OPTIONAL = frozenset({"sign-in page", "headers"})  # left out if empty
 _MOST_COLUMNS = 100
 _MOST_LINES = 4  # of one cell
-_NARROW = frozenset({"policy", "headers"})  # at most a fifth of the table each
+_NARROW = frozenset({"policy", "sign-in page", "headers"})  # at most a fifth of the table each
 
 
-def policy_table(policies: tuple[Policy, ...], *, global_headers: Collection[str], columns: int | None) -> list[str]:
+def policy_table(
+    policies: tuple[Policy, ...],
+    *,
+    global_headers: Collection[str],
+    columns: int | None,
+    global_login_url: str | None = None,
+) -> list[str]:
     """Return the lines of the table, at most *columns* and 100 characters wide. Long cells are wrapped, then cut.
 
-    The column of headers has those of the policy alone. It is left out if no policy has any.
+    The columns of the sign-in page and of headers have those of the policy alone. A column without any is left out.
     """
-    rows = [(*_row(position, policy, global_headers),) for position, policy in enumerate(policies, start=1)]
-    count = len(_HEADINGS) if any(row[-1] for row in rows) else len(_HEADINGS) - 1
-    table = [row[:count] for row in (_HEADINGS, *rows)]
+    rows = [
+        (str(position), *_row(policy, global_headers, global_login_url))
+        for position, policy in enumerate(policies, start=1)
+    ]
+    cells = zip(*(_HEADINGS, *rows), strict=True)
+    table = [*zip(*(column for column in cells if column[0] not in _OPTIONAL or any(column[1:])), strict=True)]
     widths = _widths(table, min(columns or _MOST_COLUMNS, _MOST_COLUMNS))
     return [line for row in table for line in _lines(row, widths)]
 
 
-def _row(position: int, policy: Policy, global_headers: Collection[str]) -> Iterator[str]:
-    yield str(position)
+def _row(policy: Policy, global_headers: Collection[str], global_login_url: str | None) -> Iterator[str]:
     yield policy.name
     yield match_text(policy.match)
     yield who_text(policy)
+    login_url = None if policy.sign_in is None else policy.sign_in.url
+    yield "" if login_url == global_login_url else login_url or "none"
     yield ", ".join(
         output.header for output in policy.outputs if output.source is not None and output.header not in global_headers
     )

@@ -23,6 +23,8 @@ from authgate.log import logging_to
 from authgate.presets.settings import JwtSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authgate.app import Prepared
     from authgate.config.policy_model import PolicyConfig
     from authgate.keysources.watched import WatchedKeys
@@ -69,6 +71,7 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
         *(line for result in fetched for line in result.lines),
         *prepared.announcements,
         *identity_table(prepared.snapshot),
+        *_sign_in(prepared),
     ):
         _comment(line)
     for line in _policies(prepared):
@@ -93,6 +96,15 @@ def _verdict(prepared: Prepared, fetched: list[_Fetched], warning_count: int) ->
     return f"{verdict}."
 
 
+def _sign_in(prepared: Prepared) -> Iterator[str]:
+    """Yield where browsers sign in and where they may return to, if there is a sign-in page."""
+    made = next((policy.sign_in for policy in prepared.snapshot.policies.policies if policy.sign_in is not None), None)
+    if made is not None:
+        hosts = sorted(host if port is None else f"{host}:{port}" for host, port in made.return_hosts)
+        where = f"at {prepared.config.login_url}" if prepared.config.login_url else "at the login_url of the policy"
+        yield f"browsers sign in {where}; they return to {', '.join(hosts)}"
+
+
 def _policies(prepared: Prepared) -> list[str]:
     """Return the policies for people: a table, or one line if none is configured."""
     if prepared.config.policies is None:
@@ -101,6 +113,7 @@ def _policies(prepared: Prepared) -> list[str]:
     return policy_table(
         prepared.snapshot.policies.policies,
         global_headers=prepared.config.headers,
+        global_login_url=prepared.config.login_url,
         columns=None if columns is None else columns - len("# "),
     )
 

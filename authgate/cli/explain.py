@@ -14,7 +14,7 @@ import click
 from authgate.cli import _asked, _explained, _looked_at, _pasted
 from authgate.cli._configuration import config_option, prepare_or_exit
 from authgate.cli._deciding import clock_at, deciding
-from authgate.cli._described import asked_request, client_address, make, pasted_request, request_in_file
+from authgate.cli._described import asked_request, client_address, headers_of, make, pasted_request, request_in_file
 from authgate.cli._terminal import wrapped
 from authgate.cli.hints import hints
 from authgate.cli.hints.case import make_case
@@ -126,7 +126,9 @@ def command(
     try:
         request = make(description, prepared.config, client_ip)
     except Unreadable as unreadable:
-        decision: Decision = deny_unreadable(unreadable)
+        refusals = prepared.snapshot.refusals
+        challenge = refusals.before_policy(unreadable.reason, headers_of(description))
+        decision: Decision = deny_unreadable(unreadable, challenge)
     else:
         if policy_of is None:
             decision, shown_hints = asyncio.run(_decide(loaded, prepared, request, at))

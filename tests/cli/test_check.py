@@ -243,6 +243,34 @@ def test_the_policies_are_printed_as_a_table_before_the_settings(tmp_path: Path)
     assert "the configuration adds X-Tenant" in announced
 
 
+PAGE = "https://app.example.com/sign-in"
+PUBLIC = "{name: in, match: {host: app.example.com, path: /sign-in}, public: true}"
+BOTH = "app.example.com, localhost:8080"
+# Settings, and what is said of the sign-in page.
+SIGN_IN = {
+    "none": ("", []),
+    "one": (f"login_url: {PAGE}\n", [f"browsers sign in at {PAGE}; they return to app.example.com"]),
+    "hosts": (
+        f'login_url: {PAGE}\nreturn_hosts: ["localhost:8080", app.example.com]\n',
+        [f"browsers sign in at {PAGE}; they return to {BOTH}"],
+    ),
+    "by policy": (
+        f"policies: [{PUBLIC}, {{name: rest, require: signed_in, login_url: {PAGE}}}]\n",
+        ["browsers sign in at the login_url of the policy; they return to app.example.com"],
+    ),
+}
+
+
+@pytest.mark.parametrize("which", SIGN_IN)
+def test_the_sign_in_page_and_the_hosts_to_return_to_are_one_line(tmp_path: Path, which: str) -> None:
+    settings, expected = SIGN_IN[which]
+    path = tmp_path / "c.yaml"
+    path.write_text(f"issuers:\n{LOCAL}{settings}")
+    shown = commands.authgate("check", "--config", path).stdout
+    assert [line.removeprefix("# ") for line in shown.splitlines() if "sign in" in line] == expected
+    assert ("  sign-in page" in shown) is (which == "by policy")
+
+
 def test_the_printed_policies_can_be_loaded_again_and_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(f"issuers:\n{LOCAL}{POLICIES}")

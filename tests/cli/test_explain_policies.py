@@ -246,11 +246,56 @@ def test_the_challenge_of_a_refusal_is_shown(config: Path) -> None:
     shown = explain(config, post, code=1).stdout
     assert shown.startswith("REFUSED  insufficient_scope: ")
     assert "→ The client is asked for a token with the scopes w r.\n" in shown
-    assert explained(config, post)["challenge"] == {"scopes": ["w", "r"]}
+    assert explained(config, post)["challenge"] == {"scopes": ["w", "r"], "answer": "problem"}
     old = curl("/pay", auth_time=NOW - 61)
     assert "→ The user has to sign in again. A sign-in counts for 60 seconds.\n" in explain(config, old, code=1).stdout
-    assert explained(config, old)["challenge"] == {"max_age": 60}
+    assert explained(config, old)["challenge"] == {"max_age": 60, "answer": "problem"}
     assert explained(config, curl("/healthz"))["challenge"] == {}
+
+
+LOGIN = "https://app.example.com/in"
+BROWSER = "-H 'Sec-Fetch-Mode: navigate'"
+SENT_BACK = f"{LOGIN}?return_to=https%3A%2F%2Fapp.example.com%2Fx%3Fa%3D1"
+# The arguments of curl, the policy's login_url, what the text says, and a part of the challenge.
+ANSWERS: list[tuple[str, str | None, str, dict[str, Any]]] = [
+    (f"{BROWSER} URL", LOGIN, f"→ The browser is redirected to {SENT_BACK}\n", {"location": SENT_BACK}),
+    (f"-X POST {BROWSER} URL", LOGIN, '→ The browser sees the page "Please sign in".\n', {"answer": "page"}),
+    (f"{BROWSER} URL", None, '→ The browser sees the page "Please sign in".\n', {"answer": "page"}),
+    (f"{BROWSER} {LOGIN}", LOGIN, 'the page "The sign-in page is not available".\n', {"answer": "loop page"}),
+    ("-H 'Accept: application/json' URL", LOGIN, "→ The client gets problem details: ", {"answer": "problem"}),
+    (
+        "-H 'Accept: */*' -H 'Origin: https://web.example.com' URL",
+        LOGIN,
+        "→ Pages of https://web.example.com may read the answer (cors).\n",
+        {"allowed_origin": "https://web.example.com"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "login_url", "text", "part"), ANSWERS)
+def test_a_refusal_shows_what_the_client_gets(
+    tmp_path: Path, arguments: str, login_url: str | None, text: str, part: dict[str, Any]
+) -> None:
+    cors = {"allowed_origins": ["https://web.example.com"]}
+    config = write(tmp_path, [{"name": "p", "require": "signed_in", "login_url": login_url, "cors": cors}])
+    pasted = "curl " + arguments.replace("URL", "'https://app.example.com/x?a=1'")
+    assert text in explain(config, pasted, code=1).stdout
+    challenge = explained(config, pasted)["challenge"]
+    assert part.items() <= challenge.items()
+    assert ("page" in challenge) is ("page" in challenge["answer"])
+
+
+def test_without_a_sign_in_page_nothing_is_said_to_a_program(tmp_path: Path) -> None:
+    config = write(tmp_path, [{"name": "p", "require": "signed_in"}])
+    assert "problem details" not in explain(config, "curl https://app.example.com/x", code=1).stdout
+
+
+def test_an_unreadable_request_of_a_browser_gets_a_page(tmp_path: Path) -> None:
+    config = write(tmp_path, [{"name": "p", "require": "signed_in"}])
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps({"method": "GET", "url": "/a b", "headers": {"Sec-Fetch-Mode": "navigate"}}))
+    shown = explain(config, "", "--request", file, code=1).stdout
+    assert '→ The browser sees the page "This request was blocked".\n' in shown
 
 
 def test_another_users_segment_shows_both_values(config: Path) -> None:

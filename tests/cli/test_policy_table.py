@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from authgate.cli._policy_table import policy_table
@@ -9,9 +11,15 @@ from authgate.config.rule_model import RuleConfig, make_rule
 from authgate.core.outputs import Output
 from authgate.core.paths import parse_pattern
 from authgate.core.policy import Access, Match, Policy
+from authgate.core.sign_in import SignIn
 
 GLOBAL = ("X-User-Id",)
 RULE = make_rule(RuleConfig.model_validate({"roles": {"any_of": ["admin"]}, "session": {"impersonated": False}}))
+
+
+def sign_in(url: str) -> SignIn:
+    host = url.split("/")[2]
+    return SignIn(url=url, host=host, port=None, path="/in", parameter="return_to", return_hosts=frozenset())
 
 
 def policy(name: str, *paths: str, rule: bool = False, public: bool = False, header: str | None = None) -> Policy:
@@ -39,6 +47,16 @@ def test_the_headers_of_a_policy_alone_have_a_column() -> None:
     assert first.endswith("  headers")
     assert row.endswith("  X-Tenant")
     assert "X-User-Id" not in row
+
+
+def test_the_sign_in_page_has_a_column_if_a_policy_has_another() -> None:
+    urls = ("https://a.example.com/in", None, "https://b.example.com/in")
+    policies = tuple(replace(policy(f"p{n}"), sign_in=url and sign_in(url)) for n, url in enumerate(urls))
+    first, *rows = policy_table(policies, global_headers=GLOBAL, columns=None, global_login_url=urls[0])
+    assert first.endswith("  sign-in page")
+    ends = [row.partition("signed in")[2].strip() for row in rows[:3]]
+    assert ends == ["", "none", "https://b.example.co"]  # a long cell goes on in the next line
+    assert "sign-in" not in policy_table(policies[:1], global_headers=GLOBAL, columns=None, global_login_url=urls[0])[0]
 
 
 @pytest.mark.parametrize("columns", [60, 78, 98, None])

@@ -219,6 +219,45 @@ def test_what_is_not_as_expected_is_said(config: Path, case: Case, failure: str)
     assert failures(config, case) == [failure]
 
 
+BROWSER = {"Sec-Fetch-Mode": "navigate"}
+# What is expected of a refused request of a browser or a program, with a login_url except under /api.
+ANSWERS = {
+    "redirect": {"url": "/x", "headers": BROWSER},
+    "page": {"url": "/api/x", "headers": BROWSER},
+    "loop page": {"url": "https://app.example.com/in", "headers": BROWSER},  # the sign-in page itself
+    "problem": {"url": "/x"},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_case_may_expect_how_a_refusal_reaches_the_client(tmp_path: Path, answer: str) -> None:
+    config = tmp_path / "authgate.yaml"
+    issuer = {"name": "app", "preset": "jwt", "secret_env": "TOKEN_SECRET", "audiences": ["tasks"]}
+    policies = [
+        {"name": "api", "match": {"path": "/api/**"}, "require": "signed_in", "login_url": None},
+        {"name": "rest", "require": "signed_in"},
+    ]
+    settings = {"issuers": [issuer], "login_url": "https://app.example.com/in", "policies": policies}
+    config.write_text(yaml.safe_dump(settings))
+    passing, *others = failures(
+        config,
+        *(
+            {"request": ANSWERS[answer], "expect": {"outcome": "deny", "answer": each}}
+            for each in sorted(ANSWERS, key=lambda each: each != answer)
+        ),
+    )
+    assert passing == ""
+    for failure in others:
+        assert "expected deny, and the answer " in failure
+        assert failure.endswith(f", and the answer {answer}")
+
+
+def test_an_unreadable_request_of_a_browser_gets_a_page(config: Path) -> None:
+    request = {"url": "/a b", "headers": BROWSER}
+    expect = {"outcome": "deny", "reason": "unreadable_request", "answer": "page"}
+    assert failures(config, {"request": request, "expect": expect}) == [""]
+
+
 def test_explain_shows_every_check_of_what_failed(config: Path) -> None:
     case = {"request": ADMIN, "identity": ADA | {"roles": ["\x1b[31m"]}, "expect": "allow"}
     shown = run(config, [case, {"request": "GET /healthz", "expect": "allow"}], "--explain").stdout
@@ -249,6 +288,8 @@ MISTAKES: list[tuple[object, str]] = [
     (GOOD | {"name": "n", "expect": "allows"}, "case 1 (n), expect.outcome: 'allows' is not an allowed value"),
     (GOOD | {"expect": {"outcome": "deny", "reason": "forbid"}}, "did you mean forbidden?"),
     (GOOD | {"expect": {"outcome": "allow", "reason": "forbidden"}}, "expect.reason: is for refusals"),
+    (GOOD | {"expect": {"outcome": "allow", "answer": "page"}}, "expect.answer: is for refusals"),
+    (GOOD | {"expect": {"outcome": "deny", "answer": "pages"}}, "expect.answer: 'pages' is not an allowed value"),
     (GOOD | {"expect": {"outcome": "deny", "headers": {"X-User-Id": "a"}}}, "expect.headers: are for allowed requests"),
     (GOOD | {"expect": {"outcome": "allow", "policy": "hom"}}, "'hom' is not a policy\n      → did you mean home?"),
     (GOOD | {"expect": {"outcome": "allow", "headers": {"X-User": "a"}}}, "did you mean X-User-Id?"),

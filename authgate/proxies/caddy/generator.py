@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from authgate.adapters import page
@@ -93,19 +92,20 @@ def unavailable_page(look: Look) -> str:
 def _answers(look: Look) -> dict[str, str]:
     """Return the blocks of the answers that Caddy gives itself."""
     ambiguous = Reason.AMBIGUOUS_PATH
+    down = ("503", "Service Unavailable", UNREACHABLE, "AuthGate did not answer.")
+    unreadable = ("400", "Bad Request", ambiguous.value, REASONS[ambiguous].text)
     return {
-        "unavailable": _answer(503, UNREACHABLE, "AuthGate did not answer.", page_for(Reason.KEYS_UNAVAILABLE, look)),
-        "ambiguous": _answer(400, ambiguous.value, REASONS[ambiguous].text, page_for(ambiguous, look)),
+        "unavailable": _answer(*down, page_for(Reason.KEYS_UNAVAILABLE, look)),
+        "ambiguous": _answer(*unreadable, page_for(ambiguous, look)),
         "page": page.document(look, "{args[4]}", "{args[5]}", "{args[6]}", _REQUEST_ID),
         "content_type": page.CONTENT_TYPE,
         "security_policy": page.security_policy(look),
     }
 
 
-def _answer(status: int, reason: str, detail: str, shown: Page) -> str:
+def _answer(status: str, phrase: str, reason: str, detail: str, shown: Page) -> str:
     """Return the arguments of the snippet authgate_answer."""
-    words = (HTTPStatus(status).phrase, reason, detail, shown.heading, shown.text, _link(shown))
-    return " ".join([str(status), *map(_quoted, words)])
+    return " ".join([status, *map(_quoted, (phrase, reason, detail, shown.heading, shown.text, _link(shown)))])
 
 
 def _link(shown: Page) -> str:
