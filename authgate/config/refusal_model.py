@@ -20,7 +20,7 @@ _URL = re.compile(r"[^\"'<>\\^`{|}$]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _COLOR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _MAX_LOGIN_CHARACTERS = 1024
-_MAX_LINE_CHARACTERS = 200
+_MAX_LINE_CHARACTERS = 100  # a page stays under 4 KiB, which is nginx's bound for a word of its files
 
 
 def _login_url(url: str) -> str:
