@@ -129,9 +129,16 @@ RULES = (
     ),
     Rule(
         where="authgate/policies.py",
-        ours=_own("config.rule_model", "core", "presets"),
+        ours=_own("config.rule_model", "core", "presets", "sign_in_pages"),
         typing=_own("config"),
         never=IO | CRYPTO,
+    ),
+    Rule(
+        where="authgate/sign_in_pages.py",
+        ours=_own("core"),
+        typing=_own("config", "presets"),
+        others=STDLIB | {"multidict"},
+        never=(IO | CRYPTO) - {"urllib"},
     ),
     Rule(
         where="authgate/identity_warnings.py",
@@ -149,7 +156,7 @@ RULES = (
         where="authgate/proxies/",
         ours=_own("adapters.page", "config.model", "core", "policies", "presets", "proxies"),
         typing=_own("config"),
-        never=(IO | CRYPTO) - {"pathlib"},
+        never=(IO | CRYPTO) - {"http", "pathlib"},
     ),
     Rule(where="authgate/bugs.py", ours=(), others=frozenset({"logging", "traceback"})),
     Rule(

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from multidict import CIMultiDict
 
 from authgate.answers import Answers
 from authgate.core.decision import Allow, Deny
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
-from authgate.gate import Gate, bug_refusal
+from authgate.gate import Gate
 from authgate.keysources.local import FileSource
 from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.tokens import jwk
@@ -144,7 +145,7 @@ async def test_a_cancellation_is_not_swallowed() -> None:
 
 def test_a_bug_whose_type_needs_arguments_is_refused_too() -> None:
     bug = UnicodeDecodeError("utf-8", b"hunter2", 0, 1, "cause")
-    assert bug_refusal(bug).reason is Reason.INTERNAL_ERROR
+    assert secret_gate().refuse_bug(bug, CIMultiDict()).reason is Reason.INTERNAL_ERROR
 
 
 async def test_concurrent_users_each_get_their_own_identity() -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from multidict import CIMultiDict
 
 from authgate.config.model import LogConfig
+from authgate.core.challenge import Challenge
 from authgate.core.decision import Allow, Check, Decision, Deny
 from authgate.core.identity import Identity
+from authgate.core.pages import Page
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request import make_request
 from authgate.metrics import Metrics
 from authgate.record import MAX_PATH_CHARACTERS, Recorder
 from authgate.tokens import LruProofCache
 from tests.support.ruling import decide_ruled
+
+if TYPE_CHECKING:
+    from authgate.core.request import Request
 
 ALLOW = Allow(
     policy="default",
@@ -51,13 +57,20 @@ class Log:
             adapter="nginx",
             client_ip=ip_address("203.0.113.7"),
         )
-        self._recorder.record(
-            decision=decision, adapter="nginx", request=request, headers=request.headers, peer=peer, seconds=0.00123456
-        )
+        self._record(decision, request, request.headers, peer)
 
     def record_unreadable(self, decision: Decision) -> None:
+        self._record(decision, None, CIMultiDict(), "10.0.0.1")
+
+    def _record(self, decision: Decision, request: Request | None, headers: CIMultiDict[str], peer: str) -> None:
         self._recorder.record(
-            decision=decision, adapter="nginx", request=None, headers=CIMultiDict(), peer="10.0.0.1", seconds=0.1
+            decision=decision,
+            adapter="nginx",
+            request=request,
+            headers=headers,
+            peer=peer,
+            refusal_id="id-1" if isinstance(decision, Deny) else "",
+            seconds=0.00123456,
         )
 
     @property
@@ -87,6 +100,7 @@ def test_a_refusal_is_logged_as_one_line(log: Log) -> None:
             "host": "app.example.com",
             "path": "/a",
             "client_ip": "203.0.113.7",
+            "request_id": "id-1",
         }
     ]
 
@@ -177,9 +191,14 @@ def test_an_unreadable_request_is_logged_without_method_and_path(log: Log) -> No
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def test_the_request_id_and_the_traceparent_are_logged(log: Log) -> None:
-    log.record(deny(), ("X-Request-Id", "01J-abc.DEF_1"), ("traceparent", TRACE))
-    assert (log.lines[0]["request_id"], log.lines[0]["traceparent"]) == ("01J-abc.DEF_1", TRACE)
+def test_the_request_id_and_the_traceparent_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    log = Log(caplog, allowed=True)
+    for decision in (ALLOW, deny()):
+        log.record(decision, ("X-Request-Id", "01J-abc.DEF_1"), ("traceparent", TRACE))
+    assert [(line["request_id"], line["traceparent"]) for line in log.lines] == [
+        ("01J-abc.DEF_1", TRACE),
+        ("id-1", TRACE),  # the id in the reply
+    ]
 
 
 @pytest.mark.parametrize(
@@ -194,9 +213,31 @@ def test_the_request_id_and_the_traceparent_are_logged(log: Log) -> None:
         [("traceparent", TRACE.upper())],
     ],
 )
-def test_an_id_in_an_unexpected_form_is_not_logged(log: Log, headers: list[tuple[str, str]]) -> None:
-    log.record(deny(), *headers)
+def test_an_id_in_an_unexpected_form_is_not_logged(
+    caplog: pytest.LogCaptureFixture, headers: list[tuple[str, str]]
+) -> None:
+    log = Log(caplog, allowed=True)
+    log.record(ALLOW, *headers)
     assert {"request_id", "traceparent"}.isdisjoint(log.lines[0])
+
+
+@pytest.mark.parametrize(
+    ("challenge", "answer"),
+    [
+        (Challenge(), None),
+        (Challenge(allowed_origin="https://app.example.com"), None),
+        (Challenge(page=Page(heading="a", text="b")), "page"),
+        (Challenge(page=Page(heading="a", text="b"), is_loop=True), "loop page"),
+        (Challenge(location="https://app.example.com/sign-in?return_to=hunter2", set_cookie="hunter2"), "redirect"),
+    ],
+    ids=["problem details", "problem details for another origin", "page", "loop page", "redirect"],
+)
+def test_the_line_says_what_a_person_sees_and_never_the_return_address(
+    log: Log, challenge: Challenge, answer: str | None
+) -> None:
+    log.record(replace(deny(), challenge=challenge))
+    assert log.lines[0].get("answer") == answer
+    assert "hunter2" not in str(log.lines)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.core.errors import Refused
+from authgate.core.reasons import Reason
+
 if TYPE_CHECKING:
     from authgate.core.request import Headers, Request
 
@@ -22,6 +25,11 @@ class CorsRule:
         """Return the origin that the request comes from if it is allowed; "" if not."""
         origins = headers.getall("Origin", ())
         return origins[0] if len(origins) == 1 and origins[0].lower() in self.allowed_origins else ""
+
+    def check_preflight(self, request: Request) -> None:
+        """Refuse *request*, a preflight, if its origin is not allowed."""
+        if not self.origin(request.headers):
+            raise Refused(Reason.NO_CREDENTIAL, "a preflight, and its origin is not in cors.allowed_origins")
 
 
 NO_CORS = CorsRule()

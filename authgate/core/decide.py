@@ -21,7 +21,7 @@ from authgate.core.errors import LookupFailed, Refused
 from authgate.core.formats import choose_format, verify
 from authgate.core.identity import check_times
 from authgate.core.lookups import FindSession, RefreshKeys
-from authgate.core.outputs import check_user_id, identity_headers, unknown_headers
+from authgate.core.outputs import check_user_id, identity_headers, same_user, unknown_headers
 from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.reasons import Reason
@@ -109,8 +109,8 @@ class _Evaluation:
         A preflight is anonymous, whatever it carries. The service answers it.
         """
         self._check_name = "cors"
-        if policy.access is Access.REQUIRE and not policy.cors.origin(self._request.headers):
-            raise Refused(Reason.NO_CREDENTIAL, "a preflight, and its origin is not in cors.allowed_origins")
+        if policy.access is Access.REQUIRE:
+            policy.cors.check_preflight(self._request)
         self._passed("a preflight, which is anonymous")
 
     def find_credentials(self, policy: Policy) -> tuple[Credential, ...]:
@@ -157,7 +157,7 @@ class _Evaluation:
         if not proven and all(refused.reason in _ENDED for refused in refusals):
             raise refusals[0]
         self._check_name = "one identity"
-        if not proven or not all(self._is_same(policy, proven[0], other) for other in proven):
+        if not proven or not all(same_user(proven[0], other, policy.of_person) for other in proven):
             raise Refused(
                 Reason.AMBIGUOUS_CREDENTIAL,
                 f"{len(credentials)} cookies have the same name, and {len(proven)} of them are valid"
@@ -166,16 +166,12 @@ class _Evaluation:
         self._passed()
         return proven[0]
 
-    def _is_same(self, policy: Policy, identity: Identity, other: Identity) -> bool:
-        """Whether both are the same person and give the upstream the same headers about that person."""
-        outputs = policy.of_person
-        return identity.same_person(other) and identity_headers(identity, outputs) == identity_headers(other, outputs)
-
     def _identify_one(self, credential: Credential) -> Steps[Identity]:
         """Return the identity that *credential* proves and that is valid now."""
         self._check_name = "token"
         digest = credential.digest()
-        issuer, proof = self._cached_proof(credential, digest) or (yield from self._prove(credential, digest))
+        cached = self._snapshot.cached_proof(digest, credential.issuer_name)
+        issuer, proof = cached or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
         identity = yield from self._check_session(proof, issuer)
         self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
@@ -183,16 +179,6 @@ class _Evaluation:
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()
         return identity
-
-    def _cached_proof(self, credential: Credential, digest: bytes) -> tuple[Issuer, Proof] | None:
-        """Return the cached proof of *credential*, and its issuer.
-
-        A reload may have given its cookie to another issuer: the former issuer's proof counts no longer.
-        """
-        for issuer in self._snapshot.issuers:
-            if credential.issuer_name in {"", issuer.name} and (proof := self._snapshot.proofs.get(digest, issuer)):
-                return issuer, proof
-        return None
 
     def _prove(self, credential: Credential, digest: bytes) -> Steps[tuple[Issuer, Proof]]:
         """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
@@ -288,17 +274,17 @@ class _Evaluation:
 
     def deny(self, failure: Refused | LookupFailed | TooManyAttempts) -> Deny:
         """Return the `Deny` for *failure*. Its last check is the one that failed."""
-        finding = failure.finding if isinstance(failure, RuleFailed) else None
-        demanded = failure.challenge if isinstance(failure, RuleFailed) else NO_CHALLENGE
+        finding, demanded = None, NO_CHALLENGE
+        if isinstance(failure, RuleFailed):
+            finding, demanded = failure.finding, failure.challenge
         self._checks.append(Check(self._check_name, passed=False, detail=failure.detail, finding=finding))
+        refusals, policy = self._snapshot.refusals, self._policy
         return Deny(
             reason=failure.reason,
-            policy="" if self._policy is None else self._policy.name,
+            policy="" if policy is None else policy.name,
             issuer_name=self._issuer_name,
             checks=tuple(self._checks),
-            challenge=self._snapshot.refusals.challenge(
-                failure.reason, demanded, self._request, self._policy, self._now
-            ),
+            challenge=refusals.challenge(failure.reason, demanded, self._request, policy, self._now),
         )
 
     def _record(self, refused: Refused) -> None:

@@ -83,6 +83,11 @@ def check_user_id(identity: Identity, output: Output) -> None:
         raise Refused(Reason.MISSING_CLAIM, f"{source} is absent or empty")
 
 
+def same_user(identity: Identity, other: Identity, outputs: Sequence[Output]) -> bool:
+    """Whether both are the same person and give the upstream the same *outputs*."""
+    return identity.same_person(other) and identity_headers(identity, outputs) == identity_headers(other, outputs)
+
+
 def unknown_headers(identity: Identity, outputs: Sequence[Output]) -> str:
     """Return which of *outputs* are empty because the credential does not say, or not in a form that can be read."""
     names = (

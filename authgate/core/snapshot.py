@@ -177,6 +177,16 @@ class Snapshot:
     proofs: ProofCache = field(repr=False)
     refusals: Refusals = NO_SETTINGS
 
+    def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Proof] | None:
+        """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".
+
+        A reload may have given a cookie to another issuer: the former issuer's proof counts no longer.
+        """
+        for issuer in self.issuers:
+            if issuer_name in {"", issuer.name} and (proof := self.proofs.get(digest, issuer)):
+                return issuer, proof
+        return None
+
     def issuer(self, name: str) -> Issuer:
         """Return the issuer called *name*, or the issuer of the key set called *name*. It must exist."""
         name = name.removesuffix(SECRETS)

@@ -154,18 +154,19 @@ IDENTITY = Identity(issuer="app", format="jwt", subject="user-1")
 @every_adapter
 def test_an_allow_becomes_a_200_with_exactly_its_headers(adapter: Adapter) -> None:
     headers = (("X-User-Id", "user-1"), ("X-User-Roles", ""))
-    reply = adapter.write(Allow(policy="default", identity=IDENTITY, headers=headers, checks=()))
+    reply = adapter.write(Allow(policy="default", identity=IDENTITY, headers=headers, checks=()), "")
     assert (reply.status, reply.headers, reply.body) == (200, headers, b"")
 
 
 @every_adapter
 @pytest.mark.parametrize("reason", Reason)
 def test_a_refusal_is_made_from_the_table_only(adapter: Adapter, reason: Reason) -> None:
-    reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer_name="hunter2", fix="hunter2"))
+    reply = adapter.write(Deny(reason=reason, policy="hunter2", issuer_name="hunter2", fix="hunter2"), "id-1")
     headers = dict(reply.headers)
     refusal = REASONS[reason]
     assert reply.status in {refusal.status, 403 if refusal.status == 400 else refusal.status}
     assert headers["X-AuthGate-Reason"] == reason.value
+    assert headers["X-Request-Id"] == "id-1"
     assert headers["Cache-Control"] == "no-store"
     assert ("WWW-Authenticate" in headers) == (reply.status == 401)
     assert ("Retry-After" in headers) == (reply.status == 503)
@@ -193,7 +194,7 @@ def test_a_refusal_is_made_from_the_table_only(adapter: Adapter, reason: Reason)
     ],
 )
 def test_the_challenge_follows_rfc_6750(adapter: Adapter, reason: Reason, challenge: str) -> None:
-    assert dict(adapter.write(Deny(reason=reason)).headers)["WWW-Authenticate"] == challenge
+    assert dict(adapter.write(Deny(reason=reason), "id-1").headers)["WWW-Authenticate"] == challenge
 
 
 @every_adapter
@@ -219,7 +220,7 @@ def test_the_challenge_follows_rfc_6750(adapter: Adapter, reason: Reason, challe
 def test_a_challenge_names_what_the_client_has_to_bring(
     adapter: Adapter, decision: Deny, status: int, parameters: str
 ) -> None:
-    reply = adapter.write(decision)
+    reply = adapter.write(decision, "id-1")
     assert reply.status == status
     assert dict(reply.headers)["WWW-Authenticate"] == f'Bearer realm="authgate", {parameters}'
 
@@ -228,7 +229,7 @@ def test_a_challenge_names_what_the_client_has_to_bring(
 def test_a_refusal_without_a_challenge_names_no_rule(adapter: Adapter) -> None:
     compared = Comparison(dimension="roles", operator="any_of", expected=("hunter2",))
     check = Check("rules", passed=False, finding=Finding(compared, truth=False, actual=("hunter2",)))
-    reply = adapter.write(Deny(reason=Reason.FORBIDDEN, policy="hunter2", checks=(check,)))
+    reply = adapter.write(Deny(reason=Reason.FORBIDDEN, policy="hunter2", checks=(check,)), "id-1")
     assert (reply.status, dict(reply.headers).get("WWW-Authenticate")) == (403, None)
     assert "hunter2" not in repr(reply)
     assert "roles" not in repr(reply)

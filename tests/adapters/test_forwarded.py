@@ -67,13 +67,19 @@ def test_an_ambiguous_header_is_refused(adapter: Adapter, parts: dict[str, str])
 @each_adapter
 @pytest.mark.parametrize("reason", Reason)
 def test_a_refusal_is_a_problem_document(adapter: Adapter, reason: Reason) -> None:
-    reply = adapter.write(Deny(reason=reason))
+    reply = adapter.write(Deny(reason=reason), "id-1")
     refusal = REASONS[reason]
     assert reply.status == refusal.status
     assert dict(reply.headers)["Content-Type"] == "application/problem+json"
     problem = json.loads(reply.body)
     assert problem.pop("title")
-    assert problem == {"type": "about:blank", "status": refusal.status, "detail": refusal.text, "reason": reason.value}
+    assert problem == {
+        "type": "about:blank",
+        "status": refusal.status,
+        "detail": refusal.text,
+        "reason": reason.value,
+        "request_id": "id-1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,9 @@ def test_original_uri_alone_is_refused_and_the_fix_shows_the_lines_for_nginx() -
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_refusal_has_no_body_and_a_status_that_nginx_accepts(reason: Reason) -> None:
-    reply = NginxAdapter().write(Deny(reason=reason))
+    reply = NginxAdapter().write(Deny(reason=reason), "id-1")
     assert reply.status == {400: 403}.get(REASONS[reason].status, REASONS[reason].status)
     assert reply.status in {401, 403, 503}
     assert reply.body == b""
+    assert dict(reply.headers)["X-AuthGate-Detail"] == REASONS[reason].text
     assert "Content-Type" not in dict(reply.headers)

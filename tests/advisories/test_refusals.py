@@ -280,7 +280,7 @@ async def test_J29_a_bug_refuses_the_request_and_its_traceback_is_logged(caplog:
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("reason", list(Reason))
 def test_J29_an_adapter_never_writes_a_success_for_a_refusal(proxy: str, reason: Reason) -> None:
-    reply = ADAPTERS[proxy].write(Deny(reason=reason))
+    reply = ADAPTERS[proxy].write(Deny(reason=reason), "id-1")
     assert reply.status in ({401, 403, 503} if proxy == "nginx" else {400, 401, 403, 503})
     assert REASONS[reason].status == STATUS.get(reason, 401)
 

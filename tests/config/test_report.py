@@ -136,7 +136,6 @@ MESSAGES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"credentials": [{"cookie": "a", "kookie": "b"}]}, "credentials[0].kookie", "is not a setting", "did you mean c"),
     ({"details": True}, "details", "is not a setting", "write it within log: {details: …}"),
     ({"admin": {"zzz": 1}}, "admin.zzz", "is not a setting", "use one of listen, tls"),
-    ({"cors": {}}, "cors", "is not a setting", "CORS settings come with a later version"),
     ({"policies": []}, "policies", "is empty", "Who may do what."),
     ({"issuers": [{"preset": "jwt"}]}, "issuers[0].name", "is missing", "add it; docs/configuration.md describes it"),
 ]  # fmt: skip

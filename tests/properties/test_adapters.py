@@ -92,7 +92,7 @@ def test_any_headers_are_read_as_a_request_or_refused_as_unreadable(proxy: str, 
 def test_an_allow_is_written_with_exactly_its_headers(proxy: str, name: str, email: str, roles: list[str]) -> None:
     decision = decide_token(mint(claims(name=name, email=email, roles=roles)))
     assert isinstance(decision, Allow)
-    reply = ADAPTERS[proxy].write(decision)
+    reply = ADAPTERS[proxy].write(decision, "")
     assert (reply.status, reply.headers, reply.body) == (200, decision.headers, b"")
     assert tuple(header for header, _ in reply.headers) == EMITTED
 
@@ -102,7 +102,7 @@ def test_an_allow_is_written_with_exactly_its_headers(proxy: str, name: str, ema
 def test_a_deny_is_never_written_as_a_success_and_depends_only_on_the_reason(
     proxy: str, reason: Reason, policy: str, issuer: str, fix: str
 ) -> None:
-    reply = ADAPTERS[proxy].write(Deny(reason=reason, policy=policy, issuer_name=issuer, fix=fix))
+    reply = ADAPTERS[proxy].write(Deny(reason=reason, policy=policy, issuer_name=issuer, fix=fix), "id-1")
     assert 400 <= reply.status <= 503
     assert not {header for header, _ in reply.headers} & set(EMITTED)
-    assert reply == ADAPTERS[proxy].write(Deny(reason=reason))
+    assert reply == ADAPTERS[proxy].write(Deny(reason=reason), "id-1")
