@@ -100,7 +100,7 @@ def _problem(reason: Reason, status: int, request_id: str) -> bytes:
         "reason": reason.value,
         "request_id": request_id,
     }
-    return json.dumps(problem).encode()
+    return json.dumps(problem, separators=(",", ":")).encode()
 
 
 def _www_authenticate(oauth_error: str | None, text: str, challenge: Challenge) -> str:

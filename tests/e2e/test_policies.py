@@ -5,7 +5,6 @@ Every path except /unasked/ asks AuthGate. The proxies' files are generated for 
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ from tests.support.tokens import OTHER_SECRET, SECRET, mint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # A session of Better Auth states whether somebody impersonates its user. The partner's JWTs have scopes and claims.
 CONFIG = """
@@ -305,20 +303,3 @@ def test_a_client_cannot_set_the_header_of_a_policy(site: Stack) -> None:
         answer = site.ask(path, without, *CLAIMED)
         assert (answer.status, tenant(answer)) == (200, []), path
     assert identity(site.ask("/unasked/x", reader(), "X-User-Id: admin").json) == {}
-
-
-def test_copies_of_nginxs_files_without_the_new_lines_still_work(
-    with_policies: processes.RunningAuthGate, tmp_path: Path
-) -> None:
-    files = tmp_path / "old"
-    shutil.copytree(processes.ROOT / "deploy" / "nginx", files)
-    for path in files.glob("authgate_*.conf"):
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if "$authgate_challenge" not in line))
-    (files / "tasks.conf").write_text(
-        "location / { include authgate_protect.conf; include authgate_forward.conf; proxy_pass http://tasks; }"
-    )
-    with processes.nginx(tmp_path, authgate=f"127.0.0.1:{with_policies.port}", upstream=9, files=files) as port:
-        answer = Stack("nginx", port, with_policies).ask("/jobs/1", partner())
-    assert refusal(answer) == (403, "insufficient_scope")
-    assert answer.header("WWW-Authenticate") is None

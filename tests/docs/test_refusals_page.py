@@ -1,0 +1,37 @@
+"""docs/refusals.md: every example of a configuration is valid. tests/e2e/test_refusals.py has the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from authgate.config.load import load
+from authgate.wiring import prepare
+from tests.support.documented import code
+from tests.support.tokens import SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLES = code("docs/refusals.md", "yaml")
+ISSUER = {"name": "app", "preset": "jwt", "secret": SECRET.decode(), "audiences": ["tasks"]}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition(":")[0])
+def test_an_example_is_a_valid_configuration(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "authgate.yaml"
+    path.write_text(yaml.safe_dump({"issuers": [ISSUER]} | yaml.safe_load(example)))
+    loaded = load(str(path), {})
+    assert loaded.problems == ()
+    assert prepare(loaded).snapshot.policies.policies
+
+
+def test_the_page_has_an_example_of_each_setting() -> None:
+    assert {name for example in EXAMPLES for name in yaml.safe_load(example)} >= {
+        "login_url",
+        "page",
+        "cors",
+        "policies",
+    }
