@@ -91,10 +91,6 @@ MISTAKES = {
         ),
         "location = /denied passes the request on",
     ),
-    "/refused;/": (
-        "error_page 400 = @refused; location @refused { include authgate_public.conf; proxy_pass http://tasks; }",
-        "passes on the paths that the server refuses",
-    ),
     "/broken/": (
         "location /broken/ { break; return 403; proxy_pass http://tasks; }",
         "does not ask AuthGate, and removes no header",

@@ -103,13 +103,13 @@ def _is_early(level: Level, status: str) -> bool:
 
 
 def refused_pages(server: Level) -> Iterator[Finding]:
-    """Yield the error page that passes on what *server* refuses. A named location runs no `if` of the server."""
-    line = next((line for line in server.in_effect("error_page") if "400" in line.arguments[:-1]), None)
-    if line and line.arguments[-1].startswith("@") and (on := passing_on(server, line.arguments[-1])):
-        what = (
-            f"error_page {' '.join(line.arguments)}: {on.subject} passes on the paths that the server refuses with 400"
-        )
-        yield _at(server, what, "Remove 400 from the line", line)
+    """Yield the error pages that pass on what *server* refuses. A named location runs no `if` of the server."""
+    inner = (line for test in server.script if test.name == "if" for line in test.block or ())
+    for status in dict.fromkeys(line.arguments[0] for line in inner if line.name == "return" and line.arguments):
+        line = next((line for line in server.in_effect("error_page") if status in line.arguments[:-1]), None)
+        if line and line.arguments[-1].startswith("@") and (on := _passing_on(server, line.arguments[-1])):
+            what = f"error_page {' '.join(line.arguments)}: {on.subject} passes on the paths that the server refuses"
+            yield _at(server, what, f"Remove {status} from the line", line)
 
 
 # The shipped answers: AuthGate says which location is right for the client.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authgate.adapters import page
 from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.core.pages import page_for
-from authgate.core.reasons import Reason
+from authgate.core.reasons import REASONS, Reason
 from authgate.proxies._templates import fill
 from authgate.proxies.settings import cookie_pattern
 
@@ -64,9 +64,15 @@ def files(settings: ProxySettings) -> dict[str, str]:
 def _refusal_blocks(settings: ProxySettings) -> dict[str, str | list[str]]:
     """Return the blocks of the answers to refused requests."""
     down = page_for(Reason.KEYS_UNAVAILABLE, settings.look)
+    own = {
+        reason.value: page_for(reason, settings.look) for reason in (Reason.AMBIGUOUS_PATH, Reason.UNREADABLE_REQUEST)
+    }
     words = ("$authgate_heading", "$authgate_text", "$authgate_link", "$authgate_id")
     return {
         "take_refusal": [line for _, line in taking()],
+        "own_details": [f"{name} {quoted(REASONS[Reason(name)].text)};" for name in own],
+        "own_headings": [f"{name} {quoted(shown.heading)};" for name, shown in own.items()],
+        "own_texts": [f"{name} {quoted(shown.text)};" for name, shown in own.items()],
         "unavailable_heading": down.heading,
         "unavailable_text": down.text,
         "unavailable_action": down.action,
