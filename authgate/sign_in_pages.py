@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from authgate.core.errors import Problem, Refused
 from authgate.core.policy import Access
-from authgate.core.request import make_request, split_absolute_url, split_authority
+from authgate.core.request import make_request, split_authority
 from authgate.core.sign_in import DEFAULT_PORTS, SignIn, port_key
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def _policy_of(made: Policies, url: str) -> Policy | None:
 
 
 def _request(url: str) -> Request:
-    scheme, authority, target = split_absolute_url(url)
+    parts = urlsplit(url)
     return make_request(
         method="GET",
-        scheme=scheme,
-        authority=authority,
-        target=target if target.startswith("/") else f"/{target}",
+        scheme=parts.scheme,
+        authority=parts.netloc,
+        target=f"{parts.path or '/'}?{parts.query}",
         headers=CIMultiDict(),
         adapter="",
     )

@@ -24,7 +24,9 @@ class CorsRule:
     def origin(self, headers: Headers) -> str:
         """Return the origin that the request comes from if it is allowed; "" if not."""
         origins = headers.getall("Origin", ())
-        return origins[0] if len(origins) == 1 and origins[0].lower() in self.allowed_origins else ""
+        if len(origins) != 1 or not origins[0].isascii():  # lower() turns the Kelvin sign into an ASCII "k" (P6)
+            return ""
+        return origins[0] if origins[0].lower() in self.allowed_origins else ""
 
     def check_preflight(self, request: Request) -> None:
         """Refuse *request*, a preflight, if its origin is not allowed."""

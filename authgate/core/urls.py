@@ -14,7 +14,8 @@ MAX_URL_CHARACTERS = 2048
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _BRACKETED = re.compile(r"(?:.*@)?\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
-_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+_NAME = re.compile(r"(?!-)[a-z0-9_-]+(\.[a-z0-9_-]+)*(?<!-)\.?")
+_MAX_NAME_CHARACTERS = 253  # RFC 1035 §2.3.4
 # Resolvers read these as IPv4 addresses: 2130706433, 0x7f000001 and 127.1 are 127.0.0.1 (WHATWG URL §3.5).
 _NUMBER_AT_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?")
 
@@ -45,11 +46,15 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
     return next((fault for fault, is_present in faults.items() if is_present), None)
 
 
+def _is_name(host: str) -> bool:
+    return len(host) <= _MAX_NAME_CHARACTERS and _NAME.fullmatch(host) is not None
+
+
 def _names_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
     if not {*"[]"}.isdisjoint(parts.netloc) and not _BRACKETED.fullmatch(parts.netloc):
         return False  # urlsplit reads the host between the brackets and ignores what is around them
-    if "[" not in parts.netloc and _NAME.fullmatch(host) and not _NUMBER_AT_END.fullmatch(host):
+    if "[" not in parts.netloc and _is_name(host) and not _NUMBER_AT_END.fullmatch(host):
         return True
     try:
         return "%" not in host and bool(ip_address(host))

@@ -25,7 +25,8 @@ GOOD = [
     "https://3com.example/",
     "https://issuer.0x.example/",
     "https://1.2.3.4.example/",
-    "https://" + "a" * (MAX_URL_CHARACTERS - 8),
+    "https://" + "a" * 253,
+    "https://a/" + "a" * (MAX_URL_CHARACTERS - 10),
 ]
 FORM = "is longer than 2048 characters, or holds white space, a backslash or non-ASCII characters"
 NO_HOST = "names no host: neither a name nor an IP address in its usual form"
@@ -49,6 +50,9 @@ UNFIT = {
     "issuer.example:443/jwks": NOT_HTTPS,
     "/jwks": NOT_HTTPS,
     "https:///jwks": NO_HOST,
+    "https://-issuer.example/": NO_HOST,
+    "https://issuer.example-/": NO_HOST,
+    "https://" + "a" * 254: NO_HOST,
     "https:issuer.example": NO_HOST,
     "https://:443/jwks": NO_HOST,
     "https://issuer.example:0/": NO_HOST,

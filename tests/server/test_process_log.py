@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests.support import processes
@@ -55,11 +56,11 @@ def test_a_refusal_is_one_log_line_with_correlation_ids_and_without_token_or_que
     assert "canary" not in text
 
 
-def test_malformed_correlation_ids_are_left_out_of_the_log(tmp_path: Path) -> None:
+def test_a_malformed_request_id_is_replaced_and_a_malformed_traceparent_left_out(tmp_path: Path) -> None:
     with processes.authgate(tmp_path, CONFIG, environ=ENVIRON) as running:
         assert subrequest(running.port, 'X-Request-Id: a" b', "traceparent: nonsense") == 401
     (line,) = [line for line in log_lines(running.log) if line["event"] == "deny"]
-    assert "request_id" not in line
+    assert re.fullmatch("[0-9a-f]{32}", line["request_id"])
     assert "traceparent" not in line
 
 

@@ -101,7 +101,7 @@ def make_policy(**changes: Any) -> Policy:
 def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
     """Return a snapshot of *issuers*. *changes* are those of the snapshot, and those of its only policy."""
     settings: dict[str, Any] = {
-        name: changes.pop(name) for name in ("policies", "leeway_seconds", "proofs") if name in changes
+        name: changes.pop(name) for name in ("policies", "leeway_seconds", "proofs", "refusals") if name in changes
     }
     defaults: dict[str, Any] = {"leeway_seconds": 30, "proofs": LruProofCache()}
     if "policies" not in settings:
