@@ -53,6 +53,8 @@ proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from 
 	@$(BIN)/authgate proxy caddy --defaults --output deploy/caddy
 	@$(BIN)/authgate proxy traefik --defaults --output deploy/traefik
 	@$(BIN)/authgate proxy traefik --defaults --address authgate:4190 --output deploy/stack/edge
+	@$(BIN)/authgate proxy nginx --config deploy/stack/authgate/authgate.yaml --address authgate:4190 \
+		--output deploy/stack/edge/nginx
 	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 \
 		--output deploy/kubernetes/central
 
@@ -104,8 +106,7 @@ web: ; @deploy/stack/build-web
 # Programs that PyPI does not have. As root, `make` installs them from Debian's packages. Otherwise `make stack` prints
 # what is missing, and the tests that need them are skipped with the command that installs them.
 STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
-TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer \
-	chromium-headless-shell:chromium-headless-shell
+TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer chromium:chromium
 .PHONY: programs stack-programs
 programs: ; @deploy/install-programs test $(TEST_PROGRAMS)
 stack-programs: ; @deploy/install-programs stack $(STACK_PROGRAMS)

@@ -138,22 +138,23 @@ class Stack:
 
     def _copy_edge(self) -> None:
         """Copy the shipped files of nginx and Traefik, to replace addresses in the copies."""
-        for name in ("nginx", "stack/edge"):
-            target = self.folder / Path(name).name
-            delete(target)
-            shutil.copytree(ROOT / "deploy" / name, target)
+        target = self.folder / "edge"
+        delete(target)
+        shutil.copytree(SOURCES / "edge", target)
 
     def _nginx(self) -> Part:
         work = self.folder / "nginx-work"
         work.mkdir(exist_ok=True)
         config = self.folder / "edge" / "nginx.conf"
         addresses = {
-            "authgate:4190": f"127.0.0.1:{self.ports['authgate']}",
             "tasks:8001": f"127.0.0.1:{self.ports['tasks']}",
             "web:3000": f"127.0.0.1:{self.ports['web']}",
             "listen 8080": f"listen 127.0.0.1:{self.ports['nginx']}",
         }
         config.write_text(replaced(config.read_text(), addresses))
+        upstream = config.with_name("nginx") / "authgate_upstream.conf"
+        address = {"authgate:4190": f"127.0.0.1:{self.ports['authgate']}"}
+        upstream.write_text(replaced(upstream.read_text(), address))
         nginx = program("nginx", "apt-get install nginx-light")
         command = [nginx, "-p", f"{work}/", "-c", config, "-g", "daemon off;"]
         return Part("nginx", command, self.ports["nginx"], {}, logs=self.logs)

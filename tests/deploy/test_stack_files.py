@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from authgate.config.load import load
+from authgate.proxies.nginx import generator as nginx
+from authgate.proxies.settings import proxy_settings
 from deploy.stack.run import ADMINISTRATOR
 from tests.support.documented import code
 from tests.support.processes import ROOT, program
@@ -159,10 +162,12 @@ def pools_of(network: dict[str, Any]) -> list[str]:
 
 def test_the_containers_have_the_settings_of_make_stack() -> None:
     assert SERVICES["web-migrate"]["environment"]["ADMIN_EMAIL"] == ADMINISTRATOR
-    issuer, machines = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())["issuers"]
+    authgate = yaml.safe_load((STACK / "authgate" / "authgate.yaml").read_text())
+    issuer, machines = authgate["issuers"]
     assert SERVICES["web"]["environment"]["BETTER_AUTH_URL"] == f"${{APP_URL:-{issuer['url']}}}"
     mounted = {f"/run/secrets/{name}" for name in SERVICES["authgate"]["secrets"]}
     assert {issuer["secret_file"], issuer["sessions"]["postgres"]["dsn_file"], machines["secret_file"]} == mounted
+    assert authgate["login_url"] == f"{issuer['url']}/sign-in"
     keys = urlsplit(issuer["jwks_url"])
     assert keys.hostname in members("keys")
 
@@ -170,6 +175,13 @@ def test_the_containers_have_the_settings_of_make_stack() -> None:
 def test_the_readme_shows_the_policies_of_the_stack() -> None:
     (shown,) = code("README.md", "yaml")
     assert (STACK / "authgate" / "authgate.yaml").read_text().endswith(f"\n{shown}")
+
+
+def test_the_files_of_nginx_are_generated_from_the_configuration_of_the_stack() -> None:
+    loaded = load(STACK / "authgate" / "authgate.yaml", {})
+    assert loaded.config is not None
+    shipped = {path.name: path.read_text() for path in (STACK / "edge" / "nginx").iterdir()}
+    assert nginx.files(proxy_settings(loaded.config, loaded, "authgate:4190")) == shipped, "run: make proxies"
 
 
 # make-secrets.

@@ -145,7 +145,7 @@ def test_each_route_of_the_stack_has_the_protected_or_the_public_middleware() ->
     assert routes["middlewares"] == {"small-bodies": {"buffering": {"maxRequestBodyBytes": 65536}}}
     assert {name: (router["service"], router["middlewares"]) for name, router in routes["routers"].items()} == {
         "auth": ("web", ["authgate-public", "small-bodies"]),
-        "admin": ("web", ["authgate", "small-bodies"]),
+        "private": ("web", ["authgate", "small-bodies"]),
         "api": ("tasks", ["authgate", "authgate-strip", "small-bodies"]),
         "health": ("tasks", ["authgate", "authgate-strip"]),
         "pages": ("web", ["authgate-public", "small-bodies"]),

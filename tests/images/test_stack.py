@@ -69,7 +69,7 @@ def all_logs() -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The stack, with one user signed up through each proxy: Better Auth allows three sign-ups in ten seconds."""
     folder = tmp_path_factory.mktemp("project")
-    site = Site(Project(folder, "deploy/nginx", *(f"deploy/stack/{name}" for name in STACK)))
+    site = Site(Project(folder, *(f"deploy/stack/{name}" for name in STACK)))
     try:
         site.start()
         secrets = folder / "deploy" / "stack" / "secrets"

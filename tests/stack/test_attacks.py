@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.chromium import visitor
+from tests.support.client import ask
 from tests.support.spoofs import CONNECTIONS, SPOOFS
-from tests.support.stack import Client, new_email
+from tests.support.stack import EDGES, Client, new_email
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,9 @@ def test_without_a_session_no_spelling_opens_the_api(stack: Stack, edge: str, sp
 def test_the_front_end_ignores_such_headers_too(stack: Stack, edge: str, spoof: tuple[str, ...]) -> None:
     stranger = Client(stack, edge)
     assert stranger.ask("/api/auth/get-session", *spoof).json is None
-    answer = stranger.ask("/tasks", *spoof)
-    assert (answer.status, answer.header("location")) == (307, "/sign-in?next=%2Ftasks")
+    assert stranger.ask("/tasks", *spoof).status == 401
+    direct = ask(stack.ports["web"], "/tasks?done=1", *spoof)  # as if somebody forgot the page at the proxy
+    assert (direct.status, direct.header("location")) == (307, "/sign-in?return_to=%2Ftasks%3Fdone%3D1")
 
 
 def test_a_task_of_another_user_is_not_found(stack: Stack, edge: str, ada: Client) -> None:
@@ -192,16 +194,28 @@ def test_every_route_has_a_bound_on_bodies(stack: Stack, edge: str) -> None:
         assert answer.status in ({401, 413} if path == "/api/v1/tasks" else {413}), path
 
 
-def test_a_request_for_only_a_pages_data_is_refused_like_the_page(stack: Stack, edge: str) -> None:
-    """Next.js's own router may request a page without its layout."""
+HEADINGS = {"tasks": "Your tasks", "token": "Access token", "sessions": "Your sessions"}
+
+
+@pytest.mark.parametrize("page", HEADINGS)
+def test_a_request_for_only_a_pages_data_is_refused_like_the_page(stack: Stack, signed_in: Client, page: str) -> None:
+    """Next.js's own router may request a page without its layout. Both AuthGate and the front end refuse that."""
     tree = '["",{"children":["(private)",{"children":["%s",{"children":["__PAGE__",{}]}]}]},null,"refetch"]'
-    for page in ("tasks", "token", "sessions", "admin"):
-        stranger = Client(stack, edge)
-        answer = stranger.ask(f"/{page}", "RSC: 1", f"Next-Router-State-Tree: {quote(tree % page)}")
-        if answer.status == 307:
-            answer = stranger.ask(str(answer.header("location")), "RSC: 1")
-        assert b"Your tasks" not in answer.body
-        assert b"without its cookie" not in answer.body
+    headers = ("RSC: 1", f"Next-Router-State-Tree: {quote(tree % page)}")
+    heading = f'"h1",null,{{"children":"{HEADINGS[page]}"}}'.encode()
+
+    def from_the_front_end(*more: str) -> bytes:
+        """Return its own answer, as if somebody forgot the page at the proxy."""
+        first = ask(stack.ports["web"], f"/{page}", *headers, *more)  # leads to an address with a digest of the headers
+        return ask(stack.ports["web"], str(first.header("location")), *headers, *more).body
+
+    for edge in EDGES:
+        refused = Client(stack, edge).ask(f"/{page}", *headers)
+        assert (refused.status, refused.json["reason"]) == (401, "no_credential")
+    assert f"/sign-in?return_to=%2F{page}".encode() in from_the_front_end()
+    assert heading not in from_the_front_end()
+    (session,) = signed_in.cookies.items()
+    assert heading in from_the_front_end(f"Cookie: {'='.join(session)}")
 
 
 def test_a_hash_with_a_cost_of_days_is_refused_at_once(stack: Stack) -> None:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import commands
-from tests.support.chromium import visitor
 from tests.support.spoofs import SPOOFS
 from tests.support.stack import Client, administrator, new_email
 from tests.support.task_service import REPORT, TASKS
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from deploy.stack.run import Stack
     from tests.support.client import Answer
 
@@ -62,21 +59,6 @@ def test_an_ordinary_user_reaches_neither(stack: Stack, edge: str, spoof: tuple[
 def test_without_a_session_the_functions_are_refused(stack: Stack, edge: str) -> None:
     for path in (USERS, "/api/auth/admin/%6cist-users", "/api/auth/admin/nothing"):
         assert refusal(Client(stack, edge).ask(path)) == (401, "no_credential")
-
-
-def test_without_a_session_nginx_leads_from_the_page_to_the_sign_in_page(stack: Stack) -> None:
-    answer = Client(stack).ask("/admin")
-    assert (answer.status, answer.header("Location")) == (302, "/sign-in?next=%2Fadmin")
-    assert refusal(Client(stack, "traefik").ask("/admin")) == (401, "no_credential")
-
-
-def test_an_administrator_signs_in_at_the_page_for_administrators(stack: Stack, chromium: Browser) -> None:
-    with visitor(chromium, stack.url) as person:
-        person.goes("/admin")
-        person.page.get_by_label("E-mail").fill("admin@example.com")
-        person.page.get_by_label("Password").fill(stack.administrator_password)
-        person.page.get_by_role("button", name="Sign in").click()
-        person.sees("Users")
 
 
 def test_an_administrator_who_acts_as_another_has_no_rights_and_gets_them_back(stack: Stack, edge: str) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.support.processes import program
 from tests.support.stack import PASSWORD
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,8 @@ _OFFLINE = ("--disable-background-networking", "--disable-component-update", "--
 
 @contextmanager
 def running_chromium(*more: str) -> Iterator[Browser]:
-    """Run Debian's Chromium, built without windows: another profile takes a quarter of the time."""
-    path = program("chromium-headless-shell", fix="apt-get install chromium-headless-shell")
+    """Run Debian's Chromium without a window."""
+    path = program("chromium", fix="apt-get install chromium")
     with sync_playwright() as playwright:
         sandbox = ("--no-sandbox",) if os.getuid() == 0 else ()  # root has none
         arguments = [*sandbox, "--disable-gpu", "--disable-quic", *_OFFLINE, *more]
@@ -100,6 +101,11 @@ class Visitor:
         """Wait until the page has this heading and its buttons work."""
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         self._wait_until_it_listens()
+
+    def waits_until_refused(self, status: int = 401) -> None:
+        """Wait until the API refuses this browser's session: AuthGate caches answers for a second here."""
+        asked = "fetch('/api/v1/auth/me').then((answer) => answer.status)"
+        until(lambda: self.page.evaluate(asked) == status, pause_seconds=0.2)
 
     def add_task(self, title: str) -> None:
         self.page.get_by_label("New task").fill(title)

@@ -15,7 +15,7 @@ export function proxy(request: NextRequest) {
     "frame-ancestors 'none'",
   ].join("; ");
   const headers = new Headers(request.headers);
-  headers.set("x-path", request.nextUrl.pathname); // the sign-in page leads back to it
+  headers.set("x-path", request.nextUrl.pathname + request.nextUrl.search); // the sign-in page leads back to it
   headers.set("content-security-policy", policy);
   const response = NextResponse.next({ request: { headers } });
   response.headers.set("content-security-policy", policy);

@@ -20,8 +20,11 @@ function message(error: Failure): string {
   return MESSAGES[error.code ?? ""] ?? error.message ?? "The server refused the request.";
 }
 
-/** The form of the sign-in page and, with a field for the name, of the sign-up page. */
-export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; next: string }) {
+/**
+ * The form of the sign-in page and, with a field for the name, of the sign-up page. It leads to *returnTo*, a path of this
+ * site, with the fragment of this page's address: browsers keep the fragment when they are redirected here.
+ */
+export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up"; returnTo: string }) {
   const [failure, setFailure] = useState("");
   const [busy, setBusy] = useState(false);
   const isNew = mode === "sign-up";
@@ -37,7 +40,7 @@ export function CredentialsForm({ mode, next }: { mode: "sign-in" | "sign-up"; n
     const { error } = isNew
       ? await authClient.signUp.email({ ...credentials, name: field("name") })
       : await authClient.signIn.email(credentials);
-    if (!error) return location.replace(next);
+    if (!error) return location.replace(returnTo + location.hash);
     setFailure(message(error));
     setBusy(false);
   }

@@ -1,5 +1,6 @@
 "use client";
 // How pages call the task service: on the same origin, with the session cookie that the browser sends by itself.
+import { leadingBack } from "./return-to";
 
 export interface Task {
   id: string;
@@ -35,9 +36,9 @@ export async function api<Answer>(path: string, init: RequestInit = {}): Promise
   return (response.status === 204 ? undefined : await response.json()) as Answer;
 }
 
-/** Replace the page with the sign-in page, so that "back" does not return to it. */
+/** Replace the page with the sign-in page, which leads back here. The browser's "back" does not return to this page. */
 export function goToSignIn(): Promise<never> {
-  location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+  location.replace(leadingBack("/sign-in", location.pathname + location.search) + location.hash);
   return new Promise(() => {});
 }
 

@@ -3,6 +3,7 @@ import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { cache } from "react";
 import { auth } from "./auth";
+import { leadingBack } from "./return-to";
 
 /** Return the session from the database, or null (not signed in, signed out elsewhere, banned). Cached for a request. */
 export const session = cache(async () => {
@@ -10,8 +11,12 @@ export const session = cache(async () => {
   return current?.user.banned ? null : current;
 });
 
-/** Return the session, or redirect to the sign-in page, which leads back here. */
+/**
+ * Return the session, or redirect to the sign-in page, which leads back here. AuthGate has checked the session before the
+ * request came here. This second check keeps private pages closed if somebody forgets one at the proxy, and in the
+ * seconds in which AuthGate remembers a session that has ended.
+ */
 export async function signedIn() {
   const path = (await headers()).get("x-path") ?? "/";
-  return (await session()) ?? redirect(`/sign-in?next=${encodeURIComponent(path)}`);
+  return (await session()) ?? redirect(leadingBack("/sign-in", path));
 }

@@ -1,22 +1,23 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import { redirect } from "next/navigation";
 import { CredentialsForm } from "@/app/credentials-form";
-import { destination } from "@/lib/places";
+import { OtherForm } from "@/app/other-form";
+import { environment } from "@/lib/environment";
+import { returnPath } from "@/lib/return-to";
 import { session } from "@/lib/session";
 
 export const metadata: Metadata = { title: "Sign in" };
 
-export default async function SignIn({ searchParams }: { searchParams: Promise<{ next?: string | string[] }> }) {
-  const next = destination((await searchParams).next);
-  if (await session()) redirect(next);
+export default async function SignIn({ searchParams }: { searchParams: Promise<{ return_to?: string | string[] }> }) {
+  const returnTo = returnPath((await searchParams).return_to, environment().url.origin);
+  if (await session()) redirect(returnTo);
   return (
     <main className="card">
       <h1>Sign in</h1>
       <p className="hint">Tasks, AuthGate’s example app</p>
-      <CredentialsForm mode="sign-in" next={next} />
+      <CredentialsForm mode="sign-in" returnTo={returnTo} />
       <p>
-        New here? <Link href={`/sign-up?next=${encodeURIComponent(next)}`}>Sign up</Link>
+        New here? <OtherForm page="/sign-up" returnTo={returnTo} title="Sign up" />
       </p>
     </main>
   );
