@@ -12,7 +12,9 @@ import pytest
 
 from tests.support import processes
 from tests.support.behind_proxies import Proxies, running_proxies
+from tests.support.chromium import running_chromium
 from tests.support.client import Answer, ask
+from tests.support.shop_front import Front, Guest, guest, running_front, running_shop
 from tests.support.tokens import SECRET
 from tests.support.waiting import until
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.support.shop_front import Serving
 
 CONFIG = """
 issuers:
@@ -119,3 +125,31 @@ def start_proxy(proxy: str, folder: Path, authgate_port: int, upstream: int) -> 
     return {"traefik": processes.traefik, "caddy": processes.caddy}[proxy](
         folder, authgate=authgate_port, upstream=upstream
     )
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    # Not session-scoped: while Playwright runs, its event loop runs, and asynchronous tests could not start theirs.
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def serving_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with running_shop(tmp_path_factory.mktemp("shop")) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module", params=PROXIES)
+def front(
+    request: pytest.FixtureRequest, serving_shop: Serving, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
+    """Each proxy in turn, before the shop."""
+    with running_front(request.param, tmp_path_factory.mktemp(request.param), serving_shop) as running:
+        yield running
+
+
+@pytest.fixture
+def ada(chromium: Browser) -> Iterator[Guest]:
+    with guest(chromium) as person:
+        yield person

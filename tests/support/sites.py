@@ -59,8 +59,10 @@ def site(
     environ: Mapping[str, str],
     routes: Sequence[Route],
     authority: Authority | None = None,
+    *,
+    port: int | None = None,
 ) -> Iterator[Ports]:
-    """Run *proxy* on files that are generated from the configuration of *authgate*.
+    """Run *proxy* on files that are generated from the configuration of *authgate*, at *port* or a free one.
 
     If there is an *authority*, clients connect over TLS, with certificates that it issues for the hosts of *routes*.
     """
@@ -77,7 +79,7 @@ def site(
         authority.issue(*(route.host for route in routes)).write(place)
         (place / "ca.pem").write_bytes(authority.pem)
     _let_workers_read(place)
-    with START[proxy](place, routes) as ports:
+    with START[proxy](place, routes, port or free_port()) as ports:
         yield ports
 
 
@@ -137,8 +139,8 @@ _NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 @contextmanager
-def _nginx(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
-    ports = Ports(free_port(), free_port())
+def _nginx(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
+    ports = Ports(port, free_port())
     is_tls = (place / "tls.crt").exists()
     servers = [
         _NGINX_SERVER.format(
@@ -175,10 +177,10 @@ _TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
 
 
 @contextmanager
-def _traefik(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
-    port = free_port()
+def _traefik(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
     static = yaml.safe_load((place / "authgate-entrypoint.yml").read_text())
     static["entryPoints"]["web"]["address"] = f"127.0.0.1:{port}"
+    static["entryPoints"]["web"]["transport"] = {"lifeCycle": {"graceTimeOut": "1s"}}  # browsers keep connections
     static |= {"providers": {"file": {"directory": str(place / "dynamic")}}, "log": {"level": "WARN"}}
     static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}
     (place / "traefik.yml").write_text(yaml.safe_dump(static))
@@ -256,8 +258,7 @@ _CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 @contextmanager
-def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
-    port = free_port()
+def _caddy(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
     config = _CADDY
     is_tls = (place / "tls.crt").exists()
     scheme, certificate = ("https", f"tls {place / 'tls.crt'} {place / 'tls.key'}") if is_tls else ("http", "")
@@ -275,7 +276,7 @@ def _caddy(place: Path, routes: Sequence[Route]) -> Iterator[Ports]:
         yield Ports(port, port)
 
 
-START: Mapping[str, Callable[[Path, Sequence[Route]], AbstractContextManager[Ports]]] = {
+START: Mapping[str, Callable[[Path, Sequence[Route], int], AbstractContextManager[Ports]]] = {
     "nginx": _nginx,
     "traefik": _traefik,
     "caddy": _caddy,
