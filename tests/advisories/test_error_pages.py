@@ -1,0 +1,162 @@
+"""Attacks on the answers to refused requests: an answer of another status, or a service that gets the credentials."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import yaml
+
+from authgate.config.load import load
+from authgate.proxies import PROXIES
+from authgate.proxies.nginx.syntax import parse
+from authgate.proxies.settings import proxy_settings
+from tests.support import processes, sites
+from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.e2e import sound
+from tests.support.shop import Shop
+from tests.support.tokens import SECRET, mint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENVIRON = {"APP_SECRET": SECRET.decode()}
+HOST = "app.example.com"
+CONFIG = """
+issuers:
+  - {name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}
+  - {name: silent, preset: jwt, jwks_url: "http://127.0.0.1:9/jwks", allow_http: true, audiences: [tasks],
+     issuer: "https://silent.example", subject_prefix: "silent:"}
+policies:
+  - {name: admin, match: {path: /admin/**}, require: {roles: {any_of: [admin]}}}
+  - {name: reports, match: {path: /reports/**}, require: {scopes: {all_of: [reports:read]}}}
+  - {name: rest, require: signed_in}
+"""
+
+
+class Refused(NamedTuple):
+    """A request that is refused: its path, its headers, its method, and the status and reason of the answer."""
+
+    path: str
+    headers: tuple[str, ...]
+    status: int
+    reason: str
+    method: str = "GET"
+
+
+def _of_silent_issuer() -> str:
+    return mint(sound(iss="https://silent.example"), algorithm="ES256", header={"kid": "k1"})
+
+
+REFUSED = {
+    "expired": Refused("/", (cookie(mint(sound(exp=1))),), 401, "expired"),
+    "no token": Refused("/", ("Authorization: Basic c2VjcmV0OnNlY3JldA==",), 401, "no_credential"),
+    "not allowed": Refused("/admin/x", (bearer(mint(sound())),), 403, "forbidden"),
+    "missing scope": Refused("/reports/x", (bearer(mint(sound())),), 403, "insufficient_scope"),
+    "other site": Refused("/", (cookie(mint(sound())), "Sec-Fetch-Site: cross-site"), 403, "csrf", "POST"),
+    "no keys": Refused("/", (bearer(_of_silent_issuer()),), 503, "keys_unavailable"),
+    "two readings": Refused("/a%2Fb", (bearer(mint(sound())), cookie(mint(sound()))), 400, "ambiguous_path"),
+}
+CLIENTS = {"program": (), "person": ("Sec-Fetch-Mode: navigate", "Accept: text/html")}
+
+
+class Behind(NamedTuple):
+    """A running proxy before a service that records what arrives."""
+
+    proxy: str
+    port: int
+    shop: Shop
+
+    def ask(self, refused: Refused, client: str) -> Answer:
+        self.shop.arrived.clear()
+        headers = (*refused.headers, *CLIENTS[client])
+        return ask(self.port, refused.path, *headers, method=refused.method, host=HOST)
+
+
+@pytest.fixture(scope="module")
+def authgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.RunningAuthGate]:
+    with processes.authgate(tmp_path_factory.mktemp("authgate"), CONFIG, environ=ENVIRON) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=sites.START)
+def behind(
+    request: pytest.FixtureRequest, authgate: processes.RunningAuthGate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Behind]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as parts:
+        shop = parts.enter_context(Shop().running())
+        routes = [sites.Route("", shop.port)]
+        ports = parts.enter_context(sites.site(request.param, folder, authgate, ENVIRON, routes))
+        yield Behind(request.param, ports.http1, shop)
+
+
+def test_H12_H16_the_service_gets_the_requests_that_are_allowed(behind: Behind) -> None:
+    """Without this, the tests below would prove nothing."""
+    allowed = Refused("/api/x", (bearer(mint(sound())),), 200, "")
+    assert behind.ask(allowed, "program").status == 200
+    assert [(one.path, one.user) for one in behind.shop.arrived] == [("/api/x", "user-1")]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_H12_an_error_page_keeps_the_status_of_the_refusal(behind: Behind, refused: Refused, client: str) -> None:
+    """CVE-2026-24513 (ingress-nginx): the error page's own 200 took the place of a 401."""
+    answer = behind.ask(refused, client)
+    assert answer.status == refused.status
+    if answer.header("X-AuthGate-Reason"):  # Traefik refuses ambiguous paths itself, without a word
+        assert answer.header("X-AuthGate-Reason") == refused.reason
+    else:
+        assert (behind.proxy, refused.reason, answer.body) == ("traefik", "ambiguous_path", b"")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+def test_H16_no_service_gets_the_credentials_of_a_refused_request(
+    behind: Behind, refused: Refused, client: str
+) -> None:
+    """CVE-2026-41181 (Traefik): Authorization and Cookie were sent to the service of the error page."""
+    answer = behind.ask(refused, client)
+    assert behind.shop.arrived == [], "no error page comes from a service"
+    shown = json.dumps(answer.headers) + answer.body.decode()
+    credentials = [max(re.split("[ ;=]+", line), key=len) for line in refused.headers if ": cross-site" not in line]
+    assert credentials
+    assert not [one for one in credentials if one in shown]
+
+
+@pytest.fixture
+def generated(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the files of the proxy that the test names, for this configuration."""
+    (tmp_path / "authgate.yaml").write_text(CONFIG)
+    loaded = load(str(tmp_path / "authgate.yaml"), ENVIRON)
+    assert loaded.config is not None
+    generate = next(iter(PROXIES[request.param].forms.values()))
+    return dict(generate(proxy_settings(loaded.config, loaded, "127.0.0.1:4190")))
+
+
+@pytest.mark.parametrize("generated", ["nginx"], indirect=True)
+def test_H16_nginxs_answers_to_refused_requests_ask_no_service(generated: dict[str, str]) -> None:
+    server = parse(generated["authgate_server.conf"], "authgate_server.conf")
+    pages = [line for line in server if line.name == "location" and line.arguments[0].startswith("@")]
+    assert len(pages) >= 3
+    for page in pages:
+        names = {line.name for line in page.everything() if line is not page}
+        assert names <= {"internal", "types", "default_type", "add_header", "return"}, page.arguments
+
+
+@pytest.mark.parametrize("generated", ["traefik"], indirect=True)
+def test_H16_traefiks_files_have_no_error_pages(generated: dict[str, str]) -> None:
+    middlewares = yaml.safe_load(generated["dynamic/authgate.yml"])["http"]["middlewares"]
+    assert not [name for name, middleware in middlewares.items() if "errors" in middleware]
+
+
+@pytest.mark.parametrize("generated", ["caddy"], indirect=True)
+def test_H16_caddys_answers_to_refused_requests_ask_no_service(generated: dict[str, str]) -> None:
+    lines = [line.strip() for line in generated["authgate.caddy"].splitlines()]
+    directives = {line.split()[0] for line in lines if line and not line.startswith("#")}
+    assert "forward_auth" in directives
+    assert "reverse_proxy" not in directives
