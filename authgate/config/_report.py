@@ -241,6 +241,8 @@ def _limit(mistake: ErrorDetails) -> str | None:
         return "is empty"
     if mistake["type"] == "too_long":
         return f"has {context['actual_length']} elements; at most {context['max_length']} are allowed"
+    if mistake["type"] == "string_too_long":
+        return f"has {len(mistake['input'])} characters; at most {context['max_length']} are allowed"
     return None
 
 

@@ -271,6 +271,30 @@ def test_the_sign_in_page_and_the_hosts_to_return_to_are_one_line(tmp_path: Path
     assert ("  sign-in page" in shown) is (which == "by policy")
 
 
+REFUSALS = """login_url: https://id.example.com/sign-in
+return_hosts: [app.example.com, "app.example.com:8443"]
+return_parameter: rd
+cors: {allowed_origins: [https://web.example.com]}
+page: {title: Tasks, colour: "#123456"}
+policies:
+  - {name: api, match: {path: /api/**}, require: signed_in, login_url: null, cors: {allowed_origins: []}}
+  - {name: shop, match: {path: /shop/**}, require: signed_in, login_url: https://shop.example.com/in}
+  - {name: rest, require: signed_in}
+"""
+
+
+def test_the_printed_settings_of_refusals_can_be_loaded_again_and_are_the_same(tmp_path: Path) -> None:
+    path, again = tmp_path / "c.yaml", tmp_path / "again.yaml"
+    path.write_text(f"issuers:\n{LOCAL}{REFUSALS}")
+    printed = yaml.safe_load(commands.authgate("check", "--config", path).stdout)
+    assert [policy.get("login_url", "") for policy in printed["policies"]] == [None, "https://shop.example.com/in", ""]
+    again.write_text(yaml.safe_dump(printed | yaml.safe_load(f"issuers:\n{LOCAL}"), sort_keys=False))
+    made, made_again = (wiring.prepare(load(str(file), {})).snapshot for file in (path, again))
+    assert made_again.policies.policies == made.policies.policies
+    assert made_again.refusals == made.refusals
+    assert made.policies.policies[0].sign_in is None
+
+
 def test_the_printed_policies_can_be_loaded_again_and_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(f"issuers:\n{LOCAL}{POLICIES}")
