@@ -239,10 +239,8 @@ def _limit(mistake: ErrorDetails) -> str | None:
         return f"is more than {context['le']:.10g}"
     if mistake["type"] in {"too_short", "string_too_short"}:  # every bound of this kind is 1
         return "is empty"
-    if mistake["type"] == "too_long":
-        return f"has {context['actual_length']} elements; at most {context['max_length']} are allowed"
-    if mistake["type"] == "string_too_long":
-        return f"has {len(mistake['input'])} characters; at most {context['max_length']} are allowed"
+    if counted := {"too_long": "elements", "string_too_long": "characters"}.get(mistake["type"]):
+        return f"has {len(mistake['input'])} {counted}; at most {context['max_length']} are allowed"
     return None
 
 

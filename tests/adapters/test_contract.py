@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.identity import Identity
+from authgate.core.pages import Page
 from authgate.core.reasons import REASONS, Reason
 from authgate.core.rules import Finding
 from authgate.core.rules import Test as Comparison
@@ -223,6 +225,58 @@ def test_a_challenge_names_what_the_client_has_to_bring(
     reply = adapter.write(decision, "id-1")
     assert reply.status == status
     assert dict(reply.headers)["WWW-Authenticate"] == f'Bearer realm="authgate", {parameters}'
+
+
+SHOWN = Page(heading="Please sign in", text="Words.", action="Sign in", link="https://id.example.com/in")
+TO = "https://id.example.com/in?return_to=%2Fa"
+
+
+@every_adapter
+def test_a_redirect_has_its_address_and_its_cookie(adapter: Adapter) -> None:
+    challenge = Challenge(location=TO, set_cookie="authgate_redirects=x; Path=/")
+    reply = adapter.write(Deny(reason=Reason.NO_CREDENTIAL, challenge=challenge), "id-1")
+    headers = dict(reply.headers)
+    assert reply.status == (401 if adapter.name == "nginx" else 302)  # nginx's own files make the 302
+    assert (headers["Location"], headers["Set-Cookie"]) == (TO, "authgate_redirects=x; Path=/")
+    assert (headers["X-AuthGate-Reason"], headers["X-Request-Id"]) == ("no_credential", "id-1")
+    assert headers["Cache-Control"] == "no-store"
+    assert reply.body == b""
+
+
+@every_adapter
+@pytest.mark.parametrize("page", [None, SHOWN], ids=["problem details", "page"])
+def test_without_a_redirect_there_is_no_location(adapter: Adapter, page: Page | None) -> None:
+    reply = adapter.write(Deny(reason=Reason.NO_CREDENTIAL, challenge=Challenge(page=page)), "id-1")
+    assert reply.status == 401
+    assert not {"Location", "Set-Cookie"} & {name for name, _ in reply.headers}
+
+
+CORS = {"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary"}
+
+
+@every_adapter
+@pytest.mark.parametrize("challenge", [Challenge(), Challenge(page=SHOWN), Challenge(location=TO)], ids=str)
+@pytest.mark.parametrize("reason", [Reason.NO_CREDENTIAL, Reason.CSRF, Reason.KEYS_UNAVAILABLE])
+def test_only_an_allowed_origin_may_read_a_refusal(adapter: Adapter, challenge: Challenge, reason: Reason) -> None:
+    without = dict(adapter.write(Deny(reason=reason, challenge=challenge), "id-1").headers)
+    assert not CORS & {*without}
+    allowed = replace(challenge, allowed_origin="https://web.example.com")
+    headers = dict(adapter.write(Deny(reason=reason, challenge=allowed), "id-1").headers)
+    assert {*headers} - {*without} == CORS
+    assert headers["Access-Control-Allow-Origin"] == "https://web.example.com"
+    assert (headers["Access-Control-Allow-Credentials"], headers["Vary"]) == ("true", "Origin")
+    assert {"WWW-Authenticate", "X-Request-Id"} <= {*headers["Access-Control-Expose-Headers"].split(", ")}
+
+
+@every_adapter
+def test_no_header_is_sent_twice(adapter: Adapter) -> None:
+    full = Challenge(
+        scopes=("a",), max_age=5, location=TO, page=SHOWN, set_cookie="a=b", allowed_origin="https://web.example.com"
+    )
+    for challenge in (full, replace(full, location="")):
+        for reason in Reason:
+            names = [name for name, _ in adapter.write(Deny(reason=reason, challenge=challenge), "id-1").headers]
+            assert len(names) == len({*names})
 
 
 @every_adapter

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from authgate.adapters import Adapter, TrustedProxies
+from authgate.adapters import Adapter, TrustedProxies, page
 from authgate.adapters.caddy import CaddyAdapter
 from authgate.adapters.traefik import TraefikAdapter
+from authgate.core.challenge import Challenge
 from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
+from authgate.core.pages import Look, page_for
 from authgate.core.reasons import REASONS, Reason
 
 if TYPE_CHECKING:
@@ -80,6 +82,22 @@ def test_a_refusal_is_a_problem_document(adapter: Adapter, reason: Reason) -> No
         "reason": reason.value,
         "request_id": "id-1",
     }
+
+
+@each_adapter
+@pytest.mark.parametrize("reason", Reason)
+def test_a_person_sees_a_page_that_runs_nothing(adapter: Adapter, reason: Reason) -> None:
+    look = Look(title="Tasks", color="#123456")
+    reply = adapter.write(Deny(reason=reason, challenge=Challenge(page=page_for(reason, look))), "id-1")
+    headers = dict(reply.headers)
+    assert reply.status == REASONS[reason].status
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Security-Policy"] == page.security_policy(look)
+    assert ("WWW-Authenticate" in headers) == (reply.status == 401)
+    assert ("Retry-After" in headers) == (reply.status == 503)
+    assert page_for(reason, look).text.encode() in reply.body
+    assert b"Request id: id-1" in reply.body
+    assert len(reply.body) <= 4096
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from multidict import CIMultiDict
 
 from authgate.adapters import TrustedProxies
 from authgate.adapters.nginx import NginxAdapter
+from authgate.core.challenge import Challenge
 from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
+from authgate.core.pages import PLAIN_LOOK, page_for
 from authgate.core.reasons import REASONS, Reason
 
 if TYPE_CHECKING:
@@ -73,3 +75,22 @@ def test_a_refusal_has_no_body_and_a_status_that_nginx_accepts(reason: Reason) -
     assert reply.body == b""
     assert dict(reply.headers)["X-AuthGate-Detail"] == REASONS[reason].text
     assert "Content-Type" not in dict(reply.headers)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_words_of_a_page_are_in_headers(reason: Reason) -> None:
+    shown = page_for(reason, PLAIN_LOOK, sign_in_url="https://id.example.com/in?a=b&c")
+    headers = dict(NginxAdapter().write(Deny(reason=reason, challenge=Challenge(page=shown)), "id-1").headers)
+    assert headers["X-AuthGate-Answer"] == "page"
+    assert (headers["X-AuthGate-Heading"], headers["X-AuthGate-Text"]) == (shown.heading, shown.text)
+    assert (headers.get("X-AuthGate-Action", ""), headers.get("X-AuthGate-Link", "")) == (shown.action, shown.link)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "answer"), [(Challenge(), "problem"), (Challenge(location="https://id.example.com/"), "redirect")]
+)
+def test_the_answer_tells_nginx_what_to_make_of_the_headers(challenge: Challenge, answer: str) -> None:
+    headers = dict(NginxAdapter().write(Deny(reason=Reason.NO_CREDENTIAL, challenge=challenge), "id-1").headers)
+    assert headers["X-AuthGate-Answer"] == answer
+    assert not {"X-AuthGate-Heading", "X-AuthGate-Text", "X-AuthGate-Action", "X-AuthGate-Link"} & {*headers}
+    assert "Content-Type" not in headers

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
+from html.parser import HTMLParser
+
 import pytest
 
 from authgate.adapters import page
 from authgate.config.refusal_model import PageConfig
-from authgate.core.pages import Look, loop_page, page_for
+from authgate.core.pages import Look, Page, loop_page, page_for, protected_page
 from authgate.core.reasons import Reason
 
 MAX_BYTES = 4096  # also nginx's bound for a word of its configuration
@@ -69,3 +73,73 @@ def test_the_page_changes_its_policy_with_its_style() -> None:
     for policy in (one, other):
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "script" not in policy
+
+
+class Reader(HTMLParser):
+    """Reads a document strictly: each element is closed in order, and its attributes are collected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+EVIL = "</title></style></main><script src=//evil.example></script><img src=x onerror=alert(1)>\"' onload='a"
+ELEMENTS = {"html", "head", "meta", "title", "style", "body", "main", "header", "footer", "h1", "p", "a"}
+
+
+def shown_pages(look: Look) -> list[Page]:
+    pages = [protected_page(look)]
+    for reason in Reason:
+        pages += [
+            loop_page(reason, look),
+            page_for(reason, look),
+            page_for(reason, look, sign_in_url="https://id/?a&b"),
+        ]
+    return pages
+
+
+@pytest.mark.parametrize("text", ["", "Tasks", EVIL, "&lt;b&gt;", "\N{LATIN SMALL LETTER E WITH ACUTE}$x{y}`z`"])
+def test_every_page_is_sound_html_without_scripts_and_outside_resources(text: str) -> None:
+    for shown in shown_pages(Look(title=text, color="#123456", contact=text)):
+        reader = Reader()
+        reader.feed(page.render(shown, REQUEST_ID).decode())
+        reader.close()
+        assert reader.open == []
+        assert reader.tags <= ELEMENTS
+        links = [value for _, name, value in reader.attributes if name == "href"]
+        assert links == ([shown.link] if shown.action else [])
+        assert {name for _, name, _ in reader.attributes} <= {"lang", "charset", "name", "content", "href"}
+        assert "url(" not in reader.words
+        assert "@import" not in reader.words
+        for words in (shown.heading, shown.text, shown.action, text, f"Request id: {REQUEST_ID}"):
+            assert words in reader.words
+
+
+def test_the_link_is_escaped() -> None:
+    shown = Page(heading="a", text="b", action="c", link='https://id/?a&lt;b"><script>')
+    assert b'href="https://id/?a&amp;lt;b&quot;&gt;&lt;script&gt;"' in page.render(shown, "")
+
+
+@pytest.mark.parametrize("color", ["", "#abc", "#ABCDEF"])
+def test_the_policy_of_the_page_allows_its_own_style_and_nothing_else(color: str) -> None:
+    look = Look(color=color)
+    style = page.document(look, "", "", "", "").partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert page.security_policy(look) == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

@@ -182,3 +182,8 @@ def test_hosts_and_origins_are_kept_as_browsers_write_them() -> None:
 )
 def test_any_line_of_text_may_be_a_title(title: str) -> None:
     assert Config.model_validate({"page": {"title": title, "contact": title}}).page.title == title
+
+
+@pytest.mark.parametrize("color", ["#000", "#4a6fa5", "#ABCDEF"])
+def test_a_color_has_three_or_six_digits(color: str) -> None:
+    assert Config.model_validate({"page": {"colour": color}}).page.colour == color

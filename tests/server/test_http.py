@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from authgate.config.load import load
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from authgate.wiring import build, prepare
 from tests.server.conftest import ENVIRON, SUBREQUEST, exchange, status_of
+from tests.support.serving import ENVIRON as SERVED
 from tests.support.serving import bearer_line, fresh
 from tests.support.serving import serving as serving_both_ports
 from tests.support.tokens import mint
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 async def test_an_unknown_path_is_answered_404_and_the_endpoints_are_named(serving: Any) -> None:
@@ -77,3 +80,62 @@ async def test_a_request_of_authgates_own_may_meet_a_public_policy(tmp_path: Pat
         for path, status in ((b"/api/auth/jwks", 200), (b"/api/other", 403), (b"/api/auth/%2e%2e/other", 403)):
             subrequest = SUBREQUEST.replace(b"http://a/", b"http://a" + path)
             assert status_of(await exchange(int(address.rpartition(":")[2]), subrequest + lines)) == status
+
+
+async def test_a_refusal_has_one_request_id_in_its_header_its_body_and_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is the proxy's, if the proxy sends a sound one. Otherwise AuthGate makes one for each refusal."""
+    caplog.set_level("INFO")
+    sent = [[("X-Request-Id", "01J-abc.DEF_1")], [], [("X-Request-Id", 'a" b')], [("X-Request-Id", "a")] * 2]
+    async with serving_both_ports() as served:
+        answers = [await served.ask("caddy", *lines) for lines in sent]
+        allowed = await served.ask("caddy", bearer_line(fresh()), ("X-Request-Id", "01J-abc.DEF_1"))
+    ids = [answer.all("X-Request-Id") for answer in answers]
+    assert [len(one) for one in ids] == [1] * 4
+    assert [json.loads(answer.body)["request_id"] for answer in answers] == [one for (one,) in ids]
+    lines = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "deny"]
+    assert [line["request_id"] for line in lines] == [one for (one,) in ids]
+    assert ids[0] == ["01J-abc.DEF_1"]
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for (one,) in ids[1:])
+    assert len({*map(tuple, ids)}) == 4
+    assert (allowed.status, allowed.all("X-Request-Id")) == (200, [])
+
+
+@pytest.mark.parametrize("lines", [[("X_User_Id", "a")], [("X-Forwarded-Method", "GET")]], ids=["look-alike", "twice"])
+async def test_a_request_that_cannot_be_read_gets_a_page_too_and_its_origin_may_read_it(
+    lines: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    config = tmp_path / "authgate.yaml"
+    config.write_text("cors: {allowed_origins: [https://web.example.com]}\npage: {title: Tasks}\n")
+    origin = ("Origin", "https://web.example.com")
+    async with serving_both_ports(file=str(config)) as served:
+        page = await served.ask("caddy", *lines, ("Sec-Fetch-Mode", "navigate"))
+        problem = await served.ask("caddy", *lines, origin)
+    assert [(answer.status, answer.reason) for answer in (page, problem)] == [(400, "unreadable_request")] * 2
+    assert page.all("Content-Type") == ["text/html; charset=utf-8"]
+    assert b"<header>Tasks</header>" in page.body
+    assert problem.all("Content-Type") == ["application/problem+json"]
+    assert problem.all("Access-Control-Allow-Origin") == [origin[1]]
+
+
+async def test_a_browser_is_redirected_and_a_loop_ends_on_a_page_which_the_log_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    environ = SERVED | {"AUTHGATE_LOGIN_URL": "https://app.example.com/sign-in"}
+    cookies: list[tuple[str, str]] = []
+    async with serving_both_ports(environ) as served:
+        answers = []
+        for _ in range(6):
+            answers.append(await served.ask("traefik", ("Sec-Fetch-Mode", "navigate"), *cookies, uri="/tasks?a=b"))
+            (line,) = answers[-1].all("Set-Cookie")
+            cookies = [("Cookie", line.partition(";")[0])]
+    assert [answer.status for answer in answers] == [302] * 5 + [401]
+    to = "https://app.example.com/sign-in?return_to=https%3A%2F%2Fapp.example.com%2Ftasks%3Fa%3Db"
+    assert [answer.all("Location") for answer in answers] == [[to]] * 5 + [[]]
+    assert b"Signing in did not work" in answers[-1].body
+    assert answers[-1].all("X-Request-Id")[0].encode() in answers[-1].body
+    lines = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "deny"]
+    assert [line["answer"] for line in lines] == ["redirect"] * 5 + ["loop page"]
+    assert "return_to" not in str(lines)
