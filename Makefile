@@ -29,7 +29,8 @@ quick: $(VENV)/installed         ## the tests to run while you edit: core, adapt
 		|| { echo "make quick: some tests failed, see above."; exit 1; }
 	@echo "make quick: all tests passed. \`make test\` also runs the servers, real proxies, a browser and containers."
 
-test: $(VENV)/installed programs web ## run all tests, with real proxies, Chromium and containers
+test:                            ## run all tests, with real proxies, Chromium and containers
+	@$(MAKE) --no-print-directory --silent --jobs 2 $(VENV)/installed programs-and-web
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory test-images
 
@@ -106,7 +107,9 @@ web: ; @deploy/stack/build-web
 # Programs that PyPI does not have. As root, `make` installs them from Debian's packages. Otherwise `make stack` prints
 # what is missing, and the tests that need them are skipped with the command that installs them.
 STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
-TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer chromium:chromium
-.PHONY: programs stack-programs
+TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer \
+	chromium-headless-shell:chromium-headless-shell
+.PHONY: programs stack-programs programs-and-web
 programs: ; @deploy/install-programs test $(TEST_PROGRAMS)
 stack-programs: ; @deploy/install-programs stack $(STACK_PROGRAMS)
+programs-and-web: programs ; @deploy/stack/build-web

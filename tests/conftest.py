@@ -30,10 +30,13 @@ collect_ignore = [] if os.environ.get("AUTHGATE_TEST_IMAGES") else ["images"]
 
 # `make test` gives the next file to the first worker that is free. Long files come first, so that the last ones are
 # short and no worker waits for another. By their names, files that need the processor stand between files that wait.
-LONG = {Path(__file__).parent / folder for folder in ("e2e", "server", "stack")}
+LONG = {
+    Path(__file__).parent / name
+    for name in ("deploy", "e2e", "properties", "server", "stack", "test_presets_and_stores.py")
+}
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has brought the tests of each fixture together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    is_long = {path: not LONG.isdisjoint(path.parents) for path in {item.path for item in items}}
+    is_long = {path: not LONG.isdisjoint([path, *path.parents]) for path in {item.path for item in items}}
     items.sort(key=lambda item: (not is_long[item.path], item.path.name * is_long[item.path]))
