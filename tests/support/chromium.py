@@ -23,8 +23,8 @@ _OFFLINE = ("--disable-background-networking", "--disable-component-update", "--
 
 @contextmanager
 def running_chromium(*more: str) -> Iterator[Browser]:
-    """Run Debian's Chromium without a window."""
-    path = program("chromium", fix="apt-get install chromium")
+    """Run Debian's Chromium, built without windows: another profile takes a quarter of the time."""
+    path = program("chromium-headless-shell", fix="apt-get install chromium-headless-shell")
     with sync_playwright() as playwright:
         sandbox = ("--no-sandbox",) if os.getuid() == 0 else ()  # root has none
         arguments = [*sandbox, "--disable-gpu", "--disable-quic", *_OFFLINE, *more]
