@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.shop import END
+
 if TYPE_CHECKING:
     from tests.support.shop_front import Front, Guest
 
@@ -36,6 +38,7 @@ LISTEN = """([url]) => {
   stream.onmessage = (event) => heard.push(event.data);
 }"""
 HEARD = "(count) => heard.length === count"
+CLOSED = "stream.readyState === EventSource.CLOSED"  # for good: the browser does not try again
 JSON_BODY = {"method": "PUT", "headers": {"Content-Type": "application/json"}, "body": "{}"}
 
 
@@ -176,14 +179,27 @@ def test_an_event_stream_delivers_each_event_at_once_and_outlives_a_sign_out(fro
     assert signed_in.runs(FETCH, url, {})["status"] == 401, "a new stream is refused"
     front.shop.say("after the sign-out")
     page.wait_for_function(HEARD, arg=4)
+
+    front.shop.say(END)
+    page.wait_for_function(CLOSED)  # the browser opens the stream again, and is refused
     assert page.evaluate("heard") == ["for user-1", "one", "two", "after the sign-out"]
+
+
+def test_an_event_stream_that_the_service_closes_opens_again_for_a_signed_in_user(
+    front: Front, signed_in: Guest
+) -> None:
+    signed_in.runs(LISTEN, f"{front.api}/events/again")
+    signed_in.page.wait_for_function(HEARD, arg=1)
+    front.shop.say(END)
+    signed_in.page.wait_for_function(HEARD, arg=2)
+    assert signed_in.page.evaluate("heard") == ["for user-1", "for user-1"]
 
 
 def test_an_event_stream_without_a_cookie_is_refused_with_problem_details(front: Front, ada: Guest) -> None:
     ada.goes(f"{front.app}/open/page")
     url = f"{front.api}/events/signed-out"
     ada.runs(LISTEN, url)
-    ada.page.wait_for_function("stream.readyState === EventSource.CLOSED")
+    ada.page.wait_for_function(CLOSED)
     read = ada.runs(FETCH, url, {"headers": {"Accept": "text/event-stream"}})
     assert (read["status"], read["type"]) == (401, "application/problem+json")
     assert read["body"]["reason"] == "no_credential"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SITE = "shop.localhost"  # browsers resolve *.localhost themselves, and trust it as if it had HTTPS
 PROTOCOLS = ("shop.v2", "shop.v1")
+END = ""
 _PAGE = """<!doctype html><html lang="en"><title>Shop</title><h1>{address}</h1><p>{user}</p>
 <form method="post" action="/orders"><button>Order</button></form></html>"""
 # The form works without scripts. With them, the page goes back to the fragment too, which no server sees.
@@ -92,7 +93,7 @@ class Shop:
             self._loop.close()
 
     def say(self, text: str) -> None:
-        """Send *text* as the next event of every open stream. Wait until there is one."""
+        """Send *text* as the next event of every open stream. Wait until there is one. END closes it."""
         until(lambda: self._streams)
         for queue in [*self._streams]:
             self._loop.call_soon_threadsafe(queue.put_nowait, text)
@@ -153,11 +154,12 @@ class Shop:
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._streams.add(queue)
         try:
-            await stream.write(f"data: for {request.headers.get('X-User-Id', '')}\n\n".encode())
-            while True:
-                await stream.write(f"data: {await queue.get()}\n\n".encode())
+            await stream.write(f"retry: 10\ndata: for {request.headers.get('X-User-Id', '')}\n\n".encode())
+            while (text := await queue.get()) != END:
+                await stream.write(f"data: {text}\n\n".encode())
         finally:
             self._streams.discard(queue)
+        return stream
 
 
 def _html(text: str) -> web.Response:
