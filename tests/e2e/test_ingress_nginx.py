@@ -14,6 +14,7 @@ from authgate.core.header_names import OVERRIDES, look_alikes
 from authgate.core.spellings import SPELLINGS
 from authgate.proxies.nginx import ingress
 from authgate.proxies.settings import default_settings
+from tests.e2e.conftest import CONFIG, ENVIRON
 from tests.support import processes
 from tests.support.caddy_sites import answering
 from tests.support.client import ask, bearer
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 PAGE = "docs/adapters/ingress-nginx.md"
 SIGN_IN = "https://app.example.com/sign-in"
+SIGN_IN_ANNOTATIONS = {"auth-signin": SIGN_IN, "auth-signin-redirect-param": "return_to"}
+NAVIGATION = "Sec-Fetch-Mode: navigate"
 USER = bearer(mint(sound()))
 # An Ingress each: with the generated annotations, with a page to sign in, with neither, and as many write it, without
 # the generated files.
@@ -39,9 +42,16 @@ WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dG
 
 
 @pytest.fixture(scope="module")
-def ports(running_authgate: RunningAuthGate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAuthGate]:
+    config = f"{CONFIG}login_url: {SIGN_IN}\n"
+    with processes.authgate(tmp_path_factory.mktemp("authgate"), config, environ=ENVIRON) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ports(running: RunningAuthGate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     folder = tmp_path_factory.mktemp("ingress")
-    made = ingress.files(default_settings(f"127.0.0.1:{running_authgate.port}"))
+    made = ingress.files(default_settings(f"127.0.0.1:{running.port}"))
     annotations, values = (yaml.safe_load(text) for text in made.values())
     asking, controller = annotations["metadata"]["annotations"], values["controller"]
     url = next(value for name, value in asking.items() if name.endswith("auth-url"))
@@ -51,14 +61,14 @@ def ports(running_authgate: RunningAuthGate, tmp_path_factory: pytest.TempPathFa
         upstream = parts.enter_context(processes.echo(folder))
         kinds: dict[str, tuple[dict[str, str], dict[str, Any], int]] = {
             "generated": (asking, controller, upstream),
-            "signin": (asking | {"auth-signin": SIGN_IN}, controller, upstream),
+            "signin": (asking | SIGN_IN_ANNOTATIONS, controller, upstream),
             "public": ({}, controller, upstream),
             "short": (short, {}, upstream),
             "websocket": (asking, controller, parts.enter_context(answering(SWITCHED))),
         }
         servers = [server(ports[name], to, stated, under) for name, (stated, under, to) in kinds.items()]
         parts.enter_context(ingress_nginx(folder, servers, ports["short"], controller["config"]["http-snippet"]))
-        yield ports
+        yield ports | {"authgate": running.port}
 
 
 @pytest.mark.parametrize("name", ["generated", "short"])
@@ -102,12 +112,35 @@ def test_identity_headers_over_4_kib_need_the_annotation(ports: dict[str, int]) 
     assert ask(ports["short"], "/api/x", user).status == 500
 
 
-def test_a_refusal_is_401_or_leads_to_the_page_to_sign_in(ports: dict[str, int]) -> None:
-    refused = ask(ports["generated"], "/api/x?q=1")
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_refusal_is_401_or_leads_every_client_to_the_page_to_sign_in(ports: dict[str, int], accept: str) -> None:
+    refused = ask(ports["generated"], "/api/x?q=1", f"Accept: {accept}")
     assert (refused.status, (refused.header("WWW-Authenticate") or "")[:6]) == (401, "Bearer")
-    redirected = ask(ports["signin"], "/api/x?q=1")
+    assert refused.header("X-AuthGate-Reason") is None
+    redirected = ask(ports["signin"], "/api/x?q=1", f"Accept: {accept}")
     assert redirected.status == 302
-    assert redirected.header("Location") == f"{SIGN_IN}?rd=http://app.example.com/api/x?q=1"
+    assert redirected.header("Location") == f"{SIGN_IN}?return_to=http://app.example.com/api/x?q=1"
+
+
+def test_the_page_has_the_annotations() -> None:
+    text = (processes.ROOT / PAGE).read_text()
+    lines = "".join(f"nginx.ingress.kubernetes.io/{name}: {value}\n" for name, value in SIGN_IN_ANNOTATIONS.items())
+    assert f"```\n{lines}```" in text
+
+
+def test_the_redirect_of_authgate_does_not_reach_the_client(ports: dict[str, int]) -> None:
+    direct = ask(
+        ports["authgate"],
+        "/auth/nginx",
+        "X-Original-Method: GET",
+        "X-Original-URL: https://app.example.com/x",
+        NAVIGATION,
+    )
+    assert (direct.status, (direct.header("Location") or "").partition("?")[0]) == (401, SIGN_IN)
+    answer = ask(ports["generated"], "/api/x", NAVIGATION)
+    assert answer.status == 401
+    assert (answer.header("Location"), answer.header("Set-Cookie")) == (None, None)
+    assert b"nginx" in answer.body
 
 
 def test_a_websocket_passes_and_no_other_upgrade(ports: dict[str, int]) -> None:

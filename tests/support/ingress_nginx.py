@@ -85,7 +85,7 @@ _AUTH = """
         set $target {url};
         proxy_pass $target;
     }}
-    location @signin {{ internal; return 302 {signin}?rd=$scheme://$http_host$request_uri; }}
+    location @signin {{ internal; return 302 {signin}?{parameter}=$scheme://$http_host$request_uri; }}
 """
 
 
@@ -94,6 +94,7 @@ def server(port: int, upstream: int, annotations: Mapping[str, str], controller:
     stated = {name.removeprefix(PREFIX): value for name, value in annotations.items()}
     config, url = controller.get("config", {}), stated.get("auth-url")
     buffer, signin = stated.get("proxy-buffer-size", "4k"), stated.get("auth-signin", "")
+    parameter = stated.get("auth-signin-redirect-param", "rd")
     asking = ["auth_request /_external-auth;"] if url else []
     for number, name in enumerate(stated.get("auth-response-headers", "").replace(" ", "").split(",")):
         if name:
@@ -102,7 +103,7 @@ def server(port: int, upstream: int, annotations: Mapping[str, str], controller:
     return _SERVER.format(
         port=port,
         upstream=upstream,
-        auth=_AUTH.format(url=url, buffer=buffer, signin=signin) if url else "",
+        auth=_AUTH.format(url=url, buffer=buffer, signin=signin, parameter=parameter) if url else "",
         asking="\n        ".join(asking),
         signin="error_page 401 = @signin;" if signin else "",
         removed="\n        ".join(f'proxy_set_header {name} "";' for name in controller.get("proxySetHeaders", ())),
