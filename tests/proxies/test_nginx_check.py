@@ -299,7 +299,18 @@ def test_a_public_location_refuses_the_paths_that_the_configuration_takes_as_dat
     assert message.endswith('that only AuthGate can decide about: "semicolon", "encoded slash"')
 
 
+SIGN_IN = "location @x { return 302 /login; }"
+REDIRECTS = "every 401 becomes a redirect"
 WARNED = [
+    (f"location / {{ error_page 401 = @x; {P} }} {SIGN_IN}", REDIRECTS),
+    (f"location / {{ error_page 401 403 @x; {P} }} {SIGN_IN.replace('302 ', 'https://login.example.com')}", REDIRECTS),
+    (
+        f"location / {{ error_page 401 @x; {P} }} {SIGN_IN.replace('return 302', 'rewrite ^')[:-3]} redirect; }}",
+        REDIRECTS,
+    ),
+    (f"location / {{ error_page 401 https://login.example.com/; {P} }}", "401 https://login.example.com/: every 401"),
+    (f"location / {{ error_page 401 /login; {P} }} location = /login {{ return 303 /sign-in; }}", REDIRECTS),
+    (f"location / {{ error_page 401 @authgate_redirect; {P} }}", REDIRECTS),
     ("location /x { auth_request /_authgate; return 200 secret; }", "AuthGate is never asked"),
     (f"include authgate_protect.conf; {PROTECTED} location /x {{ auth_request off; proxy_pass http://x; }}", "off"),
     (f"location / {{ {P} rewrite ^/a /b last; }}", "chooses another location"),
@@ -335,6 +346,21 @@ def test_what_may_be_meant_is_a_warning(locations: str, part: str) -> None:
     found = check(main(locations + PROTECTED if PROTECTED not in locations else locations))
     assert any(part in message for message in warnings(found)), found
     assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    "locations",
+    [
+        PROTECTED,  # the shipped answer is a redirect only if AuthGate says so
+        f"location / {{ error_page 403 = @x; {P} }} {SIGN_IN}",
+        f"location / {{ error_page 401 @x; {P} }} location @x {{ return 401 sign-in; }}",
+        f"location / {{ error_page 401 @x; {P} }} location @x {{ if ($arg_x) {{ return 302 /login; }} return 401; }}",
+        f"location / {{ error_page 401 /login.html; {P} }}",
+        f"location / {{ {P} error_page 401 @x; }} {SIGN_IN}",  # never used
+    ],
+)
+def test_an_error_page_that_does_not_redirect_every_401_is_not_a_warning(locations: str) -> None:
+    assert not [message for message in warnings(check(main(locations))) if REDIRECTS in message]
 
 
 def test_a_server_that_never_asks_is_an_error_only_before_a_protected_upstream() -> None:

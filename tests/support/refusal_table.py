@@ -64,7 +64,7 @@ def cell(refusal: str, answer: Answer) -> str:
     """Return *answer* in a few words."""
     if answer.status == HTTPStatus.OK:
         return "passes"
-    if refusal == TWO_HOSTS and answer.header("X-AuthGate-Reason"):
+    if refusal == TWO_HOSTS and answer.status != HTTPStatus.BAD_REQUEST:
         return "decided for the first line's host"
     location = answer.header("Location")
     if location:

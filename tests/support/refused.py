@@ -262,7 +262,8 @@ def refused(folder: Path) -> Iterator[Refused]:
             made.by_path |= made.refuse(Refusal(path, path))
         for proxy in ports:
             made.answers[LOOP, BROWSER.name, proxy] = made.loop(proxy, BROWSER)[-1]
-        ids = {answer.header("X-Request-Id") for answer in made.answers.values()} - {None}
+        decided = {refusal.name for refusal in others} - {AMBIGUOUS, TWO_HOSTS}
+        ids = {answer.header("X-Request-Id") for key, answer in made.answers.items() if key[0] in decided} - {None}
         until(lambda: made.logged().keys() >= ids)  # a thread writes them
         processes.stop(running.process)
         made.answers |= made.refuse(down)

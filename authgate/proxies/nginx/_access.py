@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
 from authgate.proxies.nginx._levels import answers, location, matched_by, patterns, subrequest, upstream
-from authgate.proxies.nginx._pages import keeps_refusing, passing_on
+from authgate.proxies.nginx._pages import keeps_refusing, passing_on, redirects
 from authgate.proxies.nginx.generator import taking
 
 if TYPE_CHECKING:
@@ -91,11 +91,23 @@ def _error_pages(level: Level) -> Iterator[Finding]:
             what = f"error_page {' '.join(line.arguments)}: {message}"
             fix = "\n".join(_OWN_PAGES[status] for status in refusals)
             yield _at(level, what, fix, line)
+        elif "401" in refusals and _is_redirect(level, target):
+            message = (
+                "every 401 becomes a redirect, also for scripts and programs, which then read a page as their answer"
+            )
+            fix = f"Set login_url in AuthGate's configuration, which redirects browsers only, and {_OWN_PAGES['401']}"
+            yield _at(level, f"error_page {' '.join(line.arguments)}: {message}", fix, line, is_error=False)
     missing = [status for status in _REFUSALS if status not in seen]
     if missing:
         message = f"nginx answers {', '.join(missing)} with its own page, without the reason that AuthGate gave"
         fix = "\n".join(_OWN_PAGES[status] for status in missing)
         yield _at(level, message, fix, is_error=False)
+
+
+def _is_redirect(level: Level, target: str) -> bool:
+    """Whether an error page redirects every client. AuthGate chooses the shipped one for each client."""
+    found = None if _SHOWN in target else location(level.server, target)
+    return "://" in target or (found is not None and redirects(found))
 
 
 def _is_early(level: Level, status: str) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Patterns of `rewrite` that match every path.
 _EVERY_PATH = frozenset({"^", ".*", "^.*", "^.*$", "^/"})
 _REDIRECTS = {("redirect",), ("permanent",)}
+_REDIRECT_STATUSES = frozenset({"301", "302", "303", "307", "308"})
 _PATHS = frozenset({"request_uri", "uri", "document_uri"})
 
 
@@ -97,11 +98,26 @@ def is_redirect(line: Directive) -> bool:
 
 def keeps_refusing(found: Level) -> bool:
     """Whether the location *found* answers every request with a redirect or an error."""
+    line = _first_answer(found)
+    return line is not None and (_redirects(line) or line.arguments[0][:1] in {"3", "4", "5"})
+
+
+def redirects(found: Level) -> bool:
+    """Whether the location *found* redirects every request."""
+    line = _first_answer(found)
+    return line is not None and _redirects(line)
+
+
+def _first_answer(found: Level) -> Directive | None:
+    """Return the `return`, or the `rewrite` to another address, that answers every request; None if none does."""
     for line in found.script:
-        if line.name == "return" and line.arguments:
-            return line.arguments[0][:1] in {"3", "4", "5"} or "://" in line.arguments[0]
-        if is_of_every_path(line) and is_redirect(line):
-            return True
+        if (line.name == "return" and line.arguments) or (is_of_every_path(line) and is_redirect(line)):
+            return line
         if ends(line):
-            return False
-    return False
+            return None
+    return None
+
+
+def _redirects(line: Directive) -> bool:
+    """Whether *line*, a `return` or `rewrite` that answers, redirects."""
+    return line.name == "rewrite" or line.arguments[0] in _REDIRECT_STATUSES or "://" in line.arguments[0]
