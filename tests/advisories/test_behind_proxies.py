@@ -1,4 +1,4 @@
-"""Attacks on the answers to refused requests: an answer of another status, or a service that gets the credentials."""
+"""Attacks through real proxies: on the answers to refused requests, and on what is asked about a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ issuers:
   - {name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}
   - {name: silent, preset: jwt, jwks_url: "http://127.0.0.1:9/jwks", allow_http: true, audiences: [tasks],
      issuer: "https://silent.example", subject_prefix: "silent:"}
+cors: {allowed_origins: ["https://front.example.com"]}
 policies:
+  - {name: admin-host, match: {host: admin.open.example}, require: {roles: {any_of: [admin]}}}
+  - {name: open-hosts, match: {host: "*.open.example"}, public: true}
+  - {name: open, match: {path: /open/**}, public: true}
   - {name: admin, match: {path: /admin/**}, require: {roles: {any_of: [admin]}}}
   - {name: reports, match: {path: /reports/**}, require: {scopes: {all_of: [reports:read]}}}
   - {name: rest, require: signed_in}
@@ -160,3 +164,60 @@ def test_H16_caddys_answers_to_refused_requests_ask_no_service(generated: dict[s
     directives = {line.split()[0] for line in lines if line and not line.startswith("#")}
     assert "forward_auth" in directives
     assert "reverse_proxy" not in directives
+
+
+# What is asked about a request. tests/matrix has all spellings of paths and hosts, and servers that read them.
+
+PATHS = {
+    "P1, a query": ("/admin/x?/open/", "/admin/x?a=/open/x", "/admin?/../open/"),
+    "P2, a fragment": ("/admin/x#/open/", "/admin/x%23/open/", "/admin/x%3F/open/"),
+    "P3, dots and slashes": (
+        *("/open/../admin/x", "/open/%2e%2e/admin/x", "/open/.%2E/admin/x", "/open/..%2fadmin/x"),
+        *("/open/..%5cadmin/x", "/open/..\\admin/x", "/open/%252e%252e/admin/x", "/open;/../admin/x"),
+    ),
+    "P4, two slashes": ("//admin/x", "/open//../admin/x", "/%2Fadmin/x", "/%5Cadmin/x"),
+    "P5, case": ("/open/..%2Fadmin/x", "/Open/../admin/x", "/OPEN/x", "/Admin/x", "/%61dmin/x", "/%4fpen/x"),
+}
+
+
+@pytest.mark.parametrize("path", [path for paths in PATHS.values() for path in paths])
+def test_P1_P2_P3_P4_P5_no_spelling_of_a_path_opens_another(behind: Behind, path: str) -> None:
+    """CVE-2025-54576, CVE-2026-41059 (oauth2-proxy), CVE-2026-33494 (Oathkeeper), CVE-2021-31920 (Istio),
+    CVE-2026-42272 (Heimdall): a path that one of several servers reads as a public one."""
+    behind.shop.arrived.clear()
+    answer = ask(behind.port, path, host=HOST)
+    assert answer.status in {400, 401}
+    assert behind.shop.arrived == []
+
+
+@pytest.mark.parametrize(
+    "host", ["Admin.Open.Example", "ADMIN.open.example:80", "admin.open.example.", "admin.open.example:8080"]
+)
+def test_P6_no_spelling_of_a_host_opens_another(behind: Behind, host: str) -> None:
+    """CVE-2026-42273 (Heimdall), CVE-2026-48794 (Authelia), CVE-2026-27588 (Caddy): hosts compared by case."""
+    behind.shop.arrived.clear()
+    assert ask(behind.port, "/x", host="other.open.example").status == 200
+    assert len(behind.shop.arrived) == 1
+    assert ask(behind.port, "/x", host=host).status in {400, 401}
+    assert len(behind.shop.arrived) == 1
+
+
+CLAIMED = (
+    ("X-Original-Method: OPTIONS",),
+    ("X-Forwarded-Method: OPTIONS",),
+    ("X-HTTP-Method-Override: OPTIONS",),
+    ("X-Original-Method: OPTIONS", "X-Forwarded-Method: OPTIONS", "X-Original-URL: http://app.example.com/open/"),
+)
+
+
+@pytest.mark.parametrize("claimed", CLAIMED)
+def test_P9_a_client_cannot_claim_to_send_a_preflight(behind: Behind, claimed: tuple[str, ...]) -> None:
+    """oauth2-proxy #735: X-Original-Method: OPTIONS skipped authentication."""
+    behind.shop.arrived.clear()
+    preflight = ("Origin: https://front.example.com", "Access-Control-Request-Method: POST")
+    assert ask(behind.port, "/x", *preflight, *claimed, method="POST", body=b"", host=HOST).status in {400, 401}
+    assert behind.shop.arrived == []
+
+    token = bearer(mint(sound()))
+    assert ask(behind.port, "/x", *preflight, token, method="OPTIONS", host=HOST).status == 204
+    assert [(one.method, one.user) for one in behind.shop.arrived] == [("OPTIONS", "")], "a real one is anonymous"
