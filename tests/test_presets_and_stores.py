@@ -14,7 +14,7 @@ import pytest
 from tests.support.processes import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PRESET = '''
@@ -108,9 +108,58 @@ TOKEN = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 SECRET = "a made-up secret of Acme that is long enough 0123456789"
 
 
+def _add_row(file: Path, row: str, new: str, module: str) -> None:
+    text = file.read_text()
+    assert row in text
+    package = file.parent.name
+    text = text.replace(row, row + new).replace(
+        f"from authgate.{package} import ", f"from authgate.{package} import {module}, ", 1
+    )
+    file.write_text(text)
+
+
+# Runs `authgate` once for each line that it reads, and prints each result. To start Python takes a second.
+RUNS = """
+import json, os, sys
+from click.testing import CliRunner
+from authgate.cli import commands
+
+for line in sys.stdin:
+    arguments, environ = json.loads(line)
+    os.environ.clear()
+    os.environ.update(environ)
+    ended = CliRunner().invoke(commands, arguments, prog_name="authgate")
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    print(json.dumps([ended.exit_code, ended.stdout, ended.stderr]), flush=True)
+"""
+
+
+class Copy:
+    """A copy of AuthGate in *folder*, in a running Python."""
+
+    def __init__(self, folder: Path, python: subprocess.Popen[str]) -> None:
+        self.folder = folder
+        self._python = python
+
+    def authgate(
+        self, *arguments: str, issuers: str = "", environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the copy's `authgate` with these issuers in a file, or with *environ* alone."""
+        assert self._python.stdin
+        assert self._python.stdout
+        command = list(arguments)
+        if issuers:
+            (self.folder / "authgate.yaml").write_text(f"issuers: {issuers}")
+            command += ["--config", "authgate.yaml"]
+        self._python.stdin.write(json.dumps([command, {"ACME_KEY": SECRET, **(environ or {})}]) + "\n")
+        self._python.stdin.flush()
+        return subprocess.CompletedProcess(command, *json.loads(self._python.stdout.readline()))
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a copy of AuthGate that has one file and one row more for each of the two."""
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy of AuthGate that has one file and one row more for each of the two."""
     folder = tmp_path_factory.mktemp("copy")
     package = folder / "authgate"
     shutil.copytree(ROOT / "authgate", package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -122,29 +171,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _add_row(package / "stores" / "__init__.py", '    "redis": redis.STORE,\n', '    "notes": notes.STORE,\n', "notes")
     session = {"sessionToken": TOKEN, "userId": "ada", "expires": "2999-01-01T00:00:00Z"}
     (folder / "notes.json").write_text(json.dumps({"session": session, "user": {"id": "ada", "name": "Ada"}}))
-    return folder
-
-
-def _add_row(file: Path, row: str, new: str, module: str) -> None:
-    text = file.read_text()
-    assert row in text
-    package = file.parent.name
-    text = text.replace(row, row + new).replace(
-        f"from authgate.{package} import ", f"from authgate.{package} import {module}, ", 1
-    )
-    file.write_text(text)
-
-
-def authgate(
-    copy: Path, *arguments: object, issuers: str = "", environ: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the copy's `authgate` with these issuers in a file, or with *environ* alone."""
-    command = [sys.executable, "-m", "authgate", *map(str, arguments)]
-    if issuers:
-        (copy / "authgate.yaml").write_text(f"issuers: {issuers}")
-        command += ["--config", str(copy / "authgate.yaml")]
-    complete = {"PATH": os.environ["PATH"], "PYTHONPATH": str(copy), "ACME_KEY": SECRET, **(environ or {})}
-    return subprocess.run(command, cwd=copy, env=complete, capture_output=True, text=True, timeout=60, check=False)
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS], cwd=folder, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as python:
+        yield Copy(folder, python)
 
 
 def issuer(**settings: object) -> str:
@@ -159,33 +190,33 @@ def issuer(**settings: object) -> str:
     return json.dumps([acme | settings])
 
 
-def test_a_session_in_the_new_store_is_the_user_of_the_new_cookie(copy: Path) -> None:
+def test_a_session_in_the_new_store_is_the_user_of_the_new_cookie(copy: Copy) -> None:
     for cookie, answer in ((f"__Secure-acme.sid={TOKEN}", "allow"), (f"__Secure-acme.sid={TOKEN[::-1]}", "deny")):
         request = {"method": "GET", "url": "https://a.example/", "headers": {"Cookie": cookie}}
-        (copy / "request.json").write_text(json.dumps(request))
-        explained = authgate(copy, "explain", "--json", "--request", "request.json", issuers=issuer())
+        (copy.folder / "request.json").write_text(json.dumps(request))
+        explained = copy.authgate("explain", "--json", "--request", "request.json", issuers=issuer())
         decision = json.loads(explained.stdout)
         assert decision["outcome"] == answer, explained.stderr
         assert decision["headers"].get("X-User-Id", "") == ("ada" if answer == "allow" else "")
 
 
-def test_check_shows_the_new_preset_and_its_announcement(copy: Path) -> None:
-    checked = authgate(copy, "check", issuers=issuer(region="south"))
+def test_check_shows_the_new_preset_and_its_announcement(copy: Copy) -> None:
+    checked = copy.authgate("check", issuers=issuer(region="south"))
     assert checked.returncode == 0, checked.stderr
     assert "issuer shop reads sessions of Acme in south" in checked.stdout
     assert "region: south" in checked.stdout
 
 
-def test_the_variables_of_the_new_preset_make_an_issuer(copy: Path) -> None:
-    checked = authgate(copy, "check", environ={"ACME_SECRET": SECRET, "ACME_URL": "https://a.example"})
+def test_the_variables_of_the_new_preset_make_an_issuer(copy: Copy) -> None:
+    checked = copy.authgate("check", environ={"ACME_SECRET": SECRET, "ACME_URL": "https://a.example"})
     assert checked.returncode == 0, checked.stderr
     assert "issuer acme reads sessions of Acme in north" in checked.stdout
-    assert "ACME_SECRET (with ACME_URL)" in authgate(copy, "check").stderr
+    assert "ACME_SECRET (with ACME_URL)" in copy.authgate("check").stderr
 
 
-def test_mistakes_in_the_new_settings_come_in_the_one_report(copy: Path) -> None:
-    wrong = authgate(
-        copy, "check", issuers=issuer(region="nroth", strategies=["jwt"], sessions={"notes": {"path": "x"}})
+def test_mistakes_in_the_new_settings_come_in_the_one_report(copy: Copy) -> None:
+    wrong = copy.authgate(
+        "check", issuers=issuer(region="nroth", strategies=["jwt"], sessions={"notes": {"path": "x"}})
     )
     assert wrong.returncode == 78
     for text in (
@@ -196,14 +227,14 @@ def test_mistakes_in_the_new_settings_come_in_the_one_report(copy: Path) -> None
         "issuers[0].sessions.notes.path: is not JSON",
     ):
         assert text in wrong.stderr
-    unknown = authgate(copy, "check", issuers=issuer(preset="akme"))
+    unknown = copy.authgate("check", issuers=issuer(preset="akme"))
     assert "did you mean acme? The choices are better-auth, jwt, authjs, acme, nextauth-v4" in unknown.stderr
-    foreign = authgate(copy, "check", issuers=issuer(preset="authjs"))
+    foreign = copy.authgate("check", issuers=issuer(preset="authjs"))
     assert "issuers[0].sessions.notes: does not apply to preset authjs" in foreign.stderr
 
 
-def test_the_schema_has_the_new_settings(copy: Path) -> None:
-    schema = json.loads(authgate(copy, "check", "--schema").stdout)
+def test_the_schema_has_the_new_settings(copy: Copy) -> None:
+    schema = json.loads(copy.authgate("check", "--schema").stdout)
     mapping = schema["properties"]["issuers"]["items"]["discriminator"]["mapping"]
     assert mapping["acme"] == "#/$defs/AcmeIssuer"
     assert set(schema["$defs"]["SessionsConfig"]["properties"]) >= {"check", "http", "postgres", "redis", "notes"}
