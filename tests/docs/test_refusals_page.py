@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from authgate.config.load import load
+from authgate.proxies import PROXIES
+from authgate.proxies.settings import proxy_settings
 from authgate.wiring import prepare
 from tests.support.documented import code
 from tests.support.tokens import SECRET
@@ -26,6 +28,18 @@ def test_an_example_is_a_valid_configuration(example: str, tmp_path: Path) -> No
     loaded = load(str(path), {})
     assert loaded.problems == ()
     assert prepare(loaded).snapshot.policies.policies
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_files_of_a_proxy_do_not_depend_on_the_sign_in_page(proxy: str, tmp_path: Path) -> None:
+    made = []
+    for number, example in enumerate(({}, {"login_url": "https://app.example.com/sign-in"})):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(yaml.safe_dump({"issuers": [ISSUER], **example}))
+        loaded = load(str(path), {})
+        assert loaded.config is not None
+        made.append(next(iter(PROXIES[proxy].forms.values()))(proxy_settings(loaded.config, loaded)))
+    assert made[0] == made[1]
 
 
 def test_the_page_has_an_example_of_each_setting() -> None:
