@@ -113,14 +113,19 @@ def test_two_environment_variables_are_enough(proxies: Proxies, tmp_path: Path, 
 # -- the table: no store ---------------------------------------------------------------------------------------------
 
 
-def test_without_a_store_data_is_valid_until_it_expires_and_the_browser_renews_it(
+def test_without_a_store_data_and_a_copy_of_it_are_refused_when_it_expires_and_the_browser_renews_it(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **NONE) as running:
+        gone = caching.browser().sign_up(new_email())
+        copy = gone.cookies
+        gone.sign_out()
         began = time.monotonic()
         browser = caching.browser().sign_up(new_email())
         refused_within(running, CACHE_SECONDS, browser.cookies, reasons={"expired"})
         assert time.monotonic() - began > CACHE_SECONDS - 1  # expiry times are whole seconds
+        assert seen_with(running, copy).reason == "expired"
+        assert seen_with(running, gone.cookies).reason == "no_credential"
 
         def renewed() -> str:
             browser.get_session()  # as the front end's page does
@@ -129,42 +134,23 @@ def test_without_a_store_data_is_valid_until_it_expires_and_the_browser_renews_i
         allowed_in_time(running, renewed, browser.user["id"])
 
 
-def test_without_a_store_a_copy_is_refused_when_its_data_expires_after_the_sign_out(
-    proxies: Proxies, tmp_path: Path, caching: BetterAuth
-) -> None:
-    with protected(proxies, tmp_path, caching, **NONE) as running:
-        browser = caching.browser().sign_up(new_email())
-        copy = browser.cookies
-        browser.sign_out()
-        refused_within(running, CACHE_SECONDS, copy, reasons={"expired"})
-        assert seen_with(running, browser.cookies).reason == "no_credential"
-
-
 # -- the table: a store, as a fallback -------------------------------------------------------------------------------
 
 
-def test_as_a_fallback_the_store_is_asked_if_the_data_has_expired_or_is_missing(
+def test_as_a_fallback_the_store_is_asked_without_fresh_data_and_refuses_a_copy_of_an_ended_session(
     proxies: Proxies, tmp_path: Path, caching: BetterAuth
 ) -> None:
     with protected(proxies, tmp_path, caching, **FALLBACK) as running:
         asked_once(running)
-        browser = caching.browser().sign_up(new_email())
-        copy, asked = browser.cookies, caching.counts().get("/get-session", 0)
-        assert seen_with(running, copy).user == browser.user["id"]
+        browser, gone = caching.browser().sign_up(new_email()), caching.browser().sign_up(new_email())
+        asked = caching.counts().get("/get-session", 0)
+        assert seen_with(running, browser.cookies).user == browser.user["id"]
         assert caching.counts().get("/get-session", 0) == asked, "fresh data needs no store"
         assert seen_with(running, without_data(browser)).user == browser.user["id"]
-        time.sleep(CACHE_SECONDS + 0.5)
-        assert seen_with(running, copy).user == browser.user["id"]
-
-
-def test_as_a_fallback_a_copy_is_refused_when_its_data_expires_after_the_sign_out(
-    proxies: Proxies, tmp_path: Path, caching: BetterAuth
-) -> None:
-    with protected(proxies, tmp_path, caching, **FALLBACK) as running:
-        browser = caching.browser().sign_up(new_email())
-        copy = browser.cookies
-        browser.sign_out()
+        copy = gone.cookies
+        gone.sign_out()
         refused_within(running, CACHE_SECONDS, copy, reasons={"session_not_found"})
+        assert seen_with(running, browser.cookies).user == browser.user["id"], "its older data has expired, too"
 
 
 def test_as_a_fallback_data_of_another_session_is_ignored(
