@@ -175,6 +175,10 @@ def test_people_get_pages_and_programs_problem_details(ours: dict[tuple[str, str
         if key[1] in NAVIGATIONS:
             assert answer.body.startswith(b"<!doctype html>")
             assert b"<script" not in answer.body
+            assert b"help@example.com" in answer.body
+            leads_to_sign_in = key[1] == "form" and answer.status == 401
+            link = f'href="{LOGIN_URL}{"?max_age=3600" if key[0] == "insufficient_user_authentication" else ""}"'
+            assert (link.encode() in answer.body) == leads_to_sign_in, key
         else:
             problem = answer.json
             assert (problem["status"], problem["title"]) == (answer.status, HTTPStatus(answer.status).phrase)

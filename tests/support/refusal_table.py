@@ -27,6 +27,8 @@ PROBLEM, HTML = "application/problem+json", "text/html; charset=utf-8"
 EXAMPLES = (
     ("A redirect to sign in", "no_credential", "browser"),
     ("A page", "no_credential", "browser, no `login_url`"),
+    ("A page for a form that was sent without a session", "no_credential", "form"),
+    ("A page for a user who is not allowed", "forbidden", "browser"),
     ("Problem details", "expired", "program"),
     ("Problem details for a page of another origin", "no_credential", "script, origin in `cors`"),
     ("A missing scope", "insufficient_scope", "program"),

@@ -157,6 +157,7 @@ credentials: [{header: Authorization}, {cookie: access_token}, {session: members
 login_url: https://app.example.com/sign-in
 cors: {allowed_origins: [https://front.example.com]}
 paths: {semicolon: data}
+page: {title: Tasks, colour: "#0b6e4f", contact: help@example.com}
 policies:
   - {name: sign-in, match: {path: /sign-in}, public: true}
   - {name: health, match: {path: /healthz}, public: true}
