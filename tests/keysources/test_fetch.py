@@ -259,7 +259,7 @@ async def test_reading_a_ca_file_that_hangs_is_bounded(
 
 
 async def test_a_url_that_only_aiohttp_rejects_is_refused() -> None:
-    assert "cannot be fetched" in await failure(fetcher(), "http://xn--/jwks")
+    assert "cannot be fetched" in await failure(fetcher(), "http://xn--.example/jwks")
 
 
 @pytest.mark.parametrize(("beginning", "more"), FLOODS.values(), ids=FLOODS)
