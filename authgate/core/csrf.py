@@ -35,7 +35,7 @@ class CsrfRule:
         origin = _single(request.headers, "Origin")
         if site is None and origin is None:
             return  # on a cross-site request a browser sends at least one of the two (Fetch standard)
-        if origin is not None and origin.lower() in self.allowed_origins:
+        if origin is not None and origin.isascii() and origin.lower() in self.allowed_origins:
             return
         if site is None and origin is not None and _host_of(origin) == _without_default(request.host, request.port):
             return
