@@ -13,6 +13,7 @@ from authgate.config._types import Settings
 from authgate.core.errors import Unreadable
 from authgate.core.request import split_authority
 from authgate.core.sign_in import DEFAULT_PORTS, MAX_AGE
+from authgate.core.spellings import spelling_in
 from authgate.core.urls import url_fault
 
 # Without the characters that end an attribute of HTML, begin a variable of nginx, or are not in a URL (RFC 3986).
@@ -29,6 +30,8 @@ def _login_url(url: str) -> str:
         fault = f"is longer than {_MAX_LOGIN_CHARACTERS} characters"
     if fault is None and not _URL.fullmatch(url):
         fault = "has a character that is not in a URL"
+    if fault is None and (spelling := spelling_in(urlsplit(url).path or "/")):
+        fault = f"has a path that nobody can open behind a policy: it {spelling.detail}"
     if fault is None and MAX_AGE in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)):
         fault = f"has the parameter {MAX_AGE}, which AuthGate adds where it is needed"
     if fault is not None:

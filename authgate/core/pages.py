@@ -66,7 +66,7 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
     403: ("You cannot open this page", "You are signed in, and your account is not allowed to open this page."),
     503: (
         "This page is not available right now",
-        "The server could not check your session. You are still signed in. Try again in a moment.",
+        "The server could not check your session. You were not signed out. Try again in a moment.",
     ),
 }
 _NO_POLICY = ("You cannot open this page", "This address is not open to anyone.")

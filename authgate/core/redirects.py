@@ -39,7 +39,7 @@ class Counted:
 
     record: _Record
     others: tuple[_Record, ...]
-    is_https: bool
+    scheme: str
 
     @property
     def is_loop(self) -> bool:
@@ -48,13 +48,19 @@ class Counted:
 
     def set_cookie(self) -> str:
         """Return the Set-Cookie value after one more redirect; after a loop, one that counts from the beginning."""
-        records = [*self.others]
+        # The highest counts stay: if the oldest had to go, nine tabs in a loop would never count to two.
+        records = sorted(self.others, key=lambda one: one.redirects, reverse=True)[: _MAX_ADDRESSES - 1]
         if not self.is_loop:
             records.append(self.record._replace(redirects=self.record.redirects + 1))
-        value = ".".join(f"{one.address}:{one.first_at}:{one.redirects}" for one in records[-_MAX_ADDRESSES:])
+        value = ".".join(f"{one.address}:{one.first_at}:{one.redirects}" for one in records)
         life = WINDOW_SECONDS if value else 0
-        secure = "; Secure" if self.is_https else ""
-        return f"{COOKIE}={value}; Max-Age={life}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        secure = "; Secure" if self.scheme == "https" else ""
+        return f"{cookie_name(self.scheme)}={value}; Max-Age={life}; Path=/; HttpOnly; SameSite=Lax{secure}"
+
+
+def cookie_name(scheme: str) -> str:
+    """Return the name of the cookie. With its prefix, browsers take it from no other host of the same domain."""
+    return f"__Host-{COOKIE}" if scheme == "https" else COOKIE
 
 
 def count_redirects(request: Request, now: float) -> Counted:
@@ -64,11 +70,11 @@ def count_redirects(request: Request, now: float) -> Counted:
     records = [one for one in _records(request) if 0 <= now - one.first_at < WINDOW_SECONDS]
     mine = next((one for one in records if one.address == address), _Record(address, int(now), 0))
     others = tuple(one for one in records if one.address != address)
-    return Counted(mine, others, is_https=request.scheme == "https")
+    return Counted(mine, others, scheme=request.scheme)
 
 
 def _records(request: Request) -> list[_Record]:
     """Return what the cookie says. A cookie that AuthGate did not write counts nothing."""
-    value = next(cookie_values(request.headers, COOKIE), "")[:_MAX_COOKIE_CHARACTERS]
+    value = next(cookie_values(request.headers, cookie_name(request.scheme)), "")[:_MAX_COOKIE_CHARACTERS]
     matches = map(_RECORD.fullmatch, value.split("."))
     return [_Record(match[1], int(match[2]), int(match[3])) for match in matches if match]

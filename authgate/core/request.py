@@ -75,6 +75,8 @@ def make_request(
     """
     if not _METHOD.fullmatch(method):
         raise _unreadable(f"the method {quoted(method)} is not an upper-case token of at most 32 characters")
+    if method == "CONNECT":  # Caddy turns a WebSocket's CONNECT of HTTP/3 (RFC 9220) into a GET after it has asked
+        raise _unreadable("the method CONNECT opens a tunnel, and the service would get another method")
     known_scheme = SCHEMES.get(scheme.lower())
     if known_scheme is None:
         raise _unreadable(f"the scheme {quoted(scheme)} is not one of {', '.join(SCHEMES)}")

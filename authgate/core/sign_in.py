@@ -63,8 +63,10 @@ class SignIn:
     def _return_address(self, request: Request) -> str:
         """Return the address of *request*, percent-encoded; "" if it is too long or servers read it differently."""
         target = f"{request.path}?{request.query}" if request.query else request.path
+        if len(target) > MAX_RETURN_BYTES:
+            return ""
         is_known = (request.host, port_key(request.scheme, request.port)) in self.return_hosts
-        if spelling_in(request.path, data=self.data) or (not is_known and _OTHER_HOST.match(request.path)):
+        if spelling_in(request.path, data=self.data) or _OTHER_HOST.match(request.path):
             return ""
         address = f"{origin_of(request)}{target}" if is_known else target
         encoded = quote(address.encode("utf-8", "surrogateescape"), safe="")
