@@ -67,7 +67,7 @@ def _about_origins(config: Config, policies: tuple[Policy, ...]) -> Iterator[str
 
     The default cookie of JWTs is none that anybody chose, so it does not count.
     """
-    are_chosen = {one.name for one in config.policies or () if one.credentials is not None}
+    are_chosen = {policy.name for policy in config.policies or () if policy.credentials is not None}
     by_origin: dict[str, list[Policy]] = {}
     for policy in policies:
         is_chosen = policy.name in are_chosen or "credentials" in config.model_fields_set
@@ -91,7 +91,7 @@ def _about_origins(config: Config, policies: tuple[Policy, ...]) -> Iterator[str
 def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
     """Yield the policies that are open to the users of all issuers, though these are for different audiences."""
     meant_for = {entry.config.name: _meant_for(entry) for entry in entries if _meant_for(entry)}
-    are_open = [one for one in made.policies if one.access is not Access.PUBLIC and not _names_issuers(one)]
+    are_open = [policy for policy in made.policies if policy.access is not Access.PUBLIC and not _names_issuers(policy)]
     if len({*meant_for.values()}) > 1 and are_open:
         which, fix = f"{in_words(are_open)}: open", "name the issuers in `issuers` of the policy"
         if config.policies is None:
@@ -124,9 +124,9 @@ def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
     for policy in policies:
         literals = [_literals(pattern) for pattern in policy.match.paths] or [()]
         pairs = combinations_with_replacement(literals[0], 2)
-        candidates = (one for ends in (None, *pairs) for one in by_ends.get(ends, ()))
-        earlier = next((one for one in candidates if covers(one.match, policy.match)), None)
-        for ends in dict.fromkeys((one[0], one[-1]) if one else None for one in literals):
+        candidates = (candidate for ends in (None, *pairs) for candidate in by_ends.get(ends, ()))
+        earlier = next((candidate for candidate in candidates if covers(candidate.match, policy.match)), None)
+        for ends in dict.fromkeys((each[0], each[-1]) if each else None for each in literals):
             by_ends.setdefault(ends, []).append(policy)
         if earlier is None:
             live.append(policy)

@@ -68,7 +68,8 @@ def warnings(config: Config, made: Policies) -> Iterator[str]:
 def _configured(config: Config) -> Iterator[tuple[str, str]]:
     """Yield each sign-in page once, with the setting that names it first."""
     named = [("login_url", config.login_url)]
-    named += [(f"policies[{number}].login_url", one.login_url) for number, one in enumerate(config.policies or ())]
+    policies = enumerate(config.policies or ())
+    named += [(f"policies[{number}].login_url", policy.login_url) for number, policy in policies]
     seen = set()
     for setting, url in named:
         if url is not None and url not in seen:

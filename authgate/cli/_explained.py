@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.cli import _findings, _looked_at
 from authgate.cli._terminal import wrapped
+from authgate.core.cors import preflight_method
 from authgate.core.decision import Allow
 from authgate.core.reasons import REASONS, Reason
 
@@ -91,18 +92,23 @@ def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | N
     refusal = REASONS[decision.reason]
     lines = [f"REFUSED  {decision.reason}: {refusal.text}", *checks]
     lines = [wrapped(line, indent=DETAIL_INDENT) for line in lines]
-    lines += [_arrow(text) for text in _answer(decision.challenge, looked)]
+    lines += [_arrow(text) for text in _answer(decision.challenge, looked, request)]
     lines += [_arrow(fix) for fix in (*hints, *_fixes(decision, is_explained=bool(hints)))]
     return "\n".join(lines)
 
 
-def _answer(challenge: Challenge, looked: Sequence[LookedAt]) -> Iterator[str]:
-    """Yield what the client sees. A program gets problem details, which is said only where browsers are redirected."""
+def _answer(challenge: Challenge, looked: Sequence[LookedAt], request: Request | None) -> Iterator[str]:
+    """Yield what the client sees. A program gets problem details, which is said only where browsers are redirected.
+
+    Nobody sees the answer to a preflight.
+    """
+    if request is not None and preflight_method(request):
+        return
     if challenge.location:
         yield f"The browser is redirected to {challenge.location}"
     elif challenge.page is not None:
         yield f'The browser sees the page "{challenge.page.heading}".'
-    elif any(one.matches and one.policy.sign_in is not None for one in looked):
+    elif any(found.matches and found.policy.sign_in is not None for found in looked):
         yield "The client gets problem details: its headers do not say that a browser shows the answer to a person."
     if challenge.allowed_origin:
         yield f"Pages of {challenge.allowed_origin} may read the answer (cors)."

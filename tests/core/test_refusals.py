@@ -15,8 +15,7 @@ from authgate.core.policy import Access
 from authgate.core.reasons import REASONS, Reason
 from authgate.core.redirects import COOKIE, MAX_REDIRECTS
 from authgate.core.refusals import Refusals
-from authgate.core.sign_in import SignIn
-from tests.support.deciding import decide_now, make_issuer, make_snapshot, request_with
+from tests.support.deciding import SIGN_IN, decide_now, make_issuer, make_snapshot, request_with
 from tests.support.ruling import policies, policy, rule
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint
 
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
     from authgate.core.challenge import Challenge
 
 APP, OTHER = "https://app.example.com", "https://other.example.com"
-SIGN_IN = SignIn(
-    url="https://id.example.com/sign-in",
-    host="id.example.com",
-    port=None,
-    path="/sign-in",
-    parameter="return_to",
-    return_hosts=frozenset({("app.example.com", None)}),
-)
 LOCATION = "https://id.example.com/sign-in?return_to=https%3A%2F%2Fapp.example.com%2Ftasks%3Fpage%3D2"
 CORS = CorsRule(allowed_origins=frozenset({OTHER}))
 LOOK = Look(title="Tasks")

@@ -9,14 +9,12 @@ import pytest
 
 from authgate.core.request import Request, make_request
 from authgate.core.sign_in import MAX_RETURN_BYTES, SignIn, port_key
-from tests.support.deciding import request_with
+from tests.support.deciding import SIGN_IN, request_with
 
-PAGE = SignIn(
+PAGE = replace(
+    SIGN_IN,
     url="https://app.example.com/sign-in",
     host="app.example.com",
-    port=None,
-    path="/sign-in",
-    parameter="return_to",
     return_hosts=frozenset({("app.example.com", None), ("app.example.com", 8443)}),
 )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from authgate.app import Prepared
     from authgate.config.read_issuer import LoadedIssuer
 
+RUNNER = CliRunner(env=dict.fromkeys(os.environ))  # without the variables of this test run
 NO_URL: dict[str, Any] = {"url": None}
 AUTHJS: dict[str, Any] = {"preset": "authjs"}
 
@@ -61,7 +62,7 @@ def test_several_urls_imply_the_iss_the_audience_and_the_cookies_of_every_host(t
     assert loaded.store.where == GET_SESSION
     assert loaded.config.cookie_names() == ("__Secure-better-auth.session_token", "better-auth.session_token")
     assert any(f"iss {URL} or http://localhost:3000 or https://b.example" in line for line in found.announcements)
-    shown = CliRunner().invoke(check, ["--config", str(tmp_path / "authgate.yaml")], env={"AUTHGATE_REQUIRE_ALL": None})
+    shown = RUNNER.invoke(check, ["--config", str(tmp_path / "authgate.yaml")])
     assert "issuer" not in yaml.safe_load(shown.stdout)["issuers"][0], "set, it alone would count"
     for fixed in ("https://b.example", URL):
         assert prepared(tmp_path, url=urls, issuer=fixed).snapshot.issuers[0].every_iss == {fixed}
@@ -82,7 +83,7 @@ def test_without_a_secret_jwts_alone_are_accepted_and_the_announcement_says_so(
     first, second = found.announcements[:2]
     assert "no secret: it accepts JWTs alone, no session cookies" in first
     assert f"JWTs with iss {URL}" in second
-    shown = CliRunner().invoke(check, ["--config", str(tmp_path / "authgate.yaml")], env={"AUTHGATE_REQUIRE_ALL": None})
+    shown = RUNNER.invoke(check, ["--config", str(tmp_path / "authgate.yaml")])
     assert yaml.safe_load(shown.stdout)["issuers"][0].keys().isdisjoint({"sessions", "strategies", "bearer", "cookies"})
 
 
@@ -182,8 +183,7 @@ def test_the_url_decides_the_names_of_the_cookies_and_without_it_both_names_are_
 )
 def test_check_prints_a_sound_configuration_with_its_secrets_hidden(tmp_path: Path, settings: dict[str, Any]) -> None:
     path = written(tmp_path, issuer(**settings))
-    runner = CliRunner(env=dict.fromkeys(os.environ))  # without the variables of this test run
-    printed = runner.invoke(check, ["--config", path])
+    printed = RUNNER.invoke(check, ["--config", path])
     assert printed.exit_code == 0, printed.output
     assert not [secret for secret in (SECRET.decode(), OTHER_SECRET.decode(), CANARY) if secret in printed.output]
     (shown,) = yaml.safe_load(printed.stdout)["issuers"]
@@ -191,7 +191,7 @@ def test_check_prints_a_sound_configuration_with_its_secrets_hidden(tmp_path: Pa
     hidden = {"secret": SECRET.decode(), "secrets": settings.get("secrets"), "dsn": DSN, "url": REDIS}
     again = written(tmp_path, _uncovered(shown, hidden))
     assert load(again, {}).problems == ()
-    assert runner.invoke(check, ["--config", again]).stdout == printed.stdout
+    assert RUNNER.invoke(check, ["--config", again]).stdout == printed.stdout
 
 
 def _uncovered(settings: dict[str, Any], hidden: dict[str, Any]) -> dict[str, Any]:

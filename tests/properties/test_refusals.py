@@ -18,8 +18,7 @@ from authgate.core.policy import Access
 from authgate.core.reasons import REASONS
 from authgate.core.redirects import COOKIE, count_redirects
 from authgate.core.refusals import Refusals
-from authgate.core.sign_in import SignIn
-from tests.support.deciding import OUTPUTS, decide_now, make_snapshot, request_with
+from tests.support.deciding import OUTPUTS, SIGN_IN, decide_now, make_snapshot, request_with
 from tests.support.ruling import policies, policy, rule
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint
 
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from authgate.core.request import Request
 
 APP = "https://app.example.com"
-SIGN_IN = SignIn(
-    url="https://id.example.com/sign-in",
-    host="id.example.com",
-    port=None,
-    path="/sign-in",
-    parameter="return_to",
-    return_hosts=frozenset({("app.example.com", None)}),
-)
 CORS = CorsRule(allowed_origins=frozenset({APP}))
 PAGE_BYTES = 4096 + len(SIGN_IN.url) + 100  # with a link
 SNAPSHOT = make_snapshot(

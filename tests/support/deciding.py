@@ -15,6 +15,7 @@ from authgate.core.policy import AccountRule, Policies, Policy
 from authgate.core.reasons import Reason
 from authgate.core.request import Request, make_request
 from authgate.core.rules import Test
+from authgate.core.sign_in import SignIn
 from authgate.core.snapshot import Issuer, Snapshot
 from authgate.tokens import FORMATS, LruProofCache, algorithms, derived, jwk
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
@@ -31,6 +32,14 @@ OUTPUTS = (
     Output(header="X-User-Email", source="email"),
     Output(header="X-User-Name", source="name"),
     Output(header="X-User-Roles", source="roles"),
+)
+SIGN_IN = SignIn(
+    url="https://id.example.com/sign-in",
+    host="id.example.com",
+    port=None,
+    path="/sign-in",
+    parameter="return_to",
+    return_hosts=frozenset({("app.example.com", None)}),
 )
 
 

@@ -1,14 +1,15 @@
 """Likely causes of a decision, each of them tested: a hint that does not hold is not shown.
 
 To add a hint, write a function that takes a `Case` and returns a sentence, or "" if it does not hold, and add a row to
-HINTS. A hint uses the code that verifies credentials, and shows no secret and no token.
+a table below. A hint uses the code that verifies credentials, and shows no secret and no token.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.cli.hints import claims, identity, keys, sessions, shared_secrets, times, wrapping
+from authgate.cli.hints import claims, identity, keys, preflights, sessions, shared_secrets, times, wrapping
+from authgate.core.cors import preflight_method
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
@@ -69,12 +70,15 @@ HINTS: tuple[Hint, ...] = (
     _row(sessions.not_in_the_store, Reason.SESSION_NOT_FOUND),
     _row(times.clock, Reason.NOT_YET_VALID),
 )
+# A preflight is anonymous, whatever it carries, so no hint about a credential holds.
+PREFLIGHT_HINTS = (_row(preflights.origin_not_allowed, Reason.NO_CREDENTIAL),)
 
 
 def hints(case: Case) -> tuple[str, ...]:
     """Return the sentences of the hints that hold for *case*."""
     reason = None if isinstance(case.decision, Allow) else case.decision.reason
-    sentences = (_tested(hint, case) for hint in HINTS if reason in hint.reasons)
+    table = PREFLIGHT_HINTS if preflight_method(case.request) else HINTS
+    sentences = (_tested(hint, case) for hint in table if reason in hint.reasons)
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
