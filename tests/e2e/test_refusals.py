@@ -154,7 +154,7 @@ def test_only_redirects_and_the_end_of_a_loop_set_a_cookie(every: dict[tuple[str
         cookie = answer.header("Set-Cookie")
         assert bool(cookie) == (answer.status == 302 or key[0] == LOOP), key
         if cookie:
-            assert cookie.startswith("authgate_redirects=")
+            assert cookie.startswith("__Host-authgate_redirects=")
             assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
 
 
