@@ -49,7 +49,7 @@ class Gate:
 
     def refuse_unreadable(self, unreadable: Unreadable, headers: Headers) -> Deny:
         """Return the refusal for a subrequest that cannot be read, for a client that sent *headers*."""
-        return deny_unreadable(unreadable, self.snapshot.refusals.before_policy(unreadable.reason, headers))
+        return deny_unreadable(unreadable, self.snapshot.refusals, headers)
 
     def is_public(self, request: Request) -> bool:
         """Whether *request* meets a public policy: its decision needs neither keys nor sessions."""

@@ -43,7 +43,7 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
         outputs=_outputs(header_names(config), config.headers),
         csrf=_csrf(config.csrf),
         cors=make_cors(config.cors),
-        sign_in=make_sign_in(config, entries, config.login_url),
+        sign_in=make_sign_in(config, entries, config.login_url, make_reading(config.paths).data),
     )
     if config.policies is None:
         return Policies(policies=(default,))
@@ -67,7 +67,7 @@ def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tupl
         csrf=default.csrf if policy.csrf is None else _csrf(policy.csrf),
         cors=default.cors if policy.cors is None else make_cors(policy.cors),
         sign_in=(
-            make_sign_in(config, entries, policy.login_url)
+            make_sign_in(config, entries, policy.login_url, make_reading(config.paths).data)
             if "login_url" in policy.model_fields_set
             else default.sign_in
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
+from authgate.core.challenge import Delivery
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request_id import request_id
@@ -107,7 +108,7 @@ class Recorder:
             "rule": decision.rule,
             "detail": decision.detail if self._details or decision.reason in _REASONS_WITHOUT_CLAIMS else "",
             "fix": decision.fix,
-            "answer": decision.challenge.answer,
+            "answer": "" if decision.challenge.delivery is Delivery.PROBLEM else decision.challenge.delivery,
         }
 
 

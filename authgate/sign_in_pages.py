@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from authgate.presets.preset import LoadedIssuer
 
 
-def make_sign_in(config: Config, entries: tuple[LoadedIssuer, ...], url: str | None) -> SignIn | None:
-    """Return where browsers sign in at *url*; None if *url* is None. *entries* are the issuers of *config*."""
+def make_sign_in(
+    config: Config, entries: tuple[LoadedIssuer, ...], url: str | None, data: frozenset[str]
+) -> SignIn | None:
+    """Return where browsers sign in at *url*; None if *url* is None.
+
+    *entries* are the issuers of *config*. *data* are the settings of `paths` that say `data`.
+    """
     if url is None:
         return None
     page = _request(url)
-    data = {name for name in ("encoded_slash", "semicolon") if getattr(config.paths, name) == "data"}
     return SignIn(
         url=url,
         host=page.host,
@@ -34,7 +38,7 @@ def make_sign_in(config: Config, entries: tuple[LoadedIssuer, ...], url: str | N
         path=page.path,
         parameter=config.return_parameter,
         return_hosts=frozenset(_return_hosts(config, entries)),
-        data=frozenset(data),
+        data=data,
     )
 
 

@@ -113,7 +113,7 @@ def test_each_policy_may_have_its_own_page_or_none(tmp_path: Path) -> None:
     for path in ("/api/a", "/shop/a", "/a"):
         decision = decide_now(request_with(("Sec-Fetch-Mode", "navigate"), url_path=path), made.snapshot)
         assert isinstance(decision, Deny)
-        answers.append((decision.challenge.answer, decision.challenge.location.partition("?")[0]))
+        answers.append((decision.challenge.delivery, decision.challenge.location.partition("?")[0]))
     assert answers == [("page", ""), ("redirect", "https://shop.example.com/in"), ("redirect", PAGE)]
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from authgate.adapters import page
 from authgate.core import request_id as ids
+from authgate.core.challenge import Delivery
+from authgate.core.cors import EXPOSED
 from authgate.core.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
     """Return the reply for a proxy that relays no body: headers have what its own templates need."""
     reason, challenge = deny.reason, deny.challenge
     headers = [*_common_headers(reason, challenge, request_id), *_status_headers(reason, status, challenge)]
-    answer = "redirect" if challenge.location else "problem" if challenge.page is None else "page"
-    headers += [("X-AuthGate-Answer", answer), ("X-AuthGate-Detail", REASONS[reason].text)]
+    answer = Delivery.PAGE if challenge.is_loop else challenge.delivery
+    headers += [("X-AuthGate-Answer", answer.value), ("X-AuthGate-Detail", REASONS[reason].text)]
     if challenge.location:
         headers.append(("Location", challenge.location))
     if challenge.page is not None:
@@ -70,7 +72,7 @@ def _common_headers(reason: Reason, challenge: Challenge, request_id: str) -> It
     if challenge.allowed_origin:
         yield "Access-Control-Allow-Origin", challenge.allowed_origin
         yield "Access-Control-Allow-Credentials", "true"
-        yield "Access-Control-Expose-Headers", ", ".join(page.EXPOSED)
+        yield "Access-Control-Expose-Headers", ", ".join(EXPOSED)
         yield "Vary", "Origin"
 
 

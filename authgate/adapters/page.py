@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authgate.core.pages import Look, Page
 
-# What a page of another origin may read of a refusal besides its body (CORS).
-EXPOSED = ("WWW-Authenticate", "Retry-After", "X-AuthGate-Reason", "X-Request-Id")
 CONTENT_TYPE = "text/html; charset=utf-8"
 _COLOR = "#4a6fa5"
 _OF_PROXIES = "$\\{}`"  # they begin and end variables and text in the proxies' files

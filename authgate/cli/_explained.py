@@ -68,17 +68,12 @@ def _challenge(challenge: Challenge) -> dict[str, Any]:
     given = {
         "scopes": [*challenge.scopes],
         "max_age": challenge.max_age,
-        "answer": answer_of(challenge),
+        "answer": challenge.delivery.value,
         "location": challenge.location,
         "page": None if page is None else {"heading": page.heading, "text": page.text},
         "allowed_origin": challenge.allowed_origin,
     }
     return {name: value for name, value in given.items() if value not in (None, "", [])}
-
-
-def answer_of(challenge: Challenge) -> str:
-    """Return how the refusal reaches the client: "redirect", "page", "loop page" or "problem"."""
-    return challenge.answer or "problem"
 
 
 def as_text(decision: Decision, looked: Sequence[LookedAt], request: Request | None, hints: Sequence[str] = ()) -> str:

@@ -11,9 +11,8 @@ from authgate.answers import Answers
 from authgate.cli import _findings
 from authgate.cli._cases import sent_headers
 from authgate.cli._deciding import clock_at, deciding
-from authgate.cli._explained import answer_of
 from authgate.core.credential import HeaderPlace, find_credentials
-from authgate.core.decision import Allow
+from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Refused, Unreadable
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.gate import Gate
@@ -47,8 +46,8 @@ async def run(cases: Sequence[ReadyCase], prepared: Prepared) -> list[Result]:
     for case in cases:
         if case.request is None:
             unreadable = Unreadable(Reason.UNREADABLE_REQUEST, "the request cannot be read")
-            gate = Gate(prepared.snapshot, Answers({}, {}))
-            decisions[case.number] = gate.refuse_unreadable(unreadable, CIMultiDict(sent_headers(case.written)))
+            headers = CIMultiDict(sent_headers(case.written))
+            decisions[case.number] = deny_unreadable(unreadable, prepared.snapshot.refusals, headers)
         elif case.identity is None and _has_credential(case.request, policies):
             to_verify.append((case, case.request))
         else:
@@ -96,10 +95,10 @@ def _failure(case: ReadyCase, decision: Decision) -> str:
     else:
         got = f"deny with reason {decision.reason}{''.join(_why(decision))}"
         if expect.answer is not None:
-            got += f", and the answer {answer_of(decision.challenge)}"
+            got += f", and the answer {decision.challenge.delivery}"
         is_ours = REASONS[decision.reason].fault is Fault.OURS  # an outage must not pass for a policy that refuses
         fits = expect.outcome == "deny" and expect.reason in ({decision.reason} if is_ours else {decision.reason, None})
-        fits = fits and expect.answer in {None, answer_of(decision.challenge)}
+        fits = fits and expect.answer in {None, decision.challenge.delivery}
     fits = fits and expect.policy in {None, decision.policy}
     wrong = [*_wrong_headers(case, decision)] if fits and isinstance(decision, Allow) else []
     if fits and not wrong:

@@ -126,9 +126,8 @@ def command(
     try:
         request = make(description, prepared.config, client_ip)
     except Unreadable as unreadable:
-        refusals = prepared.snapshot.refusals
-        challenge = refusals.before_policy(unreadable.reason, headers_of(description))
-        decision: Decision = deny_unreadable(unreadable, challenge)
+        headers = headers_of(description)
+        decision: Decision = deny_unreadable(unreadable, prepared.snapshot.refusals, headers)
     else:
         if policy_of is None:
             decision, shown_hints = asyncio.run(_decide(loaded, prepared, request, at))

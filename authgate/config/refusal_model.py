@@ -101,6 +101,7 @@ class PageConfig(Settings):
     title: Line | None = None
     """The name of your site."""
     colour: Annotated[str, AfterValidator(_color)] | None = None
-    """The color of the bar above the text, such as "#4a6fa5". Write it in quotes: YAML begins a comment with #."""
+    """The color of the bar above the text and of the button, such as "#4a6fa5". Write it in quotes: YAML begins a
+    comment with #."""
     contact: Line | None = None
     """Where people get help: a mail address, an https address, or a line of text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
@@ -12,6 +13,16 @@ from authgate.core.rules import Every, Test
 if TYPE_CHECKING:
     from authgate.core.pages import Page
     from authgate.core.rules import Finding
+
+
+class Delivery(StrEnum):
+    """How a refusal reaches the client. Logs, `explain` and `authgate test` call it the answer."""
+
+    REDIRECT = "redirect"
+    PAGE = "page"
+    LOOP_PAGE = "loop page"
+    PROBLEM = "problem"
+    """Problem details, for a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +46,13 @@ class Challenge:
     allowed_origin: str = ""
 
     @property
-    def answer(self) -> str:
-        """What a person sees: "redirect", "loop page" or "page"; "" for a program."""
+    def delivery(self) -> Delivery:
+        """How the refusal reaches the client."""
         if self.location:
-            return "redirect"
-        return "loop page" if self.is_loop else "" if self.page is None else "page"
+            return Delivery.REDIRECT
+        if self.is_loop:
+            return Delivery.LOOP_PAGE
+        return Delivery.PROBLEM if self.page is None else Delivery.PAGE
 
 
 NO_CHALLENGE = Challenge()

@@ -12,6 +12,8 @@ from authgate.core.reasons import Reason
 if TYPE_CHECKING:
     from authgate.core.request import Headers, Request
 
+# What a page of another origin may read of a refusal besides its body.
+EXPOSED = ("WWW-Authenticate", "Retry-After", "X-AuthGate-Reason", "X-Request-Id")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from authgate.core.errors import Unreadable
     from authgate.core.identity import Identity
     from authgate.core.reasons import Reason
+    from authgate.core.refusals import Refusals
+    from authgate.core.request import Headers
     from authgate.core.rules import Finding
 
 # In the detail of a refusal by a rule: of one value, and of the whole.
@@ -95,7 +97,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[: MAX_VALUE_CHARACTERS - 3]}..."
 
 
-def deny_unreadable(unreadable: Unreadable, challenge: Challenge = NO_CHALLENGE) -> Deny:
-    """Return the refusal for a subrequest that cannot be read."""
+def deny_unreadable(unreadable: Unreadable, refusals: Refusals, headers: Headers) -> Deny:
+    """Return the refusal for a subrequest that cannot be read, for a client that sent *headers*."""
+    challenge = refusals.before_policy(unreadable.reason, headers)
     check = Check("subrequest", passed=False, detail=unreadable.detail)
     return Deny(reason=unreadable.reason, checks=(check,), challenge=challenge, fix=unreadable.fix)

@@ -55,6 +55,10 @@ _WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.UNREADABLE_REQUEST: ("This request was blocked", "The server could not read the request."),
     Reason.UNTRUSTED_PROXY: ("This page is not available", "The server is not set up for this request."),
+    Reason.HEADERS_TOO_LARGE: (
+        "This page is not available",
+        "Your account has more data than the server can pass on. Tell the people who run this site.",
+    ),
     Reason.AMBIGUOUS_PATH: (
         "This address does not work",
         "It has characters that servers read in different ways. Check the address, or open the page by a link.",
@@ -88,7 +92,7 @@ def page_for(reason: Reason, look: Look, *, sign_in_url: str = "") -> Page:
     status = REASONS[reason].status
     default = _NO_POLICY if reason is Reason.NO_POLICY else _BY_STATUS[status]
     heading, text = _WORDS.get(reason, default)
-    if status == 401 and sign_in_url:
+    if sign_in_url and (status == 401 or reason is Reason.ANONYMOUS_USER):
         return Page(heading=heading, text=text, action=_SIGN_IN, link=sign_in_url, look=look)
     return Page(heading=heading, text=text, action=_RELOAD if status in {401, 503} else "", look=look)
 

@@ -45,9 +45,9 @@ class Refusals:
         challenge = replace(demanded, allowed_origin=policy.cors.origin(request.headers))
         if not shows_pages(request.headers):
             return challenge
-        if policy.sign_in is None or REASONS[reason].status != _UNAUTHORIZED:
+        if policy.sign_in is None:
             return replace(challenge, page=page_for(reason, self.look))
-        if not may_redirect(request):
+        if REASONS[reason].status != _UNAUTHORIZED or not may_redirect(request):
             address = policy.sign_in.address(challenge.max_age)
             return replace(challenge, page=page_for(reason, self.look, sign_in_url=address))
         return self._redirect(reason, challenge, request, policy.sign_in, now)
@@ -67,4 +67,4 @@ class Refusals:
         return replace(challenge, location=location, set_cookie=set_cookie)
 
 
-NO_SETTINGS = Refusals()
+DEFAULT_REFUSALS = Refusals()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
-from authgate.core.refusals import NO_SETTINGS, Refusals
+from authgate.core.refusals import DEFAULT_REFUSALS, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,7 +175,7 @@ class Snapshot:
     policies: Policies
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
-    refusals: Refusals = NO_SETTINGS
+    refusals: Refusals = DEFAULT_REFUSALS
 
     def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Proof] | None:
         """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".

@@ -43,7 +43,11 @@ def test_a_sign_in_is_offered_only_where_it_helps(reason: Reason) -> None:
     status = REASONS[reason].status
     page = page_for(reason, PLAIN_LOOK, sign_in_url=SIGN_IN)
     assert (page.action, page.link) == (
-        ("Sign in", SIGN_IN) if status == 401 else ("Try again", "") if status == 503 else ("", "")
+        ("Sign in", SIGN_IN)
+        if status == 401 or reason is Reason.ANONYMOUS_USER
+        else ("Try again", "")
+        if status == 503
+        else ("", "")
     )
     without = page_for(reason, PLAIN_LOOK)
     assert (without.action, without.link) == ("Try again" if status in {401, 503} else "", "")
@@ -52,7 +56,7 @@ def test_a_sign_in_is_offered_only_where_it_helps(reason: Reason) -> None:
 @pytest.mark.parametrize("reason", [reason for reason in Reason if REASONS[reason].status == 503])
 def test_an_outage_never_looks_like_the_end_of_a_session(reason: Reason) -> None:
     page = page_for(reason, PLAIN_LOOK, sign_in_url=SIGN_IN)
-    assert "You are still signed in." in page.text
+    assert "You were not signed out." in page.text
     assert "sign in" not in page.heading.lower()
 
 
@@ -69,6 +73,7 @@ def test_an_outage_never_looks_like_the_end_of_a_session(reason: Reason) -> None
         (Reason.AMBIGUOUS_PATH, "characters"),
         (Reason.UNREADABLE_REQUEST, "could not read"),
         (Reason.UNTRUSTED_PROXY, "not set up"),
+        (Reason.HEADERS_TOO_LARGE, "more data"),
     ],
 )
 def test_a_page_says_what_the_person_can_do(reason: Reason, words: str) -> None:

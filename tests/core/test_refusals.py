@@ -65,7 +65,7 @@ def test_a_person_without_a_session_is_redirected(
     deny = refused(NAVIGATE, *headers, method=method)
     assert deny.reason == reason
     assert deny.challenge.location == LOCATION
-    assert deny.challenge.answer == "redirect"
+    assert deny.challenge.delivery == "redirect"
     assert deny.challenge.set_cookie.startswith(f"{COOKIE}=")
     assert deny.challenge.page is None
 
@@ -78,12 +78,12 @@ def test_a_program_is_never_redirected_and_gets_no_cookie(
     deny = refused(*client, *headers)
     assert deny.reason == reason
     challenge = deny.challenge
-    assert (challenge.location, challenge.page, challenge.set_cookie, challenge.answer) == ("", None, "", "")
+    assert (challenge.location, challenge.page, challenge.set_cookie, challenge.delivery) == ("", None, "", "problem")
 
 
 def test_a_form_gets_a_page_with_a_link_to_the_sign_in_page_and_is_no_return_address() -> None:
     challenge = challenge_of(NAVIGATE, method="POST")
-    assert (challenge.location, challenge.set_cookie, challenge.answer) == ("", "", "page")
+    assert (challenge.location, challenge.set_cookie, challenge.delivery) == ("", "", "page")
     assert challenge.page is not None
     assert (challenge.page.action, challenge.page.link, challenge.page.look) == ("Sign in", SIGN_IN.url, LOOK)
 
@@ -97,7 +97,7 @@ def test_a_form_that_needs_a_new_sign_in_gets_a_link_that_asks_for_one() -> None
 
 def test_without_a_sign_in_page_a_person_gets_a_page() -> None:
     challenge = challenge_of(NAVIGATE, sign_in=None)
-    assert (challenge.location, challenge.set_cookie, challenge.answer) == ("", "", "page")
+    assert (challenge.location, challenge.set_cookie, challenge.delivery) == ("", "", "page")
     assert challenge.page is not None
     assert (challenge.page.heading, challenge.page.link) == ("Please sign in", "")
 
@@ -121,14 +121,14 @@ def test_a_person_who_is_known_gets_a_page_and_is_never_redirected(reason: Reaso
     token = mint(claims(**more.get(reason, {})))
     deny = refused(NAVIGATE, bearer(token), **NOT_BY_SIGNING_IN[reason])
     assert (deny.reason, REASONS[reason].status) == (reason, 403)
-    assert (deny.challenge.location, deny.challenge.set_cookie, deny.challenge.answer) == ("", "", "page")
+    assert (deny.challenge.location, deny.challenge.set_cookie, deny.challenge.delivery) == ("", "", "page")
 
 
 def test_a_token_of_another_issuer_is_forbidden_and_never_a_redirect() -> None:
     """Else its user would sign in, come back with the same token, and be sent away again."""
     deny = refused(NAVIGATE, bearer(mint()), issuers=frozenset({"partner"}))
     assert deny.reason is Reason.FORBIDDEN
-    assert (deny.challenge.location, deny.challenge.answer) == ("", "page")
+    assert (deny.challenge.location, deny.challenge.delivery) == ("", "page")
 
 
 def test_a_person_whose_sign_in_is_too_old_signs_in_anew() -> None:
@@ -193,7 +193,7 @@ def test_where_no_policy_is_found_the_global_settings_count(path: str, reason: R
 def test_the_sign_in_page_itself_is_never_redirected_to_itself() -> None:
     for path in ("/sign-in", "/sign-in/", "/sign-in?return_to=x"):
         challenge = challenge_of(NAVIGATE, path=path, authority="id.example.com")
-        assert (challenge.location, challenge.set_cookie, challenge.answer) == ("", "", "loop page")
+        assert (challenge.location, challenge.set_cookie, challenge.delivery) == ("", "", "loop page")
         assert challenge.page is not None
         assert challenge.page.heading == "The sign-in page is not available"
 
@@ -208,7 +208,7 @@ def follow(*more: tuple[str, str]) -> list[Challenge]:
 
 
 def test_a_loop_ends_on_a_page_that_says_why_and_another_try_redirects_again() -> None:
-    answers = [challenge.answer for challenge in follow()]
+    answers = [challenge.delivery for challenge in follow()]
     assert answers == ["redirect"] * MAX_REDIRECTS + ["loop page"] + ["redirect"] * 2
     page = follow()[MAX_REDIRECTS].page
     assert page is not None
@@ -216,11 +216,11 @@ def test_a_loop_ends_on_a_page_that_says_why_and_another_try_redirects_again() -
 
 
 def test_a_browser_without_cookies_is_not_counted() -> None:
-    assert {challenge_of(NAVIGATE).answer for _ in range(20)} == {"redirect"}
+    assert {challenge_of(NAVIGATE).delivery for _ in range(20)} == {"redirect"}
 
 
 def test_links_that_are_loaded_in_advance_do_not_count() -> None:
-    assert [challenge.answer for challenge in follow(("Sec-Purpose", "prefetch"))] == ["redirect"] * 8
+    assert [challenge.delivery for challenge in follow(("Sec-Purpose", "prefetch"))] == ["redirect"] * 8
     assert all(not challenge.set_cookie for challenge in follow(("Sec-Purpose", "prefetch")))
 
 

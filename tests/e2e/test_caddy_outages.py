@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from authgate.adapters import page
 from authgate.core.clients import shows_pages
+from authgate.core.cors import EXPOSED
 from authgate.core.pages import Look
 from tests.support import processes
 from tests.support.caddy_sites import APP, ORIGIN, PUBLIC, TITLE, Sites, answering, running, user
@@ -69,7 +70,7 @@ def test_pages_of_the_allowed_origins_may_read_what_caddy_answers_itself(
     for origin in (ORIGIN, "https://other.example.com:8443"):
         answer = without_authgate.ask(path, f"Origin: {origin}", host=host)
         assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (status, origin)
-        assert answer.header("Access-Control-Expose-Headers") == ", ".join(page.EXPOSED)
+        assert answer.header("Access-Control-Expose-Headers") == ", ".join(EXPOSED)
         assert (answer.header("Access-Control-Allow-Credentials"), answer.header("Vary")) == ("true", "Origin")
     others = ("https://evil.example", "null", f"{ORIGIN}.evil.example", "{http.request.header.Origin}", "")
     for lines in (*((f"Origin: {origin}",) for origin in others), (f"Origin: {ORIGIN}", "Origin: null"), ()):

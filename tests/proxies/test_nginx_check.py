@@ -98,6 +98,8 @@ def test_without_a_map_an_error_says_that_its_variable_is_not_defined(variable: 
 
 SPOOFED = "a client can pose as another user"
 P = "include authgate_protect.conf; proxy_pass http://tasks;"
+SHOWN = "@authgate_$authgate_shown"
+REFUSED = f"location = /_authgate_refused {{\n    internal;\n    error_page 400 {SHOWN};"
 APP = "location @app { include authgate_public.conf; proxy_pass http://tasks; }"
 
 
@@ -214,12 +216,14 @@ CHANGES = [
     ),
     ("authgate_server.conf", "if ($authgate_ambiguous_path) {", "if ($arg_x) {", "are not refused"),
     ("authgate_server.conf", "if ($authgate_other_host) {", "if ($arg_x) {", "names two hosts"),
-    ("authgate_server.conf", "error_page 470 =400", f"{APP} error_page 470 404 @app; #", "passes on the paths"),
+    ("authgate_server.conf", REFUSED, f"{APP}\n{REFUSED.replace(SHOWN, '@app')}", "passes on the paths"),
+    ("authgate_server.conf", REFUSED, "location = /other {\n", "there is no such location"),
+    ("authgate_server.conf", "    return 400;", "", "location = /_authgate_refused does not refuse them"),
     ("authgate_server.conf", "\nif (", "\nrewrite ^/a /b last;\nif (", "ends the rewriting"),
     ("authgate_server.conf", "\nif (", "\nbreak;\nif (", "ends the rewriting"),
     ("authgate_server.conf", "\nif (", "\nif ($request_method = POST) { break; }\nif (", "`if ($request_method"),
     ("authgate_server.conf", "\nif (", "\nif ($arg_x) { rewrite ^/a /b last; }\nif (", "`if ($arg_x) { ... }` ends"),
-    ("authgate_server.conf", "    return 470;", "    break; return 470;", "names two hosts"),
+    ("authgate_server.conf", "    rewrite ^ /", "    break; rewrite ^ /", "names two hosts"),
     ("authgate_server.conf", "\nif (", '\nset $authgate_ambiguous_path "";\nif (', "changes $authgate_ambiguous_path"),
     ("authgate_server.conf", "\nif (", "\nset_by_lua_block $authgate_other_host { }\nif (", "$authgate_other_host"),
     ("authgate_server.conf", "\nif (", "\nif ($uri ~ (?<authgate_other_host>x)) { }\nif (", "$authgate_other_host"),

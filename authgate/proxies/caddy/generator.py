@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.adapters import page
+from authgate.core.cors import EXPOSED
 from authgate.core.header_names import MARKS, OVERRIDES
 from authgate.core.pages import page_for
 from authgate.core.reasons import REASONS, Reason
@@ -143,6 +144,6 @@ def _cors(origins: Iterable[str]) -> Iterator[str]:
     yield "header @authgate_cors {"
     yield "\tAccess-Control-Allow-Origin {http.request.header.Origin}"
     yield "\tAccess-Control-Allow-Credentials true"
-    yield f"\tAccess-Control-Expose-Headers {_quoted(', '.join(page.EXPOSED))}"
+    yield f"\tAccess-Control-Expose-Headers {_quoted(', '.join(EXPOSED))}"
     yield "\t+Vary Origin"
     yield "}"

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authgate.adapters.page import security_policy
 from authgate.proxies.findings import Finding
-from authgate.proxies.nginx._levels import answers, location, matched_by, patterns, subrequest, upstream
+from authgate.proxies.nginx._levels import (
+    REFUSED,
+    answers,
+    is_refusal,
+    location,
+    matched_by,
+    patterns,
+    subrequest,
+    upstream,
+)
 from authgate.proxies.nginx._pages import keeps_refusing, passing_on, redirects
-from authgate.proxies.nginx.generator import taking
+from authgate.proxies.nginx.generator import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authgate.core.pages import Look
     from authgate.proxies.nginx._levels import Level
     from authgate.proxies.nginx.syntax import Directive
 
@@ -115,15 +126,33 @@ def _is_early(level: Level, status: str) -> bool:
 
 
 def refused_pages(server: Level) -> Iterator[Finding]:
-    """Yield the error pages that pass on what *server* refuses. A named location runs no `if` of the server."""
-    inner = (line for test in server.script if test.name == "if" for line in test.block or ())
-    for status in dict.fromkeys(line.arguments[0] for line in inner if line.name == "return" and line.arguments):
-        line = next((line for line in server.in_effect("error_page") if status in line.arguments[:-1]), None)
-        if line and line.arguments[-1].startswith("@") and (on := _passing_on(server, line.arguments[-1])):
+    """Yield the error pages that pass on what *server* refuses, and a location that should refuse it and does not."""
+    inner = [line for test in server.script if test.name == "if" for line in test.block or ()]
+    refusing = [(server, line.arguments[0]) for line in inner if line.name == "return" and line.arguments]
+    if any(map(is_refusal, inner)):
+        found = location(server, REFUSED)
+        if found is None or not keeps_refusing(found):
+            what = "there is no such location" if found is None else f"{found.subject} does not refuse them"
+            yield _at(server, f"the requests that the server refuses go to {REFUSED}, and {what}", _SERVER)
+            return
+        refusing += [(found, line.arguments[0]) for line in found.script if line.name == "return" and line.arguments]
+    for level, status in dict.fromkeys(refusing):
+        line = next((line for line in level.in_effect("error_page") if status in line.arguments[:-1]), None)
+        if line and (on := _passing_on(server, line.arguments[-1])):
             what = f"error_page {' '.join(line.arguments)}: {on.subject} passes on the paths that the server refuses"
-            yield _at(server, what, f"Remove {status} from the line", line)
+            yield _at(level, what, f"Remove {status} from the line", line)
 
 
+def stale_page(server: Level, look: Look) -> Iterator[Finding]:
+    """Yield a finding if browsers drop the style of the page: its header is from another configuration."""
+    found = location(server, "@authgate_page")
+    for line in found.own("add_header") if found else ():
+        if line.arguments[:1] == ("Content-Security-Policy",) and line.arguments[1:2] != (security_policy(look),):
+            message = "the header is not for the page that your configuration gives, so browsers show it without style"
+            yield _at(found or server, message, "Generate authgate_server.conf again", line, is_error=False)
+
+
+_SERVER = "include authgate_server.conf; in server {}"
 # The shipped answers: AuthGate says which location is right for the client.
 _SHOWN = "$authgate_shown"
 _SHIPPED = f"@authgate_{_SHOWN}"
@@ -173,24 +202,14 @@ def _target_problem(level: Level, change: str | None, target: str) -> str:
 def _kept_from_clients(level: Level) -> Iterator[Finding]:
     """Yield a finding for what AuthGate says in headers and clients do not get, because no line takes it."""
     taken = {line.arguments[1] for line in level.in_effect("auth_request_set") if len(line.arguments) == 2}
-    missing = {header: line for header, line in taking() if line.split()[2].rstrip(";") not in taken}
-    effects = [effect for effect, headers in _EFFECTS.items() if not missing.keys().isdisjoint(headers)]
+    missing = [row for row in TAKEN if row.source not in taken]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
-        message = f"{', '.join(missing)} of AuthGate's answer {verb} not read: {', '.join(effects)}"
-        yield _at(level, message, "\n".join(missing.values()), is_error=False)
-
-
-# What clients do without, if a header of AuthGate's refusal is not read.
-_EFFECTS = {
-    "refusals do not say why": ("X-AuthGate-Reason", "X-AuthGate-Detail"),
-    "a 403 does not say which scopes are missing": ("WWW-Authenticate",),
-    "browsers are not sent to sign in": ("X-AuthGate-Answer", "Location"),
-    "loops of redirects do not end": ("Set-Cookie",),
-    "people see no page": ("X-AuthGate-Heading", "X-AuthGate-Text", "X-AuthGate-Action", "X-AuthGate-Link"),
-    "pages of other origins cannot read it": ("Access-Control-Allow-Origin",),
-    "the request id is not that of the log": ("X-Request-Id",),
-}
+        effects = dict.fromkeys(row.effect for row in missing)
+        message = (
+            f"{', '.join(row.header for row in missing)} of AuthGate's answer {verb} not read: {', '.join(effects)}"
+        )
+        yield _at(level, message, "\n".join(row.line for row in missing), is_error=False)
 
 
 def _other_case(level: Level) -> Iterator[Finding]:

@@ -238,12 +238,21 @@ def answers(level: Level) -> bool:
     return False
 
 
+# The shipped location for the requests that the server refuses before it asks AuthGate.
+REFUSED = "/_authgate_refused"
+
+
 def ends(directive: Directive) -> bool:
     """Whether *directive* may end the rewriting at its level, so that no `if` or `return` after it runs."""
     if directive.name == "if":
         runs = [inner for inner in directive.block or () if inner.name == "return" or ends(inner)]
-        return bool(runs) and runs[0].name != "return"
+        return bool(runs) and runs[0].name != "return" and not is_refusal(runs[0])
     return directive.name == "break" or (directive.name == "rewrite" and directive.words[3:] in {("last",), ("break",)})
+
+
+def is_refusal(directive: Directive) -> bool:
+    """Whether *directive* sends the request to the shipped location that refuses it."""
+    return directive.words == ("rewrite", "^", REFUSED, "last")
 
 
 def variables(word: str) -> list[str]:

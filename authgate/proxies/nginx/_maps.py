@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding
-from authgate.proxies.nginx._levels import condition, ends, variables
+from authgate.proxies.nginx._levels import condition, ends, is_refusal, variables
 from authgate.proxies.nginx.generator import ambiguous
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def stale_maps(maps: dict[str, Map], generated: dict[str, Map]) -> Iterator[Find
             continue
         keys = [key for key, value in wanted.rows.items() if found.rows.get(key) != value]
         if keys or found.source != wanted.source:
-            shown = ", ".join(key for key in keys if key and len(key) < _MAX_SHOWN_CHARACTERS)
+            is_page = name == "authgate_page"
+            shown = "page" if is_page else ", ".join(key for key in keys if 0 < len(key) < _MAX_SHOWN_CHARACTERS)
             message = f"differs from what your configuration gives{f': {shown}' if shown else ''}"
             yield _at(found.directive, _subject(found), message, _GENERATE, is_error=False)
 
@@ -241,7 +242,8 @@ def redefined(directives: Iterable[Directive], refusing: Iterable[Refusals]) -> 
 def _refuses(directive: Directive) -> bool:
     if ends(directive):
         return False
-    return any(d.name == "return" and d.arguments[:1] and d.arguments[0][:1] == "4" for d in directive.block or ())
+    block = directive.block or ()
+    return any((d.name == "return" and d.arguments[:1] and d.arguments[0][:1] == "4") or is_refusal(d) for d in block)
 
 
 def _has(found: Map, spelling: Spelling) -> bool:
@@ -265,7 +267,7 @@ def _is_before_query(rows: dict[str, str]) -> bool:
 
 
 def _subject(found: Map) -> str:
-    return " ".join(found.directive.words)
+    return " ".join(filter(None, found.directive.words))
 
 
 def _at(directive: Directive, subject: str, message: str, fix: str, *, is_error: bool = True) -> Finding:

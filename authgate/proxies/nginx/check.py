@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from authgate.proxies.findings import Finding, Unusable
 from authgate.proxies.nginx import generator as nginx
-from authgate.proxies.nginx._access import access_findings, left_out, refused_pages
+from authgate.proxies.nginx._access import access_findings, left_out, refused_pages, stale_page
 from authgate.proxies.nginx._headers import INCLUDE, answered, header_findings
 from authgate.proxies.nginx._levels import MECHANISMS, answers, levels, subrequest, upstream
 from authgate.proxies.nginx._maps import (
@@ -109,6 +109,7 @@ class _Check:
                 yield from path_findings(refusals, self.settings.refused)
                 yield from old_refusals(refusals, self.settings.data)
                 yield from refused_pages(server)
+                yield from stale_page(server, self.settings.look)
                 yield from host_findings(refusals, self.generated)
             elif not answers(server):
                 yield from self._beside(server, behind)
