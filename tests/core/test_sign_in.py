@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from authgate.core import sign_in
 from authgate.core.request import Request, make_request
 from authgate.core.sign_in import MAX_RETURN_BYTES, SignIn, port_key
 from tests.support.deciding import SIGN_IN, request_with
@@ -93,6 +94,23 @@ def test_an_address_of_2048_bytes_is_given_and_a_longer_one_is_not() -> None:
     assert return_to("/?" + "%" * 700) is None  # each becomes three bytes
 
 
+def test_a_target_of_more_than_2048_characters_is_not_encoded_to_learn_that_it_is_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked_to_encode: list[int] = []
+
+    def counting(text: bytes, *, safe: str) -> str:
+        asked_to_encode.append(len(text))
+        return quote(text, safe=safe)
+
+    monkeypatch.setattr(sign_in, "quote", counting)
+    assert return_to("/" + "a" * MAX_RETURN_BYTES) is None
+    assert return_to("/?" + "%" * 60_000) is None
+    assert asked_to_encode == []
+    assert return_to("/a") is not None
+    assert len(asked_to_encode) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "location"),
     [
@@ -133,7 +151,8 @@ def test_an_encoded_slash_at_the_beginning_never_stands_alone(path: str) -> None
     """A sign-in page that decodes twice would read //evil.example."""
     page = replace(PAGE, data=frozenset({"encoded_slash"}))
     assert return_to(path, "other.example", page) is None
-    assert return_to(path, page=page) == f"https://app.example.com{path}"
+    assert return_to(path, page=page) is None, "a sign-in page may take the host off"
+    assert return_to(f"/a{path}", page=page) == f"https://app.example.com/a{path}"
 
 
 @pytest.mark.parametrize(

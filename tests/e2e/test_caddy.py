@@ -82,6 +82,15 @@ def test_a_path_in_a_refused_spelling_reaches_no_upstream(sites: Sites, name: st
                     assert answer.json["reason"] == "ambiguous_path", target
 
 
+@pytest.mark.parametrize("path", ["/", "/api/tasks"])
+def test_connect_reaches_no_upstream(sites: Sites, path: str) -> None:
+    """Caddy turns the CONNECT of a WebSocket over HTTP/3 (RFC 9220) into a GET, which AuthGate was not asked about."""
+    for host, headers in ((PUBLIC, ()), (APP, (user(),))):
+        answer = sites.ask(path, *headers, host=host, method="CONNECT")
+        assert (answer.status, answer.header("X-AuthGate-Reason")) == (400, "ambiguous_path")
+        assert sites.ask(path, *headers, host=host).status == 200
+
+
 # Caddy encodes what a URL cannot have, before it asks AuthGate and before it asks the upstream.
 ARRIVES = {
     "/": "/",

@@ -16,7 +16,7 @@ from authgate.core.decision import Allow
 from authgate.core.pages import Look
 from authgate.core.policy import Access
 from authgate.core.reasons import REASONS
-from authgate.core.redirects import COOKIE, count_redirects
+from authgate.core.redirects import cookie_name, count_redirects
 from authgate.core.refusals import Refusals
 from tests.support.deciding import OUTPUTS, SIGN_IN, decide_now, make_snapshot, request_with
 from tests.support.ruling import policies, policy, rule
@@ -55,7 +55,7 @@ HEADERS = st.sampled_from(
         *(("Accept", accept) for accept in ("*/*", "text/html", "text/html;q=0", "application/json")),
         *(("Authorization", f"Bearer {token}") for token in TOKENS),
         *(("Cookie", f"access_token={token}") for token in TOKENS),
-        *(("Cookie", f"{COOKIE}=AbCdEf-_:{int(NOW)}:{count}") for count in (1, 5)),
+        *(("Cookie", f"{cookie_name('https')}=AbCdEf-_:{int(NOW)}:{count}") for count in (1, 5)),
         ("Sec-WebSocket-Key", "x"),
         ("X-Requested-With", "XMLHttpRequest"),
         ("X-HTTP-Method-Override", "OPTIONS"),
@@ -124,9 +124,12 @@ def test_every_reply_to_a_refusal_is_small_printable_and_no_success(request: Req
     is_https=st.booleans(),
 )
 def test_any_cookie_is_read_and_answered_with_a_sound_one(cookie: str, now: float, *, is_https: bool) -> None:
-    request = request_with(("Cookie", f"{COOKIE}={cookie}"))
-    counted = count_redirects(request if is_https else replace(request, scheme="http"), now)
-    pattern = rf"{COOKIE}=[A-Za-z0-9_:.-]{{0,250}}; Max-Age=(0|30); Path=/; HttpOnly; SameSite=Lax(; Secure)?"
+    scheme = "https" if is_https else "http"
+    request = replace(request_with(("Cookie", f"{cookie_name(scheme)}={cookie}")), scheme=scheme)
+    counted = count_redirects(request, now)
+    pattern = (
+        rf"{cookie_name(scheme)}=[A-Za-z0-9_:.-]{{0,250}}; Max-Age=(0|30); Path=/; HttpOnly; SameSite=Lax(; Secure)?"
+    )
     match = re.fullmatch(pattern, counted.set_cookie())
     assert match
     assert bool(match[2]) is is_https

@@ -44,6 +44,15 @@ def test_what_is_data_is_refused_by_public_routes_only() -> None:
         assert (f'"{spelling.name}"' in public) is (spelling not in refused)
 
 
+def test_connect_is_refused_by_every_route() -> None:
+    """Caddy turns the CONNECT of a WebSocket over HTTP/3 into a GET, after it has asked AuthGate about CONNECT."""
+    clean = text(default_settings()).partition("\n(authgate_clean) {\n")[2].partition("\n}\n")[0]
+    assert "\t@authgate_connect method CONNECT\n\thandle @authgate_connect {\n\t\timport authgate_ambiguous" in clean
+    for snippet in ("authgate", "authgate_public"):
+        body = text(default_settings()).partition(f"\n({snippet}) {{\n")[2].partition("\n}\n")[0]
+        assert "\timport authgate_clean\n" in body
+
+
 def test_without_cookies_no_cookie_is_removed() -> None:
     settings = replace(default_settings(), cookies=(), credential_headers=("X-Token",))
     strip = text(settings).partition("(authgate_strip) {\n")[2].partition("}")[0]
