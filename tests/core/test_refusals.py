@@ -155,7 +155,7 @@ def test_an_outage_is_a_page_or_problem_details_and_never_a_redirect() -> None:
     for reason in (reason for reason in Reason if REASONS[reason].status == 503):
         listed = policy("all", sign_in=SIGN_IN)
         made = Refusals().challenge(reason, NO_CHALLENGE, request_with(NAVIGATE), listed, NOW)
-        assert (made.location, made.answer) == ("", "page")
+        assert (made.location, made.delivery) == ("", "page")
 
 
 def test_each_policy_has_its_own_sign_in_page_and_its_own_origins() -> None:
@@ -165,7 +165,7 @@ def test_each_policy_has_its_own_sign_in_page_and_its_own_origins() -> None:
     )
     api = challenge_of(NAVIGATE, FROM_OTHER, path="/api/x", policies=listed)
     rest = challenge_of(NAVIGATE, FROM_OTHER, path="/x", policies=listed)
-    assert (api.location, api.answer, api.allowed_origin) == ("", "page", OTHER)
+    assert (api.location, api.delivery, api.allowed_origin) == ("", "page", OTHER)
     assert (rest.location[:30], rest.allowed_origin) == (LOCATION[:30], "")
 
 
