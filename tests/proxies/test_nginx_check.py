@@ -195,6 +195,7 @@ def test_a_mistake_in_a_location_is_an_error(locations: str, parts: list[str]) -
 UTF_8 = next(
     line.strip() for line in GENERATED["authgate_http.conf"].splitlines() if line.endswith('"";') and "^%" in line
 )
+ASKED = "location = /_authgate {\n    internal;"
 # (a part of the generated files, what is there instead, a part of the finding)
 CHANGES = [
     ("authgate_http.conf", "underscores_in_headers off", "underscores_in_headers on", "X_User_Id passes"),
@@ -240,11 +241,11 @@ CHANGES = [
     ("authgate_server.conf", "    internal;\n    proxy_pass", "    proxy_pass", "clients can send requests"),
     ("authgate_server.conf", "proxy_buffer_size 16k", "proxy_buffer_size 4k", "become a 500"),
     ("authgate_server.conf", "proxy_read_timeout 5s", "proxy_read_timeout 60s", "wait a minute"),
-    ("authgate_server.conf", "    internal;", "    internal; proxy_cache x;", "answers of AuthGate are cached"),
+    ("authgate_server.conf", f"{ASKED}\n", f"{ASKED} proxy_cache x;\n", "answers of AuthGate are cached"),
     (
         "authgate_server.conf",
-        "    internal;",
-        "    internal; proxy_intercept_errors on; error_page 401 =200 /ok;",
+        f"{ASKED}\n",
+        f"{ASKED} proxy_intercept_errors on; error_page 401 =200 /ok;\n",
         "before nginx looks at its status",
     ),
     ("authgate_upstream.conf", "keepalive 32;", "", "opens a connection"),
