@@ -65,7 +65,10 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     files = folder / "files"
     shutil.copytree(processes.ROOT / "deploy" / "nginx", files)
     _cut(files / "authgate_http.conf", "# How a refusal reaches", "# For authgate_strip.conf", MAPS)
-    _cut(files / "authgate_server.conf", "# A browser is sent to sign in", "", LOCATIONS)
+    server = files / "authgate_server.conf"
+    _cut(server, "# An `error_page` in server {}", "location = /_authgate {", "")
+    _cut(server, "# A browser is sent to sign in", "", LOCATIONS)
+    server.write_text(processes.replaced(server.read_text(), {"rewrite ^ /_authgate_refused last;": "return 400;"}))
     protect = files / "authgate_protect.conf"
     _cut(protect, "error_page 401", "", ERROR_PAGES)
     lines = protect.read_text().splitlines(keepends=True)
@@ -97,3 +100,7 @@ def test_every_client_gets_the_reason_and_no_redirect(port: int, header: str) ->
 def test_a_user_without_the_role_is_forbidden(port: int) -> None:
     answer = ask(port, "/api/admin", bearer(mint(sound())))
     assert (answer.status, answer.json["reason"]) == (403, "forbidden")
+
+
+def test_an_ambiguous_path_is_refused(port: int) -> None:
+    assert ask(port, "/api//echo", bearer(mint(sound()))).status == 400
