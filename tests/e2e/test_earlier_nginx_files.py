@@ -68,7 +68,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     server = files / "authgate_server.conf"
     _cut(server, "# An `error_page` in server {}", "location = /_authgate {", "")
     _cut(server, "# A browser is sent to sign in", "", LOCATIONS)
-    server.write_text(processes.replaced(server.read_text(), {"rewrite ^ /_authgate_refused last;": "return 400;"}))
+    refuses = "rewrite ^ /_authgate_refused last;"
+    assert refuses in server.read_text()
+    server.write_text(server.read_text().replace(refuses, "return 400;"))
     protect = files / "authgate_protect.conf"
     _cut(protect, "error_page 401", "", ERROR_PAGES)
     lines = protect.read_text().splitlines(keepends=True)
