@@ -74,7 +74,8 @@ class Recorder:
             if decision.reason is Reason.UNTRUSTED_PROXY and self._already_logged(peer):
                 return
             reason, issuer = decision.reason.value, decision.issuer_name
-            level = logging.INFO if REASONS[decision.reason].fault is Fault.CLIENT else logging.WARNING
+            is_usual = REASONS[decision.reason].fault is Fault.CLIENT and not decision.challenge.is_loop
+            level = logging.INFO if is_usual else logging.WARNING
         fields: dict[str, object] = {
             "reason": reason,
             "adapter": adapter,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -38,6 +39,7 @@ def make_sign_in(
         path=page.path,
         parameter=config.return_parameter,
         return_hosts=frozenset(_return_hosts(config, entries)),
+        https_hosts=frozenset(host for scheme, host in _named_hosts(config, entries) if scheme == "https"),
         data=data,
     )
 
@@ -50,7 +52,7 @@ def problems(config: Config, made: Policies) -> Iterator[Problem]:
             yield Problem(
                 setting=setting,
                 message=f"the policy {policy.name} names this host and requires a signed-in user for the sign-in page",
-                fix=f"before that policy, add {_public(url)}, and one like it for the page's own files",
+                fix=f"before that policy, add {_public(config, url)}, and one like it for the page's own files",
             )
         if config.return_parameter in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)):
             message = f"has the parameter {config.return_parameter}, in which AuthGate gives the address to go back to"
@@ -62,7 +64,9 @@ def warnings(config: Config, made: Policies) -> Iterator[str]:
     for setting, url in _configured(config):
         policy = _policy_of(made, url)
         if policy is not None and policy.access is Access.REQUIRE:
-            fix = "ask AuthGate about other paths only" if config.policies is None else f"before it, add {_public(url)}"
+            fix = "ask AuthGate about other paths only"
+            if config.policies is not None:
+                fix = f"before it, add {_public(config, url)}, and one like it for the page's own files"
             yield (
                 f"{setting}: the policy {policy.name} requires a signed-in user for the sign-in page too. If the proxy "
                 f"asks AuthGate about {url}, nobody can sign in: {fix}"
@@ -101,9 +105,13 @@ def _request(url: str) -> Request:
     )
 
 
-def _public(url: str) -> str:
+def _public(config: Config, url: str) -> str:
+    """Return a policy that makes the sign-in page public, under a name that no other policy has."""
     page = _request(url)
-    return f"{{name: sign-in, match: {{host: {page.host}, path: {page.path}}}, public: true}}"
+    taken = {policy.name for policy in config.policies or ()}
+    names = chain(("sign-in", "sign-in-page"), map("sign-in-{}".format, count(2)))
+    name = next(name for name in names if name not in taken)
+    return f"{{name: {name}, match: {{host: {page.host}, path: {page.path}}}, public: true}}"
 
 
 def _return_hosts(config: Config, entries: tuple[LoadedIssuer, ...]) -> Iterator[tuple[str, int | None]]:
@@ -113,9 +121,13 @@ def _return_hosts(config: Config, entries: tuple[LoadedIssuer, ...]) -> Iterator
         yield host, None if port in DEFAULT_PORTS.values() else port
     if config.return_hosts is not None:
         return
-    urls = [url for _, url in _configured(config)] + [url for entry in entries for url in entry.config.urls]
-    for url in urls:
-        page = _request(url)
-        yield page.host, port_key(page.scheme, page.port)
+    yield from (host for _, host in _named_hosts(config, entries))
     for policy in config.policies or ():
         yield from ((host, None) for host in policy.match.host if not host.startswith("*."))
+
+
+def _named_hosts(config: Config, entries: tuple[LoadedIssuer, ...]) -> Iterator[tuple[str, tuple[str, int | None]]]:
+    """Yield the scheme of each sign-in page and of each issuer's `url`, and its host with the port."""
+    for url in (*(url for _, url in _configured(config)), *(url for entry in entries for url in entry.config.urls)):
+        page = _request(url)
+        yield page.scheme, (page.host, port_key(page.scheme, page.port))

@@ -120,7 +120,7 @@ def test_each_policy_may_have_its_own_page_or_none(tmp_path: Path) -> None:
 def test_the_environment_may_name_the_page(tmp_path: Path) -> None:
     made = prepared(tmp_path, environ={"AUTHGATE_LOGIN_URL": "https://id.example.com/in"}, login_url=PAGE)
     assert [one and one.url for one in pages(made)] == ["https://id.example.com/in"]
-    assert_only(rejected(AUTHGATE_LOGIN_URL="/in", JWT_SECRET=GOOD), "login_url", "is not an https URL")
+    assert_only(rejected(AUTHGATE_LOGIN_URL="/in", JWT_SECRET=GOOD), "login_url", "is not an absolute URL")
 
 
 @pytest.mark.parametrize(
@@ -194,3 +194,18 @@ def test_a_login_url_of_a_public_policy_is_refused_and_null_is_not(tmp_path: Pat
     path = jwt_file(tmp_path, {"secret": GOOD}, policies=[{**PUBLIC, "login_url": PAGE}])
     assert_only(rejected(path), "policies[0].login_url", "has no effect on a public policy")
     assert pages(prepared(tmp_path, policies=[{**PUBLIC, "login_url": None}])) == [None]
+
+
+def test_https_counts_for_the_hosts_that_the_configuration_names_with_https(tmp_path: Path) -> None:
+    policies = [{**OF_HOST, "login_url": "http://dev.example.com:3000/in"}, {**SIGNED_IN, "name": "rest"}]
+    made = page(tmp_path, login_url="https://login.example.com:8443/in", policies=policies)
+    assert made.https_hosts == {("login.example.com", 8443)}
+    assert {("dev.example.com", 3000), ("app.example.com", None)} < made.return_hosts
+
+
+def test_the_policy_in_a_warning_has_a_name_that_no_other_has(tmp_path: Path) -> None:
+    public = {"match": {"path": "/other"}, "public": True}
+    policies = [{"name": name, **public} for name in ("sign-in", "sign-in-page")]
+    (warning,) = about_sign_in(prepared(tmp_path, login_url=PAGE, policies=[*policies, SIGNED_IN]))
+    assert "{name: sign-in-2, match: {host: app.example.com, path: /sign-in}, public: true}" in warning
+    assert "the page's own files" in warning

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from authgate.config._outbound import redacted
 from authgate.config._types import Settings
@@ -25,6 +25,9 @@ _MAX_LINE_CHARACTERS = 100  # a page stays under 4 KiB, which is nginx's bound f
 
 
 def _login_url(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        begins = "begin with https:// (http:// for development), such as https://app.example.com/sign-in"
+        raise ValueError(f"{redacted(url)} is not an absolute URL: {begins}")
     fault = url_fault(url, allow_http=True)
     if fault is None and len(url) > _MAX_LOGIN_CHARACTERS:
         fault = f"is longer than {_MAX_LOGIN_CHARACTERS} characters"
@@ -59,6 +62,8 @@ def _parameter(name: str) -> str:
 
 
 def _origin(origin: str) -> str:
+    if origin == "*":
+        raise ValueError("'*' is not an origin: browsers do not send cookies to every origin, so list each of yours")
     scheme, _, authority = origin.lower().partition("://")
     try:
         host, port = split_authority(authority)
@@ -105,3 +110,12 @@ class PageConfig(Settings):
     comment with #."""
     contact: Line | None = None
     """Where people get help: a mail address, an https address, or a line of text."""
+
+    @field_validator("colour", mode="before")
+    @classmethod
+    def _is_in_quotes(cls, value: object) -> object:
+        if value is None:
+            raise ValueError(
+                'is null: write the color in quotes, such as "#4a6fa5", because YAML begins a comment with #'
+            )
+        return value

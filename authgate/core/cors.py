@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused
+from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class CorsRule:
     def check_preflight(self, request: Request) -> None:
         """Refuse *request*, a preflight, if its origin is not allowed."""
         if not self.origin(request.headers):
-            raise Refused(Reason.NO_CREDENTIAL, "a preflight, and its origin is not in cors.allowed_origins")
+            origin = quoted(request.headers.getall("Origin", ())[0])
+            raise Refused(Reason.NO_CREDENTIAL, f"a preflight, and its origin {origin} is not in cors.allowed_origins")
 
 
 NO_CORS = CorsRule()

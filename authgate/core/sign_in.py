@@ -34,7 +34,9 @@ class SignIn:
 
     *url* is absolute, without a fragment, and *host*, *port* and *path* are its parts; *port* is None if it is the one
     of the scheme. *return_hosts* are the hosts that users may be sent back to, each with its port, None for the usual
-    one. *parameter* is the query parameter with the return address. *data* are the settings of `paths` that say `data`.
+    one. *https_hosts* are those that the configuration names with https: the proxy reports http for them if TLS ends
+    before it. *parameter* is the query parameter with the return address. *data* are the settings of `paths` that say
+    `data`.
     """
 
     url: str
@@ -43,6 +45,7 @@ class SignIn:
     path: str
     parameter: str
     return_hosts: frozenset[tuple[str, int | None]]
+    https_hosts: frozenset[tuple[str, int | None]] = frozenset()
     data: frozenset[str] = frozenset()
 
     def location(self, request: Request, max_age: int | None = None) -> str:
@@ -65,10 +68,13 @@ class SignIn:
         target = f"{request.path}?{request.query}" if request.query else request.path
         if len(target) > MAX_RETURN_BYTES:
             return ""
-        is_known = (request.host, port_key(request.scheme, request.port)) in self.return_hosts
+        host = (request.host, port_key(request.scheme, request.port))
         if spelling_in(request.path, data=self.data) or _OTHER_HOST.match(request.path):
             return ""
-        address = f"{origin_of(request)}{target}" if is_known else target
+        origin = origin_of(request)
+        if host in self.https_hosts:
+            origin = f"https://{origin.partition('://')[2]}"
+        address = f"{origin}{target}" if host in self.return_hosts else target
         encoded = quote(address.encode("utf-8", "surrogateescape"), safe="")
         return encoded if len(encoded) <= MAX_RETURN_BYTES else ""
 

@@ -20,15 +20,15 @@ NO_HOST = "names no host"
 FORM = "holds white space, a backslash or non-ASCII characters"
 
 BAD_LOGIN_URLS: dict[str, str] = {
-    "": FORM,
-    "/sign-in": "is not an https URL",
-    "app.example.com/sign-in": "is not an https URL",
-    "//app.example.com/sign-in": "is not an https URL",
-    "javascript:alert(1)": "is not an https URL",
-    "ftp://app.example.com/": "is not an https URL",
+    "": "is not an absolute URL",
+    "/sign-in": "is not an absolute URL",
+    "app.example.com/sign-in": "is not an absolute URL",
+    "//app.example.com/sign-in": "is not an absolute URL",
+    "javascript:alert(1)": "is not an absolute URL",
+    "ftp://app.example.com/": "is not an absolute URL",
     "https://": NO_HOST,
     "https:///sign-in": NO_HOST,
-    "https:app.example.com": NO_HOST,
+    "https:app.example.com": "is not an absolute URL",
     "https://-app.example.com/": NO_HOST,
     "https://" + "a" * 254 + "/": NO_HOST,
     "https://a..b/": NO_HOST,
@@ -189,3 +189,13 @@ def test_any_line_of_text_may_be_a_title(title: str) -> None:
 @pytest.mark.parametrize("color", ["#000", "#4a6fa5", "#ABCDEF"])
 def test_a_color_has_three_or_six_digits(color: str) -> None:
     assert Config.model_validate({"page": {"colour": color}}).page.colour == color
+
+
+def test_a_color_that_yaml_read_as_a_comment_is_refused(tmp_path: Path) -> None:
+    problems = rejected(jwt_file(tmp_path, {"secret": GOOD}, page={"colour": None}))
+    assert_only(problems, "page.colour", "write the color in quotes")
+
+
+def test_every_origin_at_once_is_refused(tmp_path: Path) -> None:
+    problems = rejected(jwt_file(tmp_path, {"secret": GOOD}, cors={"allowed_origins": ["*"]}))
+    assert_only(problems, "cors.allowed_origins[0]", "browsers do not send cookies to every origin")

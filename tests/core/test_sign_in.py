@@ -34,6 +34,15 @@ def return_to(
     return values[0]
 
 
+def test_the_scheme_is_https_for_a_host_that_is_configured_so_although_tls_ends_before_the_proxy() -> None:
+    hosts = frozenset({("app.example.com", None), ("app.example.com", 8443)})
+    page = replace(PAGE, https_hosts=hosts)
+    for authority in ("app.example.com", "app.example.com:8443"):
+        assert return_to("/a?b", authority, page, scheme="http") == f"https://{authority}/a?b"
+        assert return_to("/a?b", authority, scheme="http") == f"http://{authority}/a?b"
+    assert return_to("/a?b", "other.example.com", page, scheme="http") == "/a?b"
+
+
 @pytest.mark.parametrize(
     ("target", "address"),
     [

@@ -316,6 +316,8 @@ WARNED = [
     (f"location / {{ error_page 401 https://login.example.com/; {P} }}", "401 https://login.example.com/: every 401"),
     (f"location / {{ error_page 401 /login; {P} }} location = /login {{ return 303 /sign-in; }}", REDIRECTS),
     (f"location / {{ error_page 401 @authgate_redirect; {P} }}", REDIRECTS),
+    (f"location / {{ error_page 401 =302 /login; {P} }}", "401 =302 /login: it takes the place of AuthGate's answer"),
+    (f"location / {{ error_page 401 /login.html; {P} }}", "so browsers are not sent to login_url"),
     ("location /x { auth_request /_authgate; return 200 secret; }", "AuthGate is never asked"),
     (f"include authgate_protect.conf; {PROTECTED} location /x {{ auth_request off; proxy_pass http://x; }}", "off"),
     (f"location / {{ {P} rewrite ^/a /b last; }}", "chooses another location"),

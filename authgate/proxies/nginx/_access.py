@@ -91,7 +91,8 @@ def _error_pages(level: Level) -> Iterator[Finding]:
         late = [status for status in _REFUSALS if status in statuses and status in seen]
         if late and not refusals and not target.startswith("@authgate_"):
             message = f"error_page {' '.join(line.arguments)} is never used: {_place(seen[late[0]])} comes first"
-            yield _at(level, message, "Put the line before include authgate_protect.conf;", line, is_error=False)
+            fix = _REMOVE if "401" in late else "Put the line before include authgate_protect.conf;"
+            yield _at(level, message, fix, line, is_error=False)
         seen = dict.fromkeys(statuses, line) | seen
         if early and (on := _passing_on(level, target)):
             what = f"error_page {' '.join(line.arguments)}: nginx answers {early[0]} before it asks AuthGate, and "
@@ -102,17 +103,21 @@ def _error_pages(level: Level) -> Iterator[Finding]:
             what = f"error_page {' '.join(line.arguments)}: {message}"
             fix = "\n".join(_OWN_PAGES[status] for status in refusals)
             yield _at(level, what, fix, line)
-        elif "401" in refusals and _is_redirect(level, target):
-            message = (
-                "every 401 becomes a redirect, also for scripts and programs, which then read a page as their answer"
-            )
-            fix = f"Set login_url in AuthGate's configuration, which redirects browsers only, and {_OWN_PAGES['401']}"
-            yield _at(level, f"error_page {' '.join(line.arguments)}: {message}", fix, line, is_error=False)
+        elif "401" in refusals and (message := _replaced_answer(level, target)):
+            yield _at(level, f"error_page {' '.join(line.arguments)}: {message}", _REMOVE, line, is_error=False)
     missing = [status for status in _REFUSALS if status not in seen]
     if missing:
         message = f"nginx answers {', '.join(missing)} with its own page, without the reason that AuthGate gave"
         fix = "\n".join(_OWN_PAGES[status] for status in missing)
         yield _at(level, message, fix, is_error=False)
+
+
+def _replaced_answer(level: Level, target: str) -> str:
+    """Return what clients lose if an error page takes the place of AuthGate's answer to a 401; "" if it does not."""
+    if _is_redirect(level, target):
+        return "every 401 becomes a redirect, also for scripts and programs, which read a page as their answer"
+    is_shipped = target.startswith("@authgate_")
+    return "" if is_shipped else "it takes the place of AuthGate's answer, so browsers are not sent to login_url"
 
 
 def _is_redirect(level: Level, target: str) -> bool:
@@ -152,6 +157,7 @@ def stale_page(server: Level, look: Look) -> Iterator[Finding]:
             yield _at(found or server, message, "Generate authgate_server.conf again", line, is_error=False)
 
 
+_REMOVE = "Remove the line: login_url in AuthGate's configuration redirects browsers, and only browsers"
 _SERVER = "include authgate_server.conf; in server {}"
 # The shipped answers: AuthGate says which location is right for the client.
 _SHOWN = "$authgate_shown"
