@@ -173,7 +173,7 @@ def test_an_untrusted_peer_is_logged_once_and_counted_every_time(log: Log) -> No
 def test_the_end_of_a_loop_is_a_warning_because_the_operator_has_to_act(log: Log) -> None:
     log.record(Deny(reason=Reason.BAD_SIGNATURE, challenge=Challenge(is_loop=True)))
     log.record(Deny(reason=Reason.BAD_SIGNATURE, challenge=Challenge(location="https://app.example.com/sign-in")))
-    assert [(line["level"], line["answer"]) for line in log.lines] == [("warning", "loop page"), ("info", "redirect")]
+    assert [(line["level"], line["answer"]) for line in log.lines] == [("WARNING", "loop page"), ("INFO", "redirect")]
 
 
 def test_mistakes_of_a_client_are_logged_every_time(log: Log) -> None:
