@@ -18,6 +18,8 @@ from authgate.core.urls import url_fault
 
 # Without the characters that end an attribute of HTML, begin a variable of nginx, or are not in a URL (RFC 3986).
 _URL = re.compile(r"[^\"'<>\\^`{|}$]+")
+# Part of the paths of some sign-in pages (;jsessionid=…). Where AuthGate reads the path, `paths` decides about them.
+_DATA = frozenset({"encoded_slash", "semicolon"})
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _COLOR = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _MAX_LOGIN_CHARACTERS = 1024
@@ -33,8 +35,8 @@ def _login_url(url: str) -> str:
         fault = f"is longer than {_MAX_LOGIN_CHARACTERS} characters"
     if fault is None and not _URL.fullmatch(url):
         fault = "has a character that is not in a URL"
-    if fault is None and (spelling := spelling_in(urlsplit(url).path or "/")):
-        fault = f"has a path that nobody can open behind a policy: it {spelling.detail}"
+    if fault is None and (spelling := spelling_in(urlsplit(url).path or "/", data=_DATA)):
+        fault = f"has a path that servers read in different ways: it {spelling.detail}"
     if fault is None and MAX_AGE in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)):
         fault = f"has the parameter {MAX_AGE}, which AuthGate adds where it is needed"
     if fault is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PAGE = "https://app.example.com/sign-in"
 NO_CHARACTER = "has a character that is not in a URL: write an address such as https://app.example.com/sign-in"
-NOBODY = "has a path that nobody can open behind a policy"
+TWO_READINGS = "has a path that servers read in different ways"
 NO_HOST = "names no host"
 FORM = "holds white space, a backslash or non-ASCII characters"
 
@@ -46,7 +46,7 @@ BAD_LOGIN_URLS: dict[str, str] = {
     "https://app.example.com/" + "a" * 1001: "is longer than 1024 characters",
     "https://app.example.com/" + "a" * 5000: "is longer than 2048 characters",
     **{f"{PAGE}?a={mark}": NO_CHARACTER for mark in "\"'<>^`{|}$"},
-    **{f"https://app.example.com{path}": NOBODY for path in ("/in;x", "/a%2Fb", "//in", "/a/../in", "/%252e/in")},
+    **{f"https://app.example.com{path}": TWO_READINGS for path in ("//in", "/a/../in", "/%252e/in")},
     f"{PAGE}?max_age=5": "has the parameter max_age",
     f"{PAGE}?a=b&max%5Fage": "has the parameter max_age",
 }
@@ -70,7 +70,7 @@ def test_a_login_url_that_browsers_may_read_differently_is_refused(url: str, mes
         "https://APP.example.com:443/sign-in/?a=b&c=%26",
         "http://localhost:3000/api/auth/signin",
         "https://[::1]:8443/",
-        "https://sign_in.example.com/~in/@a,b!(c)*+=:",
+        "https://sign_in.example.com/~in;x/a%2Fb/@a,b!(c)*+=:",
         "https://app.example.com/" + "a" * 1000,
     ],
     ids=lambda url: url[:40],
