@@ -15,6 +15,7 @@ from authgate.core.cors import EXPOSED
 from authgate.core.pages import Look
 from tests.support import processes
 from tests.support.caddy_sites import APP, ORIGIN, PUBLIC, TITLE, Sites, answering, running, user
+from tests.support.clients import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,32 +135,6 @@ def test_caddys_own_answers_are_like_those_of_authgate(without_authgate: Sites, 
     assert (html.unescape(title), "<b>" in title) == (TITLE, False)
     assert f"Request id: {ids[1]}<" in text
     assert ("Try again" in text) is (status == 503)
-
-
-# Headers of clients; browsers among them, and such as imitate them.
-CLIENTS: list[tuple[str, ...]] = [
-    (),
-    ("Sec-Fetch-Mode: navigate",),
-    ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Accept: */*", "X-Requested-With: x"),
-    ("Sec-Fetch-Mode: cors", "Accept: text/html"),
-    ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Mode: cors"),
-    ("Sec-Fetch-Mode: NAVIGATE",),
-    ("Sec-Fetch-Site: none", "Accept: text/html"),
-    ("Sec-Fetch-Dest: empty", "Accept: text/html"),
-    ("Sec-Fetch-User: ?1", "Accept: text/html"),
-    ("Sec-Fetch-Mode: navigate", "Sec-WebSocket-Key: x"),
-    ("Accept: text/html", "Sec-WebSocket-Key: x"),
-    ("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",),
-    ("Accept: application/json, Text/HTML ;q=0.5",),
-    ("Accept: application/json", "Accept: text/html"),
-    ("Accept: */*",),
-    ("Accept: text/*",),
-    ("Accept: text/htmlx, xtext/html",),
-    ("Accept: text/html;q=0",),
-    ("Accept: text/html;level=1; Q=0.000 , */*",),
-    ("Accept: text/html;q=0.001, application/json;q=0",),
-    ("Accept: text/html", "X-Requested-With: XMLHttpRequest"),
-]
 
 
 @pytest.mark.parametrize("lines", CLIENTS, ids=" | ".join)
