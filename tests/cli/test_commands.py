@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 import authgate
@@ -45,3 +49,23 @@ def test_a_token_instead_of_a_command_is_refused_without_being_printed() -> None
     assert ended.returncode == 2
     assert "authgate explain <token.txt" in ended.stderr
     assert token[:10] not in ended.stdout + ended.stderr
+
+
+def test_sigterm_during_the_imports_ends_the_process_wherever_it_arrives() -> None:
+    """Python ignores an exception that is raised while an object is deleted, such as that of sys.exit()."""
+    script = """
+import os, signal, sys
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+class Importing:
+    def find_spec(self, name, *_):
+        if name == "authgate.cli":
+            Deleted()
+sys.meta_path.insert(0, Importing())
+sys.argv = ["authgate", "--version"]
+from authgate.__main__ import main
+main()
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=60)
+    assert ran.returncode == 128 + signal.SIGTERM
