@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from authgate.core.pages import Look, Page
 
 CONTENT_TYPE = "text/html; charset=utf-8"
+# All pages of a configuration have one look. A reload may bring another.
+_MAX_LOOKS = 8
 _COLOR = "#4a6fa5"
 _OF_PROXIES = "$\\{}`"  # they begin and end variables and text in the proxies' files
 _MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
@@ -43,7 +46,7 @@ _STYLE = (
 
 
 def render(page: Page, request_id: str) -> bytes:
-    """Return *page* as HTML, at most 4 KiB besides its link. *request_id* is shown, for whoever helps the person."""
+    """Return *page* as HTML, at most 4 KiB besides its link. *request_id* is shown: it leads to the log line."""
     link = f'<p><a href="{_plain(page.link)}">{_plain(page.action)}</a></p>' if page.action else ""
     return document(page.look, _plain(page.heading), _plain(page.text), link, _plain(request_id)).encode()
 
@@ -61,6 +64,7 @@ def document(look: Look, heading: str, text: str, link: str, request_id: str) ->
     )
 
 
+@lru_cache(maxsize=_MAX_LOOKS)
 def security_policy(look: Look) -> str:
     """Return the value of Content-Security-Policy: no script, no form, no frame, and only the style of the page."""
     digest = b64encode(hashlib.sha256(_style(look).encode()).digest()).decode()
@@ -69,6 +73,7 @@ def security_policy(look: Look) -> str:
     )
 
 
+@lru_cache(maxsize=_MAX_LOOKS)
 def _style(look: Look) -> str:
     color = look.color or _COLOR
     return _STYLE.replace("COLOR", color).replace("INK", "#000" if _luminance(color) > _LIGHT else "#fff")

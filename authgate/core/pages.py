@@ -53,7 +53,7 @@ _WORDS: dict[Reason, tuple[str, str]] = {
         "This request was blocked",
         "Another site made your browser send it. If you meant to, go to the page itself and do it there.",
     ),
-    Reason.UNREADABLE_REQUEST: ("This request was blocked", "The server could not read the request."),
+    Reason.NO_POLICY: ("You cannot open this page", "This address is not open to anyone."),
     Reason.UNTRUSTED_PROXY: ("This page is not available", "The server is not set up for this request."),
     Reason.HEADERS_TOO_LARGE: (
         "This page is not available",
@@ -73,7 +73,6 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
         "The server could not check your session. You were not signed out. Try again in a moment.",
     ),
 }
-_NO_POLICY = ("You cannot open this page", "This address is not open to anyone.")
 _LOOP = "Signing in did not work"
 _LOOP_TEXT = (
     "You were sent to the sign-in page several times and came back without a valid session. Check that your browser "
@@ -90,8 +89,7 @@ _PROTECTED = ("The sign-in page is not available", "The site does not let anyone
 def page_for(reason: Reason, look: Look, *, sign_in_url: str = "") -> Page:
     """Return the page for *reason*. *sign_in_url* is where its link leads if a sign-in helps; "" if there is none."""
     status = REASONS[reason].status
-    default = _NO_POLICY if reason is Reason.NO_POLICY else _BY_STATUS[status]
-    heading, text = _WORDS.get(reason, default)
+    heading, text = _WORDS.get(reason, _BY_STATUS[status])
     if sign_in_url and (status == 401 or reason is Reason.ANONYMOUS_USER):
         return Page(heading=heading, text=text, action=_SIGN_IN, link=sign_in_url, look=look)
     return Page(heading=heading, text=text, action=_RELOAD if status in {401, 503} else "", look=look)

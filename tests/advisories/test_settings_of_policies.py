@@ -16,8 +16,10 @@ from tests.support.serving import ENVIRON, Answer, Served, bearer_line, fresh, s
 from tests.support.tokens import OTHER_SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from authgate.core.errors import Problem
 
 PROXIES = tuple(ADAPTERS)
 FRONT = "https://front.example.com"
@@ -173,24 +175,22 @@ async def test_J33_a_setting_of_a_policy_opens_nothing(tmp_path: Path, proxy: st
     assert outcomes == every * len(REFINEMENTS)
 
 
+def problems_of(policy: str, folder: Path) -> Sequence[Problem]:
+    """Return why a configuration with *policy* is refused."""
+    (folder / "authgate.yaml").write_text(f"{ISSUER}policies:\n  - {policy}\n  - {{name: rest, require: signed_in}}\n")
+    with pytest.raises(ConfigError) as error:
+        prepare(load(str(folder / "authgate.yaml"), ENVIRON))
+    return error.value.problems
+
+
 @pytest.mark.parametrize("refinement", ["", *REFINEMENTS])
 def test_J33_a_policy_that_does_not_say_who_may_pass_is_refused(tmp_path: Path, refinement: str) -> None:
     """There is no parent to take it from, so a setting can neither keep nor remove what another policy demands."""
     policy = f"{{name: child, match: {{path: /child/**}}{', ' if refinement else ''}{refinement}}}"
-    (tmp_path / "authgate.yaml").write_text(
-        f"{ISSUER}policies:\n  - {policy}\n  - {{name: rest, require: signed_in}}\n"
-    )
-    with pytest.raises(ConfigError) as error:
-        prepare(load(str(tmp_path / "authgate.yaml"), ENVIRON))
-    assert [problem.setting for problem in error.value.problems] == ["policies[0]"]
+    assert [problem.setting for problem in problems_of(policy, tmp_path)] == ["policies[0]"]
 
 
 @pytest.mark.parametrize("header", ["X-User-Id: claims.other", "x-user-id: claims.other"])
 def test_J33_a_policy_cannot_redefine_a_header_of_all_policies(tmp_path: Path, header: str) -> None:
     policy = f"{{name: child, match: {{path: /child/**}}, require: signed_in, headers: {{{header}}}}}"
-    (tmp_path / "authgate.yaml").write_text(
-        f"{ISSUER}policies:\n  - {policy}\n  - {{name: rest, require: signed_in}}\n"
-    )
-    with pytest.raises(ConfigError) as error:
-        prepare(load(str(tmp_path / "authgate.yaml"), ENVIRON))
-    assert error.value.problems
+    assert problems_of(policy, tmp_path)
