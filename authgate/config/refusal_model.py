@@ -66,7 +66,8 @@ def _parameter(name: str) -> str:
 def _origin(origin: str) -> str:
     if origin == "*":
         raise ValueError("'*' is not an origin: browsers do not send cookies to every origin, so list each of yours")
-    scheme, _, authority = origin.lower().partition("://")
+    # lower() would turn the Kelvin sign into an ASCII "k" (P6).
+    scheme, _, authority = origin.lower().partition("://") if origin.isascii() else ("", "", "")
     try:
         host, port = split_authority(authority)
     except Unreadable:

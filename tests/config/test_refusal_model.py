@@ -133,6 +133,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
             ),
             *("https://a@b", "ftp://a.example", "https://a:port", "https://a:0", "https://a, https://b", "https://a?b"),
             *("https://\u00e4pp.example", "https://a b", 'https://a"', "https://a;b", "https://$host", "https://{a}"),
+            "https://\N{KELVIN SIGN}.example",
         )
     ),
     ({"page": {"color": "#123456"}}, "page.color", "did you mean colour?"),
