@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigError", "read_settings"]  # the service's own, for tests
 
+HEADERS = "/api/v1/auth/headers"
 TASKS = "/api/v1/tasks"
 REPORT = "/api/v1/reports/tasks"
 NOBODYS = "00000000-0000-4000-8000-000000000000"

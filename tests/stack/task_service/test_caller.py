@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.task_service import (
+    HEADERS,
     NOBODYS,
     REPORT,
     TASKS,
@@ -16,7 +17,7 @@ from tests.support.task_service import (
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        *(("GET", path) for path in ("/api/v1/auth/me", TASKS, REPORT, f"{TASKS}/{NOBODYS}")),
+        *(("GET", path) for path in ("/api/v1/auth/me", HEADERS, TASKS, REPORT, f"{TASKS}/{NOBODYS}")),
         ("DELETE", f"{TASKS}/{NOBODYS}"),
     ],
 )
@@ -59,3 +60,36 @@ def test_only_the_id_header_is_required(tasks: TaskService) -> None:
 def test_credentials_are_ignored(tasks: TaskService) -> None:
     headers = ("Authorization: Bearer x.y.z", "Cookie: better-auth.session_token=x")
     assert_problem(tasks.ask("/api/v1/auth/me", *headers), 401)
+
+
+def test_the_headers_are_shown_as_the_service_received_them_except_credentials(tasks: TaskService) -> None:
+    sent = (
+        "X-User-Email: j%C3%BCrgen@example.com",
+        "X-Twice: 1",
+        "Accept: */*",
+        "X-Twice: 2",
+        "X-Empty:",
+        "X-Bytes: ü",
+        "Authorization: Bearer canary",
+        "Cookie: theme=canary",
+        "Proxy-Authorization: Basic canary",
+    )
+    answer = tasks.ask(f"{HEADERS}?a=canary", *sent, user="j%C3%BCrgen")
+    assert answer.header("Cache-Control") == "no-store"
+    assert answer.json == {
+        "method": "GET",
+        "path": HEADERS,
+        "headers": [
+            ["host", "app.example.com"],
+            ["x-user-email", "j%C3%BCrgen@example.com"],
+            ["x-twice", "1"],
+            ["accept", "*/*"],
+            ["x-twice", "2"],
+            ["x-empty", ""],
+            ["x-bytes", "Ã¼"],  # bytes that are not ASCII are shown as Latin-1
+            ["authorization", "(present)"],
+            ["cookie", "(present)"],
+            ["proxy-authorization", "(present)"],
+            ["x-user-id", "j%C3%BCrgen"],
+        ],
+    }

@@ -9,6 +9,7 @@ from fastapi.openapi.models import OpenAPI
 
 from tests.support.processes import ROOT
 from tests.support.task_service import (
+    HEADERS,
     REPORT,
     TASKS,
     TaskService,
@@ -68,9 +69,9 @@ def test_openapi_is_valid_and_describes_sign_in_and_errors(tasks: TaskService) -
     session, token = (document["components"]["securitySchemes"][name] for name in ("session", "token"))
     assert (session["in"], session["name"]) == ("cookie", "better-auth.session_token")
     assert (token["scheme"], token["bearerFormat"]) == ("bearer", "JWT")
-    assert set(document["paths"]) == {"/api/v1/auth/me", TASKS, f"{TASKS}/{{task_id}}", REPORT}
+    assert set(document["paths"]) == {"/api/v1/auth/me", HEADERS, TASKS, f"{TASKS}/{{task_id}}", REPORT}
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations) == 7
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == 8
     for operation in operations:
         assert operation["security"] == [{"session": []}, {"token": []}]
         assert {"401", "403", "503"} <= operation["responses"].keys()

@@ -6,7 +6,7 @@ The report is the exception: it counts the tasks of all users.
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,9 +16,10 @@ from task_service.identity import CurrentUser, User, current_user
 from task_service.models import Task
 from task_service.paging import Place, read_cursor, write_cursor
 from task_service.problems import described
-from task_service.schemas import Me, NewTask, Report, TaskChange, TaskOut, TaskPage
+from task_service.schemas import Me, NewTask, ReceivedRequest, Report, TaskChange, TaskOut, TaskPage
 
 MAX_TASKS_PER_USER = 1000
+_CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
 _LOCK = 7001  # the first key of our advisory locks; the second is the user
 
 # These two only describe in OpenAPI how clients sign in. They check nothing: AuthGate has done so.
@@ -55,6 +56,19 @@ _BODY = described(_400="The body is not JSON.", _413="The body is larger than 16
 async def me(user: CurrentUser) -> Me:
     """Return the caller."""
     return Me.model_validate(user)
+
+
+@api.get("/auth/headers", dependencies=[Depends(current_user)])
+async def received_headers(request: Request) -> ReceivedRequest:
+    """Return the headers of this request as the service received them: the proxy has removed, set and added some.
+
+    The proxy keeps credentials away from the service. If a header for them arrives anyway, its value is not shown.
+    """
+    headers = [
+        (name, "(present)" if name in _CREDENTIALS else value)
+        for name, value in request.headers.items()  # in lower case and in their order, with every repetition
+    ]
+    return ReceivedRequest(method=request.method, path=request.url.path, headers=headers)
 
 
 @api.get("/tasks", responses=_INVALID | described(_400="`after` is not a cursor."))

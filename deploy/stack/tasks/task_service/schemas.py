@@ -83,3 +83,11 @@ class Me(BaseModel):
     email: str | None
     name: str | None
     roles: tuple[str, ...]
+
+
+class ReceivedRequest(BaseModel):
+    """A request as the service received it. *headers* are pairs of name and value."""
+
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
