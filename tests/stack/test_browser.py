@@ -59,7 +59,7 @@ def test_after_a_sign_out_the_api_refuses_and_back_shows_nothing_private(ada: Vi
     ada.add_task("a private matter")
     ada.page.get_by_role("link", name="Sessions").click()
     ada.sees("Your sessions")
-    ada.page.get_by_role("link", name="Tasks").click()
+    ada.page.get_by_role("link", name="Tasks", exact=True).click()
     ada.sees("Your tasks")
     ada.sign_out()
     for path in ("/api/v1/tasks", "/tasks"):  # of the service and of the front end
@@ -122,8 +122,10 @@ def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: 
     page.get_by_label("New task").fill("later")
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_text("The server is not responding. Check your connection.")).to_be_visible()
+    ada.opens_account_menu()
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_text("Signing out failed. Try again.")).to_be_visible()
+    page.keyboard.press("Escape")  # closes the menu
     ada.context.set_offline(False)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("checkbox", name="later")).to_be_visible()

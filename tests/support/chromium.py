@@ -94,8 +94,13 @@ class Visitor:
             self.sees(then)
 
     def sign_out(self) -> None:
+        self.opens_account_menu()
         self.page.get_by_role("button", name="Sign out", exact=True).click()
         self.sees("Sign in")
+
+    def opens_account_menu(self) -> None:
+        """Open the menu that has the button "Sign out"."""
+        self.page.get_by_role("button", name="Account of").click()
 
     def sees(self, heading: str) -> None:
         """Wait until the page has this heading and its buttons work."""

@@ -19,7 +19,7 @@ export function auth() {
 /** Create a Better Auth whose queries may take *querySeconds*. */
 export function make(settings: Environment, querySeconds?: number) {
   return betterAuth({
-    appName: "Tasks",
+    appName: "AuthGate example",
     baseURL: settings.url.origin,
     trustedOrigins: settings.trustedOrigins,
     secret: settings.secret,

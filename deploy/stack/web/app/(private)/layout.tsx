@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { signedIn } from "@/lib/session";
-import { Guard, SignOut } from "./guard";
-import { Navigation } from "./navigation";
+import { Guard } from "./guard";
+import { Header } from "./header";
 
 export default async function PrivateLayout({ children }: { children: ReactNode }) {
   const { user } = await signedIn();
@@ -10,13 +10,11 @@ export default async function PrivateLayout({ children }: { children: ReactNode 
       <a className="skip" href="#content">
         Skip to content
       </a>
-      <header>
-        <Navigation isAdministrator={user.role === "admin"} />
-        <span className="who">{user.name}</span>
-        <SignOut />
-      </header>
+      <Header person={{ name: user.name, email: user.email, isAdministrator: user.role === "admin" }} />
       <Guard>
-        <main id="content">{children}</main>
+        <main id="content" className="content">
+          {children}
+        </main>
       </Guard>
     </>
   );

@@ -1,15 +1,16 @@
 "use client";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
+import styles from "./header.module.css";
 
-const PAGES = { "/tasks": "Tasks", "/sessions": "Sessions", "/token": "Access token" };
+const PAGES = { "/inside": "Inside", "/tasks": "Tasks", "/sessions": "Sessions", "/token": "Token" };
 const ADMIN_PAGES = { "/admin": "Users" };
 
 export function Navigation({ isAdministrator }: { isAdministrator: boolean }) {
   const currentPath = usePathname();
   const pages = { ...PAGES, ...(isAdministrator && ADMIN_PAGES) };
   return (
-    <nav aria-label="Main">
+    <nav aria-label="Main" className={styles.nav}>
       {Object.entries(pages).map(([path, title]) => (
         <Link key={path} href={path} aria-current={path === currentPath ? "page" : undefined}>
           {title}

@@ -2,6 +2,7 @@ import type { Metadata } from "next";
 import { redirect } from "next/navigation";
 import { CredentialsForm } from "@/app/credentials-form";
 import { OtherForm } from "@/app/other-form";
+import { Welcome } from "@/app/welcome";
 import { environment } from "@/lib/environment";
 import { returnPath } from "@/lib/return-to";
 import { session } from "@/lib/session";
@@ -12,13 +13,12 @@ export default async function SignUp({ searchParams }: { searchParams: Promise<{
   const returnTo = returnPath((await searchParams).return_to, environment().url.origin);
   if (await session()) redirect(returnTo);
   return (
-    <main className="card">
+    <Welcome>
       <h1>Sign up</h1>
-      <p className="hint">Tasks, AuthGate’s example app</p>
       <CredentialsForm mode="sign-up" returnTo={returnTo} />
       <p>
         Already have an account? <OtherForm page="/sign-in" returnTo={returnTo} title="Sign in" />
       </p>
-    </main>
+    </Welcome>
   );
 }
