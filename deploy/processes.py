@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.parent import follow_make
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
@@ -121,11 +123,13 @@ def running(parts: Sequence[Part]) -> Iterator[None]:
 def run_until_stopped(folder: Path, command: str, work: Callable[[], int], stopped: str) -> int:
     """Run *work* while holding the lock of *folder*, and return its exit code. Print *stopped* after Ctrl-C.
 
-    SIGTERM and SIGHUP stop it without a message. Signals after the first are ignored, so nothing interrupts the stop.
+    SIGTERM and SIGHUP stop it without a message, and so does the end of `make`. A signal to `make` alone stops it, too.
+    Signals after the first are ignored, so nothing interrupts the stop.
     """
     for number in _STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup and in a script's background
             signal.signal(number, _stop)
+    follow_make(_STOP_SIGNALS)
     try:
         with locked(folder, command):
             return work()

@@ -86,6 +86,12 @@ class Started:
         self.ended()
         return self._log.read_text()
 
+    def signal_make(self, number: signal.Signals) -> str:
+        """Send *number* to `make` alone, as `kill` and supervisors do, wait until it ends, and return its output."""
+        os.kill(self._process.pid, number)
+        assert self.ended() == -number
+        return self._log.read_text()
+
     def signal(self, number: signal.Signals) -> None:
         """Send *number* to every process of its group that still runs."""
         with suppress(ProcessLookupError):
@@ -150,8 +156,9 @@ def test_it_prints_a_working_address_keeps_its_users_and_stops_cleanly(
     ada = _client(address)
     assert ada.sign_in("ada@example.com").status == 200
     assert [task["title"] for task in ada.ask("/api/v1/tasks").json["items"]] == ["write"]
-    second.press_ctrl_c()
+    assert "Stopped. Users and tasks are kept" in second.signal_make(signal.SIGINT)
     assert _processes_in(clone) == {}
+    assert "database system is shut down" in (logs / "postgres.log").read_text()
 
 
 def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(
@@ -205,7 +212,8 @@ def test_if_the_port_is_taken_it_prints_another_address_that_works(
         ada = _client(address)
         ada.sign_up()
         assert ada.ask("/api/v1/tasks").status == 200
-        started.press_ctrl_c()
+        started.signal_make(signal.SIGHUP)
+        assert _processes_in(clone) == {}
 
 
 @pytest.mark.parametrize("port", ["0", "65535", "http"])
