@@ -37,11 +37,12 @@ test:                            ## run all tests, with real proxies, Chromium a
 test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the Kubernetes pods with podman (as root)
 	@tests/images/run
 
-lint: $(VENV)/installed          ## check the code's style, spelling, and the documentation's links and words
+lint: $(VENV)/installed          ## check the code's style, spelling, the example's front end, and the documentation's links and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/python docs/check.py
+	deploy/stack/build-web lint
 
 types: $(VENV)/installed
 	$(BIN)/mypy

@@ -1,5 +1,5 @@
 "use client";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 
 const MESSAGES: Record<string, string> = {
@@ -29,20 +29,21 @@ export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up
   const [busy, setBusy] = useState(false);
   const isNew = mode === "sign-up";
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
+  async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
     if (busy) return;
     const form = new FormData(event.currentTarget);
-    const field = (name: string) => String(form.get(name) ?? "");
+    const field = (name: string) => form.get(name) as string;
     const credentials = { email: field("email"), password: field("password") };
     setBusy(true);
     setFailure("");
     const { error } = isNew
       ? await authClient.signUp.email({ ...credentials, name: field("name") })
       : await authClient.signIn.email(credentials);
-    if (!error) return location.replace(returnTo + location.hash);
-    setFailure(message(error));
-    setBusy(false);
+    if (error) {
+      setFailure(message(error));
+      setBusy(false);
+    } else location.replace(returnTo + location.hash);
   }
 
   return (
@@ -55,7 +56,14 @@ export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up
       )}
       <label>
         E-mail
-        <input name="email" type="email" autoComplete={isNew ? "email" : "username"} required maxLength={254} autoFocus={!isNew} />
+        <input
+          name="email"
+          type="email"
+          autoComplete={isNew ? "email" : "username"}
+          required
+          maxLength={254}
+          autoFocus={!isNew}
+        />
       </label>
       <label>
         Password

@@ -4,7 +4,10 @@ import type { ReactNode } from "react";
 import { environment } from "@/lib/environment";
 import "./globals.css";
 
-export const metadata: Metadata = { title: { default: "AuthGate example", template: "%s · AuthGate example" }, robots: "noindex" };
+export const metadata: Metadata = {
+  title: { default: "AuthGate example", template: "%s · AuthGate example" },
+  robots: "noindex",
+};
 export const viewport: Viewport = { colorScheme: "light dark" };
 
 export default async function Layout({ children }: { children: ReactNode }) {

@@ -39,7 +39,7 @@ export async function api<Answer>(path: string, init: RequestInit = {}): Promise
 /** Replace the page with the sign-in page, which leads back here. The browser's "back" does not return to this page. */
 export function goToSignIn(): Promise<never> {
   location.replace(leadingBack("/sign-in", location.pathname + location.search) + location.hash);
-  return new Promise(() => {});
+  return new Promise(() => undefined);
 }
 
 async function problem(response: Response): Promise<string> {

@@ -44,12 +44,15 @@ export function make(settings: Environment, querySeconds?: number) {
     // With a stolen session this endpoint lets one guess the password, without a rate limit. No page uses it.
     disabledPaths: ["/verify-password"],
     // One bounded line for each message: it may contain what a visitor sent.
-    logger: { log: (level, message, ...more) => console.log(JSON.stringify({ level, message, more: String(more) }).slice(0, 500)) },
+    logger: {
+      log: (level, message, ...more) => console.log(JSON.stringify({ level, message, more: String(more) }).slice(0, 500)),
+    },
     hooks: {
       // Everything but get-session checks the session in the database. Otherwise, until the data cookie expires, a
       // copy of the cookies could fetch a new JWT, and a former administrator could list users.
-      before: createAuthMiddleware(async (ctx) => {
-        if (ctx.path !== "/get-session") return { context: { query: { ...ctx.query, disableCookieCache: true } } };
+      before: createAuthMiddleware((ctx) => {
+        const fresh = { context: { query: { ...ctx.query, disableCookieCache: true } } };
+        return Promise.resolve(ctx.path === "/get-session" ? undefined : fresh);
       }),
     },
     plugins: [
@@ -58,7 +61,7 @@ export function make(settings: Environment, querySeconds?: number) {
         disableSettingJwtHeader: true, // or get-session would sign a JWT each time, which nothing here reads
         jwt: {
           expirationTime: settings.tokenLifetime,
-          definePayload: ({ user }) => ({ email: user.email, name: user.name, role: user.role }),
+          definePayload: ({ user }) => ({ email: user.email, name: user.name, role: user.role as string | null }),
         },
       }),
     ],

@@ -16,7 +16,7 @@ export function Guard({ children }: { children: ReactNode }) {
       location.reload();
     };
     const checkSession = () => {
-      if (document.visibilityState === "visible") api("/auth/me").catch(() => {}); // an outage does not sign users out
+      if (document.visibilityState === "visible") api("/auth/me").catch(() => undefined); // an outage does not sign users out
     };
     addEventListener("pageshow", reload);
     document.addEventListener("visibilitychange", checkSession);

@@ -1,14 +1,13 @@
 "use client";
+import type { UserWithRole } from "better-auth/plugins";
 import { useCallback, useEffect, useState } from "react";
 import { goToSignIn } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
 
-type User = NonNullable<Awaited<ReturnType<typeof authClient.admin.listUsers>>["data"]>["users"][number];
-
 const PER_PAGE = 50;
 
 export function Users({ self }: { self: string }) {
-  const [users, setUsers] = useState<User[]>([]);
+  const [users, setUsers] = useState<UserWithRole[]>([]);
   const [total, setTotal] = useState(0);
   const [offset, setOffset] = useState(0);
   const [status, setStatus] = useState("");
@@ -34,7 +33,7 @@ export function Users({ self }: { self: string }) {
     };
   }, [load, show]);
 
-  async function toggle(user: User) {
+  async function toggle(user: UserWithRole) {
     const { error } = user.banned
       ? await authClient.admin.unbanUser({ userId: user.id })
       : await authClient.admin.banUser({ userId: user.id });

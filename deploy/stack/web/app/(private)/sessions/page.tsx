@@ -30,7 +30,9 @@ export default async function SessionsPage() {
               </td>
               <td>{session.ipAddress || "Unknown"}</td>
               <td>
-                <time dateTime={session.createdAt.toISOString()}>{session.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC</time>
+                <time dateTime={session.createdAt.toISOString()}>
+                  {session.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC
+                </time>
               </td>
             </tr>
           ))}

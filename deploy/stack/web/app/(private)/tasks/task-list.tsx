@@ -1,5 +1,5 @@
 "use client";
-import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
+import { type SubmitEvent, useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, api, type Page, type Task } from "@/lib/api";
 
 /** Return *loaded* and the tasks of *more* that it lacks: a task may be added before the first page has loaded. */
@@ -42,10 +42,12 @@ export function TaskList() {
   );
 
   useEffect(() => {
-    void load(null);
+    void (async () => {
+      await load(null);
+    })();
   }, [load]);
 
-  function add(event: FormEvent<HTMLFormElement>) {
+  function add(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
     void attempt("add", async () => {
       const body = JSON.stringify({ title: title.current?.value });

@@ -27,7 +27,7 @@ export function TokenUse() {
         if (!token || isDue(token)) {
           const renewed = token !== null;
           token = await fetchAccessToken();
-          if (!token) return goToSignIn();
+          if (!token) return await goToSignIn();
           const { expiresAt } = token;
           if (renewed) setUse((current) => ({ ...current, renewals: current.renewals + 1 }));
           setUse((current) => ({ ...current, expiresAt }));
@@ -38,7 +38,7 @@ export function TokenUse() {
       } catch {
         setUse((current) => ({ ...current, failure: "The server is not responding. Trying again…" }));
       }
-      if (!isUnmounted) timer = setTimeout(callOnce, 1000);
+      if (!isUnmounted) timer = setTimeout(() => void callOnce(), 1000);
     }
     void callOnce();
     return () => {
