@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-from import_rules import BAN_REASON, StagingRow
+from import_rules import StagingRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -25,7 +25,7 @@ _REQUIRED_COLUMNS = {
     "user": ("id", "name", "email", "emailVerified", "createdAt", "updatedAt"),
     "account": ("id", "accountId", "providerId", "userId", "password", "createdAt", "updatedAt"),
 }
-_ADMIN_COLUMNS = ("role", "banned", "banReason")
+_OPTIONAL_COLUMNS = ("role", "banned", "banReason", "banExpires", "image")
 
 DUPLICATE_ID = "its id belongs to several old users"
 GONE = "it was imported before and then deleted in Better Auth"
@@ -152,9 +152,9 @@ class BetterAuthTables:
         return self.id_type == "uuid"
 
     @property
-    def admin_columns(self) -> tuple[str, ...]:
-        """The columns of the admin plugin that exist."""
-        return tuple(name for name in _ADMIN_COLUMNS if name in self.user.columns)
+    def optional_columns(self) -> tuple[str, ...]:
+        """The columns that exist of those that Better Auth does not need: the admin plugin's, and the picture."""
+        return tuple(name for name in _OPTIONAL_COLUMNS if name in self.user.columns)
 
 
 async def find_better_auth(connection: Any, schema: str) -> BetterAuthTables:  # noqa: ANN401
@@ -201,7 +201,7 @@ async def _better_auth_table(connection: Any, name: str, schema: str) -> Table: 
             f"{table.sql} has no column {', '.join(map(quoted, missing))}: these are not Better Auth's tables. "
             "Choose another schema with --schema; renamed columns are not supported"
         )
-    if unfilled := table.unfilled - {*_REQUIRED_COLUMNS[name], *_ADMIN_COLUMNS}:
+    if unfilled := table.unfilled - {*_REQUIRED_COLUMNS[name], *_OPTIONAL_COLUMNS}:
         raise CannotImportError(
             f"{table.sql} has NOT NULL columns without a default, which the import does not fill: "
             f"{', '.join(map(quoted, sorted(unfilled)))}. Give each a default (ALTER TABLE ... SET DEFAULT ...)"
@@ -213,7 +213,8 @@ async def create_staging(connection: Any) -> None:  # noqa: ANN401
     """Create the temporary table for the rows that are read. It lasts for this transaction."""
     await connection.execute(
         "CREATE TEMPORARY TABLE old_user (number bigint, id text, email text, email_as_was text, name text, "
-        "verified boolean, created timestamptz, banned boolean, admin boolean, password text, note text, reason text, "
+        "has_name boolean, image text, verified boolean, created timestamptz, banned boolean, ban_reason text, "
+        "ban_expires timestamptz, admin boolean, password text, note text, reason text, "
         "outcome text NOT NULL DEFAULT 'import', others text) ON COMMIT DROP"
     )
 
@@ -238,7 +239,7 @@ async def decide(connection: Any, tables: BetterAuthTables) -> None:  # noqa: AN
     names = {"user": tables.user.sql, "imported": tables.imported}
     for statement, reason in _DECISIONS:
         await connection.execute(statement.format(**names), reason)
-    if "banned" in tables.admin_columns:
+    if "banned" in tables.optional_columns:
         await connection.execute(_STILL_ACTIVE.format(**names), STILL_ACTIVE)
 
 
@@ -296,9 +297,11 @@ async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN4
         "updatedAt": "CURRENT_TIMESTAMP",
         "role": "CASE WHEN admin THEN 'admin' ELSE 'user' END",
         "banned": "banned",
-        "banReason": f"CASE WHEN banned THEN '{BAN_REASON}' END",
+        "banReason": "ban_reason",
+        "banExpires": "ban_expires",
+        "image": "image",
     }
-    filled = [name for name in values if name not in _ADMIN_COLUMNS or name in tables.admin_columns]
+    filled = [name for name in values if name not in _OPTIONAL_COLUMNS or name in tables.optional_columns]
     written = await connection.execute(
         f"INSERT INTO {tables.user.sql} ({', '.join(map(quoted, filled))}) "  # noqa: S608 - quoted names only
         f"SELECT {', '.join(values[name] for name in filled)} FROM pg_temp.old_user "

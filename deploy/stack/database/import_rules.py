@@ -12,6 +12,7 @@ from uuid import UUID
 MAX_ID_CHARACTERS = 255
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 MAX_NAME_CHARACTERS = 255
+MAX_IMAGE_CHARACTERS = 2000
 # bcrypt with cost 16 blocks the front end's only thread for four seconds, cost 31 for days. passwords.ts has this
 # bound, too.
 MAX_COST = 15
@@ -52,25 +53,34 @@ LONG_EMAIL = f"its e-mail address is longer than {MAX_EMAIL_CHARACTERS} characte
 CONTROL_EMAIL = "its e-mail address contains control characters"
 BAD_EMAIL = "its e-mail address is not accepted by Better Auth"
 
+CUT_NAME = f"its name was cut to {MAX_NAME_CHARACTERS} characters"
+LONG_IMAGE = f"its picture's address is longer than {MAX_IMAGE_CHARACTERS} characters: left out"
+ODD_CREATED = "its sign-up time cannot be stored: imported with the time of the import"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldUser:
-    """A row of the old table. *active* is None if the column is NULL."""
+    """A row of the old table. *active* and *banned* are None if the column is NULL."""
 
     id: str | None
     email: str | None
     name: str | None = None
     password: str | None = field(default=None, repr=False)
+    image: str | None = None
     active: bool | None = True
+    banned: bool | None = False
+    ban_reason: str | None = None
+    ban_expires: datetime | None = None
     admin: bool | None = False
     verified: bool | None = False
     created: datetime | None = None
+    created_is_lost: bool = False
 
 
 class StagingRow(NamedTuple):
     """A row of the staging table. *reason* says why it is skipped. *email* is None if the address is invalid.
 
-    *note* says why there is no *password*.
+    *note* says why there is no *password*, and what else is lost.
     """
 
     number: int
@@ -78,9 +88,13 @@ class StagingRow(NamedTuple):
     email: str | None
     email_as_was: str | None
     name: str
+    has_name: bool
+    image: str | None
     verified: bool
     created: datetime | None
     banned: bool
+    ban_reason: str | None
+    ban_expires: datetime | None
     admin: bool
     password: str | None
     note: str | None
@@ -91,19 +105,32 @@ def staging_row(number: int, old: OldUser, *, uuids: bool) -> StagingRow:
     """Check the row *number* by itself and return it for the staging table. *uuids*: Better Auth's ids are uuids."""
     user_id, id_fault = read_id(old.id, uuids=uuids)
     email, email_fault = read_email(old.email)
-    password, note = read_password(old.password)
+    password, no_password = read_password(old.password)
+    name, image = read_text(old.name), read_text(old.image)
+    active = old.active is True  # NULL does not allow a user to sign in
+    banned = not active or bool(old.banned)
+    losses = (
+        no_password,
+        CUT_NAME if len(name) > MAX_NAME_CHARACTERS else None,
+        LONG_IMAGE if len(image) > MAX_IMAGE_CHARACTERS else None,
+        ODD_CREATED if old.created_is_lost else None,
+    )
     return StagingRow(
         number=number,
         id=user_id,
         email=email,
         email_as_was=old.email,
-        name=read_name(old.name) or (email or "").partition("@")[0],
+        name=name[:MAX_NAME_CHARACTERS] or (email or "").partition("@")[0],
+        has_name=bool(name),
+        image=image if 0 < len(image) <= MAX_IMAGE_CHARACTERS else None,
         verified=bool(old.verified),
         created=old.created,
-        banned=old.active is not True,  # NULL does not allow a user to sign in
+        banned=banned,
+        ban_reason=(read_text(old.ban_reason)[:MAX_NAME_CHARACTERS] or BAN_REASON) if banned else None,
+        ban_expires=old.ban_expires if active and banned else None,  # a deactivated user stays out
         admin=bool(old.admin),
         password=password,
-        note=note,
+        note="; ".join(filter(None, losses)) or None,
         reason=id_fault or email_fault,
     )
 
@@ -136,9 +163,9 @@ def read_email(raw: str | None) -> tuple[str | None, str | None]:
     return trimmed.lower(), None
 
 
-def read_name(raw: str | None) -> str:
-    """Return the name without control characters, or "" if there is none."""
-    return "".join(c for c in raw or "" if unicodedata.category(c) != "Cc").strip()[:MAX_NAME_CHARACTERS]
+def read_text(raw: str | None) -> str:
+    """Return the text without control characters and outer spaces, or "" if there is none."""
+    return "".join(c for c in raw or "" if unicodedata.category(c) != "Cc").strip()
 
 
 def read_password(raw: str | None) -> tuple[str | None, str | None]:

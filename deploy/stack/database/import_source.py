@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from import_database import CannotImportError, Table, configure_transaction, find_table, quoted
-from import_rules import OldUser
+from import_rules import MAX_IMAGE_CHARACTERS, OldUser
 
-_BOOLEANS = {
+BOOLEANS = {
     "boolean": "{}",
     "smallint": "{} <> 0",
     "integer": "{} <> 0",
     "bigint": "{} <> 0",
 }
-_TIMES = {
+TIMES = {
     "timestamp with time zone": "{}",
     "timestamp without time zone": "({} AT TIME ZONE 'UTC')",
     "date": "({}::timestamp AT TIME ZONE 'UTC')",
@@ -24,16 +24,6 @@ _TIMES = {
 _TEXTS = {"bytea": "encode({}, 'escape')"}  # bcrypt.hashpw returns bytes, and some applications store those
 # The server cuts longer values, which bounds a row. They would be refused anyway.
 _MAX_CHARACTERS = 400
-# Columns that are easily forgotten, the option for each, and the consequence of leaving it out.
-_FORGOTTEN = (
-    (
-        r"(is_)?(active|enabled|disabled|banned|blocked|deleted)|(deleted|disabled|deactivated)_at",
-        "active_column",
-        "deactivated users will be able to sign in",
-    ),
-    (r"(is_)?(superuser|admin)", "admin_column", "nobody becomes an administrator"),
-    (r"(is_|email_)?verified(_at)?", "verified_column", "no e-mail address counts as verified"),
-)
 
 
 def parse_table(text: str) -> tuple[str | None, str]:
@@ -54,23 +44,25 @@ class Source:
         self.table = table
         self.id_type = table.columns.get(options.id_column, "")
         text, boolean = self._text, self._boolean
+        created, expires = self._time(options, "created_column"), self._time(options, "ban_expires_column")
+        banned = boolean(options, "banned_column", times=True)
         columns = {
             "id": text(options, "id_column"),
             "email": text(options, "email_column"),
             "name": text(options, "name_column"),
+            "image": text(options, "image_column", MAX_IMAGE_CHARACTERS + 1),
             "password": text(options, "password_column"),
             "active": boolean(options, "active_column") or "true",
+            # A ban that has expired is none.
+            "banned": f"{banned} AND coalesce({expires} > now(), true)" if expires else banned or "false",
+            "ban_reason": text(options, "ban_reason_column"),
+            "ban_expires": _bounded(expires),
             "admin": boolean(options, "admin_column") or "false",
             "verified": boolean(options, "verified_column", times=True) or "false",
-            "created": self._time(options, "created_column") or "NULL::timestamptz",
+            "created": _bounded(created),
+            "created_is_lost": f"{created} IS NOT NULL AND {_bounded(created)} IS NULL" if created else "false",
         }
         self._query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {table.sql}"  # noqa: S608
-        self.notices = [
-            f"{table.name} has a column {column}, but --{option.replace('_', '-')} was not given: {consequence}."
-            for pattern, option, consequence in _FORGOTTEN
-            for column in table.columns
-            if getattr(options, option) is None and re.fullmatch(pattern, column, re.IGNORECASE)
-        ]
 
     async def count(self) -> int:
         """Return the number of rows."""
@@ -94,28 +86,32 @@ class Source:
             )
         return quoted(name), self.table.columns[name]
 
-    def _text(self, options: argparse.Namespace, option: str) -> str:
+    def _text(self, options: argparse.Namespace, option: str, most: int = _MAX_CHARACTERS) -> str:
         column, kind = self._column(options, option)
-        return f"left({_TEXTS.get(kind, '{}::text').format(column)}, {_MAX_CHARACTERS})" if column else "NULL::text"
+        return f"left({_TEXTS.get(kind, '{}::text').format(column)}, {most})" if column else "NULL::text"
 
     def _boolean(self, options: argparse.Namespace, option: str, *, times: bool = False) -> str:
         column, kind = self._column(options, option)
         if not column:
             return ""
-        if times and kind in _TIMES:
+        if times and kind in TIMES:
             return f"({column} IS NOT NULL)"
-        if kind not in _BOOLEANS:
+        if kind not in BOOLEANS:
             raise CannotImportError(_wrong_type(option, column, kind, "a boolean or a whole number"))
-        return f"({_BOOLEANS[kind].format(column)})"
+        return f"({BOOLEANS[kind].format(column)})"
 
     def _time(self, options: argparse.Namespace, option: str) -> str:
         column, kind = self._column(options, option)
         if not column:
             return ""
-        if kind not in _TIMES:
+        if kind not in TIMES:
             raise CannotImportError(_wrong_type(option, column, kind, "a timestamp or a date"))
-        time = _TIMES[kind].format(column)  # excludes infinity and years that JavaScript or Python cannot represent
-        return f"CASE WHEN {time} BETWEEN '1900-01-01Z' AND '9000-01-01Z' THEN {time} END"
+        return TIMES[kind].format(column)
+
+
+def _bounded(time: str) -> str:
+    """Return *time* without infinity and years that JavaScript or Python cannot represent."""
+    return f"CASE WHEN {time} BETWEEN '1900-01-01Z' AND '9000-01-01Z' THEN {time} END" if time else "NULL::timestamptz"
 
 
 def _wrong_type(option: str, column: str, kind: str, needed: str) -> str:

@@ -31,6 +31,7 @@ from import_database import (
     stage,
     write,
 )
+from import_notices import check_meaning, notices
 from import_report import Outcome, counts, print_summary, reasons, write_report
 from import_rules import printable, staging_row
 from import_source import Source, find_source, parse_table
@@ -86,6 +87,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     others = [value for name, value in vars(options).items() if name.endswith("_column") and name != "password_column"]
     if options.password_column in others:
         parser.error("--password-column: another option names the same column, and hashes would be printed")
+    if options.ban_expires_column and not options.banned_column:
+        parser.error("--ban-expires-column needs --banned-column, which may name the same column")
+    if options.ban_reason_column and not (options.banned_column or options.active_column):
+        parser.error("--ban-reason-column needs --banned-column or --active-column")
     if not 1 <= options.batch <= 100_000:
         parser.error("--batch must be from 1 to 100000")
     try:
@@ -139,7 +144,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="boolean, number or time: whether the address is verified (default: no)",
     )
+    add("--image-column", metavar="NAME", help="addresses of the users' pictures")
     add("--active-column", metavar="NAME", help="boolean or number: inactive users are imported as banned")
+    add("--banned-column", metavar="NAME", help="boolean, number or time: these users are imported as banned")
+    add("--ban-reason-column", metavar="NAME", help="why they are banned")
+    add("--ban-expires-column", metavar="NAME", help="timestamp or date when a ban of --banned-column ends")
     add("--admin-column", metavar="NAME", help="boolean or number: these users get the role admin")
     add("--schema", default="public", help="the schema of Better Auth's tables (default: %(default)s)")
     add("--source-dsn-file", type=Path, metavar="FILE", help="a file with the URL of the old table's database")
@@ -192,7 +201,7 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
     await configure_transaction(target)
     await target.execute(SAFE_SEARCH_PATH)
     tables = await find_better_auth(target, options.schema)
-    _check_admin_columns(tables, options)
+    _check_columns(tables, options)
     await create_staging(target)
     async with (
         connect(options.source_url) as connection,
@@ -209,7 +218,12 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
         raise CannotImportError(f"the numbers do not add up: {total} old users, {written} written, {counted}")
     rows, lines = await write_report(target, report, options.batch)
     return Outcome(
-        total=total, counts=counted, reasons=await reasons(target), rows=rows, lines=lines, notices=source.notices
+        total=total,
+        counts=counted,
+        reasons=await reasons(target),
+        rows=rows,
+        lines=lines,
+        notices=notices(source.table, options),
     )
 
 
@@ -225,15 +239,21 @@ async def _copy(source: Source, target: Any, tables: BetterAuthTables, batch: in
     return total
 
 
-def _check_admin_columns(tables: BetterAuthTables, options: argparse.Namespace) -> None:
-    for option, given, needed in (
-        ("--active-column", options.active_column, {"banned", "banReason"}),
-        ("--admin-column", options.admin_column, {"role"}),
+def _check_columns(tables: BetterAuthTables, options: argparse.Namespace) -> None:
+    check_meaning(options)
+    for name, needed in (
+        ("active", {"banned", "banReason"}),
+        ("banned", {"banned", "banReason"}),
+        ("ban_expires", {"banExpires"}),
+        ("admin", {"role"}),
+        ("image", {"image"}),
     ):
-        if given is not None and (missing := needed - {*tables.admin_columns}):
+        if getattr(options, f"{name}_column") is not None and (missing := needed - {*tables.optional_columns}):
+            option = f"--{name.replace('_', '-')}-column"
+            plugin = "" if name == "image" else "use Better Auth's admin plugin and "
             raise CannotImportError(
-                f"{option} needs {', '.join(sorted(missing))} in {tables.user.sql}: use Better Auth's admin plugin and "
-                f"run its migration, or leave out {option}"
+                f"{option} needs {', '.join(sorted(missing))} in {tables.user.sql}: {plugin}run Better Auth's "
+                f"migration, or leave out {option}"
             )
 
 

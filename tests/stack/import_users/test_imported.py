@@ -121,13 +121,6 @@ def test_times_out_of_range_become_now(db: Database) -> None:
     assert all(row["createdAt"].year < 9000 for row in db.users().values())
 
 
-def test_columns_that_are_easily_forgotten_are_named(db: Database) -> None:
-    db.create(more=MORE.format(time="date", confirmed="boolean", flag="boolean"))
-    output = db.run().output
-    assert "users has a column is_active, but --active-column was not given: deactivated users will be able" in output
-    assert "users has a column is_superuser, but --admin-column was not given" in output
-
-
 def test_hashes_stored_as_bytes_are_imported(db: Database) -> None:
     db.execute("CREATE TABLE users (id int, email text, hashed_password bytea);")
     db.add(1, "a@example.com", hashed().encode())
