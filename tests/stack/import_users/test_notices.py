@@ -21,8 +21,10 @@ TABLES = {
         "--active-column is_active --admin-column is_superuser --verified-column is_verified",
     ),
     "Django": (
-        "last_login timestamptz, is_superuser boolean, username text, first_name text, last_name text, "
-        "is_staff boolean, is_active boolean, date_joined timestamptz",
+        (
+            "last_login timestamptz, is_superuser boolean, username text, first_name text, last_name text, "
+            "is_staff boolean, is_active boolean, date_joined timestamptz"
+        ),
         "--name-column import_name --created-column date_joined --active-column is_active --admin-column is_superuser",
     ),
     "Flask-Security": (
@@ -38,21 +40,32 @@ TABLES = {
         "--name-column name --created-column created_at --banned-column disabled",
     ),
     "camel case": (
-        '"displayName" text, "createdAt" timestamptz, "emailVerified" boolean, "isAdmin" boolean, "photoURL" text, '
-        '"deletedAt" timestamptz',
-        "--name-column displayName --created-column createdAt --verified-column emailVerified --admin-column isAdmin "
-        "--image-column photoURL --banned-column deletedAt",
+        (
+            '"displayName" text, "createdAt" timestamptz, "emailVerified" boolean, "isAdmin" boolean, "photoURL" text, '
+            '"deletedAt" timestamptz'
+        ),
+        (
+            "--name-column displayName --created-column createdAt --verified-column emailVerified --admin-column "
+            "isAdmin --image-column photoURL --banned-column deletedAt"
+        ),
     ),
     "bans": (
-        "full_name varchar(80), signup_date date, avatar_url text, email_verified_at timestamptz, banned_until "
-        "timestamptz, ban_reason text",
-        "--name-column full_name --created-column signup_date --image-column avatar_url --banned-column banned_until "
-        "--ban-expires-column banned_until --ban-reason-column ban_reason --verified-column email_verified_at",
+        (
+            "full_name varchar(80), signup_date date, avatar_url text, email_verified_at timestamptz, banned_until "
+            "timestamptz, ban_reason text"
+        ),
+        (
+            "--name-column full_name --created-column signup_date --image-column avatar_url --banned-column "
+            "banned_until --ban-expires-column banned_until --ban-reason-column ban_reason "
+            "--verified-column email_verified_at"
+        ),
     ),
     "other types": (
         "display_name text, role text, status text, joined bigint, picture text, is_confirmed text",
-        "--name-column display_name --admin-column import_admin --active-column import_active --created-column "
-        "import_created --image-column picture --verified-column import_verified",
+        (
+            "--name-column display_name --admin-column import_admin --active-column import_active --created-column "
+            "import_created --image-column picture --verified-column import_verified"
+        ),
     ),
     "numbers for roles": ("role integer, status smallint", "--admin-column import_admin --active-column import_active"),
 }
@@ -115,12 +128,13 @@ def test_a_column_of_those_who_are_not_active_is_refused_as_the_active_ones(db: 
 
 
 def test_bans_and_pictures_are_imported(db: Database) -> None:
+    yes, no = True, False
     future, past = datetime(2100, 1, 1, tzinfo=UTC), datetime.now(UTC) - timedelta(days=1)
     db.create(more=", is_active boolean, banned_until timestamptz, why text, picture text")
-    db.add(1, "free@example.com", hashed(), True, None, "old reason", "https://example.com/1.png")
-    db.add(2, "banned@example.com", hashed(), True, future, "spam", "")
-    db.add(3, "over@example.com", hashed(), True, past, "spam", None)
-    db.add(4, "gone@example.com", hashed(), False, future, "left", None)
+    db.add(1, "free@example.com", hashed(), yes, None, "old reason", "https://example.com/1.png")
+    db.add(2, "banned@example.com", hashed(), yes, future, "spam", "")
+    db.add(3, "over@example.com", hashed(), yes, past, "spam", None)
+    db.add(4, "gone@example.com", hashed(), no, future, "left", None)
     options = ("--active-column", "is_active", "--banned-column", "banned_until", "--ban-expires-column")
     ran = db.apply(*options, "banned_until", "--ban-reason-column", "why", "--image-column", "picture")
     assert {
