@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from authgate.adapters import page
 from authgate.core.pages import Look, loop_page, page_for
 from authgate.core.reasons import Reason
+from tests.support.accessibility import violations
 from tests.support.shop_front import Guest, guest
 
 if TYPE_CHECKING:
@@ -25,21 +26,6 @@ LONG = Look(
 )
 LOOKS = {"plain": Look(), "usual": Look(title="Shop", color="#0b6e4f", contact="help@shop.example"), "long": LONG}
 REQUEST_ID = "5b0c1f0e8d3a4c6f9e2b7a1d4c8f0e3b"
-# Returns the contrast of each text with what is behind it, by the formula of WCAG 2.2.
-CONTRASTS = """() => {
-  const light = ([r, g, b]) => [r, g, b].map((x) => x / 255)
-    .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, x, at) => sum + x * [0.2126, 0.7152, 0.0722][at], 0);
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-  const behind = (element) => {
-    const color = numbers(getComputedStyle(element).backgroundColor);
-    return color[3] === 0 ? behind(element.parentElement) : color;
-  };
-  return [...document.querySelectorAll("header, h1, p, a")].map((element) => {
-    const both = [light(numbers(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
-    return (both[0] + 0.05) / (both[1] + 0.05);
-  });
-}"""
 WIDTHS = "() => [document.documentElement.scrollWidth, innerWidth]"
 
 
@@ -61,23 +47,19 @@ def shown(chromium: Browser, look: Look, **options: Any) -> Iterator[tuple[Guest
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_page_fits_a_small_window_and_its_words_have_contrast(chromium: Browser, look: str, scheme: str) -> None:
+def test_a_page_fits_a_small_window_and_has_no_barrier(chromium: Browser, look: str, scheme: str) -> None:
     with shown(chromium, LOOKS[look], color_scheme=scheme, viewport={"width": 320, "height": 480}) as (person, asked):
         assert person.runs(WIDTHS) == [320, 320], "nothing is to the right of the window"
-        contrasts = person.runs(CONTRASTS)
-        assert len(contrasts) >= 4
-        assert min(contrasts) >= 4.5, "WCAG 2.2, level AA"
+        assert violations(person.page) == []
         assert person.errors == [], "its own policy allows its style"
         assert asked == ["http://shop.localhost/"], "it loads nothing"
 
 
-def test_a_page_has_a_language_a_title_and_one_heading_and_works_by_keyboard(chromium: Browser) -> None:
+def test_a_page_has_a_title_and_one_heading_and_works_by_keyboard(chromium: Browser) -> None:
     with shown(chromium, LOOKS["usual"]) as (person, _):
         screen = person.page
         assert screen.title() == "Signing in did not work - Shop"
-        assert screen.locator("html").get_attribute("lang") == "en"
         assert screen.get_by_role("heading").all_inner_texts() == ["Signing in did not work"]
-        expect(screen.get_by_role("main")).to_have_count(1)
         for name in ("Try again", "help@shop.example"):
             screen.keyboard.press("Tab")
             expect(screen.get_by_role("link", name=name)).to_be_focused()

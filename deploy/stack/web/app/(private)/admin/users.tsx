@@ -59,8 +59,8 @@ export function Users({ self }: { self: string }) {
         <tbody>
           {users.map((user) => (
             <tr key={user.id}>
-              <td>{user.name}</td>
-              <td>{user.email}</td>
+              <td className="break">{user.name}</td>
+              <td className="break">{user.email}</td>
               <td>{user.role ?? "user"}</td>
               <td>
                 {user.id === self ? (

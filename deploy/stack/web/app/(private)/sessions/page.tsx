@@ -28,7 +28,7 @@ export default async function SessionsPage() {
                 {browser(session.userAgent ?? "")}
                 {session.id === current.session.id && <strong> (this browser)</strong>}
               </td>
-              <td>{session.ipAddress || "Unknown"}</td>
+              <td className="break">{session.ipAddress || "Unknown"}</td>
               <td>
                 <time dateTime={session.createdAt.toISOString()}>
                   {session.createdAt.toISOString().slice(0, 16).replace("T", " ")} UTC
