@@ -41,7 +41,7 @@ def violations(page: Page) -> list[str]:
 
 
 def beyond_the_window(page: Page) -> list[str]:
-    """Return the elements that one must scroll to the right for. Parts that scroll by themselves are no barrier."""
+    """Return the elements that one must scroll to the right for. Parts that scroll by themselves do not count."""
     return [str(element) for element in page.evaluate(_WIDE)]
 
 
