@@ -33,6 +33,8 @@ ID_TAKEN = "its id belongs to another Better Auth user"
 SHARED_EMAIL = "its e-mail address belongs to several old users"
 EMAIL_TAKEN = "its e-mail address belongs to another Better Auth user"
 STILL_ACTIVE = "deactivated in the old table, but not banned in Better Auth"
+NOT_ADMIN = "administrator in the old table, but not in Better Auth"
+NO_PASSWORD = "has a password in the old table, but none in Better Auth"  # noqa: S105 - a note
 
 
 class CannotImportError(Exception):
@@ -214,7 +216,7 @@ async def create_staging(connection: Any) -> None:  # noqa: ANN401
     await connection.execute(
         "CREATE TEMPORARY TABLE old_user (number bigint, id text, email text, email_as_was text, name text, "
         "has_name boolean, image text, verified boolean, created timestamptz, banned boolean, ban_reason text, "
-        "ban_expires timestamptz, admin boolean, password text, note text, reason text, "
+        "ban_expires timestamptz, admin boolean, password text, note text, reason text, fill text[], kept text, "
         "outcome text NOT NULL DEFAULT 'import', others text) ON COMMIT DROP"
     )
 
@@ -234,13 +236,17 @@ async def decide(connection: Any, tables: BetterAuthTables) -> None:  # noqa: AN
         f"CREATE TABLE IF NOT EXISTS {tables.imported} "
         '("id" text PRIMARY KEY, "importedAt" timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP)'
     )
+    # The name that the import chose because the old table had none; empty if it had one.
+    await connection.execute(f'ALTER TABLE {tables.imported} ADD COLUMN IF NOT EXISTS "defaultName" text')
     await connection.execute("UPDATE pg_temp.old_user SET outcome = 'skip' WHERE reason IS NOT NULL")
     await connection.execute("ANALYZE pg_temp.old_user")
     names = {"user": tables.user.sql, "imported": tables.imported}
     for statement, reason in _DECISIONS:
         await connection.execute(statement.format(**names), reason)
-    if "banned" in tables.optional_columns:
-        await connection.execute(_STILL_ACTIVE.format(**names), STILL_ACTIVE)
+    names["account"] = tables.account.sql
+    for column, statement, note in _DIFFERENCES:
+        if column in tables.user.columns:
+            await connection.execute(statement.format(**names), note)
 
 
 # The order matters: a user that exists already is not checked again, even if the old row has changed.
@@ -281,8 +287,25 @@ _DECISIONS = (
         EMAIL_TAKEN,
     ),
 )
-_STILL_ACTIVE = """UPDATE pg_temp.old_user s SET note = $1
-FROM {user} u WHERE outcome = 'existing' AND u.id::text = s.id AND s.banned AND u.banned IS NOT TRUE"""
+# What a later run does not change in Better Auth, but reports: the column that it needs, the statement, and the note.
+_DIFFERENCE = """UPDATE pg_temp.old_user s SET note = concat_ws('; ', s.note, $1::text)
+FROM {{user}} u WHERE outcome = 'existing' AND u.id::text = s.id AND {condition}"""
+_DIFFERENCES = (
+    ("banned", _DIFFERENCE.format(condition="s.banned AND u.banned IS NOT TRUE"), STILL_ACTIVE),
+    (
+        "role",
+        _DIFFERENCE.format(condition="s.admin AND 'admin' <> ALL(string_to_array(coalesce(u.role, ''), ','))"),
+        NOT_ADMIN,
+    ),
+    (
+        "id",
+        _DIFFERENCE.format(
+            condition="s.password IS NOT NULL AND NOT EXISTS (SELECT FROM {account} a "
+            'WHERE a."userId" = u.id AND a."providerId" = \'credential\')'
+        ),
+        NO_PASSWORD,
+    ),
+)
 
 
 async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN401
@@ -316,7 +339,8 @@ async def write(connection: Any, tables: BetterAuthTables) -> int:  # noqa: ANN4
         "CURRENT_TIMESTAMP FROM pg_temp.old_user WHERE outcome = 'import' AND password IS NOT NULL"
     )
     await connection.execute(
-        f'INSERT INTO {tables.imported} ("id") SELECT id FROM pg_temp.old_user '  # noqa: S608
+        f'INSERT INTO {tables.imported} ("id", "defaultName") '  # noqa: S608
+        "SELECT id, CASE WHEN has_name THEN '' ELSE name END FROM pg_temp.old_user "
         "WHERE outcome = 'import' ORDER BY number"
     )
     return int(written.rpartition(" ")[2])

@@ -18,8 +18,8 @@ _HEAD = ("id", "email", "outcome", "reason")
 class Outcome:
     """What the import did, or would do.
 
-    *counts* has the keys import, existing, skip, without_password, banned and admin. *reasons* are tuples of outcome,
-    reason and count. *rows* are the first rows of the report; *lines* counts all of them.
+    *counts* has the keys import, existing, fill, skip, without_password, banned and admin. *reasons* are tuples
+    of outcome, reason and count. *rows* are the first rows of the report; *lines* counts all of them.
     """
 
     total: int
@@ -37,16 +37,20 @@ class Outcome:
 
 _COUNTS = """
 SELECT count(*) FILTER (WHERE outcome = 'import') AS import, count(*) FILTER (WHERE outcome = 'existing') AS existing,
-  count(*) FILTER (WHERE outcome = 'skip') AS skip,
+  count(*) FILTER (WHERE outcome = 'fill') AS fill, count(*) FILTER (WHERE outcome = 'skip') AS skip,
   count(*) FILTER (WHERE outcome = 'import' AND password IS NULL) AS without_password,
   count(*) FILTER (WHERE outcome = 'import' AND banned) AS banned,
   count(*) FILTER (WHERE outcome = 'import' AND admin) AS admin
 FROM pg_temp.old_user"""
 _LABEL = (
     "CASE WHEN outcome = 'import' AND password IS NULL THEN 'imported without password' "
-    "WHEN outcome = 'import' THEN 'imported' WHEN outcome = 'existing' THEN 'already there' ELSE 'skipped' END"
+    "WHEN outcome = 'import' THEN 'imported' WHEN outcome = 'existing' THEN 'already there' "
+    "WHEN outcome = 'fill' THEN 'filled' ELSE 'skipped' END"
 )
-_REASON = "CASE WHEN outcome = 'skip' THEN reason ELSE note END"
+_REASON = (
+    "CASE outcome WHEN 'skip' THEN reason WHEN 'fill' THEN concat_ws('; ', array_to_string(fill, ', '), note) "
+    "ELSE note END"
+)
 _REASONS = "SELECT {} AS label, {} AS reason, count(*) FROM pg_temp.old_user GROUP BY 1, 2 ORDER BY 3 DESC, 2"
 _ROWS = """SELECT id, coalesce(email, email_as_was), {0}, {1} || coalesce(': ' || others, '')
 FROM pg_temp.old_user WHERE {1} IS NOT NULL ORDER BY number"""
@@ -101,8 +105,13 @@ def print_summary(outcome: Outcome, options: argparse.Namespace) -> None:
         outcome, f"{verb} without a password (they must reset it)", without_password, "imported without password"
     )
     _print_group(outcome, "already there, left unchanged", counted["existing"], "already there")
+    parts = [with_password, without_password, counted["existing"], counted["skip"]]
+    if options.fill:
+        filled = "filled" if options.apply else "would be filled"
+        _print_group(outcome, f"already there, {filled} with", counted["fill"], "filled")
+        parts.insert(3, counted["fill"])
     _print_group(outcome, "skipped, not imported", counted["skip"], "skipped")
-    print(f"  {with_password} + {without_password} + {counted['existing']} + {counted['skip']} = {outcome.total}")
+    print(f"  {' + '.join(map(str, parts))} = {outcome.total}")
     print(f"{counted['banned']} {verb} as banned (deactivated), {counted['admin']} as administrator.")
     print("Written." if options.apply else "Dry run: nothing was written. Run again with --apply to import.")
 

@@ -31,6 +31,7 @@ from import_database import (
     stage,
     write,
 )
+from import_fill import find_values, unfilled, write_values
 from import_notices import check_meaning, notices
 from import_report import Outcome, counts, print_summary, reasons, write_report
 from import_rules import printable, staging_row
@@ -152,6 +153,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--admin-column", metavar="NAME", help="boolean or number: these users get the role admin")
     add("--schema", default="public", help="the schema of Better Auth's tables (default: %(default)s)")
     add("--source-dsn-file", type=Path, metavar="FILE", help="a file with the URL of the old table's database")
+    add(
+        "--fill",
+        action="store_true",
+        help="give users who were imported before what they had no value for, if nobody has changed it since: names, "
+        "sign-up times, pictures, verified addresses",
+    )
     add("--batch", type=int, default=1000, metavar="ROWS", help="rows in memory at a time (default: %(default)s)")
     add("--report", type=Path, metavar="FILE", help="write a CSV file of users that are skipped or have no password")
     add("--apply", action="store_true", help="write the users; without this, everything is rolled back")
@@ -212,10 +219,14 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
         _check_source(source, tables, options)
         total = await _copy(source, target, tables, options.batch)
     await decide(target, tables)
-    written = await write(target, tables)
+    await find_values(target, tables, fill=options.fill)
+    written, filled = await write(target, tables), await write_values(target, tables)
     counted = await counts(target)
-    if counted["import"] + counted["existing"] + counted["skip"] != total or written != counted["import"]:
-        raise CannotImportError(f"the numbers do not add up: {total} old users, {written} written, {counted}")
+    parts = sum(counted[outcome] for outcome in ("import", "existing", "fill", "skip"))
+    if (parts, written, filled) != (total, counted["import"], counted["fill"]):
+        raise CannotImportError(
+            f"the numbers do not add up: {total} old users, {written} written, {filled} filled, {counted}"
+        )
     rows, lines = await write_report(target, report, options.batch)
     return Outcome(
         total=total,
@@ -223,7 +234,7 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
         reasons=await reasons(target),
         rows=rows,
         lines=lines,
-        notices=notices(source.table, options),
+        notices=[*notices(source.table, options), *await unfilled(target)],
     )
 
 
