@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import subprocess
@@ -274,3 +275,16 @@ def test_the_scripts_are_executable() -> None:
     """PostgreSQL's image sources a script that is not executable, and `set -u` would apply to its shell."""
     for name in ("database/init.sh", "make-secrets"):
         assert (STACK / name).stat().st_mode & stat.S_IXOTH, name
+
+
+# Packages of npm.
+
+
+@pytest.mark.parametrize("place", ["deploy/stack/web", "tests/better_auth", "tests/upstreams"])
+def test_npm_verifies_each_package_and_the_lock_names_no_registry(place: str) -> None:
+    packages = json.loads((ROOT / place / "package-lock.json").read_text())["packages"]
+    del packages[""]  # the project itself
+    assert packages
+    for name, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name

@@ -118,6 +118,17 @@ def test_the_users(ada: Visitor) -> None:
     assert barriers(ada.page) == []
 
 
+def test_the_page_of_an_error(ada: Visitor, stack: Stack) -> None:
+    stack.postgres.execute("ALTER TABLE session RENAME TO elsewhere")  # AuthGate's view finds it, the front end does not
+    try:
+        ada.page.goto("/tasks")
+        expect(ada.page.get_by_role("heading", name="Service unavailable")).to_be_visible()
+        assert barriers(ada.page) == []
+    finally:
+        stack.postgres.execute("ALTER TABLE elsewhere RENAME TO session")
+        ada.complaints.clear()  # React says on the console that the server failed
+
+
 def test_a_barrier_is_found(stranger: Visitor) -> None:
     stranger.goes("/sign-in")
     stranger.page.evaluate(
