@@ -119,7 +119,7 @@ def test_the_users(ada: Visitor) -> None:
 
 
 def test_the_page_of_an_error(ada: Visitor, stack: Stack) -> None:
-    stack.postgres.execute("ALTER TABLE session RENAME TO elsewhere")  # AuthGate's view finds it, the front end does not
+    stack.postgres.execute("ALTER TABLE session RENAME TO elsewhere")  # AuthGate's view still finds it
     try:
         ada.page.goto("/tasks")
         expect(ada.page.get_by_role("heading", name="Service unavailable")).to_be_visible()
