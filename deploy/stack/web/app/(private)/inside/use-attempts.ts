@@ -1,0 +1,59 @@
+"use client";
+import { useCallback, useEffect, useState } from "react";
+import { goToSignIn } from "@/lib/api";
+import type { AttemptTitle, Outcome } from "@/lib/inside/outcome";
+
+export type Progress =
+  { state: "waiting" | "running" } | { state: "done"; outcome: Outcome } | { state: "failed"; message: string };
+
+export interface Run {
+  /** How far each attempt is, by its name. */
+  progress: Record<string, Progress>;
+  isRunning: boolean;
+  again: () => void;
+}
+
+/** Run the attempts of *titles* one after the other: when the page opens, and again when the visitor asks for it. */
+export function useAttempts(titles: readonly AttemptTitle[]): Run {
+  const [progress, setProgress] = useState<Record<string, Progress>>({});
+  const [run, setRun] = useState(0);
+  const [finished, setFinished] = useState(-1);
+
+  useEffect(() => {
+    const leaving = new AbortController();
+    const runAll = async () => {
+      setProgress({});
+      for (const { name } of titles) {
+        setProgress((all) => ({ ...all, [name]: { state: "running" } }));
+        const step = await attempt(name, leaving.signal);
+        if (leaving.signal.aborted) return;
+        setProgress((all) => ({ ...all, [name]: step }));
+      }
+      setFinished(run);
+    };
+    void runAll();
+    return () => {
+      leaving.abort();
+    };
+  }, [titles, run]);
+
+  const again = useCallback(() => {
+    setRun((number) => number + 1);
+  }, []);
+  return { progress, isRunning: finished !== run, again };
+}
+
+const SECONDS = 20; // the copied cookie takes the longest: AuthGate remembers a session for 5 s
+
+async function attempt(name: string, leaving: AbortSignal): Promise<Progress> {
+  try {
+    const signal = AbortSignal.any([leaving, AbortSignal.timeout(SECONDS * 1000)]);
+    const response = await fetch(`/inside/attempts/${name}`, { method: "POST", signal });
+    if (response.status === 401) return await goToSignIn();
+    if (response.ok) return { state: "done", outcome: (await response.json()) as Outcome };
+    const { detail } = (await response.json().catch(() => ({}))) as { detail?: string };
+    return { state: "failed", message: detail ?? `The front end answered ${response.status}.` };
+  } catch {
+    return { state: "failed", message: "The front end is not responding." };
+  }
+}
