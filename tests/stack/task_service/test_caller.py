@@ -30,6 +30,29 @@ def test_a_missing_or_empty_user_id_is_not_signed_in(
     assert answer.header("WWW-Authenticate") == "Bearer"
 
 
+@pytest.mark.parametrize(
+    "user",
+    [
+        "%00", "ada%00", "ada%0A", "ada%1f", "%7F", "ada%C2%85",  # control characters
+        "%FF", "%C3", "ada%ED%A0%80", "%C0%80", "ü",  # not percent-encoded UTF-8
+        "a" * 256, "%C3%BC" * 256,  # longer than any id, and than PostgreSQL can index
+        "ada\r\nX-User-Id: eve", "ada\r\nx-user-id: ada", "ada\r\nX-User-Id:",
+    ],
+)  # fmt: skip
+def test_a_user_id_that_authgate_does_not_send_is_not_signed_in(tasks: TaskService, user: str) -> None:
+    for path in ("/api/v1/auth/me", TASKS):
+        answer = tasks.ask(path, user=user)
+        assert_problem(answer, 401, "Not signed in")
+        assert answer.header("WWW-Authenticate") == "Bearer"
+    assert_problem(tasks.send("POST", TASKS, {"title": "a title"}, user=user), 401)
+
+
+def test_the_longest_user_id_can_have_tasks(tasks: TaskService, ada: str) -> None:
+    longest = f"{ada}{'%F0%9F%A7%80' * (255 - len(ada))}"
+    mine = tasks.create(longest)
+    assert tasks.ask(TASKS, user=longest).json["items"] == [mine]
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_write_without_a_user_id_is_refused(tasks: TaskService, method: str) -> None:
     path = TASKS if method == "POST" else f"{TASKS}/{NOBODYS}"

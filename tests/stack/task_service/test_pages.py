@@ -73,10 +73,18 @@ def test_a_limit_out_of_bounds_is_refused(tasks: TaskService, limit: str) -> Non
 def test_an_invalid_cursor_is_refused(tasks: TaskService, server: Postgres, ada: str) -> None:
     fill(server, ada, 2, "now()")
     cursor = tasks.ask(f"{TASKS}?limit=1", user=ada).json["next"]
-    too_late = urlsafe_b64encode(b"\xff" * 24).decode()
     for wrong in ("", "x", cursor[:-1], f"{cursor}A", f"{cursor}%3D", f"{cursor[:-1]}%2B", f"{cursor[:-1]}%00",
-                  f"{cursor[:-3]}%C3%BC", f"%0A{cursor[1:]}", f"{cursor}%0A", too_late, NOBODYS):  # fmt: skip
-        assert_problem(tasks.ask(f"{TASKS}?after={wrong}", user=ada), 400, "`after` is not a cursor")
+                  f"{cursor[:-3]}%C3%BC", f"%0A{cursor[1:]}", f"{cursor}%0A", NOBODYS):  # fmt: skip
+        assert_problem(tasks.ask(f"{TASKS}?after={wrong}", user=ada), 422, "query.after: ")
+
+
+def test_a_cursor_beyond_all_times_marks_the_beginning(tasks: TaskService, ada: str) -> None:
+    mine = tasks.create(ada)
+    for start in (b"\xff" * 8, b"\x7f" * 8, b"\x03" * 8):
+        cursor = urlsafe_b64encode(start + b"\xff" * 16).decode()
+        assert tasks.ask(f"{TASKS}?after={cursor}", user=ada).json["items"] == [mine]
+    earliest = urlsafe_b64encode(bytes(24)).decode()
+    assert tasks.ask(f"{TASKS}?after={earliest}", user=ada).json == {"items": [], "next": None}
 
 
 def test_a_changed_or_foreign_cursor_shows_only_the_callers_own_tasks(
@@ -91,6 +99,4 @@ def test_a_changed_or_foreign_cursor_shows_only_the_callers_own_tasks(
     for position in range(32):
         for letter in "A_9":
             answer = tasks.ask(f"{TASKS}?after={cursor[:position]}{letter}{cursor[position + 1 :]}", user=eve)
-            assert answer.status in {200, 400}, answer.body
-            if answer.status == 200:
-                assert set(ids(answer.json["items"])) <= set(own)
+            assert set(ids(answer.json["items"])) <= set(own)

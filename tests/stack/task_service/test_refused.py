@@ -37,8 +37,9 @@ def test_an_invalid_id_is_refused_by_every_method(tasks: TaskService, task_id: s
     "body",
     [
         b'{"title": ""}', b'{"title": " \\n\\t\\u00a0 "}', b'{"title": "a\\u0000b"}', b'{"title": "\\u0000"}',
-        b'{"title": "\\ud800"}', b'{"title": "a\\udfffb"}', b'{"title": null}', b'{"title": 1}', b'{"title": ["a"]}',
-        b'{"title": "a", "done": "yes"}', b'{"title": "a", "done": null}', b'{"title": "a", "done": 1}',
+        b'{"title": "\\ufeff\\u0085\\u001f"}', b'{"title": "\\ud800"}', b'{"title": "a\\udfffb"}',
+        b'{"title": null}', b'{"title": 1}', b'{"title": ["a"]}', b'{"title": "a", "done": "yes"}',
+        b'{"title": "a", "done": null}', b'{"title": "a", "done": 1}',
         b'{"title": "a", "user_id": "eve"}', b'{"title": "a", "id": "x"}', b'{"title": "a", "\\ud800": 1}',
         b"[]", b'"a"', b"null", b"1", b"{}",
     ],
@@ -59,15 +60,21 @@ def test_a_body_with_another_content_type_than_json_is_refused(tasks: TaskServic
     body = b'{"title": "from a form of another site"}'
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answer = tasks.ask(TASKS, f"Content-Type: {content_type}", user=ada, method="POST", body=body)
-        assert_problem(answer, 422)
-    assert_problem(tasks.ask(TASKS, user=ada, method="POST", body=body), 422)
+        assert_problem(answer, 415, "application/json")
+        assert answer.header("Accept") == "application/json"
+    assert_problem(tasks.ask(TASKS, user=ada, method="POST", body=body), 415)
+    assert_problem(tasks.ask(f"{TASKS}/{NOBODYS}", user=ada, method="PATCH", body=body), 415)
+    assert_problem(tasks.ask(TASKS, "Content-Type: text/plain", method="POST", body=body), 401)
     assert tasks.ask(TASKS, user=ada).json["items"] == []
+    utf_8 = tasks.ask(TASKS, "Content-Type: Application/JSON; charset=utf-8", user=ada, method="POST", body=body)
+    assert utf_8.status == 201
 
 
-def test_a_title_has_at_most_200_characters_after_trimming(tasks: TaskService, ada: str) -> None:
+def test_a_title_has_at_most_200_characters(tasks: TaskService, ada: str) -> None:
     longest = "🧀" * 200
-    assert tasks.create(ada, f"  {longest}\n")["title"] == longest
-    assert_problem(tasks.send("POST", TASKS, {"title": longest + "x"}, user=ada), 422, "body.title", "200")
+    assert tasks.create(ada, longest)["title"] == longest
+    for title in (longest + "x", longest + " "):
+        assert_problem(tasks.send("POST", TASKS, {"title": title}, user=ada), 422, "body.title", "200")
 
 
 def test_a_body_above_16_kib_is_refused_announced_or_in_chunks(tasks: TaskService, ada: str) -> None:
@@ -114,6 +121,29 @@ def test_no_cache_stores_an_answer_under_api(tasks: TaskService, ada: str) -> No
 def test_unknown_paths_and_methods_are_problem_documents(tasks: TaskService) -> None:
     assert_problem(tasks.ask(f"{TASKS}/", user="ada"), 404)
     assert_problem(tasks.ask("/api/v1/nothing", user="ada"), 404)
-    refused = tasks.ask(TASKS, user="ada", method="PUT")
-    assert_problem(refused, 405)
-    assert refused.header("Allow")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/auth/me", "GET, HEAD"),
+        (TASKS, "GET, HEAD, POST"),
+        (f"{TASKS}/{NOBODYS}", "GET, HEAD, PATCH, DELETE"),
+        ("/healthz", "GET, HEAD"),
+        ("/api/v1/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(
+    tasks: TaskService, path: str, methods: str
+) -> None:
+    for method in ("PUT", "OPTIONS", "TRACE", "PROPFIND"):
+        refused = tasks.ask(path, user="ada", method=method)
+        assert_problem(refused, 405, methods)
+        assert refused.header("Allow") == methods
+
+
+@pytest.mark.parametrize("path", [TASKS, f"{TASKS}/{NOBODYS}", f"{TASKS}/x", "/healthz", "/api/v1/openapi.json", "/x"])
+def test_head_is_get_without_the_body(tasks: TaskService, ada: str, path: str) -> None:
+    head, get = tasks.ask(path, user=ada, method="HEAD"), tasks.ask(path, user=ada)
+    undated = [[pair for pair in answer.headers if pair[0] != "date"] for answer in (head, get)]
+    assert (head.status, undated[0], head.body) == (get.status, undated[1], b"")

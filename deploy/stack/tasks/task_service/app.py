@@ -15,7 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from task_service import problems, routes
 from task_service.database import Database
-from task_service.middleware import BodyLimit, NoStore
+from task_service.middleware import BodyLimit, HeadAsGet, NoStore
+from task_service.openapi import DESCRIPTION, TAGS, DescribedApp, operation_id
 from task_service.settings import ConfigError, Settings, read_settings, stop
 
 
@@ -28,11 +29,14 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await database.close()
 
-    service = FastAPI(
+    service = DescribedApp(
         title="Tasks",
         version="1",
         summary="Tasks of the users that AuthGate allows.",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
         openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=operation_id,
         # No Swagger and no ReDoc: their pages load scripts from a CDN into the origin that has the session cookie.
         docs_url=None,
         redoc_url=None,
@@ -58,7 +62,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
         expose_headers=("Location", "Retry-After"),
         max_age=600,
     )
-    return [Middleware(NoStore), *([cors] if settings.cors_origins else []), Middleware(BodyLimit)]
+    return [
+        Middleware(NoStore),
+        *([cors] if settings.cors_origins else []),
+        Middleware(BodyLimit),
+        Middleware(HeadAsGet),
+    ]
 
 
 try:

@@ -44,9 +44,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (
-            int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES
-        ):  # the server has checked that these are digits
+        announced = int(Headers(scope=scope).get("content-length", "0"))  # the server accepts only digits
+        if announced > MAX_BODY_BYTES:
             await problem(413, _TOO_LARGE)(scope, receive, send)
             return
         received = 0
@@ -60,3 +59,15 @@ class BodyLimit:
             return message
 
         await self._app(scope, bounded, send)
+
+
+class HeadAsGet:
+    """Answer HEAD as GET, for which FastAPI's routes are declared. The server sends no body, because it saw HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send)

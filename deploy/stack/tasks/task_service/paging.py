@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from uuid import UUID
 
+CURSOR_CHARACTERS = 32
+CURSOR_PATTERN = "^[A-Za-z0-9_-]{32}$"
+
 _LAYOUT = Struct(">Q16s")  # microseconds since 1970 and the task's id: 24 bytes, so base64 needs no padding
-_CURSOR = re.compile(r"[A-Za-z0-9_-]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LATEST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,14 @@ class Place:
 
 def write_cursor(place: Place) -> str:
     """Return *place* as 32 characters that a URL needs not escape."""
-    microseconds = (place.created_at - _EPOCH) // timedelta(microseconds=1)
+    microseconds = (place.created_at - _EPOCH) // _MICROSECOND
     return urlsafe_b64encode(_LAYOUT.pack(microseconds, place.id.bytes)).decode()
 
 
 def read_cursor(cursor: str) -> Place:
-    """Return the place that *cursor* marks, or raise ValueError."""
-    if not _CURSOR.fullmatch(cursor):
-        raise ValueError("not a cursor")
+    """Return the place that *cursor* marks. It matches `CURSOR_PATTERN`, and every text that does is a cursor.
+
+    A time that Python cannot express becomes one that no task has reached: the page begins with the newest task.
+    """
     microseconds, task_id = _LAYOUT.unpack(urlsafe_b64decode(cursor))
-    try:
-        return Place(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=task_id))
-    except OverflowError:
-        raise ValueError("not a cursor") from None
+    return Place(_EPOCH + min(microseconds, _LATEST) * _MICROSECOND, UUID(bytes=task_id))

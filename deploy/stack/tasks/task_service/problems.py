@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from task_service.database import DatabaseUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # OPTIONS is for CORS preflights alone (middleware)
 _log = logging.getLogger("uvicorn.error")  # uvicorn sets up this logger
-_SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "default": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}
+
+
+class Problem(BaseModel):
+    """A refusal or a failure (RFC 9457)."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    title: str
+    status: int
+    detail: str
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as an answer. Its type is about:blank, because the status says what kind of problem it is."""
-    members = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
     # NoStore sets Cache-Control too, but the answer to a bug does not pass through middleware.
-    return Response(json.dumps(members), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
-
-
-def described(**answers: str) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's `responses` for problems; `described(_404="no such task")` describes 404."""
-    content = {MEDIA_TYPE: {"schema": _SCHEMA}}
-    return {int(name[1:]): {"description": text, "content": content} for name, text in answers.items()}
+    return Response(body.model_dump_json(), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
 
 
 def register(app: FastAPI) -> None:
@@ -49,6 +44,11 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(_: Request, refusal: HTTPException) -> Response:
         return problem(refusal.status_code, refusal.detail, refusal.headers)
+
+    @app.exception_handler(HTTPStatus.METHOD_NOT_ALLOWED)
+    async def wrong_method(request: Request, _: Exception) -> Response:
+        allowed = ", ".join(_allowed_methods(request))
+        return problem(405, f"The methods of this path are {allowed}.", {"Allow": allowed})
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, exception: RequestValidationError) -> Response:
@@ -64,6 +64,16 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def bug(_: Request, __: Exception) -> Response:
         return problem(500, "The service failed. The request was not at fault.")  # uvicorn logs the traceback
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of every route with this path. A route's own Allow header names only its own methods."""
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if has("GET" if method == "HEAD" else method)]
 
 
 def _summary(error: Mapping[str, Any]) -> str:

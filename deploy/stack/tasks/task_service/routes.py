@@ -7,81 +7,93 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from task_service.database import CurrentDatabase
 from task_service.identity import CurrentUser, User, current_user
 from task_service.models import Task
-from task_service.paging import Place, read_cursor, write_cursor
-from task_service.problems import described
+from task_service.openapi import described
+from task_service.paging import CURSOR_CHARACTERS, CURSOR_PATTERN, Place, read_cursor, write_cursor
 from task_service.schemas import Me, NewTask, ReceivedRequest, Report, TaskChange, TaskOut, TaskPage
 
 MAX_TASKS_PER_USER = 1000
-_CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _LOCK = 7001  # the first key of our advisory locks; the second is the user
 
-# These two only describe in OpenAPI how clients sign in. They check nothing: AuthGate has done so.
-_SESSION = APIKeyCookie(
-    name="better-auth.session_token",
-    scheme_name="session",
-    description="Better Auth's cookie, set at sign-in. Over HTTPS its name is `__Secure-better-auth.session_token`.",
-    auto_error=False,
+_NOT_FOUND = described({404: "The caller has no such task."})
+_INVALID = described({422: "A parameter or the body is invalid; `detail` says which."})
+_BODY = described({400: "The body is not JSON.", 415: "The body has another Content-Type than application/json."})
+_CREATED = {
+    "description": "The task.",
+    "headers": {
+        "Location": {
+            "description": "The path of the task.",
+            "required": True,
+            "schema": {"type": "string", "format": "uri-reference"},
+        }
+    },
+}
+_CURSOR = Query(
+    default_factory=str,  # "" means the first page
+    min_length=CURSOR_CHARACTERS,
+    max_length=CURSOR_CHARACTERS,
+    pattern=CURSOR_PATTERN,
+    description="`next` of the previous page, unchanged.",
 )
-_TOKEN = HTTPBearer(
-    scheme_name="token",
-    bearerFormat="JWT",
-    description="A JWT of Better Auth, from GET /api/auth/token.",
-    auto_error=False,
-)
+
+
+async def json_body(request: Request) -> None:
+    """Refuse bodies that do not say that they are JSON: forms on other sites send such bodies without a preflight."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send the body as application/json.", {"Accept": "application/json"})
+
 
 api = APIRouter(
     prefix="/api/v1",
-    dependencies=[Depends(_SESSION), Depends(_TOKEN)],
+    dependencies=[Depends(current_user)],
     responses=described(
-        _401="Not signed in: no credential, or one that AuthGate refuses.",
-        _403="Signed in, but refused: AuthGate's policy, or an unsafe method from another origin (CSRF).",
-        _503="The database, or a service that AuthGate needs, does not answer. Retry-After says when to try again.",
+        {
+            401: "Not signed in: no credential, or one that AuthGate refuses.",
+            403: "Signed in, but refused: AuthGate's policy, or an unsafe method from another origin (CSRF).",
+            413: "The body is larger than 16 KiB.",
+            503: "The database, or a service that AuthGate needs, does not answer. Retry-After says when to try again.",
+        }
     ),
 )
 health = APIRouter(include_in_schema=False)
 
-_NOT_FOUND = described(_404="The caller has no such task.")
-_INVALID = described(_422="A parameter or the body is invalid; `detail` says which.")
-_BODY = described(_400="The body is not JSON.", _413="The body is larger than 16 KiB.")
 
-
-@api.get("/auth/me")
-async def me(user: CurrentUser) -> Me:
+@api.get("/auth/me", tags=["caller"])
+async def get_me(user: CurrentUser) -> Me:
     """Return the caller."""
     return Me.model_validate(user)
 
 
-@api.get("/auth/headers", dependencies=[Depends(current_user)])
-async def received_headers(request: Request) -> ReceivedRequest:
+@api.get("/auth/headers", tags=["caller"])
+async def get_headers(request: Request) -> ReceivedRequest:
     """Return the headers of this request as the service received them: the proxy has removed, set and added some.
 
     The proxy keeps credentials away from the service. If a header for them arrives anyway, its value is not shown.
     """
     headers = [
-        (name, "(present)" if name in _CREDENTIALS else value)
+        [name, "(present)" if name in _CREDENTIALS else value]
         for name, value in request.headers.items()  # in lower case and in their order, with every repetition
     ]
     return ReceivedRequest(method=request.method, path=request.url.path, headers=headers)
 
 
-@api.get("/tasks", responses=_INVALID | described(_400="`after` is not a cursor."))
+@api.get("/tasks", responses=_INVALID, tags=["tasks"])
 async def list_tasks(
     user: CurrentUser,
     database: CurrentDatabase,
+    after: Annotated[str, _CURSOR],
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    after: Annotated[str | None, Query(description="`next` of the previous page")] = None,
 ) -> TaskPage:
     """Return a page of the caller's tasks, newest first."""
     query = select(Task).where(Task.user_id == user.id).order_by(Task.created_at.desc(), Task.id.desc())
-    if after is not None:
-        place = _place(after)
+    if after:
+        place = read_cursor(after)
         query = query.where(tuple_(Task.created_at, Task.id) < tuple_(place.created_at, place.id))
     async with database.transaction() as session:
         tasks = (await session.scalars(query.limit(limit + 1))).all()  # one more shows whether there is a next page
@@ -93,7 +105,12 @@ async def list_tasks(
 @api.post(
     "/tasks",
     status_code=201,
-    responses=_INVALID | _BODY | described(_409=f"The caller has {MAX_TASKS_PER_USER} tasks already, the limit."),
+    dependencies=[Depends(json_body)],
+    responses=_INVALID
+    | _BODY
+    | described({409: f"The caller has {MAX_TASKS_PER_USER} tasks already, the limit."})
+    | {201: _CREATED},
+    tags=["tasks"],
 )
 async def create_task(new: NewTask, user: CurrentUser, database: CurrentDatabase, response: Response) -> TaskOut:
     """Create a task and return it, with its URL in Location."""
@@ -103,14 +120,19 @@ async def create_task(new: NewTask, user: CurrentUser, database: CurrentDatabase
     return TaskOut.model_validate(task)
 
 
-@api.get("/tasks/{task_id}", responses=_NOT_FOUND | _INVALID)
+@api.get("/tasks/{task_id}", responses=_NOT_FOUND | _INVALID, tags=["tasks"])
 async def get_task(task_id: UUID, user: CurrentUser, database: CurrentDatabase) -> TaskOut:
     """Return a task."""
     async with database.transaction() as session:
         return _existing(await session.scalar(select(Task).where(Task.id == task_id, Task.user_id == user.id)))
 
 
-@api.patch("/tasks/{task_id}", responses=_NOT_FOUND | _INVALID | _BODY)
+@api.patch(
+    "/tasks/{task_id}",
+    dependencies=[Depends(json_body)],
+    responses=_NOT_FOUND | _INVALID | _BODY,
+    tags=["tasks"],
+)
 async def change_task(task_id: UUID, change: TaskChange, user: CurrentUser, database: CurrentDatabase) -> TaskOut:
     """Change a task's title, whether it is done, or both."""
     values = change.model_dump(exclude_unset=True) | {"updated_at": func.clock_timestamp()}
@@ -119,7 +141,7 @@ async def change_task(task_id: UUID, change: TaskChange, user: CurrentUser, data
         return _existing(await session.scalar(owned.values(values).returning(Task)))
 
 
-@api.delete("/tasks/{task_id}", status_code=204, responses=_NOT_FOUND | _INVALID)
+@api.delete("/tasks/{task_id}", status_code=204, responses=_NOT_FOUND | _INVALID, tags=["tasks"])
 async def delete_task(task_id: UUID, user: CurrentUser, database: CurrentDatabase) -> None:
     """Delete a task."""
     owned = delete(Task).where(Task.id == task_id, Task.user_id == user.id)
@@ -127,8 +149,8 @@ async def delete_task(task_id: UUID, user: CurrentUser, database: CurrentDatabas
         _existing(await session.scalar(owned.returning(Task)))
 
 
-@api.get("/reports/tasks", dependencies=[Depends(current_user)])
-async def report(database: CurrentDatabase) -> Report:
+@api.get("/reports/tasks", tags=["reports"])
+async def count_tasks(database: CurrentDatabase) -> Report:
     """Return how many tasks all users have. AuthGate's policy says who may read it: programs, not users."""
     async with database.transaction() as session:
         tasks, done = (await session.execute(select(func.count(), func.count().filter(Task.done)))).one()
@@ -167,10 +189,3 @@ def _existing(task: Task | None) -> TaskOut:
     if task is None:
         raise HTTPException(404, "No such task.")
     return TaskOut.model_validate(task)
-
-
-def _place(cursor: str) -> Place:
-    try:
-        return read_cursor(cursor)
-    except ValueError:
-        raise HTTPException(400, "`after` is not a cursor. Send `next` of the previous page, unchanged.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -10,17 +11,21 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from task_service.models import MAX_TITLE_CHARACTERS
 
+# Languages disagree whether some control characters and U+FEFF are whitespace (\s), so the pattern names them.
+TITLE_PATTERN = r"^[^\x00]*[^\x00-\x1f\x7f-\x9f\ufeff\s][^\x00]*$"
 
-def _storable(title: str) -> str:
-    if "\0" in title:
-        raise ValueError("a NUL character cannot be stored")  # PostgreSQL stores every other character
-    return title
+
+def _title(text: str) -> str:
+    if not re.fullmatch(TITLE_PATTERN, text):
+        raise ValueError("a title needs a visible character, and has no NUL")  # PostgreSQL cannot store a NUL
+    return text.strip()
 
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
-    AfterValidator(_storable),
+    StringConstraints(min_length=1, max_length=MAX_TITLE_CHARACTERS),
+    AfterValidator(_title),
+    Field(description="Whitespace at both ends is removed.", json_schema_extra={"pattern": TITLE_PATTERN}),
 ]
 
 
@@ -36,8 +41,9 @@ class NewTask(BaseModel):
 class TaskChange(BaseModel):
     """A change of a task. An absent field stays as it is; null is not allowed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"minProperties": 1})
 
+    # The factories make the fields optional without a default in the schema. Their values are not used.
     title: Title = Field(default_factory=str)
     done: bool = Field(default_factory=bool)
 
@@ -90,4 +96,4 @@ class ReceivedRequest(BaseModel):
 
     method: str
     path: str
-    headers: list[tuple[str, str]]
+    headers: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
