@@ -101,6 +101,7 @@ class Stack:
             "DATABASE_URL": self.postgres.dsn("web"),
             "BETTER_AUTH_SECRET_FILE": str(self.secret_file),
             "BETTER_AUTH_URL": self.url,
+            "EDGE_URL": f"http://127.0.0.1:{self.ports['nginx']}",
             # Users may sign in through both proxies, at localhost and at 127.0.0.1.
             "BETTER_AUTH_TRUSTED_ORIGINS": ",".join(
                 f"http://{host}:{self.ports[edge]}"

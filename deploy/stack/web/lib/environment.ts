@@ -22,6 +22,8 @@ export interface Environment {
   apiOrigin: string;
   /** Other origins whose pages may sign users in. */
   trustedOrigins: string[];
+  /** Where this server reaches the proxy, for the page /inside. */
+  edgeUrl: URL;
 }
 
 export class WrongSetting extends Error {}
@@ -89,6 +91,7 @@ function readEnvironment(): Environment {
   if (!/^[1-9]\d{0,4}[smh]$/.test(tokenLifetime))
     throw new WrongSetting('TOKEN_LIFETIME must be a number followed by s, m or h, such as "15m"');
   const apiOrigin = setting("API_ORIGIN");
+  const edgeUrl = setting("EDGE_URL");
   return {
     url,
     secret,
@@ -103,5 +106,6 @@ function readEnvironment(): Environment {
       .split(",")
       .filter(Boolean)
       .map((value) => origin("BETTER_AUTH_TRUSTED_ORIGINS", value).origin),
+    edgeUrl: edgeUrl ? origin("EDGE_URL", edgeUrl) : url,
   };
 }

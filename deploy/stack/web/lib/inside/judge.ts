@@ -1,0 +1,87 @@
+// From the answer to what the page shows: what it means, and whether it is the one that the list expects.
+import type { Attempt } from "./attempts";
+import { curl } from "./curl";
+import type { Outcome } from "./outcome";
+import type { Answer } from "./send";
+import type { Visitor } from "./visitor";
+
+type Seen = NonNullable<Outcome["seen"]>;
+
+// AuthGate's reasons that the attempts meet. For any other the page shows the answer's own words.
+const MEANINGS: Record<string, string> = {
+  no_credential: "The request does not say who sends it.",
+  expired: "The token was valid once.",
+  bad_signature: "The signature does not fit these claims.",
+  malformed_token: "This is no signed token.",
+  session_not_found: "The session has ended.",
+  csrf: "Another site used your cookie.",
+  ambiguous_path: "Two servers could read this path in different ways.",
+  forbidden: "AuthGate knows who you are, and you may not open this.",
+};
+
+/** Make *attempt* for *visitor*, and return what the page shows. */
+export async function outcome(attempt: Attempt, visitor: Visitor): Promise<Outcome> {
+  const sent = await attempt.make(visitor);
+  const { answer } = sent;
+  const expected = attempt.expected(visitor);
+  const problem = problemOf(answer);
+  const reason = header(answer, "x-authgate-reason") ?? problem.reason ?? null;
+  const seen = reason === null ? seenBy(answer) : null;
+  const ids = seen?.filter(isUserId).map(([, value]) => value) ?? [];
+  const isForeign = ids.some((id) => id !== visitor.user.id);
+  const asExpected =
+    expected.status.includes(answer.status) &&
+    expected.reasons.includes(reason) &&
+    !isForeign &&
+    (ids.length > 0 || !expected.isIdentified);
+  return {
+    name: attempt.name,
+    curl: curl(sent.planned),
+    status: answer.status,
+    reason,
+    requestId:
+      header(answer, "x-request-id") ?? seen?.find(([name]) => name === "x-request-id")?.[1] ?? problem.request_id ?? null,
+    milliseconds: Math.round(answer.milliseconds),
+    seen,
+    meaning: isForeign
+      ? "The service saw an id that is not yours."
+      : (sent.meaning ?? meaningOf(reason, problem) ?? (asExpected ? expected.meaning : undefined) ?? unexplained(seen)),
+    stoppedBy: asExpected ? expected.stoppedBy : null,
+    asExpected,
+  };
+}
+
+function meaningOf(reason: string | null, problem: Problem): string | undefined {
+  return reason === null ? undefined : (MEANINGS[reason] ?? problem.detail);
+}
+
+function unexplained(seen: Seen | null): string {
+  return seen ? "AuthGate let the request pass." : "This answer does not come from AuthGate.";
+}
+
+interface Problem {
+  reason?: string;
+  detail?: string;
+  request_id?: string;
+}
+
+function problemOf(answer: Answer): Problem {
+  return header(answer, "content-type")?.startsWith("application/problem+json") ? (JSON.parse(answer.body) as Problem) : {};
+}
+
+/** Return the headers that the service saw; nothing if it does not show them; null if the proxy gave the answer. */
+function seenBy(answer: Answer): Seen | null {
+  if (answer.status >= 400 && answer.status !== 404) return null;
+  if (!header(answer, "content-type")?.startsWith("application/json")) return [];
+  return (JSON.parse(answer.body) as { headers?: Seen }).headers ?? [];
+}
+
+/** Whether a server may read the header as X-User-Id: some read "_" as "-". */
+function isUserId([name]: Seen[number]): boolean {
+  return name.toLowerCase().replaceAll("_", "-") === "x-user-id";
+}
+
+function header({ headers }: Answer, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

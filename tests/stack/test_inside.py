@@ -1,0 +1,236 @@
+"""The attempts of the page /inside, which the front end sends through the proxy for the visitor."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.processes import replaced
+from tests.support.client import ask
+from tests.support.stack import Client, administrator, authgate_set, web_set
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.stack.run import Stack
+    from tests.support.client import Answer
+
+pytestmark = pytest.mark.timeout(400)
+
+# The status, and AuthGate's reason, that a user gets.
+USERS_OUTCOMES = {
+    "plain": (200, None),
+    "no-cookie": (401, "no_credential"),
+    "forged-id": (200, None),
+    "forged-id-case": (200, None),
+    "forged-id-underscore": (200, None),
+    "expired-token": (401, "expired"),
+    "edited-token": (401, "bad_signature"),
+    "unsigned-token": (401, "malformed_token"),
+    "copied-cookie": (401, "session_not_found"),
+    "foreign-post": (403, "csrf"),
+    "foreign-websocket": (403, "csrf"),
+    "encoded-slash": (400, "ambiguous_path"),
+    "other-case": (403, "forbidden"),
+    "admin-page": (403, "forbidden"),
+}
+ADMINISTRATORS_OUTCOMES = USERS_OUTCOMES | {"other-case": (404, None), "admin-page": (200, None)}
+TRAEFIKS_OUTCOMES = USERS_OUTCOMES | {"encoded-slash": (400, None)}  # Traefik refuses it without asking AuthGate
+ALLOWED = {"plain", "other-case", "admin-page"}
+FORGED = {"forged-id", "forged-id-case", "forged-id-underscore"}
+
+
+def attempt(client: Client, name: str) -> Answer:
+    return client.ask(f"/inside/attempts/{name}", method="POST")
+
+
+def outcome(client: Client, name: str) -> dict[str, Any]:
+    answer = attempt(client, name)
+    assert answer.status == 200, answer
+    assert answer.header("cache-control") == "no-store"
+    result: dict[str, Any] = answer.json
+    assert result["name"] == name
+    return result
+
+
+def user(stack: Stack, edge: str = "nginx") -> tuple[Client, str]:
+    client = Client(stack, edge)
+    return client, client.sign_up()
+
+
+def sessions(stack: Stack, user_id: str) -> int:
+    return int(stack.postgres.execute(f"""SELECT count(*) FROM session WHERE "userId" = '{user_id}'"""))
+
+
+def test_a_user_sees_what_stops_each_attack(stack: Stack) -> None:
+    client, user_id = user(stack)
+    outcomes = {name: outcome(client, name) for name in USERS_OUTCOMES}
+    assert {name: (each["status"], each["reason"]) for name, each in outcomes.items()} == USERS_OUTCOMES
+    for name, each in outcomes.items():
+        assert each["asExpected"], each
+        assert each["meaning"].endswith(".")
+        assert (each["stoppedBy"] is None) == (name == "plain"), each
+        assert (each["seen"] is None) == (each["status"] != 200), each
+    for name in {"plain"} | FORGED:
+        seen = dict(outcomes[name]["seen"])
+        assert seen["x-user-id"] == user_id
+        assert seen["x-user-roles"] == "user"
+        assert "admin" not in seen.values()
+        assert not seen.keys() & {"cookie", "authorization"}
+    assert re.search(r"worked until the sign-out, .* \d+\.\d seconds after", outcomes["copied-cookie"]["meaning"])
+    assert sessions(stack, user_id) == 1, "the session whose cookie was copied is gone"
+    assert client.ask("/api/v1/tasks").json["items"] == []
+    is_logged_as_shown(stack, outcomes)
+    holds_no_secret(client, outcomes)
+
+
+def is_logged_as_shown(stack: Stack, outcomes: dict[str, dict[str, Any]]) -> None:
+    """nginx refuses an ambiguous path without asking AuthGate. AuthGate logs every other refusal."""
+    reasons = {
+        each["requestId"]: each["reason"]
+        for each in outcomes.values()
+        if each["reason"] not in (None, "ambiguous_path")
+    }
+
+    def logged() -> bool:
+        lines = stack.parts["authgate"].log.read_text().splitlines(keepends=True)
+        refused = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+        return {line["request_id"]: line["reason"] for line in refused if line.get("request_id") in reasons} == reasons
+
+    assert len(reasons) == 9
+    until(logged)
+
+
+def holds_no_secret(client: Client, outcomes: dict[str, dict[str, Any]]) -> None:
+    text = json.dumps(outcomes)
+    assert "eyJ" not in text, "a token"
+    for name, value in client.cookies.items():
+        assert name not in text
+        assert value.partition(".")[0] not in text
+    with_cookie = {name for name, each in outcomes.items() if '-H "Cookie: $COOKIE"' in each["curl"]}
+    with_token = {name for name, each in outcomes.items() if '-H "Authorization: Bearer $TOKEN"' in each["curl"]}
+    assert with_token == {"expired-token", "edited-token", "unsigned-token"}
+    assert with_cookie == USERS_OUTCOMES.keys() - with_token - {"no-cookie"}
+
+
+def test_an_administrator_passes_where_the_policy_says_so(stack: Stack) -> None:
+    client = administrator(stack, "traefik")
+    for name, expected in ADMINISTRATORS_OUTCOMES.items():
+        each = outcome(client, name)
+        assert (each["status"], each["reason"]) == expected
+        assert each["asExpected"], each
+        assert (each["stoppedBy"] is None) == (name in ALLOWED), each
+    assert "You are an administrator" in outcome(client, "admin-page")["meaning"]
+
+
+def test_an_administrator_who_acts_as_a_user_is_one(stack: Stack) -> None:
+    client = administrator(stack)
+    _, user_id = user(stack)
+    assert client.ask("/api/auth/admin/impersonate-user", body={"userId": user_id}).status == 200
+    each = outcome(client, "admin-page")
+    assert (each["status"], each["reason"], each["asExpected"]) == (403, "forbidden", True)
+
+
+def test_a_hole_in_the_policies_is_not_shown_as_success(stack: Stack) -> None:
+    client, _ = user(stack)
+    hole = {"require: {roles: {any_of: [admin]}, session: {impersonated: false}}": "require: signed_in"}
+    with authgate_set(stack, hole):
+        each = outcome(client, "admin-page")
+    assert (each["reason"], each["asExpected"], each["stoppedBy"]) == (None, False, None)
+    assert each["meaning"] == "AuthGate let the request pass."
+
+
+def test_a_proxy_that_passes_a_forged_header_on_is_not_shown_as_success(stack: Stack) -> None:
+    client, _ = user(stack)
+    lines = {"proxy_set_header X-User-Id $authgate_header_x_user_id;": ""}
+    with nginx_set(stack, lines):
+        each = outcome(client, "forged-id")
+        unknown = outcome(client, "plain")
+    assert ["x-user-id", "admin"] in each["seen"]
+    assert (each["asExpected"], each["stoppedBy"]) == (False, None)
+    assert each["meaning"] == "The service saw an id that is not yours."
+    assert not unknown["asExpected"]
+
+
+@contextmanager
+def nginx_set(stack: Stack, replacements: dict[str, str]) -> Iterator[None]:
+    nginx, path = stack.parts["nginx"], stack.folder / "edge" / "nginx" / "authgate_protect.conf"
+    usual = path.read_text()
+    path.write_text(replaced(usual, replacements))
+    try:
+        nginx.stop()
+        nginx.start()
+        yield
+    finally:
+        path.write_text(usual)
+        nginx.stop()
+        nginx.start()
+
+
+def test_the_attempts_go_through_traefik_if_edge_url_says_so(stack: Stack) -> None:
+    with web_set(stack, EDGE_URL=stack.traefik_url):
+        client, _ = user(stack)
+        outcomes = {name: outcome(client, name) for name in TRAEFIKS_OUTCOMES}
+    assert {name: (each["status"], each["reason"]) for name, each in outcomes.items()} == TRAEFIKS_OUTCOMES
+    assert [name for name, each in outcomes.items() if not each["asExpected"]] == []
+
+
+def test_without_an_answer_of_the_proxy_the_attempt_fails(stack: Stack) -> None:
+    with web_set(stack, EDGE_URL="http://127.0.0.1:9"):
+        client, user_id = user(stack)
+        assert attempt(client, "plain").status == 502
+        assert attempt(client, "copied-cookie").status == 502
+        assert sessions(stack, user_id) == 1
+
+
+def test_an_unknown_attempt_is_not_found(stack: Stack) -> None:
+    client, _ = user(stack)
+    assert attempt(client, "nothing").status == 404
+    assert attempt(client, "constructor").status == 404
+    assert client.ask("/inside/attempts/plain").status == 405
+
+
+def test_only_this_site_and_its_users_can_make_attempts(stack: Stack) -> None:
+    client, _ = user(stack)
+    nobody = attempt(Client(stack), "plain")
+    assert (nobody.status, nobody.json["reason"]) == (401, "no_credential")
+    foreign = client.ask("/inside/attempts/plain", "Origin: https://evil.example", method="POST", origin=False)
+    assert (foreign.status, foreign.json["reason"]) == (403, "csrf")
+
+    # The front end checks both again, should AuthGate not be asked.
+    def directly(*headers: str) -> int:
+        cookie = "Cookie: " + "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        host = urlsplit(stack.url).netloc
+        answer = ask(stack.ports["web"], "/inside/attempts/plain", cookie, *headers, method="POST", host=host)
+        return answer.status
+
+    assert directly(f"Origin: {stack.url}") == 200
+    assert directly("Origin: https://evil.example") == 403
+    assert directly("Origin: null") == 403
+    assert directly() == 403
+    client.cookies = {"better-auth.session_token": "nobody"}
+    assert directly(f"Origin: {stack.url}") == 401
+
+
+def test_attempts_at_the_same_time_are_bounded(stack: Stack) -> None:
+    """One for each user, and 8 for all. The attempt with the copied cookie lasts longest."""
+    clients = [user(stack) for _ in range(9)]
+    last, _ = clients.pop()
+    # AuthGate remembers a session for as long as it may, so that no attempt ends before the last has begun.
+    with authgate_set(stack, {"cache_seconds: 1": "cache_seconds: 60"}), ThreadPoolExecutor(len(clients)) as pool:
+        attempts = [pool.submit(outcome, client, "copied-cookie") for client, _ in clients]
+        refused = until(lambda: (answer := attempt(last, "plain")).status == 429 and answer, pause_seconds=0.05)
+        assert "still running" in refused.json["detail"]
+        assert attempt(clients[0][0], "plain").status == 429
+        late = [each.result() for each in attempts]
+    assert not any(each["asExpected"] for each in late), "it gave up before AuthGate refused the copy"
+    assert all("still worked" in each["meaning"] for each in late)
+    assert [sessions(stack, user_id) for _, user_id in clients] == [1] * len(clients)
+    assert attempt(last, "plain").status == 200
