@@ -44,6 +44,9 @@ def test_identity_headers_of_a_client_change_nothing(ada: Client, spoof: tuple[s
     assert (own.status, own.json["name"], own.json["roles"]) == (200, "Ada", ["user"])
     answer = ada.ask("/api/v1/auth/me", *spoof)
     assert (answer.status, answer.json) == (200, own.json)
+    received = ada.ask("/api/v1/auth/headers", *spoof).json["headers"]
+    assert [value for name, value in received if name == "x-user-id"] == [own.json["id"]]
+    assert {name for name, _ in received}.isdisjoint({"authorization", "cookie"})
 
 
 @pytest.mark.parametrize("spoof", CONNECTIONS.values(), ids=CONNECTIONS)

@@ -37,6 +37,7 @@ def test_a_missing_or_empty_user_id_is_not_signed_in(
         "%FF", "%C3", "ada%ED%A0%80", "%C0%80", "ü",  # not percent-encoded UTF-8
         "a" * 256, "%C3%BC" * 256,  # longer than any id, and than PostgreSQL can index
         "ada\r\nX-User-Id: eve", "ada\r\nx-user-id: ada", "ada\r\nX-User-Id:",
+        *(f"ada\r\n{name}: a\r\n{name}: b" for name in ("X-User-Email", "X-User-Name", "X-User-Roles")),
     ],
 )  # fmt: skip
 def test_a_user_id_that_authgate_does_not_send_is_not_signed_in(tasks: TaskService, user: str) -> None:

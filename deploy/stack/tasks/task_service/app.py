@@ -13,10 +13,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from task_service import problems, routes
+from task_service import problems
 from task_service.database import Database
 from task_service.middleware import BodyLimit, HeadAsGet, NoStore
 from task_service.openapi import DESCRIPTION, TAGS, DescribedApp, operation_id
+from task_service.routes import api, health
 from task_service.settings import ConfigError, Settings, read_settings, stop
 
 
@@ -45,8 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=_middleware(settings),
     )
     service.state.database = database
-    service.include_router(routes.api)
-    service.include_router(routes.health)
+    service.include_router(api)
+    service.include_router(health.router)
     problems.register(service)
     return service
 

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import APIKeyHeader
 
 MAX_ID_CHARACTERS = 255  # OpenID Connect's bound for `sub`
+_HEADERS = ("x-user-id", "x-user-email", "x-user-name", "x-user-roles")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _USER_ID = APIKeyHeader(  # for the OpenAPI document; current_user reads the header
     name="X-User-Id",
@@ -32,9 +33,10 @@ class User:
 
 
 async def current_user(request: Request, _: Annotated[str | None, Depends(_USER_ID)]) -> User:
-    """Return the caller. Refuse anonymous requests: their X-User-Id is absent or empty."""
+    """Return the caller. Refuse anonymous requests, and headers that AuthGate does not send."""
     headers = request.headers
-    user_id = _read_id(headers.getlist("x-user-id"))
+    once = all(len(headers.getlist(name)) <= 1 for name in _HEADERS)  # a second one would be the client's
+    user_id = _read_id(headers.get("x-user-id", "")) if once else None
     if not user_id:
         raise HTTPException(401, "Not signed in.", {"WWW-Authenticate": "Bearer"})
     return User(
@@ -45,12 +47,12 @@ async def current_user(request: Request, _: Annotated[str | None, Depends(_USER_
     )
 
 
-def _read_id(values: list[str]) -> str | None:
-    """Return the id, or None unless there is exactly one that can be stored and cannot be mistaken for another."""
-    if len(values) != 1 or not values[0].isascii():  # AuthGate percent-encodes everything but printable ASCII
+def _read_id(value: str) -> str | None:
+    """Return the id, or None if PostgreSQL could not store it or *value* is not as AuthGate writes it."""
+    if not value.isascii():  # AuthGate percent-encodes everything but printable ASCII
         return None
     try:
-        user_id = unquote(values[0], errors="strict")
+        user_id = unquote(value, errors="strict")
     except UnicodeDecodeError:
         return None
     return user_id if len(user_id) <= MAX_ID_CHARACTERS and not _CONTROL_CHARACTER.search(user_id) else None

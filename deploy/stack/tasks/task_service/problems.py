@@ -81,4 +81,4 @@ def _summary(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"The body is not JSON: {error['ctx']['error']}"
     where = ".".join(str(part) for part in error["loc"])[:100].encode(errors="replace").decode()
-    return f"{where}: {error['msg']}"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,7 +1,4 @@
-"""The endpoints. Every statement selects by the caller, so another user's task does not exist for it.
-
-The report is the exception: it counts the tasks of all users.
-"""
+"""The caller's tasks. Every statement selects by the caller, so another user's task does not exist for it."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,29 +8,26 @@ from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from task_service.database import CurrentDatabase
-from task_service.identity import CurrentUser, User, current_user
+from task_service.identity import CurrentUser, User
 from task_service.models import Task
 from task_service.openapi import described
 from task_service.paging import CURSOR_CHARACTERS, CURSOR_PATTERN, Place, read_cursor, write_cursor
-from task_service.schemas import Me, NewTask, ReceivedRequest, Report, TaskChange, TaskOut, TaskPage
+from task_service.schemas import NewTask, TaskChange, TaskOut, TaskPage
 
 MAX_TASKS_PER_USER = 1000
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _LOCK = 7001  # the first key of our advisory locks; the second is the user
 
 _NOT_FOUND = described({404: "The caller has no such task."})
 _INVALID = described({422: "A parameter or the body is invalid; `detail` says which."})
 _BODY = described({400: "The body is not JSON.", 415: "The body has another Content-Type than application/json."})
-_CREATED = {
-    "description": "The task.",
-    "headers": {
-        "Location": {
-            "description": "The path of the task.",
-            "required": True,
-            "schema": {"type": "string", "format": "uri-reference"},
-        }
-    },
+_LIMIT = described({409: f"The caller has {MAX_TASKS_PER_USER} tasks already, the limit."})
+_LOCATION = {
+    "description": "The path of the task.",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
 }
+_CREATED = {201: {"description": "The task.", "headers": {"Location": _LOCATION}}}
+
 _CURSOR = Query(
     default_factory=str,  # "" means the first page
     min_length=CURSOR_CHARACTERS,
@@ -49,41 +43,11 @@ async def json_body(request: Request) -> None:
         raise HTTPException(415, "Send the body as application/json.", {"Accept": "application/json"})
 
 
-api = APIRouter(
-    prefix="/api/v1",
-    dependencies=[Depends(current_user)],
-    responses=described(
-        {
-            401: "Not signed in: no credential, or one that AuthGate refuses.",
-            403: "Signed in, but refused: AuthGate's policy, or an unsafe method from another origin (CSRF).",
-            413: "The body is larger than 16 KiB.",
-            503: "The database, or a service that AuthGate needs, does not answer. Retry-After says when to try again.",
-        }
-    ),
-)
-health = APIRouter(include_in_schema=False)
+router = APIRouter(prefix="/tasks", tags=["tasks"], responses=_INVALID)
+_TAKES_JSON = [Depends(json_body)]
 
 
-@api.get("/auth/me", tags=["caller"])
-async def get_me(user: CurrentUser) -> Me:
-    """Return the caller."""
-    return Me.model_validate(user)
-
-
-@api.get("/auth/headers", tags=["caller"])
-async def get_headers(request: Request) -> ReceivedRequest:
-    """Return the headers of this request as the service received them: the proxy has removed, set and added some.
-
-    The proxy keeps credentials away from the service. If a header for them arrives anyway, its value is not shown.
-    """
-    headers = [
-        [name, "(present)" if name in _CREDENTIALS else value]
-        for name, value in request.headers.items()  # in lower case and in their order, with every repetition
-    ]
-    return ReceivedRequest(method=request.method, path=request.url.path, headers=headers)
-
-
-@api.get("/tasks", responses=_INVALID, tags=["tasks"])
+@router.get("")
 async def list_tasks(
     user: CurrentUser,
     database: CurrentDatabase,
@@ -102,37 +66,25 @@ async def list_tasks(
     return TaskPage(items=[TaskOut.model_validate(task) for task in page], next=more)
 
 
-@api.post(
-    "/tasks",
-    status_code=201,
-    dependencies=[Depends(json_body)],
-    responses=_INVALID
-    | _BODY
-    | described({409: f"The caller has {MAX_TASKS_PER_USER} tasks already, the limit."})
-    | {201: _CREATED},
-    tags=["tasks"],
-)
-async def create_task(new: NewTask, user: CurrentUser, database: CurrentDatabase, response: Response) -> TaskOut:
-    """Create a task and return it, with its URL in Location."""
+@router.post("", status_code=201, dependencies=_TAKES_JSON, responses=_CREATED | _BODY | _LIMIT)
+async def create_task(
+    new: NewTask, user: CurrentUser, database: CurrentDatabase, request: Request, response: Response
+) -> TaskOut:
+    """Create a task and return it, with its path in Location."""
     async with database.transaction() as session:
         task = await _create(session, new, user)
-    response.headers["Location"] = f"{api.prefix}/tasks/{task.id}"
+    response.headers["Location"] = f"{request.url.path}/{task.id}"
     return TaskOut.model_validate(task)
 
 
-@api.get("/tasks/{task_id}", responses=_NOT_FOUND | _INVALID, tags=["tasks"])
+@router.get("/{task_id}", responses=_NOT_FOUND)
 async def get_task(task_id: UUID, user: CurrentUser, database: CurrentDatabase) -> TaskOut:
     """Return a task."""
     async with database.transaction() as session:
         return _existing(await session.scalar(select(Task).where(Task.id == task_id, Task.user_id == user.id)))
 
 
-@api.patch(
-    "/tasks/{task_id}",
-    dependencies=[Depends(json_body)],
-    responses=_NOT_FOUND | _INVALID | _BODY,
-    tags=["tasks"],
-)
+@router.patch("/{task_id}", dependencies=_TAKES_JSON, responses=_NOT_FOUND | _BODY)
 async def change_task(task_id: UUID, change: TaskChange, user: CurrentUser, database: CurrentDatabase) -> TaskOut:
     """Change a task's title, whether it is done, or both."""
     values = change.model_dump(exclude_unset=True) | {"updated_at": func.clock_timestamp()}
@@ -141,34 +93,12 @@ async def change_task(task_id: UUID, change: TaskChange, user: CurrentUser, data
         return _existing(await session.scalar(owned.values(values).returning(Task)))
 
 
-@api.delete("/tasks/{task_id}", status_code=204, responses=_NOT_FOUND | _INVALID, tags=["tasks"])
+@router.delete("/{task_id}", status_code=204, responses=_NOT_FOUND)
 async def delete_task(task_id: UUID, user: CurrentUser, database: CurrentDatabase) -> None:
     """Delete a task."""
     owned = delete(Task).where(Task.id == task_id, Task.user_id == user.id)
     async with database.transaction() as session:
         _existing(await session.scalar(owned.returning(Task)))
-
-
-@api.get("/reports/tasks", tags=["reports"])
-async def count_tasks(database: CurrentDatabase) -> Report:
-    """Return how many tasks all users have. AuthGate's policy says who may read it: programs, not users."""
-    async with database.transaction() as session:
-        tasks, done = (await session.execute(select(func.count(), func.count().filter(Task.done)))).one()
-    return Report(tasks=tasks, done=done)
-
-
-@health.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """Report that the process is up."""
-    return {"status": "ok"}
-
-
-@health.get("/readyz")
-async def readyz(database: CurrentDatabase) -> dict[str, str]:
-    """Report that the database answers and has the table."""
-    async with database.transaction() as session:
-        await session.execute(select(Task.id).limit(1))
-    return {"status": "ok"}
 
 
 async def _create(session: AsyncSession, new: NewTask, user: User) -> Task:
