@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from passlib.hash import bcrypt, bcrypt_sha256
 
 from tests.support.chromium import visitor
+from tests.support.documented import code
 from tests.support.processes import ROOT
 from tests.support.stack import Client, new_email
 
@@ -80,3 +81,10 @@ def test_a_new_password_of_an_old_user_is_not_hashed_with_bcrypt(stack: Stack) -
     assert not stored.startswith("$2")
     assert Client(stack).sign_in(email, OLD_PASSWORD).status == 401
     assert Client(stack).sign_in(email, "a-quite-new-password").status == 200
+
+
+def test_the_documented_command_runs_better_auths_migration(stack: Stack) -> None:
+    (migrate,) = [block for block in code("docs/importing-users.md") if "migrate.mjs" in block]
+    environ = os.environ | stack.parts["web"].environ | {"WEB_DATABASE_URL": stack.postgres.dsn("web")}
+    ran = subprocess.run(["bash", "-euc", migrate], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "Better Auth: 0 tables created, 0 tables extended.\n"), ran.stderr

@@ -137,36 +137,38 @@ _PROVIDERS = (
 
 
 def notices(table: Table, options: argparse.Namespace) -> list[str]:
-    """Return a notice for each place of Better Auth that stays empty, and one for all columns that are not read."""
+    """Return a notice for each place of Better Auth that stays empty, and one for all other columns."""
     given = {name.removesuffix("_column"): value for name, value in vars(options).items() if name.endswith("_column")}
-    left = {column: _plain(column) for column in table.columns if column not in given.values()}
     expressions: dict[str, str] = {}
-    messages = [message for place in _PLACES for message in _missing(place, table, given, expressions)]
+    named = set(given.values())
+    messages = []
+    for place in _PLACES:
+        for columns, message in _missing(place, table, given, expressions):
+            messages.append(f"{_have(table, columns)}, but {message}")
+            named |= {*columns}
     if expressions:
         view = f"{VIEW}2" if table.name.endswith(VIEW) else VIEW
         made = ", ".join(f"{sql} AS {name}" for name, sql in expressions.items())
         create = f"CREATE VIEW {view} AS SELECT *, {made} FROM {table.sql};"  # noqa: S608 - printed, not executed
-        messages.append(
-            f"a view converts columns. Correct this one if your values differ, then use --from {view}: {create}"
-        )
-    if linked := [column for column, plain in left.items() if re.fullmatch(_PROVIDERS, plain)]:
+        messages.append(f"create this view, and use --from {view}. Correct it if your values differ: {create}")
+    if linked := [column for column in table.columns if re.fullmatch(_PROVIDERS, _plain(column))]:
         messages.append(f"{_have(table, linked)}, but links to accounts of other providers are not imported.")
-    if left:
-        messages.append(f"{table.name} has columns that are not imported: {', '.join(left)}.")
+    if left := [column for column in table.columns if column not in named]:
+        messages.append(f"{_have(table, left)}, which the import does not read.")
     return [printable(message) for message in messages]
 
 
 def _missing(
     place: _Place, table: Table, given: Mapping[str, str | None], expressions: dict[str, str]
-) -> Iterator[str]:
-    """Yield a notice if *place* stays empty, and add what a view must compute to *expressions*."""
+) -> Iterator[tuple[list[str], str]]:
+    """Yield columns and a message if *place* stays empty. Add what a view must compute to *expressions*."""
     alias = f"import_{place.option.removeprefix('ban_')}"
     option = f"--{place.option.replace('_', '-')}-column"
     chosen = given[place.option]
     if chosen is not None:
         if place.option == "name" and len(halves := _halves(table)) > 1 and chosen in halves:
             expressions[alias] = _whole_name(halves)
-            yield f"{_have(table, halves)}, but {option} names only {chosen}. Use {option} {alias} of the view below."
+            yield halves, f"{option} names only {chosen}. Use {option} {alias} of the view below."
         return
     # A time such as banned_until says both who is banned, and for how long.
     taken = {column for name, column in given.items() if not (name == "banned" and place.option == "ban_expires")}
@@ -193,7 +195,7 @@ def _missing(
         advice = f"Use {option} {alias} of the view below"
     else:
         return
-    yield f"{_have(table, suited)}, but {option} was not given: {place.loss}. {advice}."
+    yield suited, f"{option} was not given: {place.loss}. {advice}."
 
 
 def _halves(table: Table) -> list[str]:

@@ -112,6 +112,10 @@ def print_summary(outcome: Outcome, options: argparse.Namespace) -> None:
         parts.insert(3, counted["fill"])
     _print_group(outcome, "skipped, not imported", counted["skip"], "skipped")
     print(f"  {' + '.join(map(str, parts))} = {outcome.total}")
+    if counted["skip"]:
+        print(
+            "Nobody can sign in with the id of a skipped user. Tasks and other rows keep this id until you move them."
+        )
     print(f"{counted['banned']} {verb} as banned (deactivated), {counted['admin']} as administrator.")
     print("Written." if options.apply else "Dry run: nothing was written. Run again with --apply to import.")
 

@@ -26,11 +26,11 @@ from import_database import (
     configure_transaction,
     connect,
     create_staging,
-    decide,
     find_better_auth,
     stage,
     write,
 )
+from import_decisions import decide
 from import_fill import find_values, unfilled, write_values
 from import_notices import check_meaning, notices
 from import_report import Outcome, counts, print_summary, reasons, write_report

@@ -90,7 +90,7 @@ def test_every_column_is_named_with_its_option_and_following_the_advice_ends_the
     words = shlex.split(expected)
     assert options == dict(zip(words[::2], words[1::2], strict=True))
     assert ran.output.count("was not given: ") == len(options)
-    views = re.findall(r"--from (\w+): (CREATE VIEW .*;)$", ran.output, re.MULTILINE)
+    views = re.findall(r"use --from (\w+)\. .*: (CREATE VIEW .*;)$", ran.output, re.MULTILINE)
     for _, view in views:
         db.execute(view)
     table_name = views[0][0] if views else "users"
@@ -102,7 +102,7 @@ def test_every_column_is_named_with_its_option_and_following_the_advice_ends_the
 def test_columns_without_a_notice_of_their_own_are_listed(db: Database) -> None:
     db.create(more=", phone text, google_id text, created_by text")
     output = db.run().output
-    assert "users has columns that are not imported: phone, google_id, created_by." in output
+    assert "users has the columns phone, google_id, created_by, which the import does not read." in output
     assert "users has a column google_id, but links to accounts of other providers are not imported." in output
     assert "was not given" not in output
 
@@ -113,7 +113,7 @@ def test_half_a_name_is_noticed(db: Database) -> None:
     db.add(2, "bob@example.com", hashed(), "", "Bobson")
     ran = db.run("--name-column", "First Name")
     assert "users has the columns First Name, last_name, but --name-column names only First Name." in ran.output
-    ((view, create),) = re.findall(r"--from (\w+): (CREATE VIEW .*;)$", ran.output, re.MULTILINE)
+    ((view, create),) = re.findall(r"use --from (\w+)\. .*: (CREATE VIEW .*;)$", ran.output, re.MULTILINE)
     db.execute(create)
     assert db.run("--apply", "--name-column", "import_name", table=view).code == 0
     assert {row["name"] for row in db.users().values()} == {"Ada Lovelace", "Bobson"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.documented import blocks
+from tests.support.documented import blocks, code
 from tests.support.old_users import Database, command, database, hashed, report
 from tests.support.processes import ROOT
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PAGE = "docs/importing-users.md"
 TEXT = (ROOT / PAGE).read_text()
-SQL_BLOCKS = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-(BACKUP,) = re.findall(r"^  ```sh\n(.*?)^  ```$", TEXT, re.DOTALL | re.MULTILINE)
+DUPLICATES, OWNERS, WITHOUT_OWNER, UNDO = code(PAGE, "sql")
+(BACKUP,) = [block for block in code(PAGE) if block.startswith("pg_dump")]
 
 
 @pytest.fixture
@@ -80,16 +80,42 @@ def test_the_page_leads_from_the_backup_to_the_import_and_back(db: Database, tmp
 
 def test_tasks_keep_their_owners(db: Database) -> None:
     db.apply()
-    db.execute(SQL_BLOCKS[0])
+    db.execute(OWNERS)
     owners = db.execute('SELECT t.id, u.email FROM tasks t JOIN "user" u ON u.id = t.owner_id ORDER BY t.id')
     assert [tuple(row.values()) for row in owners] == [(100, "ada@example.com"), (101, "cy@example.com")]
+
+
+def test_the_tasks_of_a_duplicate_are_moved_to_the_id_that_stays(db: Database) -> None:
+    db.execute("UPDATE users SET email = 'ADA@example.com' WHERE id = 2; INSERT INTO tasks VALUES (102, 2);")
+    ran = db.run()
+    assert "its e-mail address belongs to several old users: 1, 2" in ran.output
+    assert "Nobody can sign in with the id of a skipped user." in ran.output
+    db.execute(DUPLICATES)
+    db.apply()
+    assert set(db.users()) == {"1", "3", "4"}
+    db.execute(OWNERS)
+    assert db.execute("SELECT owner_id FROM tasks WHERE id = 102") == [{"owner_id": "1"}]
+    assert db.execute(WITHOUT_OWNER.rstrip(";\n")) == []
+
+
+def test_the_tasks_of_skipped_users_are_found(db: Database) -> None:
+    db.execute("INSERT INTO tasks VALUES (102, 5), (103, 5);")
+    db.apply()
+    db.execute(OWNERS)
+    assert db.execute(WITHOUT_OWNER.rstrip(";\n")) == [{"owner_id": "5", "count": 2}]
+
+
+def test_the_notice_on_the_page_is_the_printed_one(db: Database) -> None:
+    db.execute("ALTER TABLE users ADD signup_date date;")
+    (notice,) = re.findall(r"^Notice: .*$", TEXT, re.MULTILINE)
+    assert notice in db.run().output.splitlines()
 
 
 def test_undo_removes_only_imported_users(db: Database) -> None:
     db.sign_up("own", "own@example.com")
     before = db.dump()
     db.apply()
-    db.execute(SQL_BLOCKS[1])
+    db.execute(UNDO)
     assert db.dump() == before
 
 
