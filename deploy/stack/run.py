@@ -237,7 +237,8 @@ def _run(port: int) -> int:
         if stack.ports["nginx"] != port:
             print(f"\nPort {port} is in use. nginx listens on {stack.ports['nginx']} instead.")
         print(f"""
-Open {stack.url} and sign up, or sign in as the administrator:
+Open {stack.url}/inside and sign up (any address will do). The page shows what AuthGate does.
+Or sign in as the administrator:
 
   e-mail           {ADMINISTRATOR}
   password         {stack.administrator_password}

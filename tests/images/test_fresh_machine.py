@@ -132,7 +132,7 @@ def test_make_stack_ends_with_an_address_for_the_browser(machine: Machine) -> No
     """It installs PostgreSQL, nginx, Node and the packages of the front end."""
     machine.start(f"({MAKE_STACK}) >/tmp/stack.log 2>&1")
     printed = machine.printed("/tmp/stack.log", "Ctrl-C stops everything")
-    (address,) = re.findall(r"^Open (http://localhost:\d+) and sign up", printed, re.MULTILINE)
+    (address,) = re.findall(r"^Open (http://localhost:\d+)/inside and sign up", printed, re.MULTILINE)
     person = json.dumps({"email": "ada@example.com", "password": "a-password-of-the-tests", "name": "Ada"})
     sign_up = f"curl -sS --fail -c /tmp/jar {address}/api/auth/sign-up/email --json {shlex.quote(person)}"
     machine.sound(f"{sign_up} -H 'Origin: {address}'")

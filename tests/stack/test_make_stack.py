@@ -128,7 +128,7 @@ def test_it_prints_a_working_address_keeps_its_users_and_stops_cleanly(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     first = start(log="first.log")
-    address = first.printed(r"Open (\S+) and sign up")[1]
+    address = first.printed(r"Open (\S+)/inside and sign up")[1]
     email, password = first.printed(r"e-mail +(\S+)\n +password +(\S+)\n").groups()
     traefik = first.printed(r"through Traefik +(\S+)")[1]
     ada = _client(address)
@@ -152,7 +152,7 @@ def test_it_prints_a_working_address_keeps_its_users_and_stops_cleanly(
     assert _processes_in(clone) == {}
 
     second = start(log="second.log")
-    address = second.printed(r"Open (\S+) and")[1]
+    address = second.printed(r"Open (\S+)/inside and")[1]
     ada = _client(address)
     assert ada.sign_in("ada@example.com").status == 200
     assert [task["title"] for task in ada.ask("/api/v1/tasks").json["items"]] == ["write"]
@@ -165,7 +165,7 @@ def test_a_part_that_ends_by_itself_is_named_and_ends_the_rest(
     clone: Path, tmp_path: Path, start: Callable[..., Started]
 ) -> None:
     started = start()
-    address = started.printed(r"Open (\S+) and")[1]
+    address = started.printed(r"Open (\S+)/inside and")[1]
     (web,) = (pid for pid, name in _processes_in(clone).items() if name.startswith("next-server"))
     os.kill(web, signal.SIGKILL)
     assert started.printed(r"(\S+) has stopped unexpectedly\. Its log is (.+)\n").groups()[0] == "web"
@@ -206,7 +206,7 @@ def test_if_the_port_is_taken_it_prints_another_address_that_works(
     taken = free_port()
     with socket.create_server(("127.0.0.1", taken)):
         started = start(taken)
-        address = started.printed(r"Open (\S+) and")[1]
+        address = started.printed(r"Open (\S+)/inside and")[1]
         port = urlsplit(address).port
         assert f"Port {taken} is in use. nginx listens on {port} instead." in (tmp_path / "log").read_text()
         ada = _client(address)

@@ -44,11 +44,17 @@ export function useAttempts(titles: readonly AttemptTitle[]): Run {
 }
 
 const SECONDS = 20; // the copied cookie takes the longest: AuthGate remembers a session for 5 s
+const PAUSE_MS = 1000;
 
 async function attempt(name: string, leaving: AbortSignal): Promise<Progress> {
+  const signal = AbortSignal.any([leaving, AbortSignal.timeout(SECONDS * 1000)]);
   try {
-    const signal = AbortSignal.any([leaving, AbortSignal.timeout(SECONDS * 1000)]);
-    const response = await fetch(`/inside/attempts/${name}`, { method: "POST", signal });
+    let response = await ask(name, signal);
+    // Busy with this visitor's last attempt: the page was opened in another tab, or reloaded.
+    while (response.status === 429) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      response = await ask(name, signal);
+    }
     if (response.status === 401) return await goToSignIn();
     if (response.ok) return { state: "done", outcome: (await response.json()) as Outcome };
     const { detail } = (await response.json().catch(() => ({}))) as { detail?: string };
@@ -56,4 +62,8 @@ async function attempt(name: string, leaving: AbortSignal): Promise<Progress> {
   } catch {
     return { state: "failed", message: "The front end is not responding." };
   }
+}
+
+function ask(name: string, signal: AbortSignal): Promise<Response> {
+  return fetch(`/inside/attempts/${name}`, { method: "POST", signal });
 }
