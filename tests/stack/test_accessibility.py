@@ -118,6 +118,15 @@ def test_the_users(ada: Visitor) -> None:
     assert barriers(ada.page) == []
 
 
+def test_what_just_happened(ada: Visitor) -> None:
+    ada.goes("/inside")
+    expect(ada.page.get_by_role("heading", name="What just happened")).to_be_visible()
+    expect(ada.page.get_by_text("were refused")).to_be_visible()
+    assert barriers(ada.page) == []
+    ada.page.evaluate("() => document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    assert barriers(ada.page) == []
+
+
 def test_the_page_of_an_error(ada: Visitor, stack: Stack) -> None:
     stack.postgres.execute("ALTER TABLE session RENAME TO elsewhere")  # AuthGate's view still finds it
     try:
