@@ -7,7 +7,10 @@ import { leadingBack } from "./return-to";
 
 /** Return the session from the database, or null (not signed in, signed out elsewhere, banned). Cached for a request. */
 export const session = cache(async () => {
-  const current = await auth().api.getSession({ headers: await headers(), query: { disableCookieCache: true } });
+  // A page that is being rendered cannot set a cookie. A refresh here would move the row's end and not the cookie's, and
+  // for a day no other request would renew the cookie. checkSession() in the browser renews both.
+  const query = { disableCookieCache: true, disableRefresh: true };
+  const current = await auth().api.getSession({ headers: await headers(), query });
   return current?.user.banned ? null : current;
 });
 

@@ -1,30 +1,35 @@
 "use client";
+import { usePathname } from "next/navigation";
 import { type ReactNode, useEffect, useState } from "react";
-import { api } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
+import { checkSession } from "@/lib/check-session";
 
 /**
- * Keeps private pages private after the session ends. A page that the browser restores on "back" is reloaded. A page that
- * becomes visible again checks its session; if it has ended, api() goes to the sign-in page.
+ * Keeps private pages private after the session ends, and keeps the session of somebody who uses them. A page that the
+ * browser restores on "back" is reloaded. A page that is opened, or looked at again, checks and renews its session.
  */
 export function Guard({ children }: { children: ReactNode }) {
   const [stale, setStale] = useState(false);
+  const path = usePathname(); // a link to another page keeps this component mounted
+  useEffect(() => {
+    checkSession();
+  }, [path]);
   useEffect(() => {
     const reload = (event: PageTransitionEvent) => {
       if (!event.persisted) return;
       setStale(true);
       location.reload();
     };
-    const checkSession = () => {
-      if (document.visibilityState === "visible") api("/auth/me").catch(() => undefined); // an outage does not sign users out
+    const look = () => {
+      if (document.visibilityState === "visible") checkSession();
     };
     addEventListener("pageshow", reload);
-    document.addEventListener("visibilitychange", checkSession);
-    addEventListener("focus", checkSession); // two windows side by side are visible all the time
+    document.addEventListener("visibilitychange", look);
+    addEventListener("focus", look); // two windows side by side are visible all the time
     return () => {
       removeEventListener("pageshow", reload);
-      document.removeEventListener("visibilitychange", checkSession);
-      removeEventListener("focus", checkSession);
+      document.removeEventListener("visibilitychange", look);
+      removeEventListener("focus", look);
     };
   }, []);
   return stale ? null : children;
