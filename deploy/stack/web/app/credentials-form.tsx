@@ -1,6 +1,7 @@
 "use client";
 import { type SubmitEvent, useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { PASSWORD_LENGTH } from "@/lib/password-length";
 
 const MESSAGES: Record<string, string> = {
   INVALID_EMAIL_OR_PASSWORD: "Wrong e-mail or password.",
@@ -72,14 +73,14 @@ export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up
           type="password"
           autoComplete={isNew ? "new-password" : "current-password"}
           required
-          minLength={isNew ? 8 : undefined}
-          maxLength={128}
+          minLength={isNew ? PASSWORD_LENGTH.min : undefined}
+          maxLength={PASSWORD_LENGTH.max}
           aria-describedby={isNew ? "password-hint" : undefined}
         />
       </label>
       {isNew && (
         <p id="password-hint" className="hint">
-          At least 8 characters.
+          At least {PASSWORD_LENGTH.min} characters.
         </p>
       )}
       <p role="alert" className="failure">

@@ -4,6 +4,7 @@ import { createAuthMiddleware } from "better-auth/api";
 import { admin, jwt } from "better-auth/plugins";
 import { database } from "./database";
 import { type Environment, environment } from "./environment";
+import { PASSWORD_LENGTH } from "./password-length";
 import { passwords } from "./passwords";
 
 const DAY = 24 * 60 * 60;
@@ -24,7 +25,12 @@ export function make(settings: Environment, querySeconds?: number) {
     trustedOrigins: settings.trustedOrigins,
     secret: settings.secret,
     database: database(settings.databaseUrl, querySeconds),
-    emailAndPassword: { enabled: true, password: passwords },
+    emailAndPassword: {
+      enabled: true,
+      password: passwords,
+      minPasswordLength: PASSWORD_LENGTH.min,
+      maxPasswordLength: PASSWORD_LENGTH.max,
+    },
     session: {
       expiresIn: 7 * DAY,
       updateAge: DAY,
@@ -41,8 +47,9 @@ export function make(settings: Environment, querySeconds?: number) {
     },
     rateLimit: { enabled: settings.rateLimit },
     telemetry: { enabled: false },
-    // With a stolen session this endpoint lets one guess the password, without a rate limit. No page uses it.
-    disabledPaths: ["/verify-password"],
+    // No page uses these. With a stolen session the first lets one guess the password, without a rate limit. The others
+    // list the raw tokens of sessions.
+    disabledPaths: ["/verify-password", "/list-sessions", "/admin/list-user-sessions"],
     // One bounded line for each message: it may contain what a visitor sent.
     logger: {
       log: (level, message, ...more) => console.log(JSON.stringify({ level, message, more: String(more) }).slice(0, 500)),

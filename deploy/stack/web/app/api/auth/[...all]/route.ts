@@ -1,6 +1,4 @@
 import { toNextJsHandler } from "better-auth/next-js";
-import { auth } from "@/lib/auth";
-
-const answer = (request: Request) => auth().handler(request);
+import { answer } from "@/lib/answer";
 
 export const { GET, POST } = toNextJsHandler(answer);
