@@ -123,3 +123,10 @@ def test_every_option_is_on_the_page() -> None:
     for action in command._parser()._actions:
         for option in action.option_strings:
             assert f"`{option}`" in TEXT or option in {"-h", "--table"} or f"`{option}" in TEXT, option
+
+
+def test_the_page_has_the_example_stacks_bound_of_passwords() -> None:
+    source = (ROOT / "deploy" / "stack" / "web" / "lib" / "password-length.ts").read_text()
+    (bound,) = re.findall(r"max: (\d+)", source)
+    assert f"maxPasswordLength: {bound}" in TEXT
+    assert f"{bound} characters is passlib's limit" in TEXT
