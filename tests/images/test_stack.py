@@ -104,6 +104,12 @@ def test_the_task_service_knows_a_user_who_signed_up_and_lists_only_their_tasks(
     assert [task["title"] for task in user.ask(TASKS).json["items"]] == [f"by {edge}"]
 
 
+def test_the_front_end_reaches_the_proxy(site: Site, edge: str) -> None:
+    shown = site.users[edge].ask("/inside/attempts/plain", method="POST").json
+    assert shown["asExpected"], shown
+    assert ["x-user-id", site.ids[edge]] in shown["seen"]
+
+
 def test_a_session_from_one_proxy_is_valid_at_the_other(site: Site) -> None:
     other = site.users["nginx"].copy()
     other._port, other.origin = PORTS["traefik"], site.traefik_url

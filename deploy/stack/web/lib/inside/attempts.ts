@@ -25,7 +25,7 @@ export interface Expected {
 }
 
 export interface Attempt extends AttemptTitle {
-  make: (visitor: Visitor) => Promise<Sent>;
+  make: (visitor: Visitor, leaving: AbortSignal) => Promise<Sent>;
   expected: (visitor: Visitor) => Expected;
 }
 
@@ -90,7 +90,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     name: "copied-cookie",
     group: "attack",
     title: "A cookie copied before the sign-out",
-    make: (visitor) => sendCopiedCookie(visitor, SHOW_HEADERS),
+    make: (visitor, leaving) => sendCopiedCookie(visitor, SHOW_HEADERS, leaving),
     expected: () =>
       refused(
         401,

@@ -14,8 +14,8 @@ export interface CopiedCookie {
   meaning: string;
 }
 
-/** Send *request* with the copy of a cookie, before and after the sign-out. */
-export async function sendCopiedCookie(visitor: Visitor, request: PlannedRequest): Promise<CopiedCookie> {
+/** Send *request* with the copy of a cookie, before and after the sign-out. Throw if the visitor is *leaving*. */
+export async function sendCopiedCookie(visitor: Visitor, request: PlannedRequest, leaving: AbortSignal): Promise<CopiedCookie> {
   const session = await otherSession(visitor);
   const planned = { ...request, cookie: session.cookie };
   try {
@@ -27,7 +27,7 @@ export async function sendCopiedCookie(visitor: Visitor, request: PlannedRequest
     do {
       seconds = (performance.now() - ended) / 1000;
       answer = await send(planned);
-    } while (answer.status === 200 && seconds < GIVE_UP_SECONDS && (await sleep(PAUSE_MS, true)));
+    } while (answer.status === 200 && seconds < GIVE_UP_SECONDS && (await sleep(PAUSE_MS, true, { signal: leaving })));
     const meaning =
       answer.status === 200
         ? `The copy still worked ${seconds.toFixed(1)} seconds after the sign-out.`

@@ -19,9 +19,9 @@ const MEANINGS: Record<string, string> = {
   forbidden: "AuthGate knows who you are, and you may not open this.",
 };
 
-/** Make *attempt* for *visitor*, and return what the page shows. */
-export async function outcome(attempt: Attempt, visitor: Visitor): Promise<Outcome> {
-  const sent = await attempt.make(visitor);
+/** Make *attempt* for *visitor*, and return what the page shows. Throw if *leaving* says that nobody waits for it. */
+export async function outcome(attempt: Attempt, visitor: Visitor, leaving: AbortSignal): Promise<Outcome> {
+  const sent = await attempt.make(visitor, leaving);
   const { answer } = sent;
   const expected = attempt.expected(visitor);
   const problem = problemOf(answer);
@@ -46,7 +46,7 @@ export async function outcome(attempt: Attempt, visitor: Visitor): Promise<Outco
     meaning: isForeign
       ? "The service saw an id that is not yours."
       : (sent.meaning ?? meaningOf(reason, problem) ?? (asExpected ? expected.meaning : undefined) ?? unexplained(seen)),
-    stoppedBy: asExpected ? expected.stoppedBy : null,
+    stoppedBy: asExpected ? expected.stoppedBy : stoppedUnexpectedly(reason, seen),
     asExpected,
   };
 }
@@ -57,6 +57,11 @@ function meaningOf(reason: string | null, problem: Problem): string | undefined 
 
 function unexplained(seen: Seen | null): string {
   return seen ? "AuthGate let the request pass." : "This answer does not come from AuthGate.";
+}
+
+function stoppedUnexpectedly(reason: string | null, seen: Seen | null): string | null {
+  if (seen) return null;
+  return reason === null ? "Something other than AuthGate refused it." : "AuthGate refused it, but not for the expected reason.";
 }
 
 interface Problem {
