@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ import pytest
 
 from deploy.processes import replaced
 from tests.support.client import ask
+from tests.support.processes import program
 from tests.support.stack import Client, administrator, authgate_set, web_set
 from tests.support.waiting import until
 
@@ -91,6 +94,7 @@ def test_a_user_sees_what_stops_each_attack(stack: Stack) -> None:
     assert client.ask("/api/v1/tasks").json["items"] == []
     is_logged_as_shown(stack, outcomes)
     holds_no_secret(client, outcomes)
+    commands_give_the_same(client, outcomes)
 
 
 def is_logged_as_shown(stack: Stack, outcomes: dict[str, dict[str, Any]]) -> None:
@@ -120,6 +124,17 @@ def holds_no_secret(client: Client, outcomes: dict[str, dict[str, Any]]) -> None
     with_token = {name for name, each in outcomes.items() if '-H "Authorization: Bearer $TOKEN"' in each["curl"]}
     assert with_token == {"expired-token", "edited-token", "unsigned-token"}
     assert with_cookie == USERS_OUTCOMES.keys() - with_token - {"no-cookie"}
+
+
+def commands_give_the_same(client: Client, outcomes: dict[str, dict[str, Any]]) -> None:
+    """The visitor can run each command. Only the front end has the tokens and the copied cookie."""
+    program("curl", fix="apt-get install curl")
+    cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    environ = {"PATH": os.environ["PATH"], "COOKIE": cookie, "no_proxy": "*"}
+    for name in outcomes.keys() - {"expired-token", "edited-token", "unsigned-token", "copied-cookie"}:
+        command = outcomes[name]["curl"]
+        ran = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, timeout=60, check=True)
+        assert ran.stdout.split()[1] == str(outcomes[name]["status"]), (command, ran.stdout)
 
 
 def test_an_administrator_passes_where_the_policy_says_so(stack: Stack) -> None:
