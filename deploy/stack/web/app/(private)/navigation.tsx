@@ -1,6 +1,7 @@
 "use client";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
+import { useEffect, useRef } from "react";
 import styles from "./header.module.css";
 
 const PAGES = { "/inside": "Inside", "/tasks": "Tasks", "/sessions": "Sessions", "/token": "Token" };
@@ -8,9 +9,14 @@ const ADMIN_PAGES = { "/admin": "Users" };
 
 export function Navigation({ isAdministrator }: { isAdministrator: boolean }) {
   const currentPath = usePathname();
+  const nav = useRef<HTMLElement>(null);
+  // On narrow screens the links scroll sideways.
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [currentPath]);
   const pages = { ...PAGES, ...(isAdministrator && ADMIN_PAGES) };
   return (
-    <nav aria-label="Main" className={styles.nav}>
+    <nav ref={nav} aria-label="Main" className={styles.nav}>
       {Object.entries(pages).map(([path, title]) => (
         <Link key={path} href={path} aria-current={path === currentPath ? "page" : undefined}>
           {title}

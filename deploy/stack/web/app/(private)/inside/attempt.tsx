@@ -13,7 +13,9 @@ export function Attempt({ attempt, progress }: { attempt: AttemptTitle; progress
           <summary className={styles.heading}>
             <h3>{title}</h3>
             <Verdict outcome={progress.outcome} />
-            {progress.outcome.stoppedBy && <span className={styles.stopped}>{progress.outcome.stoppedBy}</span>}
+            {group === "attack" && (
+              <span className={styles.stopped}>{progress.outcome.stoppedBy ?? progress.outcome.meaning}</span>
+            )}
           </summary>
           <Steps outcome={progress.outcome} />
         </details>

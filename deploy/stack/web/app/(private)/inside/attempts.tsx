@@ -36,9 +36,9 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
 /** Say in one sentence or two how the attempts ended. */
 function summary(all: Progress[]): string {
   const outcomes = all.flatMap((each) => (each.state === "done" ? [each.outcome] : []));
-  const surprises = all.length - outcomes.filter((outcome) => outcome.asExpected).length;
-  if (surprises > 0)
-    return `${surprises} of ${all.length} requests did not end as they should. Look at the rows marked “Unexpected”.`;
+  if (outcomes.length < all.length) return `${all.length - outcomes.length} of ${all.length} requests could not be sent.`;
+  const surprises = outcomes.filter((outcome) => !outcome.asExpected).length;
+  if (surprises > 0) return `${surprises} of ${all.length} requests did not end as they should: look for “Unexpected”.`;
   const passed = outcomes.filter((outcome) => outcome.seen).length;
-  return `${all.length} requests: ${passed} reached the service, each as you. ${all.length - passed} were refused.`;
+  return `${all.length} requests: ${passed} reached a service, each as you. ${all.length - passed} were refused.`;
 }
