@@ -162,8 +162,10 @@ class Stack:
 
     def _traefik(self) -> Part:
         config = self.folder / "edge" / "traefik.yml"
+        # Traefik waits 10 s for requests under way before it ends: too long for Ctrl-C.
+        at_once = "transport: {lifeCycle: {graceTimeOut: 1s}}"
         addresses = {
-            '":8080"': f"127.0.0.1:{self.ports['traefik']}",
+            '":8080"': f"127.0.0.1:{self.ports['traefik']}\n    {at_once}",
             "/etc/authgate/edge/dynamic": str(config.with_name("dynamic")),
         }
         config.write_text(replaced(config.read_text(), addresses))
