@@ -131,7 +131,7 @@ def test_pages_use_the_api_on_another_origin(production: tuple[Stack, Mapping[st
         ada.delete_task("write")
         assert {url for url in asked if "/tasks" in url and "/api/v1/" in url} >= {f"{API}/api/v1/tasks"}
         assert not any(url.startswith(f"{APP}/api/v1/") for url in asked)
-        ada.page.get_by_role("link", name="Access token").click()
+        ada.page.get_by_role("link", name="Token", exact=True).click()
         ada.sees("Access token")
         until(lambda: ada.page.locator("#answers").inner_text() not in {"0", "1"}, pause_seconds=0.2)
         ada.sign_out()

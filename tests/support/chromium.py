@@ -73,9 +73,15 @@ class Visitor:
             self.page.reload()
 
     def _wait_until_it_listens(self) -> None:
-        """Wait for React. A click before that is lost; a person is never that quick."""
+        """Wait until React has taken over the page, which comes after the header and the page's outline.
+
+        A click before that is lost; a person is never that quick.
+        """
         has_react = "(button) => Object.keys(button).some((key) => key.startsWith('__react'))"
-        self.page.wait_for_function(f"() => [...document.querySelectorAll('button')].some({has_react})")
+        buttons, texts = ("[...document.querySelectorAll('button')]", "document.body.innerText")
+        self.page.wait_for_function(
+            f"() => {buttons}.length && {buttons}.every({has_react}) && !{texts}.includes('Loading the page…')"
+        )
 
     def sign_up(self, email: str, name: str = "Ada") -> None:
         self.goes("/sign-up")
@@ -107,6 +113,11 @@ class Visitor:
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         self._wait_until_it_listens()
 
+    def confirms(self, button: str, action: str = "") -> None:
+        """Press a button that opens a dialog, and there the one that does it."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+        self.page.get_by_role("dialog").get_by_role("button", name=action or button, exact=True).click()
+
     def waits_until_refused(self, status: int = 401) -> None:
         """Wait until the API refuses this browser's session: AuthGate caches answers for a second here."""
         asked = "fetch('/api/v1/auth/me').then((answer) => answer.status)"
@@ -118,9 +129,9 @@ class Visitor:
         expect(self.page.get_by_role("checkbox", name=title)).to_be_visible()
 
     def tick(self, title: str) -> None:
-        # Not check(), which expects the tick at once: the page shows it when the server has answered.
-        self.page.get_by_role("checkbox", name=title).click()
-        expect(self.page.get_by_role("checkbox", name=title)).to_be_checked()
+        """Tick a task and wait until the server has answered: the page shows the tick before."""
+        self.page.get_by_role("checkbox", name=title).check()
+        expect(self.page.get_by_text(f"Done: {title}")).to_be_visible()
 
     def delete_task(self, title: str) -> None:
         self.page.get_by_role("button", name=f"Delete {title}").click()

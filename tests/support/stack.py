@@ -84,6 +84,16 @@ def web_set(stack: Stack, **settings: str) -> Iterator[None]:
         web.start()
 
 
+@contextmanager
+def front_end_broken(stack: Stack) -> Iterator[None]:
+    """Make the front end's private pages fail: it cannot read sessions. AuthGate's view still finds the table."""
+    stack.postgres.execute("ALTER TABLE public.session RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        stack.postgres.execute("ALTER TABLE public.elsewhere RENAME TO session")
+
+
 class Client:
     """A program that keeps cookies. It can send what a browser would not."""
 

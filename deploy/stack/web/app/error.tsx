@@ -1,13 +1,11 @@
 "use client";
+import type { ErrorInfo } from "next/error";
+import { Failure } from "./parts/failure";
 
-export default function Failure({ reset }: { reset: () => void }) {
+export default function ErrorPage({ retry }: ErrorInfo) {
   return (
     <main className="card">
-      <h1>Service unavailable</h1>
-      <p>You are still signed in. Try again in a moment.</p>
-      <button type="button" onClick={reset}>
-        Try again
-      </button>
+      <Failure retry={retry} />
     </main>
   );
 }

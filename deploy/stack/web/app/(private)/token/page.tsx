@@ -10,8 +10,8 @@ export default async function TokenPage() {
     <>
       <h1>Access token</h1>
       <p>
-        This page calls <code>/api/v1/auth/me</code> once a second. Instead of the session cookie it sends a JWT, which it keeps
-        in memory and renews before it expires. A JWT stays valid until it expires, even after you sign out.
+        This page calls <code>/api/v1/auth/me</code> once a second, until you pause it. Instead of the session cookie it sends a
+        JWT, which it keeps in memory and renews before it expires. A JWT stays valid until it expires, even after you sign out.
       </p>
       <TokenUse />
     </>

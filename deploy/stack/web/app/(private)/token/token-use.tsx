@@ -1,5 +1,7 @@
 "use client";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { Breakable } from "@/app/parts/breakable";
+import { LocalTime } from "@/app/parts/local-time";
 import { type AccessToken, fetchAccessToken, isDue } from "@/lib/access-token";
 import { goToSignIn } from "@/lib/api";
 
@@ -14,53 +16,59 @@ interface Use {
 
 const NOTHING: Use = { answers: 0, refusals: 0, renewals: 0, expiresAt: 0, email: "", failure: "" };
 
+/** Calls the API once a second, until the visitor pauses it. What changes each second is in no live region. */
 export function TokenUse() {
   const [use, setUse] = useState(NOTHING);
+  const [isPaused, setPaused] = useState(false);
+  const held = useRef<AccessToken>(null);
 
   useEffect(() => {
-    let token: AccessToken | null = null;
-    let isUnmounted = false;
+    if (isPaused) return;
+    let isOver = false;
     let timer: ReturnType<typeof setTimeout>;
 
     async function callOnce() {
       try {
-        if (!token || isDue(token)) {
-          const renewed = token !== null;
-          token = await fetchAccessToken();
-          if (!token) return await goToSignIn();
-          const { expiresAt } = token;
+        if (!held.current || isDue(held.current)) {
+          const renewed = held.current !== null;
+          held.current = await fetchAccessToken();
+          if (!held.current) return await goToSignIn();
+          const { expiresAt } = held.current;
           if (renewed) setUse((current) => ({ ...current, renewals: current.renewals + 1 }));
           setUse((current) => ({ ...current, expiresAt }));
         }
-        const answer = await callApi(token);
-        if (!answer.ok) token = null; // refused before it expired, for example after a change of keys: fetch a new one
+        const answer = await callApi(held.current);
+        if (!answer.ok) held.current = null; // refused before it expired, for example after a change of keys: fetch a new one
         setUse((current) => ({ ...current, ...counted(current, answer) }));
       } catch {
         setUse((current) => ({ ...current, failure: "The server is not responding. Trying again…" }));
       }
-      if (!isUnmounted) timer = setTimeout(() => void callOnce(), 1000);
+      if (!isOver) timer = setTimeout(() => void callOnce(), 1000);
     }
     void callOnce();
     return () => {
-      isUnmounted = true;
+      isOver = true;
       clearTimeout(timer);
     };
-  }, []);
+  }, [isPaused]);
 
   return (
     <>
       <dl>
         <dt>Signed in as</dt>
-        <dd id="who">{use.email || "…"}</dd>
+        <dd id="who">{use.email ? <Breakable text={use.email} /> : "…"}</dd>
         <dt>Accepted requests</dt>
         <dd id="answers">{use.answers}</dd>
         <dt>Refused requests</dt>
         <dd id="refusals">{use.refusals}</dd>
         <dt>Token renewals</dt>
         <dd id="renewals">{use.renewals}</dd>
-        <dt>Token expires (UTC)</dt>
-        <dd>{use.expiresAt ? new Date(use.expiresAt * 1000).toISOString().slice(11, 19) : "…"}</dd>
+        <dt>Token expires</dt>
+        <dd id="expires">{use.expiresAt ? <LocalTime iso={new Date(use.expiresAt * 1000).toISOString()} seconds /> : "…"}</dd>
       </dl>
+      <button type="button" onClick={() => setPaused(!isPaused)}>
+        {isPaused ? "Continue" : "Pause"}
+      </button>
       <p role="alert" className="failure">
         {use.failure}
       </p>

@@ -1,0 +1,12 @@
+import { notFound } from "next/navigation";
+import { signedIn } from "@/lib/session";
+
+/**
+ * Return the user, an administrator who does not act as somebody else. For others there is no such page. AuthGate's policy
+ * has refused them before; this second check keeps the page closed if somebody forgets it at the proxy.
+ */
+export async function administrator() {
+  const { user, session } = await signedIn();
+  if (user.role !== "admin" || session.impersonatedBy) notFound();
+  return user;
+}
