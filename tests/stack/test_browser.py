@@ -88,7 +88,7 @@ def test_an_open_page_leaves_when_its_session_has_ended(ada: Visitor, other: Vis
     ada.page.get_by_label("New task").fill("too late")
     ada.page.get_by_role("button", name="Add").click()
     ada.sees("Sign in")
-    assert ada.page.url.endswith("/sign-in?return_to=%2Ftasks")
+    assert ada.page.url.endswith("/sign-in?return_to=%2Ftasks&reason=ended")
     assert stack.postgres.execute("SELECT count(*) FROM tasks.task WHERE title = 'too late'").strip() == "0"
 
 

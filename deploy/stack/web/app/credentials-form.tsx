@@ -1,54 +1,63 @@
 "use client";
-import { type SubmitEvent, useState } from "react";
+import { type SubmitEvent, useEffect, useRef, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { PASSWORD_LENGTH } from "@/lib/password-length";
+import { type Failure, type Field, failureFor } from "./credentials-failure";
+import { PasswordField } from "./password-field";
 
-const MESSAGES: Record<string, string> = {
-  INVALID_EMAIL_OR_PASSWORD: "Wrong e-mail or password.",
-  USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: "There is already an account with this e-mail. Sign in instead.",
-  BANNED_USER: "This account is banned.",
-};
-
-interface Failure {
-  status: number;
-  code?: string;
-  message?: string;
-}
-
-function message(error: Failure): string {
-  if (error.status === 429) return "Too many attempts. Wait ten seconds and try again.";
-  if (error.status >= 500 || !error.status) return "The server is not responding. Try again in a moment.";
-  return MESSAGES[error.code ?? ""] ?? error.message ?? "The server refused the request.";
+interface Props {
+  mode: "sign-in" | "sign-up";
+  returnTo: string;
+  /** Why somebody is here who was signed in before, or "". */
+  notice?: string;
 }
 
 /**
  * The form of the sign-in page and, with a field for the name, of the sign-up page. It leads to *returnTo*, a path of this
  * site, with the fragment of this page's address: browsers keep the fragment when they are redirected here.
  */
-export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up"; returnTo: string }) {
-  const [failure, setFailure] = useState("");
+export function CredentialsForm({ mode, returnTo, notice }: Props) {
+  const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
   const isNew = mode === "sign-up";
+
+  useEffect(() => {
+    const wrong = failure?.fields[0];
+    if (wrong) form.current?.querySelector<HTMLInputElement>(`[name=${wrong}]`)?.focus();
+  }, [failure]);
 
   async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
     if (busy) return;
-    const form = new FormData(event.currentTarget);
-    const field = (name: string) => form.get(name) as string;
-    const credentials = { email: field("email"), password: field("password") };
+    const values = new FormData(event.currentTarget);
+    const value = (name: Field) => values.get(name) as string;
+    const credentials = { email: value("email"), password: value("password") };
     setBusy(true);
-    setFailure("");
+    setFailure(null);
     const { error } = isNew
-      ? await authClient.signUp.email({ ...credentials, name: field("name") })
+      ? await authClient.signUp.email({ ...credentials, name: value("name") })
       : await authClient.signIn.email(credentials);
     if (error) {
-      setFailure(message(error));
+      setFailure(failureFor(error));
       setBusy(false);
     } else location.replace(returnTo + location.hash);
   }
 
+  const isWrong = (name: Field) => failure?.fields.includes(name) ?? false;
+  // What a screen reader says with a field: the failure, if the field is to be corrected, and the hint below it.
+  const described = (name: Field, hint = "") => [isWrong(name) && "failure", hint].filter(Boolean).join(" ") || undefined;
+
   return (
-    <form method="post" onSubmit={submit}>
+    <form ref={form} method="post" onSubmit={submit}>
+      <noscript>
+        <p className="failure">This form needs JavaScript. Allow it for this site, and reload the page.</p>
+      </noscript>
+      {notice && (
+        <p id="notice" className="notice" role="status">
+          {notice}
+        </p>
+      )}
       {isNew && (
         <label>
           Name
@@ -64,27 +73,27 @@ export function CredentialsForm({ mode, returnTo }: { mode: "sign-in" | "sign-up
           required
           maxLength={254}
           autoFocus={!isNew}
+          aria-invalid={isWrong("email") || undefined}
+          aria-describedby={described("email", isNew ? "email-hint" : notice && "notice")}
         />
       </label>
-      <label>
-        Password
-        <input
-          name="password"
-          type="password"
-          autoComplete={isNew ? "new-password" : "current-password"}
-          required
-          minLength={isNew ? PASSWORD_LENGTH.min : undefined}
-          maxLength={PASSWORD_LENGTH.max}
-          aria-describedby={isNew ? "password-hint" : undefined}
-        />
-      </label>
+      {isNew && (
+        <p id="email-hint" className="hint">
+          Any address works, such as ada@example.com. No mail is sent.
+        </p>
+      )}
+      <PasswordField
+        isNew={isNew}
+        invalid={isWrong("password")}
+        describedBy={described("password", isNew ? "password-hint" : "")}
+      />
       {isNew && (
         <p id="password-hint" className="hint">
           At least {PASSWORD_LENGTH.min} characters.
         </p>
       )}
-      <p role="alert" className="failure">
-        {failure}
+      <p id="failure" role="alert" className="failure">
+        {failure?.message}
       </p>
       <button type="submit" aria-disabled={busy}>
         {isNew ? "Sign up" : "Sign in"}

@@ -38,7 +38,7 @@ export async function api<Answer>(path: string, init: RequestInit = {}): Promise
 
 /** Replace the page with the sign-in page, which leads back here. The browser's "back" does not return to this page. */
 export function goToSignIn(): Promise<never> {
-  location.replace(leadingBack("/sign-in", location.pathname + location.search) + location.hash);
+  location.replace(leadingBack("/sign-in", location.pathname + location.search, "ended") + location.hash);
   return new Promise(() => undefined);
 }
 

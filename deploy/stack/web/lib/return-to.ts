@@ -1,4 +1,5 @@
 // The way back after signing in: `return_to`, the parameter that AuthGate adds to its `login_url`.
+import type { Reason } from "./reason";
 
 const HOME = "/tasks";
 // Visible ASCII. Without "//" at the start, which names another host, and without "\", which browsers read as "/".
@@ -17,7 +18,7 @@ export function returnPath(address: string | string[] | undefined, origin: strin
   return isOwn ? path : HOME;
 }
 
-/** Return the address of *page*, "/sign-in" or "/sign-up", that leads back to *path*. */
-export function leadingBack(page: string, path: string): string {
-  return `${page}?return_to=${encodeURIComponent(path)}`;
+/** Return the address of *page*, "/sign-in" or "/sign-up", that leads back to *path*, and says the *reason* if given. */
+export function leadingBack(page: string, path: string, reason?: Reason): string {
+  return `${page}?return_to=${encodeURIComponent(path)}${reason ? `&reason=${reason}` : ""}`;
 }

@@ -3,6 +3,7 @@ import { usePathname } from "next/navigation";
 import { type ReactNode, useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { checkSession } from "@/lib/check-session";
+import { SIGNED_OUT } from "@/lib/reason";
 
 /**
  * Keeps private pages private after the session ends, and keeps the session of somebody who uses them. A page that the
@@ -40,7 +41,7 @@ export function SignOut() {
   async function signOut() {
     const { error } = await authClient.signOut();
     if (error) setFailure("Signing out failed. Try again.");
-    else location.replace("/sign-in");
+    else location.replace(SIGNED_OUT);
   }
   return (
     <>

@@ -5,6 +5,7 @@ import { Confirm } from "@/app/parts/confirm";
 import { leaveRow } from "@/app/parts/row-focus";
 import { api, goToSignIn } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
+import { SIGNED_OUT } from "@/lib/reason";
 import { endSession } from "./actions";
 import { type Session, SessionItem } from "./session-item";
 
@@ -40,7 +41,7 @@ export function SessionList({ sessions }: { sessions: Session[] }) {
     setStatus("");
     const { error } = await authClient.revokeSessions();
     if (error && error.status !== 401) setStatus("Signing out everywhere failed. Try again.");
-    else location.replace("/sign-in");
+    else location.replace(SIGNED_OUT);
   }
 
   return (
