@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 
 
 def follow_make(numbers: Sequence[signal.Signals]) -> None:
-    """If `make` runs this process, send its main thread the first of *numbers* that `make` gets.
+    """If `make` runs this process, send the main thread the first of *numbers* that `make` receives.
 
     If `make` was killed, send SIGHUP.
     """
@@ -42,7 +42,7 @@ def _follow(make: int, numbers: Sequence[signal.Signals]) -> None:
 
 
 def _received(make: int, numbers: Sequence[signal.Signals]) -> signal.Signals | None:
-    """Return the one of *numbers* that process *make* has got. It catches or ignores each until then."""
+    """Return the first of *numbers* that process *make* has received. It catches or ignores each until then."""
     status = _status(make)
     if os.getppid() != make:
         return signal.SIGHUP

@@ -24,18 +24,18 @@ def has_the_common_headers(answer: Answer) -> bool:
     return {name: answer.header(name) for name in EVERYWHERE} == EVERYWHERE and "camera=()" in policy.split(", ")
 
 
-def test_every_page_and_file_has_them(stack: Stack, edge: str) -> None:
+def test_every_page_and_file_has_the_common_headers(stack: Stack, edge: str) -> None:
     ada = Client(stack, edge)
     sign_in = ada.ask("/sign-in")
     ada.sign_up()
     files = {"/icon.svg", *re.findall(r'(?:src|href)="(/_next/static/[^"]+\.(?:js|css))"', sign_in.body.decode())}
     assert {path.rpartition(".")[2] for path in files} == {"svg", "js", "css"}
-    for path in ("/", "/sign-in", "/sign-up", "/tasks", "/sessions", "/token", "/nowhere", *files):
+    for path in ("/", "/sign-in", "/sign-up", "/tasks", "/sessions", "/token", "/inside", "/nowhere", *files):
         assert has_the_common_headers(ada.ask(path)), path
     assert "max-age=31536000" in (ada.ask(min(files)).header("Cache-Control") or ""), "files may be stored"
 
 
-def test_no_answer_of_better_auth_is_stored_but_its_public_keys(stack: Stack, edge: str) -> None:
+def test_only_the_public_keys_of_better_auth_may_be_stored(stack: Stack, edge: str) -> None:
     ada, email = Client(stack, edge), new_email()
     ada.sign_up(email)
     answers = {

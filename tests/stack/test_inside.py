@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from deploy.processes import replaced
+from tests.support.chromium import visitor
 from tests.support.client import ask
 from tests.support.processes import program
-from tests.support.stack import Client, administrator, authgate_set, web_set
+from tests.support.stack import Client, administrator, authgate_set, new_email, web_set
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
     from deploy.stack.run import Stack
     from tests.support.client import Answer
@@ -182,12 +186,18 @@ def test_a_refusal_for_another_reason_is_not_shown_as_success(stack: Stack) -> N
     assert each["stoppedBy"]
 
 
-def test_a_proxy_that_passes_a_forged_header_on_is_not_shown_as_success(stack: Stack) -> None:
+def test_a_proxy_that_passes_a_forged_header_on_is_not_shown_as_success(stack: Stack, chromium: Browser) -> None:
     client, _ = user(stack)
     lines = {"proxy_set_header X-User-Id $authgate_header_x_user_id;": ""}
-    with nginx_set(stack, lines):
-        each = outcome(client, "forged-id")
-        unknown = outcome(client, "plain")
+    with visitor(chromium, stack.url) as person:
+        person.sign_up(new_email())
+        with nginx_set(stack, lines):
+            each = outcome(client, "forged-id")
+            unknown = outcome(client, "plain")
+            person.goes("/inside")
+            shown = person.page.get_by_role("listitem").filter(has_text="A forged header: X-User-Id")
+            expect(shown.get_by_text("Unexpected")).to_be_visible()
+            expect(shown.get_by_text("Allowed", exact=True)).to_be_visible()
     assert ["x-user-id", "admin"] in each["seen"]
     assert (each["asExpected"], each["stoppedBy"]) == (False, None)
     assert each["meaning"] == "The service saw an id that is not yours."
@@ -223,6 +233,18 @@ def test_without_an_answer_of_the_proxy_the_attempt_fails(stack: Stack) -> None:
         assert attempt(client, "plain").status == 502
         assert attempt(client, "copied-cookie").status == 502
         assert sessions(stack, user_id) == 1
+
+
+def test_a_reload_keeps_the_place_in_the_page(stack: Stack, chromium: Browser) -> None:
+    with visitor(chromium, stack.url) as person:
+        person.sign_up(new_email())
+        person.page.set_viewport_size({"width": 375, "height": 740})
+        person.goes("/inside")
+        expect(person.page.get_by_role("link", name="Inside")).to_be_in_viewport()
+        person.page.evaluate("scrollTo(0, 600)")
+        person.reloads()
+        person.sees("What just happened")
+        until(lambda: person.page.evaluate("scrollY") > 500)
 
 
 def test_an_unknown_attempt_is_not_found(stack: Stack) -> None:

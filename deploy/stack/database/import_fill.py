@@ -1,6 +1,6 @@
 """Values that an earlier import left empty, and that the old table has now: --fill writes them.
 
-A value is filled only if nobody but the import can have put what is there:
+A value is filled only if the one that is there can only come from the import:
 
 - name: still what the import chose, the part of the address before the @. `imported_user` remembers it.
 - createdAt: still the time of the import, to the millisecond.

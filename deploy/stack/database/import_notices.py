@@ -50,7 +50,7 @@ class _Place:
     convert: Callable[[str, str], str | None] = lambda _column, _kind: None
     """Returns SQL for a column whose type is not one of *types*, or None if it cannot be what the option needs."""
     codes: str = ""
-    """The names of columns whose values are codes. Whatever the type: a role 1 may be that of everybody."""
+    """The names of columns whose values are codes. They say nothing, whatever the type: role 1 may be everybody's."""
 
 
 _PLACES = (

@@ -53,7 +53,7 @@ class Source:
             "image": text(options, "image_column", MAX_IMAGE_CHARACTERS + 1),
             "password": text(options, "password_column"),
             "active": boolean(options, "active_column") or "true",
-            # A ban that has expired is none.
+            # An expired ban does not count.
             "banned": f"{banned} AND coalesce({expires} > now(), true)" if expires else banned or "false",
             "ban_reason": text(options, "ban_reason_column"),
             "ban_expires": _bounded(expires),

@@ -156,8 +156,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--fill",
         action="store_true",
-        help="give users who were imported before what they had no value for, if nobody has changed it since: names, "
-        "sign-up times, pictures, verified addresses",
+        help="give users who were imported before the names, sign-up times, pictures and verified addresses that they "
+        "lack, if nobody has changed these since",
     )
     add("--batch", type=int, default=1000, metavar="ROWS", help="rows in memory at a time (default: %(default)s)")
     add("--report", type=Path, metavar="FILE", help="write a CSV file of users that are skipped or have no password")

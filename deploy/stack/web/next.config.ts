@@ -4,10 +4,10 @@ import type { NextConfig } from "next";
 const EVERYWHERE = {
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "same-origin",
-  // No other site's page gets a handle on this site's windows, or embeds anything of this site.
+  // Pages of other sites cannot reach this site's windows, and cannot embed its files.
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
-  // What this site never uses. A script that got in could not ask for it either.
+  // Features that this site does not use. An injected script cannot use them either.
   "Permissions-Policy": [
     ...["camera", "microphone", "display-capture", "geolocation", "accelerometer", "gyroscope", "magnetometer"],
     ...["bluetooth", "hid", "midi", "serial", "usb", "payment", "publickey-credentials-get", "browsing-topics"],
@@ -16,10 +16,10 @@ const EVERYWHERE = {
     .join(", "),
 };
 
-// Better Auth's answers hold JWTs and say who somebody is. Its public keys are for everybody, and may be stored.
+// Better Auth's answers hold JWTs and personal data. Caches may store only its public keys.
 const SECRET = { "Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'" };
 
-const list = (headers: Record<string, string>) => Object.entries(headers).map(([key, value]) => ({ key, value }));
+const pairs = (headers: Record<string, string>) => Object.entries(headers).map(([key, value]) => ({ key, value }));
 
 const config: NextConfig = {
   output: "standalone",
@@ -29,8 +29,8 @@ const config: NextConfig = {
   images: { unoptimized: true },
   headers: () =>
     Promise.resolve([
-      { source: "/:path*", headers: list(EVERYWHERE) },
-      { source: "/api/auth/:path((?!jwks$).*)", headers: list(SECRET) },
+      { source: "/:path*", headers: pairs(EVERYWHERE) },
+      { source: "/api/auth/:path((?!jwks$).*)", headers: pairs(SECRET) },
     ]),
 };
 

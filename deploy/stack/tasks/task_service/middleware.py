@@ -13,7 +13,7 @@ _TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
 class NoStore:
-    """Forbid caches to store answers under /api/: the answer to a URL differs for each user."""
+    """Forbid caches from storing answers under /api/: the answer to a URL differs for each user."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class NoStore:
 class BodyLimit:
     """Refuse bodies above 16 KiB, with or without Content-Length. The proxies have limits too.
 
-    FastAPI's `max_body_size` does not do: it answers text/plain, and a route that reads no body runs before it.
+    FastAPI's `max_body_size` is not enough: it answers text/plain, and a route that reads no body runs before it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,7 +62,7 @@ class BodyLimit:
 
 
 class HeadAsGet:
-    """Answer HEAD as GET, for which FastAPI's routes are declared. The server sends no body, because it saw HEAD."""
+    """Answer HEAD as GET: FastAPI's routes are declared for GET only. The server sends no body, because it saw HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -46,7 +46,7 @@ def described(problems: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the function's name. Clients that are generated from the document call their methods so."""
+    """Return the function's name. Generated clients use it as the name of their method."""
     return route.name
 
 

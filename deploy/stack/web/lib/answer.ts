@@ -1,6 +1,6 @@
 import { auth } from "./auth";
 
-const JWT_PATH = "/api/auth/token"; // its token is a JWT, and what it is for
+const JWT_PATH = "/api/auth/token"; // what it calls `token` is a JWT, and no session token
 
 /**
  * Return Better Auth's answer to *request*, without the raw tokens of sessions that several endpoints add. The browser has

@@ -8,8 +8,8 @@ let askedAt = -Infinity;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
- * Ask Better Auth whether the session lasts: now, or when the last time is 5 seconds ago. Once a day this moves the session's
- * end to 7 days from now: Better Auth writes the row and sets the cookie. If the session has ended, go to the sign-in page.
+ * Ask Better Auth whether the session is still valid, at most once in 5 seconds. Once a day this moves the session's end
+ * to 7 days from now: Better Auth writes the row and sets the cookie. If the session has ended, go to the sign-in page.
  */
 export function checkSession(): void {
   timer ??= setTimeout(() => void ask(), askedAt + PAUSE_MS - performance.now());

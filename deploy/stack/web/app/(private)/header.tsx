@@ -15,7 +15,7 @@ export function Header({ person }: { person: Person }) {
   return (
     <header className={styles.header}>
       <div className={styles.row}>
-        <Link href="/inside" className={styles.brand} aria-label="AuthGate example">
+        <Link href="/inside" className={`brand ${styles.home}`} aria-label="AuthGate example">
           <Mark />
           <span className={styles.name} aria-hidden="true">
             AuthGate <small>example</small>

@@ -10,9 +10,10 @@ const ADMIN_PAGES = { "/admin": "Users" };
 export function Navigation({ isAdministrator }: { isAdministrator: boolean }) {
   const currentPath = usePathname();
   const nav = useRef<HTMLElement>(null);
-  // On narrow screens the links scroll sideways.
+  // On narrow screens the links scroll sideways. Not scrollIntoView(), which also scrolls the page up to its header.
   useEffect(() => {
-    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const current = nav.current?.querySelector("[aria-current]");
+    if (nav.current && current) nav.current.scrollLeft += center(current) - center(nav.current);
   }, [currentPath]);
   const pages = { ...PAGES, ...(isAdministrator && ADMIN_PAGES) };
   return (
@@ -24,4 +25,9 @@ export function Navigation({ isAdministrator }: { isAdministrator: boolean }) {
       ))}
     </nav>
   );
+}
+
+function center(element: Element): number {
+  const { left, width } = element.getBoundingClientRect();
+  return left + width / 2;
 }

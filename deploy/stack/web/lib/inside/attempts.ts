@@ -1,17 +1,9 @@
 // The attempts of the page /inside, in their order: what each sends, and the answer that AuthGate must give.
 import { sendCopiedCookie } from "./copied-cookie";
 import { editedToken, expiredToken, unsignedToken } from "./forge";
-import type { AttemptTitle } from "./outcome";
-import { type Answer, type Header, type PlannedRequest, send } from "./send";
+import type { AttemptTitle, Header } from "./outcome";
+import { type PlannedRequest, type Sent, send } from "./send";
 import type { Visitor } from "./visitor";
-
-/** A request that was sent, and its answer. */
-export interface Sent {
-  planned: PlannedRequest;
-  answer: Answer;
-  /** What the answer means, where more than one request says it. */
-  meaning?: string;
-}
 
 export interface Expected {
   status: readonly number[];

@@ -1,11 +1,11 @@
-// From the answer to what the page shows: what it means, and whether it is the one that the list expects.
+// Turns an answer into what the page shows: what it means, and whether it is the one that attempts.ts expects.
 import type { Attempt } from "./attempts";
 import { curl } from "./curl";
-import type { Outcome } from "./outcome";
+import type { Header, Outcome } from "./outcome";
 import type { Answer } from "./send";
 import type { Visitor } from "./visitor";
 
-type Seen = NonNullable<Outcome["seen"]>;
+type Seen = readonly Header[];
 
 // AuthGate's reasons that the attempts meet. For any other the page shows the answer's own words.
 const MEANINGS: Record<string, string> = {
@@ -19,7 +19,7 @@ const MEANINGS: Record<string, string> = {
   forbidden: "AuthGate knows who you are, and you may not open this.",
 };
 
-/** Make *attempt* for *visitor*, and return what the page shows. Throw if *leaving* says that nobody waits for it. */
+/** Make *attempt* for *visitor*, and return what the page shows. Throw if the visitor is *leaving* the page. */
 export async function outcome(attempt: Attempt, visitor: Visitor, leaving: AbortSignal): Promise<Outcome> {
   const sent = await attempt.make(visitor, leaving);
   const { answer } = sent;
@@ -41,7 +41,7 @@ export async function outcome(attempt: Attempt, visitor: Visitor, leaving: Abort
     reason,
     requestId:
       header(answer, "x-request-id") ?? seen?.find(([name]) => name === "x-request-id")?.[1] ?? problem.request_id ?? null,
-    milliseconds: Math.round(answer.milliseconds),
+    milliseconds: Math.ceil(answer.milliseconds),
     seen,
     meaning: isForeign
       ? "The service saw an id that is not yours."
@@ -82,7 +82,7 @@ function seenBy(answer: Answer): Seen | null {
 }
 
 /** Whether a server may read the header as X-User-Id: some read "_" as "-". */
-function isUserId([name]: Seen[number]): boolean {
+function isUserId([name]: Header): boolean {
   return name.toLowerCase().replaceAll("_", "-") === "x-user-id";
 }
 

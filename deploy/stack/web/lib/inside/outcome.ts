@@ -1,5 +1,7 @@
 // What the page /inside shows of each attempt. Client components import these types, so nothing here is for the server only.
 
+export type Header = readonly [name: string, value: string];
+
 /** An attempt before it was made, for the list. */
 export interface AttemptTitle {
   name: string;
@@ -19,7 +21,7 @@ export interface Outcome {
   /** How long the web server waited for the answer, all the way through the proxy. */
   milliseconds: number;
   /** The headers that the service saw. Null: no service got the request. Empty: one did that does not show them. */
-  seen: [name: string, value: string][] | null;
+  seen: readonly Header[] | null;
   /** What this answer means, in one sentence. */
   meaning: string;
   /** Which part stopped the attempt, and how, in one sentence. Null for what is allowed. */

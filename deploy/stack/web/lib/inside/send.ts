@@ -3,8 +3,7 @@
 import http from "node:http";
 import https from "node:https";
 import { environment } from "../environment";
-
-export type Header = readonly [name: string, value: string];
+import type { Header } from "./outcome";
 
 export interface PlannedRequest {
   method: "GET" | "POST";
@@ -19,25 +18,29 @@ export interface PlannedRequest {
 export interface Answer {
   status: number;
   headers: http.IncomingHttpHeaders;
-  /** At most 64 KiB of it. */
+  /** Its first 64 KiB. */
   body: string;
   milliseconds: number;
 }
 
+/** A request that was sent, and its answer. */
+export interface Sent {
+  planned: PlannedRequest;
+  answer: Answer;
+  /** What the answer means, if it takes several requests to know that. */
+  meaning?: string;
+}
+
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 64 * 1024;
-const AGENTS = {
-  "http:": { request: http.request, agent: new http.Agent({ maxSockets: 32 }) },
-  "https:": { request: https.request, agent: new https.Agent({ maxSockets: 32 }) },
-};
 
 /** Send *planned* to the proxy with this site's Host, and return the answer. Throw if there is none within 5 s. */
 export async function send(planned: PlannedRequest): Promise<Answer> {
   const { url, edgeUrl } = environment();
-  const { request, agent } = AGENTS[edgeUrl.protocol === "https:" ? "https:" : "http:"];
+  const request = edgeUrl.protocol === "https:" ? https.request : http.request;
   const began = performance.now();
   const sent = request({
-    agent,
+    agent: false, // a connection for each request: turns.ts says how many there are at the same time
     host: edgeUrl.hostname.replace(/^\[|\]$/g, ""), // an IPv6 address without its brackets
     port: edgeUrl.port,
     servername: url.hostname, // the proxy's certificate is for the name that browsers use

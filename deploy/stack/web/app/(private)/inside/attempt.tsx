@@ -32,16 +32,19 @@ export function Attempt({ attempt, progress }: { attempt: AttemptTitle; progress
 
 function Verdict({ outcome }: { outcome: Outcome }) {
   const isAllowed = outcome.status < 400 || outcome.stoppedBy === null; // a page that is allowed may not exist
+  const isGood = isAllowed && outcome.asExpected; // otherwise nobody knows in whose name
   return (
     <span className={styles.verdict}>
       <span>
         {!outcome.asExpected && <strong className={styles.surprise}>Unexpected </strong>}
-        <span className={`badge ${isAllowed ? "good" : "bad"}`}>{isAllowed ? "Allowed, as you" : "Refused"}</span>
+        <span className={`badge ${isGood ? "good" : "bad"}`}>
+          {isGood ? "Allowed, as you" : isAllowed ? "Allowed" : "Refused"}
+        </span>
       </span>
       <code>
         {outcome.status} {outcome.reason}
       </code>
-      <span className={styles.time}>{Math.max(1, Math.round(outcome.milliseconds))} ms</span>
+      <span className={styles.time}>{outcome.milliseconds} ms</span>
     </span>
   );
 }

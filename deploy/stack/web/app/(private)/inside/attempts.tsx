@@ -8,7 +8,7 @@ const GROUPS = { you: "As you", attack: "As an attacker would" } as const;
 
 export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
   const { progress, isRunning, again } = useAttempts(titles);
-  const of = (name: string): Progress => progress[name] ?? { state: "waiting" };
+  const progressOf = (name: string): Progress => progress[name] ?? { state: "waiting" };
   return (
     <>
       <div className={styles.summary}>
@@ -24,7 +24,7 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
             {titles
               .filter((each) => each.group === group)
               .map((each) => (
-                <Attempt key={each.name} attempt={each} progress={of(each.name)} />
+                <Attempt key={each.name} attempt={each} progress={progressOf(each.name)} />
               ))}
           </ol>
         </section>
@@ -33,7 +33,7 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
   );
 }
 
-/** Say in one sentence or two how the attempts ended. */
+/** Return one or two sentences that say how the attempts ended. */
 function summary(all: Progress[]): string {
   const outcomes = all.flatMap((each) => (each.state === "done" ? [each.outcome] : []));
   if (outcomes.length < all.length) return `${all.length - outcomes.length} of ${all.length} requests could not be sent.`;

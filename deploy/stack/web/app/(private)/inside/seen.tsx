@@ -1,18 +1,22 @@
+import type { Header } from "@/lib/inside/outcome";
 import styles from "./inside.module.css";
 
-type Header = readonly [name: string, value: string];
+const CREDENTIALS = ["authorization", "cookie"];
 
-/** The headers that reached the service: AuthGate's own first, the others on request. */
+/** The headers that reached the service. Those from AuthGate's answer come first; the visitor can open the others. */
 export function Seen({ headers }: { headers: readonly Header[] | null }) {
   if (!headers) return <p className="hint">Nothing. The request never reached it.</p>;
   if (headers.length === 0) return <p className="hint">The request. This service does not show its headers.</p>;
   const isIdentity = ([name]: Header) => name.startsWith("x-user-");
   const others = headers.filter((header) => !isIdentity(header));
+  const hasCredential = headers.some(([name]) => CREDENTIALS.includes(name));
   return (
     <>
       <HeaderList headers={headers.filter(isIdentity)} />
       <details className={styles.others}>
-        <summary>{others.length} other headers, no cookie</summary>
+        <summary>
+          {others.length} other headers{hasCredential ? "" : ", no cookie and no token"}
+        </summary>
         <HeaderList headers={others} />
       </details>
     </>

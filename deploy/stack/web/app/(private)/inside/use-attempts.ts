@@ -1,5 +1,4 @@
-"use client";
-import { useCallback, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { goToSignIn } from "@/lib/api";
 import type { AttemptTitle, Outcome } from "@/lib/inside/outcome";
 
@@ -37,9 +36,9 @@ export function useAttempts(titles: readonly AttemptTitle[]): Run {
     };
   }, [titles, run]);
 
-  const again = useCallback(() => {
-    setRun((number) => number + 1);
-  }, []);
+  const again = () => {
+    setRun(run + 1);
+  };
   return { progress, isRunning: finished !== run, again };
 }
 

@@ -26,7 +26,7 @@ export async function POST(request: Request, { params }: { params: Promise<{ nam
   }
 }
 
-/** AuthGate refuses other sites, too. This also refuses what names no origin, which no browser sends. */
+/** AuthGate refuses other sites, too. This also refuses a request without Origin, which browsers send with every POST. */
 function isFromThisSite(request: Request): boolean {
   const origin = request.headers.get("origin") ?? "";
   return URL.canParse(origin) && new URL(origin).host === request.headers.get("host");
