@@ -33,7 +33,9 @@ export default async function AdminPage({ searchParams }: { searchParams: Promis
         </label>
         <button type="submit">Search</button>
       </Form>
-      <p className="hint">{total === 1 ? "One user" : `${total} users`}</p>
+      <p role="status" className="hint">
+        {total === 1 ? "One user" : `${total} users`}
+      </p>
       <Users
         self={self.id}
         users={users.map((user) => ({
