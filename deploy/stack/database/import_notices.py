@@ -20,6 +20,7 @@ _TEXTS = {"text", "character varying", "character", "citext", "name"}
 _FIRST = r"(first|given|fore)_?names?|fname|name_first"
 _LAST = r"(last|family|sur)_?names?|lname|name_last"
 _WHEN = r"_(at|on|date|time|ts|timestamp)"
+_ACTIVE = r"(is_)?(active|enabled|activated)"
 _OUT = r"(disabled|deactivated|inactive|banned|blocked|suspended|locked|deleted|removed|archived)"
 
 
@@ -86,7 +87,7 @@ _PLACES = (
     ),
     _Place(
         option="active",
-        names=(r"import_active", r"(is_)?(active|enabled|activated)", r"(account_)?status"),
+        names=(r"import_active", _ACTIVE, r"(account_)?status"),
         codes=r"(account_)?status",
         types=frozenset(BOOLEANS),
         loss="deactivated users can sign in",
@@ -218,9 +219,14 @@ def _plain(column: str) -> str:
 
 
 def check_meaning(options: argparse.Namespace) -> None:
-    """Raise `CannotImportError` if --active-column names a column for those who are not active."""
+    """Raise `CannotImportError` if --active-column and --banned-column seem to be mixed up."""
     if options.active_column is not None and re.fullmatch(rf"(is_)?{_OUT}({_WHEN})?", _plain(options.active_column)):
         raise CannotImportError(
             f"--active-column: {quoted(options.active_column)} seems to say who is not active. Name it with "
             "--banned-column, or everybody else would be banned"
+        )
+    if options.banned_column is not None and re.fullmatch(_ACTIVE, _plain(options.banned_column)):
+        raise CannotImportError(
+            f"--banned-column: {quoted(options.banned_column)} seems to say who is active. Name it with "
+            "--active-column, or these users would be banned and the others could sign in"
         )

@@ -30,6 +30,8 @@ _BCRYPT_SHA256 = (
 )
 _BETTER_AUTH = re.compile(r"[0-9a-f]{32}:[0-9a-f]{128}")
 _LIKE_A_HASH = re.compile(r"\$[0-9A-Za-z-]{1,20}\$|[0-9a-f]{32}:[0-9a-f]{32}")
+# Where the comma separates decimals, spreadsheets separate cells at a semicolon, also within quotes that they do not see.
+_FORMULA = re.compile(r"(?:^|(?<=;))(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # Reasons for a value that is not a usable hash. They never quote it. The first match counts.
 _NO_PASSWORDS = (
     (re.compile(r"\s*"), "the old table has no password"),
@@ -205,6 +207,5 @@ def printable(text: str | None) -> str:
 
 
 def csv_cell(text: str | None) -> str:
-    """Return *text* for a CSV file, escaped so that a spreadsheet does not read it as a formula."""
-    safe = printable(text)
-    return f"'{safe}" if safe[:1] in {"=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"} else safe
+    """Return *text* for a CSV file, escaped so that a spreadsheet does not read it, or a part of it, as a formula."""
+    return _FORMULA.sub("'", printable(text))

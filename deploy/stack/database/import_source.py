@@ -21,7 +21,12 @@ TIMES = {
     "timestamp without time zone": "({} AT TIME ZONE 'UTC')",
     "date": "({}::timestamp AT TIME ZONE 'UTC')",
 }
-_TEXTS = {"bytea": "encode({}, 'escape')"}  # bcrypt.hashpw returns bytes, and some applications store those
+_TEXTS = {
+    **dict.fromkeys(("text", "character varying", "character", "uuid", "smallint", "integer", "bigint"), "{}::text"),
+    "bytea": "encode({}, 'escape')",  # bcrypt.hashpw returns bytes, and some applications store those
+}
+# Whoever made another type can make a cast to text of it, which would run code of that role with the importer's rights.
+_OTHER_TYPE = "concat({})"
 # The server cuts longer values, which bounds a row. They would be refused anyway.
 _MAX_CHARACTERS = 400
 
@@ -88,7 +93,7 @@ class Source:
 
     def _text(self, options: argparse.Namespace, option: str, most: int = _MAX_CHARACTERS) -> str:
         column, kind = self._column(options, option)
-        return f"left({_TEXTS.get(kind, '{}::text').format(column)}, {most})" if column else "NULL::text"
+        return f"left({_TEXTS.get(kind, _OTHER_TYPE).format(column)}, {most})" if column else "NULL::text"
 
     def _boolean(self, options: argparse.Namespace, option: str, *, times: bool = False) -> str:
         column, kind = self._column(options, option)

@@ -272,6 +272,15 @@ def test_no_code_of_another_role_runs_with_the_importers_rights(db: Database) ->
     assert ran.code == 3, ran.errors
     assert "intruded" not in ran.output + ran.errors
 
+    db.execute(
+        "SET ROLE intruder; CREATE TYPE public.mood AS ENUM ('Ada'); "
+        "CREATE FUNCTION public.cast_mood(public.mood) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; CREATE CAST (public.mood AS text) WITH FUNCTION cast_mood; "
+        "RESET ROLE; CREATE VIEW old_users AS SELECT *, 'Ada'::public.mood AS mood FROM users;"
+    )
+    ran = db.run("--name-column", "mood", table="old_users")
+    assert ran.code == 3, ran.errors
+
     db.execute('CREATE TRIGGER t BEFORE INSERT ON "user" FOR EACH ROW EXECUTE FUNCTION intrude();')
     ran = db.run()
     assert ran.code == 1

@@ -127,6 +127,14 @@ def test_a_column_of_those_who_are_not_active_is_refused_as_the_active_ones(db: 
     assert f'--active-column: "{column}" seems to say who is not active. Name it with --banned-column' in ran.errors
 
 
+@pytest.mark.parametrize("column", ["is_active", "enabled"])
+def test_a_column_of_the_active_ones_is_refused_as_the_banned_ones(db: Database, column: str) -> None:
+    db.create((1, "ada@example.com", hashed(), True), more=f", {column} boolean")
+    ran = db.run("--apply", "--banned-column", column)
+    assert (ran.code, db.users()) == (1, {})
+    assert f'--banned-column: "{column}" seems to say who is active. Name it with --active-column' in ran.errors
+
+
 def test_bans_and_pictures_are_imported(db: Database) -> None:
     yes, no = True, False
     future, past = datetime(2100, 1, 1, tzinfo=UTC), datetime.now(UTC) - timedelta(days=1)
