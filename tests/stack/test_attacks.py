@@ -221,6 +221,18 @@ def test_a_request_for_only_a_pages_data_is_refused_like_the_page(stack: Stack, 
     assert heading in from_the_front_end(f"Cookie: {'='.join(session)}")
 
 
+def test_somebody_banned_gets_no_jwt_even_with_a_session_that_is_left(stack: Stack) -> None:
+    """A ban ends all sessions, but not one that begins at the same moment, or if it is made in SQL."""
+    ada = Client(stack)
+    user_id = ada.sign_up()
+    assert ada.ask("/api/auth/token").status == 200
+    stack.postgres.execute(f"""UPDATE "user" SET banned = true WHERE id = '{user_id}'""")
+    refused = ada.ask("/api/auth/token")
+    assert (refused.status, refused.json["code"]) == (403, "BANNED_USER")
+    stack.postgres.execute(f"""UPDATE "user" SET "banExpires" = '2001-01-01' WHERE id = '{user_id}'""")
+    assert ada.ask("/api/auth/token").status == 200
+
+
 def test_a_hash_with_a_cost_of_days_is_refused_at_once(stack: Stack) -> None:
     email = new_email("costly")
     user_id = Client(stack).sign_up(email)

@@ -54,6 +54,7 @@ def test_only_the_public_keys_of_better_auth_may_be_stored(stack: Stack, edge: s
         "another method": ada.ask("/api/auth/get-session", method="DELETE"),
         "administrators": administrator(stack, edge).ask("/api/auth/admin/list-users?limit=1"),
         "its page of errors": ada.ask("/api/auth/error?error=x"),
+        "a redirect": ada.ask("/api/auth/callback/google?code=x"),
         "signed out": ada.ask("/api/auth/sign-out", body={}),
     }
     for name, answer in answers.items():
@@ -63,8 +64,9 @@ def test_only_the_public_keys_of_better_auth_may_be_stored(stack: Stack, edge: s
     statuses = {name: answer.status for name, answer in answers.items() if answer.status != 200}
     assert statuses.keys() == {
         *("a wrong password", "no session", "another site", "not JSON", "nothing there", "nothing below"),
-        *("another method", "its page of errors"),
+        *("another method", "its page of errors", "a redirect"),
     }
+    assert statuses["a redirect"] == 302
 
     keys = ada.ask("/api/auth/jwks")
     assert keys.json["keys"]

@@ -141,6 +141,18 @@ def commands_give_the_same(client: Client, outcomes: dict[str, dict[str, Any]]) 
         assert ran.stdout.split()[1] == str(outcomes[name]["status"]), (command, ran.stdout)
 
 
+def test_an_id_that_is_percent_encoded_in_the_header_is_the_users_own(stack: Stack) -> None:
+    """Imported users keep their ids, whatever characters those have."""
+    client, user_id = user(stack)
+    odd = "ä 1%41"
+    stack.postgres.execute(f"""SET session_replication_role = replica;
+        UPDATE "user" SET id = '{odd}' WHERE id = '{user_id}';
+        UPDATE session SET "userId" = '{odd}' WHERE "userId" = '{user_id}'""")
+    each = outcome(client, "forged-id")
+    assert ["x-user-id", "%C3%A4 1%2541"] in each["seen"]
+    assert each["asExpected"], each
+
+
 def test_an_administrator_passes_where_the_policy_says_so(stack: Stack) -> None:
     client = administrator(stack, "traefik")
     for name, expected in ADMINISTRATORS_OUTCOMES.items():

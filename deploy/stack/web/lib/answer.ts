@@ -11,7 +11,8 @@ export async function answer(request: Request): Promise<Response> {
   const response = await auth().handler(request);
   const isJson = response.headers.get("content-type")?.startsWith("application/json");
   if (!isJson || new URL(request.url).pathname === JWT_PATH) return response;
-  return new Response(withoutTokens(await response.text()), response);
+  const body = await response.text();
+  return new Response(body ? withoutTokens(body) : null, response); // Better Auth's redirects are JSON without a body
 }
 
 function withoutTokens(json: string): string {

@@ -1,7 +1,8 @@
 // The configuration of Better Auth. AuthGate reads its cookies, JWTs and tables: docs/formats/better-auth.md.
 import { betterAuth } from "better-auth";
-import { createAuthMiddleware } from "better-auth/api";
+import { APIError, createAuthMiddleware } from "better-auth/api";
 import { admin, jwt } from "better-auth/plugins";
+import { type Bannable, isBanned } from "./ban";
 import { database } from "./database";
 import { type Environment, environment } from "./environment";
 import { PASSWORD_LENGTH } from "./password-length";
@@ -68,7 +69,13 @@ export function make(settings: Environment, querySeconds?: number) {
         disableSettingJwtHeader: true, // or get-session would sign a JWT each time, which nothing here reads
         jwt: {
           expirationTime: settings.tokenLifetime,
-          definePayload: ({ user }) => ({ email: user.email, name: user.name, role: user.role as string | null }),
+          definePayload: ({ user }) => {
+            // A ban ends all sessions, but not one that begins at the same moment, and not if it is made in SQL. AuthGate
+            // refuses the session, and could not see the ban in a JWT.
+            if (isBanned(user as Bannable))
+              throw new APIError("FORBIDDEN", { code: "BANNED_USER", message: "This account is banned." });
+            return { email: user.email, name: user.name, role: user.role as string | null };
+          },
         },
       }),
     ],

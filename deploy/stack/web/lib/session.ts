@@ -3,6 +3,7 @@ import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { cache } from "react";
 import { auth } from "./auth";
+import { isBanned } from "./ban";
 import type { Reason } from "./reason";
 import { leadingBack } from "./return-to";
 
@@ -42,9 +43,4 @@ const find = cache(async (): Promise<{ session: Session | null; reason?: Reason 
 async function deletesSessionCookie(set: Headers): Promise<boolean> {
   const { name } = (await auth().$context).authCookies.sessionToken;
   return set.getSetCookie().some((line) => line.startsWith(`${name}=`));
-}
-
-/** Whether a ban lasts, as Better Auth and AuthGate see it. */
-function isBanned({ banned, banExpires }: Session["user"]): boolean {
-  return Boolean(banned) && !(banExpires && banExpires.getTime() < Date.now());
 }

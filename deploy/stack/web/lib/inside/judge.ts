@@ -27,7 +27,7 @@ export async function outcome(attempt: Attempt, visitor: Visitor, leaving: Abort
   const problem = problemOf(answer);
   const reason = header(answer, "x-authgate-reason") ?? problem.reason ?? null;
   const seen = reason === null ? seenBy(answer) : null;
-  const ids = seen?.filter(isUserId).map(([, value]) => value) ?? [];
+  const ids = seen?.filter(isUserId).map(([, value]) => decoded(value)) ?? [];
   const isForeign = ids.some((id) => id !== visitor.user.id);
   const asExpected =
     expected.status.includes(answer.status) &&
@@ -84,6 +84,15 @@ function seenBy(answer: Answer): Seen | null {
 /** Whether a server may read the header as X-User-Id: some read "_" as "-". */
 function isUserId([name]: Header): boolean {
   return name.toLowerCase().replaceAll("_", "-") === "x-user-id";
+}
+
+/** Return the id in a header. AuthGate percent-encodes what a header cannot carry, which ids of imported users may have. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value; // not AuthGate's
+  }
 }
 
 function header({ headers }: Answer, name: string): string | undefined {
