@@ -30,7 +30,7 @@ _BCRYPT_SHA256 = (
 )
 _BETTER_AUTH = re.compile(r"[0-9a-f]{32}:[0-9a-f]{128}")
 _LIKE_A_HASH = re.compile(r"\$[0-9A-Za-z-]{1,20}\$|[0-9a-f]{32}:[0-9a-f]{32}")
-# Where the comma separates decimals, spreadsheets separate cells at a semicolon, also within quotes that they do not see.
+# Where the comma separates decimals, spreadsheets begin a new cell at a semicolon.
 _FORMULA = re.compile(r"(?:^|(?<=;))(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # Reasons for a value that is not a usable hash. They never quote it. The first match counts.
 _NO_PASSWORDS = (
