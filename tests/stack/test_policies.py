@@ -74,9 +74,19 @@ def test_an_administrator_who_acts_as_another_has_no_rights_and_gets_them_back(s
     until(lambda: admin.ask("/api/v1/auth/me").json["roles"] == ["admin"], pause_seconds=0.2)
     for path in ADMINISTRATORS_PATHS:
         assert refusal(admin.ask(path)) == (403, "forbidden")
+    assert b'href="/admin"' not in admin.ask("/sessions").body
     assert usual.ask(USERS).status == 200
     assert admin.ask("/api/auth/admin/stop-impersonating", body={}).status == 200
     assert admin.ask(USERS).status == 200
+
+
+def test_an_administrator_may_have_another_role_too(stack: Stack, edge: str) -> None:
+    ada = Client(stack, edge)
+    user_id = ada.sign_up()
+    stack.postgres.execute(f"""UPDATE "user" SET role = 'user,admin' WHERE id = '{user_id}'""")
+    until(lambda: ada.ask(USERS).status == 200, pause_seconds=0.2)
+    page = ada.ask("/admin")
+    assert (page.status, b'href="/admin"' in page.body, b"E-mail contains" in page.body) == (200, True, True)
 
 
 def test_the_jwt_of_an_administrator_does_not_count_there(stack: Stack, edge: str) -> None:

@@ -7,7 +7,7 @@ import { isBanned } from "./ban";
 import type { Reason } from "./reason";
 import { leadingBack } from "./return-to";
 
-type Session = NonNullable<Awaited<ReturnType<ReturnType<typeof auth>["api"]["getSession"]>>>;
+export type Session = NonNullable<Awaited<ReturnType<ReturnType<typeof auth>["api"]["getSession"]>>>;
 
 /** Return the session from the database, or null (not signed in, signed out elsewhere, banned). Cached for a request. */
 export async function session(): Promise<Session | null> {

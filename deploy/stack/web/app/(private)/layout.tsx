@@ -1,16 +1,18 @@
 import type { ReactNode } from "react";
+import { isAdministrator } from "@/lib/administrator";
 import { signedIn } from "@/lib/session";
 import { Guard } from "./guard";
 import { Header } from "./header";
 
 export default async function PrivateLayout({ children }: { children: ReactNode }) {
-  const { user } = await signedIn();
+  const session = await signedIn();
+  const { name, email } = session.user;
   return (
     <>
       <a className="skip" href="#content">
         Skip to content
       </a>
-      <Header person={{ name: user.name, email: user.email, isAdministrator: user.role === "admin" }} />
+      <Header person={{ name, email, isAdministrator: isAdministrator(session) }} />
       <Guard>
         <main id="content" className="content">
           {children}

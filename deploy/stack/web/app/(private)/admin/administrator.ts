@@ -1,4 +1,5 @@
 import { notFound } from "next/navigation";
+import { isAdministrator } from "@/lib/administrator";
 import { signedIn } from "@/lib/session";
 
 /**
@@ -6,7 +7,7 @@ import { signedIn } from "@/lib/session";
  * has refused them before; this second check keeps the page closed if somebody forgets it at the proxy.
  */
 export async function administrator() {
-  const { user, session } = await signedIn();
-  if (user.role !== "admin" || session.impersonatedBy) notFound();
-  return user;
+  const session = await signedIn();
+  if (!isAdministrator(session)) notFound();
+  return session.user;
 }

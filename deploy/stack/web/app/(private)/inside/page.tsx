@@ -18,6 +18,10 @@ export default async function InsidePage() {
       </p>
       <Path />
       <Attempts titles={TITLES} />
+      <p className="hint">
+        In the commands, $COOKIE and $TOKEN stand for your cookie, and for credentials that the web server makes for an attempt.
+        This page never has their values.
+      </p>
     </>
   );
 }
