@@ -1,8 +1,10 @@
 // The front end's settings: environment variables. A wrong or missing one stops the start; the message says how to fix it.
 import { readFileSync } from "node:fs";
+import { hasSpaceAround, secretFault } from "./secret";
 
 export type CookieCache = "off" | "compact" | "jwt" | "jwe";
 
+const MAX_SECRETS = 8; // AuthGate accepts no more
 const COOKIE_CACHES: readonly CookieCache[] = ["off", "compact", "jwt", "jwe"];
 
 export interface Environment {
@@ -34,7 +36,9 @@ export function setting(name: string): string {
   if (!file) return process.env[name] ?? "";
   if (process.env[name]) throw new WrongSetting(`${name} and ${name}_FILE are both set: remove one`);
   try {
-    return readFileSync(file, "utf8").replace(/\n$/, "");
+    // ignoreBOM keeps a byte order mark, so that required() can refuse it.
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
+    return text.replace(/\r?\n$/, ""); // editors end a file with one line break
   } catch (error) {
     throw new WrongSetting(`${name}_FILE: ${(error as Error).message}`);
   }
@@ -43,7 +47,32 @@ export function setting(name: string): string {
 function required(name: string): string {
   const value = setting(name);
   if (!value) throw new WrongSetting(`${name} (or ${name}_FILE) is not set`);
+  if (hasSpaceAround(value)) throw new WrongSetting(`${name} begins or ends with white space: remove it`);
   return value;
+}
+
+function secret(name: string): string {
+  const value = required(name);
+  checkSecret(name, value);
+  checkRotation("BETTER_AUTH_SECRETS");
+  return value;
+}
+
+/** Check the variable that Better Auth itself reads while the secret changes: `2:new,1:old`. */
+function checkRotation(name: string): void {
+  const value = process.env[name];
+  if (!value) return;
+  const secrets = value.split(",").map((entry) => /^\s*\d{1,9}:([^,]+)$/.exec(entry)?.[1]);
+  if (secrets.length > MAX_SECRETS) throw new WrongSetting(`${name} has more than ${MAX_SECRETS} secrets`);
+  for (const each of secrets) {
+    if (!each) throw new WrongSetting(`${name} must be a list such as 2:new,1:old, with the current secret first`);
+    checkSecret(name, each);
+  }
+}
+
+function checkSecret(name: string, value: string): void {
+  const fault = secretFault(value);
+  if (fault) throw new WrongSetting(`${name} ${fault}`);
 }
 
 function origin(name: string, value: string): URL {
@@ -81,9 +110,6 @@ export function environment(): Environment {
 
 function readEnvironment(): Environment {
   const url = origin("BETTER_AUTH_URL", required("BETTER_AUTH_URL"));
-  const secret = required("BETTER_AUTH_SECRET");
-  if (Buffer.byteLength(secret) < 32)
-    throw new WrongSetting("BETTER_AUTH_SECRET must have at least 32 bytes: openssl rand -base64 48");
   const cookieDomain = setting("COOKIE_DOMAIN") || undefined;
   if (cookieDomain && url.hostname !== cookieDomain && !url.hostname.endsWith(`.${cookieDomain}`))
     throw new WrongSetting(`COOKIE_DOMAIN must be ${url.hostname} or a domain above it, such as example.com`);
@@ -94,7 +120,7 @@ function readEnvironment(): Environment {
   const edgeUrl = setting("EDGE_URL");
   return {
     url,
-    secret,
+    secret: secret("BETTER_AUTH_SECRET"),
     databaseUrl: postgresUrl("DATABASE_URL"),
     cookieCache: oneOf("COOKIE_CACHE", setting("COOKIE_CACHE") || "off", COOKIE_CACHES),
     cookieCacheSeconds: seconds("COOKIE_CACHE_SECONDS", setting("COOKIE_CACHE_SECONDS") || "300", 3600),
