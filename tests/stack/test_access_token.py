@@ -6,12 +6,13 @@ import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from deploy.stack.run import WEB
+from tests.support.aged_session import LAST_VISIT
 from tests.support.chromium import visitor
 from tests.support.processes import program
 from tests.support.stack import EDGES, PASSWORD, Client, new_email, web_set
@@ -88,9 +89,49 @@ def test_a_program_without_a_browser_renews_its_token_too(stack: Stack) -> None:
             assert ran.returncode == 0, ran.stderr
             lines = ran.stdout.splitlines()
             assert sum(line.startswith("new token, expires ") for line in lines) >= 2
-            answers = [line for line in lines if not line.startswith("new token")]
+            answers = [line for line in lines if not line.startswith(("signed in", "new token"))]
             assert len(answers) == LIFETIME_SECONDS + 2
             assert all(line.startswith("200 ") and '"write"' in line for line in answers)
+
+
+def test_a_program_that_runs_for_days_keeps_its_session_and_signs_in_again_if_it_has_ended(stack: Stack) -> None:
+    ada, email = Client(stack), new_email()
+    user_id = ada.sign_up(email)
+    assert ada.ask("/api/auth/sign-out", body={}).status == 200
+    rows = f"""session WHERE "userId" = '{user_id}'"""
+    left = f"""SELECT extract(day FROM "expiresAt" - now()) FROM {rows}"""
+    command = [program("node", fix="apt-get install nodejs"), WEB / "call-api.mjs", "1000"]
+    environ = {"PATH": os.environ["PATH"], "APP_URL": ada.origin, "EMAIL": email, "PASSWORD": PASSWORD}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        try:
+            assert _next(running.stdout, "") == "signed in"
+            _next(running.stdout, "200 ")
+            stack.postgres.execute(f"UPDATE session SET {LAST_VISIT} WHERE \"userId\" = '{user_id}'")
+            assert stack.postgres.execute(left).strip() == "4"
+            _next(running.stdout, "new token")
+            assert stack.postgres.execute(left).strip() == "6"
+
+            stack.postgres.execute(f"DELETE FROM {rows}")
+            _next(running.stdout, "signed in")
+            _next(running.stdout, "200 ")
+
+            stack.parts["web"].kill()
+            _next(running.stderr, f"{ada.origin}/api/auth/token answered 502")
+            stack.parts["web"].start()
+            _next(running.stdout, "new token")
+            _next(running.stdout, "200 ")
+        finally:
+            running.terminate()
+
+
+def _next(lines: IO[str], beginning: str) -> str:
+    """Return the next of *lines* that has this beginning."""
+    for line in lines:
+        if line.startswith(beginning):
+            return line.strip()
+    raise AssertionError(f"the program ended without {beginning!r}")
 
 
 @pytest.mark.parametrize("edge", EDGES)

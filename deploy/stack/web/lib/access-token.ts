@@ -21,10 +21,12 @@ export function isDue(token: AccessToken): boolean {
   return performance.now() >= token.renewAt;
 }
 
+type Send = (url: string, init: RequestInit) => Promise<Response>;
+
 /** Fetch a new token from Better Auth at *base* (default: this site). Return null if the session has ended. */
-export async function fetchAccessToken(base = "", headers?: HeadersInit): Promise<AccessToken | null> {
+export async function fetchAccessToken(base = "", send: Send = fetch): Promise<AccessToken | null> {
   const url = `${base}/api/auth/token`;
-  const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  const response = await send(url, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
   if (response.status === 401) return null;
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return accessToken(((await response.json()) as { token: string }).token);
