@@ -27,6 +27,7 @@ TITLES = {
     "/sign-in": "Sign in",
     "/sign-up": "Sign up",
     "/tasks": "Your tasks",
+    "/inside": "What just happened",
     "/sessions": "Your sessions",
     "/token": "Access token",
     "/admin": "Users",

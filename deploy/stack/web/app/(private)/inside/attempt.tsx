@@ -59,7 +59,7 @@ function Steps({ outcome }: { outcome: Outcome }) {
       <div>
         <h4>AuthGate’s answer</h4>
         <p>
-          <code className={styles.reason}>{outcome.reason ?? "allowed"}</code>
+          <code className={styles.reason}>{outcome.reason ?? (outcome.seen ? "allowed" : "none")}</code>
         </p>
         <p>{outcome.meaning}</p>
         {outcome.requestId && <p className="hint break">Request id: {outcome.requestId}</p>}
