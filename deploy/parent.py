@@ -1,4 +1,4 @@
-"""Stop when `make` is stopped, also by a signal to its process alone.
+"""Stop when `make` is stopped, also by a signal to its process alone, and let programs end with this process.
 
 The terminal sends Ctrl-C to every process, but `kill` and supervisors signal one. GNU make passes SIGTERM on to its
 recipe, but not SIGINT and SIGHUP. It restores the default action of the signal, waits for the recipe, and then ends by
@@ -9,6 +9,7 @@ on other systems nothing is followed.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -29,6 +30,17 @@ def follow_make(numbers: Sequence[signal.Signals]) -> None:
     make = os.getppid()
     if _status(make).get("Name") in ("make", "gmake"):
         threading.Thread(target=_follow, args=(make, numbers), daemon=True).start()
+
+
+def ending_with_parent(number: signal.Signals) -> list[str]:
+    """Return the words before a command that let it get *number* when the thread that starts it ends.
+
+    The kernel sends it, so this works after SIGKILL, too. There are no such words without setpriv of util-linux.
+    """
+    path = shutil.which("setpriv")
+    if not path or Path(path).resolve().name != "setpriv":  # that of BusyBox has no --pdeathsig
+        return []
+    return [path, f"--pdeathsig={number.name}"]
 
 
 def _follow(make: int, numbers: Sequence[signal.Signals]) -> None:

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.parent import follow_make
+from deploy.parent import ending_with_parent, follow_make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +39,12 @@ class CannotStart(Exception):
 
 
 class Part:
-    """A program that can be stopped, killed and started again. Its output goes to <logs>/<name>.log."""
+    """A program that can be stopped, killed and started again. Its output goes to <logs>/<name>.log.
+
+    On Linux it also gets `stop_signal` when the thread that started it ends, such as by SIGKILL or for lack of memory.
+    """
+
+    stop_signal = signal.SIGTERM
 
     def __init__(
         self, name: str, command: Sequence[str | Path], port: int, environ: Mapping[str, str], *, logs: Path
@@ -68,7 +73,7 @@ class Part:
         # In a new session Ctrl-C does not reach the program: this process gets it and stops the parts in order.
         with self.log.open("ab") as output, _stop_signals_deferred():
             self._process = subprocess.Popen(
-                self._command,
+                [*ending_with_parent(self.stop_signal), *self._command],
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
@@ -88,11 +93,11 @@ class Part:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send the signal *number* to the program, and kill it after 10 s. Do nothing if it has exited."""
+    def stop(self) -> None:
+        """Send `stop_signal` to the program, and kill it after 10 s. Do nothing if it has exited."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.send_signal(number)
+        self._process.send_signal(self.stop_signal)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

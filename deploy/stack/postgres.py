@@ -8,11 +8,12 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.processes import ROOT, CannotStart, Part, delete, load_or_create_secret, write_secret
+from deploy.processes import ROOT, STOP_SECONDS, CannotStart, Part, delete, load_or_create_secret, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,8 @@ _FIX = "apt-get install postgresql"
 
 class Postgres(Part):
     """The server, and the DSN of each role. PostgreSQL refuses to run as root, so root starts it as user postgres."""
+
+    stop_signal = signal.SIGINT  # its fast shutdown: it closes connections first
 
     def __init__(self, folder: Path, number: int, *, logs: Path) -> None:
         """Keep the passwords in *folder*, and the cluster in `home(folder)`."""
@@ -48,6 +51,7 @@ class Postgres(Part):
 
     def start(self) -> None:
         """Start the server. Create the cluster, the database and the roles if they are missing."""
+        _wait_for_earlier_server(self._home)
         if not self.cluster.exists():
             self._make_cluster()
         elif not (self._passwords / "postgres").exists():
@@ -69,17 +73,13 @@ class Postgres(Part):
             return False
         return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
-    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server. SIGINT is PostgreSQL's fast shutdown: it closes connections first."""
-        super().stop(number)
-
     def execute(self, sql: str) -> str:
         """Run *sql* as the superuser and return the rows, one a line, with columns separated by |."""
         return self._psql(DATABASE, sql)
 
     def forget(self) -> None:
         """Delete the cluster, with all users, sessions and tasks."""
-        delete(self._home)
+        _delete_home(self._home)
 
     def _password(self, role: str) -> str:
         return load_or_create_secret(self._passwords / role)
@@ -120,7 +120,30 @@ def home(folder: Path) -> Path:
 def forget(folder: Path) -> None:
     """Delete the cluster for *folder*, if there is one, with all users, sessions and tasks."""
     with suppress(KeyError):  # without user postgres, root has no cluster
-        delete(home(folder))
+        _delete_home(home(folder))
+
+
+def _delete_home(folder: Path) -> None:
+    _wait_for_earlier_server(folder)
+    delete(folder)
+
+
+def _wait_for_earlier_server(folder: Path) -> None:
+    """Wait until no server runs on the cluster in *folder*: one whose parent was killed needs a moment to shut down."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while pid := _server(folder / "cluster"):
+        if time.monotonic() > deadline:
+            raise CannotStart(f"PostgreSQL of an earlier run still uses {folder}. Stop it first: kill -INT {pid}")
+        time.sleep(0.1)
+
+
+def _server(cluster: Path) -> str:
+    """Return the process id of the server that runs on *cluster*, or "". Without /proc it is always ""."""
+    with suppress(OSError):
+        pid = (cluster / "postmaster.pid").read_text().partition("\n")[0]
+        if str(cluster) in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):  # the file outlives a crash
+            return pid
+    return ""
 
 
 def _output(
@@ -160,4 +183,4 @@ def _as_postgres(command: list[str]) -> list[str]:
     """Return *command*, run as user postgres if this process is root: PostgreSQL refuses to run as root."""
     if not _is_root():
         return command
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+    return ["setpriv", "--pdeathsig=keep", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]

@@ -187,6 +187,29 @@ def test_a_closed_terminal_or_the_end_of_a_background_job_leaves_nothing_running
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
+def test_after_a_kill_every_part_ends_and_the_next_start_works(clone: Path, start: Callable[..., Started]) -> None:
+    killed = start(log="first.log")
+    killed.printed("Ctrl-C stops everything")
+    parts = _processes_in(clone)
+    killed.signal(signal.SIGKILL)  # make and deploy.stack.run; the parts have sessions of their own
+    started = start(log="second.log")
+    started.printed("Ctrl-C stops everything")
+    until(lambda: not parts.keys() & _processes_in(clone).keys())
+    assert "Stopped. Users and tasks are kept" in started.press_ctrl_c()
+    assert _processes_in(clone) == {}
+
+
+def test_a_server_of_an_earlier_run_is_named_and_its_cluster_stays(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.stack.postgres.STOP_SECONDS", 0)
+    with running([database]):
+        for again in (database.start, database.forget):
+            with pytest.raises(CannotStart, match=rf"still uses .*: kill -INT {database.pid}"):
+                again()
+        assert database.execute("SELECT 1") == "1\n"
+
+
 @pytest.mark.parametrize("when", ["Starting PostgreSQL", "Ctrl-C stops everything"])
 def test_an_impatient_ctrl_c_leaves_nothing_running(
     clone: Path, tmp_path: Path, start: Callable[..., Started], when: str
