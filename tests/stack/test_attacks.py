@@ -13,7 +13,7 @@ import pytest
 from tests.support.chromium import visitor
 from tests.support.client import ask
 from tests.support.spoofs import CONNECTIONS, SPOOFS
-from tests.support.stack import EDGES, Client, new_email
+from tests.support.stack import EDGES, PASSWORD, Client, administrator, new_email
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,3 +254,40 @@ def test_input_of_visitors_adds_no_lines_to_the_log(stack: Stack, edge: str) -> 
     assert "\x1b" not in written
     assert max(map(len, written.splitlines())) <= 600
     assert Client(stack, edge).ask("/api/auth/verify-password", body={"password": "x"}).status == 404
+
+
+LONG = {
+    "name": "n" * 101,
+    "image": "https://" + "i" * 2000,
+    "a list as a name": ["n" * 60_000],
+    "an object as a name": {"n": "n" * 60_000},
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_no_field_of_a_user_is_so_long_that_a_proxy_refuses_the_headers(stack: Stack, kind: str) -> None:
+    field = "image" if kind == "image" else "name"
+    long = {field: LONG[kind]}
+    ada, head = Client(stack), administrator(stack)
+    changes = {"userId": ada.sign_up(), "data": long}
+    new = {"email": new_email("eve"), "password": PASSWORD, "name": "Eve"}
+    refused = {
+        "their own": ada.ask("/api/auth/update-user", body=long),
+        "an administrator's": head.ask("/api/auth/admin/update-user", body=changes),
+    }
+    if isinstance(LONG[kind], str):  # Better Auth itself refuses other types in a new user
+        refused["signed up"] = Client(stack).ask("/api/auth/sign-up/email", body=new | long)
+        refused["new"] = head.ask("/api/auth/admin/create-user", body={**new, **long, "data": long})
+    for name, answer in refused.items():
+        assert (answer.status, answer.json["code"]) == (400, f"{field.upper()}_TOO_LONG"), name
+    assert ada.ask("/tasks").status == 200
+
+
+def test_the_limit_on_a_name_does_not_count_outer_spaces(stack: Stack) -> None:
+    ada, longest = Client(stack), "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 100
+    ada.sign_up(name=f"  {longest}  ")
+    assert ada.ask("/api/v1/auth/me").json["name"] == longest
+    assert ada.ask("/tasks").status == 200
+    body = {"email": "e" * 60_000 + "@example.com", "password": PASSWORD, "name": "Eve"}
+    answer = Client(stack).ask("/api/auth/sign-up/email", body=body)
+    assert (answer.status, answer.json["code"]) == (400, "EMAIL_TOO_LONG")

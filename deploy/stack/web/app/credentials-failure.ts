@@ -14,6 +14,8 @@ const REFUSALS: Record<string, Failure> = {
     message: "There is already an account with this e-mail. Sign in instead.",
     fields: ["email"],
   },
+  NAME_TOO_LONG: { message: "This name is too long.", fields: ["name"] },
+  EMAIL_TOO_LONG: { message: "This e-mail address is too long.", fields: ["email"] },
   INVALID_EMAIL: { message: "This is not an e-mail address.", fields: ["email"] },
   PASSWORD_TOO_SHORT: { message: "This password is too short.", fields: ["password"] },
   PASSWORD_TOO_LONG: { message: "This password is too long.", fields: ["password"] },

@@ -2,6 +2,7 @@
 import { type SubmitEvent, useEffect, useRef, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { PASSWORD_LENGTH } from "@/lib/password-length";
+import { USER_LENGTH } from "@/lib/user-length";
 import { type Failure, type Field, failureFor } from "./credentials-failure";
 import { PasswordField } from "./password-field";
 
@@ -61,7 +62,14 @@ export function CredentialsForm({ mode, returnTo, notice }: Props) {
       {isNew && (
         <label>
           Name
-          <input name="name" autoComplete="name" required maxLength={100} />
+          <input
+            name="name"
+            autoComplete="name"
+            required
+            maxLength={USER_LENGTH.name}
+            aria-invalid={isWrong("name") || undefined}
+            aria-describedby={described("name")}
+          />
         </label>
       )}
       <label>
@@ -71,7 +79,7 @@ export function CredentialsForm({ mode, returnTo, notice }: Props) {
           type="email"
           autoComplete={isNew ? "email" : "username"}
           required
-          maxLength={254}
+          maxLength={USER_LENGTH.email}
           autoFocus={!isNew}
           aria-invalid={isWrong("email") || undefined}
           aria-describedby={described("email", isNew ? "email-hint" : notice && "notice")}

@@ -7,6 +7,7 @@ import { database } from "./database";
 import { type Environment, environment } from "./environment";
 import { PASSWORD_LENGTH } from "./password-length";
 import { passwords } from "./passwords";
+import { users } from "./users";
 
 const DAY = 24 * 60 * 60;
 
@@ -26,6 +27,7 @@ export function make(settings: Environment, querySeconds?: number) {
     trustedOrigins: settings.trustedOrigins,
     secret: settings.secret,
     database: database(settings.databaseUrl, querySeconds),
+    databaseHooks: { user: users },
     emailAndPassword: {
       enabled: true,
       password: passwords,

@@ -3,6 +3,7 @@ import type { Metadata } from "next";
 import Form from "next/form";
 import Link from "next/link";
 import { auth } from "@/lib/auth";
+import { USER_LENGTH } from "@/lib/user-length";
 import { administrator } from "./administrator";
 import { Users } from "./users";
 
@@ -29,7 +30,7 @@ export default async function AdminPage({ searchParams }: { searchParams: Promis
       <Form action="/admin" className="row">
         <label>
           E-mail contains
-          <input name="email" type="search" defaultValue={email} maxLength={254} autoComplete="off" />
+          <input name="email" type="search" defaultValue={email} maxLength={USER_LENGTH.email} autoComplete="off" />
         </label>
         <button type="submit">Search</button>
       </Form>
