@@ -3,6 +3,7 @@
 import { createHash, createHmac } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { hashPassword, verifyPassword } from "better-auth/crypto";
+import { inQueue } from "./hashing-queue";
 
 // A cost above 15 blocks the only thread for seconds, and cost 31 for days: one sign-in would stop all others.
 const MAX_COST = 15;
@@ -11,9 +12,17 @@ const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const SHA256_V2 = /^\$bcrypt-sha256\$v=2,t=(2[ab]),r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 const SHA256_V1 = /^\$bcrypt-sha256\$(2[ab]),(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 
-export const passwords = { hash: hashPassword, verify };
+interface Stored {
+  hash: string;
+  password: string;
+}
 
-async function verify({ hash, password }: { hash: string; password: string }): Promise<boolean> {
+export const passwords = {
+  hash: (password: string) => inQueue(() => hashPassword(password)),
+  verify: (stored: Stored) => inQueue(() => verify(stored)),
+};
+
+async function verify({ hash, password }: Stored): Promise<boolean> {
   const plain = BCRYPT.exec(hash);
   if (plain) return compare(password, hash, plain[1]);
   const version2 = SHA256_V2.exec(hash);
