@@ -9,6 +9,7 @@ from typing import Any
 
 from import_database import CannotImportError, Table, configure_transaction, find_table, quoted
 from import_rules import MAX_IMAGE_CHARACTERS, OldUser
+from import_trust import refuse_foreign_code
 
 BOOLEANS = {
     "boolean": "{}",
@@ -135,4 +136,5 @@ async def find_source(connection: Any, options: argparse.Namespace) -> Source:  
         raise CannotImportError(
             f"there is no table {options.table} in the source database: name it with --from, as table or schema.table"
         )
+    await refuse_foreign_code(connection, table)
     return Source(connection, table, options)

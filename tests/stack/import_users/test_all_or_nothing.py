@@ -285,3 +285,65 @@ def test_no_code_of_another_role_runs_with_the_importers_rights(db: Database) ->
     ran = db.run()
     assert ran.code == 1
     assert 'has a trigger, "t", that would run code of the role "intruder" with your rights' in ran.errors
+
+
+_INTRUDER = """
+DO $$ BEGIN CREATE ROLE intruder; EXCEPTION WHEN duplicate_object THEN END $$;
+GRANT CREATE, USAGE ON SCHEMA public TO intruder; GRANT SELECT ON users TO intruder;
+SET ROLE intruder;
+CREATE FUNCTION public.trap(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
+CREATE OPERATOR public.+! (FUNCTION = public.trap, RIGHTARG = integer);
+CREATE TABLE public.theirs (id integer, email text, hashed_password text);
+CREATE VIEW public.their_view AS SELECT * FROM users;
+{change}
+CREATE OR REPLACE FUNCTION public.trap(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'intruded'; END $$;
+RESET ROLE;
+"""
+
+
+_AS_IMPORTER = "RESET ROLE; {}; SET ROLE intruder;"
+_TRAPPED_VIEW = "CREATE VIEW mine AS SELECT trap(id) AS id, email, hashed_password FROM users"
+_TRAPPED_CHILD = "CREATE TABLE child () INHERITS (theirs); CREATE INDEX ON child (trap(1));"
+_SERVER = (
+    "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; GRANT USAGE ON FOREIGN SERVER s TO intruder"
+)
+_REMOTE = "CREATE FOREIGN TABLE remote (id integer, email text, hashed_password text) SERVER s;"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "code"),
+    [
+        ("their_view", "", "VIEW their_view"),
+        ("mine", _AS_IMPORTER.format("CREATE VIEW mine AS SELECT * FROM their_view"), "VIEW their_view"),
+        ("mine", _AS_IMPORTER.format(_TRAPPED_VIEW), "FUNCTION trap(integer)"),
+        ("theirs", "CREATE INDEX ON theirs (trap(1));", "FUNCTION trap(integer)"),
+        ("theirs", "CREATE INDEX ON theirs ((+! 1));", "FUNCTION trap(integer)"),
+        ("theirs", "ALTER TABLE theirs ADD CHECK (trap(1) = 1);", "FUNCTION trap(integer)"),
+        ("theirs", _TRAPPED_CHILD, "FUNCTION trap(integer)"),
+        ("remote", _AS_IMPORTER.format(_SERVER) + _REMOTE, "FOREIGN TABLE remote"),
+    ],
+)
+def test_an_old_table_that_runs_code_of_another_role_is_refused(
+    db: Database, table: str, change: str, code: str
+) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    try:
+        db.execute(_INTRUDER.format(change=change))
+        ran = db.run(table=table)
+    finally:
+        db.execute("DROP FOREIGN DATA WRAPPER IF EXISTS w CASCADE;")
+    assert ran.code == 1
+    assert "intruded" not in ran.errors
+    assert f'{table} would run code of the role "intruder" with your rights' in ran.errors
+    assert f'ALTER {code} OWNER TO "postgres"' in ran.errors
+
+
+def test_a_table_of_another_role_and_a_view_that_was_taken_over_are_imported(db: Database) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.execute(_INTRUDER.format(change="CREATE INDEX ON theirs (lower(email));"))
+    assert db.run(table="theirs").code == 0
+    db.execute('ALTER VIEW their_view OWNER TO "postgres";')
+    ran = db.run(table="their_view")
+    assert ran.code == 0, ran.errors
+    assert ran.number("would be imported with their password") == 1
