@@ -116,7 +116,8 @@ async def find_table(connection: Any, name: str, schema: str | None) -> Table | 
 
 _FIND = """
 SELECT c.oid, n.nspname AS schema, a.attname AS column, a.attnotnull AND NOT a.atthasdef
-       AND a.attidentity = '' AS unfilled, format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), NULL) AS type
+       AND a.attidentity = '' AS unfilled,
+       pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0::oid), a.atttypid), NULL::integer) AS type
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

@@ -7,7 +7,14 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from import_database import CannotImportError, Table, configure_transaction, find_table, quoted
+from import_database import (
+    SAFE_SEARCH_PATH,
+    CannotImportError,
+    Table,
+    configure_transaction,
+    find_table,
+    quoted,
+)
 from import_rules import MAX_IMAGE_CHARACTERS, OldUser
 from import_trust import refuse_foreign_code
 
@@ -136,5 +143,6 @@ async def find_source(connection: Any, options: argparse.Namespace) -> Source:  
         raise CannotImportError(
             f"there is no table {options.table} in the source database: name it with --from, as table or schema.table"
         )
+    await connection.execute(SAFE_SEARCH_PATH)  # not before: --from without a schema uses the role's own path
     await refuse_foreign_code(connection, table)
     return Source(connection, table, options)

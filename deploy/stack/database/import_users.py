@@ -215,7 +215,6 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         source = await find_source(connection, options)
-        await connection.execute(SAFE_SEARCH_PATH)
         _check_source(source, tables, options)
         total = await _copy(source, target, tables, options.batch)
     await decide(target, tables)

@@ -265,6 +265,14 @@ def test_no_code_of_another_role_runs_with_the_importers_rights(db: Database) ->
         "GRANT CREATE, USAGE ON SCHEMA public TO intruder; SET ROLE intruder; "
         "CREATE FUNCTION public.array_to_string(text[], text) RETURNS text LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; "
+        "CREATE FUNCTION public.format_type(oid, text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; "
+        "CREATE FUNCTION public.intruded(oid, regclass) RETURNS boolean LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; "
+        "CREATE OPERATOR public.= (FUNCTION = public.intruded, LEFTARG = oid, RIGHTARG = regclass); "
+        "CREATE FUNCTION public.intruded(oid, integer) RETURNS boolean LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'intruded'; END $$; "
+        "CREATE OPERATOR public.= (FUNCTION = public.intruded, LEFTARG = oid, RIGHTARG = integer); "
         "CREATE FUNCTION public.intrude() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$; RESET ROLE;"
     )
     db.create((1, "ada@example.com", hashed()), (2, "Ada@example.com", hashed()))
@@ -314,14 +322,14 @@ _REMOTE = "CREATE FOREIGN TABLE remote (id integer, email text, hashed_password 
 @pytest.mark.parametrize(
     ("table", "change", "code"),
     [
-        ("their_view", "", "VIEW their_view"),
-        ("mine", _AS_IMPORTER.format("CREATE VIEW mine AS SELECT * FROM their_view"), "VIEW their_view"),
-        ("mine", _AS_IMPORTER.format(_TRAPPED_VIEW), "FUNCTION trap(integer)"),
-        ("theirs", "CREATE INDEX ON theirs (trap(1));", "FUNCTION trap(integer)"),
-        ("theirs", "CREATE INDEX ON theirs ((+! 1));", "FUNCTION trap(integer)"),
-        ("theirs", "ALTER TABLE theirs ADD CHECK (trap(1) = 1);", "FUNCTION trap(integer)"),
-        ("theirs", _TRAPPED_CHILD, "FUNCTION trap(integer)"),
-        ("remote", _AS_IMPORTER.format(_SERVER) + _REMOTE, "FOREIGN TABLE remote"),
+        ("their_view", "", "VIEW public.their_view"),
+        ("mine", _AS_IMPORTER.format("CREATE VIEW mine AS SELECT * FROM their_view"), "VIEW public.their_view"),
+        ("mine", _AS_IMPORTER.format(_TRAPPED_VIEW), "FUNCTION public.trap(integer)"),
+        ("theirs", "CREATE INDEX ON theirs (trap(1));", "FUNCTION public.trap(integer)"),
+        ("theirs", "CREATE INDEX ON theirs ((+! 1));", "FUNCTION public.trap(integer)"),
+        ("theirs", "ALTER TABLE theirs ADD CHECK (trap(1) = 1);", "FUNCTION public.trap(integer)"),
+        ("theirs", _TRAPPED_CHILD, "FUNCTION public.trap(integer)"),
+        ("remote", _AS_IMPORTER.format(_SERVER) + _REMOTE, "FOREIGN TABLE public.remote"),
     ],
 )
 def test_an_old_table_that_runs_code_of_another_role_is_refused(
