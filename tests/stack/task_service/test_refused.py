@@ -120,6 +120,14 @@ def test_no_cache_stores_an_answer_under_api(tasks: TaskService, ada: str) -> No
     assert [tasks.ask(path, user=ada).header("Cache-Control") for path in paths] == ["no-store"] * len(paths)
 
 
+def test_no_answer_may_be_read_as_another_type_or_embedded_by_another_site(tasks: TaskService, ada: str) -> None:
+    refused = tasks.ask(TASKS)
+    assert refused.status == 401
+    for answer in (refused, *(tasks.ask(path, user=ada) for path in ("/healthz", TASKS, "/api/nothing", "/nothing"))):
+        assert answer.header("X-Content-Type-Options") == "nosniff"
+        assert answer.header("Cross-Origin-Resource-Policy") == "same-origin"
+
+
 def test_unknown_paths_and_methods_are_problem_documents(tasks: TaskService) -> None:
     assert_problem(tasks.ask(f"{TASKS}/", user="ada"), 404)
     assert_problem(tasks.ask("/api/v1/nothing", user="ada"), 404)

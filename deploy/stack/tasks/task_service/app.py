@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from task_service import problems
 from task_service.database import Database
-from task_service.middleware import BodyLimit, HeadAsGet, NoStore
+from task_service.middleware import BodyLimit, HeadAsGet, SafeHeaders
 from task_service.openapi import DESCRIPTION, TAGS, DescribedApp, operation_id
 from task_service.routes import api, health
 from task_service.settings import ConfigError, Settings, read_settings, stop
@@ -64,7 +64,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         max_age=600,
     )
     return [
-        Middleware(NoStore),
+        Middleware(SafeHeaders),
         *([cors] if settings.cors_origins else []),
         Middleware(BodyLimit),
         Middleware(HeadAsGet),

@@ -12,8 +12,13 @@ MAX_BODY_BYTES = 16 * 1024
 _TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
-class NoStore:
-    """Forbid caches from storing answers under /api/: the answer to a URL differs for each user."""
+class SafeHeaders:
+    """Set headers for browsers and caches.
+
+    No answer may be read as another type, or embedded by another site: pages of CORS_ORIGINS read answers by CORS, and
+    Cross-Origin-Resource-Policy has no effect on that. Caches store no answer under /api/, because the answer to a URL
+    differs for each user.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,11 +28,14 @@ class NoStore:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Cache-Control"] = "no-store"
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                if scope["path"].startswith("/api/"):
+                    headers["Cache-Control"] = "no-store"
             await send(message)
 
-        is_api = scope["type"] == "http" and scope["path"].startswith("/api/")
-        await self._app(scope, receive, marked if is_api else send)
+        await self._app(scope, receive, marked)
 
 
 class BodyLimit:
