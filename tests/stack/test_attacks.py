@@ -197,6 +197,14 @@ def test_every_route_has_a_bound_on_bodies(stack: Stack, edge: str) -> None:
         assert answer.status in ({401, 413} if path == "/api/v1/tasks" else {413}), path
 
 
+@pytest.mark.parametrize("path", ["/api/auth", "/api/auth?x=1"])
+def test_the_folder_of_better_auth_is_not_found_at_either_proxy(stack: Stack, edge: str, path: str) -> None:
+    """nginx by itself adds a slash, and Next.js removes it: a redirect without end."""
+    assert Client(stack, edge).ask(path).status == 404
+    with_slash = Client(stack, edge).ask(path.replace("auth", "auth/"))
+    assert (with_slash.status, with_slash.header("Location")) == (308, path)
+
+
 HEADINGS = {"tasks": "Your tasks", "token": "Access token", "sessions": "Your sessions"}
 
 
