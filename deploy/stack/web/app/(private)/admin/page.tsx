@@ -60,6 +60,7 @@ export default async function AdminPage({ searchParams }: { searchParams: Promis
 
 /** Return one page of the users whose addresses contain *email*. A *page* that does not exist is the nearest that does. */
 async function list(email: string, page: number) {
+  if (email.includes("\0")) return { users: [], total: 0, page: 1 }; // PostgreSQL refuses it in any text
   // Not api.listUsers(): during an outage of the database, that answers that there are no users.
   const { internalAdapter } = await auth().$context;
   const where = email ? [{ field: "email", operator: "contains" as const, value: email.toLowerCase() }] : undefined;
