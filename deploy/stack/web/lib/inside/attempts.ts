@@ -17,6 +17,8 @@ export interface Expected {
 }
 
 export interface Attempt extends AttemptTitle {
+  /** Whether it takes several seconds. */
+  isSlow?: true;
   make: (visitor: Visitor, leaving: AbortSignal) => Promise<Sent>;
   expected: (visitor: Visitor) => Expected;
 }
@@ -82,6 +84,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     name: "copied-cookie",
     group: "attack",
     title: "A cookie copied before the sign-out",
+    isSlow: true,
     make: (visitor, leaving) => sendCopiedCookie(visitor, SHOW_HEADERS, leaving),
     expected: () =>
       refused(

@@ -16,7 +16,7 @@ export async function POST(request: Request, { params }: { params: Promise<{ nam
   if (!attempt) return problem(404, "There is no such attempt.");
   const self = visitor(current, request.headers.get("cookie") ?? "");
   try {
-    const made = await inTurn(self.user.id, () => outcome(attempt, self, request.signal));
+    const made = await inTurn(self.user.id, attempt.isSlow ?? false, () => outcome(attempt, self, request.signal));
     return made
       ? Response.json(made, { headers: NO_STORE })
       : problem(429, "Another attempt is still running. Try again in a moment.");
