@@ -93,6 +93,7 @@ def test_the_menu_of_the_account(ada: Visitor) -> None:
     ada.goes("/tasks")
     ada.opens_account_menu()
     assert barriers(ada.page) == []
+    assert ada.page.locator("#account wbr").count() > 0, "the e-mail address has no place to break"
 
 
 def test_the_sessions(ada: Visitor, stack: Stack) -> None:

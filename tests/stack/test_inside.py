@@ -88,6 +88,7 @@ def test_a_user_sees_what_stops_each_attack(stack: Stack) -> None:
         assert each["meaning"].endswith(".")
         assert (each["stoppedBy"] is None) == (name == "plain"), each
         assert (each["seen"] is None) == (each["status"] != 200), each
+        assert each["isFromProxy"] == (name == "encoded-slash"), each
     for name in {"plain"} | FORGED:
         seen = dict(outcomes[name]["seen"])
         assert seen["x-user-id"] == user_id
@@ -237,9 +238,11 @@ def test_the_attempts_go_through_traefik_if_edge_url_says_so(stack: Stack, chrom
         person.goes("/inside")
         hidden_path = person.page.get_by_role("listitem").filter(has_text="A path that hides another")
         hidden_path.get_by_text("Refused").click()
-        expect(hidden_path.get_by_role("code").last).to_have_text("none")  # AuthGate was not asked
+        expect(hidden_path.get_by_role("code").last).to_have_text("no reason")
+        expect(hidden_path.get_by_text(re.compile("The proxy.s answer"))).to_be_visible()  # AuthGate was not asked
     assert {name: (each["status"], each["reason"]) for name, each in outcomes.items()} == TRAEFIKS_OUTCOMES
     assert [name for name, each in outcomes.items() if not each["asExpected"]] == []
+    assert [name for name, each in outcomes.items() if each["isFromProxy"]] == ["encoded-slash"]
 
 
 def test_without_an_answer_of_the_proxy_the_attempt_fails(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.aged_session import LAST_VISIT, NOT_RENEWED, SESSION_COOKIE, AgedSession
 from tests.support.chromium import visitor
@@ -66,6 +67,7 @@ def test_without_javascript_a_visit_changes_nothing(chromium: Browser, stack: St
             answer = same.page.goto(f"{stack.url}{page}")
             assert answer
             assert (answer.status, "sign-in" in same.page.url) == (200, False)
+            expect(same.page.locator("noscript p")).to_be_visible()  # the page says that it needs JavaScript
     assert aged.in_the_database() < NOT_RENEWED + 1
     ada.goes("/tasks")
     aged.waits_for_renewal()

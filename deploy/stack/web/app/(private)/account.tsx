@@ -1,3 +1,4 @@
+import { Breakable } from "@/app/parts/breakable";
 import { SignOut } from "./guard";
 import type { Person } from "./header";
 import styles from "./header.module.css";
@@ -10,10 +11,14 @@ export function Account({ person }: { person: Person }) {
         <span aria-hidden="true">{initial(person.name)}</span>
       </button>
       <div id="account" popover="auto" className={styles.menu}>
-        <p className="break">
-          <strong>{person.name}</strong>
+        <p>
+          <strong>
+            <Breakable text={person.name} />
+          </strong>
           <br />
-          <span className="hint">{person.email}</span>
+          <span className="hint">
+            <Breakable text={person.email} />
+          </span>
         </p>
         {person.isAdministrator && <p className="badge">Administrator</p>}
         <SignOut />

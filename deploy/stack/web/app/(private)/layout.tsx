@@ -15,6 +15,9 @@ export default async function PrivateLayout({ children }: { children: ReactNode 
       <Header person={{ name, email, isAdministrator: isAdministrator(session) }} />
       <Guard>
         <main id="content" className="content">
+          <noscript>
+            <p className="failure">This page needs JavaScript. Allow it for this site, and reload the page.</p>
+          </noscript>
           {children}
         </main>
       </Guard>

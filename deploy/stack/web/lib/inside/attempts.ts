@@ -99,7 +99,11 @@ export const ATTEMPTS: readonly Attempt[] = [
     title: "Another site adds a task in your name",
     make: (visitor) => once({ ...ADD_TASK, cookie: visitor.cookie }),
     expected: () =>
-      refused(403, "csrf", "AuthGate: the header Sec-Fetch-Site names another site, so the task service never got the request."),
+      refused(
+        403,
+        "csrf",
+        "AuthGate: the header Sec-Fetch-Site says that another site sent it, so the task service never got it.",
+      ),
   },
   {
     name: "foreign-websocket",
@@ -122,6 +126,16 @@ export const ATTEMPTS: readonly Attempt[] = [
     }),
   },
   {
+    name: "admin-page",
+    group: "attack",
+    title: "The administrator's page",
+    make: (visitor) => once({ method: "GET", path: "/admin", headers: [], cookie: visitor.cookie }),
+    expected: ({ isAdministrator }) =>
+      isAdministrator
+        ? allowed("You are an administrator, so AuthGate lets you pass.")
+        : refused(403, "forbidden", "AuthGate: its policy for /admin asks for the role admin."),
+  },
+  {
     name: "other-case",
     group: "attack",
     title: "The administrator's page in another case: /AdMiN",
@@ -133,16 +147,6 @@ export const ATTEMPTS: readonly Attempt[] = [
             status: [404],
           }
         : refused(403, "forbidden", "AuthGate: its policy for /admin protects every spelling of the path."),
-  },
-  {
-    name: "admin-page",
-    group: "attack",
-    title: "The administrator's page",
-    make: (visitor) => once({ method: "GET", path: "/admin", headers: [], cookie: visitor.cookie }),
-    expected: ({ isAdministrator }) =>
-      isAdministrator
-        ? allowed("You are an administrator, so AuthGate lets you pass.")
-        : refused(403, "forbidden", "AuthGate: its policy for /admin asks for the role admin."),
   },
 ];
 

@@ -19,6 +19,9 @@ const MEANINGS: Record<string, string> = {
   forbidden: "AuthGate knows who you are, and you may not open this.",
 };
 
+// The reasons that nginx gives by itself (authgate_http.conf). Traefik gives none.
+const PROXYS_REASONS = ["ambiguous_path", "unreadable_request", "authgate_unreachable"];
+
 /** Make *attempt* for *visitor*, and return what the page shows. Throw if the visitor is *leaving* the page. */
 export async function outcome(attempt: Attempt, visitor: Visitor, leaving: AbortSignal): Promise<Outcome> {
   const sent = await attempt.make(visitor, leaving);
@@ -39,6 +42,7 @@ export async function outcome(attempt: Attempt, visitor: Visitor, leaving: Abort
     curl: curl(sent.planned),
     status: answer.status,
     reason,
+    isFromProxy: seen === null && (reason === null || PROXYS_REASONS.includes(reason)),
     requestId:
       header(answer, "x-request-id") ?? seen?.find(([name]) => name === "x-request-id")?.[1] ?? problem.request_id ?? null,
     milliseconds: Math.ceil(answer.milliseconds),

@@ -15,8 +15,10 @@ export interface Outcome {
   /** The request as a command, several lines if it is long. Secrets are $COOKIE and $TOKEN, never their values. */
   curl: string;
   status: number;
-  /** AuthGate's reason. Null: it allowed the request, or the proxy refused it without asking. */
+  /** The reason of the refusal. Null: AuthGate allowed the request, or the proxy refused it and gave no reason. */
   reason: string | null;
+  /** Whether the proxy refused the request by itself: it did not ask AuthGate, or got no answer. */
+  isFromProxy: boolean;
   requestId: string | null;
   /** How long the web server waited for the answer, all the way through the proxy. */
   milliseconds: number;

@@ -57,9 +57,9 @@ function Steps({ outcome }: { outcome: Outcome }) {
         <pre className={styles.curl}>{outcome.curl}</pre>
       </div>
       <div>
-        <h4>AuthGate’s answer</h4>
+        <h4>{outcome.isFromProxy ? "The proxy’s answer" : "AuthGate’s answer"}</h4>
         <p>
-          <code className={styles.reason}>{outcome.reason ?? (outcome.seen ? "allowed" : "none")}</code>
+          <code className={styles.reason}>{outcome.reason ?? (outcome.seen ? "allowed" : "no reason")}</code>
         </p>
         <p>{outcome.meaning}</p>
         {outcome.requestId && <p className="hint break">Request id: {outcome.requestId}</p>}
