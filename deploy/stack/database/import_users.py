@@ -36,6 +36,7 @@ from import_notices import check_meaning, notices
 from import_report import Outcome, counts, print_summary, reasons, write_report
 from import_rules import printable, staging_row
 from import_source import Source, find_source, parse_table
+from import_trust import refuse_foreign_code_at_writes
 
 _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _HINTS = (
@@ -208,6 +209,7 @@ async def _import(target: Any, options: argparse.Namespace, report: TextIO | Non
     await configure_transaction(target)
     await target.execute(SAFE_SEARCH_PATH)
     tables = await find_better_auth(target, options.schema)
+    await refuse_foreign_code_at_writes(target, tables)
     _check_columns(tables, options)
     await create_staging(target)
     async with (

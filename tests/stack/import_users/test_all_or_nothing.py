@@ -343,8 +343,28 @@ def test_an_old_table_that_runs_code_of_another_role_is_refused(
         db.execute("DROP FOREIGN DATA WRAPPER IF EXISTS w CASCADE;")
     assert ran.code == 1
     assert "intruded" not in ran.errors
-    assert f'{table} would run code of the role "intruder" with your rights' in ran.errors
+    assert f'"public"."{table}" would run code of the role "intruder" with your rights' in ran.errors
     assert f'ALTER {code} OWNER TO "postgres"' in ran.errors
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        'ALTER TABLE "user" ADD CHECK (trap(1) = 1);',
+        "ALTER TABLE account ADD n integer DEFAULT trap(1);",
+        'CREATE INDEX ON "user" (trap(1));',
+        'CREATE RULE r AS ON INSERT TO "user" DO ALSO SELECT trap(1);',
+        "CREATE DOMAIN d AS text CHECK (trap(1) = 1); CREATE DOMAIN e AS d; ALTER TABLE account ADD n e;",
+        'CREATE TABLE imported_user (id text, "defaultName" text, n integer DEFAULT trap(1));',
+    ],
+)
+def test_tables_of_better_auth_that_run_code_of_another_role_are_refused(db: Database, change: str) -> None:
+    db.create((1, "ada@example.com", hashed()))
+    db.execute(_INTRUDER.format(change=_AS_IMPORTER.format(change.rstrip(";"))))
+    ran = db.run()
+    assert ran.code == 1
+    assert "intruded" not in ran.errors
+    assert 'would run code of the role "intruder" with your rights: FUNCTION public.trap(integer)' in ran.errors
 
 
 def test_a_table_of_another_role_and_a_view_that_was_taken_over_are_imported(db: Database) -> None:
