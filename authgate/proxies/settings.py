@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from authgate.config.model import Config
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.pages import PLAIN_LOOK, Look
+from authgate.core.redirects import COOKIE
 from authgate.core.spellings import SPELLINGS, Spelling
 from authgate.policies import header_names, make_policies, make_reading, make_refusals
 from authgate.presets import default_cookie_names
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from authgate.core.credential import CredentialPlace
 
 DEFAULT_ADDRESS = "127.0.0.1:4190"
+OWN_COOKIE = rf"(?:__Host-)?{COOKIE}"  # a pattern; services have no use for this cookie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,7 @@ STRIPPED = {
         "app_token=kept; xapp.token=kept; app.token2=kept; App.Token=kept"
     ],
     "a=app.token=kept": ["a=app.token=kept"],
+    "authgate_redirects=1\r\nCookie: a=1; __Host-authgate_redirects=2": ["", "a=1"],
     "app.token=T\r\nCookie: a=1; b=2\r\nCookie: app.token=T; c=3": ["", "a=1; b=2", "c=3"],
     "app.token=T\r\nCookie: app.token.1=T": [],
 }

@@ -157,6 +157,37 @@ def test_the_strip_option_removes_repeated_cookies(stack: Stack, copies: int) ->
     assert token not in answer.body.decode()
 
 
+# The cookie with which AuthGate counts redirects, among other cookies and alone, and what the upstream gets.
+OWN_COOKIES = {
+    "authgate_redirects=abc:1:1": "",
+    "__Host-authgate_redirects=abc:1:1": "",
+    " authgate_redirects = abc:1:1 ": "",
+    "authgate_redirects=1; __Host-authgate_redirects=2": "",
+    "authgate_redirects=1; a=1; b=2": "a=1; b=2",
+    "a=1;authgate_redirects=1;b=2": "a=1;b=2",
+    "a=1; b=2; authgate_redirects=": "a=1; b=2",
+    "a=1; __Host-authgate_redirects=1; b=2; authgate_redirects=2; c=3": "a=1; b=2; c=3",
+    "a=1; authgate_redirects=1; __Host-authgate_redirects=2": "a=1",
+    "authgate_redirects=1; access_token=T; __Host-authgate_redirects=2; access_token=T": "",
+    "access_token=T; a=1; authgate_redirects=1; access_token=T; b=2": "a=1; b=2",
+}
+NOT_OWN = (
+    "my_authgate_redirects=1; a=authgate_redirects=1; authgate_redirects2=1; authgate_redirects.0=1; "
+    "Authgate_Redirects=1; __Secure-authgate_redirects=1"
+)
+
+
+@pytest.mark.parametrize("sent", [*OWN_COOKIES, NOT_OWN])
+def test_the_strip_option_removes_the_cookie_of_authgate_itself(stack: Stack, sent: str) -> None:
+    token = mint(sound())
+    header = f"Cookie: {sent.replace('=T', f'={token}')}"
+    answer = stack.ask("/api/v1/auth/echo", header, *([] if "=T" in sent else [bearer(token)]))
+    assert answer.status == 200
+    kept = OWN_COOKIES.get(sent, sent) if stack.proxy != "traefik" else ""
+    # nginx leaves the ";" before a cookie that was the last.
+    assert [value.rstrip("; ") for name, value in answer.json["headers"] if name == "Cookie"] == [kept] * bool(kept)
+
+
 def test_the_upstream_sees_no_subrequest_headers(stack: Stack) -> None:
     seen = {name.lower() for name, _ in stack.ask("/api/echo", bearer(mint(sound()))).json["headers"]}
     assert not seen & {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from authgate.core.header_names import MARKS
 from authgate.core.spellings import SPELLINGS
-from authgate.proxies.caddy.generator import files
+from authgate.proxies.caddy.generator import cookie, files
 from authgate.proxies.settings import ProxySettings, default_settings
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +54,13 @@ def test_connect_is_refused_by_every_route() -> None:
         assert "\timport authgate_clean\n" in body
 
 
-def test_without_cookies_no_cookie_is_removed() -> None:
+def test_without_cookies_only_the_cookie_of_authgate_itself_is_removed() -> None:
     settings = replace(default_settings(), cookies=(), credential_headers=("X-Token",))
-    strip = text(settings).partition("(authgate_strip) {\n")[2].partition("}")[0]
-    assert strip == "\trequest_header -X-Token\n"
+    strip = text(settings).partition("(authgate_strip) {\n")[2]
+    assert strip.startswith("\trequest_header -X-Token\n\trequest_header Cookie ")
+    removed = re.compile(cookie(settings))
+    assert not removed.search("access_token=1; a=authgate_redirects=1; my_authgate_redirects=1")
+    assert removed.sub("", "a=1; authgate_redirects=1; __Host-authgate_redirects=1; b=2") == "a=1; b=2"
 
 
 def test_a_header_with_a_mark_never_reaches_the_strip_option() -> None:

@@ -212,7 +212,7 @@ class _Check:
         cookies = [one for one in way.cookies if one.startswith(COOKIE_BEGINS)]
         if cookies:
             kept = [n for n in self._settings.credential_headers if not way.removes(n)]
-            others = ["its cookies differ"] if self._settings.cookies and cookie(self._settings) not in cookies else []
+            others = ["its cookies differ"] if cookie(self._settings) not in cookies else []
             self._add_stale("credentials", [*(f"authgate_strip leaves {name}" for name in kept), *others])
 
     def _headers(self, way: Way, forged: list[str], overrides: list[str]) -> Iterator[tuple[str, str]]:

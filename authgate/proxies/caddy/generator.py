@@ -10,7 +10,7 @@ from authgate.core.header_names import MARKS, OVERRIDES
 from authgate.core.pages import page_for
 from authgate.core.reasons import REASONS, Reason
 from authgate.proxies._templates import fill
-from authgate.proxies.settings import cookie_pattern
+from authgate.proxies.settings import OWN_COOKIE, cookie_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,11 +50,11 @@ def pattern(spelling: Spelling) -> str:
 
 
 def cookie(settings: ProxySettings) -> str:
-    """Return the pattern of a cookie that holds a credential.
+    """Return the pattern of a cookie that holds a credential, or is AuthGate's own.
 
     Each match begins with the ";" before the cookie, and leaves the next one to the next cookie.
     """
-    return rf"{COOKIE_BEGINS}{cookie_pattern(settings.cookies)}\s*=[^;]*"
+    return rf"{COOKIE_BEGINS}(?:{OWN_COOKIE}|{cookie_pattern(settings.cookies)})\s*=[^;]*"
 
 
 def _removed_fields() -> tuple[str, ...]:
@@ -127,8 +127,6 @@ def _without_credentials(settings: ProxySettings) -> Iterator[str]:
     for name in settings.credential_headers:
         if not set(name) & set(MARKS):  # others never reach this place
             yield f"request_header -{name}"
-    if not settings.cookies:
-        return
     yield f'request_header Cookie {_quoted(cookie(settings))} ""'
     yield r'request_header Cookie "^[;\s]+" ""'
     yield r'@authgate_no_cookie vars_regexp {http.request.header.Cookie} "^[;,\s]*$"'

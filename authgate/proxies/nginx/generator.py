@@ -11,7 +11,7 @@ from authgate.core.header_names import OVERRIDES, with_trailing_marks
 from authgate.core.pages import page_for
 from authgate.core.reasons import REASONS, Reason
 from authgate.proxies._templates import fill
-from authgate.proxies.settings import cookie_pattern
+from authgate.proxies.settings import OWN_COOKIE, cookie_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,6 +73,7 @@ def files(settings: ProxySettings) -> dict[str, str]:
         "data_paths": ambiguous(settings.data),
         "origins": [f"{quoted(origin)} $http_origin;" for origin in settings.allowed_origins],
         "cookie": cookie_pattern(settings.cookies),
+        "own_cookie": OWN_COOKIE,
         "variables_hash": _variables_hash(map(variable, names)),
         **_refusal_blocks(settings),
         "take": [f"auth_request_set {variable(name)} $upstream_http_{_underscored(name)};" for name in names],
