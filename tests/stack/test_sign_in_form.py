@@ -153,7 +153,7 @@ def test_the_page_says_why_one_is_signed_out(ada: Visitor, stack: Stack, email: 
 def test_a_failure_moves_the_focus_to_the_field_and_describes_it(ada: Visitor, email: str) -> None:
     page = ada.page
     address, password = page.get_by_label("E-mail"), page.get_by_label("Password")
-    failure = page.get_by_role("main").get_by_role("alert")
+    failure = page.locator("#failure")
     ada.sign_up(email)
     ada.sign_out()
     ada.sign_in(email, "not-the-password", then="")

@@ -19,7 +19,7 @@ interface Props {
  */
 export function CredentialsForm({ mode, returnTo, notice }: Props) {
   const [failure, setFailure] = useState<Failure | null>(null);
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const isNew = mode === "sign-up";
 
@@ -30,7 +30,7 @@ export function CredentialsForm({ mode, returnTo, notice }: Props) {
 
   async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
-    if (busy) return;
+    if (isBusy) return;
     const values = new FormData(event.currentTarget);
     const value = (name: Field) => values.get(name) as string;
     const credentials = { email: value("email"), password: value("password") };
@@ -100,10 +100,11 @@ export function CredentialsForm({ mode, returnTo, notice }: Props) {
           At least {PASSWORD_LENGTH.min} characters.
         </p>
       )}
-      <p id="failure" role="alert" className="failure">
+      {/* Where a field is wrong, the focus moves there, and screen readers say the failure with the field. */}
+      <p id="failure" role={failure?.fields.length ? undefined : "alert"} className="failure">
         {failure?.message}
       </p>
-      <button type="submit" aria-disabled={busy}>
+      <button type="submit" aria-disabled={isBusy}>
         {isNew ? "Sign up" : "Sign in"}
       </button>
     </form>

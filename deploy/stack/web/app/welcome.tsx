@@ -14,7 +14,7 @@ export function Welcome({ children }: { children: ReactNode }) {
         <h2 className={styles.claim}>Sign in once. Every service behind the proxy knows who you are.</h2>
         <ol className={styles.steps}>
           <li>Better Auth signs you in, and keeps an httpOnly cookie in your browser.</li>
-          <li>nginx asks AuthGate about each request. AuthGate verifies the cookie and checks the policy.</li>
+          <li>The proxy asks AuthGate about each request. AuthGate verifies the cookie and checks the policy.</li>
           <li>The task service gets your name in a header. It never sees a session cookie or a key.</li>
         </ol>
         <p className="hint">Signed in, you can watch it happen, with the requests that an attacker would send.</p>

@@ -11,6 +11,9 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
   const progressOf = (name: string): Progress => progress[name] ?? { state: "waiting" };
   return (
     <>
+      <noscript>
+        <p className="failure">Your browser sends these requests with JavaScript. Allow it for this site, and reload the page.</p>
+      </noscript>
       <div className={styles.summary}>
         <p role="status">{isRunning ? `Sending ${titles.length} requests …` : summary(Object.values(progress))}</p>
         <button type="button" className="quiet" aria-disabled={isRunning} onClick={isRunning ? undefined : again}>

@@ -14,7 +14,7 @@ export default async function InsidePage() {
       <h1>What just happened</h1>
       <p className={styles.lead}>
         You opened a page, and a service knew who you are. Below are the requests behind that. The web server sends them through
-        nginx now: first as you, then as an attacker would.
+        the proxy now: first as you, then as an attacker would.
       </p>
       <Path />
       <Attempts titles={TITLES} />

@@ -2,7 +2,7 @@ import styles from "./inside.module.css";
 
 const STOPS = [
   { name: "Your request", note: "with a session cookie" },
-  { name: "nginx", note: "removes identity headers that you send, and asks" },
+  { name: "nginx or Traefik", note: "removes identity headers that you send, and asks" },
   { name: "AuthGate", note: "verifies the cookie or token, checks the policy, answers", isOurs: true },
   { name: "Task service", note: "reads X-User-Id; has no key" },
 ];

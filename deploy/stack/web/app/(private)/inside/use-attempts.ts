@@ -47,19 +47,25 @@ const PAUSE_MS = 1000;
 
 async function attempt(name: string, leaving: AbortSignal): Promise<Progress> {
   const signal = AbortSignal.any([leaving, AbortSignal.timeout(SECONDS * 1000)]);
+  let isBusy = false;
   try {
     let response = await ask(name, signal);
     // Busy with this visitor's last attempt: the page was opened in another tab, or reloaded.
     while (response.status === 429) {
+      isBusy = true;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       response = await ask(name, signal);
     }
+    isBusy = false;
     if (response.status === 401) return await goToSignIn();
     if (response.ok) return { state: "done", outcome: (await response.json()) as Outcome };
     const { detail } = (await response.json().catch(() => ({}))) as { detail?: string };
     return { state: "failed", message: detail ?? `The front end answered ${response.status}.` };
   } catch {
-    return { state: "failed", message: "The front end is not responding." };
+    return {
+      state: "failed",
+      message: isBusy ? "Another attempt of yours is still running." : "The front end is not responding.",
+    };
   }
 }
 
