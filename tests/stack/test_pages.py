@@ -110,6 +110,7 @@ def test_a_page_that_takes_long_shows_its_outline_at_once(ada: Visitor) -> None:
     with ada.page.expect_response(lambda answer: "/sessions?_rsc=" in answer.url):
         ada.page.goto("/tasks")
     ada.sees("Your tasks")
+    ada.page.wait_for_load_state("networkidle")  # the outline is fetched beforehand, in more than one answer
     ada.page.get_by_role("link", name="Sessions").click()
     expect(ada.page.get_by_role("status").get_by_text("Loading the page…")).to_be_attached()
     until(lambda: held or ada.page.wait_for_timeout(50))

@@ -54,7 +54,7 @@ export function CredentialsForm({ mode, returnTo, notice }: Props) {
       <noscript>
         <p className="failure">This form needs JavaScript. Allow it for this site, and reload the page.</p>
       </noscript>
-      {notice && (
+      {notice && !failure && (
         <p id="notice" className="notice" role="status">
           {notice}
         </p>

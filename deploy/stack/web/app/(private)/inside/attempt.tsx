@@ -6,24 +6,27 @@ import type { Progress } from "./use-attempts";
 /** One request in the list. The visitor's own is shown in full. The others can be opened. */
 export function Attempt({ attempt, progress }: { attempt: AttemptTitle; progress: Progress }) {
   const { title, group } = attempt;
+  const { state, outcome, message } = progress;
+  const pulse = state === "running" && <span className={styles.pulse} aria-hidden="true" />;
   return (
-    <li className={`card ${styles.attempt}`} data-state={progress.state} aria-busy={progress.state === "running"}>
-      {progress.state === "done" ? (
-        <details open={group === "you" || !progress.outcome.asExpected}>
+    <li className={`card ${styles.attempt}`} data-state={state} data-group={group} aria-busy={state === "running"}>
+      {outcome && state !== "failed" ? (
+        <details open={group === "you" || !outcome.asExpected}>
           <summary className={styles.heading}>
-            <h3>{title}</h3>
-            <Verdict outcome={progress.outcome} />
-            {group === "attack" && (
-              <span className={styles.stopped}>{progress.outcome.stoppedBy ?? progress.outcome.meaning}</span>
-            )}
+            <h3>
+              {title} {pulse}
+            </h3>
+            <Verdict outcome={outcome} />
+            {group === "attack" && <span className={styles.stopped}>{outcome.stoppedBy ?? outcome.meaning}</span>}
           </summary>
-          <Steps outcome={progress.outcome} />
+          <Steps outcome={outcome} />
         </details>
       ) : (
         <div className={styles.heading}>
-          <h3>{title}</h3>
-          {progress.state === "running" && <span className={styles.pulse} aria-hidden="true" />}
-          {progress.state === "failed" && <span className="failure">{progress.message}</span>}
+          <h3>
+            {title} {pulse}
+          </h3>
+          {message && <span className="failure">{message}</span>}
         </div>
       )}
     </li>

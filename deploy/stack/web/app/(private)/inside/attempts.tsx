@@ -11,9 +11,6 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
   const progressOf = (name: string): Progress => progress[name] ?? { state: "waiting" };
   return (
     <>
-      <noscript>
-        <p className="failure">Your browser sends these requests with JavaScript. Allow it for this site, and reload the page.</p>
-      </noscript>
       <div className={styles.summary}>
         <p role="status">{isRunning ? `Sending ${titles.length} requests …` : summary(Object.values(progress))}</p>
         <button type="button" className="quiet" aria-disabled={isRunning} onClick={isRunning ? undefined : again}>
@@ -38,7 +35,7 @@ export function Attempts({ titles }: { titles: readonly AttemptTitle[] }) {
 
 /** Return one or two sentences that say how the attempts ended. */
 function summary(all: Progress[]): string {
-  const outcomes = all.flatMap((each) => (each.state === "done" ? [each.outcome] : []));
+  const outcomes = all.flatMap(({ state, outcome }) => (state === "done" && outcome ? [outcome] : []));
   if (outcomes.length < all.length) return `${all.length - outcomes.length} of ${all.length} requests could not be sent.`;
   const surprises = outcomes.filter((outcome) => !outcome.asExpected).length;
   if (surprises > 0) return `${surprises} of ${all.length} requests did not end as they should: look for “Unexpected”.`;

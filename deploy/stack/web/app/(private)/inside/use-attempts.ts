@@ -2,8 +2,13 @@ import { useEffect, useState } from "react";
 import { goToSignIn } from "@/lib/api";
 import type { AttemptTitle, Outcome } from "@/lib/inside/outcome";
 
-export type Progress =
-  { state: "waiting" | "running" } | { state: "done"; outcome: Outcome } | { state: "failed"; message: string };
+export interface Progress {
+  state: "waiting" | "running" | "done" | "failed";
+  /** Of the last time, until there is a new one: rows keep their height, and stay open. */
+  outcome?: Outcome;
+  /** Why the attempt failed. */
+  message?: string;
+}
 
 export interface Run {
   /** How far each attempt is, by its name. */
@@ -21,9 +26,9 @@ export function useAttempts(titles: readonly AttemptTitle[]): Run {
   useEffect(() => {
     const leaving = new AbortController();
     const runAll = async () => {
-      setProgress({});
+      setProgress((all) => Object.fromEntries(titles.map(({ name }) => [name, { ...all[name], state: "waiting" }])));
       for (const { name } of titles) {
-        setProgress((all) => ({ ...all, [name]: { state: "running" } }));
+        setProgress((all) => ({ ...all, [name]: { ...all[name], state: "running" } }));
         const step = await attempt(name, leaving.signal);
         if (leaving.signal.aborted) return;
         setProgress((all) => ({ ...all, [name]: step }));
