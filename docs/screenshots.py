@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 from tests.support.chromium import Visitor, running_chromium
 from tests.support.stack import PASSWORD, Client, running_stack
 
@@ -35,21 +37,23 @@ def main() -> None:
 
 def _take(browser: Browser, stack: Stack, scheme: str) -> None:
     context = browser.new_context(
-        base_url=stack.url, color_scheme=scheme, viewport={"width": 800, "height": 500}, device_scale_factor=2
+        base_url=stack.url, color_scheme=scheme, viewport={"width": 1280, "height": 800}, device_scale_factor=1.5
     )
     person = Visitor(context)
 
-    def picture(name: str) -> None:
+    def picture(name: str, height: int) -> None:
+        person.page.set_viewport_size({"width": 1280, "height": height})
         person.page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
 
     person.sign_in("ada@example.com", PASSWORD)
     if scheme == "light":
         person.tick(TASKS[0])
     person.tasks()
-    person.page.mouse.wheel(0, -1000)
-    picture("tasks")
-    person.page.goto("/sessions")
-    picture("sessions")
+    person.page.mouse.move(0, 0)
+    picture("tasks", 520)
+    person.page.goto("/inside")
+    expect(person.page.get_by_role("button", name="Send them again")).to_be_enabled()
+    picture("inside", 1400)
     context.close()
 
 
