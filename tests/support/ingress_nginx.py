@@ -25,7 +25,7 @@ access_log off;
 map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
 underscores_in_headers off;
 ignore_invalid_headers on;
-variables_hash_max_size 2048;
+variables_hash_max_size 4096;
 {http}
 {servers}
 }}

@@ -34,8 +34,9 @@ class Problem(BaseModel):
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as an answer. Its type is about:blank, because the status says what kind of problem it is."""
     body = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
-    # SafeHeaders sets Cache-Control too, but the answer to a bug does not pass through middleware.
-    return Response(body.model_dump_json(), status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+    # SafeHeaders sets these, too, but the answer to a bug does not pass through middleware.
+    safe = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(body.model_dump_json(), status, {**safe, **(headers or {})}, MEDIA_TYPE)
 
 
 def register(app: FastAPI) -> None:

@@ -3,6 +3,7 @@ import type { Metadata } from "next";
 import Form from "next/form";
 import Link from "next/link";
 import { auth } from "@/lib/auth";
+import { isBanned } from "@/lib/ban";
 import { USER_LENGTH } from "@/lib/user-length";
 import { administrator } from "./administrator";
 import { Users } from "./users";
@@ -10,6 +11,7 @@ import { Users } from "./users";
 export const metadata: Metadata = { title: "Users" };
 
 const PER_PAGE = 50;
+const UNNAMED = "No reason"; // what Better Auth stores if the administrator gave none
 
 interface Query {
   email?: string | string[];
@@ -23,7 +25,7 @@ export default async function AdminPage({ searchParams }: { searchParams: Promis
   const email = String(query.email ?? "").trim();
   const { users, total, page } = await list(email, Number(query.page));
   const pages = Math.max(1, Math.ceil(total / PER_PAGE));
-  const address = (page: number) => `/admin?${new URLSearchParams({ email, page: String(page) })}`;
+  const address = (number: number) => `/admin?${new URLSearchParams({ email, page: String(number) })}`;
   return (
     <>
       <h1>Users</h1>
@@ -44,7 +46,9 @@ export default async function AdminPage({ searchParams }: { searchParams: Promis
           name: user.name,
           email: user.email,
           role: user.role ?? "user",
-          ban: user.banned ? { reason: user.banReason ?? "", expires: user.banExpires?.toISOString() ?? "" } : null,
+          ban: isBanned(user)
+            ? { reason: user.banReason === UNNAMED ? "" : (user.banReason ?? ""), expires: user.banExpires?.toISOString() ?? "" }
+            : null,
         }))}
       />
       {pages > 1 && (

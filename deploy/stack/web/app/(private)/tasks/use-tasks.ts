@@ -19,6 +19,7 @@ export function useTasks() {
   /** Run *work*. If it fails, say that *text* did not work, and why. Return whether it worked. */
   const attempt = useCallback(async (text: string, work: () => Promise<void>): Promise<boolean> => {
     setFailure(""); // screen readers read the same failure again only if it was gone
+    setStatus(null);
     try {
       await work();
       return true;

@@ -22,7 +22,10 @@ export async function POST(request: Request, { params }: { params: Promise<{ nam
       : problem(429, "Another attempt is still running. Try again in a moment.");
   } catch (error) {
     if (!request.signal.aborted) console.error(`Attempt ${name}: ${String(error)}`);
-    return problem(502, "The attempt failed. Try again in a moment.");
+    const isSlow = error instanceof Error && error.name === "TimeoutError";
+    return isSlow
+      ? problem(504, "The proxy did not answer in time.")
+      : problem(502, "The attempt failed. Try again in a moment.");
   }
 }
 
