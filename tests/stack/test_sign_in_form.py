@@ -53,7 +53,7 @@ def said(client: Client, address: str = "/sign-in") -> set[str]:
 
 
 @pytest.mark.parametrize("end", ["DELETE FROM session", "UPDATE session SET \"expiresAt\" = now() - interval '1 s'"])
-def test_whoever_has_the_cookie_of_a_session_that_ended_is_told_so(stack: Stack, end: str) -> None:
+def test_the_page_says_that_the_session_has_ended_to_somebody_who_has_its_cookie(stack: Stack, end: str) -> None:
     ada = Client(stack)
     user_id = ada.sign_up()
     stack.postgres.execute(f"""{end} WHERE "userId" = '{user_id}'""")
@@ -62,7 +62,7 @@ def test_whoever_has_the_cookie_of_a_session_that_ended_is_told_so(stack: Stack,
     assert said(ada.copy()) == {ENDED}, "as often as the page opens"
 
 
-def test_whoever_is_banned_is_told_so_until_the_ban_ends(stack: Stack) -> None:
+def test_the_page_says_that_somebody_is_banned_until_the_ban_ends(stack: Stack) -> None:
     ada = Client(stack)
     user_id = ada.sign_up()
 

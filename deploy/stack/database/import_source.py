@@ -33,7 +33,7 @@ _TEXTS = {
     **dict.fromkeys(("text", "character varying", "character", "uuid", "smallint", "integer", "bigint"), "{}::text"),
     "bytea": "encode({}, 'escape')",  # bcrypt.hashpw returns bytes, and some applications store those
 }
-# Whoever made another type can make a cast to text of it, which would run code of that role with the importer's rights.
+# The role that made another type can also make its cast to text, whose code would run with the importer's rights.
 _OTHER_TYPE = "concat({})"
 # The server cuts longer values, which bounds a row. They would be refused anyway.
 _MAX_CHARACTERS = 400

@@ -1,7 +1,7 @@
 """Refuse tables that would run code of another role with the importer's rights, also in a dry run.
 
-The functions in a view run with the rights of whoever reads it, and so does the remote side of a foreign table, if the
-server trusts the importer. PostgreSQL also runs functions while it plans: those with constant arguments in the
+The functions in a view run with the rights of the role that reads it, and so does the remote side of a foreign table,
+if the server trusts the importer. PostgreSQL also runs functions while it plans: those with constant arguments in the
 expressions of indexes, statistics, partition keys and checks. Writes also run defaults, other rules, and the checks of
 domains.
 """

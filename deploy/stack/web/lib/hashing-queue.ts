@@ -43,7 +43,7 @@ function wait(): Promise<boolean> {
   });
 }
 
-/** Give the place to whoever waits longest. */
+/** Give the place to the request that has waited longest. */
 function leave() {
   const [next] = queue;
   if (next) next();

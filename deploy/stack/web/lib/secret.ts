@@ -40,7 +40,7 @@ export function secretFault(secret: string): string | undefined {
   return undefined;
 }
 
-/** Whether *secret* is a key as PEM, SSH, JWK or DER, plain or encoded. Whoever has the public key could sign with it. */
+/** Whether *secret* is a key as PEM, SSH, JWK or DER, plain or encoded. Anybody who has the public key could sign with it. */
 function isAsymmetricKey(secret: Buffer): boolean {
   const once = decoded(secret);
   return [secret, ...once, ...once.flatMap(decoded)].some((form) => isKeyText(form.toString("latin1")) || isDer(form));

@@ -10,9 +10,9 @@ type Seen = readonly Header[];
 // AuthGate's reasons that the attempts meet. For any other the page shows the answer's own words.
 const MEANINGS: Record<string, string> = {
   no_credential: "The request does not say who sends it.",
-  expired: "The token was valid once.",
+  expired: "The token has expired.",
   bad_signature: "The signature does not fit these claims.",
-  malformed_token: "This is no signed token.",
+  malformed_token: "This is not a signed token.",
   session_not_found: "The session has ended.",
   csrf: "Another site used your cookie.",
   ambiguous_path: "Two servers could read this path in different ways.",
