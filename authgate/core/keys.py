@@ -18,9 +18,11 @@ class Key:
     """One key. *algorithm* is fully specified (RFC 9864): Ed25519 or Ed448, never EdDSA.
 
     *key_id* is None for secrets, PEM files and JWKs without `kid`. *thumbprint* identifies the key in logs and in
-    fingerprints: the SHA-256 of its algorithm, id and public part, or of the labeled secret. *secret_fingerprint* lets
-    operators compare a shared secret with the other side's; other keys have None. *purpose* says what a derived key is
-    for; "" if the secret has only one key.
+    fingerprints: the SHA-256 of its algorithm, id, issuer and public part, or of the labeled secret.
+    *secret_fingerprint* lets operators compare a shared secret with the other side's; other keys have None. *purpose*
+    says what a derived key is for; "" if the secret has only one key. *issuer* is the member `issuer` of the JWK, which
+    says whose tokens the key signs, not verified; None if it has none. Entra's sets have it, and may write the tenant
+    in it as `{tenantid}`.
     """
 
     key_id: str | None
@@ -29,6 +31,7 @@ class Key:
     thumbprint: bytes = field(repr=False)
     secret_fingerprint: str | None = None
     purpose: str = ""
+    issuer: str | None = None
 
     def __str__(self) -> str:
         if self.secret_fingerprint:

@@ -65,14 +65,20 @@ def hmac_key(secret: bytes, algorithm: str, *, key_id: str | None, is_text: bool
     )
 
 
-def public_key(public: Any, algorithm: str, *, key_id: str | None) -> Key:  # noqa: ANN401 - cryptography's keys
+def public_key(
+    public: Any,  # noqa: ANN401 - cryptography's keys
+    algorithm: str,
+    *,
+    key_id: str | None,
+    issuer: str | None = None,
+) -> Key:
     """Return *public*, one of cryptography's public keys, as a key for *algorithm*."""
     if fault := _lint.fault(public):
         raise BadKey(fault)
     encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    thumbprint = _thumbprint(algorithm, key_id, encoded)
-    return Key(key_id=key_id, algorithm=algorithm, material=public, thumbprint=thumbprint)
+    thumbprint = _thumbprint(algorithm, key_id, encoded, issuer)
+    return Key(key_id=key_id, algorithm=algorithm, material=public, thumbprint=thumbprint, issuer=issuer)
 
 
-def _thumbprint(algorithm: str, key_id: str | None, material: bytes) -> bytes:
-    return hashlib.sha256(repr((algorithm, key_id)).encode() + material).digest()
+def _thumbprint(algorithm: str, key_id: str | None, material: bytes, issuer: str | None = None) -> bytes:
+    return hashlib.sha256(repr((algorithm, key_id, issuer)).encode() + material).digest()

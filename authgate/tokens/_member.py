@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The members of private keys: RFC 7518 §6.2.2, §6.3.2; RFC 8037 §2.
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+# The longest `issuer` of a member that is kept.
+_MAX_ISSUER_CHARACTERS = 2048
 # RFC 7518 §6.2.1.2: a coordinate has the full length of the curve's field, given here in octets.
 _NIST_CURVES: dict[str, tuple[EllipticCurve, int]] = {
     "P-256": (SECP256R1(), 32),
@@ -54,7 +56,7 @@ def key(member: object, allowed: frozenset[str]) -> Key:
     algorithm = algorithm_for(key_type, curve, _text(member, "alg"), allowed)
     if key_type == "oct":
         return hmac_key(_octets(member, "k"), algorithm, key_id=key_id, is_text=False)
-    return public_key(_public(key_type, curve, member), algorithm, key_id=key_id)
+    return public_key(_public(key_type, curve, member), algorithm, key_id=key_id, issuer=_issuer(member))
 
 
 def possible_algorithms(member: object) -> tuple[str, ...]:
@@ -119,6 +121,12 @@ def _okp(curve_name: str, x: bytes) -> Any:  # noqa: ANN401 - cryptography's key
     if fault := _edwards.fault(curve_name, x):
         raise BadKey(fault)
     return (Ed25519PublicKey if curve_name == "Ed25519" else Ed448PublicKey).from_public_bytes(x)
+
+
+def _issuer(member: dict[str, Any]) -> str | None:
+    """Return the member `issuer`. No RFC registers it, so a value that cannot be an issuer says nothing."""
+    issuer = member.get("issuer")
+    return issuer if isinstance(issuer, str) and 1 <= len(issuer) <= _MAX_ISSUER_CHARACTERS else None
 
 
 def _octets(member: dict[str, Any], name: str) -> bytes:

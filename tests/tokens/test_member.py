@@ -254,6 +254,31 @@ def test_a_number_may_begin_with_zero_octets(key: dict[str, Any], numbers: str, 
     assert load(padded).fingerprint == load(key).fingerprint
 
 
+TENANT = "https://login.microsoftonline.com/{tenantid}/v2.0"  # as Entra's key sets have it
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        (TENANT, TENANT),
+        ("x" * 2048, "x" * 2048),
+        ("x" * 2049, None),
+        ("", None),
+        (None, None),
+        (5, None),
+        ([TENANT], None),
+    ],
+    ids=range(7),
+)
+@pytest.mark.parametrize("member", [RSA, EC, ED], ids=lambda member: member["kty"])
+def test_the_issuer_of_a_key_is_kept_if_it_is_text_and_says_nothing_otherwise(
+    member: dict[str, Any], stated: Any, kept: str | None
+) -> None:
+    (key,) = load(member | {"issuer": stated}).keys
+    assert (key.key_id, key.issuer) == ("bad", kept)
+    assert load(member).keys[0].issuer is None
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
