@@ -11,7 +11,7 @@ from authgate.answers import Answers
 from authgate.cli import _findings
 from authgate.cli._cases import sent_headers
 from authgate.cli._deciding import clock_at, deciding
-from authgate.core.credential import HeaderPlace, find_credentials
+from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Refused, Unreadable
 from authgate.core.reasons import REASONS, Fault, Reason
@@ -75,8 +75,8 @@ def _stated(snapshot: Snapshot, cases: Sequence[ReadyCase]) -> Snapshot:
 
 
 def _places(policy: Policy) -> tuple[stated.StatedPlace, ...]:
-    """Return the place of a stated identity: a cookie, so that csrf is tested, if *policy* reads any cookie."""
-    return (stated.StatedPlace(is_cookie=any(not isinstance(place, HeaderPlace) for place in policy.places)),)
+    """Return the place of a stated identity. `csrf` applies if browsers fill any place of *policy* by themselves."""
+    return (stated.StatedPlace(sent_by_browsers=any(place.sent_by_browsers for place in policy.places)),)
 
 
 def _has_credential(request: Request, policies: Policies) -> bool:

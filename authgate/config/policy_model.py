@@ -106,8 +106,9 @@ class CsrfConfig(Settings):
     """Protection against requests that other sites make browsers send, with the user's cookies."""
 
     mode: Literal["enforce", "off"] = "enforce"
-    """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie must come from its own origin
-    or from one of allowed_origins. off: every origin may send such requests."""
+    """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie, or from a header that a proxy
+    in front fills from its cookie (Cf-Access-Jwt-Assertion …), must come from its own origin or from one of
+    allowed_origins. off: every origin may send such requests."""
     allowed_origins: Annotated[list[Origin], Field(max_length=256)] = []
     """Other origins that may send such requests, for example https://app.example.com."""
 

@@ -6,8 +6,9 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, ClassVar, NewType, Protocol
 
+from authgate.core.edge_headers import is_filled_from_cookie
 from authgate.core.errors import Refused, quoted
 from authgate.core.reasons import Reason
 
@@ -58,8 +59,13 @@ class Credential:
 
     @property
     def from_cookie(self) -> bool:
-        """Whether the credential is a cookie. Browsers also add cookies to cross-site requests."""
+        """Whether the credential is a cookie."""
         return self.found_in.startswith("cookie:")
+
+    @property
+    def sent_by_browsers(self) -> bool:
+        """Whether browsers send the credential by themselves, also with requests that another site makes."""
+        return self.from_cookie or is_filled_from_cookie(self.found_in.removeprefix("header:"))
 
     def digest(self) -> bytes:
         """Return the SHA-256 of all parts. Each part is length-prefixed, so no two credentials share a digest."""
@@ -82,6 +88,11 @@ class HeaderPlace:
     """
 
     name: str
+
+    @property
+    def sent_by_browsers(self) -> bool:
+        """Whether an edge fills this header from a cookie."""
+        return is_filled_from_cookie(self.name)
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this header. It quotes no value."""
@@ -116,6 +127,7 @@ class CookiePlace:
     """A cookie that may hold a token."""
 
     name: str
+    sent_by_browsers: ClassVar[bool] = True
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this cookie."""
@@ -149,6 +161,7 @@ class SessionPlace:
     chunked: bool = False
     data_part: str = ""
     data_name: str = ""
+    sent_by_browsers: ClassVar[bool] = True
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in these cookies, with a hint at likely mistakes."""
@@ -186,6 +199,11 @@ class SessionPlace:
 
 class CredentialPlace(Protocol):
     """Where a request may hold a credential: `HeaderPlace`, `CookiePlace` or `SessionPlace`."""
+
+    @property
+    def sent_by_browsers(self) -> bool:
+        """Whether browsers send what is here by themselves, also with requests that another site makes."""
+        ...
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential here."""

@@ -1,4 +1,7 @@
-"""Protection against cross-site request forgery: a browser also sends cookies with requests that another site makes."""
+"""Protection against cross-site request forgery: a browser also sends cookies with requests that another site makes.
+
+An edge then fills its header from its cookie (`edge_headers.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _DEFAULT_PORTS = {80, 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsrfRule:
-    """The origins that may send unsafe requests with a cookie, besides the request's own.
+    """The origins, besides the request's own, that may send unsafe requests with what browsers send by themselves.
 
     They are lower-case, such as "https://app.example.com".
     """
@@ -26,7 +29,7 @@ class CsrfRule:
     allowed_origins: frozenset[str]
 
     def check(self, request: Request) -> None:
-        """Refuse *request*, which has a cookie as its credential, if it comes from another site."""
+        """Refuse *request* if it comes from another site. Browsers send its credential by themselves."""
         if request.method in SAFE_METHODS and not _is_websocket_handshake(request):
             return
         site = _single(request.headers, "Sec-Fetch-Site")

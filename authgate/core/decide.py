@@ -254,8 +254,8 @@ class _Evaluation:
             self._checks.append(Check(self._check_name, passed=True, finding=finding))
 
     def check_csrf(self, policy: Policy, credential: Credential) -> None:
-        """Refuse a cookie that a browser sent from another site."""
-        if policy.csrf is None or not credential.from_cookie:
+        """Refuse a credential that a browser sent by itself, with a request that another site made."""
+        if policy.csrf is None or not credential.sent_by_browsers:
             return
         self._check_name = "csrf"
         policy.csrf.check(self._request)

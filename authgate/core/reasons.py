@@ -202,8 +202,9 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.CSRF: Refusal(
         403, None, Fault.CLIENT, "The request comes from another site.",
-        "A request with a cookie used an unsafe method or opened a WebSocket, and came from an origin other than its "
-        "own. If that origin is your front end, add it to `csrf.allowed_origins`.",
+        "A request with a cookie, or with a header that a proxy in front fills from its cookie, used an unsafe method "
+        "or opened a WebSocket, and came from an origin other than its own. If that origin is your front end, add it "
+        "to `csrf.allowed_origins`.",
     ),
     Reason.HEADERS_TOO_LARGE: Refusal(
         403, None, Fault.OPERATOR, "The user's identity headers are too large.",

@@ -50,9 +50,9 @@ def stated_identity(values: Mapping[str, Any]) -> Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedPlace:
-    """Where a test states who the user is. *is_cookie*: the identity counts as sent in a cookie, so `csrf` applies."""
+    """Where a test states who the user is. If *sent_by_browsers*, the identity counts as a cookie, for `csrf`."""
 
-    is_cookie: bool
+    sent_by_browsers: bool
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request without a stated identity."""
@@ -61,7 +61,7 @@ class StatedPlace:
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return the number of the stated identity as a credential."""
-        found_in = f"{'cookie' if self.is_cookie else 'header'}:stated by the test"
+        found_in = f"{'cookie' if self.sent_by_browsers else 'header'}:stated by the test"
         numbers = headers.getall(HEADER, ())
         return tuple(Credential(parts=((_PART, UnverifiedToken(number)),), found_in=found_in) for number in numbers)
 

@@ -161,6 +161,15 @@ def test_without_policies_everybody_who_is_signed_in_passes(tmp_path: Path) -> N
 # -- what fails ------------------------------------------------------------------------------------------------------
 
 
+def test_an_identity_counts_as_a_cookie_if_a_proxy_in_front_fills_the_header_from_one(tmp_path: Path) -> None:
+    request = {"method": "POST", "url": "/tasks", "headers": {"Origin": "https://evil.example"}}
+    issuer = {"name": "app", "preset": "jwt", "secret_env": "TOKEN_SECRET", "audiences": ["tasks"]}
+    path = tmp_path / "authgate.yaml"
+    for header, expect in (("Cf-Access-Jwt-Assertion", {"outcome": "deny", "reason": "csrf"}), ("X-Token", "allow")):
+        path.write_text(yaml.safe_dump({"issuers": [issuer], "credentials": [{"header": header}]}))
+        assert failures(path, {"request": request, "identity": {"subject": "a"}, "expect": expect}) == [""]
+
+
 def test_a_failure_has_both_sides_the_rule_and_how_to_look_closer(config: Path) -> None:
     cases = [
         {"name": "members", "request": f"{ADMIN}x?q=canary", "identity": ADA | {"roles": "member"}, "expect": "allow"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from multidict import CIMultiDict
 
@@ -9,15 +11,20 @@ from authgate.core.credential import (
     MAX_SAME_NAMED_COOKIES,
     CookiePlace,
     Credential,
+    CredentialPlace,
     HeaderPlace,
     SessionPlace,
     UnverifiedToken,
     cookie_values,
     find_credentials,
 )
+from authgate.core.edge_headers import FILLED_FROM_COOKIES
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from tests.support.deciding import PLACES, request_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AUTHORIZATION = HeaderPlace(name="Authorization")
 COOKIE = CookiePlace(name="access_token")
@@ -68,6 +75,32 @@ def test_two_credentials_joined_by_a_comma_are_refused(value: str) -> None:
 def test_another_header_holds_the_token_with_or_without_bearer(value: str, token: str) -> None:
     (credential,) = HeaderPlace(name="X-Token").find(CIMultiDict([("x-token", value)]))
     assert (credential.token, credential.found_in) == (token, "header:x-token")
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title], ids=["lower", "upper", "title"])
+@pytest.mark.parametrize("name", sorted(FILLED_FROM_COOKIES))
+def test_browsers_send_a_header_that_an_edge_fills_from_a_cookie(name: str, spell: Callable[[str], str]) -> None:
+    place = HeaderPlace(name=spell(name))
+    (credential,) = place.find(CIMultiDict([(name, "a.b.c")]))
+    assert (place.sent_by_browsers, credential.sent_by_browsers, credential.from_cookie) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (AUTHORIZATION, False),
+        (HeaderPlace(name="X-Access-Token"), False),
+        (HeaderPlace(name="X-Cf-Access-Jwt-Assertion"), False),
+        (COOKIE, True),
+        (SessionPlace(issuer_name="app", part="session_token", name="access_token"), True),
+    ],
+    ids=["Authorization", "a header of scripts", "a similar header", "cookie", "session"],
+)
+def test_browsers_send_cookies_and_no_other_header(place: CredentialPlace, *, expected: bool) -> None:
+    names = [place.name] if isinstance(place, HeaderPlace) else []
+    headers = CIMultiDict([("Cookie", "access_token=a.b.c"), *((name, "Bearer a.b.c") for name in names)])
+    (credential,) = place.find(headers)
+    assert (place.sent_by_browsers, credential.sent_by_browsers) == (expected, expected)
 
 
 def test_an_empty_header_holds_no_credential() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from authgate.core.credential import HeaderPlace
 from authgate.core.csrf import CsrfRule
 from authgate.core.decide import decide
 from authgate.core.decision import Allow, Deny
@@ -138,6 +139,38 @@ CROSS_SITE = (("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example
 def test_a_cookie_sent_by_another_site_is_refused_as_csrf() -> None:
     request = request_with(("Cookie", f"access_token={mint()}"), *CROSS_SITE, method="POST")
     assert decide_now(request).reason is Reason.CSRF
+
+
+@pytest.mark.parametrize(
+    ("header", "from_elsewhere"),
+    [
+        ("Cf-Access-Jwt-Assertion", Reason.CSRF),
+        ("X-Goog-IAP-JWT-Assertion", Reason.CSRF),
+        ("x-amzn-oidc-accesstoken", Reason.CSRF),
+        ("X-Forwarded-Access-Token", Reason.CSRF),
+        ("X-Access-Token", None),
+    ],
+)
+def test_another_site_cannot_use_a_header_that_an_edge_fills_from_a_cookie(
+    header: str, from_elsewhere: Reason | None
+) -> None:
+    snapshot = make_snapshot(places=(HeaderPlace(name=header),))
+    own_origin = (("Sec-Fetch-Site", "same-origin"), ("Origin", "https://app.example.com"))
+    for sender, method, expected in (
+        (CROSS_SITE, "POST", from_elsewhere),
+        (CROSS_SITE, "GET", None),
+        (own_origin, "POST", None),
+        ((), "POST", None),
+    ):
+        decision = decide_now(request_with((header, mint()), *sender, method=method), snapshot)
+        assert (decision.reason if isinstance(decision, Deny) else None) is expected
+
+
+def test_a_websocket_of_another_site_is_refused_if_an_edge_fills_its_header() -> None:
+    snapshot = make_snapshot(places=(HeaderPlace(name="Cf-Access-Jwt-Assertion"),))
+    handshake = (("Cf-Access-Jwt-Assertion", mint()), ("Sec-WebSocket-Key", "x"))
+    assert isinstance(decide_now(request_with(*handshake), snapshot), Allow)
+    assert decide_now(request_with(*handshake, *CROSS_SITE), snapshot).reason is Reason.CSRF
 
 
 def test_a_bearer_token_needs_no_csrf_check() -> None:

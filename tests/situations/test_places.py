@@ -69,16 +69,35 @@ OWN_PLACES: dict[str, tuple[tuple[str, str, str], dict[str, str], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("issuer", "headers", "expected"), OWN_PLACES.values(), ids=OWN_PLACES)
-def test_a_proxy_that_signs_users_in_has_places_of_its_own(
-    tmp_path: Path, issuer: tuple[str, str, str], headers: dict[str, str], expected: str
-) -> None:
+def signing_in(issuer: tuple[str, str, str]) -> str:
+    """Return a configuration with this issuer, audience and places."""
     iss, audience, places = issuer
-    config = f"""
+    return f"""
 issuers:
   - {{name: idp, preset: jwt, issuer: "{iss}", audiences: [{audience}], secret: "{SECRET.decode()}",
      identity: {{subject: [sub, common_name]}}}}
 credentials: [{places}]
 """
-    decided = explained(tmp_path, config, headers)
+
+
+@pytest.mark.parametrize(("issuer", "headers", "expected"), OWN_PLACES.values(), ids=OWN_PLACES)
+def test_a_proxy_that_signs_users_in_has_places_of_its_own(
+    tmp_path: Path, issuer: tuple[str, str, str], headers: dict[str, str], expected: str
+) -> None:
+    decided = explained(tmp_path, signing_in(issuer), headers)
     assert decided.headers.get("X-User-Id", decided.answer) == expected
+
+
+@pytest.mark.parametrize(
+    "csrf", ["", "csrf: {allowed_origins: [https://www.example.com]}\n"], ids=["default", "allowed"]
+)
+@pytest.mark.parametrize(
+    ("site", "origin", "is_own"),
+    [("same-origin", "https://api.example.com", True), ("cross-site", "https://www.example.com", False)],
+)
+def test_a_header_that_the_proxy_fills_from_its_cookie_counts_as_a_cookie(
+    tmp_path: Path, site: str, origin: str, csrf: str, *, is_own: bool
+) -> None:
+    sent = {"Cf-Access-Jwt-Assertion": USER, "Sec-Fetch-Site": site, "Origin": origin}
+    decided = explained(tmp_path, signing_in(ACCESS) + csrf, sent, method="POST")
+    assert decided.answer == ("200" if is_own or csrf else "403 csrf")

@@ -23,7 +23,7 @@ IDENTITIES = tuple(
 
 def test_the_number_of_an_identity_proves_it() -> None:
     issuer = make_issuer(formats=(stated.StatedFormat(identities=IDENTITIES),))
-    snapshot = make_snapshot(issuer, places=(stated.StatedPlace(is_cookie=False),))
+    snapshot = make_snapshot(issuer, places=(stated.StatedPlace(sent_by_browsers=False),))
     decision = decide_now(request_with((stated.HEADER, "1")), snapshot)
     assert isinstance(decision, Allow)
     assert decision.identity is IDENTITIES[1]
@@ -33,9 +33,9 @@ def test_the_number_of_an_identity_proves_it() -> None:
 def test_a_stated_cookie_is_protected_against_other_sites() -> None:
     issuer = make_issuer(formats=(stated.StatedFormat(identities=IDENTITIES),))
     request = request_with((stated.HEADER, "0"), ("Origin", "https://evil.example"), method="POST")
-    for is_cookie in (True, False):
-        snapshot = make_snapshot(issuer, places=(stated.StatedPlace(is_cookie=is_cookie),))
-        assert isinstance(decide_now(request, snapshot), Allow) is not is_cookie
+    for sent_by_browsers in (True, False):
+        snapshot = make_snapshot(issuer, places=(stated.StatedPlace(sent_by_browsers=sent_by_browsers),))
+        assert isinstance(decide_now(request, snapshot), Allow) is not sent_by_browsers
 
 
 def test_a_real_snapshot_does_not_know_stated_identities() -> None:
@@ -74,5 +74,5 @@ def test_what_is_not_stated_is_unknown_as_it_is_for_an_ordinary_credential(token
 
 def test_the_place_reads_nothing_else() -> None:
     headers = CIMultiDict([("Authorization", "Bearer 0"), ("Cookie", f"{stated.HEADER}=0")])
-    assert stated.StatedPlace(is_cookie=True).find(headers) == ()
-    assert "none" in stated.StatedPlace(is_cookie=True).describe_absence(headers)
+    assert stated.StatedPlace(sent_by_browsers=True).find(headers) == ()
+    assert "none" in stated.StatedPlace(sent_by_browsers=True).describe_absence(headers)
