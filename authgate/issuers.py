@@ -104,6 +104,7 @@ def _jwt_keys(loaded: LoadedIssuer) -> KeySource | None:
         allow_http=config.allow_http,
         ca_file=config.ca_file,
         outbound_proxy=proxy.get_secret_value() if proxy is not None else None,
+        token_file=config.jwks_token_file,
     )
     if config.jwks_url is not None:
         return JwksUrlSource(
@@ -161,7 +162,8 @@ def timing(config: IssuerSettings, name: str) -> Timing:
 def key_set_settings(loaded: LoadedIssuer) -> object:
     """Return what the keys of *loaded* depend on: their source, how it is read, and the algorithms."""
     config = loaded.config
-    names = {*KEY_SETTINGS, *("allow_http", "ca_file", "outbound_proxy", "algorithms", "preset", "cookies", "url")}
+    names = {*KEY_SETTINGS, "allow_http", "ca_file", "outbound_proxy", "jwks_token_file"}
+    names |= {"algorithms", "preset", "cookies", "url"}
     if config.given("discovery"):  # the URL of the metadata is derived from it
         names.add("issuer")
     return [config.given(name) for name in sorted(names)], loaded.secrets

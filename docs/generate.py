@@ -151,7 +151,7 @@ _ISSUER_PURPOSES = {
     "Claims": ("identity", "require_claims", "required_claims"),
     "Fetching": (
         *("refresh_seconds", "cooldown_seconds", "max_stale_seconds"),
-        *("allow_http", "ca_file", "outbound_proxy"),
+        *("allow_http", "ca_file", "outbound_proxy", "jwks_token_file"),
     ),
 }
 # Stores with many settings have a section of their own.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from authgate.config._outbound import redacted, url_problems
 from authgate.core.errors import Problem
+from authgate.files import shown_path
 from authgate.presets.settings import (
     GET_SESSION_SETTINGS,
     PUBLIC_KEY_SETTINGS,
@@ -160,6 +161,7 @@ def fetch_problems(config: JwtSettings, setting: str, wrong: frozenset[str]) -> 
     if config.jwks_url is not None:
         setting_name = f"{setting}.jwks_url"
         yield from url_problems(config.jwks_url, setting_name, allow_http=allow_http, content="keys", fix=_FIX_URL)
+        yield from _token_problems(config, config.jwks_url, setting)
     if not config.given("discovery") or wrong & {"preset", "issuer"}:
         return
     if config.issuer is None:
@@ -167,8 +169,23 @@ def fetch_problems(config: JwtSettings, setting: str, wrong: frozenset[str]) -> 
         yield Problem(setting=f"{setting}.issuer", message="is missing, and discovery needs it", fix=fix)
         return
     yield from url_problems(config.issuer, f"{setting}.issuer", allow_http=allow_http, content="keys", fix=_FIX_URL)
+    yield from _token_problems(config, config.issuer, setting)
     if "?" in config.issuer:  # RFC 8414 §2
         yield Problem(setting=f"{setting}.issuer", message="has a query, which no issuer has", fix="remove the query")
+
+
+def _token_problems(config: JwtSettings, url: str, setting: str) -> Iterator[Problem]:
+    """Yield what is wrong with the file of the token for *url*. Only a fetch reads it: its token changes."""
+    path = config.jwks_token_file
+    if path is None:
+        return
+    setting = f"{setting}.jwks_token_file"
+    if shown_path(path) != path:
+        message = "is not a path; it is not shown, because it may be the token itself"
+        yield Problem(setting=setting, message=message, fix="write the path of the file that holds the token")
+    if url.lower().startswith("http:") and (config.outbound_proxy is not None or not is_loopback(url)):
+        message = f"would be sent in clear to {redacted(url, 200)}: anyone on the network path could read the token"
+        yield Problem(setting=setting, message=message, fix="use https for the URL of the keys")
 
 
 def time_problems(config: JwtSettings, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:

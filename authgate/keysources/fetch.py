@@ -22,6 +22,7 @@ from authgate.core.errors import quoted
 from authgate.core.urls import url_fault
 from authgate.keysources import LoadFailed, NotOffered
 from authgate.keysources._addresses import forbidden_kind, is_this_machine, literal
+from authgate.keysources._bearer import BearerFile
 from authgate.keysources._freshness import fresh_seconds
 from authgate.outbound import (
     BoundedConnector,
@@ -59,12 +60,14 @@ class Route:
     """How to reach the URLs of one issuer.
 
     With *ca_file*, only its CAs are trusted, otherwise those of the system. *outbound_proxy* is the URL of an HTTP
-    proxy, which then resolves the host names.
+    proxy, which then resolves the host names. *token_file* holds a bearer token. It is sent to the origins of
+    configured URLs only, and never in clear.
     """
 
     allow_http: bool = False
     ca_file: str | None = None
     outbound_proxy: str | None = field(default=None, repr=False)
+    token_file: str | None = field(default=None, repr=False)  # somebody may write the token itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +88,14 @@ class Fetcher:
         self._seconds = seconds
         self._authorities = Authorities(route.ca_file)
         self._resolver = Resolver(seconds)
+        self._bearer = BearerFile(route.token_file) if route.token_file is not None else None
 
     async def get(self, url: str, *, etag: str | None = None, found_at: str | None = None) -> Response:
         """Return the response of *url*; its body is None if *etag* is still current. Raises `LoadFailed`.
 
         No host name may resolve to a link-local or metadata address. *found_at* is the document that contains *url*, if
-        it was not configured: then the URL itself must not have such an address either, and may have a loopback address
-        only if *found_at* has one.
+        it was not configured: then the URL itself must not have such an address either, may have a loopback address
+        only if *found_at* has one, and gets the bearer token only if it has the origin of *found_at*.
         """
         if fault := url_fault(url, allow_http=self.route.allow_http):
             raise LoadFailed(f"{quoted(url, 200)} {fault}")
@@ -111,6 +115,7 @@ class Fetcher:
         check = self._address_check(url, found_at)
         proxy = URL(self.route.outbound_proxy) if self.route.outbound_proxy else None
         login = _login(proxy)
+        bearer = await self._bearer_header(url, found_at)
         session = aiohttp.ClientSession(  # one for each fetch: they are minutes apart, so there is nothing to share
             connector=BoundedConnector(
                 max_bytes=MAX_RESPONSE_BYTES,
@@ -127,14 +132,24 @@ class Fetcher:
             session,
             session.get(
                 url,
-                headers=_HEADERS | ({"If-None-Match": etag} if etag else {}) | (login if url.scheme == "http" else {}),
+                headers=_HEADERS
+                | bearer
+                | ({"If-None-Match": etag} if etag else {})
+                | (login if url.scheme == "http" else {}),
                 allow_redirects=False,
                 ssl=await self._tls() if self._speaks_tls(url) else False,
                 proxy=proxy.with_user(None) if proxy else None,
                 proxy_headers=_PROXY_HEADERS | login,  # sent with CONNECT only
             ) as response,
         ):
+            if self._bearer is not None and (cause := self._bearer.refusal(response.status, bearer)):
+                raise LoadFailed(f"{url} answers {response.status}{cause}")
             return await _read(response, sent_etag=etag)
+
+    async def _bearer_header(self, url: URL, found_at: str | None) -> dict[str, str]:
+        if self._bearer is None or (found_at is not None and _origin(URL(found_at)) != _origin(url)):
+            return {}
+        return await self._bearer.header(url, self._seconds / 2, by_proxy=self.route.outbound_proxy is not None)
 
     def _speaks_tls(self, url: URL) -> bool:
         return url.scheme == "https" or (self.route.outbound_proxy or "").startswith("https:")
@@ -153,6 +168,11 @@ class Fetcher:
             return await self._authorities.context(self._seconds / 2)
         except ValueError as error:
             raise LoadFailed(str(error)) from None
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    # yarl's own `origin` keeps a port that the scheme implies.
+    return url.scheme, url.host, url.port
 
 
 def _refuse_forbidden(host: str, address: str, *, loopback_allowed: bool) -> None:

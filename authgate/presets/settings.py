@@ -33,7 +33,7 @@ PUBLIC_KEY_SETTINGS = ("pem_file", "jwks_file", *URL_SETTINGS)
 # The sources of keys for JWTs.
 KEY_SETTINGS = (*SECRET_SETTINGS, *PUBLIC_KEY_SETTINGS)
 # These have an effect only where keys are fetched by URL.
-FETCH_SETTINGS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy")
+FETCH_SETTINGS = ("allow_http", "refresh_seconds", "max_stale_seconds", "ca_file", "outbound_proxy", "jwks_token_file")
 # Two of them also have an effect where AuthGate asks the front end for sessions over HTTP.
 GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 
@@ -251,6 +251,10 @@ class JwtSettings(IssuerSettings):
     outbound_proxy: Annotated[SecretStr, AfterValidator(proxy)] | None = None
     """The HTTP proxy for fetching keys, for example http://proxy:3128. The proxy resolves the names, so AuthGate cannot
     check which addresses it connects to. Session lookups do not use it."""
+    jwks_token_file: NonEmpty | None = None
+    """The file with a bearer token to send when fetching keys, for servers that demand one, such as the API server of
+    Kubernetes. AuthGate reads the file before each fetch. It sends the token over https, to the host and port of
+    jwks_url, or with discovery to those of issuer, and nowhere else. See docs/keys.md."""
     issuer: NonEmpty | None = None
     """The exact `iss` of the JWTs."""
     audiences: Audiences | None = None

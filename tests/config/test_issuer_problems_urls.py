@@ -101,6 +101,29 @@ def test_the_times_reach_the_key_set(tmp_path: Path) -> None:
         ({"outbound_proxy": "http://u:canary\uff03x@p:1"}, "outbound_proxy", "is not the URL of an HTTP proxy"),
         ({"outbound_proxy": "http://u:canary:3128"}, "outbound_proxy", "is not the URL of an HTTP proxy"),
         ({"outbound_proxy": "http://p:99999"}, "outbound_proxy", "is not the URL of an HTTP proxy"),
+        ({"jwks_token_file": ""}, "jwks_token_file", "is empty"),
+        ({"jwks_token_file": f"eyJ.canary{SECRET.decode()}"}, "jwks_token_file", "it may be the token itself"),
+        (
+            {"jwks_token_file": "token", "jwks_url": "http://issuer.example/jwks", "allow_http": True},
+            "jwks_token_file",
+            "would be sent in clear to 'http://issuer.example/jwks'",
+        ),
+        (
+            {
+                "jwks_token_file": "token",
+                "jwks_url": None,
+                "discovery": True,
+                "issuer": "http://a.example",
+                "allow_http": True,
+            },
+            "jwks_token_file",
+            "would be sent in clear to 'http://a.example'",
+        ),
+        (
+            {"jwks_token_file": "token", "jwks_url": "http://127.0.0.1/", "allow_http": True, "outbound_proxy": PROXY},
+            "jwks_token_file",
+            "would be sent in clear",
+        ),
         ({"algorithms": ["HS256"]}, "algorithms", "lists no algorithm of public keys"),
         ({"refresh_seconds": "5m"}, "refresh_seconds", "'5m' is not a number of seconds"),
         ({"outbound_proxy": "proxy.example:3128"}, "outbound_proxy", "is not the URL of an HTTP proxy"),
@@ -114,6 +137,13 @@ def test_a_mistake_is_reported_with_its_setting(
     found = problems(tmp_path, issuer(**settings))
     assert [*found] == [f"issuers[0].{setting}"]
     assert message in found[f"issuers[0].{setting}"].message
+    assert "canary" not in found[f"issuers[0].{setting}"].message
+
+
+@pytest.mark.parametrize("url", ["https://issuer.example/jwks", "http://127.0.0.1/jwks", "http://localhost:8080/jwks"])
+def test_a_token_for_the_keys_is_accepted_for_https_and_for_this_machine(tmp_path: Path, url: str) -> None:
+    settings = issuer(jwks_url=url, jwks_token_file="/var/run/secrets/token", allow_http=True)
+    assert prepared(tmp_path, settings).key_sets
 
 
 def test_plain_http_is_accepted_with_allow_http(tmp_path: Path) -> None:
@@ -136,6 +166,7 @@ def test_settings_for_urls_are_rejected_for_an_issuer_with_a_secret(tmp_path: Pa
         "max_stale_seconds": 60,
         "ca_file": "x",
         "outbound_proxy": PROXY,
+        "jwks_token_file": "token",
     }
     found = problems(tmp_path, issuer(jwks_url=None, secret=SECRET.decode(), **unused))
     assert {*found} == {f"issuers[0].{name}" for name in unused}

@@ -51,6 +51,9 @@ def restored(issuer: Issuer) -> Issuer:
     issuer.headers({})
     issuer.etag(None)
     issuer.publish("K1")
+    issuer.discovery()
+    for path in (issuer.openid_path, issuer.oauth_path):
+        issuer.answer("ok", on=path)
     issuer.forget()
     return issuer
 

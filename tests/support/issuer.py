@@ -168,8 +168,8 @@ class Issuer:
     def answer(self, behavior: str, *, times: int | None = None, on: str | None = None, **options: Any) -> None:
         """Answer the next *times* requests, or all, with one of BEHAVIORS in issuer_answers.py.
 
-        ok · slow seconds= · trickle seconds= head= · status code= headers= · body text= headers= · garbage ·
-        malformed · empty_set · bad_key jwk= · many_keys count= · huge size= chunked= · gzip padding= ·
+        ok · bearer token= · slow seconds= · trickle seconds= head= · status code= headers= · body text= headers= ·
+        garbage · malformed · empty_set · bad_key jwk= · many_keys count= · huge size= chunked= · gzip padding= ·
         wrong_length by= · cut_off chunked= · drop reset= · redirect to= code= · flapping code=
         """
         self._tell("answer", on or self.jwks_path, behavior, times, options)

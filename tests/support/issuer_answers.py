@@ -92,6 +92,12 @@ async def _ok(path: Path, asked: dict[str, str]) -> Parts:
     yield _sound(path, asked).raw()
 
 
+async def _bearer(path: Path, asked: dict[str, str], *, token: str) -> Parts:
+    """The correct document for this bearer token, else 401, as the API server of Kubernetes."""
+    knows_client = asked.get("authorization") == f"Bearer {token}"
+    yield (_sound(path, asked) if knows_client else Reply(401, path.headers, b'{"kind": "Status"}')).raw()
+
+
 async def _slow(path: Path, asked: dict[str, str], *, seconds: float) -> Parts:
     await asyncio.sleep(seconds)
     yield _sound(path, asked).raw()
@@ -201,6 +207,7 @@ async def _flapping(path: Path, asked: dict[str, str], *, code: int = 500) -> Pa
 
 BEHAVIORS = {
     "ok": _ok,
+    "bearer": _bearer,
     "slow": _slow,
     "trickle": _trickle,
     "status": _status,
