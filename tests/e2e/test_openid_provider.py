@@ -11,7 +11,7 @@ import pytest
 from tests.support import commands, processes, sites
 from tests.support.behind_proxies import Running
 from tests.support.client import ask, bearer
-from tests.support.openid import BILLING, FOREIGN, MACHINE, TASKS, WEB, OpenIdProvider, openid_provider
+from tests.support.openid import BILLING, FOREIGN, MACHINE, TASKS, WEB, OpenIdProvider, by_discovery, openid_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,23 +45,8 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def api(provider: OpenIdProvider, upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """An API that takes the access tokens of two clients."""
-    with behind_nginx(tmp_path_factory.mktemp("api"), upstream, sso(provider)) as running:
+    with behind_nginx(tmp_path_factory.mktemp("api"), upstream, by_discovery(provider)) as running:
         yield running
-
-
-def sso(provider: OpenIdProvider, **changes: Any) -> dict[str, Any]:
-    """Return the configuration of *provider* as an issuer; a None leaves a setting out."""
-    settings = {
-        "name": "sso",
-        "preset": "jwt",
-        "issuer": provider.url,
-        "discovery": True,
-        "allow_http": True,
-        "audiences": [TASKS],
-        "require_claims": {"client_id": [WEB, MACHINE]},
-        **changes,
-    }
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def configuration(issuer: Mapping[str, Any]) -> str:
@@ -152,7 +137,7 @@ def test_a_token_that_is_not_for_this_api_is_refused(provider: OpenIdProvider, a
 def test_an_api_for_id_tokens_takes_those_of_its_client_alone(
     provider: OpenIdProvider, upstream: int, tmp_path: Path
 ) -> None:
-    for_id_tokens = sso(provider, accept="id_token", audiences=[WEB], require_claims=None)
+    for_id_tokens = by_discovery(provider, accept="id_token", audiences=[WEB], require_claims=None)
     with behind_nginx(tmp_path, upstream, for_id_tokens) as running:
         ada, foreign = (
             provider.signs_in("ada", client=client, scope="openid email profile tasks:read")
@@ -168,7 +153,7 @@ def test_an_api_for_id_tokens_takes_those_of_its_client_alone(
 
 
 def test_keys_rotate(provider: OpenIdProvider, upstream: int, tmp_path: Path) -> None:
-    with behind_nginx(tmp_path, upstream, sso(provider, refresh_seconds=1, cooldown_seconds=1)) as running:
+    with behind_nginx(tmp_path, upstream, by_discovery(provider, refresh_seconds=1, cooldown_seconds=1)) as running:
         (first,) = provider.published()
         old, old_unseen = provider.machine_token(), provider.signs_in("ada")["access_token"]
         assert running.ask(old).status == 200
@@ -193,18 +178,18 @@ def checked(folder: Path, issuer: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def test_check_proves_discovery(provider: OpenIdProvider, tmp_path: Path) -> None:
-    code, said = checked(tmp_path, sso(provider))
+    code, said = checked(tmp_path, by_discovery(provider))
     assert code == 0, said
     assert f"issuer sso: 1 key from {provider.url}/jwks, by discovery of {provider.url} RS256 K" in said
 
 
 def test_check_says_what_differs_if_the_issuer_has_a_slash_too_many(provider: OpenIdProvider, tmp_path: Path) -> None:
-    code, said = checked(tmp_path, sso(provider, issuer=f"{provider.url}/"))
+    code, said = checked(tmp_path, by_discovery(provider, issuer=f"{provider.url}/"))
     assert code == 1, said
     assert f"its issuer is '{provider.url}', but the configured issuer is '{provider.url}/'" in said
 
 
 def test_check_says_where_it_looked_if_the_issuer_has_a_wrong_path(provider: OpenIdProvider, tmp_path: Path) -> None:
-    code, said = checked(tmp_path, sso(provider, issuer=f"{provider.url}/tenant"))
+    code, said = checked(tmp_path, by_discovery(provider, issuer=f"{provider.url}/tenant"))
     assert code == 1, said
     assert f"{provider.url}/tenant/.well-known/openid-configuration answers 404" in said

@@ -4,6 +4,7 @@
 //   rotate    signs with a new key from now on, and publishes the old keys, too
 //   withdraw  publishes only the key that signs
 //   lifetime  {seconds}: of the access tokens from now on
+//   password-ago  {seconds}: how long ago people gave their password who sign in from now on
 import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
@@ -12,6 +13,7 @@ import MemoryAdapter from "oidc-provider/lib/adapters/memory_adapter.js";
 const { issuer, clients, resources, accounts } = JSON.parse(process.env.OPTIONS);
 const byId = Object.fromEntries(Object.values(accounts).map((account) => [account.id, account]));
 let lifetime = 3600;
+let passwordAgo = 0;
 let made = 0;
 let keys = [newKey()];
 let provider = providerOf(keys);
@@ -34,11 +36,17 @@ function providerOf(keys) {
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "roles"] },
     conformIdTokenClaims: false, // the claims of the scopes are in the ID token
     findAccount: (_, id) => byId[id] && { accountId: id, claims: () => ({ sub: id, ...byId[id].claims }) },
-    extraTokenClaims: (_, token) => token.accountId && { roles: byId[token.accountId].claims.roles },
+    extraTokenClaims,
     issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
     loadExistingGrant,
     interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
-    ttl: { AccessToken: () => lifetime, ClientCredentials: () => lifetime, IdToken: 3600, Session: 86400, Grant: 86400 },
+    ttl: {
+      AccessToken: () => lifetime,
+      ClientCredentials: () => lifetime,
+      IdToken: 3600,
+      Session: 86400,
+      Grant: 86400,
+    },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
@@ -64,12 +72,19 @@ async function loadExistingGrant({ oidc: { provider, client, session } }) {
   return grant;
 }
 
+// RFC 9068 §2.2: when the user gave the password, and the roles. A program has neither.
+function extraTokenClaims({ oidc: { entities } }, { accountId }) {
+  const source = entities.AuthorizationCode ?? entities.RefreshToken;
+  return accountId && { auth_time: source?.authTime, roles: byId[accountId].claims.roles };
+}
+
 async function signIn(request, response) {
   await provider.interactionDetails(request, response);
   const form = request.method === "POST" ? new URLSearchParams((await request.toArray()).join("")) : null;
   const account = accounts[form?.get("name")];
   if (account && account.password === form.get("password")) {
-    await provider.interactionFinished(request, response, { login: { accountId: account.id } });
+    const ts = Math.floor(Date.now() / 1000) - passwordAgo;
+    await provider.interactionFinished(request, response, { login: { accountId: account.id, ts } });
     return;
   }
   response.writeHead(form ? 403 : 200, { "Content-Type": "text/html; charset=utf-8" });
@@ -90,6 +105,9 @@ const test = {
   },
   lifetime({ seconds }) {
     lifetime = seconds;
+  },
+  "password-ago"({ seconds }) {
+    passwordAgo = seconds;
   },
 };
 

@@ -1,4 +1,6 @@
-"""A real OpenID provider (oidc-provider), installed once by npm and run by Node, and people who sign in there.
+"""A real OpenID provider (oidc-provider), an application that signs people in there, and people without a browser.
+
+npm installs both programs once, and Node runs them.
 
 with openid_provider(tmp_path) as provider:
     tokens = provider.signs_in("ada")           # the code flow over HTTP, without a browser
@@ -21,6 +23,7 @@ from tests.support.browser import PASSWORD, CookieJar
 from tests.support.client import Answer, ask
 from tests.support.node import installed, node
 from tests.support.processes import ROOT, free_port, running
+from tests.support.tokens import b64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,9 +75,7 @@ class OpenIdProvider:
             "scope": scope,
             "state": secrets.token_urlsafe(16),
             "nonce": secrets.token_urlsafe(16),
-            "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
-            .rstrip(b"=")
-            .decode(),
+            "code_challenge": b64(hashlib.sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
             **target,
         }
@@ -131,11 +132,22 @@ class OpenIdProvider:
     @contextmanager
     def lifetime(self, seconds: int) -> Iterator[None]:
         """Make access tokens that live for *seconds* while the context lasts. Usually they live for an hour."""
-        self._tell("lifetime", seconds=seconds)
+        with self._setting("lifetime", seconds, usually=LIFETIME_SECONDS):
+            yield
+
+    @contextmanager
+    def last_password(self, seconds_ago: int) -> Iterator[None]:
+        """Say of people who sign in while the context lasts that they gave their password *seconds_ago*."""
+        with self._setting("password-ago", seconds_ago, usually=0):
+            yield
+
+    @contextmanager
+    def _setting(self, switch: str, seconds: int, *, usually: int) -> Iterator[None]:
+        self._tell(switch, seconds=seconds)
         try:
             yield
         finally:
-            self._tell("lifetime", seconds=LIFETIME_SECONDS)
+            self._tell(switch, seconds=usually)
 
     def _tell(self, switch: str, **how: Any) -> None:
         answer = ask(self._port, f"/test/{switch}", method="POST", body=json.dumps(how).encode())
@@ -189,6 +201,37 @@ def _client(
         "redirect_uris": [_callback(name), *callbacks] if by_code else [],
         "post_logout_redirect_uris": [signed_out] if signed_out else [],
     }
+
+
+@contextmanager
+def relying_party(folder: Path, provider: OpenIdProvider, *, origin: str) -> Iterator[int]:
+    """Run the application that signs people in at *provider*. Yield its port. *origin* is its address in browsers."""
+    port = free_port()
+    options = {
+        "issuer": provider.url,
+        "origin": origin,
+        "client_id": WEB,
+        "client_secret": _secret(WEB),
+        "scope": "openid email tasks:read",
+        "resource": TASKS,
+    }
+    with _run(folder, "relying_party", port, options):
+        yield port
+
+
+def by_discovery(provider: OpenIdProvider, **changes: Any) -> dict[str, Any]:
+    """Return the configuration of *provider* as an issuer of access tokens for `TASKS`; a None leaves a setting out."""
+    settings = {
+        "name": "sso",
+        "preset": "jwt",
+        "issuer": provider.url,
+        "discovery": True,
+        "allow_http": True,
+        "audiences": [TASKS],
+        "require_claims": {"client_id": [WEB, MACHINE]},
+        **changes,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 @contextmanager
