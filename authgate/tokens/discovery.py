@@ -35,10 +35,18 @@ def jwks_uri(document: bytes, issuer: str) -> str:
     if stated != issuer:
         shown = quoted(stated, 120) if isinstance(stated, str) else "missing or not a string"
         raise BadMetadata(
-            f"its issuer is {shown}, but the configured issuer is {quoted(issuer, 120)}: they must be the same, "
-            "character by character"
+            f"its issuer is {shown}, but the configured issuer is {quoted(issuer, 120)}: {_difference(stated, issuer)}"
         )
     uri = metadata.get("jwks_uri")
     if not isinstance(uri, str):
         raise BadMetadata("it has no jwks_uri")
     return uri
+
+
+def _difference(stated: object, issuer: str) -> str:
+    """Return what to do about an issuer that is not *stated*. A slash at the end is easily missed."""
+    if stated == issuer.removesuffix("/"):
+        return "remove the / at the end"
+    if stated == f"{issuer}/":
+        return "add a / at the end"
+    return "they must be the same, character by character"

@@ -186,7 +186,8 @@ def test_check_proves_discovery(provider: OpenIdProvider, tmp_path: Path) -> Non
 def test_check_says_what_differs_if_the_issuer_has_a_slash_too_many(provider: OpenIdProvider, tmp_path: Path) -> None:
     code, said = checked(tmp_path, by_discovery(provider, issuer=f"{provider.url}/"))
     assert code == 1, said
-    assert f"its issuer is '{provider.url}', but the configured issuer is '{provider.url}/'" in said
+    differs = f"its issuer is '{provider.url}', but the configured issuer is '{provider.url}/': remove the / at the end"
+    assert differs in said
 
 
 def test_check_says_where_it_looked_if_the_issuer_has_a_wrong_path(provider: OpenIdProvider, tmp_path: Path) -> None:

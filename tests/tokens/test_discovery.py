@@ -80,6 +80,21 @@ def test_j13_a_document_of_another_issuer_is_rejected_and_both_are_named(other: 
     assert message.isascii()
 
 
+@pytest.mark.parametrize(
+    ("stated", "configured", "advice"),
+    [
+        ("https://issuer.example", "https://issuer.example/", "remove the / at the end"),
+        ("https://issuer.example/", "https://issuer.example", "add a / at the end"),
+        ("https://issuer.example/", "https://issuer.example//", "remove the / at the end"),
+        ("https://issuer.example//", "https://issuer.example", "they must be the same, character by character"),
+    ],
+)
+def test_the_message_says_if_only_the_slash_at_the_end_differs(stated: str, configured: str, advice: str) -> None:
+    with pytest.raises(BadMetadata) as bad:
+        jwks_uri(document(issuer=stated), configured)
+    assert str(bad.value) == f"its issuer is {stated!r}, but the configured issuer is {configured!r}: {advice}"
+
+
 @pytest.mark.parametrize("other", [None, ..., [ISSUER], {"issuer": ISSUER}, 1, True], ids=repr)
 def test_j13_a_document_without_an_issuer_is_rejected(other: Any) -> None:
     assert fault(document(issuer=other)).startswith("its issuer is missing or not a string, but the configured issuer")
