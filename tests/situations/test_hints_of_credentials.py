@@ -31,7 +31,8 @@ SITUATIONS = {
     "a padded token of AWS ALB": Situation(
         issuers=NO_ISS, more="credentials: [{header: x-amzn-oidc-data}]",
         headers={"x-amzn-oidc-data": padded(claims(), signer="arn:aws:elasticloadbalancing:eu-1:1:loadbalancer/app/x")},
-        answer="401 malformed_token", has=("padded with `=`", "AWS's load balancer (ALB)", "x-amzn-oidc-accesstoken"),
+        answer="401 malformed_token",
+        has=("padded with `=`", "name x-amzn-oidc-accesstoken in `credentials`", "docs/issuers/aws-alb.md"),
     ),
     "a padded token in Authorization": Situation(
         issuers=NO_ISS, headers=bearer(padded(claims())), answer="401 malformed_token", has=("padded with `=`", "ALB"),

@@ -76,7 +76,7 @@ def padded(case: Case) -> str:
         return (
             f"{message} AWS's load balancer (ALB) writes such tokens into x-amzn-oidc-data, and AuthGate reads none "
             "of them. If your provider's access tokens are JWTs, name x-amzn-oidc-accesstoken in `credentials`, and "
-            "the provider as issuer."
+            "the provider as issuer: docs/issuers/aws-alb.md."
         )
     return f"{message} AWS's load balancer (ALB) writes such tokens, and so do programs that encode JWTs by hand."
 
