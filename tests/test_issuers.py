@@ -45,5 +45,5 @@ def test_a_key_file_that_cannot_be_read_is_rejected(tmp_path: Path, setting: str
 
 
 def test_a_secret_file_has_a_bound(tmp_path: Path) -> None:
-    (tmp_path / "s").write_bytes(b"0123456789" * 6554)
-    assert_only(rejected(JWT_SECRET_FILE=str(tmp_path / "s")), "issuers[0].secret_file", "longer than 65536")
+    (tmp_path / "s").write_bytes(b"0123456789" * 26215)
+    assert_only(rejected(JWT_SECRET_FILE=str(tmp_path / "s")), "issuers[0].secret_file", "longer than 262144")

@@ -154,9 +154,9 @@ async def test_a_key_file_is_read_anew_at_every_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pem_file", "jwks_file"])
-def test_a_key_file_over_64_kib_is_refused(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "keys").write_bytes(b" " * 70_000)
-    with pytest.raises(ConfigError, match="it is longer than 65536 bytes"):
+def test_a_key_file_over_256_kib_is_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "keys").write_bytes(b" " * 270_000)
+    with pytest.raises(ConfigError, match="it is longer than 262144 bytes"):
         verified(tmp_path, {kind: str(tmp_path / "keys")})
 
 

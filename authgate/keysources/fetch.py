@@ -1,6 +1,6 @@
 """One GET of a key set or a metadata document, safe against a hostile server.
 
-No redirects, no cookies, no compression, at most 64 KiB and 10 s. A host name is resolved once, its addresses are
+No redirects, no cookies, no compression, at most 256 KiB and 10 s. A host name is resolved once, its addresses are
 checked, and the connection goes to a checked address, so DNS rebinding has no effect.
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # A bound on the raw response: head, interim responses (1xx), and the framing of the body.
-MAX_RESPONSE_BYTES = 2 * MAX_DOCUMENT_BYTES
+MAX_RESPONSE_BYTES = MAX_DOCUMENT_BYTES + 64 * 1024
 # For the whole fetch. Connecting, DNS included, may take half of it.
 FETCH_SECONDS = 10.0
 

@@ -64,7 +64,7 @@ class FileSource:
         self._digest = b""
 
     def read(self) -> KeySet:
-        """Return the keys in the file, at most 64 KiB of it. Blocks. Raises `jwk.BadKey`, OSError or ValueError."""
+        """Return the keys in the file, at most 256 KiB of it. Blocks. Raises `jwk.BadKey`, OSError or ValueError."""
         content = read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)
         keys = self._parse(content, self._allowed)
         self._digest = hashlib.sha256(content).digest()

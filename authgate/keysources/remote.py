@@ -79,7 +79,8 @@ class DiscoverySource:
         for found_at in self._urls:
             try:
                 metadata = await self._fetcher.get(found_at)
-                url = discovery.jwks_uri(metadata.body or b"", self._issuer)
+                # In a thread: a document as long as the bound takes tens of milliseconds.
+                url = await in_daemon_thread(partial(discovery.jwks_uri, metadata.body or b"", self._issuer))
             except LoadFailed as failed:
                 failures.append(str(failed))
             except discovery.BadMetadata as error:  # many servers answer every path with 200 and their home page

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from authgate.core.errors import AuthGateError, quoted
 from authgate.tokens import _json
 
 _OPENID = "/.well-known/openid-configuration"
 _OAUTH = "/.well-known/oauth-authorization-server"
+# Entra's documents for all tenants (common, organizations) have the issuer …/{tenantid}/v2.0.
+_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_-]{1,40}\}")
 
 
 class BadMetadata(AuthGateError):
@@ -49,4 +53,9 @@ def _difference(stated: object, issuer: str) -> str:
         return "remove the / at the end"
     if stated == f"{issuer}/":
         return "add a / at the end"
+    if isinstance(stated, str) and (placeholder := _PLACEHOLDER.search(stated)):
+        return (
+            "this document is for all tenants; set issuer to the `iss` of one tenant's tokens, with the id of the "
+            f"tenant in place of {placeholder[0]}"
+        )
     return "they must be the same, character by character"

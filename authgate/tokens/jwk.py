@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["BadKey", "KeySet", "from_jwks", "from_pem", "from_secret", "from_secret_file"]
 
 
-MAX_DOCUMENT_BYTES = 64 * 1024
 MAX_KEYS = 64
+# 4 KiB for each key. An RSA key of 4096 bits takes about 3 with its certificate in `x5c`, which many issuers publish.
+MAX_DOCUMENT_BYTES = MAX_KEYS * 4 * 1024
 
 # The registered key types that have a public and a private half, supported or not (RFC 7518 §6.1; OKP: RFC 8037;
 # AKP: ML-DSA).
@@ -81,7 +82,7 @@ def from_pem(pem: bytes, allowed: frozenset[str]) -> KeySet:
 
 
 def from_jwks(document: bytes, allowed: frozenset[str], *, public_only: bool = False) -> KeySet:
-    """Return the keys of a JWK or JWK Set, at most 64 KiB and 64 keys. *public_only*: the document was fetched.
+    """Return the keys of a JWK or JWK Set, at most 256 KiB and 64 keys. *public_only*: the document was fetched.
 
     An unfit member is skipped, and the others are used (J11). Raise `BadKey` only if the document is not a JWK Set, has
     no usable key, or mixes secrets with public keys (J2).

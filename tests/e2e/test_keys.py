@@ -220,7 +220,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "garbage": ({}, "JWK Set"),
     "empty_set": ({}, "no key"),
     "malformed": ({}, "JWK Set"),
-    "huge": ({}, "65536 bytes"),
+    "huge": ({}, "262144 bytes"),
     "redirect": ({"to": "/secret-door/jwks"}, "redirects"),
     "drop": ({}, "cannot be fetched"),
     "cut_off": ({}, "cannot be fetched"),

@@ -32,10 +32,10 @@ async def test_a_good_answer_is_returned_unchanged(issuer: Issuer) -> None:
     assert await fetcher().get(issuer.jwks_url) == Response(body=b'{"keys": "any"}', etag='"v1"', fresh_seconds=60)
 
 
-async def test_an_answer_of_exactly_64_kib_is_accepted(issuer: Issuer) -> None:
-    issuer.document("x" * 64 * 1024)
+async def test_an_answer_of_exactly_256_kib_is_accepted(issuer: Issuer) -> None:
+    issuer.document("x" * 256 * 1024)
     response = await fetcher().get(issuer.jwks_url)
-    assert len(response.body or b"") == 64 * 1024
+    assert len(response.body or b"") == 256 * 1024
 
 
 async def test_a_document_with_the_same_entity_tag_is_not_sent_again(issuer: Issuer) -> None:
@@ -98,12 +98,12 @@ async def test_any_other_status_than_200_is_a_failure_that_names_it(issuer: Issu
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-@pytest.mark.parametrize("size", [64 * 1024 + 1, 1 << 24])
-async def test_an_answer_over_64_kib_is_refused(issuer: Issuer, size: int, chunked: bool) -> None:  # noqa: FBT001 - a case
+@pytest.mark.parametrize("size", [256 * 1024 + 1, 1 << 24])
+async def test_a_longer_answer_is_refused(issuer: Issuer, size: int, chunked: bool) -> None:  # noqa: FBT001 - a case
     issuer.answer("huge", size=size, chunked=chunked)
     message = await failure(fetcher(), issuer.jwks_url)
     assert issuer.jwks_url in message
-    assert "longer than 65536 bytes" in message
+    assert "longer than 262144 bytes" in message
 
 
 async def test_a_head_that_is_too_long_is_refused() -> None:

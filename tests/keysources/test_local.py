@@ -134,8 +134,8 @@ def a_fifo(path: Path) -> str:
 
 
 def too_long(path: Path) -> str:
-    path.write_bytes(jwks("K2") + b" " * 64 * 1024)
-    return "it is longer than 65536 bytes"
+    path.write_bytes(jwks("K2") + b" " * 256 * 1024)
+    return "it is longer than 262144 bytes"
 
 
 def unreadable(path: Path) -> str:

@@ -126,3 +126,10 @@ def test_a_document_that_is_not_a_json_object_is_rejected(raw: bytes) -> None:
 
 def test_a_long_value_is_not_quoted_in_full() -> None:
     assert len(fault(document(issuer="https://issuer.example/" + "a" * 10_000))) < 500
+
+
+@pytest.mark.parametrize("name", ["tenantid", "tenant", "tenant_id", "TENANT-1"])
+def test_a_document_for_all_tenants_is_rejected_with_the_advice_to_name_one(name: str) -> None:
+    message = fault(document(issuer=f"https://login.microsoftonline.com/{{{name}}}/v2.0"))
+    assert f"with the id of the tenant in place of {{{name}}}" in message
+    assert "character by character" not in message

@@ -199,7 +199,7 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_the_keys() -> None:
         ({"keys": []}, "it holds no key that can verify a signature"),
         ({}, "it is neither a JWK Set nor a JWK"),
         ({"error": "not found"}, "it is neither a JWK Set nor a JWK"),
-        (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "it is 65537 bytes long, over 65536"),
+        (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "it is 262145 bytes long, over 262144"),
     ],
     ids=range(11),
 )
