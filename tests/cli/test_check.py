@@ -397,3 +397,19 @@ def test_the_outbound_proxys_password_is_hidden(tmp_path: Path) -> None:
     assert "outbound_proxy: (hidden)\n" in ended.stdout
     assert "no connection to the outbound proxy" in ended.stdout
     assert "canary" not in ended.stdout + ended.stderr
+
+
+def test_fetch_sends_the_token_for_the_keys_and_does_not_show_it(tmp_path: Path) -> None:
+    token, config = tmp_path / "token", tmp_path / "c.yaml"
+    with running_issuer(tmp_path) as remote:
+        remote.answer("bearer", token="token-canary")
+        config.write_text(
+            "issuers:\n" + by_url(remote, "app").replace("allow_http", f"jwks_token_file: {token}, allow_http")
+        )
+        missing = commands.authgate("check", "--fetch", "--config", config)
+        token.write_text("token-canary\n")
+        found = commands.authgate("check", "--fetch", "--config", config)
+    assert (missing.returncode, found.returncode) == (1, 0)
+    assert f"jwks_token_file: cannot read {token}: No such file or directory" in missing.stdout.replace("\n", " ")
+    assert "\n# issuer app: 1 key from http://" in found.stdout
+    assert "canary" not in found.stdout + found.stderr

@@ -90,6 +90,23 @@ async def test_only_an_issuer_with_changed_key_settings_is_fetched_again(
         assert (len(issuer.requests()), len(other_issuer.requests())) == (1, 2)
 
 
+async def test_another_file_with_the_token_for_the_keys_is_used_after_a_reload(tmp_path: Path, issuer: Issuer) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("canary-first")
+    second.write_text("canary-second")
+    issuer.answer("bearer", token="canary-first")
+    async with reloadable_server(tmp_path, by_url("app", issuer, jwks_token_file=str(first))) as server:
+        assert await server.status(issuer.token()) == 200
+        server.write(by_url("app", issuer, jwks_token_file=str(second)))
+        rejected = await server.reload()
+        assert f"does not accept the token in {second} (jwks_token_file)" in rejected
+        assert "canary" not in rejected
+        issuer.answer("bearer", token="canary-second")
+        assert await server.reload() == ""
+        assert await server.status(issuer.token()) == 200
+        assert b"canary" not in await server.admin_page("/keys")
+
+
 async def test_refresh_times_change_without_a_fetch_even_in_an_outage(tmp_path: Path, issuer: Issuer) -> None:
     """An operator may want keys to live longer while the issuer is down."""
     async with reloadable_server(tmp_path, by_url("app", issuer)) as server:
