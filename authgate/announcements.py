@@ -68,12 +68,15 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
             f"issuer {issuer.name}: accepts tokens with any iss under its keys, and anyone who publishes the keys may "
             "sign for several issuers: set `issuer` to the exact iss"
         )
-    names_clients = issuer.audiences is not None or issuer.required_values or not loaded.config.takes("require_claims")
+    demands_client = any(demand.names_client for demand in issuer.demands)
+    names_clients = issuer.audiences is not None or demands_client or not loaded.config.takes("require_claims")
     if not names_clients and not any(key.is_symmetric for key in issuer.key_set.keys):
         yield (
             f"issuer {issuer.name}: accepts the tokens of every application of the issuer, because audiences is any: "
             "name your client, for example require_claims: {client_id: [tasks-web]}, or azp"
         )
+    for advice in loaded.config.advice():
+        yield f"issuer {issuer.name}: {advice}"
     if loaded.sessions is not None:
         yield from _session_warnings(issuer, loaded.sessions)
     if loaded.store is not None and loaded.store.warning:

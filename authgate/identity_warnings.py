@@ -53,7 +53,7 @@ def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
         return
     demands = entry.jwts.demands()
     named = [(f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths]
-    named += [("require_claims", parse(text)) for text in demands.require_claims]
+    named += [(demand.setting, path) for demand in demands.demands for path in demand.paths]
     named += [("required_claims", parse(text)) for text in demands.required_claims]
     for setting, path in named:
         if path[0] == CLAIMS.rstrip(".") and path[1:]:
@@ -202,8 +202,8 @@ def _is_of_verified(test: Test) -> bool:
 
 
 def _requires_verified(entry: LoadedIssuer) -> bool:
-    demanded = {} if entry.jwts is None else entry.jwts.demands().require_claims
-    return any(parse(text) == _VERIFIED and _all_true(values) for text, values in demanded.items())
+    demands = () if entry.jwts is None else entry.jwts.demands().demands
+    return any(demand.paths == (_VERIFIED,) and _all_true(demand.accepted or (None,)) for demand in demands)
 
 
 def _all_true(values: Iterable[object]) -> bool:

@@ -56,9 +56,10 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         algorithms=_allowed(loaded),
         identity={} if jwts is None or jwts.identity is None else jwts.identity.paths(),
         required_claims=frozenset(map(claim_paths.parse, demands.required_claims)),
-        required_values=tuple(
-            (claim_paths.parse(path), tuple(values)) for path, values in demands.require_claims.items()
-        ),
+        demands=demands.demands,
+        tenants=jwts.tenants_iss if jwts is not None else None,
+        any_tenant=jwts is not None and jwts.accepts_any_tenant,
+        flags=jwts.flags if jwts is not None else (),
         token_types=frozenset(map(purpose.normalized, demands.token_types)),
         accept=Accept(demands.accept),
         key_set=key_sets.get(config.name, NO_KEYS),

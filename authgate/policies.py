@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
     from authgate.config.refusal_model import CorsConfig
-    from authgate.core.credential import CredentialPlace, SessionPlace
+    from authgate.core.credential import CredentialPlace
     from authgate.core.rules import Rule
     from authgate.presets.preset import LoadedIssuer
 
@@ -192,21 +192,21 @@ def _account_rules(entries: Iterable[LoadedIssuer]) -> tuple[AccountRule, ...]:
 
 
 def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[CredentialPlace, ...]:
-    """Return the places to search for credentials, in order: those of `credentials`, then the session cookies.
+    """Return the places to search for credentials, in order: those of `credentials`, then the issuers' own.
 
-    If `credentials` names session cookies, it says where they come, and no others are read. If it is not set, session
-    cookies come before the default cookie `access_token`: other applications use that name, too, and the first place
-    with a value decides. It is not searched without an issuer of preset jwt.
+    If `credentials` names an issuer's own places, it says where they come, and no others are read. If it is not set,
+    they come before the default cookie `access_token`: other applications use that name, too, and the first place with
+    a value decides. It is not searched if all issuers have sessions.
     """
     listed = tuple(_listed(config.credentials, entries))
-    sessions = tuple(place for entry in entries for place in _session_places(entry))
+    own = tuple(dict.fromkeys(place for entry in entries for place in own_places(entry)))
     if any(place.session is not None for place in config.credentials):
         return listed
-    if "credentials" in config.model_fields_set or not sessions:
-        return (*listed, *sessions)
+    if "credentials" in config.model_fields_set or not own:
+        return (*listed, *own)
     header, *cookies = listed
     has_jwts = any(entry.sessions is None for entry in entries)
-    return (header, *sessions, *(cookies if has_jwts else ()))
+    return (header, *own, *(cookies if has_jwts else ()))
 
 
 def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...]) -> Iterator[CredentialPlace]:
@@ -217,10 +217,11 @@ def _listed(places: Iterable[CredentialConfig], entries: tuple[LoadedIssuer, ...
             yield CookiePlace(name=place.cookie)
         else:
             named = (entry for entry in entries if entry.config.name == place.session)
-            yield from (session for entry in named for session in _session_places(entry))
+            yield from (own for entry in named for own in own_places(entry))
 
 
-def _session_places(entry: LoadedIssuer) -> tuple[SessionPlace, ...]:
+def own_places(entry: LoadedIssuer) -> tuple[CredentialPlace, ...]:
+    """Return the cookies and headers that the issuer *entry* has of its own."""
     return PRESETS[entry.config.preset].places(entry.config)
 
 

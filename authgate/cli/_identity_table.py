@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from authgate.cli._terminal import escaped
@@ -45,8 +44,8 @@ def _fields(issuer: Issuer, policies: Policies) -> Iterator[tuple[str, str]]:
 def _demands(issuer: Issuer) -> Iterator[tuple[str, str]]:
     if issuer.required_claims:
         yield "required_claims", _list(sorted(issuer.required_claims))
-    for path, values in issuer.required_values:
-        yield "require_claims", f"{escaped(written(path))}: {' or '.join(map(json.dumps, values))}"
+    for demand in issuer.demands:
+        yield demand.setting, escaped(demand.in_words)
 
 
 def _list(paths: Iterable[ClaimPath]) -> str:

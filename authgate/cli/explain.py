@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PRINT_FINGERPRINT = """\
       printf 'authgate-secret-fingerprint:%%s' "$%s" | sha256sum | cut -c1-8"""
 # The front end's variable that holds the secret.
-_SECRET_VARIABLES = {name: preset.variables.usual for name, preset in PRESETS.items()}
+_SECRET_VARIABLES = {name: preset.variables.usual for name, preset in PRESETS.items() if preset.variables is not None}
 
 _HELP = f"""\
 Decide one request and show every check. The request is read from standard input.
@@ -193,7 +193,7 @@ def _comparing_secrets(decision: Deny, prepared: Prepared) -> Iterator[str]:
     issuer = next(issuer for issuer in prepared.config.issuers if issuer.name == decision.issuer_name)
     # Without a file, JWTs may be verified with BETTER_AUTH_SECRET, too.
     known = issuer.secret_env in _SECRET_VARIABLES.values()
-    yield _PRINT_FINGERPRINT % (issuer.secret_env if known else _SECRET_VARIABLES[issuer.preset])
+    yield _PRINT_FINGERPRINT % (issuer.secret_env if known else _SECRET_VARIABLES.get(issuer.preset, "JWT_SECRET"))
 
 
 def _fingerprints_tried(decision: Deny, prepared: Prepared) -> list[str]:

@@ -116,9 +116,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
         payload["iss"] = issuer.iss
     if issuer.audiences:
         payload["aud"] = min(issuer.audiences)
-    for path, accepted in issuer.required_values:
-        if path[0] not in claims and is_absent(find(payload, path)):
-            _put(payload, path, accepted[0])
+    for demand in issuer.demands:
+        path = demand.paths[0]
+        if path[0] not in claims and is_absent(find(payload, path)) and demand.accepted is not None:
+            _put(payload, path, demand.accepted[0])
     token = mint(payload | claims, issuer.key_set.keys[0])
     if (refusal := _refusal(token, issuer)) is not None:
         click.echo(f"This configuration refuses the token: {escaped(refusal)}.", err=True)

@@ -35,7 +35,7 @@ _SERVICE_LINK_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
 _FIX_URL = "write it like http://localhost:3000 or https://app.example.com"
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-_VARIABLES = [preset.variables for preset in PRESETS.values()]
+_VARIABLES = [preset.variables for preset in PRESETS.values() if preset.variables is not None]
 _SECRETS = tuple(name for variables in _VARIABLES for name in variables.secrets)
 _URLS = tuple(name for variables in _VARIABLES for name in variables.urls)
 _SEVERAL_URLS = frozenset(name for variables in _VARIABLES if variables.has_several_urls for name in variables.urls)

@@ -76,7 +76,8 @@ def source_problems(
     """Yield what is wrong with the number of secrets and of sources of keys."""
     secrets = [name for name in sources if name in SECRET_SETTINGS]
     public = _public(sources)
-    if not sources and not config.has_sessions and "discovery" not in wrong:
+    has_keys = sources or config.key_settings or config.has_sessions
+    if not has_keys and wrong.isdisjoint({"preset", "discovery"}):
         fix = "add secret_file (or secret_env, secret), pem_file, jwks_file, jwks_url or discovery: true"
         yield Problem(setting=setting, message="has no key, so no token could be verified", fix=fix)
     elif config.has_sessions and not secrets and not may_lack_secret(config, sources, wrong):
@@ -125,15 +126,14 @@ def audience_problems(config: IssuerSettings, setting: str, sources: tuple[str, 
         fix = "list the `aud` values of your API's tokens; or write audiences: any, without brackets"
         yield Problem(setting=f"{setting}.audiences", message=message, fix=fix)
     if config.audiences is None and (config.key_settings or _public(sources) or not config.has_sessions):
-        fix = "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
-        yield Problem(setting=f"{setting}.audiences", message="is missing", fix=fix)
+        yield Problem(setting=f"{setting}.audiences", message="is missing", fix=config.audiences_fix)
 
 
 def unused_problems(
     config: IssuerSettings, given: set[str], setting: str, sources: tuple[str, ...], wrong: frozenset[str]
 ) -> Iterator[Problem]:
     """Yield the settings that have no effect because nothing is fetched."""
-    if not (sources or config.has_sessions) or wrong & {*PUBLIC_KEY_SETTINGS, "jwt_plugin"}:
+    if not (sources or config.key_settings or config.has_sessions) or wrong & {*PUBLIC_KEY_SETTINGS, "jwt_plugin"}:
         return  # whether keys are fetched is not known
     unused = {name for name in config.unused_settings & given if config.takes(name)}
     if "url" in wrong:
@@ -168,10 +168,11 @@ def fetch_problems(config: JwtSettings, setting: str, wrong: frozenset[str]) -> 
         fix = "set issuer to the exact `iss` of its tokens: the URL of the metadata is derived from it"
         yield Problem(setting=f"{setting}.issuer", message="is missing, and discovery needs it", fix=fix)
         return
-    yield from url_problems(config.issuer, f"{setting}.issuer", allow_http=allow_http, content="keys", fix=_FIX_URL)
+    where = f"{setting}.{config.issuer_setting}"
+    yield from url_problems(config.issuer, where, allow_http=allow_http, content="keys", fix=_FIX_URL)
     yield from _token_problems(config, config.issuer, setting)
     if "?" in config.issuer:  # RFC 8414 §2
-        yield Problem(setting=f"{setting}.issuer", message="has a query, which no issuer has", fix="remove the query")
+        yield Problem(setting=where, message="has a query, which no issuer has", fix="remove the query")
 
 
 def _token_problems(config: JwtSettings, url: str, setting: str) -> Iterator[Problem]:

@@ -168,7 +168,9 @@ def _sound_issuers(raw: Raw) -> Iterator[tuple[IssuerSettings | None, frozenset[
         yield sound_part(
             AnyIssuer if known is None else known.settings,
             item,
-            stand_ins | {"url": UNKNOWN_URL, "jwks_url": UNKNOWN_URL},
+            stand_ins
+            | {"url": UNKNOWN_URL, "jwks_url": UNKNOWN_URL}
+            | ({} if known is None else known.settings.stand_ins()),
         )
 
 

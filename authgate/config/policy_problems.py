@@ -119,8 +119,11 @@ def _unknown(setting: str, name: str, issuers: Issuers) -> Iterator[Problem]:
 
 def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers: Issuers) -> Iterator[Problem]:
     """Yield the names in *places* of issuers that do not exist or have no session cookies."""
-    has_sessions = {entry.config.name: entry.sessions is not None for entry in issuers.sound}
-    suitable = [name for name, has_some in has_sessions.items() if has_some]
+    has_places = {
+        entry.config.name: entry.sessions is not None or bool(PRESETS[entry.config.preset].places(entry.config))
+        for entry in issuers.sound
+    }
+    suitable = [name for name, has_some in has_places.items() if has_some]
     for position, place in enumerate(places):
         if place.session is None:
             continue
@@ -128,7 +131,7 @@ def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers:
         if issuers.names is not None and place.session not in issuers.names:
             message = f"{redacted(place.session)} is not the name of an issuer"
             yield Problem(setting=where, message=message, fix=hint)
-        elif not has_sessions.get(place.session, True):
+        elif not has_places.get(place.session, True):
             message = f"issuer {quoted(place.session)} has no session cookies"
             fix = "write {cookie: NAME} or {header: NAME} for its tokens" + (f"; {hint}" if suitable else "")
             yield Problem(setting=where, message=message, fix=fix)

@@ -13,6 +13,7 @@ from authgate.config import _issuer_problems as check
 from authgate.config._issuer_secrets import read_secrets
 from authgate.config._outbound import ca_file_problems
 from authgate.config.read_store import read_store
+from authgate.core.credential import SessionPlace
 from authgate.core.errors import Problem
 from authgate.presets import PRESETS
 from authgate.presets.preset import LoadedIssuer
@@ -80,7 +81,11 @@ def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     for name in _repeated(issuer.config.name for issuer in issuers):
         message = f"two issuers have the name {name!r}"
         problems.append(Problem(setting="issuers", message=message, fix="give each its own `name`"))
-    known = [issuer.jwts for issuer in issuers if issuer.jwts is not None and "preset" not in issuer.wrong]
+    known = [
+        issuer.jwts
+        for issuer in issuers
+        if issuer.jwts is not None and issuer.wrong.isdisjoint({"preset", *issuer.config.own_settings()})
+    ]
     for iss in _repeated(iss for jwts in known for iss in (jwts.issuer, *jwts.also_iss) if iss != UNKNOWN_URL):
         message = "two issuers leave out `issuer`" if iss is None else f"two issuers have the issuer {iss!r}"
         message += ": AuthGate cannot tell which of them a token belongs to"
@@ -120,4 +125,5 @@ def _cookies(issuer: LoadedIssuer) -> Iterator[str]:
     if any(path.partition(".")[0] in depends_on for path in issuer.wrong):
         return
     for place in PRESETS[config.preset].places(config):
-        yield from (name for name in (place.name, place.data_name) if name)
+        if isinstance(place, SessionPlace):
+            yield from (name for name in (place.name, place.data_name) if name)

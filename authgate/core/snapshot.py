@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
+    from authgate.core.demands import Demand, TenantIssuers
     from authgate.core.keys import KeySet
     from authgate.core.policy import Policies
     from authgate.core.proof import Proof
@@ -84,7 +85,9 @@ class Issuer:
     Better Auth with several hosts writes the host of each request. *audiences* None accepts any `aud`.
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
-    *required_claims* must be present; each claim in *required_values* must have one of its values.
+    *required_claims* must be present, and *demands* say which values claims must have. *tenants* makes the `iss` of an
+    issuer with many tenants; *any_tenant* accepts every one of them. *flags* are fields that are true if a claim has
+    one certain value: (field, claim, value).
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
     this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids. *other_prefixes* are
@@ -101,7 +104,10 @@ class Issuer:
     token_types: frozenset[str]
     key_set: KeySet
     identity: Mapping[str, tuple[ClaimPath, ...]] = field(default_factory=dict)
-    required_values: tuple[tuple[ClaimPath, tuple[object, ...]], ...] = ()
+    demands: tuple[Demand, ...] = ()
+    tenants: TenantIssuers | None = None
+    any_tenant: bool = False
+    flags: tuple[tuple[str, ClaimPath, str], ...] = ()
     session_key_set: KeySet = NO_KEYS
     accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
@@ -124,7 +130,10 @@ class Issuer:
             sorted(self.token_types),
             self.accept,
             sorted(self.identity.items()),
-            self.required_values,
+            self.demands,
+            self.tenants,
+            self.any_tenant,
+            self.flags,
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
             sorted(self.other_iss),
@@ -139,8 +148,12 @@ class Issuer:
         return self.also_iss | ({self.iss} if self.iss is not None else frozenset())
 
     def writes(self, iss: str | None) -> bool:
-        """Whether JWTs of this issuer have this *iss*. None: whether it accepts any."""
+        """Whether JWTs of this issuer have exactly this *iss*. None: whether it accepts any."""
         return iss == self.iss or iss in self.also_iss
+
+    def writes_for_tenant(self, iss: str | None) -> bool:
+        """Whether JWTs of some tenant of this issuer have this *iss*, and every tenant is accepted."""
+        return iss is not None and self.any_tenant and self.tenants is not None and self.tenants.fit(iss)
 
     def key_set_named(self, name: str) -> KeySet:
         """Return the key set called *name*: the issuer's secrets, or its public keys."""

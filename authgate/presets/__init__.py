@@ -1,6 +1,7 @@
 """Presets: everything that AuthGate knows about a kind of issuer. Each has its own file.
 
-To add a preset, add its file, with a `Preset` in it, and a row to PRESETS.
+To add a preset, add its file, with a `Preset` in it, and a row to PRESETS; for an identity provider, to PROVIDERS in
+`providers/`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pydantic import Field, create_model
 
 from authgate.config._annotations import Tagged
 from authgate.presets import authjs, better_auth, jwt, nextauth_v4
+from authgate.presets.provider import ProviderIssuer
+from authgate.presets.providers import PROVIDERS
 from authgate.presets.settings import IssuerSettings, SessionSettings
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ PRESETS: dict[str, Preset] = {
     "jwt": jwt.PRESET,
     "authjs": authjs.PRESET,
     "nextauth-v4": nextauth_v4.PRESET,
+    **PROVIDERS,
 }
 
 _MODELS = {name: preset.settings for name, preset in PRESETS.items()}
@@ -32,12 +36,25 @@ class _UnknownPreset(IssuerSettings):
     only_with_secret: ClassVar[frozenset[str]] = frozenset()
 
 
+# The settings of providers may have one name and several types, and none of them is known to be missing.
+_OF_PROVIDERS: dict[str, Any] = {
+    name: (Any, None)
+    for model in _MODELS.values()
+    if issubclass(model, ProviderIssuer)
+    for name in model.own_settings()
+}
+
+
 # The settings of all presets: what an issuer is checked against if its preset is wrong or missing.
 _any_issuer: type[IssuerSettings] = create_model(
     "AnyIssuer",
-    __base__=cast("Any", (_UnknownPreset, *_MODELS.values())),
+    __base__=cast(
+        "Any",
+        (_UnknownPreset, *(model for model in _MODELS.values() if not issubclass(model, ProviderIssuer))),
+    ),
     __doc__="An issuer whose tokens and sessions are accepted. docs/formats has a page for each preset.",
-    preset=(cast("type[str]", Literal[tuple(PRESETS)]), Field(description="What the issuer makes.")),
+    **_OF_PROVIDERS
+    | {"preset": (cast("type[str]", Literal[tuple(PRESETS)]), Field(description="What the issuer makes."))},
 )
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from authgate.config._types import ClaimPathText, NonEmpty
 from authgate.config.identity_model import RequiredValues
+from authgate.core import claim_paths
+from authgate.core.demands import Demand
 from authgate.core.errors import Problem
 from authgate.core.snapshot import Accept
 from authgate.presets import better_auth
@@ -22,14 +24,12 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import TokenFormat
 
 
-class JwtIssuer(JwtSettings):
-    """Signed JWTs. Name exactly one source of keys: one of the secrets, or one of the public keys."""
+class SignedJwtSettings(JwtSettings):
+    """What issuers have that make signed JWTs and no sessions."""
 
     # Settings of other presets, and what to write instead.
     not_settings: ClassVar[dict[str, str]] = {"url": "write it as `issuer`, exactly as `iss` of the tokens has it"}
 
-    preset: Literal["jwt"]
-    """jwt: the issuer makes signed JWTs."""
     pem_file: NonEmpty | None = None
     """A file with public keys or certificates in PEM."""
     discovery: Annotated[bool, Field(strict=True)] = False
@@ -56,7 +56,15 @@ class JwtIssuer(JwtSettings):
         """Return what every token must have."""
         return TokenDemands(
             required_claims=self.required_claims,
-            require_claims=self.require_claims or {},
+            demands=tuple(
+                Demand(
+                    paths=(claim_paths.parse(path),),
+                    accepted=tuple(accepted),
+                    setting="require_claims",
+                    names_client=True,
+                )
+                for path, accepted in (self.require_claims or {}).items()
+            ),
             token_types=self.token_types,
             accept=self.accept,
         )
@@ -73,6 +81,13 @@ class JwtIssuer(JwtSettings):
                 if kind := states_another_purpose(name, accept):
                     message = f"{name!r:.80} is the type of {kind}, which accept: {accept} does not accept"
                     yield Problem(setting=f"{setting}.token_types[{number}]", message=message, fix="remove it")
+
+
+class JwtIssuer(SignedJwtSettings):
+    """Signed JWTs. Name exactly one source of keys: one of the secrets, or one of the public keys."""
+
+    preset: Literal["jwt"]
+    """jwt: the issuer makes signed JWTs."""
 
 
 _SECRETS = ("JWT_SECRET", "JWT_SECRET_FILE")

@@ -12,7 +12,7 @@ from authgate.tokens import session_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from authgate.core.credential import SessionPlace
+    from authgate.core.credential import CredentialPlace
     from authgate.core.errors import Problem
     from authgate.core.keys import KeySet
     from authgate.core.snapshot import Issuer, TokenFormat
@@ -120,16 +120,15 @@ class DeriveKeys(Protocol):
 class Preset:
     """How to configure an issuer, and how to read its tokens and sessions.
 
-    *settings* is the model of such an issuer in the configuration, *variables* where it comes from without a file.
-    *formats* returns the formats of its tokens. *announcement* returns a sentence for the start-up log about its
-    sessions.
+    *settings* is the model of such an issuer in the configuration, *variables* where it comes from without a file; None
+    if it needs a file. *formats* returns the formats of its tokens. *announcement* returns a sentence for the start-up
+    log about what it accepts. *library* is the name of the library or of the provider, for people. *places* returns the
+    cookies and headers that its credentials are in, besides those of every configuration.
 
-    An issuer with session cookies has the next ones, too. *library* is the name of the library for people,
-    *cookie_format* the format of its cookies, and *session_keys* derives their keys from the secrets. *places* returns
-    the cookies. *stores* are the names of the
-    session stores that can hold its sessions. *layouts* are its tables, without and with snake_case. *read_rows* makes
-    a record of a stored session and its user, or raises ValueError; *row_format* is the format of such a session's
-    identity.
+    An issuer with session cookies has the next ones, too. *cookie_format* is the format of its cookies, and
+    *session_keys* derives their keys from the secrets. *stores* are the names of the session stores that can hold its
+    sessions. *layouts* are its tables, without and with snake_case. *read_rows* makes a record of a stored session and
+    its user, or raises ValueError; *row_format* is the format of such a session's identity.
 
     *states* returns the fields of `Identity` that a credential of the issuer can state; all others are always unknown.
     *states_accounts*: each of its sessions states whether the user is impersonated, anonymous or banned.
@@ -138,13 +137,13 @@ class Preset:
     """
 
     settings: type[IssuerSettings]
-    variables: Variables
     formats: Callable[[LoadedIssuer], tuple[TokenFormat, ...]]
+    variables: Variables | None = None
     library: str = ""
     cookie_format: TokenFormat | None = None
     session_keys: DeriveKeys | None = None
     announcement: Callable[[Issuer, LoadedIssuer], str] = lambda _issuer, _loaded: ""
-    places: Callable[[Any], tuple[SessionPlace, ...]] = lambda _: ()
+    places: Callable[[Any], tuple[CredentialPlace, ...]] = lambda _: ()
     stores: tuple[str, ...] = ()
     layouts: tuple[Layout, Layout] | None = None
     read_rows: Callable[[object, object], Record] = session_record.read

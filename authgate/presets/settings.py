@@ -6,7 +6,7 @@ docs/configuration.md and the JSON schema are generated from the models: write t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -20,8 +20,10 @@ from authgate.stores import SessionsConfig
 from authgate.tokens.algorithms import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from authgate.core.claim_paths import ClaimPath
+    from authgate.core.demands import Demand, TenantIssuers
     from authgate.core.errors import Problem
 
 # The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
@@ -98,6 +100,16 @@ class IssuerSettings(Settings):
         """Whether issuers of this preset have the setting *name*."""
         return name in cls.model_fields
 
+    @classmethod
+    def own_settings(cls) -> frozenset[str]:
+        """Return the settings that everything about the issuer follows from, `iss` among it; none if nothing does."""
+        return frozenset()
+
+    @classmethod
+    def stand_ins(cls) -> dict[str, object]:
+        """Return sound values of settings of its own that an issuer must have."""
+        return {}
+
     @property
     def urls(self) -> tuple[str, ...]:
         """The URLs of the front end, each once. Empty if it is not set."""
@@ -150,6 +162,10 @@ class IssuerSettings(Settings):
         """Return these settings without those that have no effect because there is no secret."""
         fields = type(self).model_fields
         return self.model_copy(update={name: fields[name].get_default() for name in self.only_with_secret})
+
+    def advice(self) -> Iterator[str]:
+        """Yield what of these settings is probably not meant. Right only after `with_defaults`."""
+        yield from ()
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:  # noqa: ARG002 - for presets
         """Yield what is wrong with the settings that only this preset has. They are at *setting*.
@@ -210,13 +226,13 @@ class SessionSettings(IssuerSettings):
 class TokenDemands:
     """What every JWT of an issuer must have, besides a sound signature.
 
-    *required_claims* are the paths of claims that must be there. *require_claims* are the accepted values of claims, by
-    their paths. *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of
-    token: access_token, id_token or any.
+    *required_claims* are the paths of claims that must be there. *demands* are the values that claims must have.
+    *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of token:
+    access_token, id_token or any.
     """
 
     required_claims: Sequence[str] = ()
-    require_claims: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    demands: tuple[Demand, ...] = ()
     token_types: Sequence[str] = ()
     accept: str = "access_token"
 
@@ -273,9 +289,31 @@ class JwtSettings(IssuerSettings):
         """Return what every token must have."""
         return NO_DEMANDS
 
+    # The setting that `issuer` follows from.
+    issuer_setting: ClassVar[str] = "issuer"
+    # What to write if `audiences` is missing.
+    audiences_fix: ClassVar[str] = (
+        "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
+    )
+
     @property
     def also_iss(self) -> tuple[str, ...]:
         """Further values of `iss`, besides `issuer`. Right only after `with_defaults`."""
+        return ()
+
+    @property
+    def tenants_iss(self) -> TenantIssuers | None:
+        """How `iss` is made if the issuer has many tenants; None if it has not. Right only after `with_defaults`."""
+        return None
+
+    @property
+    def accepts_any_tenant(self) -> bool:
+        """Whether every tenant's `iss` is accepted."""
+        return False
+
+    @property
+    def flags(self) -> tuple[tuple[str, ClaimPath, str], ...]:
+        """The fields of the identity that are true if a claim has a certain value: (field, claim, value)."""
         return ()
 
     @property

@@ -31,19 +31,25 @@ def identity_from_claims(
     key: Key,
     from_row: bool = False,
     mapped: Mapping[str, tuple[ClaimPath, ...]] | None = None,
+    flags: tuple[tuple[str, ClaimPath, str], ...] = (),
 ) -> Identity:
     """Return the identity that the verified *payload* describes, as docs/formats/jwt.md defines it.
 
     *from_row*: the issuer makes the claims from the columns of its user's row, where null means that there is no value,
     and a flag that counts against the user is set by every value that does not mean "no".
-    *mapped* has the claims that the setting `identity` names, by field; None if the format has no such setting. Raises
-    nothing but `Refused`.
+    *mapped* has the claims that the setting `identity` names, by field; None if the format has no such setting. *flags*
+    are fields that are true if a claim has a certain value: (field, claim, value). Raises nothing but `Refused`.
     """
     described = _claims.without_nulls(payload) if from_row else payload
     values, unreadable = _claims.read_fields(described, sources(mapped or {}, from_row=from_row))
     if mapped and _address_from(described, mapped) in unverified(mapped):
         values.pop("email_verified", None)
         unreadable.add("email_verified")
+    for field, path, value in flags:
+        claim = find(payload, path)
+        if isinstance(claim, str) and field not in (mapped or {}):
+            values[field] = claim == value
+            unreadable.discard(field)
     strict = {
         "issued_at": _claims.numeric_date(payload, "iat"),
         "not_before": _claims.numeric_date(payload, "nbf"),

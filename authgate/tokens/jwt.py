@@ -18,6 +18,7 @@ from authgate.tokens._identity import identity_from_claims
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
+    from authgate.core.keys import Key
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
 
@@ -66,10 +67,12 @@ class JwtFormat:
             key=key,
             from_row=self.from_row,
             mapped=issuer.identity,
+            flags=issuer.flags,
         )
         if missing := sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path))):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(audiences, issuer)
+        _check_tenant(payload, issuer, key)
         _check_values(payload, issuer)
         return Proven(identity=identity)
 
@@ -81,15 +84,17 @@ class UnverifiedJwt:
     jws: UnverifiedJws = field(repr=False)
 
     def choose_issuer(self, issuers: tuple[Issuer, ...]) -> Issuer:
-        """Return the issuer that `iss` names exactly (J13), else the one that accepts any `iss`, or raise `Refused`.
+        """Return the issuer that `iss` names exactly (J13), else one that accepts every tenant or any `iss`.
 
-        The latter does not accept the `iss` of another issuer, which may read no JWTs.
+        The latter does not accept the `iss` of another issuer, which may read no JWTs. Raise `Refused` if none fits.
         """
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
-        for iss in (claimed, None):
-            for issuer in issuers:
-                if issuer.writes(iss) and (iss is not None or claimed not in issuer.other_iss):
-                    return issuer
+        for issuer in issuers:
+            if claimed is not None and issuer.writes(claimed):
+                return issuer
+        for issuer in issuers:
+            if issuer.writes_for_tenant(claimed) or (issuer.writes(None) and claimed not in issuer.other_iss):
+                return issuer
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
     @property
@@ -117,12 +122,30 @@ def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
 
 
 def _check_values(payload: _claims.Payload, issuer: Issuer) -> None:
-    """Refuse a token without a value that `require_claims` of the issuer demands. A list passes if it holds one."""
-    for path, accepted in issuer.required_values:
-        value, name = find(payload, path), written(path)
-        if values.is_absent(value):
-            raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which require_claims demands")
-        scalars = (one for one in (value if isinstance(value, list) else [value]) if values.kind(one) != "other")
-        if {values.key(one) for one in scalars}.isdisjoint(map(values.key, accepted)):
-            shown, wanted = json.dumps(value)[:_MAX_SHOWN], ", ".join(map(json.dumps, accepted))
-            raise Refused(Reason.WRONG_CLAIM, f"its {name} is {shown}; require_claims accepts {wanted}")
+    """Refuse a token without the values that the issuer demands."""
+    for demand in issuer.demands:
+        claims = [*demand.present(payload)]
+        if not claims and not demand.optional:
+            raise Refused(Reason.MISSING_CLAIM, f"it has no {demand.label}, which {demand.setting} demands")
+        for path, value in claims:
+            if demand.accepted == ():
+                raise Refused(Reason.WRONG_CLAIM, f"it has {written(path)}, and {demand.setting} refuses such tokens")
+            if not demand.accepts(value):
+                shown, wanted = json.dumps(value)[:_MAX_SHOWN], ", ".join(map(json.dumps, demand.accepted or ()))
+                raise Refused(Reason.WRONG_CLAIM, f"its {written(path)} is {shown}; {demand.setting} accepts {wanted}")
+
+
+def _check_tenant(payload: _claims.Payload, issuer: Issuer, key: Key) -> None:
+    """Refuse a token whose `iss` belongs to another tenant than the token itself, or its key to another tenant."""
+    if issuer.tenants is None:
+        return
+    name, tenant = written(issuer.tenants.claim), find(payload, issuer.tenants.claim)
+    if not isinstance(tenant, str) or not tenant:
+        raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which names the tenant")
+    of_tenant = issuer.tenants.of(tenant)
+    if payload.get("iss") not in of_tenant:
+        detail = f"its iss is {quoted(payload.get('iss'), 120)}, but its {name} is {quoted(tenant, 80)}"
+        raise Refused(Reason.WRONG_CLAIM, f"{detail}: they must name the same tenant")
+    # A set of keys for all tenants says for which of them a key signs (Microsoft.IdentityModel.Validators does this).
+    if key.issuer is not None and key.issuer.replace("{tenantid}", tenant) not in of_tenant:
+        raise Refused(Reason.WRONG_CLAIM, f"its key signs for {quoted(key.issuer, 120)} alone, and not for its {name}")

@@ -1,0 +1,250 @@
+"""What the presets of identity providers share. Each provider has its own file in `providers/`.
+
+A provider's settings are those of preset `jwt`, and the few values that its users know: the URL of a realm, a tenant, a
+project. `Facts` says what follows from these values. A setting of preset `jwt` that the operator writes replaces what
+follows. Of `identity` and `require_claims` it replaces only the fields and claims that it names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, PrivateAttr
+
+from authgate.config._outbound import redacted
+from authgate.config._types import NonEmpty, one_or_more
+from authgate.config.identity_model import IdentityConfig
+from authgate.core import claim_paths
+from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.urls import url_fault
+from authgate.presets.jwt import SignedJwtSettings
+from authgate.presets.preset import LoadedIssuer, Preset
+from authgate.presets.settings import TokenDemands, is_loopback
+from authgate.tokens import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from authgate.core.claim_paths import ClaimPath
+    from authgate.core.credential import CredentialPlace
+    from authgate.core.snapshot import Issuer
+
+# One text, or a list of texts.
+Texts: TypeAlias = Annotated[list[NonEmpty], one_or_more(str), Field(min_length=1, max_length=100)]
+
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))+(?::\d{1,5})?")
+_WELL_KNOWN = re.compile(r"/\.well-known/.*", re.DOTALL)
+
+
+def _host(text: str) -> str:
+    host = text.lower()
+    if _HOST.fullmatch(host):
+        return host
+    alone = re.sub(r"^https?://|[/?#].*$", "", host)
+    fix = f"write {alone}" if _HOST.fullmatch(alone) else "write for example login.example.com"
+    raise ValueError(f"{redacted(text)} is not a host name\n{fix}")
+
+
+def _url(text: str) -> str:
+    if fault := url_fault(text, allow_http=True):
+        raise ValueError(f"{redacted(text, 200)} {fault}\nwrite it like https://login.example.com")
+    if _WELL_KNOWN.search(text):
+        raise ValueError(f"{redacted(text, 200)} is the address of a document\nwrite {_WELL_KNOWN.sub('', text)}")
+    if "?" in text:
+        raise ValueError(f"{redacted(text, 200)} has a query\nremove it")
+    return text.rstrip("/")
+
+
+# A host name without a scheme, such as tenant.eu.auth0.com; made lower-case. A port may follow.
+Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+# A URL, without the slashes at its end.
+Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+
+
+def matching(pattern: str, what: str, fix: str) -> AfterValidator:
+    """Return a validator of texts that match *pattern*. Messages are like "'x' is not *what*"; *fix* is what to do."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{redacted(text)} is not {what}\n{fix}")
+        return text
+
+    return AfterValidator(check)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What follows from a provider's settings. Claim paths are written as in the configuration.
+
+    *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
+    metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them. *identity* has
+    the claims of fields, and *flags* fields that are true if a claim has a certain value: (claim, value).
+
+    *claims* are values that claims must have, *claims_if_present* those of claims that may be absent. *clients* are the
+    accepted clients, each named by one of *client_claims*, which a token must have even if *clients* is None. They are
+    those of the setting *clients_setting*. A token with one of *refused_claims* is refused: `cnf` binds it to a key
+    that its sender has to show (RFC 7800), and AuthGate checks no such proof.
+    """
+
+    issuer: str
+    also_iss: tuple[str, ...] = ()
+    tenants: TenantIssuers | None = None
+    any_tenant: bool = False
+    jwks_url: str | None = None
+    audiences: Sequence[str] | str | None = None
+    algorithms: Sequence[str] | None = None
+    identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    claims: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    claims_if_present: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    clients: Sequence[str] | None = None
+    client_claims: Sequence[str] = ()
+    clients_setting: str = "clients"
+    refused_claims: Sequence[str] = ("cnf",)
+
+
+class ProviderIssuer(SignedJwtSettings):
+    """Tokens of an identity provider. All settings of preset jwt apply, and replace what follows from the others."""
+
+    # The settings that `authgate init` asks for. All have examples.
+    asks: ClassVar[tuple[str, ...]] = ()
+
+    _issuer_follows: bool = PrivateAttr(default=False)
+    _implied: dict[str, object] = PrivateAttr(default_factory=dict)
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        raise NotImplementedError
+
+    @classmethod
+    def own_settings(cls) -> frozenset[str]:
+        """Return the settings that preset jwt does not have."""
+        return frozenset(cls.model_fields.keys() - SignedJwtSettings.model_fields.keys())
+
+    @classmethod
+    def stand_ins(cls) -> dict[str, object]:
+        """Return sound values of the settings that an issuer must have."""
+        required = {name: info for name, info in cls.model_fields.items() if info.is_required()}
+        return {name: info.examples[0] for name, info in required.items() if info.examples}
+
+    def with_defaults(self) -> Self:
+        """Return these settings with what follows from them."""
+        facts = self.facts()
+        implied: dict[str, object] = {"issuer": facts.issuer, "audiences": facts.audiences}
+        implied["algorithms"] = facts.algorithms
+        if not self.key_settings:
+            implied |= {"discovery": True} if facts.jwks_url is None else {"jwks_url": facts.jwks_url}
+        implied = {name: value for name, value in implied.items() if value is not None and self._leaves_out(name)}
+        implied["identity"] = self._merged_identity(facts.identity)
+        copy = self.model_copy(update=implied | {"allow_http": self.allow_http or is_loopback(facts.issuer)})
+        copy._issuer_follows = self.issuer is None  # noqa: SLF001 - of the same class
+        copy._implied = implied  # noqa: SLF001
+        return copy
+
+    def _leaves_out(self, name: str) -> bool:
+        return name not in self.model_fields_set
+
+    def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> object:
+        given = {} if self.identity is None else self.identity.model_dump(exclude_unset=True)
+        merged = {name: list(paths) for name, paths in usual.items()} | given
+        return IdentityConfig.model_validate(merged) if merged else None
+
+    @property
+    def implied(self) -> Mapping[str, object]:
+        """The settings of preset jwt that follow from the others. Right only after `with_defaults`."""
+        return self._implied
+
+    @property
+    def also_iss(self) -> tuple[str, ...]:
+        """Further values of `iss`, unless `issuer` was set. Right only after `with_defaults`."""
+        return self.facts().also_iss if self._issuer_follows else ()
+
+    @property
+    def tenants_iss(self) -> TenantIssuers | None:
+        """How `iss` is made for a tenant, unless `issuer` was set. Right only after `with_defaults`."""
+        return self.facts().tenants if self._issuer_follows else None
+
+    @property
+    def accepts_any_tenant(self) -> bool:
+        """Whether every tenant's `iss` is accepted."""
+        return self.facts().any_tenant and self._issuer_follows
+
+    @property
+    def flags(self) -> tuple[tuple[str, ClaimPath, str], ...]:
+        """The fields of the identity that are true if a claim has a certain value."""
+        return tuple((name, claim_paths.parse(path), value) for name, (path, value) in self.facts().flags.items())
+
+    def demands(self) -> TokenDemands:
+        """Return what every token must have: what the preset demands, and what the operator does."""
+        written = super().demands()
+        replaced = {path for demand in written.demands for path in demand.paths}
+        own = (
+            demand for demand in _demands(self.facts(), f"preset {self.preset}") if replaced.isdisjoint(demand.paths)
+        )
+        return TokenDemands(
+            required_claims=written.required_claims,
+            demands=(*own, *written.demands),
+            token_types=written.token_types,
+            accept=written.accept,
+        )
+
+
+def _demands(facts: Facts, preset: str) -> list[Demand]:
+    """Return what *preset* demands of the claims of a token."""
+    demands = [_demand(path, accepted, preset) for path, accepted in facts.claims.items()]
+    demands += [_demand(path, accepted, preset, optional=True) for path, accepted in facts.claims_if_present.items()]
+    demands += [_demand(path, (), preset, optional=True) for path in facts.refused_claims]
+    if facts.client_claims:
+        clients = Demand(
+            paths=tuple(map(claim_paths.parse, facts.client_claims)),
+            accepted=None if facts.clients is None else tuple(facts.clients),
+            setting=preset if facts.clients is None else facts.clients_setting,
+            names_client=facts.clients is not None,
+        )
+        demands.append(clients)
+    return demands
+
+
+def _demand(path: str, accepted: Sequence[object], setting: str, *, optional: bool = False) -> Demand:
+    return Demand(paths=(claim_paths.parse(path),), accepted=tuple(accepted), setting=setting, optional=optional)
+
+
+def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
+    config = loaded.config
+    if not isinstance(config, ProviderIssuer):
+        return ""
+    settings = ", ".join(f"{name}: {_as_written(value)}" for name, value in config.implied.items() if value is not None)
+    demands = "; ".join(demand.in_words for demand in issuer.demands)
+    return f"issuer {issuer.name}: preset {config.preset} stands for {settings}" + (
+        f"; it demands {demands}" * bool(demands)
+    )
+
+
+def _as_written(value: object) -> str:
+    if isinstance(value, IdentityConfig):
+        fields = value.model_dump(exclude_unset=True)
+        return "{" + ", ".join(f"{name}: {_as_written(paths)}" for name, paths in fields.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(str, value))}]"
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def provider(
+    settings: type[ProviderIssuer],
+    title: str,
+    *,
+    places: Callable[[Any], tuple[CredentialPlace, ...]] = lambda _: (),
+    refused_accounts: Callable[[Any], frozenset[str]] = lambda _: frozenset(),
+) -> Preset:
+    """Return the preset of the provider called *title*. *places* and *refused_accounts* are as in `Preset`."""
+    return Preset(
+        settings=settings,
+        formats=lambda _: (FORMATS["jwt"],),
+        library=title,
+        announcement=_announcement,
+        places=places,
+        refused_accounts=refused_accounts,
+    )

@@ -1,0 +1,18 @@
+"""Presets of identity providers. Each is a file with a `PRESET`, a row here, and a page in docs/issuers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authgate.presets.providers import clerk, cloudflare_access, entra, keycloak
+
+if TYPE_CHECKING:
+    from authgate.presets.preset import Preset
+
+# By the value of `preset`.
+PROVIDERS: dict[str, Preset] = {
+    "keycloak": keycloak.PRESET,
+    "entra": entra.PRESET,
+    "clerk": clerk.PRESET,
+    "cloudflare-access": cloudflare_access.PRESET,
+}

@@ -1,0 +1,65 @@
+"""Preset `keycloak`: docs/issuers/keycloak.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from authgate.config._outbound import redacted
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The claim `typ` of Keycloak's tokens (TokenUtil.java, 26). A token that DPoP binds to a key has DPoP there.
+_TYP = {"access_token": ("Bearer",), "id_token": ("ID",), "any": ("Bearer", "ID")}
+# Every client with any role in a realm has this audience, which is Keycloak's own account page.
+_ACCOUNT = "account"
+
+
+def _realm(url: str) -> str:
+    _, found, name = url.partition("/realms/")
+    if not found or not name or "/" in name:
+        raise ValueError(f"{redacted(url, 200)} is not the URL of a realm\nit ends with /realms/ and the realm's name")
+    return url
+
+
+class KeycloakIssuer(ProviderIssuer):
+    """Tokens of a realm of Keycloak."""
+
+    asks: ClassVar[tuple[str, ...]] = ("realm_url", "clients")
+    issuer_setting: ClassVar[str] = "realm_url"
+    audiences_fix: ClassVar[str] = (
+        "list the audience that an audience mapper writes for your API, or set clients to the ids of your own clients"
+    )
+
+    preset: Literal["keycloak"]
+    """keycloak: the issuer is a realm of Keycloak."""
+    realm_url: Annotated[Url, AfterValidator(_realm), Field(examples=["https://sso.example.com/realms/shop"])]
+    """The URL of the realm, as browsers reach it, for example https://sso.example.com/realms/shop. It is the `iss` of
+    its tokens."""
+    clients: Annotated[Texts | None, Field(examples=["tasks-web"])] = None
+    """The ids of the clients whose tokens are accepted (claim azp). Set this, `audiences`, or both."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        return Facts(
+            issuer=self.realm_url,
+            audiences=None if self.clients is None else "any",
+            identity={"roles": ["realm_access.roles"]},
+            claims={"typ": _TYP[self.accept]},
+            clients=self.clients,
+            client_claims=("azp",),
+        )
+
+    def advice(self) -> Iterator[str]:
+        """Yield what is probably not meant."""
+        if self.clients is None and self.audiences == [_ACCOUNT]:
+            yield (
+                "audiences: [account] accepts the tokens of every client of the realm: set clients, or give your API "
+                "an audience of its own (docs/issuers/keycloak.md)"
+            )
+
+
+PRESET = provider(KeycloakIssuer, "Keycloak")
