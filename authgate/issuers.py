@@ -60,6 +60,7 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         tenants=jwts.tenants_iss if jwts is not None else None,
         any_tenant=jwts is not None and jwts.accepts_any_tenant,
         flags=jwts.flags if jwts is not None else (),
+        access_marks=jwts.access_marks if jwts is not None else frozenset(),
         token_types=frozenset(map(purpose.normalized, demands.token_types)),
         accept=Accept(demands.accept),
         key_set=key_sets.get(config.name, NO_KEYS),

@@ -27,6 +27,7 @@ from authgate.core.identity import FIELDS
 from authgate.core.reasons import REASONS
 from authgate.metrics import Metrics
 from authgate.presets import PRESETS
+from authgate.presets.provider import ProviderIssuer
 from authgate.stores import STORES
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ _ISSUERS = """
 
 `issuers` is a list. Each entry has a `preset`, which decides what the issuer makes and which settings it takes. The pages in
 [formats](formats/better-auth.md) explain each preset: [jwt](formats/jwt.md), [better-auth](formats/better-auth.md),
-[authjs and nextauth-v4](formats/authjs.md).
+[authjs and nextauth-v4](formats/authjs.md). Identity providers have [a preset and a page each](issuers/README.md).
 """
 
 # Where the settings stand on the page, by purpose. A setting of the model that is in none is an error.
@@ -289,6 +290,8 @@ def _one_or_list(info: FieldInfo) -> str:
 def _preset(name: str) -> str:
     """Return the section of the preset *name*."""
     preset = PRESETS[name]
+    if issubclass(preset.settings, ProviderIssuer):
+        return _provider(name, preset.settings)
     every = {setting: [*_rows(setting, info)] for setting, info in preset.settings.model_fields.items()}
     if unknown := {*every} - {setting for names in _ISSUER_PURPOSES.values() for setting in names}:
         raise ValueError(f"docs/generate.py: settings without a purpose: {sorted(unknown)}")
@@ -299,6 +302,15 @@ def _preset(name: str) -> str:
         own = [row for row in own if not row.startswith(foreign)]
         rows += [f"| **{title}** | | | |\n", *own] if own else []
     return f"\n### Preset `{name}`\n\n{_text(preset.settings.__doc__)}\n\n{_table(rows)}"
+
+
+def _provider(name: str, settings: type[ProviderIssuer]) -> str:
+    """Return the section of the preset *name* of an identity provider: the settings that preset jwt does not have."""
+    own = settings.own_settings()
+    rows = [row for setting, info in settings.model_fields.items() if setting in own for row in _rows(setting, info)]
+    page = f"[{PRESETS[name].library}](issuers/{name}.md)"
+    text = f"{_text(settings.__doc__)} {page} has an example. The settings of preset jwt apply, too."
+    return f"\n### Preset `{name}`\n\n{text}\n\n{_table(rows)}"
 
 
 def _for_preset(row: str, preset: str) -> str:

@@ -155,7 +155,7 @@ def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel])
     elif mistake["type"] == "invalid_key":
         message, fix = "is not a setting", "the name of a setting is text"
     elif mistake["type"] == "missing":
-        message, fix = "is missing", f"add it: {fix}"
+        message, fix = "is missing", f"add it; {_DOCS}: {fix}"
     elif mistake["type"] == "value_error":  # from our own validators, which quote no secret
         message, _, own_fix = mistake["msg"].removeprefix("Value error, ").partition("\n")
         fix = own_fix or fix

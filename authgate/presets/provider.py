@@ -2,7 +2,7 @@
 
 A provider's settings are those of preset `jwt`, and the few values that its users know: the URL of a realm, a tenant, a
 project. `Facts` says what follows from these values. A setting of preset `jwt` that the operator writes replaces what
-follows. Of `identity` and `require_claims` it replaces only the fields and claims that it names.
+follows. In `identity` and `require_claims`, it replaces only the fields and claims that it names.
 """
 
 from __future__ import annotations
@@ -81,12 +81,13 @@ class Facts:
 
     *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
     metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them. *identity* has
-    the claims of fields, and *flags* fields that are true if a claim has a certain value: (claim, value).
+    the claims of fields, and *flags* fields that are true if a claim has a certain value: (claim, value). Only access
+    tokens have the claims *access_marks*; they may have a `nonce`, too.
 
-    *claims* are values that claims must have, *claims_if_present* those of claims that may be absent. *clients* are the
-    accepted clients, each named by one of *client_claims*, which a token must have even if *clients* is None. They are
-    those of the setting *clients_setting*. A token with one of *refused_claims* is refused: `cnf` binds it to a key
-    that its sender has to show (RFC 7800), and AuthGate checks no such proof.
+    *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
+    be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
+    *client_claims*, which a token must have even if *clients* is None. A token with one of *refused_claims* is refused:
+    `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no such proof.
     """
 
     issuer: str
@@ -98,12 +99,13 @@ class Facts:
     algorithms: Sequence[str] | None = None
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    claims: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    claims: Mapping[str, Sequence[object] | None] = field(default_factory=dict)
     claims_if_present: Mapping[str, Sequence[object]] = field(default_factory=dict)
     clients: Sequence[str] | None = None
     client_claims: Sequence[str] = ()
     clients_setting: str = "clients"
     refused_claims: Sequence[str] = ("cnf",)
+    access_marks: Sequence[str] = ()
 
 
 class ProviderIssuer(SignedJwtSettings):
@@ -173,6 +175,11 @@ class ProviderIssuer(SignedJwtSettings):
         return self.facts().any_tenant and self._issuer_follows
 
     @property
+    def access_marks(self) -> frozenset[ClaimPath]:
+        """The claims that only access tokens of the provider have."""
+        return frozenset(map(claim_paths.parse, self.facts().access_marks))
+
+    @property
     def flags(self) -> tuple[tuple[str, ClaimPath, str], ...]:
         """The fields of the identity that are true if a claim has a certain value."""
         return tuple((name, claim_paths.parse(path), value) for name, (path, value) in self.facts().flags.items())
@@ -208,8 +215,9 @@ def _demands(facts: Facts, preset: str) -> list[Demand]:
     return demands
 
 
-def _demand(path: str, accepted: Sequence[object], setting: str, *, optional: bool = False) -> Demand:
-    return Demand(paths=(claim_paths.parse(path),), accepted=tuple(accepted), setting=setting, optional=optional)
+def _demand(path: str, accepted: Sequence[object] | None, setting: str, *, optional: bool = False) -> Demand:
+    values = None if accepted is None else tuple(accepted)
+    return Demand(paths=(claim_paths.parse(path),), accepted=values, setting=setting, optional=optional)
 
 
 def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:

@@ -317,6 +317,11 @@ class JwtSettings(IssuerSettings):
         return ()
 
     @property
+    def access_marks(self) -> frozenset[ClaimPath]:
+        """The claims that only access tokens of the issuer have."""
+        return frozenset()
+
+    @property
     def usual_jwks_url(self) -> str | None:
         """The URL where the library publishes its keys if it signs JWTs at all; None if that is not known."""
         return None

@@ -57,7 +57,7 @@ class JwtFormat:
             raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid); its issuer always names one")
         key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms, attempts)
         payload = token.jws.payload
-        purpose.check(token.jws.token_type, payload, issuer.accept)
+        purpose.check(token.jws.token_type, payload, issuer.accept, issuer.access_marks)
         _check_type(token.jws.token_type, issuer.token_types)
         audiences = _claims.audiences(payload)
         identity = identity_from_claims(

@@ -10,13 +10,16 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from authgate.core.claim_paths import find
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept
 from authgate.core.values import is_absent, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from authgate.core.claim_paths import ClaimPath
 
 
 class Purpose(Enum):
@@ -99,15 +102,19 @@ class _Statement(NamedTuple):
     purpose: Purpose
 
 
-def check(token_type: str | None, payload: dict[str, Any], accept: Accept) -> None:
+def check(
+    token_type: str | None, payload: dict[str, Any], accept: Accept, access_marks: Collection[ClaimPath] = ()
+) -> None:
     """Refuse a token that says it is for something that *accept* does not include.
 
-    *token_type* is the header's `typ`. A token that says nothing is accepted.
+    *token_type* is the header's `typ`. Only access tokens of the issuer have the claims *access_marks*. A token that
+    says nothing is accepted.
     """
-    says = unaccepted(token_type, payload, accept)
+    is_marked = any(not is_absent(find(payload, path)) for path in access_marks)
+    says = unaccepted(token_type, payload, accept, is_marked=is_marked)
     if not says:
         return
-    others = [other for other in Accept if not unaccepted(token_type, payload, other)]
+    others = [other for other in Accept if not unaccepted(token_type, payload, other, is_marked=is_marked)]
     would_accept = " or ".join(f"`accept: {other}`" for other in others) or "no value of `accept`"
     raise Refused(
         Reason.WRONG_TYPE,
@@ -115,9 +122,12 @@ def check(token_type: str | None, payload: dict[str, Any], accept: Accept) -> No
     )
 
 
-def unaccepted(token_type: str | None, payload: dict[str, Any], accept: Accept) -> str:
-    """Return what a token says that it is, and where, if *accept* does not include that; else ""."""
-    for place, purpose in _statements(token_type, payload):
+def unaccepted(token_type: str | None, payload: dict[str, Any], accept: Accept, *, is_marked: bool = False) -> str:
+    """Return what a token says that it is, and where, if *accept* does not include that; else "".
+
+    *is_marked*: a claim that only access tokens of its issuer have says that it is one.
+    """
+    for place, purpose in _statements(token_type, payload, is_marked=is_marked):
         if purpose not in _ACCEPTED[accept]:
             return f"{place} says that it is {purpose.value}"
     return ""
@@ -134,9 +144,11 @@ def normalized(token_type: str) -> str:
     return token_type.lower().removeprefix("application/")
 
 
-def _statements(token_type: str | None, payload: dict[str, Any]) -> Iterator[_Statement]:
+def _statements(token_type: str | None, payload: dict[str, Any], *, is_marked: bool) -> Iterator[_Statement]:
     """Yield everything that a token says about its purpose. Refuse what cannot be read."""
-    says_access = False
+    says_access = is_marked
+    if is_marked:
+        yield _Statement("claims", Purpose.ACCESS)
     for statement in _plain_statements(token_type, payload):
         says_access = says_access or statement.purpose is Purpose.ACCESS
         yield statement

@@ -9,6 +9,7 @@ import pytest
 
 from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
 from authgate.core.decision import Allow, Deny
+from authgate.core.demands import Demand, TenantIssuers
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept, Issuer
 from authgate.tokens import FORMATS, LruProofCache, derived, jwk
@@ -35,7 +36,11 @@ TIGHTENED: dict[str, Any] = {
     "algorithms": frozenset({"HS384"}),
     "required_claims": frozenset({("exp",), ("jti",)}),
     "identity": {"subject": (("jti",),)},
-    "required_values": ((("sub",), ("another-user",)),),
+    "demands": (Demand(paths=(("sub",),), accepted=("another-user",), setting="require_claims"),),
+    "tenants": TenantIssuers(claim=("tid",), templates=("https://issuer.example/{tenant}",)),
+    "any_tenant": True,
+    "flags": (("is_anonymous", ("sub",), "user-1"),),
+    "access_marks": frozenset({("uid",)}),
     "token_types": frozenset({"at+jwt"}),
     "accept": Accept.ID_TOKEN,  # which demands aud
     "key_set": secret_keys(OTHER_SECRET),
@@ -73,7 +78,7 @@ def test_J22_a_cached_proof_is_not_found_under_another_configuration(setting: st
         ("algorithms", Reason.WRONG_ALGORITHM),
         ("required_claims", Reason.MISSING_CLAIM),
         ("identity", Reason.MISSING_CLAIM),
-        ("required_values", Reason.WRONG_CLAIM),
+        ("demands", Reason.WRONG_CLAIM),
         ("token_types", Reason.WRONG_TYPE),
         ("accept", Reason.WRONG_AUDIENCE),
         ("key_set", Reason.BAD_SIGNATURE),

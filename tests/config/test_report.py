@@ -46,7 +46,7 @@ def of_front_end(**settings: Any) -> dict[str, Any]:
 # begins.
 CHOICES: list[tuple[dict[str, Any], str, str, str]] = [
     (of_issuer(preset="betterauth"), "issuers[0].preset", "'betterauth'",
-     "did you mean better-auth? The choices are better-auth, jwt, authjs, nextauth-v4; for any other issuer"),
+     "did you mean better-auth? The choices are better-auth, jwt, authjs, nextauth-v4, "),
     (of_issuer(preset="Auth.js"), "issuers[0].preset", "'Auth.js'", "did you mean authjs?"),
     (of_issuer(preset="nextauth"), "issuers[0].preset", "'nextauth'", "did you mean nextauth-v4?"),
     (of_issuer(preset="lucia"), "issuers[0].preset", "'lucia'", "use one of better-auth, jwt, "),

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from authgate.core.demands import Demand, TenantIssuers
 from authgate.core.snapshot import Accept
 from authgate.tokens import FORMATS
 from tests.support.deciding import make_issuer, make_snapshot, secret_keys
 from tests.support.tokens import OTHER_SECRET, SECRET
+
+
+def demand(accepted: object) -> Demand:
+    return Demand(paths=(("a",),), accepted=(accepted,), setting="require_claims")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +30,11 @@ from tests.support.tokens import OTHER_SECRET, SECRET
         {"required_claims": frozenset({("jti",)})},
         {"required_claims": frozenset({("exp", "jti")})},
         {"identity": {"subject": (("oid",),)}},
-        {"required_values": ((("a",), (1,)),)},
+        {"demands": (demand(1),)},
+        {"tenants": TenantIssuers(claim=("tid",), templates=())},
+        {"any_tenant": True},
+        {"flags": (("is_anonymous", ("a",), "b"),)},
+        {"access_marks": frozenset({("uid",)})},
         {"token_types": frozenset({"jwt"})},
         {"accept": Accept.ANY},
         {"key_set": secret_keys(OTHER_SECRET)},
@@ -40,7 +49,7 @@ def test_the_fingerprint_depends_on_everything_that_verification_depends_on(chan
 
 @pytest.mark.parametrize("value", ["1", True, 1.0])
 def test_the_fingerprint_depends_on_the_type_of_a_value(value: object) -> None:
-    one, other = (make_issuer(required_values=((("a",), (accepted,)),)) for accepted in (1, value))
+    one, other = (make_issuer(demands=(demand(accepted),)) for accepted in (1, value))
     assert one.fingerprint != other.fingerprint
 
 

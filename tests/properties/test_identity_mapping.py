@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from authgate.core.decision import Allow, Deny
+from authgate.core.demands import Demand
 from authgate.core.outputs import Output
 from authgate.core.reasons import Reason
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS
@@ -28,7 +29,17 @@ MAPPINGS = st.dictionaries(
     st.sampled_from(sorted(DEFAULT_CLAIMS)), st.lists(PATHS, min_size=1, max_size=3).map(tuple), max_size=4
 )
 SOURCES = st.sampled_from(["subject", "email", "roles", "name", "is_banned", "expires_at", "claims.a", "claims.a.b"])
-DEMANDS = st.lists(st.tuples(PATHS, st.lists(SCALARS, min_size=1, max_size=2).map(tuple)), max_size=1).map(tuple)
+VALUES = st.none() | st.lists(SCALARS, max_size=2).map(tuple)
+DEMANDS = st.lists(
+    st.builds(
+        Demand,
+        paths=st.lists(PATHS, min_size=1, max_size=2).map(tuple),
+        accepted=VALUES,
+        setting=st.just("require_claims"),
+        optional=st.booleans(),
+    ),
+    max_size=2,
+).map(tuple)
 MALFORMED_OR_MISSING = {Reason.MALFORMED_TOKEN, Reason.MISSING_CLAIM}
 
 
@@ -40,7 +51,7 @@ MALFORMED_OR_MISSING = {Reason.MALFORMED_TOKEN, Reason.MISSING_CLAIM}
 def test_nobody_passes_without_an_id_and_every_payload_has_a_decision(
     mapping: dict[str, Any], payload: dict[str, Any], source: str, demands: tuple[Any, ...]
 ) -> None:
-    issuer = make_issuer(identity=mapping, required_claims=frozenset(), required_values=demands)
+    issuer = make_issuer(identity=mapping, required_claims=frozenset(), demands=demands)
     outputs = (Output(header="X-User-Id", source=source), Output(header="X-Name", source="name"))
     snapshot = make_snapshot(issuer, outputs=outputs, account_rules=())
     token = sign_raw(b'{"alg":"HS256"}', json.dumps(claims() | payload).encode())

@@ -25,7 +25,7 @@ def _tenant(text: str) -> str:
     tenant = text.lower()
     if tenant in _NOT_TENANTS:
         raise ValueError(
-            f"{redacted(text)} is no tenant, and no token is from it\n{_FIX_TENANT}; or write tenants: any"
+            f"{redacted(text)} is not a tenant, and no token is from it\n{_FIX_TENANT}; or write tenants: any"
         )
     if not re.fullmatch(r"[0-9a-z-]{1,64}", tenant):
         raise ValueError(f"{redacted(text)} is not the ID of a tenant, which is a GUID\n{_FIX_TENANT}")
