@@ -153,9 +153,9 @@ class Issuer:
         """Whether JWTs of this issuer have exactly this *iss*. None: whether it accepts any."""
         return iss == self.iss or iss in self.also_iss
 
-    def writes_for_tenant(self, iss: str | None) -> bool:
+    def writes_for_tenant(self, iss: str) -> bool:
         """Whether JWTs of some tenant of this issuer have this *iss*, and every tenant is accepted."""
-        return iss is not None and self.any_tenant and self.tenants is not None and self.tenants.fit(iss)
+        return self.any_tenant and self.tenants is not None and self.tenants.fit(iss)
 
     def key_set_named(self, name: str) -> KeySet:
         """Return the key set called *name*: the issuer's secrets, or its public keys."""

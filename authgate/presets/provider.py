@@ -28,7 +28,6 @@ from authgate.tokens import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
 
@@ -164,38 +163,20 @@ class ProviderIssuer(SignedJwtSettings):
         """Further values of `iss`, unless `issuer` was set. Right only after `with_defaults`."""
         return self.facts().also_iss if self._issuer_follows else ()
 
-    @property
-    def tenants_iss(self) -> TenantIssuers | None:
-        """How `iss` is made for a tenant, unless `issuer` was set. Right only after `with_defaults`."""
-        return self.facts().tenants if self._issuer_follows else None
-
-    @property
-    def accepts_any_tenant(self) -> bool:
-        """Whether every tenant's `iss` is accepted."""
-        return self.facts().any_tenant and self._issuer_follows
-
-    @property
-    def access_marks(self) -> frozenset[ClaimPath]:
-        """The claims that only access tokens of the provider have."""
-        return frozenset(map(claim_paths.parse, self.facts().access_marks))
-
-    @property
-    def flags(self) -> tuple[tuple[str, ClaimPath, str], ...]:
-        """The fields of the identity that are true if a claim has a certain value."""
-        return tuple((name, claim_paths.parse(path), value) for name, (path, value) in self.facts().flags.items())
-
     def demands(self) -> TokenDemands:
         """Return what every token must have: what the preset demands, and what the operator does."""
-        written = super().demands()
+        written, facts = super().demands(), self.facts()
         replaced = {path for demand in written.demands for path in demand.paths}
-        own = (
-            demand for demand in _demands(self.facts(), f"preset {self.preset}") if replaced.isdisjoint(demand.paths)
-        )
+        own = (demand for demand in _demands(facts, f"preset {self.preset}") if replaced.isdisjoint(demand.paths))
         return TokenDemands(
             required_claims=written.required_claims,
             demands=(*own, *written.demands),
             token_types=written.token_types,
             accept=written.accept,
+            tenants=facts.tenants if self._issuer_follows else None,
+            any_tenant=facts.any_tenant and self._issuer_follows,
+            flags=tuple((name, claim_paths.parse(path), value) for name, (path, value) in facts.flags.items()),
+            access_marks=frozenset(map(claim_paths.parse, facts.access_marks)),
         )
 
 

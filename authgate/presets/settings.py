@@ -224,17 +224,21 @@ class SessionSettings(IssuerSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDemands:
-    """What every JWT of an issuer must have, besides a sound signature.
+    """What every JWT of an issuer must have, besides a sound signature, and what it says by itself.
 
     *required_claims* are the paths of claims that must be there. *demands* are the values that claims must have.
     *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of token:
-    access_token, id_token or any.
+    access_token, id_token or any. *tenants*, *any_tenant*, *flags* and *access_marks* are as in `Issuer`.
     """
 
     required_claims: Sequence[str] = ()
     demands: tuple[Demand, ...] = ()
     token_types: Sequence[str] = ()
     accept: str = "access_token"
+    tenants: TenantIssuers | None = None
+    any_tenant: bool = False
+    flags: tuple[tuple[str, ClaimPath, str], ...] = ()
+    access_marks: frozenset[ClaimPath] = frozenset()
 
 
 NO_DEMANDS = TokenDemands()
@@ -300,26 +304,6 @@ class JwtSettings(IssuerSettings):
     def also_iss(self) -> tuple[str, ...]:
         """Further values of `iss`, besides `issuer`. Right only after `with_defaults`."""
         return ()
-
-    @property
-    def tenants_iss(self) -> TenantIssuers | None:
-        """How `iss` is made if the issuer has many tenants; None if it has not. Right only after `with_defaults`."""
-        return None
-
-    @property
-    def accepts_any_tenant(self) -> bool:
-        """Whether every tenant's `iss` is accepted."""
-        return False
-
-    @property
-    def flags(self) -> tuple[tuple[str, ClaimPath, str], ...]:
-        """The fields of the identity that are true if a claim has a certain value: (field, claim, value)."""
-        return ()
-
-    @property
-    def access_marks(self) -> frozenset[ClaimPath]:
-        """The claims that only access tokens of the issuer have."""
-        return frozenset()
 
     @property
     def usual_jwks_url(self) -> str | None:

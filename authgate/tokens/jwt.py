@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from authgate.core import values
@@ -89,12 +90,13 @@ class UnverifiedJwt:
         The latter does not accept the `iss` of another issuer, which may read no JWTs. Raise `Refused` if none fits.
         """
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
-        for issuer in issuers:
-            if claimed is not None and issuer.writes(claimed):
-                return issuer
-        for issuer in issuers:
-            if issuer.writes_for_tenant(claimed) or (issuer.writes(None) and claimed not in issuer.other_iss):
-                return issuer
+        choices = (
+            (issuer for issuer in issuers if claimed is not None and issuer.writes(claimed)),
+            (issuer for issuer in issuers if claimed is not None and issuer.writes_for_tenant(claimed)),
+            (issuer for issuer in issuers if issuer.writes(None) and claimed not in issuer.other_iss),
+        )
+        for chosen in chain.from_iterable(choices):
+            return chosen
         raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
 
     @property

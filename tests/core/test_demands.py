@@ -1,0 +1,145 @@
+"""What issuers demand of claims, and the `iss` of tenants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate.core.decision import Allow, Deny
+from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.reasons import Reason
+from authgate.core.snapshot import Accept
+from tests.support.deciding import decide_token, make_issuer, make_snapshot
+from tests.support.tokens import claims, mint
+
+CLIENT = Demand(paths=(("azp",), ("appid",)), accepted=("web",), setting="clients")
+ANY_CLIENT = Demand(paths=(("azp",), ("appid",)), accepted=None, setting="preset acme")
+STATE = Demand(paths=(("sts",),), accepted=("active",), setting="preset acme", optional=True)
+UNBOUND = Demand(paths=(("cnf",),), accepted=(), setting="preset acme", optional=True)
+TENANTS = TenantIssuers(
+    claim=("tid",), templates=("https://login.example/{tenant}/v2.0", "https://sts.example/{tenant}/")
+)
+
+
+def answer(payload: dict[str, Any], **changes: Any) -> tuple[Reason | None, str]:
+    """Return why a token with *payload* is refused by an issuer with *changes*, and the detail; None if it is not."""
+    decision = decide_token(mint(claims() | payload), make_snapshot(make_issuer(**changes)))
+    if isinstance(decision, Allow):
+        return None, ""
+    assert isinstance(decision, Deny)
+    return decision.reason, decision.detail
+
+
+@pytest.mark.parametrize(
+    ("demand", "payload", "reason", "detail"),
+    [
+        (CLIENT, {"azp": "web"}, None, ""),
+        (CLIENT, {"appid": "web"}, None, ""),
+        (CLIENT, {"azp": "web", "appid": "web"}, None, ""),
+        (CLIENT, {"azp": ["other", "web"]}, None, ""),
+        (CLIENT, {"azp": "web", "appid": "other"}, Reason.WRONG_CLAIM, 'its appid is "other"; clients accepts "web"'),
+        (CLIENT, {"azp": "other", "appid": "web"}, Reason.WRONG_CLAIM, 'its azp is "other"; clients accepts "web"'),
+        (CLIENT, {}, Reason.MISSING_CLAIM, "it has no azp or appid, which clients demands"),
+        (CLIENT, {"azp": "", "appid": None}, Reason.MISSING_CLAIM, "it has no azp or appid"),
+        (ANY_CLIENT, {"appid": "whatever"}, None, ""),
+        (ANY_CLIENT, {}, Reason.MISSING_CLAIM, "it has no azp or appid, which preset acme demands"),
+        (STATE, {}, None, ""),
+        (STATE, {"sts": "active"}, None, ""),
+        (STATE, {"sts": "pending"}, Reason.WRONG_CLAIM, 'its sts is "pending"; preset acme accepts "active"'),
+        (STATE, {"sts": {"active": 1}}, Reason.WRONG_CLAIM, "its sts is"),
+        (UNBOUND, {}, None, ""),
+        (UNBOUND, {"cnf": {"jkt": "x"}}, Reason.WRONG_CLAIM, "it has cnf, and preset acme refuses such tokens"),
+    ],
+)
+def test_a_token_has_the_claims_that_its_issuer_demands(
+    demand: Demand, payload: dict[str, Any], reason: Reason | None, detail: str
+) -> None:
+    found, shown = answer(payload, demands=(demand,))
+    assert found is reason, shown
+    assert detail in shown
+
+
+@pytest.mark.parametrize(
+    ("demand", "words"),
+    [
+        (CLIENT, 'azp or appid: "web"'),
+        (ANY_CLIENT, "azp or appid: any value"),
+        (STATE, 'sts: "active", or absent'),
+        (UNBOUND, "cnf: none"),
+    ],
+)
+def test_a_demand_is_written_for_people(demand: Demand, words: str) -> None:
+    assert demand.in_words == words
+
+
+@pytest.mark.parametrize(
+    ("any_tenant", "payload", "reason"),
+    [
+        (True, {"iss": "https://login.example/t-1/v2.0", "tid": "t-1"}, None),
+        (True, {"iss": "https://sts.example/t-1/", "tid": "t-1"}, None),
+        (True, {"iss": "https://login.example/t-1/v2.0", "tid": "t-2"}, Reason.WRONG_CLAIM),
+        (True, {"iss": "https://login.example/t-1/v2.0"}, Reason.MISSING_CLAIM),
+        (True, {"iss": "https://login.example/t-1/v2.0", "tid": ["t-1"]}, Reason.MISSING_CLAIM),
+        (True, {"iss": "https://login.example/t-1", "tid": "t-1"}, Reason.UNKNOWN_ISSUER),
+        (True, {"iss": "https://login.example//v2.0", "tid": ""}, Reason.UNKNOWN_ISSUER),
+        (True, {"iss": "https://login.example/a/b/v2.0", "tid": "a/b"}, Reason.UNKNOWN_ISSUER),
+        (True, {"iss": "https://evil.example/t-1/v2.0", "tid": "t-1"}, Reason.UNKNOWN_ISSUER),
+        (True, {}, Reason.UNKNOWN_ISSUER),
+        (False, {"iss": "https://login.example/t-1/v2.0", "tid": "t-1"}, None),
+        (False, {"iss": "https://login.example/t-1/v2.0", "tid": "t-2"}, Reason.WRONG_CLAIM),
+        (False, {"iss": "https://login.example/t-2/v2.0", "tid": "t-2"}, Reason.UNKNOWN_ISSUER),
+    ],
+)
+def test_the_iss_of_a_token_is_that_of_its_tenant(
+    *, any_tenant: bool, payload: dict[str, Any], reason: Reason | None
+) -> None:
+    iss = "https://login.example/{tenant}/v2.0" if any_tenant else "https://login.example/t-1/v2.0"
+    found, shown = answer(payload, iss=iss, tenants=TENANTS, any_tenant=any_tenant)
+    assert found is reason, shown
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=12), st.sampled_from(TENANTS.templates))
+def test_an_iss_fits_exactly_if_it_is_made_from_a_template(tenant: str, template: str) -> None:
+    iss = template.replace("{tenant}", tenant)
+    assert TENANTS.fit(iss) == (bool(tenant) and "/" not in tenant)
+    assert not TENANTS.fit(f"{iss}/x")
+    assert not TENANTS.fit(f"x{iss}")
+
+
+def test_an_issuer_of_every_tenant_comes_before_one_of_any_iss_and_after_one_that_names_the_tenant() -> None:
+    of_any_iss = make_issuer(name="any")
+    of_tenants = make_issuer(name="tenants", iss=TENANTS.templates[0], tenants=TENANTS, any_tenant=True)
+    of_one = make_issuer(name="one", iss="https://login.example/t-1/v2.0")
+    snapshot = make_snapshot(of_any_iss, of_tenants, of_one)
+    chosen = {}
+    for tenant in ("t-1", "t-2"):
+        token = mint(claims(iss=f"https://login.example/{tenant}/v2.0", tid=tenant))
+        decision = decide_token(token, snapshot)
+        assert isinstance(decision, Allow)
+        chosen[tenant] = decision.identity.issuer if decision.identity else ""
+    assert chosen == {"t-1": "one", "t-2": "tenants"}
+
+
+def test_a_claim_that_only_access_tokens_have_allows_a_nonce_and_nothing_else() -> None:
+    marks = frozenset({("uid",)})
+    assert answer({"nonce": "n"}, access_marks=marks)[0] is Reason.WRONG_TYPE
+    assert answer({"nonce": "n", "uid": "u"}, access_marks=marks)[0] is None
+    assert answer({"at_hash": "h", "uid": "u"}, access_marks=marks)[0] is Reason.WRONG_TYPE
+    assert answer({"uid": "u", "aud": "a"}, access_marks=marks, accept=Accept.ID_TOKEN)[0] is Reason.WRONG_TYPE
+
+
+@pytest.mark.parametrize(
+    ("provider", "state"),
+    [("anonymous", True), ("password", False), (None, None), (["anonymous"], None)],
+)
+def test_a_flag_is_true_if_the_claim_has_its_value(provider: object, *, state: bool | None) -> None:
+    issuer = make_issuer(flags=(("is_anonymous", ("firebase", "sign_in_provider"), "anonymous"),))
+    token = mint(claims(firebase={"sign_in_provider": provider}))
+    decision = decide_token(token, make_snapshot(issuer, account_rules=()))
+    assert isinstance(decision, Allow)
+    assert decision.identity is not None
+    assert decision.identity.is_anonymous is (state is True)
+    assert ("is_anonymous" in decision.identity.unknown) == (state is None)
