@@ -13,9 +13,10 @@ from authgate.presets import PRESETS
 from authgate.tokens.claim_sources import unverified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from authgate.core.claim_paths import ClaimPath
+    from authgate.core.demands import Demand
     from authgate.core.policy import Policies, Policy
     from authgate.core.rules import Test
     from authgate.presets.preset import LoadedIssuer
@@ -64,13 +65,23 @@ def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
         elif cause := _never_in_jwt(path):
             yield f"{label}: {setting}: no token has {written(path)}, because {cause}"
     subjects = _mapped(entry).get("subject", ())
-    of_clients = [path for path in subjects if path[-1] in _OF_CLIENTS]
+    of_clients = [
+        path
+        for position, path in enumerate(subjects)
+        if path[-1] in _OF_CLIENTS and not _are_listed(path, demands.demands, before=subjects[:position])
+    ]
     if 0 < len(of_clients) < len(subjects):
         others = [path for path in subjects if path not in of_clients]
         yield (
             f"{label}: identity.subject lists {_names(of_clients)} beside {_names(others)}: a client whose name is the "
             f"id of a user counts as that user. Remove {_names(of_clients)}, unless no client can have such a name"
         )
+
+
+def _are_listed(path: ClaimPath, demands: Iterable[Demand], *, before: Collection[ClaimPath]) -> bool:
+    """Whether the issuer accepts only certain values at *path* where no claim of *before* has a value."""
+    bounds = (demand for demand in demands if path in demand.paths and demand.accepted is not None)
+    return any(demand.unless is None or demand.unless in before for demand in bounds)
 
 
 def _names(paths: Iterable[ClaimPath]) -> str:

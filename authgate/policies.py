@@ -196,7 +196,8 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
 
     If `credentials` names an issuer's own places, it says where they come, and no others are read. If it is not set,
     they come before the default cookie `access_token`: other applications use that name, too, and the first place with
-    a value decides. It is not searched if all issuers have sessions.
+    a value decides. It is not searched if all issuers have sessions. If all have a header of their own, what clients
+    write in Authorization is for the service behind: it comes last.
     """
     listed = tuple(_listed(config.credentials, entries))
     own = tuple(dict.fromkeys(place for entry in entries for place in own_places(entry)))
@@ -205,6 +206,8 @@ def _places(config: Config, entries: tuple[LoadedIssuer, ...]) -> tuple[Credenti
     if "credentials" in config.model_fields_set or not own:
         return (*listed, *own)
     header, *cookies = listed
+    if all(any(isinstance(place, HeaderPlace) for place in own_places(entry)) for entry in entries):
+        return (*own, header)
     has_jwts = any(entry.sessions is None for entry in entries)
     return (header, *own, *(cookies if has_jwts else ()))
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 IDP = {"name": "idp", "secret": OTHER, "issuer": "https://idp.example.com"}
 APP = {"name": "app", "preset": "better-auth", "secret": GOOD, "audiences": None, "url": "https://app.example.com"}
 COOKIES = {**APP, "jwt_plugin": False}
+CLOUDFLARE = {
+    "name": "access", "preset": "cloudflare-access", "team": "acme", "jwks_url": "https://acme.example/certs",
+    "audiences": ["32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"],
+}  # fmt: skip
 VERIFIED = {"email": {"verified": True}}
 BY_EMAIL = {"X-User-Id": "email"}
 
@@ -96,6 +100,12 @@ WARNED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "a subject that a client may choose, first": (
         idp(identity={"subject": ["azp", "uid", "common_name"]}), {},
         ["identity.subject lists azp, common_name beside uid"]),
+    "a subject that is one of the listed clients": (
+        idp(identity={"subject": ["sub", "client_id"]}, require_claims={"client_id": ["tasks"]}), {}, []),
+    "a name that counts before the claim that its bound depends on": (
+        [CLOUDFLARE | {"identity": {"subject": ["common_name", "sub"]}}], {},
+        ["identity.subject lists common_name beside sub"]),
+    "a name that counts after the claim that its bound depends on": ([CLOUDFLARE], {}, []),
     "clients alone": (idp(identity={"subject": ["client_id", "azp"]}), {}, []),
     "roles as id": (idp(), {"headers": {"X-User-Id": "roles"}}, ["comes from roles, which is not an id"]),
     "a time as id": (idp(), {"headers": {"X-User-Id": "issued_at"}}, ["comes from issued_at, which is not an id"]),

@@ -154,7 +154,8 @@ class Config(Settings):
     )
     """Where to look for credentials, in this order. The first place that holds one decides. Session cookies come last
     unless the list names them with `session`. The default looks for its cookie after the session cookies, and only if
-    an issuer has preset jwt."""
+    an issuer has preset jwt. If every issuer has a header of its own, such as that of Cloudflare Access, Authorization
+    comes last."""
     headers: dict[HeaderName, Source] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",

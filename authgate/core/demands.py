@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.core import values
 from authgate.core.claim_paths import find, written
@@ -18,14 +19,22 @@ if TYPE_CHECKING:
 TENANT = "{tenant}"
 
 
+class Form(NamedTuple):
+    """The *pattern* that a whole text matches, and what such a text is, in *words*."""
+
+    pattern: str
+    words: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """The values that a claim must have.
 
     The claim is at one of *paths*: issuers name the client in `azp`, `appid` or `client_id`. Every one of them that is
     present must have one of *accepted*, types included; a list passes if it holds one. One of them must be present,
-    unless the demand is *optional*. *accepted* is None if any value will do, and empty if there must be none. *setting*
-    is what an operator can change: `require_claims`, `clients`, or the preset.
+    unless the demand is *optional*. *accepted* is None if any value will do, and empty if there must be none. A text of
+    the form *form* passes, too. An optional demand does not apply to tokens with the claim *unless*. *setting* is what
+    an operator can change: `require_claims`, `clients`, or the preset.
     """
 
     paths: tuple[ClaimPath, ...]
@@ -33,6 +42,8 @@ class Demand:
     setting: str
     optional: bool = False
     names_client: bool = False
+    form: Form | None = None
+    unless: ClaimPath | None = None
 
     @property
     def label(self) -> str:
@@ -42,13 +53,26 @@ class Demand:
     @property
     def in_words(self) -> str:
         """The demand for people: "azp or appid: tasks-web"."""
-        if self.accepted == ():
+        if self.forbids:
             return f"{self.label}: none"
-        wanted = "any value" if self.accepted is None else " or ".join(map(json.dumps, self.accepted))
-        return f"{self.label}: {wanted}{', or absent' if self.optional else ''}"
+        wanted = "any value" if self.accepted is None else " or ".join(self.choices)
+        excused = f", unless it has {written(self.unless)}" if self.unless else ""
+        return f"{self.label}: {wanted}{', or absent' if self.optional else ''}{excused}"
+
+    @property
+    def choices(self) -> list[str]:
+        """What is accepted, for people."""
+        return [*map(json.dumps, self.accepted or ()), *([self.form.words] if self.form else [])]
+
+    @property
+    def forbids(self) -> bool:
+        """Whether a token must not have such a claim."""
+        return self.accepted == () and self.form is None
 
     def present(self, payload: Mapping[str, Any]) -> Iterator[tuple[ClaimPath, Any]]:
         """Yield the claims of *payload* that this demand is about, with their paths."""
+        if self.unless is not None and not values.is_absent(find(payload, self.unless)):
+            return
         for path in self.paths:
             value = find(payload, path)
             if not values.is_absent(value):
@@ -57,6 +81,8 @@ class Demand:
     def accepts(self, value: object) -> bool:
         """Whether a claim may have this *value*."""
         if self.accepted is None:
+            return True
+        if self.form is not None and isinstance(value, str) and re.fullmatch(self.form.pattern, value):
             return True
         scalars = (one for one in (value if isinstance(value, list) else [value]) if values.kind(one) != "other")
         return not {values.key(one) for one in scalars}.isdisjoint(map(values.key, self.accepted))

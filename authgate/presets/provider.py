@@ -86,7 +86,8 @@ class Facts:
     *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
     be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
     *client_claims*, which a token must have even if *clients* is None. A token with one of *refused_claims* is refused:
-    `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no such proof.
+    `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no such proof. *demands* are
+    further ones.
     """
 
     issuer: str
@@ -104,6 +105,7 @@ class Facts:
     client_claims: Sequence[str] = ()
     clients_setting: str = "clients"
     refused_claims: Sequence[str] = ("cnf",)
+    demands: Sequence[Demand] = ()
     access_marks: Sequence[str] = ()
 
 
@@ -193,7 +195,7 @@ def _demands(facts: Facts, preset: str) -> list[Demand]:
             names_client=facts.clients is not None,
         )
         demands.append(clients)
-    return demands
+    return [*demands, *facts.demands]
 
 
 def _demand(path: str, accepted: Sequence[object] | None, setting: str, *, optional: bool = False) -> Demand:

@@ -130,10 +130,10 @@ def _check_values(payload: _claims.Payload, issuer: Issuer) -> None:
         if not claims and not demand.optional:
             raise Refused(Reason.MISSING_CLAIM, f"it has no {demand.label}, which {demand.setting} demands")
         for path, value in claims:
-            if demand.accepted == ():
+            if demand.forbids:
                 raise Refused(Reason.WRONG_CLAIM, f"it has {written(path)}, and {demand.setting} refuses such tokens")
             if not demand.accepts(value):
-                shown, wanted = json.dumps(value)[:_MAX_SHOWN], ", ".join(map(json.dumps, demand.accepted or ()))
+                shown, wanted = json.dumps(value)[:_MAX_SHOWN], ", ".join(demand.choices)
                 raise Refused(Reason.WRONG_CLAIM, f"its {written(path)} is {shown}; {demand.setting} accepts {wanted}")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.core.decision import Allow, Deny
-from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.demands import Demand, Form, TenantIssuers
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept
 from tests.support.deciding import decide_token, make_issuer, make_snapshot
@@ -19,6 +19,14 @@ CLIENT = Demand(paths=(("azp",), ("appid",)), accepted=("web",), setting="client
 ANY_CLIENT = Demand(paths=(("azp",), ("appid",)), accepted=None, setting="preset acme")
 STATE = Demand(paths=(("sts",),), accepted=("active",), setting="preset acme", optional=True)
 UNBOUND = Demand(paths=(("cnf",),), accepted=(), setting="preset acme", optional=True)
+ROBOT = Demand(
+    paths=(("name",),),
+    accepted=("curiosity",),
+    form=Form(r"r2-d\d", "the name of a droid"),
+    setting="robots",
+    optional=True,
+    unless=("email",),
+)
 TENANTS = TenantIssuers(
     claim=("tid",), templates=("https://login.example/{tenant}/v2.0", "https://sts.example/{tenant}/")
 )
@@ -50,6 +58,17 @@ def answer(payload: dict[str, Any], **changes: Any) -> tuple[Reason | None, str]
         (STATE, {"sts": "active"}, None, ""),
         (STATE, {"sts": "pending"}, Reason.WRONG_CLAIM, 'its sts is "pending"; preset acme accepts "active"'),
         (STATE, {"sts": {"active": 1}}, Reason.WRONG_CLAIM, "its sts is"),
+        (ROBOT, {"name": "curiosity"}, None, ""),
+        (ROBOT, {"name": "r2-d2"}, None, ""),
+        (ROBOT, {"name": "ada", "email": "ada@example.com"}, None, ""),
+        (
+            ROBOT,
+            {"name": "r2-d2 ", "email": ""},
+            Reason.WRONG_CLAIM,
+            'its name is "r2-d2 "; robots accepts "curiosity", the name of a droid',
+        ),
+        (ROBOT, {"name": 2}, Reason.WRONG_CLAIM, "its name is 2"),
+        (ROBOT, {"name": ["r2-d2"]}, Reason.WRONG_CLAIM, "its name is"),
         (UNBOUND, {}, None, ""),
         (UNBOUND, {"cnf": {"jkt": "x"}}, Reason.WRONG_CLAIM, "it has cnf, and preset acme refuses such tokens"),
     ],
@@ -69,6 +88,7 @@ def test_a_token_has_the_claims_that_its_issuer_demands(
         (ANY_CLIENT, "azp or appid: any value"),
         (STATE, 'sts: "active", or absent'),
         (UNBOUND, "cnf: none"),
+        (ROBOT, 'name: "curiosity" or the name of a droid, or absent, unless it has email'),
     ],
 )
 def test_a_demand_is_written_for_people(demand: Demand, words: str) -> None:

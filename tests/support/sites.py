@@ -35,7 +35,8 @@ class Route:
     """A host, and the port of its upstream. The host "" is every other host.
 
     Every request asks AuthGate, unless *shape* says otherwise: with "around" only requests below /api do and the rest
-    is public; with "beside" requests below /unasked do not; with "public" none does.
+    is public; with "beside" requests below /unasked do not; with "public" none does. With "strips" the upstream gets no
+    credentials.
     """
 
     host: str
@@ -124,14 +125,15 @@ _NGINX_SERVER = """
 """
 _NGINX_LOCATION = """
         location {path} {{
-            include authgate_{how}.conf;
+            {includes}
             include authgate_forward.conf;
             proxy_pass http://port_{port};
         }}
 """
-# For each shape: the locations, and the file that each includes.
+# For each shape: the locations, and the files that each includes.
 _NGINX_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
     "asks": [("/", "protect")],
+    "strips": [("/", "protect strip")],
     "around": [("~* ^/api(/|$)", "protect"), ("/", "public")],
     "beside": [("/unasked/", "public"), ("/", "protect")],
     "public": [("/", "public")],
@@ -150,8 +152,8 @@ def _nginx(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
             name=route.host or "_",
             default="" if route.host else " default_server",
             locations="".join(
-                _NGINX_LOCATION.format(path=path, how=how, port=route.upstream)
-                for path, how in _NGINX_SHAPES[route.shape]
+                _NGINX_LOCATION.format(path=path, includes=_included(files), port=route.upstream)
+                for path, files in _NGINX_SHAPES[route.shape]
             ),
         )
         for route in routes
@@ -167,9 +169,14 @@ def _nginx(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
         yield ports
 
 
+def _included(files: str) -> str:
+    return " ".join(f"include authgate_{name}.conf;" for name in files.split())
+
+
 # Traefik. For each shape: the rule of each route, and its middlewares.
 _TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
     "asks": [("PathPrefix(`/`)", ["authgate"])],
+    "strips": [("PathPrefix(`/`)", ["authgate", "authgate-strip"])],
     "around": [("PathRegexp(`(?i)^/api(/|$)`)", ["authgate"]), ("PathPrefix(`/`)", ["authgate-public"])],
     "beside": [("PathPrefix(`/unasked/`)", ["authgate-public"]), ("PathPrefix(`/`)", ["authgate"])],
     "public": [("PathPrefix(`/`)", ["authgate-public"])],
@@ -244,6 +251,7 @@ _CADDY_SITE = """
 _CADDY_HANDLE = """
 	handle {matcher} {{
 		import {snippet} {{
+			{strip}
 			reverse_proxy 127.0.0.1:{port}
 		}}
 	}}
@@ -251,6 +259,7 @@ _CADDY_HANDLE = """
 # For each shape: the matcher of each route, and its snippet.
 _CADDY_SHAPES: Mapping[str, Sequence[tuple[str, str]]] = {
     "asks": [("", "authgate")],
+    "strips": [("", "authgate")],
     "around": [("@api", "authgate"), ("", "authgate_public")],
     "beside": [("/unasked/*", "authgate_public"), ("", "authgate")],
     "public": [("", "authgate_public")],
@@ -263,8 +272,9 @@ def _caddy(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
     is_tls = (place / "tls.crt").exists()
     scheme, certificate = ("https", f"tls {place / 'tls.crt'} {place / 'tls.key'}") if is_tls else ("http", "")
     for route in routes:
+        strip = "import authgate_strip" if route.shape == "strips" else ""
         handles = (
-            _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, port=route.upstream)
+            _CADDY_HANDLE.format(matcher=matcher, snippet=snippet, strip=strip, port=route.upstream)
             for matcher, snippet in _CADDY_SHAPES[route.shape]
         )
         config += _CADDY_SITE.format(
