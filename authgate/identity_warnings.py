@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from authgate.core.claim_paths import CLAIMS, parse, written
@@ -44,6 +45,8 @@ def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]
     yield from _about_verified(of_users, entries)
     yield from _about_headers(of_users, entries)
     yield from _about_claims_in_rules(of_users, entries)
+    for entry in entries:
+        yield from _about_claims_of_users([policy for policy in of_users if accepts(policy, entry)], entry)
 
 
 def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
@@ -159,6 +162,29 @@ def _about_claims_in_rules(policies: list[Policy], entries: tuple[LoadedIssuer, 
         for path in paths:
             if cause := _never(path, accepted):
                 yield f"policy {policy.name}: {CLAIMS}{written(path)} never has a value: {cause}"
+
+
+def _about_claims_of_users(policies: list[Policy], entry: LoadedIssuer) -> Iterator[str]:
+    """Yield where a claim that users may write decides what they may do, or who they are."""
+    patterns = () if entry.jwts is None else entry.jwts.user_claims
+    named = [
+        (f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths if field != "name"
+    ]
+    named += [
+        (f"policy {policy.name}", test.path)
+        for policy in policies
+        for test in (tests_of(policy.rule) if policy.rule else ())
+        if test.path
+    ]
+    named += [
+        (policy.user_id.header, policy.user_id.path) for policy in policies if policy.user_id and policy.user_id.path
+    ]
+    for where, path in dict.fromkeys(named):
+        if any(fnmatchcase(name, pattern) for name in path for pattern in patterns):
+            yield (
+                f"issuer {entry.config.name}: {where}: users may write the claim {written(path)} themselves: name a "
+                "claim that only you can write"
+            )
 
 
 def _never(path: ClaimPath, accepted: list[LoadedIssuer]) -> str:

@@ -34,7 +34,8 @@ class Demand:
     present must have one of *accepted*, types included; a list passes if it holds one. One of them must be present,
     unless the demand is *optional*. *accepted* is None if any value will do, and empty if there must be none. A text of
     the form *form* passes, too. An optional demand does not apply to tokens with the claim *unless*. *setting* is what
-    an operator can change: `require_claims`, `clients`, or the preset.
+    an operator can change: `require_claims`, `clients`, or the preset. With *audiences*, the demand is about tokens for
+    one of them alone.
     """
 
     paths: tuple[ClaimPath, ...]
@@ -44,6 +45,7 @@ class Demand:
     names_client: bool = False
     form: Form | None = None
     unless: ClaimPath | None = None
+    audiences: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -57,7 +59,8 @@ class Demand:
             return f"{self.label}: none"
         wanted = "any value" if self.accepted is None else " or ".join(self.choices)
         excused = f", unless it has {written(self.unless)}" if self.unless else ""
-        return f"{self.label}: {wanted}{', or absent' if self.optional else ''}{excused}"
+        some = f" in tokens for {' or '.join(self.audiences)}" if self.audiences else ""
+        return f"{self.label}: {wanted}{', or absent' if self.optional else ''}{excused}{some}"
 
     @property
     def choices(self) -> list[str]:
@@ -68,6 +71,10 @@ class Demand:
     def forbids(self) -> bool:
         """Whether a token must not have such a claim."""
         return self.accepted == () and self.form is None
+
+    def concerns(self, audiences: frozenset[str]) -> bool:
+        """Whether the demand is about a token for *audiences*."""
+        return not self.audiences or not audiences.isdisjoint(self.audiences)
 
     def present(self, payload: Mapping[str, Any]) -> Iterator[tuple[ClaimPath, Any]]:
         """Yield the claims of *payload* that this demand is about, with their paths."""

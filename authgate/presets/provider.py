@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
 
+T = TypeVar("T")
 # One text, or a list of texts.
-Texts: TypeAlias = Annotated[list[NonEmpty], one_or_more(str), Field(min_length=1, max_length=100)]
+OneOrMore: TypeAlias = Annotated[list[T], one_or_more(str), Field(min_length=1, max_length=100)]
+Texts: TypeAlias = OneOrMore[NonEmpty]
 
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))+(?::\d{1,5})?")
 _WELL_KNOWN = re.compile(r"/\.well-known/.*", re.DOTALL)
@@ -74,14 +76,26 @@ def matching(pattern: str, what: str, fix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def no_secret(pattern: str, fix: str) -> AfterValidator:
+    """Return a validator that refuses texts that match *pattern*, as clients' secrets do. Its message quotes none."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            raise ValueError(f"may be the secret of a client, so it is not shown\n{fix}")
+        return text
+
+    return AfterValidator(check)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What follows from a provider's settings. Claim paths are written as in the configuration.
 
     *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
-    metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them. *identity* has
-    the claims of fields, and *flags* fields that are true if a claim has a certain value: (claim, value). Only access
-    tokens have the claims *access_marks*; they may have a `nonce`, too.
+    metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them;
+    *also_audiences* are accepted besides those that the operator lists. *identity* has the claims of fields, and
+    *flags* fields that are true if a claim has a certain value: (claim, value). Only access tokens have the claims
+    *access_marks*; they may have a `nonce`, too. Users may write claims whose names match *user_claims*, with `*`.
 
     *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
     be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
@@ -96,6 +110,7 @@ class Facts:
     any_tenant: bool = False
     jwks_url: str | None = None
     audiences: Sequence[str] | str | None = None
+    also_audiences: Sequence[str] = ()
     algorithms: Sequence[str] | None = None
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -107,6 +122,7 @@ class Facts:
     refused_claims: Sequence[str] = ("cnf",)
     demands: Sequence[Demand] = ()
     access_marks: Sequence[str] = ()
+    user_claims: Sequence[str] = ()
 
 
 class ProviderIssuer(SignedJwtSettings):
@@ -141,6 +157,8 @@ class ProviderIssuer(SignedJwtSettings):
         if not self.key_settings:
             implied |= {"discovery": True} if facts.jwks_url is None else {"jwks_url": facts.jwks_url}
         implied = {name: value for name, value in implied.items() if value is not None and self._leaves_out(name)}
+        if isinstance(self.audiences, list) and facts.also_audiences:
+            implied["audiences"] = list(dict.fromkeys((*self.audiences, *facts.also_audiences)))
         implied["identity"] = self._merged_identity(facts.identity)
         copy = self.model_copy(update=implied | {"allow_http": self.allow_http or is_loopback(facts.issuer)})
         copy._issuer_follows = self.issuer is None  # noqa: SLF001 - of the same class
@@ -164,6 +182,11 @@ class ProviderIssuer(SignedJwtSettings):
     def also_iss(self) -> tuple[str, ...]:
         """Further values of `iss`, unless `issuer` was set. Right only after `with_defaults`."""
         return self.facts().also_iss if self._issuer_follows else ()
+
+    @property
+    def user_claims(self) -> tuple[str, ...]:
+        """The names of claims that users may write, with `*` for any characters."""
+        return tuple(self.facts().user_claims)
 
     def demands(self) -> TokenDemands:
         """Return what every token must have: what the preset demands, and what the operator does."""

@@ -306,6 +306,11 @@ class JwtSettings(IssuerSettings):
         return ()
 
     @property
+    def user_claims(self) -> tuple[str, ...]:
+        """The names of claims that users may write, with `*` for any characters."""
+        return ()
+
+    @property
     def usual_jwks_url(self) -> str | None:
         """The URL where the library publishes its keys if it signs JWTs at all; None if that is not known."""
         return None

@@ -74,7 +74,7 @@ class JwtFormat:
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(audiences, issuer)
         _check_tenant(payload, issuer, key)
-        _check_values(payload, issuer)
+        _check_values(payload, audiences, issuer)
         return Proven(identity=identity)
 
 
@@ -123,9 +123,11 @@ def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
         raise Refused(Reason.WRONG_AUDIENCE, f"its aud is {shown}; accepted: {', '.join(sorted(accepted))}")
 
 
-def _check_values(payload: _claims.Payload, issuer: Issuer) -> None:
-    """Refuse a token without the values that the issuer demands."""
+def _check_values(payload: _claims.Payload, audiences: frozenset[str], issuer: Issuer) -> None:
+    """Refuse a token without the values that the issuer demands of tokens for its *audiences*."""
     for demand in issuer.demands:
+        if not demand.concerns(audiences):
+            continue
         claims = [*demand.present(payload)]
         if not claims and not demand.optional:
             raise Refused(Reason.MISSING_CLAIM, f"it has no {demand.label}, which {demand.setting} demands")

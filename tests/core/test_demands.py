@@ -27,6 +27,7 @@ ROBOT = Demand(
     optional=True,
     unless=("email",),
 )
+OF_WEB = Demand(paths=(("hd",),), accepted=("example.com",), setting="domains", audiences=("web", "app"))
 TENANTS = TenantIssuers(
     claim=("tid",), templates=("https://login.example/{tenant}/v2.0", "https://sts.example/{tenant}/")
 )
@@ -69,6 +70,11 @@ def answer(payload: dict[str, Any], **changes: Any) -> tuple[Reason | None, str]
         ),
         (ROBOT, {"name": 2}, Reason.WRONG_CLAIM, "its name is 2"),
         (ROBOT, {"name": ["r2-d2"]}, Reason.WRONG_CLAIM, "its name is"),
+        (OF_WEB, {"aud": "web", "hd": "example.com"}, None, ""),
+        (OF_WEB, {"aud": "job"}, None, ""),
+        (OF_WEB, {}, None, ""),
+        (OF_WEB, {"aud": ["job", "app"]}, Reason.MISSING_CLAIM, "it has no hd, which domains demands"),
+        (OF_WEB, {"aud": "web", "hd": "evil.example"}, Reason.WRONG_CLAIM, 'its hd is "evil.example"'),
         (UNBOUND, {}, None, ""),
         (UNBOUND, {"cnf": {"jkt": "x"}}, Reason.WRONG_CLAIM, "it has cnf, and preset acme refuses such tokens"),
     ],
@@ -89,6 +95,7 @@ def test_a_token_has_the_claims_that_its_issuer_demands(
         (STATE, 'sts: "active", or absent'),
         (UNBOUND, "cnf: none"),
         (ROBOT, 'name: "curiosity" or the name of a droid, or absent, unless it has email'),
+        (OF_WEB, 'hd: "example.com" in tokens for web or app'),
     ],
 )
 def test_a_demand_is_written_for_people(demand: Demand, words: str) -> None:

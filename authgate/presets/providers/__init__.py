@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.presets.providers import clerk, cloudflare_access, entra, keycloak
+from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak
 
 if TYPE_CHECKING:
     from authgate.presets.preset import Preset
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # By the value of `preset`.
 PROVIDERS: dict[str, Preset] = {
     "keycloak": keycloak.PRESET,
+    "auth0": auth0.PRESET,
     "entra": entra.PRESET,
     "clerk": clerk.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,

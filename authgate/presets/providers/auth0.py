@@ -1,0 +1,88 @@
+"""Preset `auth0`: docs/issuers/auth0.md."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from authgate.config._outbound import redacted
+from authgate.config._types import NonEmpty
+from authgate.core.demands import Demand
+from authgate.core.errors import Problem
+from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, no_secret, provider
+from authgate.presets.settings import Audiences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Auth0 makes 32 letters and digits of both cases. An identifier of an API may be 32 hexadecimal digits.
+_CLIENT_ID = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9]{32}")
+_NO_SECRET = no_secret(r"[A-Za-z0-9_-]{64}", "write the Client ID: Applications, your application, Settings")
+# The APIs of Auth0 itself: /userinfo is in the tokens for every API, and the other one manages the user's account.
+_APIS_OF_AUTH0 = ("userinfo", "api/v2/")
+
+
+class Auth0Issuer(ProviderIssuer):
+    """Access tokens of a tenant of Auth0."""
+
+    asks: ClassVar[tuple[str, ...]] = ("domain", "audiences")
+    issuer_setting: ClassVar[str] = "domain"
+    audiences_fix: ClassVar[str] = "list the Identifier of your API: Applications, APIs, your API, Settings"
+
+    preset: Literal["auth0"]
+    """auth0: the issuer is a tenant of Auth0."""
+    domain: Annotated[OneOrMore[Host], Field(examples=["tenant.eu.auth0.com"])]
+    """The domain of the tenant, for example tenant.eu.auth0.com, or its custom domain: the one that your applications
+    use. If they use several, list them all. They must be domains of one tenant, because they have the same keys and the
+    same users. AuthGate takes the keys from the first."""
+    audiences: Annotated[Audiences | None, Field(examples=["https://api.example.com"])] = None
+    """The accepted values of `aud`, or any: the identifiers of your APIs. With accept: id_token, the ids of your
+    clients; default: `clients`."""
+    clients: OneOrMore[Annotated[NonEmpty, _NO_SECRET]] | None = None
+    """The ids of the clients whose tokens are accepted (claim azp or client_id). Default: all clients that get tokens
+    for `audiences`."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        issuer, *others = (f"https://{domain}/" for domain in dict.fromkeys(self.domain))
+        only_access = self.accept == "access_token"
+        # Auth0's own profile names the client in azp, that of RFC 9068 in client_id. ID tokens have neither.
+        client = Demand(
+            paths=(("azp",), ("client_id",)),
+            accepted=None if self.clients is None else tuple(self.clients),
+            setting="preset auth0" if self.clients is None else "clients",
+            optional=not only_access,
+            names_client=self.clients is not None,
+        )
+        return Facts(
+            issuer=issuer,
+            also_iss=tuple(others),
+            audiences=self.clients if self.accept == "id_token" else None,
+            demands=(client,) if only_access or self.clients is not None else (),
+            access_marks=("client_id", "gty", "permissions"),
+            user_claims=("*user_metadata*",),
+        )
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+        """Yield the audiences that cannot be the API of the operator."""
+        yield from super().problems(setting, wrong)
+        if self.accept != "access_token" or not isinstance(self.audiences, list):
+            return
+        for number, audience in enumerate(self.audiences):
+            if message := self._mistaken(audience):
+                where = f"{setting}.audiences[{number}]"
+                yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
+
+    def _mistaken(self, audience: str) -> str:
+        """Return why *audience* cannot be the API of the operator; "" if it may be."""
+        if _CLIENT_ID.fullmatch(audience) or audience in (self.clients or ()):
+            return "is the id of a client, and the audience of an access token is an API"
+        host, _, path = audience.removeprefix("https://").partition("/")
+        if path in _APIS_OF_AUTH0 and (host in self.domain or host.endswith(".auth0.com")):
+            return "is an API of Auth0 itself, and tokens for it were not made for yours"
+        return ""
+
+
+PRESET = provider(Auth0Issuer, "Auth0")
