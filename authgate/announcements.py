@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.snapshot import Accept
 from authgate.presets import PRESETS
 from authgate.presets.settings import SECRET_SETTINGS, SECURE_PREFIX, is_loopback
@@ -26,9 +27,17 @@ def for_issuer(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
         yield sentence
     if loaded.jwts is not None:
         sentence = _jwts(issuer, loaded.jwts)
-        yield sentence if loaded.config.has_sessions else f"{sentence}; it accepts no session cookies"
+        yield sentence if loaded.config.has_sessions else f"{sentence}; {_own_places(loaded)}"
     if issuer.subject_prefix:
         yield f"issuer {issuer.name}: the ids of its users begin with {issuer.subject_prefix}"
+
+
+def _own_places(loaded: LoadedIssuer) -> str:
+    """Return where JWTs of an issuer without session cookies may be, besides the places of every issuer."""
+    places = PRESETS[loaded.config.preset].places(loaded.config)
+    named = [f"header {place.name}" for place in places if isinstance(place, HeaderPlace)]
+    named += [f"cookie {place.name}" for place in places if isinstance(place, CookiePlace)]
+    return f"it also looks in {', '.join(named)}" if named else "it accepts no session cookies"
 
 
 def _jwts(issuer: Issuer, config: JwtSettings) -> str:

@@ -60,6 +60,7 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         tenants=demands.tenants,
         any_tenant=demands.any_tenant,
         flags=demands.flags,
+        no_if_absent=demands.no_if_absent,
         access_marks=demands.access_marks,
         token_types=frozenset(map(purpose.normalized, demands.token_types)),
         accept=Accept(demands.accept),

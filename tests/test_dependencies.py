@@ -104,7 +104,7 @@ RULES = (
     ),
     Rule(
         where="authgate/announcements.py",
-        ours=_own("core.snapshot", "presets"),
+        ours=_own("core.credential", "core.snapshot", "presets"),
         typing=_own("config", "core"),
         never=IO,
     ),

@@ -87,7 +87,8 @@ class Issuer:
     *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
     *required_claims* must be present, and *demands* say which values claims must have. *tenants* makes the `iss` of an
     issuer with many tenants; *any_tenant* accepts every one of them. *flags* are fields that are true if a claim has
-    one certain value: (field, claim, value). Only access tokens have the claims *access_marks*.
+    one certain value: (field, claim, value). A JWT without a claim for one of the fields *no_if_absent* says no. Only
+    access tokens have the claims *access_marks*.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
     this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids. *other_prefixes* are
@@ -108,6 +109,7 @@ class Issuer:
     tenants: TenantIssuers | None = None
     any_tenant: bool = False
     flags: tuple[tuple[str, ClaimPath, str], ...] = ()
+    no_if_absent: frozenset[str] = frozenset()
     access_marks: frozenset[ClaimPath] = frozenset()
     session_key_set: KeySet = NO_KEYS
     accept: Accept = Accept.ACCESS_TOKEN
@@ -135,6 +137,7 @@ class Issuer:
             self.tenants,
             self.any_tenant,
             self.flags,
+            sorted(self.no_if_absent),
             sorted(self.access_marks),
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,

@@ -94,14 +94,15 @@ class Facts:
     *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
     metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them;
     *also_audiences* are accepted besides those that the operator lists. *identity* has the claims of fields, and
-    *flags* fields that are true if a claim has a certain value: (claim, value). Only access tokens have the claims
-    *access_marks*; they may have a `nonce`, too. Users may write claims whose names match *user_claims*, with `*`.
+    *flags* fields that are true if a claim has a certain value: (claim, value). A token without a claim for one of the
+    fields *no_if_absent* says no. Only access tokens have the claims *access_marks*; they may have a `nonce`, too.
+    Users may write claims whose names match *user_claims*, with `*`.
 
     *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
     be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
-    *client_claims*, which a token must have even if *clients* is None. A token with one of *refused_claims* is refused:
-    `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no such proof. *demands* are
-    further ones.
+    *client_claims*, which a token must have even if *clients* is None, unless *clients_optional*. A token with one of
+    *refused_claims* is refused: `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no
+    such proof. *demands* are further ones.
     """
 
     issuer: str
@@ -114,10 +115,12 @@ class Facts:
     algorithms: Sequence[str] | None = None
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    no_if_absent: Sequence[str] = ()
     claims: Mapping[str, Sequence[object] | None] = field(default_factory=dict)
     claims_if_present: Mapping[str, Sequence[object]] = field(default_factory=dict)
     clients: Sequence[str] | None = None
     client_claims: Sequence[str] = ()
+    clients_optional: bool = False
     clients_setting: str = "clients"
     refused_claims: Sequence[str] = ("cnf",)
     demands: Sequence[Demand] = ()
@@ -201,6 +204,7 @@ class ProviderIssuer(SignedJwtSettings):
             tenants=facts.tenants if self._issuer_follows else None,
             any_tenant=facts.any_tenant and self._issuer_follows,
             flags=tuple((name, claim_paths.parse(path), value) for name, (path, value) in facts.flags.items()),
+            no_if_absent=frozenset(facts.no_if_absent),
             access_marks=frozenset(map(claim_paths.parse, facts.access_marks)),
         )
 
@@ -215,6 +219,7 @@ def _demands(facts: Facts, preset: str) -> list[Demand]:
             paths=tuple(map(claim_paths.parse, facts.client_claims)),
             accepted=None if facts.clients is None else tuple(facts.clients),
             setting=preset if facts.clients is None else facts.clients_setting,
+            optional=facts.clients_optional,
             names_client=facts.clients is not None,
         )
         demands.append(clients)

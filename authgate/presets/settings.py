@@ -228,7 +228,8 @@ class TokenDemands:
 
     *required_claims* are the paths of claims that must be there. *demands* are the values that claims must have.
     *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of token:
-    access_token, id_token or any. *tenants*, *any_tenant*, *flags* and *access_marks* are as in `Issuer`.
+    access_token, id_token or any. *tenants*, *any_tenant*, *flags*, *no_if_absent* and *access_marks* are as in
+    `Issuer`.
     """
 
     required_claims: Sequence[str] = ()
@@ -238,6 +239,7 @@ class TokenDemands:
     tenants: TenantIssuers | None = None
     any_tenant: bool = False
     flags: tuple[tuple[str, ClaimPath, str], ...] = ()
+    no_if_absent: frozenset[str] = frozenset()
     access_marks: frozenset[ClaimPath] = frozenset()
 
 

@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import Key
+    from authgate.core.snapshot import Issuer
 
-# No specification demands these claims, so a token without them says neither yes nor no.
+# No specification demands these claims, so a token without them says neither yes nor no, unless its issuer says so.
 UNKNOWN_UNLESS_STATED = frozenset({"impersonated_by", "is_anonymous", "is_banned"})
 
 
 def identity_from_claims(
     payload: _claims.Payload,
     *,
-    issuer: str,
+    issuer: Issuer,
     token_format: str,
     key: Key,
     from_row: bool = False,
-    mapped: Mapping[str, tuple[ClaimPath, ...]] | None = None,
-    flags: tuple[tuple[str, ClaimPath, str], ...] = (),
+    can_be_mapped: bool = True,
 ) -> Identity:
-    """Return the identity that the verified *payload* describes, as docs/formats/jwt.md defines it.
+    """Return the identity that the verified *payload* of *issuer* describes, as docs/formats/jwt.md defines it.
 
     *from_row*: the issuer makes the claims from the columns of its user's row, where null means that there is no value,
     and a flag that counts against the user is set by every value that does not mean "no".
-    *mapped* has the claims that the setting `identity` names, by field; None if the format has no such setting. *flags*
-    are fields that are true if a claim has a certain value: (field, claim, value). Raises nothing but `Refused`.
+    *can_be_mapped*: the setting `identity` applies to the format. Raises nothing but `Refused`.
     """
+    mapped = issuer.identity if can_be_mapped else None
     described = _claims.without_nulls(payload) if from_row else payload
     values, unreadable = _claims.read_fields(described, sources(mapped or {}, from_row=from_row))
     if mapped and _address_from(described, mapped) in unverified(mapped):
         values.pop("email_verified", None)
         unreadable.add("email_verified")
-    for field, path, value in flags:
+    for field, path, value in issuer.flags:
         claim = find(payload, path)
         if isinstance(claim, str) and field not in (mapped or {}):
             values[field] = claim == value
@@ -60,11 +60,11 @@ def identity_from_claims(
     for name in strict.keys() & (mapped or {}).keys():
         strict[name] = None
     return Identity(
-        issuer=issuer,
+        issuer=issuer.name,
         format=token_format,
         subject=_subject(payload, mapped),
         ban_expires_at=_claims.timestamp(payload, "banExpires"),
-        unknown=(UNKNOWN_UNLESS_STATED - values.keys()) | unreadable,
+        unknown=(UNKNOWN_UNLESS_STATED - issuer.no_if_absent - values.keys()) | unreadable,
         claims=payload,
         key=key,
         **strict | values,

@@ -61,15 +61,7 @@ class JwtFormat:
         purpose.check(token.jws.token_type, payload, issuer.accept, issuer.access_marks)
         _check_type(token.jws.token_type, issuer.token_types)
         audiences = _claims.audiences(payload)
-        identity = identity_from_claims(
-            payload,
-            issuer=issuer.name,
-            token_format=self.name,
-            key=key,
-            from_row=self.from_row,
-            mapped=issuer.identity,
-            flags=issuer.flags,
-        )
+        identity = identity_from_claims(payload, issuer=issuer, token_format=self.name, key=key, from_row=self.from_row)
         if missing := sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path))):
             raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
         _check_audience(audiences, issuer)

@@ -40,6 +40,7 @@ TIGHTENED: dict[str, Any] = {
     "tenants": TenantIssuers(claim=("tid",), templates=("https://issuer.example/{tenant}",)),
     "any_tenant": True,
     "flags": (("is_anonymous", ("sub",), "user-1"),),
+    "no_if_absent": frozenset({"impersonated_by"}),
     "access_marks": frozenset({("uid",)}),
     "token_types": frozenset({"at+jwt"}),
     "accept": Accept.ID_TOKEN,  # which demands aud

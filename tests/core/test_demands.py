@@ -170,3 +170,18 @@ def test_a_flag_is_true_if_the_claim_has_its_value(provider: object, *, state: b
     assert decision.identity is not None
     assert decision.identity.is_anonymous is (state is True)
     assert ("is_anonymous" in decision.identity.unknown) == (state is None)
+
+
+@pytest.mark.parametrize(
+    ("act", "impersonated_by", "is_known"),
+    [({"sub": "support"}, "support", True), (None, None, True), ({"sub": 5}, None, False)],
+)
+def test_an_absent_claim_says_no_where_the_issuer_always_writes_it_for_yes(
+    act: object, impersonated_by: str | None, *, is_known: bool
+) -> None:
+    issuer = make_issuer(no_if_absent=frozenset({"impersonated_by"}))
+    decision = decide_token(mint(claims(act=act)), make_snapshot(issuer))
+    assert isinstance(decision, Allow)
+    assert decision.identity is not None
+    assert decision.identity.impersonated_by == impersonated_by
+    assert ("impersonated_by" not in decision.identity.unknown) == is_known

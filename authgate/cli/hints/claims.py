@@ -71,7 +71,8 @@ def demanded(issuer: Issuer | None) -> tuple[ClaimPath, ...]:
     """Return the paths of the claims that the tokens of *issuer* must have."""
     if issuer is None:
         return ()
-    return (*sorted(issuer.required_claims), *(path for demand in issuer.demands for path in demand.paths))
+    demands = (demand for demand in issuer.demands if not demand.optional)
+    return (*sorted(issuer.required_claims), *(path for demand in demands for path in demand.paths))
 
 
 def spelling_of_the_audience(case: Case) -> str:

@@ -89,5 +89,7 @@ class AuthjsSession:
             raise Refused(
                 Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}; a jwt() callback of Auth.js can set it"
             )
-        identity = identity_from_claims(payload, issuer=issuer.name, token_format=self.name, key=key, from_row=True)
+        identity = identity_from_claims(
+            payload, issuer=issuer, token_format=self.name, key=key, from_row=True, can_be_mapped=False
+        )
         return Proven(identity=replace(identity, session_id=identity.token_id))
