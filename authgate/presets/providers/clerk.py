@@ -5,22 +5,32 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from authgate.config._types import one_or_more
 from authgate.core.credential import CookiePlace
-from authgate.presets.provider import Facts, ProviderIssuer, Texts, provider
+from authgate.presets.provider import Facts, ProviderIssuer, matching, provider
 
 _COOKIE = "__session"
 _FIX_KEY = "copy the Publishable key from the page API keys of Clerk's dashboard: it begins with pk_live_ or pk_test_"
+
+# What browsers send as Origin, extensions of browsers included.
+_ORIGIN = matching(
+    r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(?::\d{1,5})?",
+    "an origin",
+    "write scheme://host or scheme://host:port in lower case, without a path, like https://app.example.com",
+)
+Origins: TypeAlias = Annotated[list[Annotated[str, _ORIGIN]], one_or_more(str), Field(min_length=1, max_length=100)]
 
 
 def _host(key: str) -> str:
     """Return the host in a publishable *key*: base64 of the host and a $ (clerk/javascript, shared/src/keys.ts)."""
     encoded = key.rpartition("_")[2]
     text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode("ascii")
-    if not text.endswith("$") or "$" in text[:-1] or "." not in text:
+    if not re.fullmatch(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+\$", text):
         raise ValueError
     return text[:-1]
 
@@ -29,10 +39,10 @@ def _publishable_key(key: str) -> str:
     if key.startswith("sk_"):  # not quoted: it is a secret
         raise ValueError(f"is a secret key, which AuthGate does not need\n{_FIX_KEY}")
     try:
-        known = key.startswith(("pk_live_", "pk_test_")) and key.count("_") == 2 and _host(key)
+        known = re.fullmatch(r"pk_(?:live|test)_[^_]+", key) is not None and bool(_host(key))
     except (ValueError, binascii.Error):
         known = False
-    if not known:
+    if not known:  # not quoted: it may be a secret, too
         raise ValueError(f"is not a publishable key\n{_FIX_KEY}")
     return key
 
@@ -41,6 +51,7 @@ class ClerkIssuer(ProviderIssuer):
     """Session tokens of Clerk, in the cookie __session or in Authorization."""
 
     asks: ClassVar[tuple[str, ...]] = ("publishable_key", "authorized_parties")
+    issuer_setting: ClassVar[str] = "publishable_key"
 
     preset: Literal["clerk"]
     """clerk: the issuer is an application of Clerk."""
@@ -48,9 +59,12 @@ class ClerkIssuer(ProviderIssuer):
         str, AfterValidator(_publishable_key), Field(examples=["pk_live_Y2xlcmsuZXhhbXBsZS5jb20k"])
     ]
     """The publishable key of the application. It holds the host of `iss`, and the cookie's suffix is made from it."""
-    authorized_parties: Annotated[Texts, Field(examples=["https://app.example.com"])]
+    authorized_parties: Annotated[Origins, Field(examples=["https://app.example.com"])]
     """The origins of your pages (claim azp), for example https://app.example.com. A token of another page is
     refused."""
+    absent_azp: Literal["refuse", "allow"] = "refuse"
+    """Whether to accept tokens without azp. Clerk writes none if the browser sent no Origin, and in tokens that your
+    server asked for. Allow them if no other application on your domain could plant its cookie."""
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
@@ -58,22 +72,36 @@ class ClerkIssuer(ProviderIssuer):
         return Facts(
             issuer=url,
             jwks_url=f"{url}/.well-known/jwks.json",
-            audiences="any",
+            audiences="any",  # session tokens have none
+            algorithms=["RS256"],
             identity={
                 "roles": ["metadata.roles", "metadata.role", "roles", "role"],
+                # Version 2 of the claims, then version 1.
                 "organization": ["o.id", "org_id"],
                 "organization_role": ["o.rol", "org_role"],
             },
+            no_if_absent=("impersonated_by",),
+            # Only session tokens have it. Tokens of JWT templates outlive their session.
+            claims={"sid": None},
+            # A pending session has tasks left, such as a second factor. Clerk's own libraries take it for signed out.
             claims_if_present={"sts": ("active",)},
             clients=self.authorized_parties,
             client_claims=("azp",),
+            clients_optional=self.absent_azp == "allow",
             clients_setting="authorized_parties",
+            refused_claims=("cnf", "client_id"),  # OAuth applications of others get tokens under the same key
+            user_claims=("unsafe_metadata",),
         )
 
 
+def cookie_suffix(key: str) -> str:
+    """Return what Clerk appends to the names of the cookies of the application with this publishable *key*."""
+    return base64.urlsafe_b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest())[:8].decode()
+
+
 def _places(config: ClerkIssuer) -> tuple[CookiePlace, ...]:
-    digest = base64.urlsafe_b64encode(hashlib.sha1(config.publishable_key.encode(), usedforsecurity=False).digest())
-    return CookiePlace(name=f"{_COOKIE}_{digest[:8].decode()}"), CookiePlace(name=_COOKIE)
+    """Return the cookies of a session. Only the first is certainly of this application, so it comes first."""
+    return CookiePlace(name=f"{_COOKIE}_{cookie_suffix(config.publishable_key)}"), CookiePlace(name=_COOKIE)
 
 
 PRESET = provider(ClerkIssuer, "Clerk", places=_places)
