@@ -39,6 +39,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _DOCS = "docs/configuration.md describes it"
 _WHOLE = "configuration"
 
+# How pydantic begins the name of a union's branch.
+_BRANCHES = ("literal[", "list[", "constrained", "lax-or-strict[", "function-after[", "function-before[")
+
 # What a setting takes, by the type of pydantic's error.
 _TAKES: dict[str, tuple[str, ...]] = {
     "bool_type": ("true", "false"),
@@ -316,9 +319,7 @@ def _in_union(location: Iterable[int | str]) -> bool:
 
 def _is_branch(part: int | str) -> bool:
     # pydantic adds the branch of a union that it tried to the location: "literal['any']", "list[…]", "bool".
-    return isinstance(part, str) and (
-        part in {"bool", "float"} or part.startswith(("literal[", "list[", "constrained", "lax-or-strict["))
-    )
+    return isinstance(part, str) and (part in {"bool", "float"} or part.startswith(_BRANCHES))
 
 
 def _written(path: Path) -> str:

@@ -92,11 +92,12 @@ class Facts:
     """What follows from a provider's settings. Claim paths are written as in the configuration.
 
     *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
-    metadata. *audiences* are the accepted values of `aud`, "any", or None if the operator must set them;
-    *also_audiences* are accepted besides those that the operator lists. *identity* has the claims of fields, and
-    *flags* fields that are true if a claim has a certain value: (claim, value). A token without a claim for one of the
-    fields *no_if_absent* says no. Only access tokens have the claims *access_marks*; they may have a `nonce`, too.
-    Users may write claims whose names match *user_claims*, with `*`.
+    metadata. *fetching* has settings for fetching them, such as `ca_file`, by name. *audiences* are the accepted values
+    of `aud`, "any", or None if the operator must set them; *also_audiences* are accepted besides those that the
+    operator lists. *identity* has the claims of fields, and *flags* fields that are true if a claim has a certain
+    value: (claim, value). A token without a claim for one of the fields *no_if_absent* says no. Only access tokens have
+    the claims *access_marks*; they may have a `nonce`, too. Users may write claims whose names match *user_claims*,
+    with `*`.
 
     *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
     be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
@@ -110,6 +111,7 @@ class Facts:
     tenants: TenantIssuers | None = None
     any_tenant: bool = False
     jwks_url: str | None = None
+    fetching: Mapping[str, str] = field(default_factory=dict)
     audiences: Sequence[str] | str | None = None
     also_audiences: Sequence[str] = ()
     algorithms: Sequence[str] | None = None
@@ -159,6 +161,8 @@ class ProviderIssuer(SignedJwtSettings):
         implied["algorithms"] = facts.algorithms
         if not self.key_settings:
             implied |= {"discovery": True} if facts.jwks_url is None else {"jwks_url": facts.jwks_url}
+        if not self.key_settings or self.fetches_keys:
+            implied |= facts.fetching
         implied = {name: value for name, value in implied.items() if value is not None and self._leaves_out(name)}
         if isinstance(self.audiences, list) and facts.also_audiences:
             implied["audiences"] = list(dict.fromkeys((*self.audiences, *facts.also_audiences)))

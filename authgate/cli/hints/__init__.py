@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.cli.hints import claims, identity, keys, preflights, sessions, shared_secrets, times, wrapping
+from authgate.cli.hints import claims, identity, keys, kubernetes, preflights, sessions, shared_secrets, times, wrapping
 from authgate.core.cors import preflight_method
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
@@ -54,9 +54,11 @@ HINTS: tuple[Hint, ...] = (
         *(Reason.UNKNOWN_ISSUER, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY, Reason.WRONG_ALGORITHM),
     ),
     _row(keys.spelling_of_the_issuer, Reason.UNKNOWN_ISSUER),
+    _row(kubernetes.token_of_a_secret, Reason.UNKNOWN_ISSUER),
     _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
     _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),
     _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),
+    _row(kubernetes.audience_of_a_pod, Reason.WRONG_AUDIENCE),
     _row(claims.another_client_claim, Reason.MISSING_CLAIM),
     _row(identity.another_subject, Reason.MISSING_CLAIM, Reason.MALFORMED_TOKEN),
     _row(identity.unreadable, None, Reason.FORBIDDEN, Reason.INSUFFICIENT_SCOPE),

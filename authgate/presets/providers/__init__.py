@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak
+from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak, kubernetes
 
 if TYPE_CHECKING:
     from authgate.presets.preset import Preset
@@ -16,4 +16,5 @@ PROVIDERS: dict[str, Preset] = {
     "entra": entra.PRESET,
     "clerk": clerk.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,
+    "kubernetes": kubernetes.PRESET,
 }
