@@ -66,6 +66,19 @@ def find(payload: Mapping[str, Any], path: ClaimPath, absent: object = None) -> 
     return value
 
 
+def elsewhere(payload: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the claims that *payload* does not have, and says to be at another server.
+
+    Such a claim is not absent: the token does not have its value (distributed claims, OpenID Connect Core §5.6.2).
+    Entra ID writes `hasgroups`, too.
+    """
+    distributed = payload.get("_claim_names")
+    names = {*distributed} if isinstance(distributed, dict) else set()
+    if payload.get("hasgroups") in (True, "true"):
+        names.add("groups")
+    return frozenset(names - payload.keys())
+
+
 def _proposal(text: str, prefix: str) -> str:
     """Return the path *text* with its URL in quotes, as YAML needs it. That the URL ends at a dot is a guess."""
     if not text.isprintable() or "@" in text or '"' in text or "'" in text:  # a password, or too odd to propose

@@ -57,9 +57,11 @@ class Identity:
     def claim(self, path: ClaimPath, absent: object = None) -> Any:  # noqa: ANN401 - a claim may be any JSON value
         """Return the member of the payload at *path*.
 
-        *absent* if there is no such member; None if the path leads through a value that is not an object.
+        *absent* if there is no such member; None if the path leads through a value that is not an object, or if the
+        credential says that the claim is at another server.
         """
-        return claim_paths.find(self.claims, path, absent)
+        value = claim_paths.find(self.claims, path, absent)
+        return None if value is absent and path[0] in claim_paths.elsewhere(self.claims) else value
 
     def same_person(self, other: Identity) -> bool:
         """Whether *other* is the same caller with the same rights. The tokens and sign-ins may differ."""

@@ -178,6 +178,9 @@ class ProviderIssuer(SignedJwtSettings):
     def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> object:
         given = {} if self.identity is None else self.identity.model_dump(exclude_unset=True)
         merged = {name: list(paths) for name, paths in usual.items()} | given
+        address = list(usual.get("email", ["email"]))
+        if given.get("email", address) != address and "email_verified" not in given:
+            merged.pop("email_verified", None)  # it is about the preset's own address
         return IdentityConfig.model_validate(merged) if merged else None
 
     @property

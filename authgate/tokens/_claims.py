@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from authgate.core.claim_paths import find
+from authgate.core.claim_paths import elsewhere, find
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.values import is_unicode, type_name
@@ -89,17 +89,22 @@ def source(field: str, read: Callable[[Any], Any], *names: str) -> Source:
 
 
 _ABSENT = object()
+# Stands for a claim that is at another server. No function can read it.
+_ELSEWHERE = object()
 
 
 def read_fields(payload: Payload, sources: Iterable[Source]) -> tuple[dict[str, Any], set[str]]:
     """Return the fields that *payload* states, and the names of the fields whose claim cannot be read.
 
-    An absent or empty claim states nothing. Null cannot be read, unless another of the claims has a value.
+    An absent or empty claim states nothing. Null cannot be read, unless another of the claims has a value. A claim that
+    is at another server cannot be read: a user with many groups does not have none.
     """
     values: dict[str, Any] = {}
     unreadable = set()
+    missing = dict.fromkeys(elsewhere(payload), _ELSEWHERE)
     for field, read, paths in sources:
-        claims = [claim for path in paths if (claim := find(payload, path, _ABSENT)) is not _ABSENT]
+        found = (find(payload, path, missing.get(path[0], _ABSENT)) for path in paths)
+        claims = [claim for claim in found if claim is not _ABSENT]
         try:
             read_claims = (read(claim) for claim in claims if claim is not None and claim != "")
             value = next((value for value in read_claims if value != ()), None)
@@ -137,8 +142,8 @@ def identifier(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """Return a boolean, also from "true" or "false", as some issuers write it."""
-    spellings = {True: True, False: False, "true": True, "false": False}
+    """Return a boolean, also from "true" or "false", or "1" or "0", as some issuers write it (Entra's xms_edov)."""
+    spellings = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
     if not isinstance(value, (bool, str)) or value not in spellings:
         raise Unreadable
     return spellings[value]

@@ -28,6 +28,7 @@ _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 class UnverifiedJws:
     """A well-formed JWS, not yet verified. *algorithm*, *key_id* and *token_type* are its `alg`, `kid` and `typ`.
 
+    *has_nonce*: its header has a `nonce`. Microsoft signs the tokens of its own services over another value of it.
     `jwk`, `jku`, `x5u` and `x5c` in the header are ignored (J4).
     """
 
@@ -37,6 +38,7 @@ class UnverifiedJws:
     payload: dict[str, Any] = field(repr=False)
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    has_nonce: bool = False
 
 
 def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
@@ -62,6 +64,7 @@ def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
         payload=_object(encoded_payload, "payload"),
         signing_input=f"{encoded_header}.{encoded_payload}".encode("ascii"),
         signature=_bytes(encoded_signature, "signature"),
+        has_nonce="nonce" in header,
     )
 
 
@@ -90,7 +93,8 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
         raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
         raise _wrong_algorithm(jws, candidates, keys)
-    raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}", keys)
+    cause = "; its header has a nonce: only the service that it was made for can verify it" if jws.has_nonce else ""
+    raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}{cause}", keys)
 
 
 def _verifies(jws: UnverifiedJws, key: Key, attempts: Attempts) -> bool:

@@ -99,3 +99,23 @@ PAYLOAD: dict[str, Any] = {"plan": "pro", "org": {"id": 7, "": {"x": None}}, "or
 )
 def test_a_path_reaches_a_member_of_objects_only(text: str, value: Any) -> None:
     assert claim_paths.find(PAYLOAD, claim_paths.parse(text), "absent") == value
+
+
+@pytest.mark.parametrize(
+    ("payload", "names"),
+    [
+        ({}, set()),
+        ({"_claim_names": {"groups": "src1"}}, {"groups"}),
+        ({"_claim_names": {"groups": "src1", "a": "src2"}, "a": None}, {"groups"}),
+        ({"_claim_names": ["groups"]}, set()),
+        ({"_claim_names": "groups"}, set()),
+        ({"hasgroups": True}, {"groups"}),
+        ({"hasgroups": "true"}, {"groups"}),
+        ({"hasgroups": True, "groups": []}, set()),
+        ({"hasgroups": False}, set()),
+        ({"hasgroups": {}}, set()),
+    ],
+    ids=str,
+)
+def test_a_payload_names_the_claims_that_are_at_another_server(payload: dict[str, Any], names: set[str]) -> None:
+    assert claim_paths.elsewhere(payload) == names

@@ -94,6 +94,8 @@ def read(reader: Any, value: Any) -> Any:
         ("true", "true", "true", True),
         ("false", "false", "false", False),
         ("True", "True", "True", UNREADABLE),
+        ("1", "1", "1", True),
+        ("0", "0", "0", False),
         (1, UNREADABLE, "1", UNREADABLE),
         (0, UNREADABLE, "0", UNREADABLE),
         ("\ud83d", "\ud83d", UNREADABLE, UNREADABLE),

@@ -55,6 +55,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     _row(keys.spelling_of_the_issuer, Reason.UNKNOWN_ISSUER),
     _row(kubernetes.token_of_a_secret, Reason.UNKNOWN_ISSUER),
+    _row(keys.of_microsoft_graph, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY, Reason.UNKNOWN_ISSUER),
     _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
     _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),
     _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),

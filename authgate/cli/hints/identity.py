@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authgate.cli._terminal import escaped
 from authgate.cli.hints.claims import demanded
 from authgate.cli.hints.spelling import as_yaml
-from authgate.core.claim_paths import find, written
+from authgate.core.claim_paths import elsewhere, find, written
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
 from authgate.core.rules import Not, Test
@@ -83,7 +83,15 @@ def unreadable(case: Case) -> str:
     if identity is None or case.issuer is None:
         return ""
     for field, read, paths in sources(case.issuer.identity):
-        claims = ((path, find(identity.claims, path)) for path in paths if field in identity.unknown)
+        if field not in identity.unknown:
+            continue
+        for path in (path for path in paths if path[0] in elsewhere(identity.claims)):
+            return (
+                f"The token does not have {escaped(written(path))}, and says that another server has it (a user with "
+                f"many groups at Entra ID, for example). So {field} is empty in headers, and a rule about it is not "
+                "true."
+            )
+        claims = ((path, find(identity.claims, path)) for path in paths)
         path, value = next(((path, value) for path, value in claims if not is_absent(value)), ((), None))
         if not path:
             continue

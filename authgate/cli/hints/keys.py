@@ -122,6 +122,18 @@ def _nearest(claimed: object, issuer: Issuer) -> tuple[str, str]:
     return next(((differs, iss) for iss in sorted(issuer.every_iss) if (differs := difference(text, iss))), ("", ""))
 
 
+def of_microsoft_graph(case: Case) -> str:
+    """Say that the token is for a service of Microsoft, which alone can verify it."""
+    token = case.jws
+    if token is None or not token.has_nonce:
+        return ""
+    return (
+        f"The token's header has a nonce, and its aud is {quoted(str(token.payload.get('aud')), 120)}. Microsoft makes "
+        "such tokens for its own services, such as Microsoft Graph, and nobody else can verify them. The client has to "
+        "request a token for your API: a scope such as api://CLIENT-ID/access_as_user, and no scope of Graph with it."
+    )
+
+
 def only_public_keys(case: Case) -> str:
     """Say that the token was made with a secret, and that the issuer has none."""
     issuer, token = case.issuer, case.jws

@@ -8,31 +8,69 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
-from authgate.config._types import one_or_more
-from authgate.core.demands import TENANT, TenantIssuers
+from authgate.core.demands import TENANT, Demand, TenantIssuers
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, ProviderIssuer, Texts, provider
+from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, Texts, provider
+from authgate.presets.settings import Audiences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NOT_TENANTS = ("common", "organizations", "consumers")
+_ANY = "any"
+_NOT_TENANTS = ("common", "organizations", "consumers", _ANY)
 _FIX_TENANT = "copy the Directory (tenant) ID from the overview of your app registration"
+# The host in the `iss` of version 1.0, by authority. That of version 2.0 is the authority itself.
+_HOSTS_OF_VERSION_1 = {
+    "login.microsoftonline.com": "sts.windows.net",
+    "login.microsoftonline.us": "sts.windows.net",
+    "login.partner.microsoftonline.cn": "sts.chinacloudapi.cn",
+}
+# These have other tokens: the page has a configuration of preset jwt for them.
+_OTHER_PRODUCTS = {"b2clogin.com": "Azure AD B2C", "ciamlogin.com": "Microsoft Entra External ID"}
+# ID tokens have none of these, even if a page and its API share one app registration, and so one audience.
+_IS_ACCESS = Demand(paths=(("azp",), ("appid",), ("scp",)), accepted=None, setting="preset entra")
+# Every program of the tenant can get a token without them. Microsoft.Identity.Web refuses it, too.
+_HAS_RIGHTS = Demand(paths=(("scp",), ("roles",)), accepted=None, setting="preset entra")
+_URI = re.compile(r"api://([^/]+)(/.+)?")
 
 
 def _tenant(text: str) -> str:
     tenant = text.lower()
     if tenant in _NOT_TENANTS:
-        raise ValueError(
-            f"{redacted(text)} is not a tenant, and no token is from it\n{_FIX_TENANT}; or write tenants: any"
-        )
+        raise ValueError(f"{redacted(text)} is not a tenant: no token is from it\n{_FIX_TENANT}, or write tenants: any")
     if not re.fullmatch(r"[0-9a-z-]{1,64}", tenant):
-        raise ValueError(f"{redacted(text)} is not the ID of a tenant, which is a GUID\n{_FIX_TENANT}")
+        within = _GUID.search(tenant)
+        fix = f"write {within[0]}" if within else _FIX_TENANT
+        raise ValueError(f"{redacted(text)} is not the ID of a tenant, which is a GUID\n{fix}")
     return tenant
 
 
+def _authority(host: str) -> str:
+    for domain, product in _OTHER_PRODUCTS.items():
+        if host.endswith(domain):
+            raise ValueError(f"{host!r} is {product}\nwrite preset: jwt, as docs/issuers/entra.md shows")
+    if host in _HOSTS_OF_VERSION_1.values():
+        raise ValueError(
+            f"{host!r} is in the iss of version 1.0, and not a sign-in service\nwrite login.microsoftonline.com"
+        )
+    return host
+
+
+def _other_spelling(audience: str) -> str:
+    """Return the other audience of a client ID, before which version 1.0 may write api://; else *audience* itself."""
+    client_id = audience.removeprefix("api://")
+    if not _GUID.fullmatch(client_id):
+        return audience
+    return f"api://{client_id}" if client_id == audience else client_id
+
+
+def _tenant_or_any(text: str) -> str:
+    return _ANY if text.lower() == _ANY else _tenant(text)
+
+
 Tenant: TypeAlias = Annotated[str, AfterValidator(_tenant)]
+TenantOrAny: TypeAlias = Annotated[str, AfterValidator(_tenant_or_any)]
 
 
 class EntraIssuer(ProviderIssuer):
@@ -44,74 +82,82 @@ class EntraIssuer(ProviderIssuer):
 
     preset: Literal["entra"]
     """entra: the issuer is Microsoft Entra ID."""
-    tenant: Annotated[Tenant | None, Field(examples=["72f988bf-86f1-41af-91ab-2d7cd011db47"])] = None
+    tenant: Annotated[Tenant | None, Field(examples=["5d3f1c0e-8a47-4b62-9c11-2e7a90b4d6f8"])] = None
     """The Directory (tenant) ID, a GUID. Set this or `tenants`."""
-    tenants: Literal["any"] | Annotated[list[Tenant], one_or_more(str), Field(min_length=1, max_length=100)] | None = (
-        None
-    )
+    tenants: OneOrMore[TenantOrAny] | None = None
     """The Directory (tenant) IDs of several tenants; or any, for a service that every organization and everyone with a
     personal account may use. A token's `iss` must be that of its claim tid."""
-    authority: Host = "login.microsoftonline.com"
+    audiences: Annotated[Audiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
+    """The Application (client) ID of your API, or its Application ID URI. ID and api://ID stand for each other."""
+    authority: Annotated[Host, AfterValidator(_authority)] = "login.microsoftonline.com"
     """The host of the sign-in service. National clouds have their own, such as login.microsoftonline.us."""
-    clients: Annotated[Texts | None, Field(examples=["11111111-2222-3333-4444-555555555555"])] = None
-    """The Application (client) IDs of the clients whose tokens are accepted (claim azp or appid). Default: all clients
-    that get tokens for `audiences`."""
+    clients: Annotated[Texts | None, Field(examples=["9a2c5e71-0d84-4b3f-8e60-7f1b3c95d2a4"])] = None
+    """The Application (client) IDs of the clients whose tokens are accepted (claim azp or appid). Default: all clients,
+    if the token has scopes or roles."""
+
+    @property
+    def _tenants(self) -> list[str]:
+        """The accepted tenants; none if any is accepted."""
+        named = dict.fromkeys((*(self.tenants or ()), *([self.tenant] if self.tenant else ())))
+        return [] if _ANY in named else [*named]
+
+    @property
+    def _audiences(self) -> list[str]:
+        return self.audiences if isinstance(self.audiences, list) else []
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
-        tenants = self.tenants if isinstance(self.tenants, list) else [self.tenant] if self.tenant else []
-        issued = TenantIssuers(
-            claim=("tid",),
-            templates=(f"https://{self.authority}/{TENANT}/v2.0", f"https://sts.windows.net/{TENANT}/"),
-        )
-        every = [
-            iss
-            for tenant in tenants or [TENANT]
-            for iss in (template.replace(TENANT, tenant) for template in issued.templates)
-        ]
-        keys = f"https://{self.authority}/common/discovery/v2.0/keys"
+        tenants = self._tenants
+        templates = [f"https://{self.authority}/{TENANT}/v2.0"]
+        if host := _HOSTS_OF_VERSION_1.get(self.authority):
+            templates.append(f"https://{host}/{TENANT}/")
+        every = [template.replace(TENANT, tenant) for tenant in tenants or [TENANT] for template in templates]
         return Facts(
             issuer=every[0],
             also_iss=tuple(every[1:]),
-            tenants=issued,
+            tenants=TenantIssuers(claim=("tid",), templates=tuple(templates)),
             any_tenant=not tenants,
-            jwks_url=None if len(tenants) == 1 else keys,
-            audiences=_audiences(self.audiences),
+            # The metadata for all tenants has a template as its issuer, which discovery refuses.
+            jwks_url=None if len(tenants) == 1 else f"https://{self.authority}/common/discovery/v2.0/keys",
+            also_audiences=[_other_spelling(audience) for audience in self._audiences],
             # `sub` is another one in each application. Addresses can be changed by the tenant: only xms_edov says that
             # the tenant owns the domain ("nOAuth", 2023).
             identity={"subject": ["oid"], "organization": ["tid"], "email_verified": ["xms_edov"]},
             claims={"tid": tenants} if tenants else {},
+            demands=(_IS_ACCESS, _HAS_RIGHTS) if self.accept == "access_token" and self.clients is None else (),
             clients=self.clients,
-            # ID tokens have neither, also where a page and its API share one app registration, and so one audience.
-            client_claims=("azp", "appid") if self.accept == "access_token" else (),
+            client_claims=("azp", "appid") if self.clients is not None else (),
+            access_marks=("azp", "appid"),
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
-        """Yield what is wrong with the tenants."""
+        """Yield what is wrong with the tenants and the clients."""
         yield from super().problems(setting, wrong)
         if wrong.isdisjoint({"tenant", "tenants"}) and (self.tenant is None) == (self.tenants is None):
             message = "is missing" if self.tenant is None else "and tenants are both set"
-            yield Problem(setting=f"{setting}.tenant", message=message, fix=f"set one of them: {_FIX_TENANT}")
+            yield Problem(setting=f"{setting}.tenant", message=message, fix=f"{_FIX_TENANT}, or set tenants")
+        if len(self.tenants or ()) > 1 and not self._tenants:
+            message = "lists any beside others, and any includes them"
+            yield Problem(setting=f"{setting}.tenants", message=message, fix="write any alone, or remove it")
+        if self.clients is not None and self.accept != "access_token":
+            message = "cannot be checked, because ID tokens name no client except in aud"
+            fix = "remove it, and list the IDs of your clients in audiences"
+            yield Problem(setting=f"{setting}.clients", message=message, fix=fix)
 
     def advice(self) -> Iterator[str]:
-        """Yield the tenants whose IDs cannot be right."""
-        for tenant in (
-            *(self.tenants if isinstance(self.tenants, list) else ()),
-            *([self.tenant] if self.tenant else ()),
-        ):
+        """Yield what is probably not meant."""
+        for tenant in self._tenants:
             if not _GUID.fullmatch(tenant):
                 yield f"tenant {tenant} is not a GUID, so no token of Microsoft is from it: {_FIX_TENANT}"
-
-
-def _audiences(given: Sequence[str] | None) -> Sequence[str] | None:
-    """Return *given*, and for each client ID the audience that version 1.0 makes of it."""
-    if not isinstance(given, list):
-        return given
-    return list(dict.fromkeys(one for audience in given for one in (audience, *_of_version_1(audience))))
-
-
-def _of_version_1(audience: str) -> tuple[str, ...]:
-    return (f"api://{audience}",) if _GUID.fullmatch(audience.lower()) else ()
+        for audience in self._audiences:
+            uri = _URI.fullmatch(audience)
+            if uri and uri[2] and _GUID.fullmatch(uri[1]) and uri[1] not in self._tenants:
+                yield f"audience {audience} looks like a scope: the audience is what is before the last slash"
+        if self.accept == "any" and not self.require_claims:
+            yield (
+                "accept: any accepts tokens without scopes and roles, too, which every program of the tenant can get: "
+                "demand a role in your policies, or a client with require_claims"
+            )
 
 
 PRESET = provider(EntraIssuer, "Microsoft Entra ID")
