@@ -36,7 +36,7 @@ T = TypeVar("T")
 OneOrMore: TypeAlias = Annotated[list[T], one_or_more(str), Field(min_length=1, max_length=100)]
 Texts: TypeAlias = OneOrMore[NonEmpty]
 
-_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))+(?::\d{1,5})?")
+_HOST = re.compile(r"(?:localhost|(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))+)(?::\d{1,5})?")
 _WELL_KNOWN = re.compile(r"/\.well-known/.*", re.DOTALL)
 
 

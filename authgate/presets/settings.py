@@ -301,6 +301,11 @@ class JwtSettings(IssuerSettings):
     audiences_fix: ClassVar[str] = (
         "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
     )
+    # What to do if the issuer sends tokens that are not JWTs, in whole sentences.
+    jwt_fix: ClassVar[str] = (
+        "Ask the issuer for a token for your API: many send a JWT only for a named API (Auth0: the parameter "
+        "`audience`)."
+    )
 
     @property
     def also_iss(self) -> tuple[str, ...]:

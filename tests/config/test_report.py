@@ -50,7 +50,7 @@ CHOICES: list[tuple[dict[str, Any], str, str, str]] = [
     (of_issuer(preset="Auth.js"), "issuers[0].preset", "'Auth.js'", "did you mean authjs?"),
     (of_issuer(preset="nextauth"), "issuers[0].preset", "'nextauth'", "did you mean nextauth-v4?"),
     (of_issuer(preset="lucia"), "issuers[0].preset", "'lucia'", "use one of better-auth, jwt, "),
-    (of_issuer(preset="auth0"), "issuers[0].preset", "'auth0'", "use one of better-auth, jwt, "),
+    (of_issuer(preset="heimdall"), "issuers[0].preset", "'heimdall'", "use one of better-auth, jwt, "),
     (of_issuer(preset=7), "issuers[0].preset", "7", "use one of better-auth, jwt, "),
     ({"csrf": {"mode": "enforced"}}, "csrf.mode", "'enforced'",
      "did you mean enforce? The choices are enforce, off"),

@@ -16,6 +16,7 @@ from authgate.core.credential import UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
+from authgate.presets.settings import JwtSettings
 from authgate.tokens import jws
 
 if TYPE_CHECKING:
@@ -91,10 +92,8 @@ def no_jwt(case: Case) -> str:
         return ""
     is_encrypted = dots == 4 and b'"enc"' in _header(credential.token)
     what = "an encrypted JWT (JWE), which only its recipient can read" if is_encrypted else "not a JWT"
-    return (
-        f"The token ({credential.found_in}) is {what}. Ask the issuer for a token for your API: many send a JWT only "
-        "for a named API (Auth0: the parameter `audience`)."
-    )
+    fixes = dict.fromkeys(one.config.jwt_fix for one in case.configured.values() if isinstance(one.config, JwtSettings))
+    return f"The token ({credential.found_in}) is {what}. {' '.join(fixes)}"
 
 
 def wrapped(case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak, kubernetes
+from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak, kubernetes, zitadel
 
 if TYPE_CHECKING:
     from authgate.presets.preset import Preset
@@ -15,6 +15,7 @@ PROVIDERS: dict[str, Preset] = {
     "auth0": auth0.PRESET,
     "entra": entra.PRESET,
     "clerk": clerk.PRESET,
+    "zitadel": zitadel.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,
     "kubernetes": kubernetes.PRESET,
 }

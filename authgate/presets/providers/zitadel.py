@@ -1,0 +1,77 @@
+"""Preset `zitadel`: docs/issuers/zitadel.md."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from authgate.core.errors import Problem
+from authgate.presets.provider import Facts, Host, ProviderIssuer, Texts, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FIX_PROJECT = "copy the Resource Id of your project: it has only digits"
+
+
+def _project(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,20}", text):  # not quoted: it may be a secret
+        raise ValueError(f"is not the ID of a project\n{_FIX_PROJECT}")
+    return text
+
+
+# YAML reads digits without quotes as a number.
+ProjectId: TypeAlias = Annotated[
+    str, BeforeValidator(lambda value: str(value) if type(value) is int else value), AfterValidator(_project)
+]
+
+
+class ZitadelIssuer(ProviderIssuer):
+    """Access tokens of the applications and service users of a project of ZITADEL."""
+
+    asks: ClassVar[tuple[str, ...]] = ("domain", "project_id", "clients")
+    issuer_setting: ClassVar[str] = "domain"
+    jwt_fix: ClassVar[str] = (
+        "ZITADEL sends opaque tokens unless you change that: set Auth Token Type to JWT in the Token Settings of the "
+        "application, or Access Token Type to JWT for a service user. A personal access token is never a JWT."
+    )
+
+    preset: Literal["zitadel"]
+    """zitadel: the issuer is an instance of ZITADEL."""
+    domain: Annotated[Host, Field(examples=["acme-x1y2z3.zitadel.cloud"])]
+    """The domain at which your users sign in, for example acme-x1y2z3.zitadel.cloud, with the port if it is not 443."""
+    project_id: Annotated[ProjectId, Field(examples=["294645900000000001"])]
+    """The Resource Id of your project. It is the audience of the tokens, and the roles are those of this project."""
+    clients: Annotated[Literal["any"] | Texts, Field(examples=["294645919545032706"])]
+    """The Client Ids of the applications whose tokens are accepted (claim client_id), and the names of service users.
+    any: every application and service user of the instance, because each of them can ask for a token for your project.
+    Then demand a role in your policies."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        is_access = self.accept == "access_token"
+        return Facts(
+            issuer=f"https://{self.domain}",
+            audiences=[self.project_id],
+            identity={
+                # The claim without an id has the roles of the project that asked for the token.
+                "roles": [f"urn:zitadel:iam:org:project:{self.project_id}:roles"],
+                "organization": ["urn:zitadel:iam:user:resourceowner:id"],
+            },
+            claims={"jti": None} if is_access else {},  # no ID token has it
+            clients=None if self.clients == "any" else self.clients,
+            client_claims=("client_id",) if is_access else ("client_id", "azp"),
+            refused_claims=("cnf", "azp") if is_access else ("cnf",),  # every ID token has azp
+        )
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+        """Yield the ID of the project where that of a client belongs."""
+        yield from super().problems(setting, wrong)
+        if self.project_id in self.clients and wrong.isdisjoint({"project_id", "clients"}):
+            message = "lists the ID of the project, which is not a client"
+            yield Problem(setting=f"{setting}.clients", message=message, fix="list the Client Ids of your applications")
+
+
+PRESET = provider(ZitadelIssuer, "ZITADEL")
