@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.presets.providers import auth0, clerk, cloudflare_access, entra, keycloak, kubernetes, zitadel
+from authgate.presets.providers import auth0, clerk, cloudflare_access, cognito, entra, keycloak, kubernetes, zitadel
 
 if TYPE_CHECKING:
     from authgate.presets.preset import Preset
@@ -14,6 +14,7 @@ PROVIDERS: dict[str, Preset] = {
     "keycloak": keycloak.PRESET,
     "auth0": auth0.PRESET,
     "entra": entra.PRESET,
+    "cognito": cognito.PRESET,
     "clerk": clerk.PRESET,
     "zitadel": zitadel.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,
