@@ -86,6 +86,7 @@ AuthGate reads a YAML file (`--config FILE`, or `AUTHGATE_CONFIG`) and the envir
 
 | Command | What it does |
 |---|---|
+| `authgate init PROVIDER` | Asks for the few values of an [identity provider](issuers/README.md), or takes them as options, and writes `authgate.yaml`, with comments. |
 | `authgate check` | Checks everything. Prints the verdict, warnings, what each issuer accepts, and the settings in effect. It reports every mistake at once: the setting, what is wrong, and the fix. The exit code is then 78. |
 | `authgate check --schema` | Prints a JSON schema for your editor. |
 

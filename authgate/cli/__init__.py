@@ -13,7 +13,7 @@ from authgate import TESTED_WITH, __version__
 # A longer word is not a misspelt command. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
 _TESTED_WITH = ", ".join(f"{library} {version}" for library, version in TESTED_WITH.items())
-_COMMANDS = ("serve", "check", "mint", "explain", "test", "proxy", "keys", "healthcheck")
+_COMMANDS = ("init", "serve", "check", "mint", "explain", "test", "proxy", "keys", "healthcheck")
 
 
 class _Commands(click.Group):

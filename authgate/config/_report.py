@@ -288,11 +288,11 @@ def _description(path: Path, model: type[BaseModel]) -> str:
         group = _model_at(path[: end - 1], model)
         if group is not None and path[end - 1] in group.model_fields:
             text = " ".join((group.model_fields[str(path[end - 1])].description or "").split())
-            return _shortened(text)
+            return shortened(text)
     return ""
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """Return the first sentences of *text*: as many as 160 characters hold, and one at least."""
     short, *sentences = text.split(". ")
     for sentence in sentences:

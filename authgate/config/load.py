@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,13 +62,23 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
     path = path or environ.get("AUTHGATE_CONFIG") or None
     problems: list[Problem] = []
     file, digest = _read_yaml(path, problems) if path else ({}, None)
+    loaded = _read(file or {}, environ, problems)
+    return replace(loaded, origin=f"file {path}", path=path, digest=digest) if path else loaded
+
+
+def load_settings(settings: Raw) -> LoadedConfig:
+    """Return the configuration of these *settings* alone: without the environment, as if a file had them."""
+    return _read(settings, {}, [])
+
+
+def _read(settings: Raw, environ: Mapping[str, str], problems: list[Problem]) -> LoadedConfig:
+    """Return the configuration of the *settings* of a file and of *environ*. *problems* are those of the file."""
     is_clear = not problems  # an unreadable file, and one with a repeated key, may list other issuers than it seems to
     raw = _environment.defaults(environ, problems)
-    _merge(raw, file or {})
+    _merge(raw, settings)
     overlay, overlay_problems = _environment.overlay(environ)
     problems.extend(overlay_problems)
     _merge(raw, overlay)
-    origin = f"file {path}" if path else "environment"
 
     warnings: tuple[str, ...] = ()
     is_given = raw.get("issuers", []) != []  # null is a mistake
@@ -103,9 +113,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> L
         certificates=tuple(_sound_certificates(raw)),
         problems=tuple(problems),
         warnings=warnings,
-        origin=origin,
-        path=path,
-        digest=digest,
+        origin="environment",
         admin=_sound_admin(raw),
     )
 

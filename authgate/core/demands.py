@@ -56,7 +56,7 @@ class Demand:
     def in_words(self) -> str:
         """The demand for people: "azp or appid: tasks-web"."""
         if self.forbids:
-            return f"{self.label}: none"
+            return f"no {self.label}"
         wanted = "any value" if self.accepted is None else " or ".join(self.choices)
         excused = f", unless it has {written(self.unless)}" if self.unless else ""
         some = f" in tokens for {' or '.join(self.audiences)}" if self.audiences else ""

@@ -34,9 +34,9 @@ class SignedJwtSettings(JwtSettings):
     """A file with public keys or certificates in PEM."""
     discovery: Annotated[bool, Field(strict=True)] = False
     """true: take the URL of the JWK Set from the metadata of `issuer` (OpenID Connect Discovery, RFC 8414)."""
-    issuer: NonEmpty | None = None
+    issuer: Annotated[NonEmpty | None, Field(examples=["https://login.example.com"])] = None
     """The exact `iss` of the JWTs. Default: any `iss` is accepted; at most one issuer may leave it out."""
-    audiences: Audiences | None = None
+    audiences: Annotated[Audiences | None, Field(examples=[["https://api.example.com"]])] = None
     """The accepted values of `aud`, or any. A token must have one of them. Required in a file."""
     required_claims: list[ClaimPathText] = Field(default=["exp"])
     """The claims that every token must have, by their paths. An empty claim counts as absent. The subject is always

@@ -93,7 +93,7 @@ def test_a_token_has_the_claims_that_its_issuer_demands(
         (CLIENT, 'azp or appid: "web"'),
         (ANY_CLIENT, "azp or appid: any value"),
         (STATE, 'sts: "active", or absent'),
-        (UNBOUND, "cnf: none"),
+        (UNBOUND, "no cnf"),
         (ROBOT, 'name: "curiosity" or the name of a droid, or absent, unless it has email'),
         (OF_WEB, 'hd: "example.com" in tokens for web or app'),
     ],

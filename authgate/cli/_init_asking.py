@@ -1,0 +1,69 @@
+"""Ask a person for the settings that an issuer needs. Everything is shown on standard error."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from authgate.cli._configuration import exit_with_problems, print_problems
+from authgate.cli._terminal import wrapped
+from authgate.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authgate.cli._init_form import Form
+
+
+def answers(form: Form, given: Mapping[str, object]) -> dict[str, object]:
+    """Return *given*, which has no mistake, with the answers to what is missing in it."""
+    settings = dict(given)
+    if form.problems(settings):
+        _show(f"{form.page} says more about these values.")
+    for setting in form.asks:
+        if setting not in settings and form.problems(form.completed(setting, settings)):
+            settings |= _answer(form, setting, settings)
+    while problems := form.problems(settings):
+        missing = next((name for name in problems if name in form.options), None)
+        if missing is None:
+            exit_with_problems(ConfigError(tuple(problems.values())))
+        settings |= _answer(form, missing, settings)
+    return settings
+
+
+def _answer(form: Form, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """Ask for *setting* until the answer is right. Return nothing if it is left out, and may be."""
+    without = form.problems(form.completed(setting, settings))
+    _show(f"\n{form.description(setting)}")
+    if (example := form.example(setting)) not in form.description(setting):
+        _show(f"For example {example}")
+    if form.takes_several(setting):
+        _show("Write commas between several.")
+    if setting not in without:
+        _show(f"Leave it empty to set {' and '.join(without)} instead.")
+    while True:
+        typed = _line(f"{setting}: ")
+        if not typed and setting not in without:
+            return {}
+        answer = {setting: form.value(setting, typed)} if typed else {}
+        problem = form.problems(form.completed(setting, dict(settings) | answer)).get(setting)
+        if problem is None:
+            return answer
+        print_problems([replace(problem, setting=setting)])
+
+
+def _show(text: str) -> None:
+    click.echo(wrapped(text, stream=sys.stderr), err=True)
+
+
+def _line(prompt: str) -> str:
+    """Return the line that is typed after *prompt*, without spaces around it."""
+    click.echo(prompt, nl=False, err=True)
+    line = sys.stdin.readline()
+    if not line:
+        click.echo(err=True)
+        raise click.Abort
+    return line.strip()

@@ -1,0 +1,123 @@
+"""The form that `authgate init` fills in: which settings an issuer has, which of them it needs, and what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from authgate.config._annotations import choices_of, group_of, is_list, members
+from authgate.config._report import shortened
+from authgate.config.load import load_settings
+from authgate.presets import PRESETS
+from authgate.presets.provider import ProviderIssuer
+from authgate.presets.providers import PROVIDERS
+from authgate.presets.settings import JwtSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+
+    from authgate.core.errors import Problem
+    from authgate.presets.settings import IssuerSettings
+
+_ISSUER = "issuers[0]."
+_DOCS = {"jwt": "docs/formats/jwt.md"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The settings of an issuer of *preset*, which *title* names for people.
+
+    *asks* are the settings that people are asked for, in this order. *fixed* are settings that every such issuer has.
+    """
+
+    preset: str
+    title: str
+    model: type[IssuerSettings]
+    asks: tuple[str, ...]
+    fixed: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def page(self) -> str:
+        """The page about the preset."""
+        return _DOCS.get(self.preset, f"docs/issuers/{self.preset}.md")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The settings that people may set: those that only this preset has, and those that it asks for."""
+        fields = self.model.model_fields
+        own = (
+            name for name in fields if name in self.model.own_settings() and group_of(fields[name].annotation) is None
+        )
+        return tuple(dict.fromkeys((*own, *self.asks, "audiences")))
+
+    def description(self, setting: str) -> str:
+        """Return what the model says about *setting*, in one line and not at length."""
+        if setting == "audiences" and issubclass(self.model, JwtSettings):
+            return f"The accepted audiences (claim aud): {self.model.audiences_fix}."
+        return shortened(" ".join((self._field(setting).description or "").split()))
+
+    def example(self, setting: str) -> str:
+        """Return an example of *setting* as people type it."""
+        example = next(iter(self._field(setting).examples or ()), "")
+        return ",".join(example) if isinstance(example, list) else str(example)
+
+    def takes_several(self, setting: str) -> bool:
+        """Whether *setting* may have several values."""
+        return is_list(self._field(setting).annotation)
+
+    def value(self, setting: str, text: str) -> object:
+        """Return what *text*, which somebody typed, is in the configuration. It may be wrong: see `problems`."""
+        annotation = self._field(setting).annotation
+        words: dict[str, object] = {_word(choice): choice for choice in choices_of(annotation)}
+        if bool in members(annotation):
+            words |= {"true": True, "false": False}
+        if text in words:
+            return words[text]
+        if is_list(annotation):
+            return [part for part in map(str.strip, text.split(",")) if part]
+        return text
+
+    def issuer(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """Return the issuer with *settings*, in the order of the model."""
+        every = {"name": self.preset, "preset": self.preset} | dict(self.fixed) | dict(settings)
+        order = ("name", "preset", *self.fixed, *self.options)
+        return {setting: every[setting] for setting in order if setting in every}
+
+    def problems(self, settings: Mapping[str, object]) -> dict[str, Problem]:
+        """Return the first problem of each setting of an issuer with *settings*: what `authgate check` would report."""
+        found: dict[str, Problem] = {}
+        for problem in load_settings({"issuers": [self.issuer(settings)]}).problems:
+            setting = problem.setting.removeprefix(_ISSUER).partition("[")[0].partition(".")[0]
+            found.setdefault(setting, problem)
+        return found
+
+    def completed(self, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
+        """Return *settings* with the examples of what is asked for after *setting*."""
+        later = self.asks[self.asks.index(setting) + 1 :] if setting in self.asks else ()
+        return {name: self.value(name, self.example(name)) for name in later} | dict(settings)
+
+    def _field(self, setting: str) -> FieldInfo:
+        return self.model.model_fields[setting]
+
+
+def _word(choice: object) -> str:
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+
+
+def forms() -> dict[str, Form]:
+    """Return the forms by preset: those of the identity providers, and one for any other issuer with metadata."""
+    known = {
+        name: Form(preset=name, title=preset.library, model=preset.settings, asks=preset.settings.asks)
+        for name, preset in PROVIDERS.items()
+        if issubclass(preset.settings, ProviderIssuer)
+    }
+    other = Form(
+        preset="jwt",
+        title="any other OpenID provider",
+        model=PRESETS["jwt"].settings,
+        asks=("issuer", "audiences"),
+        fixed={"discovery": True},
+    )
+    return known | {"jwt": other}
