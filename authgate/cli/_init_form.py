@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from authgate.config._annotations import choices_of, group_of, is_list, members
 from authgate.config._report import shortened
 from authgate.config.load import load_settings
-from authgate.presets import PRESETS
+from authgate.presets.jwt import JwtIssuer
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
-from authgate.presets.settings import JwtSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from authgate.core.errors import Problem
-    from authgate.presets.settings import IssuerSettings
+    from authgate.presets.settings import JwtSettings
 
 _ISSUER = "issuers[0]."
+_AUDIENCES = "audiences"  # their description is not enough: what to list depends on the preset
 _DOCS = {"jwt": "docs/formats/jwt.md"}
 
 
@@ -34,7 +34,7 @@ class Form:
 
     preset: str
     title: str
-    model: type[IssuerSettings]
+    model: type[JwtSettings]
     asks: tuple[str, ...]
     fixed: Mapping[str, object] = field(default_factory=dict)
 
@@ -50,18 +50,17 @@ class Form:
         own = (
             name for name in fields if name in self.model.own_settings() and group_of(fields[name].annotation) is None
         )
-        return tuple(dict.fromkeys((*own, *self.asks, "audiences")))
+        return tuple(dict.fromkeys((*own, *self.asks, _AUDIENCES)))
 
     def description(self, setting: str) -> str:
         """Return what the model says about *setting*, in one line and not at length."""
-        if setting == "audiences" and issubclass(self.model, JwtSettings):
+        if setting == _AUDIENCES:
             return f"The accepted audiences (claim aud): {self.model.audiences_fix}."
         return shortened(" ".join((self._field(setting).description or "").split()))
 
     def example(self, setting: str) -> str:
         """Return an example of *setting* as people type it."""
-        example = next(iter(self._field(setting).examples or ()), "")
-        return ",".join(example) if isinstance(example, list) else str(example)
+        return str(next(iter(self._field(setting).examples or ()), ""))
 
     def takes_several(self, setting: str) -> bool:
         """Whether *setting* may have several values."""
@@ -116,7 +115,7 @@ def forms() -> dict[str, Form]:
     other = Form(
         preset="jwt",
         title="any other OpenID provider",
-        model=PRESETS["jwt"].settings,
+        model=JwtIssuer,
         asks=("issuer", "audiences"),
         fixed={"discovery": True},
     )

@@ -36,7 +36,7 @@ class SignedJwtSettings(JwtSettings):
     """true: take the URL of the JWK Set from the metadata of `issuer` (OpenID Connect Discovery, RFC 8414)."""
     issuer: Annotated[NonEmpty | None, Field(examples=["https://login.example.com"])] = None
     """The exact `iss` of the JWTs. Default: any `iss` is accepted; at most one issuer may leave it out."""
-    audiences: Annotated[Audiences | None, Field(examples=[["https://api.example.com"]])] = None
+    audiences: Annotated[Audiences | None, Field(examples=["https://api.example.com"])] = None
     """The accepted values of `aud`, or any. A token must have one of them. Required in a file."""
     required_claims: list[ClaimPathText] = Field(default=["exp"])
     """The claims that every token must have, by their paths. An empty claim counts as absent. The subject is always

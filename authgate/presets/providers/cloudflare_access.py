@@ -12,6 +12,7 @@ from authgate.config._types import NonEmpty, one_or_more
 from authgate.core.credential import CookiePlace, HeaderPlace
 from authgate.core.demands import Demand, Form
 from authgate.presets.provider import Facts, ProviderIssuer, provider
+from authgate.presets.settings import Audiences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,10 @@ class CloudflareAccessIssuer(ProviderIssuer):
     """cloudflare-access: the issuer is Cloudflare Access."""
     team: Annotated[str, AfterValidator(_team), Field(examples=["acme"])]
     """The name of your team: what is before .cloudflareaccess.com."""
+    audiences: Annotated[
+        Audiences | None, Field(examples=["32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"])
+    ] = None
+    """The Application Audience (AUD) Tags of your applications. A token must have one of them in `aud`."""
     certificates: Annotated[list[CommonName], one_or_more(str), Field(min_length=1, max_length=100)] | None = None
     """The common names of the client certificates (mutual TLS) that pass without a user. Each becomes the id of a user.
     Default: none. Your certificate authority decides who gets a certificate with such a name."""
