@@ -39,7 +39,7 @@ policies:
 
 
 def text(form: Form, settings: Mapping[str, object], prepared: Prepared) -> str:
-    """Return the configuration of one issuer with *settings*. *prepared* is what they come to."""
+    """Return the configuration of one issuer with *settings*. *prepared* is this configuration, made ready."""
     (config,) = prepared.config.issuers
     (issuer,) = prepared.snapshot.issuers
     lines = _comment(f"Made by `authgate init {form.preset}`. See {form.page}; docs/configuration.md has all settings.")
