@@ -171,7 +171,7 @@ def _is_peer(rule: Document, peer: tuple[str, Mapping[str, str]] | str) -> bool:
         return (
             isinstance(peer, str)
             and _within(peer, block["cidr"])
-            and not any(_within(peer, network) for network in block["except"])
+            and not any(_within(peer, network) for network in block.get("except", []))
         )
     if isinstance(peer, str):
         return False
