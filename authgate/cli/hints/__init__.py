@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.cli.hints import claims, identity, keys, kubernetes, preflights, sessions, shared_secrets, times, wrapping
+from authgate.cli.hints import (
+    claims,
+    identity,
+    keys,
+    kubernetes,
+    okta,
+    preflights,
+    sessions,
+    shared_secrets,
+    times,
+    wrapping,
+)
 from authgate.core.cors import preflight_method
 from authgate.core.decision import Allow
 from authgate.core.errors import Refused
@@ -55,6 +66,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     _row(keys.spelling_of_the_issuer, Reason.UNKNOWN_ISSUER),
     _row(kubernetes.token_of_a_secret, Reason.UNKNOWN_ISSUER),
+    _row(okta.token_of_the_org, Reason.UNKNOWN_ISSUER, Reason.UNKNOWN_KEY, Reason.BAD_SIGNATURE, Reason.WRONG_TYPE),
     _row(keys.of_microsoft_graph, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY, Reason.UNKNOWN_ISSUER),
     _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
     _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),

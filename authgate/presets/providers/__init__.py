@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.presets.providers import auth0, clerk, cloudflare_access, cognito, entra, keycloak, kubernetes, zitadel
+from authgate.presets.providers import (
+    auth0,
+    clerk,
+    cloudflare_access,
+    cognito,
+    entra,
+    keycloak,
+    kubernetes,
+    okta,
+    zitadel,
+)
 
 if TYPE_CHECKING:
     from authgate.presets.preset import Preset
@@ -16,6 +26,7 @@ PROVIDERS: dict[str, Preset] = {
     "entra": entra.PRESET,
     "cognito": cognito.PRESET,
     "clerk": clerk.PRESET,
+    "okta": okta.PRESET,
     "zitadel": zitadel.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,
     "kubernetes": kubernetes.PRESET,

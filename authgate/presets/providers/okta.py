@@ -1,0 +1,119 @@
+"""Preset `okta`: docs/issuers/okta.md."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from authgate.config._outbound import redacted
+from authgate.config._types import NonEmpty
+from authgate.core.demands import Demand, Form
+from authgate.core.errors import Problem
+from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, provider
+from authgate.presets.settings import Audiences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SERVERS = "Security, API, Authorization Servers"
+_ADMIN_HOST = re.compile(r"(.+)-admin(\.okta[a-z-]*\.(?:com|mil))")
+_SERVER = re.compile(r"default|aus[0-9A-Za-z]{10,40}")
+# Each kind of object has IDs that begin with its own three characters: 0oa is an application, 00u a user.
+_OF_USER = re.compile(r"00u[0-9A-Za-z]{17}")
+_MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa…)")
+# Who creates an application through Okta's API may choose its client ID, and so could choose the ID of a user.
+_PROGRAM = Demand(
+    paths=(("cid",),), accepted=(), form=_MADE_BY_OKTA, setting="preset okta", optional=True, unless=("uid",)
+)
+
+
+def _domain(host: str) -> str:
+    if match := _ADMIN_HOST.fullmatch(host):
+        raise ValueError(
+            f"{host!r} is the address of the Admin Console, and no token is from it\nwrite {''.join(match.groups())}"
+        )
+    return host
+
+
+def _server(text: str) -> str:
+    if _SERVER.fullmatch(text):
+        return text
+    if text.lower() in {"org", "v1"}:
+        what = "is the org authorization server, whose access tokens are for Okta alone"
+        raise ValueError(f"{redacted(text)} {what}\nwrite default, or the ID of another custom authorization server")
+    fix = f"write the last part of its Issuer URI: {_SERVERS}"
+    raise ValueError(f"{redacted(text)} is not the ID of a custom authorization server\n{fix}")
+
+
+def _client(text: str) -> str:
+    if _OF_USER.fullmatch(text):
+        raise ValueError(f"{redacted(text)} is the ID of a user\nwrite the Client ID: Applications, your app, General")
+    return text
+
+
+Domain: TypeAlias = Annotated[Host, AfterValidator(_domain)]
+Client: TypeAlias = Annotated[NonEmpty, AfterValidator(_client)]
+
+
+class OktaIssuer(ProviderIssuer):
+    """Access tokens of a custom authorization server of Okta."""
+
+    asks: ClassVar[tuple[str, ...]] = ("domain", "authorization_server", "audiences")
+    issuer_setting: ClassVar[str] = "domain"
+    audiences_fix: ClassVar[str] = f"write the Audience of the authorization server, such as api://default: {_SERVERS}"
+
+    preset: Literal["okta"]
+    """okta: the issuer is a custom authorization server of Okta."""
+    domain: Annotated[OneOrMore[Domain], Field(examples=["acme.okta.com"])]
+    """The domain of the org, for example acme.okta.com, or its custom domain: the one that your applications use. If
+    they use several, list them all. They must be domains of one org. AuthGate takes the keys from the first."""
+    authorization_server: Annotated[str, AfterValidator(_server), Field(examples=["default"])] = "default"
+    """The ID of the custom authorization server: the last part of its Issuer URI."""
+    audiences: Annotated[Audiences | None, Field(examples=["api://default"])] = None
+    """The accepted values of `aud`, or any: the Audience of the authorization server. With accept: id_token, the ids of
+    your clients; default: `clients`."""
+    clients: OneOrMore[Client] | None = None
+    """The ids of the clients whose tokens are accepted (claim cid). Default: all clients that get tokens for
+    `audiences`."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        issuer, *others = (f"https://{host}/oauth2/{self.authorization_server}" for host in dict.fromkeys(self.domain))
+        only_access = self.accept == "access_token"
+        # An access token has uid for a user, and always cid. Its `sub` is the login, which can be changed, and given to
+        # another user. In an ID token, `sub` is what uid is in an access token, and there is no cid.
+        subject = {"access_token": ["uid", "cid"], "id_token": ["sub"], "any": ["uid", "cid", "sub"]}[self.accept]
+        return Facts(
+            issuer=issuer,
+            also_iss=tuple(others),
+            audiences=self.clients if self.accept == "id_token" else None,
+            identity={"subject": subject, "roles": ["groups"]},
+            demands=() if self.clients else (_PROGRAM,),
+            clients=self.clients,
+            client_claims=("cid",) if only_access or self.clients else (),
+            clients_optional=not only_access,
+            access_marks=("cid", "uid"),
+        )
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+        """Yield the audiences that no access token of a custom authorization server has."""
+        yield from super().problems(setting, wrong)
+        if self.accept != "access_token" or not isinstance(self.audiences, list):
+            return
+        for number, audience in enumerate(self.audiences):
+            if message := self._mistaken(audience):
+                where = f"{setting}.audiences[{number}]"
+                yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
+
+    def _mistaken(self, audience: str) -> str:
+        """Return why *audience* cannot be the Audience of the authorization server; "" if it may be."""
+        if re.fullmatch(_MADE_BY_OKTA.pattern, audience) or audience in (self.clients or ()):
+            return "is the ID of a client, which only ID tokens have as their audience"
+        if audience.rstrip("/") in {f"https://{host}" for host in self.domain}:
+            return "is the audience of the org authorization server, whose access tokens are for Okta alone"
+        return ""
+
+
+PRESET = provider(OktaIssuer, "Okta")
