@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-import yaml
 from multidict import CIMultiDict
 
-from authgate.config.identity_model import IdentityConfig
+from authgate.config._yaml import in_one_line
 from authgate.core.claim_paths import written
+from authgate.core.demands import all_in_words
 from authgate.presets.provider import ProviderIssuer
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from authgate.app import Prepared
     from authgate.cli._init_form import Form
+    from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
 
 _COLUMNS = 100
-_ENDLESS = 1_000_000
 _HEADERS = """
 What your services get. An absent or empty X-User-Id means that nobody is signed in. The proxy must remove these headers
 from the requests of clients: authgate proxy writes its files.
@@ -47,58 +47,38 @@ def text(form: Form, settings: Mapping[str, object], prepared: Prepared) -> str:
     for setting, value in form.issuer(settings).items():
         is_first = setting == "name"
         lines += _comment(form.description(setting), indent="  " if is_first else "    ")
-        lines.append(f"{'  - ' if is_first else '    '}{_line(setting, value)}")
+        lines.append(f"{'  - ' if is_first else '    '}{in_one_line(setting, value)}")
     if isinstance(config, ProviderIssuer):
-        lines += ["", *(f"    {line}".rstrip() for line in _follows(config, issuer, prepared))]
+        lines += ["", *(f"    {line}".rstrip() for line in _follows(config, issuer, prepared, settings))]
     lines += ["", *_comment(_HEADERS), "headers:", *_headers(prepared, issuer)]
     lines += ["", *_comment(_POLICIES), *(f"# {line}" for line in EXAMPLE_POLICIES.splitlines())]
     return "\n".join(lines) + "\n"
 
 
-def _follows(config: ProviderIssuer, issuer: Issuer, prepared: Prepared) -> Iterator[str]:
-    """Yield comments: the settings that the preset stands for, as lines that can replace them, and what it demands."""
+def _follows(config: ProviderIssuer, issuer: Issuer, prepared: Prepared, given: Mapping[str, object]) -> Iterator[str]:
+    """Yield comments: what the preset stands for besides the *given* settings, as YAML, and what it demands."""
     yield from _comment("The preset stands for these settings. To replace one, remove the # before it and change it.")
-    for setting, value in {**config.implied, "identity": _identity(config.implied.get("identity"))}.items():
-        yield f"# {_line(setting, value)}"
+    usual = {"roles": [*map(written, DEFAULT_CLAIMS["roles"])]}
+    for setting, value in {**config.implied, "identity": usual | config.implied.get("identity", {})}.items():
+        if setting not in given:
+            yield f"# {in_one_line(setting, value)}"
     yield "#"
-    if demands := "; ".join(demand.in_words for demand in issuer.demands):
-        yield from _comment(f"A token must have: {demands}.")
+    yield from _comment(f"A token must have {all_in_words(issuer.demands)}.")
     places = prepared.snapshot.policies.policies[0].places
-    looked_at = ", ".join(place.describe_absence(CIMultiDict()) for place in places)
-    yield from _comment(f"AuthGate looks for tokens in: {looked_at}.")
+    yield from _comment(f"AuthGate looks for it in: {', '.join(_named(place) for place in places)}.")
 
 
-def _identity(implied: object) -> dict[str, object]:
-    """Return the claims that the preset names for fields of the identity, and those of the roles in any case."""
-    named = implied.model_dump(exclude_unset=True) if isinstance(implied, IdentityConfig) else {}
-    paths = {"roles": [*map(written, DEFAULT_CLAIMS["roles"])]} | named
-    return {field: one[0] if isinstance(one, list) and len(one) == 1 else one for field, one in paths.items()}
+def _named(place: CredentialPlace) -> str:
+    return place.describe_absence(CIMultiDict())  # such as "header Authorization"
 
 
 def _headers(prepared: Prepared, issuer: Issuer) -> Iterator[str]:
     """Yield the lines of the headers, each with the claims that it comes from."""
-    lines = {_line(name, source): source for name, source in prepared.config.headers.items()}
-    width = max(map(len, lines))
-    for line, field in lines.items():
+    sources = {in_one_line(name, field): field for name, field in prepared.config.headers.items()}
+    width = max(map(len, sources))
+    for line, field in sources.items():
         paths = " or ".join(map(written, issuer.identity.get(field, DEFAULT_CLAIMS[field])))
         yield f"  {line.ljust(width)}  # claim {paths}"
-
-
-def _line(setting: str, value: object) -> str:
-    """Return *setting* with *value* in one line of YAML."""
-    is_group = isinstance(value, (list, dict))
-    for style in (None, '"'):  # in double quotes, line breaks and the like are escaped
-        line = yaml.safe_dump(
-            [value] if is_group else {setting: value},
-            default_flow_style=is_group,
-            default_style=style,
-            sort_keys=False,
-            width=_ENDLESS,
-            allow_unicode=True,
-        ).removesuffix("\n")
-        if line.isprintable():
-            break
-    return f"{setting}: {line[1:-1]}" if is_group else line
 
 
 def _comment(text: str, indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Read YAML strictly, with errors that quote no value: the line may hold a secret."""
+"""Read YAML strictly, with errors that quote no value: the line may hold a secret. Write single lines of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from authgate.config._outbound import redacted
 # The value in "found undefined alias 'hunter2'" and "… for the tag '!hunter2'". PyYAML quotes '<block end>' and single
 # characters, too: the first alternative, which is kept. They are not values.
 _QUOTED = re.compile(r"""((["'])(?:<[a-z ]+>|.)\2)|(["']).+\3""")
+
+_ENDLESS = 1_000_000  # characters: no line is broken
 
 # PyYAML's words for the most frequent mistakes, each with its fix.
 _FIXES = {
@@ -90,6 +92,23 @@ def parse(text: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def in_one_line(setting: str, value: object) -> str:
+    """Return *setting* with *value* in one line of YAML."""
+    is_group = isinstance(value, (list, dict))
+    for style in (None, '"'):  # in double quotes, line breaks and the like are escaped
+        text = yaml.safe_dump(
+            [value] if is_group else {setting: value},
+            default_flow_style=is_group,
+            default_style=style,
+            sort_keys=False,
+            width=_ENDLESS,
+            allow_unicode=True,
+        ).removesuffix("\n")
+        if text.isprintable():
+            break
+    return f"{setting}: {text[1:-1]}" if is_group else text
 
 
 def _described(error: yaml.YAMLError) -> str:

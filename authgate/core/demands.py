@@ -11,7 +11,7 @@ from authgate.core import values
 from authgate.core.claim_paths import find, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authgate.core.claim_paths import ClaimPath
 
@@ -93,6 +93,11 @@ class Demand:
             return True
         scalars = (one for one in (value if isinstance(value, list) else [value]) if values.kind(one) != "other")
         return not {values.key(one) for one in scalars}.isdisjoint(map(values.key, self.accepted))
+
+
+def all_in_words(demands: Iterable[Demand]) -> str:
+    """Return *demands* for people, with what a token must not have at the end: "typ: "Bearer"; no cnf"."""
+    return "; ".join(demand.in_words for demand in sorted(demands, key=lambda demand: demand.forbids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ follows. In `identity` and `require_claims`, it replaces only the fields and cla
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
@@ -16,9 +15,10 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, one_or_more
+from authgate.config._yaml import in_one_line
 from authgate.config.identity_model import IdentityConfig
 from authgate.core import claim_paths
-from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.demands import Demand, TenantIssuers, all_in_words
 from authgate.core.urls import url_fault
 from authgate.presets.jwt import SignedJwtSettings
 from authgate.presets.preset import LoadedIssuer, Preset
@@ -137,7 +137,7 @@ class ProviderIssuer(SignedJwtSettings):
     asks: ClassVar[tuple[str, ...]] = ()
 
     _issuer_follows: bool = PrivateAttr(default=False)
-    _implied: dict[str, object] = PrivateAttr(default_factory=dict)
+    _implied: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
@@ -166,16 +166,17 @@ class ProviderIssuer(SignedJwtSettings):
         implied = {name: value for name, value in implied.items() if value is not None and self._leaves_out(name)}
         if isinstance(self.audiences, list) and facts.also_audiences:
             implied["audiences"] = list(dict.fromkeys((*self.audiences, *facts.also_audiences)))
-        implied["identity"] = self._merged_identity(facts.identity)
-        copy = self.model_copy(update=implied | {"allow_http": self.allow_http or is_loopback(facts.issuer)})
+        identity = self._merged_identity(facts.identity)
+        allow_http = self.allow_http or is_loopback(facts.issuer)
+        copy = self.model_copy(update=implied | {"identity": identity, "allow_http": allow_http})
         copy._issuer_follows = self.issuer is None  # noqa: SLF001 - of the same class
-        copy._implied = implied  # noqa: SLF001
+        copy._implied = implied | ({} if identity is None else {"identity": _paths(identity)})  # noqa: SLF001
         return copy
 
     def _leaves_out(self, name: str) -> bool:
         return name not in self.model_fields_set
 
-    def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> object:
+    def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> IdentityConfig | None:
         given = {} if self.identity is None else self.identity.model_dump(exclude_unset=True)
         merged = {name: list(paths) for name, paths in usual.items()} | given
         address = list(usual.get("email", ["email"]))
@@ -184,8 +185,8 @@ class ProviderIssuer(SignedJwtSettings):
         return IdentityConfig.model_validate(merged) if merged else None
 
     @property
-    def implied(self) -> Mapping[str, object]:
-        """The settings of preset jwt that follow from the others. Right only after `with_defaults`."""
+    def implied(self) -> Mapping[str, Any]:
+        """The settings of preset jwt that follow from the others, as a file has them. Right after `with_defaults`."""
         return self._implied
 
     @property
@@ -216,6 +217,12 @@ class ProviderIssuer(SignedJwtSettings):
         )
 
 
+def _paths(identity: IdentityConfig) -> dict[str, object]:
+    """Return *identity* as a file has it: a single claim is a text."""
+    named = identity.model_dump(exclude_unset=True).items()
+    return {field: paths[0] if len(paths) == 1 else paths for field, paths in named}
+
+
 def _demands(facts: Facts, preset: str) -> list[Demand]:
     """Return what *preset* demands of the claims of a token."""
     demands = [_demand(path, accepted, preset) for path, accepted in facts.claims.items()]
@@ -242,20 +249,11 @@ def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
     config = loaded.config
     if not isinstance(config, ProviderIssuer):
         return ""
-    settings = ", ".join(f"{name}: {_as_written(value)}" for name, value in config.implied.items() if value is not None)
-    demands = "; ".join(demand.in_words for demand in issuer.demands)
-    return f"issuer {issuer.name}: preset {config.preset} stands for {settings}" + (
-        f"; it demands {demands}" * bool(demands)
+    settings = ", ".join(in_one_line(name, value) for name, value in config.implied.items())
+    return (
+        f"issuer {issuer.name}: preset {config.preset} stands for {settings}. "
+        f"A token must have {all_in_words(issuer.demands)}"
     )
-
-
-def _as_written(value: object) -> str:
-    if isinstance(value, IdentityConfig):
-        fields = value.model_dump(exclude_unset=True)
-        return "{" + ", ".join(f"{name}: {_as_written(paths)}" for name, paths in fields.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(str, value))}]"
-    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def provider(
