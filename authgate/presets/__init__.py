@@ -36,12 +36,14 @@ class _UnknownPreset(IssuerSettings):
     only_with_secret: ClassVar[frozenset[str]] = frozenset()
 
 
+_OTHER_MODELS = tuple(model for model in _MODELS.values() if not issubclass(model, ProviderIssuer))
 # The settings of providers may have one name and several types, and none of them is known to be missing.
 _OF_PROVIDERS: dict[str, Any] = {
     name: (Any, None)
     for model in _MODELS.values()
     if issubclass(model, ProviderIssuer)
     for name in model.own_settings()
+    if not any(name in other.model_fields for other in _OTHER_MODELS)
 }
 
 
@@ -50,7 +52,7 @@ _any_issuer: type[IssuerSettings] = create_model(
     "AnyIssuer",
     __base__=cast(
         "Any",
-        (_UnknownPreset, *(model for model in _MODELS.values() if not issubclass(model, ProviderIssuer))),
+        (_UnknownPreset, *_OTHER_MODELS),
     ),
     __doc__="An issuer whose tokens and sessions are accepted. docs/formats has a page for each preset.",
     **_OF_PROVIDERS

@@ -301,7 +301,8 @@ class JwtSettings(IssuerSettings):
     audiences_fix: ClassVar[str] = (
         "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
     )
-    # What to do if the issuer sends tokens that are not JWTs, in whole sentences.
+    # What to do if a token was signed with a shared secret, and if it is not a JWT at all, in whole sentences.
+    hs256_fix: ClassVar[str] = "If your own service makes such tokens, give its secret in an issuer of its own."
     jwt_fix: ClassVar[str] = (
         "Ask the issuer for a token for your API: many send a JWT only for a named API (Auth0: the parameter "
         "`audience`)."

@@ -104,7 +104,10 @@ def _members(document: bytes) -> list[Any]:
     except ValueError as error:
         raise BadKey(f"it is not a JWK Set: {error}") from None
     if "keys" not in parsed and "kty" not in parsed:
-        raise BadKey("it is neither a JWK Set nor a JWK: it has neither 'keys' nor 'kty'")
+        lacks = (
+            "it has neither 'keys' nor 'kty'" if parsed else "it is empty: its issuer may sign with a secret (HS256)"
+        )
+        raise BadKey(f"it is neither a JWK Set nor a JWK: {lacks}")
     members = parsed.get("keys", [parsed])
     if not isinstance(members, list) or len(members) > MAX_KEYS:
         raise BadKey(f"its 'keys' is not a list of at most {MAX_KEYS} keys")

@@ -197,7 +197,7 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_the_keys() -> None:
         ({"keys": None}, "its 'keys' is not a list of at most 64 keys"),
         ({"keys": [GOOD] * 65}, "its 'keys' is not a list of at most 64 keys"),
         ({"keys": []}, "it holds no key that can verify a signature"),
-        ({}, "it is neither a JWK Set nor a JWK"),
+        ({}, "it is neither a JWK Set nor a JWK: it is empty: its issuer may sign with a secret (HS256)"),
         ({"error": "not found"}, "it is neither a JWK Set nor a JWK"),
         (b" " * (jwk.MAX_DOCUMENT_BYTES + 1), "it is 262145 bytes long, over 262144"),
     ],

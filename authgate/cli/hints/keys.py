@@ -10,6 +10,7 @@ from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
 from authgate.core.snapshot import Accept
+from authgate.presets.settings import JwtSettings
 from authgate.tokens import purpose
 from authgate.tokens.algorithms import FITTING, HMAC_MIN_BYTES, fully_specified
 from authgate.tokens.jws import MAX_KEYS_TRIED
@@ -146,8 +147,9 @@ def only_public_keys(case: Case) -> str:
             f"Its {says} (alg {quoted(token.algorithm)}). Only the issuer itself reads such a token: send the access "
             "token to AuthGate."
         )
+    config = case.configured[issuer.name].config
+    fix = f" {config.hs256_fix}" if isinstance(config, JwtSettings) else ""
     return (
         f"The token was signed with a shared secret ({token.algorithm}), and issuer {issuer.name} has public "
-        "keys only. A public key is never used as a secret. If your own service makes such tokens, give its secret in "
-        "an issuer of its own."
+        f"keys only. A public key is never used as a secret.{fix}"
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.presets.providers import (
     auth0,
+    authentik,
     clerk,
     cloudflare_access,
     cognito,
@@ -28,6 +29,7 @@ PROVIDERS: dict[str, Preset] = {
     "clerk": clerk.PRESET,
     "okta": okta.PRESET,
     "zitadel": zitadel.PRESET,
+    "authentik": authentik.PRESET,
     "cloudflare-access": cloudflare_access.PRESET,
     "kubernetes": kubernetes.PRESET,
 }
