@@ -63,9 +63,8 @@ def read_issuer(
     if config.fetches_keys and isinstance(config, JwtSettings):
         problems.extend(check.fetch_problems(config, setting, wrong))
         problems.extend(check.time_problems(config, setting, wrong))
-    # What a preset writes is a path in a pod, and the file may not be there yet. Each fetch reads it.
-    is_written = "ca_file" in given and ("preset" in wrong or "ca_file" not in config.unused_settings)
-    if isinstance(config, JwtSettings) and is_written:
+    is_read = "preset" in wrong or "ca_file" not in config.unused_settings
+    if isinstance(config, JwtSettings) and is_read and config.ca_file != config.usual_ca_file:
         problems.extend(ca_file_problems(config.ca_file, f"{setting}.ca_file"))
     store = read_store(config, setting, environ, problems, wrong) if isinstance(config, SessionSettings) else None
     return LoadedIssuer(

@@ -190,6 +190,11 @@ class ProviderIssuer(SignedJwtSettings):
         return self._implied
 
     @property
+    def usual_ca_file(self) -> str | None:
+        """The `ca_file` that follows from other settings. It need not be there before a fetch, which reads it."""
+        return self.facts().fetching.get("ca_file")
+
+    @property
     def also_iss(self) -> tuple[str, ...]:
         """Further values of `iss`, unless `issuer` was set. Right only after `with_defaults`."""
         return self.facts().also_iss if self._issuer_follows else ()

@@ -319,6 +319,11 @@ class JwtSettings(IssuerSettings):
         return ()
 
     @property
+    def usual_ca_file(self) -> str | None:
+        """The `ca_file` that follows from other settings. It need not be there before a fetch, which reads it."""
+        return None
+
+    @property
     def usual_jwks_url(self) -> str | None:
         """The URL where the library publishes its keys if it signs JWTs at all; None if that is not known."""
         return None

@@ -257,7 +257,8 @@ def test_a_file_of_keys_replaces_the_api_server_and_the_token_for_it(tmp_path: P
     assert config.given("jwks_token_file") is None
 
 
-def test_a_written_ca_file_must_be_there(tmp_path: Path) -> None:
+def test_another_ca_file_than_that_of_the_pod_must_be_there(tmp_path: Path) -> None:
     """The one in a pod need not: `authgate check` runs elsewhere, too."""
     problems = KUBERNETES.problems(tmp_path, {"ca_file": "/nowhere/ca.crt"})
     assert "cannot read /nowhere/ca.crt" in problems["ca_file"]
+    assert KUBERNETES.problems(tmp_path, {"ca_file": OF_POD["ca_file"]}) == {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.situations.explained import bearer
+from tests.situations.explained import bearer, explained, publish
 from tests.situations.hinted import AUTHJS, ISS, KEYS, TOKEN, WITH_SECRET, Situation, check, cookies, signed
 from tests.support import session_cookies
 from tests.support.tokens import NOW, claims, mint
@@ -184,7 +184,7 @@ SITUATIONS = {
         issuers=KEYS, headers=bearer(signed(aud=["vault"])), answer="401 wrong_audience",
     ),
     "a token in a Secret of Kubernetes": Situation(
-        issuers=KEYS, headers=bearer(mint({"iss": "kubernetes/serviceaccount", "sub": "system:serviceaccount:a:b"})),
+        issuers=KEYS, headers=bearer(signed(iss="kubernetes/serviceaccount", sub="system:serviceaccount:a:b")),
         answer="401 unknown_issuer", has=("never expires and has no audience", "docs/issuers/kubernetes.md"),
     ),
 }  # fmt: skip
@@ -193,3 +193,12 @@ SITUATIONS = {
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_explain_names_the_causes_that_hold_and_no_others(tmp_path: Path, situation: Situation) -> None:
     check(tmp_path, situation)
+
+
+def test_no_hint_says_to_accept_the_iss_of_a_token_in_a_secret(tmp_path: Path) -> None:
+    """The cluster signs it with the same keys."""
+    publish(tmp_path)
+    token = signed(iss="kubernetes/serviceaccount", sub="system:serviceaccount:a:b")
+    result = explained(tmp_path, f"issuers: [{KEYS}]", bearer(token))
+    assert result.answer == "401 unknown_issuer"
+    assert "verify this token" not in result.text

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, one_or_more
+from authgate.config._types import NonEmpty
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, ProviderIssuer, matching, provider
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +38,11 @@ def _issuer(iss: str) -> str:
     return iss
 
 
-_Accounts: TypeAlias = Annotated[
-    list[Annotated[str, matching(_ACCOUNT, "namespace/name", "write it like shop/worker; or set namespaces")]],
-    one_or_more(str),
-    Field(min_length=1, max_length=1000),
+_Account: TypeAlias = Annotated[
+    str, matching(_ACCOUNT, "namespace/name", "write it like shop/worker; or set namespaces")
 ]
-_Namespaces: TypeAlias = Annotated[
-    list[Annotated[str, matching(_NAMESPACE, "a namespace", "write it like shop; or set service_accounts")]],
-    one_or_more(str),
-    Field(min_length=1, max_length=1000),
+_Namespace: TypeAlias = Annotated[
+    str, matching(_NAMESPACE, "a namespace", "write it like shop; or set service_accounts")
 ]
 
 
@@ -65,9 +61,9 @@ class KubernetesIssuer(ProviderIssuer):
     """true: take the keys from the API server of the cluster that AuthGate runs in, and show it the token of AuthGate's
     pod. This sets jwks_url, jwks_token_file and ca_file. false: take them from the metadata of `issuer`. Default: true
     if `issuer` is left out or begins with https://kubernetes.default.svc."""
-    service_accounts: Annotated[_Accounts | None, Field(examples=["shop/worker"])] = None
+    service_accounts: Annotated[OneOrMore[_Account] | None, Field(examples=["shop/worker"])] = None
     """The service accounts whose tokens are accepted, each as namespace/name. Set this or `namespaces`."""
-    namespaces: Literal["any"] | _Namespaces | None = None
+    namespaces: Literal["any"] | OneOrMore[_Namespace] | None = None
     """The namespaces whose service accounts are accepted; or any, if policies decide. Every pod of the cluster can get
     a token for your audience."""
 
