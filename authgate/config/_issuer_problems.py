@@ -117,7 +117,9 @@ def cookie_problems(config: IssuerSettings, setting: str, wrong: frozenset[str])
         yield Problem(setting=f"{setting}.cookies", message="has no session_token", fix=fix)
 
 
-def audience_problems(config: IssuerSettings, setting: str, sources: tuple[str, ...]) -> Iterator[Problem]:
+def audience_problems(
+    config: IssuerSettings, setting: str, sources: tuple[str, ...], wrong: frozenset[str]
+) -> Iterator[Problem]:
     """Yield what is wrong with `audiences` of an issuer in a file: they are missing, or list the word any."""
     if not isinstance(config, JwtSettings):
         return
@@ -125,7 +127,12 @@ def audience_problems(config: IssuerSettings, setting: str, sources: tuple[str, 
         message = "lists any, which would be the name of one audience"
         fix = "list the `aud` values of your API's tokens; or write audiences: any, without brackets"
         yield Problem(setting=f"{setting}.audiences", message=message, fix=fix)
-    if config.audiences is None and (config.key_settings or _public(sources) or not config.has_sessions):
+    may_follow = not wrong.isdisjoint(config.own_settings())  # from a setting that is wrong
+    if (
+        config.audiences is None
+        and not may_follow
+        and (config.key_settings or _public(sources) or not config.has_sessions)
+    ):
         yield Problem(setting=f"{setting}.audiences", message="is missing", fix=config.audiences_fix)
 
 

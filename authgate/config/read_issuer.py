@@ -57,7 +57,7 @@ def read_issuer(
         if check.may_lack_secret(config, sources, wrong):
             config = config.without_sessions()
         problems.extend(config.problems(setting, wrong))
-        problems.extend(check.audience_problems(config, setting, sources) if audiences_needed else ())
+        problems.extend(check.audience_problems(config, setting, sources, wrong) if audiences_needed else ())
     problems.extend(check.source_problems(config, setting, sources, wrong))
     problems.extend(check.cookie_problems(config, setting, wrong))
     if config.fetches_keys and isinstance(config, JwtSettings):

@@ -214,4 +214,4 @@ def test_explain_says_what_to_ask_for_if_the_token_is_for_auth0_itself(tmp_path:
     config = blocks(AUTH0.page, "Configuration", "yaml")[0] + "    jwks_file: jwks.json\n"
     result = explained(tmp_path, config, {"Authorization": f"Bearer {token}"})
     assert result.answer == "401 malformed_token"
-    assert any("Auth0: the parameter `audience`" in hint for hint in result.hints)
+    assert any("must pass the parameter `audience`" in hint for hint in result.hints)

@@ -114,6 +114,7 @@ class Provider:
         algorithm: str = "RS256",
         place: str = "Authorization",
         key: Any = None,
+        url_path: str = "/",
         **rest: Any,
     ) -> Explained:
         """Return the decision at NOW on a token with *claims*; `...` leaves a claim or a member of the header out.
@@ -129,7 +130,7 @@ class Provider:
             sent = ("Cookie", f"{place.removeprefix('cookie:')}={token}")
         else:
             sent = (place, token)
-        decision = decide_now(request_with(sent), prepared.snapshot)
+        decision = decide_now(request_with(sent, url_path=url_path), prepared.snapshot)
         if isinstance(decision, Allow):
             return Explained(answer="200", headers=dict(decision.headers), detail=decision.checks[-1].detail)
         answer = f"{REASONS[decision.reason].status} {decision.reason}"

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
-from authgate.core.demands import Demand
 from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, no_secret, provider
 from authgate.presets.settings import Audiences
@@ -30,6 +29,10 @@ class Auth0Issuer(ProviderIssuer):
     asks: ClassVar[tuple[str, ...]] = ("domain", "audiences")
     issuer_setting: ClassVar[str] = "domain"
     audiences_fix: ClassVar[str] = "list the Identifier of your API: Applications, APIs, your API, Settings"
+    jwt_fix: ClassVar[str] = (
+        "Auth0 sends a JWT only for an API: the application must pass the parameter `audience` with the Identifier of "
+        "your API when it signs in and when it renews the token. In that API's settings, turn off JSON Web Encryption."
+    )
 
     preset: Literal["auth0"]
     """auth0: the issuer is a tenant of Auth0."""
@@ -48,19 +51,14 @@ class Auth0Issuer(ProviderIssuer):
         """Return what follows from these settings."""
         issuer, *others = (f"https://{domain}/" for domain in dict.fromkeys(self.domain))
         only_access = self.accept == "access_token"
-        # Auth0's own profile names the client in azp, that of RFC 9068 in client_id. ID tokens have neither.
-        client = Demand(
-            paths=(("azp",), ("client_id",)),
-            accepted=None if self.clients is None else tuple(self.clients),
-            setting="preset auth0" if self.clients is None else "clients",
-            optional=not only_access,
-            names_client=self.clients is not None,
-        )
         return Facts(
             issuer=issuer,
             also_iss=tuple(others),
             audiences=self.clients if self.accept == "id_token" else None,
-            demands=(client,) if only_access or self.clients is not None else (),
+            # Auth0's own profile names the client in azp, that of RFC 9068 in client_id. ID tokens have neither.
+            client_claims=("azp", "client_id") if only_access or self.clients is not None else (),
+            clients=self.clients,
+            clients_optional=not only_access,
             access_marks=("client_id", "gty", "permissions"),
             user_claims=("*user_metadata*",),
         )
