@@ -73,6 +73,7 @@ HINTS: tuple[Hint, ...] = (
     _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),
     _row(kubernetes.audience_of_a_pod, Reason.WRONG_AUDIENCE),
     _row(claims.another_client_claim, Reason.MISSING_CLAIM),
+    _row(claims.perhaps_id_token, Reason.MISSING_CLAIM),
     _row(identity.another_subject, Reason.MISSING_CLAIM, Reason.MALFORMED_TOKEN),
     _row(identity.unreadable, None, Reason.FORBIDDEN, Reason.INSUFFICIENT_SCOPE),
     _row(identity.roles_elsewhere, None, Reason.FORBIDDEN),

@@ -60,19 +60,36 @@ def another_client_claim(case: Case) -> str:
     """Say that the token has its client in another claim than the one that is demanded."""
     payload = {} if case.jws is None else case.jws.payload
     clients = _clients(payload)
-    for path in demanded(case.issuer):
-        if path[-1] in _CLIENT_CLAIMS and clients and is_absent(find(payload, path)):
+    for path in lacking(payload, case.issuer):
+        if path[-1] in _CLIENT_CLAIMS and clients:
             name, client = next(iter(clients.items()))
             return f"The token has no {escaped(written(path))}. It has {name}: {quoted(client, 120)}."
     return ""
 
 
-def demanded(issuer: Issuer | None) -> tuple[ClaimPath, ...]:
-    """Return the paths of the claims that the tokens of *issuer* must have."""
+def perhaps_id_token(case: Case) -> str:
+    """Say that the token lacks a claim that only access tokens of its issuer have."""
+    issuer, payload = case.issuer, {} if case.jws is None else case.jws.payload
+    if issuer is None or issuer.accept is not Accept.ACCESS_TOKEN:
+        return ""
+    if issuer.access_marks.isdisjoint(lacking(payload, issuer)):
+        return ""
+    return (
+        f"Access tokens of issuer {issuer.name} have such a claim, and ID tokens do not. If the client sends its ID "
+        "token, let it send its access token."
+    )
+
+
+def lacking(payload: Mapping[str, Any], issuer: Issuer | None) -> tuple[ClaimPath, ...]:
+    """Return the paths of the claims that *issuer* demands and *payload* does not have.
+
+    Where a demand names several claims, one of them is enough.
+    """
     if issuer is None:
         return ()
-    demands = (demand for demand in issuer.demands if not demand.optional)
-    return (*sorted(issuer.required_claims), *(path for demand in demands for path in demand.paths))
+    groups: list[tuple[ClaimPath, ...]] = [(path,) for path in sorted(issuer.required_claims)]
+    groups += [demand.paths for demand in issuer.demands if not demand.optional]
+    return tuple(path for group in groups if all(is_absent(find(payload, path)) for path in group) for path in group)
 
 
 def spelling_of_the_audience(case: Case) -> str:

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from authgate.cli._terminal import escaped
-from authgate.cli.hints.claims import demanded
+from authgate.cli.hints.claims import lacking
 from authgate.cli.hints.spelling import as_yaml
 from authgate.core.claim_paths import elsewhere, find, written
 from authgate.core.errors import Refused, quoted
@@ -162,7 +162,7 @@ def _named(case: Case) -> Iterator[tuple[str, tuple[ClaimPath, ...]]]:
     for field, paths in case.issuer.identity.items():
         if paths != DEFAULT_CLAIMS.get(field):
             yield f"`identity.{field}`", paths
-    for path in demanded(case.issuer):
+    for path in lacking(_payload(case), case.issuer):
         setting = "required_claims" if path in case.issuer.required_claims else "require_claims"
         yield f"A claim of `{setting}`", (path,)
 
