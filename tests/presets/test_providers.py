@@ -1,0 +1,124 @@
+"""What every preset of an identity provider has: a page, rows in the tables, a test, examples, and an announcement."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from authgate.cli import commands
+from authgate.presets.provider import ProviderIssuer
+from authgate.presets.providers import PROVIDERS
+from tests.support.processes import ROOT
+from tests.support.provider import Provider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEADINGS = [
+    "What to copy from the console", "Configuration", "What is checked", "Roles", "Try it", "Traps",
+]  # fmt: skip
+# The order of all tables.
+ORDER = (
+    "keycloak", "auth0", "entra", "cognito", "clerk", "supabase", "firebase", "google", "okta", "zitadel", "authentik",
+    "cloudflare-access", "kubernetes",
+)  # fmt: skip
+OTHER = "https://other.example.com"
+# A setting of preset jwt, another value of it, and what is then the issuer's.
+OVERRIDDEN: list[tuple[dict[str, Any], str, object]] = [
+    ({"issuer": OTHER}, "iss", OTHER),
+    ({"audiences": ["another-api"]}, "audiences", {"another-api"}),
+    ({"algorithms": ["ES384"]}, "algorithms", {"ES384"}),
+    ({"accept": "any"}, "accept", "any"),
+    ({"identity": {"roles": "other.roles"}}, "roles", (("other", "roles"),)),
+    ({"identity": {"subject": "other_id"}}, "subject", (("other_id",),)),
+]
+
+
+def settings_of(name: str) -> type[ProviderIssuer]:
+    settings = PROVIDERS[name].settings
+    assert issubclass(settings, ProviderIssuer)
+    return settings
+
+
+def table_rows(page: str) -> list[str]:
+    """Return the presets that the table of *page* lists, in its order."""
+    return re.findall(r"^\| \[.*?\]\([\w/.-]+\) \| `([\w-]+)` \|", (ROOT / page).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_its_page_has_the_headings_in_their_order(name: str) -> None:
+    assert Provider(name).sections() == HEADINGS
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_it_has_a_test_of_its_tokens(name: str) -> None:
+    assert (ROOT / f"tests/presets/test_{name.replace('-', '_')}.py").is_file()
+
+
+@pytest.mark.parametrize("page", ["docs/issuers/README.md", "README.md"])
+def test_the_tables_list_every_provider_in_one_order(page: str) -> None:
+    assert table_rows(page) == [*PROVIDERS] == [name for name in ORDER if name in PROVIDERS]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_what_init_asks_for_has_an_example_and_a_description(name: str) -> None:
+    settings = settings_of(name)
+    assert settings.asks
+    for setting in settings.asks:
+        field = settings.model_fields[setting]
+        assert field.examples
+        assert field.description
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_every_setting_of_its_own_is_described(name: str) -> None:
+    settings = settings_of(name)
+    for setting in settings.own_settings():
+        assert (settings.model_fields[setting].description or "").endswith("."), setting
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_configuration_of_its_page_has_no_problem_and_no_warning(name: str, tmp_path: Path) -> None:
+    loaded = Provider(name).load(tmp_path)
+    assert loaded.problems == ()
+    assert Provider(name).prepared(tmp_path).warnings == ()
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_check_says_in_one_line_what_the_preset_stands_for(name: str, tmp_path: Path) -> None:
+    Provider(name).load(tmp_path)
+    checked = CliRunner().invoke(commands, ["check", "--config", str(tmp_path / "authgate.yaml")])
+    assert checked.exit_code == 0, checked.stderr
+    (line,) = (line for line in checked.stdout.splitlines() if f": preset {name} stands for " in line)
+    for text in ("issuer: https://", "A token must have "):
+        assert text in line
+    assert re.search(r"(discovery: true|jwks_url: https://)", line)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(("settings", "field", "value"), OVERRIDDEN, ids=lambda value: str(value)[:40])
+def test_every_value_that_follows_can_be_set(
+    name: str, settings: dict[str, Any], field: str, value: object, tmp_path: Path
+) -> None:
+    algorithm = next(iter(settings.get("algorithms", ["RS256"])))
+    (issuer,) = Provider(name).prepared(tmp_path, settings, algorithm=algorithm).snapshot.issuers
+    assert (issuer.identity.get(field) or getattr(issuer, field)) == value
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_field_of_the_identity_that_is_set_leaves_the_others_as_they_are(name: str, tmp_path: Path) -> None:
+    (before,) = Provider(name).prepared(tmp_path).snapshot.issuers
+    written = Provider(name).configuration()["issuers"][0].get("identity", {})
+    (after,) = Provider(name).prepared(tmp_path, {"identity": {**written, "acr": "level"}}).snapshot.issuers
+    assert after.identity == {**before.identity, "acr": (("level",),)}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_url_of_the_keys_that_is_set_replaces_the_usual_one(name: str, tmp_path: Path) -> None:
+    loaded = Provider(name).load(tmp_path, {"jwks_url": f"{OTHER}/keys"})
+    assert loaded.problems == ()
+    assert loaded.issuers[0].config.key_settings == ("jwks_url",)
+    assert loaded.issuers[0].config.given("jwks_url") == f"{OTHER}/keys"
