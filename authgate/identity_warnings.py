@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from authgate.core.claim_paths import CLAIMS, parse, written
@@ -166,7 +165,6 @@ def _about_claims_in_rules(policies: list[Policy], entries: tuple[LoadedIssuer, 
 
 def _about_claims_of_users(policies: list[Policy], entry: LoadedIssuer) -> Iterator[str]:
     """Yield where a claim that users may write decides what they may do, or who they are."""
-    patterns = () if entry.jwts is None else entry.jwts.user_claims
     named = [
         (f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths if field != "name"
     ]
@@ -180,7 +178,7 @@ def _about_claims_of_users(policies: list[Policy], entry: LoadedIssuer) -> Itera
         (policy.user_id.header, policy.user_id.path) for policy in policies if policy.user_id and policy.user_id.path
     ]
     for where, path in dict.fromkeys(named):
-        if any(fnmatchcase(name, pattern) for name in path for pattern in patterns):
+        if entry.jwts is not None and entry.jwts.may_be_written_by_users(path):
             yield (
                 f"issuer {entry.config.name}: {where}: users may write the claim {written(path)} themselves: name a "
                 "claim that only you can write"

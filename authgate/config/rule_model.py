@@ -98,7 +98,7 @@ class SessionConfig(_Operand):
     impersonated: StrictBool | None = None
     """Whether an administrator acts as the user."""
     anonymous: StrictBool | None = None
-    """Whether the user has no account (Better Auth's anonymous plugin)."""
+    """Whether the user has no account, but signed in anonymously (Better Auth, Supabase, Firebase)."""
     banned: StrictBool | None = None
     """Whether the user is banned. By default an issuer of preset better-auth refuses banned users anyway."""
 

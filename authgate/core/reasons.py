@@ -183,7 +183,7 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.ANONYMOUS_USER: Refusal(
         403, None, Fault.CLIENT, "Anonymous users are not accepted.",
-        "The user signed in through Better Auth's anonymous plugin. Set `anonymous: allow` to accept such users.",
+        "The user signed in anonymously, without an account. Set the issuer's `anonymous: allow` to accept such users.",
     ),
     Reason.FORBIDDEN: Refusal(
         403, None, Fault.CLIENT, "The user is not allowed to do this.",

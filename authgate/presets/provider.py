@@ -261,6 +261,11 @@ def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
     )
 
 
+def anonymous_accounts(config: Any) -> frozenset[str]:  # noqa: ANN401 - an issuer with the setting `anonymous`
+    """Return the `refused_accounts` of an issuer whose setting `anonymous` is refuse or allow."""
+    return frozenset({"anonymous"} if config.anonymous == "refuse" else ())
+
+
 def provider(
     settings: type[ProviderIssuer],
     title: str,

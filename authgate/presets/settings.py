@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -317,6 +318,10 @@ class JwtSettings(IssuerSettings):
     def user_claims(self) -> tuple[str, ...]:
         """The names of claims that users may write, with `*` for any characters."""
         return ()
+
+    def may_be_written_by_users(self, path: ClaimPath) -> bool:
+        """Whether users may write the claim at *path* themselves."""
+        return any(fnmatchcase(name, pattern) for name in path for pattern in self.user_claims)
 
     @property
     def usual_ca_file(self) -> str | None:

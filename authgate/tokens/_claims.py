@@ -163,6 +163,13 @@ def words(value: object, separator: str | None = ",") -> tuple[str, ...]:
     return tuple(stripped for word in value if (stripped := word.strip()))
 
 
+def methods(value: object) -> tuple[str, ...]:
+    """Return the methods in `amr`: one string, or a list (RFC 8176), in which Supabase writes {"method": …}."""
+    if isinstance(value, list):
+        value = [one.get("method") if isinstance(one, dict) else one for one in value]
+    return words(value, separator=None)
+
+
 def seconds(value: object) -> float:
     """Return a time in Unix seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_NUMERIC_DATE:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.tokens._claims import Source, flag, identifier, means_yes, seconds, source, text, words
+from authgate.tokens._claims import Source, flag, identifier, means_yes, methods, seconds, source, text, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authgate.core.claim_paths import ClaimPath
 
-_scopes, _methods = partial(words, separator=" "), partial(words, separator=None)
+_scopes = partial(words, separator=" ")
 
 # Claims that describe the user. One that cannot be read leaves its field unknown, and the token stays valid.
 _DESCRIPTIVE = (
@@ -28,7 +28,7 @@ _DESCRIPTIVE = (
     source("is_anonymous", flag, "is_anonymous", "isAnonymous"),
     source("is_banned", flag, "banned"),
     source("acr", text, "acr"),
-    source("amr", _methods, "amr"),
+    source("amr", methods, "amr"),
 )
 # Claims with a type that a specification demands. AuthGate reads them strictly where no setting names another claim.
 SUBJECT = (("sub",),)

@@ -14,10 +14,6 @@ from tests.support.tokens import NOW, claims, mint
 if TYPE_CHECKING:
     from pathlib import Path
 
-CLERK = (
-    "{name: clerk, preset: clerk, publishable_key: pk_live_Y2xlcmsuZXhhbXBsZS5jb20k, "
-    'authorized_parties: "https://app.example.com", jwks_file: jwks.json}'
-)
 SITUATIONS = {
     # -- the claims that become the identity
     "an integer as the subject": Situation(
@@ -150,11 +146,6 @@ SITUATIONS = {
     "the token is meant to begin later": Situation(
         issuers=WITH_SECRET, headers=bearer(mint(claims(nbf=int(NOW) + 300))), answer="401 not_yet_valid",
         has=("No clock has to be wrong",),
-    ),
-    # -- what must be absent is not missing
-    "a claim of a session is missing, and a client is refused": Situation(
-        issuers=CLERK, headers=bearer(signed(iss="https://clerk.example.com", azp="https://app.example.com")),
-        answer="401 missing_claim",
     ),
     # -- allowed requests, and headers
     "a claim whose name would change the terminal": Situation(

@@ -125,6 +125,11 @@ SILENT = {"impersonated_by", "is_anonymous", "is_banned"}
         ({"roles": [], "role": "b"}, "roles", ("b",)),
         ({"roles": None, "role": "b"}, "roles", ("b",)),
         ({"org_role": "", "organization_role": "b"}, "organization_role", ("b",)),
+        (
+            {"amr": [{"method": "password", "timestamp": 1}, {"method": "totp"}, "otp"]},
+            "amr",
+            ("password", "totp", "otp"),
+        ),
     ],
 )
 def test_the_first_name_that_is_not_empty_counts(changes: dict[str, Any], field: str, value: Any) -> None:

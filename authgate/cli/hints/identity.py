@@ -15,6 +15,7 @@ from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
 from authgate.core.rules import Not, Test
 from authgate.core.values import is_absent, type_name
+from authgate.presets.settings import JwtSettings
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS, sources
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def roles_elsewhere(case: Case) -> str:
         return ""
     if case.issuer is None or "roles" in case.issuer.identity or identity.roles or "roles" in identity.unknown:
         return ""
-    found = [path for path, value in _members(identity.claims) if _may_be_roles(path, value)][:_MAX_NAMED]
+    found = [path for path, value in _claims(case) if _may_be_roles(path, value)][:_MAX_NAMED]
     settings = (f"`{escaped(written(path))}`: set `identity: {{roles: {_yaml(path)}}}`" for path in found)
     return f"The user has no roles. The token has {', or '.join(settings)}." if found else ""
 
@@ -143,9 +144,9 @@ def claim_elsewhere(case: Case) -> str:
     for setting, paths in _named(case):
         if any(find(payload, path) is not None for path in paths):
             continue
-        found = next((other for path in paths for other in _like(payload, path)), None)
+        found = next((other for path in paths for other in _like(case, path)), None)
         if found is None and "`identity.roles`" in setting:
-            found = next((other for other, value in _members(payload) if _may_be_roles(other, value)), None)
+            found = next((other for other, value in _claims(case) if _may_be_roles(other, value)), None)
         if found is not None:
             names = " or ".join(f"`{written(path)}`" for path in paths)
             return f"{setting} is {names}, which the token does not have. It has `{escaped(written(found))}`."
@@ -167,12 +168,12 @@ def _named(case: Case) -> Iterator[tuple[str, tuple[ClaimPath, ...]]]:
         yield f"A claim of `{setting}`", (path,)
 
 
-def _like(payload: Mapping[str, Any], path: ClaimPath) -> Iterator[ClaimPath]:
-    """Yield the paths of *payload* that may be meant by *path*.
+def _like(case: Case, path: ClaimPath) -> Iterator[ClaimPath]:
+    """Yield the claims of the token that may be meant by *path*.
 
     First the same name elsewhere, or dots within a name; then names that are spelled almost like it.
     """
-    present = [other for other, value in _members(payload) if not is_absent(value)]
+    present = [other for other, value in _claims(case) if not is_absent(value)]
     for other in present:
         is_same_name = other[-1].casefold() in {path[-1].casefold(), ".".join(path).casefold()}
         if is_same_name or ".".join(other) == ".".join(path):
@@ -181,6 +182,20 @@ def _like(payload: Mapping[str, Any], path: ClaimPath) -> Iterator[ClaimPath]:
     yield from (
         other for other in present if SequenceMatcher(None, spelled, other[-1].casefold()).ratio() >= _SIMILARITY
     )
+
+
+def _claims(case: Case) -> Iterator[tuple[ClaimPath, Any]]:
+    """Yield the claims of the token at every depth that can say something about the user.
+
+    Users may write some claims themselves, and some have the same value in every token that is accepted.
+    """
+    config = None if case.issuer is None else case.configured[case.issuer.name].config
+    demands = () if case.issuer is None else case.issuer.demands
+    same = {path for demand in demands if demand.accepted for path in demand.paths}
+    for path, value in _members(_payload(case)):
+        is_of_user = isinstance(config, JwtSettings) and config.may_be_written_by_users(path)
+        if not is_of_user and path not in same:
+            yield path, value
 
 
 def _members(value: Mapping[str, Any], above: ClaimPath = ()) -> Iterator[tuple[ClaimPath, Any]]:

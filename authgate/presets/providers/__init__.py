@@ -11,10 +11,12 @@ from authgate.presets.providers import (
     cloudflare_access,
     cognito,
     entra,
+    firebase,
     google,
     keycloak,
     kubernetes,
     okta,
+    supabase,
     zitadel,
 )
 
@@ -28,6 +30,8 @@ PROVIDERS: dict[str, Preset] = {
     "entra": entra.PRESET,
     "cognito": cognito.PRESET,
     "clerk": clerk.PRESET,
+    "supabase": supabase.PRESET,
+    "firebase": firebase.PRESET,
     "google": google.PRESET,
     "okta": okta.PRESET,
     "zitadel": zitadel.PRESET,

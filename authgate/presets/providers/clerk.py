@@ -52,6 +52,9 @@ class ClerkIssuer(ProviderIssuer):
 
     asks: ClassVar[tuple[str, ...]] = ("publishable_key", "authorized_parties")
     issuer_setting: ClassVar[str] = "publishable_key"
+    jwt_fix: ClassVar[str] = (
+        "Send the result of `await getToken()`. Only Clerk's API can verify tokens that begin with oat_, mt_ or ak_."
+    )
 
     preset: Literal["clerk"]
     """clerk: the issuer is an application of Clerk."""

@@ -1,0 +1,98 @@
+"""Preset `supabase`: docs/issuers/supabase.md."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from authgate.config._outbound import redacted
+from authgate.core.errors import Problem
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, anonymous_accounts, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REF = r"[a-z0-9]{20}"
+_FIX_REF = "copy the Project ID from Project Settings, General: it has 20 lower-case letters"
+_AUTH = "/auth/v1"
+
+
+def _project_ref(text: str) -> str:
+    if re.fullmatch(_REF, text):
+        return text
+    # Not quoted: it may be a key. A URL of Supabase contains no key.
+    within = re.search(rf"(?<![a-z0-9]){_REF}(?![a-z0-9])", text) if "supabase.co" in text else None
+    raise ValueError(f"is not the ID of a project\n{f'write {within[0]}' if within else _FIX_REF}")
+
+
+def _project_url(url: str) -> str:
+    if "supabase.com/" in url:
+        raise ValueError(f"{redacted(url, 200)} is a page of the dashboard\nset project_ref: {_FIX_REF}")
+    base = re.sub(r"/(?:auth|rest|storage|realtime|functions)/v1(?:/.*)?$", "", url)
+    if base != url:
+        raise ValueError(f"{redacted(url, 200)} is the URL of a part of the project\nwrite {base}")
+    return url
+
+
+class SupabaseIssuer(ProviderIssuer):
+    """Access tokens of the users of a Supabase project."""
+
+    asks: ClassVar[tuple[str, ...]] = ("project_ref",)
+    issuer_setting: ClassVar[str] = "project_url"  # what follows from project_ref is always sound
+    jwt_fix: ClassVar[str] = (
+        "Send the `access_token` of a user's session. Keys that begin with sb_publishable_ or sb_secret_ name no user."
+    )
+    not_settings: ClassVar[dict[str, str]] = {"url": "write project_ref, or project_url if you host Supabase yourself"}
+
+    preset: Literal["supabase"]
+    """supabase: the issuer is a project of Supabase."""
+    project_ref: Annotated[
+        Annotated[str, AfterValidator(_project_ref)] | None, Field(examples=["abcdefghijklmnopqrst"])
+    ] = None
+    """The Project ID, which is the first part of the project's URL. Set this also if the project has a domain of its
+    own. For the legacy JWT secret, also set `secret_env`, `secret_file` or `secret`."""
+    project_url: Annotated[Url, AfterValidator(_project_url)] | None = None
+    """The URL of a Supabase that you host yourself or run by its CLI, for example http://127.0.0.1:54321. Set this or
+    `project_ref`."""
+    oauth_clients: Texts | None = None
+    """The ids of the OAuth clients whose tokens are accepted, too (claim client_id). Default: none, so a user's token
+    for another application is refused."""
+    anonymous: Literal["refuse", "allow"] = "refuse"
+    """Whether to allow users who signed in anonymously."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        return Facts(
+            issuer=(self.project_url or f"https://{self.project_ref}.supabase.co") + _AUTH,
+            audiences=["authenticated"],  # the same in every project
+            identity={
+                # `role` is a role of the database. Users write user_metadata themselves.
+                "roles": ["app_metadata.roles", "app_metadata.role", "user_role"],
+                "name": ["user_metadata.full_name", "user_metadata.name"],
+                "session_id": ["session_id"],
+                "acr": ["aal"],
+            },
+            # The anon key and the service_role key have other roles.
+            claims={"role": ("authenticated",), "session_id": None},
+            clients=self.oauth_clients,
+            client_claims=("client_id",) if self.oauth_clients else (),
+            clients_optional=True,
+            clients_setting="oauth_clients",
+            refused_claims=("cnf",) if self.oauth_clients else ("cnf", "client_id"),
+            user_claims=("user_metadata",),
+        )
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+        """Yield what is wrong with the project."""
+        yield from super().problems(setting, wrong)
+        if wrong.isdisjoint({"project_ref", "project_url"}) and (self.project_ref is None) == (
+            self.project_url is None
+        ):
+            message = "is missing" if self.project_ref is None else "and project_url are both set"
+            fix = f"{_FIX_REF}; or set project_url alone if you host Supabase yourself"
+            yield Problem(setting=f"{setting}.project_ref", message=message, fix=fix)
+
+
+PRESET = provider(SupabaseIssuer, "Supabase", refused_accounts=anonymous_accounts)
