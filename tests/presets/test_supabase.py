@@ -9,11 +9,13 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from authgate.core.decision import Allow
 from authgate.core.reasons import Reason
 from authgate.wiring import prepare
+from tests.situations.explained import explained
 from tests.support.deciding import bearer, decide_now
 from tests.support.provider import Provider, Slip, Token, times
 from tests.support.tokens import NOW, mint
@@ -234,6 +236,27 @@ def test_the_legacy_secret_signs_more_than_tokens_of_users(
     decision = decide_by_secret(tmp_path, claims)
     assert not isinstance(decision, Allow)
     assert decision.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("claims", "answer", "roles"),
+    [
+        (ACCESS | {"app_metadata": {"roles": ["admin"]}}, "200", "admin"),
+        (ANONYMOUS, "200", ""),  # preset jwt does not look at accounts
+        (ANON_KEY, "401 missing_claim", None),  # it names no user
+    ],
+)
+def test_preset_jwt_reads_the_same_tokens_and_knows_less_about_them(
+    tmp_path: Path, claims: dict[str, Any], answer: str, roles: str | None
+) -> None:
+    usual = {"preset": "jwt", "secret": LEGACY_SECRET}
+    users = usual | {"name": "users", "issuer": ISS, "audiences": ["authenticated"]}
+    keys = usual | {"name": "keys", "issuer": "supabase", "audiences": "any", "subject_prefix": "key:"}
+    headers = {"X-User-Id": "subject", "X-User-Roles": "claims.app_metadata.roles"}
+    config = yaml.safe_dump({"issuers": [users, keys], "headers": headers})
+    token = mint(claims, key=LEGACY_SECRET.encode(), header={"kid": "legacy"})
+    decision = explained(tmp_path, config, {"Authorization": f"Bearer {token}"})
+    assert (decision.answer, decision.headers.get("X-User-Roles")) == (answer, roles)
 
 
 def test_the_legacy_secret_is_text_and_not_base64(tmp_path: Path) -> None:
