@@ -208,7 +208,12 @@ class ProviderIssuer(SignedJwtSettings):
         """Return what every token must have: what the preset demands, and what the operator does."""
         written, facts = super().demands(), self.facts()
         replaced = {path for demand in written.demands for path in demand.paths}
-        own = (demand for demand in _demands(facts, f"preset {self.preset}") if replaced.isdisjoint(demand.paths))
+        # What the operator wrote twice, as `clients` and in `require_claims`, counts twice.
+        own = (
+            demand
+            for demand in _demands(facts, f"preset {self.preset}")
+            if demand.names_client or replaced.isdisjoint(demand.paths)
+        )
         return TokenDemands(
             required_claims=written.required_claims,
             demands=(*own, *written.demands),

@@ -121,3 +121,14 @@ def test_a_slash_at_the_end_of_the_realm_is_no_slip(tmp_path: Path) -> None:
 def test_an_audience_that_every_client_has_is_a_warning(tmp_path: Path) -> None:
     prepared = KEYCLOAK.prepared(tmp_path, {"clients": None, "audiences": ["account"]})
     assert any("accepts the tokens of every client of the realm" in warning for warning in prepared.warnings)
+
+
+def test_the_clients_count_also_if_require_claims_names_their_claim(tmp_path: Path) -> None:
+    settings = {"require_claims": {"azp": ["tasks-web", "other"]}}
+    assert KEYCLOAK.decide(tmp_path, ACCESS, settings=settings).answer == "200"
+    assert KEYCLOAK.decide(tmp_path, ACCESS | {"azp": "other"}, settings=settings).answer == "401 wrong_claim"
+
+
+def test_require_claims_replaces_what_the_preset_demands_of_a_claim(tmp_path: Path) -> None:
+    settings = {"require_claims": {"typ": ["Bearer", "DPoP"]}}
+    assert KEYCLOAK.decide(tmp_path, ACCESS | {"typ": "DPoP"}, settings=settings).answer == "200"
