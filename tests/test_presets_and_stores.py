@@ -1,4 +1,4 @@
-"""A preset and a session store are each one file and one row: a copy of AuthGate gets a made-up one of each."""
+"""A preset, a provider and a session store are each one file and one row: a copy of AuthGate gets one of each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from tests.situations.explained import publish
 from tests.support.processes import ROOT
+from tests.support.tokens import mint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,16 +107,56 @@ def _read(reading, notes):
 
 STORE = Store(settings=NotesSessionsConfig, read=_read, make=lambda store, _cookie_name: Notes(store.address))
 '''
+PROVIDER = '''
+"""Preset `umbrella`: a made-up identity provider. docs/issuers/umbrella.md."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, matching, provider
+
+
+class UmbrellaIssuer(ProviderIssuer):
+    """Tokens of Umbrella."""
+
+    asks: ClassVar[tuple[str, ...]] = ("hive", "clients")
+
+    preset: Literal["umbrella"]
+    """umbrella: the issuer is Umbrella."""
+    hive: Annotated[str, matching("[a-z]+", "the name of a hive", "copy it from Hives"), Field(examples=["rc"])]
+    """The name of your hive."""
+    clients: Annotated[Texts, Field(examples=["web"])]
+    """The ids of your clients (claim who)."""
+
+    def facts(self) -> Facts:
+        """Return what follows from these settings."""
+        return Facts(
+            issuer=f"https://{self.hive}.umbrella.example",
+            audiences="any",
+            identity={"subject": ["employee"], "roles": ["clearances"]},
+            claims={"kind": ("access",)},
+            clients=self.clients,
+            client_claims=("who",),
+        )
+
+
+PRESET = provider(UmbrellaIssuer, "Umbrella")
+'''
+UMBRELLA = {"name": "work", "preset": "umbrella", "hive": "rc", "clients": "web"}
 TOKEN = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 SECRET = "a made-up secret of Acme that is long enough 0123456789"
 
 
 def _add_row(file: Path, row: str, new: str, module: str) -> None:
+    """Add the row *new* after *row* to *file*, and the import of its *module*, which is beside *file*."""
     text = file.read_text()
     assert row in text
-    package = file.parent.name
+    package = ".".join(file.parent.parts[file.parent.parts.index("authgate") :])
     text = text.replace(row, row + new).replace(
-        f"from authgate.{package} import ", f"from authgate.{package} import {module}, ", 1
+        "\nfrom authgate.", f"\nfrom {package} import {module}\nfrom authgate.", 1
     )
     file.write_text(text)
 
@@ -159,7 +202,7 @@ class Copy:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """A copy of AuthGate that has one file and one row more for each of the two."""
+    """A copy of AuthGate that has one file and one row more for each of the three."""
     folder = tmp_path_factory.mktemp("copy")
     package = folder / "authgate"
     shutil.copytree(ROOT / "authgate", package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -169,6 +212,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         package / "presets" / "__init__.py", '    "authjs": authjs.PRESET,\n', '    "acme": acme.PRESET,\n', "acme"
     )
     _add_row(package / "stores" / "__init__.py", '    "redis": redis.STORE,\n', '    "notes": notes.STORE,\n', "notes")
+    (package / "presets" / "providers" / "umbrella.py").write_text(PROVIDER)
+    keycloak = '    "keycloak": keycloak.PRESET,\n'
+    _add_row(
+        package / "presets" / "providers" / "__init__.py", keycloak, '    "umbrella": umbrella.PRESET,\n', "umbrella"
+    )
     session = {"sessionToken": TOKEN, "userId": "ada", "expires": "2999-01-01T00:00:00Z"}
     (folder / "notes.json").write_text(json.dumps({"session": session, "user": {"id": "ada", "name": "Ada"}}))
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
@@ -176,6 +224,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         [sys.executable, "-c", RUNS], cwd=folder, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as python:
         yield Copy(folder, python)
+
+
+def umbrella(folder: Path, **settings: object) -> str:
+    """Return an issuer of the new provider, whose keys are the tests' own."""
+    publish(folder)
+    return json.dumps([{**UMBRELLA, "jwks_file": "jwks.json", **settings}])
 
 
 def issuer(**settings: object) -> str:
@@ -239,3 +293,35 @@ def test_the_schema_has_the_new_settings(copy: Copy) -> None:
     assert mapping["acme"] == "#/$defs/AcmeIssuer"
     assert set(schema["$defs"]["SessionsConfig"]["properties"]) >= {"check", "http", "postgres", "redis", "notes"}
     assert schema["$defs"]["AcmeIssuer"]["properties"]["region"]["enum"] == ["north", "south"]
+
+
+def test_a_token_of_the_new_provider_is_the_user_that_its_claims_name(copy: Copy) -> None:
+    claims = {"iss": "https://rc.umbrella.example", "employee": "jill", "clearances": ["stars"], "kind": "access"}
+    for client, outcome in (("web", "allow"), ("nemesis", "deny")):
+        token = mint({**claims, "who": client, "exp": 4_000_000_000}, algorithm="RS256")
+        request = {"method": "GET", "url": "https://a.example/", "headers": {"Authorization": f"Bearer {token}"}}
+        (copy.folder / "request.json").write_text(json.dumps(request))
+        explained = copy.authgate("explain", "--json", "--request", "request.json", issuers=umbrella(copy.folder))
+        decision = json.loads(explained.stdout)
+        assert decision["outcome"] == outcome, explained.stdout
+    assert decision["reason"] == "wrong_claim"
+
+
+def test_check_says_what_the_new_provider_stands_for_and_reports_its_slips(copy: Copy) -> None:
+    checked = copy.authgate("check", issuers=umbrella(copy.folder))
+    assert checked.returncode == 0, checked.stderr
+    assert (
+        "issuer work: preset umbrella stands for issuer: https://rc.umbrella.example, audiences: any" in checked.stdout
+    )
+    assert 'A token must have kind: "access"; who: "web"; no cnf' in checked.stdout
+    wrong = copy.authgate("check", issuers=umbrella(copy.folder, hive="R C", clients=None))
+    assert "issuers[0].hive: 'R C' is not the name of a hive" in wrong.stderr
+    assert "issuers[0].clients: " in wrong.stderr
+
+
+def test_init_knows_the_new_provider(copy: Copy) -> None:
+    assert "umbrella" in copy.authgate("init").stdout
+    written = copy.authgate("init", "umbrella", "--hive", "rc", "--clients", "web", "--output", "-")
+    assert written.returncode == 0, written.stderr
+    assert yaml.safe_load(written.stdout)["issuers"] == [{**UMBRELLA, "name": "umbrella", "clients": ["web"]}]
+    assert "--hive: is missing" in copy.authgate("init", "umbrella", "--output", "-").stderr
