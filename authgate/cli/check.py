@@ -20,6 +20,7 @@ from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
 from authgate.log import logging_to
+from authgate.presets.providers import PROVIDERS
 from authgate.presets.settings import JwtSettings
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
 
     with logging_to(io.StringIO()):  # the results say the same
         tried = asyncio.run(ask())
-    return [*map(_keys_result, key_sets.values()), *tried]
+    presets = {config.name: config.preset for config in prepared.config.issuers}
+    return [*(_keys_result(keys, presets.get(name, "")) for name, keys in key_sets.items()), *tried]
 
 
 async def _sessions_result(sessions: CachedSessions) -> _Fetched:
@@ -203,9 +205,11 @@ async def _unsigned_tokens(sessions: CachedSessions) -> str:
     )
 
 
-def _keys_result(keys: WatchedKeys) -> _Fetched:
+def _keys_result(keys: WatchedKeys, preset: str) -> _Fetched:
     loaded = f"{counted(len(keys.key_set.keys), 'key')} from {keys.source.where}"
     lines = [f"issuer {keys.name}: {f'its keys cannot be loaded: {keys.failure}' if keys.failure else loaded}"]
+    if keys.failure and preset in PROVIDERS:
+        lines.append(f"  docs/issuers/{preset}.md says where to copy its settings from")
     lines += [f"  {key}" for key in keys.key_set.keys]
     lines += [f"  skipped: {skipped}" for skipped in keys.key_set.skipped]
     return _Fetched(failed=keys.state not in {"ready", "not offered"}, lines=[escaped(line) for line in lines])
