@@ -108,7 +108,7 @@ def _read(reading, notes):
 STORE = Store(settings=NotesSessionsConfig, read=_read, make=lambda store, _cookie_name: Notes(store.address))
 '''
 PROVIDER = '''
-"""Preset `umbrella`: a made-up identity provider. docs/issuers/umbrella.md."""
+"""Preset `umbrella`: a made-up identity provider."""
 
 from __future__ import annotations
 
