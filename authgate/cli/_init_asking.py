@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 
 def answers(form: Form, given: Mapping[str, object]) -> dict[str, object]:
-    """Return *given*, which has no mistake, with the answers to what is missing in it."""
+    """Return *given*, which has no mistake, with the answers to what is missing in it.
+
+    If *given* is complete, nothing is asked. If not, people are also asked for what they may leave out.
+    """
     settings = dict(given)
-    if form.problems(settings):
-        _show(f"{form.page} says more about these values.")
+    if not form.problems(settings):
+        return settings
+    _show(f"{form.page} says more about these values.")
     for setting in form.asks:
-        if setting not in settings and form.problems(form.completed(setting, settings)):
+        is_needed = form.problems(form.completed(setting, settings)) or form.is_optional(setting)
+        if is_needed and setting not in settings:
             settings |= _answer(form, setting, settings)
     while problems := form.problems(settings):
         missing = next((name for name in problems if name in form.options), None)
@@ -43,7 +48,7 @@ def _answer(form: Form, setting: str, settings: Mapping[str, object]) -> dict[st
     if form.takes_several(setting):
         _show("Write commas between several.")
     if setting not in without:
-        _show(f"Leave it empty to set {' and '.join(without)} instead.")
+        _show(f"Leave it empty to set {' and '.join(without)} instead." if without else "You may leave it empty.")
     while True:
         typed = _line(f"{setting}: ")
         if not typed and setting not in without:

@@ -13,7 +13,7 @@ from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -92,10 +92,26 @@ class Form:
             found.setdefault(setting, problem)
         return found
 
+    def missing(self, settings: Mapping[str, object]) -> dict[str, Problem]:
+        """Return the problems of *settings*, also those that show only after others are solved."""
+        found = self.problems(settings)
+        for setting in self.asks:
+            if setting not in settings:
+                others = self._examples(name for name in self.asks if name != setting)
+                found = self.problems(others | dict(settings)) | found
+        return found
+
     def completed(self, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
         """Return *settings* with the examples of what is asked for after *setting*."""
         later = self.asks[self.asks.index(setting) + 1 :] if setting in self.asks else ()
-        return {name: self.value(name, self.example(name)) for name in later} | dict(settings)
+        return self._examples(later) | dict(settings)
+
+    def is_optional(self, setting: str) -> bool:
+        """Whether nothing has to replace *setting* if it is left out."""
+        return not self.problems(self._examples(name for name in self.asks if name != setting))
+
+    def _examples(self, names: Iterable[str]) -> dict[str, object]:
+        return {name: self.value(name, self.example(name)) for name in names}
 
     def _field(self, setting: str) -> FieldInfo:
         return self.model.model_fields[setting]

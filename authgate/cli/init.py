@@ -113,7 +113,7 @@ def _write(form: Form, values: dict[str, Any], output: str, *, is_forced: bool) 
     if wrong:
         _exit_with(form, wrong, "These options are wrong")
     if problems and not sys.stdin.isatty():
-        _exit_with(form, problems, "These options are missing, and there is no terminal to ask on")
+        _exit_with(form, form.missing(given), "These options are missing, and there is no terminal to ask on")
     settings = answers(form, given)
     prepared = prepare_or_exit(load_settings({"issuers": [form.issuer(settings)]}))
     for warning in prepared.warnings:

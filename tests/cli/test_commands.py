@@ -11,7 +11,7 @@ import pytest
 import authgate
 from tests.support import commands, tokens
 
-COMMANDS = ("serve", "check", "mint", "explain", "keys", "healthcheck")
+COMMANDS = ("init", "serve", "check", "mint", "explain", "keys", "healthcheck")
 
 
 def test_help_lists_every_command() -> None:

@@ -179,6 +179,20 @@ def test_without_a_terminal_the_missing_options_are_listed(name: str, tmp_path: 
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("keycloak", ["--realm-url", "--audiences"]),
+        ("okta", ["--domain", "--audiences"]),
+        ("zitadel", ["--domain", "--project-id", "--clients"]),
+        ("google", ["--audiences"]),
+    ],
+)
+def test_all_missing_options_are_listed_in_one_run(name: str, options: list[str], tmp_path: Path) -> None:
+    listed = re.findall(r"^  (--[\w-]+): is missing", init(tmp_path, name).stderr, re.MULTILINE)
+    assert sorted(listed) == sorted(options)
+
+
 def test_a_missing_option_that_another_one_replaces_is_listed_with_it(tmp_path: Path) -> None:
     ended = init(tmp_path, "keycloak", "--realm-url", REALM)
     assert ended.returncode == 2
@@ -241,6 +255,23 @@ def test_it_asks_only_for_what_is_missing(tmp_path: Path) -> None:
     assert code == 0, shown
     assert "realm_url: " in shown
     assert "clients: " not in shown
+
+
+def test_a_value_that_has_a_default_may_be_left_out_or_given(tmp_path: Path) -> None:
+    code, shown = typed_in_terminal(tmp_path, "okta", typed="acme.okta.com\n\napi://default")
+    assert code == 0, shown
+    assert "You may leave it empty. authorization_server: " in shown
+    assert "authorization_server" not in first_issuer(tmp_path)
+    code, shown = typed_in_terminal(tmp_path, "okta", "--force", typed="acme.okta.com\naus9o8wzkhckw9TLa0h7\napi://x")
+    assert code == 0, shown
+    assert first_issuer(tmp_path)["authorization_server"] == "aus9o8wzkhckw9TLa0h7"
+
+
+def test_of_a_complete_configuration_nothing_is_asked(tmp_path: Path) -> None:
+    options = ("--domain", "acme.okta.com", "--audiences", "api://default")
+    code, shown = typed_in_terminal(tmp_path, "okta", *options, typed="")
+    assert code == 0, shown
+    assert "authorization_server: " not in shown
 
 
 def test_the_end_of_the_input_writes_nothing(tmp_path: Path) -> None:
