@@ -305,8 +305,8 @@ class JwtSettings(IssuerSettings):
     # What to do if a token was signed with a shared secret, and if it is not a JWT at all, in whole sentences.
     hs256_fix: ClassVar[str] = "If your own service makes such tokens, give its secret in an issuer of its own."
     jwt_fix: ClassVar[str] = (
-        "Ask the issuer for a token for your API: many send a JWT only for a named API (Auth0: the parameter "
-        "`audience`)."
+        "Ask the issuer for a token for your API: many send a JWT only if the client names the API when it asks, for "
+        "example in the parameter `audience` or `resource`."
     )
 
     @property

@@ -164,7 +164,7 @@ def words(value: object, separator: str | None = ",") -> tuple[str, ...]:
 
 
 def methods(value: object) -> tuple[str, ...]:
-    """Return the methods in `amr`: one string, or a list (RFC 8176), in which Supabase writes {"method": …}."""
+    """Return the methods in `amr`: one string, or a list (RFC 8176) of strings or of objects with a `method`."""
     if isinstance(value, list):
         value = [one.get("method") if isinstance(one, dict) else one for one in value]
     return words(value, separator=None)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.situations.explained import explained, publish
+from tests.situations.explained import bearer, explained, publish
 from tests.support.documented import blocks
-from tests.support.provider import Provider, Slip, Token, times
-from tests.support.tokens import public_jwk
+from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.tokens import mint, public_jwk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,3 +190,12 @@ def test_explain_says_how_to_get_a_jwt_instead_of_an_opaque_token(tmp_path: Path
     decided = explained(tmp_path, config, {"Authorization": f"Bearer {opaque}"})
     assert decided.answer == "401 malformed_token"
     assert "set Auth Token Type to JWT" in decided.text
+
+
+def test_explain_asks_whether_the_token_is_an_id_token(tmp_path: Path) -> None:
+    publish(tmp_path, public_jwk("RS256", KEY_ID))
+    config = yaml.safe_dump(ZITADEL.configuration({"jwks_file": "jwks.json"}))
+    unmarked = {name: value for name, value in ID.items() if name not in {"at_hash", "nonce"}}
+    decided = explained(tmp_path, config, bearer(mint(unmarked, algorithm="RS256", header={"kid": KEY_ID})))
+    assert decided.answer == "401 missing_claim"
+    assert any("have such a claim, and ID tokens do not" in hint for hint in decided.hints)

@@ -14,6 +14,9 @@ from tests.support.tokens import NOW, claims, mint
 if TYPE_CHECKING:
     from pathlib import Path
 
+AUTHENTIK = f'{{name: ak, preset: authentik, url: "{ISS}", application: shop, client_id: spa, jwks_file: jwks.json}}'
+OF_AUTHENTIK = {"iss": f"{ISS}/application/o/shop/", "aud": "spa"}
+
 SITUATIONS = {
     # -- the claims that become the identity
     "an integer as the subject": Situation(
@@ -50,7 +53,15 @@ SITUATIONS = {
     "a required claim is elsewhere": Situation(
         issuers=KEYS.replace("}", ", required_claims: [exp, tenant.id]}"), answer="401 missing_claim",
         headers=bearer(signed(**{"tenant.id": "t"})),
-        has=("`required_claims` is `tenant.id`, which the token does not have", 'It has `"tenant.id"`'),
+        has=("A claim that required_claims demands is `tenant.id`, which the token does not have", 'has `"tenant.id"`'),
+    ),
+    "a claim that a preset demands is elsewhere": Situation(
+        issuers=AUTHENTIK, headers=bearer(signed(**OF_AUTHENTIK, azp="spa", user={"uid": "u"})),
+        answer="401 missing_claim", has=("A claim that preset authentik demands is `uid`", "It has `user.uid`"),
+    ),
+    "the client is elsewhere": Situation(
+        issuers=AUTHENTIK, headers=bearer(signed(**OF_AUTHENTIK, uid="u", act={"azp": "spa"})),
+        answer="401 missing_claim", has=("A claim that client_id demands is `azp`", "It has `act.azp`"),
     ),
     "roles that are objects": Situation(
         issuers=KEYS, headers=bearer(signed(roles=[{"authority": "ROLE_ADMIN"}], role="user")), answer="200",

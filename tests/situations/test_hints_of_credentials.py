@@ -70,11 +70,11 @@ SITUATIONS = {
     ),
     "an opaque token": Situation(
         issuers=WITH_SECRET, headers=bearer("gho_16C7e42F292c6912E7"), answer="401 malformed_token",
-        has=("The token (header:authorization) is not a JWT", "Auth0: the parameter `audience`"),
+        has=("The token (header:authorization) is not a JWT", "in the parameter `audience` or `resource`"),
     ),
     "an encrypted token of Auth0": Situation(
         issuers=WITH_SECRET, headers=bearer(b64(b'{"alg":"dir","enc":"A256GCM"}') + "..aa.bb.cc"),
-        answer="401 malformed_token", has=("is an encrypted JWT (JWE)", "Auth0: the parameter `audience`"),
+        answer="401 malformed_token", has=("is an encrypted JWT (JWE)", "in the parameter `audience` or `resource`"),
     ),
     "an opaque token, and sessions are accepted": Situation(
         issuers=SESSIONS, headers=bearer("gho_16C7e42F292c6912E7"), answer="401 malformed_token"

@@ -80,16 +80,19 @@ def perhaps_id_token(case: Case) -> str:
     )
 
 
-def lacking(payload: Mapping[str, Any], issuer: Issuer | None) -> tuple[ClaimPath, ...]:
-    """Return the paths of the claims that *issuer* demands and *payload* does not have.
+def lacking(payload: Mapping[str, Any], issuer: Issuer | None) -> dict[ClaimPath, str]:
+    """Return the paths of the claims that *payload* does not have, with the setting of *issuer* that demands each.
 
     Where a demand names several claims, one of them is enough.
     """
     if issuer is None:
-        return ()
-    groups: list[tuple[ClaimPath, ...]] = [(path,) for path in sorted(issuer.required_claims)]
-    groups += [demand.paths for demand in issuer.demands if not demand.optional]
-    return tuple(path for group in groups if all(is_absent(find(payload, path)) for path in group) for path in group)
+        return {}
+    groups: list[tuple[tuple[ClaimPath, ...], str]] = [
+        ((path,), "required_claims") for path in sorted(issuer.required_claims)
+    ]
+    groups += [(demand.paths, demand.setting) for demand in issuer.demands if not demand.optional]
+    absent = [(paths, setting) for paths, setting in groups if all(is_absent(find(payload, path)) for path in paths)]
+    return {path: setting for paths, setting in absent for path in paths}
 
 
 def spelling_of_the_audience(case: Case) -> str:

@@ -163,9 +163,8 @@ def _named(case: Case) -> Iterator[tuple[str, tuple[ClaimPath, ...]]]:
     for field, paths in case.issuer.identity.items():
         if paths != DEFAULT_CLAIMS.get(field):
             yield f"`identity.{field}`", paths
-    for path in lacking(_payload(case), case.issuer):
-        setting = "required_claims" if path in case.issuer.required_claims else "require_claims"
-        yield f"A claim of `{setting}`", (path,)
+    for path, setting in lacking(_payload(case), case.issuer).items():
+        yield f"A claim that {setting} demands", (path,)
 
 
 def _like(case: Case, path: ClaimPath) -> Iterator[ClaimPath]:

@@ -64,6 +64,7 @@ class ZitadelIssuer(ProviderIssuer):
             clients=None if self.clients == "any" else self.clients,
             client_claims=("client_id",) if is_access else ("client_id", "azp"),
             refused_claims=("cnf", "azp") if is_access else ("cnf",),  # every ID token has azp
+            access_marks=("jti",),
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
