@@ -21,7 +21,7 @@ _DEFAULT_PORTS = {80, 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsrfRule:
-    """The origins, besides the request's own, that may send unsafe requests with what browsers send by themselves.
+    """The origins, besides the request's own, that may send unsafe requests with a credential that the browser adds.
 
     They are lower-case, such as "https://app.example.com".
     """
@@ -29,7 +29,7 @@ class CsrfRule:
     allowed_origins: frozenset[str]
 
     def check(self, request: Request) -> None:
-        """Refuse *request* if it comes from another site. Browsers send its credential by themselves."""
+        """Refuse *request* if it comes from another site. The browser adds its credential by itself."""
         if request.method in SAFE_METHODS and not _is_websocket_handshake(request):
             return
         site = _single(request.headers, "Sec-Fetch-Site")

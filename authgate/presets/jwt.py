@@ -49,7 +49,7 @@ class SignedJwtSettings(JwtSettings):
     other kinds of tokens, such as logout+jwt, cannot be listed."""
     accept: Literal["access_token", "id_token", "any"] = "access_token"
     """Which kinds of tokens are accepted, by what their claims and their header `typ` say. access_token: no ID tokens.
-    id_token: no access tokens; `audiences` must list the client ids. any: both. Refresh tokens and logout tokens are
+    id_token: no access tokens; `audiences` must list your client IDs. any: both. Refresh tokens and logout tokens are
     never accepted. See docs/formats/jwt.md."""
 
     def demands(self) -> TokenDemands:
@@ -74,7 +74,7 @@ class SignedJwtSettings(JwtSettings):
         accept = Accept(self.accept)
         if accept is Accept.ID_TOKEN and self.audiences == "any":
             message = "is any, and with accept: id_token the ID tokens of every client of the issuer would pass"
-            yield Problem(setting=f"{setting}.audiences", message=message, fix="list your client ids")
+            yield Problem(setting=f"{setting}.audiences", message=message, fix="list your client IDs")
         types_are_known = not any(path == "accept" or path.startswith("token_types") for path in wrong)
         if "token_types" in self.model_fields_set and types_are_known:
             for number, name in enumerate(self.token_types):

@@ -165,7 +165,7 @@ SLIPS = [
     Slip(settings={"clients": ["tasks-web"]}, setting="clients[0]", message="is not the ID of an app client"),
     Slip(settings={"clients": "a1" * 26}, setting="clients[0]", message="may be the secret of a client"),
     Slip(settings={"audiences": [CLIENT]}, setting="audiences[0]", message="remove audiences"),
-    Slip(settings={"accept": "id_token", "audiences": "any"}, setting="audiences", message="list your client ids"),
+    Slip(settings={"accept": "id_token", "audiences": "any"}, setting="audiences", message="list your client IDs"),
 ]
 
 

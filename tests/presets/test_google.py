@@ -156,7 +156,7 @@ TOKENS = [
     ),
 ]
 SLIPS = [
-    Slip(settings={"clients": None, "hosted_domains": None}, setting="audiences", message="set clients to the Client"),
+    Slip(settings={"clients": None, "hosted_domains": None}, setting="audiences", message="set clients to the client"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"clients": f"https://{CLIENT}"}, setting="clients[0]", message="is not the ID of an OAuth client"),
     Slip(settings={"clients": ["1234567890-abc123def456"]}, setting="clients[0]", message="It ends with .apps.google"),
@@ -167,7 +167,7 @@ SLIPS = [
     Slip(settings={"hosted_domains": "gmail.com"}, setting="hosted_domains[0]", message="remove hosted_domains"),
     Slip(settings={"audiences": "any"}, setting="audiences", message="is any"),
     Slip(settings={"audiences": [FOREIGN]}, setting="audiences", message="write it in clients"),
-    Slip(settings={"audiences": [API]}, setting="service_accounts", message="every service account of the world"),
+    Slip(settings={"audiences": [API]}, setting="service_accounts", message="anybody's service account"),
     Slip(settings=PROGRAMS | {"service_accounts": None}, setting="service_accounts", message="is missing"),
     Slip(settings=PROGRAMS | {"service_accounts": []}, setting="service_accounts", message="is empty"),
     Slip(settings=PROGRAMS | {"service_accounts": [PROGRAM]}, setting="service_accounts[0]", message="copy the Email"),

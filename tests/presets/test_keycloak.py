@@ -98,9 +98,9 @@ SLIPS = [
     Slip(settings={"realm_url": "sso.example.com/realms/shop"}, setting="realm_url", message="is not an https URL"),
     Slip(settings={"realm_url": "http://sso.example.com/realms/shop"}, setting="realm_url", message="is plain http"),
     Slip(settings={"realm_url": None}, setting="realm_url", message="is missing"),
-    Slip(settings={"clients": None}, setting="audiences", message="set clients to the ids"),
+    Slip(settings={"clients": None}, setting="audiences", message="set clients to the IDs"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
-    Slip(settings={"accept": "id_token"}, setting="audiences", message="list your client ids"),
+    Slip(settings={"accept": "id_token"}, setting="audiences", message="list your client IDs"),
 ]
 
 

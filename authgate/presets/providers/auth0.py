@@ -41,10 +41,10 @@ class Auth0Issuer(ProviderIssuer):
     use. If they use several, list them all. They must be domains of one tenant, because they have the same keys and the
     same users. AuthGate takes the keys from the first."""
     audiences: Annotated[Audiences | None, Field(examples=["https://api.example.com"])] = None
-    """The accepted values of `aud`, or any: the identifiers of your APIs. With accept: id_token, the ids of your
-    clients; default: `clients`."""
+    """The accepted values of `aud`, or any: the identifiers of your APIs. With accept: id_token, your client IDs;
+    default: `clients`."""
     clients: OneOrMore[Annotated[NonEmpty, _NO_SECRET]] | None = None
-    """The ids of the clients whose tokens are accepted (claim azp or client_id). Default: all clients that get tokens
+    """The IDs of the clients whose tokens are accepted (claim azp or client_id). Default: all clients that get tokens
     for `audiences`."""
 
     def facts(self) -> Facts:
@@ -76,7 +76,7 @@ class Auth0Issuer(ProviderIssuer):
     def _mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the API of the operator; "" if it may be."""
         if _CLIENT_ID.fullmatch(audience) or audience in (self.clients or ()):
-            return "is the id of a client, and the audience of an access token is an API"
+            return "is a client ID, and the audience of an access token is an API"
         host, _, path = audience.removeprefix("https://").partition("/")
         if path in _APIS_OF_AUTH0 and (host in self.domain or host.endswith(".auth0.com")):
             return "is an API of Auth0 itself, and tokens for it were not made for yours"

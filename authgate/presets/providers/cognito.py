@@ -87,9 +87,7 @@ class CognitoIssuer(ProviderIssuer):
             return
         for number, audience in enumerate(self.audiences):
             if audience in self.clients:
-                message = (
-                    f"{redacted(audience)} is the ID of a client, and access tokens name it in client_id, not in aud"
-                )
+                message = f"{redacted(audience)} is a client ID, and access tokens name it in client_id, not in aud"
                 fix = "remove audiences: clients is enough"
                 yield Problem(setting=f"{setting}.audiences[{number}]", message=message, fix=fix)
 

@@ -20,7 +20,9 @@ _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ANY = "any"
 _NOT_TENANTS = ("common", "organizations", "consumers", _ANY)
 _FIX_TENANT = "copy the Directory (tenant) ID from the overview of your app registration"
-# The host in the `iss` of version 1.0, by authority. That of version 2.0 is the authority itself.
+# The host in the `iss` of version 1.0, by authority. That of version 2.0 is the authority itself. For the one of the US
+# government, see microsoft/botbuilder-python (emulator_validation.py: "Auth for US Gov, 1.0 token") and the table in
+# https://learn.microsoft.com/answers/questions/1190472.
 _HOSTS_OF_VERSION_1 = {
     "login.microsoftonline.com": "sts.windows.net",
     "login.microsoftonline.us": "sts.windows.net",
@@ -88,7 +90,8 @@ class EntraIssuer(ProviderIssuer):
     """The Directory (tenant) IDs of several tenants; or any, for a service that every organization and everyone with a
     personal account may use. A token's `iss` must be that of its claim tid."""
     audiences: Annotated[Audiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
-    """The Application (client) ID of your API, or its Application ID URI. ID and api://ID stand for each other."""
+    """The Application (client) ID of your API, or its Application ID URI. If the URI is api:// and
+    the ID, you can write either; both are accepted."""
     authority: Annotated[Host, AfterValidator(_authority)] = "login.microsoftonline.com"
     """The host of the sign-in service. National clouds have their own, such as login.microsoftonline.us."""
     clients: Annotated[Texts | None, Field(examples=["9a2c5e71-0d84-4b3f-8e60-7f1b3c95d2a4"])] = None

@@ -50,7 +50,7 @@ class FirebaseIssuer(ProviderIssuer):
     anonymous: Literal["refuse", "allow"] = "refuse"
     """Whether to allow users who signed in anonymously."""
     accept: Literal["access_token", "id_token", "any"] = "id_token"
-    """Firebase has ID tokens alone. Write any if your custom claims have the name scope or scp."""
+    """Firebase issues only ID tokens. Write any if your custom claims have the name scope or scp."""
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
@@ -59,7 +59,7 @@ class FirebaseIssuer(ProviderIssuer):
             claims["firebase.tenant"] = self.tenants
         return Facts(
             issuer=f"https://securetoken.google.com/{self.project_id}",
-            # The same keys sign for every project in the world, and the metadata of any name leads to them.
+            # The same keys sign for every project, and the metadata of any name leads to them.
             jwks_url="https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
             audiences=[self.project_id],
             algorithms=["RS256"],

@@ -37,7 +37,7 @@ class GoogleIssuer(ProviderIssuer):
 
     asks: ClassVar[tuple[str, ...]] = ("clients",)
     audiences_fix: ClassVar[str] = (
-        "set clients to the Client IDs of your applications, or list the audience that your service accounts ask for"
+        "set clients to the client IDs of your applications, or list the audience that your service accounts ask for"
     )
     jwt_fix: ClassVar[str] = "Google's access tokens (ya29.…) are opaque. Send the ID token."
 
@@ -49,7 +49,7 @@ class GoogleIssuer(ProviderIssuer):
         OneOrMore[Annotated[NonEmpty, no_secret(_SECRET, _FIX_CLIENT), matching(*_CLIENT, _FIX_CLIENT)]] | None,
         Field(examples=[f"1234567890-abc123def456{_CLIENTS_END}"]),
     ] = None
-    """The Client IDs of your applications, for Sign in with Google: the `aud` of users' tokens. Tokens of service
+    """The client IDs of your applications, for Sign in with Google: the `aud` of users' tokens. Tokens of service
     accounts for these are refused."""
     hosted_domains: OneOrMore[Annotated[Host, AfterValidator(_hosted_domain)]] | None = None
     """The domains of Google Workspace whose users are accepted (claim hd). Default: every Google account."""
@@ -67,7 +67,7 @@ class GoogleIssuer(ProviderIssuer):
         | None
     ) = None
     """The e-mail addresses of the service accounts that are accepted. `audiences` has what they ask for, usually the
-    URL of your API. Every service account of the world can get a token for it, so this list is required."""
+    URL of your API. Anybody's service account can get a token for it, so this list is required."""
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
@@ -114,7 +114,7 @@ class GoogleIssuer(ProviderIssuer):
             message = f"lists {redacted(clients[0])}, which is an OAuth client"
             yield Problem(setting=f"{setting}.audiences", message=message, fix="write it in clients")
         elif others and self.service_accounts is None and "service_accounts" not in wrong:
-            message = f"is missing: every service account of the world can get a token for {redacted(others[0])}"
+            message = f"is missing: anybody's service account can get a token for {redacted(others[0])}"
             fix = "list the e-mail addresses of those that you accept"
             yield Problem(setting=f"{setting}.service_accounts", message=message, fix=fix)
         for name, needed, fix in (

@@ -31,7 +31,7 @@ class KeycloakIssuer(ProviderIssuer):
     asks: ClassVar[tuple[str, ...]] = ("realm_url", "clients")
     issuer_setting: ClassVar[str] = "realm_url"
     audiences_fix: ClassVar[str] = (
-        "list the audience that an audience mapper writes for your API, or set clients to the ids of your own clients"
+        "list the audience that an audience mapper writes for your API, or set clients to the IDs of your own clients"
     )
 
     preset: Literal["keycloak"]
@@ -40,7 +40,7 @@ class KeycloakIssuer(ProviderIssuer):
     """The URL of the realm, as browsers reach it, for example https://sso.example.com/realms/shop. It is the `iss` of
     its tokens."""
     clients: Annotated[Texts | None, Field(examples=["tasks-web"])] = None
-    """The ids of the clients whose tokens are accepted (claim azp). Set this, `audiences`, or both."""
+    """The IDs of the clients whose tokens are accepted (claim azp). Set this, `audiences`, or both."""
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""

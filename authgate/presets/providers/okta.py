@@ -72,10 +72,10 @@ class OktaIssuer(ProviderIssuer):
     authorization_server: Annotated[str, AfterValidator(_server), Field(examples=["default"])] = "default"
     """The ID of the custom authorization server: the last part of its Issuer URI."""
     audiences: Annotated[Audiences | None, Field(examples=["api://default"])] = None
-    """The accepted values of `aud`, or any: the Audience of the authorization server. With accept: id_token, the ids of
-    your clients; default: `clients`."""
+    """The accepted values of `aud`, or any: the Audience of the authorization server. With accept: id_token, your
+    client IDs; default: `clients`."""
     clients: OneOrMore[Client] | None = None
-    """The ids of the clients whose tokens are accepted (claim cid). Default: all clients that get tokens for
+    """The IDs of the clients whose tokens are accepted (claim cid). Default: all clients that get tokens for
     `audiences`."""
 
     def facts(self) -> Facts:
@@ -110,7 +110,7 @@ class OktaIssuer(ProviderIssuer):
     def _mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the Audience of the authorization server; "" if it may be."""
         if re.fullmatch(_MADE_BY_OKTA.pattern, audience) or audience in (self.clients or ()):
-            return "is the ID of a client, which only ID tokens have as their audience"
+            return "is a client ID, which only ID tokens have as their audience"
         if audience.rstrip("/") in {f"https://{host}" for host in self.domain}:
             return "is the audience of the org authorization server, whose access tokens are for Okta alone"
         return ""

@@ -57,7 +57,7 @@ class SupabaseIssuer(ProviderIssuer):
     """The URL of a Supabase that you host yourself or run by its CLI, for example http://127.0.0.1:54321. Set this or
     `project_ref`."""
     oauth_clients: Texts | None = None
-    """The ids of the OAuth clients whose tokens are accepted, too (claim client_id). Default: none, so a user's token
+    """The IDs of the OAuth clients whose tokens are accepted, too (claim client_id). Default: none, so a user's token
     for another application is refused."""
     anonymous: Literal["refuse", "allow"] = "refuse"
     """Whether to allow users who signed in anonymously."""

@@ -45,7 +45,7 @@ class ZitadelIssuer(ProviderIssuer):
     project_id: Annotated[ProjectId, Field(examples=["294645900000000001"])]
     """The Resource Id of your project. It is the audience of the tokens, and the roles are those of this project."""
     clients: Annotated[Literal["any"] | Texts, Field(examples=["294645919545032706"])]
-    """The Client Ids of the applications whose tokens are accepted (claim client_id), and the names of service users.
+    """The client IDs of the applications whose tokens are accepted (claim client_id), and the names of service users.
     any: every application and service user of the instance, because each of them can ask for a token for your project.
     Then demand a role in your policies."""
 
@@ -72,7 +72,7 @@ class ZitadelIssuer(ProviderIssuer):
         yield from super().problems(setting, wrong)
         if self.project_id in self.clients and wrong.isdisjoint({"project_id", "clients"}):
             message = "lists the ID of the project, which is not a client"
-            yield Problem(setting=f"{setting}.clients", message=message, fix="list the Client Ids of your applications")
+            yield Problem(setting=f"{setting}.clients", message=message, fix="list the client IDs of your applications")
 
 
 PRESET = provider(ZitadelIssuer, "ZITADEL")
