@@ -105,7 +105,6 @@ TOKENS = [
         settings=FOR_ALL,
         answer="401 wrong_audience",
     ),
-    Token(name="under another certificate", claims=ACCESS, header={"kid": "2d1a0f"}, answer="401 unknown_key"),
     Token(name="bound to a certificate", claims=ACCESS | {"cnf": {"x5t#S256": "x"}}, answer="401 wrong_claim"),
     Token(name="expired", claims=ACCESS | times(-60), answer="401 expired"),
 ]
@@ -119,7 +118,7 @@ SLIPS = [
     Slip(settings={"url": f"{ROOT}/if/admin/#/core/applications"}, setting="url", message=f"write url: {ROOT}"),
     Slip(settings={"url": "auth.example.com"}, setting="url", message="is not an https URL"),
     Slip(settings={"url": "http://auth.example.com"}, setting="url", message="is plain http"),
-    Slip(settings={"url": 7}, setting="url", message=""),
+    Slip(settings={"url": 7}, setting="url", message="is not text"),
     Slip(settings={"url": None}, setting="url", message="is missing"),
     Slip(settings={"application": "Shop Front"}, setting="application", message="is not the slug of an application"),
     Slip(settings={"application": ISS}, setting="application", message="is not the slug of an application"),

@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.provider import Provider, Slip, Token, times
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COGNITO = Provider("cognito")
+COGNITO = Provider("cognito", header={"typ": ...})
 POOL = "eu-central-1_AbCdEf123"
 ISS = f"https://cognito-idp.eu-central-1.amazonaws.com/{POOL}"
 UPDATED = f"https://issuer-cognito-idp.eu-central-1.amazonaws.com/{POOL}"
@@ -25,7 +24,6 @@ CHINA = "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbCdEf123"
 CLIENT, PROGRAM = "1example23456789", "2example98765432"
 USER = "93443812-d0d1-7049-5b80-9c8f6a1a2b3c"
 API = "https://api.example.com"
-NO_TYP = {"typ": ...}
 
 ACCESS: dict[str, Any] = {
     **times(), "sub": USER, "cognito:groups": ["admins", "staff"], "iss": ISS, "version": 2, "client_id": CLIENT,
@@ -171,10 +169,7 @@ SLIPS = [
 
 @pytest.mark.parametrize("token", TOKENS, ids=str)
 def test_a_token_gets_the_right_decision(tmp_path: Path, token: Token) -> None:
-    decision = COGNITO.decide(tmp_path, token.claims, settings=token.settings, header=NO_TYP)
-    assert decision.answer == token.answer, decision.detail
-    assert decision.headers.items() >= token.headers.items()
-    assert token.detail in decision.detail
+    COGNITO.check(tmp_path, token)
 
 
 @pytest.mark.parametrize("slip", SLIPS, ids=str)
@@ -185,12 +180,6 @@ def test_a_slip_in_the_settings_has_a_message(tmp_path: Path, slip: Slip) -> Non
 def test_a_secret_in_place_of_a_client_id_is_not_shown(tmp_path: Path) -> None:
     secret = "q7" * 26
     assert secret not in str(COGNITO.problems(tmp_path, {"clients": [secret]}))
-
-
-def test_a_key_of_another_pool_signs_nothing(tmp_path: Path) -> None:
-    other = rsa.generate_private_key(65537, 2048)
-    assert COGNITO.decide(tmp_path, ACCESS, key=other).answer == "401 bad_signature"
-    assert COGNITO.decide(tmp_path, ACCESS, header={"kid": "1b2c+/w="}).answer == "401 unknown_key"
 
 
 @pytest.mark.parametrize(
@@ -210,4 +199,4 @@ def test_roles_from_an_attribute_that_users_may_write_are_a_warning(tmp_path: Pa
 
 def test_a_session_has_the_id_of_its_sign_in(tmp_path: Path) -> None:
     headers = {"X-User-Id": "subject", "X-Session": "session_id"}
-    assert COGNITO.decide(tmp_path, ACCESS, header=NO_TYP, headers=headers).headers["X-Session"] == "8d7ab5a2"
+    assert COGNITO.decide(tmp_path, ACCESS, headers=headers).headers["X-Session"] == "8d7ab5a2"

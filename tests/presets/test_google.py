@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.situations.explained import explained, publish
 from tests.support import commands
@@ -199,12 +198,6 @@ def test_a_secret_in_place_of_a_client_id_is_not_shown(tmp_path: Path, secret: s
     problems = GOOGLE.problems(tmp_path, {"clients": [secret]})
     assert problems
     assert secret not in str(problems)
-
-
-def test_other_keys_sign_nothing(tmp_path: Path) -> None:
-    other = rsa.generate_private_key(65537, 2048)
-    assert GOOGLE.decide(tmp_path, OF_USER, key=other).answer == "401 bad_signature"
-    assert GOOGLE.decide(tmp_path, OF_USER, header={"kid": "of-firebase"}).answer == "401 unknown_key"
 
 
 def test_the_page_s_configuration_for_service_accounts_is_that_of_the_tests(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +13,9 @@ from click.testing import CliRunner
 from authgate.cli import commands
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
+from tests.support.issuer import SigningKey
 from tests.support.processes import ROOT
-from tests.support.provider import Provider
+from tests.support.provider import Provider, its_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +23,6 @@ if TYPE_CHECKING:
 HEADINGS = [
     "What to copy from the console", "Configuration", "What is checked", "Roles", "Try it", "Traps",
 ]  # fmt: skip
-# The order of all tables.
-ORDER = (
-    "keycloak", "auth0", "entra", "cognito", "clerk", "supabase", "firebase", "google", "okta", "zitadel", "authentik",
-    "cloudflare-access", "kubernetes",
-)  # fmt: skip
 OTHER = "https://other.example.com"
 # A setting of preset jwt, another value of it, and what is then the issuer's.
 OVERRIDDEN: list[tuple[dict[str, Any], str, object]] = [
@@ -52,6 +50,12 @@ CASES = [
 ]
 
 
+@cache
+def foreign_key(algorithm: str) -> Any:
+    """Return the private key of another tenant."""
+    return SigningKey.new("foreign", algorithm).private
+
+
 def settings_of(name: str) -> type[ProviderIssuer]:
     settings = PROVIDERS[name].settings
     assert issubclass(settings, ProviderIssuer)
@@ -69,13 +73,29 @@ def test_its_page_has_the_headings_in_their_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_it_has_a_test_of_its_tokens(name: str) -> None:
-    assert (ROOT / f"tests/presets/test_{name.replace('-', '_')}.py").is_file()
+def test_it_has_tests_of_its_tokens_and_of_slips_in_every_setting(name: str) -> None:
+    tests, settings = its_tests(name), settings_of(name)
+    assert {token.answer == "200" for token in tests.TOKENS} == {True, False}
+    assert {slip.setting.partition("[")[0] for slip in tests.SLIPS} >= settings.own_settings() | {*settings.asks}
+    for test in ("test_a_token_gets_the_right_decision", "test_a_slip_in_the_settings_has_a_message"):
+        assert callable(getattr(tests, test))
+
+
+@pytest.mark.parametrize(("header", "answer"), [({}, "bad_signature"), ({"kid": "of-another-tenant"}, "unknown_key")])
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_key_of_another_tenant_signs_nothing(
+    name: str, header: dict[str, str], answer: str, tmp_path: Path
+) -> None:
+    token = next(token for token in its_tests(name).TOKENS if token.answer == "200")
+    provider = Provider(name)
+    provider.check(tmp_path, token)
+    foreign = replace(token, header={**token.header, **header}, headers={}, detail="", answer=f"401 {answer}")
+    provider.check(tmp_path, foreign, key=foreign_key(token.algorithm))
 
 
 @pytest.mark.parametrize("page", ["docs/issuers/README.md", "README.md"])
 def test_the_tables_list_every_provider_in_one_order(page: str) -> None:
-    assert table_rows(page) == [*PROVIDERS] == [name for name in ORDER if name in PROVIDERS]
+    assert table_rows(page) == [*PROVIDERS]
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

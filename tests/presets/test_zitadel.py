@@ -124,7 +124,6 @@ TOKENS = [
         name="of another instance", claims=ACCESS | {"iss": "https://evil.zitadel.cloud"}, answer="401 unknown_issuer"
     ),
     Token(name="of a domain without TLS", claims=ACCESS | {"iss": ISS.replace("s:", ":")}, answer="401 unknown_issuer"),
-    Token(name="under an unknown key", claims=ACCESS, header={"kid": "296"}, answer="401 unknown_key"),
     Token(name="bound by DPoP", claims=ACCESS | {"cnf": {"jkt": "x"}}, answer="401 wrong_claim"),
     Token(name="under EdDSA", claims=ACCESS, algorithm="Ed25519", header={"alg": "EdDSA"}),
     Token(name="expired", claims=ACCESS | times(-60), answer="401 expired"),
@@ -135,7 +134,7 @@ SLIPS = [
     Slip(settings={"domain": None}, setting="domain", message="is missing"),
     Slip(settings={"project_id": f"{CLIENT}@shop"}, setting="project_id", message="copy the Resource Id"),
     Slip(settings={"project_id": "shop"}, setting="project_id", message="is not the ID of a project"),
-    Slip(settings={"project_id": True}, setting="project_id", message=""),
+    Slip(settings={"project_id": True}, setting="project_id", message="is not text"),
     Slip(settings={"project_id": None}, setting="project_id", message="is missing"),
     Slip(settings={"clients": PROJECT}, setting="clients", message="lists the ID of the project"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),

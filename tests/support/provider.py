@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,11 +23,17 @@ from tests.support.tokens import NOW, mint, public_jwk
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from types import ModuleType
 
     from authgate.app import Prepared
     from authgate.config.load import LoadedConfig
 
 KEY_ID = "key-1"
+
+
+def its_tests(name: str) -> ModuleType:
+    """Return the module with the tests of the provider of preset *name*: its TOKENS, SLIPS and PUBLISHED."""
+    return import_module(f"tests.presets.test_{name.replace('-', '_')}")
 
 
 def times(seconds: int = 3600, *, begins: bool = False) -> dict[str, int]:
@@ -70,10 +77,14 @@ class Slip:
 
 
 class Provider:
-    """The identity provider of the page docs/issuers/*page*.md. Its tests change its documented configuration."""
+    """The identity provider of the page docs/issuers/*page*.md. Its tests change its documented configuration.
 
-    def __init__(self, page: str) -> None:
+    *header* are members of the header that all of its tokens have; `...` leaves one out.
+    """
+
+    def __init__(self, page: str, header: Mapping[str, Any] | None = None) -> None:
         self.page = f"docs/issuers/{page}.md"
+        self.header = {"kid": KEY_ID, "typ": "JWT"} | dict(header or {})
         self.text = (ROOT / self.page).read_text()
 
     def configuration(self, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -98,9 +109,10 @@ class Provider:
     def prepared(
         self, folder: Path, settings: Mapping[str, Any] | None = None, *, algorithm: str = "RS256", **rest: Any
     ) -> Prepared:
-        """Return the page's configuration, made ready. Its keys are the tests' key for *algorithm*."""
+        """Return the page's configuration, made ready. Its keys are the tests' keys for RS256 and for *algorithm*."""
         keys = folder / "jwks.json"
-        keys.write_text(json.dumps({"keys": [public_jwk(algorithm, KEY_ID, use="sig")]}))
+        published = [public_jwk(name, KEY_ID, use="sig") for name in dict.fromkeys(("RS256", algorithm))]
+        keys.write_text(json.dumps({"keys": published}))
         given = {"jwks_file": str(keys)} | dict(settings or {})
         return prepare(self.load(folder, given, **rest))
 
@@ -122,7 +134,7 @@ class Provider:
         *place* is the header that holds the token, or `cookie:NAME`. *key* signs; by default the tests' key.
         """
         prepared = self.prepared(folder, settings, algorithm=algorithm, **rest)
-        members = {"kid": KEY_ID, "typ": "JWT"} | dict(header or {})
+        members = self.header | dict(header or {})
         token = mint(_given(claims), algorithm=algorithm, key=key, header=_given(members))
         if place == "Authorization":
             sent = ("Authorization", f"Bearer {token}")
@@ -136,8 +148,8 @@ class Provider:
         answer = f"{REASONS[decision.reason].status} {decision.reason}"
         return Explained(answer=answer, detail=decision.detail)
 
-    def check(self, folder: Path, token: Token) -> None:
-        """Assert that *token* gets its decision."""
+    def check(self, folder: Path, token: Token, *, key: Any = None) -> None:
+        """Assert that *token* gets its decision. *key* signs; by default the tests' key."""
         decision = self.decide(
             folder,
             token.claims,
@@ -145,6 +157,7 @@ class Provider:
             header=token.header,
             algorithm=token.algorithm,
             place=token.place,
+            key=key,
         )
         assert decision.answer == token.answer, decision.detail
         assert decision.headers.items() >= token.headers.items()
@@ -153,7 +166,9 @@ class Provider:
     def check_slip(self, folder: Path, slip: Slip) -> None:
         """Assert that a configuration with *slip* is rejected, with its message."""
         problems = self.problems(folder, slip.settings)
-        assert slip.message in problems.get(slip.setting, ""), problems
+        assert slip.setting in problems, problems
+        assert slip.message
+        assert slip.message in problems[slip.setting]
 
     def sections(self) -> list[str]:
         """Return the headings of the page."""
