@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
+    from authgate.presets.other_kinds import OtherKind
 
 T = TypeVar("T")
 # One text, or a list of texts.
@@ -103,7 +104,7 @@ class Facts:
     be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
     *client_claims*, which a token must have even if *clients* is None, unless *clients_optional*. A token with one of
     *refused_claims* is refused: `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no
-    such proof. *demands* are further ones.
+    such proof. *demands* are further ones. *other_kinds* are tokens that clients often send instead.
     """
 
     issuer: str
@@ -128,6 +129,7 @@ class Facts:
     demands: Sequence[Demand] = ()
     access_marks: Sequence[str] = ()
     user_claims: Sequence[str] = ()
+    other_kinds: Sequence[OtherKind] = ()
 
 
 class ProviderIssuer(SignedJwtSettings):

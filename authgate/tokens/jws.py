@@ -28,7 +28,7 @@ _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 class UnverifiedJws:
     """A well-formed JWS, not yet verified. *algorithm*, *key_id* and *token_type* are its `alg`, `kid` and `typ`.
 
-    *has_nonce*: its header has a `nonce`. Microsoft signs the tokens of its own services over another value of it.
+    *has_nonce*: its header has a `nonce`. An issuer may sign the tokens for its own services over another value of it.
     `jwk`, `jku`, `x5u` and `x5c` in the header are ignored (J4).
     """
 
@@ -93,7 +93,7 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
         raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
         raise _wrong_algorithm(jws, candidates, keys)
-    cause = "; its header has a nonce: only the service that it was made for can verify it" if jws.has_nonce else ""
+    cause = "; its header has a nonce, so perhaps only one service can verify it" if jws.has_nonce else ""
     raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}{cause}", keys)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.situations.explained import bearer, explained, publish
+from tests.situations.explained import bearer
 from tests.situations.hinted import AUTHJS, ISS, KEYS, TOKEN, WITH_SECRET, Situation, check, cookies, signed
 from tests.support import session_cookies
 from tests.support.tokens import NOW, claims, mint
@@ -168,39 +168,9 @@ SITUATIONS = {
         answer="403 headers_too_large", has=("X-User-Roles, from roles with 400 values, has",),
     ),
     "nothing is wrong": Situation(issuers=WITH_SECRET, headers=bearer(TOKEN), answer="200"),
-    # -- pods of Kubernetes
-    "a pod's token for the API server": Situation(
-        issuers=KEYS, headers=bearer(signed(aud=[ISS], **{"kubernetes.io": {"namespace": "shop"}})),
-        answer="401 wrong_audience",
-        has=("for the API server", "can act as the pod", "serviceAccountToken: {path: token, audience: tasks}"),
-    ),
-    "a pod's token for the API server of EKS": Situation(
-        issuers=KEYS, answer="401 wrong_audience", has=("for the API server",),
-        headers=bearer(signed(aud=["https://kubernetes.default.svc"], **{"kubernetes.io": {"namespace": "shop"}})),
-    ),
-    "a pod's token for another service": Situation(
-        issuers=KEYS, headers=bearer(signed(aud=["vault"], **{"kubernetes.io": {"namespace": "shop"}})),
-        answer="401 wrong_audience", has=("The pod's manifest sets the audience", "docs/issuers/kubernetes.md"),
-    ),
-    "a token for another service, of no pod": Situation(
-        issuers=KEYS, headers=bearer(signed(aud=["vault"])), answer="401 wrong_audience",
-    ),
-    "a token in a Secret of Kubernetes": Situation(
-        issuers=KEYS, headers=bearer(signed(iss="kubernetes/serviceaccount", sub="system:serviceaccount:a:b")),
-        answer="401 unknown_issuer", has=("never expires and has no audience", "docs/issuers/kubernetes.md"),
-    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_explain_names_the_causes_that_hold_and_no_others(tmp_path: Path, situation: Situation) -> None:
     check(tmp_path, situation)
-
-
-def test_no_hint_says_to_accept_the_iss_of_a_token_in_a_secret(tmp_path: Path) -> None:
-    """The cluster signs it with the same keys."""
-    publish(tmp_path)
-    token = signed(iss="kubernetes/serviceaccount", sub="system:serviceaccount:a:b")
-    result = explained(tmp_path, f"issuers: [{KEYS}]", bearer(token))
-    assert result.answer == "401 unknown_issuer"
-    assert "verify this token" not in result.text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.cli._terminal import escaped
 from authgate.cli.hints.case import jws_in
+from authgate.cli.hints.kinds import another_kind
 from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.attempts import Attempts
 from authgate.core.claim_paths import find, written
@@ -36,7 +37,7 @@ def client_for_audience(case: Case) -> str:
     issuer, token = case.issuer, case.jws
     if issuer is None or token is None or issuer.audiences is None or not case.has_setting("require_claims"):
         return ""
-    if spelling_of_the_audience(case):
+    if spelling_of_the_audience(case) or another_kind(case):
         return ""
     if isinstance(case.tried(issuer=replace(issuer, audiences=None)), Refused):
         return ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from authgate.cli.hints.kubernetes import token_of_a_secret
+from authgate.cli.hints.kinds import another_kind
 from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
@@ -59,7 +59,7 @@ def another_key_id(case: Case) -> str:
 def another_issuer(case: Case) -> str:
     """Say that the keys of another issuer verify the token, and how its `iss` differs."""
     token = case.jws
-    if token is None or token_of_a_secret(case):
+    if token is None or another_kind(case):  # no setting makes it acceptable
         return ""
     for other in case.snapshot.issuers:
         if other is case.issuer or not case.is_signed_under(replace(other, iss=None, other_iss=frozenset())):
@@ -122,18 +122,6 @@ def _nearest(claimed: object, issuer: Issuer) -> tuple[str, str]:
     """Return in what alone *claimed* differs from an `iss` of *issuer*, and that `iss`; "" twice if in more."""
     text = claimed if isinstance(claimed, str) else ""
     return next(((differs, iss) for iss in sorted(issuer.every_iss) if (differs := difference(text, iss))), ("", ""))
-
-
-def of_microsoft_graph(case: Case) -> str:
-    """Say that the token is for a service of Microsoft, which alone can verify it."""
-    token = case.jws
-    if token is None or not token.has_nonce:
-        return ""
-    return (
-        f"The token's header has a nonce, and its aud is {quoted(str(token.payload.get('aud')), 120)}. Microsoft makes "
-        "such tokens for its own services, such as Microsoft Graph, and nobody else can verify them. The client has to "
-        "request a token for your API: a scope such as api://CLIENT-ID/access_as_user, and no scope of Graph with it."
-    )
 
 
 def only_public_keys(case: Case) -> str:

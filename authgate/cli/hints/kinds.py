@@ -1,82 +1,52 @@
-"""Hints about tokens of another kind than the issuer's preset reads: what clients of a provider often send instead.
+"""A hint about tokens of another kind than the preset of their issuer reads.
 
-To add one, add a row. Nothing here is verified: the sentences repeat what a token says about itself.
+The kinds are in the files of the providers. Nothing here is verified: a kind is what a token says about itself.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from authgate.core.claim_paths import find, parse
+from authgate.core.decision import Allow
+from authgate.presets.provider import ProviderIssuer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authgate.cli.hints.case import Case
-
-
-class Kind(NamedTuple):
-    """A kind of token that clients of *preset* send. Its *claim* matches *pattern*; "" matches an absent claim."""
-
-    preset: str
-    claim: str
-    pattern: str
-    sentence: str
-
-
-_FIREBASE = "Send the result of `await user.getIdToken()` in Authorization."
-_SUPABASE = "Send the `access_token` of the user's session in Authorization."
-_KINDS = (
-    Kind(
-        "clerk",
-        "sid",
-        "",
-        "The token belongs to no session. Clerk makes such tokens from a JWT template, for machines and for OAuth "
-        "applications. Send the result of `await getToken()`, without a template.",
-    ),
-    Kind(
-        "supabase",
-        "role",
-        "anon|service_role",
-        "The token is an API key of Supabase (anon or service_role), which names no user. supabase-js sends the anon "
-        f"key if nobody is signed in. {_SUPABASE}",
-    ),
-    Kind(
-        "firebase",
-        "iss",
-        r"https://session\.firebase\.google\.com/.*",
-        f"The token is a session cookie of Firebase, which has other keys. {_FIREBASE}",
-    ),
-    Kind(
-        "firebase",
-        "aud",
-        r"https://identitytoolkit\.googleapis\.com/.*",
-        "The token is a custom token of Firebase. A client can only sign in with it (`signInWithCustomToken`). "
-        f"{_FIREBASE}",
-    ),
-    Kind(
-        "firebase",
-        "iss",
-        r"https://firebaseappcheck\.googleapis\.com/.*",
-        f"The token is one of Firebase App Check, which names an app and no user. {_FIREBASE}",
-    ),
-    Kind(
-        "firebase",
-        "iss",
-        r"(?:https://)?accounts\.google\.com",
-        f"The token is Google's own, with which a user signs in at Firebase. {_FIREBASE}",
-    ),
-)
+    from authgate.presets.other_kinds import OtherKind
+    from authgate.tokens.jws import UnverifiedJws
 
 
 def another_kind(case: Case) -> str:
     """Say which kind of token this is, if the preset of its issuer reads another kind."""
-    payload = {} if case.jws is None else case.jws.payload
-    issuers = case.configured if case.issuer is None else {case.issuer.name: case.configured[case.issuer.name]}
-    presets = {loaded.config.preset for loaded in issuers.values()}
-    for kind in _KINDS:
-        value = find(payload, parse(kind.claim))
-        is_known = kind.pattern or case.issuer is not None  # what a token of a foreign issuer lacks says nothing
-        text = value if isinstance(value, str) else ""
-        if is_known and kind.preset in presets and re.fullmatch(kind.pattern, text):
-            return kind.sentence
-    return ""
+    token = case.jws
+    if token is None:
+        return ""
+    return next((kind.sentence for kind in _kinds(case) if _is_of(kind, token)), "")
+
+
+def _kinds(case: Case) -> Iterator[OtherKind]:
+    """Yield the kinds that clients of the token's issuer send. If it is not known: of every configured issuer."""
+    reason = None if isinstance(case.decision, Allow) else case.decision.reason
+    names = case.configured if case.issuer is None else (case.issuer.name,)
+    for config in (case.configured[name].config for name in names):
+        for kind in config.facts().other_kinds if isinstance(config, ProviderIssuer) else ():
+            # What a token of a foreign issuer lacks says nothing.
+            is_known = case.issuer is not None or "" not in kind.claims.values()
+            if is_known and kind.reason in {None, reason}:
+                yield kind
+
+
+def _is_of(kind: OtherKind, token: UnverifiedJws) -> bool:
+    """Whether *token* is of this *kind*, by what it says about itself."""
+    if kind.typ not in {"", (token.token_type or "").lower()} or (kind.has_nonce and not token.has_nonce):
+        return False
+    return all(_matches(pattern, find(token.payload, parse(path))) for path, pattern in kind.claims.items())
+
+
+def _matches(pattern: str, claim: object) -> bool:
+    texts = [text for text in (claim if isinstance(claim, list) else [claim]) if isinstance(text, str)]
+    return any(re.fullmatch(pattern, text) for text in texts or [""])

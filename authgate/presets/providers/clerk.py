@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._types import one_or_more
 from authgate.core.credential import CookiePlace
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, ProviderIssuer, matching, provider
 
 _COOKIE = "__session"
@@ -24,6 +25,14 @@ _ORIGIN = matching(
     "write scheme://host or scheme://host:port in lower case, without a path, like https://app.example.com",
 )
 Origins: TypeAlias = Annotated[list[Annotated[str, _ORIGIN]], one_or_more(str), Field(min_length=1, max_length=100)]
+
+_OTHER_KINDS = (
+    OtherKind(
+        claims={"sid": ""},
+        sentence="The token belongs to no session. Clerk makes such tokens from a JWT template, for machines and for "
+        "OAuth applications. Send the result of `await getToken()`, without a template.",
+    ),
+)
 
 
 def _host(key: str) -> str:
@@ -94,6 +103,7 @@ class ClerkIssuer(ProviderIssuer):
             clients_setting="authorized_parties",
             refused_claims=("cnf", "client_id"),  # OAuth applications of others get tokens under the same key
             user_claims=("unsafe_metadata",),
+            other_kinds=_OTHER_KINDS,
         )
 
 

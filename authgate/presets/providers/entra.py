@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from authgate.config._outbound import redacted
 from authgate.core.demands import TENANT, Demand, TenantIssuers
 from authgate.core.errors import Problem
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, Texts, provider
 from authgate.presets.settings import Audiences
 
@@ -35,6 +36,21 @@ _IS_ACCESS = Demand(paths=(("azp",), ("appid",), ("scp",)), accepted=None, setti
 # Every program of the tenant can get a token without them. Microsoft.Identity.Web refuses it, too.
 _HAS_RIGHTS = Demand(paths=(("scp",), ("roles",)), accepted=None, setting="preset entra")
 _URI = re.compile(r"api://([^/]+)(/.+)?")
+_OF_MICROSOFT = (
+    "The token is for a service of Microsoft, such as Microsoft Graph, and nobody else can verify it. The client has "
+    "to request a token for your API: a scope such as api://CLIENT-ID/access_as_user, and no scope of Graph with it."
+)
+# Microsoft Graph and Azure AD Graph, by their IDs and by their addresses in every cloud.
+_GRAPH = (
+    r"0000000[23]-0000-0000-c000-000000000000|https://(?:dod-)?graph\.(?:microsoft\.(?:com|us)|windows\.net)/?"
+    r"|https://microsoftgraph\.chinacloudapi\.cn/?"
+)
+_ISS = rf"https://(?:{'|'.join(map(re.escape, (*_HOSTS_OF_VERSION_1, *_HOSTS_OF_VERSION_1.values())))})/.*"
+_OTHER_KINDS = (
+    OtherKind(claims={"aud": _GRAPH}, sentence=_OF_MICROSOFT),
+    # Microsoft signs tokens for its own services over another nonce than the one it sends.
+    OtherKind(claims={"iss": _ISS}, has_nonce=True, sentence=_OF_MICROSOFT),
+)
 
 
 def _tenant(text: str) -> str:
@@ -131,6 +147,7 @@ class EntraIssuer(ProviderIssuer):
             clients=self.clients,
             client_claims=("azp", "appid") if self.clients is not None else (),
             access_marks=("azp", "appid"),
+            other_kinds=_OTHER_KINDS,
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, ProviderIssuer, Texts, anonymous_accounts, provider
 
 # Older projects may belong to a domain: example.com:my-app.
@@ -22,6 +23,27 @@ _OTHERS = {
 }
 _HOSTS = r"(?:firebaseapp\.com|web\.app|appspot\.com|firebasestorage\.app)"
 _WITHIN = re.compile(rf"(?:https?://)?(?:securetoken\.google\.com/({_ID})|({_ID})\.{_HOSTS})/?")
+
+_SEND = "Send the result of `await user.getIdToken()` in Authorization."
+_OTHER_KINDS = (
+    OtherKind(
+        claims={"iss": r"https://session\.firebase\.google\.com/.*"},
+        sentence=f"The token is a session cookie of Firebase, which has other keys. {_SEND}",
+    ),
+    OtherKind(
+        claims={"aud": r"https://identitytoolkit\.googleapis\.com/.*"},
+        sentence="The token is a custom token of Firebase. A client can only sign in with it "
+        f"(`signInWithCustomToken`). {_SEND}",
+    ),
+    OtherKind(
+        claims={"iss": r"https://firebaseappcheck\.googleapis\.com/.*"},
+        sentence=f"The token is one of Firebase App Check, which names an app and no user. {_SEND}",
+    ),
+    OtherKind(
+        claims={"iss": r"(?:https://)?accounts\.google\.com"},
+        sentence=f"The token is Google's own, with which a user signs in at Firebase. {_SEND}",
+    ),
+)
 
 
 def _project_id(text: str) -> str:
@@ -66,6 +88,7 @@ class FirebaseIssuer(ProviderIssuer):
             identity={"organization": ["firebase.tenant"], "amr": ["firebase.sign_in_second_factor"]},
             flags={"is_anonymous": ("firebase.sign_in_provider", "anonymous")},
             claims=claims,
+            other_kinds=_OTHER_KINDS,
         )
 
 

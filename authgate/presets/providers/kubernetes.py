@@ -9,11 +9,14 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
+from authgate.config._yaml import in_one_line
 from authgate.core.errors import Problem
+from authgate.core.reasons import Reason
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _USUAL_ISSUER = "https://kubernetes.default.svc.cluster.local"  # kubeadm, kind, k3s, Talos
 _API_SERVER = "https://kubernetes.default.svc"  # its name in its own cluster, whatever `iss` is
@@ -27,15 +30,37 @@ _FIX_AUDIENCE = "choose a name for your API, such as its URL; write it here, and
 _FIX_ACCOUNTS = "list service_accounts or namespaces; or write namespaces: any, and let policies decide"
 _FIX_KEYS = "remove it; outside the cluster, save the answer of `kubectl get --raw /openid/v1/jwks` and set jwks_file"
 
+_LONG_LIVED = "kubernetes/serviceaccount"  # the `iss` of tokens in Secrets, in every cluster
+_PAGE = "docs/issuers/kubernetes.md"
+
 
 def _issuer(iss: str) -> str:
-    if iss == "kubernetes/serviceaccount":
+    if iss == _LONG_LIVED:
         raise ValueError(f"is the `iss` of tokens in Secrets, which never expire and are not accepted\n{_FIX_ISSUER}")
     if "/.well-known/" in iss:
         raise ValueError(f"{redacted(iss, 200)} is the address of a document\n{_FIX_ISSUER}")
     if re.fullmatch(r"https://[^/]+\.oic\.prod-aks\.azure\.com/.*[^/]", iss):
         raise ValueError(f"{redacted(iss, 200)} has no / at the end, as it has in AKS\nadd it")
     return iss
+
+
+def _other_kinds(issuer: str, audiences: Sequence[str]) -> tuple[OtherKind, ...]:
+    """Return what pods send instead of a token for one of *audiences*."""
+    volume = in_one_line("serviceAccountToken", {"path": "token", "audience": next(iter(audiences), "…")})
+    manifest = f"The pod's manifest sets the audience: `{volume}` in a projected volume ({_PAGE})."
+    return (
+        OtherKind(
+            claims={"iss": _LONG_LIVED},
+            sentence="This is a service account's token from a Secret. It never expires and has no audience. Let the "
+            f"pod send the token of a projected volume instead: {_PAGE}.",
+        ),
+        OtherKind(
+            claims={"aud": f"{_OF_API_SERVER.pattern}|{re.escape(issuer)}"},
+            reason=Reason.WRONG_AUDIENCE,
+            sentence=f"This token is for the API server: a service that gets it can act as the pod. {manifest}",
+        ),
+        OtherKind(claims={'"kubernetes.io".namespace': ".+"}, reason=Reason.WRONG_AUDIENCE, sentence=manifest),
+    )
 
 
 _Account: TypeAlias = Annotated[
@@ -87,6 +112,7 @@ class KubernetesIssuer(ProviderIssuer):
             clients=accounts or (self.namespaces if isinstance(self.namespaces, list) else None),
             client_claims=("sub",) if accounts else ('"kubernetes.io".namespace',),
             clients_setting="service_accounts" if accounts else "namespaces",
+            other_kinds=_other_kinds(issuer, self.audiences if isinstance(self.audiences, list) else ()),
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:

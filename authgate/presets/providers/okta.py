@@ -11,6 +11,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Form
 from authgate.core.errors import Problem
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, provider
 from authgate.presets.settings import Audiences
 
@@ -26,6 +27,15 @@ _MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa…)")
 # Who creates an application through Okta's API may choose its client ID, and so could choose the ID of a user.
 _PROGRAM = Demand(
     paths=(("cid",),), accepted=(), form=_MADE_BY_OKTA, setting="preset okta", optional=True, unless=("uid",)
+)
+
+_OTHER_KINDS = (
+    OtherKind(
+        typ="application/okta-internal-at+jwt",  # since March 2024
+        sentence="The token is from Okta's org authorization server. It is for Okta's own API, and nobody else can "
+        "verify it. The client has to use a custom authorization server, such as "
+        "https://acme.okta.com/oauth2/default: docs/issuers/okta.md.",
+    ),
 )
 
 
@@ -95,6 +105,7 @@ class OktaIssuer(ProviderIssuer):
             client_claims=("cid",) if only_access or self.clients else (),
             clients_optional=not only_access,
             access_marks=("cid", "uid"),
+            other_kinds=_OTHER_KINDS,
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.core.errors import Problem
+from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, anonymous_accounts, provider
 
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 _REF = r"[a-z0-9]{20}"
 _FIX_REF = "copy the Project ID from Project Settings, General: it has 20 lower-case letters"
 _AUTH = "/auth/v1"
+_OTHER_KINDS = (
+    OtherKind(
+        claims={"role": "anon|service_role"},
+        sentence="The token is an API key of Supabase (anon or service_role), which names no user. supabase-js sends "
+        "the anon key if nobody is signed in. Send the `access_token` of the user's session in Authorization.",
+    ),
+)
 
 
 def _project_ref(text: str) -> str:
@@ -82,6 +90,7 @@ class SupabaseIssuer(ProviderIssuer):
             clients_setting="oauth_clients",
             refused_claims=("cnf",) if self.oauth_clients else ("cnf", "client_id"),
             user_claims=("user_metadata",),
+            other_kinds=_OTHER_KINDS,
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
