@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, not_null, proxy
 from authgate.config.identity_model import IdentitySetting
+from authgate.presets.guidance import Guidance
 from authgate.stores import SessionsConfig
 from authgate.tokens.algorithms import NAMES
 
@@ -247,7 +247,7 @@ class TokenDemands:
 NO_DEMANDS = TokenDemands()
 
 
-class JwtSettings(IssuerSettings):
+class JwtSettings(Guidance, IssuerSettings):
     """What issuers of signed JWTs have."""
 
     jwks_file: NonEmpty | None = None
@@ -296,32 +296,10 @@ class JwtSettings(IssuerSettings):
         """Return what every token must have."""
         return NO_DEMANDS
 
-    # The setting that `issuer` follows from.
-    issuer_setting: ClassVar[str] = "issuer"
-    # What to write if `audiences` is missing.
-    audiences_fix: ClassVar[str] = (
-        "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"
-    )
-    # What to do if a token was signed with a shared secret, and if it is not a JWT at all, in whole sentences.
-    hs256_fix: ClassVar[str] = "If your own service makes such tokens, give its secret in an issuer of its own."
-    jwt_fix: ClassVar[str] = (
-        "Ask the issuer for a token for your API: many send a JWT only if the client names the API when it asks, for "
-        "example in the parameter `audience` or `resource`."
-    )
-
     @property
     def also_iss(self) -> tuple[str, ...]:
         """Further values of `iss`, besides `issuer`. Right only after `with_defaults`."""
         return ()
-
-    @property
-    def user_claims(self) -> tuple[str, ...]:
-        """The names of claims that users may write, with `*` for any characters."""
-        return ()
-
-    def may_be_written_by_users(self, path: ClaimPath) -> bool:
-        """Whether users may write the claim at *path* themselves."""
-        return any(fnmatchcase(name, pattern) for name in path for pattern in self.user_claims)
 
     @property
     def usual_ca_file(self) -> str | None:
