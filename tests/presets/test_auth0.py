@@ -14,6 +14,7 @@ import pytest
 from tests.situations.explained import explained, publish
 from tests.support.documented import blocks
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, Published, Wrong, certified
 from tests.support.tokens import public_jwk
 
 if TYPE_CHECKING:
@@ -131,6 +132,16 @@ SLIPS = [
         setting="identity.roles[0]",
         message="""write '"https://example.com/roles"'""",
     ),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}.well-known/jwks.json",
+        keys=[certified("a"), certified("b")],
+        metadata={"id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"]},
+        content_type="application/json; charset=utf-8",
+        wrong=[Wrong(settings={"domain": "tenant.us.auth0.com"}, message=ANOTHER_ISSUER, host="tenant.us.auth0.com")],
+    )
 ]
 
 

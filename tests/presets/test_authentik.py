@@ -13,6 +13,7 @@ import yaml
 
 from tests.situations.explained import explained, publish
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, NOT_FOUND, Published, Wrong, certified
 from tests.support.tokens import SECRET, mint, public_jwk
 
 if TYPE_CHECKING:
@@ -125,6 +126,17 @@ SLIPS = [
     Slip(settings={"application": None}, setting="application", message="is missing"),
     Slip(settings={"client_id": "x9" * 64}, setting="client_id", message="may be the secret of a client"),
     Slip(settings={"client_id": None}, setting="client_id", message="is missing"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}jwks/",
+        keys=[certified("a")],
+        wrong=[
+            Wrong(settings={"application": "shpo"}, message=NOT_FOUND),
+            Wrong(settings={"url": "https://idp.example.com"}, message=ANOTHER_ISSUER, host="idp.example.com"),
+        ],
+    )
 ]
 
 

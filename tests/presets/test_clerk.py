@@ -15,6 +15,7 @@ from authgate.core.reasons import Reason
 from authgate.presets.providers.clerk import cookie_suffix
 from tests.support.deciding import decide_now, request_with
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import UNREACHABLE, Published, Wrong
 from tests.support.tokens import NOW, mint
 
 if TYPE_CHECKING:
@@ -177,6 +178,19 @@ SLIPS = [
     Slip(settings={"authorized_parties": "https://App.example.com"}, setting="authorized_parties[0]", message="lower"),
     Slip(settings={"absent_azp": "ignore"}, setting="absent_azp", message="refuse"),
 ]  # fmt: skip
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/.well-known/jwks.json",
+        wrong=[
+            Wrong(
+                settings={"publishable_key": "pk_live_Y2xlcmsuZXhhbXBsZS5vcmck"},
+                message=UNREACHABLE,
+                host="clerk.example.org",
+            )
+        ],
+    )
+]
 
 
 def token(**changes: Any) -> str:

@@ -15,6 +15,7 @@ from authgate.core.reasons import Reason
 from authgate.policies import make_policies
 from tests.support.deciding import decide_now, request_with
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import UNREACHABLE, Published, Wrong, jwk
 from tests.support.tokens import mint
 
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ SLIPS = [
     Slip(settings={"certificates": []}, setting="certificates", message="is empty"),
     Slip(settings={"certificates": USER_ID.upper()}, setting="certificates[0]", message="is the id of a user"),
     Slip(settings={"certificates": ["a", SERVICE_ID]}, setting="certificates[1]", message="is the id of a service"),
+]
+PEM = "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n"
+PUBLISHED = [
+    Published(
+        keys_url=f"{ISS}/cdn-cgi/access/certs",
+        keys=[jwk("a"), jwk("b")],
+        beside={
+            "public_cert": {"kid": "a", "cert": PEM},
+            "public_certs": [{"kid": "a", "cert": PEM}, {"kid": "b", "cert": PEM}],
+        },
+        wrong=[Wrong(settings={"team": "acne"}, message=UNREACHABLE, host="acne.cloudflareaccess.com")],
+    )
 ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import NOT_FOUND, Published, Wrong, jwk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,6 +165,14 @@ SLIPS = [
     Slip(settings={"clients": "a1" * 26}, setting="clients[0]", message="may be the secret of a client"),
     Slip(settings={"audiences": [CLIENT]}, setting="audiences[0]", message="remove audiences"),
     Slip(settings={"accept": "id_token", "audiences": "any"}, setting="audiences", message="list your client IDs"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/.well-known/jwks.json",
+        keys=[jwk("a"), jwk("b")],
+        wrong=[Wrong(settings={"user_pool": "eu-central-1_AbCdEf124"}, message=NOT_FOUND)],
+    )
 ]
 
 

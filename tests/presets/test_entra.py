@@ -17,6 +17,7 @@ from tests.situations.explained import bearer, explained
 from tests.support.deciding import decide_now, request_with
 from tests.support.documented import blocks
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, NOT_FOUND, Published, Wrong, certified
 from tests.support.tokens import mint, public_jwk
 
 if TYPE_CHECKING:
@@ -217,6 +218,39 @@ SLIPS = [
     Slip(settings={"authority": "contoso.ciamlogin.com"}, setting="authority", message="External ID"),
     Slip(settings={"authority": "sts.windows.net"}, setting="authority", message="write login.microsoftonline.com"),
     Slip(settings={"authority": "https://login.microsoftonline.us/"}, setting="authority", message="write login."),
+]
+HOST = "https://login.microsoftonline.com"
+CLOUD = {"tenant_region_scope": "EU", "cloud_instance_name": "microsoftonline.com", "msgraph_host": "graph.example.com"}
+
+
+def published_key(key_id: str, issuer: str) -> dict[str, Any]:
+    """Return a key as Entra publishes it: without `alg`, with certificates and the issuer for which it signs."""
+    return certified(key_id, 2, alg=None, issuer=issuer, cloud_instance_name="microsoftonline.com")
+
+
+PUBLISHED = [
+    Published(
+        issuer=version_2()["iss"],
+        keys_url=f"{HOST}/{TENANT}/discovery/v2.0/keys",
+        keys=[published_key("a", version_2()["iss"]), published_key("b", TEMPLATE)],
+        metadata=CLOUD,
+        wrong=[
+            Wrong(settings={"tenant": API}, message=NOT_FOUND),
+            Wrong(settings={"authority": "login.example.com"}, message=ANOTHER_ISSUER, host="login.example.com"),
+        ],
+    ),
+    Published(
+        name="for all tenants",
+        settings=ANY,
+        issuer=TEMPLATE,
+        metadata_url=f"{HOST}/common/v2.0/.well-known/openid-configuration",
+        keys_url=f"{HOST}/common/discovery/v2.0/keys",
+        keys=[published_key(key_id, TEMPLATE) for key_id in ("a", *(f"old-{number}" for number in range(39)))],
+        metadata=CLOUD,
+        wrong=[
+            Wrong(settings={"issuer": f"{HOST}/common/v2.0", "discovery": True}, message="is for all tenants"),
+        ],
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from authgate.core.decision import Allow
 from authgate.core.reasons import Reason
 from tests.support.deciding import bearer, decide_now
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import Published, jwk
 from tests.support.tokens import NOW, b64
 
 if TYPE_CHECKING:
@@ -154,6 +155,13 @@ SLIPS = [
     Slip(settings={"tenants": []}, setting="tenants", message="is empty"),
     Slip(settings={"anonymous": "deny"}, setting="anonymous", message="refuse"),
     Slip(settings={"audiences": "any"}, setting="audiences", message="ID tokens of every client"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url="https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+        keys=[jwk("a"), jwk("b")],
+    )
 ]
 
 

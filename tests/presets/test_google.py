@@ -17,6 +17,7 @@ from tests.situations.explained import explained, publish
 from tests.support import commands
 from tests.support.documented import blocks
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import Published, jwk
 from tests.support.tokens import public_jwk
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ SLIPS = [
     Slip(settings=PROGRAMS | {"hosted_domains": ["example.com"]}, setting="hosted_domains", message="set clients"),
     Slip(settings={"accept": "access_token"}, setting="accept", message="id_token"),
 ]  # fmt: skip
+PUBLISHED = [Published(issuer=ISS, keys_url="https://www.googleapis.com/oauth2/v3/certs", keys=[jwk("a"), jwk("b")])]
 
 
 @pytest.mark.parametrize("token", TOKENS, ids=str)

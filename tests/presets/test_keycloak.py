@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, NOT_FOUND, UNREACHABLE, Published, Wrong, certified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +102,34 @@ SLIPS = [
     Slip(settings={"clients": None}, setting="audiences", message="set clients to the IDs"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"accept": "id_token"}, setting="audiences", message="list your client IDs"),
+]
+# Its metadata is long, and an encryption key is beside the signing key.
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/protocol/openid-connect/certs",
+        keys=[certified("b", alg="RSA-OAEP", use="enc"), certified("a")],
+        metadata={
+            f"{name}_alg_values_supported": ["RS256", "PS512", "ES384", "EdDSA", "HS256", "none"]
+            for name in ("id_token_signing", "userinfo_signing", "request_object_signing", "id_token_encryption")
+        }
+        | {f"extension_{number}": [f"value-{number}"] * 20 for number in range(150)}
+        | {"claims_supported": [f"claim_{number}" for number in range(1000)]},
+        wrong=[
+            Wrong(settings={"realm_url": "https://sso.example.com/realms/shpo"}, message=NOT_FOUND),
+            Wrong(settings={"realm_url": "https://sso.example.com/auth/realms/shop"}, message=NOT_FOUND),
+            Wrong(
+                settings={"realm_url": "https://keycloak.example.com/realms/shop"},
+                message=ANOTHER_ISSUER,
+                host="keycloak.example.com",
+            ),
+            Wrong(
+                settings={"realm_url": "https://sso.example.org/realms/shop"},
+                message=UNREACHABLE,
+                host="sso.example.org",
+            ),
+        ],
+    )
 ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import NOT_FOUND, Published, Wrong
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,6 +171,23 @@ SLIPS = [
         settings={"in_cluster": False, "jwks_token_file": "token", "jwks_url": "http://10.0.0.1/openid/v1/jwks"},
         setting="jwks_token_file",
         message="in clear",
+    ),
+]
+PUBLISHED = [
+    Published(
+        name="of EKS",
+        settings={"in_cluster": None, "issuer": EKS},
+        issuer=EKS,
+        keys_url=f"{EKS}/keys",
+        claims={"iss": EKS},
+        wrong=[Wrong(settings={"issuer": f"{EKS[:-1]}0"}, message=NOT_FOUND)],
+    ),
+    Published(
+        name="of a cluster whose keys are at the address of one API server",
+        settings={"in_cluster": False, "discovery": True},
+        issuer=ISS,
+        keys_url="https://192.168.199.22:6443/openid/v1/jwks",
+        content_type="application/jwk-set+json",
     ),
 ]
 

@@ -12,6 +12,7 @@ import yaml
 
 from tests.situations.explained import bearer, explained, publish
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, NOT_FOUND, UNREACHABLE, Published, Wrong
 from tests.support.tokens import mint, public_jwk
 
 if TYPE_CHECKING:
@@ -179,6 +180,23 @@ SLIPS = [
     Slip(settings={"audiences": [f"{ORG}/"]}, setting="audiences[0]", message="for Okta alone"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"clients": [USER]}, setting="clients[0]", message="is the ID of a user"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/v1/keys",
+        wrong=[
+            Wrong(settings={"authorization_server": SERVER}, message=NOT_FOUND),
+            Wrong(settings={"domain": "login.example.com"}, message=ANOTHER_ISSUER, host="login.example.com"),
+            Wrong(settings={"domain": "acme.oktapreview.com"}, message=UNREACHABLE, host="acme.oktapreview.com"),
+        ],
+    ),
+    Published(
+        name="with metadata of RFC 8414",
+        issuer=ISS,
+        keys_url=f"{ISS}/v1/keys",
+        metadata_url=f"{ORG}/.well-known/oauth-authorization-server/oauth2/default",
+    ),
 ]
 
 

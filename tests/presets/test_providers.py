@@ -73,10 +73,11 @@ def test_its_page_has_the_headings_in_their_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_it_has_tests_of_its_tokens_and_of_slips_in_every_setting(name: str) -> None:
+def test_it_has_tests_of_its_tokens_its_documents_and_slips_in_every_setting(name: str) -> None:
     tests, settings = its_tests(name), settings_of(name)
     assert {token.answer == "200" for token in tests.TOKENS} == {True, False}
     assert {slip.setting.partition("[")[0] for slip in tests.SLIPS} >= settings.own_settings() | {*settings.asks}
+    assert tests.PUBLISHED
     for test in ("test_a_token_gets_the_right_decision", "test_a_slip_in_the_settings_has_a_message"):
         assert callable(getattr(tests, test))
 

@@ -17,6 +17,7 @@ from authgate.wiring import prepare
 from tests.situations.explained import explained
 from tests.support.deciding import bearer, decide_now
 from tests.support.provider import Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, UNREACHABLE, Published, Wrong, jwk
 from tests.support.tokens import NOW, mint
 
 if TYPE_CHECKING:
@@ -167,6 +168,21 @@ SLIPS = [
     Slip(settings={"oauth_clients": []}, setting="oauth_clients", message="is empty"),
     Slip(settings={"anonymous": "deny"}, setting="anonymous", message="refuse"),
     Slip(settings={"secret_env": "UNSET_SECRET"}, setting="secret_env", message="UNSET_SECRET"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/.well-known/jwks.json",
+        keys=[jwk("a", "ES256", key_ops=["verify"], ext=True)],
+        wrong=[
+            Wrong(settings={"project_ref": OTHER_REF}, message=UNREACHABLE, host=f"{OTHER_REF}.supabase.co"),
+            Wrong(
+                settings={"project_ref": None, "project_url": "https://login.example.com"},
+                message=ANOTHER_ISSUER,
+                host="login.example.com",
+            ),
+        ],
+    )
 ]
 
 

@@ -14,6 +14,7 @@ import yaml
 from tests.situations.explained import bearer, explained, publish
 from tests.support.documented import blocks
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.published import ANOTHER_ISSUER, Published, Wrong
 from tests.support.tokens import mint, public_jwk
 
 if TYPE_CHECKING:
@@ -139,6 +140,13 @@ SLIPS = [
     Slip(settings={"clients": PROJECT}, setting="clients", message="lists the ID of the project"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"clients": None}, setting="clients", message="is missing"),
+]
+PUBLISHED = [
+    Published(
+        issuer=ISS,
+        keys_url=f"{ISS}/oauth/v2/keys",
+        wrong=[Wrong(settings={"domain": "zitadel.example.com"}, message=ANOTHER_ISSUER, host="zitadel.example.com")],
+    )
 ]
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from authgate.app import Prepared
     from authgate.config.load import LoadedConfig
+    from authgate.core.snapshot import Snapshot
 
 KEY_ID = "key-1"
 
@@ -134,15 +135,20 @@ class Provider:
         *place* is the header that holds the token, or `cookie:NAME`. *key* signs; by default the tests' key.
         """
         prepared = self.prepared(folder, settings, algorithm=algorithm, **rest)
-        members = self.header | dict(header or {})
-        token = mint(_given(claims), algorithm=algorithm, key=key, header=_given(members))
-        if place == "Authorization":
-            sent = ("Authorization", f"Bearer {token}")
-        elif place.startswith("cookie:"):
-            sent = ("Cookie", f"{place.removeprefix('cookie:')}={token}")
+        token = Token(name="", claims=claims, header=header or {}, place=place, algorithm=algorithm)
+        return self.decide_under(prepared.snapshot, token, key, url_path)
+
+    def decide_under(self, snapshot: Snapshot, token: Token, key: Any = None, url_path: str = "/") -> Explained:
+        """Return the decision at NOW on *token* under *snapshot*. *key* signs; by default the tests' key."""
+        members = self.header | dict(token.header)
+        text = mint(_given(token.claims), algorithm=token.algorithm, key=key, header=_given(members))
+        if token.place == "Authorization":
+            sent = ("Authorization", f"Bearer {text}")
+        elif token.place.startswith("cookie:"):
+            sent = ("Cookie", f"{token.place.removeprefix('cookie:')}={text}")
         else:
-            sent = (place, token)
-        decision = decide_now(request_with(sent, url_path=url_path), prepared.snapshot)
+            sent = (token.place, text)
+        decision = decide_now(request_with(sent, url_path=url_path), snapshot)
         if isinstance(decision, Allow):
             return Explained(answer="200", headers=dict(decision.headers), detail=decision.checks[-1].detail)
         answer = f"{REASONS[decision.reason].status} {decision.reason}"
