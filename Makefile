@@ -47,7 +47,7 @@ lint: $(VENV)/installed          ## check the code's style, spelling, the exampl
 types: $(VENV)/installed
 	$(BIN)/mypy
 
-docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code
+docs: $(VENV)/installed          ## generate docs/configuration.md, docs/metrics.md, docs/reasons.md and a table of README.md
 	$(BIN)/python docs/generate.py
 
 proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from the package

@@ -1,4 +1,4 @@
-"""Generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code.
+"""Generate docs/configuration.md, docs/metrics.md and docs/reasons.md from the code, and a table of README.md.
 
 Run `make docs` after a change; tests/test_docs.py compares the pages with the code.
 """
@@ -193,6 +193,9 @@ configuration and from fixed lists, never from a request, so their number is bou
 
 Alerts: [keys](keys.md#how-to-see-it), [sessions](sessions.md#how-to-see-it), [reload](reload.md), [TLS](tls.md).
 """
+# The table of providers, which docs/issuers/README.md has first.
+_PROVIDERS = re.compile(r"^\| Provider \|.*\n(?:\|.*\n)+", re.MULTILINE)
+
 # Title, the beginnings of the names, and what the metrics' own texts cannot say.
 _METRIC_SECTIONS = (
     ("Decisions", ("authgate_decision",), "`reason` is empty for allowed requests; else a [reason](reasons.md)."),
@@ -221,8 +224,22 @@ _METRIC_SECTIONS = (
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each generated page by its file name."""
-    return {"configuration.md": configuration(), "metrics.md": metrics(), "reasons.md": reasons()}
+    """Return the text of each generated page by its path from docs."""
+    return {
+        "configuration.md": configuration(),
+        "metrics.md": metrics(),
+        "reasons.md": reasons(),
+        "../README.md": readme(),
+    }
+
+
+def readme() -> str:
+    """Return README.md with the table of providers in docs/issuers/README.md."""
+    found = _PROVIDERS.search((DOCS / "issuers" / "README.md").read_text())
+    if found is None:
+        raise ValueError("docs/issuers/README.md has no table of providers")
+    table = re.sub(r"\]\(([\w-]+\.md)\)", r"](docs/issuers/\1)", found[0])
+    return _PROVIDERS.sub(lambda _: table, (DOCS.parent / "README.md").read_text())
 
 
 def reasons() -> str:
@@ -440,4 +457,4 @@ def _label(label: str, values: list[str]) -> str:
 if __name__ == "__main__":
     for file_name, text in pages().items():
         (DOCS / file_name).write_text(text)
-        print(f"docs/{file_name}: {len(text.splitlines())} lines")
+        print(f"{file_name}: {len(text.splitlines())} lines")

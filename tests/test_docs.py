@@ -17,7 +17,7 @@ from tests.support import documented
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "metrics.md", "reasons.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "metrics.md", "reasons.md", "../README.md"])
 def test_a_generated_page_is_what_the_generator_makes(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generate.pages()[name], "run make docs"
 
