@@ -18,7 +18,7 @@ from tests.support import commands
 from tests.support.documented import blocks
 from tests.support.provider import KEY_ID, Provider, Slip, Token, times
 from tests.support.published import Published, jwk
-from tests.support.tokens import public_jwk
+from tests.support.tokens import mint, public_jwk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,3 +236,12 @@ def test_explain_says_that_an_access_token_is_opaque(tmp_path: Path) -> None:
     result = explained(tmp_path, config, {"Authorization": "Bearer ya29.a0AfB_byC-Xq3"})
     assert result.answer == "401 malformed_token"
     assert any("Send the ID token" in hint for hint in result.hints)
+
+
+def test_explain_names_no_claim_that_only_tokens_of_service_accounts_must_have(tmp_path: Path) -> None:
+    publish(tmp_path, public_jwk("RS256", KEY_ID))
+    config = yaml.safe_dump(GOOGLE.configuration(BOTH | {"jwks_file": "jwks.json"}))
+    changes = {"hd": None, "email": None, "info": {"email": "ada@example.com"}}
+    token = mint({**OF_USER, **changes}, algorithm="RS256", header={"kid": KEY_ID})
+    result = explained(tmp_path, config, {"Authorization": f"Bearer {token}"})
+    assert (result.answer, result.hints) == ("401 missing_claim", ())

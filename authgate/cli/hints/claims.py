@@ -91,7 +91,9 @@ def lacking(payload: Mapping[str, Any], issuer: Issuer | None) -> dict[ClaimPath
     groups: list[tuple[tuple[ClaimPath, ...], str]] = [
         ((path,), "required_claims") for path in sorted(issuer.required_claims)
     ]
-    groups += [(demand.paths, demand.setting) for demand in issuer.demands if not demand.optional]
+    audiences = frozenset(_audiences(payload.get("aud")))
+    demands = (demand for demand in issuer.demands if not demand.optional and demand.concerns(audiences))
+    groups += [(demand.paths, demand.setting) for demand in demands]
     absent = [(paths, setting) for paths, setting in groups if all(is_absent(find(payload, path)) for path in paths)]
     return {path: setting for paths, setting in absent for path in paths}
 

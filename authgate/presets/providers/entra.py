@@ -37,8 +37,8 @@ _IS_ACCESS = Demand(paths=(("azp",), ("appid",), ("scp",)), accepted=None, setti
 _HAS_RIGHTS = Demand(paths=(("scp",), ("roles",)), accepted=None, setting="preset entra")
 _URI = re.compile(r"api://([^/]+)(/.+)?")
 _OF_MICROSOFT = (
-    "The token is for a service of Microsoft, such as Microsoft Graph, and nobody else can verify it. The client has "
-    "to request a token for your API: a scope such as api://CLIENT-ID/access_as_user, and no scope of Graph with it."
+    "The token is for a service of Microsoft, such as Microsoft Graph, and for no other. The client has to request a "
+    "token for your API: a scope such as api://CLIENT-ID/access_as_user, and no scope of Graph with it."
 )
 # Microsoft Graph and Azure AD Graph, by their IDs and by their addresses in every cloud.
 _GRAPH = (
