@@ -116,6 +116,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from authgate.core.demands import has, lists
 from authgate.presets.provider import Facts, ProviderIssuer, Texts, matching, provider
 
 
@@ -137,9 +138,10 @@ class UmbrellaIssuer(ProviderIssuer):
             issuer=f"https://{self.hive}.umbrella.example",
             audiences="any",
             identity={"subject": ["employee"], "roles": ["clearances"]},
-            claims={"kind": ("access",)},
-            clients=self.clients,
-            client_claims=("who",),
+            demands=(
+                has("kind", accepted=("access",)),
+                lists("clients", "who", accepted=self.clients, names_client=True),
+            ),
         )
 
 
@@ -313,7 +315,7 @@ def test_check_says_what_the_new_provider_stands_for_and_reports_its_slips(copy:
     assert (
         "issuer work: preset umbrella stands for issuer: https://rc.umbrella.example, audiences: any" in checked.stdout
     )
-    assert 'A token must have kind: "access"; who: "web"; no cnf' in checked.stdout
+    assert 'A token must have kind "access"; who "web"; no cnf' in checked.stdout
     wrong = copy.authgate("check", issuers=umbrella(copy.folder, hive="R C", clients=None))
     assert "issuers[0].hive: 'R C' is not the name of a hive" in wrong.stderr
     assert "issuers[0].clients: " in wrong.stderr

@@ -14,6 +14,7 @@ from authgate.config._issuer_secrets import read_secrets
 from authgate.config._outbound import ca_file_problems
 from authgate.config.read_store import read_store
 from authgate.core.credential import SessionPlace
+from authgate.core.demands import TENANT
 from authgate.core.errors import Problem
 from authgate.presets import PRESETS
 from authgate.presets.preset import LoadedIssuer
@@ -90,7 +91,8 @@ def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     for iss in _repeated(iss for jwts in known for iss in (jwts.issuer, *jwts.also_iss) if iss != UNKNOWN_URL):
         message = "two issuers leave out `issuer`" if iss is None else f"two issuers have the issuer {iss!r}"
         message += ": AuthGate cannot tell which of them a token belongs to"
-        problems.append(Problem(setting="issuers", message=message, fix="give each its own `issuer`"))
+        fix = "list the tenants of each" if TENANT in (iss or "") else "give each its own `issuer`"
+        problems.append(Problem(setting="issuers", message=message, fix=fix))
     return problems + _session_clashes(issuers)
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.core import values
-from authgate.core.claim_paths import find, written
+from authgate.core.claim_paths import find, parse, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from authgate.core.claim_paths import ClaimPath
 
+# The claims in which issuers name the client that a token was issued to.
+CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")
 # In an issuer template, this stands for the value of the tenant's claim.
 TENANT = "{tenant}"
 
@@ -31,21 +33,24 @@ class Demand:
     """The values that a claim must have.
 
     The claim is at one of *paths*: issuers name the client in `azp`, `appid` or `client_id`. Every one of them that is
-    present must have one of *accepted*, types included; a list passes if it holds one. One of them must be present,
-    unless the demand is *optional*. *accepted* is None if any value will do, and empty if there must be none. A text of
-    the form *form* passes, too. An optional demand does not apply to tokens with the claim *unless*. *setting* is what
-    an operator can change: `require_claims`, `clients`, or the preset. With *audiences*, the demand is about tokens for
-    one of them alone.
+    present must have one of *accepted*, types included, or be a text of the form *form*; a list passes if it holds one
+    of *accepted*. If *accepted* is None, any value passes. If nothing is accepted, a token must not have the claim. One
+    of *paths* must be present, unless the demand is *optional*. An optional demand does not apply to tokens with the
+    claim *unless*. With *audiences*, the demand is about tokens for one of them alone.
+
+    *setting* is what an operator can change: `require_claims`, `clients`, or the preset, which "" stands for. A demand
+    that is *fixed* counts also if `require_claims` names its claim.
     """
 
     paths: tuple[ClaimPath, ...]
     accepted: tuple[object, ...] | None
-    setting: str
-    optional: bool = False
-    names_client: bool = False
+    setting: str = ""
     form: Form | None = None
+    optional: bool = False
     unless: ClaimPath | None = None
     audiences: tuple[str, ...] = ()
+    fixed: bool = False
+    names_client: bool = False
 
     @property
     def label(self) -> str:
@@ -54,13 +59,14 @@ class Demand:
 
     @property
     def in_words(self) -> str:
-        """The demand for people: "azp or appid: tasks-web"."""
+        """What a token must have, for people: `azp or appid "tasks-web"`."""
         if self.forbids:
             return f"no {self.label}"
-        wanted = "any value" if self.accepted is None else " or ".join(self.choices)
-        excused = f", unless it has {written(self.unless)}" if self.unless else ""
-        some = f" in tokens for {' or '.join(self.audiences)}" if self.audiences else ""
-        return f"{self.label}: {wanted}{', or absent' if self.optional else ''}{excused}{some}"
+        values = "" if self.accepted is None else f" {' or '.join(self.choices)}"
+        without = f" and no {written(self.unless)}" if self.unless else ""
+        only = f", if it has {self.label}{without}" if self.optional else ""
+        some = f", in tokens for {' or '.join(self.audiences)}" if self.audiences else ""
+        return f"{self.label}{values}{only}{some}"
 
     @property
     def choices(self) -> list[str]:
@@ -95,17 +101,53 @@ class Demand:
         return not {values.key(one) for one in scalars}.isdisjoint(map(values.key, self.accepted))
 
 
+def has(*paths: str, accepted: Sequence[object] | None = None) -> Demand:
+    """Return the demand that a claim at one of the written *paths* is present, with one of the *accepted* values."""
+    values = None if accepted is None else tuple(accepted)
+    return Demand(paths=tuple(map(parse, paths)), accepted=values)
+
+
+def may_have(path: str, accepted: Sequence[object]) -> Demand:
+    """Return the demand that the claim at the written *path*, if it is present, has one of the *accepted* values."""
+    return Demand(paths=(parse(path),), accepted=tuple(accepted), optional=True)
+
+
+def lacks(path: str) -> Demand:
+    """Return the demand that there is no claim at the written *path*."""
+    return Demand(paths=(parse(path),), accepted=(), optional=True)
+
+
+def lists(
+    setting: str, *paths: str, accepted: Sequence[object], optional: bool = False, names_client: bool = False
+) -> Demand:
+    """Return the demand that a claim at one of the written *paths* has a value that the operator lists in *setting*."""
+    return Demand(
+        paths=tuple(map(parse, paths)),
+        accepted=tuple(accepted),
+        setting=setting,
+        optional=optional,
+        fixed=True,
+        names_client=names_client,
+    )
+
+
 def all_in_words(demands: Iterable[Demand]) -> str:
-    """Return *demands* for people, with what a token must not have at the end: "typ: "Bearer"; no cnf"."""
+    """Return *demands* for people, with what a token must not have at the end: `typ "Bearer"; no cnf`."""
     return "; ".join(demand.in_words for demand in sorted(demands, key=lambda demand: demand.forbids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantIssuers:
-    """The `iss` of an issuer with many tenants. Each of *templates* has `{tenant}` where the claim *claim* belongs."""
+    """The `iss` of an issuer with many tenants. Each of *templates* has `{tenant}` where the claim *claim* belongs.
+
+    *key_placeholder* replaces the tenant in the member `issuer` of a key for all tenants. *accepts_any*: the tokens of
+    every tenant are accepted.
+    """
 
     claim: ClaimPath
     templates: tuple[str, ...]
+    key_placeholder: str = TENANT
+    accepts_any: bool = False
 
     def fit(self, iss: str) -> bool:
         """Whether *iss* is made from one of the templates, for any tenant."""
@@ -114,6 +156,24 @@ class TenantIssuers:
     def of(self, tenant: str) -> frozenset[str]:
         """Return every `iss` that tokens of *tenant* may have."""
         return frozenset(template.replace(TENANT, tenant) for template in self.templates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What is particular to the tokens of an issuer.
+
+    *tenants* makes the `iss` of an issuer with many tenants. *flags* are fields that are true if a claim has one
+    certain value: (field, claim, value). A token that has nothing about one of the fields *no_if_absent* says no. Only
+    access tokens have the claims *access_marks*; they may have a `nonce`, too.
+    """
+
+    tenants: TenantIssuers | None = None
+    flags: tuple[tuple[str, ClaimPath, str], ...] = ()
+    no_if_absent: tuple[str, ...] = ()
+    access_marks: tuple[ClaimPath, ...] = ()
+
+
+NO_TRAITS = Traits()
 
 
 def _fits(template: str, iss: str) -> bool:

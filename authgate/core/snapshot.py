@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from authgate.core.demands import NO_TRAITS, Traits
 from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
 from authgate.core.refusals import DEFAULT_REFUSALS, Refusals
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
-    from authgate.core.demands import Demand, TenantIssuers
+    from authgate.core.demands import Demand
     from authgate.core.keys import KeySet
     from authgate.core.policy import Policies
     from authgate.core.proof import Proof
@@ -85,10 +86,8 @@ class Issuer:
     Better Auth with several hosts writes the host of each request. *audiences* None accepts any `aud`.
     *token_types* are the accepted values of the header `typ`, in lower case and without "application/".
     *identity* has the claims that fields of the identity come from, by field; other fields come from the usual claims.
-    *required_claims* must be present, and *demands* say which values claims must have. *tenants* makes the `iss` of an
-    issuer with many tenants; *any_tenant* accepts every one of them. *flags* are fields that are true if a claim has
-    one certain value: (field, claim, value). A JWT without a claim for one of the fields *no_if_absent* says no. Only
-    access tokens have the claims *access_marks*.
+    *required_claims* must be present, and *demands* say which values claims must have. *traits* are what is particular
+    to its tokens.
     *key_set* verifies JWTs, *session_key_set* opens session cookies. *session_check* says when its session store is
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer. Tokens with one of these never go to
     this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids. *other_prefixes* are
@@ -106,11 +105,7 @@ class Issuer:
     key_set: KeySet
     identity: Mapping[str, tuple[ClaimPath, ...]] = field(default_factory=dict)
     demands: tuple[Demand, ...] = ()
-    tenants: TenantIssuers | None = None
-    any_tenant: bool = False
-    flags: tuple[tuple[str, ClaimPath, str], ...] = ()
-    no_if_absent: frozenset[str] = frozenset()
-    access_marks: frozenset[ClaimPath] = frozenset()
+    traits: Traits = NO_TRAITS
     session_key_set: KeySet = NO_KEYS
     accept: Accept = Accept.ACCESS_TOKEN
     session_check: SessionCheck = SessionCheck.NONE
@@ -134,11 +129,7 @@ class Issuer:
             self.accept,
             sorted(self.identity.items()),
             self.demands,
-            self.tenants,
-            self.any_tenant,
-            self.flags,
-            sorted(self.no_if_absent),
-            sorted(self.access_marks),
+            self.traits,
             self.key_set.fingerprint,
             self.session_key_set.fingerprint,
             sorted(self.other_iss),
@@ -158,7 +149,8 @@ class Issuer:
 
     def writes_for_tenant(self, iss: str) -> bool:
         """Whether JWTs of some tenant of this issuer have this *iss*, and every tenant is accepted."""
-        return self.any_tenant and self.tenants is not None and self.tenants.fit(iss)
+        tenants = self.traits.tenants
+        return tenants is not None and tenants.accepts_any and tenants.fit(iss)
 
     def key_set_named(self, name: str) -> KeySet:
         """Return the key set called *name*: the issuer's secrets, or its public keys."""

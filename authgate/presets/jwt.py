@@ -8,8 +8,7 @@ from pydantic import Field
 
 from authgate.config._types import ClaimPathText, NonEmpty
 from authgate.config.identity_model import RequiredValues
-from authgate.core import claim_paths
-from authgate.core.demands import Demand
+from authgate.core.demands import CLIENT_CLAIMS, lists
 from authgate.core.errors import Problem
 from authgate.core.snapshot import Accept
 from authgate.presets import better_auth
@@ -57,12 +56,7 @@ class SignedJwtSettings(JwtSettings):
         return TokenDemands(
             required_claims=self.required_claims,
             demands=tuple(
-                Demand(
-                    paths=(claim_paths.parse(path),),
-                    accepted=tuple(accepted),
-                    setting="require_claims",
-                    names_client=True,
-                )
+                lists("require_claims", path, accepted=accepted, names_client=path in CLIENT_CLAIMS)
                 for path, accepted in (self.require_claims or {}).items()
             ),
             token_types=self.token_types,

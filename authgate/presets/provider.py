@@ -8,7 +8,7 @@ follows. In `identity` and `require_claims`, it replaces only the fields and cla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, PrivateAttr
@@ -17,16 +17,15 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, one_or_more
 from authgate.config._yaml import in_one_line
 from authgate.config.identity_model import IdentityConfig
-from authgate.core import claim_paths
-from authgate.core.demands import Demand, TenantIssuers, all_in_words
+from authgate.core.demands import NO_TRAITS, Demand, Traits, all_in_words, lacks
 from authgate.core.urls import url_fault
 from authgate.presets.jwt import SignedJwtSettings
 from authgate.presets.preset import LoadedIssuer, Preset
-from authgate.presets.settings import TokenDemands, is_loopback
+from authgate.presets.settings import KEY_SETTINGS, TokenDemands, is_loopback
 from authgate.tokens import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
@@ -93,41 +92,24 @@ class Facts:
     """What follows from a provider's settings. Claim paths are written as in the configuration.
 
     *issuer* is the `iss`, *also_iss* are further values. Keys are at *jwks_url*; None: at the address in the issuer's
-    metadata. *fetching* has settings for fetching them, such as `ca_file`, by name. *audiences* are the accepted values
-    of `aud`, "any", or None if the operator must set them; *also_audiences* are accepted besides those that the
-    operator lists. *identity* has the claims of fields, and *flags* fields that are true if a claim has a certain
-    value: (claim, value). A token without a claim for one of the fields *no_if_absent* says no. Only access tokens have
-    the claims *access_marks*; they may have a `nonce`, too. Users may write claims whose names match *user_claims*,
-    with `*`.
-
-    *claims* are values that claims must have, or None for any value; *claims_if_present* are those of claims that may
-    be absent. *clients* are the accepted clients, as the setting *clients_setting* lists them. Each is named by one of
-    *client_claims*, which a token must have even if *clients* is None, unless *clients_optional*. A token with one of
-    *refused_claims* is refused: `cnf` binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no
-    such proof. *demands* are further ones. *other_kinds* are tokens that clients often send instead.
+    metadata. *fetching* has settings for fetching them there, such as `ca_file`, by name. *audiences* are the accepted
+    values of `aud`, "any", or None if the operator must set them; *also_audiences* are accepted besides those that the
+    operator lists. *identity* has the claims of fields. *demands* are what a token must have, besides no `cnf`, which
+    binds it to a key that its sender has to show (RFC 7800), and AuthGate checks no such proof. *traits* are what is
+    particular to the tokens. Users may write claims whose names match *user_claims*, with `*`. *other_kinds* are tokens
+    that clients often send instead.
     """
 
     issuer: str
     also_iss: tuple[str, ...] = ()
-    tenants: TenantIssuers | None = None
-    any_tenant: bool = False
     jwks_url: str | None = None
     fetching: Mapping[str, str] = field(default_factory=dict)
     audiences: Sequence[str] | str | None = None
     also_audiences: Sequence[str] = ()
     algorithms: Sequence[str] | None = None
     identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    flags: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    no_if_absent: Sequence[str] = ()
-    claims: Mapping[str, Sequence[object] | None] = field(default_factory=dict)
-    claims_if_present: Mapping[str, Sequence[object]] = field(default_factory=dict)
-    clients: Sequence[str] | None = None
-    client_claims: Sequence[str] = ()
-    clients_optional: bool = False
-    clients_setting: str = "clients"
-    refused_claims: Sequence[str] = ("cnf",)
     demands: Sequence[Demand] = ()
-    access_marks: Sequence[str] = ()
+    traits: Traits = NO_TRAITS
     user_claims: Sequence[str] = ()
     other_kinds: Sequence[OtherKind] = ()
 
@@ -138,7 +120,7 @@ class ProviderIssuer(SignedJwtSettings):
     # The settings that `authgate init` asks for. All have examples.
     asks: ClassVar[tuple[str, ...]] = ()
 
-    _issuer_follows: bool = PrivateAttr(default=False)
+    _written: frozenset[str] | None = PrivateAttr(default=None)
     _implied: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def facts(self) -> Facts:
@@ -161,22 +143,27 @@ class ProviderIssuer(SignedJwtSettings):
         facts = self.facts()
         implied: dict[str, object] = {"issuer": facts.issuer, "audiences": facts.audiences}
         implied["algorithms"] = facts.algorithms
-        if not self.key_settings:
-            implied |= {"discovery": True} if facts.jwks_url is None else {"jwks_url": facts.jwks_url}
-        if not self.key_settings or self.fetches_keys:
-            implied |= facts.fetching
-        implied = {name: value for name, value in implied.items() if value is not None and self._leaves_out(name)}
+        if self.keys_follow:
+            implied |= {"discovery": True} if facts.jwks_url is None else {"jwks_url": facts.jwks_url, **facts.fetching}
+            asked = facts.jwks_url or self.issuer or facts.issuer
+            implied["allow_http"] = True if is_loopback(asked) else None
+        implied = {name: value for name, value in implied.items() if value is not None and not self.is_written(name)}
         if isinstance(self.audiences, list) and facts.also_audiences:
             implied["audiences"] = list(dict.fromkeys((*self.audiences, *facts.also_audiences)))
         identity = self._merged_identity(facts.identity)
-        allow_http = self.allow_http or is_loopback(facts.issuer)
-        copy = self.model_copy(update=implied | {"identity": identity, "allow_http": allow_http})
-        copy._issuer_follows = self.issuer is None  # noqa: SLF001 - of the same class
+        copy = self.model_copy(update=implied | {"identity": identity})
+        copy._written = frozenset(self.model_fields_set)  # noqa: SLF001 - of the same class
         copy._implied = implied | ({} if identity is None else {"identity": _paths(identity)})  # noqa: SLF001
         return copy
 
-    def _leaves_out(self, name: str) -> bool:
-        return name not in self.model_fields_set
+    def is_written(self, name: str) -> bool:
+        """Whether the operator wrote the setting *name*. If not, its value follows from others, or is the default."""
+        return name in (self.model_fields_set if self._written is None else self._written)
+
+    @property
+    def keys_follow(self) -> bool:
+        """Whether the operator wrote no source of keys, so that it follows from other settings."""
+        return not any(self.is_written(name) for name in KEY_SETTINGS)
 
     def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> IdentityConfig | None:
         given = {} if self.identity is None else self.identity.model_dump(exclude_unset=True)
@@ -198,8 +185,14 @@ class ProviderIssuer(SignedJwtSettings):
 
     @property
     def also_iss(self) -> tuple[str, ...]:
-        """Further values of `iss`, unless `issuer` was set. Right only after `with_defaults`."""
-        return self.facts().also_iss if self._issuer_follows else ()
+        """Further values of `iss`, unless another `issuer` was written. Right only after `with_defaults`."""
+        return tuple(iss for iss in self._every_iss() if iss != self.issuer)
+
+    def _every_iss(self) -> tuple[str, ...]:
+        """Return every `iss` that follows; none if the operator wrote another one."""
+        facts = self.facts()
+        every = (facts.issuer, *facts.also_iss)
+        return every if self.issuer is None or self.issuer in every else ()
 
     @property
     def user_claims(self) -> tuple[str, ...]:
@@ -210,51 +203,27 @@ class ProviderIssuer(SignedJwtSettings):
         """Return what every token must have: what the preset demands, and what the operator does."""
         written, facts = super().demands(), self.facts()
         replaced = {path for demand in written.demands for path in demand.paths}
-        # What the operator wrote twice, as `clients` and in `require_claims`, counts twice.
+        preset = f"preset {self.preset}"
         own = (
-            demand
-            for demand in _demands(facts, f"preset {self.preset}")
-            if demand.names_client or replaced.isdisjoint(demand.paths)
+            replace(demand, setting=demand.setting or preset)
+            for demand in (*facts.demands, lacks("cnf"))
+            if demand.fixed or replaced.isdisjoint(demand.paths)
         )
-        return TokenDemands(
-            required_claims=written.required_claims,
-            demands=(*own, *written.demands),
-            token_types=written.token_types,
-            accept=written.accept,
-            tenants=facts.tenants if self._issuer_follows else None,
-            any_tenant=facts.any_tenant and self._issuer_follows,
-            flags=tuple((name, claim_paths.parse(path), value) for name, (path, value) in facts.flags.items()),
-            no_if_absent=frozenset(facts.no_if_absent),
-            access_marks=frozenset(map(claim_paths.parse, facts.access_marks)),
-        )
+        return replace(written, demands=(*own, *written.demands), traits=self._traits(facts))
+
+    def _traits(self, facts: Facts) -> Traits:
+        """Return what is particular to the tokens. An `issuer` that is not the `iss` of a tenant has none."""
+        tenants = facts.traits.tenants
+        if tenants is None or self.issuer is None or self._every_iss():
+            return facts.traits
+        of_one = replace(tenants, accepts_any=False) if tenants.fit(self.issuer) else None
+        return replace(facts.traits, tenants=of_one)
 
 
 def _paths(identity: IdentityConfig) -> dict[str, object]:
     """Return *identity* as a file has it: a single claim is a text."""
     named = identity.model_dump(exclude_unset=True).items()
     return {field: paths[0] if len(paths) == 1 else paths for field, paths in named}
-
-
-def _demands(facts: Facts, preset: str) -> list[Demand]:
-    """Return what *preset* demands of the claims of a token."""
-    demands = [_demand(path, accepted, preset) for path, accepted in facts.claims.items()]
-    demands += [_demand(path, accepted, preset, optional=True) for path, accepted in facts.claims_if_present.items()]
-    demands += [_demand(path, (), preset, optional=True) for path in facts.refused_claims]
-    if facts.client_claims:
-        clients = Demand(
-            paths=tuple(map(claim_paths.parse, facts.client_claims)),
-            accepted=None if facts.clients is None else tuple(facts.clients),
-            setting=preset if facts.clients is None else facts.clients_setting,
-            optional=facts.clients_optional,
-            names_client=facts.clients is not None,
-        )
-        demands.append(clients)
-    return [*demands, *facts.demands]
-
-
-def _demand(path: str, accepted: Sequence[object] | None, setting: str, *, optional: bool = False) -> Demand:
-    values = None if accepted is None else tuple(accepted)
-    return Demand(paths=(claim_paths.parse(path),), accepted=values, setting=setting, optional=optional)
 
 
 def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
@@ -271,6 +240,14 @@ def _announcement(issuer: Issuer, loaded: LoadedIssuer) -> str:
 def anonymous_accounts(config: Any) -> frozenset[str]:  # noqa: ANN401 - an issuer with the setting `anonymous`
     """Return the `refused_accounts` of an issuer whose setting `anonymous` is refuse or allow."""
     return frozenset({"anonymous"} if config.anonymous == "refuse" else ())
+
+
+def anonymous_advice(config: ProviderIssuer) -> Iterator[str]:
+    """Yield that `identity` decides who is anonymous, if the operator wrote that, and `anonymous` is refuse."""
+    identity = config.identity
+    is_mapped = identity is not None and config.is_written("identity") and "is_anonymous" in identity.model_fields_set
+    if is_mapped and config.given("anonymous") == "refuse":
+        yield "identity.is_anonymous decides who is refused as anonymous, instead of the claim that the provider writes"
 
 
 def provider(

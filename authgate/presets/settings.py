@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, Seconds, Settings, Token, not_null, proxy
 from authgate.config.identity_model import IdentitySetting
+from authgate.core.demands import NO_TRAITS, Traits
 from authgate.presets.guidance import Guidance
 from authgate.stores import SessionsConfig
 from authgate.tokens.algorithms import NAMES
@@ -23,8 +24,7 @@ from authgate.tokens.algorithms import NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authgate.core.claim_paths import ClaimPath
-    from authgate.core.demands import Demand, TenantIssuers
+    from authgate.core.demands import Demand
     from authgate.core.errors import Problem
 
 # The settings that hold an issuer's shared secret. An issuer has one of them; `secrets…` hold several secrets, the
@@ -229,19 +229,14 @@ class TokenDemands:
 
     *required_claims* are the paths of claims that must be there. *demands* are the values that claims must have.
     *token_types* are the accepted values of the header `typ`, if there is one. *accept* is the kind of token:
-    access_token, id_token or any. *tenants*, *any_tenant*, *flags*, *no_if_absent* and *access_marks* are as in
-    `Issuer`.
+    access_token, id_token or any. *traits* are what is particular to the tokens.
     """
 
     required_claims: Sequence[str] = ()
     demands: tuple[Demand, ...] = ()
     token_types: Sequence[str] = ()
     accept: str = "access_token"
-    tenants: TenantIssuers | None = None
-    any_tenant: bool = False
-    flags: tuple[tuple[str, ClaimPath, str], ...] = ()
-    no_if_absent: frozenset[str] = frozenset()
-    access_marks: frozenset[ClaimPath] = frozenset()
+    traits: Traits = NO_TRAITS
 
 
 NO_DEMANDS = TokenDemands()

@@ -11,10 +11,10 @@ from authgate.core.reasons import Reason
 from authgate.core.user_id import user_id
 from authgate.core.values import is_absent, type_name
 from authgate.tokens import _claims
-from authgate.tokens.claim_sources import SUBJECT, sources, unverified
+from authgate.tokens.claim_sources import DEFAULT_CLAIMS, SUBJECT, sources, unverified
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import Key
@@ -45,7 +45,7 @@ def identity_from_claims(
     if mapped and _address_from(described, mapped) in unverified(mapped):
         values.pop("email_verified", None)
         unreadable.add("email_verified")
-    for field, path, value in issuer.flags:
+    for field, path, value in issuer.traits.flags:
         claim = find(payload, path)
         if isinstance(claim, str) and field not in (mapped or {}):
             values[field] = claim == value
@@ -64,11 +64,22 @@ def identity_from_claims(
         format=token_format,
         subject=_subject(payload, mapped),
         ban_expires_at=_claims.timestamp(payload, "banExpires"),
-        unknown=(UNKNOWN_UNLESS_STATED - issuer.no_if_absent - values.keys()) | unreadable,
+        unknown=(UNKNOWN_UNLESS_STATED - values.keys() - {*_denied(payload, issuer)}) | unreadable,
         claims=payload,
         key=key,
         **strict | values,
     )
+
+
+def _denied(payload: _claims.Payload, issuer: Issuer) -> Iterator[str]:
+    """Yield the fields that *payload* says no about, because the issuer would have written a claim.
+
+    An object without the member that the field comes from says nothing: who acts for the user may have another claim.
+    """
+    for field in issuer.traits.no_if_absent:
+        paths = issuer.identity.get(field, DEFAULT_CLAIMS[field])
+        if not any(path[0] in payload for path in paths):
+            yield field
 
 
 def _address_from(payload: _claims.Payload, mapped: Mapping[str, tuple[ClaimPath, ...]]) -> ClaimPath | None:

@@ -58,7 +58,7 @@ class JwtFormat:
             raise Refused(Reason.MALFORMED_TOKEN, "it names no key (kid); its issuer always names one")
         key = jws.verify_signature(token.jws, issuer.key_set, issuer.algorithms, attempts)
         payload = token.jws.payload
-        purpose.check(token.jws.token_type, payload, issuer.accept, issuer.access_marks)
+        purpose.check(token.jws.token_type, payload, issuer.accept, issuer.traits.access_marks)
         _check_type(token.jws.token_type, issuer.token_types)
         audiences = _claims.audiences(payload)
         identity = identity_from_claims(payload, issuer=issuer, token_format=self.name, key=key, from_row=self.from_row)
@@ -133,15 +133,16 @@ def _check_values(payload: _claims.Payload, audiences: frozenset[str], issuer: I
 
 def _check_tenant(payload: _claims.Payload, issuer: Issuer, key: Key) -> None:
     """Refuse a token whose `iss` belongs to another tenant than the token itself, or its key to another tenant."""
-    if issuer.tenants is None:
+    tenants = issuer.traits.tenants
+    if tenants is None:
         return
-    name, tenant = written(issuer.tenants.claim), find(payload, issuer.tenants.claim)
+    name, tenant = written(tenants.claim), find(payload, tenants.claim)
     if not isinstance(tenant, str) or not tenant:
         raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which names the tenant")
-    of_tenant = issuer.tenants.of(tenant)
+    of_tenant = tenants.of(tenant)
     if payload.get("iss") not in of_tenant:
         detail = f"its iss is {quoted(payload.get('iss'), 120)}, but its {name} is {quoted(tenant, 80)}"
         raise Refused(Reason.WRONG_CLAIM, f"{detail}: they must name the same tenant")
     # A set of keys for all tenants says for which of them a key signs (Microsoft.IdentityModel.Validators does this).
-    if key.issuer is not None and key.issuer.replace("{tenantid}", tenant) not in of_tenant:
+    if key.issuer is not None and key.issuer.replace(tenants.key_placeholder, tenant) not in of_tenant:
         raise Refused(Reason.WRONG_CLAIM, f"its key signs for {quoted(key.issuer, 120)} alone, and not for its {name}")

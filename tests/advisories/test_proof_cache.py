@@ -9,7 +9,7 @@ import pytest
 
 from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
 from authgate.core.decision import Allow, Deny
-from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.demands import Demand, TenantIssuers, Traits
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept, Issuer
 from authgate.tokens import FORMATS, LruProofCache, derived, jwk
@@ -37,11 +37,7 @@ TIGHTENED: dict[str, Any] = {
     "required_claims": frozenset({("exp",), ("jti",)}),
     "identity": {"subject": (("jti",),)},
     "demands": (Demand(paths=(("sub",),), accepted=("another-user",), setting="require_claims"),),
-    "tenants": TenantIssuers(claim=("tid",), templates=("https://issuer.example/{tenant}",)),
-    "any_tenant": True,
-    "flags": (("is_anonymous", ("sub",), "user-1"),),
-    "no_if_absent": frozenset({"impersonated_by"}),
-    "access_marks": frozenset({("uid",)}),
+    "traits": Traits(tenants=TenantIssuers(claim=("tid",), templates=("https://issuer.example/{tenant}",))),
     "token_types": frozenset({"at+jwt"}),
     "accept": Accept.ID_TOKEN,  # which demands aud
     "key_set": secret_keys(OTHER_SECRET),

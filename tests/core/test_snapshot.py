@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authgate.core.demands import Demand, TenantIssuers
+from authgate.core.demands import Demand, TenantIssuers, Traits
 from authgate.core.snapshot import Accept
 from authgate.tokens import FORMATS
 from tests.support.deciding import make_issuer, make_snapshot, secret_keys
@@ -31,10 +31,10 @@ def demand(accepted: object) -> Demand:
         {"required_claims": frozenset({("exp", "jti")})},
         {"identity": {"subject": (("oid",),)}},
         {"demands": (demand(1),)},
-        {"tenants": TenantIssuers(claim=("tid",), templates=())},
-        {"any_tenant": True},
-        {"flags": (("is_anonymous", ("a",), "b"),)},
-        {"access_marks": frozenset({("uid",)})},
+        {"traits": Traits(tenants=TenantIssuers(claim=("tid",), templates=()))},
+        {"traits": Traits(tenants=TenantIssuers(claim=("tid",), templates=(), accepts_any=True))},
+        {"traits": Traits(flags=(("is_anonymous", ("a",), "b"),))},
+        {"traits": Traits(access_marks=(("uid",),))},
         {"token_types": frozenset({"jwt"})},
         {"accept": Accept.ANY},
         {"key_set": secret_keys(OTHER_SECRET)},

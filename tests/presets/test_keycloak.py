@@ -161,3 +161,14 @@ def test_the_clients_count_also_if_require_claims_names_their_claim(tmp_path: Pa
 def test_require_claims_replaces_what_the_preset_demands_of_a_claim(tmp_path: Path) -> None:
     settings = {"require_claims": {"typ": ["Bearer", "DPoP"]}}
     assert KEYCLOAK.decide(tmp_path, ACCESS | {"typ": "DPoP"}, settings=settings).answer == "200"
+
+
+def test_plain_http_of_this_machine_is_no_reason_to_fetch_keys_in_clear_from_another(tmp_path: Path) -> None:
+    here = {"realm_url": "http://localhost:8080/realms/shop"}
+    assert KEYCLOAK.problems(tmp_path, here) == {}
+    elsewhere = here | {"jwks_url": "http://keycloak.example.net/realms/shop/protocol/openid-connect/certs"}
+    assert "plain http" in KEYCLOAK.problems(tmp_path, elsewhere)["jwks_url"]
+    assert (
+        "plain http"
+        in KEYCLOAK.problems(tmp_path, here | {"issuer": "http://sso.example.com/realms/shop"})["realm_url"]
+    )

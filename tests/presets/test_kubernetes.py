@@ -225,6 +225,7 @@ OF_POD = {
     "jwks_token_file": "/var/run/secrets/kubernetes.io/serviceaccount/token",
     "ca_file": "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
 }
+OTHER_HOST = "https://10.0.0.1:6443/openid/v1/jwks"
 AT_ISSUER = {"discovery": True, "jwks_url": None, "jwks_token_file": None, "ca_file": None}
 
 
@@ -236,7 +237,12 @@ AT_ISSUER = {"discovery": True, "jwks_url": None, "jwks_token_file": None, "ca_f
         ({"in_cluster": None, "issuer": "https://kubernetes.default.svc.example.internal"}, OF_POD),
         ({"in_cluster": True, "issuer": EKS}, OF_POD),
         ({"in_cluster": True, "jwks_token_file": "/run/token"}, OF_POD | {"jwks_token_file": "/run/token"}),
-        ({"in_cluster": True, "jwks_url": "https://10.0.0.1:6443/k"}, OF_POD | {"jwks_url": "https://10.0.0.1:6443/k"}),
+        # The pod's token is for the API server, and goes nowhere else unless the operator says so.
+        ({"in_cluster": None, "jwks_url": OTHER_HOST}, AT_ISSUER | {"discovery": False, "jwks_url": OTHER_HOST}),
+        (
+            {"in_cluster": True, "jwks_url": OTHER_HOST, "jwks_token_file": "/run/token"},
+            {"jwks_url": OTHER_HOST, "jwks_token_file": "/run/token", "ca_file": None},
+        ),
         ({"in_cluster": None, "issuer": EKS}, AT_ISSUER),
         ({"in_cluster": None, "issuer": AKS}, AT_ISSUER),
         ({"in_cluster": None, "issuer": "https://kubernetes.default.svc-of.example.com"}, AT_ISSUER),

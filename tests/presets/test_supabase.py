@@ -91,7 +91,7 @@ TOKENS = [
         name="for an OAuth client",
         claims=FOR_CLIENT,
         answer="401 wrong_claim",
-        detail="it has client_id, and preset supabase refuses such tokens",
+        detail="it has client_id, and oauth_clients",
     ),
     Token(name="for an OAuth client, listed", claims=FOR_CLIENT, settings={"oauth_clients": CLIENT}),
     Token(

@@ -68,7 +68,7 @@ SITUATIONS = {
         issuers=SUPABASE, answer="200",
         headers=token(
             iss=SUPABASE_ISS, aud="authenticated", role="authenticated", session_id="s",
-            user_metadata={"roles": ["admin"]},
+            user_metadata={"roles": ["admin"]}, is_anonymous=False,
         ),
     ),
     "a role of the same name elsewhere": Situation(

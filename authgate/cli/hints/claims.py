@@ -11,6 +11,7 @@ from authgate.cli.hints.kinds import another_kind
 from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.attempts import Attempts
 from authgate.core.claim_paths import find, written
+from authgate.core.demands import CLIENT_CLAIMS
 from authgate.core.errors import Refused, quoted
 from authgate.core.keys import KeySet
 from authgate.core.outputs import header_value
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from authgate.core.snapshot import Issuer
 
 # Claims that name the client that a token was issued to: RFC 9068 §2.2, OpenID Connect Core §2, Entra ID, Okta.
-_CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")
 # BA/api/routes/email-verification.mjs (1.7.25). `iat` and `exp` come with every JWT of Better Auth.
 _EMAIL_TOKEN = frozenset({"email", "updateTo", "userId", "requestType", "iat", "exp"})
 
@@ -62,7 +62,7 @@ def another_client_claim(case: Case) -> str:
     payload = {} if case.jws is None else case.jws.payload
     clients = _clients(payload)
     for path in lacking(payload, case.issuer):
-        if path[-1] in _CLIENT_CLAIMS and clients:
+        if path[-1] in CLIENT_CLAIMS and clients:
             name, client = next(iter(clients.items()))
             return f"The token has no {escaped(written(path))}. It has {name}: {quoted(client, 120)}."
     return ""
@@ -73,7 +73,7 @@ def perhaps_id_token(case: Case) -> str:
     issuer, payload = case.issuer, {} if case.jws is None else case.jws.payload
     if issuer is None or issuer.accept is not Accept.ACCESS_TOKEN:
         return ""
-    if issuer.access_marks.isdisjoint(lacking(payload, issuer)):
+    if {*issuer.traits.access_marks}.isdisjoint(lacking(payload, issuer)):
         return ""
     return (
         f"Access tokens of issuer {issuer.name} have such a claim, and ID tokens do not. If the client sends its ID "
@@ -163,7 +163,7 @@ def largest_header(case: Case) -> str:
 
 def _clients(payload: Mapping[str, Any]) -> dict[str, str]:
     """Return the claims of *payload* that name the client, by their names."""
-    return {name: payload[name] for name in _CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
+    return {name: payload[name] for name in CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
 
 
 def _audiences(value: object) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
+from authgate.core.demands import Demand, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, no_secret, provider
 from authgate.presets.settings import Audiences
@@ -50,18 +51,28 @@ class Auth0Issuer(ProviderIssuer):
     def facts(self) -> Facts:
         """Return what follows from these settings."""
         issuer, *others = (f"https://{domain}/" for domain in dict.fromkeys(self.domain))
-        only_access = self.accept == "access_token"
         return Facts(
             issuer=issuer,
             also_iss=tuple(others),
             audiences=self.clients if self.accept == "id_token" else None,
-            # Auth0's own profile names the client in azp, that of RFC 9068 in client_id. ID tokens have neither.
-            client_claims=("azp", "client_id") if only_access or self.clients is not None else (),
-            clients=self.clients,
-            clients_optional=not only_access,
-            access_marks=("client_id", "gty", "permissions"),
+            demands=self._of_clients(),
+            traits=Traits(access_marks=(("client_id",), ("gty",), ("permissions",))),
             user_claims=("*user_metadata*",),
         )
+
+    def _of_clients(self) -> tuple[Demand, ...]:
+        """Return what tokens must have. Auth0's own profile names the client in azp, that of RFC 9068 in client_id."""
+        only_access = self.accept == "access_token"
+        if self.clients:
+            return (
+                lists(
+                    *("clients", "azp", "client_id"),
+                    accepted=self.clients,
+                    optional=not only_access,
+                    names_client=True,
+                ),
+            )
+        return (has("azp", "client_id"),) if only_access else ()  # ID tokens have neither
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield the audiences that cannot be the API of the operator."""

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
+from authgate.core.demands import Traits, has, lists
 from authgate.presets.provider import Facts, ProviderIssuer, Url, matching, no_secret, provider
 
 # The pages of authentik, and the addresses of its providers.
@@ -57,12 +58,12 @@ class AuthentikIssuer(ProviderIssuer):
             issuer=f"{self.url}/application/o/{self.application}/",
             audiences=[self.client_id],
             identity={"roles": ["groups"]},
-            # The server makes an access token from an ID token, with its nonce, and adds these two.
-            claims={"uid": None} if only_access else {},
-            clients=[self.client_id],
-            client_claims=("azp",) if only_access else (),
-            clients_setting="client_id",
-            access_marks=("uid",),
+            # The server makes an access token from an ID token, with its nonce, and adds uid and azp.
+            demands=(
+                *((has("uid"),) if only_access else ()),
+                lists("client_id", "azp", accepted=[self.client_id], optional=not only_access, names_client=True),
+            ),
+            traits=Traits(access_marks=(("uid",),)),
         )
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._types import one_or_more
 from authgate.core.credential import CookiePlace
+from authgate.core.demands import Traits, has, lacks, lists, may_have
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, ProviderIssuer, matching, provider
 
@@ -92,16 +93,20 @@ class ClerkIssuer(ProviderIssuer):
                 "organization": ["o.id", "org_id"],
                 "organization_role": ["o.rol", "org_role"],
             },
-            no_if_absent=("impersonated_by",),
-            # Only session tokens have it. Tokens of JWT templates outlive their session.
-            claims={"sid": None},
-            # A pending session has tasks left, such as a second factor. Clerk's own libraries take it for signed out.
-            claims_if_present={"sts": ("active",)},
-            clients=self.authorized_parties,
-            client_claims=("azp",),
-            clients_optional=self.absent_azp == "allow",
-            clients_setting="authorized_parties",
-            refused_claims=("cnf", "client_id"),  # OAuth applications of others get tokens under the same key
+            demands=(
+                has("sid"),  # only session tokens have it; tokens of JWT templates outlive their session
+                # A pending session has tasks left, such as a second factor. Clerk's own libraries take it for signed
+                # out.
+                may_have("sts", ("active",)),
+                lists(
+                    *("authorized_parties", "azp"),
+                    accepted=self.authorized_parties,
+                    optional=self.absent_azp == "allow",
+                    names_client=True,
+                ),
+                lacks("client_id"),  # OAuth applications of others get tokens under the same key
+            ),
+            traits=Traits(no_if_absent=("impersonated_by",)),
             user_claims=("unsafe_metadata",),
             other_kinds=_OTHER_KINDS,
         )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, one_or_more
 from authgate.core.credential import CookiePlace, HeaderPlace
-from authgate.core.demands import Demand, Form
+from authgate.core.demands import Demand, Form, has
 from authgate.presets.provider import Facts, ProviderIssuer, provider
 from authgate.presets.settings import Audiences
 
@@ -72,8 +72,7 @@ class CloudflareAccessIssuer(ProviderIssuer):
             # The token of a service has an empty `sub`.
             identity={"subject": ["sub", "common_name"], "roles": ["custom.roles", "custom.groups"]},
             # The same keys sign tokens for the whole organization: type org.
-            claims={"type": ("app",)},
-            demands=(self._names(),),
+            demands=(has("type", accepted=("app",)), self._names()),
         )
 
     def _names(self) -> Demand:
@@ -85,6 +84,7 @@ class CloudflareAccessIssuer(ProviderIssuer):
             setting="certificates",
             optional=True,
             unless=("sub",),
+            fixed=True,
         )
 
     def advice(self) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
+from authgate.core.demands import has, lists
 from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, no_secret, provider
 
@@ -65,9 +66,10 @@ class CognitoIssuer(ProviderIssuer):
             jwks_url=f"{issuer}/.well-known/jwks.json",
             audiences=self.clients if self.accept == "id_token" else "any",
             identity={"roles": ["cognito:groups"], "session_id": ["origin_jti"]},
-            claims={"token_use": _USES[self.accept]},
-            clients=self.clients,
-            client_claims=self._client_claims(),
+            demands=(
+                has("token_use", accepted=_USES[self.accept]),
+                lists("clients", *self._client_claims(), accepted=self.clients, names_client=True),
+            ),
             user_claims=("custom:*",),
         )
 
@@ -77,8 +79,9 @@ class CognitoIssuer(ProviderIssuer):
         An access token has an `aud` only if it was asked for one API (RFC 8707), or if a trigger copies the client
         there. Unless the operator lists that API, the token is for another one.
         """
-        is_set = self.audiences is not None and "audiences" not in self.implied
-        return ("client_id",) if is_set and self.accept == "access_token" else ("client_id", "aud")
+        return (
+            ("client_id",) if self.is_written("audiences") and self.accept == "access_token" else ("client_id", "aud")
+        )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield the clients that are listed as audiences, which access tokens do not have."""

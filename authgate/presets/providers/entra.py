@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
-from authgate.core.demands import TENANT, Demand, TenantIssuers
+from authgate.core.demands import TENANT, Demand, TenantIssuers, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, Texts, provider
@@ -32,9 +32,9 @@ _HOSTS_OF_VERSION_1 = {
 # These have other tokens: the page has a configuration of preset jwt for them.
 _OTHER_PRODUCTS = {"b2clogin.com": "Azure AD B2C", "ciamlogin.com": "Microsoft Entra External ID"}
 # ID tokens have none of these, even if a page and its API share one app registration, and so one audience.
-_IS_ACCESS = Demand(paths=(("azp",), ("appid",), ("scp",)), accepted=None, setting="preset entra")
+_IS_ACCESS = has("azp", "appid", "scp")
 # Every program of the tenant can get a token without them. Microsoft.Identity.Web refuses it, too.
-_HAS_RIGHTS = Demand(paths=(("scp",), ("roles",)), accepted=None, setting="preset entra")
+_HAS_RIGHTS = has("scp", "roles")
 _URI = re.compile(r"api://([^/]+)(/.+)?")
 _OF_MICROSOFT = (
     "The token is for a service of Microsoft, such as Microsoft Graph, and for no other. The client has to request a "
@@ -130,25 +130,34 @@ class EntraIssuer(ProviderIssuer):
         templates = [f"https://{self.authority}/{TENANT}/v2.0"]
         if host := _HOSTS_OF_VERSION_1.get(self.authority):
             templates.append(f"https://{host}/{TENANT}/")
+        issued = TenantIssuers(
+            claim=("tid",), templates=tuple(templates), key_placeholder="{tenantid}", accepts_any=not tenants
+        )
         every = [template.replace(TENANT, tenant) for tenant in tenants or [TENANT] for template in templates]
         return Facts(
             issuer=every[0],
             also_iss=tuple(every[1:]),
-            tenants=TenantIssuers(claim=("tid",), templates=tuple(templates)),
-            any_tenant=not tenants,
             # The metadata for all tenants has a template as its issuer, which discovery refuses.
             jwks_url=None if len(tenants) == 1 else f"https://{self.authority}/common/discovery/v2.0/keys",
-            also_audiences=[_other_spelling(audience) for audience in self._audiences],
+            # The URI is unique only within a tenant: a foreign one may have an API of that name.
+            also_audiences=[_other_spelling(audience) for audience in self._audiences] if tenants else (),
             # `sub` is another one in each application. Addresses can be changed by the tenant: only xms_edov says that
             # the tenant owns the domain ("nOAuth", 2023).
             identity={"subject": ["oid"], "organization": ["tid"], "email_verified": ["xms_edov"]},
-            claims={"tid": tenants} if tenants else {},
-            demands=(_IS_ACCESS, _HAS_RIGHTS) if self.accept == "access_token" and self.clients is None else (),
-            clients=self.clients,
-            client_claims=("azp", "appid") if self.clients is not None else (),
-            access_marks=("azp", "appid"),
+            demands=tuple(self._demanded()),
+            traits=Traits(tenants=issued, access_marks=(("azp",), ("appid",))),
             other_kinds=_OTHER_KINDS,
         )
+
+    def _demanded(self) -> Iterator[Demand]:
+        """Yield what a token must have."""
+        if self._tenants:
+            yield lists("tenants", "tid", accepted=self._tenants)
+        if self.clients is not None:
+            yield lists("clients", "azp", "appid", accepted=self.clients, names_client=True)
+        elif self.accept == "access_token":
+            yield _IS_ACCESS
+            yield _HAS_RIGHTS
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield what is wrong with the tenants and the clients."""
@@ -172,7 +181,12 @@ class EntraIssuer(ProviderIssuer):
         for audience in self._audiences:
             uri = _URI.fullmatch(audience)
             if uri and uri[2] and _GUID.fullmatch(uri[1]) and uri[1] not in self._tenants:
-                yield f"audience {audience} looks like a scope: the audience is what is before the last slash"
+                yield f"audience {redacted(audience)} looks like a scope: the audience is what is before the last slash"
+            if not self._tenants and not _GUID.fullmatch(audience):
+                yield (
+                    f"audience {redacted(audience)} is unique only within a tenant, and another one may have an API of "
+                    "that name: list the client ID of your API"
+                )
         if self.accept == "any" and not self.require_claims:
             yield (
                 "accept: any accepts tokens without scopes and roles, too, which every program of the tenant can get: "

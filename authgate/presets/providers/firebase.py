@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
+from authgate.core.demands import Demand, Form, Traits, lists
 from authgate.presets.other_kinds import OtherKind
-from authgate.presets.provider import Facts, ProviderIssuer, Texts, anonymous_accounts, provider
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, anonymous_accounts, anonymous_advice, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Older projects may belong to a domain: example.com:my-app.
 _ID = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
@@ -57,6 +61,9 @@ def _project_id(text: str) -> str:
     return text
 
 
+_SIGN_IN_PROVIDER = ("firebase", "sign_in_provider")
+
+
 class FirebaseIssuer(ProviderIssuer):
     """ID tokens of Firebase Authentication, which are what its users send to servers."""
 
@@ -76,9 +83,9 @@ class FirebaseIssuer(ProviderIssuer):
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
-        claims: dict[str, list[str] | None] = {"firebase.sign_in_provider": None}
+        demands = [Demand(paths=(_SIGN_IN_PROVIDER,), accepted=(), form=Form(r".{1,128}", "a text"), fixed=True)]
         if self.tenants is not None:
-            claims["firebase.tenant"] = self.tenants
+            demands.append(lists("tenants", "firebase.tenant", accepted=self.tenants))
         return Facts(
             issuer=f"https://securetoken.google.com/{self.project_id}",
             # The same keys sign for every project, and the metadata of any name leads to them.
@@ -86,10 +93,14 @@ class FirebaseIssuer(ProviderIssuer):
             audiences=[self.project_id],
             algorithms=["RS256"],
             identity={"organization": ["firebase.tenant"], "amr": ["firebase.sign_in_second_factor"]},
-            flags={"is_anonymous": ("firebase.sign_in_provider", "anonymous")},
-            claims=claims,
+            demands=demands,
+            traits=Traits(flags=(("is_anonymous", _SIGN_IN_PROVIDER, "anonymous"),)),
             other_kinds=_OTHER_KINDS,
         )
+
+    def advice(self) -> Iterator[str]:
+        """Yield what is probably not meant."""
+        return anonymous_advice(self)
 
 
 PRESET = provider(FirebaseIssuer, "Firebase", refused_accounts=anonymous_accounts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
-from authgate.core.demands import Demand, Form
+from authgate.core.demands import Demand, Form, lists
 from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, no_secret, provider
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CLIENTS_END = ".apps.googleusercontent.com"
+_USER = Form(r"(?!.*\.gserviceaccount\.com$).*", "the address of a user")
 _CLIENT = Form(r"[0-9]+(?:-[0-9a-z]+)?\.apps\.googleusercontent\.com", "the ID of an OAuth client")
 _FIX_CLIENT = f"copy the Client ID: APIs & Services, Credentials. It ends with {_CLIENTS_END}"
 _SECRET = r"GOCSPX-.*|[\w-]{24}"  # noqa: S105 - the form of new and of old secrets
@@ -86,21 +88,18 @@ class GoogleIssuer(ProviderIssuer):
             return
         of_users = tuple(self.clients)
         # Service accounts can ask for any audience. Their azp is a number or an address, while that of a user is the
-        # client that asked: on Android and iOS another one than aud, of the same project.
-        yield Demand(paths=(("azp",),), accepted=(), form=_CLIENT, setting="clients", optional=True, audiences=of_users)
+        # client that asked: on Android and iOS another one than aud, of the same project. It is optional.
+        for name, form in (("azp", _CLIENT), ("email", _USER)):
+            demand = Demand(paths=((name,),), accepted=(), form=form, setting="clients", optional=True, fixed=True)
+            yield replace(demand, audiences=of_users)
         if self.hosted_domains:
-            domains = tuple(self.hosted_domains)
-            yield Demand(paths=(("hd",),), accepted=domains, setting="hosted_domains", audiences=of_users)
+            yield replace(lists("hosted_domains", "hd", accepted=self.hosted_domains), audiences=of_users)
 
     def _of_service_accounts(self) -> Iterator[Demand]:
         """Yield what tokens for other audiences must have."""
         if others := self._other_audiences():
-            accepted: dict[str, tuple[object, ...]] = {
-                "email": tuple(self.service_accounts or ()),
-                "email_verified": (True,),
-            }
-            for name, values in accepted.items():
-                yield Demand(paths=((name,),), accepted=values, setting="service_accounts", audiences=others)
+            for name, accepted in (("email", self.service_accounts or []), ("email_verified", [True])):
+                yield replace(lists("service_accounts", name, accepted=accepted), audiences=others)
 
     def _other_audiences(self) -> tuple[str, ...]:
         given = self.audiences if isinstance(self.audiences, list) else ()

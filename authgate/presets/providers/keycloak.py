@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
+from authgate.core.demands import has, lists
 from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, provider
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ class KeycloakIssuer(ProviderIssuer):
             issuer=self.realm_url,
             audiences=None if self.clients is None else "any",
             identity={"roles": ["realm_access.roles"]},
-            claims={"typ": _TYP[self.accept]},
-            clients=self.clients,
-            client_claims=("azp",),
+            demands=(
+                has("typ", accepted=_TYP[self.accept]),
+                lists("clients", "azp", accepted=self.clients, names_client=True) if self.clients else has("azp"),
+            ),
         )
 
     def advice(self) -> Iterator[str]:

@@ -10,10 +10,12 @@ from pydantic import AfterValidator, Field
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.config._yaml import in_one_line
+from authgate.core.demands import has, lists
 from authgate.core.errors import Problem
 from authgate.core.reasons import Reason
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, provider
+from authgate.presets.settings import URL_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 _USUAL_ISSUER = "https://kubernetes.default.svc.cluster.local"  # kubeadm, kind, k3s, Talos
 _API_SERVER = "https://kubernetes.default.svc"  # its name in its own cluster, whatever `iss` is
 _OF_API_SERVER = re.compile(rf"{re.escape(_API_SERVER)}(?![a-z0-9-]).*")
+# The audiences of API servers: their name, or an IP address; and the words that distributions use.
+_AUDIENCE_OF_API_SERVER = re.compile(
+    r"https://(?:kubernetes\.default(?![a-z0-9-])|[0-9.]+(?![0-9a-z.-])|\[).*|k3s|rke2|any"
+)
 _POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ACCOUNT = rf"{_NAMESPACE}/[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?"
@@ -71,6 +77,9 @@ _Namespace: TypeAlias = Annotated[
 ]
 
 
+_OF_NAMESPACE = '"kubernetes.io".namespace'
+
+
 class KubernetesIssuer(ProviderIssuer):
     """Tokens of a Kubernetes cluster's service accounts, as pods have them in a projected volume."""
 
@@ -101,17 +110,20 @@ class KubernetesIssuer(ProviderIssuer):
         """Return what follows from these settings."""
         issuer = self.issuer or _USUAL_ISSUER
         in_cluster = bool(_OF_API_SERVER.fullmatch(issuer)) if self.in_cluster is None else self.in_cluster
+        named = self.namespaces if isinstance(self.namespaces, list) else []
         accounts = [f"system:serviceaccount:{one.replace('/', ':')}" for one in self.service_accounts or ()]
         return Facts(
             issuer=issuer,
             # The jwks_uri in the API server's metadata is often an address that pods cannot reach.
             jwks_url=f"{_API_SERVER}/openid/v1/jwks" if in_cluster else None,
             fetching={"jwks_token_file": f"{_POD}/token", "ca_file": f"{_POD}/ca.crt"} if in_cluster else {},
-            identity={"organization": ['"kubernetes.io".namespace']},
-            claims={'"kubernetes.io".serviceaccount.name': None},
-            clients=accounts or (self.namespaces if isinstance(self.namespaces, list) else None),
-            client_claims=("sub",) if accounts else ('"kubernetes.io".namespace',),
-            clients_setting="service_accounts" if accounts else "namespaces",
+            identity={"organization": [_OF_NAMESPACE]},
+            demands=(
+                has('"kubernetes.io".serviceaccount.name'),
+                has(_OF_NAMESPACE),
+                *((lists("service_accounts", "sub", accepted=accounts, names_client=True),) if accounts else ()),
+                *((lists("namespaces", _OF_NAMESPACE, accepted=named, names_client=True),) if named else ()),
+            ),
             other_kinds=_other_kinds(issuer, self.audiences if isinstance(self.audiences, list) else ()),
         )
 
@@ -126,17 +138,22 @@ class KubernetesIssuer(ProviderIssuer):
             yield Problem(setting=f"{setting}.namespaces", message="and service_accounts are both set", fix="keep one")
         given = ["any"] if self.audiences == "any" else self.audiences or []
         for audience in [] if any(path.startswith("audiences") for path in wrong) else given:
-            if audience in {"any", "k3s", self.issuer} or _OF_API_SERVER.fullmatch(audience):
+            if audience == self.issuer or _AUDIENCE_OF_API_SERVER.fullmatch(audience):
                 message = f"{redacted(audience)} accepts tokens for the API server: your services could act as the pod"
                 yield Problem(setting=f"{setting}.audiences", message=message, fix=_FIX_AUDIENCE)
-        if self.in_cluster is False and "discovery" in self.implied and _OF_API_SERVER.fullmatch(self.issuer or ""):
+        if self.in_cluster is False and self.keys_follow and _OF_API_SERVER.fullmatch(self.issuer or ""):
             message = "is false, but only the API server has the keys of this issuer"
             yield Problem(setting=f"{setting}.in_cluster", message=message, fix=_FIX_KEYS)
 
     def advice(self) -> Iterator[str]:
-        """Yield an issuer that is probably the address of the API server, or cut short."""
+        """Yield an issuer that is probably the address of the API server, and keys fetched without the token."""
         if not re.match(r"https://(?!\d+\.\d+\.\d+\.\d+|\[)", self.issuer or _USUAL_ISSUER):
             yield f"issuer {self.issuer} is probably not the `iss` of the cluster's tokens: {_FIX_ISSUER}"
+        if self.in_cluster and any(map(self.is_written, URL_SETTINGS)) and not self.is_written("jwks_token_file"):
+            yield (
+                "AuthGate sends the token of its pod only to the API server's usual address. For the address that you "
+                "wrote, set jwks_token_file and ca_file, if it is the API server's; else remove in_cluster"
+            )
 
 
 PRESET = provider(KubernetesIssuer, "Kubernetes")

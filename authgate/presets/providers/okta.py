@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
-from authgate.core.demands import Demand, Form
+from authgate.core.demands import Demand, Form, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, provider
@@ -25,9 +25,7 @@ _SERVER = re.compile(r"default|aus[0-9A-Za-z]{10,40}")
 _OF_USER = re.compile(r"00u[0-9A-Za-z]{17}")
 _MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa…)")
 # Who creates an application through Okta's API may choose its client ID, and so could choose the ID of a user.
-_PROGRAM = Demand(
-    paths=(("cid",),), accepted=(), form=_MADE_BY_OKTA, setting="preset okta", optional=True, unless=("uid",)
-)
+_PROGRAM = Demand(paths=(("cid",),), accepted=(), form=_MADE_BY_OKTA, optional=True, unless=("uid",), fixed=True)
 
 _OTHER_KINDS = (
     OtherKind(
@@ -91,7 +89,6 @@ class OktaIssuer(ProviderIssuer):
     def facts(self) -> Facts:
         """Return what follows from these settings."""
         issuer, *others = (f"https://{host}/oauth2/{self.authorization_server}" for host in dict.fromkeys(self.domain))
-        only_access = self.accept == "access_token"
         # An access token has uid for a user, and always cid. Its `sub` is the login, which can be changed, and given to
         # another user. In an ID token, `sub` is what uid is in an access token, and there is no cid.
         subject = {"access_token": ["uid", "cid"], "id_token": ["sub"], "any": ["uid", "cid", "sub"]}[self.accept]
@@ -100,13 +97,16 @@ class OktaIssuer(ProviderIssuer):
             also_iss=tuple(others),
             audiences=self.clients if self.accept == "id_token" else None,
             identity={"subject": subject, "roles": ["groups"]},
-            demands=() if self.clients else (_PROGRAM,),
-            clients=self.clients,
-            client_claims=("cid",) if only_access or self.clients else (),
-            clients_optional=not only_access,
-            access_marks=("cid", "uid"),
+            demands=self._of_clients(),
+            traits=Traits(access_marks=(("cid",), ("uid",))),
             other_kinds=_OTHER_KINDS,
         )
+
+    def _of_clients(self) -> tuple[Demand, ...]:
+        only_access = self.accept == "access_token"
+        if self.clients:
+            return (lists("clients", "cid", accepted=self.clients, optional=not only_access, names_client=True),)
+        return (has("cid"), _PROGRAM) if only_access else (_PROGRAM,)
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield the audiences that no access token of a custom authorization server has."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
+from authgate.core.demands import Demand, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
-from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, anonymous_accounts, provider
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, anonymous_accounts, anonymous_advice, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,16 +84,20 @@ class SupabaseIssuer(ProviderIssuer):
                 "session_id": ["session_id"],
                 "acr": ["aal"],
             },
-            # The anon key and the service_role key have other roles.
-            claims={"role": ("authenticated",), "session_id": None},
-            clients=self.oauth_clients,
-            client_claims=("client_id",) if self.oauth_clients else (),
-            clients_optional=True,
-            clients_setting="oauth_clients",
-            refused_claims=("cnf",) if self.oauth_clients else ("cnf", "client_id"),
+            demands=(
+                has("role", accepted=("authenticated",)),  # the anon key and the service_role key have other roles
+                has("session_id"),
+                lists("oauth_clients", "client_id", accepted=self.oauth_clients or (), optional=True),
+                *self._states_anonymous(),
+            ),
             user_claims=("user_metadata",),
             other_kinds=_OTHER_KINDS,
         )
+
+    def _states_anonymous(self) -> tuple[Demand, ...]:
+        """Return the demand that a token says in a way that AuthGate reads whether its user is anonymous."""
+        states = has("is_anonymous", accepted=(True, False, "true", "false", "1", "0"))
+        return (replace(states, setting="anonymous", fixed=True),) if self.anonymous == "refuse" else ()
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield what is wrong with the project."""
@@ -102,6 +108,10 @@ class SupabaseIssuer(ProviderIssuer):
             message = "is missing" if self.project_ref is None else "and project_url are both set"
             fix = f"{_FIX_REF}; or set project_url alone if you host Supabase yourself"
             yield Problem(setting=f"{setting}.project_ref", message=message, fix=fix)
+
+    def advice(self) -> Iterator[str]:
+        """Yield what is probably not meant."""
+        return anonymous_advice(self)
 
 
 PRESET = provider(SupabaseIssuer, "Supabase", refused_accounts=anonymous_accounts)

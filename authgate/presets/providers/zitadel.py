@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from authgate.core.demands import Traits, has, lacks, lists
 from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, Host, ProviderIssuer, Texts, provider
 
@@ -52,6 +53,7 @@ class ZitadelIssuer(ProviderIssuer):
     def facts(self) -> Facts:
         """Return what follows from these settings."""
         is_access = self.accept == "access_token"
+        claims = ("client_id",) if is_access else ("client_id", "azp")
         return Facts(
             issuer=f"https://{self.domain}",
             audiences=[self.project_id],
@@ -60,11 +62,13 @@ class ZitadelIssuer(ProviderIssuer):
                 "roles": [f"urn:zitadel:iam:org:project:{self.project_id}:roles"],
                 "organization": ["urn:zitadel:iam:user:resourceowner:id"],
             },
-            claims={"jti": None} if is_access else {},  # no ID token has it
-            clients=None if self.clients == "any" else self.clients,
-            client_claims=("client_id",) if is_access else ("client_id", "azp"),
-            refused_claims=("cnf", "azp") if is_access else ("cnf",),  # every ID token has azp
-            access_marks=("jti",),
+            demands=(
+                has(*claims)
+                if self.clients == "any"
+                else lists("clients", *claims, accepted=self.clients, names_client=True),
+                *((has("jti"), lacks("azp")) if is_access else ()),  # no ID token has jti, and every one has azp
+            ),
+            traits=Traits(access_marks=(("jti",),)),
         )
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
