@@ -100,7 +100,7 @@ TOKENS = [
         claims=OF_TENANT,
         settings={"tenants": ["other"]},
         answer="401 wrong_claim",
-        detail='its firebase.tenant is "acme-x7"',
+        detail="its firebase.tenant",
     ),
     Token(
         name="of the project itself, where tenants are listed",

@@ -92,7 +92,7 @@ TOKENS = [
     ),
     Token(name="of EKS", claims=PROJECTED | {"iss": EKS}, settings={"issuer": EKS}, headers={"X-User-Id": WORKER}),
     Token(name="of AKS", claims=PROJECTED | {"iss": AKS}, settings={"issuer": AKS}, headers={"X-User-Id": WORKER}),
-    Token(name="for the API server", claims=FOR_API_SERVER, answer="401 wrong_audience", detail=f"its aud is '{ISS}'"),
+    Token(name="for the API server", claims=FOR_API_SERVER, answer="401 wrong_audience", detail="its aud"),
     Token(name="for another service", claims=PROJECTED | {"aud": ["vault"]}, answer="401 wrong_audience"),
     Token(name="without aud", claims=PROJECTED | {"aud": ...}, answer="401 wrong_audience", detail="missing"),
     Token(name="of a Secret", claims=OF_A_SECRET, answer="401 unknown_issuer", detail="kubernetes/serviceaccount"),
@@ -107,7 +107,7 @@ TOKENS = [
         name="of another account",
         claims=OTHER,
         answer="401 wrong_claim",
-        detail=f'its sub is "system:serviceaccount:shop:intern"; service_accounts accepts "{WORKER}"',
+        detail="its sub",
     ),
     Token(
         name="of that name in another namespace",
@@ -120,13 +120,13 @@ TOKENS = [
         claims=ELSEWHERE,
         settings=OF_SHOP,
         answer="401 wrong_claim",
-        detail='its "kubernetes.io".namespace is "lab"; namespaces accepts "shop"',
+        detail='its "kubernetes.io".namespace',
     ),
     Token(
         name="that names no account",
         claims=PROJECTED | {"kubernetes.io": ...},
         answer="401 missing_claim",
-        detail='it has no "kubernetes.io".serviceaccount.name, which preset kubernetes demands',
+        detail='it has no "kubernetes.io".serviceaccount.name',
     ),
     Token(
         name="that names no namespace",

@@ -91,7 +91,7 @@ TOKENS = [
         name="for an OAuth client",
         claims=FOR_CLIENT,
         answer="401 wrong_claim",
-        detail="it has client_id, and oauth_clients",
+        detail="it has client_id",
     ),
     Token(name="for an OAuth client, listed", claims=FOR_CLIENT, settings={"oauth_clients": CLIENT}),
     Token(
@@ -104,7 +104,7 @@ TOKENS = [
     Token(name="of a user, where clients are listed", claims=ACCESS, settings={"oauth_clients": ["another"]}),
     Token(name="an ID token", claims=ID, answer="401 wrong_audience"),
     Token(name="an ID token with a nonce", claims=ID | {"nonce": "n"}, answer="401 wrong_type"),
-    Token(name="the anon key", claims=ANON_KEY, answer="401 unknown_issuer", detail="its iss is 'supabase'"),
+    Token(name="the anon key", claims=ANON_KEY, answer="401 unknown_issuer", detail="its iss"),
     Token(name="the service_role key", claims=SERVICE_KEY, answer="401 unknown_issuer"),
     Token(
         name="of another project",
@@ -115,7 +115,7 @@ TOKENS = [
         name="of the service role, with a user's claims",
         claims=ACCESS | {"role": "service_role"},
         answer="401 wrong_claim",
-        detail='its role is "service_role"',
+        detail="its role",
     ),
     Token(name="of another database role", claims=ACCESS | {"role": "manager"}, answer="401 wrong_claim"),
     Token(
