@@ -111,8 +111,8 @@ RULES = (
     Rule(
         where="authgate/presets/",
         ours=_own(
-            *("config._annotations", "config._outbound", "config._secrets", "config._types", "config._yaml"),
-            "config.identity_model",
+            *("config._annotations", "config._outbound", "config._secret_forms", "config._secrets"),
+            *("config._types", "config._yaml", "config.identity_model"),
         )
         + _own("core", "presets", "sessions.layouts", "stores", "tokens"),
         never=(IO | CRYPTO) - {"os", "urllib"},

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from authgate.authorities import client_context
+from authgate.config._secret_forms import NOT_SHOWN, may_be_secret
 from authgate.core.errors import Problem, quoted
 from authgate.core.urls import url_fault
 from authgate.files import FIX_UNREADABLE
@@ -19,9 +20,13 @@ _SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]
 
 
 def redacted(text: str, max_characters: int = 80) -> str:
-    """Return *text* quoted for a message. A URL is shown without its user, password, and parameters with secrets."""
+    """Return *text* quoted for a message, NOT_SHOWN if it may be a secret.
+
+    A URL is shown without its user, password, and parameters with secrets.
+    """
     text = re.sub(r"(?<=//).*@", "***@", text, flags=re.DOTALL)
-    return quoted(_SECRET_PARAMETER.sub(r"\1***", text), max_characters)
+    text = _SECRET_PARAMETER.sub(r"\1***", text)
+    return NOT_SHOWN if may_be_secret(text) else quoted(text, max_characters)
 
 
 def url_problems(url: str, setting: str, *, allow_http: bool, content: str, fix: str) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 
 from authgate.config._annotations import annotation_at, choices_of, group_of, members, tagged
 from authgate.config._outbound import redacted
+from authgate.config._secret_forms import NOT_SHOWN, known_secret
 from authgate.core.errors import Problem
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def _described(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel])
     if mistake["type"] == "extra_forbidden" and name.startswith("claims.") and "claims" in _names_at(path[:-1], model):
         path, message = (*path[:-1], "claims"), "takes the paths of claims within a mapping"
         fix = "write claims: {tenant.plan: {any_of: [pro]}}"
-    elif mistake["type"] == "extra_forbidden" and not _NAME.fullmatch(name):
-        path, message = path[:-1], "holds a name that is not a setting (not shown: it may hold a secret)"
+    elif mistake["type"] == "extra_forbidden" and (not _NAME.fullmatch(name) or known_secret(name)):
+        path, message = path[:-1], f"holds a name that is not a setting {NOT_SHOWN}"
         fix = "write `name: value`, with a space after the colon"
     elif mistake["type"] == "extra_forbidden":
         own = getattr(_model_at(path[:-1], model), "not_settings", {})
@@ -194,7 +195,7 @@ def _fix(path: Path, mistakes: list[ErrorDetails], model: type[BaseModel], shown
         return _fix_choice(str(path[-1]), value, annotation)
     takes = _takes(mistakes, annotation)
     if "a list" in takes:
-        example = shown if shown and isinstance(value, str) else "a, b"
+        example = shown if shown not in {None, NOT_SHOWN} and isinstance(value, str) else "a, b"
         choices = "".join(f"; or write {choice}" for choice in choices_of(annotation))
         return f"write a list: [{example}], or each element on its own line after a dash{choices}"
     if (group := group_of(annotation)) is not None:
@@ -328,6 +329,6 @@ def _written(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _PLAIN.fullmatch(part) else redacted(part)
+            name = part if _PLAIN.fullmatch(part) and not known_secret(part) else redacted(part)
             text += f".{name}" if text else name
     return text

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from authgate.config._outbound import redacted
+from authgate.config._secret_forms import NOT_SHOWN, known_secret
 from authgate.core.errors import Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
 from authgate.tokens import derived, jwk
@@ -48,8 +49,8 @@ def from_variable(name: str, setting: str, environ: Mapping[str, str], problems:
     value = environ.get(name)
     if not value:
         variable = f"the environment variable {name}"
-        if not _VARIABLE.fullmatch(name):
-            variable = "the environment variable that it names (not shown: it may be a secret)"
+        if not _VARIABLE.fullmatch(name) or known_secret(name):
+            variable = f"the environment variable that it names {NOT_SHOWN}"
         message = f"{variable} is {'not set' if value is None else 'empty'}"
         problems.append(Problem(setting=setting, message=message, fix="set it for the AuthGate process"))
         return None

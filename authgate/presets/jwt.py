@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from authgate.config._outbound import redacted
 from authgate.config._types import ClaimPathText, NonEmpty
 from authgate.config.identity_model import RequiredValues
 from authgate.core.demands import CLIENT_CLAIMS, lists
@@ -73,7 +74,7 @@ class SignedJwtSettings(JwtSettings):
         if "token_types" in self.model_fields_set and types_are_known:
             for number, name in enumerate(self.token_types):
                 if kind := states_another_purpose(name, accept):
-                    message = f"{name!r:.80} is the type of {kind}, which accept: {accept} does not accept"
+                    message = f"{redacted(name)} is the type of {kind}, which accept: {accept} does not accept"
                     yield Problem(setting=f"{setting}.token_types[{number}]", message=message, fix="remove it")
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, one_or_more
@@ -19,6 +19,7 @@ from authgate.config._yaml import in_one_line
 from authgate.config.identity_model import IdentityConfig
 from authgate.core.demands import NO_TRAITS, Demand, Traits, all_in_words, lacks
 from authgate.core.urls import url_fault
+from authgate.presets._mistaken import checked
 from authgate.presets.jwt import SignedJwtSettings
 from authgate.presets.preset import LoadedIssuer, Preset
 from authgate.presets.settings import KEY_SETTINGS, TokenDemands, is_loopback
@@ -26,6 +27,8 @@ from authgate.tokens import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pydantic import ModelWrapValidatorHandler
 
     from authgate.core.credential import CredentialPlace
     from authgate.core.snapshot import Issuer
@@ -76,17 +79,6 @@ def matching(pattern: str, what: str, fix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def no_secret(pattern: str, fix: str) -> AfterValidator:
-    """Return a validator that refuses texts that match *pattern*, as clients' secrets do. Its message quotes none."""
-
-    def check(text: str) -> str:
-        if re.fullmatch(pattern, text):
-            raise ValueError(f"may be the secret of a client, so it is not shown\n{fix}")
-        return text
-
-    return AfterValidator(check)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What follows from a provider's settings. Claim paths are written as in the configuration.
@@ -122,6 +114,11 @@ class ProviderIssuer(SignedJwtSettings):
 
     _written: frozenset[str] | None = PrivateAttr(default=None)
     _implied: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_ids(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return checked(cls, values, handler, cls.own_settings())
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""

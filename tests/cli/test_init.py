@@ -212,7 +212,7 @@ def test_wrong_options_are_listed_with_the_messages_of_check(tmp_path: Path) -> 
 
 def test_a_secret_in_place_of_a_public_key_is_not_shown(tmp_path: Path) -> None:
     ended = init(tmp_path, "clerk", "--publishable-key", "sk_live_0123456789", "--authorized-parties", "https://a.b")
-    assert "--publishable-key: is a secret key" in ended.stderr
+    assert "--publishable-key: holds a secret key of Clerk" in ended.stderr
     assert "0123456789" not in ended.stderr + ended.stdout
 
 

@@ -124,7 +124,7 @@ SLIPS = [
     Slip(settings={"audiences": ["spa"], "clients": "spa"}, setting="audiences[0]", message="is a client ID"),
     Slip(settings={"audiences": [f"{ISS}userinfo"]}, setting="audiences[0]", message="is an API of Auth0 itself"),
     Slip(settings={"audiences": [f"{ISS}api/v2/"]}, setting="audiences[0]", message="list the Identifier of your API"),
-    Slip(settings={"clients": "s" * 64}, setting="clients[0]", message="may be the secret of a client"),
+    Slip(settings={"clients": "s" * 64}, setting="clients[0]", message="is not a client ID"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"accept": "id_token", "audiences": None}, setting="audiences", message="is missing"),
     Slip(

@@ -124,7 +124,7 @@ SLIPS = [
     Slip(settings={"application": "Shop Front"}, setting="application", message="is not the slug of an application"),
     Slip(settings={"application": ISS}, setting="application", message="is not the slug of an application"),
     Slip(settings={"application": None}, setting="application", message="is missing"),
-    Slip(settings={"client_id": "x9" * 64}, setting="client_id", message="may be the secret of a client"),
+    Slip(settings={"client_id": "x9" * 64}, setting="client_id", message="is not a client ID"),
     Slip(settings={"client_id": None}, setting="client_id", message="is missing"),
 ]
 PUBLISHED = [

@@ -158,7 +158,7 @@ TOKENS = [
 KEY = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k"
 SLIPS = [
     Slip(settings={"publishable_key": None}, setting="publishable_key", message="is missing"),
-    Slip(settings={"publishable_key": "sk_live_abc"}, setting="publishable_key", message="is a secret key"),
+    Slip(settings={"publishable_key": "sk_live_abc"}, setting="publishable_key", message="holds a secret key of Clerk"),
     Slip(settings={"publishable_key": ISS}, setting="publishable_key", message="copy the Publishable key"),
     Slip(settings={"publishable_key": "pk_live_"}, setting="publishable_key", message="is not a publishable key"),
     Slip(settings={"publishable_key": f"{KEY}!"}, setting="publishable_key", message="is not a publishable key"),

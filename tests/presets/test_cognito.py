@@ -162,7 +162,7 @@ SLIPS = [
     Slip(settings={"clients": None}, setting="clients", message="is missing"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),
     Slip(settings={"clients": ["tasks-web"]}, setting="clients[0]", message="is not the ID of an app client"),
-    Slip(settings={"clients": "a1" * 26}, setting="clients[0]", message="may be the secret of a client"),
+    Slip(settings={"clients": "a1" * 26}, setting="clients[0]", message="(not shown: it may be a secret)"),
     Slip(settings={"audiences": [CLIENT]}, setting="audiences[0]", message="remove audiences"),
     Slip(settings={"accept": "id_token", "audiences": "any"}, setting="audiences", message="list your client IDs"),
 ]

@@ -209,7 +209,7 @@ SLIPS = [
     Slip(settings={"tenant": "common"}, setting="tenant", message="no token is from it"),
     Slip(settings={"tenant": "any"}, setting="tenant", message="write tenants: any"),
     Slip(settings={"tenant": None, "tenants": "organizations"}, setting="tenants[0]", message="write tenants: any"),
-    Slip(settings={"tenant": None, "tenants": ["any", TENANT]}, setting="tenants", message="write any alone"),
+    Slip(settings={"tenant": None, "tenants": ["any", TENANT]}, setting="tenants", message="write tenants: any,"),
     Slip(settings={"tenant": None, "tenants": []}, setting="tenants", message="is empty"),
     Slip(settings={"audiences": None}, setting="audiences", message="write the Application (client) ID"),
     Slip(settings={"clients": []}, setting="clients", message="is empty"),

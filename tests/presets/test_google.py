@@ -161,7 +161,7 @@ SLIPS = [
     Slip(settings={"clients": f"https://{CLIENT}"}, setting="clients[0]", message="is not the ID of an OAuth client"),
     Slip(settings={"clients": ["1234567890-abc123def456"]}, setting="clients[0]", message="It ends with .apps.google"),
     Slip(settings={"clients": ["my-project"]}, setting="clients[0]", message="is not the ID of an OAuth client"),
-    Slip(settings={"clients": ["GOCSPX-1234"]}, setting="clients[0]", message="may be the secret of a client"),
+    Slip(settings={"clients": ["GOCSPX-1234"]}, setting="clients[0]", message="holds a client secret of Google"),
     Slip(settings={"hosted_domains": ["@example.com"]}, setting="hosted_domains[0]", message="is not a host name"),
     Slip(settings={"hosted_domains": "https://example.com"}, setting="hosted_domains[0]", message="write example.com"),
     Slip(settings={"hosted_domains": "gmail.com"}, setting="hosted_domains[0]", message="remove hosted_domains"),

@@ -11,7 +11,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Traits, has, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, no_secret, provider
+from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, provider
 from authgate.presets.settings import Audiences
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 # Auth0 makes 32 letters and digits of both cases. An identifier of an API may be 32 hexadecimal digits.
 _CLIENT_ID = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9]{32}")
-_NO_SECRET = no_secret(r"[A-Za-z0-9_-]{64}", "write the Client ID: Applications, your application, Settings")
+# Secrets have 64 characters.
+_CLIENT = matching(
+    r"(?![A-Za-z0-9_-]{64}$).+", "a client ID", "write the Client ID: Applications, your application, Settings"
+)
 # The APIs of Auth0 itself: /userinfo is in the tokens for every API, and the other one manages the user's account.
 _APIS_OF_AUTH0 = ("userinfo", "api/v2/")
 
@@ -44,7 +47,7 @@ class Auth0Issuer(ProviderIssuer):
     audiences: Annotated[Audiences | None, Field(examples=["https://api.example.com"])] = None
     """The accepted values of `aud`, or any: the identifiers of your APIs. With accept: id_token, your client IDs;
     default: `clients`."""
-    clients: OneOrMore[Annotated[NonEmpty, _NO_SECRET]] | None = None
+    clients: OneOrMore[Annotated[NonEmpty, _CLIENT]] | None = None
     """The IDs of the clients whose tokens are accepted (claim azp or client_id). Default: all clients that get tokens
     for `audiences`."""
 

@@ -10,16 +10,19 @@ from pydantic import BeforeValidator, Field
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Traits, has, lists
-from authgate.presets.provider import Facts, ProviderIssuer, Url, matching, no_secret, provider
+from authgate.presets.provider import Facts, ProviderIssuer, Url, matching, provider
 
 # The pages of authentik, and the addresses of its providers.
 _DEEPER = re.compile(r"(.*?)/(?:application/o/([^/]*)|if/).*", re.DOTALL)
 _SLUG = matching(r"[A-Za-z0-9_-]+", "the slug of an application", "copy it: Applications, your application, Slug")
-_NO_SECRET = no_secret(r"[A-Za-z0-9]{128}", "write the Client ID: Applications, Providers, your provider")
+# Secrets have 128 characters.
+_CLIENT = matching(
+    r"(?!any$|[A-Za-z0-9]{128}$).+", "a client ID", "write the Client ID: Applications, Providers, your provider"
+)
 
 
 def _root(url: object) -> object:
-    if isinstance(url, str) and (deeper := _DEEPER.fullmatch(url)):
+    if isinstance(url, str) and (deeper := _DEEPER.fullmatch(url)) and "@" not in deeper[1]:
         root, slug = deeper.groups()
         fix = f"write url: {root}" + (f" and application: {slug}" if slug else "")
         raise ValueError(f"{redacted(url, 200)} is a page of authentik, or the address of a provider\n{fix}")
@@ -48,7 +51,7 @@ class AuthentikIssuer(ProviderIssuer):
     """The URL of authentik, as browsers reach it, for example https://auth.example.com."""
     application: Annotated[str, _SLUG, Field(examples=["shop"])]
     """The slug of the application. The issuer is url/application/o/slug/."""
-    client_id: Annotated[NonEmpty, _NO_SECRET, Field(examples=["gJ8aVbq2nL0pXrW3sKd7yTzHcEuFmQ1oR5iB9xNv"])]
+    client_id: Annotated[NonEmpty, _CLIENT, Field(examples=["gJ8aVbq2nL0pXrW3sKd7yTzHcEuFmQ1oR5iB9xNv"])]
     """The Client ID of the application's provider. It is the audience and the client of all its tokens."""
 
     def facts(self) -> Facts:

@@ -46,13 +46,11 @@ def _host(key: str) -> str:
 
 
 def _publishable_key(key: str) -> str:
-    if key.startswith("sk_"):  # not quoted: it is a secret
-        raise ValueError(f"is a secret key, which AuthGate does not need\n{_FIX_KEY}")
     try:
         known = re.fullmatch(r"pk_(?:live|test)_[^_]+", key) is not None and bool(_host(key))
     except (ValueError, binascii.Error):
         known = False
-    if not known:  # not quoted: it may be a secret, too
+    if not known:  # not quoted: it may be a secret
         raise ValueError(f"is not a publishable key\n{_FIX_KEY}")
     return key
 

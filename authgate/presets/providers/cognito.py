@@ -11,13 +11,14 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import has, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, no_secret, provider
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _USER_POOL = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-\d+)_[0-9A-Za-z]+")
 _FIX_POOL = "copy the User pool ID from the overview of the user pool: it looks like eu-central-1_AbCdEf123"
+_CLIENT = r"(?![a-z0-9]{40,}$)[\w+]{1,128}"  # that is the form of secrets
 _FIX_CLIENT = "copy the Client ID: Applications, App clients, your client"
 _USES = {"access_token": ("access",), "id_token": ("id",), "any": ("access", "id")}
 
@@ -42,13 +43,7 @@ class CognitoIssuer(ProviderIssuer):
     user_pool: Annotated[str, AfterValidator(_user_pool), Field(examples=["eu-central-1_AbCdEf123"])]
     """The ID of the user pool, for example eu-central-1_AbCdEf123. It begins with the region."""
     clients: Annotated[
-        OneOrMore[
-            Annotated[
-                NonEmpty,
-                no_secret(r"[a-z0-9]{40,}", _FIX_CLIENT),
-                matching(r"[\w+]{1,128}", "the ID of an app client", _FIX_CLIENT),
-            ]
-        ],
+        OneOrMore[Annotated[NonEmpty, matching(_CLIENT, "the ID of an app client", _FIX_CLIENT)]],
         Field(examples=["1example23456789"]),
     ]
     """The IDs of the app clients whose tokens are accepted: claim client_id of access tokens, aud of ID tokens."""

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ANY = "any"
-_NOT_TENANTS = ("common", "organizations", "consumers", _ANY)
+_NOT_TENANTS = ("common", "organizations", "consumers", "any")
 _FIX_TENANT = "copy the Directory (tenant) ID from the overview of your app registration"
 # The host in the `iss` of version 1.0, by authority. That of version 2.0 is the authority itself. For the one of the US
 # government, see microsoft/botbuilder-python (emulator_validation.py: "Auth for US Gov, 1.0 token") and the table in
@@ -67,10 +66,10 @@ def _tenant(text: str) -> str:
 def _authority(host: str) -> str:
     for domain, product in _OTHER_PRODUCTS.items():
         if host.endswith(domain):
-            raise ValueError(f"{host!r} is {product}\nwrite preset: jwt, as docs/issuers/entra.md shows")
+            raise ValueError(f"{redacted(host)} is {product}\nwrite preset: jwt, as docs/issuers/entra.md shows")
     if host in _HOSTS_OF_VERSION_1.values():
         raise ValueError(
-            f"{host!r} is in the iss of version 1.0, and not a sign-in service\nwrite login.microsoftonline.com"
+            f"{redacted(host)} is in the iss of version 1.0, and not a sign-in service\nwrite login.microsoftonline.com"
         )
     return host
 
@@ -83,12 +82,7 @@ def _other_spelling(audience: str) -> str:
     return f"api://{client_id}" if client_id == audience else client_id
 
 
-def _tenant_or_any(text: str) -> str:
-    return _ANY if text.lower() == _ANY else _tenant(text)
-
-
 Tenant: TypeAlias = Annotated[str, AfterValidator(_tenant)]
-TenantOrAny: TypeAlias = Annotated[str, AfterValidator(_tenant_or_any)]
 
 
 class EntraIssuer(ProviderIssuer):
@@ -102,7 +96,7 @@ class EntraIssuer(ProviderIssuer):
     """entra: the issuer is Microsoft Entra ID."""
     tenant: Annotated[Tenant | None, Field(examples=["5d3f1c0e-8a47-4b62-9c11-2e7a90b4d6f8"])] = None
     """The Directory (tenant) ID, a GUID. Set this or `tenants`."""
-    tenants: OneOrMore[TenantOrAny] | None = None
+    tenants: Literal["any"] | OneOrMore[Tenant] | None = None
     """The Directory (tenant) IDs of several tenants; or any, for a service that every organization and everyone with a
     personal account may use. A token's `iss` must be that of its claim tid."""
     audiences: Annotated[Audiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
@@ -117,8 +111,8 @@ class EntraIssuer(ProviderIssuer):
     @property
     def _tenants(self) -> list[str]:
         """The accepted tenants; none if any is accepted."""
-        named = dict.fromkeys((*(self.tenants or ()), *([self.tenant] if self.tenant else ())))
-        return [] if _ANY in named else [*named]
+        listed = self.tenants if isinstance(self.tenants, list) else []
+        return [*dict.fromkeys(listed), *([self.tenant] if self.tenant else [])]
 
     @property
     def _audiences(self) -> list[str]:
@@ -165,9 +159,6 @@ class EntraIssuer(ProviderIssuer):
         if wrong.isdisjoint({"tenant", "tenants"}) and (self.tenant is None) == (self.tenants is None):
             message = "is missing" if self.tenant is None else "and tenants are both set"
             yield Problem(setting=f"{setting}.tenant", message=message, fix=f"{_FIX_TENANT}, or set tenants")
-        if len(self.tenants or ()) > 1 and not self._tenants:
-            message = "lists any beside others, and any includes them"
-            yield Problem(setting=f"{setting}.tenants", message=message, fix="write any alone, or remove it")
         if self.clients is not None and self.accept != "access_token":
             message = "cannot be checked, because ID tokens name no client except in aud"
             fix = "remove it, and list the IDs of your clients in audiences"

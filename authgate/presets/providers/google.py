@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -11,7 +12,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Form, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, no_secret, provider
+from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,14 @@ _CLIENTS_END = ".apps.googleusercontent.com"
 _USER = Form(r"(?!.*\.gserviceaccount\.com$).*", "the address of a user")
 _CLIENT = Form(r"[0-9]+(?:-[0-9a-z]+)?\.apps\.googleusercontent\.com", "the ID of an OAuth client")
 _FIX_CLIENT = f"copy the Client ID: APIs & Services, Credentials. It ends with {_CLIENTS_END}"
-_SECRET = r"GOCSPX-.*|[\w-]{24}"  # noqa: S105 - the form of new and of old secrets
 _ACCOUNT = r"[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.gserviceaccount\.com"
 _PERSONAL = ("gmail.com", "googlemail.com")
+
+
+def _client(text: str) -> str:
+    if not re.fullmatch(_CLIENT.pattern, text):  # not quoted: old secrets have no form of their own
+        raise ValueError(f"is not {_CLIENT.words}\n{_FIX_CLIENT}")
+    return text
 
 
 def _hosted_domain(domain: str) -> str:
@@ -48,7 +54,7 @@ class GoogleIssuer(ProviderIssuer):
     accept: Literal["id_token"] = "id_token"
     """Google signs only ID tokens: its access tokens are opaque."""
     clients: Annotated[
-        OneOrMore[Annotated[NonEmpty, no_secret(_SECRET, _FIX_CLIENT), matching(*_CLIENT, _FIX_CLIENT)]] | None,
+        OneOrMore[Annotated[NonEmpty, AfterValidator(_client)]] | None,
         Field(examples=[f"1234567890-abc123def456{_CLIENTS_END}"]),
     ] = None
     """The client IDs of your applications, for Sign in with Google: the `aud` of users' tokens. Tokens of service

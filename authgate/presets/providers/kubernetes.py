@@ -148,7 +148,8 @@ class KubernetesIssuer(ProviderIssuer):
     def advice(self) -> Iterator[str]:
         """Yield an issuer that is probably the address of the API server, and keys fetched without the token."""
         if not re.match(r"https://(?!\d+\.\d+\.\d+\.\d+|\[)", self.issuer or _USUAL_ISSUER):
-            yield f"issuer {self.issuer} is probably not the `iss` of the cluster's tokens: {_FIX_ISSUER}"
+            shown = redacted(self.issuer or _USUAL_ISSUER, 200)
+            yield f"issuer {shown} is probably not the `iss` of the cluster's tokens: {_FIX_ISSUER}"
         if self.in_cluster and any(map(self.is_written, URL_SETTINGS)) and not self.is_written("jwks_token_file"):
             yield (
                 "AuthGate sends the token of its pod only to the API server's usual address. For the address that you "

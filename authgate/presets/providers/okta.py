@@ -40,7 +40,8 @@ _OTHER_KINDS = (
 def _domain(host: str) -> str:
     if match := _ADMIN_HOST.fullmatch(host):
         raise ValueError(
-            f"{host!r} is the address of the Admin Console, and no token is from it\nwrite {''.join(match.groups())}"
+            f"{redacted(host)} is the address of the Admin Console, and no token is from it\n"
+            f"write {''.join(match.groups())}"
         )
     return host
 
