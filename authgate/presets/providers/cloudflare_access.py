@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DOMAIN = ".cloudflareaccess.com"
 _TEAM = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _AUD_TAG = re.compile(r"[0-9a-f]{64}")
-# Cloudflare makes the id of a service token, so it never is the id of a user, which is a UUID.
+# Cloudflare makes the id of a service token, so it is never the ID of a user, which is a UUID.
 _SERVICE_TOKEN = Form(r"[0-9a-f]{32}\.access", "the client ID of a service token")
 _USER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
