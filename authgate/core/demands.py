@@ -63,8 +63,8 @@ class Demand:
         if self.forbids:
             return f"no {self.label}"
         values = "" if self.accepted is None else f" {' or '.join(self.choices)}"
-        without = f" and no {written(self.unless)}" if self.unless else ""
-        only = f", if it has {self.label}{without}" if self.optional else ""
+        when = f"if it has no {written(self.unless)}" if self.unless else f"if it has {self.label}"
+        only = f", {when}" if self.optional else ""
         some = f", in tokens for {' or '.join(self.audiences)}" if self.audiences else ""
         return f"{self.label}{values}{only}{some}"
 

@@ -95,7 +95,7 @@ def test_a_token_has_the_claims_that_its_issuer_demands(
         (ANY_CLIENT, "azp or appid"),
         (STATE, 'sts "active", if it has sts'),
         (UNBOUND, "no cnf"),
-        (ROBOT, 'name "curiosity" or the name of a droid, if it has name and no email'),
+        (ROBOT, 'name "curiosity" or the name of a droid, if it has no email'),
         (OF_WEB, 'hd "example.com", in tokens for web or app'),
     ],
 )

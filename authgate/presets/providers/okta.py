@@ -23,7 +23,7 @@ _ADMIN_HOST = re.compile(r"(.+)-admin(\.okta[a-z-]*\.(?:com|mil))")
 _SERVER = re.compile(r"default|aus[0-9A-Za-z]{10,40}")
 # Each kind of object has IDs that begin with its own three characters: 0oa is an application, 00u a user.
 _OF_USER = re.compile(r"00u[0-9A-Za-z]{17}")
-_MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa…)")
+_MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa...)")
 # Who creates an application through Okta's API may choose its client ID, and so could choose the ID of a user.
 _PROGRAM = Demand(paths=(("cid",),), accepted=(), form=_MADE_BY_OKTA, optional=True, unless=("uid",), fixed=True)
 
