@@ -101,7 +101,7 @@ class EntraIssuer(ProviderIssuer):
     personal account may use. A token's `iss` must be that of its claim tid."""
     audiences: Annotated[Audiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
     """The Application (client) ID of your API, or its Application ID URI. If the URI is api:// and
-    the ID, you can write either; both are accepted."""
+    the ID, you can write either, and both are accepted, except with tenants: any."""
     authority: Annotated[Host, AfterValidator(_authority)] = "login.microsoftonline.com"
     """The host of the sign-in service. National clouds have their own, such as login.microsoftonline.us."""
     clients: Annotated[Texts | None, Field(examples=["9a2c5e71-0d84-4b3f-8e60-7f1b3c95d2a4"])] = None
