@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.core.decision import Allow
-from authgate.core.reasons import Reason
-from authgate.presets.providers.clerk import cookie_suffix
-from tests.support.deciding import decide_now, request_with
-from tests.support.provider import KEY_ID, Provider, Slip, Token, times
+from tests.support.provider import Provider, Slip, Token, times
 from tests.support.published import UNREACHABLE, Published, Wrong
-from tests.support.tokens import NOW, mint
+from tests.support.tokens import NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.core.decision import Decision
 
 CLERK = Provider("clerk")
 ISS = "https://clerk.example.com"
@@ -193,17 +188,6 @@ PUBLISHED = [
 ]
 
 
-def token(**changes: Any) -> str:
-    claims = {name: value for name, value in (V2 | changes).items() if value is not ...}
-    return mint(claims, algorithm="RS256", header={"kid": KEY_ID})
-
-
-def decide(folder: Path, cookies: dict[str, str], method: str = "GET", *more: tuple[str, str], **rest: Any) -> Decision:
-    line = "; ".join(f"{name}={value}" for name, value in cookies.items())
-    prepared = CLERK.prepared(folder, **rest)
-    return decide_now(request_with(("Cookie", line), *more, method=method), prepared.snapshot)
-
-
 @pytest.mark.parametrize("case", TOKENS, ids=str)
 def test_a_token_gets_the_right_decision(tmp_path: Path, case: Token) -> None:
     CLERK.check(tmp_path, case)
@@ -217,19 +201,6 @@ def test_a_slip_in_the_settings_has_a_message(tmp_path: Path, slip: Slip) -> Non
 def test_no_message_quotes_what_may_be_a_secret_key(tmp_path: Path) -> None:
     for wrong in ("sk_live_q7secretq7", "pk_live_q7secretq7", "q7secretq7"):
         assert "q7secretq7" not in str(CLERK.problems(tmp_path, {"publishable_key": wrong}))
-
-
-@pytest.mark.parametrize(
-    ("key", "suffix"),
-    [
-        ("pk_live_Y2xlcmsuY2xlcmsuZGV2JA", "1Z8AzTQD"),
-        ("pk_test_Y2xlcmsuY2xlcmsuZGV2JA", "QvfNY2dr"),
-        ("pk_test_Y2xlYW4tbWF5Zmx5LTYyLmNsZXJrLmFjY291bnRzLmRldiQ", "kgUPyBNU"),
-        (KEY, SUFFIX),
-    ],
-)
-def test_the_suffix_of_the_cookie_is_that_of_clerks_own_tests(key: str, suffix: str) -> None:
-    assert cookie_suffix(key) == suffix
 
 
 @pytest.mark.parametrize(
@@ -263,52 +234,6 @@ def test_an_impersonated_session_has_the_user_and_the_impersonator(tmp_path: Pat
 
 def test_a_session_without_act_is_not_impersonated(tmp_path: Path) -> None:
     assert CLERK.decide(tmp_path, V2, **NOT_IMPERSONATED).answer == "200"
-
-
-def test_a_session_of_another_application_on_the_same_host_does_no_harm(tmp_path: Path) -> None:
-    foreign = token(iss="https://clean-mayfly-62.clerk.accounts.dev", azp="http://localhost:3001")
-    own = decide(tmp_path, {"__session": foreign, f"__session_{SUFFIX}": token(), "__session_QvfNY2dr": foreign})
-    assert isinstance(own, Allow)
-    alone = decide(tmp_path, {"__session": foreign, "__session_QvfNY2dr": foreign})
-    assert not isinstance(alone, Allow)
-    assert alone.reason is Reason.UNKNOWN_ISSUER
-
-
-def test_a_token_in_authorization_comes_before_the_cookies(tmp_path: Path) -> None:
-    bearer = ("Authorization", f"Bearer {token(sub=OTHER)}")
-    decision = decide(tmp_path, {f"__session_{SUFFIX}": token()}, "GET", bearer)
-    assert isinstance(decision, Allow)
-    assert dict(decision.headers)["X-User-Id"] == OTHER
-
-
-def test_another_site_can_use_the_cookie_for_nothing_but_reading(tmp_path: Path) -> None:
-    cross = ("Sec-Fetch-Site", "cross-site")
-    for name in ("__session", f"__session_{SUFFIX}"):
-        assert isinstance(decide(tmp_path, {name: token()}, "GET", cross), Allow)
-        refused = decide(tmp_path, {name: token()}, "POST", cross)
-        assert not isinstance(refused, Allow)
-        assert refused.reason is Reason.CSRF
-    bearer = ("Authorization", f"Bearer {token()}")
-    assert isinstance(decide(tmp_path, {}, "POST", cross, bearer), Allow)
-
-
-def test_credentials_can_name_the_cookies_of_the_issuer(tmp_path: Path) -> None:
-    only_cookies = {"credentials": [{"session": "clerk"}]}
-    in_header = CLERK.decide(tmp_path, V2, **only_cookies)
-    assert (in_header.answer, "Authorization" in in_header.detail) == ("401 no_credential", False)
-    for name in ("__session", f"__session_{SUFFIX}"):
-        assert CLERK.decide(tmp_path, V2, place=f"cookie:{name}", **only_cookies).answer == "200"
-
-
-def test_a_policy_can_name_the_cookies_of_the_issuer(tmp_path: Path) -> None:
-    policy = {"name": "pages", "match": {"path": "/**"}, "require": "signed_in", "credentials": [{"session": "clerk"}]}
-    assert CLERK.decide(tmp_path, V2, place="cookie:__session", policies=[policy]).answer == "200"
-    assert CLERK.decide(tmp_path, V2, policies=[policy]).answer == "401 no_credential"
-
-
-def test_check_says_where_sessions_are(tmp_path: Path) -> None:
-    lines = CLERK.prepared(tmp_path).announcements
-    assert [line for line in lines if f"also looks in cookie __session_{SUFFIX}, cookie __session" in line], lines
 
 
 def test_roles_that_users_write_are_a_warning(tmp_path: Path) -> None:
