@@ -9,6 +9,7 @@ import sys
 import click
 
 from authgate import TESTED_WITH, __version__
+from authgate.config._secret_forms import NOT_SHOWN, known_secret
 
 # A longer word is not a misspelt command. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
@@ -37,6 +38,16 @@ class _Commands(click.Group):
         if len(name) > _MAX_SHOWN_CHARACTERS and name not in _COMMANDS:  # click would print it
             ctx.fail("There is no command of this name. To explain a token, pipe it: authgate explain <token.txt")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if known_secret(error.format_message()):  # click quotes what it does not understand
+                raise click.UsageError(
+                    f"There is an argument that does not belong here {NOT_SHOWN}", error.ctx
+                ) from None
+            raise
 
 
 @click.group(

@@ -58,8 +58,7 @@ def text(form: Form, settings: Mapping[str, object], prepared: Prepared) -> str:
 def _follows(config: ProviderIssuer, issuer: Issuer, prepared: Prepared, given: Mapping[str, object]) -> Iterator[str]:
     """Yield comments: what the preset stands for besides the *given* settings, as YAML, and what it demands."""
     yield from _comment("The preset stands for these settings. To replace one, remove the # before it and change it.")
-    usual = {"roles": [*map(written, DEFAULT_CLAIMS["roles"])]}
-    for setting, value in {**config.implied, "identity": usual | config.implied.get("identity", {})}.items():
+    for setting, value in config.implied.items():
         if setting not in given:
             yield f"# {in_one_line(setting, value)}"
     yield "#"

@@ -37,6 +37,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def without_controls(text: str) -> str:
+    """Return *text* with escapes in place of line breaks and of other characters that could alter the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def escaped(text: str) -> str:
     """Return *text* as printable ASCII. Key ids come from outside, and control characters could alter the terminal."""
     return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in text)

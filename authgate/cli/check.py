@@ -15,7 +15,7 @@ import yaml
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._identity_table import identity_table
 from authgate.cli._policy_table import policy_table
-from authgate.cli._terminal import counted, escaped, terminal_columns, wrapped
+from authgate.cli._terminal import counted, escaped, terminal_columns, without_controls, wrapped
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
@@ -67,7 +67,7 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     warnings = [*prepared.warnings, *(result.warning for result in fetched if result.warning)]
     _comment(_verdict(prepared, fetched, len(warnings)))
     for warning in warnings:
-        click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
+        click.echo(wrapped(without_controls(f"warning: {warning}"), indent="  ", stream=sys.stderr), err=True)
     for line in (
         *(line for result in fetched for line in result.lines),
         *prepared.announcements,
@@ -83,7 +83,7 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
 
 
 def _comment(line: str) -> None:
-    click.echo(wrapped(f"# {line}", indent="#   "))
+    click.echo(wrapped(without_controls(f"# {line}"), indent="#   "))
 
 
 def _verdict(prepared: Prepared, fetched: list[_Fetched], warning_count: int) -> str:

@@ -15,7 +15,7 @@ from authgate.cli._configuration import prepare_or_exit, print_problems
 from authgate.cli._init_asking import answers
 from authgate.cli._init_form import forms
 from authgate.cli._init_text import text
-from authgate.cli._terminal import escaped, wrapped
+from authgate.cli._terminal import escaped, without_controls, wrapped
 from authgate.config._report import did_you_mean
 from authgate.config.load import load_settings
 
@@ -117,7 +117,7 @@ def _write(form: Form, values: dict[str, Any], output: str, *, is_forced: bool) 
     settings = answers(form, given)
     prepared = prepare_or_exit(load_settings({"issuers": [form.issuer(settings)]}))
     for warning in prepared.warnings:
-        click.echo(wrapped(f"warning: {warning}", indent="  ", stream=sys.stderr), err=True)
+        click.echo(wrapped(without_controls(f"warning: {warning}"), indent="  ", stream=sys.stderr), err=True)
     content = text(form, settings, prepared)
     if is_file:
         _write_file(Path(output), content, is_forced=is_forced)

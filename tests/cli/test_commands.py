@@ -43,6 +43,15 @@ def test_the_version_is_the_packages() -> None:
     assert all(f"{library} {version}" in libraries for library, version in authgate.TESTED_WITH.items())
 
 
+@pytest.mark.parametrize("argument", ["GOCSPX-Zq9WxTk3", "--sk_live_Zq9WxTk3", "-----BEGIN PRIVATE KEY-----\nZq9WxTk3"])
+@pytest.mark.parametrize("command", ["init google", "init", "check", "serve"])
+def test_a_secret_that_does_not_belong_there_is_not_printed(command: str, argument: str) -> None:
+    ended = commands.authgate(*command.split(), argument, environ={})
+    assert ended.returncode == 2
+    assert "Zq9WxTk3" not in ended.stdout + ended.stderr
+    assert "(not shown: it may be a secret)" in ended.stderr
+
+
 def test_a_token_instead_of_a_command_is_refused_without_being_printed() -> None:
     token = tokens.mint()
     ended = commands.authgate(token)

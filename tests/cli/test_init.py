@@ -12,6 +12,7 @@ import yaml
 from authgate.cli._init_form import forms
 from authgate.cli._init_text import EXAMPLE_POLICIES
 from authgate.config.load import load
+from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
 from authgate.wiring import prepare
 from tests.support import commands
@@ -99,9 +100,18 @@ def test_the_lines_that_the_preset_stands_for_can_take_their_place(name: str, tm
     text, count = re.subn(commented, r"    \1", file.read_text(), flags=re.MULTILINE)
     file.write_text(text)
     after = written(tmp_path).config.issuers[0]
-    assert count >= 3  # issuer, where the keys are, identity
+    assert count >= 2  # issuer, where the keys are
     for setting in ("issuer", "audiences", "algorithms", "jwks_url", "discovery"):
         assert after.given(setting) == before.given(setting)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_claim_of_roles_is_named_unless_the_preset_stands_for_one(name: str, tmp_path: Path) -> None:
+    init(tmp_path, name, *examples(FORMS[name]))
+    comments = (tmp_path / "authgate.yaml").read_text().partition("The preset stands for")[2].partition("headers:")[0]
+    config = written(tmp_path).config.issuers[0]
+    assert isinstance(config, ProviderIssuer)
+    assert ("roles:" in comments) is ("roles" in config.facts().identity)
 
 
 def test_the_example_policies_are_sound(tmp_path: Path) -> None:

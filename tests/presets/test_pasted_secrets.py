@@ -170,6 +170,38 @@ def test_ids_are_shown_in_messages(value: str) -> None:
     assert redacted(value) == f"'{value}'"
 
 
+# Settings that list IDs, and may be the word any instead.
+TAKES_ANY = {("entra", "tenants"), ("zitadel", "clients"), ("kubernetes", "namespaces")}
+LISTS = [
+    (name, setting)
+    for name, preset in PROVIDERS.items()
+    for setting in sorted(preset.settings.own_settings())
+    if is_list(preset.settings.model_fields[setting].annotation)
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), LISTS)
+def test_the_word_any_is_no_id(name: str, setting: str) -> None:
+    takes_any = (name, setting) in TAKES_ANY
+    where = f"issuers[0].{setting}: "
+    assert any(f"{where}does not take any" in text for text in problems(name, {setting: "any"})) is not takes_any
+    for value in (["any"], ["x", "any"]):
+        found = "".join(problems(name, {setting: value}))
+        assert f"{where}lists any" in found
+        assert (f"write {setting}: any, without brackets" in found) is takes_any
+
+
+def test_check_escapes_control_characters_of_accepted_values(tmp_path: Path) -> None:
+    odd = "api://0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36/\x1b[31mred\u202e\nlisten: 0.0.0.0:80"
+    file = tmp_path / "authgate.yaml"
+    file.write_text(yaml.safe_dump(Provider("entra").configuration({"audiences": [odd], "clients": [odd]})))
+    code, shown = run("check", "--config", str(file))
+    assert code == 0
+    assert f"aud {odd[:43]}\\x1b[31mred\\u202e\\nlisten" in shown
+    assert not {"\x1b", "\u202e"} & {*shown}
+    assert not re.search("^listen: 0", shown, re.MULTILINE)
+
+
 @given(st.sampled_from(KNOWN), st.text(), st.text())
 def test_a_known_secret_is_not_quoted_whatever_is_around_it(secret: str, before: str, after: str) -> None:
     text = f"{before} {secret} {after}"
