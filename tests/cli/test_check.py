@@ -102,8 +102,8 @@ policies: [{{name: all, require: {{scopes: {{any_of: [read]}}}}}}]
 #   scopes          ← scope, scp
 #   acr             ← level
 #   required_claims exp, "kubernetes.io".pod
-#   require_claims  client_id: "web" or "app"
-#   require_claims  level: 1
+#   require_claims  client_id "web" or "app"
+#   require_claims  level 1
 """
     )
     effective = yaml.safe_load(shown[shown.index("\nlisten: ") :])["issuers"][0]
