@@ -242,7 +242,3 @@ def test_roles_that_users_write_are_a_warning(tmp_path: Path) -> None:
     )
     assert [one for one in prepared.warnings if "users may write the claim unsafe_metadata.roles themselves" in one]
     assert "unsafe_metadata.name" not in str(prepared.warnings)
-
-
-def test_the_page_gives_no_warning(tmp_path: Path) -> None:
-    assert CLERK.prepared(tmp_path).warnings == ()

@@ -216,7 +216,3 @@ def test_a_token_of_the_emulator_is_refused(tmp_path: Path) -> None:
     decision = decide_now(bearer(token), FIREBASE.prepared(tmp_path).snapshot)
     assert not isinstance(decision, Allow)
     assert decision.reason in {Reason.MALFORMED_TOKEN, Reason.WRONG_ALGORITHM}
-
-
-def test_the_page_gives_no_warning(tmp_path: Path) -> None:
-    assert FIREBASE.prepared(tmp_path).warnings == ()

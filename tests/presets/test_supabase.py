@@ -301,7 +301,3 @@ def test_roles_that_users_write_are_a_warning(tmp_path: Path) -> None:
     for field in ("roles", "email_verified"):
         prepared = SUPABASE.prepared(tmp_path, {"identity": {field: f"user_metadata.{field}"}})
         assert f"users may write the claim user_metadata.{field} themselves" in str(prepared.warnings)
-
-
-def test_the_page_gives_no_warning(tmp_path: Path) -> None:
-    assert SUPABASE.prepared(tmp_path).warnings == ()
