@@ -175,7 +175,7 @@ def fetch_problems(config: JwtSettings, setting: str, wrong: frozenset[str]) -> 
         fix = "set issuer to the exact `iss` of its tokens: the URL of the metadata is derived from it"
         yield Problem(setting=f"{setting}.issuer", message="is missing, and discovery needs it", fix=fix)
         return
-    where = f"{setting}.{config.issuer_setting}"
+    where = f"{setting}.{config.issuer_settings[0]}"
     yield from url_problems(config.issuer, where, allow_http=allow_http, content="keys", fix=_FIX_URL)
     yield from _token_problems(config, config.issuer, setting)
     if "?" in config.issuer:  # RFC 8414 §2

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Guidance:
     """The words for issuers that nothing more is known of. None of it decides about a token."""
 
-    # The setting that `issuer` follows from.
-    issuer_setting: ClassVar[str] = "issuer"
+    # The settings that `issuer` follows from. A problem with it is reported at the first.
+    issuer_settings: ClassVar[tuple[str, ...]] = ("issuer",)
     # What to write if `audiences` is missing.
     audiences_fix: ClassVar[str] = (
         "list the `aud` values of your API's tokens, or write audiences: any to accept tokens for others too"

@@ -158,6 +158,11 @@ class ProviderIssuer(SignedJwtSettings):
         return name in (self.model_fields_set if self._written is None else self._written)
 
     @property
+    def page(self) -> str:
+        """The page about the preset."""
+        return f"docs/issuers/{self.preset}.md"
+
+    @property
     def keys_follow(self) -> bool:
         """Whether the operator wrote no source of keys, so that it follows from other settings."""
         return not any(self.is_written(name) for name in KEY_SETTINGS)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # In the detail of a refusal, of the value of a claim.
 _MAX_SHOWN = 120
+# How many values of `iss` a message lists.
+_MAX_ISS_SHOWN = 5
 
 
 class JwtFormat:
@@ -89,12 +91,20 @@ class UnverifiedJwt:
         )
         for chosen in chain.from_iterable(choices):
             return chosen
-        raise Refused(Reason.UNKNOWN_ISSUER, f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss")
+        says = f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss"
+        raise Refused(Reason.UNKNOWN_ISSUER, f"{says}{_accepted_iss(issuers)}")
 
     @property
     def key_id(self) -> str | None:
         """The header's `kid`."""
         return self.jws.key_id
+
+
+def _accepted_iss(issuers: tuple[Issuer, ...]) -> str:
+    """Return the first accepted values of `iss`, as the end of a message; "" if there are none."""
+    accepted = sorted({iss for issuer in issuers for iss in issuer.every_iss})
+    more = f" and {len(accepted) - _MAX_ISS_SHOWN} more" if len(accepted) > _MAX_ISS_SHOWN else ""
+    return f"; accepted: {', '.join(accepted[:_MAX_ISS_SHOWN])}{more}" if accepted else ""
 
 
 def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:

@@ -51,7 +51,7 @@ SITUATIONS = {
         issuers=CLERK, headers=token(iss=CLERK_ISS, azp=OTHER_ISS, sid="sess_1"), answer="401 wrong_claim",
     ),
     "a token of an issuer that is not Clerk": Situation(
-        issuers=CLERK, headers=bearer(mint(claims(iss=OTHER_ISS))), answer="401 unknown_issuer",
+        issuers=f"{CLERK}, {IDP}", headers=bearer(mint(claims(iss=OTHER_ISS))), answer="401 unknown_issuer",
     ),
     "a token of the issuer beside Clerk": Situation(
         issuers=f"{CLERK}, {IDP}", headers=bearer(signed(sub=None)), answer="401 missing_claim",
@@ -150,7 +150,8 @@ SITUATIONS = {
         headers=bearer(mint(claims(iss="https://login.microsoftonline.com/x/v2.0"), header={"nonce": "n"})),
     ),
     "a nonce in the header of a token that is not Microsoft's": Situation(
-        issuers=ENTRA, headers=bearer(mint(claims(iss=OTHER_ISS), header={"nonce": "n"})), answer="401 unknown_issuer",
+        issuers=f"{ENTRA}, {IDP}", answer="401 unknown_issuer",
+        headers=bearer(mint(claims(iss=OTHER_ISS), header={"nonce": "n"})),
     ),
     "a token for Microsoft Graph, where Entra ID is not configured": Situation(
         issuers=KEYS, answer="401 unknown_issuer",

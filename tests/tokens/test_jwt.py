@@ -70,6 +70,14 @@ def test_an_iss_that_is_not_exactly_configured_is_unknown(iss: str | None) -> No
         JwtFormat().parse(credential(mint(claims(iss=iss)))).choose_issuer((ONE, TWO))
     assert refused.value.reason is Reason.UNKNOWN_ISSUER
     assert (repr(iss) if iss else "no iss") in refused.value.detail
+    assert "; accepted: https://one.example, https://two.example, https://two.example.com" in refused.value.detail
+
+
+def test_a_refusal_lists_at_most_five_accepted_issuers() -> None:
+    issuers = tuple(make_issuer(name=f"i{n}", iss=f"https://{n}.example") for n in range(7))
+    with pytest.raises(Refused) as refused:
+        JwtFormat().parse(credential(mint(claims(iss="https://x.example")))).choose_issuer(issuers)
+    assert refused.value.detail.endswith("https://3.example, https://4.example and 2 more")
 
 
 @pytest.mark.parametrize("iss", ["", 1, True, [], ["https://one.example"], {"a": 1}])

@@ -69,6 +69,7 @@ HINTS: tuple[Hint, ...] = (
         *(Reason.UNKNOWN_ISSUER, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY, Reason.WRONG_ALGORITHM),
     ),
     _row(keys.spelling_of_the_issuer, Reason.UNKNOWN_ISSUER),
+    _row(keys.settings_of_the_issuer, Reason.UNKNOWN_ISSUER),
     _row(keys.only_public_keys, Reason.WRONG_ALGORITHM, Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY),
     _row(claims.client_for_audience, Reason.WRONG_AUDIENCE),
     _row(claims.spelling_of_the_audience, Reason.WRONG_AUDIENCE),

@@ -11,16 +11,16 @@ from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
 from authgate.core.snapshot import Accept
+from authgate.presets.provider import ProviderIssuer
 from authgate.presets.settings import JwtSettings
 from authgate.tokens import purpose
 from authgate.tokens.algorithms import FITTING, HMAC_MIN_BYTES, fully_specified
 from authgate.tokens.jws import MAX_KEYS_TRIED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from authgate.cli.hints.case import Case
     from authgate.core.snapshot import Issuer
+    from authgate.presets.settings import IssuerSettings
 
 
 def another_algorithm(case: Case) -> str:
@@ -65,12 +65,13 @@ def another_issuer(case: Case) -> str:
         if other is case.issuer or not case.is_signed_under(replace(other, iss=None, other_iss=frozenset())):
             continue
         verified = f"The keys of issuer {other.name} verify this token"
-        return verified + _difference_of_iss(token.payload.get("iss"), other, case.configured[other.name].config.urls)
+        return verified + _difference_of_iss(token.payload.get("iss"), other, case.configured[other.name].config)
     return ""
 
 
-def _difference_of_iss(claimed: object, issuer: Issuer, urls: Sequence[str]) -> str:
-    """Return how *claimed* differs from the `iss` of *issuer*, whose front end is at *urls*, if it has one."""
+def _difference_of_iss(claimed: object, issuer: Issuer, config: IssuerSettings) -> str:
+    """Return how *claimed* differs from the `iss` of *issuer*, whose settings are *config*."""
+    urls = config.urls
     if issuer.iss is None:
         return f". Its iss is {quoted(str(claimed), 120)}, which is that of another issuer."
     # With another `issuer` than the origin of `url`, the tokens of all hosts have that one.
@@ -83,15 +84,41 @@ def _difference_of_iss(claimed: object, issuer: Issuer, urls: Sequence[str]) -> 
     differs, iss = _nearest(claimed, issuer)
     if differs:
         return (
-            f", and only {differs} of its iss differs. It is {quoted(str(claimed), 120)}, and `issuer` is "
-            f"{quoted(iss, 120)}. Set `issuer` to what the token has."
+            f", and only {differs} of its iss differs. It is {quoted(str(claimed), 120)}, and {_gives(config, iss)}. "
+            f"{_where_to_look(config) or 'Set `issuer` to what the token has.'}"
         )
     if not isinstance(claimed, str):
-        return f". It has no iss, and `issuer` is {quoted(issuer.iss, 120)}: its issuer has to write that."
+        return f". It has no iss, and {_gives(config, issuer.iss)}: its issuer has to write that."
     return (
-        f". Its iss is {quoted(claimed, 120)}, and `issuer` is {quoted(issuer.iss, 120)}. Providers may use the same "
-        "keys for many customers, so accept this iss only if you know it."
-    )
+        f". Its iss is {quoted(claimed, 120)}, and {_gives(config, issuer.iss)}. Providers may use the same keys for "
+        f"many customers, so accept this iss only if you know it. {_where_to_look(config)}"
+    ).rstrip()
+
+
+def _gives(config: IssuerSettings, iss: str) -> str:
+    """Return which settings of *config* say that the `iss` is *iss*, in words."""
+    names = _settings_of_iss(config)
+    if names == ("issuer",):
+        return f"`issuer` is {quoted(iss, 120)}"
+    if not names:
+        return f"preset {config.preset} expects {quoted(iss, 120)}"
+    return f"{' and '.join(f'`{name}`' for name in names)} {'give' if names[1:] else 'gives'} {quoted(iss, 120)}"
+
+
+def _settings_of_iss(config: IssuerSettings) -> tuple[str, ...]:
+    """Return the settings that `iss` follows from; none if only the preset says it."""
+    if not isinstance(config, ProviderIssuer) or config.is_written("issuer"):
+        return ("issuer",)
+    return tuple(name for name in config.issuer_settings if name != "issuer" and config.given(name) is not None)
+
+
+def _where_to_look(config: IssuerSettings) -> str:
+    """Return where the page of a provider says what the settings have to be; "" for other issuers."""
+    if not isinstance(config, ProviderIssuer):
+        return ""
+    if not _settings_of_iss(config):
+        return f"{config.page}#traps has the usual causes."
+    return f"Check the value: {config.page} says where to copy it from."
 
 
 def _origin(text: str) -> str:
@@ -113,7 +140,23 @@ def spelling_of_the_issuer(case: Case) -> str:
         if differs:
             return (
                 f"Only {differs} of the token's iss differs from that of issuer {issuer.name}: it is "
-                f"{quoted(claimed, 120)}, and `issuer` is {quoted(iss, 120)}."
+                f"{quoted(claimed, 120)}, and {_gives(case.configured[issuer.name].config, iss)}."
+            )
+    return ""
+
+
+def settings_of_the_issuer(case: Case) -> str:
+    """Say which settings of a provider give another `iss` on the token's host, or the only one that is accepted."""
+    claimed = None if case.jws is None else case.jws.payload.get("iss")
+    if not isinstance(claimed, str) or another_kind(case) or another_issuer(case) or spelling_of_the_issuer(case):
+        return ""
+    for issuer in case.snapshot.issuers:
+        config = case.configured[issuer.name].config
+        same_host = next((iss for iss in sorted(issuer.every_iss) if _origin(iss) == _origin(claimed) != ""), "")
+        iss = same_host or (issuer.iss if len(case.snapshot.issuers) == 1 else None)
+        if iss and isinstance(config, ProviderIssuer):
+            return (
+                f"The iss of the token is {quoted(claimed, 120)}, and {_gives(config, iss)}. {_where_to_look(config)}"
             )
     return ""
 

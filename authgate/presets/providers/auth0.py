@@ -31,7 +31,7 @@ class Auth0Issuer(ProviderIssuer):
     """Access tokens of a tenant of Auth0."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "audiences")
-    issuer_setting: ClassVar[str] = "domain"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("domain",)
     audiences_fix: ClassVar[str] = "list the Identifier of your API: Applications, APIs, your API, Settings"
     jwt_fix: ClassVar[str] = (
         "Auth0 sends a JWT only for an API: the application must pass the parameter `audience` with the Identifier of "

@@ -36,7 +36,7 @@ class AuthentikIssuer(ProviderIssuer):
     """Tokens of an application of authentik."""
 
     asks: ClassVar[tuple[str, ...]] = ("url", "application", "client_id")
-    issuer_setting: ClassVar[str] = "url"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("url", "application")
     hs256_fix: ClassVar[str] = (
         "Open the provider in authentik, and set its Signing Key: without one, it signs with the client's secret."
     )

@@ -59,7 +59,7 @@ class ClerkIssuer(ProviderIssuer):
     """Session tokens of Clerk, in the cookie __session or in Authorization."""
 
     asks: ClassVar[tuple[str, ...]] = ("publishable_key", "authorized_parties")
-    issuer_setting: ClassVar[str] = "publishable_key"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("publishable_key",)
     jwt_fix: ClassVar[str] = (
         "Send the result of `await getToken()`. Only Clerk's API can verify tokens that begin with oat_, mt_ or ak_."
     )

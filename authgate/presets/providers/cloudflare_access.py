@@ -48,7 +48,7 @@ class CloudflareAccessIssuer(ProviderIssuer):
     """Tokens of Cloudflare Access, in the header Cf-Access-Jwt-Assertion or the cookie CF_Authorization."""
 
     asks: ClassVar[tuple[str, ...]] = ("team", "audiences")
-    issuer_setting: ClassVar[str] = "team"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("team",)
     audiences_fix: ClassVar[str] = "list the Application Audience (AUD) Tag of each of your applications"
 
     preset: Literal["cloudflare-access"]

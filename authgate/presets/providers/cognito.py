@@ -36,7 +36,7 @@ class CognitoIssuer(ProviderIssuer):
     """Tokens of a user pool of Amazon Cognito."""
 
     asks: ClassVar[tuple[str, ...]] = ("user_pool", "clients")
-    issuer_setting: ClassVar[str] = "user_pool"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("user_pool",)
 
     preset: Literal["cognito"]
     """cognito: the issuer is a user pool of Amazon Cognito."""

@@ -68,7 +68,7 @@ class FirebaseIssuer(ProviderIssuer):
     """ID tokens of Firebase Authentication, which are what its users send to servers."""
 
     asks: ClassVar[tuple[str, ...]] = ("project_id",)
-    issuer_setting: ClassVar[str] = "project_id"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("project_id",)
 
     preset: Literal["firebase"]
     """firebase: the issuer is a project of Firebase or of Google's Identity Platform."""

@@ -30,7 +30,7 @@ class KeycloakIssuer(ProviderIssuer):
     """Tokens of a realm of Keycloak."""
 
     asks: ClassVar[tuple[str, ...]] = ("realm_url", "clients")
-    issuer_setting: ClassVar[str] = "realm_url"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("realm_url",)
     audiences_fix: ClassVar[str] = (
         "list the audience that an audience mapper writes for your API, or set clients to the IDs of your own clients"
     )

@@ -70,7 +70,7 @@ class OktaIssuer(ProviderIssuer):
     """Access tokens of a custom authorization server of Okta."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "authorization_server", "audiences")
-    issuer_setting: ClassVar[str] = "domain"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("domain", "authorization_server")
     audiences_fix: ClassVar[str] = f"write the Audience of the authorization server, such as api://default: {_SERVERS}"
 
     preset: Literal["okta"]

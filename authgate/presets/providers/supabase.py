@@ -50,7 +50,7 @@ class SupabaseIssuer(ProviderIssuer):
     """Access tokens of the users of a Supabase project."""
 
     asks: ClassVar[tuple[str, ...]] = ("project_ref",)
-    issuer_setting: ClassVar[str] = "project_url"  # what follows from project_ref is always sound
+    issuer_settings: ClassVar[tuple[str, ...]] = ("project_url", "project_ref")
     jwt_fix: ClassVar[str] = (
         "Send the `access_token` of a user's session. Keys that begin with sb_publishable_ or sb_secret_ name no user."
     )

@@ -33,7 +33,7 @@ class ZitadelIssuer(ProviderIssuer):
     """Access tokens of the applications and service users of a project of ZITADEL."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "project_id", "clients")
-    issuer_setting: ClassVar[str] = "domain"
+    issuer_settings: ClassVar[tuple[str, ...]] = ("domain",)
     jwt_fix: ClassVar[str] = (
         "ZITADEL sends opaque tokens unless you change that: set Auth Token Type to JWT in the Token Settings of the "
         "application, or Access Token Type to JWT for a service user. A personal access token is never a JWT."
