@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _USER_POOL = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-\d+)_[0-9A-Za-z]+")
 _FIX_POOL = "copy the User pool ID from the overview of the user pool: it looks like eu-central-1_AbCdEf123"
-_CLIENT = r"(?![a-z0-9]{40,}$)[\w+]{1,128}"  # that is the form of secrets
+# Secrets are longer than IDs, and have the same characters.
+_CLIENT = r"(?![a-z0-9]{40,}$)[\w+]{1,128}"
 _FIX_CLIENT = "copy the Client ID: Applications, App clients, your client"
 _USES = {"access_token": ("access",), "id_token": ("id",), "any": ("access", "id")}
 
