@@ -40,18 +40,28 @@ def answers(form: Form, given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _answer(form: Form, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
-    """Ask for *setting* until the answer is right. Return nothing if it is left out, and may be."""
-    without = form.problems(form.completed(setting, settings))
+    """Ask for *setting*, or what may replace it. Return the right answer; nothing if it is left out, and may be."""
+    while True:
+        answer, other = _answer_to(form, setting, settings), form.instead_of(setting)
+        if answer or other is None:
+            return answer
+        setting = other
+
+
+def _answer_to(form: Form, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """Ask for *setting* until the answer is right. Return nothing if it is left out, and it or another may be."""
+    other, default = form.instead_of(setting), form.default(setting)
+    may_be_empty = other is not None or setting not in form.problems(form.completed(setting, settings))
     _show(f"\n{form.description(setting)}")
     if (example := form.example(setting)) not in form.description(setting):
         _show(f"For example {example}")
     if form.takes_several(setting):
         _show("Write commas between several.")
-    if setting not in without:
-        _show(f"Leave it empty to set {' and '.join(without)} instead." if without else "You may leave it empty.")
+    if may_be_empty and not default:
+        _show(f"Leave it empty to set {other} instead." if other else "You may leave it empty.")
     while True:
-        typed = _line(f"{setting}: ")
-        if not typed and setting not in without:
+        typed = _line(f"{setting} [{default}]: " if default else f"{setting}: ")
+        if not typed and may_be_empty:
             return {}
         answer = {setting: form.value(setting, typed)} if typed else {}
         problem = form.problems(form.completed(setting, dict(settings) | answer)).get(setting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.config._annotations import choices_of, group_of, is_list, members
@@ -13,7 +13,7 @@ from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -29,14 +29,16 @@ _DOCS = {"jwt": "docs/formats/jwt.md"}
 class Form:
     """The settings of an issuer of *preset*, which *title* names for people.
 
-    *asks* are the settings that people are asked for, in this order. *fixed* are settings that every such issuer has.
+    *asks* are the settings that people are asked for, in this order. An issuer needs one of the two *alternatives*.
+    *spelled_out* returns what is written beside the settings that people set.
     """
 
     preset: str
     title: str
     model: type[JwtSettings]
     asks: tuple[str, ...]
-    fixed: Mapping[str, object] = field(default_factory=dict)
+    alternatives: tuple[str, ...] = ()
+    spelled_out: Callable[[Mapping[str, object]], Mapping[str, object]] = lambda _: {}
 
     @property
     def page(self) -> str:
@@ -62,6 +64,16 @@ class Form:
         """Return an example of *setting* as people type it."""
         return str(next(iter(self._field(setting).examples or ()), ""))
 
+    def default(self, setting: str) -> str:
+        """Return the value of *setting* if it is left out, as people type it; "" if it has none."""
+        default = self._field(setting).default
+        return default if isinstance(default, str) else ""
+
+    def instead_of(self, setting: str) -> str | None:
+        """Return the setting that people may set instead of *setting*; None if there is none."""
+        others = [name for name in self.alternatives if name != setting]
+        return others[0] if setting in self.alternatives else None
+
     def takes_several(self, setting: str) -> bool:
         """Whether *setting* may have several values."""
         return is_list(self._field(setting).annotation)
@@ -80,8 +92,9 @@ class Form:
 
     def issuer(self, settings: Mapping[str, object]) -> dict[str, object]:
         """Return the issuer with *settings*, in the order of the model."""
-        every = {"name": self.preset, "preset": self.preset} | dict(self.fixed) | dict(settings)
-        order = ("name", "preset", *self.fixed, *self.options)
+        beside = dict(self.spelled_out(settings))
+        every = {"name": self.preset, "preset": self.preset} | beside | dict(settings)
+        order = ("name", "preset", *beside, *self.options)
         return {setting: every[setting] for setting in order if setting in every}
 
     def problems(self, settings: Mapping[str, object]) -> dict[str, Problem]:
@@ -124,7 +137,14 @@ def _word(choice: object) -> str:
 def forms() -> dict[str, Form]:
     """Return the forms by preset: those of the identity providers, and one for any other issuer with metadata."""
     known = {
-        name: Form(preset=name, title=preset.library, model=preset.settings, asks=preset.settings.asks)
+        name: Form(
+            preset=name,
+            title=preset.library,
+            model=preset.settings,
+            asks=preset.settings.asks,
+            alternatives=preset.settings.alternatives,
+            spelled_out=preset.settings.spelled_out,
+        )
         for name, preset in PROVIDERS.items()
         if issubclass(preset.settings, ProviderIssuer)
     }
@@ -133,6 +153,6 @@ def forms() -> dict[str, Form]:
         title="any other OpenID provider",
         model=JwtIssuer,
         asks=("issuer", "audiences"),
-        fixed={"discovery": True},
+        spelled_out=lambda _: {"discovery": True},
     )
     return known | {"jwt": other}

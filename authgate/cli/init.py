@@ -31,6 +31,14 @@ _STANDARD_OUTPUT = "-"
 _EXIT_USAGE = 2
 # A longer word is not a misspelt provider. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
+# What people call the providers, and the presets that they probably mean.
+_OTHER_NAMES = {
+    **dict.fromkeys(("azure", "azuread", "azure-ad", "aad", "microsoft"), "entra"),
+    **dict.fromkeys(("aws", "amazon"), "cognito"),
+    "gcp": "google",
+    **dict.fromkeys(("k8s", "eks", "gke", "aks"), "kubernetes"),
+    **dict.fromkeys(("oidc", "openid"), "jwt"),
+}
 _HELP = """\
 Write a configuration for an identity provider.
 
@@ -59,7 +67,8 @@ class _Providers(click.Group):
         name = click.utils.make_str(args[0])
         if name not in _FORMS:
             shown = escaped(name) if len(name) <= _MAX_SHOWN_CHARACTERS else "of this name"
-            ctx.fail(f"There is no provider {shown}: {did_you_mean(name, _FORMS)}")
+            meant = _OTHER_NAMES.get(name.lower(), name)
+            ctx.fail(f"There is no provider {shown}: {did_you_mean(meant, _FORMS)}")
         return super().resolve_command(ctx, args)
 
 
@@ -87,7 +96,7 @@ def _command(form: Form) -> click.Command:
         callback=lambda output, force, **values: _write(form, values, output, is_forced=force),
         short_help=f"{form.title}: {needs}",
         help=f"Write a configuration for {form.title}. {form.page} says where the console shows each value.\n\n"
-        f"Without these options, it asks for {needs}.",
+        f"If one that is needed is missing, it asks for {needs}.",
     )  # fmt: skip
 
 

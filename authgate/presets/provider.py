@@ -111,6 +111,8 @@ class ProviderIssuer(SignedJwtSettings):
 
     # The settings that `authgate init` asks for. All have examples.
     asks: ClassVar[tuple[str, ...]] = ()
+    # Two settings of which an issuer needs one, the one that `authgate init` asks for first.
+    alternatives: ClassVar[tuple[str, ...]] = ()
 
     _written: frozenset[str] | None = PrivateAttr(default=None)
     _implied: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -134,6 +136,11 @@ class ProviderIssuer(SignedJwtSettings):
         """Return sound values of the settings that an issuer must have."""
         required = {name: info for name, info in cls.model_fields.items() if info.is_required()}
         return {name: info.examples[0] for name, info in required.items() if info.examples}
+
+    @classmethod
+    def spelled_out(cls, settings: Mapping[str, object]) -> Mapping[str, object]:  # noqa: ARG003 - for presets
+        """Return the defaults that `authgate init` writes beside *settings*, so that people see them."""
+        return {}
 
     def with_defaults(self) -> Self:
         """Return these settings with what follows from them."""
@@ -164,8 +171,10 @@ class ProviderIssuer(SignedJwtSettings):
 
     @property
     def keys_follow(self) -> bool:
-        """Whether the operator wrote no source of keys, so that it follows from other settings."""
-        return not any(self.is_written(name) for name in KEY_SETTINGS)
+        """Whether the keys are where other settings say: the operator wrote no other source of them."""
+        jwks_url = self.facts().jwks_url
+        follows = {"discovery": True} if jwks_url is None else {"jwks_url": jwks_url}
+        return all(self.given(name) == follows.get(name) for name in KEY_SETTINGS if self.is_written(name))
 
     def _merged_identity(self, usual: Mapping[str, Sequence[str]]) -> IdentityConfig | None:
         given = {} if self.identity is None else self.identity.model_dump(exclude_unset=True)

@@ -14,6 +14,7 @@ from authgate.cli._init_text import EXAMPLE_POLICIES
 from authgate.config.load import load
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
+from authgate.presets.settings import FETCH_SETTINGS, KEY_SETTINGS
 from authgate.wiring import prepare
 from tests.support import commands
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMS = forms()
 REALM = "https://sso.example.com/realms/shop"
+TENANT, CLIENT = "5d3f1c0e-8a47-4b62-9c11-2e7a90b4d6f8", "0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"
+OF_EKS = "https://oidc.eks.eu-central-1.amazonaws.com/id/0A1B2C3D4E5F60718293A4B5C6D7E8F9"
 
 
 def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -112,6 +115,25 @@ def test_no_claim_of_roles_is_named_unless_the_preset_stands_for_one(name: str, 
     config = written(tmp_path).config.issuers[0]
     assert isinstance(config, ProviderIssuer)
     assert ("roles:" in comments) is ("roles" in config.facts().identity)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_single_line_that_the_preset_stands_for_changes_nothing(name: str, tmp_path: Path) -> None:
+    init(tmp_path, name, *examples(FORMS[name]))
+    file = tmp_path / "authgate.yaml"
+    content, before = file.read_text(), _meaning(written(tmp_path))
+    stands_for = content.partition("The preset stands for")[2].partition("\n    #\n")[0]
+    lines = [line for line in stands_for.splitlines() if re.match(r"    # [a-z_]+: ", line)]
+    assert len(lines) >= 2
+    for line in lines:
+        file.write_text(content.replace(line, line.replace("# ", "", 1)))
+        assert _meaning(written(tmp_path)) == before, line
+
+
+def _meaning(prepared: Prepared) -> tuple[object, ...]:
+    """Return all that the tokens of the only issuer must be, where its keys are, and the warnings."""
+    (issuer,), (config,) = prepared.snapshot.issuers, prepared.config.issuers
+    return issuer, [config.given(one) for one in (*KEY_SETTINGS, *FETCH_SETTINGS)], prepared.warnings
 
 
 def test_the_example_policies_are_sound(tmp_path: Path) -> None:
@@ -241,6 +263,21 @@ def test_a_misspelt_provider_gets_the_right_name_and_a_token_is_not_printed() ->
     assert "eyJ" not in token.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("azure", "entra"), ("Microsoft", "entra"), ("aws", "cognito"), ("gcp", "google")]
+)
+def test_other_names_of_a_provider_get_the_right_one(typed: str, meant: str) -> None:
+    assert f"did you mean {meant}?" in commands.authgate("init", typed, environ={}).stderr
+
+
+def test_kubernetes_says_that_authgate_runs_in_the_cluster_unless_the_issuer_is_another(tmp_path: Path) -> None:
+    init(tmp_path, "kubernetes", *examples(FORMS["kubernetes"]))
+    assert first_issuer(tmp_path)["in_cluster"] is True
+    for options, stated in ((("--in-cluster", "false", "--issuer", OF_EKS), False), (("--issuer", OF_EKS), None)):
+        assert init(tmp_path, "kubernetes", "--force", *options, *examples(FORMS["kubernetes"])).returncode == 0
+        assert first_issuer(tmp_path).get("in_cluster") is stated
+
+
 def test_it_asks_again_until_the_value_is_right(tmp_path: Path) -> None:
     code, shown = typed_in_terminal(tmp_path, "keycloak", typed=f"\nsso\nhttp://sso/realms/x\n{REALM}\na, b")
     assert code == 0, shown
@@ -252,12 +289,33 @@ def test_it_asks_again_until_the_value_is_right(tmp_path: Path) -> None:
 
 
 def test_a_value_that_another_one_replaces_may_be_left_out(tmp_path: Path) -> None:
-    code, shown = typed_in_terminal(tmp_path, "keycloak", typed=f"{REALM}\n\n\ntasks-api")
+    code, shown = typed_in_terminal(tmp_path, "keycloak", typed=f"{REALM}\n\ntasks-api")
     assert code == 0, shown
     assert "Leave it empty to set audiences instead." in shown
-    assert "audiences: is missing" in shown
     assert first_issuer(tmp_path)["audiences"] == ["tasks-api"]
     assert "clients" not in first_issuer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "settings"),
+    [
+        ("kubernetes", "https://api.example.com\n\nshop, web", {"namespaces": ["shop", "web"]}),
+        ("kubernetes", "https://api.example.com\n\n\nshop/worker", {"service_accounts": ["shop/worker"]}),
+        ("supabase", "\nhttps://db.example.com", {"project_url": "https://db.example.com"}),
+        ("entra", f"\nno-guid!\n{TENANT}\n{CLIENT}", {"tenants": [TENANT], "audiences": [CLIENT]}),
+        (
+            "google",
+            "\nhttps://api.example.com\na@b.iam.gserviceaccount.com",
+            {"audiences": ["https://api.example.com"]},
+        ),
+    ],
+)
+def test_what_may_be_set_instead_is_asked_for(
+    name: str, typed: str, settings: dict[str, object], tmp_path: Path
+) -> None:
+    code, shown = typed_in_terminal(tmp_path, name, typed=typed)
+    assert code == 0, shown
+    assert first_issuer(tmp_path).items() >= settings.items()
 
 
 def test_it_asks_only_for_what_is_missing(tmp_path: Path) -> None:
@@ -270,7 +328,7 @@ def test_it_asks_only_for_what_is_missing(tmp_path: Path) -> None:
 def test_a_value_that_has_a_default_may_be_left_out_or_given(tmp_path: Path) -> None:
     code, shown = typed_in_terminal(tmp_path, "okta", typed="acme.okta.com\n\napi://default")
     assert code == 0, shown
-    assert "You may leave it empty. authorization_server: " in shown
+    assert "authorization_server [default]: " in shown
     assert "authorization_server" not in first_issuer(tmp_path)
     code, shown = typed_in_terminal(tmp_path, "okta", "--force", typed="acme.okta.com\naus9o8wzkhckw9TLa0h7\napi://x")
     assert code == 0, shown
@@ -281,7 +339,7 @@ def test_of_a_complete_configuration_nothing_is_asked(tmp_path: Path) -> None:
     options = ("--domain", "acme.okta.com", "--audiences", "api://default")
     code, shown = typed_in_terminal(tmp_path, "okta", *options, typed="")
     assert code == 0, shown
-    assert "authorization_server: " not in shown
+    assert "authorization_server" not in shown
 
 
 def test_the_end_of_the_input_writes_nothing(tmp_path: Path) -> None:

@@ -86,7 +86,12 @@ TOKENS = [
     Token(name="for an API", claims=ACCESS | {"aud": API}, answer="401 wrong_claim", detail="its aud"),
     Token(name="for the API", claims=ACCESS | {"aud": API}, settings=FOR_API),
     Token(name="for no API", claims=ACCESS, settings=FOR_API, answer="401 wrong_audience"),
-    Token(name="for any API", claims=ACCESS | {"aud": API}, settings={"audiences": "any"}),
+    Token(
+        name="for an API, with the audiences that follow",
+        claims=ACCESS | {"aud": API},
+        settings={"audiences": "any"},
+        answer="401 wrong_claim",
+    ),
     Token(
         name="for the API, of a foreign client",
         claims=OF_PROGRAM | {"aud": API},

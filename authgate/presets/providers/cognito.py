@@ -75,9 +75,8 @@ class CognitoIssuer(ProviderIssuer):
         An access token has an `aud` only if it was asked for one API (RFC 8707), or if a trigger copies the client
         there. Unless the operator lists that API, the token is for another one.
         """
-        return (
-            ("client_id",) if self.is_written("audiences") and self.accept == "access_token" else ("client_id", "aud")
-        )
+        lists_apis = isinstance(self.audiences, list) and self.accept == "access_token"
+        return ("client_id",) if lists_apis else ("client_id", "aud")
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield the clients that are listed as audiences, which access tokens do not have."""

@@ -89,6 +89,7 @@ class EntraIssuer(ProviderIssuer):
     """Tokens of Microsoft Entra ID, versions 1.0 and 2.0, from one tenant or from several."""
 
     asks: ClassVar[tuple[str, ...]] = ("tenant", "audiences")
+    alternatives: ClassVar[tuple[str, ...]] = ("tenant", "tenants")
     issuer_settings: ClassVar[tuple[str, ...]] = ("tenant", "tenants")
     audiences_fix: ClassVar[str] = "write the Application (client) ID of your API's app registration"
 

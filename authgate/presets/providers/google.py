@@ -44,6 +44,7 @@ class GoogleIssuer(ProviderIssuer):
     """ID tokens of Google: of users (Sign in with Google) and of service accounts."""
 
     asks: ClassVar[tuple[str, ...]] = ("clients",)
+    alternatives: ClassVar[tuple[str, ...]] = ("clients", "audiences")
     audiences_fix: ClassVar[str] = (
         "set clients to the client IDs of your applications, or list the audience that your service accounts ask for"
     )

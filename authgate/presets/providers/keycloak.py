@@ -30,6 +30,7 @@ class KeycloakIssuer(ProviderIssuer):
     """Tokens of a realm of Keycloak."""
 
     asks: ClassVar[tuple[str, ...]] = ("realm_url", "clients")
+    alternatives: ClassVar[tuple[str, ...]] = ("clients", "audiences")
     issuer_settings: ClassVar[tuple[str, ...]] = ("realm_url",)
     audiences_fix: ClassVar[str] = (
         "list the audience that an audience mapper writes for your API, or set clients to the IDs of your own clients"

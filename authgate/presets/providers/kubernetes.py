@@ -18,7 +18,7 @@ from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching
 from authgate.presets.settings import URL_SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _USUAL_ISSUER = "https://kubernetes.default.svc.cluster.local"  # kubeadm, kind, k3s, Talos
 _API_SERVER = "https://kubernetes.default.svc"  # its name in its own cluster, whatever `iss` is
@@ -84,6 +84,7 @@ class KubernetesIssuer(ProviderIssuer):
     """Tokens of a Kubernetes cluster's service accounts, as pods have them in a projected volume."""
 
     asks: ClassVar[tuple[str, ...]] = ("audiences", "service_accounts")
+    alternatives: ClassVar[tuple[str, ...]] = ("service_accounts", "namespaces")
     audiences_fix: ClassVar[str] = _FIX_AUDIENCE
 
     preset: Literal["kubernetes"]
@@ -105,6 +106,11 @@ class KubernetesIssuer(ProviderIssuer):
     def own_settings(cls) -> frozenset[str]:
         """Return the settings that preset jwt does not have, and `issuer`, which has a default."""
         return super().own_settings() | {"issuer"}
+
+    @classmethod
+    def spelled_out(cls, settings: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the default of in_cluster: people have to know that AuthGate must run in the cluster."""
+        return {} if "issuer" in settings else {"in_cluster": True}
 
     def facts(self) -> Facts:
         """Return what follows from these settings."""
@@ -150,7 +156,8 @@ class KubernetesIssuer(ProviderIssuer):
         if not re.match(r"https://(?!\d+\.\d+\.\d+\.\d+|\[)", self.issuer or _USUAL_ISSUER):
             shown = redacted(self.issuer or _USUAL_ISSUER, 200)
             yield f"issuer {shown} is probably not the `iss` of the cluster's tokens: {_FIX_ISSUER}"
-        if self.in_cluster and any(map(self.is_written, URL_SETTINGS)) and not self.is_written("jwks_token_file"):
+        is_elsewhere = any(map(self.is_written, URL_SETTINGS)) and not self.keys_follow
+        if self.in_cluster and is_elsewhere and not self.is_written("jwks_token_file"):
             yield (
                 "AuthGate sends the token of its pod only to the API server's usual address. For the address that you "
                 "wrote, set jwks_token_file and ca_file, if it is the API server's; else remove in_cluster"

@@ -50,6 +50,7 @@ class SupabaseIssuer(ProviderIssuer):
     """Access tokens of the users of a Supabase project."""
 
     asks: ClassVar[tuple[str, ...]] = ("project_ref",)
+    alternatives: ClassVar[tuple[str, ...]] = ("project_ref", "project_url")
     issuer_settings: ClassVar[tuple[str, ...]] = ("project_url", "project_ref")
     jwt_fix: ClassVar[str] = (
         "Send the `access_token` of a user's session. Keys that begin with sb_publishable_ or sb_secret_ name no user."
