@@ -31,6 +31,7 @@ _MANY_CAUSES = frozenset(
     {
         *(Reason.NO_CREDENTIAL, Reason.BAD_SIGNATURE, Reason.UNDECRYPTABLE_TOKEN, Reason.EXPIRED),
         *(Reason.NOT_YET_VALID, Reason.SESSION_NOT_FOUND, Reason.MALFORMED_TOKEN, Reason.MISSING_CLAIM),
+        *(Reason.WRONG_CLAIM, Reason.WRONG_TYPE, Reason.WRONG_AUDIENCE),
     }
 )
 

@@ -27,7 +27,7 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
         if token_format.recognizes(credential)
     ]
     if not candidates:
-        raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential))
+        raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential, issuers))
     parser = candidates[0][1]
     token = parser.parse(credential)
     same_shape = [(issuer, token_format) for issuer, token_format in candidates if token_format.shape == parser.shape]
@@ -43,8 +43,8 @@ def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer, attempt
         return refused
 
 
-def _describe_shape(credential: Credential) -> str:
-    """Return a description of an unrecognized token that does not quote it."""
+def _describe_shape(credential: Credential, issuers: tuple[Issuer, ...]) -> str:
+    """Return a description of a token that no format of *issuers* recognizes. It does not quote the token."""
     token = credential.token or credential.parts[0][1]
     if token.startswith("{"):
         return "a JSON object; only the compact serialization of a JWS is accepted"
@@ -54,7 +54,8 @@ def _describe_shape(credential: Credential) -> str:
             f"a session cookie with {parts} dot-separated parts: an encrypted cookie has 5, "
             "and an opaque cookie needs a session store (`sessions`)"
         )
-    if parts == 2:
+    formats = (token_format for issuer in issuers for token_format in issuer.formats)
+    if parts == 2 and any(token_format.name.startswith("better-auth") for token_format in formats):
         return (
             "2 dot-separated parts, like a session token of Better Auth, which no issuer accepts here: "
             "set `bearer` to accept it in a header"

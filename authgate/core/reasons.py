@@ -152,13 +152,13 @@ REASONS: dict[Reason, Refusal] = {
     Reason.MISSING_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token lacks a required claim.",
         "The issuer must put every claim of `required_claims` (by default `exp`) and `require_claims` into its tokens, "
-        "and the user's id: `sub`, unless `identity` or the header X-User-Id names another claim. An Auth.js session "
-        "needs `sub`, which you can set in the jwt() callback.",
+        "and the user's id: `sub`, unless `identity` or the header X-User-Id names another claim. The preset of an "
+        "identity provider demands further claims (docs/issuers).",
     ),
     Reason.WRONG_CLAIM: Refusal(
         401, "invalid_token", Fault.CLIENT, "A claim of the token has a value that is not accepted.",
-        "Request a token with the values of `require_claims`: for this client, for this use. The comparison is exact, "
-        'types included: 1 is not true, and "true" is not true.',
+        "Request a token with the values that `require_claims`, or the preset of an identity provider, demands: for "
+        'this client, for this use. The comparison is exact, types included: 1 is not true, and "true" is not true.',
     ),
     Reason.CLAIM_MISMATCH: Refusal(
         401, "invalid_token", Fault.CLIENT, "The parts of the credential do not belong together.",

@@ -82,7 +82,7 @@ def test_a_session_cookie_belongs_to_the_issuer_of_its_place_alone() -> None:
     [
         ('{"payload":"x"}', "", "a JSON object"),
         ("a.b.c.d.e", "", "5 dot-separated parts: an encrypted token"),
-        ("a.b", "", "2 dot-separated parts, like a session token"),
+        ("a.b", "", "3 characters and 1 dots"),
         ("unshaped", "", "8 characters and 0 dots"),
         ("." * 100, "", "100 characters and 100 dots"),
         ("unshaped", "any", "a session cookie with 1 dot-separated parts"),

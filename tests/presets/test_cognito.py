@@ -103,7 +103,7 @@ TOKENS = [
         name="an ID token",
         claims=ID,
         answer="401 wrong_type",
-        detail="accept: id_token",
+        detail="its issuer is configured for access tokens",
     ),
     Token(
         name="an ID token without other marks",

@@ -49,6 +49,7 @@ SITUATIONS = {
     ),
     "a session of Clerk that is refused for something else": Situation(
         issuers=CLERK, headers=token(iss=CLERK_ISS, azp=OTHER_ISS, sid="sess_1"), answer="401 wrong_claim",
+        has=("If this client is yours",),
     ),
     "a token of an issuer that is not Clerk": Situation(
         issuers=f"{CLERK}, {IDP}", headers=bearer(mint(claims(iss=OTHER_ISS))), answer="401 unknown_issuer",
@@ -77,7 +78,7 @@ SITUATIONS = {
     "a token of Supabase without a session": Situation(  # client_id must be absent, so it is not what is missing
         issuers=SUPABASE,
         headers=token(iss=SUPABASE_ISS, aud="authenticated", role="authenticated", azp=AZP),
-        answer="401 missing_claim",
+        answer="401 missing_claim", has=("For the usual causes, see docs/issuers/supabase.md#traps",),
     ),
     "a session cookie of Firebase": Situation(
         issuers=FIREBASE, headers=token(iss="https://session.firebase.google.com/my-app-1234", aud="my-app-1234"),
@@ -117,10 +118,11 @@ SITUATIONS = {
     ),
     "a pod's token that names another account": Situation(
         issuers=KUBERNETES, headers=token(**POD, aud=["tasks"], sub="system:serviceaccount:shop:intern"),
-        answer="401 wrong_claim",
+        answer="401 wrong_claim", has=("add it to `service_accounts`",),
     ),
     "a token for another service, of no pod": Situation(
         issuers=KUBERNETES, headers=token(iss=CLUSTER_ISS, aud=["vault"]), answer="401 wrong_audience",
+        has=("The token is for 'vault'.",),
     ),
     "a pod's token at another issuer than a cluster": Situation(
         issuers=KEYS, headers=bearer(signed(aud=["vault"], **{"kubernetes.io": {"namespace": "shop"}})),

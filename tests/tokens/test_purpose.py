@@ -181,22 +181,20 @@ def test_a_purpose_of_the_wrong_type_is_malformed_and_its_claim_is_named(claim: 
 @pytest.mark.parametrize(
     ("payload", "accept", "parts"),
     [
-        ({"at_hash": "x"}, Accept.ACCESS_TOKEN, ["claim 'at_hash'", "an ID token", "`accept: id_token`"]),
-        ({"nonce": "x"}, Accept.ACCESS_TOKEN, ["claim 'nonce'", "an ID token", "`accept: id_token`"]),
-        ({"scope": "a"}, Accept.ID_TOKEN, ["claim 'scope'", "an access token", "`accept: access_token`"]),
-        ({"at_hash": "x", "scope": "a"}, Accept.ACCESS_TOKEN, ["'at_hash'", "an ID token", "`accept: any`"]),
-        ({"typ": "Offline"}, Accept.ANY, ["claim 'typ'", "a refresh token", "no value of `accept`"]),
-        ({"at_hash": "x", "events": {}}, Accept.ACCESS_TOKEN, ["no value of `accept`"]),
+        ({"at_hash": "x"}, Accept.ACCESS_TOKEN, ["claim 'at_hash'", "an ID token", "for access tokens"]),
+        ({"nonce": "x"}, Accept.ACCESS_TOKEN, ["claim 'nonce'", "an ID token", "for access tokens"]),
+        ({"scope": "a"}, Accept.ID_TOKEN, ["claim 'scope'", "an access token", "for ID tokens"]),
+        ({"at_hash": "x", "scope": "a"}, Accept.ACCESS_TOKEN, ["'at_hash'", "an ID token", "for access tokens"]),
+        ({"typ": "Offline"}, Accept.ANY, ["claim 'typ'", "a refresh token", "for access tokens and ID tokens"]),
     ],
 )  # fmt: skip
-def test_the_refusal_names_what_says_so_and_the_setting_that_would_take_the_token(
+def test_the_refusal_names_what_says_so_and_what_is_accepted_and_no_way_around_it(
     payload: dict[str, Any], accept: Accept, parts: list[str]
 ) -> None:
     refused = refusal(accept, None, payload)
     assert refused is not None
     assert [part for part in parts if part not in refused.detail] == []
-    for other in Accept:
-        assert (f"`accept: {other}`" in refused.detail) is (refusal(other, None, payload) is None)
+    assert "`accept" not in refused.detail
 
 
 def test_an_id_token_without_an_audience_is_refused_even_where_any_audience_passes() -> None:

@@ -13,6 +13,7 @@ from authgate.core.errors import Refused
 from authgate.core.formats import choose_format, verify
 from authgate.core.proof import Proven
 from authgate.core.reasons import Reason
+from authgate.presets.provider import ProviderIssuer
 from authgate.tokens import jws
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class Case:
             return self.decision.identity
         outcome = self.tried()
         return outcome.identity if isinstance(outcome, Proven) else None
+
+    @property
+    def provider(self) -> ProviderIssuer | None:
+        """The settings of the chosen issuer if its preset is that of an identity provider, else None."""
+        config = None if self.issuer is None else self.configured[self.issuer.name].config
+        return config if isinstance(config, ProviderIssuer) else None
 
     def has_setting(self, name: str) -> bool:
         """Whether the chosen issuer's preset has the setting *name*."""

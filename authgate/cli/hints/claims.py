@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Issuer
 
-# Claims that name the client that a token was issued to: RFC 9068 §2.2, OpenID Connect Core §2, Entra ID, Okta.
 # BA/api/routes/email-verification.mjs (1.7.25). `iat` and `exp` come with every JWT of Better Auth.
 _EMAIL_TOKEN = frozenset({"email", "updateTo", "userId", "requestType", "iat", "exp"})
+_KINDS = {
+    Accept.ACCESS_TOKEN: "access token",
+    Accept.ID_TOKEN: "ID token",
+    Accept.ANY: "access token or the ID token",
+}
 
 
 def client_for_audience(case: Case) -> str:
@@ -37,7 +41,7 @@ def client_for_audience(case: Case) -> str:
     issuer, token = case.issuer, case.jws
     if issuer is None or token is None or issuer.audiences is None or not case.has_setting("require_claims"):
         return ""
-    if spelling_of_the_audience(case) or another_kind(case):
+    if case.provider is not None or spelling_of_the_audience(case) or another_kind(case):
         return ""
     if isinstance(case.tried(issuer=replace(issuer, audiences=None)), Refused):
         return ""
@@ -47,9 +51,11 @@ def client_for_audience(case: Case) -> str:
     name = accepted or next(iter(clients), None)
     if name is None:
         return ""
-    audiences = "any" if "aud" not in payload else f"[{', '.join(map(as_yaml, _audiences(payload['aud'])))}]"
+    audiences = "any" if "aud" not in payload else f"[{', '.join(map(as_yaml, audiences_of(payload['aud'])))}]"
     setting = f"`audiences: {audiences}` and `require_claims: {{{name}: [{as_yaml(clients[name])}]}}`"
-    says = "has no aud" if "aud" not in payload else f"has the aud {quoted(', '.join(_audiences(payload['aud'])), 120)}"
+    says = (
+        "has no aud" if "aud" not in payload else f"has the aud {quoted(', '.join(audiences_of(payload['aud'])), 120)}"
+    )
     return (
         f"The token {says}. Its client is in {name}: {quoted(clients[name], 120)}. Let the issuer write one of your "
         "`audiences` (Keycloak: an audience mapper). Or, if every token of this client is meant for you, set "
@@ -91,7 +97,7 @@ def lacking(payload: Mapping[str, Any], issuer: Issuer | None) -> dict[ClaimPath
     groups: list[tuple[tuple[ClaimPath, ...], str]] = [
         ((path,), "required_claims") for path in sorted(issuer.required_claims)
     ]
-    audiences = frozenset(_audiences(payload.get("aud")))
+    audiences = frozenset(audiences_of(payload.get("aud")))
     demands = (demand for demand in issuer.demands if not demand.optional and demand.concerns(audiences))
     groups += [(demand.paths, demand.setting) for demand in demands]
     absent = [(paths, setting) for paths, setting in groups if all(is_absent(find(payload, path)) for path in paths)]
@@ -103,7 +109,7 @@ def spelling_of_the_audience(case: Case) -> str:
     issuer, token = case.issuer, case.jws
     if issuer is None or token is None:
         return ""
-    for audience in _audiences(token.payload.get("aud")):
+    for audience in audiences_of(token.payload.get("aud")):
         for accepted in sorted(issuer.audiences or ()):
             if differs := difference(audience, accepted):
                 return (
@@ -114,17 +120,20 @@ def spelling_of_the_audience(case: Case) -> str:
 
 
 def another_purpose(case: Case) -> str:
-    """Say which setting would accept a token of this purpose or type."""
+    """Say which kind of token to send, or which setting would accept a token of this purpose or type."""
     issuer, token = case.issuer, case.jws
     if issuer is None or token is None or not case.has_setting("accept"):
         return ""
+    send = f"Send the {_KINDS[issuer.accept]}."
+    if case.provider is not None and purpose.unaccepted(token.token_type, token.payload, issuer.accept):
+        return f"{send} For the usual causes, see {case.provider.page}#traps."
     for accept in (Accept.ID_TOKEN, Accept.ANY, Accept.ACCESS_TOKEN):
         # Without audiences, the ID tokens of every client would pass: such a configuration is refused.
         is_possible = accept is not Accept.ID_TOKEN or issuer.audiences is not None
         if is_possible and not isinstance(case.tried(issuer=replace(issuer, accept=accept)), Refused):
             return (
-                f"With `accept: {accept}`, issuer {issuer.name} accepts this token. Set it only if that is the kind of "
-                "token that clients are meant to send here: an ID token is made for the client itself."
+                f"{send} With `accept: {accept}`, issuer {issuer.name} accepts this token. Set it only if that is the "
+                "kind of token that clients are meant to send here: an ID token is made for the client itself."
             )
     token_type = purpose.normalized(token.token_type or "")
     if isinstance(case.tried(issuer=replace(issuer, token_types=issuer.token_types | {token_type})), Refused):
@@ -166,7 +175,8 @@ def _clients(payload: Mapping[str, Any]) -> dict[str, str]:
     return {name: payload[name] for name in CLIENT_CLAIMS if isinstance(payload.get(name), str) and payload[name]}
 
 
-def _audiences(value: object) -> Iterator[str]:
+def audiences_of(value: object) -> Iterator[str]:
+    """Yield the texts of the claim `aud`, whose value is *value*."""
     values = value if isinstance(value, list) else [value]
     return (audience for audience in values if isinstance(audience, str))
 

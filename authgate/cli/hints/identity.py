@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authgate.cli._terminal import escaped
 from authgate.cli.hints.claims import lacking
 from authgate.cli.hints.spelling import as_yaml
-from authgate.core.claim_paths import elsewhere, find, written
+from authgate.core.claim_paths import elsewhere, find, parse, written
 from authgate.core.errors import Refused, quoted
 from authgate.core.proof import Proven
 from authgate.core.rules import Not, Test
@@ -160,8 +160,11 @@ def _named(case: Case) -> Iterator[tuple[str, tuple[ClaimPath, ...]]]:
             yield f"The claim for the header {output.header}", (output.path,)
     if case.issuer is None:
         return
+    usual = {} if case.provider is None else case.provider.facts().identity
     for field, paths in case.issuer.identity.items():
-        if paths != DEFAULT_CLAIMS.get(field):
+        # Where a preset reads a field, the claim is absent because the user has none. Roles may have another claim.
+        is_of_preset = field != "roles" and paths == tuple(map(parse, usual.get(field, ())))
+        if paths != DEFAULT_CLAIMS.get(field) and not is_of_preset:
             yield f"`identity.{field}`", paths
     for path, setting in lacking(_payload(case), case.issuer).items():
         yield f"A claim that {setting} demands", (path,)

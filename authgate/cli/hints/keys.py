@@ -117,8 +117,8 @@ def _where_to_look(config: IssuerSettings) -> str:
     if not isinstance(config, ProviderIssuer):
         return ""
     if not _settings_of_iss(config):
-        return f"{config.page}#traps has the usual causes."
-    return f"Check the value: {config.page} says where to copy it from."
+        return f"For the usual causes, see {config.page}#traps."
+    return f"Check that: {config.page} says where to copy the right value from."
 
 
 def _origin(text: str) -> str:

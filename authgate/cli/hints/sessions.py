@@ -14,6 +14,8 @@ from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
 from authgate.core.proof import NeedsSession, SessionCheck
 from authgate.presets import PRESETS
+from authgate.presets.authjs import AuthjsIssuer
+from authgate.presets.nextauth_v4 import NextAuthIssuer
 from authgate.presets.settings import SECURE_PREFIX
 
 if TYPE_CHECKING:
@@ -82,6 +84,15 @@ def cached_data(case: Case) -> str:
         f"The session itself may go on: only its copy in the data cookie ended, {ago} ago, and issuer"
         f" {case.issuer.name} has no session store to ask. {_STORE}."
     )
+
+
+def without_subject(case: Case) -> str:
+    """Say where the front end sets the id of the user, if a session of Auth.js has none."""
+    issuer = case.issuer
+    config = None if issuer is None else case.configured[issuer.name].config
+    if case.jws is not None or not isinstance(config, (AuthjsIssuer, NextAuthIssuer)):
+        return ""
+    return f"The session of issuer {config.name} has no `sub`: set it in the front end's jwt() callback."
 
 
 def not_in_the_store(case: Case) -> str:
