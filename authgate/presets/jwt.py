@@ -70,6 +70,10 @@ class SignedJwtSettings(JwtSettings):
         if accept is Accept.ID_TOKEN and self.audiences == "any":
             message = "is any, and with accept: id_token the ID tokens of every client of the issuer would pass"
             yield Problem(setting=f"{setting}.audiences", message=message, fix="list your client IDs")
+        if "issuer" not in wrong and "/.well-known/" in (self.issuer or ""):
+            message = f"{redacted(self.issuer or '', 200)} is the address of a document"
+            fix = "write what is before /.well-known/, exactly as `iss` of the tokens has it"
+            yield Problem(setting=f"{setting}.issuer", message=message, fix=fix)
         types_are_known = not any(path == "accept" or path.startswith("token_types") for path in wrong)
         if "token_types" in self.model_fields_set and types_are_known:
             for number, name in enumerate(self.token_types):

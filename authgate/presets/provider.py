@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty, one_or_more
@@ -43,29 +43,45 @@ _HOST = re.compile(r"(?:localhost|(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{
 _WELL_KNOWN = re.compile(r"/\.well-known/.*", re.DOTALL)
 
 
-def _host(text: str) -> str:
-    host = text.lower()
-    if _HOST.fullmatch(host):
-        return host
-    alone = re.sub(r"^https?://|[/?#].*$", "", host)
-    fix = f"write {alone}" if _HOST.fullmatch(alone) else "write for example login.example.com"
-    raise ValueError(f"{redacted(text)} is not a host name\n{fix}")
+def host(check: Callable[[str], str] = str) -> AfterValidator:
+    """Return a validator of host names that *check* takes. What its messages suggest to write is right, too."""
+
+    def checked(text: str) -> str:
+        name = text.lower()
+        if _HOST.fullmatch(name):
+            return check(name)
+        alone = re.sub(r"^https?://|[/?#].*$", "", name)
+        fix = f"write {check(alone)}" if _HOST.fullmatch(alone) else "write for example login.example.com"
+        raise ValueError(f"{redacted(text)} is not a host name\n{fix}")
+
+    return AfterValidator(checked)
 
 
-def _url(text: str) -> str:
-    if fault := url_fault(text, allow_http=True):
-        raise ValueError(f"{redacted(text, 200)} {fault}\nwrite it like https://login.example.com")
-    if _WELL_KNOWN.search(text):
-        raise ValueError(f"{redacted(text, 200)} is the address of a document\nwrite {_WELL_KNOWN.sub('', text)}")
-    if "?" in text:
-        raise ValueError(f"{redacted(text, 200)} has a query\nremove it")
-    return text.rstrip("/")
+def url(check: Callable[[str], str] = str) -> AfterValidator:
+    """Return a validator of URLs that *check* takes. What its messages suggest to write is right, too."""
+
+    def checked(text: str) -> str:
+        if fault := url_fault(text, allow_http=True):
+            whole = f"https://{text}"
+            lacks_scheme = _HOST.fullmatch(text.partition("/")[0].lower()) and not url_fault(whole, allow_http=False)
+            fix = f"write {check(whole)}" if lacks_scheme else "write it like https://login.example.com"
+            raise ValueError(f"{redacted(text, 200)} {fault}\n{fix}")
+        if _WELL_KNOWN.search(text):
+            fix = f"write {check(_WELL_KNOWN.sub('', text))}"
+            raise ValueError(f"{redacted(text, 200)} is the address of a document\n{fix}")
+        if "?" in text:
+            raise ValueError(f"{redacted(text, 200)} has a query\nremove it")
+        return check(text.rstrip("/"))
+
+    return AfterValidator(checked)
 
 
 # A host name without a scheme, such as tenant.eu.auth0.com; made lower-case. A port may follow.
-Host: TypeAlias = Annotated[str, AfterValidator(_host)]
+Host: TypeAlias = Annotated[str, host()]
 # A URL, without the slashes at its end.
-Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Url: TypeAlias = Annotated[str, url()]
+# A text of digits. YAML reads digits without quotes as a number.
+Digits: TypeAlias = Annotated[NonEmpty, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 
 def matching(pattern: str, what: str, fix: str) -> AfterValidator:
@@ -109,6 +125,7 @@ class Facts:
 class ProviderIssuer(SignedJwtSettings):
     """Tokens of an identity provider. All settings of preset jwt apply, and replace what follows from the others."""
 
+    not_settings: ClassVar[dict[str, str]] = {"url": "remove it: docs/issuers has a page for each preset"}
     # The settings that `authgate init` asks for. All have examples.
     asks: ClassVar[tuple[str, ...]] = ()
     # Two settings of which an issuer needs one, the one that `authgate init` asks for first.

@@ -248,6 +248,14 @@ def test_a_secret_in_place_of_a_public_key_is_not_shown(tmp_path: Path) -> None:
     assert "0123456789" not in ended.stderr + ended.stdout
 
 
+def test_the_address_of_the_metadata_is_not_the_issuer(tmp_path: Path) -> None:
+    url = "https://login.example.com/.well-known/openid-configuration"
+    ended = init(tmp_path, "jwt", "--issuer", url, "--audiences", "a")
+    assert ended.returncode == 2
+    assert "--issuer: " in ended.stderr
+    assert "is the address of a document" in ended.stderr
+
+
 def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path) -> None:
     ended = init(tmp_path, "keycloak", "--realm-url", REALM, "--audiences", "account")
     assert ended.returncode == 0

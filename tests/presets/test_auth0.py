@@ -114,6 +114,9 @@ TOKENS = [
     Token(name="expired", claims=ACCESS | times(-60), answer="401 expired"),
 ]  # fmt: skip
 SLIPS = [
+    Slip(settings={"domain": "manage.auth0.com"}, setting="domain[0]", message="copy the Domain"),
+    Slip(settings={"domain": "https://manage.auth0.com/x"}, setting="domain[0]", message="copy the Domain"),
+    Slip(settings={"url": ISS}, setting="url", message="write its host as `domain`"),
     Slip(settings={"domain": None}, setting="domain", message="is missing"),
     Slip(settings={"domain": ISS}, setting="domain[0]", message="write tenant.eu.auth0.com"),
     Slip(settings={"domain": "tenant"}, setting="domain[0]", message="is not a host name"),
@@ -219,3 +222,8 @@ def test_explain_says_what_to_ask_for_if_the_token_is_for_auth0_itself(tmp_path:
     result = explained(tmp_path, config, {"Authorization": f"Bearer {token}"})
     assert result.answer == "401 malformed_token"
     assert any("must pass the parameter `audience`" in hint for hint in result.hints)
+
+
+def test_the_internal_id_of_an_api_is_a_warning(tmp_path: Path) -> None:
+    prepared = AUTH0.prepared(tmp_path, {"audiences": ["65f0c1d2e3a4b5c6d7e8f901"]})
+    assert any("looks like the Id of an API" in warning for warning in prepared.warnings)

@@ -159,6 +159,17 @@ TOKENS = [
     ),
 ]
 SLIPS = [
+    *(
+        Slip(settings={"audiences": [audience]}, setting="audiences[0]", message="is a service of Microsoft")
+        for audience in (
+            "00000003-0000-0000-C000-000000000000",
+            "https://graph.microsoft.com",
+            "https://management.azure.com/",
+        )
+    ),
+    Slip(settings={"audiences": [TENANT]}, setting="audiences", message="is the ID of the tenant"),
+    Slip(settings={"clients": ["tasks-web"]}, setting="clients[0]", message="copy the Application (client) ID"),
+    Slip(settings={"authority": "https://contoso.b2clogin.com/x"}, setting="authority", message="Azure AD B2C"),
     Slip(settings={"tenant": None}, setting="tenant", message="is missing"),
     Slip(settings={"tenants": [OTHER]}, setting="tenant", message="tenants are both set"),
     Slip(settings={"tenant": "contoso.onmicrosoft.com"}, setting="tenant", message="is not the ID of a tenant"),
@@ -222,9 +233,15 @@ def test_a_slip_in_the_settings_has_a_message(tmp_path: Path, slip: Slip) -> Non
     ENTRA.check_slip(tmp_path, slip)
 
 
+def test_ids_in_upper_case_are_those_in_lower_case(tmp_path: Path) -> None:
+    settings = {"audiences": [API.upper()], "clients": [PAGE.upper()]}
+    assert ENTRA.decide(tmp_path, ACCESS, settings=settings).answer == "200"
+
+
 @pytest.mark.parametrize(
     ("settings", "warning"),
     [
+        ({"audiences": ["tasks"]}, "is neither a GUID nor a URI"),
         ({}, ""),
         (ANY, ""),
         ({"tenant": "t-one"}, "tenant t-one is not a GUID"),

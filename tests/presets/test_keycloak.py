@@ -91,6 +91,9 @@ TOKENS = [
     Token(name="expired", claims=ACCESS | times(-60), answer="401 expired"),
 ]
 SLIPS = [
+    Slip(settings={"realm_url": "sso.example.com/realms/shop"}, setting="realm_url", message=f"write {ISS}"),
+    Slip(settings={"realm_url": "sso.example.com"}, setting="realm_url", message="is not the URL of a realm"),
+    Slip(settings={"url": "https://sso.example.com"}, setting="url", message="write it as `realm_url`"),
     Slip(settings={"realm_url": "https://sso.example.com"}, setting="realm_url", message="is not the URL of a realm"),
     Slip(
         settings={"realm_url": f"{ISS}/.well-known/openid-configuration"}, setting="realm_url", message=f"write {ISS}"
@@ -150,6 +153,11 @@ def test_a_slash_at_the_end_of_the_realm_is_no_slip(tmp_path: Path) -> None:
 def test_an_audience_that_every_client_has_is_a_warning(tmp_path: Path) -> None:
     prepared = KEYCLOAK.prepared(tmp_path, {"clients": None, "audiences": ["account"]})
     assert any("accepts the tokens of every client of the realm" in warning for warning in prepared.warnings)
+
+
+def test_the_internal_id_of_a_client_is_a_warning(tmp_path: Path) -> None:
+    prepared = KEYCLOAK.prepared(tmp_path, {"clients": ["6f1d2c3b-0000-4000-8000-0123456789ab"]})
+    assert any("looks like the internal ID of a client" in warning for warning in prepared.warnings)
 
 
 def test_the_clients_count_also_if_require_claims_names_their_claim(tmp_path: Path) -> None:

@@ -165,12 +165,18 @@ TOKENS = [
     Token(name="expired", claims=ACCESS | times(-60), answer="401 expired"),
 ]
 SLIPS = [
+    Slip(settings={"domain": "https://acme-admin.okta.com/x"}, setting="domain[0]", message="write acme.okta.com"),
+    Slip(settings={"authorization_server": ISS}, setting="authorization_server", message="write default"),
+    Slip(
+        settings={"authorization_server": f"{ORG}/oauth2/{SERVER}"},
+        setting="authorization_server",
+        message=f"write {SERVER}",
+    ),
     Slip(settings={"domain": None}, setting="domain", message="is missing"),
     Slip(settings={"domain": "acme-admin.okta.com"}, setting="domain[0]", message="write acme.okta.com"),
     Slip(settings={"domain": "acme-admin.oktapreview.com"}, setting="domain[0]", message="write acme.oktapreview.com"),
     Slip(settings={"domain": f"{ORG}/"}, setting="domain[0]", message="write acme.okta.com"),
     Slip(settings={"domain": ISS}, setting="domain[0]", message="write acme.okta.com"),
-    Slip(settings={"authorization_server": ISS}, setting="authorization_server", message="the last part"),
     Slip(settings={"authorization_server": "Tasks API"}, setting="authorization_server", message="is not the ID"),
     Slip(settings={"authorization_server": "org"}, setting="authorization_server", message="for Okta alone"),
     Slip(settings={"authorization_server": "v1"}, setting="authorization_server", message="write default"),
@@ -218,6 +224,11 @@ def test_the_client_as_the_subject_of_programs_needs_no_warning(tmp_path: Path, 
 def test_the_warning_returns_if_a_setting_removes_the_demand(tmp_path: Path) -> None:
     prepared = OKTA.prepared(tmp_path, {"identity": {"subject": ["sub", "cid"]}})
     assert any("identity.subject lists cid beside sub" in warning for warning in prepared.warnings)
+
+
+def test_the_issuer_uri_in_place_of_the_audience_is_a_warning(tmp_path: Path) -> None:
+    prepared = OKTA.prepared(tmp_path, {"audiences": [ISS]})
+    assert any("which is an Issuer URI" in warning for warning in prepared.warnings)
 
 
 def test_scopes_and_the_time_of_the_sign_in_are_known(tmp_path: Path) -> None:

@@ -168,6 +168,11 @@ def test_the_id_of_the_project_needs_no_quotes(tmp_path: Path) -> None:
     assert ZITADEL.decide(tmp_path, ACCESS, settings={"project_id": int(PROJECT)}).headers["X-User-Id"] == USER
 
 
+@pytest.mark.parametrize("clients", [int(CLIENT), [int(CLIENT)]], ids=str)
+def test_the_ids_of_clients_need_no_quotes(tmp_path: Path, clients: object) -> None:
+    assert ZITADEL.decide(tmp_path, ACCESS, settings={"clients": clients}).headers["X-User-Id"] == USER
+
+
 def test_the_organization_is_that_of_the_user(tmp_path: Path) -> None:
     headers = {"X-User-Id": "subject", "X-Organization": "organization"}
     assert ZITADEL.decide(tmp_path, ACCESS, headers=headers).headers["X-Organization"] == ORGANIZATION

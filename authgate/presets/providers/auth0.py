@@ -11,7 +11,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Traits, has, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, provider
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, matching, provider
 from authgate.presets.settings import Audiences
 
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ _CLIENT = matching(
 _APIS_OF_AUTH0 = ("userinfo", "api/v2/")
 
 
+def _domain(name: str) -> str:
+    if name == "manage.auth0.com":
+        fix = "copy the Domain: Applications, your application, Settings"
+        raise ValueError(f"{redacted(name)} is the address of Auth0's dashboard, and no token is from it\n{fix}")
+    return name
+
+
 class Auth0Issuer(ProviderIssuer):
     """Access tokens of a tenant of Auth0."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "audiences")
+    not_settings: ClassVar[dict[str, str]] = {"url": "write its host as `domain`"}
     issuer_settings: ClassVar[tuple[str, ...]] = ("domain",)
     audiences_fix: ClassVar[str] = "list the Identifier of your API: Applications, APIs, your API, Settings"
     jwt_fix: ClassVar[str] = (
@@ -40,7 +48,7 @@ class Auth0Issuer(ProviderIssuer):
 
     preset: Literal["auth0"]
     """auth0: the issuer is a tenant of Auth0."""
-    domain: Annotated[OneOrMore[Host], Field(examples=["tenant.eu.auth0.com"])]
+    domain: Annotated[OneOrMore[Annotated[str, host(_domain)]], Field(examples=["tenant.eu.auth0.com"])]
     """The domain of the tenant, for example tenant.eu.auth0.com, or its custom domain: the one that your applications
     use. If they use several, list them all. They must be domains of one tenant, because they have the same keys and the
     same users. AuthGate takes the keys from the first."""
@@ -86,6 +94,12 @@ class Auth0Issuer(ProviderIssuer):
             if message := self._mistaken(audience):
                 where = f"{setting}.audiences[{number}]"
                 yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
+
+    def advice(self) -> Iterator[str]:
+        """Yield what is probably not meant."""
+        for audience in self.audiences if isinstance(self.audiences, list) else ():
+            if re.fullmatch(r"[0-9a-f]{24}", audience):
+                yield f"audiences lists {audience}, which looks like the Id of an API: {self.audiences_fix}"
 
     def _mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the API of the operator; "" if it may be."""

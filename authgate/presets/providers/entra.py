@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
+from authgate.config._types import NonEmpty
 from authgate.core.demands import TENANT, Demand, TenantIssuers, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, Texts, provider
-from authgate.presets.settings import Audiences
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_TENANTS = ("common", "organizations", "consumers", "any")
+_FIX_AUDIENCE = "write the Application (client) ID of your API's app registration"
 _FIX_TENANT = "copy the Directory (tenant) ID from the overview of your app registration"
 # The host in the `iss` of version 1.0, by authority. That of version 2.0 is the authority itself. For the one of the US
 # government, see microsoft/botbuilder-python (emulator_validation.py: "Auth for US Gov, 1.0 token") and the table in
@@ -44,6 +45,7 @@ _GRAPH = (
     r"0000000[23]-0000-0000-c000-000000000000|https://(?:dod-)?graph\.(?:microsoft\.(?:com|us)|windows\.net)/?"
     r"|https://microsoftgraph\.chinacloudapi\.cn/?"
 )
+_SERVICES = re.compile(rf"{_GRAPH}|https://management\.(?:core\.windows\.net|azure\.com)/?")
 _ISS = rf"https://(?:{'|'.join(map(re.escape, (*_HOSTS_OF_VERSION_1, *_HOSTS_OF_VERSION_1.values())))})/.*"
 _OTHER_KINDS = (
     OtherKind(claims={"aud": _GRAPH}, sentence=_OF_MICROSOFT),
@@ -63,15 +65,15 @@ def _tenant(text: str) -> str:
     return tenant
 
 
-def _authority(host: str) -> str:
+def _authority(name: str) -> str:
     for domain, product in _OTHER_PRODUCTS.items():
-        if host.endswith(domain):
-            raise ValueError(f"{redacted(host)} is {product}\nwrite preset: jwt, as docs/issuers/entra.md shows")
-    if host in _HOSTS_OF_VERSION_1.values():
+        if name.endswith(domain):
+            raise ValueError(f"{redacted(name)} is {product}\nwrite preset: jwt, as docs/issuers/entra.md shows")
+    if name in _HOSTS_OF_VERSION_1.values():
         raise ValueError(
-            f"{redacted(host)} is in the iss of version 1.0, and not a sign-in service\nwrite login.microsoftonline.com"
+            f"{redacted(name)} is in the iss of version 1.0, and not a sign-in service\nwrite login.microsoftonline.com"
         )
-    return host
+    return name
 
 
 def _other_spelling(audience: str) -> str:
@@ -82,7 +84,27 @@ def _other_spelling(audience: str) -> str:
     return f"api://{client_id}" if client_id == audience else client_id
 
 
+def _audience(text: str) -> str:
+    audience = text.lower()
+    if _SERVICES.fullmatch(audience):
+        message = "is a service of Microsoft, and tokens for it were not made for your API"
+        raise ValueError(f"{redacted(text)} {message}\n{_FIX_AUDIENCE}")
+    return audience if _GUID.fullmatch(audience.removeprefix("api://")) else text
+
+
+def _client(text: str) -> str:
+    client = text.lower()
+    if not _GUID.fullmatch(client):
+        fix = "copy the Application (client) ID from the overview of the client's app registration"
+        raise ValueError(f"{redacted(text)} is not the ID of a client, which is a GUID\n{fix}")
+    return client
+
+
 Tenant: TypeAlias = Annotated[str, AfterValidator(_tenant)]
+
+
+Audience: TypeAlias = Annotated[NonEmpty, AfterValidator(_audience)]
+EntraAudiences: TypeAlias = Literal["any"] | Annotated[list[Audience], Field(min_length=1)]
 
 
 class EntraIssuer(ProviderIssuer):
@@ -91,7 +113,7 @@ class EntraIssuer(ProviderIssuer):
     asks: ClassVar[tuple[str, ...]] = ("tenant", "audiences")
     alternatives: ClassVar[tuple[str, ...]] = ("tenant", "tenants")
     issuer_settings: ClassVar[tuple[str, ...]] = ("tenant", "tenants")
-    audiences_fix: ClassVar[str] = "write the Application (client) ID of your API's app registration"
+    audiences_fix: ClassVar[str] = _FIX_AUDIENCE
 
     preset: Literal["entra"]
     """entra: the issuer is Microsoft Entra ID."""
@@ -100,12 +122,15 @@ class EntraIssuer(ProviderIssuer):
     tenants: Literal["any"] | OneOrMore[Tenant] | None = None
     """The Directory (tenant) IDs of several tenants; or any, for a service that every organization and everyone with a
     personal account may use. A token's `iss` must be that of its claim tid."""
-    audiences: Annotated[Audiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
+    audiences: Annotated[EntraAudiences | None, Field(examples=["0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36"])] = None
     """The Application (client) ID of your API, or its Application ID URI. If the URI is api:// and
     the ID, you can write either, and both are accepted, except with tenants: any."""
-    authority: Annotated[Host, AfterValidator(_authority)] = "login.microsoftonline.com"
+    authority: Annotated[str, host(_authority)] = "login.microsoftonline.com"
     """The host of the sign-in service. National clouds have their own, such as login.microsoftonline.us."""
-    clients: Annotated[Texts | None, Field(examples=["9a2c5e71-0d84-4b3f-8e60-7f1b3c95d2a4"])] = None
+    clients: Annotated[
+        OneOrMore[Annotated[str, AfterValidator(_client)]] | None,
+        Field(examples=["9a2c5e71-0d84-4b3f-8e60-7f1b3c95d2a4"]),
+    ] = None
     """The Application (client) IDs of the clients whose tokens are accepted (claim azp or appid). Default: all clients,
     if the token has scopes or roles."""
 
@@ -123,8 +148,8 @@ class EntraIssuer(ProviderIssuer):
         """Return what follows from these settings."""
         tenants = self._tenants
         templates = [f"https://{self.authority}/{TENANT}/v2.0"]
-        if host := _HOSTS_OF_VERSION_1.get(self.authority):
-            templates.append(f"https://{host}/{TENANT}/")
+        if of_version_1 := _HOSTS_OF_VERSION_1.get(self.authority):
+            templates.append(f"https://{of_version_1}/{TENANT}/")
         issued = TenantIssuers(
             claim=("tid",), templates=tuple(templates), key_placeholder="{tenantid}", accepts_any=not tenants
         )
@@ -160,6 +185,9 @@ class EntraIssuer(ProviderIssuer):
         if wrong.isdisjoint({"tenant", "tenants"}) and (self.tenant is None) == (self.tenants is None):
             message = "is missing" if self.tenant is None else "and tenants are both set"
             yield Problem(setting=f"{setting}.tenant", message=message, fix=f"{_FIX_TENANT}, or set tenants")
+        for tenant in set(self._tenants) & set(self._audiences):
+            message = f"lists {tenant}, which is the ID of the tenant"
+            yield Problem(setting=f"{setting}.audiences", message=message, fix=self.audiences_fix)
         if self.clients is not None and self.accept != "access_token":
             message = "cannot be checked, because ID tokens name no client except in aud"
             fix = "remove it, and list the IDs of your clients in audiences"
@@ -172,6 +200,8 @@ class EntraIssuer(ProviderIssuer):
                 yield f"tenant {tenant} is not a GUID, so no token of Microsoft is from it: {_FIX_TENANT}"
         for audience in self._audiences:
             uri = _URI.fullmatch(audience)
+            if not _GUID.fullmatch(audience) and ":" not in audience:
+                yield f"audience {redacted(audience)} is neither a GUID nor a URI: {self.audiences_fix}"
             if uri and uri[2] and _GUID.fullmatch(uri[1]) and uri[1] not in self._tenants:
                 yield f"audience {redacted(audience)} looks like a scope: the audience is what is before the last slash"
             if not self._tenants and not _GUID.fullmatch(audience):

@@ -12,7 +12,7 @@ from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Form, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, matching, provider
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, matching, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class GoogleIssuer(ProviderIssuer):
     ] = None
     """The client IDs of your applications, for Sign in with Google: the `aud` of users' tokens. Tokens of service
     accounts for these are refused."""
-    hosted_domains: OneOrMore[Annotated[Host, AfterValidator(_hosted_domain)]] | None = None
+    hosted_domains: OneOrMore[Annotated[str, host(_hosted_domain)]] | None = None
     """The domains of Google Workspace whose users are accepted (claim hd). Default: every Google account."""
     service_accounts: (
         OneOrMore[

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from authgate.config._outbound import redacted
 from authgate.core.demands import has, lists
-from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, provider
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, provider, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The claim `typ` of Keycloak's tokens (TokenUtil.java, 26). A token that DPoP binds to a key has DPoP there.
 _TYP = {"access_token": ("Bearer",), "id_token": ("ID",), "any": ("Bearer", "ID")}
+# In the address of the page of a client, and in the admin API.
+_INTERNAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # Every client with any role in a realm has this audience, which is Keycloak's own account page.
 _ACCOUNT = "account"
 
 
-def _realm(url: str) -> str:
-    _, found, name = url.partition("/realms/")
+def _realm(text: str) -> str:
+    _, found, name = text.partition("/realms/")
     if not found or not name or "/" in name:
-        raise ValueError(f"{redacted(url, 200)} is not the URL of a realm\nit ends with /realms/ and the realm's name")
-    return url
+        raise ValueError(f"{redacted(text, 200)} is not the URL of a realm\nit ends with /realms/ and the realm's name")
+    return text
 
 
 class KeycloakIssuer(ProviderIssuer):
@@ -36,9 +39,11 @@ class KeycloakIssuer(ProviderIssuer):
         "list the audience that an audience mapper writes for your API, or set clients to the IDs of your own clients"
     )
 
+    not_settings: ClassVar[dict[str, str]] = {"url": "write it as `realm_url`, with /realms/ and the realm's name"}
+
     preset: Literal["keycloak"]
     """keycloak: the issuer is a realm of Keycloak."""
-    realm_url: Annotated[Url, AfterValidator(_realm), Field(examples=["https://sso.example.com/realms/shop"])]
+    realm_url: Annotated[str, url(_realm), Field(examples=["https://sso.example.com/realms/shop"])]
     """The URL of the realm, as browsers reach it, for example https://sso.example.com/realms/shop. It is the `iss` of
     its tokens."""
     clients: Annotated[Texts | None, Field(examples=["tasks-web"])] = None
@@ -58,6 +63,9 @@ class KeycloakIssuer(ProviderIssuer):
 
     def advice(self) -> Iterator[str]:
         """Yield what is probably not meant."""
+        for client in self.clients or ():
+            if _INTERNAL_ID.fullmatch(client):
+                yield f"clients lists {client}, which looks like the internal ID of a client: list its Client ID"
         if self.clients is None and self.audiences == [_ACCOUNT]:
             yield (
                 "audiences: [account] accepts the tokens of every client of the realm: set clients, or give your API "

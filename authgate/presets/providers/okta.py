@@ -12,7 +12,7 @@ from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Form, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
-from authgate.presets.provider import Facts, Host, OneOrMore, ProviderIssuer, provider
+from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, provider
 from authgate.presets.settings import Audiences
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SERVERS = "Security, API, Authorization Servers"
 _ADMIN_HOST = re.compile(r"(.+)-admin(\.okta[a-z-]*\.(?:com|mil))")
 _SERVER = re.compile(r"default|aus[0-9A-Za-z]{10,40}")
+_ISSUER_URI = re.compile(rf"^https://[^/]+/oauth2/({_SERVER.pattern})(?![0-9A-Za-z])")
 # Each kind of object has IDs that begin with its own three characters: 0oa is an application, 00u a user.
 _OF_USER = re.compile(r"00u[0-9A-Za-z]{17}")
 _MADE_BY_OKTA = Form(r"0oa[0-9A-Za-z]{17}", "an ID that Okta made (0oa...)")
@@ -37,13 +38,13 @@ _OTHER_KINDS = (
 )
 
 
-def _domain(host: str) -> str:
-    if match := _ADMIN_HOST.fullmatch(host):
+def _domain(name: str) -> str:
+    if match := _ADMIN_HOST.fullmatch(name):
         raise ValueError(
-            f"{redacted(host)} is the address of the Admin Console, and no token is from it\n"
+            f"{redacted(name)} is the address of the Admin Console, and no token is from it\n"
             f"write {''.join(match.groups())}"
         )
-    return host
+    return name
 
 
 def _server(text: str) -> str:
@@ -52,7 +53,8 @@ def _server(text: str) -> str:
     if text.lower() in {"org", "v1"}:
         what = "is the org authorization server, whose access tokens are for Okta alone"
         raise ValueError(f"{redacted(text)} {what}\nwrite default, or the ID of another custom authorization server")
-    fix = f"write the last part of its Issuer URI: {_SERVERS}"
+    within = _ISSUER_URI.search(text)
+    fix = f"write {within[1]}" if within else f"write the last part of its Issuer URI: {_SERVERS}"
     raise ValueError(f"{redacted(text)} is not the ID of a custom authorization server\n{fix}")
 
 
@@ -62,7 +64,7 @@ def _client(text: str) -> str:
     return text
 
 
-Domain: TypeAlias = Annotated[Host, AfterValidator(_domain)]
+Domain: TypeAlias = Annotated[str, host(_domain)]
 Client: TypeAlias = Annotated[NonEmpty, AfterValidator(_client)]
 
 
@@ -70,6 +72,7 @@ class OktaIssuer(ProviderIssuer):
     """Access tokens of a custom authorization server of Okta."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "authorization_server", "audiences")
+    not_settings: ClassVar[dict[str, str]] = {"url": "write its host as `domain`"}
     issuer_settings: ClassVar[tuple[str, ...]] = ("domain", "authorization_server")
     audiences_fix: ClassVar[str] = f"write the Audience of the authorization server, such as api://default: {_SERVERS}"
 
@@ -118,6 +121,12 @@ class OktaIssuer(ProviderIssuer):
             if message := self._mistaken(audience):
                 where = f"{setting}.audiences[{number}]"
                 yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
+
+    def advice(self) -> Iterator[str]:
+        """Yield what is probably not meant."""
+        for audience in self.audiences if isinstance(self.audiences, list) else ():
+            if _ISSUER_URI.search(audience):
+                yield f"audiences lists {redacted(audience)}, which is an Issuer URI: {self.audiences_fix}"
 
     def _mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the Audience of the authorization server; "" if it may be."""

@@ -12,7 +12,7 @@ from authgate.config._outbound import redacted
 from authgate.core.demands import Demand, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
-from authgate.presets.provider import Facts, ProviderIssuer, Texts, Url, anonymous_accounts, anonymous_advice, provider
+from authgate.presets.provider import Facts, ProviderIssuer, Texts, anonymous_accounts, anonymous_advice, provider, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,13 @@ def _project_ref(text: str) -> str:
     raise ValueError(f"is not the ID of a project\n{f'write {within[0]}' if within else _FIX_REF}")
 
 
-def _project_url(url: str) -> str:
-    if "supabase.com/" in url:
-        raise ValueError(f"{redacted(url, 200)} is a page of the dashboard\nset project_ref: {_FIX_REF}")
-    base = re.sub(r"/(?:auth|rest|storage|realtime|functions)/v1(?:/.*)?$", "", url)
-    if base != url:
-        raise ValueError(f"{redacted(url, 200)} is the URL of a part of the project\nwrite {base}")
-    return url
+def _project_url(text: str) -> str:
+    if "supabase.com/" in text:
+        raise ValueError(f"{redacted(text, 200)} is a page of the dashboard\nset project_ref: {_FIX_REF}")
+    base = re.sub(r"/(?:auth|rest|storage|realtime|functions)/v1(?:/.*)?$", "", text)
+    if base != text:
+        raise ValueError(f"{redacted(text, 200)} is the URL of a part of the project\nwrite {base}")
+    return text
 
 
 class SupabaseIssuer(ProviderIssuer):
@@ -64,7 +64,7 @@ class SupabaseIssuer(ProviderIssuer):
     ] = None
     """The Project ID, which is the first part of the project's URL. Set this also if the project has a domain of its
     own. For the legacy JWT secret, also set `secret_env`, `secret_file` or `secret`."""
-    project_url: Annotated[Url, AfterValidator(_project_url)] | None = None
+    project_url: Annotated[str, url(_project_url)] | None = None
     """The URL of a Supabase that you host yourself or run by its CLI, for example http://127.0.0.1:54321. Set this or
     `project_ref`."""
     oauth_clients: Texts | None = None

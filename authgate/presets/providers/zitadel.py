@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from authgate.core.demands import Traits, has, lacks, lists
 from authgate.core.errors import Problem
-from authgate.presets.provider import Facts, Host, ProviderIssuer, Texts, provider
+from authgate.presets.provider import Digits, Facts, Host, OneOrMore, ProviderIssuer, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +23,14 @@ def _project(text: str) -> str:
     return text
 
 
-# YAML reads digits without quotes as a number.
-ProjectId: TypeAlias = Annotated[
-    str, BeforeValidator(lambda value: str(value) if type(value) is int else value), AfterValidator(_project)
-]
+ProjectId: TypeAlias = Annotated[Digits, AfterValidator(_project)]
 
 
 class ZitadelIssuer(ProviderIssuer):
     """Access tokens of the applications and service users of a project of ZITADEL."""
 
     asks: ClassVar[tuple[str, ...]] = ("domain", "project_id", "clients")
+    not_settings: ClassVar[dict[str, str]] = {"url": "write its host as `domain`"}
     issuer_settings: ClassVar[tuple[str, ...]] = ("domain",)
     jwt_fix: ClassVar[str] = (
         "ZITADEL sends opaque tokens unless you change that: set Auth Token Type to JWT in the Token Settings of the "
@@ -45,7 +43,7 @@ class ZitadelIssuer(ProviderIssuer):
     """The domain at which your users sign in, for example acme-x1y2z3.zitadel.cloud, with the port if it is not 443."""
     project_id: Annotated[ProjectId, Field(examples=["294645900000000001"])]
     """The Resource Id of your project. It is the audience of the tokens, and the roles are those of this project."""
-    clients: Annotated[Literal["any"] | Texts, Field(examples=["294645919545032706"])]
+    clients: Annotated[Literal["any"] | OneOrMore[Digits], Field(examples=["294645919545032706"])]
     """The client IDs of the applications whose tokens are accepted (claim client_id), and the names of service users.
     any: every application and service user of the instance, because each of them can ask for a token for your project.
     Then demand a role in your policies."""
