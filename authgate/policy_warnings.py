@@ -47,6 +47,15 @@ def announcements(config: Config) -> Iterator[str]:
         )
 
 
+def _about_strangers(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield which issuers sign nearly everyone in, if a policy demands nothing more."""
+    open_policies = [one for one in made.policies if one.access is Access.REQUIRE and one.rule is None]
+    for entry in entries:
+        who = entry.config.strangers()
+        if who and any(accepts(policy, entry) for policy in open_policies):
+            yield f"issuer {entry.config.name}: {who}, or demand more than a signed-in user in every policy"
+
+
 def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
     """Yield the risks and faults of the policies *made* of *config*. *entries* are its issuers."""
     is_set = config.paths.encoded_slash == "data" or config.paths.semicolon == "data"
@@ -54,6 +63,7 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
         yield "paths: has no effect on decisions, because no policy matches by path. It only changes `authgate proxy`"
     if any(entry.config.subject_prefix is not None for entry in entries[1:]):  # else one issuer, or one authority
         yield from _about_audiences(config, made, entries)
+    yield from _about_strangers(made, entries)
     yield from _about_origins(config, made.policies)
     yield from _about_matches(made.policies)
     for policy in made.policies:

@@ -29,7 +29,7 @@ def answers(form: Form, given: Mapping[str, object]) -> dict[str, object]:
     _show(f"{form.page} says more about these values.")
     for setting in form.asks:
         is_needed = form.problems(form.completed(setting, settings)) or form.is_optional(setting)
-        if is_needed and setting not in settings:
+        if is_needed and setting not in settings and form.has_effect(setting, settings):
             settings |= _answer(form, setting, settings)
     while problems := form.problems(settings):
         missing = next((name for name in problems if name in form.options), None)

@@ -111,13 +111,18 @@ class Form:
         for setting in self.asks:
             if setting not in settings:
                 others = self._examples(name for name in self.asks if name != setting)
-                found = self.problems(others | dict(settings)) | found
+                beside = self.problems(others | dict(settings))
+                found = {name: problem for name, problem in beside.items() if name not in others} | found
         return found
 
     def completed(self, setting: str, settings: Mapping[str, object]) -> dict[str, object]:
         """Return *settings* with the examples of what is asked for after *setting*."""
         later = self.asks[self.asks.index(setting) + 1 :] if setting in self.asks else ()
         return self._examples(later) | dict(settings)
+
+    def has_effect(self, setting: str, settings: Mapping[str, object]) -> bool:
+        """Whether *setting* may be set beside *settings*."""
+        return setting not in self.problems(self._examples([setting]) | dict(settings))
 
     def is_optional(self, setting: str) -> bool:
         """Whether nothing has to replace *setting* if it is left out."""

@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fetched:
-    """The result of loading one key set, or of trying one session store, in *lines* for people, and a *warning*."""
+    """The result of loading one key set, or of trying one session store, in *lines* for people, and a *warning*.
+
+    *why* are the lines that say why it failed, and what to do.
+    """
 
     failed: bool
     lines: list[str]
+    why: tuple[str, ...] = ()
     warning: str = ""
 
 
@@ -78,7 +82,10 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     for line in _policies(prepared):
         click.echo(f"# {line}")
     click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
-    if any(result.failed for result in fetched):
+    failed = [result for result in fetched if result.failed]
+    for line in (line for result in failed for line in result.why):
+        click.echo(wrapped(line, indent="  ", stream=sys.stderr), err=True)  # at the end, where people look
+    if failed:
         sys.exit(1)
 
 
@@ -189,7 +196,7 @@ async def _sessions_result(sessions: CachedSessions) -> _Fetched:
             running.cancel()
     result = f"cannot be looked up: {cause}" if cause else f"can be looked up in {sessions.store.where}"
     lines = [escaped(f"issuer {sessions.name}: its sessions {result}")]
-    return _Fetched(failed=bool(cause), lines=lines, warning=warning)
+    return _Fetched(failed=bool(cause), lines=lines, why=(*lines,), warning=warning)
 
 
 async def _unsigned_tokens(sessions: CachedSessions) -> str:
@@ -210,6 +217,7 @@ def _keys_result(keys: WatchedKeys, preset: str) -> _Fetched:
     lines = [f"issuer {keys.name}: {f'its keys cannot be loaded: {keys.failure}' if keys.failure else loaded}"]
     if keys.failure and preset in PROVIDERS:
         lines.append(f"  docs/issuers/{preset}.md says where to copy its settings from")
+    why = tuple(map(escaped, lines))
     lines += [f"  {key}" for key in keys.key_set.keys]
     lines += [f"  skipped: {skipped}" for skipped in keys.key_set.skipped]
-    return _Fetched(failed=keys.state not in {"ready", "not offered"}, lines=[escaped(line) for line in lines])
+    return _Fetched(failed=keys.state not in {"ready", "not offered"}, lines=[escaped(line) for line in lines], why=why)

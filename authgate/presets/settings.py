@@ -168,6 +168,10 @@ class IssuerSettings(Settings):
         """Yield what of these settings is probably not meant. Right only after `with_defaults`."""
         yield from ()
 
+    def strangers(self) -> str:
+        """Return who else may sign in, and which setting keeps them out, if it is nearly everyone; "" if not."""
+        return ""
+
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:  # noqa: ARG002 - for presets
         """Yield what is wrong with the settings that only this preset has. They are at *setting*.
 

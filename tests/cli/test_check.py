@@ -359,6 +359,9 @@ def test_fetch_loads_every_key_and_says_what_failed(faulty: Path) -> None:
     assert "\n#   ES256 K1\n#   skipped: key 'K3" in ended.stdout
     assert re.search(r"\n# issuer partner: its keys cannot be loaded: http://\S+ answers 500\n", ended.stdout)
     assert "\n# issuer legacy: its keys cannot be loaded: http://" in ended.stdout
+    assert (
+        "issuer partner: its keys cannot be loaded: http" in ended.stderr
+    )  # after the settings, which fill the screen
     assert ended.stderr.count("warning: ") == 1
     assert "HTTPS_PROXY is not used: the keys of app, partner, legacy are fetched directly" in ended.stderr
     assert "canary" not in ended.stdout + ended.stderr

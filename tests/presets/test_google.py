@@ -246,3 +246,15 @@ def test_explain_names_no_claim_that_only_tokens_of_service_accounts_must_have(t
     result = explained(tmp_path, config, {"Authorization": f"Bearer {token}"})
     assert result.answer == "401 missing_claim"
     assert "info.email" not in result.text
+
+
+@pytest.mark.parametrize(
+    ("require", "is_warned"), [("signed_in", True), ({"subject": {"any_of": [USER]}}, False), (None, True)], ids=str
+)
+def test_everybody_with_an_account_is_a_warning_if_a_policy_lets_them_in(
+    tmp_path: Path, require: Any, *, is_warned: bool
+) -> None:
+    rest = {} if require is None else {"policies": [{"name": "all", "require": require}]}
+    warnings = GOOGLE.prepared(tmp_path, EVERYBODY, **rest).warnings
+    assert any("everyone with a Google account may sign in" in warning for warning in warnings) is is_warned
+    assert not GOOGLE.prepared(tmp_path, {}, **rest).warnings

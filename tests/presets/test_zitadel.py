@@ -211,3 +211,10 @@ def test_explain_asks_whether_the_token_is_an_id_token(tmp_path: Path) -> None:
     decided = explained(tmp_path, config, bearer(mint(unmarked, algorithm="RS256", header={"kid": KEY_ID})))
     assert decided.answer == "401 missing_claim"
     assert any("have such a claim, and ID tokens do not" in hint for hint in decided.hints)
+
+
+@pytest.mark.parametrize(("require", "is_warned"), [("signed_in", True), ({"roles": {"any_of": ["admin"]}}, False)])
+def test_any_client_is_a_warning_if_a_policy_demands_no_role(tmp_path: Path, require: Any, *, is_warned: bool) -> None:
+    policies = [{"name": "all", "require": require}]
+    warnings = ZITADEL.prepared(tmp_path, {"clients": "any"}, policies=policies).warnings
+    assert any("list clients" in warning for warning in warnings) is is_warned

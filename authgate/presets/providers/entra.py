@@ -179,6 +179,11 @@ class EntraIssuer(ProviderIssuer):
             yield _IS_ACCESS
             yield _HAS_RIGHTS
 
+    def strangers(self) -> str:
+        """Return that every tenant may sign in, unless some are listed."""
+        who = "every organization and everyone with a personal account may sign in: list tenants"
+        return who if self.tenants == "any" else ""
+
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield what is wrong with the tenants and the clients."""
         yield from super().problems(setting, wrong)

@@ -43,7 +43,7 @@ def _hosted_domain(domain: str) -> str:
 class GoogleIssuer(ProviderIssuer):
     """ID tokens of Google: of users (Sign in with Google) and of service accounts."""
 
-    asks: ClassVar[tuple[str, ...]] = ("clients",)
+    asks: ClassVar[tuple[str, ...]] = ("clients", "hosted_domains")
     alternatives: ClassVar[tuple[str, ...]] = ("clients", "audiences")
     audiences_fix: ClassVar[str] = (
         "set clients to the client IDs of your applications, or list the audience that your service accounts ask for"
@@ -60,7 +60,9 @@ class GoogleIssuer(ProviderIssuer):
     ] = None
     """The client IDs of your applications, for Sign in with Google: the `aud` of users' tokens. Tokens of service
     accounts for these are refused."""
-    hosted_domains: OneOrMore[Annotated[str, host(_hosted_domain)]] | None = None
+    hosted_domains: Annotated[
+        OneOrMore[Annotated[str, host(_hosted_domain)]] | None, Field(examples=["example.com"])
+    ] = None
     """The domains of Google Workspace whose users are accepted (claim hd). Default: every Google account."""
     service_accounts: (
         OneOrMore[
@@ -111,6 +113,11 @@ class GoogleIssuer(ProviderIssuer):
     def _other_audiences(self) -> tuple[str, ...]:
         given = self.audiences if isinstance(self.audiences, list) else ()
         return tuple(audience for audience in given if audience not in (self.clients or ()))
+
+    def strangers(self) -> str:
+        """Return that every Google account may sign in, unless domains are listed."""
+        is_open = self.clients and not self.hosted_domains
+        return "everyone with a Google account may sign in: set hosted_domains" if is_open else ""
 
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield settings that let strangers in, and those that do nothing."""

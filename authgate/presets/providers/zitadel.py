@@ -69,6 +69,11 @@ class ZitadelIssuer(ProviderIssuer):
             traits=Traits(access_marks=(("jti",),)),
         )
 
+    def strangers(self) -> str:
+        """Return that all clients of the instance are accepted, unless some are listed."""
+        who = "every application and service user of the instance can get a token for the project: list clients"
+        return who if self.clients == "any" else ""
+
     def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
         """Yield the ID of the project where that of a client belongs."""
         yield from super().problems(setting, wrong)
