@@ -57,6 +57,12 @@ def text(form: Form, settings: Mapping[str, object], prepared: Prepared) -> str:
 
 def _follows(config: ProviderIssuer, issuer: Issuer, prepared: Prepared, given: Mapping[str, object]) -> Iterator[str]:
     """Yield comments: what the preset stands for besides the *given* settings, as YAML, and what it demands."""
+    if config.added_roles:
+        yield from _comment(
+            f"No token has roles unless you add them (docs/issuers/{config.preset}.md). Then name their claim:"
+        )
+        yield f"# {in_one_line('identity', {'roles': config.added_roles})}"
+        yield ""
     yield from _comment("The preset stands for these settings. To replace one, remove the # before it and change it.")
     for setting, value in config.implied.items():
         if setting not in given:

@@ -131,6 +131,9 @@ class ProviderIssuer(SignedJwtSettings):
     # Two settings of which an issuer needs one, the one that `authgate init` asks for first.
     alternatives: ClassVar[tuple[str, ...]] = ()
 
+    # The claim of roles that people add, if the provider itself writes no roles.
+    added_roles: ClassVar[str] = ""
+
     _written: frozenset[str] | None = PrivateAttr(default=None)
     _implied: dict[str, Any] = PrivateAttr(default_factory=dict)
 

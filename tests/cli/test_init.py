@@ -136,6 +136,15 @@ def _meaning(prepared: Prepared) -> tuple[object, ...]:
     return issuer, [config.given(one) for one in (*KEY_SETTINGS, *FETCH_SETTINGS)], prepared.warnings
 
 
+def test_the_claim_of_roles_that_people_add_at_auth0_is_shown(tmp_path: Path) -> None:
+    init(tmp_path, "auth0", *examples(FORMS["auth0"]))
+    file = tmp_path / "authgate.yaml"
+    line = """identity: {roles: '"https://example.com/roles"'}"""
+    assert f"    # {line}\n" in file.read_text()
+    file.write_text(file.read_text().replace(f"# {line}", line))
+    assert written(tmp_path).snapshot.issuers[0].identity["roles"] == (("https://example.com/roles",),)
+
+
 def test_the_example_policies_are_sound(tmp_path: Path) -> None:
     init(tmp_path, "keycloak", *examples(FORMS["keycloak"]))
     file = tmp_path / "authgate.yaml"

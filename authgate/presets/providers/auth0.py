@@ -40,6 +40,7 @@ class Auth0Issuer(ProviderIssuer):
     asks: ClassVar[tuple[str, ...]] = ("domain", "audiences")
     not_settings: ClassVar[dict[str, str]] = {"url": "write its host as `domain`"}
     issuer_settings: ClassVar[tuple[str, ...]] = ("domain",)
+    added_roles: ClassVar[str] = '"https://example.com/roles"'
     audiences_fix: ClassVar[str] = "list the Identifier of your API: Applications, APIs, your API, Settings"
     jwt_fix: ClassVar[str] = (
         "Auth0 sends a JWT only for an API: the application must pass the parameter `audience` with the Identifier of "
