@@ -204,7 +204,7 @@ PUBLISHED = [
         keys=[published_key("a", version_2()["iss"]), published_key("b", TEMPLATE)],
         metadata=CLOUD,
         wrong=[
-            Wrong(settings={"tenant": API}, message=NOT_FOUND),
+            Wrong(settings={"tenant": OTHER}, message=NOT_FOUND),
             Wrong(settings={"authority": "login.example.com"}, message=ANOTHER_ISSUER, host="login.example.com"),
         ],
     ),

@@ -144,7 +144,7 @@ def test_check_fetches_the_keys_with_the_configuration_of_its_page(
 ) -> None:
     ended = fetching.check(name, published)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "is valid." in ended.stdout.splitlines()[0]
+    assert "is valid" in ended.stdout.splitlines()[0]
     assert re.search(r": \d+ keys? from https://", ended.stdout)
 
 

@@ -15,7 +15,7 @@ from authgate.core.errors import Problem
 from authgate.core.reasons import Reason
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, matching, provider
-from authgate.presets.settings import URL_SETTINGS
+from authgate.presets.settings import KEY_SETTINGS, URL_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +147,8 @@ class KubernetesIssuer(ProviderIssuer):
             if audience == self.issuer or _AUDIENCE_OF_API_SERVER.fullmatch(audience):
                 message = f"{redacted(audience)} accepts tokens for the API server: your services could act as the pod"
                 yield Problem(setting=f"{setting}.audiences", message=message, fix=_FIX_AUDIENCE)
-        if self.in_cluster is False and self.keys_follow and _OF_API_SERVER.fullmatch(self.issuer or ""):
+        names_keys = any(map(self.is_written, KEY_SETTINGS))
+        if self.in_cluster is False and not names_keys and _OF_API_SERVER.fullmatch(self.issuer or ""):
             message = "is false, but only the API server has the keys of this issuer"
             yield Problem(setting=f"{setting}.in_cluster", message=message, fix=_FIX_KEYS)
 
