@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.cli import commands
 from authgate.cli._init_form import forms
 from authgate.config._annotations import is_list
 from authgate.config._outbound import redacted
 from authgate.config._secret_forms import NOT_SHOWN, known_secret
 from authgate.config.load import load_settings
 from authgate.presets.providers import PROVIDERS
+from tests.support import commands
 from tests.support.provider import Provider
 
 if TYPE_CHECKING:
@@ -57,8 +56,8 @@ EXAMPLES = [
 
 def run(*arguments: str) -> tuple[int, str]:
     """Run a command; return its exit code and everything that it shows."""
-    ended = CliRunner().invoke(commands, arguments)
-    return ended.exit_code, ended.stdout + ended.stderr
+    ended = commands.authgate(*arguments, environ={})
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def holds(text: str) -> bool:
@@ -194,7 +193,7 @@ def test_the_word_any_is_no_id(name: str, setting: str) -> None:
 def test_check_escapes_control_characters_of_accepted_values(tmp_path: Path) -> None:
     odd = "api://0b7e4d9a-63c2-4f18-a5d7-91e8c2f04b36/\x1b[31mred\u202e\nlisten: 0.0.0.0:80"
     file = tmp_path / "authgate.yaml"
-    file.write_text(yaml.safe_dump(Provider("entra").configuration({"audiences": [odd], "clients": [odd]})))
+    file.write_text(yaml.safe_dump(Provider("entra").configuration({"audiences": [odd]})))
     code, shown = run("check", "--config", str(file))
     assert code == 0
     assert f"aud {odd[:43]}\\x1b[31mred\\u202e\\nlisten" in shown

@@ -8,11 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from authgate.cli import commands
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
+from tests.support import commands
 from tests.support.issuer import SigningKey
 from tests.support.processes import ROOT
 from tests.support.provider import Provider, its_tests
@@ -122,8 +121,8 @@ def test_the_configuration_of_its_page_has_no_problem_and_no_warning(name: str, 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_check_says_in_one_line_what_the_preset_stands_for(name: str, tmp_path: Path) -> None:
     Provider(name).load(tmp_path)
-    checked = CliRunner().invoke(commands, ["check", "--config", str(tmp_path / "authgate.yaml")])
-    assert checked.exit_code == 0, checked.stderr
+    checked = commands.authgate("check", "--config", tmp_path / "authgate.yaml", environ={})
+    assert checked.returncode == 0, checked.stderr
     (line,) = (line for line in checked.stdout.splitlines() if f": preset {name} stands for " in line)
     for text in ("issuer: https://", "A token must have "):
         assert text in line
