@@ -18,6 +18,7 @@ from authgate.config._types import NonEmpty, one_or_more
 from authgate.config._yaml import in_one_line
 from authgate.config.identity_model import IdentityConfig
 from authgate.core.demands import NO_TRAITS, Demand, Traits, all_in_words, lacks
+from authgate.core.errors import Problem
 from authgate.core.urls import url_fault
 from authgate.presets._mistaken import checked
 from authgate.presets.jwt import SignedJwtSettings
@@ -241,6 +242,20 @@ class ProviderIssuer(SignedJwtSettings):
             if demand.fixed or replaced.isdisjoint(demand.paths)
         )
         return replace(written, demands=(*own, *written.demands), traits=self._traits(facts))
+
+    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
+        """Yield what is wrong with the kinds of tokens, and the audiences that no access token for the operator has."""
+        yield from super().problems(setting, wrong)
+        if self.accept != "access_token" or not isinstance(self.audiences, list):
+            return
+        for number, audience in enumerate(self.audiences):
+            if message := self.mistaken(audience):
+                where = f"{setting}.audiences[{number}]"
+                yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
+
+    def mistaken(self, audience: str) -> str:  # noqa: ARG002 - for presets
+        """Return why access tokens for the operator cannot have this *audience*; "" if they may have it."""
+        return ""
 
     def _traits(self, facts: Facts) -> Traits:
         """Return what is particular to the tokens. An `issuer` that is not the `iss` of a tenant has none."""

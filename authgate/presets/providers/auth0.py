@@ -10,7 +10,6 @@ from pydantic import Field
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Traits, has, lists
-from authgate.core.errors import Problem
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, matching, provider
 from authgate.presets.settings import Audiences
 
@@ -86,23 +85,13 @@ class Auth0Issuer(ProviderIssuer):
             )
         return (has("azp", "client_id"),) if only_access else ()  # ID tokens have neither
 
-    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
-        """Yield the audiences that cannot be the API of the operator."""
-        yield from super().problems(setting, wrong)
-        if self.accept != "access_token" or not isinstance(self.audiences, list):
-            return
-        for number, audience in enumerate(self.audiences):
-            if message := self._mistaken(audience):
-                where = f"{setting}.audiences[{number}]"
-                yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
-
     def advice(self) -> Iterator[str]:
         """Yield what is probably not meant."""
         for audience in self.audiences if isinstance(self.audiences, list) else ():
             if re.fullmatch(r"[0-9a-f]{24}", audience):
                 yield f"audiences lists {audience}, which looks like the Id of an API: {self.audiences_fix}"
 
-    def _mistaken(self, audience: str) -> str:
+    def mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the API of the operator; "" if it may be."""
         if _CLIENT_ID.fullmatch(audience) or audience in (self.clients or ()):
             return "is a client ID, and the audience of an access token is an API"

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field
 from authgate.config._outbound import redacted
 from authgate.config._types import NonEmpty
 from authgate.core.demands import Demand, Form, Traits, has, lists
-from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
 from authgate.presets.provider import Facts, OneOrMore, ProviderIssuer, host, provider
 from authgate.presets.settings import Audiences
@@ -112,23 +111,13 @@ class OktaIssuer(ProviderIssuer):
             return (lists("clients", "cid", accepted=self.clients, optional=not only_access, names_client=True),)
         return (has("cid"), _PROGRAM) if only_access else (_PROGRAM,)
 
-    def problems(self, setting: str, wrong: frozenset[str]) -> Iterator[Problem]:
-        """Yield the audiences that no access token of a custom authorization server has."""
-        yield from super().problems(setting, wrong)
-        if self.accept != "access_token" or not isinstance(self.audiences, list):
-            return
-        for number, audience in enumerate(self.audiences):
-            if message := self._mistaken(audience):
-                where = f"{setting}.audiences[{number}]"
-                yield Problem(setting=where, message=f"{redacted(audience)} {message}", fix=self.audiences_fix)
-
     def advice(self) -> Iterator[str]:
         """Yield what is probably not meant."""
         for audience in self.audiences if isinstance(self.audiences, list) else ():
             if _ISSUER_URI.search(audience):
                 yield f"audiences lists {redacted(audience)}, which is an Issuer URI: {self.audiences_fix}"
 
-    def _mistaken(self, audience: str) -> str:
+    def mistaken(self, audience: str) -> str:
         """Return why *audience* cannot be the Audience of the authorization server; "" if it may be."""
         if re.fullmatch(_MADE_BY_OKTA.pattern, audience) or audience in (self.clients or ()):
             return "is a client ID, which only ID tokens have as their audience"
