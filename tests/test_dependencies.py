@@ -89,6 +89,7 @@ RULES = (
     Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
+    Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
     Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
     Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
     Rule(
@@ -168,7 +169,7 @@ RULES = (
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions"),
+        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions", "shares"),
         never=CRYPTO | {"pydantic"},
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),
