@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from authgate import repeats
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -93,6 +95,7 @@ def logging_to(
     try:
         yield lambda: thread is not None and thread.is_alive()
     finally:
+        repeats.write_counts()
         listener.enqueue_sentinel()
         if thread is not None:
             thread.join(STOP_SECONDS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from authgate import __version__, log
+from authgate import __version__, log, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +85,14 @@ class _Gauges:
         yield CounterMetricFamily(
             "authgate_log_lines_dropped", "Log lines dropped because the writer was too slow.", log.dropped_lines()
         )
+        repeated = CounterMetricFamily(
+            "authgate_log_lines_repeated",
+            "Log lines that were counted instead of written, because too many came at once. A line has the count.",
+            labels=("about",),
+        )
+        for about, count in repeats.repeated_lines().items():
+            repeated.add_metric((about,), count)
+        yield repeated
 
 
 class _Certificates:

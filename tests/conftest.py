@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from authgate import repeats
 from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["pytest_configure", "pytest_unconfigure"]  # pytest finds these hooks here
 
@@ -34,6 +39,13 @@ LONG = {
     Path(__file__).parent / name
     for name in ("deploy", "e2e", "properties", "server", "stack", "test_presets_and_stores.py")
 }
+
+
+@pytest.fixture(autouse=True)
+def _counts_of_log_lines() -> Iterator[None]:
+    """Write the counts of lines that a test left: a loop that has ended writes none."""
+    yield
+    repeats.write_counts()
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has brought the tests of each fixture together

@@ -90,6 +90,7 @@ RULES = (
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
     Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
+    Rule(where="authgate/repeats.py", ours=_own("shares"), others=STDLIB, never=IO - {"asyncio", "time"}),
     Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
     Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
     Rule(
@@ -176,13 +177,17 @@ RULES = (
     Rule(where="authgate/gate.py", ours=_own("answers", "bugs", "core"), never=CRYPTO | {"aiohttp"}),
     Rule(
         where="authgate/server/",
-        ours=_own("gate", "adapters", "blocking", "bugs", "certificates", "core", "files", "record", "server"),
+        ours=_own("gate", "adapters", "blocking", "bugs", "certificates", "core", "files", "record")
+        + _own("repeats", "server", "shares"),
         typing=_own("app", "config.model", "keysources", "sessions"),
         never=CRYPTO,
     ),
     Rule(where="authgate/app.py", ours=(), typing=("authgate",), others=STDLIB | {"aiohttp"}, never=IO | CRYPTO),
     Rule(
-        where="authgate/metrics.py", ours=_own("log"), typing=_own("server.tls", "tokens"), never=CRYPTO | {"aiohttp"}
+        where="authgate/metrics.py",
+        ours=_own("log", "repeats"),
+        typing=_own("server.tls", "tokens"),
+        never=CRYPTO | {"aiohttp"},
     ),
     Rule(where="authgate/app_metrics.py", ours=(), typing=_own("app", "keysources", "metrics"), never=CRYPTO),
     Rule(where="authgate/", ours=("authgate",), never=frozenset()),

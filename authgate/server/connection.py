@@ -29,23 +29,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from cachetools import TTLCache
 
 from authgate.bugs import log_bug
+from authgate.repeats import SEVERAL, Bounds, Repeats
 from authgate.server.lingering import Lingering
 from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
     import asyncio
 
+    from authgate.repeats import Repeated
     from authgate.server.limits import Limits
     from authgate.server.tls import ClientCertificate, TlsState, WatchedTls
 
 _log = logging.getLogger(__name__)
 
-# A message about a peer address is logged once in this time. At most this many pairs of message and address are cached.
-_WARNING_SECONDS = 60
-_MAX_WARNINGS = 1024
+# A message about a peer is logged once a minute, and about 20 peers a minute. The others are counted.
+_WARNINGS = Bounds(per_address=1, per_kind=20, in_all=100, window_seconds=60.0)
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -214,7 +214,7 @@ class BoundedServer(web.Server):
         self._tls = tls
         self.trusts = trusts
         self.untrusted_connections = 0
-        self._recent_warnings: TTLCache[tuple[str, str], None] = TTLCache(maxsize=_MAX_WARNINGS, ttl=_WARNING_SECONDS)
+        self._warnings = Repeats("peers", _WARNINGS, _warn_repeated)
 
     @property
     def is_over_bounds(self) -> bool:
@@ -242,9 +242,8 @@ class BoundedServer(web.Server):
                 connection.close_if_certificate_ended()
 
     def warn(self, message: str, peer: str) -> None:
-        """Log *message* about *peer*, at most once a minute."""
-        if (message, peer) not in self._recent_warnings:
-            self._recent_warnings[message, peer] = None
+        """Log *message* about *peer*, or count it. Nothing that the peer sent may be part of *message*."""
+        if self._warnings.admits(message, peer):
             _log.warning("%s (peer %s)", message, peer)
 
     def __call__(self, tls: TlsState | None = None) -> _Connection:
@@ -261,6 +260,11 @@ class BoundedServer(web.Server):
             max_field_size=self._limits.max_head_bytes,
             max_headers=self._limits.max_header_lines,
         )
+
+
+def _warn_repeated(repeated: Repeated[str]) -> None:
+    peer = "other peers" if repeated.address == SEVERAL else f"peer {repeated.address}"
+    _log.warning("%s (%s): %d more times in %g s", repeated.kind, peer, repeated.count, repeated.seconds)
 
 
 def peer_of(request: web.BaseRequest) -> Peer:

@@ -1,0 +1,169 @@
+"""Bounds on log lines that anybody can cause, as often as they like.
+
+A module that logs what a client or a peer did asks `Repeats` before each line. `Repeats` counts in windows:
+
+    open     begins with the first line. Lines are admitted up to the bounds; further ones are counted. The first one
+             that is counted sets a timer for the end of the window.
+    over     the counts are written, each as one line, and the next line begins a new window.
+
+What always holds:
+
+- Every line that is not admitted is counted, and its count is written: at the end of the window, by the timer; by the
+  next line, if there is no event loop; or by `write_counts`, when AuthGate stops.
+- While nothing is counted, no timer runs.
+- One window writes at most `in_all` lines, `named` counts with an address, and one count for each kind. The number of
+  kinds is that of the places in the code that log: nothing that a client sends may be part of a kind.
+- At most `counted` addresses are counted one by one, the others together. So a flood from many addresses takes no
+  memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from heapq import nlargest
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_args
+
+from authgate.shares import address_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+Kind = TypeVar("Kind", bound="Hashable")
+About: TypeAlias = Literal["refusals", "peers", "bugs"]
+
+_group = lru_cache(maxsize=1024)(address_group)  # it takes about 15 µs for IPv6
+
+# The address of lines that were counted together.
+SEVERAL = "several"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The bounds of one window of *window_seconds*.
+
+    At most *per_address* lines of one kind about one address are written, *per_kind* lines of one kind, and *in_all*
+    lines. *named* addresses, those with the highest counts, have a count of their own.
+    """
+
+    per_address: int
+    per_kind: int
+    in_all: int
+    window_seconds: float
+    named: int = 20
+    counted: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated(Generic[Kind]):
+    """*count* lines of one *kind* about one *address* were not written, in *seconds*.
+
+    *address* is an IPv4 address or an IPv6 network of 64 bits, "" if there is none, or `SEVERAL`.
+    """
+
+    kind: Kind
+    address: str
+    count: int
+    seconds: float
+
+
+class Repeats(Generic[Kind]):
+    """Admits lines within *bounds*, and passes the counts of the others to *write*.
+
+    *about* is their label in the metric `authgate_log_lines_repeated`. *elapsed* never goes back.
+
+        if self._repeats.admits("message", peer_address):
+            _log.warning("message (peer %s)", peer_address)
+    """
+
+    def __init__(
+        self,
+        about: About,
+        bounds: Bounds,
+        write: Callable[[Repeated[Kind]], None],
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._about = about
+        self._bounds = bounds
+        self._write = write
+        self._elapsed = elapsed
+        self._began_at = float("-inf")
+        self._admitted: Counter[tuple[Kind, str]] = Counter()  # by kind and address; at most `in_all`
+        self._admitted_of: Counter[Kind] = Counter()
+        self._counted: Counter[tuple[Kind, str]] = Counter()
+
+    def admits(self, kind: Kind, address: str = "") -> bool:
+        """Whether to write a line of *kind* about *address* now. If not, it is counted."""
+        now = self._elapsed()
+        if now - self._began_at >= self._bounds.window_seconds:
+            self.end_window()
+            self._began_at = now
+        key = kind, _group(address)
+        if key not in self._counted:
+            if self._is_within_bounds(key):
+                self._admitted[key] += 1
+                self._admitted_of[kind] += 1
+                return True
+            if not self._counted:
+                self._set_timer(now)
+            if len(self._counted) >= self._bounds.counted:
+                key = kind, SEVERAL
+        self._counted[key] += 1
+        _totals[self._about] += 1
+        return False
+
+    def end_window(self) -> None:
+        """Write the counts. The next line begins a new window."""
+        counted, self._counted = self._counted, Counter()
+        seconds = self._elapsed() - self._began_at
+        self._began_at = float("-inf")
+        self._admitted.clear()
+        self._admitted_of.clear()
+        _pending.pop(self, None)
+        named = dict(nlargest(self._bounds.named, _of_one_address(counted).items(), key=lambda item: item[1]))
+        together: Counter[tuple[Kind, str]] = Counter()
+        for (kind, address), count in counted.items():
+            if (kind, address) not in named:
+                together[kind, SEVERAL] += count
+        for (kind, address), count in (*named.items(), *together.items()):
+            self._write(Repeated(kind=kind, address=address, count=count, seconds=round(seconds, 1)))
+
+    def _is_within_bounds(self, key: tuple[Kind, str]) -> bool:
+        return (
+            self._admitted[key] < self._bounds.per_address
+            and self._admitted_of[key[0]] < self._bounds.per_kind
+            and self._admitted_of.total() < self._bounds.in_all
+        )
+
+    def _set_timer(self, now: float) -> None:
+        _pending[self] = None
+        seconds = self._began_at + self._bounds.window_seconds - now
+        with contextlib.suppress(RuntimeError):  # no event loop runs
+            asyncio.get_running_loop().call_later(seconds, self._time_out, self._began_at)
+
+    def _time_out(self, began_at: float) -> None:
+        if began_at == self._began_at:  # otherwise this window is over already
+            self.end_window()
+
+
+def write_counts() -> None:
+    """Write all counts now. AuthGate calls it when it stops."""
+    for repeats in [*_pending]:
+        repeats.end_window()
+
+
+def repeated_lines() -> dict[str, int]:
+    """Return how many lines were counted instead of written since the start, by what they are about."""
+    return dict(_totals)
+
+
+_pending: dict[Repeats[Any], None] = {}  # those that have counts to write
+_totals: Counter[str] = Counter(dict.fromkeys(get_args(About), 0))
+
+
+def _of_one_address(counted: Counter[tuple[Kind, str]]) -> dict[tuple[Kind, str], int]:
+    return {key: count for key, count in counted.items() if key[1] != SEVERAL}

@@ -1,0 +1,156 @@
+"""Bounds on lines that anybody can cause: what is written, and that nothing is lost from the count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate import repeats
+from authgate.repeats import SEVERAL, Bounds, Repeated, Repeats
+from tests.support.manual_time import Time
+from tests.support.waiting import until_async
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BOUNDS = Bounds(per_address=2, per_kind=3, in_all=4, window_seconds=1.0, named=2, counted=8)
+
+
+class Lines:
+    """The lines that were written, and the counts of the others."""
+
+    def __init__(self, bounds: Bounds = BOUNDS, *, time: Time | None = None) -> None:
+        self.written: list[tuple[str, str]] = []
+        self.counts: list[Repeated[str]] = []
+        elapsed: dict[str, Any] = {} if time is None else {"elapsed": time.clock.elapsed}
+        self.repeats: Repeats[str] = Repeats("peers", bounds, self.counts.append, **elapsed)
+
+    def log(self, *lines: tuple[str, str]) -> None:
+        self.written += [line for line in lines if self.repeats.admits(*line)]
+
+    def counted(self) -> dict[tuple[str, str], int]:
+        return {(count.kind, count.address): count.count for count in self.counts}
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def lines(time: Time) -> Lines:
+    return Lines(time=time)
+
+
+def test_lines_beyond_the_bound_of_an_address_are_counted_and_written_as_one(lines: Lines, time: Time) -> None:
+    lines.log(*[("a", "192.0.2.1")] * 51_000)
+    assert lines.written == [("a", "192.0.2.1")] * 2
+    assert lines.counts == []
+    time.seconds = 1.0
+    lines.log(("a", "192.0.2.2"))
+    assert lines.counts == [Repeated(kind="a", address="192.0.2.1", count=50_998, seconds=1.0)]
+
+
+def test_each_window_admits_again(lines: Lines, time: Time) -> None:
+    for second in range(3):
+        time.seconds = second
+        lines.log(*[("a", "192.0.2.1")] * 5)
+    assert len(lines.written) == 6
+    assert [count.count for count in lines.counts] == [3, 3]
+
+
+def test_many_addresses_share_the_bound_of_a_kind_and_another_kind_still_has_room(lines: Lines) -> None:
+    lines.log(*[("a", f"192.0.2.{host}") for host in range(100)])
+    lines.log(("b", "192.0.2.1"))
+    assert Counter(kind for kind, _ in lines.written) == {"a": 3, "b": 1}
+
+
+def test_many_kinds_share_the_bound_of_all(lines: Lines) -> None:
+    lines.log(*[(kind, "192.0.2.1") for kind in "abcdefgh"])
+    assert len(lines.written) == 4
+    repeats.write_counts()
+    assert sum(lines.counted().values()) == 4
+
+
+def test_the_addresses_with_the_highest_counts_are_named_and_the_others_counted_together(lines: Lines) -> None:
+    lines.log(*[("a", f"192.0.2.{host}") for host in range(100)])
+    lines.log(*[("a", "192.0.2.50")] * 5, *[("a", "192.0.2.7")] * 9)
+    repeats.write_counts()
+    assert lines.counted() == {("a", "192.0.2.7"): 10, ("a", "192.0.2.3"): 1, ("a", SEVERAL): 100}, (
+        "192.0.2.50 came when eight addresses were counted, so it is one of several"
+    )
+
+
+def test_a_flood_from_any_number_of_addresses_holds_a_bounded_number_of_them() -> None:
+    lines = Lines()
+    lines.log(*[("a", f"10.{host >> 16}.{host >> 8 & 255}.{host & 255}") for host in range(100_000)])
+    assert len(lines.repeats._counted) == BOUNDS.counted + 1
+    assert len(lines.repeats._admitted) <= BOUNDS.in_all
+    repeats.write_counts()
+    assert len(lines.written) + len(lines.counts) == 3 + BOUNDS.named + 1
+    assert len(lines.written) + sum(lines.counted().values()) == 100_000
+
+
+def test_a_network_of_ipv6_counts_as_one_address(lines: Lines) -> None:
+    network = int(IPv6Address("2001:db8::"))
+    lines.log(*[("a", str(IPv6Address(network + host))) for host in range(1000)])
+    assert len(lines.written) == 2
+    repeats.write_counts()
+    assert lines.counted() == {("a", "2001:db8::/64"): 998}
+
+
+async def test_a_timer_writes_the_counts_although_no_other_line_comes() -> None:
+    lines = Lines(Bounds(per_address=1, per_kind=1, in_all=1, window_seconds=0.01))
+    lines.log(*[("a", "192.0.2.1")] * 5)
+
+    async def is_written() -> bool:
+        return bool(lines.counts)
+
+    await until_async(is_written)
+    assert lines.counted() == {("a", "192.0.2.1"): 4}
+
+
+async def test_counts_that_were_written_at_the_end_are_not_written_again_by_the_timer() -> None:
+    lines = Lines(Bounds(per_address=1, per_kind=1, in_all=1, window_seconds=0.01))
+    other = Lines(Bounds(per_address=1, per_kind=1, in_all=1, window_seconds=0.02))
+    for each in (lines, other):
+        each.log(*[("a", "192.0.2.1")] * 5)
+    lines.repeats.end_window()
+
+    async def is_written() -> bool:
+        return bool(other.counts)
+
+    await until_async(is_written)
+    assert len(lines.counts) == 1
+
+
+def test_the_metric_counts_what_was_not_written(lines: Lines) -> None:
+    before = repeats.repeated_lines()["peers"]
+    lines.log(*[("a", "192.0.2.1")] * 5)
+    assert repeats.repeated_lines()["peers"] - before == 3
+
+
+sent = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 20).map("192.0.2.{}".format), st.floats(0, 0.4, allow_nan=False)),
+    max_size=200,
+)
+
+
+@given(sent=sent)
+def test_what_is_written_and_what_is_counted_add_up_to_what_came(sent: Iterable[tuple[str, str, float]]) -> None:
+    time = Time()
+    lines, came = Lines(time=time), Counter[str]()
+    for kind, address, pause in sent:
+        time.seconds += pause
+        lines.log((kind, address))
+        came[kind] += 1
+    repeats.write_counts()
+    seen = Counter(kind for kind, _ in lines.written)
+    for count in lines.counts:
+        seen[count.kind] += count.count
+    assert seen == came
