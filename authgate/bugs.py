@@ -1,21 +1,51 @@
-"""Log bugs as errors, with the traceback but without the text of the exception."""
+"""Log bugs as errors, with the traceback but without the text of the exception, which may quote a token or a claim."""
 
 from __future__ import annotations
 
 import logging
 import traceback
+from typing import TYPE_CHECKING
+
+from authgate.repeats import Bounds, Repeats
+
+if TYPE_CHECKING:
+    from authgate.repeats import Repeated
+
+# A request can cause a bug, and anybody can repeat a request. So a bug is logged once a minute, and 20 bugs a minute.
+_BOUNDS = Bounds(per_address=1, per_kind=1, in_all=20, window_seconds=60.0)
+# Only the end of a longer traceback is logged.
+MAX_FRAMES = 30
+MAX_TRACE_CHARACTERS = 8192
 
 _log = logging.getLogger(__name__)
 
 
-def log_bug(bug: BaseException, previous: str = "") -> str:
-    """Log *bug* with its traceback, and return the message.
+def log_bug(bug: BaseException) -> None:
+    """Log *bug* with its traceback, or count it if the same bug was logged in the same minute.
 
-    The message does not contain the text of the exception, which may quote a token or a claim. A caller that retries
-    passes the *previous* message: the same bug is then logged only once.
+    Bugs are the same if they are exceptions of one type, from one line of the code. Only the first bug of a group is
+    logged: a group's own traceback does not show where it comes from.
     """
-    trace = "".join(traceback.format_tb(bug.__traceback__)).rstrip()
-    message = f"internal error: {type(bug).__name__}\nTraceback (most recent call last):\n{trace}"
-    if message != previous:
-        _log.error("%s", message)
-    return message
+    while isinstance(bug, BaseExceptionGroup):
+        bug = bug.exceptions[0]
+    where = _where(bug)
+    if BUGS.admits(where):
+        trace = "".join(traceback.format_tb(bug.__traceback__, -MAX_FRAMES)).rstrip()[-MAX_TRACE_CHARACTERS:]
+        _log.error("internal error: %s\nTraceback (most recent call last):\n%s", where, trace)
+
+
+def _where(bug: BaseException) -> str:
+    """Return the type of *bug* and the line that raised it, and AuthGate's own line if that is in a library."""
+    name = type(bug).__name__
+    lines = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(bug.__traceback__)]
+    if not lines:
+        return name
+    own = next((line for line in reversed(lines) if line.startswith("authgate.")), lines[-1])
+    return f"{name} at {lines[-1]}" + (f", called from {own}" if own != lines[-1] else "")
+
+
+def _log_repeated(repeated: Repeated[str]) -> None:
+    _log.error("internal error: %s: %d more times in %g s", repeated.kind, repeated.count, repeated.seconds)
+
+
+BUGS = Repeats("bugs", _BOUNDS, _log_repeated)

@@ -119,7 +119,7 @@ class Repeats(Generic[Kind]):
     def end_window(self) -> None:
         """Write the counts. The next line begins a new window."""
         counted, self._counted = self._counted, Counter()
-        seconds = self._elapsed() - self._began_at
+        seconds = max(0.1, round(self._elapsed() - self._began_at, 1))
         self._began_at = float("-inf")
         self._admitted.clear()
         self._admitted_of.clear()
@@ -130,7 +130,7 @@ class Repeats(Generic[Kind]):
             if (kind, address) not in named:
                 together[kind, SEVERAL] += count
         for (kind, address), count in (*named.items(), *together.items()):
-            self._write(Repeated(kind=kind, address=address, count=count, seconds=round(seconds, 1)))
+            self._write(Repeated(kind=kind, address=address, count=count, seconds=seconds))
 
     def _is_within_bounds(self, key: tuple[Kind, str]) -> bool:
         return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from authgate import repeats
+from authgate import bugs, repeats
 from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ LONG = {
 
 @pytest.fixture(autouse=True)
 def _counts_of_log_lines() -> Iterator[None]:
-    """Write the counts of lines that a test left: a loop that has ended writes none."""
+    """End the minute of each bug, and write the counts of lines that a test left: a loop that has ended writes none."""
     yield
     repeats.write_counts()
+    bugs.BUGS.end_window()
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has brought the tests of each fixture together

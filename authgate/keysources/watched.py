@@ -118,7 +118,6 @@ class WatchedKeys:
         self._load: asyncio.Future[None] | None = None
         self._stopped = False
         self._waiting = 0
-        self._last_bug = ""
         self.first_attempt = asyncio.Event()
         if key_set.keys:
             self.first_attempt.set()
@@ -203,7 +202,7 @@ class WatchedKeys:
         except TimeoutError:
             self._failed(f"{self.source.where} does not answer within {self.timing.load_seconds:g} s")
         except Exception as bug:  # noqa: BLE001 - a bug in one issuer's load stops neither the others nor the service
-            self._last_bug = log_bug(bug, self._last_bug)
+            log_bug(bug)
             self._failed("internal error")
         finally:
             giving_up.cancel()
@@ -297,7 +296,7 @@ class WatchedKeys:
 
     def _succeeded(self, loaded: Loaded) -> None:
         now = self._clock.elapsed()
-        recovered, self.failure, self.failures_in_a_row, self._last_bug = bool(self.failure), "", 0, ""
+        recovered, self.failure, self.failures_in_a_row = bool(self.failure), "", 0
         self.absence = ""
         self._succeeded_at = now
         self._due_at = now + self._interval(loaded.fresh_seconds)

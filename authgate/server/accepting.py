@@ -97,16 +97,13 @@ class _Acceptor:
             tasks.create_task(self._poll_files())
 
     async def _poll_files(self) -> None:
-        last_bug = ""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._tls.poll()
                 self._server.close_ended()
             except Exception as bug:  # noqa: BLE001 - a bug with the files must not stop AuthGate from accepting
-                last_bug = log_bug(bug, last_bug)
-            else:
-                last_bug = ""
+                log_bug(bug)
 
     async def _accept(self, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()

@@ -218,12 +218,11 @@ async def _try_store(sessions: CachedSessions) -> None:
 
 async def _restarting(run: Callable[[], Awaitable[None]]) -> None:
     """Run *run* until canceled, and start it again after a bug. The other tasks continue."""
-    last_bug = ""
     while True:
         try:
             await run()
         except Exception as bug:  # noqa: BLE001 - see above
-            last_bug = log_bug(bug, last_bug)
+            log_bug(bug)
         await asyncio.sleep(PAUSE_SECONDS)
 
 

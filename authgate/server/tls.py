@@ -203,7 +203,6 @@ class WatchedTls:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._reading = BlockingCall(self._load_newer)
-        self._bug = ""
         self._logged_expiries = {*files.expiries(state, clock())}  # logged at start
 
     def accepts(self, certificate: ClientCertificate) -> bool:
@@ -215,7 +214,7 @@ class WatchedTls:
 
         It compares contents, because file notifications do not pass through bind mounts.
         """
-        failure, last_bug, newer = "", "", None
+        failure, newer = "", None
         try:
             newer = await self._reading.result(self._timeout_seconds)
         except TimeoutError:
@@ -223,9 +222,8 @@ class WatchedTls:
         except ConfigError as error:
             failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
         except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the polling nor the service
-            last_bug = log_bug(bug, self._bug)
+            log_bug(bug)
             failure = "internal error"
-        self._bug = last_bug
         if failure and failure != self.failure:
             _log.warning("the new certificate cannot be used; AuthGate keeps the old one: %s", failure)
         self.failure = failure

@@ -126,7 +126,6 @@ class CachedSessions:
         self._outage = Outage(name, store.where, elapsed)
         self._pauses: LRUCache[str, float] = LRUCache(_MAX_PAUSES)  # when each ends, by the client's address
         self._running = self._stopped = False
-        self._last_bug = ""
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
@@ -266,9 +265,8 @@ class CachedSessions:
         except TimeoutError:
             return self._failed(f"{self.store.where} does not answer within {self._bounds.lookup_seconds:g} s")
         except Exception as bug:  # noqa: BLE001 - a bug in one lookup stops neither the others nor the service
-            self._last_bug = log_bug(bug, self._last_bug)
+            log_bug(bug)
             return self._failed("internal error")
-        self._last_bug = ""
         self._outage.answered()
         self.lookups["not_found" if identity is None else "found"] += 1
         self._cache(lookup.key, identity, asked_at, 0 if rows is None else size_of(rows))
