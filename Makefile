@@ -29,10 +29,10 @@ quick: $(VENV)/installed         ## the tests to run while you edit: core, adapt
 		|| { echo "make quick: some tests failed, see above."; exit 1; }
 	@echo "make quick: all tests passed. \`make test\` also runs the servers, real proxies, a browser and containers."
 
+# Most tests wait for other processes, so those of the images run at the same time, in a network of their own.
 test:                            ## run all tests, with real proxies, Chromium and containers
 	@$(MAKE) --no-print-directory --silent --jobs 2 $(VENV)/installed programs-and-web
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
-	@$(MAKE) --no-print-directory test-images
+	@tests/beside tests/images/run $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the Kubernetes pods with podman (as root)
 	@tests/images/run

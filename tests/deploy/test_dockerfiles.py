@@ -72,7 +72,8 @@ def test_the_ignore_file_lets_through_only_what_the_image_needs() -> None:
 
 
 SCRIPTS = [
-    *(".ci/run", "tests/images/run", "tests/images/bin/docker", "tests/images/standins/postgres-entrypoint"),
+    *(".ci/run", "tests/beside"),
+    *("tests/images/run", "tests/images/bin/docker", "tests/images/standins/postgres-entrypoint"),
     *("deploy/stack/build-web", "deploy/stack/database/init.sh", "deploy/stack/make-secrets"),
 ]
 
