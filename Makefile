@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run stack stack-forget web quick test test-images lint types docs proxies bench lock sbom clean
+.PHONY: run stack stack-forget web quick test test-images fuzz lint types docs proxies bench lock sbom clean
 
 run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
@@ -36,6 +36,10 @@ test:                            ## run all tests, with real proxies, Chromium a
 
 test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the Kubernetes pods with podman (as root)
 	@tests/images/run
+
+SECONDS ?= 30
+fuzz: $(VENV)/installed          ## fuzz by coverage: each target for SECONDS (30), as many at once as there are processors (TARGETS)
+	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(TARGETS)
 
 lint: $(VENV)/installed          ## check the code's style, spelling, the example's front end, and the documentation's links and words
 	$(BIN)/ruff check .
@@ -85,7 +89,7 @@ sbom: $(VENV)/installed          ## write a CycloneDX list of AuthGate's depende
 clean:                           ## delete what was installed, built and kept, with the users and tasks of `make stack`
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m deploy.stack.run --forget
 	rm -rf deploy/stack/web/node_modules deploy/stack/web/.next
-	rm -rf $(VENV) .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
+	rm -rf $(VENV) .fuzz .images .pytest_cache .mypy_cache .ruff_cache .hypothesis .run *.egg-info
 
 # A lock names every package, so pip resolves nothing (--no-deps): older versions would install a newer coverage for
 # "coverage[toml]" than the lock has. On Debian, python3 has no venv module without python3-venv: say so in one line.

@@ -207,7 +207,7 @@ def parse_pattern(text: str) -> PathPattern:
             f"{quoted(text)} is a regular expression: write /files/* for one segment, /files/** for any rest"
         )
     if not text.startswith("/"):
-        raise ValueError(f"{quoted(text)} does not begin with a slash: write /{text.lstrip('/')}")
+        raise ValueError(f"{quoted(text)} does not begin with a slash: write {quoted(f'/{text}')[1:-1]}")
     if re.search("[?#]", text):
         raise ValueError(f"{quoted(text)} has a query or a fragment: a pattern is a path alone")
     has_rest = text == "/**" or text.endswith("/**")

@@ -280,6 +280,12 @@ def test_a_pattern_that_no_path_or_not_the_meant_one_can_match_is_rejected(text:
         parse_pattern(text)
 
 
+def test_the_message_about_a_pattern_holds_no_control_character() -> None:
+    with pytest.raises(ValueError, match="write /") as rejected:
+        parse_pattern("\x1b[31madmin")
+    assert str(rejected.value).isprintable()
+
+
 @pytest.mark.parametrize("code_point", [0, 0x202E, 0xD800, 0xDC80, 0xDCFF, 0xFFFF, 0x10FFFF])
 def test_nothing_but_a_refusal_or_a_value_error_is_raised(code_point: int) -> None:
     for call in (*(reading.read for reading in EVERY_READING), parse_pattern):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -12,22 +11,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from authgate.core.decision import Allow
 from authgate.core.errors import Unreadable
-from authgate.core.overlap import covers, overlaps
+from authgate.core.overlap import overlaps
 from authgate.core.policy import Access, Policies, Policy
 from authgate.core.reasons import Reason
 from authgate.core.request import Request
 from tests.support.deciding import decide_now, make_snapshot
 from tests.support.ruling import asked, policies, policy
 from tests.support.servers import AMBIGUITIES, both_endings, canonical, paths_served
-from tests.support.tokens import claims, mint
-from tests.support.worlds import EVERY_READING, IN_WORLD, READINGS, found
+from tests.support.worlds import (
+    EVERY_READING,
+    IN_WORLD,
+    READINGS,
+    allowed,
+    assert_no_spelling_is_allowed_more,
+    found,
+    without_surprises,
+)
 
 if TYPE_CHECKING:
     from authgate.core.paths import PathReading
 
-REQUIRE = Access.REQUIRE
 ACCESSES = st.sampled_from(Access)
 NAMES = st.sampled_from(["a", "A", "admin", "Admin", "x", "é", "100%", "."])
 SEGMENTS = st.lists(NAMES.filter(lambda name: name != "."), max_size=3)
@@ -84,22 +88,6 @@ def test_the_order_of_policies_that_do_not_overlap_changes_nothing(of: Policies,
                 assert found(swapped, request) == found(of, request)
 
 
-# The users, with their roles.
-USERS = {"nobody": (), "member": ["member"], "admin": ["admin"]}
-
-
-@cache
-def _token(user: str) -> tuple[str, str]:
-    return ("Authorization", f"Bearer {mint(claims(roles=USERS[user]))}")
-
-
-def allowed(of: Policies, path: str) -> dict[str, bool]:
-    """Return who may ask for *path*."""
-    snapshot = make_snapshot(policies=of)
-    lines = {user: (_token(user),) if user != "nobody" else () for user in USERS}
-    return {user: isinstance(decide_now(asked(path, *lines[user]), snapshot), Allow) for user in USERS}
-
-
 @st.composite
 def spellings(draw: st.DrawFn, text: str) -> str:
     """Return *text* with some characters percent-encoded, in either case of the digits."""
@@ -146,33 +134,12 @@ def test_what_passes_meets_the_policy_of_the_path_that_any_server_serves(of: Pol
             assert met in {found(of, asked(served)) for served in both_endings(served)}, served
 
 
-def is_exception(before: Policy, later: Policy) -> bool:
-    """Whether *before* opens a part of *later*, and `authgate check` has nothing to warn about."""
-    return later.access is not REQUIRE or not overlaps(before.match, later.match) or covers(later.match, before.match)
-
-
 @given(of=IN_WORLD, segments=SEGMENTS, trailing_slash=st.booleans())
 def test_no_spelling_of_a_protected_path_is_allowed_more_but_for_exceptions(
     of: Policies, segments: list[str], *, trailing_slash: bool
 ) -> None:
-    sound = [
-        each
-        for at, each in enumerate(of.policies)
-        if each.access is REQUIRE or all(is_exception(each, later) for later in of.policies[at:])
-    ]
-    of = policies(*sound, policy("last", "/**"), reading=of.reading)
     path = canonical(segments, trailing_slash=trailing_slash)
-    met = found(of, asked(path))
-    assert isinstance(met, Policy)
-    if met.access is not REQUIRE:
-        return
-    may = allowed(of, path)
-    for spelled in {path.upper(), path.lower(), f"{path.rstrip('/')}/"} - {path}:
-        other = found(of, asked(spelled))
-        if any(may_here and not may[user] for user, may_here in allowed(of, spelled).items()):
-            assert isinstance(other, Policy)
-            assert other.access is not REQUIRE
-            assert covers(met.match, other.match)
+    assert_no_spelling_is_allowed_more(without_surprises(of), path)
 
 
 @pytest.mark.parametrize("reading", READINGS)

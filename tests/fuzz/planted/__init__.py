@@ -1,0 +1,1 @@
+"""Targets with planted findings, which the tests of the runner use."""
