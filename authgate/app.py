@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authgate.keysources import KeySource
     from authgate.keysources.watched import Timing, WatchedKeys
     from authgate.metrics import Metrics
+    from authgate.record import Recorder
     from authgate.server.http import AuthEndpoint
     from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
@@ -63,6 +64,7 @@ class Live:
     prepared: Prepared = field(repr=False)
     gate: Gate
     auth: AuthEndpoint
+    recorder: Recorder
     watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from authgate.repeats import Bounds, Repeats
 
 if TYPE_CHECKING:
+    import asyncio
+
     from authgate.repeats import Repeated
 
 # A request can cause a bug, and anybody can repeat a request. So a bug is logged once a minute, and 20 bugs a minute.
@@ -34,9 +37,20 @@ def log_bug(bug: BaseException) -> None:
         _log.error("internal error: %s\nTraceback (most recent call last):\n%s", where, trace)
 
 
+def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no code has caught. This is the exception handler of the event loop: its own quotes the exception."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        log_bug(error)
+    elif BUGS.admits(message := str(context.get("message"))):
+        _log.error("internal error: %s", message)
+
+
 def _where(bug: BaseException) -> str:
     """Return the type of *bug* and the line that raised it, and AuthGate's own line if that is in a library."""
     name = type(bug).__name__
+    if isinstance(bug, OSError) and (code := errno.errorcode.get(bug.errno or 0)):
+        name = f"{name} {code}"
     lines = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(bug.__traceback__)]
     if not lines:
         return name

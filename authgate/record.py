@@ -1,24 +1,34 @@
-"""The fourth hop: count each decision and log each refusal. No log line has a token or a secret, at any level."""
+"""The fourth hop: count each decision and log each refusal. No log line has a token or a secret, at any level.
+
+Anybody can cause a refusal, as often as they like. So lines about refusals are bounded in number (`_REFUSALS`,
+`_PEERS`) and in size (`MAX_LINE_BYTES`). A refusal over a bound is counted, and once a second a line "deny repeated"
+has the count. Every refusal is in the metrics. Lines about allowed requests are as many as the operator asks for.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
-from typing import TYPE_CHECKING
-
-from cachetools import TTLCache
+import time
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from authgate.core.challenge import Delivery
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request_id import request_id
+from authgate.repeats import Bounds, Repeats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authgate.config.model import LogConfig
     from authgate.core.decision import Decision
     from authgate.core.request import Headers, Request
     from authgate.metrics import Metrics
+    from authgate.repeats import Repeated
 
 _log = logging.getLogger("authgate.decision")
 
@@ -29,24 +39,58 @@ _REASONS_WITHOUT_CLAIMS = {
     *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF, Reason.NO_POLICY, Reason.AMBIGUOUS_PATH),
 }
 
-# A peer that is not trusted or uses a wrong path is logged once a minute. It may send any number of requests, and all
-# lines would be the same.
-REPEAT_SECONDS = 60
-_MAX_PEERS = 1024
+# 10 lines show what a client does wrong. 200 lines of the usual 450 bytes are 90 KB a second: 30 MB of rotated log
+# files hold five minutes of an attack. Half of them are for the other reasons.
+_REFUSALS = Bounds(per_address=10, per_kind=100, in_all=200, window_seconds=1.0)
+# A peer that is not trusted or uses a wrong path is logged once a minute: all its lines would be the same.
+_PEERS = Bounds(per_address=1, per_kind=20, in_all=40, window_seconds=60.0)
 
-MAX_PATH_CHARACTERS = 256
+# How many bytes a field may take in a line, without its name. Longer text is cut.
+_MAX_BYTES = {"detail": 1024, "fix": 512, "host": 256, "path": 256, "rule": 256}
+_MAX_BYTES_OF_OTHERS = 128
+MAX_LINE_BYTES = 4096
 # W3C Trace Context.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class _Kind(NamedTuple):
+    """What lines that are counted together have in common. The address that they are about is in the field *about*."""
+
+    event: str
+    reason: str
+    level: int
+    about: Literal["client_ip", "peer"]
+
+
+class Lines:
+    """Which refusals get a line of their own. One object for the life of AuthGate: a reload begins no new count."""
+
+    def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
+        """*elapsed* never goes back."""
+        self._refusals = Repeats("refusals", _REFUSALS, _log_repeated, elapsed)
+        self._peers = Repeats("peers", _PEERS, _log_repeated, elapsed)
+
+    def admit(self, reason: Reason, level: int, request: Request | None, peer: str) -> bool:
+        """Whether to write a line about a refusal for *reason*. If not, it is counted."""
+        if reason is Reason.UNTRUSTED_PROXY:
+            return self._peers.admits(_Kind("deny", reason.value, level, "peer"), peer)
+        if request is None or request.client_ip is None:
+            return self._refusals.admits(_Kind("deny", reason.value, level, "peer"), peer)
+        return self._refusals.admits(_Kind("deny", reason.value, level, "client_ip"), str(request.client_ip))
+
+    def admit_unknown_path(self, peer: str) -> bool:
+        """Whether to write a line about a request of *peer* for an unknown path. If not, it is counted."""
+        return self._peers.admits(_Kind("unknown path", "", logging.WARNING, "peer"), peer)
 
 
 class Recorder:
     """Counts and logs decisions."""
 
-    def __init__(self, metrics: Metrics, config: LogConfig) -> None:
+    def __init__(self, metrics: Metrics, config: LogConfig, lines: Lines) -> None:
+        self.lines = lines
         self._metrics = metrics
         self._allowed_share = float(config.allowed)
         self._details = config.details
-        self._logged_peers: TTLCache[str, None] = TTLCache(_MAX_PEERS, REPEAT_SECONDS)
 
     def record(
         self,
@@ -67,15 +111,14 @@ class Recorder:
             self._metrics.count(adapter, decision.policy, "allow", "", seconds)
             if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
                 return
-            issuer = "" if decision.identity is None else decision.identity.issuer
-            reason, level = "", logging.INFO
+            reason, issuer = "", "" if decision.identity is None else decision.identity.issuer
+            level = logging.INFO
         else:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
-            if decision.reason is Reason.UNTRUSTED_PROXY and self._already_logged(peer):
-                return
             reason, issuer = decision.reason.value, decision.issuer_name
-            is_usual = REASONS[decision.reason].fault is Fault.CLIENT and not decision.challenge.is_loop
-            level = logging.INFO if is_usual else logging.WARNING
+            level = _level(decision)
+            if not self.lines.admit(decision.reason, level, request, peer):
+                return
         fields: dict[str, object] = {
             "reason": reason,
             "adapter": adapter,
@@ -87,20 +130,12 @@ class Recorder:
             **_correlation_fields(headers, refusal_id),
             **self._refusal_fields(decision),
         }
-        outcome = "allow" if isinstance(decision, Allow) else "deny"
-        _log.log(level, outcome, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+        _write(level, "allow" if isinstance(decision, Allow) else "deny", fields)
 
     def record_unknown_path(self, peer: str, fix: str) -> None:
         """Log that *peer* sent a subrequest to an unknown path, at most once a minute. Its proxy is misconfigured."""
-        if not self._already_logged(peer):
-            _log.warning("unknown path", extra={"fields": {"peer": peer, "fix": fix}})
-
-    def _already_logged(self, peer: str) -> bool:
-        """Whether *peer* was logged in the last minute. Marks it as logged now if it was not."""
-        if peer in self._logged_peers:
-            return True
-        self._logged_peers[peer] = None
-        return False
+        if self.lines.admit_unknown_path(peer):
+            _write(logging.WARNING, "unknown path", {"peer": peer, "fix": fix})
 
     def _refusal_fields(self, decision: Decision) -> dict[str, object]:
         if not isinstance(decision, Deny):
@@ -113,6 +148,41 @@ class Recorder:
         }
 
 
+def _level(decision: Deny) -> int:
+    is_usual = REASONS[decision.reason].fault is Fault.CLIENT and not decision.challenge.is_loop
+    return logging.INFO if is_usual else logging.WARNING
+
+
+def _log_repeated(repeated: Repeated[_Kind]) -> None:
+    kind = repeated.kind
+    fields = {
+        "reason": kind.reason,
+        kind.about: repeated.address,
+        "count": repeated.count,
+        "seconds": repeated.seconds,
+        "detail": "too many for a line each",
+    }
+    _write(kind.level, f"{kind.event} repeated", fields)
+
+
+def _write(level: int, event: str, fields: dict[str, object]) -> None:
+    shown = {name: _cut(name, value) for name, value in fields.items() if value != ""}
+    _log.log(level, event, extra={"fields": shown})
+
+
+def _cut(name: str, value: object) -> object:
+    """Return *value*, text cut to the bytes that its field may take: in JSON, "ä" takes six."""
+    max_bytes = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
+    if not isinstance(value, str) or _bytes_of(value) <= max_bytes:
+        return value
+    too_long = bisect_right(range(max_bytes + 2), max_bytes, key=lambda characters: _bytes_of(value[:characters]))
+    return value[: too_long - 1]
+
+
+def _bytes_of(text: str) -> int:
+    return len(json.dumps(text)) - len('""')
+
+
 def _request_fields(request: Request | None) -> dict[str, object]:
     if request is None:
         return {}
@@ -120,7 +190,7 @@ def _request_fields(request: Request | None) -> dict[str, object]:
         "method": request.method,
         "scheme": request.scheme,
         "host": request.host,
-        "path": request.path[:MAX_PATH_CHARACTERS],  # without the query, which may contain tokens
+        "path": request.path,  # without the query, which may contain tokens
         "client_ip": str(request.client_ip or ""),
     }
 

@@ -26,7 +26,7 @@ from authgate.core.snapshot import Issuer, Snapshot
 from authgate.gate import Gate
 from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
-from authgate.record import Recorder
+from authgate.record import Lines, Recorder
 from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
@@ -145,20 +145,24 @@ def build(prepared: Prepared) -> App:
 
 
 def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: Live | None = None) -> Live:
-    """Return the live part of *prepared*. Key sets and sessions with the same settings in *old* are shared with it."""
+    """Return the live part of *prepared*. Key sets and sessions with the same settings in *old* are shared with it.
+
+    The bounds of the log are also shared: a reload begins no new count.
+    """
     config = prepared.config
     watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
     gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
+    recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
     auth = AuthEndpoint(
         gate=gate,
         trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
         emits=policies.reserved_names(config),
-        recorder=Recorder(metrics, config.log),
+        recorder=recorder,
         unix_socket=config.listen.startswith("unix:"),
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return Live(prepared=prepared, gate=gate, auth=auth, watched_keys=watched, sessions=sessions)
+    return Live(prepared=prepared, gate=gate, auth=auth, recorder=recorder, watched_keys=watched, sessions=sessions)
 
 
 def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, WatchedKeys]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 from authgate import bugs, repeats
-from authgate.bugs import MAX_FRAMES, MAX_TRACE_CHARACTERS, log_bug
+from authgate.bugs import MAX_FRAMES, MAX_TRACE_CHARACTERS, log_bug, log_unhandled
 from authgate.core.reasons import Reason
 from tests.support.serving import bearer_line, fresh, serving_keys
 from tests.support.tokens import public_jwk
@@ -99,6 +101,24 @@ def test_a_long_traceback_is_cut_to_its_end(caplog: pytest.LogCaptureFixture) ->
 def test_the_first_bug_of_a_group_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     log_bug(ExceptionGroup("tasks", [ExceptionGroup("inner", [caught(divide)])]))
     assert lines(caplog)[0].startswith("internal error: ZeroDivisionError at ")
+
+
+async def test_what_no_code_catches_is_logged_once_a_minute_and_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
+    for _ in range(50):
+        loop.call_soon(divide)
+        loop.call_exception_handler({"message": "a task was never awaited"})
+        loop.call_exception_handler({"message": "error in accept", "exception": OSError(errno.EMFILE, CANARY)})
+    await asyncio.sleep(0)
+    assert [line.splitlines()[0].partition(" at ")[0] for line in lines(caplog)] == [
+        "internal error: a task was never awaited",
+        "internal error: OSError EMFILE",
+        "internal error: ZeroDivisionError",
+    ]
+    assert CANARY not in caplog.text
 
 
 class Failing:

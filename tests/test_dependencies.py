@@ -161,7 +161,7 @@ RULES = (
         typing=_own("config"),
         never=(IO | CRYPTO) - {"http", "pathlib"},
     ),
-    Rule(where="authgate/bugs.py", ours=_own("repeats"), others=frozenset({"logging", "traceback", "typing"})),
+    Rule(where="authgate/bugs.py", ours=_own("repeats"), others=STDLIB, never=IO - {"asyncio", "logging"}),
     Rule(
         where="authgate/keysources/",
         ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "outbound")

@@ -10,6 +10,7 @@ import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from authgate.bugs import log_unhandled
 from authgate.core.errors import ConfigError, Problem
 from authgate.server.admin import AdminEndpoint
 from authgate.server.limits import Limits
@@ -43,6 +44,7 @@ async def serve(app: App, reloader: Reloader) -> None:
     """Serve *app* until SIGTERM or SIGINT; on SIGHUP, reload. Raises `ConfigError` if an address cannot be bound."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reloader.request)

@@ -23,7 +23,7 @@ from authgate.gate import Gate
 from authgate.keysources import LoadFailed
 from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.metrics import Metrics
-from authgate.record import Recorder
+from authgate.record import Lines, Recorder
 from authgate.server.http import AuthEndpoint
 from authgate.server.listener import listening
 from authgate.sessions import StoreFailed
@@ -253,7 +253,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),
         trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
         emits=("X-User-Id",),
-        recorder=Recorder(Metrics(LruProofCache()), LogConfig()),
+        recorder=Recorder(Metrics(LruProofCache()), LogConfig(), Lines()),
         unix_socket=False,
     )
     async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:
