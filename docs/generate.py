@@ -219,7 +219,11 @@ _METRIC_SECTIONS = (
     ),
     ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
     ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),
-    ("The process", ("authgate_log", "authgate_build", "process_"), "The metrics `process_…` need Linux."),
+    (
+        "The process",
+        ("authgate_log", "authgate_build", "process_"),
+        "The metrics `process_…` need Linux. `about` is what [the log](log.md#bounds) has too many lines about.",
+    ),
 )
 
 
@@ -449,7 +453,7 @@ def _metric_row(family: Metric) -> str:
 
 def _label(label: str, values: list[str]) -> str:
     """Return *label*, with its values where they are fixed."""
-    if label not in {"adapter", "listener", "outcome"}:
+    if label not in {"about", "adapter", "listener", "outcome"}:
         return f"`{label}`"
     return f"`{label}`: {', '.join(f'`{value}`' for value in values)}"
 

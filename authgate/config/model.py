@@ -120,7 +120,7 @@ class AdminConfig(Settings):
 
 
 class LogConfig(Settings):
-    """The log, which goes to standard error."""
+    """The log, which goes to standard error. See docs/log.md."""
 
     format: Literal["auto", "json", "text"] = "auto"
     """json: one object a line. text: for people. auto: text on a terminal, json elsewhere."""
