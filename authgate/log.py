@@ -12,14 +12,23 @@ from logging.handlers import QueueHandler, QueueListener
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from authgate import repeats
+from authgate.repeats import Bounds, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from authgate.repeats import Repeated
 
 # How many lines may wait for the writer. Further lines are dropped and counted: requests never wait for the log.
 MAX_WAITING_LINES = 10_000
 # How long the writer may take to write the waiting lines when AuthGate stops.
 STOP_SECONDS = 2.0
+
+
+# A library may log whatever it meets on a connection, such as each write after its end.
+_LIBRARIES = Bounds(per_address=20, per_kind=20, in_all=100, window_seconds=60.0)
+
+_log = logging.getLogger(__name__)
 
 
 class _BoundedQueueHandler(QueueHandler):
@@ -30,6 +39,11 @@ class _BoundedQueueHandler(QueueHandler):
         self._waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         super().__init__(self._waiting)
         self.dropped = 0
+        self._libraries = Repeats("libraries", _LIBRARIES, _log_repeated)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write *record*. AuthGate's own modules bound their lines themselves."""
+        return record.name.startswith("authgate") or self._libraries.admits(record.name)
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         # QueueHandler copies every record, for queues between processes. Only arguments and tracebacks need it here.
@@ -40,6 +54,10 @@ class _BoundedQueueHandler(QueueHandler):
             super().enqueue(record)
         else:
             self.dropped += 1
+
+
+def _log_repeated(repeated: Repeated[str]) -> None:
+    _log.warning("%s: %d more lines in %g s", repeated.kind, repeated.count, repeated.seconds)
 
 
 _queue_handler = _BoundedQueueHandler()

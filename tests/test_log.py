@@ -1,12 +1,16 @@
-"""Logging: a writer that is stuck delays nothing."""
+"""Logging: a writer that is stuck delays nothing, and no library fills the log."""
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from authgate.log import logging_to
 from tests.support import processes
 from tests.support.client import ask
 from tests.support.tokens import SECRET
@@ -47,3 +51,14 @@ def test_a_log_that_nobody_reads_delays_neither_requests_nor_the_end(tmp_path: P
         if process.stderr:
             process.stderr.close()
         process.wait()
+
+
+def test_a_library_has_20_lines_a_minute_and_the_others_are_counted_at_the_end() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, "json"):
+        for _ in range(1000):
+            logging.getLogger("asyncio").warning("socket.send() raised exception.")
+        logging.getLogger("asyncpg").warning("another")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines[:-1]] == ["socket.send() raised exception."] * 20 + ["another"]
+    assert lines[-1]["event"].startswith("asyncio: 980 more lines in ")

@@ -1,22 +1,28 @@
-"""A flood of refusals at a real AuthGate process: few lines, and counts that have everything."""
+"""Floods at a real AuthGate: few lines, and counts that have everything."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import logging
 from collections import Counter
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from authgate import repeats
 from tests.support import processes
 from tests.support.client import ask
 from tests.support.reloading import reload, rewrite
+from tests.support.serving import Served, described, head, serving
 from tests.support.serving_process import CONFIG, ENVIRON, log_lines
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import pytest
 
     from tests.support.processes import RunningAuthGate
 
@@ -76,3 +82,42 @@ def test_a_flood_from_many_clients_is_a_hundred_lines_a_second(tmp_path: Path) -
     seconds = Counter(line["client_ip"] for line in counts)["several"] + 1
     assert len(single) <= 100 * seconds
     assert len(counts) <= 21 * seconds
+
+
+PEERS = 60
+
+
+async def send_from_many_peers(served: Served, raw: bytes) -> None:
+    """Send *raw* twice from each of many loopback addresses, and wait until the server has closed the connection."""
+    host, _, port = served.auth.rpartition(":")
+    for number in 2 * [*range(1, PEERS + 1)]:
+        peer = (f"127.0.1.{number}", 0)
+        reader, writer = await asyncio.open_connection(host, int(port), local_addr=peer)
+        writer.write(raw)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_untrusted_and_unreadable_peers_are_20_lines_a_minute_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / "authgate.yaml"
+    file.write_text(f"{CONFIG}trusted_proxies: [192.0.2.1]\n")
+    before = repeats.repeated_lines()["peers"]
+    async with serving(ENVIRON, file=str(file)) as served:
+        closing_line = ("Connection", "close")
+        await send_from_many_peers(served, head("/auth/nginx", [("Host", "a"), *described("nginx"), closing_line]))
+        await send_from_many_peers(served, head("/elsewhere", [("Host", "a"), closing_line]))
+        await send_from_many_peers(served, b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n")
+    single = Counter(
+        record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"
+    )
+    assert {event: count for event, count in single.items() if count > 1} == {
+        "deny": 20,
+        "unknown path": 20,
+        "refused an HTTP request that cannot be parsed: BadHttpMessage": 20,
+    }
+    assert repeats.repeated_lines()["peers"] - before == 3 * (2 * PEERS - 20)
