@@ -24,6 +24,7 @@ TARGETS: Mapping[str, Target] = {
     "cookies": Target("Cookie and Authorization: core/credential.py", 2048),
     "forwarded_for": Target("X-Forwarded-For: adapters/", 1024),
     "paths": Target("paths and patterns: core/paths.py, core/policy.py", 256),
+    "rules": Target("rules and the claims that they compare: core/rules.py", 1024),
 }
 
 
