@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.core.snapshot import Snapshot
+    from authgate.presets.preset import LoadedIssuer
 
 PRESETS = {"better-auth": "better-auth", "authjs": "authjs", "nextauth": "nextauth-v4", "jwt": "jwt"}
 
@@ -76,25 +77,30 @@ def _read_how(config: dict[str, Any], kind: str) -> dict[str, Any]:
     return issuer
 
 
-def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
-    """Return the decision on *case* at its `verify_at`. *changes* replace settings of the issuer."""
+def prepared(case: dict[str, Any], folder: Path, **changes: Any) -> tuple[LoadedIssuer, Snapshot]:
+    """Return the issuer of *case*, with *changes* of its settings, and the snapshot. Files are made in *folder*."""
     path = folder / "authgate.json"
     issuer = settings(case, folder / "jwks.json") | changes
     path.write_text(json.dumps({"issuers": [issuer], "leeway_seconds": 0}))
     verified = wiring.prepare(loaded := load(str(path), {}))
-    (entry,) = loaded.issuers
-    snapshot = verified.snapshot
+    return loaded.issuers[0], verified.snapshot
+
+
+def decided(case: dict[str, Any], folder: Path, **changes: Any) -> Decided:
+    """Return the decision on *case* at its `verify_at`. *changes* replace settings of the issuer."""
+    entry, snapshot = prepared(case, folder, **changes)
     records = {token: StoredRows(**body) for token, body in case["config"].get("sessions", {}).items()}
     request = request_with(*case["request"]["headers"].items())
     result = Decided(Deny(reason=Reason.INTERNAL_ERROR))
     for cache in ("cold", "warm"):
-        decision = _driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, result))
+        decision = driven(request, snapshot, case["verify_at"], partial(_answer, entry, records, result))
         assert cache == "cold" or _same(decision, result.decision)
         result.decision = decision
     return result
 
 
-def _driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow | Deny:
+def driven(request: Any, snapshot: Snapshot, now: float, answer: Any) -> Allow | Deny:
+    """Return the decision on *request*. *answer* answers the lookups of sessions; nobody has newer keys."""
     steps = decide(request, snapshot, now)
     try:
         lookup = next(steps)
