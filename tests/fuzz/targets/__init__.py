@@ -24,6 +24,7 @@ TARGETS: Mapping[str, Target] = {
     "cookies": Target("Cookie and Authorization: core/credential.py", 2048),
     "forwarded_for": Target("X-Forwarded-For: adapters/", 1024),
     "jwe": Target("encrypted session cookies: tokens/_jwe.py, tokens/authjs/, tokens/better_auth/", 2048),
+    "jwk": Target("keys in JWK Sets, PEM and files of secrets: tokens/jwk.py", 3072),
     "jws": Target("JWTs and signed session cookies: tokens/jws.py, tokens/jwt.py, tokens/better_auth/", 2048),
     "paths": Target("paths and patterns: core/paths.py, core/policy.py", 256),
     "rules": Target("rules and the claims that they compare: core/rules.py", 1024),
