@@ -1,7 +1,7 @@
 """Keys. The input: a line of two characters, then a document. The second character chooses the algorithms.
 
-The first is the kind of document: "j" is a JWK Set that a file has, "u" one that was fetched from a URL, "p" PEM, "f" a file with a
-secret.
+The first is the kind of document: "j" for a JWK Set that a file has, "u" for one that was fetched from a URL, "p" for
+PEM, "f" for a file with a secret.
 """
 
 from __future__ import annotations
