@@ -21,6 +21,7 @@ from authgate import app_metrics, wiring
 from authgate.adapters import ADAPTERS
 from authgate.config import load
 from authgate.config._annotations import is_list
+from authgate.config._descriptions import described_fields
 from authgate.config.model import Config
 from authgate.config.rule_model import RuleConfig, ValuesConfig
 from authgate.core.identity import FIELDS
@@ -258,7 +259,7 @@ def reasons() -> str:
 def configuration() -> str:
     """Return the page of all settings: those of AuthGate, those of each preset, and those of each session store."""
     sections = [_CONFIGURATION]
-    rows = {name: [*_rows(name, info)] for name, info in Config.model_fields.items() if name != "issuers"}
+    rows = {name: [*_rows(name, info)] for name, info in described_fields(Config).items() if name != "issuers"}
     for title, names in _placed(_PURPOSES, rows):
         sections.append(f"\n## {title}\n\n{_table(row for name in names for row in rows[name])}")
         if "headers" in names:
@@ -270,7 +271,7 @@ def configuration() -> str:
     for setting, title in _STORES.items():
         store = setting.removeprefix("sessions.")
         model = STORES[store].settings
-        own = [row for name, info in model.model_fields.items() for row in _rows(f"{setting}.{name}", info)]
+        own = [row for name, info in described_fields(model).items() for row in _rows(f"{setting}.{name}", info)]
         presets = ", ".join(name for name, preset in PRESETS.items() if store in preset.stores)
         sections.append(f"\n### {title}\n\n{_text(model.__doc__)} For presets: {presets}.\n\n{_table(own)}")
     sections.append(f"\n## Example\n\n```yaml\n{(DOCS / 'example.yaml').read_text()}```\n")
@@ -281,7 +282,9 @@ def _rules() -> str:
     """Return the section of rules."""
     operators = re.sub(r"\b(\w+_of):", r"`\1`:", _text(ValuesConfig.__doc__))
     heading = _RULE_TEXT.replace("DOC", _text(RuleConfig.__doc__)).replace("OPERATORS", operators)
-    return heading + "".join(row for name, info in RuleConfig.model_fields.items() for row in _rule_rows(name, info))
+    return heading + "".join(
+        row for name, info in described_fields(RuleConfig).items() for row in _rule_rows(name, info)
+    )
 
 
 def _rule_rows(name: str, info: FieldInfo) -> Iterator[str]:
@@ -294,7 +297,7 @@ def _rule_rows(name: str, info: FieldInfo) -> Iterator[str]:
     elif inner is not NoneType and "any_of" in inner.model_fields:
         takes = "lists"
     elif inner is not NoneType:
-        for own, field in inner.model_fields.items():
+        for own, field in described_fields(inner).items():
             yield f"| `{name}.{own}` | {_one_or_list(field)} | {_text(field.description)} |\n"
         return
     else:
@@ -314,7 +317,7 @@ def _preset(name: str) -> str:
     preset = PRESETS[name]
     if issubclass(preset.settings, ProviderIssuer):
         return _provider(name, preset.settings)
-    every = {setting: [*_rows(setting, info)] for setting, info in preset.settings.model_fields.items()}
+    every = {setting: [*_rows(setting, info)] for setting, info in described_fields(preset.settings).items()}
     if unknown := {*every} - {setting for names in _ISSUER_PURPOSES.values() for setting in names}:
         raise ValueError(f"docs/generate.py: settings without a purpose: {sorted(unknown)}")
     rows = []
@@ -329,7 +332,9 @@ def _preset(name: str) -> str:
 def _provider(name: str, settings: type[ProviderIssuer]) -> str:
     """Return the section of the preset *name* of an identity provider: the settings that preset jwt does not have."""
     own = settings.own_settings()
-    rows = [row for setting, info in settings.model_fields.items() if setting in own for row in _rows(setting, info)]
+    rows = [
+        row for setting, info in described_fields(settings).items() if setting in own for row in _rows(setting, info)
+    ]
     page = f"[{PRESETS[name].library}](issuers/{name}.md)"
     text = f"{_text(settings.__doc__)} {page} has an example. The settings of preset jwt apply, too."
     return f"\n### Preset `{name}`\n\n{text}\n\n{_table(rows)}"
@@ -373,7 +378,7 @@ def _rows(setting: str, info: FieldInfo) -> Iterator[str]:
         return
     in_list = is_list(info.annotation)
     yield f"| `{setting}` | {'list of mappings' if in_list else 'mapping'} | {_default(info) if in_list else ''} | {text} |\n"
-    for name, field in inner.model_fields.items() if setting not in _AS_ABOVE else ():
+    for name, field in described_fields(inner).items() if setting not in _AS_ABOVE else ():
         yield from _rows(f"{setting}{'[]' * in_list}.{name}", field)
 
 

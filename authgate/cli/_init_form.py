@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.config._annotations import choices_of, group_of, is_list, members
+from authgate.config._descriptions import described_fields
 from authgate.config._report import shortened
 from authgate.config.load import load_settings
 from authgate.presets.jwt import JwtIssuer
@@ -132,7 +133,7 @@ class Form:
         return {name: self.value(name, self.example(name)) for name in names}
 
     def _field(self, setting: str) -> FieldInfo:
-        return self.model.model_fields[setting]
+        return described_fields(self.model)[setting]
 
 
 def _word(choice: object) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 from pydantic import SecretStr, ValidationError
 
 from authgate.config._annotations import annotation_at, choices_of, group_of, members, tagged
+from authgate.config._descriptions import described_fields
 from authgate.config._outbound import redacted
 from authgate.config._secret_forms import NOT_SHOWN, known_secret
 from authgate.core.errors import Problem
@@ -288,7 +289,7 @@ def _description(path: Path, model: type[BaseModel]) -> str:
     for end in range(len(path), 0, -1):  # an element of a list or a mapping is described by its setting
         group = _model_at(path[: end - 1], model)
         if group is not None and path[end - 1] in group.model_fields:
-            text = " ".join((group.model_fields[str(path[end - 1])].description or "").split())
+            text = " ".join((described_fields(group)[str(path[end - 1])].description or "").split())
             return shortened(text)
     return ""
 

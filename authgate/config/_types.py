@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import InitErrorDetails
 
+from authgate.config._descriptions import add_descriptions
 from authgate.config._outbound import redacted
 from authgate.config._report import scalar
 from authgate.core import claim_paths
@@ -22,7 +23,9 @@ _PROXY = re.compile(r"https?://(?:[!-.0-9:-?A-~]+@)?[!-.0-9:-?A-~]+/?")  # visib
 class Settings(BaseModel):
     """A group of settings. Unknown ones are rejected, and pydantic's own error text quotes no value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=add_descriptions
+    )
 
 
 def with_mistake(error: ValidationError, message: str, value: object) -> ValidationError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.config._descriptions import described_fields
 from authgate.config.identity_model import IdentityConfig
 from authgate.core.identity import FIELDS
 from authgate.presets.jwt import JwtIssuer
@@ -61,6 +62,6 @@ def test_every_field_is_mapped_or_the_refusal_says_why_not() -> None:
 
 def test_the_description_of_require_claims_says_that_its_values_are_shown() -> None:
     """`check` and the messages about wrong_claim quote them, so that people can compare them with a token."""
-    description = JwtIssuer.model_fields["require_claims"].description
+    description = described_fields(JwtIssuer)["require_claims"].description
     assert description is not None
     assert "no secrets" in description

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.config._descriptions import described_fields
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.providers import PROVIDERS
 from tests.support import commands
@@ -99,7 +100,7 @@ def test_what_init_asks_for_has_an_example_and_a_description(name: str) -> None:
     settings = settings_of(name)
     assert settings.asks
     for setting in settings.asks:
-        field = settings.model_fields[setting]
+        field = described_fields(settings)[setting]
         assert field.examples
         assert field.description
 
@@ -108,7 +109,7 @@ def test_what_init_asks_for_has_an_example_and_a_description(name: str) -> None:
 def test_every_setting_of_its_own_is_described(name: str) -> None:
     settings = settings_of(name)
     for setting in settings.own_settings():
-        assert (settings.model_fields[setting].description or "").endswith("."), setting
+        assert (described_fields(settings)[setting].description or "").endswith("."), setting
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
