@@ -6,16 +6,17 @@ import io
 import json
 import logging
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cachetools import TTLCache
 
 from authgate.adapters import ADAPTERS
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.core.reasons import REASONS
 from authgate.log import logging_to
+from authgate.record import Lines
 from authgate.wiring import prepare
 from tests.support.deciding import bearer, decide_now, make_snapshot, secret_keys
 from tests.support.serving import bearer_line, exchange, fresh, head, serving
@@ -47,6 +48,11 @@ def captured(log_format: Literal["json", "text"] = "json") -> Iterator[io.String
         root.handlers = before[0]
         root.setLevel(before[1])
         library.setLevel(before[2])
+
+
+def unbounded() -> Lines:
+    """Return bounds that admit every line: a minute passes before each."""
+    return Lines(elapsed=count(0, 60).__next__)
 
 
 BREAKERS = [
@@ -103,7 +109,7 @@ async def test_H14_no_text_from_a_client_breaks_a_log_line(tmp_path: Path, log_f
     config.write_text(ISSUER.format(jwks=jwks))
     with captured(log_format) as stream:
         async with serving({}, file=str(config)) as served:
-            served.app.live.auth._recorder._logged_peers = TTLCache(1, 0)
+            served.app.live.recorder.lines = unbounded()
             await _ask_about(served, text)
     assert stream.getvalue().isascii()
     lines = stream.getvalue().splitlines()
@@ -183,8 +189,7 @@ async def test_H15_no_token_secret_or_claim_is_logged_answered_or_counted(kind: 
     }
     with captured() as stream:
         async with serving(environ) as served:
-            # A cache whose entries expire at once: every refusal is logged, not only one a minute.
-            served.app.live.auth._recorder._logged_peers = TTLCache(1, 0)
+            served.app.live.recorder.lines = unbounded()
             answered = await _show_everywhere(served, token)
             metrics = await served.metrics()
     logged = stream.getvalue()

@@ -141,18 +141,21 @@ def test_body_header_and_log_line_have_the_same_request_id(
     running: Running, proxy: str, sent: str | None, *, is_kept: bool
 ) -> None:
     lines = () if sent is None else (f"X-Request-Id: {sent}",)
-    answer = ask(running.ports[proxy], "/api/x", *lines)
-    shown = answer.header("X-Request-Id") or ""
-    assert answer.json["request_id"] == shown
-    assert (shown == sent) is is_kept
-    assert len(shown) >= len("client-1")
+    asked = set()
 
-    def logged() -> list[str]:
+    def is_logged() -> bool:
+        """Ask again, because other tests may have caused more refusals in this second than have a line each."""
+        answer = ask(running.ports[proxy], "/api/x", *lines)
+        shown = answer.header("X-Request-Id") or ""
+        assert answer.json["request_id"] == shown
+        assert (shown == sent) is is_kept
+        assert len(shown) >= len("client-1")
+        asked.add((shown, proxy))
         text = running.authgate.log.read_text().splitlines(keepends=True)
         events = (json.loads(line) for line in text if line.endswith("\n"))
-        return [event["adapter"] for event in events if event.get("request_id") == shown]
+        return not asked.isdisjoint((event.get("request_id"), event.get("adapter")) for event in events)
 
-    until(lambda: proxy in logged())  # a thread writes it
+    until(is_logged)  # a thread writes it
 
 
 def test_caddy_gives_the_upstream_the_same_id_and_never_the_clients(running: Running) -> None:

@@ -21,7 +21,6 @@ from tests.support.client import Answer, ask, bearer, cookie
 from tests.support.e2e import sound
 from tests.support.session_cookies import compact, cookie_line, payload, signed, user
 from tests.support.tokens import OTHER_SECRET, SECRET, mint
-from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -236,7 +235,7 @@ class Refused:
         return answers
 
     def logged(self) -> dict[str, dict[str, Any]]:
-        """Return the lines of the log about refusals, by their request id."""
+        """Return the lines of the log about refusals, by their request id. Not every refusal has one (docs/log.md)."""
         lines = [
             json.loads(line) for line in self.authgate.log.read_text().splitlines(keepends=True) if line[-1] == "\n"
         ]
@@ -263,9 +262,6 @@ def refused(folder: Path) -> Iterator[Refused]:
             made.by_path |= made.refuse(Refusal(path, path))
         for proxy in ports:
             made.answers[LOOP, BROWSER.name, proxy] = made.loop(proxy, BROWSER)[-1]
-        decided = {refusal.name for refusal in others} - {AMBIGUOUS, TWO_HOSTS}
-        ids = {answer.header("X-Request-Id") for key, answer in made.answers.items() if key[0] in decided} - {None}
-        until(lambda: made.logged().keys() >= ids)  # a thread writes them
         processes.stop(running.process)
         made.answers |= made.refuse(down)
         yield made
