@@ -21,6 +21,7 @@ class Target(NamedTuple):
 
 
 TARGETS: Mapping[str, Target] = {
+    "configuration": Target("YAML and what it configures: config/, presets/, stores/, wiring.py", 2048),
     "cookies": Target("Cookie and Authorization: core/credential.py", 2048),
     "forwarded_for": Target("X-Forwarded-For: adapters/", 1024),
     "jwe": Target("encrypted session cookies: tokens/_jwe.py, tokens/authjs/, tokens/better_auth/", 2048),
