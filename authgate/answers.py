@@ -24,7 +24,7 @@ class Answers:
 
     async def newer_keys(self, lookup: RefreshKeys) -> KeySet:
         """Return the issuer's current keys, after a load if one may help; raise `LookupFailed` if it fails."""
-        return await self._keys[lookup.issuer_name].newer(lookup.key_id)
+        return await self._keys[lookup.issuer_name].newer(lookup.key_id, lookup.client_ip)
 
     async def session(self, lookup: FindSession) -> Identity | None:
         """Return the identity of the session's user, None if there is no such session; raise `LookupFailed`."""

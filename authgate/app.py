@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
     from authgate.tokens import LruProofCache
+    from authgate.waiting import DecisionsInFlight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """Everything that is made from the configuration. A reload replaces it as a whole."""
+    """Everything that is made from the configuration. A reload replaces it as a whole.
+
+    Only *in_flight* stays: decisions of the old configuration and of the new one count together.
+    """
 
     prepared: Prepared = field(repr=False)
     gate: Gate
@@ -67,6 +71,7 @@ class Live:
     recorder: Recorder
     watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
+    in_flight: DecisionsInFlight
 
     @property
     def config(self) -> Config:
@@ -75,7 +80,11 @@ class Live:
 
     def activate(self, old: Live | None = None) -> None:
         """Give the gate the key sets, and every later change. Key sets that *old* also has continue *old*'s history."""
+        self.in_flight.resize(self.config.limits.decisions_in_flight)
+        for sessions in self.sessions.values():
+            sessions.in_flight = self.in_flight
         for name, watched in self.watched_keys.items():
+            watched.in_flight = self.in_flight
             if old is not None and name in old.watched_keys:
                 watched.follow(old.watched_keys[name])
             watched.on_change = partial(self.gate.use, name)

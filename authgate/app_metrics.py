@@ -19,8 +19,22 @@ if TYPE_CHECKING:
 
 def register(metrics: Metrics, app: App) -> None:
     """Add the collectors of *app* to *metrics*."""
-    for collector in (_Keys(app), _Sessions(app), _Reloads(app)):
+    for collector in (_Waiting(app), _Keys(app), _Sessions(app), _Reloads(app)):
         metrics.register(collector)
+
+
+class _Waiting:
+    """The decisions that wait."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "authgate_decisions_in_flight",
+            "Decisions that are waiting for keys or session stores.",
+            len(self._app.live.in_flight),
+        )
 
 
 class _Reloads:
@@ -95,9 +109,14 @@ class _Sessions:
             return
         labels = ("issuer", "outcome")
         lookups = CounterMetricFamily("authgate_session_lookups", "Lookups of sessions, by outcome.", labels=labels)
+        turned_away = CounterMetricFamily(
+            "authgate_session_turned_away",
+            "Requests that failed at once, without a lookup of their own, by cause.",
+            labels=("issuer", "cause"),
+        )
         hits = CounterMetricFamily("authgate_session_cache_hits", "Lookups answered from the cache.", labels=labels)
         waiting = GaugeMetricFamily(
-            "authgate_session_waiting", "Requests that are waiting for the session store.", labels=("issuer",)
+            "authgate_session_waiting", "Requests that are waiting for the session store.", labels=("issuer", "token")
         )
         entries = GaugeMetricFamily(
             "authgate_session_cache_entries", "Cached answers, with a session and without one.", labels=labels
@@ -111,15 +130,18 @@ class _Sessions:
         for issuer, sessions in stores.items():
             for outcome, count in sessions.lookups.items():
                 lookups.add_metric((issuer, outcome), count)
-            lookups.add_metric((issuer, "turned_away"), sessions.refused)
-            hits.add_metric((issuer, "found"), sessions.hits)
-            hits.add_metric((issuer, "not_found"), sessions.negative_hits)
-            waiting.add_metric((issuer,), sessions.waiting)
-            entries.add_metric((issuer, "found"), sessions.entries)
-            entries.add_metric((issuer, "not_found"), sessions.negative_entries)
-            size.add_metric((issuer,), sessions.bytes)
+            for cause, count in sessions.turned_away.items():
+                turned_away.add_metric((issuer, cause), count)
+            answers = sessions.answers
+            hits.add_metric((issuer, "found"), answers.hits)
+            hits.add_metric((issuer, "not_found"), answers.negative_hits)
+            waiting.add_metric((issuer, "signed"), len(sessions.signed_waiting))
+            waiting.add_metric((issuer, "unsigned"), len(sessions.unsigned_waiting))
+            entries.add_metric((issuer, "found"), answers.entries)
+            entries.add_metric((issuer, "not_found"), answers.negative_entries)
+            size.add_metric((issuer,), answers.bytes)
             store_up.add_metric((issuer,), float(not sessions.failure))
-        yield from (lookups, hits, waiting, entries, size, store_up)
+        yield from (lookups, turned_away, hits, waiting, entries, size, store_up)
 
 
 def _last_success_at(keys: WatchedKeys) -> float | None:

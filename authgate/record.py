@@ -36,7 +36,8 @@ _log = logging.getLogger("authgate.decision")
 # quote a claim.
 _REASONS_WITHOUT_CLAIMS = {
     *(Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL),
-    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.CSRF, Reason.NO_POLICY, Reason.AMBIGUOUS_PATH),
+    *(Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.OVERLOADED),
+    *(Reason.CSRF, Reason.NO_POLICY, Reason.AMBIGUOUS_PATH),
 }
 
 # 10 lines show what a client does wrong. 200 lines of the usual 450 bytes are 90 KB a second: 30 MB of rotated log

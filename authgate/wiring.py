@@ -30,6 +30,7 @@ from authgate.record import Lines, Recorder
 from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
+from authgate.waiting import DecisionsInFlight
 
 if TYPE_CHECKING:
     from authgate.config.load import LoadedConfig
@@ -150,6 +151,7 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
     The bounds of the log are also shared: a reload begins no new count.
     """
     config = prepared.config
+    in_flight = DecisionsInFlight() if old is None else old.in_flight
     watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
     gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
     recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
@@ -162,7 +164,15 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
     )
-    return Live(prepared=prepared, gate=gate, auth=auth, recorder=recorder, watched_keys=watched, sessions=sessions)
+    return Live(
+        prepared=prepared,
+        gate=gate,
+        auth=auth,
+        recorder=recorder,
+        watched_keys=watched,
+        sessions=sessions,
+        in_flight=in_flight,
+    )
 
 
 def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, WatchedKeys]:

@@ -21,14 +21,18 @@ TOKEN = cookies.SESSION_TOKEN
 
 
 async def read_session_samples(served: Served) -> dict[str, float]:
-    """Return the samples by name and outcome."""
+    """Return the samples by name and other labels than the issuer."""
     families = text_string_to_metric_families(await served.metrics())
     samples = [sample for family in families for sample in family.samples if "_session_" in sample.name]
     assert {sample.labels["issuer"] for sample in samples} <= {"app"}
     return {
-        f"{sample.name.removeprefix('authgate_session_')} {sample.labels.get('outcome', '')}".strip(): sample.value
+        " ".join((sample.name.removeprefix("authgate_session_"), *_other_labels(sample.labels))): sample.value
         for sample in samples
     }
+
+
+def _other_labels(labels: dict[str, str]) -> list[str]:
+    return [value for name, value in labels.items() if name != "issuer"]
 
 
 async def ask(served: Served, *tokens: str) -> None:
@@ -55,12 +59,15 @@ async def test_lookups_and_cached_answers_are_counted(tmp_path: Path) -> None:
                 "lookups_total found": 1,
                 "lookups_total not_found": 2,
                 "lookups_total failed": 0,
-                "lookups_total turned_away": 0,
+                "turned_away_total full": 0,
+                "turned_away_total pause": 0,
+                "turned_away_total ended": 0,
                 "cache_hits_total found": 1,
                 "cache_hits_total not_found": 2,
                 "cache_entries found": 1,
                 "cache_entries not_found": 2,
-                "waiting": 0,
+                "waiting signed": 0,
+                "waiting unsigned": 0,
                 "store_up": 1,
             }
             await store.stop()

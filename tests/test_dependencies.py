@@ -91,6 +91,7 @@ RULES = (
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
     Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
     Rule(where="authgate/repeats.py", ours=_own("shares"), others=STDLIB, never=IO - {"asyncio", "time"}),
+    Rule(where="authgate/waiting.py", ours=_own("core", "shares"), others=STDLIB, never=IO - {"asyncio"}),
     Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
     Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
     Rule(
@@ -165,12 +166,12 @@ RULES = (
     Rule(
         where="authgate/keysources/",
         ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "outbound")
-        + _own("tokens.jwk", "tokens.discovery"),
+        + _own("tokens.jwk", "tokens.discovery", "waiting"),
         never=CRYPTO,
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions", "shares"),
+        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions", "shares", "waiting"),
         never=CRYPTO | {"pydantic"},
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),

@@ -130,6 +130,15 @@ class LogConfig(Settings):
     """Whether to log the details of refusals. Details may quote claims (issuer, audience, key id), never tokens."""
 
 
+class LimitsConfig(Settings):
+    """The bounds of one AuthGate process."""
+
+    decisions_in_flight: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=1, le=65_536)] = 512
+    """1 to 65536. How many decisions may wait for keys or session stores at the same time, over all issuers. When more
+    want to, those of the client address with the most of them are refused at once: 503 `overloaded`. Decisions that
+    wait for nothing do not count."""
+
+
 class Config(Settings):
     """AuthGate's configuration."""
 
@@ -183,6 +192,7 @@ class Config(Settings):
     cors: CorsConfig = CorsConfig()
     page: PageConfig = PageConfig()
     log: LogConfig = LogConfig()
+    limits: LimitsConfig = LimitsConfig()
     workers: Literal[1] = 1
     """The number of processes. This version runs one."""
 

@@ -189,7 +189,9 @@ class _Evaluation:
         # A session store can identify the user without newer keys.
         needs_keys = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
         if needs_keys and outcome.newer_keys_may_help:
-            refreshed: Issuer = yield RefreshKeys(issuer_name=issuer.name, key_id=token.key_id)
+            refreshed: Issuer = yield RefreshKeys(
+                issuer_name=issuer.name, key_id=token.key_id, client_ip=str(self._request.client_ip or "")
+            )
             if refreshed.fingerprint != issuer.fingerprint:
                 issuer = refreshed
                 self._snapshot = self._snapshot.with_issuer(issuer)  # for the remaining cookies
@@ -221,6 +223,7 @@ class _Evaluation:
             issuer_name=issuer.name,
             token=proof.session.token,
             signed_token=proof.session.signed_token,
+            was_signed=proof.session.was_signed,
             client_ip=str(self._request.client_ip or ""),
         )
         if identity is None:

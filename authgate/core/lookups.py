@@ -16,11 +16,12 @@ class RefreshKeys:
     """Does this issuer have newer public keys? Asked when a token names a key that is unknown or does not verify it.
 
     The answer is the `Issuer` as it is now, unchanged if it has no newer keys. *key_id* is None if the token names no
-    key, or if it is inside a session cookie.
+    key, or if it is inside a session cookie. *client_ip* is "" if unknown.
     """
 
     issuer_name: str
     key_id: str | None
+    client_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +29,15 @@ class FindSession:
     """Who does the session with this *token* belong to? The answer is an `Identity`, or None if there is no session.
 
     *token* is the session token as the store has it. *signed_token* is the value of the library's cookie,
-    "<token>.<signature>" without percent-encoding; "" if the library signs none. *client_ip* is "" if unknown.
+    "<token>.<signature>" without percent-encoding; "" if the library signs none. *was_signed*: the client sent a valid
+    signature. It may be False although there is a *signed_token*, because AuthGate signs raw tokens of Better Auth
+    itself. *client_ip* is "" if unknown.
     """
 
     issuer_name: str
     token: str = field(repr=False)
     signed_token: str = field(default="", repr=False)
+    was_signed: bool = True
     client_ip: str = ""
 
 

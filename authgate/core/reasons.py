@@ -50,6 +50,7 @@ class Reason(StrEnum):
     AMBIGUOUS_PATH = "ambiguous_path"
     KEYS_UNAVAILABLE = "keys_unavailable"
     SESSIONS_UNAVAILABLE = "sessions_unavailable"
+    OVERLOADED = "overloaded"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -229,8 +230,14 @@ REASONS: dict[Reason, Refusal] = {
     ),
     Reason.SESSIONS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The session cannot be looked up right now.",
-        "The session store does not answer, is too slow, or asks AuthGate to wait. The log shows the cause. This signs "
-        "nobody out: the client can try again.",
+        "The session store does not answer, is too slow, or asks AuthGate to wait. Or too many requests from the "
+        "client's address wait for it. The log shows the cause. This signs nobody out: the client can try again.",
+    ),
+    Reason.OVERLOADED: Refusal(
+        503, None, Fault.OURS, "Too many requests are waiting right now.",
+        "More decisions wait for keys and session stores than `limits.decisions_in_flight` allows, and the client's "
+        "address has the most of them. Either a session store or an issuer is slow, or somebody sends many made-up "
+        "tokens: the metrics show which (docs/sessions.md). This signs nobody out: the client can try again.",
     ),
     Reason.INTERNAL_ERROR: Refusal(
         503, None, Fault.OURS, "AuthGate failed because of an internal error.",

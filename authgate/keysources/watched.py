@@ -15,7 +15,8 @@ What always holds:
 
 - One task, `watch`, makes all loads, one at a time; only the first read of files happens before it (issuers.py).
 - A request never loads. It may request a load, at most one in `cooldown_seconds`, and waits for it at most
-  `wait_seconds`. At most `MAX_WAITING` requests wait.
+  `wait_seconds`. At most `MAX_WAITING` requests wait. If more want to, the newest request of an address with the most
+  of them fails at once.
 - A failed load removes no key. Only a good load or `max_stale_seconds` does.
 - `on_change` is called before `key_set` is replaced, both for new keys and for keys given up. If it raises, the next
   load calls it again.
@@ -35,6 +36,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.keysources import NO_KEYS, LoadFailed, NotOffered
 from authgate.keysources.journal import Clock, Journal
+from authgate.waiting import DecisionsInFlight, WaitingPlaces, WaitingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,7 @@ class Timing:
 class WatchedKeys:
     """One key set as it is now. Calls *on_change* with the new key set whenever its keys change.
 
+    The requests that wait count among the decisions *in_flight*, too, which all key sets and session stores share.
     *failure* is the cause if the last load failed or the keys were given up. *absence* is the message of `NotOffered`.
     After a good load both are "".
     """
@@ -102,6 +105,7 @@ class WatchedKeys:
         self.timing = timing
         self.key_set = key_set
         self.on_change: Callable[[KeySet], None] = _ignore
+        self.in_flight = DecisionsInFlight()
         self.failure = ""
         self.absence = ""
         self.failures_in_a_row = 0
@@ -117,7 +121,7 @@ class WatchedKeys:
         self._wake = asyncio.Event()
         self._load: asyncio.Future[None] | None = None
         self._stopped = False
-        self._waiting = 0
+        self._waiting = WaitingPlaces(MAX_WAITING, self._full)
         self.first_attempt = asyncio.Event()
         if key_set.keys:
             self.first_attempt.set()
@@ -125,8 +129,10 @@ class WatchedKeys:
 
     # -- for requests ---------------------------------------------------------------------------------------------
 
-    async def newer(self, key_id: str | None) -> KeySet:
+    async def newer(self, key_id: str | None, address: str = "") -> KeySet:
         """Return the key set after a load, because a token names *key_id*, which is not in it.
+
+        *address* is the client's.
 
         Within the cooldown it returns the result of the last load: that holds for every id, so no id needs to be
         cached. Raises `LookupFailed` if the last load failed, or if this one takes longer than `wait_seconds`: the
@@ -135,7 +141,7 @@ class WatchedKeys:
         self.journal.unknown(key_id, self._last_good)
         load = self._request_load()
         if load is not None:
-            await self._wait_for(load)
+            await self._wait_for(load, address)
         if self.failure or not self.key_set.keys:
             cause = self.failure or self.absence or "no load has succeeded yet"
             raise LookupFailed(Reason.KEYS_UNAVAILABLE, f"new keys of issuer {self.name} cannot be loaded: {cause}")
@@ -152,21 +158,18 @@ class WatchedKeys:
             self._wake.set()
         return self._load
 
-    async def _wait_for(self, load: asyncio.Future[None]) -> None:
-        if self._waiting >= MAX_WAITING:
-            raise LookupFailed(
-                Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests already wait for the keys of {self.name}"
-            )
-        self._waiting += 1
-        try:
-            await asyncio.wait({load}, timeout=self.timing.wait_seconds)
-        finally:
-            self._waiting -= 1
-        if not load.done():
+    async def _wait_for(self, load: asyncio.Future[None], address: str) -> None:
+        request = WaitingRequest(address)
+        with self._waiting.hold(request), self.in_flight.hold(request, proven=False):
+            is_done = await request.wait_for(load, self.timing.wait_seconds)
+        if not is_done:
             raise LookupFailed(
                 Reason.KEYS_UNAVAILABLE,
                 f"loading the keys of issuer {self.name} takes longer than {self.timing.wait_seconds:g} s",
             )
+
+    def _full(self) -> LookupFailed:
+        return LookupFailed(Reason.KEYS_UNAVAILABLE, f"{MAX_WAITING} requests already wait for the keys of {self.name}")
 
     # -- the task -------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,11 @@ class SessionStore(Protocol):
         """The address for messages: a URL without user and password."""
         ...
 
+    @property
+    def max_connections(self) -> int:
+        """How many lookups it can make at once. Further ones would wait for a connection."""
+        ...
+
     async def find(self, question: FindSession) -> StoredRows | None:
         """Return the session with `question.token` and its user, None if there is none. Raises `StoreFailed`.
 

@@ -1,4 +1,4 @@
-"""A bounded cache of a session store's answers."""
+"""What a session store answered: valid sessions, and apart from them all other answers. Both caches are bounded."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
+    from authgate.sessions.bounds import Bounds
+
+# The estimated memory of a cached answer, without the JSON values of its session.
+_ENTRY_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,70 @@ class AnswerCache:
     def bytes(self) -> int:
         """The estimated memory of the answers."""
         return int(self._answers.currsize)
+
+
+class AnswerCaches:
+    """The answers of one store, each for *cache_seconds* after its question. With 0 nothing is cached.
+
+    The "negative" cache holds tokens without a session, sessions that have expired, and sessions that cannot be read.
+    """
+
+    def __init__(
+        self, bounds: Bounds, cache_seconds: float, elapsed: Callable[[], float], unix: Callable[[], float]
+    ) -> None:
+        """*elapsed* is the clock of the questions; it never goes back. *unix* is the clock of `expires_at`."""
+        self.cache_seconds = cache_seconds
+        self.hits = self.negative_hits = 0
+        self._elapsed = elapsed
+        self._unix = unix
+        self._sessions = AnswerCache(bounds.entries, bounds.bytes, elapsed)
+        self._negative = AnswerCache(bounds.negative_entries, bounds.negative_bytes, elapsed)
+
+    def get(self, key: bytes) -> CachedAnswer | None:
+        """Return the cached answer, None if there is none."""
+        answer = self._sessions.get(key)
+        if answer is not None:
+            self.hits += 1
+            return answer
+        answer = self._negative.get(key)
+        if answer is not None:
+            self.negative_hits += 1
+        return answer
+
+    def put(self, key: bytes, identity: Identity | None, asked_at: float, rows_size: int) -> None:
+        """Cache an answer until `cache_seconds` after *asked_at*, but not past the end of its session.
+
+        The library may extend that end, so the store is asked again then. A session that has already expired is in the
+        negative cache: each request refuses it, and sending it again does not reach the store.
+        """
+        until = asked_at + self.cache_seconds
+        seconds_left = float("inf")
+        if identity is not None and identity.expires_at is not None:
+            seconds_left = identity.expires_at - self._unix()
+        cache = self._negative if identity is None or seconds_left <= 0 else self._sessions
+        if seconds_left > 0:
+            until = min(until, self._elapsed() + seconds_left)
+        cache.put(key, CachedAnswer(identity=identity, until=until, size=_ENTRY_BYTES + rows_size))
+
+    def put_unusable(self, key: bytes, cause: str, asked_at: float) -> None:
+        """Cache that a session cannot be read, so that sending it again neither reaches the store nor fills the log."""
+        until, size = asked_at + self.cache_seconds, _ENTRY_BYTES + len(cause)
+        self._negative.put(key, CachedAnswer(identity=None, until=until, size=size, unusable=cause))
+
+    @property
+    def entries(self) -> int:
+        """How many sessions are cached."""
+        return len(self._sessions)
+
+    @property
+    def negative_entries(self) -> int:
+        """How many answers the negative cache holds."""
+        return len(self._negative)
+
+    @property
+    def bytes(self) -> int:
+        """The estimated memory of both caches."""
+        return self._sessions.bytes + self._negative.bytes
 
 
 def key_of(question: FindSession) -> bytes:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Bounds:
     """The bounds of one issuer's session lookups.
 
-    At most *lookups* are made at once, and at most *waiting* requests wait. A request waits at most *wait_seconds*,
-    less than the 5 s that the shipped nginx waits for AuthGate. A lookup takes at most *lookup_seconds*, enough for a
-    database that must wake up first. A pause that a store asks for lasts at most *longest_pause_seconds*.
+    At most *lookups* are made at once, or fewer if the store has fewer connections. At most *waiting* requests with
+    signed tokens wait, and as many with unsigned ones. A request waits at most *wait_seconds*, less than the 5 s that
+    the shipped nginx waits for AuthGate. A lookup takes at most *lookup_seconds*, enough for a database that must wake
+    up first. A pause that a store asks for lasts at most *longest_pause_seconds*.
 
     *entries* and *bytes* bound the cache of sessions. The cache of tokens without a session is a separate one, bounded
     by *negative_entries* and *negative_bytes*, so that a flood of unknown tokens evicts no session.

@@ -60,6 +60,8 @@ _HINTS = {
 class HttpStore:
     """Asks Better Auth. The answer comes from its database, because no cookie that could replace it is sent."""
 
+    max_connections = MAX_CONNECTIONS
+
     def __init__(self, url: str, cookie_name: str, *, ca_file: str | None = None) -> None:
         """*url* is the one of get-session, *cookie_name* the full name of the session cookie, with its prefix.
 

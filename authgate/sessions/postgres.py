@@ -64,6 +64,8 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no ty
 class PostgresStore:
     """Reads the tables of *layout* in the database of *dsn*, and nothing else. Writes nothing."""
 
+    max_connections = MAX_CONNECTIONS
+
     def __init__(self, dsn: str, *, layout: Layout, ca_file: str | None = None) -> None:
         """Raises ValueError, without the password, for what `dsn_fault` and `invalid_names` return."""
         self._address = parse_dsn(dsn, ca_file)

@@ -44,6 +44,8 @@ _NOT_SESSIONS = (_REVOKED_BEFORE, "active-sessions-", "verification:")
 class RedisStore:
     """Reads the JSON {session, user} at the key of *key_prefix* and session token. Writes nothing."""
 
+    max_connections = MAX_CONNECTIONS
+
     def __init__(self, address: RedisAddress, *, key_prefix: str = "", ca_file: str | None = None) -> None:
         """With *ca_file*, only its CAs are trusted, otherwise those of the system."""
         self.where = address.where

@@ -29,6 +29,7 @@ from authgate.server.listener import listening
 from authgate.sessions import StoreFailed
 from authgate.sessions.cached import CachedSessions
 from authgate.tokens import LruProofCache, jwk
+from authgate.waiting import DecisionsInFlight
 from authgate.wiring import prepare
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
@@ -63,6 +64,7 @@ STATUS = {
     Reason.INSUFFICIENT_SCOPE: 403,
     Reason.AMBIGUOUS_PATH: 400,
     Reason.SESSIONS_UNAVAILABLE: 503,
+    Reason.OVERLOADED: 503,
     Reason.KEYS_UNAVAILABLE: 503,
     Reason.INTERNAL_ERROR: 503,
 }
@@ -165,7 +167,7 @@ def config(tmp_path: Path) -> str:
 
 NOT_BY_A_CLIENT = {
     *(Reason.UNTRUSTED_PROXY, Reason.NO_POLICY, Reason.KEYS_UNAVAILABLE, Reason.SESSIONS_UNAVAILABLE),
-    Reason.INTERNAL_ERROR,
+    *(Reason.OVERLOADED, Reason.INTERNAL_ERROR),
 }
 
 
@@ -217,6 +219,7 @@ class NoStore:
     """A session store that does not answer."""
 
     where = "nowhere"
+    max_connections = 1
 
     async def find(self, lookup: Any) -> Any:
         raise StoreFailed("nobody is there")
@@ -248,6 +251,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         snapshot = make_snapshot(issuer, places=SESSION_PLACES)
     sessions = CachedSessions("app", NoStore(), parse=lambda *_: None, cache_seconds=5)  # type: ignore[arg-type, return-value]
     watched = WatchedKeys("app", Silent(), Timing(refresh_seconds=300, cooldown_seconds=10), keys)
+    watched.in_flight = DecisionsInFlight(0 if reason is Reason.OVERLOADED else 1)
     peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]
     endpoint = AuthEndpoint(
         gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),

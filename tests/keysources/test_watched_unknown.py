@@ -81,7 +81,7 @@ async def test_a_request_that_joins_a_scheduled_load_does_not_use_up_the_cooldow
     async with asyncio.TaskGroup() as tasks, watching(watched):
         await until_async(lambda: source.loads == 1)  # the scheduled load
         joined = tasks.create_task(watched.newer("K2"))
-        await until_async(lambda: watched._waiting == 1)
+        await until_async(lambda: len(watched._waiting) == 1)
         source.gate.set()
         assert await joined is K1
         assert await watched.newer("K2") is BOTH
@@ -127,11 +127,11 @@ async def test_a_canceled_request_cancels_neither_the_load_nor_the_other_request
         await until_async(lambda: source.loads == 1)
         leaving.cancel()
         await until_async(leaving.done)
-        assert watched._waiting == 1
+        assert len(watched._waiting) == 1
         source.gate.set()
         assert await staying is BOTH
     assert leaving.cancelled()
-    assert watched._waiting == 0
+    assert len(watched._waiting) == 0
 
 
 async def test_when_the_task_ends_during_a_load_waiting_requests_get_the_old_keys(time: Time) -> None:

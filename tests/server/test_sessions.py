@@ -142,7 +142,7 @@ async def test_10_000_bad_cookies_cause_no_lookup_and_no_cache_entry(tmp_path: P
             assert {reason for task in sending for reason in task.result()} <= refused
             assert len(store.requests) == 1
             assert served.app.proofs.entries == proofs
-            assert served.app.live.sessions["app"].entries == 0
+            assert served.app.live.sessions["app"].answers.entries == 0
             assert await outcome(served, session_token_cookie()) == "user-1"
 
 

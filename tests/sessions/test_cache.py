@@ -11,7 +11,7 @@ async def test_no_token_is_a_key_of_the_cache() -> None:
     async with running(cached(Store(), Time())) as sessions:
         await subject(sessions, "ada-1")
         await subject(sessions, "nobody")
-        keys = [*sessions._sessions._answers, *sessions._negative._answers]
+        keys = [*sessions.answers._sessions._answers, *sessions.answers._negative._answers]
         assert [len(key) for key in keys] == [32, 32]
 
 
@@ -22,8 +22,8 @@ async def test_a_flood_of_unknown_tokens_evicts_no_session_and_the_memory_stays_
         assert await subject(sessions, "ada-1") == "ada"
         for number in range(10_000):
             assert await subject(sessions, f"unknown-{number}") is None
-        assert sessions.negative_entries <= 500
-        assert sessions.bytes <= 500 * 2048 + 16_384
+        assert sessions.answers.negative_entries <= 500
+        assert sessions.answers.bytes <= 500 * 2048 + 16_384
         assert (await subject(sessions, "ada-1"), store.asked.count("ada-1")) == ("ada", 1)
 
 
@@ -34,8 +34,8 @@ async def test_big_sessions_evict_each_other_before_they_fill_the_memory() -> No
     async with running(cached(store, Time(), bounds=Bounds(bytes=1_000_000, entries=1000))) as sessions:
         for token in store.users:
             await subject(sessions, token)
-        assert 5 < sessions.entries < 10
-        assert sessions.bytes <= 1_000_000
+        assert 5 < sessions.answers.entries < 10
+        assert sessions.answers.bytes <= 1_000_000
 
 
 async def test_a_session_larger_than_the_cache_is_answered_and_not_cached() -> None:
@@ -43,4 +43,4 @@ async def test_a_session_larger_than_the_cache_is_answered_and_not_cached() -> N
     store.picture = "x" * 100_000
     async with running(cached(store, Time(), bounds=Bounds(bytes=50_000, entries=10))) as sessions:
         assert await subject(sessions, "ada-1") == await subject(sessions, "ada-1") == "ada"
-        assert (sessions.entries, len(store.asked)) == (0, 2)
+        assert (sessions.answers.entries, len(store.asked)) == (0, 2)

@@ -19,7 +19,7 @@ async def test_an_answer_is_cached_for_cache_seconds_and_not_longer(token: str, 
             time.seconds = second
             assert await subject(sessions, token) == user
         assert store.asked == [token]
-        assert (sessions.hits, sessions.negative_hits) == ((2, 0) if user else (0, 2))
+        assert (sessions.answers.hits, sessions.answers.negative_hits) == ((2, 0) if user else (0, 2))
         time.seconds = 5
         assert await subject(sessions, token) == user
         assert store.asked == [token] * 2
@@ -32,7 +32,7 @@ async def test_with_cache_seconds_0_nothing_is_cached() -> None:
         for token in ("ada-1", "nobody") * 3:
             await sessions.find(question(token))
         assert store.asked == ["ada-1", "nobody"] * 3
-        assert sessions.entries == sessions.negative_entries == 0
+        assert sessions.answers.entries == sessions.answers.negative_entries == 0
 
 
 async def test_cache_seconds_run_from_the_question_even_if_the_answer_is_slow() -> None:
@@ -90,9 +90,9 @@ async def test_the_end_of_a_session_is_a_time_of_the_unix_clock() -> None:
     time.seconds = 0.5
     async with running(cached(store, time, cache_seconds=5)) as sessions:
         await sessions.find(question("ada-1"))
-        assert (sessions.entries, sessions.negative_entries) == (1, 0)
+        assert (sessions.answers.entries, sessions.answers.negative_entries) == (1, 0)
         time.seconds = 1.0
-        assert sessions.entries == 0
+        assert sessions.answers.entries == 0
 
 
 async def test_a_session_that_has_already_expired_is_in_the_negative_cache() -> None:
@@ -102,7 +102,7 @@ async def test_a_session_that_has_already_expired_is_in_the_negative_cache() -> 
         for _ in range(3):  # the core refuses it each time, by its own clock and leeway
             assert await subject(sessions, "ada-1") == "ada"
         assert len(store.asked) == 1
-        assert (sessions.entries, sessions.negative_entries) == (0, 1)
+        assert (sessions.answers.entries, sessions.answers.negative_entries) == (0, 1)
 
 
 async def test_another_signature_of_the_same_token_is_another_lookup() -> None:

@@ -68,7 +68,7 @@ async def test_rows_that_are_not_a_session_are_a_failure(caplog: pytest.LogCaptu
             assert message.endswith(": its user has no id")
     assert store.asked == ["ada-1"], "it is not asked again at once"
     assert len(caplog.messages) == 1
-    assert sessions.entries == 0
+    assert sessions.answers.entries == 0
 
 
 async def test_a_session_that_cannot_be_read_is_not_an_outage_and_is_cached() -> None:

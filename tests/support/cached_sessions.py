@@ -35,6 +35,7 @@ class Store:
     """A store with *users* by token. It does not answer while it is `slow`, and fails with *failure*."""
 
     where = "postgresql://db.example:5432/app"
+    max_connections = 16
 
     def __init__(self) -> None:
         self.users = {"ada-1": "ada", "bob-1": "bob"}

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 ANSWER: dict[str, Any] = {"session": {"token": "ada-1", "userId": "ada"}, "user": {"id": "ada"}}
 
 
-def question(token: str = "ada-1", signed_token: str | None = None, *, client_ip: str = "") -> FindSession:
+def question(
+    token: str = "ada-1", signed_token: str | None = None, *, was_signed: bool = True, client_ip: str = ""
+) -> FindSession:
     """Return the question for *token*, by default with the cookie that Better Auth signed."""
     cookie = signed(token) if signed_token is None else signed_token
-    return FindSession(issuer_name="app", token=token, signed_token=cookie, client_ip=client_ip)
+    return FindSession(issuer_name="app", token=token, signed_token=cookie, was_signed=was_signed, client_ip=client_ip)
 
 
 async def find(store: SessionStore, token: str = "ada-1") -> StoredRows | None:
