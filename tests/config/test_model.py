@@ -106,6 +106,16 @@ def test_any_other_leeway_is_rejected(seconds: Any) -> None:
     assert only(leeway_seconds=seconds).setting == "leeway_seconds"
 
 
+@pytest.mark.parametrize("number", [1, 512, 65_536])
+def test_1_to_65536_decisions_may_be_in_flight(number: int) -> None:
+    assert Config.model_validate({"limits": {"decisions_in_flight": number}}).limits.decisions_in_flight == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 65_537, 1.5, True, "x", None])
+def test_any_other_number_of_decisions_in_flight_is_rejected(number: Any) -> None:
+    assert only(limits={"decisions_in_flight": number}).setting == "limits.decisions_in_flight"
+
+
 @pytest.mark.parametrize("networks", [["10.0.0.1/8"], ["example.com"], [""], ["10.0.0.0/33"]])
 def test_a_value_that_is_not_a_network_is_reported_with_its_position(networks: list[str]) -> None:
     assert only(trusted_proxies=["10.0.0.0/8", *networks]).setting == "trusted_proxies[1]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -98,6 +98,7 @@ class FairQueueKeepsEverything(RuleBasedStateMachine):
 
 
 TestFairQueueKeepsEverything = FairQueueKeepsEverything.TestCase
+TestFairQueueKeepsEverything.settings = settings(max_examples=25, stateful_step_count=40)
 
 
 def turns_of(turns: Turns[str], *, signed: bool) -> list[str]:

@@ -30,7 +30,7 @@ def signed(token: str) -> str:
 
 
 class GetSession:
-    """The server. *respond* replaces its answers. While *gate* is closed it does not answer."""
+    """The server. *respond* replaces its answers. It takes *seconds* for each, and more while *gate* is closed."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.port = free_port()
@@ -38,6 +38,7 @@ class GetSession:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.requests: list[web.BaseRequest] = []
         self.respond: Callable[[], Awaitable[web.StreamResponse]] | None = None
+        self.seconds = 0.0
         self.gate = asyncio.Event()
         self.gate.set()
         self._tls = tls
@@ -62,6 +63,7 @@ class GetSession:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(request)
         await self.gate.wait()
+        await asyncio.sleep(self.seconds)
         if self.respond is not None:
             return await self.respond()
         if request.path != PATH or request.method != "GET":
