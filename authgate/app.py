@@ -79,7 +79,10 @@ class Live:
         return self.prepared.config
 
     def activate(self, old: Live | None = None) -> None:
-        """Give the gate the key sets, and every later change. Key sets that *old* also has continue *old*'s history."""
+        """Give the gate the key sets, and every later change. Key sets that *old* also has continue *old*'s history.
+
+        From now on all requests that wait count among those in flight.
+        """
         self.in_flight.resize(self.config.limits.decisions_in_flight)
         for sessions in self.sessions.values():
             sessions.in_flight = self.in_flight

@@ -112,7 +112,7 @@ class _Sessions:
         turned_away = CounterMetricFamily(
             "authgate_session_turned_away",
             "Requests that failed at once, without a lookup of their own, by cause.",
-            labels=("issuer", "cause"),
+            labels=("issuer", "token", "cause"),
         )
         hits = CounterMetricFamily("authgate_session_cache_hits", "Lookups answered from the cache.", labels=labels)
         waiting = GaugeMetricFamily(
@@ -130,8 +130,8 @@ class _Sessions:
         for issuer, sessions in stores.items():
             for outcome, count in sessions.lookups.items():
                 lookups.add_metric((issuer, outcome), count)
-            for cause, count in sessions.turned_away.items():
-                turned_away.add_metric((issuer, cause), count)
+            for (token, cause), count in sessions.turned_away.items():
+                turned_away.add_metric((issuer, token, cause), count)
             answers = sessions.answers
             hits.add_metric((issuer, "found"), answers.hits)
             hits.add_metric((issuer, "not_found"), answers.negative_hits)

@@ -59,7 +59,6 @@ class WaitingPlaces:
     """At most *places* requests wait here. *failure* returns that of a request that gets or keeps no place."""
 
     def __init__(self, places: int, failure: Callable[[], LookupFailed]) -> None:
-        self.turned_away = 0
         self._shares: Shares[WaitingRequest] = Shares(places, leaves="newest")
         self._failure = failure
 
@@ -81,7 +80,6 @@ class WaitingPlaces:
         """Hold a place for *request* in the context. Raises the failure if there is none for its address."""
         loser = self._shares.enter(request, request.address)
         if loser is not None:
-            self.turned_away += 1
             failure = self._failure()
             if loser is request:
                 raise failure

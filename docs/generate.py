@@ -140,6 +140,7 @@ _PURPOSES = {
     "Refusals": ("login_url", "return_parameter", "return_hosts", "cors", "page"),
     "Reply headers": ("headers",),
     "Log": ("log",),
+    "Limits": ("limits",),
 }
 _ISSUER_PURPOSES = {
     "The issuer": ("name", "preset", "url", "subject_prefix"),
@@ -215,8 +216,9 @@ _METRIC_SECTIONS = (
     (
         "Session stores",
         ("authgate_session",),
-        """Only for issuers with a session store. `found` is a token with a session, `not_found` one without. `turned_away` counts the lookups
-        that were not made, because too many requests wait or because the store asked for a pause. See [session stores](sessions.md).""",
+        """Only for issuers with a session store. `found` is a token with a session, `not_found` one without. A request is turned away without a
+        lookup of its own if too many of its address wait (`full`), or if the store asked for a `pause`; also after the `end` of the lookups,
+        when a reload changed the store. See [session stores](sessions.md).""",
     ),
     ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
     ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),
@@ -458,7 +460,7 @@ def _metric_row(family: Metric) -> str:
 
 def _label(label: str, values: list[str]) -> str:
     """Return *label*, with its values where they are fixed."""
-    if label not in {"about", "adapter", "listener", "outcome"}:
+    if label not in {"about", "adapter", "cause", "listener", "outcome", "token"}:
         return f"`{label}`"
     return f"`{label}`: {', '.join(f'`{value}`' for value in values)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from typing import TYPE_CHECKING
 
 import yaml
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.serving import Served
 
 TOKEN = cookies.SESSION_TOKEN
+TOKENS, CAUSES = ("signed", "unsigned"), ("full", "pause", "end")
 
 
 async def read_session_samples(served: Served) -> dict[str, float]:
@@ -59,9 +61,7 @@ async def test_lookups_and_cached_answers_are_counted(tmp_path: Path) -> None:
                 "lookups_total found": 1,
                 "lookups_total not_found": 2,
                 "lookups_total failed": 0,
-                "turned_away_total full": 0,
-                "turned_away_total pause": 0,
-                "turned_away_total ended": 0,
+                **{f"turned_away_total {cause} {token}": 0 for token, cause in product(TOKENS, CAUSES)},
                 "cache_hits_total found": 1,
                 "cache_hits_total not_found": 2,
                 "cache_entries found": 1,

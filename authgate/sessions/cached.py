@@ -43,10 +43,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import product
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
@@ -73,8 +73,10 @@ _log = logging.getLogger(__name__)
 
 _ENDED = Failure("lookups have ended")
 _NOBODY_WAITS = Failure("no request waits for it")
+# Whether the client sent a signature with the token.
+Token: TypeAlias = Literal["signed", "unsigned"]
 # Why a request is turned away: too many wait, the store asked for a pause, or `run` has ended.
-Cause: TypeAlias = Literal["full", "pause", "ended"]
+Cause: TypeAlias = Literal["full", "pause", "end"]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -121,14 +123,15 @@ class CachedSessions:
         self.store = store
         self.in_flight = DecisionsInFlight()
         self.answers = AnswerCaches(bounds, cache_seconds, elapsed, unix)
-        self.signed_waiting, self.unsigned_waiting = (WaitingPlaces(bounds.waiting, self._full) for _ in range(2))
+        self.turned_away: dict[tuple[Token, Cause], int] = dict.fromkeys(product(get_args(Token), get_args(Cause)), 0)
+        self.signed_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "signed"))
+        self.unsigned_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "unsigned"))
         self._asking = Asking(name, store, parse, self.answers, bounds, elapsed)
         self._bounds = bounds
         self._elapsed = elapsed
         self._in_progress: dict[bytes, _Lookup] = {}
         self._waiting: set[_Request] = set()
         self._turns: Turns[_Request] = Turns(min(bounds.lookups, store.max_connections))
-        self._not_asked: Counter[Cause] = Counter()
         self._tasks: asyncio.TaskGroup | None = None
         self._stopped = False
 
@@ -190,19 +193,22 @@ class CachedSessions:
             self._finish(request.lookup, _NOBODY_WAITS)
 
     def _must_not_ask(self, question: FindSession) -> LookupFailed | None:
-        """Return why the store must not be asked now, None if it may be asked. Counts the request as turned away."""
+        """Return the failure of the request if the store must not be asked now, None if it may be asked."""
+        token: Token = "signed" if question.was_signed else "unsigned"
         if self._stopped:
-            self._not_asked["ended"] += 1
-            return self._lookup_failed(_ENDED.cause)
+            return self._turned_away(token, "end", _ENDED.cause)
         seconds_left = self._asking.pauses.seconds_left(question.client_ip)
         if seconds_left <= 0:
             return None
-        self._not_asked["pause"] += 1
         why = self.failure or self.store.where
-        return self._lookup_failed(f"{why}; AuthGate asks again in {seconds_left:.0f} s")
+        return self._turned_away(token, "pause", f"{why}; AuthGate asks again in {seconds_left:.0f} s")
 
-    def _full(self) -> LookupFailed:
-        return self._lookup_failed(f"{self._bounds.waiting} requests wait for {self.store.where}")
+    def _full(self, token: Token) -> LookupFailed:
+        return self._turned_away(token, "full", f"{self._bounds.waiting} requests wait for {self.store.where}")
+
+    def _turned_away(self, token: Token, cause: Cause, why: str) -> LookupFailed:
+        self.turned_away[token, cause] += 1
+        return self._lookup_failed(why)
 
     def _lookup_failed(self, cause: str) -> LookupFailed:
         return LookupFailed(Reason.SESSIONS_UNAVAILABLE, f"sessions of issuer {self.name} cannot be looked up: {cause}")
@@ -289,9 +295,3 @@ class CachedSessions:
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._waiting)
-
-    @property
-    def turned_away(self) -> dict[Cause, int]:
-        """How many requests failed without a lookup of their own, by cause."""
-        full = self.signed_waiting.turned_away + self.unsigned_waiting.turned_away
-        return {"full": full, "pause": self._not_asked["pause"], "ended": self._not_asked["ended"]}

@@ -77,7 +77,7 @@ async def ask_meanwhile(served: Served, *lines: tuple[str, str]) -> dict[str, in
 
 async def until_all_places_are_taken(served: Served) -> None:
     sessions = served.app.live.sessions["app"]
-    await until_async(lambda: sessions.turned_away["full"] > 0 and len(sessions.unsigned_waiting) == 256)
+    await until_async(lambda: sessions.turned_away["unsigned", "full"] > 0 and len(sessions.unsigned_waiting) == 256)
 
 
 async def assert_all_is_free(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""Clients that flood AuthGate with made-up session tokens, and a user who asks meanwhile."""
+"""Clients that flood AuthGate with made-up session tokens, and a user beside them."""
 
 from __future__ import annotations
 
