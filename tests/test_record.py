@@ -148,7 +148,7 @@ def test_details_are_logged_only_if_they_quote_no_claim_or_the_configuration_say
     Log(caplog, details=True).record(deny(reason))
     lines = Log(caplog).lines
     about_the_proxy = {Reason.UNREADABLE_REQUEST, Reason.UNTRUSTED_PROXY, Reason.NO_CREDENTIAL, Reason.CSRF}
-    about_the_store = {Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE}
+    about_the_store = {Reason.SESSION_NOT_FOUND, Reason.SESSIONS_UNAVAILABLE, Reason.OVERLOADED}
     about_the_policies = {Reason.NO_POLICY, Reason.AMBIGUOUS_PATH}
     assert ("detail" in lines[0]) is (reason in about_the_proxy | about_the_store | about_the_policies)
     assert lines[1]["detail"] == "quoted claim"
