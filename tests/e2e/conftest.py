@@ -48,11 +48,14 @@ class Stack:
         return ask(self.port, path, *headers, **more)
 
     def refusal(self, path: str, *headers: str, **more: Any) -> dict[str, Any]:
-        """Send a request that AuthGate refuses and return the line that it logs."""
+        """Send a request that AuthGate refuses until it has a line in the log, and return this line.
+
+        Ten refusals of a second have one, and other tests may have caused ten.
+        """
         traceparent = f"00-{token_hex(16)}-{token_hex(8)}-01"
-        assert self.ask(path, *headers, f"traceparent: {traceparent}", **more).status == 401
 
         def logged() -> dict[str, Any] | None:
+            assert self.ask(path, *headers, f"traceparent: {traceparent}", **more).status == 401
             for line in self.authgate.log.read_text().splitlines(keepends=True):
                 if line[-1] == "\n" and (parsed := json.loads(line)).get("traceparent") == traceparent:
                     return dict(parsed)
