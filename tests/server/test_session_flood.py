@@ -140,9 +140,15 @@ async def test_made_up_ids_of_auth_js_on_300_connections_of_one_address_refuse_n
             sessions=sessions,
         )
         async with serving({}, file=file) as served:
-            async with flooding(served, [ATTACKER] * CONNECTIONS, auth_js) as attack:
+            lookups = served.app.live.sessions["app"]
+            async with (
+                watching_bounds(lookups) as most,
+                flooding(served, [ATTACKER] * CONNECTIONS, auth_js) as attack,
+            ):
                 real = ("Cookie", f"{AUTH_JS_COOKIE}=11111111-1111-4111-8111-111111111111")
                 answers = await ask_meanwhile(served, real)
             assert answers == {"1": REQUESTS}
             assert attack["session_not_found"]
+            assert most["signed"] == 0
+            assert most["unsigned"] <= 256
             await assert_all_is_free(served)

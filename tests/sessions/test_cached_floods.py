@@ -66,6 +66,19 @@ async def test_made_up_tokens_of_one_address_refuse_and_delay_no_other_address()
         assert (sessions.waiting, len(sessions._turns)) == (0, 0)
 
 
+async def test_signed_tokens_of_one_address_refuse_no_other_address() -> None:
+    store = Store()
+    async with running(cached(store, Time(), bounds=SMALL)) as sessions:
+        with store.slow() as release:
+            attack = [signed(sessions, f"ended-{number}", client_ip=ATTACKER) for number in range(100)]
+            await store.begun(4)
+            user = signed(sessions)
+            await until_async(lambda: sessions.turned_away["signed", "full"] == 93)
+            release()
+        assert await outcomes([user]) == ["ada"]
+        assert (await outcomes(attack)).count("refused") == 93
+
+
 async def test_made_up_tokens_of_many_addresses_refuse_and_delay_nobody_with_a_signed_token() -> None:
     store = Store()
     store.users = {f"user-{number}": f"user-{number}" for number in range(8)}
