@@ -69,6 +69,14 @@ _ENVIRON = {
 _FILE = os.memfd_create("authgate.yaml")
 _PATH = f"/proc/self/fd/{_FILE}"
 
+# Where a text is a secret, may hold a password, and where a text is a mistake that may be a secret.
+_ISSUER = ("issuers", "*")
+_SECRETS = {(*_ISSUER, "secret"), (*_ISSUER, "secrets"), (*_ISSUER, "secrets", "*")}
+_ADDRESSES = {
+    *((*_ISSUER, "sessions", store, setting) for store, setting in (("redis", "url"), ("postgres", "dsn"))),
+    (*_ISSUER, "outbound_proxy"),
+}
+_GROUPS = {_ISSUER, (*_ISSUER, "sessions"), (*_ISSUER, "sessions", "redis"), (*_ISSUER, "sessions", "postgres")}
 _PASSWORD = re.compile(rf"\w+://\w*:{CANARY}\w*@[\w.:/-]+")
 
 
@@ -108,10 +116,8 @@ def _is_secret(data: bytes) -> bool:
 def _texts(value: Any, path: tuple[object, ...] = ()) -> Iterator[tuple[bool, str]]:
     """Yield every text in *value*, and whether it stands where a secret does."""
     if isinstance(value, str):
-        in_issuer = path[2:] if path[:1] == ("issuers",) else ()
-        is_secret = in_issuer[:1] in {("secret",), ("secrets",)} and len(in_issuer) <= 2
-        is_address = in_issuer in {("sessions", "redis", "url"), ("sessions", "postgres", "dsn"), ("outbound_proxy",)}
-        yield is_secret or (is_address and _PASSWORD.fullmatch(value) is not None), value
+        is_secret = path in _SECRETS or path in _GROUPS
+        yield is_secret or (path in _ADDRESSES and _PASSWORD.fullmatch(value) is not None), value
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield False, str(name)

@@ -97,6 +97,7 @@ def _check_signed(header: bytes, payload: bytes) -> None:
     read_header, claims = _strict(header), _strict(payload)
     assert read_header["alg"] == "HS256"
     assert not {"crit", "b64", "zip"} & read_header.keys()
+    assert isinstance(read_header.get("kid", ""), str)
     assert decision.identity is not None
     assert decision.identity.subject == claims["sub"] != ""
     assert claims["exp"] > NOW - _LEEWAY
