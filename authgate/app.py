@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from authgate.keysources.watched import Timing, WatchedKeys
     from authgate.metrics import Metrics
     from authgate.record import Recorder
+    from authgate.server.closing import ConnectionCounts
     from authgate.server.http import AuthEndpoint
     from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
@@ -111,7 +112,7 @@ class ReloadState:
 class App:
     """Everything that serves. A reload replaces only *live*; the rest stays.
 
-    *draining* is true once AuthGate was asked to stop.
+    *connections* counts those of the listeners "auth" and "admin". *draining* is true once AuthGate was asked to stop.
     """
 
     live: Live
@@ -120,6 +121,7 @@ class App:
     tls: WatchedTls | None
     admin_tls: WatchedTls | None
     reloads: ReloadState
+    connections: dict[str, ConnectionCounts]
     draining: bool = False
 
     def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:

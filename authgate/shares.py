@@ -48,7 +48,11 @@ class Shares(Generic[Holder]):
         self._entered += 1
         self._groups.setdefault(group, {})[holder] = self._entered
         self._group_of[holder] = group
-        if len(self) <= self.places:
+        return self.displace() if len(self) > self.places else None
+
+    def displace(self) -> Holder | None:
+        """Take the place of a holder whose address has the most; return them, None if no place is taken."""
+        if not self._groups:
             return None
         loser = self._loser()
         self.leave(loser)

@@ -27,6 +27,7 @@ from authgate.gate import Gate
 from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Lines, Recorder
+from authgate.server.closing import ConnectionCounts
 from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
@@ -140,7 +141,15 @@ def build(prepared: Prepared) -> App:
     live = make_live(prepared, proofs, metrics)
     live.activate()
     reloads = ReloadState(loaded_at=time.time())
-    app = App(live=live, proofs=proofs, metrics=metrics, tls=tls, admin_tls=admin_tls, reloads=reloads)
+    app = App(
+        live=live,
+        proofs=proofs,
+        metrics=metrics,
+        tls=tls,
+        admin_tls=admin_tls,
+        reloads=reloads,
+        connections={"auth": ConnectionCounts(), "admin": ConnectionCounts()},
+    )
     app_metrics.register(metrics, app)
     return app
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.bugs import log_bug
 from authgate.files import POLL_SECONDS
+from authgate.server.closing import Cause
 from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class _Acceptor:
             if not self._untrusted:
                 connection.close()
                 self._tls.failed_handshakes += 1
-                self._server.warn("closed a connection: too many connections", address)
+                self._server.count_closed(Cause.TOO_MANY, address)
                 return
             self._evict()
         handshake = tasks.create_task(self._handshake(connection, address))

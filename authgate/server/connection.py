@@ -1,30 +1,41 @@
 """One connection from a proxy: aiohttp's request handler with bounds around it.
 
-aiohttp 3.14 has no deadline for reading a head, bounds only single header lines, and keeps idle connections for an
-hour. `BoundedServer` makes one `_Connection` for each accepted connection. It has these states:
+aiohttp 3.14 has no deadline for reading a head or for a peer that does not read, and bounds only single header lines.
+`BoundedServer` makes one `_Connection` for each accepted connection. It has these states, each with a bound:
 
-    waiting    for a head. A timer of `head_seconds` runs; received bytes count towards `max_head_bytes`.
-               A complete head → answering. Timer: 408 → lingering, or closed if no byte had arrived.
+    waiting    for a head, `head_seconds`; received bytes count towards `max_head_bytes`.
+               A complete head → answering. Overdue: 408 → lingering, or closed if no byte had arrived.
                Too many bytes: 431 → lingering.
-    answering  aiohttp has parsed a head and runs the handler. AuthGate's timer does not run. Response sent → idle.
-               A head that aiohttp cannot parse: 400 → lingering.
-    idle       aiohttp closes the connection after `idle_seconds`. Bytes of a new head → waiting.
+    answering  aiohttp has parsed a head and runs the handler, `answer_seconds`. Response sent → answering, if more
+               heads have arrived; else idle. A head that aiohttp cannot parse: 400 → lingering. Overdue: closed.
+    writing    the peer does not read, and the kernel takes no more bytes for it, `write_seconds`. aiohttp handles no
+               further head meanwhile. The peer has read everything → answering. Overdue: closed.
+    idle       `idle_seconds`. Bytes of a new head → waiting. Overdue: closed.
     lingering  no response follows. `Lingering` owns the transport, keeps reading and discards, within its bounds.
+    closing    aiohttp has closed the connection, but bytes for the peer are left, `write_seconds`. Overdue: closed.
     closed
+
+A state's bound is checked once in `sweep_seconds`, for all connections together: a request starts no timer.
 
 What always holds:
 
 - A connection counts towards `max_connections` from `connection_made` to `connection_lost`, lingering included.
-- A peer that is not a trusted proxy also counts towards `max_untrusted_connections`, so it cannot use up the
-  connections of the proxies. A connection over a bound is answered with 503 and closed.
+- A peer that is not a trusted proxy gets one response for each connection. All such peers share
+  `max_untrusted_connections` (see shares.py). At that bound, a new connection takes the place of the oldest one of the
+  address that has the most. So a peer that keeps its connections busy keeps nobody else out.
+- A connection over `max_connections` is answered with 503 and closed.
+- Requests that arrive together are answered in turn with those of other connections.
 - No body is ever read. No response and no log line quotes what the peer sent.
 - A client certificate is checked at every request: it may have expired, or the client CAs may have changed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from aiohttp import web
@@ -32,12 +43,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from authgate.bugs import log_bug
 from authgate.repeats import SEVERAL, Bounds, Repeats
+from authgate.server.closing import MESSAGES, Cause, ConnectionCounts
 from authgate.server.lingering import Lingering
 from authgate.server.tls import Peer
+from authgate.shares import Shares
 
 if TYPE_CHECKING:
-    import asyncio
-
     from authgate.repeats import Repeated
     from authgate.server.limits import Limits
     from authgate.server.tls import ClientCertificate, TlsState, WatchedTls
@@ -50,19 +61,29 @@ _WARNINGS = Bounds(per_address=1, per_kind=20, in_all=100, window_seconds=60.0)
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+class _State(Enum):
+    WAITING = auto()
+    ANSWERING = auto()
+    WRITING = auto()
+    IDLE = auto()
+    LINGERING = auto()
+    CLOSING = auto()
+
+
 class _Connection(web.RequestHandler):
     """One connection, in one of the states above."""
 
     __slots__ = (
         "_certificate",
-        "_deadline",
+        "_due_at",
         "_head_bytes",
         "_is_trusted",
         "_is_unparsable",
         "_limits",
-        "_lingering",
+        "_open_transport",
         "_peer",
         "_server",
+        "_state",
         "_tls",
     )
 
@@ -76,8 +97,9 @@ class _Connection(web.RequestHandler):
         self._head_bytes = 0
         self._is_trusted = True
         self._is_unparsable = False
-        self._lingering: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._state = _State.WAITING
+        self._due_at = math.inf
+        self._open_transport: asyncio.Transport | None = None  # aiohttp forgets its own before the peer has everything
 
     @property
     def peer(self) -> Peer:
@@ -86,20 +108,25 @@ class _Connection(web.RequestHandler):
             return Peer(address=self._peer.address)
         return self._peer
 
+    # -- what the transport calls ---------------------------------------------------------------------------------
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._open_transport = cast("asyncio.Transport", transport)
+        # "writing" begins as soon as bytes are left over. Not 0: with TLS, 0 bytes left would be too many.
+        self._open_transport.set_write_buffer_limits(high=1, low=0)
         address = str(self.peername[0]) if isinstance(self.peername, tuple) else ""
         if self._tls is not None:
             self._certificate = self._tls.client_certificate(transport.get_extra_info("peercert"))
         names = self._certificate.names if self._certificate is not None else None
         self._peer = Peer(address=address, certificate_names=names)
         self._is_trusted = self._server.trusts(self.peer)
-        self._server.untrusted_connections += not self._is_trusted
-        if self._server.is_over_bounds or (not self._is_trusted and self._server.is_over_untrusted_bounds):
-            self._answer("503 Service Unavailable", "too many connections")
+        self._server.admit(self, address, trusted=self._is_trusted)
+        if self._server.is_over_bounds:
+            self._answer("503 Service Unavailable", Cause.TOO_MANY)
             self.force_close()  # no lingering for a connection that is over a bound
         else:
-            self._await_head()  # a silent peer is kept no longer than a slow one
+            self._enter(_State.WAITING)  # a silent peer is kept no longer than a slow one
 
     def data_received(self, data: bytes) -> None:
         if not data:  # aiohttp passes b"" to itself to parse the bytes that it has buffered
@@ -108,44 +135,48 @@ class _Connection(web.RequestHandler):
         parsed_heads = self._request_count
         self._head_bytes += len(data)
         if self._head_bytes > self._limits.max_head_bytes:
-            self._refuse("431 Request Header Fields Too Large", "a request head over 64 KiB")
+            self._refuse("431 Request Header Fields Too Large", Cause.LARGE_HEAD)
             return
         super().data_received(data)
         if self._request_count != parsed_heads:
             self._head_bytes = 0
-            self._stop_timer()
-        elif self._deadline is None and self.transport is not None:
-            self._await_head()
+            if self._state in {_State.WAITING, _State.IDLE}:
+                self._enter(_State.ANSWERING)
+        elif self._state is _State.IDLE:
+            self._enter(_State.WAITING)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._enter(_State.WRITING)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._state is _State.WRITING:
+            self._enter(_State.ANSWERING)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_timer()
-        self._server.untrusted_connections -= not self._is_trusted
-        self._is_trusted = True  # a second call must not count it down again
+        if self._open_transport is not None:  # a second call must not count it down again
+            self._open_transport = None
+            self._server.forget(self, trusted=self._is_trusted)
         super().connection_lost(exc)
 
-    def force_close(self) -> None:
-        """Close at once, lingering or not."""
-        super().force_close()
-        if self._lingering is not None:
-            self._lingering.close()
+    # -- what aiohttp calls ---------------------------------------------------------------------------------------
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send *resp*. Linger after it if nothing more can be parsed on this connection."""
+        if not self._is_trusted:
+            resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
         if self._is_unparsable:
             self._linger()
-        return finished
-
-    def close_if_certificate_ended(self) -> None:
-        """Close the connection if its client certificate no longer counts. A request in flight is finished first."""
-        if self._certificate is None or self._server.accepts(self._certificate):
-            return
-        if self._request_in_progress or self._messages:
-            self.close()
+        elif self._messages:
+            self._enter(_State.ANSWERING)
+            await asyncio.sleep(0)  # the turn of other connections
         else:
-            self.force_close()
+            self._enter(_State.IDLE)
+        return finished
 
     def handle_error(
         self,
@@ -164,34 +195,73 @@ class _Connection(web.RequestHandler):
             response = web.Response(status=503, text="AuthGate failed.\n", headers={"Retry-After": "5"})
             response.force_close()
             return response
+        self._server.counts.closed[Cause.UNPARSABLE] += 1
         self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
         self._is_unparsable = True
         response = web.Response(status=status, text="AuthGate cannot parse this HTTP request.\n")
         response.force_close()
         return response
 
-    def _await_head(self) -> None:
-        self._deadline = self._loop.call_later(self._limits.head_seconds, self._time_out)
+    # -- what the server calls ------------------------------------------------------------------------------------
 
-    def _time_out(self) -> None:
-        if self._head_bytes:
-            self._refuse("408 Request Timeout", "a request head took too long")
-        else:  # a proxy would mistake a response for the answer to its next request
+    def check_deadline(self, now: float) -> None:
+        """Close the connection if it has been in its state for too long at *now*, in the loop's time."""
+        if self._open_transport is None or self._state is _State.LINGERING:
+            return
+        if self._state is not _State.CLOSING and self._open_transport.is_closing():
+            self._enter(_State.CLOSING)
+        if now >= self._due_at:
+            self._end()
+
+    def close_at_once(self, cause: Cause) -> None:
+        """Close the connection, even if the peer has not read everything."""
+        self._server.count_closed(cause, self._peer.address)
+        self.force_close()
+        if self._open_transport is not None:
+            self._open_transport.abort()
+
+    def close_if_certificate_ended(self) -> None:
+        """Close the connection if its client certificate no longer counts. A request in flight is finished first."""
+        if self._certificate is None or self._server.accepts(self._certificate):
+            return
+        if self._request_in_progress or self._messages:
+            self.close()
+        else:
             self.force_close()
 
-    def _stop_timer(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def force_close(self) -> None:
+        """Close at once, lingering or not."""
+        super().force_close()
+        if self._state is _State.LINGERING and self._open_transport is not None:
+            self._open_transport.close()
 
-    def _refuse(self, status: str, reason: str) -> None:
-        self._stop_timer()
-        self._answer(status, reason)
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _enter(self, state: _State) -> None:
+        self._state = state
+        self._due_at = self._loop.time() + self._server.seconds_in[state]
+
+    def _end(self) -> None:
+        """Close the connection, which has been in its state for too long."""
+        match self._state:
+            case _State.WAITING if self._head_bytes:
+                self._refuse("408 Request Timeout", Cause.SLOW_HEAD)
+            case _State.WAITING:  # a proxy would mistake a response for the answer to its next request
+                self.close_at_once(Cause.SILENT)
+            case _State.ANSWERING:
+                self.close_at_once(Cause.UNANSWERED)
+            case _State.WRITING | _State.CLOSING:
+                self.close_at_once(Cause.UNREAD)
+            case _State.IDLE:
+                self.force_close()
+
+    def _refuse(self, status: str, cause: Cause) -> None:
+        self._answer(status, cause)
         self._linger()
 
-    def _answer(self, status: str, reason: str) -> None:
+    def _answer(self, status: str, cause: Cause) -> None:
         if self.transport is not None:
-            self._server.warn(f"closed a connection: {reason}", self._peer.address)
+            self._server.count_closed(cause, self._peer.address)
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
 
     def _linger(self) -> None:
@@ -199,7 +269,7 @@ class _Connection(web.RequestHandler):
         transport, self.transport = self.transport, None  # aiohttp must not use it any more
         self.force_close()
         if transport is not None and not transport.is_closing():
-            self._lingering = transport
+            self._enter(_State.LINGERING)
             Lingering(transport, self._limits, self.connection_lost)
 
 
@@ -207,13 +277,28 @@ class BoundedServer(web.Server):
     """aiohttp's low-level server, which makes bounded connections."""
 
     def __init__(
-        self, handler: Handler, limits: Limits, trusts: Callable[[Peer], bool], tls: WatchedTls | None = None
+        self,
+        handler: Handler,
+        limits: Limits,
+        trusts: Callable[[Peer], bool],
+        tls: WatchedTls | None = None,
+        counts: ConnectionCounts | None = None,
     ) -> None:
         super().__init__(handler)
         self._limits = limits
         self._tls = tls
         self.trusts = trusts
-        self.untrusted_connections = 0
+        self.counts = counts or ConnectionCounts()
+        self.seconds_in = {
+            _State.WAITING: limits.head_seconds,
+            _State.ANSWERING: limits.answer_seconds,
+            _State.WRITING: limits.write_seconds,
+            _State.IDLE: limits.idle_seconds,
+            _State.LINGERING: math.inf,
+            _State.CLOSING: limits.write_seconds,
+        }
+        self._trusted_count = 0
+        self._untrusted: Shares[_Connection] = Shares(limits.max_untrusted_connections, leaves="oldest")
         self._warnings = Repeats("peers", _WARNINGS, _warn_repeated)
 
     @property
@@ -223,13 +308,22 @@ class BoundedServer(web.Server):
 
     @property
     def connection_count(self) -> int:
-        """The number of open connections."""
-        return len(self._connections)
+        """The number of open connections, without those that gave way to others and are about to close."""
+        return self._trusted_count + len(self._untrusted)
 
-    @property
-    def is_over_untrusted_bounds(self) -> bool:
-        """Whether peers that are not trusted proxies have more than `max_untrusted_connections`."""
-        return self.untrusted_connections > self._limits.max_untrusted_connections
+    def admit(self, connection: _Connection, address: str, *, trusted: bool) -> None:
+        """Count *connection*. One of a peer that is not a trusted proxy may take the place of another."""
+        self.counts.open += 1
+        if trusted:
+            self._trusted_count += 1
+        elif (displaced := self._untrusted.enter(connection, address)) is not None:
+            displaced.close_at_once(Cause.DISPLACED)
+
+    def forget(self, connection: _Connection, *, trusted: bool) -> None:
+        """Free the place of *connection*, which has ended."""
+        self.counts.open -= 1
+        self._trusted_count -= trusted
+        self._untrusted.leave(connection)
 
     def accepts(self, certificate: ClientCertificate) -> bool:
         """Return whether *certificate* still counts."""
@@ -240,6 +334,23 @@ class BoundedServer(web.Server):
         for connection in self.connections:
             if isinstance(connection, _Connection):
                 connection.close_if_certificate_ended()
+
+    async def check_deadlines(self) -> None:
+        """Close connections that stay in a state for too long, until canceled."""
+        while True:
+            await asyncio.sleep(self._limits.sweep_seconds)
+            now = asyncio.get_running_loop().time()
+            for connection in self.connections:
+                try:
+                    cast("_Connection", connection).check_deadline(now)
+                except Exception as bug:  # noqa: BLE001 - a bug with one connection must not keep the others open
+                    log_bug(bug)
+
+    def count_closed(self, cause: Cause, peer: str) -> None:
+        """Count a connection of *peer* that was closed for *cause*, and log it if that is worth a line."""
+        self.counts.closed[cause] += 1
+        if cause in MESSAGES:
+            self.warn(MESSAGES[cause], peer)
 
     def warn(self, message: str, peer: str) -> None:
         """Log *message* about *peer*, or count it. Nothing that the peer sent may be part of *message*."""
@@ -254,7 +365,6 @@ class BoundedServer(web.Server):
             tls,
             loop=self._loop,
             access_log=None,
-            keepalive_timeout=self._limits.idle_seconds,
             lingering_time=0,
             max_line_size=self._limits.max_head_bytes,
             max_field_size=self._limits.max_head_bytes,

@@ -14,6 +14,7 @@ One listener serves one address, and nothing is shared between listeners.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -30,6 +31,7 @@ from authgate.server.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from authgate.server.closing import ConnectionCounts
     from authgate.server.connection import Handler
     from authgate.server.tls import Peer, WatchedTls
 
@@ -41,16 +43,18 @@ async def listening(
     limits: Limits | None = None,
     trusts: Callable[[Peer], bool] = lambda _peer: True,
     tls: WatchedTls | None = None,
+    counts: ConnectionCounts | None = None,
 ) -> AsyncIterator[str]:
     """Serve *handler* at *address* (host:port or unix:/path) while the context lasts; yield the bound address.
 
     *trusts* returns whether a peer is a trusted proxy; all other peers share a few connections. With *tls* the listener
-    speaks only TLS (at host:port). Raises OSError if the address cannot be bound.
+    speaks only TLS (at host:port). *counts* is kept up to date. Raises OSError if the address cannot be bound.
     """
     limits = limits or Limits()
-    server = BoundedServer(handler, limits, trusts, tls)
+    server = BoundedServer(handler, limits, trusts, tls, counts)
     runner = web.ServerRunner(server, shutdown_timeout=limits.drain_seconds)
     await runner.setup()
+    deadlines = asyncio.get_running_loop().create_task(server.check_deadlines())
     try:
         if tls is not None:
             async with accepting(address, server, limits, tls) as names:
@@ -61,6 +65,7 @@ async def listening(
         yield address if path else _bound(runner.addresses[0])
     finally:
         await runner.cleanup()
+        deadlines.cancel()
 
 
 def _site(runner: web.ServerRunner, address: str) -> tuple[web.BaseSite, Path | None]:

@@ -7,7 +7,7 @@ import errno
 import logging
 import resource
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING
 
 from authgate.bugs import log_unhandled
@@ -24,9 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 # File descriptors for everything except the auth port: admin port, log, key files, event loop.
-_OTHER_DESCRIPTORS = 128
-# The admin port trusts no peer more than another, so no peer may keep a connection for long.
-_ADMIN_LIMITS = Limits(max_connections=64, head_seconds=5.0, idle_seconds=5.0)
+_OTHER_DESCRIPTORS = 256
+# The admin port trusts no peer: each connection gets one answer, and a new one takes the place of the oldest. So probes
+# are answered whatever else is connected.
+ADMIN_LIMITS = Limits(
+    max_connections=128, max_untrusted_connections=64, head_seconds=5.0, answer_seconds=5.0, write_seconds=5.0
+)
 
 
 def _limits() -> Limits:
@@ -65,10 +68,13 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
 
     The admin port opens first and closes last, so that probes see when AuthGate is not ready.
     """
-    config, admin = app.live.config, AdminEndpoint(app)
+    config = app.live.config
     ports = {
-        "admin.listen": (config.admin.listen, listening(config.admin.listen, admin, _ADMIN_LIMITS, tls=app.admin_tls)),
-        "listen": (config.listen, listening(config.listen, app.answer, _limits(), app.trusts, app.tls)),
+        "admin.listen": (config.admin.listen, serve_admin(app)),
+        "listen": (
+            config.listen,
+            listening(config.listen, app.answer, _limits(), app.trusts, app.tls, app.connections["auth"]),
+        ),
     }
     bound, problems = [], []
     for setting, (address, port) in ports.items():
@@ -79,6 +85,12 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
     if problems:
         raise ConfigError(problems)
     _log.info("listening on %s, admin on %s", *reversed(bound))
+
+
+def serve_admin(app: App, limits: Limits = ADMIN_LIMITS) -> AbstractAsyncContextManager[str]:
+    """Return the admin port of *app*, as `listening` does."""
+    address, counts = app.live.config.admin.listen, app.connections["admin"]
+    return listening(address, AdminEndpoint(app), limits, lambda _peer: False, app.admin_tls, counts)
 
 
 def _cannot_listen(setting: str, address: str, error: OSError) -> Problem:

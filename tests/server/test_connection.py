@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from authgate.server.limits import Limits
-from authgate.server.listener import listening
 from tests.server.conftest import SUBREQUEST, exchange, status_of
-from tests.support.waiting import PATIENCE_SECONDS, until_async
-
-if TYPE_CHECKING:
-    from authgate.app import App
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def test_a_head_up_to_64_kib_is_read(serving: Any) -> None:
@@ -95,29 +90,6 @@ async def test_a_connection_beyond_the_bound_is_answered_503_and_the_others_are_
             writer.write(SUBREQUEST + b"\r\n")
             assert status_of(await reader.readuntil(b"\r\n\r\n")) == 401
             writer.close()
-
-
-async def test_untrusted_peers_share_a_few_connections_and_leave_the_rest_to_the_proxies(app: App) -> None:
-    trusted = {"127.0.0.1"}
-    limits = Limits(max_connections=10, max_untrusted_connections=2)
-    async with listening("127.0.0.1:0", app.answer, limits, lambda peer: peer.address in trusted) as address:
-        port = int(address.rpartition(":")[2])
-        silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(30)]
-        assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
-        assert all([(await reader.read()).startswith(b"HTTP/1.1 503 ") for reader, _ in silent[2:]])
-        for _, writer in silent:
-            writer.close()
-
-        async def untrusted_peer_is_served() -> bool:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
-            writer.write(SUBREQUEST + b"Connection: close\r\n\r\n")
-            status = status_of(await reader.read())
-            writer.close()
-            assert status in {401, 503}
-            return status == 401
-
-        for _ in range(20):  # a closed connection counts until the server has noticed its end
-            await until_async(untrusted_peer_is_served)
 
 
 async def test_a_silent_peer_is_disconnected_without_an_answer(serving: Any) -> None:
