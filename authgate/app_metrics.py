@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(metrics: Metrics, app: App) -> None:
     """Add the collectors of *app* to *metrics*."""
-    for collector in (_Waiting(app), _Keys(app), _Sessions(app), _Reloads(app)):
+    for collector in (_Waiting(app), _Keys(app), _Sessions(app), _Reloads(app), _Connections(app)):
         metrics.register(collector)
 
 
@@ -59,6 +59,26 @@ class _Reloads:
         for outcome, count in reloads.outcomes.items():
             outcomes.add_metric((outcome,), count)
         yield outcomes
+
+
+class _Connections:
+    """The connections of each listener."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        current = GaugeMetricFamily("authgate_connections", "Open connections.", labels=("listener",))
+        closed = CounterMetricFamily(
+            "authgate_connections_closed",
+            "Connections that AuthGate closed before their peers did, by cause.",
+            labels=("listener", "cause"),
+        )
+        for listener, counts in self._app.connections.items():
+            current.add_metric((listener,), counts.open)
+            for cause, count in counts.closed.items():
+                closed.add_metric((listener, cause), count)
+        yield from (current, closed)
 
 
 class _Keys:

@@ -220,6 +220,13 @@ _METRIC_SECTIONS = (
         lookup of its own if too many of its address wait (`full`), or if the store asked for a `pause`; also after the `end` of the lookups,
         when a reload changed the store. See [session stores](sessions.md).""",
     ),
+    (
+        "Connections",
+        ("authgate_connections",),
+        """`listener` is `auth` or `admin`. Causes: `silent` (no byte of a request arrived), `slow_head`, `large_head`, `unparsable`,
+        `unanswered` (no decision within 30 s), `unread` (the peer did not read the response), `displaced` (a newer connection took the
+        place: only peers that are not trusted proxies, and all peers of the admin port) and `too_many`.""",
+    ),
     ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
     ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),
     (

@@ -1,25 +1,53 @@
-"""The admin port: /healthz, /readyz, /keys and /metrics, for probes, operators and Prometheus. Never for clients."""
+"""The admin port: /healthz, /readyz, /keys and /metrics, for probes, operators and Prometheus. Never for clients.
+
+The port trusts no peer: each connection gets one answer, and when all places are taken, a new connection takes the
+oldest one (see connection.py). So probes are answered whatever else is connected. Pages that take long to make are made
+at most once a second, because requests wait meanwhile.
+"""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from authgate.core.snapshot import SECRETS
 from authgate.server.key_report import key_report, unix_as_text
+from authgate.server.limits import Limits
+from authgate.server.listener import listening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from authgate.app import App
 
+ADMIN_LIMITS = Limits(
+    max_connections=128, max_untrusted_connections=64, head_seconds=5.0, answer_seconds=5.0, write_seconds=5.0
+)
+
 _PAGES = "AuthGate's admin port has /healthz, /readyz, /keys and /metrics.\n"
+
+
+# aiohttp refuses prometheus_client's CONTENT_TYPE_LATEST, because it contains a charset.
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_MADE_AGAIN_SECONDS = 1.0
+
+
+def admin_port(app: App, address: str, limits: Limits = ADMIN_LIMITS) -> AbstractAsyncContextManager[str]:
+    """Serve the admin port of *app* at *address* while the context lasts, as `listening` does."""
+    return listening(address, AdminEndpoint(app), limits, lambda _peer: False, app.admin_tls, app.connections["admin"])
 
 
 class AdminEndpoint:
     """Reports the state of *app*."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._app = app
+        self._elapsed = elapsed
+        self._made: dict[str, tuple[float, bytes]] = {}  # when each page was made, and the page
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
         """Return the page at the path of *request*."""
@@ -29,14 +57,23 @@ class AdminEndpoint:
             case "/readyz":
                 return self._readyz()
             case "/keys":
-                return web.json_response(
-                    key_report(self._app.live.watched_keys.values(), self._app.proofs, self._configuration())
-                )
+                return web.Response(body=self._page("/keys", self._keys), content_type="application/json")
             case "/metrics":
-                # aiohttp refuses prometheus_client's CONTENT_TYPE_LATEST, because it contains a charset.
-                headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-                return web.Response(body=self._app.metrics.exposition(), headers=headers)
+                page = self._page("/metrics", self._app.metrics.exposition)
+                return web.Response(body=page, headers={"Content-Type": _METRICS_TYPE})
         return web.Response(status=404, text=_PAGES)
+
+    def _page(self, path: str, make: Callable[[], bytes]) -> bytes:
+        """Return the page that *make* makes, or the one that it made less than a second ago."""
+        made_at, page = self._made.get(path, (-_MADE_AGAIN_SECONDS, b""))
+        if self._elapsed() - made_at >= _MADE_AGAIN_SECONDS:
+            page = make()
+            self._made[path] = self._elapsed(), page
+        return page
+
+    def _keys(self) -> bytes:
+        report = key_report(self._app.live.watched_keys.values(), self._app.proofs, self._configuration())
+        return json.dumps(report).encode()
 
     def _readyz(self) -> web.Response:
         issuers: dict[str, dict[str, Any]] = {}

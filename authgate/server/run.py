@@ -7,12 +7,12 @@ import errno
 import logging
 import resource
 import signal
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from authgate.bugs import log_unhandled
 from authgate.core.errors import ConfigError, Problem
-from authgate.server.admin import AdminEndpoint
+from authgate.server.admin import admin_port
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 
@@ -25,11 +25,6 @@ _log = logging.getLogger(__name__)
 
 # File descriptors for everything except the auth port: admin port, log, key files, event loop.
 _OTHER_DESCRIPTORS = 256
-# The admin port trusts no peer: each connection gets one answer, and a new one takes the place of the oldest. So probes
-# are answered whatever else is connected.
-ADMIN_LIMITS = Limits(
-    max_connections=128, max_untrusted_connections=64, head_seconds=5.0, answer_seconds=5.0, write_seconds=5.0
-)
 
 
 def _limits() -> Limits:
@@ -70,7 +65,7 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
     """
     config = app.live.config
     ports = {
-        "admin.listen": (config.admin.listen, serve_admin(app)),
+        "admin.listen": (config.admin.listen, admin_port(app, config.admin.listen)),
         "listen": (
             config.listen,
             listening(config.listen, app.answer, _limits(), app.trusts, app.tls, app.connections["auth"]),
@@ -85,12 +80,6 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
     if problems:
         raise ConfigError(problems)
     _log.info("listening on %s, admin on %s", *reversed(bound))
-
-
-def serve_admin(app: App, limits: Limits = ADMIN_LIMITS) -> AbstractAsyncContextManager[str]:
-    """Return the admin port of *app*, as `listening` does."""
-    address, counts = app.live.config.admin.listen, app.connections["admin"]
-    return listening(address, AdminEndpoint(app), limits, lambda _peer: False, app.admin_tls, counts)
 
 
 def _cannot_listen(setting: str, address: str, error: OSError) -> Problem:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from authgate.server.admin import AdminEndpoint
-from authgate.server.listener import listening
+from authgate.server.admin import admin_port
 from tests.server.conftest import exchange, status_of
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_admin_port_reports_health_readiness_keys_and_metrics(app: App) -> None:
-    async with listening("127.0.0.1:0", AdminEndpoint(app)) as address:
+    async with admin_port(app, "127.0.0.1:0") as address:
         port = int(address.rpartition(":")[2])
 
         async def get(path: str) -> tuple[int, bytes]:

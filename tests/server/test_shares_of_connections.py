@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from authgate.server.closing import Cause, ConnectionCounts
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.server.conftest import SUBREQUEST, exchange, status_of
-from tests.support.waiting import PATIENCE_SECONDS, until_async
+from tests.server.peers import connected, is_open, port_of
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from authgate.app import App
@@ -29,34 +29,6 @@ def nobody(_peer: Peer) -> bool:
 
 def everybody(_peer: Peer) -> bool:
     return True
-
-
-def port_of(address: str) -> int:
-    return int(address.rpartition(":")[2])
-
-
-def connected(port: int, source: str = "127.0.0.1", *, receive_buffer: int | None = None) -> socket.socket:
-    """Return a connection from the loopback address *source*."""
-    peer = socket.socket()
-    if receive_buffer is not None:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    peer.bind((source, 0))
-    peer.settimeout(PATIENCE_SECONDS)
-    peer.connect(("127.0.0.1", port))
-    return peer
-
-
-def is_open(peer: socket.socket) -> bool:
-    """Whether the server has not closed the connection. Drops what has arrived."""
-    peer.setblocking(False)  # noqa: FBT003 - positional only
-    try:
-        while received := peer.recv(65536):
-            del received
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 async def test_an_untrusted_peer_gets_one_answer_for_each_connection(app: App) -> None:

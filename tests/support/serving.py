@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from authgate.config.load import load
-from authgate.server.admin import AdminEndpoint
+from authgate.server.admin import admin_port
 from authgate.server.listener import listening
 from authgate.server.reload import Reloader
 from authgate.wiring import build, make_live, prepare
@@ -56,7 +56,7 @@ class Served:
         return await exchange(self.auth, head(path or f"/auth/{proxy}", lines))
 
     async def metrics(self) -> str:
-        return (await exchange(self.admin, head("/metrics", [("Host", "localhost")]))).body.decode()
+        return self.app.metrics.exposition().decode()
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def serving(
         **watch,
     )
     async with (
-        listening("127.0.0.1:0", AdminEndpoint(app)) as admin,
+        admin_port(app, "127.0.0.1:0") as admin,
         listening("127.0.0.1:0", app.answer, None, app.trusts) as auth,
         asyncio.TaskGroup() as tasks,
     ):
