@@ -121,6 +121,9 @@ Every other `AUTHGATE_*` variable sets the top-level setting of that name and ov
   `authgate`.
 
 In the image (`AUTHGATE_IN_CONTAINER=true`) the defaults of `listen` and `admin.listen` are `0.0.0.0:4190` and `0.0.0.0:4191`.
+
+Every connection of the admin port gets one answer. It has 64 connections. When all are taken, a new one takes the place of the
+oldest, so that probes are always answered. `/metrics` and `/keys` are made at most once a second.
 """
 
 _ISSUERS = """

@@ -83,7 +83,7 @@ class ReloadableServer:
     async def last_reload(self) -> tuple[str | None, bool]:
         """Return the failure of the last reload as /readyz reports it, and whether the metrics report a success."""
         failure = json.loads(await self.admin_page("/readyz"))["configuration"]["reload_failed"]
-        return failure, b"\nauthgate_config_last_reload_successful 1.0\n" in await self.admin_page("/metrics")
+        return failure, b"\nauthgate_config_last_reload_successful 1.0\n" in self.served.app.metrics.exposition()
 
 
 @asynccontextmanager
