@@ -43,7 +43,7 @@ def status(running: processes.RunningAuthGate, token: str) -> int:
 
 
 def report(running: processes.RunningAuthGate) -> dict[str, Any]:
-    issuers: dict[str, Any] = ask(running.admin_port, "/keys").json["issuers"]
+    issuers: dict[str, Any] = running.page("/keys").json["issuers"]
     return issuers
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.better_auth import BetterAuth, better_auth
-from tests.support.client import ask
 from tests.support.postgres import postgres
 from tests.support.redis_server import redis_server
 from tests.support.sessions_behind_proxies import (
@@ -68,7 +67,7 @@ def reading(proxies: Proxies, folder: Path, database: Database, check: str) -> I
 
 def looked_up(running: Running) -> float:
     """Return the count of session lookups, failures included."""
-    lines = ask(running.authgate.admin_port, "/metrics").body.decode().splitlines()
+    lines = running.authgate.page("/metrics").body.decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith("authgate_session_lookups_total{"))
 
 

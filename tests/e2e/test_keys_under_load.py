@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.issuer import Issuer, by_url, running_issuer
-from tests.support.reloading import reload, rewrite
+from tests.support.reloading import reload, reload_outcomes, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,8 @@ def test_reloads_under_load_change_no_decision(
             for number in range(RELOADS):
                 app = by_url("app", issuer, refresh_seconds=300 + number, audiences=["tasks", f"tasks-{number}"])
                 rewrite(running.authgate, f"issuers: {json.dumps([app])}\nleeway_seconds: {number}\n")
-                outcomes = reload(running.authgate)
+                reload(running.authgate)
+            outcomes = reload_outcomes(running.authgate)
         assert (outcomes["succeeded"] >= RELOADS, outcomes["failed"]) == (
             True,
             0,

@@ -10,7 +10,7 @@ import pytest
 
 from authgate.tokens.secrets import fingerprint
 from tests.support import processes
-from tests.support.client import ask, bearer
+from tests.support.client import bearer
 from tests.support.e2e import sound
 from tests.support.serving_process import log_lines, subrequest
 from tests.support.tokens import OTHER_SECRET, SECRET, mint, public_jwk, public_pem
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def failures(running: processes.RunningAuthGate) -> int:
     """Return how many loads of the keys failed since the last good one."""
-    return int(ask(running.admin_port, "/keys").json["issuers"]["app"]["failures_in_a_row"])
+    return int(running.page("/keys").json["issuers"]["app"]["failures_in_a_row"])
 
 
 def until_status(status: int, port: int, *headers: str) -> None:

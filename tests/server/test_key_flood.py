@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import processes
-from tests.support.client import ask
 from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.serving import bearer_line, described, head, read_answer
 from tests.support.tokens import b64
@@ -114,7 +113,7 @@ def resident_kib(authgate: processes.RunningAuthGate) -> int:
 
 
 def report(authgate: processes.RunningAuthGate) -> dict[str, Any]:
-    issuer_report: dict[str, Any] = ask(authgate.admin_port, "/keys").json["issuers"]["app"]
+    issuer_report: dict[str, Any] = authgate.page("/keys").json["issuers"]["app"]
     return issuer_report
 
 

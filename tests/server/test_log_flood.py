@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from authgate import repeats
 from tests.support import processes
-from tests.support.client import ask
 from tests.support.reloading import reload, rewrite
 from tests.support.serving import Served, described, head, serving
 from tests.support.serving_process import CONFIG, ENVIRON, log_lines
@@ -45,7 +44,7 @@ def refuse(running: RunningAuthGate, clients: Iterable[str]) -> int:
 
 def metrics_with(running: RunningAuthGate, line: str) -> list[str]:
     """Return the lines of /metrics, or an empty list if *line* is not among them yet."""
-    lines = ask(running.admin_port, "/metrics").body.decode().splitlines()
+    lines = running.page("/metrics").body.decode().splitlines()
     return lines if line in lines else []
 
 

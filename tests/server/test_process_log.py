@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.support import processes
-from tests.support.client import ask, bearer
+from tests.support.client import bearer
 from tests.support.e2e import sound
 from tests.support.serving_process import CONFIG, ENVIRON, log_lines, subrequest
 from tests.support.tokens import SECRET, mint
@@ -77,7 +77,7 @@ def test_an_untrusted_peer_is_logged_once_a_minute_with_the_fix(tmp_path: Path) 
     with processes.authgate(tmp_path, f"{CONFIG}trusted_proxies: [192.0.2.1]\n", environ=ENVIRON) as running:
         for _ in range(20):
             assert subrequest(running.port, bearer(mint(sound()))) == 403
-        metrics = ask(running.admin_port, "/metrics").body.decode()
+        metrics = running.page("/metrics").body.decode()
     (line,) = [line for line in log_lines(running.log) if line["event"] == "deny"]
     assert (line["reason"], line["peer"], line["level"]) == ("untrusted_proxy", "127.0.0.1", "warning")
     assert line["fix"] == "if 127.0.0.1 is your reverse proxy, add it: trusted_proxies: [127.0.0.1]"
@@ -90,7 +90,7 @@ def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
         for _ in range(3):
             assert subrequest(running.port, bearer(token)) == 200
         assert subrequest(running.port) == 401
-        metrics = ask(running.admin_port, "/metrics").body.decode().splitlines()
+        metrics = running.page("/metrics").body.decode().splitlines()
     assert 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 3.0' in metrics
     assert (
         'authgate_decisions_total{adapter="nginx",outcome="deny",policy="default",reason="no_credential"} 1.0'

@@ -57,7 +57,7 @@ class Running:
 
     def report(self, name: str) -> dict[str, Any]:
         """Return an issuer's part of /keys."""
-        report: dict[str, Any] = ask(self.authgate.admin_port, "/keys").json["issuers"][name]
+        report: dict[str, Any] = self.authgate.page("/keys").json["issuers"][name]
         return report
 
     def readyz(self) -> Answer:
@@ -106,7 +106,7 @@ class Proxies:
         with processes.authgate(folder, config, environ=environ, port=self.authgate_port) as running:
             behind = Running(running, ports)
             yield behind
-            shown = ask(running.admin_port, "/keys").body.decode() + ask(running.admin_port, "/metrics").body.decode()
+            shown = running.page("/keys").body.decode() + running.page("/metrics").body.decode()
         shown += running.log.read_text()
         for token in {*behind.sent}:
             assert not [part for part in token.split(".") if len(part) > 8 and part in shown], (

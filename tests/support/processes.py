@@ -23,6 +23,8 @@ from tests.support.client import ask
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tests.support.client import Answer
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -138,6 +140,14 @@ class RunningAuthGate:
         self.log = log
         self.process = process
         self.config = config
+        self._read_at: dict[str, float] = {}
+
+    def page(self, path: str) -> Answer:
+        """Return /metrics or /keys as it is now. AuthGate makes each of them at most once a second."""
+        time.sleep(max(0.0, self._read_at.get(path, 0.0) + 1.1 - time.monotonic()))
+        answer = ask(self.admin_port, path)
+        self._read_at[path] = time.monotonic()
+        return answer
 
 
 @contextmanager

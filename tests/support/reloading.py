@@ -6,10 +6,11 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-from tests.support.client import ask
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.processes import RunningAuthGate
 
 
@@ -24,14 +25,18 @@ def rewrite(running: RunningAuthGate, content: str) -> None:
 def reload_outcomes(running: RunningAuthGate) -> dict[str, int]:
     """Return the count of reloads by outcome, "succeeded" and "failed"."""
     counts = re.findall(
-        r'authgate_config_reloads_total\{outcome="(\w+)"\} (\d+)', ask(running.admin_port, "/metrics").body.decode()
+        r'authgate_config_reloads_total\{outcome="(\w+)"\} (\d+)', running.page("/metrics").body.decode()
     )
     return {name: int(count) for name, count in counts}
 
 
-def reload(running: RunningAuthGate) -> dict[str, int]:
-    """Send SIGHUP, wait until the reload has ended, and return the counts by outcome."""
-    before = reload_outcomes(running)
+def reload(running: RunningAuthGate) -> None:
+    """Send SIGHUP, and wait until the reload has ended. It must end in another way than the last one."""
+    before = _reloads_in(running.log)
     running.process.send_signal(signal.SIGHUP)
-    until(lambda: reload_outcomes(running) != before, pause_seconds=0.005)
-    return reload_outcomes(running)
+    until(lambda: _reloads_in(running.log) != before, pause_seconds=0.005)
+
+
+def _reloads_in(log: Path) -> int:
+    text = log.read_text()
+    return text.count('"configuration reloaded') + text.count('"the new configuration cannot be used')
