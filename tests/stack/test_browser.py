@@ -86,7 +86,7 @@ def test_an_open_page_leaves_when_its_session_has_ended(ada: Visitor, other: Vis
 
     ada.waits_until_refused()
     ada.page.get_by_label("New task").fill("too late")
-    ada.page.get_by_role("button", name="Add").click()
+    ada.page.get_by_role("button", name="Add", exact=True).click()
     ada.sees("Sign in")
     assert ada.page.url.endswith("/sign-in?return_to=%2Ftasks&reason=ended")
     assert stack.postgres.execute("SELECT count(*) FROM tasks.task WHERE title = 'too late'").strip() == "0"
@@ -132,14 +132,14 @@ def test_without_a_network_every_button_says_so_and_works_again_afterwards(ada: 
     page = ada.page
     ada.context.set_offline(True)
     page.get_by_label("New task").fill("later")
-    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("The server is not responding. Check your connection.")).to_be_visible()
     ada.opens_account_menu()
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_text("Signing out failed. Try again.")).to_be_visible()
     page.keyboard.press("Escape")  # closes the menu
     ada.context.set_offline(False)
-    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("checkbox", name="later")).to_be_visible()
     ada.goes("/sessions")
     ada.context.set_offline(True)
@@ -257,7 +257,7 @@ def test_a_ban_set_in_the_database_counts_too(ada: Visitor, stack: Stack) -> Non
     stack.postgres.execute(f"""UPDATE "user" SET banned = true WHERE email = '{email}'""")
     ada.waits_until_refused(403)
     ada.page.get_by_label("New task").fill("too late")
-    ada.page.get_by_role("button", name="Add").click()
+    ada.page.get_by_role("button", name="Add", exact=True).click()
     expect(ada.page.get_by_text("This account is banned.")).to_be_visible()
     ada.reloads()
     expect(ada.page.get_by_role("heading", name="Your account is blocked")).to_be_visible()

@@ -125,7 +125,7 @@ class Visitor:
 
     def add_task(self, title: str) -> None:
         self.page.get_by_label("New task").fill(title)
-        self.page.get_by_role("button", name="Add").click()
+        self.page.get_by_role("button", name="Add", exact=True).click()
         expect(self.page.get_by_role("checkbox", name=title)).to_be_visible()
 
     def tick(self, title: str) -> None:
