@@ -2,22 +2,14 @@
 #
 #   docker build -t authgate:0.1.0 .
 #
-# PYTHON_IMAGE may be any Debian with python3, python3-venv and ca-certificates. If your company's CA signs what pip and
-# apt download, add: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
+# PYTHON_IMAGE may be any Debian with python3, python3-venv and ca-certificates. If your company's CA signs what pip
+# downloads, add: --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt
 
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /build
-# binutils is for strip: the wheels have 25 MB of debug symbols. It is not in the final image, so its version does not
-# matter.
-# hadolint ignore=DL3008
-RUN --mount=type=secret,id=ca,required=false \
-    if [ -f /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
-    && apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends binutils >/dev/null \
-    && rm -rf /var/lib/apt/lists/*
-COPY requirements.lock requirements-build.lock ./
+COPY requirements.lock requirements-build.lock deploy/strip_symbols.py ./
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && python3 -m venv tools \
@@ -26,7 +18,7 @@ RUN --mount=type=secret,id=ca,required=false \
     && export PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1 \
     && tools/bin/pip install --requirement requirements-build.lock \
     && tools/bin/pip --python /opt/authgate/bin/python3 install --requirement requirements.lock \
-    && find /opt/authgate -name '*.so' -exec strip --strip-unneeded {} +
+    && python3 strip_symbols.py /opt/authgate
 COPY . .
 RUN tools/bin/pip wheel --quiet --no-deps --no-build-isolation --no-index . \
     && tools/bin/pip --python /opt/authgate/bin/python3 install --quiet --no-compile --no-deps --no-index ./*.whl

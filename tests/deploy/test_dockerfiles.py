@@ -66,7 +66,7 @@ def test_the_ignore_file_lets_through_only_what_the_image_needs() -> None:
         f"!{name}"
         for name in (
             *("authgate", "LICENSE", "README.md", "pyproject.toml"),
-            *("requirements.lock", "requirements-build.lock"),
+            *("requirements.lock", "requirements-build.lock", "deploy/strip_symbols.py"),
         )
     }
 
