@@ -58,6 +58,7 @@ proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from 
 	@$(BIN)/authgate proxy nginx --defaults --output deploy/nginx
 	@$(BIN)/authgate proxy caddy --defaults --output deploy/caddy
 	@$(BIN)/authgate proxy traefik --defaults --output deploy/traefik
+	@$(BIN)/authgate proxy traefik --defaults --address authgate:4190 --output deploy/traefik/compose
 	@$(BIN)/authgate proxy traefik --defaults --address authgate:4190 --output deploy/stack/edge
 	@$(BIN)/authgate proxy nginx --config deploy/stack/authgate/authgate.yaml --address authgate:4190 \
 		--output deploy/stack/edge/nginx

@@ -18,8 +18,8 @@ _SEGMENT = struct.Struct("<8x Q 16x Q")  # p_offset, p_filesz
 def stripped(library: bytes) -> bytes:
     """Return *library* up to the end of its last segment, without its table of sections.
 
-    The loader maps segments and reads nothing else. Symbols and the table of sections follow them. What is no ELF file
-    of amd64 or arm64 is returned as it is.
+    The loader maps segments and reads nothing else. Symbols and the table of sections follow them. Returns anything but
+    an ELF file of amd64 or arm64 as it is.
     """
     if not library.startswith(_ELF_64_BIT_LITTLE_ENDIAN):
         return library

@@ -166,6 +166,7 @@ class Stack:
         at_once = "transport: {lifeCycle: {graceTimeOut: 1s}}"
         addresses = {
             '":8080"': f"127.0.0.1:{self.ports['traefik']}\n    {at_once}",
+            "127.0.0.1:8082": "127.0.0.1:0",  # for the health check of containers only
             "/etc/authgate/edge/dynamic": str(config.with_name("dynamic")),
         }
         config.write_text(replaced(config.read_text(), addresses))

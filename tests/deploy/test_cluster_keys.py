@@ -5,7 +5,6 @@ docs/kubernetes.md shows the overlay, docs/issuers/kubernetes.md the pod and the
 
 from __future__ import annotations
 
-import shutil
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,13 @@ from authgate.config.load import load
 from tests.support.documented import PAGE, blocks
 from tests.support.hardening import faults, sidecar_faults
 from tests.support.manifests import (
-    KUBERNETES,
     carried_configuration,
     container,
     find,
     may_reach,
     pods,
-    rendered_folder,
 )
-from tests.support.processes import ROOT
+from tests.support.overlays import overlaid
 from tests.support.schemas import schema_faults
 
 if TYPE_CHECKING:
@@ -41,25 +38,15 @@ IN_SIDECAR = WITHOUT_ADDRESSES.replace("authgate   ", "tasks      ").replace("..
 NAME = "authgate-cluster-keys"
 
 
-def overlaid(folder: Path, overlay: str) -> list[Document]:
-    """Return the documents that *overlay* renders next to a copy of the shipped folders."""
-    mine = shutil.copytree(KUBERNETES, folder / "kubernetes") / "mine"
-    shutil.copytree(ROOT / "deploy" / "nginx", folder / "nginx")
-    mine.mkdir()
-    (mine / "kustomization.yaml").write_text(overlay)
-    (mine / "authgate.yaml").write_text(CONFIGURATION)
-    return [document for document in yaml.safe_load_all(rendered_folder(mine)) if document]
-
-
 @pytest.fixture
 def central(tmp_path: Path) -> list[Document]:
-    return overlaid(tmp_path, OVERLAY)
+    return overlaid(tmp_path, OVERLAY, CONFIGURATION)
 
 
 @pytest.fixture
 def sidecar(tmp_path: Path) -> list[Document]:
     overlay = IN_SIDECAR.partition("configMapGenerator:")[0].replace("namespace: authgate", "namespace: tasks")
-    return overlaid(tmp_path, overlay)
+    return overlaid(tmp_path, overlay, CONFIGURATION)
 
 
 def labels(documents: list[Document], name: str = "authgate") -> dict[str, str]:
@@ -133,7 +120,7 @@ def test_with_its_addresses_authgate_may_connect_to_the_api_server_and_to_nothin
 
 
 def test_until_the_overlay_lists_addresses_nothing_is_allowed(tmp_path: Path) -> None:
-    documents = overlaid(tmp_path, WITHOUT_ADDRESSES)
+    documents = overlaid(tmp_path, WITHOUT_ADDRESSES, CONFIGURATION)
     assert find(documents, "NetworkPolicy", NAME)["spec"]["egress"] == []
     assert not may_reach(documents, "egress", labels(documents), "10.96.0.1", 443)
 

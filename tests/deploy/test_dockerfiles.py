@@ -55,6 +55,25 @@ def test_every_image_of_a_compose_file_has_a_version_and_ours_has_the_packages_v
     assert all(re.fullmatch(r"[a-z-]+:v?\d[\w.-]*", image) for image in images.values()), images
 
 
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_every_image_has_a_user_a_health_check_and_labels(path: str) -> None:
+    final = (ROOT / path).read_text().rpartition("FROM ")[2]
+    assert re.findall(r"^USER (.+)$", final, re.MULTILINE) == ["65532:65532"]
+    assert re.search(r"^HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 ", final, re.MULTILINE)
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', final))
+    assert {"title", "description", "licenses"} <= labels.keys()
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_no_image_installs_what_no_lock_names(path: str) -> None:
+    """The packages of Debian in the base image have the versions of its tag. pip and npm verify hashes."""
+    text = (ROOT / path).read_text()
+    assert not re.search(r"\b(apt|apt-get|apk|dpkg|curl|wget)\b.*\b(install|add|http)", text)
+    assert not re.search(r"^ADD ", text, re.MULTILINE)
+    for line in re.findall(r"pip.* install .*|npm (?:ci|install).*", text):
+        assert re.search(r"npm ci|--requirement \S+\.lock|--no-index|--require-hashes|--only-binary", line), line
+
+
 def test_the_image_has_the_version_of_the_package() -> None:
     assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
 

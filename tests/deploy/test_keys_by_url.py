@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.support.manifests import KUBERNETES, find, may_reach, rendered_folder
-from tests.support.processes import ROOT
+from tests.support.documented import PAGE, blocks
+from tests.support.manifests import find, may_reach
+from tests.support.overlays import overlaid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.manifests import Document
 
-PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
-OVERLAY = re.search(r"## Keys by URL\n.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
+(OVERLAY,) = blocks(PAGE, "Keys by URL", "yaml")
 CONFIGURATION = """
 issuers:
   - {name: app, preset: jwt, issuer: "https://issuer.example.com", discovery: true, audiences: [tasks]}
@@ -28,13 +26,7 @@ issuers:
 @pytest.fixture
 def documents(tmp_path: Path) -> list[Document]:
     """The documents that the page's overlay renders, next to a copy of the shipped folders."""
-    assert OVERLAY is not None
-    folder = shutil.copytree(KUBERNETES, tmp_path / "kubernetes") / "mine"
-    shutil.copytree(ROOT / "deploy" / "nginx", tmp_path / "nginx")
-    folder.mkdir()
-    (folder / "kustomization.yaml").write_text(OVERLAY[1])
-    (folder / "authgate.yaml").write_text(CONFIGURATION)
-    return [document for document in yaml.safe_load_all(rendered_folder(folder)) if document]
+    return overlaid(tmp_path, OVERLAY, CONFIGURATION)
 
 
 def labels(documents: list[Document]) -> dict[str, str]:

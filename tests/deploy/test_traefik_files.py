@@ -44,6 +44,8 @@ def flat(tree: Any, path: str = "") -> dict[str, str]:
     [
         ("traefik/dynamic/authgate.yml", "file", "dynamic/authgate.yml", None),
         ("traefik/authgate-entrypoint.yml", "file", "authgate-entrypoint.yml", None),
+        ("traefik/compose/dynamic/authgate.yml", "file", "dynamic/authgate.yml", CONTAINER),
+        ("traefik/compose/authgate-entrypoint.yml", "file", "authgate-entrypoint.yml", CONTAINER),
         ("stack/edge/dynamic/authgate.yml", "file", "dynamic/authgate.yml", CONTAINER),
         ("stack/edge/authgate-entrypoint.yml", "file", "authgate-entrypoint.yml", CONTAINER),
         ("kubernetes/central/middlewares.yaml", "crd", "middlewares.yaml", CENTRAL),
@@ -55,18 +57,36 @@ def test_a_shipped_file_is_generated(path: str, form: str, name: str, address: s
 
 
 @pytest.mark.parametrize(
-    "path", ["deploy/traefik/traefik.yml", "deploy/traefik/compose.yml", "deploy/stack/edge/traefik.yml"]
+    "path",
+    [
+        *("deploy/traefik/traefik.yml", "deploy/traefik/compose/traefik.yml", "deploy/traefik/labels/traefik.yml"),
+        "deploy/stack/edge/traefik.yml",
+    ],
 )
 def test_every_entry_point_is_the_generated_one(path: str) -> None:
     assert entry_point(path) == entry_point("deploy/traefik/authgate-entrypoint.yml")
 
 
-def test_the_labels_of_the_compose_file_are_generated_apart_from_its_routes() -> None:
+def shipped_routes(folder: str) -> dict[str, Any]:
+    """Return what routes.yml of deploy/traefik/FOLDER defines."""
+    http: dict[str, Any] = yaml.safe_load((DEPLOY / "traefik" / folder / "routes.yml").read_text())["http"]
+    return http
+
+
+def test_the_routes_of_docker_compose_are_those_of_one_machine_with_another_address() -> None:
+    one_machine, compose = shipped_routes("dynamic"), shipped_routes("compose/dynamic")
+    assert compose.pop("services")["tasks"]["loadBalancer"]["servers"] == [{"url": "http://tasks:8001"}]
+    del one_machine["services"]
+    assert compose == one_machine
+
+
+def test_the_shipped_labels_are_generated_apart_from_their_routes() -> None:
     text = generated("labels", "authgate-labels.yml", CONTAINER)
     lines = [f"    {line}" for line in text.partition("labels:\n")[2].splitlines()]
-    assert "\n".join(lines) in (ROOT / "docker-compose.yml").read_text()
-    labels = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["tasks"]["labels"]
-    routes = yaml.safe_load((DEPLOY / "traefik" / "dynamic" / "routes.yml").read_text())["http"]["routers"]
+    shipped = (DEPLOY / "traefik" / "labels" / "compose.yml").read_text()
+    assert shipped.endswith("\n".join(lines) + "\n")
+    labels = yaml.safe_load(shipped)["services"]["tasks"]["labels"]
+    routes = shipped_routes("dynamic")["routers"]
     for route in routes.values():
         assert route.pop("service") == "tasks"  # the container has one service, so labels need not name it
     own = labels.keys() - yaml.safe_load(text)["labels"].keys()

@@ -40,30 +40,41 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def engine_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The engine's API, where Traefik reads labels."""
+    """The engine's API, where Traefik can read labels."""
     path = tmp_path_factory.mktemp("engine") / "docker.sock"
     process = subprocess.Popen(["podman", "system", "service", "--time=0", f"unix://{path}"])
     try:
         eventually(path.exists, "podman offers no socket")
+        path.chmod(0o660)  # as Docker's
         yield str(path)
     finally:
         stop(process)
 
 
 def test_the_lines_of_the_page_work_as_written(engine_socket: str, tmp_path: Path) -> None:
-    (lines,) = blocks("docs/compose.md", "Start")
+    """Those that start nginx, and those that then add Traefik, which reads labels."""
+    (lines,), (labels,) = blocks("docs/compose.md", "Start"), blocks("docs/compose.md", "Traefik by labels")
     project = Project(tmp_path, *FILES, DOCKER_SOCKET=engine_socket)
     try:
         printed = project.run(lines)
+        assert "HTTP/1.1 200 OK" in printed
+        assert '"id":"ada"' in printed
+        project.run(labels)
+        by_labels = Stack((tmp_path / "secrets" / "jwt_secret").read_bytes().strip())
+        forget_neighbors(CONTAINERS[name] for name in ("authgate", "tasks", "nginx", "traefik"))
+        port = PORTS["traefik"]
+        eventually(lambda: status(port, by_labels.token()) == 200, lambda: logs(CONTAINERS["traefik"]))
+        assert ask(port, ME, *SPOOFED).json["reason"] == "no_credential"
+        assert ask(port, "/healthz", *SPOOFED[:4]).json == {"status": "ok", "user": ""}
+        assert ask(port, f"/healthz/..;{ME}").status == 400
+        assert inspect(CONTAINERS["traefik"])["Config"]["User"].partition(":")[0] == "65532"
     finally:
-        project.run("docker compose down --timeout 3")
-    assert "HTTP/1.1 200 OK" in printed
-    assert '"id":"ada"' in printed
+        project.run("docker compose --profile traefik down --timeout 3")
 
 
 @pytest.fixture(scope="module")
-def stack(engine_socket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    project = Project(tmp_path_factory.mktemp("project"), *FILES, DOCKER_SOCKET=engine_socket)
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    project = Project(tmp_path_factory.mktemp("project"), *FILES)
     project.run("mkdir -m 700 secrets && openssl rand -base64 48 >secrets/jwt_secret")
     project.run("docker compose --profile traefik --profile caddy up --detach")
     try:
@@ -242,8 +253,24 @@ def test_every_container_is_hardened(stack: Stack, service: str) -> None:
     assert not host["Privileged"]
     assert "no-new-privileges" in str(host["SecurityOpt"])
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
-    # Traefik runs as root, without capabilities: the engine's socket belongs to root.
-    assert (container["Config"]["User"] in {"", "0"}) is (service == "traefik")
+    assert container["Config"]["User"] == ("10101:10101" if service == "nginx" else "65532:65532")
+    assert (host["Memory"], host["PidsLimit"]) == (256 * 1024 * 1024, 256)
+    assert (host["CpuQuota"], host["CpuPeriod"]) == (100_000, 100_000)
+    assert host["LogConfig"]["Size"] == "10MB"
+
+
+@pytest.mark.parametrize("service", sorted(CONTAINERS))
+def test_every_container_is_healthy(stack: Stack, service: str) -> None:
+    assert attempt("healthcheck", "run", CONTAINERS[service]).returncode == 0
+
+
+def test_a_proxy_that_hangs_is_not_healthy(stack: Stack) -> None:
+    """podman sets health checks no time limit, as Docker does. Traefik's has its own."""
+    podman("kill", "--signal=STOP", CONTAINERS["traefik"])
+    try:
+        assert attempt("healthcheck", "run", CONTAINERS["traefik"]).returncode != 0
+    finally:
+        podman("kill", "--signal=CONT", CONTAINERS["traefik"])
 
 
 ALARMING = re.compile(r"warn|error|fatal|traceback|critical|refused|denied|emerg", re.IGNORECASE)

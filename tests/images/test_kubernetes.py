@@ -86,7 +86,7 @@ def test_the_network_can_connect_to_nginx_and_the_admin_port_only(pod: Pod) -> N
     }
 
 
-@pytest.mark.parametrize(("name", "user"), [("authgate", "65532"), ("nginx", "101"), ("tasks", "65532")])
+@pytest.mark.parametrize(("name", "user"), [("authgate", "65532"), ("nginx", "10101"), ("tasks", "65532")])
 def test_a_container_is_as_hardened_as_the_manifest_says(pod: Pod, name: str, user: str) -> None:
     assert pod.run(name, "id", "-u").strip() == user
     status = dict(line.split(":\t", 1) for line in pod.run(name, "cat", "/proc/1/status").splitlines() if ":\t" in line)

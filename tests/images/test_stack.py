@@ -293,7 +293,7 @@ def test_authgates_password_works_for_no_other_role(site: Site, user: str) -> No
 
 # How the containers are run.
 
-USERS = {"db": 999, "web": 65532, "tasks": 65532, "authgate": 65532, "nginx": 101, "traefik": 65532}
+USERS = {"db": 999, "web": 65532, "tasks": 65532, "authgate": 65532, "nginx": 10101, "traefik": 65532}
 
 
 def process(service: str) -> dict[str, str]:
@@ -313,7 +313,13 @@ def test_every_container_is_hardened(site: Site, service: str) -> None:
     assert not host["Privileged"]
     assert host["Memory"] > 0
     assert host["PidsLimit"] > 0
+    assert host["LogConfig"]["Size"] == "10MB"
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", sorted(CONTAINERS))
+def test_every_container_is_healthy(site: Site, service: str) -> None:
+    assert attempt("healthcheck", "run", CONTAINERS[service]).returncode == 0
 
 
 @pytest.mark.parametrize("service", MIGRATIONS)

@@ -16,14 +16,24 @@ if TYPE_CHECKING:
     from tests.support.manifests import Document
 
 ADMIN_PORT = 4191
-# With these labels on its namespace, the API server enforces the Pod Security Standard "restricted".
-ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
+# With these labels on its namespace, the API server enforces the Pod Security Standard "restricted" of the oldest
+# supported version, and tells what breaks it.
+ENFORCED = {
+    f"pod-security.kubernetes.io/{label}": value
+    for mode in ("enforce", "audit", "warn")
+    for label, value in ((mode, "restricted"), (f"{mode}-version", "v1.30"))
+}
+# Numbers up to this may be a user or a group of the node.
+LAST_OF_THE_NODE = 10_000
 
 PodRule: TypeAlias = "Callable[[Document], Any]"
 
 POD_RULES: tuple[tuple[str, PodRule], ...] = (
     ("runs as non-root", lambda pod: pod["securityContext"]["runAsNonRoot"] is True),
-    ("has a user id", lambda pod: pod["securityContext"]["runAsUser"] > 0),
+    (
+        "has a user id and a group id that no node has",
+        lambda pod: min(pod["securityContext"][name] for name in ("runAsUser", "runAsGroup")) > LAST_OF_THE_NODE,
+    ),
     ("has seccomp RuntimeDefault", lambda pod: pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}),
     ("has no service links", lambda pod: pod["enableServiceLinks"] is False),
     ("has no API token", lambda pod: pod["automountServiceAccountToken"] is False),
@@ -41,10 +51,20 @@ CONTAINER_RULES: tuple[tuple[str, PodRule], ...] = (
     ("cannot gain privileges", lambda container: container["securityContext"]["allowPrivilegeEscalation"] is False),
     ("has a read-only root", lambda container: container["securityContext"]["readOnlyRootFilesystem"] is True),
     ("has no capability", lambda container: container["securityContext"]["capabilities"] == {"drop": ["ALL"]}),
-    ("is not root", lambda container: container["securityContext"].get("runAsUser", 1) > 0),
+    (
+        "has no other user id or group id that a node may have",
+        lambda container: all(
+            container["securityContext"].get(name, LAST_OF_THE_NODE + 1) > LAST_OF_THE_NODE
+            for name in ("runAsUser", "runAsGroup")
+        ),
+    ),
     ("is not privileged", lambda container: not container["securityContext"].get("privileged")),
     ("asks for CPU and memory", lambda container: {"cpu", "memory"} <= container["resources"]["requests"].keys()),
     ("has bounded memory", lambda container: "memory" in container["resources"]["limits"]),
+    (
+        "asks for ephemeral storage, which is bounded",
+        lambda container: all("ephemeral-storage" in container["resources"][part] for part in ("requests", "limits")),
+    ),
     (
         "names an image's version",
         lambda container: ":" in container["image"] and not container["image"].endswith(":latest"),

@@ -1,9 +1,9 @@
-# Replaces caddy:2.11 in the tests. The context is the folder with the binary. In the official image the binary has this
+# Replaces caddy:2.11 in the tests, with the wget of its Alpine. The context is the folder with the binary. In the official image the binary has this
 # capability, too, and does not start without it.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends libcap2-bin >/dev/null \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends libcap2-bin wget >/dev/null \
     && rm -rf /var/lib/apt/lists/*
 COPY caddy /usr/local/bin/caddy
 RUN setcap cap_net_bind_service=+ep /usr/local/bin/caddy
