@@ -66,6 +66,9 @@ def redis_server(*, tls: tuple[Authority, str] | None = None) -> Iterator[RedisS
         options += [
             "--appendonly",
             "yes",
+            # A server that waits for the disk would answer before it writes, and lose that when it is killed.
+            "--appendfsync",
+            "no",
             "--save",
             "",
             "--user",
