@@ -8,7 +8,6 @@ import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -180,6 +179,8 @@ def test_the_json_schema_needs_no_configuration() -> None:
     ],
 )
 def test_the_json_schema_accepts_what_policies_may_be(policy: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001
+    import jsonschema  # noqa: PLC0415 - it takes a second, in each process that collects the tests
+
     schema = json.loads(commands.authgate("check", "--schema", environ={}).stdout)
     configuration = {"policies": [{"name": "a"} | policy]}
     assert jsonschema.Draft202012Validator(schema).is_valid(configuration) is is_valid

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-import kubernetes_validate
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -89,6 +86,8 @@ SPECS: dict[tuple[str, str], dict[str, Any]] = {
 
 def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
     """Return the faults of the documents by the schemas of this *version* of Kubernetes and ours."""
+    import kubernetes_validate  # noqa: PLC0415 - it takes a second, in each process that collects the tests
+
     faults = []
     for document in documents:
         try:
@@ -102,6 +101,8 @@ def schema_faults(documents: Sequence[Document], version: str) -> list[str]:
 
 def custom_resource_faults(document: Document) -> list[str]:
     """Return the faults in the spec of a custom resource. An unknown kind is a fault."""
+    import jsonschema  # noqa: PLC0415 - as above
+
     schema = SPECS.get((document["apiVersion"], document["kind"]))
     if schema is None:
         return [f"no schema for {document['apiVersion']} {document['kind']}"]
