@@ -16,6 +16,7 @@ from unittest.mock import patch
 from click.testing import CliRunner
 
 from authgate.cli import commands
+from tests.support import forks
 from tests.support.processes import ROOT
 from tests.support.tokens import SECRET
 
@@ -67,17 +68,17 @@ def in_terminal(
     attributes = termios.tcgetattr(its)
     attributes[3] &= ~termios.ECHO
     termios.tcsetattr(its, termios.TCSANOW, attributes)
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=variables, cwd=ROOT) as process:
-        os.close(its)
-        os.write(ours, f"{typed}\n\x04".encode())
-        shown = b""
-        try:
-            while part := os.read(ours, 65536):
-                shown += part
-        except OSError:  # Linux's way to report that the other end is closed
-            pass
-        os.close(ours)
-        code = process.wait(_TIMEOUT_SECONDS)
+    process = forks.start(command[3:], its, stdin=its, environ=variables, cwd=ROOT)
+    os.close(its)
+    os.write(ours, f"{typed}\n\x04".encode())
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # Linux's way to report that the other end is closed
+        pass
+    os.close(ours)
+    code = process.wait(_TIMEOUT_SECONDS)
     return code, shown.decode().replace("\r\n", "\n")
 
 

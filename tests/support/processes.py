@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.support import forks
 from tests.support.client import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tests.support.client import Answer
+    from tests.support.forks import Fork
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -75,7 +77,7 @@ def running(
 
     It *ends_by* a signal; Traefik by SIGKILL, because it would end a second later and has nothing to save.
     """
-    clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **(environ or {})}
+    clean = _clean(environ)
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd, env=clean, stdin=subprocess.DEVNULL)
     try:
@@ -86,7 +88,12 @@ def running(
         stop(process, ends_by)
 
 
-def stop(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM) -> int:
+def _clean(environ: Mapping[str, str] | None) -> dict[str, str]:
+    """Return *environ* with the few other variables that programs need."""
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **(environ or {})}
+
+
+def stop(process: subprocess.Popen[Any] | Fork, number: signal.Signals = signal.SIGTERM) -> int:
     """End *process* with a signal and return its exit code; kill it after 30 s."""
     if process.poll() is None:
         process.send_signal(number)
@@ -97,7 +104,7 @@ def stop(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM
         return process.wait()
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes] | Fork, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -126,14 +133,18 @@ def authgate(
     path = folder / "authgate.yaml"
     path.write_text(f"listen: 127.0.0.1:{port}\nadmin: {{listen: 127.0.0.1:{admin_port}}}\n{config}")
     log = folder / "authgate.log"
-    command = [sys.executable, "-m", "authgate", "serve", "--config", path]
-    with running(command, log, port=port, environ=environ) as process:
+    with log.open("ab") as output:
+        process = forks.start(["serve", "--config", path], output.fileno(), environ=_clean(environ), cwd=ROOT)
+    try:
+        wait_for_port(port, process, log)
         yield RunningAuthGate(port=port, admin_port=admin_port, log=log, process=process, config=path)
+    finally:
+        stop(process)
 
 
 class RunningAuthGate:
     def __init__(
-        self, *, port: int, admin_port: int, log: Path, process: subprocess.Popen[bytes], config: Path
+        self, *, port: int, admin_port: int, log: Path, process: subprocess.Popen[bytes] | Fork, config: Path
     ) -> None:
         self.port = port
         self.admin_port = admin_port

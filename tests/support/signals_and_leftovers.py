@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support import forks
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -37,6 +39,7 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
+    forks.close()
     if killed := kill_descendants():
         sys.stderr.write(f"\nKilled what the tests left running: {', '.join(killed)}\n")
 
