@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from deploy.processes import replaced
 from deploy.stack.run import ADMINISTRATOR, WEB, Stack
 from tests.support.client import Answer, ask
 from tests.support.processes import free_port, program
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,21 +54,30 @@ def set_authgate(stack: Stack, replacements: Mapping[str, str]) -> None:
 
 @contextmanager
 def authgate_set(stack: Stack, replacements: Mapping[str, str]) -> Iterator[None]:
-    """Run AuthGate with another configuration while the context lasts. Without a change it keeps running."""
+    """Have AuthGate reload another configuration, and the usual one at the end. Without a change do nothing."""
     if not replacements:
         yield
         return
-    authgate, path = stack.parts["authgate"], stack.folder / "authgate.yaml"
-    usual = path.read_text()
+    usual = (stack.folder / "authgate.yaml").read_text()
+    _reload(stack, replaced(usual, replacements))
     try:
-        set_authgate(stack, replacements)
-        authgate.stop()
-        authgate.start()
         yield
     finally:
-        path.write_text(usual)
-        authgate.stop()
-        authgate.start()
+        _reload(stack, usual)
+
+
+def _reload(stack: Stack, configuration: str) -> None:
+    authgate, path = stack.parts["authgate"], stack.folder / "authgate.yaml"
+    before = _reloads_in(authgate.log)
+    new_file = path.with_suffix(".new")
+    new_file.write_text(configuration)
+    new_file.rename(path)
+    os.kill(authgate.pid, signal.SIGHUP)
+    until(lambda: _reloads_in(authgate.log) > before)
+
+
+def _reloads_in(log: Path) -> int:
+    return log.read_text().count('"configuration reloaded')
 
 
 @contextmanager
