@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 CA = Authority()
 CLIENT_CA = Authority("clients")
-EXPIRY_SECONDS = 20  # AuthGate must have started by then
+EXPIRY_SECONDS = 5  # AuthGate must have read the certificate by then, or there is another one
 ELSEWHERE = "192.0.2.1"  # no peer has this address: only certificates count
 CONFIG = """
 issuers: [{{name: app, preset: jwt, secret_env: APP_SECRET, audiences: [tasks]}}]
@@ -71,16 +71,6 @@ class Tls:
 
 
 @contextmanager
-def asking_over_tls(proxy: str, folder: Path, *, client: Pair, settings: str) -> Iterator[Tls]:
-    """Run *proxy* with the certificate *client* before AuthGate, which trusts only that."""
-    with (
-        authgate_over_tls(folder, client=client, trusted=ELSEWHERE, settings=settings) as start,
-        start(proxy) as tls,
-    ):
-        yield tls
-
-
-@contextmanager
 def authgate_over_tls(
     folder: Path,
     *,
@@ -90,10 +80,7 @@ def authgate_over_tls(
     trusted: str = "127.0.0.1",
     settings: str = "",
 ) -> Iterator[Callable[[str], AbstractContextManager[Tls]]]:
-    """Run AuthGate with *server*. Yield a function that starts a proxy, which trusts *ca* and has *client*, before it.
-
-    AuthGate takes a second to start, so a test of every proxy starts it once.
-    """
+    """Run AuthGate with *server*. Yield a function that starts a proxy, which trusts *ca* and has *client*."""
     own = (server or CA.server()).write(folder / "authgate")
     theirs = (client or CLIENT_CA.issue()).write(folder / "proxy")
     (own / "ca.crt").write_bytes(CLIENT_CA.pem)
@@ -111,6 +98,13 @@ def authgate_over_tls(
                 yield Tls(port, authgate, own)
 
         yield start
+
+
+@contextmanager
+def all_of(start: Callable[[str], AbstractContextManager[Tls]]) -> Iterator[dict[str, Tls]]:
+    """Start every proxy, by its name, where they may wait for the same event."""
+    with ExitStack() as stack:
+        yield {proxy: stack.enter_context(start(proxy)) for proxy in PROXIES}
 
 
 MUTUAL = ", client_ca_file: {folder}/ca.crt"
@@ -170,9 +164,6 @@ def caddy(folder: Path, files: Path, authgate: int, upstream: int, *, client: Pa
         yield port
 
 
-each = pytest.mark.parametrize("proxy", PROXIES)
-
-
 def test_a_request_passes_only_with_a_token(tmp_path: Path) -> None:
     with authgate_over_tls(tmp_path) as start:
         for proxy in PROXIES:
@@ -201,16 +192,24 @@ def test_a_proxy_that_does_not_trust_authgates_certificate_lets_nothing_pass(
 
 
 def test_an_expired_certificate_of_authgate_lets_nothing_pass(tmp_path: Path) -> None:
-    """AuthGate refuses to start with an expired certificate, so this one expires while it runs."""
+    """AuthGate refuses to load an expired certificate, so this one expires while it runs."""
+    with authgate_over_tls(tmp_path) as start, all_of(start) as proxies:
+        expires_at = until(lambda: _expiring(proxies["nginx"]))
+        time.sleep(max(0.0, expires_at + 1 - time.time()))
+        for proxy, tls in proxies.items():
+            assert tls.status() in {500, 503}, proxy
+        with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+            tls.serial()
+
+
+def _expiring(tls: Tls) -> float:
+    """Let AuthGate read a certificate that expires soon. Return when it expires; 0 if it expired before."""
     expires_at = time.time() + EXPIRY_SECONDS
     server = CA.server(days=(-1, EXPIRY_SECONDS / 86400))
-    with authgate_over_tls(tmp_path, server=server) as start:
-        time.sleep(max(0.0, expires_at + 1 - time.time()))
-        for proxy in PROXIES:
-            with start(proxy) as tls:
-                assert tls.status() in {500, 503}, proxy
-                with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
-                    tls.serial()
+    server.write(tls.folder)
+    with suppress(ssl.SSLCertVerificationError):
+        until(lambda: time.time() > expires_at or tls.serial() == server.serial)
+    return expires_at if time.time() <= expires_at else 0.0
 
 
 class ThreadsAsking:
@@ -240,25 +239,34 @@ class ThreadsAsking:
                 self.statuses.append(0)
 
 
-@each
-def test_a_rotation_under_load_fails_no_request(tmp_path: Path, proxy: str) -> None:
-    with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), settings=MUTUAL) as tls:
-        with ThreadsAsking(tls, 6) as asking:
-            for _ in range(3):
-                new = CA.server()
-                before = len(asking.statuses)
-                new.write(tls.folder)  # two writes: between them the pair does not match
-                until(lambda new=new: tls.serial() == new.serial)
-                until(lambda before=before: len(asking.statuses) >= before + 20)
-        assert set(asking.statuses) == {200}
-        assert len(asking.statuses) >= 60
+def test_a_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
+    with (
+        authgate_over_tls(tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as start,
+        all_of(start) as proxies,
+        ExitStack() as stack,
+    ):
+        tls = proxies["nginx"]
+        asking = {proxy: stack.enter_context(ThreadsAsking(tls, 2)) for proxy, tls in proxies.items()}
+        for _ in range(3):
+            new = CA.server()
+            before = {proxy: len(asked.statuses) for proxy, asked in asking.items()}
+            new.write(tls.folder)  # two writes: between them the pair does not match
+            until(lambda new=new: tls.serial() == new.serial)
+            for proxy, asked in asking.items():
+                until(lambda asked=asked, count=before[proxy] + 20: len(asked.statuses) >= count)
+    for proxy, asked in asking.items():
+        assert {*asked.statuses} == {200}, proxy
+        assert len(asked.statuses) >= 60, proxy
 
 
-@each
+@pytest.mark.parametrize("proxy", PROXIES)
 def test_a_client_certificate_makes_the_proxy_trusted(tmp_path: Path, proxy: str) -> None:
     known = CLIENT_CA.issue(f"{proxy}.internal", uses=("client",))
     names = f"{MUTUAL}, client_names: [nginx.internal, traefik.internal, caddy.internal]"
-    with asking_over_tls(proxy, tmp_path, client=known, settings=names) as tls:
+    with (
+        authgate_over_tls(tmp_path, client=known, trusted=ELSEWHERE, settings=names) as start,
+        start(proxy) as tls,
+    ):
         assert tls.status() == 200
         assert ask(tls.port, "/api/echo").status == 401
 
@@ -293,14 +301,17 @@ def test_another_certificate_lets_nothing_pass(
                 tls.wait_for_log(logged)  # for the first proxy: once a minute
 
 
-@each
-def test_connections_with_certificates_of_a_removed_ca_are_refused(tmp_path: Path, proxy: str) -> None:
-    with asking_over_tls(proxy, tmp_path, client=CLIENT_CA.issue(), settings=MUTUAL) as tls:
-        assert tls.status() == 200
-        (tls.folder / "ca.crt").write_bytes(Authority("the next").pem)
-        tls.wait_for_log("the client CAs changed")
-        assert tls.status() in {500, 503}
-        assert tls.status() in {500, 503}
+def test_connections_with_certificates_of_a_removed_ca_are_refused(tmp_path: Path) -> None:
+    with (
+        authgate_over_tls(tmp_path, client=CLIENT_CA.issue(), trusted=ELSEWHERE, settings=MUTUAL) as start,
+        all_of(start) as proxies,
+    ):
+        assert {proxy: tls.status() for proxy, tls in proxies.items()} == dict.fromkeys(proxies, 200)
+        (proxies["nginx"].folder / "ca.crt").write_bytes(Authority("the next").pem)
+        proxies["nginx"].wait_for_log("the client CAs changed")
+        for proxy, tls in proxies.items():
+            assert tls.status() in {500, 503}, proxy
+            assert tls.status() in {500, 503}, proxy
 
 
 def test_the_documented_certificates_match(tmp_path: Path) -> None:
