@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def register(metrics: Metrics, app: App) -> None:
     """Add the collectors of *app* to *metrics*."""
-    for collector in (_Waiting(app), _Keys(app), _Sessions(app), _Reloads(app), _Connections(app)):
+    for collector in (_InFlight(app), _Keys(app), _Sessions(app), _Reloads(app), _Connections(app)):
         metrics.register(collector)
 
 
-class _Waiting:
-    """The decisions that wait."""
+class _InFlight:
+    """The decisions in flight: those that wait for keys or session stores."""
 
     def __init__(self, app: App) -> None:
         self._app = app

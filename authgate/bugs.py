@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from authgate.repeats import Repeated
 
-# A request can cause a bug, and anybody can repeat a request. So a bug is logged once a minute, and 20 bugs a minute.
+# Anybody can repeat a request that causes a bug. So the same bug is logged once a minute, and at most 20 bugs are.
 _BOUNDS = Bounds(per_address=1, per_kind=1, in_all=20, window_seconds=60.0)
 # Only the end of a longer traceback is logged.
 MAX_FRAMES = 30
@@ -38,7 +38,7 @@ def log_bug(bug: BaseException) -> None:
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what no code has caught. This is the exception handler of the event loop: its own quotes the exception."""
+    """Log an exception that nothing caught. It replaces the event loop's own handler, which quotes the exception."""
     error = context.get("exception")
     if isinstance(error, BaseException):
         log_bug(error)
@@ -47,7 +47,7 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 def _where(bug: BaseException) -> str:
-    """Return the type of *bug* and the line that raised it, and AuthGate's own line if that is in a library."""
+    """Return the type of *bug* and the line that raised it, and AuthGate's line that called a library, if any."""
     name = type(bug).__name__
     if isinstance(bug, OSError) and (code := errno.errorcode.get(bug.errno or 0)):
         name = f"{name} {code}"

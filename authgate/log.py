@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 MAX_WAITING_LINES = 10_000
 # How long the writer may take to write the waiting lines when AuthGate stops.
 STOP_SECONDS = 2.0
-
-
-# A library may log whatever it meets on a connection, such as each write after its end.
+# A library may log events that anybody can cause, such as each write to a closed connection.
 _LIBRARIES = Bounds(per_address=20, per_kind=20, in_all=100, window_seconds=60.0)
 
 _log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 Anybody can cause a refusal, as often as they like. So lines about refusals are bounded in number (`_REFUSALS`,
 `_PEERS`) and in size (`MAX_LINE_BYTES`). A refusal over a bound is counted, and once a second a line "deny repeated"
-has the count. Every refusal is in the metrics. Lines about allowed requests are as many as the operator asks for.
+has the count. The metrics have every refusal. Lines about allowed requests have no bound: the operator asks for them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _REFUSALS = Bounds(per_address=10, per_kind=100, in_all=200, window_seconds=1.0)
 # A peer that is not trusted or uses a wrong path is logged once a minute: all its lines would be the same.
 _PEERS = Bounds(per_address=1, per_kind=20, in_all=40, window_seconds=60.0)
 
-# How many bytes a field may take in a line, without its name. Longer text is cut.
+# How many bytes of a line a field may have, without its name. Longer text is cut.
 _MAX_BYTES = {"detail": 1024, "fix": 512, "host": 256, "path": 256, "rule": 256}
 _MAX_BYTES_OF_OTHERS = 128
 MAX_LINE_BYTES = 4096
@@ -55,12 +55,12 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _Kind(NamedTuple):
-    """What lines that are counted together have in common. The address that they are about is in the field *about*."""
+    """What lines that are counted together have in common. The field *address_field* of a line has the address."""
 
     event: str
     reason: str
     level: int
-    about: Literal["client_ip", "peer"]
+    address_field: Literal["client_ip", "peer"]
 
 
 class Lines:
@@ -71,7 +71,7 @@ class Lines:
         self._refusals = Repeats("refusals", _REFUSALS, _log_repeated, elapsed)
         self._peers = Repeats("peers", _PEERS, _log_repeated, elapsed)
 
-    def admit(self, reason: Reason, level: int, request: Request | None, peer: str) -> bool:
+    def admits(self, reason: Reason, level: int, request: Request | None, peer: str) -> bool:
         """Whether to write a line about a refusal for *reason*. If not, it is counted."""
         if reason is Reason.UNTRUSTED_PROXY:
             return self._peers.admits(_Kind("deny", reason.value, level, "peer"), peer)
@@ -79,7 +79,7 @@ class Lines:
             return self._refusals.admits(_Kind("deny", reason.value, level, "peer"), peer)
         return self._refusals.admits(_Kind("deny", reason.value, level, "client_ip"), str(request.client_ip))
 
-    def admit_unknown_path(self, peer: str) -> bool:
+    def admits_unknown_path(self, peer: str) -> bool:
         """Whether to write a line about a request of *peer* for an unknown path. If not, it is counted."""
         return self._peers.admits(_Kind("unknown path", "", logging.WARNING, "peer"), peer)
 
@@ -118,7 +118,7 @@ class Recorder:
             self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
             reason, issuer = decision.reason.value, decision.issuer_name
             level = _level(decision)
-            if not self.lines.admit(decision.reason, level, request, peer):
+            if not self.lines.admits(decision.reason, level, request, peer):
                 return
         fields: dict[str, object] = {
             "reason": reason,
@@ -135,7 +135,7 @@ class Recorder:
 
     def record_unknown_path(self, peer: str, fix: str) -> None:
         """Log that *peer* sent a subrequest to an unknown path, at most once a minute. Its proxy is misconfigured."""
-        if self.lines.admit_unknown_path(peer):
+        if self.lines.admits_unknown_path(peer):
             _write(logging.WARNING, "unknown path", {"peer": peer, "fix": fix})
 
     def _refusal_fields(self, decision: Decision) -> dict[str, object]:
@@ -158,7 +158,7 @@ def _log_repeated(repeated: Repeated[_Kind]) -> None:
     kind = repeated.kind
     fields = {
         "reason": kind.reason,
-        kind.about: repeated.address,
+        kind.address_field: repeated.address,
         "count": repeated.count,
         "seconds": repeated.seconds,
         "detail": "too many for a line each",
@@ -172,7 +172,7 @@ def _write(level: int, event: str, fields: dict[str, object]) -> None:
 
 
 def _cut(name: str, value: object) -> object:
-    """Return *value*, text cut to the bytes that its field may take: in JSON, "ä" takes six."""
+    """Return *value*. Text is cut to the bytes that its field may have. In JSON, "ä" has six."""
     max_bytes = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
     if not isinstance(value, str) or _bytes_of(value) <= max_bytes:
         return value

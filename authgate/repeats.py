@@ -11,10 +11,10 @@ What always holds:
 - Every line that is not admitted is counted, and its count is written: at the end of the window, by the timer; by the
   next line, if there is no event loop; or by `write_counts`, when AuthGate stops.
 - While nothing is counted, no timer runs.
-- One window writes at most `in_all` lines, `named` counts with an address, and one count for each kind. The number of
-  kinds is that of the places in the code that log: nothing that a client sends may be part of a kind.
-- At most `counted` addresses are counted one by one, the others together. So a flood from many addresses takes no
-  memory.
+- One window writes at most `in_all` lines, `named_addresses` counts with an address, and one count for each kind. There
+  are as many kinds as places in the code that log: nothing that a client sends may be part of a kind.
+- At most `counted_addresses` are counted one by one, the others together. So the memory has a bound, however many
+  addresses a flood comes from.
 """
 
 from __future__ import annotations
@@ -47,15 +47,16 @@ class Bounds:
     """The bounds of one window of *window_seconds*.
 
     At most *per_address* lines of one kind about one address are written, *per_kind* lines of one kind, and *in_all*
-    lines. *named* addresses, those with the highest counts, have a count of their own.
+    lines. At most *counted_addresses* are counted one by one. At the end of the window, the *named_addresses* with the
+    highest counts have a line of their own.
     """
 
     per_address: int
     per_kind: int
     in_all: int
     window_seconds: float
-    named: int = 20
-    counted: int = 1024
+    named_addresses: int = 20
+    counted_addresses: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class Repeats(Generic[Kind]):
                 return True
             if not self._counted:
                 self._set_timer(now)
-            if len(self._counted) >= self._bounds.counted:
+            if len(self._counted) >= self._bounds.counted_addresses:
                 key = kind, SEVERAL
         self._counted[key] += 1
         _totals[self._about] += 1
@@ -124,7 +125,7 @@ class Repeats(Generic[Kind]):
         self._admitted.clear()
         self._admitted_of.clear()
         _pending.pop(self, None)
-        named = dict(nlargest(self._bounds.named, _of_one_address(counted).items(), key=lambda item: item[1]))
+        named = dict(nlargest(self._bounds.named_addresses, _of_one_address(counted).items(), key=lambda item: item[1]))
         together: Counter[tuple[Kind, str]] = Counter()
         for (kind, address), count in counted.items():
             if (kind, address) not in named:

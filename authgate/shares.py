@@ -40,7 +40,7 @@ class Shares(Generic[Holder]):
         return holder in self._group_of
 
     def enter(self, holder: Holder, address: str) -> Holder | None:
-        """Give *holder*, who has none yet, a place for *address*; return the holder who lost theirs, if any.
+        """Give *holder*, which has none yet, a place for *address*. Return the holder that lost its place, if any.
 
         With "newest" that may be *holder*. An address may be "" (unknown).
         """
@@ -48,11 +48,7 @@ class Shares(Generic[Holder]):
         self._entered += 1
         self._groups.setdefault(group, {})[holder] = self._entered
         self._group_of[holder] = group
-        return self.displace() if len(self) > self.places else None
-
-    def displace(self) -> Holder | None:
-        """Take the place of a holder whose address has the most; return them, None if no place is taken."""
-        if not self._groups:
+        if len(self) <= self.places:
             return None
         loser = self._loser()
         self.leave(loser)
@@ -79,7 +75,7 @@ class Shares(Generic[Holder]):
 
 
 def address_group(address: str) -> str:
-    """Return what addresses of one machine have in common: an IPv4 address itself, of IPv6 the network of 64 bits.
+    """Return the group of *address*: an IPv4 address itself, or the network of 64 bits of an IPv6 address.
 
     An IPv4 address in IPv6 (::ffff:192.0.2.1) counts as the IPv4 address. Other text is returned as it is.
     """

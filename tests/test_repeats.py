@@ -18,7 +18,7 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-BOUNDS = Bounds(per_address=2, per_kind=3, in_all=4, window_seconds=1.0, named=2, counted=8)
+BOUNDS = Bounds(per_address=2, per_kind=3, in_all=4, window_seconds=1.0, named_addresses=2, counted_addresses=8)
 
 
 class Lines:
@@ -82,17 +82,17 @@ def test_the_addresses_with_the_highest_counts_are_named_and_the_others_counted_
     lines.log(*[("a", "192.0.2.50")] * 5, *[("a", "192.0.2.7")] * 9)
     repeats.write_counts()
     assert lines.counted() == {("a", "192.0.2.7"): 10, ("a", "192.0.2.3"): 1, ("a", SEVERAL): 100}, (
-        "192.0.2.50 came when eight addresses were counted, so it is one of several"
+        "eight other addresses were counted before 192.0.2.50, so it is one of several"
     )
 
 
 def test_a_flood_from_any_number_of_addresses_holds_a_bounded_number_of_them() -> None:
     lines = Lines()
     lines.log(*[("a", f"10.{host >> 16}.{host >> 8 & 255}.{host & 255}") for host in range(100_000)])
-    assert len(lines.repeats._counted) == BOUNDS.counted + 1
+    assert len(lines.repeats._counted) == BOUNDS.counted_addresses + 1
     assert len(lines.repeats._admitted) <= BOUNDS.in_all
     repeats.write_counts()
-    assert len(lines.written) + len(lines.counts) == 3 + BOUNDS.named + 1
+    assert len(lines.written) + len(lines.counts) == 3 + BOUNDS.named_addresses + 1
     assert len(lines.written) + sum(lines.counted().values()) == 100_000
 
 
@@ -142,15 +142,17 @@ sent = st.lists(
 
 
 @given(sent=sent)
-def test_what_is_written_and_what_is_counted_add_up_to_what_came(sent: Iterable[tuple[str, str, float]]) -> None:
+def test_the_lines_that_are_written_and_those_that_are_counted_add_up_to_all(
+    sent: Iterable[tuple[str, str, float]],
+) -> None:
     time = Time()
-    lines, came = Lines(time=time), Counter[str]()
+    lines, expected = Lines(time=time), Counter[str]()
     for kind, address, pause in sent:
         time.seconds += pause
         lines.log((kind, address))
-        came[kind] += 1
+        expected[kind] += 1
     repeats.write_counts()
     seen = Counter(kind for kind, _ in lines.written)
     for count in lines.counts:
         seen[count.kind] += count.count
-    assert seen == came
+    assert seen == expected

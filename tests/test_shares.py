@@ -41,14 +41,7 @@ def test_a_newcomer_among_addresses_with_one_place_each_takes_the_oldest_place()
     assert shares.enter(3, "192.0.2.3") == 0
 
 
-def test_a_place_can_be_freed_before_all_are_taken() -> None:
-    shares: Shares[str] = Shares(9, leaves="oldest")
-    for holder, address in {"a1": "192.0.2.1", "b1": "192.0.2.2", "b2": "192.0.2.2"}.items():
-        shares.enter(holder, address)
-    assert [shares.displace() for _ in range(4)] == ["b1", "a1", "b2", None]
-
-
-def test_who_has_left_can_leave_again() -> None:
+def test_a_holder_that_has_left_may_leave_again() -> None:
     shares: Shares[str] = Shares(1, leaves="oldest")
     shares.enter("a", "192.0.2.1")
     shares.leave("a")

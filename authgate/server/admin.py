@@ -1,7 +1,7 @@
 """The admin port: /healthz, /readyz, /keys and /metrics, for probes, operators and Prometheus. Never for clients.
 
-The port trusts no peer: each connection gets one answer, and when all places are taken, a new connection takes the
-oldest one (see connection.py). So probes are answered whatever else is connected. Pages that take long to make are made
+The port trusts no peer: each connection gets one answer, and when all places are taken, a new connection displaces an
+older one (see connection.py). So probes are answered whatever else is connected. Pages that take long to make are made
 at most once a second, because requests wait meanwhile.
 """
 
@@ -29,11 +29,10 @@ ADMIN_LIMITS = Limits(
 )
 
 _PAGES = "AuthGate's admin port has /healthz, /readyz, /keys and /metrics.\n"
-
-
 # aiohttp refuses prometheus_client's CONTENT_TYPE_LATEST, because it contains a charset.
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_MADE_AGAIN_SECONDS = 1.0
+# How old a page may be before it is made again.
+_MAX_PAGE_AGE_SECONDS = 1.0
 
 
 def admin_port(app: App, address: str, limits: Limits = ADMIN_LIMITS) -> AbstractAsyncContextManager[str]:
@@ -65,8 +64,8 @@ class AdminEndpoint:
 
     def _page(self, path: str, make: Callable[[], bytes]) -> bytes:
         """Return the page that *make* makes, or the one that it made less than a second ago."""
-        made_at, page = self._made.get(path, (-_MADE_AGAIN_SECONDS, b""))
-        if self._elapsed() - made_at >= _MADE_AGAIN_SECONDS:
+        made_at, page = self._made.get(path, (-_MAX_PAGE_AGE_SECONDS, b""))
+        if self._elapsed() - made_at >= _MAX_PAGE_AGE_SECONDS:
             page = make()
             self._made[path] = self._elapsed(), page
         return page

@@ -1,4 +1,4 @@
-"""Why AuthGate closes a connection before its peer does, and how often it did."""
+"""Why AuthGate closes a connection before its peer does, and how often it does so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One question to a session store, and what its answer comes to: a cached answer, a failure, or a pause."""
+"""One question to a session store: its answer is cached, its failure is logged, and a pause that it asks for begins."""
 
 from __future__ import annotations
 

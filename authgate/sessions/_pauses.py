@@ -1,4 +1,4 @@
-"""The pauses that a session store asks for, by client: AuthGate asks it nothing for that client meanwhile."""
+"""The pauses that a session store asks for, one for each client. Meanwhile AuthGate asks it nothing for that client."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from cachetools import LRUCache
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# How many clients may have a pause at once. Better Auth's rate limit counts each client by itself: a client with many
-# sessions that exceeds it must not make the sessions of other clients fail.
+# How many clients may have a pause at once. Better Auth has a rate limit for each client: if a client with many
+# sessions exceeds it, the sessions of other clients must not fail.
 MAX_PAUSES = 1024
 
 

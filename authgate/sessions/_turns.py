@@ -1,4 +1,4 @@
-"""Whose turn it is to ask a session store: no address waits for another that asks more, nor signed for unsigned."""
+"""The order in which requests ask a session store: addresses take turns, and so do signed and unsigned tokens."""
 
 from __future__ import annotations
 

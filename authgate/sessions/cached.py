@@ -29,8 +29,8 @@ What always holds:
 - A failed lookup is not cached. But a store may ask for a pause: then AuthGate asks it nothing for that client.
 - A lookup that was asked does not depend on its requests. It continues when they are gone, and its answer is cached for
   later ones.
-- `Bounds` limits everything: lookups at once, waiting requests, every wait, and both caches. Only waiting requests have
-  a turn to come, so the queue has the bounds of the waiting requests.
+- `Bounds` limits everything: lookups at once, waiting requests, every wait, and both caches. Only waiting requests are
+  in the queue for turns, so it needs no bound of its own.
 - Requests with signed tokens wait apart from those with unsigned ones, which anybody can make up. If too many wait, the
   newest request of an address with the most of them fails at once. Addresses take turns. So a flood neither refuses nor
   delays the requests of an address that asks less.
@@ -73,8 +73,8 @@ _log = logging.getLogger(__name__)
 
 _ENDED = Failure("lookups have ended")
 _NOBODY_WAITS = Failure("no request waits for it")
-# Whether the client sent a signature with the token.
-Token: TypeAlias = Literal["signed", "unsigned"]
+# Whether the client sent a valid signature with the token.
+TokenKind: TypeAlias = Literal["signed", "unsigned"]
 # Why a request is turned away: too many wait, the store asked for a pause, or `run` has ended.
 Cause: TypeAlias = Literal["full", "pause", "end"]
 
@@ -123,7 +123,9 @@ class CachedSessions:
         self.store = store
         self.in_flight = DecisionsInFlight()
         self.answers = AnswerCaches(bounds, cache_seconds, elapsed, unix)
-        self.turned_away: dict[tuple[Token, Cause], int] = dict.fromkeys(product(get_args(Token), get_args(Cause)), 0)
+        self.turned_away: dict[tuple[TokenKind, Cause], int] = dict.fromkeys(
+            product(get_args(TokenKind), get_args(Cause)), 0
+        )
         self.signed_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "signed"))
         self.unsigned_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "unsigned"))
         self._asking = Asking(name, store, parse, self.answers, bounds, elapsed)
@@ -194,7 +196,7 @@ class CachedSessions:
 
     def _must_not_ask(self, question: FindSession) -> LookupFailed | None:
         """Return the failure of the request if the store must not be asked now, None if it may be asked."""
-        token: Token = "signed" if question.was_signed else "unsigned"
+        token: TokenKind = "signed" if question.was_signed else "unsigned"
         if self._stopped:
             return self._turned_away(token, "end", _ENDED.cause)
         seconds_left = self._asking.pauses.seconds_left(question.client_ip)
@@ -203,10 +205,10 @@ class CachedSessions:
         why = self.failure or self.store.where
         return self._turned_away(token, "pause", f"{why}; AuthGate asks again in {seconds_left:.0f} s")
 
-    def _full(self, token: Token) -> LookupFailed:
+    def _full(self, token: TokenKind) -> LookupFailed:
         return self._turned_away(token, "full", f"{self._bounds.waiting} requests wait for {self.store.where}")
 
-    def _turned_away(self, token: Token, cause: Cause, why: str) -> LookupFailed:
+    def _turned_away(self, token: TokenKind, cause: Cause, why: str) -> LookupFailed:
         self.turned_away[token, cause] += 1
         return self._lookup_failed(why)
 
