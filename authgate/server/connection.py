@@ -46,6 +46,7 @@ from authgate.repeats import SEVERAL, Bounds, Repeats
 from authgate.server.closing import MESSAGES, Cause, ConnectionCounts
 from authgate.server.lingering import Lingering
 from authgate.server.tls import Peer
+from authgate.server.versions import only_http_1
 from authgate.shares import Shares
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ class _Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send *resp*. Linger after it if nothing more can be parsed on this connection."""
+        resp.headers["Server"] = "AuthGate"  # aiohttp's own value names the versions of Python and aiohttp
         if not self._is_trusted:
             resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
@@ -284,7 +286,7 @@ class BoundedServer(web.Server):
         tls: WatchedTls | None = None,
         counts: ConnectionCounts | None = None,
     ) -> None:
-        super().__init__(handler)
+        super().__init__(only_http_1(handler))
         self._limits = limits
         self._tls = tls
         self.trusts = trusts

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from authgate.record import Recorder
 
 _ENDPOINTS = {f"/auth/{name}": adapter for name, adapter in ADAPTERS.items()}
-_SERVER = ("Server", "AuthGate")  # aiohttp's own value names the versions of Python and aiohttp
 # If AuthGate's own request for keys or sessions comes back as a subrequest, its decision must need neither: each would
 # wait for the other.
 _OWN_REQUEST = "the subrequest is about AuthGate's own request for keys or sessions"
@@ -76,7 +75,7 @@ class AuthEndpoint:
         adapter = _ENDPOINTS.get(subrequest.raw_path.partition("?")[0])
         if adapter is None:
             self._recorder.record_unknown_path(self._peer(subrequest).address, _NO_ENDPOINT)
-            return web.Response(status=404, text=f"{_NO_ENDPOINT}.\n", headers=(_SERVER,))
+            return web.Response(status=404, text=f"{_NO_ENDPOINT}.\n")
         request, peer = None, self._peer(subrequest)
         try:
             request = self._read(adapter, subrequest, peer)
@@ -97,7 +96,7 @@ class AuthEndpoint:
             refusal_id=refusal_id,
             seconds=perf_counter() - started,
         )
-        return web.Response(status=reply.status, headers=(*reply.headers, _SERVER), body=reply.body)
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
 
     def _read(self, adapter: Adapter, subrequest: web.BaseRequest, peer: Peer) -> Request:
         self._check_trust(peer)

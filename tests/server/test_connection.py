@@ -28,6 +28,15 @@ async def test_a_larger_head_is_refused_however_it_arrives(serving: Any, lines: 
     assert status_of(reply) == 431
 
 
+@pytest.mark.parametrize("version", [b"", b" HTTP/0.9", b" HTTP/2.0"])
+async def test_a_version_that_nobody_sends_to_authgate_is_refused(serving: Any, version: bytes) -> None:
+    head = SUBREQUEST.replace(b" HTTP/1.1", version)
+    async with serving() as port:
+        reply = await exchange(port, head + b"\r\n")
+    assert reply.startswith(b"HTTP/1.1 505 ")
+    assert b"aiohttp" not in reply
+
+
 async def test_a_head_of_too_many_lines_is_refused(serving: Any) -> None:
     async with serving() as port:
         reply = await exchange(port, SUBREQUEST + b"".join(b"X-%d: 1\r\n" % n for n in range(300)) + b"\r\n")

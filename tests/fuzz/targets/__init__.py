@@ -24,6 +24,7 @@ TARGETS: Mapping[str, Target] = {
     "configuration": Target("YAML and what it configures: config/, presets/, stores/, wiring.py", 2048),
     "cookies": Target("Cookie and Authorization: core/credential.py", 2048),
     "forwarded_for": Target("X-Forwarded-For: adapters/", 1024),
+    "heads": Target("request heads: server/connection.py, server/lingering.py, server/http.py, aiohttp's parser", 2048),
     "jwe": Target("encrypted session cookies: tokens/_jwe.py, tokens/authjs/, tokens/better_auth/", 2048),
     "jwk": Target("keys in JWK Sets, PEM and files of secrets: tokens/jwk.py", 3072),
     "jws": Target("JWTs and signed session cookies: tokens/jws.py, tokens/jwt.py, tokens/better_auth/", 2048),
