@@ -122,8 +122,8 @@ Every other `AUTHGATE_*` variable sets the top-level setting of that name and ov
 
 In the image (`AUTHGATE_IN_CONTAINER=true`) the defaults of `listen` and `admin.listen` are `0.0.0.0:4190` and `0.0.0.0:4191`.
 
-Every connection of the admin port gets one answer. It has 64 connections. When all are taken, a new one takes the place of the
-oldest, so that probes are always answered. `/metrics` and `/keys` are made at most once a second.
+Every connection of the admin port gets one answer. It has 64 connections. When all are taken, a new one displaces the oldest
+one of the address that has the most, so that probes are always answered. `/metrics` and `/keys` are made at most once a second.
 """
 
 _ISSUERS = """
@@ -219,16 +219,16 @@ _METRIC_SECTIONS = (
     (
         "Session stores",
         ("authgate_session",),
-        """Only for issuers with a session store. `found` is a token with a session, `not_found` one without. A request is turned away without a
-        lookup of its own if too many of its address wait (`full`), or if the store asked for a `pause`; also after the `end` of the lookups,
-        when a reload changed the store. See [session stores](sessions.md).""",
+        """Only for issuers with a session store. `found` is a token with a session, `not_found` one without. Causes of
+        requests that were turned away: `full` (too many requests wait, and the most are from its address), `pause` (the store asked for one)
+        and `end` (a reload has changed the store). See [session stores](sessions.md).""",
     ),
     (
         "Connections",
         ("authgate_connections",),
         """`listener` is `auth` or `admin`. Causes: `silent` (no byte of a request arrived), `slow_head`, `large_head`, `unparsable`,
-        `unanswered` (no decision within 30 s), `unread` (the peer did not read the response), `displaced` (a newer connection took the
-        place: only peers that are not trusted proxies, and all peers of the admin port) and `too_many`.""",
+        `unanswered` (no answer within 30 s, on the admin port 5 s), `unread` (the peer did not read the response), `displaced` (a newer
+        connection took its place: only peers that are not trusted proxies, and all peers of the admin port) and `too_many`.""",
     ),
     ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
     ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),
