@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from authgate.app import App
 
-PLACES = ADMIN_LIMITS.max_untrusted_connections
+SLOTS = ADMIN_LIMITS.max_untrusted_connections
 IMPATIENT = replace(ADMIN_LIMITS, max_untrusted_connections=8, head_seconds=0.5, answer_seconds=0.5, write_seconds=0.5)
 
 
@@ -61,31 +61,31 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("sent", ATTACKS.values(), ids=ATTACKS)
-async def test_probes_are_answered_while_other_connections_hold_every_place(app: App, sent: bytes) -> None:
+async def test_probes_are_answered_while_other_connections_hold_every_slot(app: App, sent: bytes) -> None:
     app.metrics.register(Scrapes(lines=20_000))
     async with admin_port(app, "127.0.0.1:0") as address:
         with ExitStack() as opened:
             for _ in range(2):
-                for _ in range(PLACES):
+                for _ in range(SLOTS):
                     peer = opened.enter_context(connected(port_of(address), receive_buffer=4096))
                     peer.setblocking(False)  # noqa: FBT003 - positional only
                     peer.send(sent) if sent else None
                 for probe in ("/healthz", "/readyz"):
                     assert status_of(await exchange(port_of(address), get(probe))) == 200
-                assert app.connections["admin"].open <= PLACES + 1
+                assert app.connections["admin"].open <= SLOTS + 1
 
 
-async def test_a_connection_that_asks_every_few_seconds_does_not_keep_its_place(app: App) -> None:
+async def test_a_connection_that_asks_every_few_seconds_does_not_keep_its_slot(app: App) -> None:
     async with admin_port(app, "127.0.0.1:0") as address:
         with ExitStack() as opened:
-            peers = [opened.enter_context(connected(port_of(address))) for _ in range(PLACES)]
+            peers = [opened.enter_context(connected(port_of(address))) for _ in range(SLOTS)]
             for peer in peers:
                 peer.sendall(get("/x"))
             await until_async(lambda: not any(map(is_open, peers)))
         await until_async(lambda: app.connections["admin"].open == 0)
 
 
-async def test_every_place_is_free_again_although_nobody_reads(app: App) -> None:
+async def test_every_slot_is_free_again_although_nobody_reads(app: App) -> None:
     app.metrics.register(Scrapes(lines=100_000))
     async with admin_port(app, "127.0.0.1:0", IMPATIENT) as address:
         with ExitStack() as opened:
@@ -113,7 +113,7 @@ async def test_pages_are_made_once_a_second_however_often_they_are_asked_for(app
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_the_commands_for_probes_work_while_the_port_is_full(tmp_path: Path, *, tls: bool) -> None:
     """A silent peer of a port with TLS holds a handshake."""
-    environ = ENVIRON
+    environ = dict(ENVIRON)
     if tls:
         folder = CA.server().write(tmp_path / "tls")
         environ |= {
@@ -122,7 +122,7 @@ def test_the_commands_for_probes_work_while_the_port_is_full(tmp_path: Path, *, 
         }
     with processes.authgate(tmp_path, CONFIG, environ=environ) as running, ExitStack() as opened:
         for sent in ATTACKS.values():
-            for _ in range(PLACES):
+            for _ in range(SLOTS):
                 peer = opened.enter_context(connected(running.admin_port))
                 peer.sendall(sent)
         for command in ("healthcheck", "keys"):
