@@ -1,8 +1,8 @@
-"""A bounded number of places, shared fairly among the addresses that want them.
+"""A bounded number of slots, shared fairly among the addresses that want them.
 
 Connections, waiting requests and lookups are bounded in number. A bound alone lets one address that asks for more than
-everybody else take every place. `Shares` gives a newcomer the place of a holder whose address has the most places. So
-an address can fill all places while nobody else wants them, and takes none from an address that has fewer.
+everybody else take every slot. `Shares` gives a newcomer the slot of a holder whose address has the most slots. So
+an address can fill all slots while nobody else wants them, and takes none from an address that has fewer.
 
 Addresses of one IPv6 network of 64 bits count as one: a single machine usually has all of them.
 """
@@ -19,28 +19,28 @@ Holder = TypeVar("Holder", bound="Hashable")
 
 
 class Shares(Generic[Holder]):
-    """At most *places* holders. One call of `enter` costs a few operations, or one pass over all addresses when full.
+    """At most *slots* holders. One call of `enter` costs a few operations, or one pass over all addresses when full.
 
-    When the places are taken, the "oldest" or the "newest" holder of an address with the most places must leave.
+    When the slots are taken, the "oldest" or the "newest" holder of an address with the most slots must leave.
     """
 
-    def __init__(self, places: int, leaves: Literal["oldest", "newest"]) -> None:
-        self.places = places
+    def __init__(self, slots: int, leaves: Literal["oldest", "newest"]) -> None:
+        self.slots = slots
         self._leaves = leaves
         self._groups: dict[str, dict[Holder, int]] = {}  # the holders of each group, and when each of them entered
         self._group_of: dict[Holder, str] = {}
         self._entered = 0
 
     def __len__(self) -> int:
-        """Return the number of places that are taken."""
+        """Return the number of slots that are taken."""
         return len(self._group_of)
 
     def __contains__(self, holder: Holder) -> bool:
-        """Whether *holder* has a place."""
+        """Whether *holder* has a slot."""
         return holder in self._group_of
 
     def enter(self, holder: Holder, address: str) -> Holder | None:
-        """Give *holder*, which has none yet, a place for *address*. Return the holder that lost its place, if any.
+        """Give *holder*, which has none yet, a slot for *address*. Return the holder that lost its slot, if any.
 
         With "newest" that may be *holder*. An address may be "" (unknown).
         """
@@ -48,14 +48,14 @@ class Shares(Generic[Holder]):
         self._entered += 1
         self._groups.setdefault(group, {})[holder] = self._entered
         self._group_of[holder] = group
-        if len(self) <= self.places:
+        if len(self) <= self.slots:
             return None
         loser = self._loser()
         self.leave(loser)
         return loser
 
     def leave(self, holder: Holder) -> None:
-        """Free the place of *holder*. Does nothing if it has none."""
+        """Free the slot of *holder*. Does nothing if it has none."""
         group = self._group_of.pop(holder, None)
         if group is None:
             return

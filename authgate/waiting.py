@@ -1,8 +1,8 @@
 """Requests that wait for keys or for a session store: how many may wait, and who must leave if too many do.
 
-A request that waits holds a place in each of the `WaitingPlaces` that it needs. When the places are taken, the newest
+A request that waits holds a slot in each of the `WaitingSlots` that it needs. When the slots are taken, the newest
 request of an address with the most of them must leave: it fails at once. So an address that floods AuthGate takes no
-place from an address that has fewer.
+slot from an address that has fewer.
 
 Anybody can make up a token without a signature, or one that names an unknown key. Such requests are *unproven*: they
 share at most three quarters of what all requests share (`part_of_unproven`), however many addresses they come from.
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 MAX_DECISIONS_IN_FLIGHT = 65_536
 
 
-def part_of_unproven(places: int) -> int:
-    """Return how many of *places* unproven requests may take: three quarters, at least 1."""
-    return places - places // 4
+def part_of_unproven(slots: int) -> int:
+    """Return how many of *slots* unproven requests may take: three quarters, at least 1."""
+    return slots - slots // 4
 
 
 class WaitingRequest:
@@ -55,11 +55,11 @@ class WaitingRequest:
         return outcome.done()
 
 
-class WaitingPlaces:
-    """At most *places* requests wait here. *failure* returns that of a request that gets or keeps no place."""
+class WaitingSlots:
+    """At most *slots* requests wait here. *failure* returns that of a request that gets or keeps no slot."""
 
-    def __init__(self, places: int, failure: Callable[[], LookupFailed]) -> None:
-        self._shares: Shares[WaitingRequest] = Shares(places, leaves="newest")
+    def __init__(self, slots: int, failure: Callable[[], LookupFailed]) -> None:
+        self._shares: Shares[WaitingRequest] = Shares(slots, leaves="newest")
         self._failure = failure
 
     def __len__(self) -> int:
@@ -67,17 +67,17 @@ class WaitingPlaces:
         return len(self._shares)
 
     @property
-    def places(self) -> int:
-        """How many requests may wait. A smaller number counts for new requests: it takes no place away."""
-        return self._shares.places
+    def slots(self) -> int:
+        """How many requests may wait. A smaller number counts for new requests: it takes no slot away."""
+        return self._shares.slots
 
-    @places.setter
-    def places(self, places: int) -> None:
-        self._shares.places = places
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._shares.slots = slots
 
     @contextmanager
     def hold(self, request: WaitingRequest) -> Iterator[None]:
-        """Hold a place for *request* in the context. Raises the failure if there is none for its address."""
+        """Hold a slot for *request* in the context. Raises the failure if there is none for its address."""
         loser = self._shares.enter(request, request.address)
         if loser is not None:
             failure = self._failure()
@@ -91,26 +91,26 @@ class WaitingPlaces:
 
 
 class DecisionsInFlight:
-    """The decisions that wait for keys or sessions, over all issuers together: at most *places*.
+    """The decisions that wait for keys or sessions, over all issuers together: at most *slots*.
 
     Each key set and each session store has bounds of its own, which come first. Unproven decisions have three quarters.
     """
 
-    def __init__(self, places: int = MAX_DECISIONS_IN_FLIGHT) -> None:
-        self._all = WaitingPlaces(places, self._overloaded)
-        self._unproven = WaitingPlaces(part_of_unproven(places), self._overloaded)
+    def __init__(self, slots: int = MAX_DECISIONS_IN_FLIGHT) -> None:
+        self._all = WaitingSlots(slots, self._overloaded)
+        self._unproven = WaitingSlots(part_of_unproven(slots), self._overloaded)
 
     def __len__(self) -> int:
         """Return how many decisions wait."""
         return len(self._all)
 
-    def resize(self, places: int) -> None:
-        """Let at most *places* decisions wait from now on."""
-        self._all.places, self._unproven.places = places, part_of_unproven(places)
+    def resize(self, slots: int) -> None:
+        """Let at most *slots* decisions wait from now on."""
+        self._all.slots, self._unproven.slots = slots, part_of_unproven(slots)
 
     @contextmanager
     def hold(self, request: WaitingRequest, *, proven: bool) -> Iterator[None]:
-        """Hold a place for the decision on *request* in the context. Raises `LookupFailed` if there is none."""
+        """Hold a slot for the decision on *request* in the context. Raises `LookupFailed` if there is none."""
         if proven:
             with self._all.hold(request):
                 yield

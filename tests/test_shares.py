@@ -1,4 +1,4 @@
-"""Places that are shared fairly among addresses."""
+"""Slots that are shared fairly among addresses."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from authgate.shares import Shares, address_group
 
 
-def test_one_address_may_take_every_place_while_nobody_else_wants_them() -> None:
+def test_one_address_may_take_every_slot_while_nobody_else_wants_them() -> None:
     shares: Shares[int] = Shares(4, leaves="newest")
     assert [shares.enter(holder, "192.0.2.1") for holder in range(4)] == [None] * 4
     assert len(shares) == 4
 
 
-def test_a_newcomer_takes_a_place_of_the_address_that_has_the_most() -> None:
+def test_a_newcomer_takes_a_slot_of_the_address_that_has_the_most() -> None:
     shares: Shares[str] = Shares(4, leaves="newest")
     for holder, address in {"a1": "192.0.2.1", "b1": "192.0.2.2", "a2": "192.0.2.1", "a3": "192.0.2.1"}.items():
         shares.enter(holder, address)
@@ -34,7 +34,7 @@ def test_the_oldest_leaves_where_newcomers_matter_more() -> None:
     assert shares.enter("b1", "192.0.2.2") == "a2"
 
 
-def test_a_newcomer_among_addresses_with_one_place_each_takes_the_oldest_place() -> None:
+def test_a_newcomer_among_addresses_with_one_slot_each_takes_the_oldest_slot() -> None:
     shares: Shares[int] = Shares(3, leaves="oldest")
     for holder in range(3):
         shares.enter(holder, f"192.0.2.{holder}")
@@ -72,22 +72,22 @@ def test_addresses_of_one_machine_are_one_group(address: str, group: str) -> Non
     st.sampled_from(["oldest", "newest"]),
     st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60),
 )
-def test_there_are_never_more_holders_than_places_and_no_fewer_than_wanted(
-    places: int, leaves: Literal["oldest", "newest"], steps: list[tuple[str, bool]]
+def test_there_are_never_more_holders_than_slots_and_no_fewer_than_wanted(
+    slots: int, leaves: Literal["oldest", "newest"], steps: list[tuple[str, bool]]
 ) -> None:
-    shares: Shares[int] = Shares(places, leaves)
+    shares: Shares[int] = Shares(slots, leaves)
     held: dict[int, str] = {}
     for number, (address, enters) in enumerate(steps):
         if enters:
             before = dict(held)
             held[number] = address
             if (loser := shares.enter(number, address)) is not None:
-                assert len(before) == places
+                assert len(before) == slots
                 counts = [list(held.values()).count(name) for name in "abc"]
-                assert list(held.values()).count(held[loser]) == max(counts), "only the heaviest address loses a place"
+                assert list(held.values()).count(held[loser]) == max(counts), "only the heaviest address loses a slot"
                 del held[loser]
         elif held:
             shares.leave(next(iter(held)))
             del held[next(iter(held))]
-        assert len(shares) == len(held) <= places
+        assert len(shares) == len(held) <= slots
         assert all(holder in shares for holder in held)

@@ -36,7 +36,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.keysources import NO_KEYS, LoadFailed, NotOffered
 from authgate.keysources.journal import Clock, Journal
-from authgate.waiting import DecisionsInFlight, WaitingPlaces, WaitingRequest
+from authgate.waiting import DecisionsInFlight, WaitingRequest, WaitingSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ class WatchedKeys:
         self._wake = asyncio.Event()
         self._load: asyncio.Future[None] | None = None
         self._stopped = False
-        self._waiting = WaitingPlaces(MAX_WAITING, self._full)
+        self._waiting = WaitingSlots(MAX_WAITING, self._full)
         self.first_attempt = asyncio.Event()
         if key_set.keys:
             self.first_attempt.set()

@@ -1,6 +1,6 @@
 """The admin port: /healthz, /readyz, /keys and /metrics, for probes, operators and Prometheus. Never for clients.
 
-The port trusts no peer: each connection gets one answer, and when all places are taken, a new connection displaces an
+The port trusts no peer: each connection gets one answer, and when all slots are taken, a new connection displaces an
 older one (see connection.py). So probes are answered whatever else is connected. Pages that take long to make are made
 at most once a second, because requests wait meanwhile.
 """

@@ -314,7 +314,7 @@ class BoundedServer(web.Server):
         return self._trusted_count + len(self._untrusted)
 
     def admit(self, connection: _Connection, address: str, *, trusted: bool) -> None:
-        """Count *connection*. One of a peer that is not a trusted proxy may take the place of another."""
+        """Count *connection*. One of a peer that is not a trusted proxy may take the slot of another."""
         self.counts.open += 1
         if trusted:
             self._trusted_count += 1
@@ -322,7 +322,7 @@ class BoundedServer(web.Server):
             displaced.close_at_once(Cause.DISPLACED)
 
     def forget(self, connection: _Connection, *, trusted: bool) -> None:
-        """Free the place of *connection*, which has ended."""
+        """Free the slot of *connection*, which has ended."""
         self.counts.open -= 1
         self._trusted_count -= trusted
         self._untrusted.leave(connection)

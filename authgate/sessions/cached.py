@@ -55,7 +55,7 @@ from authgate.sessions._asking import Asking, Failure
 from authgate.sessions._cache import AnswerCaches, key_of
 from authgate.sessions._turns import Turns
 from authgate.sessions.bounds import DEFAULT_BOUNDS
-from authgate.waiting import DecisionsInFlight, WaitingPlaces, WaitingRequest
+from authgate.waiting import DecisionsInFlight, WaitingRequest, WaitingSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,8 +126,8 @@ class CachedSessions:
         self.turned_away: dict[tuple[TokenKind, Cause], int] = dict.fromkeys(
             product(get_args(TokenKind), get_args(Cause)), 0
         )
-        self.signed_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "signed"))
-        self.unsigned_waiting = WaitingPlaces(bounds.waiting, partial(self._full, "unsigned"))
+        self.signed_waiting = WaitingSlots(bounds.waiting, partial(self._full, "signed"))
+        self.unsigned_waiting = WaitingSlots(bounds.waiting, partial(self._full, "unsigned"))
         self._asking = Asking(name, store, parse, self.answers, bounds, elapsed)
         self._bounds = bounds
         self._elapsed = elapsed
@@ -164,8 +164,8 @@ class CachedSessions:
         if lookup.asked_at is None and (failure := self._must_not_ask(question)):
             raise failure
         request = _Request(question, lookup)
-        places = self.signed_waiting if question.was_signed else self.unsigned_waiting
-        with places.hold(request), self.in_flight.hold(request, proven=question.was_signed):
+        slots = self.signed_waiting if question.was_signed else self.unsigned_waiting
+        with slots.hold(request), self.in_flight.hold(request, proven=question.was_signed):
             self._join(request)
             try:
                 is_done = await request.wait_for(lookup.outcome, self._bounds.wait_seconds)

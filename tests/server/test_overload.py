@@ -111,7 +111,7 @@ async def test_with_two_hanging_stores_requests_beyond_the_bound_are_refused_at_
                 assert json.loads(refused.body)["reason"] == "overloaded"
                 requests.ask(USER, cookie("app", "user-of-a-store-0123456789abcdef"))
                 await until_async(lambda: len(requests.answers()) == 6)
-                assert requests.answers() == ["overloaded"] * 6, "one of the attacker's gives its place to the user"
+                assert requests.answers() == ["overloaded"] * 6, "one of the attacker's gives its slot to the user"
                 assert len(in_flight) == LIMIT
                 assert f"authgate_decisions_in_flight {LIMIT:.1f}" in await served.metrics()
                 store.gate.set()
@@ -138,7 +138,7 @@ async def test_a_store_refuses_at_its_own_bound_before_the_one_of_all(tmp_path: 
             store.gate.set()
 
 
-async def test_made_up_key_ids_of_many_addresses_leave_places_to_sessions(tmp_path: Path) -> None:
+async def test_made_up_key_ids_of_many_addresses_leave_slots_to_sessions(tmp_path: Path) -> None:
     async with get_session() as store, get_session() as silent:
         sign_in(store, "user-of-a-store-0123456789abcdef")
         silent.gate.clear()

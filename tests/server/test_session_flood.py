@@ -75,7 +75,7 @@ async def ask_meanwhile(served: Served, *lines: tuple[str, str]) -> dict[str, in
     return dict(user.answers)
 
 
-async def until_all_places_are_taken(served: Served) -> None:
+async def until_all_slots_are_taken(served: Served) -> None:
     sessions = served.app.live.sessions["app"]
     await until_async(lambda: sessions.turned_away["unsigned", "full"] > 0 and len(sessions.unsigned_waiting) == 256)
 
@@ -97,7 +97,7 @@ async def test_raw_tokens_on_300_connections_of_one_address_refuse_no_user(tmp_p
         async with serving({}, file=better_auth(tmp_path, store, cache_seconds)) as served:
             sessions = served.app.live.sessions["app"]
             async with watching_bounds(sessions) as most, flooding(served, [ATTACKER] * CONNECTIONS, raw) as attack:
-                await until_all_places_are_taken(served)
+                await until_all_slots_are_taken(served)
                 answers = await ask_meanwhile(served, signed_cookie(), bearer_line(TOKEN))
             assert answers == {"user-1": 2 * REQUESTS}, "no request of the user is refused"
             assert attack.keys() == {"session_not_found", "sessions_unavailable"}
@@ -114,7 +114,7 @@ async def test_raw_tokens_of_300_addresses_refuse_no_user_with_a_signed_token(tm
         async with serving({}, file=better_auth(tmp_path, store, 0)) as served:
             sessions = served.app.live.sessions["app"]
             async with watching_bounds(sessions) as most, flooding(served, BOTS, raw) as attack:
-                await until_all_places_are_taken(served)
+                await until_all_slots_are_taken(served)
                 answers = await ask_meanwhile(served, signed_cookie())
             assert answers == {"user-1": REQUESTS}
             assert attack.keys() == {"session_not_found", "sessions_unavailable"}

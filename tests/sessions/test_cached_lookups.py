@@ -122,7 +122,7 @@ async def test_a_lookup_leaves_the_queue_with_its_last_request() -> None:
     async with running(cached(store, Time(), bounds=Bounds(lookups=1, waiting=2, wait_seconds=0.01))) as sessions:
         with store.slow() as release:
             messages = [await failure(sessions, f"unknown-{number}") for number in range(50)]
-            assert all("takes longer than 0.01 s" in message for message in messages), "no place is left behind"
+            assert all("takes longer than 0.01 s" in message for message in messages), "no slot is left behind"
             assert (sessions.waiting, len(sessions._turns), len(sessions._in_progress)) == (0, 0, 1)
             release()
         await store.answered(1)
