@@ -189,6 +189,9 @@ def _check_responses(sent: bytes, received: bytes) -> None:
     assert set(statuses) <= _STATUSES, statuses
     assert statuses.count(200) <= sent.count(_TOKEN)
     assert len(statuses) <= len(_END_OF_HEAD.findall(sent)) + 1
+    first_head = _END_OF_HEAD.split(sent.lstrip(b"\r\n"))[0]
+    if len(first_head) > _LIMITS.max_head_bytes:
+        assert {*statuses[:1]} <= {400, 431}, statuses
     assert b"aiohttp" not in received
     # The proxy's own id of a request is in the reply.
     assert CANARY.encode() not in received or b"x-request-id:" in sent.lower()
