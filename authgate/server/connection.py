@@ -42,6 +42,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from authgate.bugs import log_bug
+from authgate.core.reasons import Reason
 from authgate.repeats import SEVERAL, Bounds, Repeats
 from authgate.server.closing import MESSAGES, Cause, ConnectionCounts
 from authgate.server.lingering import Lingering
@@ -200,7 +201,8 @@ class _Connection(web.RequestHandler):
         self._server.counts.closed[Cause.UNPARSABLE] += 1
         self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
         self._is_unparsable = True
-        response = web.Response(status=status, text="AuthGate cannot parse this HTTP request.\n")
+        headers = {"X-AuthGate-Reason": Reason.UNREADABLE_REQUEST.value}
+        response = web.Response(status=status, text="AuthGate cannot parse this HTTP request.\n", headers=headers)
         response.force_close()
         return response
 

@@ -58,7 +58,7 @@ MISTAKES = {
         (
             f"location /intercepted/ {{ {_ASKING_ELSEWHERE} proxy_pass http://tasks; }} "
             "location @fine { return 200; } "
-            f"location = /_asking {{ proxy_intercept_errors on; error_page 401 403 =200 @fine; {_SUBREQUEST} }}"
+            f"location = /_asking {{ error_page 401 403 =200 @fine; {_SUBREQUEST} }}"
         ),
         "before nginx looks at its status",
     ),
