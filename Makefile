@@ -65,9 +65,10 @@ proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from 
 	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 \
 		--output deploy/kubernetes/central
 
-bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, beside recipes, and with policies; needs wrk and Node
+bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, under expensive heads, beside recipes, and with policies; needs wrk and Node
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/flood.py
+	$(BIN)/python bench/heads.py
 	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/wire.py
 	$(BIN)/python bench/policies.py

@@ -18,6 +18,8 @@ IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
 # How many addresses of X-Forwarded-For to read. A client can send any number; no deployment has more hops.
 MAX_FORWARDED_FOR = 32
+# How many headers Connection may name. Browsers name one or two, such as "keep-alive, Upgrade".
+MAX_CONNECTION_TOKENS = 32
 # The longest address is an IPv6 address that ends with an IPv4 address (45), with "%" and an interface name (15).
 MAX_ADDRESS_CHARACTERS = 64
 
@@ -45,9 +47,9 @@ class TrustedProxies:
 
         The client can forge everything to the left of that address. If all addresses are trusted, this is the leftmost.
         """
-        addresses = ",".join(headers.getall("X-Forwarded-For", ())).split(",")[-MAX_FORWARDED_FOR:]
+        addresses = ",".join(headers.getall("X-Forwarded-For", ())).rsplit(",", MAX_FORWARDED_FOR)
         client: IPAddress | None = None
-        for text in reversed(addresses):
+        for text in reversed(addresses[-MAX_FORWARDED_FOR:]):
             address = parse_address(text.strip())
             if address is None:
                 break
@@ -101,6 +103,12 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
                     fix='make the proxy drop headers whose names have characters other than letters, digits and "-"',
                 )
     for value in headers.getall("Connection", ()):
-        named = {folded(token) for token in value.split(",")} & guarded
-        if named:
+        tokens = value.split(",", MAX_CONNECTION_TOKENS)
+        if len(tokens) > MAX_CONNECTION_TOKENS:
+            raise Unreadable(
+                Reason.UNREADABLE_REQUEST,
+                f"the header Connection names over {MAX_CONNECTION_TOKENS} headers",
+                fix="make the proxy write its own Connection, as the shipped files do",
+            )
+        if named := {folded(token) for token in tokens} & guarded:
             raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header Connection names {', '.join(sorted(named))}")

@@ -6,6 +6,7 @@ the header Accept has to do.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 # RFC 9110 §9.2.1. Only these may be sent again after a sign-in: a redirect turns a POST into a GET without its body.
 _REPEATABLE = frozenset({"GET", "HEAD"})
 _FETCH_METADATA = ("Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
-_HTML = "text/html"
-# Browsers send one line of about 130 characters. 26 KB of commas took 10 ms.
+# The first entry for HTML, with its parameters.
+_HTML = re.compile(r"(?:\A|,)\s*+text/html\s*+(?:;([^,]*+))?(?:,|\Z)", re.IGNORECASE)
+_REFUSES = re.compile(r"(?:\A|;)\s*+q\s*+=\s*+0(?:\.0{1,3})?\s*+(?:;|\Z)", re.IGNORECASE)
+# Browsers send one line of about 130 characters.
 _MAX_ACCEPT_LINES = 4
 _MAX_ACCEPT_CHARACTERS = 1024
 
@@ -47,13 +50,5 @@ def is_prefetch(headers: Headers) -> bool:
 
 def _names_html(accept: str) -> bool:
     """Whether *accept* names HTML. A client that accepts anything (`*/*`) does not, and one with q=0 refuses it."""
-    for entry in accept[:_MAX_ACCEPT_CHARACTERS].lower().split(","):
-        media_type, *parameters = (part.strip() for part in entry.split(";"))
-        if media_type == _HTML:
-            return not any(_is_zero(parameter) for parameter in parameters)
-    return False
-
-
-def _is_zero(parameter: str) -> bool:
-    name, _, value = parameter.partition("=")
-    return name.strip() == "q" and value.strip() in {"0", "0.0", "0.00", "0.000"}
+    html = _HTML.search(accept[:_MAX_ACCEPT_CHARACTERS])
+    return html is not None and not _REFUSES.search(html[1] or "")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NewType, Protocol
 
+from authgate.core.cookies import cookie_values, similar_names, whole_or_chunked
 from authgate.core.edge_headers import is_filled_from_cookie
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from authgate.core.request import Headers, Request
 
@@ -27,8 +27,9 @@ _BEARER = re.compile(r"(?i)\Abearer(?:(?: |%20|\+)+|\Z)")
 
 # A browser sends cookies of the same name side by side if their Path or Domain differ. More than this is an attack.
 MAX_SAME_NAMED_COOKIES = 4
-# How many characters of the Cookie header to search for a similar cookie name.
-_MAX_SEARCHED_CHARACTERS = 4096
+# The longest token, and the most that all cookies of one name may have. A browser keeps no cookie over 4 KiB, and
+# Node.js, which makes tokens in several cookies, reads 16 KiB of headers by default.
+MAX_TOKEN_CHARACTERS = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +114,15 @@ class HeaderPlace:
 
     def _token(self, value: str) -> str | None:
         scheme, _, rest = value.partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        is_other_scheme = not is_bearer and self.name.lower() == "authorization"
+        if not is_other_scheme and len(value) > MAX_TOKEN_CHARACTERS + len("Bearer "):
+            raise _too_long(f"header {self.name}", len(value))
         if _ANOTHER_BEARER.search(value):
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} holds more than one credential")
-        if scheme.lower() == "bearer":
-            return rest.strip(" ") or None
-        if self.name.lower() == "authorization":
-            return None  # another scheme (Basic, Digest …) is meant for another server
-        return value or None
+        if is_other_scheme:
+            return None  # Basic, Digest … are meant for another server
+        return (rest.strip(" ") if is_bearer else value) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,7 @@ class CookiePlace:
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this cookie."""
-        is_present = any(True for _ in cookie_values(headers, self.name))
+        is_present = bool(cookie_values(headers, self.name))
         return f"cookie {self.name}" + (" (present, but empty)" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
@@ -143,6 +146,7 @@ class CookiePlace:
         )
         if len(values) > MAX_SAME_NAMED_COOKIES:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} cookies named {self.name} have different values")
+        _check_size(self.name, [*values])
         return tuple(_single_token(value, f"cookie:{self.name}") for value in values)
 
 
@@ -166,31 +170,40 @@ class SessionPlace:
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in these cookies, with a hint at likely mistakes."""
         message = f"cookie {self.name}"
-        if self.data_name and _values(headers, self.data_name, chunked=True):
+        if self.data_name and whole_or_chunked(headers, self.data_name):
             message += f" (only cookie {self.data_name} is present)"
-        if similar_names := _similar_names(headers, self.name):
+        if similar := similar_names(headers, self.name):
             message += (
-                f" (found {' and '.join(similar_names)} instead: check that `url` has the front end's scheme, https or "
+                f" (found {' and '.join(similar)} instead: check that `url` has the front end's scheme, https or "
                 "http, and that `cookies` has the right names)"
             )
         return message
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each combination of distinct, non-empty cookies of these names."""
-        tokens = _values(headers, self.name, chunked=self.chunked)
+        tokens = self._tokens(headers)
         if not tokens:
             return ()
-        data_values = _values(headers, self.data_name, chunked=True) if self.data_name else ()
+        data_values = whole_or_chunked(headers, self.data_name) if self.data_name else ()
         count = len(tokens) * max(1, len(data_values))
         if count > MAX_SAME_NAMED_COOKIES:
             names = f"{self.name} and {self.data_name}" if self.data_name else self.name
             message = f"cookies named {names} have different values, in {count} combinations"
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, message)
+        _check_size(self.name, tokens)
+        if sum(map(len, data_values)) > MAX_TOKEN_CHARACTERS:
+            data_values = ("",)  # like data with a gap: without it, the session store knows the user
         if not data_values:
             return tuple(self._credential((self.part, token)) for token in tokens)
         return tuple(
             self._credential((self.part, token), (self.data_part, data)) for token in tokens for data in data_values
         )
+
+    def _tokens(self, headers: Headers) -> tuple[str, ...]:
+        """Return the distinct, non-empty values of the cookie *name*."""
+        if self.chunked:
+            return whole_or_chunked(headers, self.name)
+        return tuple(dict.fromkeys(filter(None, cookie_values(headers, self.name))))
 
     def _credential(self, *parts: tuple[str, str]) -> Credential:
         unverified = tuple((name, UnverifiedToken(value)) for name, value in parts)
@@ -226,67 +239,21 @@ def find_credentials(request: Request, places: Sequence[CredentialPlace]) -> tup
     return ()
 
 
-def cookie_values(headers: Headers, name: str) -> Iterator[str]:
-    """Yield the values of all cookies called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes."""
-    for line in headers.getall("Cookie", ()):
-        for match in _cookie(name).finditer(f";{line}"):
-            yield _unquoted(match[1])
+def _check_size(name: str, values: Sequence[str]) -> None:
+    """Refuse cookies called *name* that have more characters than a token may have, all of them together."""
+    characters = sum(map(len, values))
+    if characters <= MAX_TOKEN_CHARACTERS:
+        return
+    if len(values) == 1:
+        raise _too_long(f"cookie {name}", characters)
+    raise Refused(
+        Reason.AMBIGUOUS_CREDENTIAL,
+        f"{len(values)} cookies named {name} have {characters} characters together, over {MAX_TOKEN_CHARACTERS}",
+    )
 
 
-def _values(headers: Headers, name: str, *, chunked: bool) -> tuple[str, ...]:
-    """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
-
-    A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
-    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie with this prefix.)
-    """
-    whole = tuple(dict.fromkeys(value for value in cookie_values(headers, name) if value))
-    if whole or not chunked:
-        return whole
-    chunks: dict[int, str] = {}
-    conflict = False
-    for line in headers.getall("Cookie", ()):
-        for match in _chunk(name).finditer(f";{line}"):
-            position, value = int(match[1]), _unquoted(match[2])
-            conflict = conflict or chunks.setdefault(position, value) != value
-    if not any(chunks.values()):
-        return ()
-    if conflict or sorted(chunks) != list(range(len(chunks))):
-        return ("",)
-    return ("".join(chunks[position] for position in range(len(chunks))),)
-
-
-def _similar_names(headers: Headers, name: str) -> list[str]:
-    """Return up to two names of cookies that end like *name*, and how they differ if it is the prefix."""
-    last_word = name.rpartition(".")[2]
-    lines = "; ".join(headers.getall("Cookie", ()))[:_MAX_SEARCHED_CHARACTERS]
-    # A long cookie is sent in chunks, whose names end with .0, .1 and so on.
-    names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})(?:\.\d\d?)?\s*=", f";{lines}")
-    return [quoted(similar) + _prefix_apart(similar, name) for similar in dict.fromkeys(names) if similar != name][:2]
-
-
-def _prefix_apart(similar: str, name: str) -> str:
-    """Return the prefix that alone keeps *similar* from being *name*, in words; "" if they differ otherwise."""
-    if name.endswith(similar):
-        return f", without the prefix {quoted(name.removesuffix(similar))},"
-    return f", with the prefix {quoted(similar.removesuffix(name))}," if similar.endswith(name) else ""
-
-
-def _unquoted(value: str) -> str:
-    value = value.strip(" \t")
-    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
-
-
-@lru_cache(maxsize=64)
-def _cookie(name: str) -> re.Pattern[str]:
-    # One pass in C: a request head may hold 64 KiB of "=;=;=;", which a Python loop would split pair by pair. Callers
-    # put a ";" before the line, because a search for a plain ";" is six times as fast as one for "(?:^|;)".
-    return re.compile(rf";[ \t]*{re.escape(name)}[ \t]*=([^;]*)")
-
-
-@lru_cache(maxsize=64)
-def _chunk(name: str) -> re.Pattern[str]:
-    # Better Auth makes at most 100 chunks, and never writes "01".
-    return re.compile(rf";[ \t]*{re.escape(name)}\.(0|[1-9][0-9]?)[ \t]*=([^;]*)")
+def _too_long(place: str, characters: int) -> Refused:
+    return Refused(Reason.MALFORMED_TOKEN, f"the {place} has {characters} characters, over {MAX_TOKEN_CHARACTERS}")
 
 
 def _single_token(token: str, found_in: str) -> Credential:

@@ -92,13 +92,14 @@ REASONS: dict[Reason, Refusal] = {
     Reason.AMBIGUOUS_CREDENTIAL: Refusal(
         401, "invalid_request", Fault.CLIENT, "The request has conflicting credentials.",
         "Send one `Authorization` header. If two cookies with the same name conflict, delete the old one: a change of "
-        "the cookie's Domain or Path leaves it in the browser.",
+        "the cookie's Domain or Path leaves it in the browser. A request may have at most 600 cookies, and all of "
+        "one name together 16 KiB.",
     ),
     Reason.MALFORMED_TOKEN: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token is malformed.",
-        "The token must be a JWT in compact form (RFC 7515 §7.1), at most 16 KiB long and with claims of the right "
-        "types, or a complete, unchanged session cookie of the configured library. A session token in `Authorization` "
-        "is accepted only if `bearer` allows it.",
+        "The token must be a JWT in compact form (RFC 7515 §7.1) with claims of the right types, or a complete, "
+        "unchanged session cookie of the configured library. It may have at most 16 KiB. A session token in "
+        "`Authorization` is accepted only if `bearer` allows it.",
     ),
     Reason.UNKNOWN_ISSUER: Refusal(
         401, "invalid_token", Fault.CLIENT, "The token's issuer is not accepted.",
@@ -220,7 +221,8 @@ REASONS: dict[Reason, Refusal] = {
         400, None, Fault.CLIENT, "The path can be read in more than one way.",
         "Servers read the path in different ways, so the proxy and the service might disagree about what it names. "
         "Send it without encoded slashes, semicolons, backslashes, dot segments, empty segments and double encoding. "
-        "If your paths hold slashes or semicolons as data, set `paths` (docs/policies.md).",
+        "If your paths hold slashes or semicolons as data, set `paths` (docs/policies.md). A path may have at most "
+        "8,192 characters.",
     ),
     Reason.KEYS_UNAVAILABLE: Refusal(
         503, None, Fault.OURS, "The keys that verify the token are not available right now.",

@@ -13,7 +13,8 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from authgate.core.credential import cookie_values
+from authgate.core.cookies import cookie_values
+from authgate.core.errors import Refused
 from authgate.core.sign_in import origin_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def count_redirects(request: Request, now: float) -> Counted:
 
 def _records(request: Request) -> list[_Record]:
     """Return what the cookie says. A cookie that AuthGate did not write counts nothing."""
-    value = next(cookie_values(request.headers, cookie_name(request.scheme)), "")[:_MAX_COOKIE_CHARACTERS]
-    matches = map(_RECORD.fullmatch, value.split("."))
+    try:
+        values = cookie_values(request.headers, cookie_name(request.scheme))
+    except Refused:  # too many cookies: no browser sends them
+        return []
+    matches = map(_RECORD.fullmatch, values[0][:_MAX_COOKIE_CHARACTERS].split(".")) if values else ()
     return [_Record(match[1], int(match[2]), int(match[3])) for match in matches if match]

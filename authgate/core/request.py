@@ -24,6 +24,8 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?|\[[0-9a-f:.]{2
 # Excluded: space, control characters, "#" (a fragment is never sent) and "\" (some servers read it as "/"). These are
 # refused under every policy, also if none matches by path; what else is ambiguous: core/spellings.py.
 _TARGET = re.compile(r"/[^\x00-\x20\x7f#\\]*")
+# A host of 255 characters, a dot, and a port.
+_MAX_AUTHORITY_CHARACTERS = 262
 _ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*)?", re.DOTALL)
 
 
@@ -116,6 +118,8 @@ def split_authority(authority: str) -> tuple[str, int | None]:
 
     The host is lower-case, without a trailing dot. An IPv6 address has its one short spelling: [::1].
     """
+    if len(authority) > _MAX_AUTHORITY_CHARACTERS:
+        raise _unreadable(f"the host has over {_MAX_AUTHORITY_CHARACTERS} characters")
     if not authority.isascii():  # before lower(), which turns the Kelvin sign into an ASCII "k" (P6)
         raise _unreadable(f"the host {_without_user(authority)} is not ASCII; send an internationalized name as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
@@ -143,7 +147,8 @@ def _address(host: str) -> str | None:
 
 def _without_user(text: str) -> str:
     """Return the authority or URL *text* quoted, without the user and password that it may hold."""
-    return quoted(re.sub(r"(^|//).*@", r"\1***@", text, count=1, flags=re.DOTALL))
+    _, at, rest = text.rpartition("@")
+    return quoted(f"***@{rest}" if at else text)
 
 
 def _unreadable(detail: str) -> Unreadable:

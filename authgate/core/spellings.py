@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+# In the pattern of UTF-8: a character that is not encoded.
+_OTHER = "[^%]"
+_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
@@ -33,20 +37,26 @@ class Spelling:
     _regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compile the pattern. In Python, "$" would also match before a line feed at the end."""
-        pattern = self.pattern.replace("$", r"\Z")
-        object.__setattr__(self, "_regex", re.compile(pattern, re.IGNORECASE | re.ASCII))
+        """Compile the pattern, for paths in lower case, because ignoring case takes several times as long.
+
+        In Python, "$" would also match before a line feed at the end. RE2 lacks the possessive "++", without which
+        8 KiB of letters take 1 ms.
+        """
+        pattern = self.pattern.replace("$", r"\Z").replace(_OTHER, f"{_OTHER}++")
+        object.__setattr__(self, "_regex", re.compile(pattern, re.ASCII))
 
     def is_in(self, path: str) -> bool:
         """Whether *path*, as the client sent it and without the query, has this spelling."""
-        return (self._regex.search(path) is None) is self.is_required
+        # lower() alone would turn a Kelvin sign into an ASCII "k".
+        lower = path.lower() if path.isascii() else path.translate(_LOWER)
+        return (self._regex.search(lower) is None) is self.is_required
 
 
 _SLASH = r"(?:/|\\|%2f|%5c)"
 # RFC 3629 §4, percent-encoded. Overlong forms, surrogates and what is above U+10FFFF do not match.
 _TAIL = "%[89ab][0-9a-f]"
 _UTF_8 = (
-    "[^%]|%[0-7][0-9a-f]"
+    f"{_OTHER}|%[0-7][0-9a-f]"
     f"|%(?:c[2-9a-f]|d[0-9a-f]){_TAIL}"
     f"|%e0%[ab][0-9a-f]{_TAIL}|%ed%[89][0-9a-f]{_TAIL}|%e[1-9a-cef](?:{_TAIL}){{2}}"
     f"|%f0%[9ab][0-9a-f](?:{_TAIL}){{2}}|%f[1-3](?:{_TAIL}){{3}}|%f4%8[0-9a-f](?:{_TAIL}){{2}}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from joserfc.errors import JoseError
-from joserfc.jwe import JWERegistry, decrypt_compact
+from joserfc.jwe import JWERegistry
 
+from authgate.core.credential import MAX_TOKEN_CHARACTERS
 from authgate.core.errors import Refused, quoted
 from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from authgate.core.keys import Key
 
-MAX_TOKEN_BYTES = 64 * 1024
 MAX_HEADER_CHARACTERS = 1024
 # How many keys to try at most for a token without `kid`.
 MAX_KEYS_TRIED = 8
@@ -30,16 +30,22 @@ MAX_KEYS_TRIED = 8
 ENCRYPTIONS = {"A256CBC-HS512": (64, 16, 32), "A256GCM": (32, 12, 16)}
 
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
-_REGISTRY = JWERegistry(algorithms=["dir", *ENCRYPTIONS], strict_check_header=False)
+_REGISTRY = JWERegistry(algorithms=[*ENCRYPTIONS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedJwe:
-    """A well-formed JWE, not yet verified. *encryption* is the header's `enc`, *key_id* its `kid`."""
+    """A well-formed JWE, not yet verified. *encryption* is the header's `enc`, *key_id* its `kid`.
+
+    *aad* is the encoded header, which the tag covers, too (RFC 7516 §5.1, step 14).
+    """
 
     encryption: str
     key_id: str | None
-    compact: str = field(repr=False)
+    vector: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+    tag: bytes = field(repr=False)
+    aad: bytes = field(repr=False)
 
 
 def has_shape(token: str) -> bool:
@@ -48,9 +54,9 @@ def has_shape(token: str) -> bool:
 
 
 def parse(token: str) -> UnverifiedJwe:
-    """Return the parts of *token*, at most 64 KiB long. Raise `Refused` if it is not a JWE of the accepted kind."""
-    if len(token) > MAX_TOKEN_BYTES:
-        raise _malformed(f"it is {len(token)} bytes long, over {MAX_TOKEN_BYTES}")
+    """Return the parts of *token*, at most 16 KiB long. Raise `Refused` if it is not a JWE of the accepted kind."""
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise _malformed(f"it is {len(token)} characters long, over {MAX_TOKEN_CHARACTERS}")
     if not has_shape(token) or not token.isascii():
         raise _malformed("it is not five parts of ASCII, separated by dots")
     encoded_header, encrypted_key, *encoded = token.split(".")
@@ -67,7 +73,14 @@ def parse(token: str) -> UnverifiedJwe:
     vector, ciphertext, tag = (_decode(part) for part in encoded)
     if encrypted_key or (len(vector), len(tag)) != ENCRYPTIONS[encryption][1:] or not ciphertext:
         raise _malformed(f"the lengths of its parts do not fit {encryption} with alg 'dir'")
-    return UnverifiedJwe(encryption=encryption, key_id=key_id, compact=token)
+    return UnverifiedJwe(
+        encryption=encryption,
+        key_id=key_id,
+        vector=vector,
+        ciphertext=ciphertext,
+        tag=tag,
+        aad=encoded_header.encode("ascii"),
+    )
 
 
 def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Key]:
@@ -80,17 +93,19 @@ def decrypt(jwe: UnverifiedJwe, keys: Iterable[Key]) -> tuple[dict[str, Any], Ke
     if jwe.key_id is not None:
         fitting = [key for key in fitting if key.key_id in {jwe.key_id, None}]
     for key in fitting[:MAX_KEYS_TRIED]:
-        plaintext = _plaintext(jwe.compact, key)
+        plaintext = _plaintext(jwe, key)
         if plaintext is not None:
             return _payload(plaintext), key
     cause = keys_tried(fitting[:MAX_KEYS_TRIED]) if fitting else "no key has its kid and enc"
     raise Refused(Reason.UNDECRYPTABLE_TOKEN, f"{cause}; enc {jwe.encryption}, kid {quoted(jwe.key_id)}")
 
 
-def _plaintext(compact: str, key: Key) -> bytes | None:
+def _plaintext(jwe: UnverifiedJwe, key: Key) -> bytes | None:
     """Return the plaintext, None if *key* does not decrypt it."""
+    # Not decrypt_compact(): it would decode and parse the whole token again for each key.
+    encryption = _REGISTRY.get_enc(jwe.encryption)
     try:
-        return decrypt_compact(compact, key.material, registry=_REGISTRY).plaintext
+        return encryption.decrypt(jwe.ciphertext, jwe.tag, key.material.raw_value, jwe.vector, jwe.aad)
     except (JoseError, ValueError):
         return None
 

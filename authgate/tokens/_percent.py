@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def percent_decoded(text: str) -> str:
@@ -13,6 +13,6 @@ def percent_decoded(text: str) -> str:
     if "%" not in text or _BROKEN.search(text):
         return text
     try:
-        return _ENCODED.sub(lambda match: bytes((int(match[1], 16),)), text.encode("utf-8")).decode("utf-8")
+        return unquote_to_bytes(text).decode("utf-8")
     except UnicodeError:
         return text

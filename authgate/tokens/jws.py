@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from authgate.core.credential import MAX_TOKEN_CHARACTERS
 from authgate.core.errors import Refused, quoted
 from authgate.core.keys import keys_tried
 from authgate.core.reasons import Reason
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.keys import Key, KeySet
 
-MAX_TOKEN_BYTES = 16 * 1024
 MAX_KEY_ID_CHARACTERS = 256
 # How many fitting keys to try at most for a token without `kid`.
 MAX_KEYS_TRIED = 8
@@ -41,10 +41,10 @@ class UnverifiedJws:
     has_nonce: bool = False
 
 
-def parse(token: str, max_bytes: int = MAX_TOKEN_BYTES) -> UnverifiedJws:
-    """Return the parts of *token*, at most *max_bytes* long. Raise `Refused` if it is not exactly a compact JWS."""
-    if len(token) > max_bytes:  # checked before the token is split (J10)
-        raise _malformed(f"it is {len(token)} bytes long, over {max_bytes}")
+def parse(token: str) -> UnverifiedJws:
+    """Return the parts of *token*, at most 16 KiB long. Raise `Refused` if it is not exactly a compact JWS."""
+    if len(token) > MAX_TOKEN_CHARACTERS:  # checked before the token is split (J10)
+        raise _malformed(f"it is {len(token)} characters long, over {MAX_TOKEN_CHARACTERS}")
     if token.count(".") != 2:
         raise _malformed("it does not have exactly two dots")
     if not token.isascii():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from authgate.core.credential import MAX_TOKEN_CHARACTERS
 from authgate.core.decision import Allow, Deny
 from authgate.core.reasons import Reason
 from authgate.tokens import jwk, jws
@@ -44,9 +45,9 @@ class CountingText(str):
     ("token", "splits"),
     [
         ("." * 1_000_000, 0),
-        ("." * jws.MAX_TOKEN_BYTES, 0),
+        ("." * MAX_TOKEN_CHARACTERS, 0),
         ("x" * 1_000_000 + ".e30.", 0),
-        (f"{'x' * jws.MAX_TOKEN_BYTES}..", 0),
+        (f"{'x' * MAX_TOKEN_CHARACTERS}..", 0),
         ("a.b.c.d", 0),
         ("a.b", 0),
         ("", 0),
@@ -67,11 +68,11 @@ def test_J10_a_token_of_16_KiB_is_accepted_and_a_longer_one_is_refused() -> None
         return mint(claims(fill="x" * fill))
 
     largest = max(
-        (token_of(jws.MAX_TOKEN_BYTES - n) for n in range(3)), key=lambda t: (len(t) <= jws.MAX_TOKEN_BYTES, len(t))
+        (token_of(MAX_TOKEN_CHARACTERS - n) for n in range(3)), key=lambda t: (len(t) <= MAX_TOKEN_CHARACTERS, len(t))
     )
-    assert jws.MAX_TOKEN_BYTES - 2 <= len(largest) <= jws.MAX_TOKEN_BYTES
+    assert MAX_TOKEN_CHARACTERS - 2 <= len(largest) <= MAX_TOKEN_CHARACTERS
     assert isinstance(decide_token(largest), Allow)
-    over = _refused(largest + "A" * (jws.MAX_TOKEN_BYTES + 1 - len(largest)))
+    over = _refused(largest + "A" * (MAX_TOKEN_CHARACTERS + 1 - len(largest)))
     assert "over 16384" in over.detail
 
 

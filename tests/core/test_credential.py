@@ -9,13 +9,13 @@ from multidict import CIMultiDict
 
 from authgate.core.credential import (
     MAX_SAME_NAMED_COOKIES,
+    MAX_TOKEN_CHARACTERS,
     CookiePlace,
     Credential,
     CredentialPlace,
     HeaderPlace,
     SessionPlace,
     UnverifiedToken,
-    cookie_values,
     find_credentials,
 )
 from authgate.core.edge_headers import FILLED_FROM_COOKIES
@@ -195,29 +195,6 @@ def test_the_configured_order_of_places_decides() -> None:
     assert [credential.token for credential in find_credentials(request, (COOKIE, AUTHORIZATION))] == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("a=1; b=2", ["1"]),
-        ("b=2;a=1", ["1"]),
-        ("\ta = 1 ;b=2", ["1"]),
-        ('a="1"; b="2"', ["1"]),
-        ('a="', ['"']),
-        ("a=1=2; a=", ["1=2", ""]),
-        ("aa=1; ba=1; a.b=1; b=a=1; A=1", []),
-        ("a", []),
-        ("", []),
-        (";=;=;;a=1;=", ["1"]),
-    ],
-)
-def test_the_values_of_a_cookie_are_read_according_to_rfc_6265(line: str, expected: list[str]) -> None:
-    assert list(cookie_values(CIMultiDict([("Cookie", line)]), "a")) == expected
-
-
-def test_the_name_of_a_cookie_is_not_a_pattern() -> None:
-    assert list(cookie_values(CIMultiDict([("Cookie", "axb=1; a.b=2")]), "a.b")) == ["2"]
-
-
 def test_no_two_credentials_share_a_digest() -> None:
     credentials = [
         make_credential(("token", "ab")),
@@ -263,3 +240,44 @@ def test_the_message_points_out_a_session_cookie_with_a_similar_name(cookie: str
         assert message == "cookie __Secure-better-auth.session_token"
     else:
         assert f"found {similar_name} instead: check that `url`" in message
+
+
+def test_a_token_has_a_bounded_size_wherever_it_is() -> None:
+    longest = "a" * MAX_TOKEN_CHARACTERS
+    lines = {
+        "header Authorization": ("Authorization", f"Bearer {longest}"),
+        "cookie access_token": ("Cookie", f"access_token={longest}"),
+    }
+    for place, (name, value) in lines.items():
+        (credential,) = find_credentials(request_with((name, value)), PLACES)
+        assert credential.token == longest
+        with pytest.raises(Refused) as refused:
+            find_credentials(request_with((name, value + "a")), PLACES)
+        assert refused.value.reason is Reason.MALFORMED_TOKEN
+        assert place in refused.value.detail
+
+
+def test_another_scheme_of_authorization_may_be_longer_because_it_is_not_read() -> None:
+    """Kerberos sends tickets of up to 48 KB with Negotiate."""
+    assert AUTHORIZATION.find(CIMultiDict([("Authorization", f"Negotiate {'a' * 48_000}")])) == ()
+
+
+@pytest.mark.parametrize(
+    "place", [COOKIE, SessionPlace(issuer_name="app", part="session", name="access_token", chunked=True)]
+)
+def test_all_cookies_of_one_name_together_have_the_size_of_a_token(place: CredentialPlace) -> None:
+    values = [letter * (MAX_TOKEN_CHARACTERS // 4) for letter in "abcd"]  # as much as a browser keeps
+    line = "; ".join(f"access_token={value}" for value in values)
+    assert len(place.find(CIMultiDict([("Cookie", line)]))) == len(values)
+    with pytest.raises(Refused) as refused:
+        place.find(CIMultiDict([("Cookie", f"{line}d")]))
+    assert refused.value.reason is Reason.AMBIGUOUS_CREDENTIAL
+
+
+def test_a_data_cookie_that_is_too_long_counts_as_incomplete() -> None:
+    place = SessionPlace(issuer_name="app", part="token", name="t", data_part="data", data_name="d")
+    for size, expected in ((MAX_TOKEN_CHARACTERS, "x" * MAX_TOKEN_CHARACTERS), (MAX_TOKEN_CHARACTERS + 1, "")):
+        chunks = ["x" * 4000] * (size // 4000) + ["x" * (size % 4000)]
+        line = "; ".join(("t=1", *(f"d.{number}={chunk}" for number, chunk in enumerate(chunks))))
+        (credential,) = place.find(CIMultiDict([("Cookie", line)]))
+        assert credential.part("data") == expected

@@ -155,7 +155,7 @@ def test_the_cache_stays_small_whatever_the_paths_are() -> None:
 
 @pytest.mark.parametrize("part", ["a;%2f", "a%2f", "a;", "a%3b%2f"])
 def test_a_path_with_several_readings_has_a_bounded_length(part: str) -> None:
-    longest = paths._MAX_SEVERAL_READINGS_CHARACTERS
+    longest = paths.MAX_SEVERAL_READINGS_CHARACTERS
     path = "/" + part * ((longest - 2) // len(part))
     assert BOTH.read(path.ljust(longest, "a"))
     with pytest.raises(Refused) as refused:
@@ -163,15 +163,26 @@ def test_a_path_with_several_readings_has_a_bounded_length(part: str) -> None:
     assert refused.value.reason is Reason.AMBIGUOUS_PATH
 
 
+@pytest.mark.parametrize("part", ["a", "a/", "%61", "%C3%A9"])
+def test_every_path_has_a_bounded_length(part: str) -> None:
+    path = "/" + part * ((paths.MAX_CHARACTERS - 1) // len(part))
+    for reading in (REFUSING, BOTH):
+        assert reading.read(path.ljust(paths.MAX_CHARACTERS, "a"))
+        with pytest.raises(Refused) as refused:
+            reading.read(path.ljust(paths.MAX_CHARACTERS + 1, "a"))
+        assert refused.value.reason is Reason.AMBIGUOUS_PATH
+
+
 @pytest.mark.parametrize("part", ["a;%2f", "a%2f", "a;", "a%3b%2f", "a/", "%61/", "%C3%A9%2f", "a;x%2fb/"])
 def test_reading_a_long_path_takes_work_that_grows_with_its_length_alone(part: str) -> None:
     has_several = {*part} & {*";2"}
-    sizes = (1024, 8 * 1024 - 8) if has_several else (8 * 1024, 64 * 1024)
+    longest = paths.MAX_SEVERAL_READINGS_CHARACTERS if has_several else paths.MAX_CHARACTERS
+    sizes = (longest // 4, longest - 8)
     short, long = (f"/{part * (size // len(part))}a" for size in sizes)
     for path in (short, long):
         assert all(reading.segments for reading in BOTH.read(path))
     calls = [count_calls(lambda path=path: BOTH.read(path)).total() for path in (short, long)]
-    assert calls[1] <= 9 * calls[0]
+    assert calls[1] <= 5 * calls[0]
 
 
 def test_folding_changes_ascii_letters_alone() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from authgate.core import strict_json
+from authgate.core.strict_json import MAX_LARGE_NUMBERS
+from tests.support.ruling import count_calls
 
 
 def parse(text: str, max_brackets: int = 1024) -> Any:
@@ -123,3 +126,35 @@ def test_an_error_does_not_quote_the_input() -> None:
     with pytest.raises(ValueError, match="not JSON") as error:
         parse('{"password": hunter2}')
     assert "hunter2" not in str(error.value)
+
+
+@given(
+    st.from_regex(r"-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,9})?([eE][-+]?[0-9]{1,6})?", fullmatch=True)
+    | st.builds("{}{}{}".format, st.text("19", min_size=1, max_size=320), st.sampled_from(["", ".5", ".0"]),
+                st.sampled_from(["", "e0", "e99", "E+100", "e299", "e300", "e-5", "e0000308", "e308"]))
+)  # fmt: skip
+@example("1" + "0" * 308)
+@example("9" * 309)
+@example("1.7976931348623157e308")
+@example("1.7976931348623159e308")
+@example("9" * 5000)
+@example("0." + "0" * 300 + "1e600")
+def test_exactly_the_numbers_beyond_a_double_are_refused(literal: str) -> None:
+    for text in (literal, f'{{"a":[1,{literal},2]}}', f'["1e999",{literal}]'):
+        if math.isinf(float(literal)):
+            with pytest.raises(ValueError, match="beyond the range of a double"):
+                parse(text)
+        else:
+            parse(text)
+
+
+@pytest.mark.parametrize("large", ["1e300", "1.5E+0308", "1234567890e100", "9" * 200])
+def test_numbers_close_to_the_range_of_a_double_are_few(large: str) -> None:
+    assert len(parse(f"[{','.join([large] * MAX_LARGE_NUMBERS)},1e299]")) == MAX_LARGE_NUMBERS + 1
+    with pytest.raises(ValueError, match="more than 64 numbers"):
+        parse(f"[{','.join([large] * (MAX_LARGE_NUMBERS + 1))}]")
+
+
+def test_numbers_are_read_without_a_call_for_each() -> None:
+    counts = [count_calls(lambda size=size: parse(f"[{','.join(['1e299'] * size)}]")).total() for size in (10, 5000)]
+    assert counts[0] == counts[1]

@@ -42,7 +42,7 @@ def test_a_token_of_each_encryption_is_decrypted_with_its_own_key() -> None:
 
 # For each fault: the token, the reason of the refusal, and a part of the detail.
 REFUSED: dict[str, tuple[str, Reason, str]] = {
-    "over 64 KiB": (f"{SOUND}{'A' * 65536}", Reason.MALFORMED_TOKEN, "over 65536"),
+    "over 16 KiB": (f"{SOUND}{'A' * 16384}", Reason.MALFORMED_TOKEN, "over 16384"),
     "three parts": ("a.b.c", Reason.MALFORMED_TOKEN, "five parts"),
     "six parts": (f"{SOUND}.A", Reason.MALFORMED_TOKEN, "five parts"),
     "not ASCII": (with_part(4, "é"), Reason.MALFORMED_TOKEN, "five parts of ASCII"),

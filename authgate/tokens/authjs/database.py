@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # By default Auth.js calls crypto.randomUUID(); an application's `generateSessionToken` may make other ids. An id must
 # be long enough that nobody can guess it.
 _ID = re.compile(r"[A-Za-z0-9_~=+/-]{20,512}")
+_MAX_ENCODED_CHARACTERS = 3 * 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class AuthjsDatabase:
 
     def recognizes(self, credential: Credential) -> bool:
         """Whether *credential* is a session cookie with an opaque id, not a JWE."""
-        return _ID.fullmatch(percent_decoded(credential.part(SESSION_PART) or "")) is not None
+        encoded = credential.part(SESSION_PART) or ""
+        return len(encoded) <= _MAX_ENCODED_CHARACTERS and _ID.fullmatch(percent_decoded(encoded)) is not None
 
     def parse(self, credential: Credential) -> UnverifiedSessionToken:
         """Return the session id in *credential*, not yet verified."""

@@ -33,7 +33,7 @@ def open_cookie(value: str, secrets: Sequence[Key], issuer: Issuer, attempts: At
 
     It must be signed by one of *secrets* or of the public keys of *issuer*.
     """
-    token = jws.parse(value, max_bytes=session_data.MAX_BYTES)
+    token = jws.parse(value)
     if token.token_type == TYPE_BY_JWKS:
         return _by_jwks(token, issuer, attempts)
     if token.token_type is not None or token.key_id is not None:

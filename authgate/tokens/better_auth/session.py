@@ -31,7 +31,7 @@ _BY_DOTS = {0: "compact", 2: "jwt", 4: "jwe"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSession:
-    """The values of the two cookies. *data* is None if there is no data cookie, "" if its chunks are incomplete."""
+    """The values of the two cookies. *data* is None if there is no data cookie, "" if it is too long or incomplete."""
 
     token: str = field(repr=False)
     data: str | None = field(repr=False)
@@ -86,8 +86,8 @@ class BetterAuthSession:
     def _open(self, value: str | None, keys: list[Key], issuer: Issuer, attempts: Attempts) -> SessionData:
         if value is None:
             raise Refused(Reason.SESSION_NOT_FOUND, "there is no data cookie, so only a session store knows the user")
-        if not value or len(value) > session_data.MAX_BYTES:
-            message = "the data cookie is longer than 64 KiB, or its chunks have a gap or two values for one number"
+        if not value:
+            message = "the data cookie is longer than 16 KiB, or its chunks have a gap or two values for one number"
             raise Refused(Reason.MALFORMED_TOKEN, message)
         strategy = _BY_DOTS.get(value.count("."))
         if strategy not in self.strategies:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from authgate.core.keys import Key
     from authgate.tokens.session_record import Record
 
-# The longest data cookie, after its chunks are joined.
-MAX_BYTES = 64 * 1024
 # What the library writes if `cookieCache.version` is not set.
 DEFAULT_VERSION = "1"
 

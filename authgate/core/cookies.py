@@ -1,0 +1,105 @@
+"""Find cookies in a request, by name.
+
+Each search is one pass over the header, in C. A loop in Python over 64 KiB of "=;=;=;" took 10 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from authgate.core.errors import Refused, quoted
+from authgate.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from authgate.core.request import Headers
+
+# No browser keeps more for one domain: Firefox keeps 150, Chromium 180, Safari 600.
+MAX_COOKIES = 600
+# Browsers write one space before a cookie.
+_SPACES = re.compile(r";[ \t]{5}")
+# How many characters of the Cookie header to search for a similar cookie name.
+_MAX_SEARCHED_CHARACTERS = 4096
+
+
+def cookie_values(headers: Headers, name: str) -> list[str]:
+    """Return the values of all cookies called *name*, in order (RFC 6265 §4.2.1), without surrounding quotes.
+
+    Raise `Refused` if the request has more than 600 cookies.
+    """
+    cookies = _cookies(headers)
+    return [_unquoted(value) for value in _cookie(name).findall(cookies)] if name in cookies else []
+
+
+def whole_or_chunked(headers: Headers, name: str) -> tuple[str, ...]:
+    """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
+
+    A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
+    not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie with this prefix.)
+    """
+    whole: dict[str, None] = {}
+    chunks: dict[int, str] = {}
+    conflict = False
+    cookies = _cookies(headers)
+    for number, value in _chunk(name).findall(cookies) if name in cookies else ():
+        text = _unquoted(value)
+        if number:
+            conflict = conflict or chunks.setdefault(int(number), text) != text
+        elif text:
+            whole[text] = None
+    if whole or not any(chunks.values()):
+        return tuple(whole)
+    if conflict or sorted(chunks) != list(range(len(chunks))):
+        return ("",)
+    return ("".join(chunks[position] for position in range(len(chunks))),)
+
+
+def similar_names(headers: Headers, name: str) -> list[str]:
+    """Return up to two names of cookies that end like *name*, and how they differ if it is the prefix."""
+    last_word = name.rpartition(".")[2]
+    searched = _cookies(headers)[:_MAX_SEARCHED_CHARACTERS]
+    # A long cookie is sent in chunks, whose names end with .0, .1 and so on.
+    names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})(?:\.\d\d?)?\s*=", searched)
+    return [quoted(similar) + _prefix_apart(similar, name) for similar in dict.fromkeys(names) if similar != name][:2]
+
+
+def _cookies(headers: Headers) -> str:
+    """Return all cookies of the request, with a ";" before each. Raise `Refused` for too many."""
+    return _checked(tuple(headers.getall("Cookie", ())))
+
+
+# One entry: a request is searched for one name after another.
+@lru_cache(maxsize=1)
+def _checked(lines: tuple[str, ...]) -> str:
+    # A search for a plain ";" is six times as fast as one for "(?:^|;)".
+    cookies = f";{';'.join(lines)}"
+    if cookies.count(";") > MAX_COOKIES:
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header Cookie has over {MAX_COOKIES} cookies")
+    if _SPACES.search(cookies):
+        raise Refused(Reason.AMBIGUOUS_CREDENTIAL, "the header Cookie has five spaces or more before a cookie")
+    return cookies
+
+
+def _prefix_apart(similar: str, name: str) -> str:
+    """Return the prefix that alone keeps *similar* from being *name*, in words; "" if they differ otherwise."""
+    if name.endswith(similar):
+        return f", without the prefix {quoted(name.removesuffix(similar))},"
+    return f", with the prefix {quoted(similar.removesuffix(name))}," if similar.endswith(name) else ""
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip(" \t")
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
+
+
+@lru_cache(maxsize=64)
+def _cookie(name: str) -> re.Pattern[str]:
+    # The possessive quantifiers keep thousands of spaces after a name from being tried again one by one.
+    return re.compile(rf";[ \t]*+{re.escape(name)}[ \t]*+=([^;]*+)")
+
+
+@lru_cache(maxsize=64)
+def _chunk(name: str) -> re.Pattern[str]:
+    # The cookie or one of its chunks. Better Auth makes at most 100 chunks, and never writes "01".
+    return re.compile(rf";[ \t]*+{re.escape(name)}(?:\.(0|[1-9][0-9]?))?[ \t]*+=([^;]*+)")
