@@ -79,20 +79,38 @@ SPACE_AROUND = {
 LINE_BREAKS = {"a line feed": GOOD + b"\n", "CRLF": GOOD + b"\r\n"}
 
 
-def starts(environ: Mapping[str, Any]) -> bool:
-    """Whether the front end starts with these settings: it answers, or it exits with 78 and names the variable."""
-    port = free_port()
-    settings = {
+# What Next.js runs when the server starts. It ends the process if a setting is wrong.
+AT_THE_START = 'require("./.next/server/instrumentation.js").register()'
+
+
+def settings(environ: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Return the front end's environment with the secret in *environ*."""
+    usual = {
         "PATH": os.environ["PATH"],
         "NODE_ENV": "production",
+        "NEXT_RUNTIME": "nodejs",
         "HOSTNAME": "127.0.0.1",
-        "PORT": str(port),
         "BETTER_AUTH_URL": "http://localhost:8080",
         "DATABASE_URL": "postgresql://web@127.0.0.1:1/app",
     }
+    return {os.fsencode(name): os.fsencode(value) for name, value in (usual | dict(environ)).items()}
+
+
+def accepts(environ: Mapping[str, Any]) -> bool:
+    """Whether the front end's own check accepts the secret; it exits with 78 otherwise, and names the variable."""
+    command = [program("node", fix="apt-get install nodejs"), "-e", AT_THE_START]
+    ended = subprocess.run(command, env=settings(environ), cwd=WEB, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, b"Wrong setting: BETTER_AUTH_SECRET" in ended.stderr) in {(0, False), (78, True)}
+    return ended.returncode == 0
+
+
+def starts(environ: Mapping[str, Any]) -> bool:
+    """Whether the whole front end starts: it answers, or exits as its check does."""
+    port = free_port()
     command = [program("node", fix="apt-get install nodejs"), WEB / "server.js"]
-    complete = {os.fsencode(name): os.fsencode(value) for name, value in (settings | dict(environ)).items()}
-    with subprocess.Popen(command, env=complete, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
+    with subprocess.Popen(
+        command, env=settings(environ) | {b"PORT": b"%d" % port}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as started:
         try:
             until(lambda: started.poll() is not None or _answers(port), pause_seconds=0.05)
             if started.poll() is None:
@@ -123,8 +141,23 @@ def passes_check(environ: Mapping[str, Any]) -> bool:
 def verdicts(environs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[bool, bool]]:
     """Return for each name whether the front end and AuthGate accept these settings."""
     with ThreadPoolExecutor(4) as threads:
-        started = dict(zip(environs, threads.map(starts, environs.values()), strict=True))
-    return {name: (started[name], passes_check(environ)) for name, environ in environs.items()}
+        accepted = dict(zip(environs, threads.map(accepts, environs.values()), strict=True))
+    return {name: (accepted[name], passes_check(environ)) for name, environ in environs.items()}
+
+
+def test_the_front_end_starts_if_its_check_accepts_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "good").write_bytes(GOOD)
+    (tmp_path / "short").write_bytes(GOOD[:31])
+    environs: list[Mapping[str, Any]] = [
+        {"BETTER_AUTH_SECRET": GOOD},
+        {"BETTER_AUTH_SECRET_FILE": tmp_path / "good"},
+        {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_SECRETS": b"2:%s,1:%s" % (OTHER, GOOD)},
+        {"BETTER_AUTH_SECRET": GOOD[:31]},
+        {"BETTER_AUTH_SECRET_FILE": tmp_path / "short"},
+        {"BETTER_AUTH_SECRET": GOOD, "BETTER_AUTH_SECRETS": b"2:%s,1:short" % OTHER},
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(starts, environs)] == [*threads.map(accepts, environs)] == [True] * 3 + [False] * 3
 
 
 def test_both_refuse_the_same_secrets_in_files(tmp_path: Path) -> None:
@@ -163,4 +196,4 @@ def test_a_file_that_is_no_text_is_refused_by_the_front_end_alone(tmp_path: Path
     path = tmp_path / "secret"
     path.write_bytes(bytes(range(255, 207, -1)))
     environ = {"BETTER_AUTH_SECRET_FILE": str(path)}
-    assert (starts(environ), passes_check(environ)) == (False, True)
+    assert (accepts(environ), passes_check(environ)) == (False, True)
