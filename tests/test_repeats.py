@@ -104,7 +104,7 @@ def test_a_network_of_ipv6_counts_as_one_address(lines: Lines) -> None:
     assert lines.counted() == {("a", "2001:db8::/64"): 998}
 
 
-async def test_a_timer_writes_the_counts_although_no_other_line_comes() -> None:
+async def test_a_timer_writes_the_counts_if_there_is_no_further_line() -> None:
     lines = Lines(Bounds(per_address=1, per_kind=1, in_all=1, window_seconds=0.01))
     lines.log(*[("a", "192.0.2.1")] * 5)
 

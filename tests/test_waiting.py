@@ -86,7 +86,7 @@ async def test_an_answer_that_comes_with_the_loss_of_the_slot_counts() -> None:
     assert await request.wait_for(answer, 60)
 
 
-async def test_a_request_that_is_not_answered_in_time_learns_it() -> None:
+async def test_waiting_without_an_answer_ends_in_time() -> None:
     answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     assert not await WaitingRequest(USER).wait_for(answer, 0.001)
 

@@ -125,7 +125,7 @@ async def test_with_two_hanging_stores_requests_beyond_the_bound_are_refused_at_
             assert sum(float(line.split()[-1]) for line in overloaded) == 7
 
 
-async def test_a_store_refuses_at_its_own_bound_before_the_one_of_all(tmp_path: Path) -> None:
+async def test_a_store_refuses_at_its_own_bound_before_the_bound_of_all_stores(tmp_path: Path) -> None:
     async with get_session() as store:
         config = write_config(tmp_path, issuer("app", store), decisions_in_flight=256)
         async with serving({}, file=config) as served, asking(served) as requests:

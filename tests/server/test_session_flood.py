@@ -90,7 +90,9 @@ async def assert_all_is_free(served: Served) -> None:
 
 
 @pytest.mark.parametrize("cache_seconds", [0, 5])
-async def test_raw_tokens_on_300_connections_of_one_address_refuse_no_user(tmp_path: Path, cache_seconds: int) -> None:
+async def test_no_user_is_refused_while_one_address_sends_raw_tokens_on_300_connections(
+    tmp_path: Path, cache_seconds: int
+) -> None:
     async with get_session() as store:
         sign_in(store, TOKEN)
         store.seconds = 0.01
@@ -107,7 +109,7 @@ async def test_raw_tokens_on_300_connections_of_one_address_refuse_no_user(tmp_p
             await assert_all_is_free(served)
 
 
-async def test_raw_tokens_of_300_addresses_refuse_no_user_with_a_signed_token(tmp_path: Path) -> None:
+async def test_no_user_with_a_signed_token_is_refused_while_300_addresses_send_raw_tokens(tmp_path: Path) -> None:
     async with get_session() as store:
         sign_in(store, TOKEN)
         store.seconds = 0.01
@@ -123,7 +125,7 @@ async def test_raw_tokens_of_300_addresses_refuse_no_user_with_a_signed_token(tm
 
 
 @pytest.mark.parametrize("cache_seconds", [0, 5])
-async def test_made_up_ids_of_auth_js_on_300_connections_of_one_address_refuse_no_user(
+async def test_no_user_is_refused_while_one_address_sends_made_up_ids_of_auth_js_on_300_connections(
     tmp_path: Path, cache_seconds: int
 ) -> None:
     with postgres() as database:

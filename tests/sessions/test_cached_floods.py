@@ -49,7 +49,7 @@ async def outcomes(asked: list[Asked]) -> list[str]:
     return ["refused" if isinstance(one, LookupFailed) else getattr(one, "subject", "none") for one in done]
 
 
-async def test_made_up_tokens_of_one_address_refuse_and_delay_no_other_address() -> None:
+async def test_no_other_address_is_refused_or_delayed_by_made_up_tokens_of_one_address() -> None:
     store = Store()
     async with running(cached(store, Time(), bounds=SMALL)) as sessions:
         with store.slow() as release:
@@ -66,7 +66,7 @@ async def test_made_up_tokens_of_one_address_refuse_and_delay_no_other_address()
         assert (sessions.waiting, len(sessions._turns)) == (0, 0)
 
 
-async def test_signed_tokens_of_one_address_refuse_no_other_address() -> None:
+async def test_no_other_address_is_refused_because_of_signed_tokens_of_one_address() -> None:
     store = Store()
     async with running(cached(store, Time(), bounds=SMALL)) as sessions:
         with store.slow() as release:
@@ -79,7 +79,7 @@ async def test_signed_tokens_of_one_address_refuse_no_other_address() -> None:
         assert (await outcomes(attack)).count("refused") == 93
 
 
-async def test_made_up_tokens_of_many_addresses_refuse_and_delay_nobody_with_a_signed_token() -> None:
+async def test_no_signed_token_is_refused_or_delayed_by_made_up_tokens_of_many_addresses() -> None:
     store = Store()
     store.users = {f"user-{number}": f"user-{number}" for number in range(8)}
     async with running(cached(store, Time(), bounds=SMALL)) as sessions:
@@ -95,7 +95,7 @@ async def test_made_up_tokens_of_many_addresses_refuse_and_delay_nobody_with_a_s
         assert (await outcomes(attack)).count("none") == 8
 
 
-async def test_a_store_that_answers_nobody_is_asked_by_signed_tokens_too() -> None:
+async def test_a_store_that_answers_nothing_is_still_asked_about_signed_tokens() -> None:
     store = Store()
     async with running(cached(store, Time(), bounds=SMALL)) as sessions:
         with store.slow():
@@ -123,7 +123,7 @@ async def test_a_store_gets_no_more_lookups_at_once_than_it_has_connections() ->
 
 
 @pytest.mark.parametrize("cache_seconds", [0, 5])
-async def test_one_made_up_token_from_many_connections_makes_one_lookup_and_refuses_nobody_else(
+async def test_one_made_up_token_on_many_connections_makes_one_lookup_and_no_other_token_is_refused(
     cache_seconds: float,
 ) -> None:
     store = Store()

@@ -46,7 +46,7 @@ def test_addresses_of_one_ipv6_network_have_one_turn() -> None:
 
 
 @given(st.lists(st.sampled_from(ADDRESSES), max_size=60))
-def test_until_an_address_has_no_more_no_other_gets_two_turns_more(addresses: list[str]) -> None:
+def test_no_address_gets_two_turns_more_than_one_that_still_waits(addresses: list[str]) -> None:
     queue: FairQueue[int] = FairQueue()
     for number, address in enumerate(addresses):
         queue.put(number, address)

@@ -1,5 +1,5 @@
-# Replaces caddy:2.11 in the tests, with the wget of its Alpine. The context is the folder with the binary. In the official image the binary has this
-# capability, too, and does not start without it.
+# Replaces caddy:2.11 in the tests. The context is the folder with the binary. As in the official image, there is a wget,
+# and the binary has this capability and does not start without it.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 RUN apt-get update -qq \
