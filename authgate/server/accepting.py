@@ -84,6 +84,7 @@ class _Acceptor:
 
     def __init__(self, server: BoundedServer, limits: Limits, tls: WatchedTls) -> None:
         self._server = server
+        self._slots = server.slots
         self._limits = limits
         self._tls = tls
         self._untrusted_share = max(1, min(limits.max_untrusted_handshakes, limits.max_connections // 4))
@@ -115,7 +116,7 @@ class _Acceptor:
             except ConnectionError:
                 pass  # the peer has gone
             except OSError as error:  # most likely there is no free file descriptor
-                self._server.warn(f"cannot accept a connection: {error.strerror}", "")
+                self._slots.warn(f"cannot accept a connection: {error.strerror}", "")
                 await asyncio.sleep(_RETRY_SECONDS)
             except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
                 log_bug(bug)
@@ -123,14 +124,14 @@ class _Acceptor:
             await asyncio.sleep(0)  # asyncio's sock_accept never yields while connections are waiting
 
     def _admit(self, connection: socket.socket, address: str, tasks: asyncio.TaskGroup) -> None:
-        trusted = self._server.trusts(Peer(address=address))
+        trusted = self._slots.trusts(Peer(address=address))
         pending = self._trusted_count + len(self._untrusted)
-        is_full = self._server.connection_count + pending >= self._limits.max_connections
+        is_full = len(self._slots) + pending >= self._limits.max_connections
         if is_full or (not trusted and len(self._untrusted) >= self._untrusted_share):
             if not self._untrusted:
                 connection.close()
                 self._tls.failed_handshakes += 1
-                self._server.count_closed(Cause.TOO_MANY, address)
+                self._slots.count_closed(Cause.TOO_MANY, address)
                 return
             self._evict()
         handshake = tasks.create_task(self._handshake(connection, address))
@@ -145,7 +146,7 @@ class _Acceptor:
         del self._untrusted[handshake]
         handshake.cancel()
         self._tls.failed_handshakes += 1
-        self._server.warn("canceled the oldest TLS handshakes: too many at once", "several")
+        self._slots.warn("canceled the oldest TLS handshakes: too many at once", "several")
 
     def _settle(self, connection: socket.socket, trusted: bool, handshake: asyncio.Task[None]) -> None:  # noqa: FBT001 - bound by `partial`
         if trusted:
@@ -170,7 +171,7 @@ class _Acceptor:
             self._tls.failed_handshakes += 1
         except (OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a name in the certificate is not text
             self._tls.failed_handshakes += 1
-            self._server.warn(f"a TLS handshake failed: {_meaning(error)}", address)
+            self._slots.warn(f"a TLS handshake failed: {_meaning(error)}", address)
         except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
             log_bug(bug)
         else:

@@ -20,9 +20,8 @@ A state's bound is checked once in `sweep_seconds`, for all connections together
 What always holds:
 
 - A connection counts towards `max_connections` from `connection_made` to `connection_lost`, lingering included.
-- A peer that is not a trusted proxy gets one response for each connection. All such peers share
-  `max_untrusted_connections` (see shares.py). At that bound, a new connection takes the place of the oldest one of the
-  address that has the most. So a peer that keeps its connections busy keeps nobody else out.
+- A peer that is not a trusted proxy gets one response for each connection, and a newer connection may displace it
+  (slots.py). So a peer that keeps its connections busy keeps nobody else out.
 - A connection over `max_connections` is answered with 503 and closed.
 - Requests that arrive together are answered in turn with those of other connections.
 - No body is ever read. No response and no log line quotes what the peer sent.
@@ -32,7 +31,6 @@ What always holds:
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
@@ -43,22 +41,16 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from authgate.bugs import log_bug
 from authgate.core.reasons import Reason
-from authgate.repeats import SEVERAL, Bounds, Repeats
-from authgate.server.closing import MESSAGES, Cause, ConnectionCounts
+from authgate.server.closing import Cause
 from authgate.server.lingering import Lingering
+from authgate.server.slots import ConnectionSlots
 from authgate.server.tls import Peer
 from authgate.server.versions import only_http_1
-from authgate.shares import Shares
 
 if TYPE_CHECKING:
-    from authgate.repeats import Repeated
+    from authgate.server.closing import ConnectionCounts
     from authgate.server.limits import Limits
     from authgate.server.tls import ClientCertificate, TlsState, WatchedTls
-
-_log = logging.getLogger(__name__)
-
-# A message about a peer is logged once a minute, and about 20 peers a minute. The others are counted.
-_WARNINGS = Bounds(per_address=1, per_kind=20, in_all=100, window_seconds=60.0)
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -85,6 +77,7 @@ class _Connection(web.RequestHandler):
         "_open_transport",
         "_peer",
         "_server",
+        "_slots",
         "_state",
         "_tls",
     )
@@ -92,6 +85,7 @@ class _Connection(web.RequestHandler):
     def __init__(self, server: BoundedServer, limits: Limits, tls: TlsState | None, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
         self._server = server
+        self._slots = server.slots
         self._tls = tls
         self._certificate: ClientCertificate | None = None
         self._peer = Peer(address="")
@@ -122,9 +116,9 @@ class _Connection(web.RequestHandler):
             self._certificate = self._tls.client_certificate(transport.get_extra_info("peercert"))
         names = self._certificate.names if self._certificate is not None else None
         self._peer = Peer(address=address, certificate_names=names)
-        self._is_trusted = self._server.trusts(self.peer)
-        self._server.admit(self, address, trusted=self._is_trusted)
-        if self._server.is_over_bounds:
+        self._is_trusted = self._slots.trusts(self.peer)
+        self._slots.enter(self, address, trusted=self._is_trusted)
+        if self._slots.is_over_bounds:
             self._answer("503 Service Unavailable", Cause.TOO_MANY)
             self.force_close()  # no lingering for a connection that is over a bound
         else:
@@ -159,7 +153,7 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._open_transport is not None:  # a second call must not count it down again
             self._open_transport = None
-            self._server.forget(self, trusted=self._is_trusted)
+            self._slots.leave(self, trusted=self._is_trusted)
         super().connection_lost(exc)
 
     # -- what aiohttp calls ---------------------------------------------------------------------------------------
@@ -198,8 +192,8 @@ class _Connection(web.RequestHandler):
             response = web.Response(status=503, text="AuthGate failed.\n", headers={"Retry-After": "5"})
             response.force_close()
             return response
-        self._server.counts.closed[Cause.UNPARSABLE] += 1
-        self._server.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
+        self._slots.counts.closed[Cause.UNPARSABLE] += 1
+        self._slots.warn(f"refused an HTTP request that cannot be parsed: {type(exc).__name__}", self._peer.address)
         self._is_unparsable = True
         headers = {"X-AuthGate-Reason": Reason.UNREADABLE_REQUEST.value}
         response = web.Response(status=status, text="AuthGate cannot parse this HTTP request.\n", headers=headers)
@@ -219,7 +213,7 @@ class _Connection(web.RequestHandler):
 
     def close_at_once(self, cause: Cause) -> None:
         """Close the connection, even if the peer has not read everything."""
-        self._server.count_closed(cause, self._peer.address)
+        self._slots.count_closed(cause, self._peer.address)
         self.force_close()
         if self._open_transport is not None:
             self._open_transport.abort()
@@ -265,7 +259,7 @@ class _Connection(web.RequestHandler):
 
     def _answer(self, status: str, cause: Cause) -> None:
         if self.transport is not None:
-            self._server.count_closed(cause, self._peer.address)
+            self._slots.count_closed(cause, self._peer.address)
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
 
     def _linger(self) -> None:
@@ -291,8 +285,7 @@ class BoundedServer(web.Server):
         super().__init__(only_http_1(handler))
         self._limits = limits
         self._tls = tls
-        self.trusts = trusts
-        self.counts = counts or ConnectionCounts()
+        self.slots = ConnectionSlots(limits, trusts, counts)
         self.seconds_in = {
             _State.WAITING: limits.head_seconds,
             _State.ANSWERING: limits.answer_seconds,
@@ -301,33 +294,6 @@ class BoundedServer(web.Server):
             _State.LINGERING: math.inf,
             _State.CLOSING: limits.write_seconds,
         }
-        self._trusted_count = 0
-        self._untrusted: Shares[_Connection] = Shares(limits.max_untrusted_connections, leaves="oldest")
-        self._warnings = Repeats("peers", _WARNINGS, _warn_repeated)
-
-    @property
-    def is_over_bounds(self) -> bool:
-        """Whether there are more connections than `max_connections`."""
-        return self.connection_count > self._limits.max_connections
-
-    @property
-    def connection_count(self) -> int:
-        """The number of open connections, without those that gave way to others and are about to close."""
-        return self._trusted_count + len(self._untrusted)
-
-    def admit(self, connection: _Connection, address: str, *, trusted: bool) -> None:
-        """Count *connection*. One of a peer that is not a trusted proxy may take the slot of another."""
-        self.counts.open += 1
-        if trusted:
-            self._trusted_count += 1
-        elif (displaced := self._untrusted.enter(connection, address)) is not None:
-            displaced.close_at_once(Cause.DISPLACED)
-
-    def forget(self, connection: _Connection, *, trusted: bool) -> None:
-        """Free the slot of *connection*, which has ended."""
-        self.counts.open -= 1
-        self._trusted_count -= trusted
-        self._untrusted.leave(connection)
 
     def accepts(self, certificate: ClientCertificate) -> bool:
         """Return whether *certificate* still counts."""
@@ -350,17 +316,6 @@ class BoundedServer(web.Server):
                 except Exception as bug:  # noqa: BLE001 - a bug with one connection must not keep the others open
                     log_bug(bug)
 
-    def count_closed(self, cause: Cause, peer: str) -> None:
-        """Count a connection of *peer* that was closed for *cause*, and log it if that is worth a line."""
-        self.counts.closed[cause] += 1
-        if cause in MESSAGES:
-            self.warn(MESSAGES[cause], peer)
-
-    def warn(self, message: str, peer: str) -> None:
-        """Log *message* about *peer*, or count it. Nothing that the peer sent may be part of *message*."""
-        if self._warnings.admits(message, peer):
-            _log.warning("%s (peer %s)", message, peer)
-
     def __call__(self, tls: TlsState | None = None) -> _Connection:
         """Return the protocol of a new connection. *tls* is the state under which its handshake was made."""
         return _Connection(
@@ -374,11 +329,6 @@ class BoundedServer(web.Server):
             max_field_size=self._limits.max_head_bytes,
             max_headers=self._limits.max_header_lines,
         )
-
-
-def _warn_repeated(repeated: Repeated[str]) -> None:
-    peer = "other peers" if repeated.address == SEVERAL else f"peer {repeated.address}"
-    _log.warning("%s (%s): %d more times in %g s", repeated.kind, peer, repeated.count, repeated.seconds)
 
 
 def peer_of(request: web.BaseRequest) -> Peer:

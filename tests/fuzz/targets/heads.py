@@ -135,12 +135,12 @@ async def _exchange(sent: bytes, size: int, *, ends: bool) -> bytes:
             pass  # the server has closed the connection
         await received.until_quiet()
         for _ in range(_LIFE_SECONDS):
-            if received.has_ended and not _WORLD.server.connection_count:
+            if received.has_ended and not _WORLD.server.slots:
                 break
             _WORLD.loop.now += 1
             await received.until_quiet()
         assert received.has_ended, "the connection is still open after all of its bounds"
-        assert _WORLD.server.connection_count == 0
+        assert len(_WORLD.server.slots) == 0
     return received.data
 
 
