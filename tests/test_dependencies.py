@@ -85,7 +85,12 @@ STDLIB = frozenset(sys.stdlib_module_names)
 
 RULES = (
     Rule(where="authgate/core/", ours=_own("core"), others=STDLIB, never=WORLD),
-    Rule(where="authgate/tokens/", ours=_own("core", "tokens"), others=STDLIB | CRYPTO | {"cachetools"}, never=IO),
+    Rule(
+        where="authgate/tokens/",
+        ours=_own("core", "tokens"),
+        others=STDLIB | CRYPTO | {"cachetools"},
+        never=IO - {"urllib"},
+    ),
     Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),

@@ -33,7 +33,7 @@ _UNENCODED = "".join(map(chr, range(0x21, 0x7F)))
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _FOLD = str.maketrans(_UPPER, _LOWER)
 
-# Clients and servers should support URIs of 8,000 octets (RFC 9110 §4.1); nginx reads no longer ones by default. 60 KB
+# Clients and servers should support URIs of 8,000 octets (RFC 9110 §4.1); nginx refuses longer ones by default. 60 KB
 # took 7 ms. The query does not count.
 MAX_CHARACTERS = 8192
 # A path with a slash or a semicolon as data has up to nine readings, and each is compared. 8 KiB took 5 ms.

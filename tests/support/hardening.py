@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ADMIN_PORT = 4191
 # With these labels on its namespace, the API server enforces the Pod Security Standard "restricted" of the oldest
-# supported version, and tells what breaks it.
+# supported version, and reports what violates it.
 ENFORCED = {
     f"pod-security.kubernetes.io/{label}": value
     for mode in ("enforce", "audit", "warn")
