@@ -268,7 +268,7 @@ HEADS: dict[str, Callable[[], Lines]] = {
     "121 labels of a host": lambda: url("/", "a." * 120 + "example"),
     "60 KB host": lambda: url("/", "a" * FULL),
     "60 KB host of labels": lambda: url("/", "a." * (FULL // 2)),
-    "15 KB that is no address": lambda: (("X-Original-URL", "x" + "/" * 15_000),),
+    "host with 15 KB of slashes": lambda: (("X-Original-URL", "x" + "/" * 15_000),),
     "60 KB method": lambda: (("X-Original-Method", "A" * FULL),),
     # What the client is.
     "60 KB Accept": lambda: (("Accept", "," * FULL),),

@@ -72,7 +72,7 @@ REFUSED_AT_ONCE = {
             "60 KB host",
             "60 KB host of labels",
             "60 KB method",
-            "15 KB that is no address",
+            "host with 15 KB of slashes",
         ),
         Reason.UNREADABLE_REQUEST,
     ),
