@@ -11,6 +11,7 @@ import asyncio
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 from contextlib import suppress
@@ -102,7 +103,11 @@ def _last(pattern: str, text: str) -> int:
 
 
 async def fuzz_all(names: list[str], seconds: int, folder: Path) -> list[Run]:
-    """Fuzz the targets called *names*, as many at once as there are processors."""
+    """Fuzz the targets called *names*, as many at once as there are processors. A signal ends them all."""
+    this = asyncio.current_task()
+    assert this is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     slots = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(name: str) -> Run:
@@ -138,7 +143,11 @@ def main() -> int:
     if find_spec("atheris") is None:
         sys.stderr.write(f"{_NO_ATHERIS}\n")
         return 1
-    runs = asyncio.run(fuzz_all(options.targets or list(TARGETS), options.seconds, options.folder))
+    try:
+        runs = asyncio.run(fuzz_all(options.targets or list(TARGETS), options.seconds, options.folder))
+    except asyncio.CancelledError:
+        sys.stderr.write("make fuzz: ended by a signal\n")
+        return 1
     sys.stdout.write(f"{table(runs)}\n")
     return 1 if any(run.findings for run in runs) else 0
 

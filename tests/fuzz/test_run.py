@@ -14,6 +14,7 @@ import pytest
 
 from tests.fuzz import run
 from tests.fuzz.run import ROOT, Run, fuzz, table
+from tests.support.waiting import until
 
 HAS_WHEELS = platform.system() == "Linux" and platform.machine() == "x86_64" and sys.version_info < (3, 14)
 needs_atheris = pytest.mark.skipif(
@@ -60,6 +61,20 @@ def test_a_target_that_leaves_files_behind_is_a_finding(tmp_path: Path) -> None:
 def test_a_target_that_does_not_start_is_a_finding(tmp_path: Path) -> None:
     (finding,) = found("missing", tmp_path).findings
     assert "code 1" in finding
+
+
+@needs_atheris
+def test_a_run_that_is_ended_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
+    temporary, folder = tmp_path / "temporary", tmp_path / "fuzz"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "tests.fuzz.run", "jwk", "--seconds", "600", "--folder", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}) as running:
+        until(lambda: b"INITED" in log.read_bytes() if (log := folder / "logs" / "jwk.log").exists() else False)
+        (child,) = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        running.terminate()
+    assert running.returncode
+    assert not Path(f"/proc/{child}").exists()
+    assert list(temporary.iterdir()) == []
 
 
 def test_without_atheris_the_command_fails_and_says_that_nothing_was_fuzzed(tmp_path: Path) -> None:
