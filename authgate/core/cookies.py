@@ -48,7 +48,7 @@ def whole_or_chunked(headers: Headers, name: str) -> tuple[str, ...]:
             conflict = conflict or chunks.setdefault(int(number), text) != text
         elif text:
             whole[text] = None
-    if whole or not any(chunks.values()):
+    if whole or not (conflict or any(chunks.values())):
         return tuple(whole)
     if conflict or sorted(chunks) != list(range(len(chunks))):
         return ("",)

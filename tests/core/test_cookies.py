@@ -68,3 +68,8 @@ def test_a_whole_cookie_takes_precedence_over_chunks() -> None:
     assert whole_or_chunked(CIMultiDict([("Cookie", "a.0=x; a.2=y")]), "a") == ("",)
     assert whole_or_chunked(CIMultiDict([("Cookie", "a.0=x; a.0=y")]), "a") == ("",)
     assert whole_or_chunked(CIMultiDict([("Cookie", "aa.0=x")]), "a") == ()
+
+
+@pytest.mark.parametrize("line", ["a.0=; a.0=x", "a.0=x; a.0="])
+def test_a_chunk_with_two_values_is_incomplete_whichever_comes_first(line: str) -> None:
+    assert whole_or_chunked(CIMultiDict([("Cookie", line)]), "a") == ("",)

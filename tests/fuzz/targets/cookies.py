@@ -6,11 +6,13 @@ bounded number of steps.
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from multidict import CIMultiDict
 
+from authgate.core.cookies import MAX_COOKIES
 from authgate.core.credential import MAX_SAME_NAMED_COOKIES, CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
@@ -34,8 +36,8 @@ _SESSION = SessionPlace(issuer_name="app", part="token", name="app", data_part="
 _CHUNKED = SessionPlace(issuer_name="app", part="token", name="app", chunked=True)
 
 # The length of a head that is full of cookies, and how many calls reading it may cost.
-_HEAD_CHARACTERS = 8 * 1024
-_MAX_CALLS = 8 * 1024
+_HEAD_CHARACTERS = 32 * 1024
+_MAX_CALLS = 2 * MAX_COOKIES + 100
 
 _PLACES: tuple[CookiePlace | SessionPlace | HeaderPlace, ...] = (_COOKIE, _SESSION, _CHUNKED, _HEADER, _OTHER_HEADER)
 
@@ -110,6 +112,9 @@ def _unquoted(value: str) -> str:
 
 
 def _reference(place: CookiePlace | SessionPlace, lines: list[str]) -> tuple[Parts, ...] | Reason:
+    cookies = [cookie for line in lines for cookie in line.split(";")]
+    if len(cookies) > MAX_COOKIES or any(re.match("[ \t]{5}", cookie) for cookie in cookies):
+        return Reason.AMBIGUOUS_CREDENTIAL
     if isinstance(place, CookiePlace):
         values = [_without_bearer(value) for name, value in _pairs(lines) if name == place.name]
         found: list[Parts] = [(("token", value),) for value in dict.fromkeys(values) if value]
