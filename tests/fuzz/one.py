@@ -34,7 +34,10 @@ def main(name: str, *options: str) -> None:
         target = load(name)
     words = os.memfd_create("words")
     os.write(words, b"".join(b'"%b"\n' % b"".join(b"\\x%02x" % byte for byte in word) for word in target.words))
-    atheris.Setup([sys.argv[0], f"-dict=/proc/self/fd/{words}", *options], counted(target.check))
+    # With -merge=1, libFuzzer runs the first argument as a shell command, with all the others.
+    own = (f"{sys.executable} -m tests.fuzz.one {name}", f"-dict=/proc/self/fd/{words}")
+    others = (option for option in options if not option.startswith("-dict="))
+    atheris.Setup([*own, *others], counted(target.check))
     atheris.Fuzz()
 
 
