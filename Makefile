@@ -10,8 +10,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
 
-# One more than the number of cores, because many tests wait for other processes.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+# Two more than the number of cores, because most tests wait for other processes.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 2)
 
 PORT ?= 8080
 stack: $(VENV)/demo stack-programs web ## run Next.js, Better Auth, a task service, PostgreSQL, AuthGate, Traefik and nginx (PORT, 8080)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from authgate import bugs, repeats
 from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 __all__ = ["pytest_configure", "pytest_unconfigure"]  # pytest finds these hooks here
 
@@ -35,10 +36,20 @@ collect_ignore = [] if os.environ.get("AUTHGATE_TEST_IMAGES") else ["images"]
 
 # `make test` gives the next file to the first worker that is free. Long files come first, so that the last ones are
 # short and no worker waits for another. By their names, files that need the processor stand between files that wait.
-LONG = {
-    Path(__file__).parent / name
-    for name in ("deploy", "e2e", "properties", "server", "stack", "test_presets_and_stores.py")
-}
+_LONG_FOLDERS = ("deploy", "e2e", "matrix", "properties", "server", "stack")
+_LONG_FILES = ("test_presets_and_stores.py", "test_support_better_auth.py", "test_support_signals_and_leftovers.py")
+LONG = {Path(__file__).parent / name for name in (*_LONG_FOLDERS, *_LONG_FILES, "tokens/test_fresh_vectors.py")}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Have the garbage collector ignore the tests themselves: it would read millions of objects again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
