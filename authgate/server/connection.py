@@ -325,6 +325,7 @@ class BoundedServer(web.Server):
             loop=self._loop,
             access_log=None,
             lingering_time=0,
+            auto_decompress=False,  # otherwise aiohttp refuses a head that names an encoding unknown to it
             max_line_size=self._limits.max_head_bytes,
             max_field_size=self._limits.max_head_bytes,
             max_headers=self._limits.max_header_lines,

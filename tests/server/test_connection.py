@@ -91,6 +91,14 @@ async def test_no_body_is_read(serving: Any) -> None:
         assert status_of(await exchange(port, head)) == 401
 
 
+@pytest.mark.parametrize("encoding", [b"br", b"zstd", b"gzip", b"deflate"])
+async def test_an_upload_may_have_any_encoding(serving: Any, encoding: bytes) -> None:
+    """A proxy sends on the client's Content-Encoding, but not the body. So there is nothing to decompress."""
+    async with serving() as port:
+        head = SUBREQUEST + b"Content-Encoding: " + encoding + b"\r\nConnection: close\r\n\r\n"
+        assert status_of(await exchange(port, head)) == 401
+
+
 async def test_a_connection_beyond_the_bound_is_answered_503_and_the_others_are_served(serving: Any) -> None:
     async with serving(max_connections=2) as port:
         connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
