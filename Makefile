@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run stack stack-forget web quick test test-images fuzz lint types docs proxies bench lock sbom clean
+.PHONY: run stack stack-forget web quick test test-images fuzz soak lint types docs proxies bench lock sbom clean
 
 run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
@@ -40,6 +40,10 @@ test-images: $(VENV)/installed   ## test the images, docker-compose.yml and the 
 SECONDS ?= 30
 fuzz: $(VENV)/installed          ## fuzz by coverage: each target for SECONDS (30), as many at once as there are processors (TARGETS)
 	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(TARGETS)
+
+soak: SECONDS := 600
+soak: $(VENV)/installed          ## users and attackers through nginx for SECONDS (600): every answer right, memory and descriptors flat
+	@$(BIN)/python -m bench.soak --seconds $(SECONDS)
 
 lint: $(VENV)/installed          ## check the code's style, spelling, the example's front end, and the documentation's links and words
 	$(BIN)/ruff check .
