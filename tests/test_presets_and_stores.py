@@ -88,6 +88,8 @@ class NotesSessionsConfig(Settings):
 
 
 class Notes:
+    max_connections = 1
+
     def __init__(self, path):
         self.where = path
 
