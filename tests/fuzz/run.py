@@ -65,15 +65,16 @@ async def fuzz(name: str, seconds: int, folder: Path, seeds: Path, max_bytes: in
             )  # fmt: skip
         code = await _end(process, seconds + GRACE_SECONDS)
         left = _files(Path(temporary))
+    text = log.read_text(errors="replace")
+    executions = _last(r"stat::number_of_executed_units: (\d+)", text) or _last(r"^#(\d+)", text)
     findings = [str(found / name) for name in _files(found) if name not in before]
-    if code and not findings:
-        findings.append(f"it ended with code {code}: {log}")
+    if (code or not executions) and not findings:
+        findings.append(f"it ended with code {code} after {executions} executions: {log}")
     if left:
         findings.append(f"it left files behind: {', '.join(left)}")
-    text = log.read_text(errors="replace")
     return Run(
         name=name,
-        executions=_last(r"stat::number_of_executed_units: (\d+)", text) or _last(r"^#(\d+)", text),
+        executions=executions,
         edges=_last(r" cov: (\d+)", text),
         new_inputs=_last(r"stat::new_units_added: +(\d+)", text),
         findings=tuple(findings),
