@@ -83,7 +83,7 @@ def errors(found: list[Finding]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["deploy/traefik", "deploy/stack/edge", "docker-compose.yml", "deploy/kubernetes/central"]
+    "name", ["deploy/traefik", "deploy/stack/edge", "deploy/traefik/labels/compose.yml", "deploy/kubernetes/central"]
 )
 def test_the_shipped_files_pass(name: str) -> None:
     ended = commands.authgate("proxy", "traefik", "--defaults", "--check", name, environ={})
