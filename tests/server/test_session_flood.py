@@ -125,9 +125,10 @@ async def test_no_user_with_a_signed_token_is_refused_while_300_addresses_send_r
 
 
 @pytest.mark.parametrize("cache_seconds", [0, 5])
-async def test_no_user_is_refused_while_one_address_sends_made_up_ids_of_auth_js_on_300_connections(
+async def test_no_user_is_refused_while_one_address_sends_made_up_ids_of_auth_js_on_100_connections(
     tmp_path: Path, cache_seconds: int
 ) -> None:
+    """Fewer connections than slots: the test of raw tokens fills the slots, this one shows the turns at PostgreSQL."""
     with postgres() as database:
         database.create_auth_js()
         database.execute("INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.com');")
@@ -145,12 +146,12 @@ async def test_no_user_is_refused_while_one_address_sends_made_up_ids_of_auth_js
             lookups = served.app.live.sessions["app"]
             async with (
                 watching_bounds(lookups) as most,
-                flooding(served, [ATTACKER] * CONNECTIONS, auth_js) as attack,
+                flooding(served, [ATTACKER] * 100, auth_js) as attack,
             ):
                 real = ("Cookie", f"{AUTH_JS_COOKIE}=11111111-1111-4111-8111-111111111111")
                 answers = await ask_meanwhile(served, real)
             assert answers == {"1": REQUESTS}
             assert attack["session_not_found"]
             assert most["signed"] == 0
-            assert most["unsigned"] <= 256
+            assert most["unsigned"] <= 101
             await assert_all_is_free(served)
