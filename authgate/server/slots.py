@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 # A message is logged once a minute about the same peer, and about at most 20 peers. The others are counted.
 _WARNINGS = Bounds(per_address=1, per_kind=20, in_all=100, window_seconds=60.0)
+# A peer that was gone before AuthGate could read its address, or one on a unix socket.
+_UNKNOWN = "unknown"
 
 
 class _Connection(Protocol):
@@ -77,9 +79,9 @@ class ConnectionSlots:
     def warn(self, message: str, peer: str) -> None:
         """Log *message* about *peer*, or count it. Nothing that the peer sent may be part of *message*."""
         if self._warnings.admits(message, peer):
-            _log.warning("%s (peer %s)", message, peer)
+            _log.warning("%s (peer %s)", message, peer or _UNKNOWN)
 
 
 def _warn_repeated(repeated: Repeated[str]) -> None:
-    peer = "other peers" if repeated.address == SEVERAL else f"peer {repeated.address}"
+    peer = "other peers" if repeated.address == SEVERAL else f"peer {repeated.address or _UNKNOWN}"
     _log.warning("%s (%s): %d more times in %g s", repeated.kind, peer, repeated.count, repeated.seconds)
