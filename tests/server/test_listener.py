@@ -1,13 +1,17 @@
-"""The unix socket of a listener, and the file that another process left or still serves."""
+"""The sockets of a listener: the file of a unix socket, and how many new connections it accepts at once."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.server.closing import ConnectionCounts
 from authgate.server.listener import listening
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,3 +33,34 @@ async def test_a_socket_that_another_process_serves_is_left_alone(app: App, tmp_
         with pytest.raises(OSError, match="in use"):
             async with listening(f"unix:{path}", app.answer):
                 pass
+
+
+@pytest.mark.both_event_loops
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_new_connections_do_not_wait_for_a_pass_of_the_event_loop_each(
+    app: App, tmp_path: Path, kind: str
+) -> None:
+    """Each pass may answer hundreds of requests. Meanwhile the kernel drops new connections over its backlog."""
+    address, counts, passes = (
+        ("127.0.0.1:0" if kind == "tcp" else f"unix:{tmp_path}/authgate.sock"),
+        ConnectionCounts(),
+        0,
+    )
+    async with listening(address, app.answer, counts=counts) as bound:
+        with ExitStack() as opened:
+            for _ in range(120):  # the event loop does not run meanwhile
+                opened.enter_context(_connected(bound))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while counts.open < 120:
+                    await asyncio.sleep(0)
+                    passes += 1
+    assert passes < 30
+    assert counts.open == 0
+
+
+def _connected(address: str) -> socket.socket:
+    path = address.removeprefix("unix:")
+    peer = socket.socket(socket.AF_UNIX if path != address else socket.AF_INET)
+    host, _, port = address.rpartition(":")
+    peer.connect(path if path != address else (host, int(port)))
+    return peer
