@@ -18,13 +18,14 @@ from tests.support import processes
 from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.serving import bearer_line, described, head, read_answer
 from tests.support.tokens import b64
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 FLOOD = 10_000
 COOLDOWN_SECONDS = 10  # the default
+ELSEWHERE = "203.0.113.9"  # the address of another client
 # How much memory the flood may leave in use. To keep every token would take 5 MiB, with headers and log lines 20 MiB.
 GROWTH_KIB = 16 * 1024
 
@@ -59,12 +60,12 @@ def forged(issuer: Issuer) -> str:
 
 
 @asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Callable[[str], Awaitable[tuple[int, str]]]]:
-    """Yield a function that returns the status and reason of the answer to a token. All use one connection."""
+async def connected(port: int, client: str = "127.0.0.1") -> AsyncIterator[Callable[[str], Awaitable[tuple[int, str]]]]:
+    """Yield a function that returns the status and reason of the answer to a token of *client*, on one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def ask_about(token: str) -> tuple[int, str]:
-        lines = [("Host", "authgate:4190"), *described("nginx"), bearer_line(token)]
+        lines = [("Host", "authgate:4190"), ("X-Forwarded-For", client), *described("nginx"), bearer_line(token)]
         writer.write(head("/auth/nginx", lines))
         answer = await read_answer(reader)
         return answer.status, answer.reason
@@ -171,17 +172,21 @@ async def test_J8_while_the_issuer_is_slow_a_flood_does_not_delay_valid_tokens(
         assert await ask_about(cached_token) == (200, "")
     issuer.answer("slow", seconds=4)
     fetched = len(issuer.requests(issuer.jwks_path))
-    async with asking_meanwhile(
-        running.port, lambda: cached_token, lambda: issuer.token(sub=token_urlsafe(8))
-    ) as valid:
+    async with (
+        asking_meanwhile(running.port, lambda: cached_token, lambda: issuer.token(sub=token_urlsafe(8))) as valid,
+        connected(running.port, ELSEWHERE) as ask_about,
+        asyncio.TaskGroup() as tasks,
+    ):
+        first = tasks.create_task(ask_about(forged(issuer)))
+        await until_async(lambda: len(issuer.requests(issuer.jwks_path)) > fetched)
         answers = await flood(running.port, issuer, connections=2500, total=5_000)  # ten times as many as may wait
+    assert first.result() == (503, "keys_unavailable")
     assert answers.keys() <= {(503, "keys_unavailable"), (401, "unknown_key")}
     assert sum(answers.values()) == 5_000
     assert valid
     assert {*valid} == {(200, "")}
-    until(lambda: len(issuer.requests(issuer.jwks_path)) > fetched)
     # On a busy machine a fetch may miss its deadline during the flood. The next one succeeds.
     until(lambda: report(running)["failures_in_a_row"] == 0)
-    # A thread writes the log.
+    # A thread writes the log. It has ten refusals of a client each second, so the first request is another client's.
     until(lambda: "256 requests already wait" in running.log.read_text())  # the others are refused at once
     until(lambda: "takes longer than 3 s" in running.log.read_text())  # no request waits forever

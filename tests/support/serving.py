@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from authgate.config.load import load
 from authgate.server.admin import admin_port
+from authgate.server.key_report import key_report
 from authgate.server.listener import listening
 from authgate.server.reload import Reloader
 from authgate.wiring import build, make_live, prepare
@@ -167,7 +168,7 @@ async def until_outcome(served: Served, token: str, expected: tuple[int, str], *
 
 
 async def report(served: Served, name: str = "app") -> dict[str, Any]:
-    """Return an issuer's part of /keys."""
-    body = (await exchange(served.admin, head("/keys", [("Host", "localhost")]))).body
-    issuer_report: dict[str, Any] = json.loads(body)["issuers"][name]
+    """Return an issuer's part of /keys as it is now. The page itself may be a second old."""
+    page: Any = key_report(served.app.live.watched_keys.values(), served.app.proofs, {})
+    issuer_report: dict[str, Any] = json.loads(json.dumps(page))["issuers"][name]
     return issuer_report
