@@ -1,7 +1,7 @@
 """The configuration. The input: YAML. It is loaded and prepared as every command does, without a connection.
 
-Either it can be served, or it has problems, which quote no secret. What can be served refuses whoever shows nothing,
-unless a policy says otherwise.
+Either it can be served, or it has problems, which quote no secret. What can be served refuses a request without
+a credential, unless a policy says otherwise.
 """
 
 from __future__ import annotations
