@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from authgate.authorities import NO_TLS, untrusted_reason
 from authgate.blocking import BlockingCall
-from authgate.core.errors import quoted
+from authgate.core.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from authgate.authorities import client_context
 from authgate.config._secret_forms import NOT_SHOWN, may_be_secret
-from authgate.core.errors import Problem, quoted
+from authgate.core.errors import Problem
+from authgate.core.quoting import quoted
 from authgate.core.urls import url_fault
 from authgate.files import FIX_UNREADABLE
 

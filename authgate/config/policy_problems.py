@@ -17,8 +17,9 @@ from authgate.config.model import Config
 from authgate.config.policy_model import PolicyConfig
 from authgate.config.rule_model import MAX_DEPTH, MAX_TESTS, placed_tests
 from authgate.core import user_id
-from authgate.core.errors import Problem, quoted
+from authgate.core.errors import Problem
 from authgate.core.paths import Field, parse_pattern
+from authgate.core.quoting import quoted
 from authgate.presets import PRESETS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:

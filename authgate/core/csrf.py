@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused, Unreadable, quoted
+from authgate.core.errors import Refused, Unreadable
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.request import split_authority
 

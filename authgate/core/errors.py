@@ -11,14 +11,6 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 
-def quoted(text: str | None, max_characters: int = 80) -> str:
-    """Return *text* as printable ASCII in quotes, safe for a message or a terminal.
-
-    Text longer than *max_characters* is cut. Escapes count as one character each, so the result may be longer.
-    """
-    return ascii(text if text is None or len(text) <= max_characters else f"{text[: max_characters - 3]}...")
-
-
 class AuthGateError(Exception):
     """Base of every error that AuthGate raises on purpose."""
 

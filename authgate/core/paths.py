@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.spellings import spelling_in
 

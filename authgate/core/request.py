@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from authgate.core.errors import Unreadable, quoted
+from authgate.core.errors import Unreadable
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:

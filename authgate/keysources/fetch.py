@@ -18,7 +18,7 @@ from yarl import URL
 
 from authgate import __version__
 from authgate.authorities import Authorities
-from authgate.core.errors import quoted
+from authgate.core.quoting import quoted
 from authgate.core.urls import url_fault
 from authgate.keysources import LoadFailed, NotOffered
 from authgate.keysources._addresses import forbidden_kind, is_this_machine, literal

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from authgate.adapters import ADAPTERS, parse_address
 from authgate.core.decision import Deny
-from authgate.core.errors import Unreadable, quoted
+from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.request_id import request_id
 from authgate.server.connection import peer_of

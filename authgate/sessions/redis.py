@@ -19,7 +19,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from authgate.authorities import Authorities, AuthoritiesUnreadable, untrusted_reason
-from authgate.core.errors import quoted
+from authgate.core.quoting import quoted
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
 

@@ -12,8 +12,9 @@ from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry
 
 from authgate.core.credential import MAX_TOKEN_CHARACTERS
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.keys import keys_tried
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json
 

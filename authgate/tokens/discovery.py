@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from authgate.core.errors import AuthGateError, quoted
+from authgate.core.errors import AuthGateError
+from authgate.core.quoting import quoted
 from authgate.tokens import _json
 
 _OPENID = "/.well-known/openid-configuration"

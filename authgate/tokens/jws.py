@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from authgate.core.credential import MAX_TOKEN_CHARACTERS
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.keys import keys_tried
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
 

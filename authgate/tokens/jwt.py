@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from authgate.core import values
 from authgate.core.claim_paths import find, written
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept
 from authgate.tokens import _claims, jws, purpose

@@ -12,10 +12,11 @@ from authgate.cli.hints.spelling import as_yaml, difference
 from authgate.core.attempts import Attempts
 from authgate.core.claim_paths import find, written
 from authgate.core.demands import CLIENT_CLAIMS
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.keys import KeySet
 from authgate.core.outputs import header_value
 from authgate.core.proof import Proven
+from authgate.core.quoting import quoted
 from authgate.core.snapshot import Accept
 from authgate.core.values import is_absent
 from authgate.tokens import jws, purpose

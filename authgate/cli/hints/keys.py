@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from authgate.cli.hints.kinds import another_kind
 from authgate.cli.hints.spelling import as_yaml, difference
-from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
+from authgate.core.quoting import quoted
 from authgate.core.snapshot import Accept
 from authgate.presets.provider import ProviderIssuer
 from authgate.presets.settings import JwtSettings

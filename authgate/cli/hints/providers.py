@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.cli.hints.claims import audiences_of, spelling_of_the_audience
 from authgate.cli.hints.kinds import another_kind
-from authgate.core.errors import quoted
+from authgate.core.quoting import quoted
 from authgate.presets.guidance import Guidance
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from authgate.cli.hints.shared_secrets import secrets_of, session_keys
 from authgate.cli.hints.times import lasting
 from authgate.core.credential import SessionPlace, find_credentials
-from authgate.core.errors import quoted
 from authgate.core.keys import KeySet
 from authgate.core.proof import NeedsSession, SessionCheck
+from authgate.core.quoting import quoted
 from authgate.presets import PRESETS
 from authgate.presets.authjs import AuthjsIssuer
 from authgate.presets.nextauth_v4 import NextAuthIssuer

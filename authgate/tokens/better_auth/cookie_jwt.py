@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
 from authgate.core.keys import KeySet
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _claims, jws
 from authgate.tokens.better_auth import session_data

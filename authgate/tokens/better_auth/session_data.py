@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from authgate.core.errors import Refused, quoted
+from authgate.core.errors import Refused
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import session_record
 
