@@ -22,6 +22,7 @@ from authgate.core.lookups import probe_lookup
 from authgate.log import logging_to
 from authgate.presets.providers import PROVIDERS
 from authgate.presets.settings import JwtSettings
+from authgate.sessions import StoreFailed, WarningStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,13 +184,13 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
 
 
 async def _sessions_result(sessions: CachedSessions) -> _Fetched:
-    """Look up a session that cannot exist. If the store answers, also ask whether it takes unsigned tokens."""
+    """Look up a session that cannot exist. If the store answers, also ask what its operator should know."""
     warning = cause = ""
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(sessions.run())
         try:
             await sessions.find(probe_lookup(sessions.name))
-            warning = await _unsigned_tokens(sessions)
+            warning = await _store_warning(sessions)
         except LookupFailed as failed:
             cause = sessions.failure or failed.detail.rpartition("cannot be looked up: ")[2] or failed.reason
         finally:
@@ -199,17 +200,15 @@ async def _sessions_result(sessions: CachedSessions) -> _Fetched:
     return _Fetched(failed=bool(cause), lines=lines, why=(*lines,), warning=warning)
 
 
-async def _unsigned_tokens(sessions: CachedSessions) -> str:
-    """Return a warning if Better Auth takes session tokens without a signature; "" if not, or if nothing shows it."""
-    from authgate.sessions.http import HttpStore  # noqa: PLC0415 - slow to import, not needed for --help
-
-    if not isinstance(sessions.store, HttpStore) or not await sessions.store.takes_unsigned_tokens():
+async def _store_warning(sessions: CachedSessions) -> str:
+    """Return what the store of *sessions* warns of, "" if nothing, or if it does not answer."""
+    if not isinstance(sessions.store, WarningStore):
         return ""
-    return (
-        f"issuer {sessions.name}: the front end takes session tokens without a signature as bearer tokens. Everybody "
-        "who reads one, in its database or in an answer of get-session, is that user. There, set bearer({ "
-        "requireSignature: true })"
-    )
+    try:
+        warning = await sessions.store.warning()
+    except StoreFailed:
+        return ""
+    return f"issuer {sessions.name}: {warning}" if warning else ""
 
 
 def _keys_result(keys: WatchedKeys, preset: str) -> _Fetched:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from authgate.core.errors import AuthGateError
 
@@ -61,4 +61,16 @@ class SessionStore(Protocol):
 
     async def close(self) -> None:
         """Close every connection, within a bounded time. A later `find` opens new ones."""
+        ...
+
+
+@runtime_checkable
+class WarningStore(Protocol):
+    """A session store that also knows what its operator should know. `authgate check --fetch` asks it."""
+
+    async def warning(self) -> str:
+        """Return a warning in one or two sentences, "" if there is nothing to warn of. Raises `StoreFailed`.
+
+        It says what is wrong, what it means and what to do, and begins in lower case. It limits its own time.
+        """
         ...

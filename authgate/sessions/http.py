@@ -93,7 +93,16 @@ class HttpStore:
             self._authorities.forget()
             raise StoreFailed(f"{self.where} cannot be asked: {explain_error(error)}") from None
 
-    async def takes_unsigned_tokens(self) -> bool:
+    async def warning(self) -> str:
+        """Return a warning if Better Auth takes session tokens without a signature, "" if nothing shows that."""
+        if not await self._takes_unsigned_tokens():
+            return ""
+        return (
+            "the front end takes session tokens without a signature as bearer tokens. Everybody who reads one, in its "
+            "database or in an answer of get-session, is that user. There, set bearer({ requireSignature: true })"
+        )
+
+    async def _takes_unsigned_tokens(self) -> bool:
         """Whether Better Auth takes a session token without a signature as a bearer. False if it cannot be asked.
 
         It signs such a token itself and looks the session up. There is none for an invented token, so it deletes the

@@ -54,6 +54,12 @@ _ERRORS = (
 _OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table, member_table and db_schema"
 _OTHER_COLUMNS = "for other names see sessions.postgres.snake_case, token_column and the settings beside it"
 
+_REPLICA = (
+    "its sessions are read from a read-only replica of the database. For as long as the replica lags behind, a user "
+    "who has just signed in may be refused, and a session that has just ended may still be accepted. Write the address "
+    "of the primary into the DSN"
+)
+
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """A connection that knows whether a query on it has succeeded."""
@@ -94,6 +100,15 @@ class PostgresStore:
         if len(sessions) > 1:
             raise RowsUnusable(f"{self.where} has {self._twice()}")
         return sessions[0] if sessions else None
+
+    async def warning(self) -> str:
+        """Return a warning if the database is a read-only replica, "" if not. Raises `StoreFailed`."""
+        try:
+            async with (await self._opened()).acquire() as connection:
+                is_replica = await connection.fetchval("SELECT pg_catalog.pg_is_in_recovery()")
+        except _ERRORS as error:
+            raise StoreFailed(self._explain(error)) from None
+        return _REPLICA if is_replica else ""
 
     async def _rows(self, token: str) -> list[Any]:
         """Return the rows of *token*. Asks again on another connection if one was lost while it was idle.

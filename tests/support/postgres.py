@@ -156,6 +156,28 @@ def postgres(*, tls: Pair | None = None) -> Iterator[Postgres]:
             server.close(signal.SIGINT)  # which ends its connections
 
 
+@contextmanager
+def replica(primary: Postgres) -> Iterator[Postgres]:
+    """Run a read-only replica that streams every change of *primary*."""
+    with tempfile.TemporaryDirectory(prefix="authgate-replica-") as made:
+        folder = Path(made)
+        _give_to_postgres(folder)
+        copy = [str(_binary("pg_basebackup")), "-D", str(folder / "cluster"), "-R", "-c", "fast", "--no-sync"]
+        subprocess.run(
+            _as_postgres([*copy, "-d", primary.dsn(database="replication")]),
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        server = Postgres(folder, free_port(), [])
+        server._options = _options(server.port, folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close(signal.SIGINT)
+
+
 def _options(port: int, folder: Path) -> list[str]:
     settings = {
         "port": port,
