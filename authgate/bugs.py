@@ -33,8 +33,13 @@ def log_bug(bug: BaseException) -> None:
         bug = bug.exceptions[0]
     where = _where(bug)
     if BUGS.admits(where):
-        trace = "".join(traceback.format_tb(bug.__traceback__, -MAX_FRAMES)).rstrip()[-MAX_TRACE_CHARACTERS:]
-        _log.error("internal error: %s\nTraceback (most recent call last):\n%s", where, trace)
+        _log.error("internal error: %s", where, extra={"trace": trace_of(bug)})
+
+
+def trace_of(bug: BaseException) -> str:
+    """Return the traceback of *bug* as lines, without its text. Only the end of a long one."""
+    trace = "".join(traceback.format_tb(bug.__traceback__, -MAX_FRAMES)).rstrip()[-MAX_TRACE_CHARACTERS:]
+    return f"Traceback (most recent call last):\n{trace}"
 
 
 def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -82,9 +82,12 @@ class _Gauges:
         yield GaugeMetricFamily(
             "authgate_proof_cache_bytes", "Estimated memory of the cached proofs, in bytes.", proofs.bytes
         )
-        yield CounterMetricFamily(
-            "authgate_log_lines_dropped", "Log lines dropped because the writer was too slow.", log.dropped_lines()
+        dropped = CounterMetricFamily(
+            "authgate_log_lines_dropped", "Log lines that were not written, by cause.", labels=("cause",)
         )
+        for cause, count in log.dropped_lines().items():
+            dropped.add_metric((cause,), count)
+        yield dropped
         repeated = CounterMetricFamily(
             "authgate_log_lines_repeated",
             "Log lines that were counted instead of written, because too many came at once. A line has the count.",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from authgate.core.challenge import Delivery
 from authgate.core.decision import Allow, Deny
+from authgate.core.quoting import printable
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request_id import request_id
 from authgate.repeats import Bounds, Repeats
@@ -172,9 +173,12 @@ def _write(level: int, event: str, fields: dict[str, object]) -> None:
 
 
 def _cut(name: str, value: object) -> object:
-    """Return *value*. Text is cut to the bytes that its field may have. In JSON, "ä" has six."""
+    """Return *value*. Text becomes printable, and is cut to the bytes that its field may have. In JSON, "ä" has six."""
     max_bytes = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
-    if not isinstance(value, str) or _bytes_of(value) <= max_bytes:
+    if not isinstance(value, str):
+        return value
+    value = printable(value)
+    if _bytes_of(value) <= max_bytes:
         return value
     too_long = bisect_right(range(max_bytes + 2), max_bytes, key=lambda characters: _bytes_of(value[:characters]))
     return value[: too_long - 1]

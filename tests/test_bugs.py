@@ -36,7 +36,8 @@ def caught(call: Callable[[], Any]) -> Exception:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "authgate.bugs"]
+    records = [record for record in caplog.records if record.name == "authgate.bugs"]
+    return ["\n".join(filter(None, (record.getMessage(), getattr(record, "trace", "")))) for record in records]
 
 
 def test_the_same_bug_is_logged_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:

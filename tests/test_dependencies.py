@@ -195,6 +195,7 @@ RULES = (
         typing=_own("server.tls", "tokens"),
         never=CRYPTO | {"aiohttp"},
     ),
+    Rule(where="authgate/log_writer.py", ours=(), others=STDLIB, never=IO - {"os", "threading", "time"}),
     Rule(where="authgate/app_metrics.py", ours=(), typing=_own("app", "keysources", "metrics"), never=CRYPTO),
     Rule(where="authgate/", ours=("authgate",), never=frozenset()),
 )

@@ -93,7 +93,7 @@ def steady(**changes: Any) -> Soak:
         {"samples": [Sample(at, process(80 + at / 60), process(), log_bytes=0) for at in range(0, 600, 5)]},
         {"after": process(descriptors=16)},
         {"probes": {200: 599, 0: 1}},
-        {"metrics": {"authgate_log_lines_dropped_total": 1.0}},
+        {"metrics": {'authgate_log_lines_dropped_total{cause="too_slow"}': 1.0}},
     ],
     ids=["a MiB a minute", "a descriptor", "the admin port", "a log line"],
 )

@@ -119,7 +119,8 @@ class Soak:
             found.insert(0, f"wrong identity: {self.wrong_identity}")
         if failed := sum(count for status, count in self.probes.items() if status != 200):
             found.append(f"{failed} times: /healthz did not answer with 200")
-        if dropped := self.metrics.get("authgate_log_lines_dropped_total"):
+        dropped = sum(v for name, v in self.metrics.items() if name.startswith("authgate_log_lines_dropped_total"))
+        if dropped:
             found.append(f"{dropped:.0f} log lines were dropped")
         if self.before and self.after and self.after.descriptors > self.before.descriptors:
             found.append(f"descriptors: {self.before.descriptors} before the run, {self.after.descriptors} after it")

@@ -7,6 +7,7 @@ import json
 import logging
 from contextlib import contextmanager
 from itertools import count
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,9 +42,12 @@ def captured(log_format: Literal["json", "text"] = "json") -> Iterator[io.String
     before = root.handlers, root.level, library.level
     stream = io.StringIO()
     try:
-        with logging_to(stream, log_format):
-            root.setLevel(logging.NOTSET)
-            yield stream
+        with TemporaryFile("w+") as file:
+            with logging_to(file, log_format):
+                root.setLevel(logging.NOTSET)
+                yield stream
+            file.seek(0)
+            stream.write(file.read())
     finally:
         root.handlers = before[0]
         root.setLevel(before[1])
