@@ -140,6 +140,7 @@ def logging_to(
     root, aiohttp = logging.getLogger(), logging.getLogger("aiohttp")
     levels = root.level, aiohttp.level
     waiting = _Waiting()
+    _losses.said(_losses.unsaid())  # those of another log, which has ended
     root.handlers = [waiting]
     root.setLevel(logging.INFO)
     # aiohttp's own lines quote the offending header. server/connection.py logs these errors without it.

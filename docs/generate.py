@@ -237,7 +237,7 @@ _METRIC_SECTIONS = (
         ("authgate_log", "authgate_build", "process_"),
         """The metrics `process_…` need Linux. `about` is what [the log](log.md#bounds) has too many lines about. Causes of
         log lines that were not written: `too_slow` (10,000 lines wait to be written), `no_space` (a full disk, a quota or a limit of
-        file sizes), `closed` (nobody reads the pipe) and `error`.""",
+        file sizes), `closed` (the pipe has no reader) and `error`.""",
     ),
 )
 

@@ -14,7 +14,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
 from authgate.log import dropped_lines, logging_to
@@ -25,6 +24,8 @@ from tests.support.tokens import SECRET
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.support.processes import RunningAuthGate
 
 ISSUER = {"name": "app", "preset": "jwt", "secret": SECRET.decode(), "audiences": ["tasks"]}
@@ -45,10 +46,9 @@ def log_lines(running: RunningAuthGate, name: str, count: int = LINES) -> list[s
 
 def lost(running: RunningAuthGate) -> dict[str, float]:
     """Return how many lines were lost, by cause."""
-    found = re.findall(
-        rb'^authgate_log_lines_dropped_total{cause="(\w+)"} ([\d.]+)$', running.page("/metrics").body, re.MULTILINE
-    )
-    return {cause.decode(): float(count) for cause, count in found if float(count)}
+    page = running.page("/metrics").body.decode()
+    found = re.findall(r'^authgate_log_lines_dropped_total{cause="(\w+)"} ([\d.]+)$', page, re.MULTILINE)
+    return {cause: float(count) for cause, count in found if float(count)}
 
 
 def read(text: str) -> tuple[list[dict[str, Any]], int]:
@@ -95,11 +95,12 @@ def test_when_the_disk_has_room_again_the_log_says_what_is_missing(tmp_path: Pat
         limit = running.log.stat().st_size + 2000
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (limit, unlimited[1]))
         full = log_lines(running, "full")
-        lines = until(
-            lambda: len(ids_of(read(running.log.read_text())[0])) > LINES and read(running.log.read_text())[0]
-        )
-        until(lambda: len(ids_of(lines)) + lost(running).get("no_space", 0) == 2 * LINES)
-        missing = full[len(ids_of(lines)) - LINES :]
+
+        def written() -> int:
+            return len(ids_of(read(running.log.read_text())[0]))
+
+        until(lambda: written() + lost(running).get("no_space", 0) == 2 * LINES)
+        missing = full[written() - LINES :]
         assert missing
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, unlimited)
         after = log_lines(running, "after")
