@@ -1,44 +1,63 @@
-"""Sessions from Better Auth's secondary storage in Redis or Valkey, with two reads. Needs the extra `redis`."""
+"""Sessions from Better Auth's secondary storage in Redis or Valkey, with two reads."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthenticationWrongNumberOfArgsError,
-    BusyLoadingError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from authgate.authorities import Authorities, AuthoritiesUnreadable, untrusted_reason
+from authgate.authorities import Authorities, untrusted_reason
 from authgate.core.quoting import quoted
 from authgate.sessions import RowsUnusable, StoreFailed
+from authgate.sessions._redis_client import CONNECT_SECONDS, RedisClient
+from authgate.sessions._redis_connection import ConnectionLost, ErrorReply
+from authgate.sessions._resp import BadReply
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
-
     from authgate.core.lookups import FindSession
     from authgate.sessions import StoredRows
     from authgate.sessions.redis_address import RedisAddress
 
 MAX_CONNECTIONS = 4
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 5.0
+
+# What asking the server raises. ValueError: its CAs cannot be read, or its name cannot be one.
+_FAILURES = (ErrorReply, BadReply, ConnectionLost, OSError, ValueError)
 
 # Followed by a user's id. The value is the time when all sessions of this user were revoked, in Unix milliseconds.
 _REVOKED_BEFORE = "revoked-sessions-before-"
 # The prefixes of Better Auth's keys that are not session tokens (better-auth/db/internal-adapter.mjs).
 _NOT_SESSIONS = (_REVOKED_BEFORE, "active-sessions-", "verification:")
+
+_REFUSED = "it refuses the user or the password, or the URL has none"
+_CLUSTER = (
+    "it is a Redis Cluster, which AuthGate does not support: use one server without cluster mode, "
+    "or let AuthGate ask Better Auth itself (sessions.http)"
+)
+_REPLICA = (
+    "its sessions are read from a replica. For as long as the replica lags behind, a user who has just signed in may "
+    "be refused, and a session that has just ended may still be accepted. Write the address of the primary into the URL"
+)
+# By the first word of the error.
+_MEANINGS = {
+    "NOAUTH": _REFUSED,
+    "WRONGPASS": _REFUSED,
+    "NOPERM": "the user may not read the sessions: ACL SETUSER <user> +getrange ~<key_prefix>*, and +select for a "
+    "database other than 0",
+    "LOADING": "the server is starting up",
+    "MASTERDOWN": "it is a replica that has lost its primary",
+    "DENIED": "it is in protected mode: give it a password, or set protected-mode no if nobody else can connect to it",
+    **dict.fromkeys(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT"), _CLUSTER),
+}
+# By how the text after ERR begins.
+_MEANINGS_OF_ERR = {
+    "AUTH <password> called without": _REFUSED,
+    "Client sent AUTH, but no password": _REFUSED,
+    "invalid password": _REFUSED,
+    "wrong number of arguments for 'auth'": _REFUSED,
+    "max number of clients": "it has too many clients (maxclients)",
+    "DB index is out of range": "it has no database of this number",
+    "invalid DB index": "it has no database of this number",
+}
 
 
 class RedisStore:
@@ -49,10 +68,10 @@ class RedisStore:
     def __init__(self, address: RedisAddress, *, key_prefix: str = "", ca_file: str | None = None) -> None:
         """With *ca_file*, only its CAs are trusted, otherwise those of the system."""
         self.where = address.where
-        self._address = address
+        self._has_tls = address.tls
         self._key_prefix = key_prefix
         self._authorities = Authorities(ca_file)
-        self._client: Redis | None = None
+        self._client = RedisClient(address, self._authorities, MAX_CONNECTIONS)
 
     async def find(self, question: FindSession) -> StoredRows | None:
         """Return the session with `question.token` and its user, None if there is none. Raises `StoreFailed`."""
@@ -61,6 +80,16 @@ class RedisStore:
         text = await self._text(question.token)
         rows = parse_rows(text, question.token, self.where) if text else None
         return None if rows is None or await self._is_revoked(rows) else rows
+
+    async def warning(self) -> str:
+        """Return a warning if the server is a replica, "" if not, or if the user may not ask. Raises `StoreFailed`."""
+        try:
+            information = await self._client.ask("INFO", "replication")
+        except ErrorReply:
+            return ""  # the right +info is optional
+        except _FAILURES as error:
+            raise StoreFailed(f"{self.where}: {self._explain(error)}") from None
+        return _REPLICA if b"role:slave" in information.splitlines() else ""
 
     async def _is_revoked(self, rows: StoredRows) -> bool:
         """Whether all sessions of the user were revoked after this one was created, as Better Auth checks it.
@@ -81,87 +110,44 @@ class RedisStore:
     async def _text(self, key: str) -> str:
         """Return the value of *key*, "" if there is no such key."""
         try:
-            client = await self._opened()
             # GET would load a value of any size. The range of an absent key is empty.
-            value = await client.getrange(self._key_prefix + key, 0, MAX_ROWS_BYTES)
-        except (RedisError, OSError, AuthoritiesUnreadable) as error:
-            if untrusted_reason(error):
-                await self.close()  # no connection is open; the next one reads ca_file again
-            kind = RowsUnusable if str(error).startswith("WRONGTYPE") else StoreFailed
-            raise kind(f"{self.where}: {_explain(error)}{self._tls_hint(error)}") from None
+            value = await self._client.ask("GETRANGE", self._key_prefix + key, "0", str(MAX_ROWS_BYTES))
+        except UnicodeEncodeError:
+            raise RowsUnusable(f"{self.where} has a session whose user id is not a text") from None
+        except _FAILURES as error:
+            self._authorities.forget()  # the next connection reads ca_file again
+            is_wrong_type = isinstance(error, ErrorReply) and error.code == "WRONGTYPE"
+            raise (RowsUnusable if is_wrong_type else StoreFailed)(f"{self.where}: {self._explain(error)}") from None
         if len(value) > MAX_ROWS_BYTES:
             raise RowsUnusable(f"{self.where} has a session of more than {MAX_ROWS_BYTES} bytes")
         try:
-            return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+            return value.decode("utf-8")
         except UnicodeDecodeError:
             raise RowsUnusable(f"{self.where} did not return a valid session: it is not UTF-8") from None
 
-    def _tls_hint(self, error: Exception) -> str:
-        # Without TLS, Redis does not refuse a TLS handshake. It waits for the end of a line.
-        may_lack_tls = self._address.tls and isinstance(error, RedisTimeoutError)
-        return "; if it does not speak TLS on this port, write redis://" if may_lack_tls else ""
-
-    async def _opened(self) -> Redis:
-        context = await self._authorities.cached_context() if self._address.tls and self._client is None else None
-        if self._client is None:  # no other lookup opened it while this one waited
-            address = self._address
-            pool = BlockingConnectionPool(
-                connection_class=_Connection,
-                context=context,
-                max_connections=MAX_CONNECTIONS,
-                timeout=None,  # the caller limits the time
-                host=address.host,
-                port=address.port,
-                db=address.database,
-                username=address.user or None,
-                password=address.password or None,
-                socket_connect_timeout=CONNECT_SECONDS,
-                socket_timeout=READ_SECONDS,
-                retry=Retry(NoBackoff(), 1),  # an idle connection may have been lost
-                protocol=2,
-                driver_info=None,  # no CLIENT SETINFO: the user may have no right but to read
-            )
-            self._client = Redis(connection_pool=pool)
-        return self._client
+    def _explain(self, error: Exception) -> str:
+        """Return the meaning of *error* for an operator, without the server's words, which may quote a key."""
+        if untrusted := untrusted_reason(error):
+            return untrusted
+        if isinstance(error, ErrorReply):
+            return _meaning(error)
+        if isinstance(error, BadReply | ConnectionLost):
+            return str(error)
+        if isinstance(error, TimeoutError):
+            # Without TLS, Redis does not refuse a TLS handshake. It waits for the end of a line.
+            hint = "; if it does not speak TLS on this port, write redis://" if self._has_tls else ""
+            return f"no connection within {CONNECT_SECONDS:g} s{hint}"
+        return f"it cannot be reached: {quoted(str(error), 200)}"
 
     async def close(self) -> None:
         """Close every connection."""
-        client, self._client = self._client, None
         self._authorities.forget()
-        if client is not None:
-            await client.aclose(close_connection_pool=True)
+        self._client.close()
 
 
-class _Connection(Connection):
-    """A TCP connection, with TLS if there is a *context*: then only its CAs are trusted."""
-
-    def __init__(self, *, context: ssl.SSLContext | None, **options: Any) -> None:  # noqa: ANN401 - redis's own
-        self._context = context
-        super().__init__(**options)
-
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        arguments: Mapping[str, Any] = super()._connection_arguments()
-        return {**arguments, "ssl": self._context} if self._context is not None else arguments
-
-
-def _explain(error: Exception) -> str:
-    """Return the meaning of *error* for an operator, without the server's words where they may quote a key."""
-    if untrusted := untrusted_reason(error):
-        return untrusted
-    meanings: dict[type[Exception] | tuple[type[Exception], ...], str] = {
-        (
-            AuthenticationError,
-            AuthenticationWrongNumberOfArgsError,
-        ): "it refuses the user or the password, or the URL has none",
-        NoPermissionError: "the user may not read the sessions: ACL SETUSER <user> +getrange ~<key_prefix>*, and "
-        "+select for a database other than 0",
-        BusyLoadingError: "the server is starting up",
-        RedisTimeoutError: f"it does not answer within {READ_SECONDS:g} s",
-    }
-    for kind, meaning in meanings.items():
-        if isinstance(error, kind):
+def _meaning(error: ErrorReply) -> str:
+    for beginning, meaning in _MEANINGS_OF_ERR.items() if error.code == "ERR" else ():
+        if error.text.startswith(beginning):
             return meaning
-    if isinstance(error, ResponseError):
-        kind_of_error = str(error).partition(" ")[0]
-        return f"it answers {quoted(kind_of_error, 40)}: is this the storage that Better Auth writes to?"
-    return f"it cannot be reached: {quoted(str(error), 200)}"
+    default = f"it answers {quoted(error.code, 40)}: is this the storage that Better Auth writes to?"
+    return _MEANINGS.get(error.code, default)

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from authgate.config._outbound import ca_file_problems
 from authgate.config._types import NonEmpty, Settings
+from authgate.sessions.redis import RedisStore
 from authgate.stores._redis_url import parse_redis_url
 from authgate.stores.store import LoadedStore, Reading, Store
 
@@ -20,7 +21,7 @@ _FIX = "write redis://user:password@host:6379/0, or rediss:// for TLS"
 
 
 class RedisSessionsConfig(Settings):
-    """The store in Redis: Better Auth's secondary storage. Needs the extra `redis`."""
+    """The store in Redis: Better Auth's secondary storage."""
 
     url: SecretStr | None = None
     """redis://user:password@host:6379/0, or rediss:// for TLS. Prefer url_file or url_env."""
@@ -45,7 +46,6 @@ class RedisStorage:
 
 def _read(reading: Reading, redis: RedisSessionsConfig) -> LoadedStore | None:
     addresses = reading.addresses(redis, "url")
-    reading.check_package("redis")
     reading.problems.extend(ca_file_problems(redis.ca_file, f"{reading.setting}.ca_file"))
     store = None
     for url, setting in addresses:
@@ -60,8 +60,6 @@ def _read(reading: Reading, redis: RedisSessionsConfig) -> LoadedStore | None:
 
 
 def _make(store: LoadedStore, _cookie_name: str) -> SessionStore:
-    from authgate.sessions.redis import RedisStore  # noqa: PLC0415 - needs an extra
-
     storage: RedisStorage = store.address
     return RedisStore(storage.server, key_prefix=storage.key_prefix, ca_file=storage.ca_file)
 

@@ -162,7 +162,7 @@ runpy.run_module("authgate", run_name="__main__")
     ("store", "status", "message"),
     [
         ({"postgres": {"dsn": DSN}}, 78, "sessions.postgres: needs the Python package asyncpg, which is not installed"),
-        ({"redis": {"url": REDIS}}, 78, "sessions.redis: needs the Python package redis, which is not installed"),
+        ({"redis": {"url": REDIS}}, 0, ""),
         ({"http": {"url": GET_SESSION}}, 0, ""),
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.sessions import StoredRows, redis
+from authgate.sessions import StoredRows, _redis_client
 from authgate.sessions._rows import MAX_ROWS_BYTES
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
 from authgate.stores._redis_url import parse_redis_url
@@ -63,7 +63,7 @@ async def test_other_keys_of_better_auth_are_not_sessions(key: str, storage: Red
 async def test_the_message_for_a_server_without_tls_has_a_hint(
     storage: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(_redis_client, "CONNECT_SECONDS", 0.3)
     message = await failure_once(store_at(storage.reader().replace("redis://", "rediss://")))
     assert "does not speak TLS" in message
 
