@@ -12,7 +12,7 @@ from authgate.config._annotations import group_of, is_list
 from authgate.config._outbound import redacted
 from authgate.config._report import Raw, did_you_mean
 from authgate.config.model import Config
-from authgate.core.errors import Problem
+from authgate.core.errors import MAX_PROBLEMS, Problem
 from authgate.core.urls import url_fault
 from authgate.presets import PRESETS
 from authgate.presets.preset import several_urls
@@ -70,6 +70,8 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
     raw: Raw = {}
     problems: list[Problem] = []
     for variable in sorted(environ):
+        if len(problems) >= MAX_PROBLEMS:
+            break
         is_other = variable in _NOT_SETTINGS or _is_service_link(variable, environ[variable])
         if not variable.startswith(PREFIX) or is_other:
             continue
@@ -81,7 +83,7 @@ def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
         try:
             value, repeated_keys = _value(environ[variable], annotation)
         except _yaml.BadYaml as error:
-            fix = "write a list as [a, b] or a,b, and a mapping as {a: b}"
+            fix = error.own_fix or "write a list as [a, b] or a,b, and a mapping as {a: b}"
             problems.append(Problem(setting=variable, message=f"is not valid YAML: {error}", fix=fix))
             continue
         problems += [Problem(setting=variable, message=message, fix=_yaml.FIX_REPEATED) for message in repeated_keys]
@@ -168,7 +170,7 @@ def _no_secret(environ: Mapping[str, str]) -> Problem:
     for name in sorted(environ):
         close = get_close_matches(name, _SECRETS, n=1, cutoff=0.8) if name not in _SECRETS else []
         hints += [f"{name} is set: did you mean {meant}?" for meant in close]
-    message = "there is no key at all, so no token could be verified" + "".join(f"; {hint}" for hint in hints)
+    message = "there is no key at all, so no token could be verified" + "".join(f"; {hint}" for hint in hints[:5])
     return Problem(setting="issuers", message=message, fix=_how_to_start())
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# A parameter of a URL, such as libpq's password=, that holds a secret.
-_SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
+# A part of a URL that has one parameter at most, and what is in the name of one that holds a secret, such as libpq's
+# password. The patterns are simple, because a text may be long: each takes as many steps as the text has characters.
+_PART = re.compile(r"[&#]?[^&#]+")
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 def redacted(text: str, max_characters: int = 80) -> str:
@@ -25,9 +27,22 @@ def redacted(text: str, max_characters: int = 80) -> str:
 
     A URL is shown without its user, password, and parameters with secrets.
     """
-    text = re.sub(r"(?<=//).*@", "***@", text, flags=re.DOTALL)
-    text = _SECRET_PARAMETER.sub(r"\1***", text)
+    before, slashes, after = text.partition("//")
+    if "@" in after:
+        after = f"***@{after.rpartition('@')[2]}"
+    text = _PART.sub(_without_secret, before + slashes + after)
     return NOT_SHOWN if may_be_secret(text) else quoted(text, max_characters)
+
+
+def _without_secret(part: re.Match[str]) -> str:
+    """Return *part* of a URL; if it is a parameter with a secret, with *** in place of its value."""
+    text, end = part[0], 0
+    for name in text.split("=")[:-1]:
+        begin = 0 if end == 0 and text.startswith("&") else name.find("?")
+        end += len(name) + 1
+        if begin >= 0 and _SECRET_NAME.search(name, begin):
+            return f"{text[:end]}***"
+    return text
 
 
 def url_problems(url: str, setting: str, *, allow_http: bool, content: str, fix: str) -> Iterator[Problem]:

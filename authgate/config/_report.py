@@ -21,7 +21,7 @@ from authgate.config._annotations import annotation_at, choices_of, group_of, me
 from authgate.config._descriptions import described_fields
 from authgate.config._outbound import redacted
 from authgate.config._secret_forms import NOT_SHOWN, known_secret
-from authgate.core.errors import Problem
+from authgate.core.errors import MAX_PROBLEMS, Problem, more_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +39,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
 # Other keys of mappings, such as claim paths, may hold a URL with a password.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _DOCS = "docs/configuration.md describes it"
+# How many mistakes of one validation are looked at, and how many names are listed in one message.
+_MAX_MISTAKES = 10 * MAX_PROBLEMS
+_MAX_NAMES = 50
+# A longer name is like no other. To compare two names takes as many steps as the product of their lengths.
+_MAX_NAME_CHARACTERS = 100
 _WHOLE = "configuration"
 
 # How pydantic begins the name of a union's branch.
@@ -60,23 +65,31 @@ _TAKES: dict[str, tuple[str, ...]] = {
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Return the problems that *error* reports, which validating settings as *model* raised."""
+    """Return the problems that *error* reports, which validating settings as *model* raised.
+
+    There are MAX_PROBLEMS at most. If there are more, the last one counts the mistakes that are not listed.
+    """
+    mistakes = error.errors(include_url=False)
     groups: dict[tuple[Path, bool], list[ErrorDetails]] = defaultdict(list)
-    for mistake in _mistakes(error, model):
+    for mistake in _mistakes(mistakes[:_MAX_MISTAKES], model):
         groups[setting_path(mistake["loc"], model), "[key]" in mistake["loc"]].append(mistake)
     # Every branch of a union reports its own mistake. An element that one branch reports says more than the others.
-    paths = {path for path, _ in groups}
-    vague = {path for path in paths if any(other[: len(path)] == path and len(other) > len(path) for other in paths)}
-    return [
-        _problem(path, mistakes, model)
+    vague = {path[:end] for path, _ in groups for end in range(len(path))}
+    listed = [
+        (path, mistakes)
         for (path, _), mistakes in groups.items()
         if not (path in vague and all(_in_union(mistake["loc"]) for mistake in mistakes))
     ]
+    others = len(mistakes[_MAX_MISTAKES:]) + sum(len(mistakes) for _, mistakes in listed[MAX_PROBLEMS:])
+    if not others:
+        return [_problem(path, mistakes, model) for path, mistakes in listed]
+    *shown, (_, last) = listed[:MAX_PROBLEMS]
+    return [*(_problem(path, mistakes, model) for path, mistakes in shown), more_problems(others + len(last))]
 
 
-def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[ErrorDetails]:
-    """Yield the mistakes in *error*. Settings whose model is not known are checked against those of all models."""
-    for mistake in error.errors(include_url=False):
+def _mistakes(mistakes: list[ErrorDetails], model: type[BaseModel]) -> Iterator[ErrorDetails]:
+    """Yield *mistakes*. Settings whose model is not known are checked against those of all models."""
+    for mistake in mistakes:
         union = tagged(annotation_at(setting_path(mistake["loc"], model), model))
         if mistake["type"] not in {"union_tag_invalid", "union_tag_not_found"} or union is None:
             yield mistake
@@ -84,7 +97,7 @@ def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[ErrorD
         try:
             union.otherwise.model_validate(mistake["input"])
         except ValidationError as inner:
-            for one in inner.errors(include_url=False):
+            for one in inner.errors(include_url=False)[:_MAX_MISTAKES]:
                 one["loc"] = (*mistake["loc"], *one["loc"])
                 yield one
 
@@ -100,10 +113,14 @@ def setting_path(location: Iterable[int | str], model: type[BaseModel]) -> Path:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Return a question that names the closest of *known*, or the whole list. Upper and lower case count as equal."""
+    """Return a question that names the closest of *known*, or a list of the first 50. Case makes no difference."""
     by_lower = {choice.lower(): choice for choice in known}
-    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
-    return f"did you mean {by_lower[close[0]]}?" if close else f"use one of {', '.join(by_lower.values())}"
+    close = get_close_matches(name[:_MAX_NAME_CHARACTERS].lower(), by_lower, n=1, cutoff=cutoff)
+    if close:
+        return f"did you mean {by_lower[close[0]]}?"
+    names = [*by_lower.values()]
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"use one of {', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def scalar(value: object) -> str | None:

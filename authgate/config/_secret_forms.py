@@ -14,7 +14,8 @@ _KNOWN = {
     "a client secret of Microsoft (…8Q~…)": r"[\w.~-]{3}[78]Q~[\w.~-]{31}",
     "an API token of Okta (00…)": r"(?<![\w.~-])00[\w-]{40}(?![\w.~-])",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
-    "a token (eyJ…)": r"eyJ[\w-]{10,}\.[\w-]*\.",  # a JWT
+    # A JWT. Nothing is tried twice, because a text may be long: the first eyJ of a word, and the rest of the word.
+    "a token (eyJ…)": r"(?<![\w-])(?>[\w-]*?eyJ)[\w-]{10,}+\.[\w-]*+\.",
 }
 _FORMS = {what: re.compile(form) for what, form in _KNOWN.items()}
 # Other secrets. IDs may have this form, too, but few that are wrong.

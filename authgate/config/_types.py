@@ -108,6 +108,11 @@ def claim_path(text: str, prefix: str = "") -> str:
     return text
 
 
+# The bounds of long lists. All lists of a configuration together are bounded, too (`_yaml.MAX_VALUES`).
+MANY = 1000
+SEVERAL = 256
+FEW = 64
+
 ClaimPathText: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(claim_path)]
 Token: TypeAlias = Annotated[str, AfterValidator(token)]
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from authgate.config._sound import sound_part
 from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsConfig
 from authgate.config.policy_problems import policy_problems
 from authgate.config.read_issuer import UNKNOWN_URL, clashes, read_issuer
-from authgate.core.errors import Problem
+from authgate.core.errors import MAX_PROBLEMS, Problem
 from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
 from authgate.presets import PRESETS, AnyIssuer
 
@@ -72,7 +73,10 @@ def load_settings(settings: Raw) -> LoadedConfig:
 
 
 def _read(settings: Raw, environ: Mapping[str, str], problems: list[Problem]) -> LoadedConfig:
-    """Return the configuration of the *settings* of a file and of *environ*. *problems* are those of the file."""
+    """Return the configuration of the *settings* of a file and of *environ*. *problems* are those of the file.
+
+    With MAX_PROBLEMS or more, it looks for no others.
+    """
     is_clear = not problems  # an unreadable file, and one with a repeated key, may list other issuers than it seems to
     raw = _environment.defaults(environ, problems)
     _merge(raw, settings)
@@ -95,6 +99,15 @@ def _read(settings: Raw, environ: Mapping[str, str], problems: list[Problem]) ->
         config = Config.model_validate(raw)
     except ValidationError as error:
         problems.extend(problems_of(error, Config))
+    if len(problems) >= MAX_PROBLEMS:  # looking for more of them would take long, and would help nobody
+        return LoadedConfig(
+            config=None,
+            issuers=(),
+            problems=tuple(problems),
+            warnings=(),
+            origin="environment",
+            admin=_sound_admin(raw),
+        )
     problems.extend(_trust_problems(raw))
     issuers = tuple(
         read_issuer(item, f"issuers[{position}]", environ, problems, audiences_needed=is_given, wrong=wrong)
@@ -102,8 +115,8 @@ def _read(settings: Raw, environ: Mapping[str, str], problems: list[Problem]) ->
         if item is not None
     )
     problems.extend(clashes(issuers))
-    problems.extend(subject_prefixes.problems(issuers, are_needed=is_given))
-    problems.extend(policy_problems(raw, issuers, issuers_known=is_clear))
+    problems.extend(islice(subject_prefixes.problems(issuers, are_needed=is_given), 2 * MAX_PROBLEMS))
+    problems.extend(islice(policy_problems(raw, issuers, issuers_known=is_clear), 2 * MAX_PROBLEMS))
     if config is not None:
         config = config.model_copy(update={"issuers": [issuer.config for issuer in issuers]})
     warnings += _environment.unused_proxies(environ, (issuer.config for issuer in issuers))

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Settings, not_a_boolean, not_null, with_mistake
+from authgate.config._types import FEW, MANY, SEVERAL, NonEmpty, Settings, not_a_boolean, not_null, with_mistake
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
 from authgate.config.refusal_model import CorsConfig, LoginUrl, PageConfig, ReturnHost, ReturnParameter
@@ -72,7 +72,9 @@ class TlsConfig(CertificateConfig):
     """CA certificates in PEM, such as `ca.crt` of the secret. A peer with a certificate that one of them signed is a
     trusted proxy, whatever its address. For a peer without a certificate, trusted_proxies decides. A certificate of
     another CA ends the handshake."""
-    client_names: Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1)] | None = None
+    client_names: (
+        Annotated[list[Annotated[NonEmpty, AfterValidator(_client_name)]], Field(min_length=1, max_length=MANY)] | None
+    ) = None
     """The accepted DNS and URI names (SAN) of client certificates. For a peer whose certificate has none of them, its
     address decides. Default: every certificate of client_ca_file is accepted."""
 
@@ -149,23 +151,23 @@ class Config(Settings):
     admin: AdminConfig = AdminConfig()
     unsafe_trust_all_proxies: bool = False
     """Allows 0.0.0.0/0 and ::/0 in trusted_proxies. Then everybody who reaches `listen` can claim any URL."""
-    trusted_proxies: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], validate_default=True)
+    trusted_proxies: list[Network] = Field(default=["127.0.0.0/8", "::1/128"], max_length=MANY, validate_default=True)
     """The addresses and subnets of your proxies, and nothing wider. AuthGate trusts what they report of a request."""
     leeway_seconds: Annotated[float, BeforeValidator(not_a_boolean), Field(ge=0, le=300)] = 30
     """0 to 300. How far the clocks of AuthGate and an issuer may differ when it checks the times of a token."""
     ready_when: Literal["any", "all"] = "any"
     """When /readyz reports ready: when any issuer can verify tokens, or only when all of them can."""
-    issuers: list[IssuerConfig] = []
+    issuers: Annotated[list[IssuerConfig], Field(max_length=MANY)] = []
     """The issuers whose tokens and sessions are accepted. Default: those of JWT_SECRET, BETTER_AUTH_SECRET, AUTH_SECRET
     and NEXTAUTH_SECRET."""
-    credentials: Annotated[list[CredentialConfig], Field(min_length=1)] = Field(
+    credentials: Annotated[list[CredentialConfig], Field(min_length=1, max_length=FEW)] = Field(
         default=[{"header": "Authorization"}, {"cookie": "access_token"}], validate_default=True
     )
     """Where to look for credentials, in this order. The first place that holds one decides. Session cookies come last
     unless the list names them with `session`. The default looks for its cookie after the session cookies, and only if
     an issuer has preset jwt. If every issuer has a header of its own, such as that of Cloudflare Access, Authorization
     comes last."""
-    headers: dict[HeaderName, Source] = {
+    headers: Annotated[dict[HeaderName, Source], Field(max_length=FEW)] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",
         "X-User-Name": "name",
@@ -176,7 +178,7 @@ class Config(Settings):
     The proxies remove the default headers from requests of clients also where your list does not name them.
     X-User-Id never is for a signed-in user: a user without a value there is refused."""
     csrf: CsrfConfig = CsrfConfig()
-    policies: Annotated[list[PolicyConfig], Field(min_length=1, max_length=1000)] | None = None
+    policies: Annotated[list[PolicyConfig], Field(min_length=1, max_length=MANY)] | None = None
     """Who may do what. The first policy that matches a request decides; a request that none matches is refused.
     Default: one policy, under which every request requires a signed-in user."""
     paths: PathsConfig = PathsConfig()
@@ -185,7 +187,7 @@ class Config(Settings):
     address of the page that it asked for. Scripts and other programs get 401. Default: nobody is redirected."""
     return_parameter: ReturnParameter = "return_to"
     """The query parameter of login_url that holds the address to go back to."""
-    return_hosts: Annotated[list[ReturnHost], Field(min_length=1, max_length=256)] | None = None
+    return_hosts: Annotated[list[ReturnHost], Field(min_length=1, max_length=SEVERAL)] | None = None
     """The hosts that users may be sent back to, with the port if it is not the usual one of the scheme. For a page of
     another host, only its path and query are given. Default: the hosts of login_url, of the issuers' `url`, and those
     that policies name exactly."""

@@ -19,7 +19,19 @@ from pydantic import (
 
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
-from authgate.config._types import NonEmpty, Settings, Token, claim_path, not_null, one_or_more, token, with_mistake
+from authgate.config._types import (
+    FEW,
+    MANY,
+    SEVERAL,
+    NonEmpty,
+    Settings,
+    Token,
+    claim_path,
+    not_null,
+    one_or_more,
+    token,
+    with_mistake,
+)
 from authgate.config.networks import Network
 from authgate.config.refusal_model import CorsConfig, LoginUrl, Origin
 from authgate.config.rule_model import RuleConfig
@@ -109,7 +121,7 @@ class CsrfConfig(Settings):
     """enforce: an unsafe method or a WebSocket handshake with a credential from a cookie, or from a header that a proxy
     in front fills from its cookie (Cf-Access-Jwt-Assertion …), must come from its own origin or from one of
     allowed_origins. off: every origin may send such requests."""
-    allowed_origins: Annotated[list[Origin], Field(max_length=256)] = []
+    allowed_origins: Annotated[list[Origin], Field(max_length=SEVERAL)] = []
     """Other origins that may send such requests, for example https://app.example.com."""
 
 
@@ -161,7 +173,7 @@ def _method(name: str) -> str:
 
 
 # Bounds on a dimension of a match. The policies are compared with each other when they are loaded.
-_FEW, _MANY = Field(min_length=1, max_length=32), Field(min_length=1, max_length=256)
+_UP_TO_32, _UP_TO_256 = Field(min_length=1, max_length=32), Field(min_length=1, max_length=SEVERAL)
 
 
 class MatchConfig(Settings):
@@ -169,14 +181,14 @@ class MatchConfig(Settings):
 
     example: ClassVar[str] = "{path: /admin/**}"
 
-    host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), _MANY] = []
+    host: Annotated[list[Annotated[str, AfterValidator(_host)]], one_or_more(str), _UP_TO_256] = []
     """Host names: app.example.com exactly, or *.example.com for one or more labels before it. Ports do not count."""
-    path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), _MANY] = []
+    path: Annotated[list[Annotated[str, AfterValidator(_pattern)]], one_or_more(str), _UP_TO_256] = []
     """Path patterns of literal segments, `*` (any one segment), `{subject}` (the segment must equal this field of the
     user) and `**` (any rest, also none; at the end only)."""
-    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], one_or_more(str), _FEW] = []
+    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], one_or_more(str), _UP_TO_32] = []
     """Methods in upper case. GET includes HEAD."""
-    client: Annotated[list[Network], one_or_more(str), _MANY] = []
+    client: Annotated[list[Network], one_or_more(str), _UP_TO_256] = []
     """Addresses and subnets of clients."""
 
     @model_validator(mode="after")
@@ -230,10 +242,10 @@ class PolicyConfig(Settings):
         WrapValidator(_require, json_schema_input_type=Literal["signed_in"] | RuleConfig),
     ] = None
     """signed_in, or a mapping of rules that must all be true."""
-    headers: dict[HeaderName, Source] = {}
+    headers: Annotated[dict[HeaderName, Source], Field(max_length=FEW)] = {}
     """Headers that this policy adds, each with its source. Under every other policy they are empty. X-User-Id is
     allowed here only if every policy that reads a credential gives it a source."""
-    issuers: Annotated[list[NonEmpty], Field(min_length=1)] | None = None
+    issuers: Annotated[list[NonEmpty], Field(min_length=1, max_length=MANY)] | None = None
     """The names of the issuers whose users pass. Default: every issuer."""
     login_url: LoginUrl | None = None
     """Replaces the global `login_url` here. null: browsers are not redirected here."""
@@ -241,7 +253,7 @@ class PolicyConfig(Settings):
     """Replaces the global `csrf` here."""
     cors: CorsConfig | None = None
     """Replaces the global `cors` here."""
-    credentials: Annotated[list[CredentialConfig], Field(min_length=1)] | None = None
+    credentials: Annotated[list[CredentialConfig], Field(min_length=1, max_length=FEW)] | None = None
     """Replaces the global list here: AuthGate looks into these places and no others."""
 
     _not_null = field_validator("require", "issuers", "csrf", "cors", "credentials", mode="before")(not_null)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean
 from authgate.config._sound import sound_part
+from authgate.config._types import FEW
 from authgate.config.model import Config
 from authgate.config.policy_model import PolicyConfig
 from authgate.config.rule_model import MAX_DEPTH, MAX_TESTS, placed_tests
@@ -67,6 +68,7 @@ def policy_problems(raw: Raw, entries: tuple[LoadedIssuer, ...], *, issuers_know
         if count > 1:
             message = f"{count} policies have the name {quoted(name)}"
             yield Problem(setting="policies", message=message, fix="give each its own `name`")
+    yield from _too_many_headers(policies, global_headers)
     for setting, policy, unsound in policies:
         yield from _unknown_issuers(setting, policy, issuers)
         yield from _unknown_sessions(f"{setting}.credentials", policy.credentials or (), issuers)
@@ -144,6 +146,16 @@ def _redefined_headers(setting: str, policy: PolicyConfig, headers: Iterable[str
             message = "is a header of every policy already, and a policy cannot give it another source"
             fix = "choose another name, or remove it from the `headers` at the top of the configuration"
             yield Problem(setting=f"{setting}.headers.{name}", message=message, fix=fix)
+
+
+def _too_many_headers(
+    policies: Iterable[tuple[str, PolicyConfig, frozenset[str]]], headers: Iterable[str]
+) -> Iterator[Problem]:
+    """Yield the problem of more headers than a reply may have: each reply has those of all policies."""
+    names = {*headers, *(name for _, policy, _ in policies for name in policy.headers)}
+    if len(names) > FEW:
+        message = f"name {len(names)} headers together with those at the top; a reply has at most {FEW}"
+        yield Problem(setting="policies", message=message, fix="give policies headers of the same names")
 
 
 def _user_id_of_some(

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import AfterValidator, Field, field_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import Settings
+from authgate.config._types import SEVERAL, Settings
 from authgate.core.errors import Unreadable
 from authgate.core.request import split_authority
 from authgate.core.sign_in import DEFAULT_PORTS, MAX_AGE
@@ -99,7 +99,7 @@ Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=_MAX_LINE_CHARAC
 class CorsConfig(Settings):
     """Which other origins' pages may read a refusal, and whose preflights pass. The service answers the preflights."""
 
-    allowed_origins: Annotated[list[Origin], Field(max_length=256)] = []
+    allowed_origins: Annotated[list[Origin], Field(max_length=SEVERAL)] = []
     """The origins, for example https://app.example.com. The service sends the CORS headers of its own answers."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef, Literal,
 from pydantic import AfterValidator, Field, StrictBool, create_model, field_validator, model_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import ClaimPathText, NonEmpty, Seconds, Settings, one_or_more
+from authgate.config._types import MANY, SEVERAL, ClaimPathText, NonEmpty, Seconds, Settings, one_or_more
 from authgate.config.identity_model import Scalar
 from authgate.config.networks import Network
 from authgate.core.claim_paths import CLAIMS
@@ -63,7 +63,7 @@ def _domain(domain: str) -> str:
 Scope: TypeAlias = Annotated[NonEmpty, AfterValidator(_scope)]
 
 
-def _list_operand(name: str, element: Any, max_length: int = 1000) -> type[_Operand]:  # noqa: ANN401 - a type
+def _list_operand(name: str, element: Any, max_length: int = MANY) -> type[_Operand]:  # noqa: ANN401 - a type
     values: Any = (Annotated[list[element], Field(min_length=1, max_length=max_length)], None)
     return create_model(name, __base__=_ListOperand, __doc__=_LIST_TEXT, any_of=values, all_of=values, none_of=values)
 
@@ -79,7 +79,9 @@ _CLAIM: Any = _list_operand("ClaimConfig", Scalar)
 class EmailConfig(_Operand):
     """The e-mail address. It must have exactly one `@`, and be verified."""
 
-    domain: Annotated[list[Annotated[NonEmpty, AfterValidator(_domain)]], one_or_more(str), Field(min_length=1)] = []
+    domain: Annotated[
+        list[Annotated[NonEmpty, AfterValidator(_domain)]], one_or_more(str), Field(min_length=1, max_length=MANY)
+    ] = []
     """The accepted domains, exactly: example.com does not accept mail.example.com."""
     verified: Literal[True, "any"] = True
     """true: the issuer says that the address is verified. any: unverified addresses count, too; then users may choose
@@ -117,7 +119,7 @@ _OPERANDS: dict[Operand, Any] = {
     Operand.SCOPES: ScopesConfig,
     Operand.EMAIL: EmailConfig,
     Operand.SESSION: SessionConfig,
-    Operand.NETWORKS: Annotated[list[Network], one_or_more(str), Field(min_length=1)],
+    Operand.NETWORKS: Annotated[list[Network], one_or_more(str), Field(min_length=1, max_length=SEVERAL)],
     Operand.SECONDS: Age,
 }
 
@@ -135,15 +137,15 @@ _FIELDS: dict[str, Any] = {
         for name, dimension in DIMENSIONS.items()
     },
     "claims": (
-        Annotated[dict[ClaimPathText, _CLAIM], Field(min_length=1)],
+        Annotated[dict[ClaimPathText, _CLAIM], Field(min_length=1, max_length=MAX_TESTS)],
         Field(default=None, description="Claims, each by its path: names joined by dots, with quotes where needed."),
     ),
     "any": (
-        Annotated[list[_RULE], Field(min_length=1)],
+        Annotated[list[_RULE], Field(min_length=1, max_length=MAX_TESTS)],
         Field(default=None, description="A list of mappings of rules, of which at least one must be true."),
     ),
     "all": (
-        Annotated[list[_RULE], Field(min_length=1)],
+        Annotated[list[_RULE], Field(min_length=1, max_length=MAX_TESTS)],
         Field(default=None, description="A list of mappings of rules, which must all be true."),
     ),
     "not": (_RULE, Field(default=None, description="A mapping of rules that must be false, not unknown.")),

@@ -11,28 +11,57 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 
+# How many problems of a configuration are reported at once, and how long each part of one is at most.
+MAX_PROBLEMS = 100
+_MAX_PROBLEM_CHARACTERS = 1000
+
+
 class AuthGateError(Exception):
     """Base of every error that AuthGate raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake in the configuration: which *setting*, what is wrong (*message*), and what to change (*fix*)."""
+    """One mistake in the configuration: which *setting*, what is wrong (*message*), and what to change (*fix*).
+
+    Each of them is cut after 1,000 characters.
+    """
 
     setting: str
     message: str
     fix: str
 
+    def __post_init__(self) -> None:
+        """Cut what is too long to be read."""
+        for name in ("setting", "message", "fix"):
+            text = getattr(self, name)
+            if len(text) > _MAX_PROBLEM_CHARACTERS:
+                object.__setattr__(self, name, f"{text[: _MAX_PROBLEM_CHARACTERS - 2]} …")
+
     def __str__(self) -> str:
         return f"{self.setting}: {self.message}\n    → {self.fix}"
 
 
+def first_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return *problems*; if there are more than MAX_PROBLEMS, the first of them, and one that counts the others."""
+    if len(problems) <= MAX_PROBLEMS:
+        return tuple(problems)
+    others = len(problems) - MAX_PROBLEMS + 1
+    return (*problems[: MAX_PROBLEMS - 1], more_problems(others))
+
+
+def more_problems(count: int) -> Problem:
+    """Return the problem that there are *count* more."""
+    message = f"has {count} more problems, which are not listed"
+    return Problem(setting="configuration", message=message, fix="correct those that are listed, and check again")
+
+
 class ConfigError(AuthGateError):
-    """The configuration cannot be used. *problems* has every problem, not only the first."""
+    """The configuration cannot be used. *problems* has every problem, or the first 100 and how many more there are."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems = first_problems(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class Unreadable(AuthGateError):

@@ -80,7 +80,9 @@ class BetterAuthIssuer(JwtSettings, SessionSettings):
     old_secrets_verify: Annotated[bool, Field(strict=True)] = False
     """Whether cookies that were signed under older secrets are accepted too. Better Auth itself signs these users
     out."""
-    strategies: list[Literal["compact", "jwt", "jwe"]] = Field(default=["compact", "jwt", "jwe"], min_length=1)
+    strategies: list[Literal["compact", "jwt", "jwe"]] = Field(
+        default=["compact", "jwt", "jwe"], min_length=1, max_length=3
+    )
     """The accepted strategies of the cookie cache."""
     cookies: BetterAuthCookies | None = None
     """The names of the session cookies, if they differ from the library's own."""

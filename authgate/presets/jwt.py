@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from authgate.config._outbound import redacted
-from authgate.config._types import ClaimPathText, NonEmpty
+from authgate.config._types import FEW, ClaimPathText, NonEmpty
 from authgate.config.identity_model import RequiredValues
 from authgate.core.demands import CLIENT_CLAIMS, lists
 from authgate.core.errors import Problem
@@ -38,13 +38,13 @@ class SignedJwtSettings(JwtSettings):
     """The exact `iss` of the JWTs. Default: any `iss` is accepted; at most one issuer may leave it out."""
     audiences: Annotated[Audiences | None, Field(examples=["https://api.example.com"])] = None
     """The accepted values of `aud`, or any. A token must have one of them. Required in a file."""
-    required_claims: list[ClaimPathText] = Field(default=["exp"])
+    required_claims: list[ClaimPathText] = Field(default=["exp"], max_length=FEW)
     """The claims that every token must have, by their paths. An empty claim counts as absent. The subject is always
     required. A token without exp never expires."""
     require_claims: RequiredValues = None
     """Claims that must have one of these values, by their paths. The values are exact, types included: 1 is not true. A
     claim that is a list must hold one of them. Write no secrets here: `authgate check` and messages show the values."""
-    token_types: list[NonEmpty] = Field(default=["JWT", "at+jwt"], min_length=1)
+    token_types: list[NonEmpty] = Field(default=["JWT", "at+jwt"], min_length=1, max_length=FEW)
     """The accepted values of the header `typ`, in upper or lower case. A token without `typ` is accepted. Types of
     other kinds of tokens, such as logout+jwt, cannot be listed."""
     accept: Literal["access_token", "id_token", "any"] = "access_token"

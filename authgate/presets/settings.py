@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty, Seconds, Settings, Token, not_null, proxy
+from authgate.config._types import FEW, MANY, NonEmpty, Seconds, Settings, Token, not_null, proxy
 from authgate.config.identity_model import IdentitySetting
 from authgate.core.demands import NO_TRAITS, Traits
 from authgate.presets.guidance import Guidance
@@ -42,10 +42,10 @@ GET_SESSION_SETTINGS = ("allow_http", "ca_file")
 
 SECURE_PREFIX = "__Secure-"
 
-Audiences: TypeAlias = Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1)]
+Audiences: TypeAlias = Literal["any"] | Annotated[list[NonEmpty], Field(min_length=1, max_length=MANY)]
 # The URL of a front end, or the URLs of all its hosts.
 Urls: TypeAlias = NonEmpty | Annotated[list[NonEmpty], Field(min_length=1, max_length=32)]
-Algorithms: TypeAlias = Annotated[list[Literal[NAMES]], Field(min_length=1)]  # type: ignore[valid-type]
+Algorithms: TypeAlias = Annotated[list[Literal[NAMES]], Field(min_length=1, max_length=FEW)]  # type: ignore[valid-type]
 
 _NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
 _SUBJECT_PREFIX = r"[!-$&-~]{0,64}"  # a header value has these characters as they are

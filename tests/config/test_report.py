@@ -9,15 +9,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from authgate.config._annotations import members
-from authgate.config._report import problems_of, scalar
+from authgate.config._report import did_you_mean, problems_of, scalar
 from authgate.config.model import Config, TlsConfig
+from authgate.core.errors import MAX_PROBLEMS, Problem
 from authgate.presets.jwt import JwtIssuer
 from authgate.stores.redis import RedisSessionsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from authgate.core.errors import Problem
 
 ISSUER = {"name": "app", "preset": "jwt", "secret_env": "X", "audiences": "any"}
 
@@ -264,3 +263,28 @@ def test_no_message_quotes_a_value_that_may_hold_a_secret(settings: dict[str, An
 )
 def test_a_quoted_value_is_short_and_printable(value: object, shown: str | None) -> None:
     assert scalar(value) == shown
+
+
+def test_the_first_problems_are_reported_and_the_others_are_counted() -> None:
+    found = problems(**{f"setting-{number}": 1 for number in range(50_000)})
+    assert len(found) == MAX_PROBLEMS
+    assert found[0].message == "is not a setting"
+    assert found[-1].message == f"has {50_000 - MAX_PROBLEMS + 1} more problems, which are not listed"
+
+
+def test_a_list_that_is_too_long_is_one_problem() -> None:
+    (problem,) = problems(issuers=[{"name": "a", "wrong": 1}] * 1_001)
+    assert problem.setting == "issuers"
+    assert problem.message == "has 1001 elements; at most 1000 are allowed"
+
+
+def test_each_part_of_a_problem_is_short() -> None:
+    long = "x" * 5_000
+    problem = Problem(setting=long, message=long, fix=long)
+    assert {len(problem.setting), len(problem.message), len(problem.fix)} == {1_000}
+
+
+def test_a_question_about_a_name_lists_few_of_many() -> None:
+    fix = did_you_mean("x" * 100_000, [f"tenant-{number}" for number in range(1_000)])
+    assert fix.startswith("use one of tenant-0, ")
+    assert fix.endswith("tenant-49 and 950 more")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from authgate.config._outbound import redacted
-from authgate.config._types import NonEmpty
+from authgate.config._types import MANY, NonEmpty
 from authgate.core.demands import TENANT, Demand, TenantIssuers, Traits, has, lists
 from authgate.core.errors import Problem
 from authgate.presets.other_kinds import OtherKind
@@ -104,7 +104,7 @@ Tenant: TypeAlias = Annotated[str, AfterValidator(_tenant)]
 
 
 Audience: TypeAlias = Annotated[NonEmpty, AfterValidator(_audience)]
-EntraAudiences: TypeAlias = Literal["any"] | Annotated[list[Audience], Field(min_length=1)]
+EntraAudiences: TypeAlias = Literal["any"] | Annotated[list[Audience], Field(min_length=1, max_length=MANY)]
 
 
 class EntraIssuer(ProviderIssuer):
