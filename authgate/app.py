@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from authgate.metrics import Metrics
     from authgate.record import Recorder
     from authgate.server.closing import ConnectionCounts
+    from authgate.server.descriptors import Descriptors
     from authgate.server.http import AuthEndpoint
     from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
@@ -112,7 +113,8 @@ class ReloadState:
 class App:
     """Everything that serves. A reload replaces only *live*; the rest stays.
 
-    *connections* counts those of the listeners "auth" and "admin". *draining* is true once AuthGate was asked to stop.
+    *connections* counts those of the listeners "auth" and "admin", which share the process's *descriptors*. *draining*
+    is true once AuthGate was asked to stop.
     """
 
     live: Live
@@ -122,6 +124,7 @@ class App:
     admin_tls: WatchedTls | None
     reloads: ReloadState
     connections: dict[str, ConnectionCounts]
+    descriptors: Descriptors
     draining: bool = False
 
     def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:

@@ -74,11 +74,17 @@ class _Connections:
             "Connections that AuthGate closed before their peers did, by cause.",
             labels=("listener", "cause"),
         )
+        pauses = CounterMetricFamily(
+            "authgate_accept_pauses",
+            "Pauses of 0.1 s in which new connections wait, because file descriptors or the kernel's memory are short.",
+            labels=("listener",),
+        )
         for listener, counts in self._app.connections.items():
+            pauses.add_metric((listener,), counts.pauses)
             current.add_metric((listener,), counts.open)
             for cause, count in counts.closed.items():
                 closed.add_metric((listener, cause), count)
-        yield from (current, closed)
+        yield from (current, closed, pauses)
 
 
 class _Keys:

@@ -28,6 +28,7 @@ from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
 from authgate.record import Lines, Recorder
 from authgate.server.closing import ConnectionCounts
+from authgate.server.descriptors import Descriptors
 from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
@@ -149,6 +150,7 @@ def build(prepared: Prepared) -> App:
         admin_tls=admin_tls,
         reloads=reloads,
         connections={"auth": ConnectionCounts(), "admin": ConnectionCounts()},
+        descriptors=Descriptors(),
     )
     app_metrics.register(metrics, app)
     return app

@@ -225,10 +225,14 @@ _METRIC_SECTIONS = (
     ),
     (
         "Connections",
-        ("authgate_connections",),
+        ("authgate_connections", "authgate_accept_"),
         """`listener` is `auth` or `admin`. Causes: `silent` (no byte of a request arrived), `slow_head`, `large_head`, `unparsable`,
         `unanswered` (no answer within 30 s, on the admin port 5 s), `unread` (the peer did not read the response), `displaced` (a newer
-        connection took its place: only peers that are not trusted proxies, and all peers of the admin port) and `too_many`.""",
+        connection took its place: only peers that are not trusted proxies, and all peers of the admin port) and `too_many`.
+
+        `authgate_accept_pauses_total` grows by ten a second while new connections wait because file descriptors are short. Raise the limit
+        of the process (`ulimit -n`); AuthGate goes on by itself. The auth port leaves the last 128 descriptors, or a quarter of
+        the limit, to keys, session stores and the admin port.""",
     ),
     ("Configuration", ("authgate_config",), "See [reload](reload.md)."),
     ("TLS", ("authgate_tls",), "Only for listeners with TLS. See [TLS](tls.md)."),

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from authgate.app import App
 
 ADMIN_LIMITS = Limits(
-    max_connections=128, max_untrusted_connections=64, head_seconds=5.0, answer_seconds=5.0, write_seconds=5.0
+    max_connections=128,
+    max_untrusted_connections=64,
+    head_seconds=5.0,
+    answer_seconds=5.0,
+    write_seconds=5.0,
+    free_descriptors=0,
 )
 
 _PAGES = "AuthGate's admin port has /healthz, /readyz, /keys and /metrics.\n"
@@ -37,7 +42,8 @@ _MAX_PAGE_AGE_SECONDS = 1.0
 
 def admin_port(app: App, address: str, limits: Limits = ADMIN_LIMITS) -> AbstractAsyncContextManager[str]:
     """Serve the admin port of *app* at *address* while the context lasts, as `listening` does."""
-    return listening(address, AdminEndpoint(app), limits, lambda _peer: False, app.admin_tls, app.connections["admin"])
+    counts = app.connections["admin"]
+    return listening(address, AdminEndpoint(app), limits, lambda _peer: False, app.admin_tls, counts, app.descriptors)
 
 
 class AdminEndpoint:

@@ -32,7 +32,11 @@ MESSAGES = {
 
 @dataclass(slots=True)
 class ConnectionCounts:
-    """The connections of one listener: how many are *open*, and how many were *closed* for each cause."""
+    """The connections of one listener: how many are *open*, and how many were *closed* for each cause.
+
+    *pauses* counts how often the listener stopped accepting for a moment: see accepting.py.
+    """
 
     open: int = 0
+    pauses: int = 0
     closed: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))

@@ -24,6 +24,9 @@ class Limits:
 
     At shutdown, requests in flight get *drain_seconds*. Peers that are not trusted proxies share
     *max_untrusted_connections* of all connections, and *max_untrusted_handshakes* of the TLS handshakes in progress.
+
+    New connections wait while fewer than *free_descriptors* of the process are free: those are for keys, session stores
+    and the admin port, which alone may have 64 connections. 0 is for the listener that takes the last ones.
     """
 
     max_head_bytes: int = 64 * 1024
@@ -38,6 +41,7 @@ class Limits:
     max_connections: int = 4096
     max_untrusted_connections: int = 64
     max_untrusted_handshakes: int = 256
+    free_descriptors: int = 128
 
     @property
     def sweep_seconds(self) -> float:

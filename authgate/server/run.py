@@ -68,7 +68,9 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
         "admin.listen": (config.admin.listen, admin_port(app, config.admin.listen)),
         "listen": (
             config.listen,
-            listening(config.listen, app.answer, _limits(), app.trusts, app.tls, app.connections["auth"]),
+            listening(
+                config.listen, app.answer, _limits(), app.trusts, app.tls, app.connections["auth"], app.descriptors
+            ),
         ),
     }
     bound, problems = [], []

@@ -6,11 +6,11 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.server.accepting import _Acceptor
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.support.serving import read_answer
@@ -19,6 +19,8 @@ from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from authgate.server.tls import Peer
 
 pytestmark = pytest.mark.both_event_loops
 
@@ -99,17 +101,25 @@ async def test_a_silent_peer_is_closed_and_a_port_scan_is_not_logged(
         await until_async(lambda: "it took too long" in caplog.text)
 
 
-async def test_a_bug_that_stops_the_accepting_stops_the_listener(
-    tls_folder: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_bug_with_one_connection_closes_it_and_the_next_is_served(
+    tls_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(acceptor: _Acceptor) -> None:
-        raise ZeroDivisionError
+    bugs = [ZeroDivisionError()]
 
-    monkeypatch.setattr(_Acceptor, "_poll_files", broken)
-    with pytest.raises(ExceptionGroup) as ended:
-        async with serving_tls(tls_folder):
-            await asyncio.sleep(20)
-    assert ended.group_contains(ZeroDivisionError)
+    def trusts(_: Peer) -> bool:
+        if bugs:
+            raise bugs.pop()
+        return True
+
+    async with (
+        serving_tls(tls_folder) as served,
+        listening("127.0.0.1:0", served.app.answer, None, trusts, served.tls) as address,
+    ):
+        other = replace(served, port=int(address.rpartition(":")[2]))
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await other.ask()
+        assert (await other.ask()).status == 200
+    assert caplog.text.count("internal error: ZeroDivisionError") == 1
 
 
 async def test_an_exception_raised_while_serving_is_not_wrapped(tls_folder: Path) -> None:

@@ -11,12 +11,14 @@ import pytest
 
 from authgate.server.closing import ConnectionCounts
 from authgate.server.listener import listening
+from tests.support.tls_listener import serving_tls
 from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.app import App
+    from authgate.server.tls import Peer
 
 
 async def test_a_socket_file_that_a_killed_process_left_is_replaced(app: App, tmp_path: Path) -> None:
@@ -36,26 +38,31 @@ async def test_a_socket_that_another_process_serves_is_left_alone(app: App, tmp_
 
 
 @pytest.mark.both_event_loops
-@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@pytest.mark.parametrize("kind", ["tcp", "unix", "tls"])
 async def test_new_connections_do_not_wait_for_a_pass_of_the_event_loop_each(
-    app: App, tmp_path: Path, kind: str
+    tls_folder: Path, tmp_path: Path, kind: str
 ) -> None:
     """Each pass may answer hundreds of requests. Meanwhile the kernel drops new connections over its backlog."""
-    address, counts, passes = (
-        ("127.0.0.1:0" if kind == "tcp" else f"unix:{tmp_path}/authgate.sock"),
-        ConnectionCounts(),
-        0,
-    )
-    async with listening(address, app.answer, counts=counts) as bound:
-        with ExitStack() as opened:
-            for _ in range(120):  # the event loop does not run meanwhile
-                opened.enter_context(_connected(bound))
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while counts.open < 120:
-                    await asyncio.sleep(0)
-                    passes += 1
-    assert passes < 30
-    assert counts.open == 0
+    address = f"unix:{tmp_path}/authgate.sock" if kind == "unix" else "127.0.0.1:0"
+    peers: list[Peer] = []
+    counts, passes = ConnectionCounts(), 0
+
+    def trusts(peer: Peer) -> bool:  # called for each accepted connection
+        peers.append(peer)
+        return True
+
+    async with serving_tls(tls_folder) as served:
+        tls = served.tls if kind == "tls" else None
+        async with listening(address, served.app.answer, None, trusts, tls, counts) as bound:
+            with ExitStack() as opened:
+                for _ in range(120):  # the event loop does not run meanwhile
+                    opened.enter_context(_connected(bound))
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    while len(peers) < 120:
+                        await asyncio.sleep(0)
+                        passes += 1
+    assert 120 / 16 <= passes < 30
+    assert (counts.open, counts.pauses) == (0, 0)
 
 
 def _connected(address: str) -> socket.socket:

@@ -220,7 +220,7 @@ class Planted:
 async def test_a_bug_in_polling_stops_neither_the_polling_nor_the_listener(
     tls_folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("authgate.server.accepting.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("authgate.server.listener.POLL_SECONDS", 0.05)
     async with serving_tls(tls_folder) as served:
         new, polls = CA.server(), 0
         poll = served.tls.poll
