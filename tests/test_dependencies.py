@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -277,11 +278,13 @@ def _configures_logging(source: str) -> bool:
     )
 
 
+_PRINTS = re.compile(r"click\.(?:secho|echo|prompt|confirm|pause)|std(?:out|err)(?:\.buffer)?\.write|\bprint\(")
 # What only one module may do: (what, how a source is checked for it, which module).
 ONLY_IN: tuple[tuple[str, Callable[[str], bool], str], ...] = (
     ("makes an Allow", lambda source: _calls(source, "Allow"), "authgate/core/decide.py"),
     ("makes an Identity", lambda source: _calls(source, "Identity"), "authgate/tokens/"),
     ("reads the environment", _reads_environment, "authgate/config/load.py"),
+    ("prints", lambda source: bool(_PRINTS.search(source)), "authgate/cli/_terminal.py"),
     ("configures logging", _configures_logging, "authgate/log.py"),
     ("verifies with jwt.decode", lambda source: "jwt.decode(" in source or "PyJWKClient" in source, "nowhere"),
     (
@@ -416,6 +419,8 @@ def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("deed", "source"),
     [
+        ("prints", "click.echo(message, err=True)"),
+        ("prints", "sys.stdout.write(message)"),
         ("makes an Allow", "decision = Allow(policy='x')"),
         ("makes an Allow", "return decision.Allow(**fields)"),
         ("makes an Identity", "identity = Identity(subject='x')"),

@@ -9,7 +9,7 @@ import sys
 import click
 
 from authgate import TESTED_WITH, __version__
-from authgate.config._secret_forms import NOT_SHOWN, known_secret
+from authgate.cli._terminal import printable_errors
 
 # A longer word is not a misspelt command. It may be a token, so it is never printed.
 _MAX_SHOWN_CHARACTERS = 20
@@ -39,15 +39,15 @@ class _Commands(click.Group):
             ctx.fail("There is no command of this name. To explain a token, pipe it: authgate explain <token.txt")
         return super().resolve_command(ctx, args)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        with printable_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with printable_errors():
             return super().invoke(ctx)
-        except click.UsageError as error:
-            if known_secret(error.format_message()):  # click quotes what it does not understand
-                raise click.UsageError(
-                    f"There is an argument that does not belong here {NOT_SHOWN}", error.ctx
-                ) from None
-            raise
 
 
 @click.group(

@@ -1,15 +1,24 @@
-"""Asks the admin port of the AuthGate that runs with the same configuration."""
+"""Asks the admin port of the AuthGate that runs with the same configuration.
+
+While AuthGate is down, anybody may listen at its address. So the answer has a deadline as a whole and a bound, and
+its reader takes nothing for granted.
+"""
 
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authgate.config.model import AdminConfig
 
 MAX_CERTIFICATE_FILE_BYTES = 64 * 1024
@@ -24,30 +33,60 @@ class NoAnswerError(Exception):
     """The admin port does not answer, or its certificate is not trusted. The message says which."""
 
 
-def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int = 4096) -> tuple[int, str]:
-    """Return the status of the admin port's answer to *path*, and at most *max_bytes* of its text.
+def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
+    """Return the status of the admin port's answer to *path*, and its text, of *max_bytes* at most.
 
     Raises `NoAnswerError`, at *give_up_at* (in the seconds of time.monotonic) at the latest.
     """
     while True:
         try:
-            return _ask(admin, path, give_up_at, max_bytes)
+            status, body = _within(give_up_at, partial(_ask, admin, path, give_up_at, max_bytes))
         except _OtherCertificateError as error:  # the file is being written, or AuthGate has not read it yet
             if time.monotonic() + _PAUSE_SECONDS >= give_up_at:
                 raise NoAnswerError(f"AuthGate's admin port at {admin.listen} is not trusted: {error}") from None
             time.sleep(_PAUSE_SECONDS)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except http.client.HTTPException:  # its text may have the answer
+            raise NoAnswerError(f"the server at {admin.listen} is not an AuthGate: it does not speak HTTP") from None
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: no thread can be started
             raise NoAnswerError(
                 f"AuthGate's admin port at {admin.listen} does not answer: {error}. Is it running?"
             ) from None
+        else:
+            if len(body) > max_bytes:
+                raise NoAnswerError(f"the server at {admin.listen} is not an AuthGate: its answer is too long")
+            return status, body.decode("utf-8", "replace")
 
 
-def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
+def _within(give_up_at: float, ask: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+    """Return what *ask* returns. Raises TimeoutError at *give_up_at*, also if a byte arrives now and then.
+
+    A thread asks, because the time-out of a socket is that of each byte, and resolving a name has none.
+    """
+    outcomes: queue.SimpleQueue[tuple[int, bytes] | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcomes.put(ask())
+        except Exception as error:  # noqa: BLE001 - raised below
+            outcomes.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        outcome = outcomes.get(timeout=_seconds_left(give_up_at))
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, bytes]:
+    """Return the status of the answer and its body, of which the last byte says that it is longer than *max_bytes*."""
     connection = _connection(admin, give_up_at)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status, response.read(max_bytes).decode("utf-8", "replace").strip()
+        return response.status, response.read(max_bytes + 1)
     finally:
         connection.close()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authgate.cli._terminal import counted, wrapped
+from authgate.cli._terminal import counted, print_line
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 
@@ -56,13 +56,14 @@ def admin_or_exit(config_path: str | None) -> AdminConfig:
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.config is None:
         message = f"the configuration has {counted(len(loaded.problems), 'problem')} (authgate check lists them)"
-        click.echo(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
+        print_line(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
     return loaded.admin
 
 
 def exit_with_problems(error: ConfigError) -> NoReturn:
     """Print every problem on standard error and exit with 78."""
-    click.echo(f"AuthGate's configuration has {counted(len(error.problems), 'problem')}.\n", err=True)
+    print_line(f"AuthGate's configuration has {counted(len(error.problems), 'problem')}.", err=True)
+    print_line(err=True)
     print_problems(error.problems)
     sys.exit(EXIT_CONFIG)
 
@@ -70,5 +71,5 @@ def exit_with_problems(error: ConfigError) -> NoReturn:
 def print_problems(problems: Iterable[Problem]) -> None:
     """Print each problem and its fix on standard error."""
     for problem in problems:
-        click.echo(wrapped(f"  {problem.setting}: {problem.message}", indent="      ", stream=sys.stderr), err=True)
-        click.echo(wrapped(f"      → {problem.fix}", indent="        ", stream=sys.stderr), err=True)
+        print_line(f"  {problem.setting}: {problem.message}", indent="      ", err=True)
+        print_line(f"      → {problem.fix}", indent="        ", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import sys
 from dataclasses import replace
@@ -15,6 +14,8 @@ from multidict import CIMultiDict
 
 from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.cli import _pasted
+from authgate.cli._terminal import UsageError, print_line
+from authgate.core import strict_json
 from authgate.core.header_names import guarded_names
 from authgate.core.request import make_request, split_absolute_url
 from authgate.policies import reserved_names
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from authgate.core.request import IPAddress, Request
 
 MAX_FILE_BYTES = 1024 * 1024
+MAX_BRACKETS = 10_000
 _ASCII = "".join(map(chr, range(0x80)))
 
 
@@ -31,17 +33,17 @@ def pasted_request() -> dict[str, Any]:
     """Return the request that standard input describes."""
     is_terminal = sys.stdin.isatty()
     if is_terminal:
-        click.echo("Paste a token, headers, a curl command or a URL; then press Enter and Ctrl-D.", err=True)
+        print_line("Paste a token, headers, a curl command or a URL; then press Enter and Ctrl-D.", err=True)
     raw = sys.stdin.buffer.read(_pasted.MAX_BYTES + 1)
     if is_terminal and any(len(line) >= _pasted.MAX_TERMINAL_LINE_BYTES for line in raw.splitlines()):
-        raise click.UsageError(
+        raise UsageError(
             f"the terminal cuts a line after {_pasted.MAX_TERMINAL_LINE_BYTES:,} characters. Pipe the input instead:\n"
             "  authgate explain < file\n  pbpaste | authgate explain"
         )
     try:
         return _pasted.read(raw)
     except ValueError as error:
-        raise click.UsageError(
+        raise UsageError(
             f"{error}.\n\nPaste or pipe one of these:\n{_pasted.FORMS}\n"
             "Or describe the whole request in a file: authgate explain --request FILE"
         ) from None
@@ -58,8 +60,8 @@ def request_in_file(file_name: str) -> dict[str, Any]:
     if len(raw) > MAX_FILE_BYTES:
         raise click.UsageError(f"the file that --request names is longer than {MAX_FILE_BYTES // 1024:,} KiB")
     try:
-        description = json.loads(raw.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError) as error:
+        description = strict_json.parse(raw.decode("utf-8", "surrogateescape"), max_brackets=MAX_BRACKETS)
+    except ValueError as error:
         raise click.UsageError(f"the file that --request names is not JSON: {error}") from None
     if not isinstance(description, dict) or not ({"method", "url"} <= description.keys() or "adapter" in description):
         raise click.UsageError('--request needs {"method", "url", "headers"} or {"adapter", "headers"}')

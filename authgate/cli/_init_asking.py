@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authgate.cli._configuration import exit_with_problems, print_problems
-from authgate.cli._terminal import wrapped
+from authgate.cli._terminal import print_line, print_text
 from authgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def _answer_to(form: Form, setting: str, settings: Mapping[str, object]) -> dict
     """Ask for *setting* until the answer is right. Return nothing if it is left out, and it or another may be."""
     other, default = form.instead_of(setting), form.default(setting)
     may_be_empty = other is not None or setting not in form.problems(form.completed(setting, settings))
-    _show(f"\n{form.description(setting)}")
+    print_line(err=True)
+    _show(form.description(setting))
     if (example := form.example(setting)) not in form.description(setting):
         _show(f"For example {example}")
     if form.takes_several(setting):
@@ -71,14 +72,14 @@ def _answer_to(form: Form, setting: str, settings: Mapping[str, object]) -> dict
 
 
 def _show(text: str) -> None:
-    click.echo(wrapped(text, stream=sys.stderr), err=True)
+    print_line(text, err=True)
 
 
 def _line(prompt: str) -> str:
     """Return the line that is typed after *prompt*, without spaces around it."""
-    click.echo(prompt, nl=False, err=True)
+    print_text(prompt, err=True)
     line = sys.stdin.readline()
     if not line:
-        click.echo(err=True)
+        print_line(err=True)
         raise click.Abort
     return line.strip()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from authgate.cli._terminal import counted, escaped, wrapped
+from authgate.cli._terminal import counted, escaped, print_line, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,19 +28,19 @@ def print_findings(findings: Sequence[Finding], name: str) -> None:
     warnings = len(groups) - errors
     counts = [counted(errors, "error") if errors else "no error found"]
     counts += [counted(warnings, "warning")] if warnings else []
-    click.echo(f"{'✗' if errors else '✓'} {escaped(name)}: {', '.join(counts)}")
+    print_line(f"{'✗' if errors else '✓'} {escaped(name)}: {', '.join(counts)}")
 
 
 def _print(message: str, fix: str, group: list[Finding], *, is_error: bool) -> None:
     first, *others = dict.fromkeys(map(_place, group))
     line = f"{'✗' if is_error else '!'} {first}: {escaped(message)}"
-    click.echo(wrapped(line, indent="    "))
+    print_line(line, indent="    ")
     if others:
         more = f" and {len(others) - _MAX_PLACES} more" if len(others) > _MAX_PLACES else ""
-        click.echo(wrapped(f"    also {', '.join(others[:_MAX_PLACES])}{more}", indent="    "))
+        print_line(f"    also {', '.join(others[:_MAX_PLACES])}{more}", indent="    ")
     for number, part in enumerate(fix.split("\n")):
-        click.echo(f"    {'→' if number == 0 else ' '} {escaped(part)}")
-    click.echo()
+        print_text(f"    {'→' if number == 0 else ' '} {escaped(part)}\n")
+    print_line()
 
 
 def _place(finding: Finding) -> str:

@@ -16,10 +16,11 @@ import yaml
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._identity_table import identity_table
 from authgate.cli._policy_table import policy_table
-from authgate.cli._terminal import counted, escaped, terminal_columns, without_controls, wrapped
+from authgate.cli._terminal import counted, escaped, print_line, print_text, terminal_columns
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
+from authgate.core.quoting import printable
 from authgate.log import logging_to
 from authgate.presets.providers import PROVIDERS
 from authgate.presets.settings import JwtSettings
@@ -66,14 +67,14 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     loaded or sessions cannot be looked up.
     """
     if schema:
-        click.echo(json.dumps(Config.model_json_schema(), indent=2))
+        print_text(f"{json.dumps(Config.model_json_schema(), indent=2)}\n")
         return
     prepared = prepared_or_exit(config_path)
     fetched = sorted(_fetch(prepared), key=lambda result: not result.failed) if fetch else []
     warnings = [*prepared.warnings, *(result.warning for result in fetched if result.warning)]
     _comment(_verdict(prepared, fetched, len(warnings)))
     for warning in warnings:
-        click.echo(wrapped(without_controls(f"warning: {warning}"), indent="  ", stream=sys.stderr), err=True)
+        print_line(f"warning: {warning}", indent="  ", err=True)
     for line in (
         *(line for result in fetched for line in result.lines),
         *prepared.announcements,
@@ -82,17 +83,17 @@ def command(config_path: str | None, *, fetch: bool, schema: bool) -> None:
     ):
         _comment(line)
     for line in _policies(prepared):
-        click.echo(f"# {line}")
-    click.echo(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False), nl=False)
+        print_text(f"# {printable(line)}\n")
+    print_text(yaml.safe_dump(_effective(prepared), sort_keys=False, default_flow_style=False))
     failed = [result for result in fetched if result.failed]
     for line in (line for result in failed for line in result.why):
-        click.echo(wrapped(line, indent="  ", stream=sys.stderr), err=True)  # at the end, where people look
+        print_line(line, indent="  ", err=True)  # at the end, where people look
     if failed:
         sys.exit(1)
 
 
 def _comment(line: str) -> None:
-    click.echo(wrapped(without_controls(f"# {line}"), indent="#   "))
+    print_line(f"# {line}", indent="#   ")
 
 
 def _verdict(prepared: Prepared, fetched: list[_Fetched], warning_count: int) -> str:

@@ -15,7 +15,7 @@ from authgate.cli import _asked, _explained, _looked_at, _pasted
 from authgate.cli._configuration import config_option, prepare_or_exit
 from authgate.cli._deciding import clock_at, deciding
 from authgate.cli._described import asked_request, client_address, headers_of, make, pasted_request, request_in_file
-from authgate.cli._terminal import wrapped
+from authgate.cli._terminal import UsageError, print_line, print_text, wrapped
 from authgate.cli.hints import hints
 from authgate.cli.hints.case import make_case
 from authgate.config.load import load
@@ -112,7 +112,7 @@ def command(
 ) -> None:
     """Print the decision and exit with its code."""
     if ctx.args:  # never quoted: they may hold a token
-        raise click.UsageError(
+        raise UsageError(
             "explain takes no token as an argument: arguments end up in the shell's\n"
             "history and in lists of processes. Pipe it instead:\n"
             "  authgate explain < token.txt\n"
@@ -134,13 +134,13 @@ def command(
         else:
             met = _asked.find(prepared.snapshot.policies, request)
             if not isinstance(met, Deny):
-                click.echo(_answer(met, prepared, request, as_json=as_json))
+                print_text(f"{_answer(met, prepared, request, as_json=as_json)}\n")
                 return
             decision = met
     _show(decision, request, prepared, shown_hints, as_json=as_json)
     if prepared.config.policies and description.get("url") == "/" and not (as_json or file_name or policy_of):
         note = f"This decided {description['method']} /. To decide another request, paste a curl command with its URL."
-        click.echo(wrapped(f"  → {note}", indent="    "))
+        print_line(f"  → {note}", indent="    ")
     sys.exit(0 if isinstance(decision, Allow) else 1)
 
 
@@ -175,12 +175,12 @@ def _show(
 ) -> None:
     looked = () if request is None else _explained.looked_at(prepared.snapshot.policies, request, decision)
     if as_json:
-        click.echo(json.dumps(_explained.as_json(decision, looked, shown_hints), indent=2))
+        print_text(f"{json.dumps(_explained.as_json(decision, looked, shown_hints), indent=2)}\n")
         return
-    click.echo(_explained.as_text(decision, looked, request, shown_hints))
+    print_text(f"{_explained.as_text(decision, looked, request, shown_hints)}\n")
     if isinstance(decision, Deny) and not shown_hints:
         for line in _comparing_secrets(decision, prepared):
-            click.echo(line)
+            print_text(f"{line}\n")
 
 
 def _comparing_secrets(decision: Deny, prepared: Prepared) -> Iterator[str]:

@@ -15,9 +15,10 @@ from authgate.cli._configuration import prepare_or_exit, print_problems
 from authgate.cli._init_asking import answers
 from authgate.cli._init_form import forms
 from authgate.cli._init_text import text
-from authgate.cli._terminal import escaped, without_controls, wrapped
+from authgate.cli._terminal import escaped, print_line, print_text
 from authgate.config._report import did_you_mean
 from authgate.config.load import load_settings
+from authgate.core.quoting import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ class _Providers(click.Group):
 def command(ctx: click.Context) -> None:
     """List the providers if none is named."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        print_text(f"{ctx.get_help()}\n")
 
 
 def _command(form: Form) -> click.Command:
@@ -126,18 +127,19 @@ def _write(form: Form, values: dict[str, Any], output: str, *, is_forced: bool) 
     settings = answers(form, given)
     prepared = prepare_or_exit(load_settings({"issuers": [form.issuer(settings)]}))
     for warning in prepared.warnings:
-        click.echo(wrapped(without_controls(f"warning: {warning}"), indent="  ", stream=sys.stderr), err=True)
+        print_line(f"warning: {warning}", indent="  ", err=True)
     content = text(form, settings, prepared)
     if is_file:
         _write_file(Path(output), content, is_forced=is_forced)
     else:
-        click.echo(content, nl=False)
-    click.echo(_next_steps(output), err=not is_file)
+        print_text(content)
+    print_text(f"{_next_steps(output)}\n", err=not is_file)
 
 
 def _exit_with(form: Form, problems: Mapping[str, Problem], what: str) -> NoReturn:
     """Print *what* is the matter with which options, and exit with 2."""
-    click.echo(f"{what} (authgate init {form.preset} --help describes them):\n", err=True)
+    print_line(f"{what} (authgate init {form.preset} --help describes them):", err=True)
+    print_line(err=True)
     print_problems(replace(problem, setting=_flag(setting)) for setting, problem in problems.items())
     sys.exit(_EXIT_USAGE)
 
@@ -166,7 +168,7 @@ def _write_file(path: Path, content: str, *, is_forced: bool) -> None:
 def _next_steps(output: str) -> str:
     """Return what to do with the configuration in *output*."""
     is_file = output != _STANDARD_OUTPUT
-    file = shlex.quote(output) if is_file else "authgate.yaml"
+    file = printable(shlex.quote(output)) if is_file else "authgate.yaml"
     steps = {
         f"authgate check --config {file} --fetch": "Fetch the keys of your provider",
         f'echo "$TOKEN" | authgate explain --config {file}': "See what your services get for a token",

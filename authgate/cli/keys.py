@@ -12,10 +12,13 @@ import click
 
 from authgate.cli._admin import NoAnswerError, ask_admin
 from authgate.cli._configuration import admin_or_exit, config_option
-from authgate.cli._key_table import as_text
-from authgate.cli._terminal import terminal_columns, wrapped
+from authgate.cli._key_report import read_report
+from authgate.cli._key_table import report_lines
+from authgate.cli._terminal import escaped, print_line, print_text, terminal_columns
+from authgate.core.quoting import quoted
 
 if TYPE_CHECKING:
+    from authgate.cli._key_report import Report
     from authgate.config.model import AdminConfig
 
 DEADLINE_SECONDS = 10.0
@@ -39,29 +42,30 @@ def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> No
     issuer has the given name.
     """
     try:
-        report = _report(admin_or_exit(config_path))
+        report, document = _report(admin_or_exit(config_path))
     except NoAnswerError as error:
-        click.echo(error, err=True)
+        print_line(str(error), err=True)
         sys.exit(1)
-    issuers = report["issuers"]
-    if issuer is not None and issuer not in issuers:
-        raise click.BadParameter(
-            f"there is no issuer {issuer!r}; there are {', '.join(issuers)}", param_hint="--issuer"
-        )
-    report["issuers"] = issuers if issuer is None else {issuer: issuers[issuer]}
-    click.echo(
-        json.dumps(report, indent=2) if as_json else wrapped(as_text(report, terminal_columns()), indent="      ")
-    )
+    if issuer is not None and issuer not in report.issuers:
+        names = ", ".join(map(escaped, report.issuers))
+        raise click.BadParameter(f"there is no issuer {quoted(issuer)}; there are {names}", param_hint="--issuer")
+    shown = [*report.issuers] if issuer is None else [issuer]
+    if as_json:
+        document["issuers"] = {name: document["issuers"][name] for name in shown}
+        print_text(f"{json.dumps(document, indent=2)}\n")
+        return
+    report = report.model_copy(update={"issuers": {name: report.issuers[name] for name in shown}})
+    for line in report_lines(report, terminal_columns()):
+        print_line(line, indent="      ")
 
 
-def _report(admin: AdminConfig) -> dict[str, Any]:
-    """Return the admin port's report: `issuers`, by name, and `configuration`."""
+def _report(admin: AdminConfig) -> tuple[Report, dict[str, Any]]:
+    """Return the admin port's report, and the JSON object that it is made from."""
     status, body = ask_admin(admin, "/keys", time.monotonic() + DEADLINE_SECONDS, MAX_REPORT_BYTES)
+    says = f"the server at {admin.listen} is not an AuthGate of this version (it answers {status})"
+    if status != http.client.OK:
+        raise NoAnswerError(says)
     try:
-        report: dict[str, Any] = json.loads(body) if status == http.client.OK else {}
-        as_text(report)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        report = {}
-    if not report:
-        raise NoAnswerError(f"the server at {admin.listen} is not an AuthGate of this version (it answers {status})")
-    return report
+        return read_report(body)
+    except ValueError as error:
+        raise NoAnswerError(f"{says}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authgate.cli._configuration import config_option, prepared_or_exit
-from authgate.cli._terminal import escaped
+from authgate.cli._terminal import escaped, print_line, print_text
+from authgate.core import strict_json
 from authgate.core.attempts import Attempts
 from authgate.core.claim_paths import find
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.formats import choose_format, verify
+from authgate.core.quoting import quoted
 from authgate.core.subjects import prefixed
 from authgate.core.values import is_absent
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Issuer
 
+_MAX_BRACKETS = 10_000
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -52,11 +54,13 @@ def parsed_claims(_ctx: click.Context, _param: click.Parameter, texts: tuple[str
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+            raise click.BadParameter(f"{quoted(text)} is not NAME=VALUE")
         try:
-            claims[name] = json.loads(value)
-        except ValueError:
+            claims[name] = strict_json.parse(value, max_brackets=_MAX_BRACKETS)
+        except strict_json.NotJson:
             claims[name] = value
+        except ValueError as error:
+            raise click.BadParameter(f"the value of {quoted(name)} cannot be a claim: {error}") from None
     return claims
 
 
@@ -109,7 +113,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     except Refused as refused:
         raise click.UsageError(refused.detail) from None
     if user_id != sub:
-        click.echo(f"The services get the user id {escaped(user_id)}.", err=True)
+        print_line(f"The services get the user id {escaped(user_id)}.", err=True)
     now = int(time.time())
     payload: dict[str, Any] = _at_their_paths({"subject": sub}, issuer) | {"iat": now, "exp": now + lifetime} | given
     if issuer.iss:
@@ -122,8 +126,8 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
             _put(payload, path, demand.accepted[0])
     token = mint(payload | claims, issuer.key_set.keys[0])
     if (refusal := _refusal(token, issuer)) is not None:
-        click.echo(f"This configuration refuses the token: {escaped(refusal)}.", err=True)
-    click.echo(token)
+        print_line(f"This configuration refuses the token: {escaped(refusal)}.", err=True)
+    print_text(f"{token}\n")
 
 
 def _at_their_paths(values: dict[str, Any], issuer: Issuer) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from authgate.cli._configuration import config_option, exit_with_problems
 from authgate.cli._proxy_findings import has_errors, print_findings
 from authgate.cli._proxy_source import read_source
-from authgate.cli._terminal import counted, escaped
+from authgate.cli._terminal import counted, escaped, print_line, print_text
 from authgate.config.load import load
 from authgate.config.networks import network
 from authgate.core.errors import ConfigError
@@ -120,7 +120,7 @@ def command(  # noqa: PLR0913 - one for each option
     _refuse_address(proxy, form, settings)
     files = forms[form](settings)
     if output is None:
-        click.echo("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()), nl=False)
+        print_text("\n".join(f"# --- {name} ---\n{text}" for name, text in files.items()))
         return
     try:
         for name, text in files.items():
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 - one for each option
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write to {escaped(str(output))}: {error.strerror}") from None
-    click.echo(f"Wrote {counted(len(files), 'file')} to {escaped(str(output))}: {', '.join(files)}")
+    print_line(f"Wrote {counted(len(files), 'file')} to {escaped(str(output))}: {', '.join(files)}")
 
 
 def _address(text: str | None) -> str | None:
@@ -170,7 +170,7 @@ def _check(proxy: str, file: str, settings: ProxySettings) -> NoReturn:
         source = read_source(file, PROXIES[proxy].reads)
         findings = PROXIES[proxy].check(source, settings)
     except Unusable as unusable:
-        click.echo(escaped(str(unusable)), err=True)
+        print_line(escaped(str(unusable)), err=True)
         sys.exit(_EXIT_UNUSABLE)
     print_findings(findings, source.name)
     sys.exit(1 if has_errors(findings) else 0)
@@ -181,10 +181,10 @@ def _configured(config_path: str | None, address: str | None) -> ProxySettings:
     loaded = load(config_path)
     if loaded.config is None or not loaded.issuers:
         if loaded.path is None:
-            click.echo(_NO_CONFIGURATION, err=True)
+            print_text(f"{_NO_CONFIGURATION}\n", err=True)
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.problems:
         problems = counted(len(loaded.problems), "problem")
         what = f"the configuration has {problems}, such as a secret that is not on this machine"
-        click.echo(f"warning: {what}: see authgate check", err=True)
+        print_line(f"warning: {what}: see authgate check", err=True)
     return proxy_settings(loaded.config, loaded, address)

@@ -14,7 +14,7 @@ from authgate import issuer_sessions, policies
 from authgate.cli import _cases, _explained, _trial
 from authgate.cli._cases import BadCases
 from authgate.cli._configuration import config_option, prepare_or_exit, print_problems
-from authgate.cli._terminal import counted, escaped, wrapped
+from authgate.cli._terminal import counted, escaped, print_line, print_text
 from authgate.config.load import load
 
 if TYPE_CHECKING:
@@ -57,19 +57,21 @@ def command(config_path: str | None, file_name: str, *, is_explained: bool, as_j
     results = asyncio.run(_trial.run(cases, prepared))
     failed = [result for result in results if result.failure]
     if as_json:
-        click.echo(json.dumps(_as_json(results), indent=2))
+        print_text(f"{json.dumps(_as_json(results), indent=2)}\n")
     else:
         for result in failed:
             _print_failure(result, prepared, config_path, is_explained=is_explained)
         if failed and not is_explained:
-            click.echo("\n--explain shows every check of the cases that failed.")
+            print_line()
+            print_line("--explain shows every check of the cases that failed.")
         passed = len(results) - len(failed)
-        click.echo(f"{passed} passed" + (f", {len(failed)} failed" if failed else ""))
+        print_line(f"{passed} passed" + (f", {len(failed)} failed" if failed else ""))
     sys.exit(1 if failed else 0)
 
 
 def _exit_with_mistakes(bad: BadCases) -> NoReturn:
-    click.echo(f"The file of cases has {counted(len(bad.problems), 'mistake')}.\n", err=True)
+    print_line(f"The file of cases has {counted(len(bad.problems), 'mistake')}.", err=True)
+    print_line(err=True)
     print_problems(bad.problems)
     sys.exit(_EXIT_BAD_FILE)
 
@@ -77,14 +79,14 @@ def _exit_with_mistakes(bad: BadCases) -> NoReturn:
 def _print_failure(result: Result, prepared: Prepared, config_path: str | None, *, is_explained: bool) -> None:
     case = result.case
     line = f"✗ case {case.number} ({escaped(case.name)}): {escaped(result.failure)}"
-    click.echo(wrapped(line, indent="    "))
+    print_line(line, indent="    ")
     if is_explained:
         request, listed = case.request, prepared.snapshot.policies
         looked = () if request is None else _explained.looked_at(listed, request, result.decision)
         text = _explained.as_text(result.decision, looked, request)
-        click.echo("".join(f"    {part}\n" for part in text.splitlines()), nl=False)
+        print_text("".join(f"    {part}\n" for part in text.split("\n")))
     else:
-        click.echo(f"    → {_closer(result, config_path)}")
+        print_text(f"    → {_closer(result, config_path)}\n")
 
 
 def _closer(result: Result, config_path: str | None) -> str:

@@ -24,6 +24,10 @@ _LARGE = re.compile(
 MAX_LARGE_NUMBERS = 64
 
 
+class NotJson(ValueError):
+    """The text is not JSON at all."""
+
+
 def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON value in *text*.
 
@@ -40,7 +44,7 @@ def parse(text: str, *, max_brackets: int) -> Any:  # noqa: ANN401 - any JSON va
             parse_constant=_no_constant,
         )
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is not JSON ({error.msg} at character {error.pos})") from None
+        raise NotJson(f"it is not JSON ({error.msg} at character {error.pos})") from None
 
 
 def _check_brackets(text: str, max_brackets: int) -> None:
@@ -77,4 +81,4 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - json's own signature
-    raise ValueError(f"{name} is not JSON")
+    raise NotJson(f"{name} is not JSON")

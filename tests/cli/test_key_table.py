@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from authgate.cli._key_table import as_text
+from authgate.cli._key_report import Report
+from authgate.cli._key_table import report_lines
+
+
+def as_text(report: dict[str, Any], max_columns: int | None = None) -> str:
+    return "\n".join(report_lines(Report.model_validate(report), max_columns))
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def report() -> dict[str, Any]:
             "departed": [
                 key
                 | {"key_id": "K1", "named": "ES256 K1", "left_at": "2026-11-22T14:02:10Z", "named_since": 3}
-                | {"named_at": "2026-11-22T14:02:49Z"}
+                | {"named_at": "2026-11-22T14:02:49Z", "proofs": 7, "last_proof": None}
             ],
             "skipped": ["key 'K3': the RSA key has 1024 bits"],
             "unknown_key_ids": [{"key_id": "K9", "count": 1, "last_at": "2026-11-22T14:02:20Z"}],

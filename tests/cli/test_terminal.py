@@ -33,8 +33,8 @@ def test_in_a_file_a_paragraph_stays_one_line() -> None:
     assert terminal_columns(io.StringIO()) is None
 
 
-def test_line_breaks_and_leading_spaces_stay() -> None:
-    assert wrapped("  a\n\n    b", stream=Terminal()) == "  a\n\n    b"
+def test_leading_spaces_stay_and_line_breaks_are_escaped() -> None:
+    assert wrapped("  a\n\n    b\x1b[2J", stream=Terminal()) == "  a\\n\\n    b\\x1b[2J"
 
 
 def test_a_word_that_is_too_long_is_not_split() -> None:
