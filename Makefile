@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run stack stack-forget web quick test test-images fuzz soak lint types docs proxies bench lock sbom clean
+.PHONY: run stack stack-forget web quick test test-images fuzz soak restarts lint types docs proxies bench lock sbom clean
 
 run: $(VENV)/demo                ## run the task service, AuthGate and Traefik on this machine, with a generated secret
 	@$(BIN)/python -m deploy.demo
@@ -44,6 +44,10 @@ fuzz: $(VENV)/installed          ## fuzz by coverage: each target for SECONDS (3
 soak: SECONDS := 600
 soak: $(VENV)/installed          ## users and attackers through nginx for SECONDS (600): every answer right, memory and descriptors flat
 	@$(BIN)/python -m bench.soak --seconds $(SECONDS)
+
+RESTARTS ?= 100
+restarts: $(VENV)/installed      ## kill each session store and the key server RESTARTS times (100) under 200 users; needs PostgreSQL, PgBouncer, Redis
+	@$(BIN)/python -m bench.restarts --restarts $(RESTARTS)
 
 lint: $(VENV)/installed          ## check the code's style, spelling, the example's front end, and the documentation's links and words
 	$(BIN)/ruff check .

@@ -18,20 +18,23 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from bench.serving import authgate
 from bench.soak.attacks import attackers
 from bench.soak.issuers import APP, AUDIENCE, Issuers, Person
 from bench.soak.report import Process, Sample, Soak, read_logs, show
 from bench.soak.users import HOST, HS256, Client, User, World, WrongIdentity, behave, users
-from tests.support.processes import RunningAuthGate, echo, free_port, nginx, running
+from tests.support.processes import echo, free_port, nginx
 from tests.support.reloading import rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+
+    from tests.support.processes import RunningAuthGate
 
 USERS_OF_EACH_KIND = 6
 RELOADS = ROTATIONS = 6
@@ -77,7 +80,7 @@ async def soak(seconds: float, folder: Path) -> Soak:
     run = Soak(seconds)
     with ExitStack() as stack:
         async with _issuers() as issuers:
-            server = stack.enter_context(_authgate(folder, _configuration(issuers)))
+            server = stack.enter_context(authgate(folder, _configuration(issuers)))
             upstream = stack.enter_context(echo(folder))
             run.before = await _settled(server, issuers, None)
             with nginx(folder, authgate=f"{HOST}:{server.port}", upstream=upstream) as port:
@@ -116,15 +119,6 @@ async def _issuers() -> AsyncIterator[Issuers]:
     issuers = Issuers(f"http://{HOST}:{port}")
     async with await asyncio.start_server(issuers.serve, HOST, port):
         yield issuers
-
-
-@contextmanager
-def _authgate(folder: Path, config: str) -> Iterator[RunningAuthGate]:
-    """Run the command as an operator does. That of the tests is a fork, which shares memory with its parent."""
-    port, admin_port, path, log = free_port(), free_port(), folder / "authgate.yaml", folder / "authgate.log"
-    path.write_text(f"listen: {HOST}:{port}\nadmin: {{listen: {HOST}:{admin_port}}}\n{config}")
-    with running([sys.executable, "-m", "authgate", "serve", "--config", path], log, port=port) as process:
-        yield RunningAuthGate(port=port, admin_port=admin_port, log=log, process=process, config=path)
 
 
 def _configuration(issuers: Issuers, leeway_seconds: int = 30) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from tests.support.processes import free_port, program, running, wait_for_port
+from tests.support.processes import free_port, program, wait_for_port
 from tests.support.server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -199,10 +199,20 @@ def _tls_options(folder: Path, tls: Pair) -> list[str]:
     return ["-c", "ssl=on", *(part for name, value in files.items() for part in ("-c", f"{name}={value}"))]
 
 
+class PgBouncer(ServerProcess):
+    """A pooler in transaction mode before a server."""
+
+    def start(self) -> None:
+        command = [program("pgbouncer", fix="apt-get install pgbouncer"), str(self.folder / "pgbouncer.ini")]
+        self.run(_as_postgres(command))
+        wait_for_port(self.port, self.main, self.log)
+
+
 @contextmanager
-def pgbouncer(before: Postgres, *, database: str = "postgres", server_connections: int = 2) -> Iterator[str]:
-    """Run PgBouncer in transaction mode before a server; yield the DSN of `READER` through it."""
-    binary = program("pgbouncer", fix="apt-get install pgbouncer")
+def pooler(
+    before: Postgres, *, database: str = "postgres", server_connections: int = 2, settings: str = ""
+) -> Iterator[PgBouncer]:
+    """Run PgBouncer, for `READER`, before a server. *settings* are further lines of its configuration."""
     with tempfile.TemporaryDirectory(prefix="authgate-pgbouncer-") as made:
         folder, port = Path(made), free_port()
         target = f"host=127.0.0.1 port={before.port} user={READER} password={READER_PASSWORD} dbname={database}"
@@ -210,13 +220,23 @@ def pgbouncer(before: Postgres, *, database: str = "postgres", server_connection
         (folder / "pgbouncer.ini").write_text(
             f"[databases]\n{database} = {target}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {folder / 'users.txt'}\n"
-            f"pool_mode = transaction\ndefault_pool_size = {server_connections}\nserver_round_robin = 1\n"
+            f"pool_mode = transaction\ndefault_pool_size = {server_connections}\nserver_round_robin = 1\n{settings}"
         )
         for path in (folder, *folder.iterdir()):
             _give_to_postgres(path)
-        command = _as_postgres([binary, str(folder / "pgbouncer.ini")])
-        with running(command, folder / "pgbouncer.log", port=port, cwd=folder):
-            yield f"postgresql://{READER}:{READER_PASSWORD}@127.0.0.1:{port}/{database}?pgbouncer=true"
+        server = PgBouncer(folder, port, [])
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close()
+
+
+@contextmanager
+def pgbouncer(before: Postgres, *, database: str = "postgres", server_connections: int = 2) -> Iterator[str]:
+    """Run PgBouncer in transaction mode before a server; yield the DSN of `READER` through it."""
+    with pooler(before, database=database, server_connections=server_connections) as server:
+        yield f"postgresql://{READER}:{READER_PASSWORD}@127.0.0.1:{server.port}/{database}?pgbouncer=true"
 
 
 def _binary(name: str) -> Path:
