@@ -101,12 +101,19 @@ class Live:
 class ReloadState:
     """When the configuration in use was loaded, and how many reloads had which outcome.
 
-    *loaded_at* is in Unix time. *failure* says why the newest configuration was rejected; "" if it was not.
+    *loaded_at* is in Unix time. *failure* says why the newest configuration was rejected, *poll_failure* why changes of
+    the file are not noticed; "" if all is well.
     """
 
     loaded_at: float
     failure: str = ""
+    poll_failure: str = ""
     outcomes: dict[str, int] = field(default_factory=lambda: {"succeeded": 0, "failed": 0})
+
+    @property
+    def fault(self) -> str:
+        """What keeps the newest configuration from being used, "" if nothing does."""
+        return self.failure or self.poll_failure
 
 
 @dataclass(slots=True, kw_only=True)

@@ -48,7 +48,7 @@ class _Reloads:
         yield GaugeMetricFamily(
             "authgate_config_last_reload_successful",
             "0 while the newest configuration cannot be used and the previous one stays in use; else 1.",
-            float(not reloads.failure),
+            float(not reloads.fault),
         )
         yield GaugeMetricFamily(
             "authgate_config_loaded_timestamp_seconds",

@@ -6,7 +6,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.blocking import BlockingCall
+from authgate.blocking import BlockingCall, NoThread
 from authgate.files import read_bounded, unreadable_reason
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Authorities:
         except TimeoutError:
             message = f"ca_file {self._ca_file}" if self._ca_file else "the CAs of the system"
             raise AuthoritiesUnreadable(f"reading {message} takes longer than {timeout_seconds:g} s") from None
+        except NoThread as error:
+            raise AuthoritiesUnreadable(f"the CAs cannot be read: {error}") from None
         except ValueError as error:
             raise AuthoritiesUnreadable(f"ca_file: {error}") from None
 

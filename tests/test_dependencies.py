@@ -94,6 +94,7 @@ RULES = (
     ),
     Rule(where="authgate/adapters/", ours=_own("core", "adapters"), others=STDLIB, never=IO - {"http"}),
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
+    Rule(where="authgate/background.py", ours=_own("bugs"), others=STDLIB, never=IO - {"asyncio"}),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
     Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
     Rule(where="authgate/repeats.py", ours=_own("shares"), others=STDLIB, never=IO - {"asyncio", "time"}),
@@ -171,7 +172,7 @@ RULES = (
     Rule(where="authgate/bugs.py", ours=_own("repeats"), others=STDLIB, never=IO - {"asyncio", "logging"}),
     Rule(
         where="authgate/keysources/",
-        ours=_own("authorities", "blocking", "bugs", "core", "files", "keysources", "outbound")
+        ours=_own("authorities", "background", "blocking", "bugs", "core", "files", "keysources", "outbound")
         + _own("tokens.jwk", "tokens.discovery", "waiting"),
         never=CRYPTO,
     ),
@@ -184,7 +185,7 @@ RULES = (
     Rule(where="authgate/gate.py", ours=_own("answers", "bugs", "core"), never=CRYPTO | {"aiohttp"}),
     Rule(
         where="authgate/server/",
-        ours=_own("gate", "adapters", "blocking", "bugs", "certificates", "core", "files", "record")
+        ours=_own("gate", "adapters", "background", "blocking", "bugs", "certificates", "core", "files", "record")
         + _own("repeats", "server", "shares"),
         typing=_own("app", "config.model", "keysources", "sessions"),
         never=CRYPTO,

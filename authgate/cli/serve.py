@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import socket
+import sys
 from typing import TYPE_CHECKING
 
 import click
 import uvloop
 
 from authgate import __version__
+from authgate.blocking import NoThread, require_threads, start_threads
 from authgate.cli._configuration import config_option, exit_with_problems, prepared_or_exit
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
@@ -21,6 +25,10 @@ from authgate.wiring import build, make_live, prepare
 if TYPE_CHECKING:
     from authgate.app import Prepared
 
+# Threads: the log's writer, those that wait for blocking calls, and those of libuv, which ends the process if it cannot
+# start them. All begin at the start, so that AuthGate needs no other later.
+_THREADS = 8
+
 _log = logging.getLogger(__name__)
 
 
@@ -31,10 +39,11 @@ def command(config_path: str | None) -> None:
 
     SIGTERM or Ctrl-C stops it. SIGHUP, or a change of the file, reloads the configuration.
 
-    Exits with 78 if the configuration has a problem.
+    Exits with 78 if the configuration has a problem, and with 71 if the system has no threads left.
     """
     prepared = prepared_or_exit(config_path)
     try:
+        require_threads(_THREADS)
         with logging_to(log_format=prepared.config.log.format) as log_is_stuck:
             _log.info("AuthGate %s", __version__)
             for announcement in prepared.announcements:
@@ -44,11 +53,18 @@ def command(config_path: str | None) -> None:
             uvloop.run(_serve(prepared, config_path))
     except ConfigError as error:
         exit_with_problems(error)
+    except NoThread as error:
+        click.echo(f"AuthGate cannot start: {error}", err=True)
+        sys.exit(os.EX_OSERR)
     if log_is_stuck():
         os._exit(0)  # nothing else runs any more; an ordinary exit would wait for the log's thread
 
 
 async def _serve(prepared: Prepared, config_path: str | None) -> None:
+    start_threads()
+    # libuv starts its threads at the first use. Numbers alone: no name is looked up.
+    numbers = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    await asyncio.get_running_loop().getnameinfo(("127.0.0.1", 0), numbers)
     app = build(prepared)
     reloader = Reloader(
         app,

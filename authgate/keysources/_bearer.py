@@ -9,7 +9,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.blocking import BlockingCall
+from authgate.blocking import BlockingCall, NoThread
 from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
 from authgate.keysources import LoadFailed
 from authgate.keysources._addresses import is_this_machine
@@ -65,6 +65,8 @@ class BearerFile:
         except TimeoutError:
             message = f"reading {self._shown_path} takes longer than {timeout_seconds:g} s"
             raise LoadFailed(f"jwks_token_file: {message}") from None
+        except NoThread as error:
+            raise LoadFailed(f"jwks_token_file: cannot read {self._shown_path}: {error}") from None
         except (OSError, ValueError) as error:  # ValueError also: a path with a NUL in it
             message = f"cannot read {self._shown_path}: {unreadable_reason(error)}; {FIX_UNREADABLE}"
             raise LoadFailed(f"jwks_token_file: {message}") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from authgate.blocking import in_daemon_thread
+from authgate.blocking import NoThread, in_daemon_thread
 from authgate.keysources import NO_KEYS, Loaded, LoadFailed, NotOffered
 from authgate.keysources.fetch import Fetcher
 from authgate.tokens import discovery, jwk
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from authgate.core.keys import KeySet
     from authgate.keysources.fetch import Route
+
+T = TypeVar("T")
 
 
 class JwksUrlSource:
@@ -79,8 +81,7 @@ class DiscoverySource:
         for found_at in self._urls:
             try:
                 metadata = await self._fetcher.get(found_at)
-                # In a thread: a document as long as the bound takes tens of milliseconds.
-                url = await in_daemon_thread(partial(discovery.jwks_uri, metadata.body or b"", self._issuer))
+                url = await _in_thread(partial(discovery.jwks_uri, metadata.body or b"", self._issuer))
             except LoadFailed as failed:
                 failures.append(str(failed))
             except discovery.BadMetadata as error:  # many servers answer every path with 200 and their home page
@@ -109,9 +110,17 @@ class _JwksDocument:
         digest = hashlib.sha256(response.body).digest()
         keys = None
         if digest != self._digest:
-            try:  # in a thread: checking 64 keys takes a while, and requests must not wait for it
-                keys = await in_daemon_thread(partial(self._parse, response.body))
+            try:
+                keys = await _in_thread(partial(self._parse, response.body))
             except jwk.BadKey as error:
                 raise LoadFailed(f"{url}: {error}") from None
         self._url, self._etag, self._digest = url, response.etag, digest
         return Loaded(keys=keys, fresh_seconds=response.fresh_seconds)
+
+
+async def _in_thread(parse: Callable[[], T]) -> T:
+    """Return what *parse* returns. It takes tens of milliseconds, for which no request may wait."""
+    try:
+        return await in_daemon_thread(parse)
+    except NoThread as error:
+        raise LoadFailed(f"the response cannot be read: {error}") from None

@@ -31,6 +31,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from authgate.background import ends_task
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
@@ -204,7 +205,9 @@ class WatchedKeys:
             self._failed(str(failed))
         except TimeoutError:
             self._failed(f"{self.source.where} does not answer within {self.timing.load_seconds:g} s")
-        except Exception as bug:  # noqa: BLE001 - a bug in one issuer's load stops neither the others nor the service
+        except BaseException as bug:
+            if ends_task(bug):
+                raise
             log_bug(bug)
             self._failed("internal error")
         finally:

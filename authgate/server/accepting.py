@@ -85,6 +85,9 @@ class _Acceptor:
             self._loop.add_reader(self._listening, self._accept_several)
         except OSError as error:
             self._note_shortage(error)
+        except Exception as bug:  # noqa: BLE001 - whatever it meets, it must begin again
+            log_bug(bug)
+            self._begin_later()
 
     def _note_shortage(self, error: OSError) -> None:
         self._counts.pauses += 1
@@ -92,8 +95,8 @@ class _Acceptor:
         self._begin_later()
 
     def _begin_later(self) -> None:
-        self._loop.remove_reader(self._listening)
         self._pause = self._loop.call_later(_PAUSE_SECONDS, self._begin)
+        self._loop.remove_reader(self._listening)  # only after there is a timer that adds it again
 
     def _accept_several(self) -> None:
         try:

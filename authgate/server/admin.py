@@ -104,4 +104,7 @@ class AdminEndpoint:
 
     def _configuration(self) -> dict[str, Any]:
         reloads = self._app.reloads
-        return {"loaded_at": unix_as_text(reloads.loaded_at), "reload_failed": reloads.failure or None}
+        return {
+            "loaded_at": unix_as_text(reloads.loaded_at),
+            "reload_failed": reloads.fault or None,
+        }

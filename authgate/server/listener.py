@@ -15,10 +15,11 @@ One listener serves one address. Listeners share nothing but the process's file 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.bugs import log_bug
+from authgate.background import in_background
 from authgate.files import POLL_SECONDS
 from authgate.server.accepting import accepting
 from authgate.server.closing import ConnectionCounts
@@ -56,26 +57,21 @@ async def listening(
     sockets = await listening_sockets(address)
     server = BoundedServer(handler, limits, trusts, tls, counts)
     opening = Opening(server) if tls is None else TlsOpening(server, limits, tls)
-    loop = asyncio.get_running_loop()
-    upkeep = [loop.create_task(server.check_deadlines())]
-    if tls is not None:
-        upkeep.append(loop.create_task(_poll_files(tls, server)))
-    try:
-        with accepting(sockets, opening.admit, limits, counts, descriptors or Descriptors()):
-            yield bound_address(address, sockets[0])
-    finally:
-        await opening.close()
-        server.pre_shutdown()
-        await server.shutdown(limits.drain_seconds)
-        for task in upkeep:
-            task.cancel()
+    async with AsyncExitStack() as upkeep:
+        await upkeep.enter_async_context(in_background(server.check_deadlines))
+        if tls is not None:
+            await upkeep.enter_async_context(in_background(partial(_poll_files, tls, server)))
+        try:
+            with accepting(sockets, opening.admit, limits, counts, descriptors or Descriptors()):
+                yield bound_address(address, sockets[0])
+        finally:
+            await opening.close()
+            server.pre_shutdown()
+            await server.shutdown(limits.drain_seconds)
 
 
 async def _poll_files(tls: WatchedTls, server: BoundedServer) -> None:
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        try:
-            await tls.poll()
-            server.close_ended()
-        except Exception as bug:  # noqa: BLE001 - a bug with the files must not stop AuthGate from accepting
-            log_bug(bug)
+        await tls.poll()
+        server.close_ended()

@@ -26,16 +26,18 @@ import contextlib
 import hashlib
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from authgate.blocking import BlockingCall
+from authgate.background import ends_task, keep_running, run_once
+from authgate.blocking import BlockingCall, NoThread
 from authgate.bugs import log_bug
 from authgate.core.errors import ConfigError, LookupFailed, Problem
 from authgate.core.lookups import probe_lookup
 from authgate.files import POLL_SECONDS, read_bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from authgate.app import App, Live, Prepared
     from authgate.config.model import Config
@@ -49,8 +51,6 @@ PREPARE_SECONDS = 10.0
 PROBE_SECONDS = 5.0
 # The pause after a failure. A missing file may appear later, such as a Secret that is mounted after the ConfigMap.
 RETRY_SECONDS = 30.0
-# The pause between a bug that ends a task and the next start of the task.
-PAUSE_SECONDS = 1.0
 
 _RESTART = "put the old value back, or restart AuthGate"
 
@@ -97,11 +97,14 @@ class Reloader:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks, self._app.live)
-                while True:
-                    if await self._is_due():
-                        await self.reload(tasks)
+                await keep_running(partial(self._reload_when_due, tasks))
         finally:
             self._tasks.clear()
+
+    async def _reload_when_due(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            if await self._is_due():
+                await self.reload(tasks)
 
     async def reload(self, tasks: asyncio.TaskGroup) -> None:
         """Reload the configuration, or log why it is rejected. The tasks of new key sets and stores run in *tasks*."""
@@ -111,7 +114,9 @@ class Reloader:
             live.activate(old)
         except ConfigError as error:
             self._failed(error)
-        except Exception as bug:  # noqa: BLE001 - a bug in a reload must not stop the service
+        except BaseException as bug:
+            if ends_task(bug):
+                raise
             log_bug(bug)
             self._failed(self._problem("internal error"))
         else:
@@ -158,6 +163,8 @@ class Reloader:
         except TimeoutError:
             message = f"reading it and the files that it names takes longer than {PREPARE_SECONDS:g} s"
             raise self._problem(message) from None
+        except NoThread as error:
+            raise self._problem(str(error)) from None
 
     async def _is_due(self) -> bool:
         """Wait for a request or the next poll of the file. Return whether to reload."""
@@ -180,9 +187,22 @@ class Reloader:
         if self._app.live.prepared.digest is None:
             return None
         try:
-            return await self._digests.result(self._poll_seconds + 1)
+            digest, failure = await self._digests.result(self._poll_seconds + 1), ""
         except TimeoutError:
-            return None
+            digest, failure = None, f"reading it takes longer than {self._poll_seconds + 1:g} s"
+        except NoThread as error:
+            digest, failure = None, str(error)
+        self._polled(failure)
+        return digest
+
+    def _polled(self, failure: str) -> None:
+        """Report that changes of the file are not noticed, because it cannot be read."""
+        state, path = self._app.reloads, self._app.live.prepared.path
+        if failure and not state.poll_failure:
+            _log.error("changes of %s are not noticed: %s", path, failure)
+        elif state.poll_failure and not failure:
+            _log.info("changes of %s are noticed again", path)
+        state.poll_failure = failure and f"{path}: {failure}"
 
     def _digest(self) -> bytes:
         try:
@@ -194,18 +214,18 @@ class Reloader:
     def _start(self, tasks: asyncio.TaskGroup, live: Live) -> None:
         for watched in live.watched_keys.values():
             if watched not in self._tasks:
-                self._tasks[watched] = tasks.create_task(_restarting(watched.watch))
+                self._tasks[watched] = tasks.create_task(keep_running(watched.watch))
         for sessions in live.sessions.values():
             if sessions not in self._tasks:
-                self._tasks[sessions] = tasks.create_task(_restarting(sessions.run))
+                self._tasks[sessions] = tasks.create_task(keep_running(sessions.run))
                 if self._tries_stores:
-                    tasks.create_task(_try_store(sessions))
+                    tasks.create_task(run_once(partial(_try_store, sessions)))
 
     async def _stop_all_but(self, live: Live) -> None:
         unused = {*self._tasks} - {*live.watched_keys.values(), *live.sessions.values()}
         async with asyncio.TaskGroup() as draining:
             for part in unused:  # requests that use the old configuration may wait for them
-                draining.create_task(part.drained())
+                draining.create_task(run_once(part.drained))
         for part in unused:
             self._tasks.pop(part).cancel()
 
@@ -214,16 +234,6 @@ async def _try_store(sessions: CachedSessions) -> None:
     """Make one lookup that finds nothing. The store's own log lines and /readyz report the result."""
     with contextlib.suppress(LookupFailed):
         await sessions.find(probe_lookup(sessions.name))
-
-
-async def _restarting(run: Callable[[], Awaitable[None]]) -> None:
-    """Run *run* until canceled, and start it again after a bug. The other tasks continue."""
-    while True:
-        try:
-            await run()
-        except Exception as bug:  # noqa: BLE001 - see above
-            log_bug(bug)
-        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _probe(old: Live, new: Live) -> None:

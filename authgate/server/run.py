@@ -10,6 +10,7 @@ import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from authgate.background import in_background
 from authgate.bugs import log_unhandled
 from authgate.core.errors import ConfigError, Problem
 from authgate.server.admin import admin_port
@@ -48,13 +49,11 @@ async def serve(app: App, reloader: Reloader) -> None:
     loop.add_signal_handler(signal.SIGHUP, reloader.request)
     async with AsyncExitStack() as listeners:
         await _listen(app, listeners)
-        async with asyncio.TaskGroup() as tasks:
-            upkeep = tasks.create_task(reloader.run())
+        async with in_background(reloader.run):
             await stop.wait()
             app.draining = True
             _log.info("stopping: no longer ready, finishing requests in flight")
             await listeners.aclose()  # before the upkeep ends: a request may be waiting for a key
-            upkeep.cancel()
     _log.info("stopped")
 
 

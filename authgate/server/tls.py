@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from authgate.blocking import BlockingCall
+from authgate.blocking import BlockingCall, NoThread
 from authgate.bugs import log_bug
 from authgate.certificates import BadFile, check_key, expiry_warning, read_ca_certificates, read_leaf
 from authgate.core.errors import ConfigError, Problem
@@ -219,6 +219,8 @@ class WatchedTls:
             newer = await self._reading.result(self._timeout_seconds)
         except TimeoutError:
             failure = f"reading the certificate files takes longer than {self._timeout_seconds} s"
+        except NoThread as error:
+            failure = f"the certificate files cannot be read: {error}"
         except ConfigError as error:
             failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
         except Exception as bug:  # noqa: BLE001 - a bug in reading stops neither the polling nor the service

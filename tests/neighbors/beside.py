@@ -18,10 +18,13 @@ from tests.support.tokens import OTHER_SECRET, SECRET
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from tests.support.client import Answer
     from tests.support.processes import RunningAuthGate
+
+    Run = Callable[..., AbstractContextManager[RunningAuthGate]]
 
 # How many requests of others must be answered while a neighbor misbehaves, before a test may end.
 SERVED = 20
@@ -90,14 +93,18 @@ class Neighborhood:
 
 
 @contextmanager
-def beside(folder: Path, app: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> Iterator[Neighborhood]:
+def beside(
+    folder: Path, app: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, run: Run = authgate
+) -> Iterator[Neighborhood]:
     """Run AuthGate with *app*, the settings of the issuer `app`, beside an issuer `other` that needs nobody.
+
+    *run* starts the process.
 
     At the end, others must have been served all the time, and SIGTERM must end AuthGate with the exit code 0.
     """
     other = {"name": "other", "preset": "jwt", "secret": OTHER_SECRET.decode(), "audiences": ["tasks"]}
     issuers = [{"name": "app", **app}, {**other, "subject_prefix": ""}]
-    with authgate(folder, yaml.safe_dump({"issuers": issuers}), environ=environ) as running:
+    with run(folder, yaml.safe_dump({"issuers": issuers}), environ=environ) as running:
         neighborhood = Neighborhood(running)
         try:
             yield neighborhood

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate import background
 from authgate.server import reload
 from tests.support.issuer import Issuer, by_url, running_issuer
 from tests.support.reloadable import LOCAL, local_token, reloadable_server
@@ -231,7 +232,7 @@ async def test_a_request_that_waits_for_keys_is_answered_by_the_configuration_it
 async def test_a_bug_in_the_task_of_one_key_set_stops_neither_the_service_nor_the_task(
     tmp_path: Path, issuer: Issuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reload, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(background, "PAUSE_SECONDS", 0.01)
     async with reloadable_server(tmp_path, by_url("app", issuer), LOCAL) as server:
         watched, calls = server.served.app.live.watched_keys["app"], []
 
