@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from authgate.caches import CacheBudget
     from authgate.config.model import Config
     from authgate.core.snapshot import Snapshot
     from authgate.gate import Gate
@@ -50,7 +51,7 @@ class Prepared:
     config: Config
     snapshot: Snapshot
     key_sets: dict[str, KeySetOrigin] = field(repr=False)
-    sessions: dict[str, Callable[[], CachedSessions | None]] = field(repr=False)
+    sessions: dict[str, Callable[[CacheBudget], CachedSessions | None]] = field(repr=False)
     session_settings: dict[str, object] = field(repr=False)
     fingerprints: dict[str, str]
     certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
@@ -64,13 +65,15 @@ class Prepared:
 class Live:
     """Everything that is made from the configuration. A reload replaces it as a whole.
 
-    Only *in_flight* stays: decisions of the old configuration and of the new one count together.
+    Only *in_flight* and *proofs* stay: decisions of the old configuration and of the new one count together, and so do
+    all caches.
     """
 
     prepared: Prepared = field(repr=False)
     gate: Gate
     auth: AuthEndpoint
     recorder: Recorder
+    proofs: LruProofCache
     watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
     in_flight: DecisionsInFlight
@@ -83,9 +86,12 @@ class Live:
     def activate(self, old: Live | None = None) -> None:
         """Give the gate the key sets, and every later change. Key sets that *old* also has continue *old*'s history.
 
-        From now on all requests that wait count among those in flight.
+        From now on all requests that wait count among those in flight, and the caches have the memory that the
+        configuration gives them. The proofs of issuers that it does not have are dropped.
         """
         self.in_flight.resize(self.config.limits.decisions_in_flight)
+        self.proofs.set_issuers({issuer.name for issuer in self.gate.snapshot.issuers})
+        self.proofs.budget.resize(self.config.limits.cache_bytes)
         for sessions in self.sessions.values():
             sessions.in_flight = self.in_flight
         for name, watched in self.watched_keys.items():
@@ -125,7 +131,6 @@ class App:
     """
 
     live: Live
-    proofs: LruProofCache
     metrics: Metrics
     tls: WatchedTls | None
     admin_tls: WatchedTls | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from authgate.app import App
+    from authgate.caches import Cache
     from authgate.keysources.watched import WatchedKeys
     from authgate.metrics import Metrics
 
 
 def register(metrics: Metrics, app: App) -> None:
     """Add the collectors of *app* to *metrics*."""
-    for collector in (_InFlight(app), _Keys(app), _Sessions(app), _Reloads(app), _Connections(app)):
+    for collector in (_InFlight(app), _Caches(app), _Keys(app), _Sessions(app), _Reloads(app), _Connections(app)):
         metrics.register(collector)
 
 
@@ -35,6 +36,34 @@ class _InFlight:
             "Decisions that are waiting for keys or session stores.",
             len(self._app.live.in_flight),
         )
+
+
+class _Caches:
+    """The caches of each issuer, and the budget that they share."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        budget = self._app.live.proofs.budget
+        budget.drop_expired()
+        yield GaugeMetricFamily(
+            "authgate_cache_limit_bytes", "What all caches together may hold: limits.cache_megabytes.", budget.max_bytes
+        )
+        labels = ("issuer", "kind")
+        for name, documentation, read_value in _CACHE_METRICS:
+            family = GaugeMetricFamily if name.endswith(("bytes", "entries")) else CounterMetricFamily
+            metric = family(name, documentation, labels=labels)
+            for issuer, kind, cache in self._caches():
+                metric.add_metric((issuer, kind), read_value(cache))
+            yield metric
+
+    def _caches(self) -> Iterator[tuple[str, str, Cache[Any]]]:
+        for issuer, proofs in self._app.live.proofs.by_issuer.items():
+            yield issuer, "proofs", proofs
+        for issuer, sessions in self._app.live.sessions.items():
+            yield issuer, "sessions", sessions.answers.sessions
+            yield issuer, "no_session", sessions.answers.negative
 
 
 class _Reloads:
@@ -117,14 +146,14 @@ class _Keys:
         counts: Counter[tuple[str, str, str]] = Counter()
         for issuer, keys in self._app.live.watched_keys.items():
             for key in keys.key_set.keys:
-                counts[issuer, key.label, key.algorithm] += self._app.proofs.made_with(issuer, key.thumbprint)[0]
+                counts[issuer, key.label, key.algorithm] += self._app.live.proofs.made_with(issuer, key.thumbprint)[0]
         for labels, count in counts.items():
             proofs.add_metric(labels, count)
         return proofs
 
 
 class _Sessions:
-    """The session store of each issuer, and its answer cache."""
+    """The session store of each issuer."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -140,15 +169,8 @@ class _Sessions:
             "Requests that failed at once, without a lookup of their own, by cause.",
             labels=("issuer", "token", "cause"),
         )
-        hits = CounterMetricFamily("authgate_session_cache_hits", "Lookups answered from the cache.", labels=labels)
         waiting = GaugeMetricFamily(
             "authgate_session_waiting", "Requests that are waiting for the session store.", labels=("issuer", "token")
-        )
-        entries = GaugeMetricFamily(
-            "authgate_session_cache_entries", "Cached answers, with a session and without one.", labels=labels
-        )
-        size = GaugeMetricFamily(
-            "authgate_session_cache_bytes", "Estimated memory of the cached answers, in bytes.", labels=("issuer",)
         )
         store_up = GaugeMetricFamily(
             "authgate_session_store_up", "0 while the session store does not answer; else 1.", labels=("issuer",)
@@ -158,22 +180,25 @@ class _Sessions:
                 lookups.add_metric((issuer, outcome), count)
             for (token, cause), count in sessions.turned_away.items():
                 turned_away.add_metric((issuer, token, cause), count)
-            answers = sessions.answers
-            hits.add_metric((issuer, "found"), answers.hits)
-            hits.add_metric((issuer, "not_found"), answers.negative_hits)
             waiting.add_metric((issuer, "signed"), len(sessions.signed_waiting))
             waiting.add_metric((issuer, "unsigned"), len(sessions.unsigned_waiting))
-            entries.add_metric((issuer, "found"), answers.entries)
-            entries.add_metric((issuer, "not_found"), answers.negative_entries)
-            size.add_metric((issuer,), answers.bytes)
             store_up.add_metric((issuer,), float(not sessions.failure))
-        yield from (lookups, turned_away, hits, waiting, entries, size, store_up)
+        yield from (lookups, turned_away, waiting, store_up)
 
 
 def _last_success_at(keys: WatchedKeys) -> float | None:
     age = keys.age_seconds()
     return None if age is None else keys.unix() - age
 
+
+# Name, documentation, and a function that returns the value.
+_CACHE_METRICS: tuple[tuple[str, str, Callable[[Cache[Any]], float]], ...] = (
+    ("authgate_cache_bytes", "Memory that the entries hold, in bytes.", lambda cache: cache.bytes),
+    ("authgate_cache_entries", "Entries of the cache.", len),
+    ("authgate_cache_hits", "Entries that were found when they were needed.", lambda cache: cache.hits),
+    ("authgate_cache_stores", "Entries that were added.", lambda cache: cache.stored),
+    ("authgate_cache_evictions", "Entries that had to leave before they expired.", lambda cache: cache.evicted),
+)
 
 # Name, documentation, and a function that returns the value (None: no value). A metric is a counter if its name ends
 # with "_ids".

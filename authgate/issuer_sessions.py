@@ -13,6 +13,7 @@ from authgate.stores import STORES
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from authgate.caches import CacheBudget
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.presets.preset import LoadedIssuer
@@ -31,12 +32,13 @@ def with_member(loaded: LoadedIssuer, fields: Collection[str]) -> LoadedIssuer:
     return replace(loaded, store=replace(store, joins_member=not _OF_MEMBER.isdisjoint(fields)))
 
 
-def make_sessions(loaded: LoadedIssuer) -> CachedSessions | None:
+def make_sessions(loaded: LoadedIssuer, budget: CacheBudget) -> CachedSessions | None:
     """Return the cached sessions of *loaded*, not yet running; None if it has no store."""
     if loaded.store is None:
         return None
     store = STORES[loaded.store.kind].make(loaded.store, _cookie_names(loaded)[0])
-    return CachedSessions(loaded.config.name, store, partial(identity, loaded), loaded.store.cache_seconds)
+    parse = partial(identity, loaded)
+    return CachedSessions(loaded.config.name, store, parse, loaded.store.cache_seconds, budget=budget)
 
 
 def session_settings(loaded: LoadedIssuer) -> object:

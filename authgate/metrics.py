@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from authgate.server.tls import WatchedTls
-    from authgate.tokens import LruProofCache
 
 # In seconds. A warm decision takes tens of microseconds, a first verification up to a millisecond.
 _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0)
@@ -27,7 +26,7 @@ _BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 
 class Metrics:
     """All metrics of one AuthGate."""
 
-    def __init__(self, proofs: LruProofCache, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
+    def __init__(self, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
         """*tls* has the certificates by the names of the listeners; None for a listener without TLS."""
         self._registry = CollectorRegistry()
         self._decisions = Counter(
@@ -50,7 +49,7 @@ class Metrics:
             {"version": __version__, "python": platform.python_version()}
         )
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Gauges(proofs))
+        self._registry.register(_LogLines())
         certificates = {name: watched for name, watched in (tls or {}).items() if watched is not None}
         self._registry.register(_Certificates(certificates))
 
@@ -68,20 +67,10 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _Gauges:
-    """Values that other objects hold, read at each scrape."""
-
-    def __init__(self, proofs: LruProofCache) -> None:
-        self._proofs = proofs
+class _LogLines:
+    """The lines that were not written, read at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        proofs = self._proofs
-        yield CounterMetricFamily("authgate_proof_cache_hits", "Credentials whose proof was cached.", proofs.hits)
-        yield CounterMetricFamily("authgate_proof_cache_stores", "Proofs that were added to the cache.", proofs.stored)
-        yield GaugeMetricFamily("authgate_proof_cache_entries", "Cached proofs.", proofs.entries)
-        yield GaugeMetricFamily(
-            "authgate_proof_cache_bytes", "Estimated memory of the cached proofs, in bytes.", proofs.bytes
-        )
         dropped = CounterMetricFamily(
             "authgate_log_lines_dropped", "Log lines that were not written, by cause.", labels=("cause",)
         )

@@ -35,6 +35,7 @@ from authgate.tokens import LruProofCache
 from authgate.waiting import DecisionsInFlight
 
 if TYPE_CHECKING:
+    from authgate.caches import CacheBudget
     from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
     from authgate.core.keys import KeySet
@@ -137,14 +138,12 @@ def build(prepared: Prepared) -> App:
         WatchedTls(*prepared.certificates[setting]) if setting in prepared.certificates else None
         for setting in ("tls", "admin.tls")
     )
-    proofs = LruProofCache()
-    metrics = Metrics(proofs, {"auth": tls, "admin": admin_tls})
-    live = make_live(prepared, proofs, metrics)
+    metrics = Metrics({"auth": tls, "admin": admin_tls})
+    live = make_live(prepared, metrics)
     live.activate()
     reloads = ReloadState(loaded_at=time.time())
     app = App(
         live=live,
-        proofs=proofs,
         metrics=metrics,
         tls=tls,
         admin_tls=admin_tls,
@@ -156,14 +155,15 @@ def build(prepared: Prepared) -> App:
     return app
 
 
-def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: Live | None = None) -> Live:
+def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> Live:
     """Return the live part of *prepared*. Key sets and sessions with the same settings in *old* are shared with it.
 
-    The bounds of the log are also shared: a reload begins no new count.
+    The proofs, the budget of the caches and the bounds of the log are also shared: a reload begins no new count.
     """
     config = prepared.config
     in_flight = DecisionsInFlight() if old is None else old.in_flight
-    watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, old)
+    proofs = LruProofCache() if old is None else old.proofs
+    watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, proofs.budget, old)
     gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
     recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
     auth = AuthEndpoint(
@@ -180,6 +180,7 @@ def make_live(prepared: Prepared, proofs: LruProofCache, metrics: Metrics, old: 
         gate=gate,
         auth=auth,
         recorder=recorder,
+        proofs=proofs,
         watched_keys=watched,
         sessions=sessions,
         in_flight=in_flight,
@@ -200,14 +201,17 @@ def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, Watch
     return by_name
 
 
-def cached_sessions(prepared: Prepared, old: Live | None = None) -> dict[str, CachedSessions]:
-    """Return the sessions of every issuer with a store, taken from *old* if the store's settings are the same."""
+def cached_sessions(prepared: Prepared, budget: CacheBudget, old: Live | None = None) -> dict[str, CachedSessions]:
+    """Return the sessions of every issuer with a store, taken from *old* if the store's settings are the same.
+
+    The cached answers of new ones count against *budget*.
+    """
     by_issuer = {}
     for name, make in prepared.sessions.items():
         sessions = None
         if old is not None and old.prepared.session_settings.get(name) == prepared.session_settings[name]:
             sessions = old.sessions.get(name)
-        sessions = sessions or make()
+        sessions = sessions or make(budget)
         if sessions is not None:
             by_issuer[name] = sessions
     return by_issuer

@@ -205,9 +205,12 @@ _PROVIDERS = re.compile(r"^\| Provider \|.*\n(?:\|.*\n)+", re.MULTILINE)
 _METRIC_SECTIONS = (
     ("Decisions", ("authgate_decision",), "`reason` is empty for allowed requests; else a [reason](reasons.md)."),
     (
-        "Proof cache",
-        ("authgate_proof_cache",),
-        "A cached proof saves one verification. It never saves the checks of times, bans and sessions.",
+        "Caches",
+        ("authgate_cache",),
+        """All caches share one budget, [`limits.cache_megabytes`](configuration.md#limits). Kinds of entries: `proofs` (verified credentials;
+        each saves a verification, and never the checks of times, bans and sessions), `sessions` (found in the issuer's session store) and
+        `no_session` (tokens without a session, with an expired one, or with one that cannot be read; for a second at most). While
+        `authgate_cache_evictions_total` grows, the budget is too small for all entries, or somebody sends made-up tokens (`no_session`).""",
     ),
     (
         "Keys",
@@ -456,7 +459,7 @@ def _families() -> list[Metric]:
     environ = {"BETTER_AUTH_SECRET": "for-docs-only-0123456789-abcdefghij", "BETTER_AUTH_URL": "http://localhost:3000"}
     app = wiring.build(wiring.prepare(load.load(environ=environ)))
     certificate: Any = SimpleNamespace(current=SimpleNamespace(expires_at=0.0), failure="", failed_handshakes=0)
-    all_metrics = Metrics(app.proofs, {"auth": certificate, "admin": certificate})
+    all_metrics = Metrics({"auth": certificate, "admin": certificate})
     app_metrics.register(all_metrics, app)
     for adapter in ADAPTERS:
         for outcome in ("allow", "deny"):
@@ -476,7 +479,7 @@ def _metric_row(family: Metric) -> str:
 
 def _label(label: str, values: list[str]) -> str:
     """Return *label*, with its values where they are fixed."""
-    if label not in {"about", "adapter", "cause", "listener", "outcome", "token"}:
+    if label not in {"about", "adapter", "cause", "kind", "listener", "outcome", "token"}:
         return f"`{label}`"
     return f"`{label}`: {', '.join(f'`{value}`' for value in values)}"
 

@@ -88,7 +88,7 @@ RULES = (
     Rule(where="authgate/core/", ours=_own("core"), others=STDLIB, never=WORLD),
     Rule(
         where="authgate/tokens/",
-        ours=_own("core", "tokens"),
+        ours=_own("caches", "core", "tokens"),
         others=STDLIB | CRYPTO | {"cachetools"},
         never=IO - {"urllib"},
     ),
@@ -96,6 +96,7 @@ RULES = (
     Rule(where="authgate/certificates.py", ours=_own("core"), others=STDLIB | {"cryptography"}, never=IO),
     Rule(where="authgate/background.py", ours=_own("bugs"), others=STDLIB, never=IO - {"asyncio"}),
     Rule(where="authgate/blocking.py", ours=(), others=STDLIB, never=IO - {"asyncio", "threading"}),
+    Rule(where="authgate/caches.py", ours=_own("core"), others=STDLIB, never=IO - {"time"}),
     Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
     Rule(where="authgate/repeats.py", ours=_own("shares"), others=STDLIB, never=IO - {"asyncio", "time"}),
     Rule(where="authgate/waiting.py", ours=_own("core", "shares"), others=STDLIB, never=IO - {"asyncio"}),
@@ -135,7 +136,7 @@ RULES = (
     Rule(
         where="authgate/issuer_sessions.py",
         ours=_own("presets", "sessions", "stores"),
-        typing=_own("core"),
+        typing=_own("caches", "core"),
         never=IO | CRYPTO,
     ),
     Rule(
@@ -178,7 +179,8 @@ RULES = (
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "core", "outbound", "sessions", "shares", "waiting"),
+        ours=_own("authorities", "blocking", "bugs", "caches", "core", "outbound", "sessions", "shares")
+        + _own("waiting"),
         never=CRYPTO | {"pydantic"},
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),
@@ -194,11 +196,11 @@ RULES = (
     Rule(
         where="authgate/metrics.py",
         ours=_own("log", "repeats"),
-        typing=_own("server.tls", "tokens"),
+        typing=_own("server.tls"),
         never=CRYPTO | {"aiohttp"},
     ),
     Rule(where="authgate/log_writer.py", ours=(), others=STDLIB, never=IO - {"os", "threading", "time"}),
-    Rule(where="authgate/app_metrics.py", ours=(), typing=_own("app", "keysources", "metrics"), never=CRYPTO),
+    Rule(where="authgate/app_metrics.py", ours=(), typing=_own("app", "caches", "keysources", "metrics"), never=CRYPTO),
     Rule(where="authgate/", ours=("authgate",), never=frozenset()),
 )
 

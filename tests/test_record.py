@@ -19,7 +19,6 @@ from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.core.request import make_request
 from authgate.metrics import Metrics
 from authgate.record import Lines, Recorder
-from authgate.tokens import LruProofCache
 from tests.support.ruling import decide_ruled
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class Log:
 
     def __init__(self, caplog: pytest.LogCaptureFixture, **config: Any) -> None:
         caplog.set_level(logging.INFO)
-        self.metrics = Metrics(LruProofCache())
+        self.metrics = Metrics()
         self._recorder = Recorder(self.metrics, LogConfig(**config), Lines(elapsed=lambda: 0))
         self._caplog = caplog
 

@@ -21,7 +21,6 @@ from authgate.core.request import make_request
 from authgate.log import JsonFormatter
 from authgate.metrics import Metrics
 from authgate.record import MAX_LINE_BYTES, Lines, Recorder
-from authgate.tokens import LruProofCache
 from tests.support.manual_time import Time
 from tests.support.serving import serving
 
@@ -49,7 +48,7 @@ class Flood:
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         self.time = Time()
-        self.metrics = Metrics(LruProofCache())
+        self.metrics = Metrics()
         self.sent: Counter[str] = Counter()
         self._lines = Lines(self.time.clock.elapsed)
         self._caplog = caplog
@@ -247,7 +246,7 @@ def test_the_longest_line_has_4_kib(caplog: pytest.LogCaptureFixture) -> None:
         fix='"' * 10_000,
         challenge=challenge,
     )
-    recorder = Recorder(Metrics(LruProofCache()), LogConfig(details=True), Lines())
+    recorder = Recorder(Metrics(), LogConfig(details=True), Lines())
     for _ in range(20):
         recorder.record(
             decision=decision,

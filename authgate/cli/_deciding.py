@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.answers import Answers
+from authgate.caches import CacheBudget
 from authgate.gate import Gate
 from authgate.keysources.watched import LOAD_SECONDS
 
@@ -48,7 +49,7 @@ async def deciding(prepared: Prepared) -> AsyncIterator[Decider]:
     """Load every key set once, and yield what decides requests."""
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, and not needed for --help
 
-    issuers, stores = watched_keys(prepared), cached_sessions(prepared)
+    issuers, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget())
     answers = Answers(issuers, stores)
     gate = Gate(prepared.snapshot, answers)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from authgate.caches import CacheBudget
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._identity_table import identity_table
 from authgate.cli._policy_table import policy_table
@@ -170,7 +171,7 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
     """Load every key set and try every session store, once."""
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, not needed for --help
 
-    key_sets, stores = watched_keys(prepared), cached_sessions(prepared)
+    key_sets, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget())
 
     async def ask() -> list[_Fetched]:
         async with asyncio.TaskGroup() as tasks:

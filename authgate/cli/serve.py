@@ -69,7 +69,7 @@ async def _serve(prepared: Prepared, config_path: str | None) -> None:
     reloader = Reloader(
         app,
         prepare=lambda: prepare(load(config_path)),
-        make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+        make_live=lambda newer: make_live(newer, app.metrics, app.live),
         tries_stores=True,
     )
     await serve(app, reloader)

@@ -54,11 +54,6 @@ class Credential:
         return next((value for part, value in self.parts if part == name), None)
 
     @property
-    def size(self) -> int:
-        """The total length of the parts, in characters."""
-        return sum(len(value) for _, value in self.parts)
-
-    @property
     def from_cookie(self) -> bool:
         """Whether the credential is a cookie."""
         return self.found_in.startswith("cookie:")

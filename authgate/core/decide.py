@@ -200,7 +200,7 @@ class _Evaluation:
             raise outcome
         outcome = with_prefix_in(outcome, issuer)
         if outcome.is_cacheable:
-            self._snapshot.proofs.put(digest, issuer, outcome, size=credential.size, now=self._now)
+            self._snapshot.proofs.put(digest, issuer, outcome, now=self._now)
         return issuer, outcome
 
     def _check_session(self, proof: Proof, issuer: Issuer) -> Steps[Identity]:

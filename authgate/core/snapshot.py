@@ -172,8 +172,8 @@ class ProofCache(Protocol):
         """Return what the credential with this *digest* proved under *issuer* as it is now, or None."""
         ...
 
-    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
-        """Cache *proof*, made at *now*. *size* is the length of the credential; it counts against the cache's bound."""
+    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
+        """Cache *proof*, made at *now*, if the bound of the cache allows it."""
         ...
 
 

@@ -77,7 +77,7 @@ class AdminEndpoint:
         return page
 
     def _keys(self) -> bytes:
-        report = key_report(self._app.live.watched_keys.values(), self._app.proofs, self._configuration())
+        report = key_report(self._app.live.watched_keys.values(), self._app.live.proofs, self._configuration())
         return json.dumps(report).encode()
 
     def _readyz(self) -> web.Response:

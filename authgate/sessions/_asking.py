@@ -10,7 +10,6 @@ from authgate.bugs import log_bug
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._outage import Outage
 from authgate.sessions._pauses import Pauses
-from authgate.sessions._rows import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +74,7 @@ class Asking:
             return self._failed("internal error")
         self.outage.answered()
         self.outcomes["not_found" if identity is None else "found"] += 1
-        self._answers.put(key, identity, asked_at, 0 if rows is None else size_of(rows))
+        self._answers.put(key, identity, asked_at)
         return identity
 
     def _identity(self, rows: StoredRows, question: FindSession) -> Identity:

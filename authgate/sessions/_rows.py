@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import sys
 from typing import Any
 
 from authgate.core import strict_json
@@ -54,18 +53,3 @@ def parse_rows(text: str, token: str, where: str, *, fix: str = "") -> StoredRow
 def same_token(stored: object, token: str) -> bool:
     """Whether the *stored* value is *token*, compared in constant time."""
     return isinstance(stored, str) and hmac.compare_digest(stored.encode("utf-8", "replace"), token.encode())
-
-
-def size_of(rows: StoredRows) -> int:
-    """Return the estimated memory of *rows* in bytes."""
-    total = 0
-    rest: list[Any] = [rows.session, rows.user, rows.organization_role]
-    while rest:
-        value = rest.pop()
-        total += sys.getsizeof(value)
-        if isinstance(value, dict):
-            rest.extend(value)
-            rest.extend(value.values())
-        elif isinstance(value, list):
-            rest.extend(value)
-    return total

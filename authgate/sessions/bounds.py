@@ -1,4 +1,4 @@
-"""The bounds of one issuer's session lookups: number, time and memory."""
+"""The bounds of one issuer's session lookups: number and time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ class Bounds:
     the shipped nginx waits for AuthGate. A lookup takes at most *lookup_seconds*, enough for a database that must wake
     up first. A pause that a store asks for lasts at most *longest_pause_seconds*.
 
-    *entries* and *bytes* bound the cache of sessions. The cache of tokens without a session is a separate one, bounded
-    by *negative_entries* and *negative_bytes*, so that a flood of unknown tokens evicts no session.
+    The memory of the cached answers counts against the budget of all caches (`authgate/caches.py`).
     """
 
     lookups: int = 16
@@ -23,10 +22,6 @@ class Bounds:
     wait_seconds: float = 3.0
     lookup_seconds: float = 15.0
     longest_pause_seconds: float = 60.0
-    entries: int = 16_384
-    bytes: int = 64 * 1024 * 1024
-    negative_entries: int = 16_384
-    negative_bytes: int = 32 * 1024 * 1024
 
 
 DEFAULT_BOUNDS = Bounds()

@@ -20,7 +20,8 @@ One entry of the cache:
     cached   requests get the cached answer.
 
 The answer of a lookup leads from "absent" to "cached". It becomes absent again `cache_seconds` after `asked_at`, at the
-end of the session itself, or when it is evicted, whichever is first.
+end of the session itself, or when it is evicted, whichever is first. A negative answer (no session, an expired one, or
+one that cannot be read) becomes absent one second after `asked_at` at the latest.
 
 What always holds:
 
@@ -29,8 +30,8 @@ What always holds:
 - A failed lookup is not cached. But a store may ask for a pause: then AuthGate asks it nothing for that client.
 - A lookup that was asked does not depend on its requests. It continues when they are gone, and its answer is cached for
   later ones.
-- `Bounds` limits everything: lookups at once, waiting requests, every wait, and both caches. Only waiting requests are
-  in the queue for turns, so it needs no bound of its own.
+- `Bounds` limits lookups at once, waiting requests and every wait; the budget of all caches limits both caches. Only
+  waiting requests are in the queue for turns, so it needs no bound of its own.
 - Requests with signed tokens wait apart from those with unsigned ones, which anybody can make up. If too many wait, the
   newest request of an address with the most of them fails at once. Addresses take turns. So a flood neither refuses nor
   delays the requests of an address that asks less.
@@ -49,6 +50,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from authgate.bugs import log_bug
+from authgate.caches import CacheBudget
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions._asking import Asking, Failure
@@ -111,18 +113,21 @@ class CachedSessions:
         parse: Callable[[StoredRows, FindSession], Identity],
         cache_seconds: float,
         *,
+        budget: CacheBudget | None = None,
         bounds: Bounds = DEFAULT_BOUNDS,
-        elapsed: Callable[[], float] = time.monotonic,
         unix: Callable[[], float] = time.time,
     ) -> None:
         """*name* is the issuer's. *parse* raises ValueError if the rows are not a valid session.
 
-        With *cache_seconds* 0 nothing is cached. *elapsed* never goes back; *unix* is the clock of `expires_at`.
+        With *cache_seconds* 0 nothing is cached. *budget* is that of all caches of the process, None: of these alone.
+        Its clock is that of the lookups; *unix* is the clock of `expires_at`.
         """
         self.name = name
         self.store = store
         self.in_flight = DecisionsInFlight()
-        self.answers = AnswerCaches(bounds, cache_seconds, elapsed, unix)
+        budget = budget or CacheBudget()
+        elapsed = budget.elapsed
+        self.answers = AnswerCaches(budget, cache_seconds, unix)
         self.turned_away: dict[tuple[TokenKind, Cause], int] = dict.fromkeys(
             product(get_args(TokenKind), get_args(Cause)), 0
         )
@@ -239,6 +244,7 @@ class CachedSessions:
         finally:
             for request in self._waiting:
                 self._finish(request.lookup, _ENDED)
+            self.answers.clear()  # a reload replaces these sessions; the budget is free for others
             await self._close_store()
 
     def _begin_lookups(self) -> None:

@@ -4,7 +4,8 @@ Key: the digest of the credential and the fingerprint of the issuer. The fingerp
 depends on, keys included. After a rotation, after a stricter setting, and for another issuer, no old proof is returned
 (J22).
 
-Bound: *max_bytes*, counted with an estimate for each entry. The least recently used entries are evicted first.
+Bound: the budget that all caches share (`authgate/caches.py`). Each issuer has a cache of its own, from which the least
+recently used proofs are evicted first. So one issuer's tokens evict no proof of another issuer.
 
 Never cached: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
 they would evict the others; and proofs that newer keys may change. core/decide.py and `is_cacheable` ensure that.
@@ -16,54 +17,62 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from authgate.caches import Cache, CacheBudget
 from authgate.core.proof import Proven
 from authgate.core.snapshot import SECRETS
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
-MAX_BYTES = 64 * 1024 * 1024
-# The estimate: an entry takes _ENTRY_BYTES, and _BYTES_PER_TOKEN_BYTE for each byte of its token. Measured with
-# tracemalloc over tokens of 150 to 3,000 bytes and rounded up: a token of 300 bytes takes 2,000 bytes; one of 3,000
-# takes between 4,000 (one long string) and 24,000 (many small lists and words). Only tokens with lists of nearly empty
-# objects take more than the estimate, about twice as much.
-_ENTRY_BYTES = 1024
-_BYTES_PER_TOKEN_BYTE = 9
 # How many keys to count proofs for. A key set has at most 64 keys, but issuers replace them.
 _MAX_KEYS_COUNTED = 4096
+# A proof is dropped so long after its credential has expired: with every leeway, it proves nothing any more.
+_SECONDS_AFTER_EXPIRY = 300.0
 
 
 class LruProofCache:
     """The proofs of verified credentials, and the number of proofs that each key made.
 
-    *hits* counts the proofs that `get` returned, *stored* those that `put` added.
+    *by_issuer* has the cache of each issuer, by its name.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._proofs: LRUCache[bytes, tuple[Proof, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+    def __init__(self, budget: CacheBudget | None = None) -> None:
+        """*budget* is that of all caches of the process; None: of this cache alone."""
+        self.budget = budget or CacheBudget()
+        self.by_issuer: dict[str, Cache[Proof]] = {}
         self._by_key: LRUCache[tuple[str, bytes], tuple[int, float]] = LRUCache(_MAX_KEYS_COUNTED)
-        self.hits = 0
-        self.stored = 0
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return the proof of the credential with this *digest* under *issuer* as it is now, or None."""
-        entry = self._proofs.get(issuer.fingerprint + digest)
-        if entry is None:
-            return None
-        self.hits += 1
-        return entry[0]
+        cache = self.by_issuer.get(issuer.name)
+        return None if cache is None else cache.get(issuer.fingerprint + digest)
 
-    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, size: int, now: float) -> None:
-        """Cache *proof*, made at *now* from a credential of *size* characters, unless it alone exceeds the bound."""
+    def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
+        """Cache *proof*, made at *now* (Unix time), unless it is too large."""
         identity = proof.identity if isinstance(proof, Proven) else proof.copy
         if identity is not None and identity.key is not None:
             counted = (issuer.name, identity.key.thumbprint)
             self._by_key[counted] = (self._by_key.get(counted, (0, now))[0] + 1, now)
-        cost = _ENTRY_BYTES + _BYTES_PER_TOKEN_BYTE * size
-        if cost <= self._proofs.maxsize:
-            self._proofs[issuer.fingerprint + digest] = (proof, cost)
-            self.stored += 1
+        until = float("inf")
+        if isinstance(proof, Proven) and proof.identity.expires_at is not None:
+            until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
+        self._cache_of(issuer.name).put(issuer.fingerprint + digest, proof, until)
+
+    def set_issuers(self, names: AbstractSet[str]) -> None:
+        """Have a cache for each of the issuers with these *names*, and drop those of all others."""
+        for name in self.by_issuer.keys() - names:
+            self.by_issuer.pop(name).clear()
+        for name in names:
+            self._cache_of(name)
+
+    def _cache_of(self, name: str) -> Cache[Proof]:
+        cache = self.by_issuer.get(name)
+        if cache is None:
+            cache = self.by_issuer[name] = Cache(self.budget, evicts="least recently used")
+        return cache
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
         """Return how many proofs the key with this *thumbprint* made, and when it made the last one (Unix time).
@@ -73,11 +82,21 @@ class LruProofCache:
         return self._by_key.get((key_set.removesuffix(SECRETS), thumbprint), (0, None))
 
     @property
+    def hits(self) -> int:
+        """How many proofs `get` returned."""
+        return sum(cache.hits for cache in self.by_issuer.values())
+
+    @property
+    def stored(self) -> int:
+        """How many proofs `put` added."""
+        return sum(cache.stored for cache in self.by_issuer.values())
+
+    @property
     def entries(self) -> int:
         """How many proofs are cached."""
-        return len(self._proofs)
+        return sum(map(len, self.by_issuer.values()))
 
     @property
     def bytes(self) -> int:
-        """About how many bytes of memory the proofs take."""
-        return int(self._proofs.currsize)
+        """How many bytes of memory the proofs take."""
+        return sum(cache.bytes for cache in self.by_issuer.values())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from authgate.caches import CacheBudget
 from authgate.core.credential import CookiePlace, Credential, UnverifiedToken
 from authgate.core.decision import Allow, Deny
 from authgate.core.demands import Demand, TenantIssuers, Traits
@@ -144,10 +145,10 @@ def test_J22_credentials_whose_parts_are_split_differently_have_different_digest
 
 
 def test_J22_the_cache_is_bounded() -> None:
-    cache = LruProofCache(max_bytes=100_000)
+    cache = LruProofCache(CacheBudget(80_000))
     snapshot = make_snapshot(proofs=cache)
     for number in range(100):
         assert isinstance(decide_token(mint(claims(sub=f"user-{number}")), snapshot), Allow)
     assert cache.stored == 100
     assert 0 < cache.entries < 50
-    assert cache.bytes <= 100_000
+    assert cache.bytes <= 80_000

@@ -257,7 +257,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
         gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),
         trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
         emits=("X-User-Id",),
-        recorder=Recorder(Metrics(LruProofCache()), LogConfig(), Lines()),
+        recorder=Recorder(Metrics(), LogConfig(), Lines()),
         unix_socket=False,
     )
     async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:

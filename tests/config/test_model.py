@@ -116,6 +116,17 @@ def test_any_other_number_of_decisions_in_flight_is_rejected(number: Any) -> Non
     assert only(limits={"decisions_in_flight": number}).setting == "limits.decisions_in_flight"
 
 
+@pytest.mark.parametrize("number", [8, 96, 16_384])
+def test_all_caches_together_may_take_8_to_16384_megabytes(number: int) -> None:
+    limits = Config.model_validate({"limits": {"cache_megabytes": number}}).limits
+    assert limits.cache_bytes == number * 1024 * 1024
+
+
+@pytest.mark.parametrize("number", [0, 7, -1, 16_385, 96.5, True, "96 MB", None])
+def test_any_other_number_of_megabytes_is_rejected(number: Any) -> None:
+    assert only(limits={"cache_megabytes": number}).setting == "limits.cache_megabytes"
+
+
 @pytest.mark.parametrize("networks", [["10.0.0.1/8"], ["example.com"], [""], ["10.0.0.0/33"]])
 def test_a_value_that_is_not_a_network_is_reported_with_its_position(networks: list[str]) -> None:
     assert only(trusted_proxies=["10.0.0.0/8", *networks]).setting == "trusted_proxies[1]"

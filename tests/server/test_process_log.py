@@ -96,7 +96,7 @@ def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
         'authgate_decisions_total{adapter="nginx",outcome="deny",policy="default",reason="no_credential"} 1.0'
         in metrics
     )
-    assert "authgate_proof_cache_hits_total 2.0" in metrics
-    assert "authgate_proof_cache_stores_total 1.0" in metrics
-    assert "authgate_proof_cache_entries 1.0" in metrics
+    assert 'authgate_cache_hits_total{issuer="app",kind="proofs"} 2.0' in metrics
+    assert 'authgate_cache_stores_total{issuer="app",kind="proofs"} 1.0' in metrics
+    assert 'authgate_cache_entries{issuer="app",kind="proofs"} 1.0' in metrics
     assert 'authgate_decision_duration_seconds_count{adapter="nginx"} 4.0' in metrics

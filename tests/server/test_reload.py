@@ -97,6 +97,22 @@ async def test_a_reload_changes_the_identity_headers(tmp_path: Path) -> None:
         assert answer.all("X-User-Id") == []
 
 
+async def test_a_reload_changes_the_memory_of_the_caches_and_drops_the_proofs_of_issuers_that_left(
+    tmp_path: Path,
+) -> None:
+    async with reloadable_server(tmp_path) as server:
+        proofs = server.served.app.live.proofs
+        await server.served.ask("nginx", bearer_line(local_token()))
+        server.write(limits={"cache_megabytes": 8})
+        assert await server.reload() == ""
+        assert "authgate_cache_limit_bytes 8.388608e+06" in await server.served.metrics()
+        assert server.served.app.live.proofs is proofs
+        assert proofs.entries == 1
+        server.write(LOCAL | {"name": "renamed"})
+        assert await server.reload() == ""
+        assert (proofs.by_issuer.keys(), proofs.entries, proofs.budget.bytes) == ({"renamed"}, 0, 0)
+
+
 async def test_a_reload_can_turn_on_the_log_of_allowed_requests(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -135,14 +135,14 @@ async def test_10_000_bad_cookies_cause_no_lookup_and_no_cache_entry(tmp_path: P
         store.sessions[TOKEN] = row()
         async with serving({}, file=write_config(tmp_path, **over_http(store))) as served:
             assert await outcome(served, session_token_cookie()) == "user-1"
-            proofs = served.app.proofs.entries
+            proofs = served.app.live.proofs.entries
             refused = {"bad_signature", "malformed_token", "no_credential", "ambiguous_credential"}
             async with asyncio.TaskGroup() as tasks:
                 sending = [tasks.create_task(_send_bad_cookies(served, 1250)) for _ in range(8)]
             assert {reason for task in sending for reason in task.result()} <= refused
             assert len(store.requests) == 1
-            assert served.app.proofs.entries == proofs
-            assert served.app.live.sessions["app"].answers.entries == 0
+            assert served.app.live.proofs.entries == proofs
+            assert len(served.app.live.sessions["app"].answers.sessions) == 0
             assert await outcome(served, session_token_cookie()) == "user-1"
 
 

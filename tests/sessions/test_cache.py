@@ -1,29 +1,32 @@
-"""The answer cache: no token is stored, and both number and memory are bounded."""
+"""The answer caches: no token is stored, floods evict no session, and the memory is that of the budget."""
 
 from __future__ import annotations
 
-from authgate.sessions.bounds import Bounds
+from authgate.caches import ENTRY_BYTES
 from tests.support.cached_sessions import Store, cached, running, subject
 from tests.support.manual_time import Time
+
+MEGABYTE = 1024 * 1024
 
 
 async def test_no_token_is_a_key_of_the_cache() -> None:
     async with running(cached(Store(), Time())) as sessions:
         await subject(sessions, "ada-1")
         await subject(sessions, "nobody")
-        keys = [*sessions.answers._sessions._answers, *sessions.answers._negative._answers]
+        keys = [*sessions.answers.sessions._entries, *sessions.answers.negative._entries]
         assert [len(key) for key in keys] == [32, 32]
 
 
 async def test_a_flood_of_unknown_tokens_evicts_no_session_and_the_memory_stays_bounded() -> None:
-    store, time = Store(), Time()
-    bounds = Bounds(negative_entries=500, negative_bytes=500 * 2048)
-    async with running(cached(store, time, bounds=bounds)) as sessions:
+    store = Store()
+    async with running(cached(store, Time(), budget_bytes=MEGABYTE)) as sessions:
         assert await subject(sessions, "ada-1") == "ada"
+        budget, negative = sessions.answers.sessions.budget, sessions.answers.negative
         for number in range(10_000):
             assert await subject(sessions, f"unknown-{number}") is None
-        assert sessions.answers.negative_entries <= 500
-        assert sessions.answers.bytes <= 500 * 2048 + 16_384
+            assert budget.bytes <= MEGABYTE
+        assert negative.evicted == 10_000 - len(negative)
+        assert len(negative) <= MEGABYTE // ENTRY_BYTES
         assert (await subject(sessions, "ada-1"), store.asked.count("ada-1")) == ("ada", 1)
 
 
@@ -31,16 +34,29 @@ async def test_big_sessions_evict_each_other_before_they_fill_the_memory() -> No
     store = Store()
     store.users = {f"user-{number}-1": f"user-{number}" for number in range(50)}
     store.picture = "x" * 100_000
-    async with running(cached(store, Time(), bounds=Bounds(bytes=1_000_000, entries=1000))) as sessions:
+    async with running(cached(store, Time(), budget_bytes=2 * MEGABYTE)) as sessions:
         for token in store.users:
             await subject(sessions, token)
-        assert 5 < sessions.answers.entries < 10
-        assert sessions.answers.bytes <= 1_000_000
+        assert 15 < len(sessions.answers.sessions) <= 20
+        assert MEGABYTE < sessions.answers.sessions.bytes <= 2 * MEGABYTE
+        newest = [*store.users][-15:]
+        for token in newest:
+            await subject(sessions, token)
+        assert len(store.asked) == 50, "the oldest were evicted"
 
 
-async def test_a_session_larger_than_the_cache_is_answered_and_not_cached() -> None:
+async def test_a_session_larger_than_a_sixteenth_of_the_budget_is_answered_and_not_cached() -> None:
     store = Store()
     store.picture = "x" * 100_000
-    async with running(cached(store, Time(), bounds=Bounds(bytes=50_000, entries=10))) as sessions:
+    async with running(cached(store, Time(), budget_bytes=MEGABYTE)) as sessions:
         assert await subject(sessions, "ada-1") == await subject(sessions, "ada-1") == "ada"
-        assert (sessions.answers.entries, len(store.asked)) == (0, 2)
+        assert (len(sessions.answers.sessions), len(store.asked)) == (0, 2)
+
+
+async def test_the_end_of_the_lookups_frees_the_memory_of_their_answers() -> None:
+    sessions = cached(Store(), Time())
+    async with running(sessions):
+        await subject(sessions, "ada-1")
+        await subject(sessions, "nobody")
+        assert sessions.answers.sessions.budget.bytes > 2 * ENTRY_BYTES
+    assert sessions.answers.sessions.budget.bytes == 0

@@ -12,15 +12,19 @@ from tests.support.store_lookups import question
 
 
 @pytest.mark.parametrize(("token", "user"), [("ada-1", "ada"), ("nobody", None)])
-async def test_an_answer_is_cached_for_cache_seconds_and_not_longer(token: str, user: str | None) -> None:
+@pytest.mark.parametrize("cache_seconds", [0.5, 5, 60])
+async def test_a_session_is_cached_for_cache_seconds_and_any_other_answer_for_a_second_at_most(
+    token: str, user: str | None, cache_seconds: float
+) -> None:
     store, time = Store(), Time()
-    async with running(cached(store, time, cache_seconds=5)) as sessions:
-        for second in (0, 1, 4.9):
+    seconds = cache_seconds if user else min(cache_seconds, 1)
+    async with running(cached(store, time, cache_seconds=cache_seconds)) as sessions:
+        for second in (0, seconds / 2, seconds - 0.01):
             time.seconds = second
             assert await subject(sessions, token) == user
         assert store.asked == [token]
-        assert (sessions.answers.hits, sessions.answers.negative_hits) == ((2, 0) if user else (0, 2))
-        time.seconds = 5
+        assert (sessions.answers.sessions.hits, sessions.answers.negative.hits) == ((2, 0) if user else (0, 2))
+        time.seconds = seconds
         assert await subject(sessions, token) == user
         assert store.asked == [token] * 2
     assert sessions.lookups == {"found": 2 if user else 0, "not_found": 0 if user else 2, "failed": 0}
@@ -32,7 +36,7 @@ async def test_with_cache_seconds_0_nothing_is_cached() -> None:
         for token in ("ada-1", "nobody") * 3:
             await sessions.find(question(token))
         assert store.asked == ["ada-1", "nobody"] * 3
-        assert sessions.answers.entries == sessions.answers.negative_entries == 0
+        assert len(sessions.answers.sessions) == len(sessions.answers.negative) == 0
 
 
 async def test_cache_seconds_run_from_the_question_even_if_the_answer_is_slow() -> None:
@@ -90,9 +94,10 @@ async def test_the_end_of_a_session_is_a_time_of_the_unix_clock() -> None:
     time.seconds = 0.5
     async with running(cached(store, time, cache_seconds=5)) as sessions:
         await sessions.find(question("ada-1"))
-        assert (sessions.answers.entries, sessions.answers.negative_entries) == (1, 0)
+        assert (len(sessions.answers.sessions), len(sessions.answers.negative)) == (1, 0)
         time.seconds = 1.0
-        assert sessions.answers.entries == 0
+        sessions.answers.sessions.drop_expired()
+        assert len(sessions.answers.sessions) == 0
 
 
 async def test_a_session_that_has_already_expired_is_in_the_negative_cache() -> None:
@@ -102,7 +107,10 @@ async def test_a_session_that_has_already_expired_is_in_the_negative_cache() -> 
         for _ in range(3):  # the core refuses it each time, by its own clock and leeway
             assert await subject(sessions, "ada-1") == "ada"
         assert len(store.asked) == 1
-        assert (sessions.answers.entries, sessions.answers.negative_entries) == (0, 1)
+        assert (len(sessions.answers.sessions), len(sessions.answers.negative)) == (0, 1)
+        time.seconds = 1
+        await subject(sessions, "ada-1")
+        assert len(store.asked) == 2
 
 
 async def test_another_signature_of_the_same_token_is_another_lookup() -> None:

@@ -32,7 +32,7 @@ async def test_j23_200_users_at_once_each_get_their_own_session() -> None:
     store.users = {f"user-{number}-1": f"user-{number}" for number in range(200)}
     store.wait = random.Random(3)
     chance = random.Random(5)
-    bounds = Bounds(entries=50, lookups=8, waiting=4000, wait_seconds=30)
+    bounds = Bounds(lookups=8, waiting=4000, wait_seconds=30)
     async with running(cached(store, Time(), bounds=bounds)) as sessions:
         tokens = [chance.choice([*store.users]) for _ in range(3000)]
         found = await asyncio.gather(*(subject(sessions, token) for token in tokens))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.caches import CacheBudget
 from authgate.core.errors import LookupFailed
 from authgate.core.identity import Identity
 from authgate.core.reasons import Reason
@@ -96,18 +97,29 @@ class Store:
 def parse(rows: StoredRows, asked: FindSession) -> Identity:
     """Return the identity in *rows*, without the checks of tokens/."""
     return Identity(
-        issuer=asked.issuer_name, format="test", subject=rows.user["id"], expires_at=rows.session["expires"]
+        issuer=asked.issuer_name,
+        format="test",
+        subject=rows.user["id"],
+        expires_at=rows.session["expires"],
+        claims={"user": rows.user},
     )
 
 
-def cached(store: Store, time: Time, *, cache_seconds: float = 5.0, bounds: Bounds = DEFAULT_BOUNDS) -> CachedSessions:
+def cached(
+    store: Store,
+    time: Time,
+    *,
+    cache_seconds: float = 5.0,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    budget_bytes: int = 64 * 1024 * 1024,
+) -> CachedSessions:
     return CachedSessions(
         "app",
         store,
         parse,
         cache_seconds,
+        budget=CacheBudget(budget_bytes, elapsed=lambda: time.seconds),
         bounds=bounds,
-        elapsed=lambda: time.seconds,
         unix=lambda: NOW + time.seconds,
     )
 

@@ -74,7 +74,7 @@ async def serving(
     reloader = Reloader(
         app,
         prepare=lambda: prepare(load(file, environ)),
-        make_live=lambda newer: make_live(newer, app.proofs, app.metrics, app.live),
+        make_live=lambda newer: make_live(newer, app.metrics, app.live),
         **watch,
     )
     async with (
@@ -169,6 +169,6 @@ async def until_outcome(served: Served, token: str, expected: tuple[int, str], *
 
 async def report(served: Served, name: str = "app") -> dict[str, Any]:
     """Return an issuer's part of /keys as it is now. The page itself may be a second old."""
-    page: Any = key_report(served.app.live.watched_keys.values(), served.app.proofs, {})
+    page: Any = key_report(served.app.live.watched_keys.values(), served.app.live.proofs, {})
     issuer_report: dict[str, Any] = json.loads(json.dumps(page))["issuers"][name]
     return issuer_report

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from authgate.caches import ENTRY_BYTES, CacheBudget, held_bytes
 from authgate.core.identity import Identity
 from authgate.core.proof import Proven
 from authgate.tokens import LruProofCache
 from tests.support.deciding import make_issuer, secret_keys
+from tests.support.manual_time import Time
 from tests.support.tokens import NOW, OTHER_SECRET
 
 ADA = Proven(identity=Identity(issuer="app", format="jwt", subject="ada"))
 BOB = Proven(identity=Identity(issuer="app", format="jwt", subject="bob"))
 ISSUER = make_issuer()
-# What a proof of an empty token counts, in bytes.
-ENTRY = 1024
+# What one of these proofs counts, in bytes.
+ENTRY = ENTRY_BYTES + held_bytes(ADA)
 
 
 def test_a_proof_is_returned_for_the_same_credential_and_issuer() -> None:
     cache = LruProofCache()
-    cache.put(b"ada", ISSUER, ADA, size=100, now=NOW)
-    cache.put(b"bob", ISSUER, BOB, size=100, now=NOW)
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    cache.put(b"bob", ISSUER, BOB, now=NOW)
     assert cache.get(b"ada", ISSUER) is ADA
     assert cache.get(b"bob", ISSUER) is BOB
     assert cache.get(b"eve", ISSUER) is None
@@ -29,7 +31,7 @@ def test_a_proof_is_returned_for_the_same_credential_and_issuer() -> None:
 
 def test_a_proof_is_not_returned_after_any_change_of_the_issuer() -> None:
     cache = LruProofCache()
-    cache.put(b"ada", ISSUER, ADA, size=100, now=NOW)
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
     assert cache.get(b"ada", ISSUER.with_keys(secret_keys(OTHER_SECRET))) is None
     assert cache.get(b"ada", make_issuer(audiences=frozenset({"api"}))) is None
     assert cache.get(b"ada", make_issuer(name="other")) is None
@@ -37,29 +39,67 @@ def test_a_proof_is_not_returned_after_any_change_of_the_issuer() -> None:
 
 
 def test_the_least_recently_used_proof_is_evicted_first() -> None:
-    cache = LruProofCache(max_bytes=2 * ENTRY)
-    cache.put(b"ada", ISSUER, ADA, size=0, now=NOW)
-    cache.put(b"bob", ISSUER, BOB, size=0, now=NOW)
-    cache.get(b"ada", ISSUER)
-    cache.put(b"new", ISSUER, BOB, size=0, now=NOW)
-    assert cache.get(b"ada", ISSUER) is ADA
-    assert cache.get(b"bob", ISSUER) is None
-    assert (cache.entries, cache.bytes) == (2, 2 * ENTRY)
+    cache = LruProofCache(CacheBudget(64 * ENTRY))
+    for number in range(64):
+        cache.put(b"%d" % number, ISSUER, ADA, now=NOW)
+    cache.get(b"0", ISSUER)
+    assert cache.entries == 64
+    cache.put(b"new", ISSUER, BOB, now=NOW)
+    assert cache.get(b"0", ISSUER) is ADA
+    assert cache.get(b"1", ISSUER) is None
+    assert cache.get(b"new", ISSUER) is BOB
+    assert cache.bytes <= 64 * ENTRY
 
 
-def test_a_proof_counts_nine_times_its_token_and_is_not_stored_if_it_does_not_fit() -> None:
-    cache = LruProofCache(max_bytes=ENTRY + 900)
-    cache.put(b"ada", ISSUER, ADA, size=101, now=NOW)
-    assert (cache.get(b"ada", ISSUER), cache.stored) == (None, 0)
-    cache.put(b"ada", ISSUER, ADA, size=100, now=NOW)
-    assert (cache.get(b"ada", ISSUER), cache.bytes) == (ADA, ENTRY + 900)
+def test_a_proof_larger_than_a_sixteenth_of_the_budget_is_not_stored() -> None:
+    cache = LruProofCache(CacheBudget(16 * ENTRY))
+    name = "x" * 40
+    cache.put(b"ada", ISSUER, Proven(identity=replace(ADA.identity, name=name)), now=NOW)
+    assert (cache.get(b"ada", ISSUER), cache.stored, cache.bytes) == (None, 0, 0)
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    assert (cache.get(b"ada", ISSUER), cache.bytes) == (ADA, ENTRY)
+
+
+def test_a_proof_is_dropped_five_minutes_after_its_credential_has_expired() -> None:
+    time = Time()
+    cache = LruProofCache(CacheBudget(elapsed=lambda: time.seconds))
+    proof = Proven(identity=replace(ADA.identity, expires_at=NOW + 60))
+    cache.put(b"ada", ISSUER, proof, now=NOW)
+    cache.put(b"bob", ISSUER, BOB, now=NOW)
+    time.seconds = 359
+    assert cache.get(b"ada", ISSUER) is proof
+    time.seconds = 360
+    assert cache.get(b"ada", ISSUER) is None
+    assert cache.get(b"bob", ISSUER) is BOB, "it never expires"
+    assert cache.bytes == ENTRY
+
+
+def test_no_issuer_evicts_the_proofs_of_another_one() -> None:
+    cache = LruProofCache(CacheBudget(64 * ENTRY))
+    other = make_issuer(name="other")
+    for number in range(20):
+        cache.put(b"%d" % number, other, ADA, now=NOW)
+    for number in range(1000):
+        cache.put(b"%d" % number, ISSUER, ADA, now=NOW)
+    assert len(cache.by_issuer["other"]) == 20
+    assert cache.bytes <= 64 * ENTRY
+
+
+def test_the_proofs_of_issuers_that_a_reload_removed_are_dropped() -> None:
+    cache = LruProofCache()
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    cache.put(b"ada", make_issuer(name="other"), ADA, now=NOW)
+    cache.set_issuers({"app", "new"})
+    assert cache.by_issuer.keys() == {"app", "new"}
+    assert cache.bytes == cache.budget.bytes == ENTRY
 
 
 def test_proofs_are_counted_by_issuer_and_key_with_the_time_of_the_last_one() -> None:
     cache, (key,) = LruProofCache(), secret_keys().keys
     proof = Proven(identity=replace(ADA.identity, key=key))
     assert cache.made_with("app", key.thumbprint) == (0, None)
-    cache.put(b"one", ISSUER, proof, size=100, now=NOW)
-    cache.put(b"two", ISSUER, proof, size=10**9, now=NOW + 5)  # too large for the cache, but it counts
+    cache.put(b"one", ISSUER, proof, now=NOW)
+    cache.budget.resize(0)
+    cache.put(b"two", ISSUER, proof, now=NOW + 5)  # too large for the cache, but it counts
     assert cache.made_with("app", key.thumbprint) == (2, NOW + 5)
     assert cache.made_with("other", key.thumbprint) == (0, None)
