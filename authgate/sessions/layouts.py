@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # PostgreSQL cuts longer names, so they would name another table (NAMEDATALEN - 1).
 MAX_IDENTIFIER_BYTES = 63
-# The query cuts each row to one character more than allowed, so that the excess is noticed.
+# The query cuts each text to one byte more than allowed, so that the excess is noticed.
 _CUT = MAX_ROWS_BYTES + 1
 
 _UNDERSCORED = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
@@ -47,7 +47,7 @@ class Layout:
     active_organization_column: str = "activeOrganizationId"
 
     def query(self) -> str:
-        """Return the SQL that finds a session and its user by the token $1, as two JSON texts, each cut if too long.
+        """Return the SQL that finds a session and its user by the token $1: two JSON texts as UTF-8, cut if too long.
 
         It reads whole rows, because a plugin may have added any column. So the role needs SELECT on both tables. With
         `joins_member` there is a third text: the member's role, null if the user is not a member.
@@ -55,7 +55,7 @@ class Layout:
         session, user = (self._table(name) for name in (self.session_table, self.user_table))
         role, join = self._member() if self.joins_member else ("", "")
         return (
-            f"SELECT left(to_jsonb(s)::text, {_CUT}) AS session, left(to_jsonb(u)::text, {_CUT}) AS person{role} "  # noqa: S608
+            f"SELECT {_cut('to_jsonb(s)')} AS session, {_cut('to_jsonb(u)')} AS person{role} "  # noqa: S608
             f"FROM {session} AS s JOIN {user} AS u "
             f"ON u.{quoted_identifier(self.user_id_column)} = s.{quoted_identifier(self.session_user_column)} "
             f"{join}WHERE s.{quoted_identifier(self.token_column)} = $1 LIMIT 2"
@@ -68,7 +68,7 @@ class Layout:
         member_user, organization, role = (f"m.{quoted_identifier(name)}" for name in names)
         # In Better Auth, the session's column is always text. The member's has the type of the organization's id.
         join = f"LEFT JOIN {self._table(self.member_table)} AS m ON {member_user} = u.{user_id} "
-        return f", left({role}::text, {_CUT}) AS role", f"{join}AND {organization}::text = s.{active}::text "
+        return f", {_cut(role)} AS role", f"{join}AND {organization}::text = s.{active}::text "
 
     def tables(self) -> str:
         """Return the names of the tables that are read, for a GRANT, quoted as in SQL."""
@@ -128,6 +128,10 @@ AUTH_JS_SNAKE_CASE = replace(
     session_user_column="user_id",
     snake_case=True,
 )
+
+
+def _cut(expression: str) -> str:
+    return f"substring(convert_to({expression}::text, 'UTF8') FROM 1 FOR {_CUT})"
 
 
 def identifier_fault(name: str) -> str | None:

@@ -6,7 +6,7 @@ AuthGate sends no setting to the server.
 
 from __future__ import annotations
 
-import contextlib
+import re
 import ssl
 from dataclasses import replace
 from functools import partial
@@ -15,32 +15,21 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from authgate.authorities import Authorities, AuthoritiesUnreadable, client_context, untrusted_reason
+from authgate.core.quoting import quoted
+from authgate.outbound import Resolver
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
+from authgate.sessions._postgres_connection import opened
+from authgate.sessions._postgres_guard import ServerBroken
+from authgate.sessions._postgres_pool import MAX_CONNECTIONS, Connections, Paused
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import invalid_names, quoted_identifier
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
+    from authgate.sessions._postgres_connection import Connection
     from authgate.sessions.dsn import PostgresAddress
     from authgate.sessions.layouts import Layout
-
-MAX_CONNECTIONS = 4
-# A sleeping Neon database accepts a connection at once, and answers when it has woken up.
-CONNECT_SECONDS = 15.0
-QUERY_SECONDS = 10.0
-# Much less than the 5 minutes after which Neon lets an idle database sleep.
-IDLE_SECONDS = 60.0
-
-# The errors of a query on a connection that was lost while it was idle.
-_LOST = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,  # the server shuts down, has crashed, or starts up
-    asyncpg.ProtocolViolationError,  # PgBouncer, if its own connection was lost
-    asyncpg.InternalClientError,  # the driver itself, if a connection breaks at the wrong moment
-)
 
 # The errors that mean that the store failed. All others are bugs.
 _ERRORS = (
@@ -49,22 +38,22 @@ _ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     AuthoritiesUnreadable,
+    ServerBroken,
 )
+
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+# How much of an error's text to quote: the name of a missing table or column, or the reason of a refused login.
+_MAX_QUOTED = 200
 
 _OTHER_TABLES = "for other names see sessions.postgres.session_table, user_table, member_table and db_schema"
 _OTHER_COLUMNS = "for other names see sessions.postgres.snake_case, token_column and the settings beside it"
 
+_IS_REPLICA = "SELECT pg_catalog.pg_is_in_recovery() AS is_replica"
 _REPLICA = (
     "its sessions are read from a read-only replica of the database. For as long as the replica lags behind, a user "
     "who has just signed in may be refused, and a session that has just ended may still be accepted. Write the address "
     "of the primary into the DSN"
 )
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A connection that knows whether a query on it has succeeded."""
-
-    was_used = False
 
 
 class PostgresStore:
@@ -83,17 +72,15 @@ class PostgresStore:
         self._layout = layout
         self._query = layout.query()
         self._authorities = Authorities(self._address.ca_file, partial(_context, self._address))
-        self._pool: Any = None
+        self._resolver = Resolver()
+        self._connections = Connections(self._open)
+        self._failure = ""  # the last one
 
     async def find(self, question: FindSession) -> StoredRows | None:
         """Return the session with `question.token` and its user, None if there is none. Raises `StoreFailed`."""
         if not is_plausible_token(question.token):
             return None
-        try:
-            rows = await self._rows(question.token)
-        except _ERRORS as error:
-            self._authorities.forget()
-            raise StoreFailed(self._explain(error)) from None
+        rows = await self._fetch(self._query, question.token)
         sessions = [
             session for session in map(self._stored, rows) if same_token(self._token_of(session), question.token)
         ]
@@ -103,90 +90,28 @@ class PostgresStore:
 
     async def warning(self) -> str:
         """Return a warning if the database is a read-only replica, "" if not. Raises `StoreFailed`."""
+        rows = await self._fetch(_IS_REPLICA)
+        return _REPLICA if rows and rows[0].get("is_replica") is True else ""
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         try:
-            async with (await self._opened()).acquire() as connection:
-                is_replica = await connection.fetchval("SELECT pg_catalog.pg_is_in_recovery()")
+            return await self._connections.fetch(query, *arguments)
+        except Paused:
+            raise StoreFailed(self._failure) from None
         except _ERRORS as error:
-            raise StoreFailed(self._explain(error)) from None
-        return _REPLICA if is_replica else ""
+            self._authorities.forget()
+            self._failure = self._explain(error)
+            raise StoreFailed(self._failure) from None
 
-    async def _rows(self, token: str) -> list[Any]:
-        """Return the rows of *token*. Asks again on another connection if one was lost while it was idle.
-
-        A connection that fails or whose query is cancelled is never used again: a late answer to it could be taken for
-        the answer to the next question.
-        """
-        pool = await self._opened()
-        while True:
-            async with pool.acquire() as connection:
-                was_used = connection.was_used
-                try:
-                    return await self._select(connection, token)
-                except BaseException as error:
-                    with contextlib.suppress(asyncpg.InterfaceError):  # the connection is closed already
-                        connection.terminate()
-                    # The server was restarted, or a pooler dropped the connection: a new one may work.
-                    if not (was_used and isinstance(error, _LOST)):
-                        raise
-
-    async def _opened(self) -> Any:  # noqa: ANN401 - asyncpg has no types
-        if self._pool is None:
-            self._pool = await asyncpg.create_pool(
-                connect=self._connect,
-                connection_class=_Connection,
-                min_size=0,
-                max_size=MAX_CONNECTIONS,
-                max_inactive_connection_lifetime=IDLE_SECONDS,
-                reset=_mark_used,
-            )
-        return self._pool
-
-    async def _connect(self, _dsn: None, **options: Any) -> Any:  # noqa: ANN401 - asyncpg has no types
-        if self._address.tls == "disable" or self._address.is_socket:
-            return await self._connect_with(tls=False, **options)
-        try:
-            return await self._connect_with(tls=await self._authorities.cached_context(), **options)
-        except ConnectionError as error:
-            # Only if the server does not speak TLS: somebody who wants to read along may cause any other failure.
-            if self._address.tls != "prefer" or not _speaks_no_tls(error):
-                raise
-        return await self._connect_with(tls=False, **options)
-
-    async def _connect_with(self, *, tls: ssl.SSLContext | bool, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's own
-        address = self._address
-        # Everything is given that asyncpg would otherwise read from variables and files (PG…, ~/.postgresql).
-        return await asyncpg.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.database,
-            ssl=tls,
-            direct_tls=False,
-            target_session_attrs="any",
-            krbsrvname="postgres",
-            gsslib="gssapi",
-            timeout=CONNECT_SECONDS,
-            command_timeout=QUERY_SECONDS,
-            statement_cache_size=0,
-            **options,
-        )
-
-    async def _select(self, connection: Any, token: str) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
-        # No transaction, which would need a second round trip: the driver prepares an unnamed statement and executes it
-        # without a Sync in between, so a pooler in transaction mode cannot use another server connection for it.
-        try:
-            rows: list[Any] = await connection.fetch(self._query, token)
-        except asyncpg.DataError as error:
-            if getattr(error, "severity", None) is not None:  # an error of the server
-                raise
-            return []  # an error of the driver: the column's type, for example uuid, cannot hold this token
-        return rows
+    async def _open(self) -> Connection:
+        has_tls = self._address.tls != "disable" and not self._address.is_socket
+        context = await self._authorities.cached_context() if has_tls else None
+        return await opened(self._address, self._resolver, context)
 
     def _stored(self, row: Any) -> StoredRows:  # noqa: ANN401 - asyncpg has no types
         try:
             session, user = (self._parsed(row[name]) for name in ("session", "person"))
-            role = self._bounded(row["role"] or "") if self._layout.joins_member else None
+            role = self._text(row["role"] or b"") if self._layout.joins_member else None
             return StoredRows(
                 session=self._layout.session(session), user=self._layout.user(user), organization_role=role
             )
@@ -194,14 +119,19 @@ class PostgresStore:
             tables = self._layout.tables()
             raise StoreFailed(f"{self.where}: no column {error} in the tables {tables}: {_OTHER_COLUMNS}") from None
 
-    def _bounded(self, text: str) -> str:
-        if len(text) > MAX_ROWS_BYTES:
-            raise RowsUnusable(f"{self.where} has a session or a user of more than {MAX_ROWS_BYTES} characters")
-        return text
-
-    def _parsed(self, text: str) -> dict[str, Any]:
+    def _text(self, value: object) -> str:
+        if not isinstance(value, bytes):
+            raise RowsUnusable(f"{self.where} did not return a valid session: not a text")
+        if len(value) > MAX_ROWS_BYTES:
+            raise RowsUnusable(f"{self.where} has a session or a user of more than {MAX_ROWS_BYTES} bytes")
         try:
-            parsed = parse_json(self._bounded(text))
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise RowsUnusable(f"{self.where} did not return a valid session: it is not UTF-8") from None
+
+    def _parsed(self, value: object) -> dict[str, Any]:
+        try:
+            parsed = parse_json(self._text(value))
         except ValueError as error:
             raise RowsUnusable(f"{self.where} did not return a valid session: {error}") from None
         if not isinstance(parsed, dict):
@@ -233,9 +163,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
+        self._connections.close()
 
     def _explain(self, error: Exception) -> str:
         """Return the meaning of *error* for an operator, without the server's words where they may quote a token."""
@@ -247,7 +175,8 @@ class PostgresStore:
         )
         meanings: dict[type[Exception], str] = {
             asyncpg.InvalidPasswordError: "the password is wrong, or there is no such user: check the DSN",
-            asyncpg.InvalidAuthorizationSpecificationError: f"the server does not let this user log in: {error}",
+            asyncpg.InvalidAuthorizationSpecificationError: "the server does not let this user log in: "
+            f"{_first_line(error)}",
             asyncpg.InvalidCatalogNameError: "there is no such database: check the DSN",
             asyncpg.InsufficientPrivilegeError: grant,
             asyncpg.UndefinedTableError: f"{_first_line(error)}: {_OTHER_TABLES}",
@@ -259,34 +188,24 @@ class PostgresStore:
         for kind, meaning in meanings.items():
             if isinstance(error, kind):
                 return f"{self.where}: {meaning}{self._member_hint(error)}"
+        if isinstance(error, ServerBroken):
+            return f"{self.where} {error}"
         if isinstance(error, TimeoutError):
-            return f"{self.where} does not answer within {CONNECT_SECONDS:g} s"
+            return f"{self.where} does not answer in time"
         if isinstance(error, OSError):
-            return f"{self.where} cannot be reached: {_os_error_text(error)}"
-        state = getattr(error, "sqlstate", None)
-        return f"{self.where} cannot be asked: {type(error).__name__}{f' (SQLSTATE {state})' if state else ''}"
-
-
-async def _mark_used(connection: _Connection) -> None:
-    """Mark *connection* before the pool caches it.
-
-    The driver's own reset would be a second round trip, and would send settings.
-    """
-    connection.was_used = True
+            return f"{self.where} cannot be reached: {error.strerror or str(error) or type(error).__name__}"
+        return f"{self.where} cannot be asked: {type(error).__name__}{_state(error)}"
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]  # the server may append a DETAIL or a HINT
+    return quoted(str(error).partition("\n")[0], _MAX_QUOTED)  # the server may append a DETAIL or a HINT
 
 
-def _speaks_no_tls(error: OSError) -> bool:
-    return "rejected SSL upgrade" in str(error)  # asyncpg has no type of its own for this
-
-
-def _os_error_text(error: OSError) -> str:
-    if _speaks_no_tls(error):
-        return "it does not speak TLS, which the DSN requires; on a trusted network you can set sslmode=disable"
-    return error.strerror or str(error) or type(error).__name__
+def _state(error: Exception) -> str:
+    state = getattr(error, "sqlstate", None)
+    if not isinstance(state, str):
+        return ""
+    return f" (SQLSTATE {state if _SQLSTATE.fullmatch(state) else quoted(state, 10)})"
 
 
 def _context(address: PostgresAddress, ca_file: str | None) -> ssl.SSLContext:

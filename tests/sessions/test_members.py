@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 JOINED = replace(BETTER_AUTH, joins_member=True)
 TODAYS_QUERY = (
-    "SELECT left(to_jsonb(s)::text, 262145) AS session, left(to_jsonb(u)::text, 262145) AS person "
+    "SELECT substring(convert_to(to_jsonb(s)::text, 'UTF8') FROM 1 FOR 262145) AS session, "
+    "substring(convert_to(to_jsonb(u)::text, 'UTF8') FROM 1 FOR 262145) AS person "
     'FROM "session" AS s JOIN "user" AS u ON u."id" = s."userId" WHERE s."token" = $1 LIMIT 2'
 )
 
@@ -141,7 +142,7 @@ async def test_a_member_twice_is_a_failure_because_the_roles_may_differ(acme: Po
 
 async def test_a_role_longer_than_the_bound_is_a_failure(acme: Postgres) -> None:
     acme.execute('UPDATE "member" SET "role" = repeat($1, 1000000)', "x")
-    assert "of more than 262144 characters" in await failure_once(PostgresStore(acme.reader(), layout=JOINED))
+    assert "of more than 262144 bytes" in await failure_once(PostgresStore(acme.reader(), layout=JOINED))
 
 
 async def test_with_underscores_and_ids_of_type_uuid_in_another_schema(empty: tuple[Postgres, str]) -> None:

@@ -98,7 +98,7 @@ async def test_a_token_that_occurs_twice_is_a_failure(empty: tuple[Postgres, str
 
 async def test_a_row_longer_than_the_bound_is_a_failure(ada: Postgres) -> None:
     ada.execute('UPDATE "user" SET "image" = repeat($1, 1000000)', "x")
-    assert "of more than 262144 characters" in await failure_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
+    assert "of more than 262144 bytes" in await failure_once(PostgresStore(ada.reader(), layout=BETTER_AUTH))
 
 
 @pytest.mark.parametrize("state", ["22012", "22000"])  # the driver's own errors have 22000, too

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authgate.sessions import StoreFailed
-from authgate.sessions import postgres as module
+from authgate.sessions import StoreFailed, _postgres_pool
+from authgate.sessions._postgres_pool import MAX_CONNECTIONS
 from authgate.sessions.layouts import BETTER_AUTH
-from authgate.sessions.postgres import MAX_CONNECTIONS, PostgresStore
+from authgate.sessions.postgres import PostgresStore
 from tests.support.certificates import Authority
 from tests.support.postgres import READER, READER_PASSWORD, Postgres, postgres
 from tests.support.store_lookups import closing, failure, failure_once, find, find_once, question
@@ -38,7 +38,7 @@ async def test_connections_are_reused_and_bounded_and_none_is_left_after_close(a
 
 
 async def test_an_idle_connection_is_closed(ada: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(_postgres_pool, "IDLE_SECONDS", 0.05)
     store = PostgresStore(ada.reader(), layout=BETTER_AUTH)
     assert await store.find(question("ada-1"))
     await until_async(lambda: connections(ada) == 0)

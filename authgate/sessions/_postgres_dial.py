@@ -1,0 +1,101 @@
+"""Connects to a PostgreSQL server: resolves its name, keeps the connection alive, and asks for TLS.
+
+The driver could do that as well. But it resolves names in threads that all issuers share, and it does not bound what a
+server sends before TLS begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+    from authgate.outbound import Resolver
+    from authgate.sessions.dsn import PostgresAddress
+
+_TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # SSLRequest
+# A peer that is gone is noticed after 5 s + 3 x 2 s, and after 5 s if it does not confirm what was sent to it.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5_000}
+
+
+class SpeaksNoTls(ConnectionError):
+    """The server does not speak TLS, which the DSN requires."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it does not speak TLS, which the DSN requires; on a trusted network you can set sslmode=disable"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A connected socket. If there is a *context*, TLS must begin now. *is_private*: nobody else can read along."""
+
+    socket: socket.socket
+    context: ssl.SSLContext | None
+    is_private: bool
+
+
+async def dial(address: PostgresAddress, resolver: Resolver, context: ssl.SSLContext | None) -> Line:
+    """Return a connection to *address*. With a *context* it asks for TLS. Raises OSError.
+
+    The caller limits the time, by cancellation.
+    """
+    if address.is_socket:
+        path = f"{address.host}/.s.PGSQL.{address.port}"
+        return Line(await _connected(socket.AF_UNIX, path), None, is_private=True)
+    connected = await _connected_to_host(address, resolver)
+    try:
+        if context is not None and not await _takes_tls(connected, is_required=address.tls != "prefer"):
+            context = None
+    except BaseException:
+        connected.close()
+        raise
+    is_verified = context is not None and address.tls in {"verify-ca", "verify-full"}
+    return Line(connected, context, is_private=is_verified or address.is_local)
+
+
+async def _connected_to_host(address: PostgresAddress, resolver: Resolver) -> socket.socket:
+    failure: OSError = OSError("its name has no address")
+    for resolved in await resolver.resolve(address.host, address.port):
+        try:
+            return await _connected(socket.AddressFamily(resolved["family"]), (resolved["host"], address.port))
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _connected(family: socket.AddressFamily, target: str | tuple[str, int]) -> socket.socket:
+    connecting = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connecting.settimeout(0)
+        if family != socket.AF_UNIX:
+            _keep_alive(connecting)
+        await asyncio.get_running_loop().sock_connect(connecting, target)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def _keep_alive(connecting: socket.socket) -> None:
+    connecting.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if option := getattr(socket, name, None):  # not every system has all of them
+            connecting.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+async def _takes_tls(connected: socket.socket, *, is_required: bool) -> bool:
+    """Ask whether the server speaks TLS. Not a byte more than its answer is read before TLS begins."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(connected, _TLS_REQUEST)
+    answer = await loop.sock_recv(connected, 1)
+    if answer not in {b"S", b"N"}:
+        raise ConnectionError("it does not answer as PostgreSQL does when it is asked for TLS")
+    if answer == b"N" and is_required:
+        raise SpeaksNoTls
+    return answer == b"S"

@@ -1,0 +1,321 @@
+"""Servers that speak PostgreSQL's protocol and lie at one point of it. Each function is a mode, or makes one.
+
+Every connection begins as with an honest server: `started`, then `logged_in`, then the questions of the driver, which
+are a query to parse (`asked`), and then a query to execute.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import suppress
+from functools import partial
+from struct import pack, unpack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.neighbors.lying import Connection, Mode
+
+_TLS_REQUEST = 80_877_103
+_BYTEA = 17
+_OK, _CLEARTEXT, _MD5, _SASL, _SASL_CONTINUE = 0, 3, 5, 10, 11
+# A server that sends without an end ends after this, so that a test fails and does not hang.
+_ENOUGH_BYTES = 64 * 1024 * 1024
+
+
+def message(kind: bytes, content: bytes = b"") -> bytes:
+    return kind + pack(">i", len(content) + 4) + content
+
+
+def error(state: bytes, text: bytes) -> bytes:
+    return message(b"E", b"SFATAL\0VFATAL\0C" + state + b"\0M" + text + b"\0\0")
+
+
+def notice(text: bytes = b"hello") -> bytes:
+    return message(b"N", b"SNOTICE\0VNOTICE\0C00000\0M" + text + b"\0\0")
+
+
+def parameter(name: bytes, value: bytes) -> bytes:
+    return message(b"S", name + b"\0" + value + b"\0")
+
+
+def columns(*names: bytes, type_id: int = _BYTEA) -> bytes:
+    fields = b"".join(name + b"\0" + pack(">ihihih", 0, 0, type_id, -1, -1, 0) for name in names)
+    return message(b"T", pack(">h", len(names)) + fields)
+
+
+def row(*values: bytes) -> bytes:
+    return message(b"D", pack(">h", len(values)) + b"".join(pack(">i", len(value)) + value for value in values))
+
+
+READY = message(b"Z", b"I")
+LOGGED_IN = b"".join(
+    [
+        message(b"R", pack(">i", _OK)),
+        *(parameter(name, value) for name, value in {b"server_version": b"17.2", b"client_encoding": b"UTF8"}.items()),
+        message(b"K", pack(">ii", 1, 2)),
+        READY,
+    ]
+)
+PARSED = message(b"1") + message(b"t", pack(">hi", 1, 25)) + columns(b"session", b"person")
+
+
+def read_message(connection: Connection) -> tuple[bytes, bytes]:
+    """Return the type and the content of what the driver sends next. Raises `Gone`."""
+    kind, size = unpack(">ci", connection.read(5))
+    return kind, connection.read(size - 4) if size > 4 else b""
+
+
+def started(connection: Connection, *, tls: bytes = b"N") -> None:
+    """Read what a client begins with. Answer *tls* if it asks for TLS."""
+    while True:
+        [size] = unpack(">i", connection.read(4))
+        begin = connection.read(size - 4)
+        if int.from_bytes(begin[:4]) != _TLS_REQUEST:
+            return
+        connection.send(tls)
+
+
+def logged_in(connection: Connection) -> None:
+    started(connection)
+    connection.send(LOGGED_IN)
+
+
+def asked(connection: Connection) -> None:
+    """Read a query that the driver wants to be parsed, after the login."""
+    logged_in(connection)
+    while read_message(connection)[0] != b"H":  # Flush
+        pass
+
+
+def session_of(token: bytes) -> tuple[bytes, bytes]:
+    """Return the row of a session, and that of its user: ada for ada-1."""
+    user = token.decode().partition("-")[0]
+    session = {"id": "1", "token": token.decode(), "userId": user, "expiresAt": "2035-01-01T00:00:00+00:00"}
+    return json.dumps(session).encode(), json.dumps({"id": user, "email": f"{user}@example.com"}).encode()
+
+
+def honest(
+    connection: Connection, send: Callable[[bytes], None] | None = None, after: bytes = b"", parsed: bytes = PARSED
+) -> None:
+    """Answer as PostgreSQL does: every token is a session. Each answer goes through *send*, and ends with *after*."""
+    logged_in(connection)
+    answer, token = b"", b""
+    while True:
+        kind, content = read_message(connection)
+        if kind == b"P":
+            answer += message(b"1")
+        elif kind == b"D":
+            answer += parsed.removeprefix(message(b"1"))
+        elif kind == b"B":
+            token = _argument(content)
+            answer += message(b"2")
+        elif kind == b"E":
+            answer += row(*session_of(token)) + message(b"C", b"SELECT 1\0")
+        elif kind in {b"H", b"S"}:
+            (send or connection.send)(answer + (READY + after if kind == b"S" else b""))
+            answer = b""
+
+
+def honest_once(connection: Connection) -> None:
+    """Answer one question as PostgreSQL does, and close the connection."""
+
+    class Answered(Exception):
+        pass
+
+    def send(answer: bytes) -> None:
+        connection.send(answer)
+        if answer.endswith(READY):
+            raise Answered
+
+    with suppress(Answered):
+        honest(connection, send)
+
+
+def _argument(bind: bytes) -> bytes:
+    """Return the only argument of a Bind."""
+    rest = bind.split(b"\0", 2)[2]
+    [formats] = unpack(">h", rest[:2])
+    [size] = unpack(">i", rest[4 + 2 * formats : 8 + 2 * formats])
+    return rest[8 + 2 * formats :][:size]
+
+
+# -- the login --------------------------------------------------------------------------------------------------------
+
+
+def speaks_redis(connection: Connection) -> None:
+    connection.read()
+    connection.send(b"-ERR unknown command\r\n")
+    connection.say_nothing()
+
+
+def scram(iterations: bytes) -> Mode:
+    """Demand so many iterations for the password."""
+
+    def mode(connection: Connection) -> None:
+        started(connection)
+        connection.send(message(b"R", pack(">i", _SASL) + b"SCRAM-SHA-256\0\0"))
+        _, first = read_message(connection)
+        nonce = first.partition(b"r=")[2]
+        salt = base64.b64encode(b"salt of sixteen!")
+        challenge = b"r=" + nonce + b"server,s=" + salt + b",i=" + iterations
+        connection.send(message(b"R", pack(">i", _SASL_CONTINUE) + challenge))
+        connection.say_nothing()
+
+    return mode
+
+
+def endless_authentication(connection: Connection) -> None:
+    """Ask for the same step of the authentication again and again."""
+    started(connection)
+    while connection.sent < _ENOUGH_BYTES:
+        connection.send(message(b"R", pack(">i", _MD5) + b"salt"))
+
+
+def asks_for(method: int, content: bytes = b"") -> Mode:
+    """Ask for a password by this method, and keep what comes in `connection.password`."""
+
+    def mode(connection: Connection) -> None:
+        started(connection)
+        connection.send(message(b"R", pack(">i", method) + content))
+        connection.password = read_message(connection)[1]
+        connection.send(LOGGED_IN)
+        connection.say_nothing()
+
+    return mode
+
+
+cleartext = asks_for(_CLEARTEXT)
+kerberos = asks_for(2)
+
+
+def refuses(state: bytes, text: bytes) -> Mode:
+    """Refuse the login with this error."""
+
+    def mode(connection: Connection) -> None:
+        started(connection)
+        connection.send(error(state, text))
+
+    return mode
+
+
+def without_a_version(connection: Connection) -> None:
+    """Log in without the parameter that the driver needs."""
+    started(connection)
+    connection.send(message(b"R", pack(">i", _OK)) + READY)
+    connection.say_nothing()
+
+
+def answers_tls_with(answer: bytes) -> Mode:
+    """Answer this when AuthGate asks for TLS."""
+
+    def mode(connection: Connection) -> None:
+        started(connection, tls=answer)
+        connection.say_nothing()
+
+    return mode
+
+
+# -- messages of a wrong size, or without an end ----------------------------------------------------------------------
+
+
+def announces(size: int, kind: bytes = b"T", before: Callable[[Connection], None] = asked) -> Mode:
+    """Announce a message of *size* bytes in place of an answer, and send them."""
+
+    def mode(connection: Connection) -> None:
+        before(connection)
+        connection.send(kind + pack(">i", size))
+        _send_much(connection, b"x" * 64 * 1024)
+
+    return mode
+
+
+def endless(part: bytes, before: Callable[[Connection], None] = asked, begin: bytes = b"") -> Mode:
+    """Send *part* again and again in place of an answer."""
+
+    def mode(connection: Connection) -> None:
+        before(connection)
+        connection.send(begin)
+        _send_much(connection, part * (1 + 64 * 1024 // len(part)))
+
+    return mode
+
+
+def _send_much(connection: Connection, data: bytes) -> None:
+    while connection.sent < _ENOUGH_BYTES:
+        connection.send(data)
+
+
+def endless_parameters(connection: Connection) -> None:
+    """Send parameters that all have different names."""
+    asked(connection)
+    number = 0
+    while connection.sent < _ENOUGH_BYTES:
+        connection.send(b"".join(parameter(b"%d" % one, b"x") for one in range(number, number + 1000)))
+        number += 1000
+
+
+def endless_rows(connection: Connection) -> None:
+    asked(connection)
+    connection.send(PARSED)
+    while read_message(connection)[0] != b"S":  # Sync
+        pass
+    connection.send(message(b"1") + message(b"2"))
+    _send_much(connection, row(*session_of(b"ada-1")) * 500)
+
+
+# -- answers that are wrong -------------------------------------------------------------------------------------------
+
+
+def parses_as(description: bytes) -> Mode:
+    """Describe the query as no honest server does."""
+
+    def mode(connection: Connection) -> None:
+        asked(connection)
+        connection.send(message(b"1") + description)
+        connection.say_nothing()
+
+    return mode
+
+
+def fails(state: bytes, text: bytes) -> Mode:
+    """Answer each question with this error."""
+
+    def mode(connection: Connection) -> None:
+        asked(connection)
+        connection.send(error(state, text))
+        while read_message(connection)[0] != b"S":  # Sync
+            pass
+        connection.send(READY)
+        connection.say_nothing()
+
+    return mode
+
+
+def unknown_parameters(connection: Connection) -> None:
+    """Give the parameter of each query a type of which the driver asks what it is, also that of this question."""
+    unknown = message(b"t", pack(">hi", 1, 99_999))
+    honest(connection, parsed=message(b"1") + unknown + columns(b"session", b"person"))
+
+
+def slowly(connection: Connection) -> None:
+    """Answer honestly, in segments of one byte."""
+    honest(connection, partial(connection.send_slowly, pause_seconds=0))
+
+
+def answers_twice(connection: Connection) -> None:
+    """Send an answer more than AuthGate asked for, with the first."""
+    honest(connection, after=row(*session_of(b"eve-1")) + message(b"C", b"SELECT 1\0") + READY)
+
+
+def silent_at(*points: Callable[[Connection], None]) -> Mode:
+    """Say nothing any more from a point on: on the first connection from the first of *points* on, and so forth."""
+    rest = iter(points)
+
+    def mode(connection: Connection) -> None:
+        next(rest)(connection)
+        connection.say_nothing()
+
+    return mode

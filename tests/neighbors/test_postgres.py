@@ -1,0 +1,148 @@
+"""What a PostgreSQL server may do: nothing that it sends delays others, and an honest answer after it counts again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from authgate.sessions._postgres_guard import MAX_ROW_BYTES, MAX_SCRAM_ITERATIONS
+from tests.neighbors import lying
+from tests.neighbors import postgres_modes as modes
+from tests.neighbors.beside import Neighborhood, beside, better_auth
+from tests.support.client import ask
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.neighbors.lying import Liar, Mode
+
+# What one answer may have, and what the kernel's buffers hold beyond what AuthGate reads.
+MAX_SENT_BYTES = 2 * MAX_ROW_BYTES + 4 * 1024 * 1024
+MAX_GROWN_BYTES = 32 * 1024 * 1024
+# What would forge a line of the log, and clear a terminal.
+FORGED = b"no entry\n21:59:59 info allow subject=root\x1b[2J\x1b]0;owned\x07"
+
+# Each lie, and what AuthGate says of it.
+AT_LOGIN: dict[str, tuple[Mode, str]] = {
+    "scram with 2,000,000,000 iterations": (modes.scram(b"2000000000"), "demands 2000000000 iterations of SCRAM"),
+    "scram with one iteration too many": (
+        modes.scram(b"%d" % (MAX_SCRAM_ITERATIONS + 1)),
+        "set scram_iterations to less",
+    ),
+    "scram with no iterations": (modes.scram(b"0"), "invalid challenge"),
+    "scram with garbage": (modes.scram(b"4096x"), "invalid challenge"),
+    "scram with a number of 20 digits": (modes.scram(b"1" * 20), "invalid challenge"),
+    "endless authentication": (modes.endless_authentication, "asks twice for the same step"),
+    "Kerberos": (modes.kerberos, "a method of authentication that AuthGate does not have (number 2)"),
+    "an error of 50 MB": (
+        modes.announces(50_000_000, b"E", modes.started),
+        "announced 49999996 bytes in a message 'E'",
+    ),
+    "endless notices": (modes.endless(modes.notice(), modes.started), "messages for a login"),
+    "endless parameters": (modes.endless(modes.parameter(b"a", b"b"), modes.started), "messages for a login"),
+    "an answer in place of a login": (modes.endless(modes.PARSED, modes.started), "a message begins with '1'"),
+    "a login without a version": (modes.without_a_version, "an answer that the driver cannot read"),
+    "Redis": (modes.speaks_redis, "does not speak PostgreSQL's protocol: a message begins with '-'"),
+    "a forged line in an error": (modes.refuses(b"28000", FORGED), "let this user log in: 'no entry'"),
+    "a forged line in a SQLSTATE": (modes.refuses(FORGED, b"x"), r"(SQLSTATE 'no entr...')"),
+}
+AT_ANSWER: dict[str, tuple[Mode, str]] = {
+    "a message of 1.5 GB": (modes.announces(1_500_000_000), "announced 1499999996 bytes in a message 'T'"),
+    "a row of 1.5 GB": (modes.announces(1_500_000_000, b"D"), "announced 1499999996 bytes in a message 'D'"),
+    "a message of -1 bytes": (modes.announces(-1), "announced -5 bytes"),
+    "a message of 0 bytes": (modes.announces(0), "announced -4 bytes"),
+    "a notification": (modes.endless(modes.message(b"A", b"1234x\0y\0")), "a message 'A' that answers no question"),
+    "an error of 50 MB": (modes.announces(50_000_000, b"E"), "announced 49999996 bytes in a message 'E'"),
+    "a forged line in an error": (modes.fails(b"42P01", FORGED), "'no entry': for other names see"),
+    "endless notices": (modes.endless(modes.notice()), "messages for one question"),
+    "endless parameters": (modes.endless_parameters, "messages for one question"),
+    "endless rows": (modes.endless_rows, "for one question"),
+    "65,535 columns": (modes.parses_as(modes.message(b"T", b"\xff\xff" + b"x" * 100)), "announced 65535 columns"),
+    "columns of an unknown type": (
+        modes.parses_as(modes.message(b"t", b"\0\0") + modes.columns(b"session", type_id=99_999)),
+        "a column of a type that AuthGate did not ask for",
+    ),
+    "parameters of unknown types without an end": (modes.unknown_parameters, "messages for one question"),
+}
+
+
+def failure(neighborhood: Neighborhood) -> str:
+    """Return why the last lookup failed."""
+    return str(ask(neighborhood.running.admin_port, "/readyz").json["issuers"]["app"]["sessions"])
+
+
+def dsn(liar: Liar, query: str = "sslmode=disable") -> dict[str, str]:
+    return {"dsn": f"postgresql://authgate:secret@127.0.0.1:{liar.port}/app?{query}"}
+
+
+def is_served(neighborhood: Neighborhood) -> bool:
+    answer = neighborhood.session()
+    return (answer.status, answer.header("X-User-Id")) == (200, "app:ada")
+
+
+def check_each(tmp_path: Path, lies: dict[str, tuple[Mode, str]], query: str = "sslmode=disable") -> None:
+    first, _ = next(iter(lies.values()))
+    with lying.lying(first) as liar, beside(tmp_path, better_auth(postgres=dsn(liar, query))) as neighborhood:
+        until(lambda: liar.connections)  # AuthGate asks at its start, before any request
+        neighborhood.until_others_are_served()
+        for name, (mode, cause) in lies.items():
+            liar.mode, sent = mode, liar.sent
+            until(lambda: neighborhood.session().status == 503)
+            assert cause in failure(neighborhood), name
+            assert liar.sent - sent < MAX_SENT_BYTES, name
+            neighborhood.until_others_are_served(5)
+            if query == "sslmode=disable":
+                liar.mode = modes.honest_once
+                until(lambda: is_served(neighborhood))
+        assert neighborhood.grown_bytes() < MAX_GROWN_BYTES
+        assert all(event.isprintable() for event in neighborhood.events())
+
+
+TLS_LIES: dict[str, tuple[Mode, str]] = {
+    "TLS is refused": (modes.logged_in, "it does not speak TLS, which the DSN requires"),
+    "an error in place of TLS": (modes.answers_tls_with(b"E"), "it does not answer as PostgreSQL does"),
+    "garbage in place of a handshake": (modes.answers_tls_with(b"S" + b"garbage" * 100), "cannot be reached"),
+    "HTTP in place of a handshake": (
+        modes.answers_tls_with(b"S" + b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        "cannot be reached",
+    ),
+    "endless noise in place of TLS": (lying.noise, "it does not answer as PostgreSQL does"),
+}
+
+
+def test_a_lie_at_the_login_is_a_failure_and_the_next_honest_answer_counts(tmp_path: Path) -> None:
+    check_each(tmp_path, AT_LOGIN)
+
+
+def test_a_lie_in_an_answer_is_a_failure_and_the_next_honest_answer_counts(tmp_path: Path) -> None:
+    check_each(tmp_path, AT_ANSWER)
+
+
+def test_a_lie_about_tls_is_a_failure(tmp_path: Path) -> None:
+    check_each(tmp_path, TLS_LIES, "sslmode=require")
+
+
+def test_an_answer_in_segments_of_one_byte_counts(tmp_path: Path) -> None:
+    with lying.lying(modes.slowly) as liar, beside(tmp_path, better_auth(postgres=dsn(liar))) as neighborhood:
+        assert is_served(neighborhood)
+
+
+def test_an_answer_that_nobody_asked_for_is_nobodys(tmp_path: Path) -> None:
+    with lying.lying(modes.answers_twice) as liar, beside(tmp_path, better_auth(postgres=dsn(liar))) as neighborhood:
+        for token in ("ada-1", "bob-1", "ada-1", "cora-1", "bob-1"):
+            answer = neighborhood.session(token)
+            assert (answer.status, answer.header("X-User-Id")) == (200, f"app:{token.partition('-')[0]}")
+
+
+def test_silence_at_any_point_delays_no_other_request(tmp_path: Path) -> None:
+    silent = modes.silent_at(lying.Connection.read, modes.started, modes.logged_in, modes.asked)
+    with (
+        lying.lying(silent) as liar,
+        beside(tmp_path, better_auth(postgres=dsn(liar, "sslmode=prefer"))) as neighborhood,
+        ThreadPoolExecutor(3) as clients,
+    ):
+        until(lambda: liar.connections)  # AuthGate asks at its start
+        answers = list(clients.map(neighborhood.session, ["ada-1", "bob-1", "cora-1"]))
+        assert [answer.status for answer in answers] == [503] * 3
+        assert len(liar.connections) == 4
