@@ -78,18 +78,18 @@ class Descriptors:
         return there_was_one
 
     def log_shortage(self, error: OSError) -> None:
-        """Log why nothing was accepted, and what an operator can do about it. The same *error* once a minute."""
+        """Log why nothing was accepted, once a minute, and what an operator can do about it."""
         match error.errno:
             case errno.EMFILE:
-                why = f"no free file descriptor: raise the limit (ulimit -n), now {_limit()}"
+                why, fix = "no free file descriptor", f"raise the limit (ulimit -n), now {_limit()}"
             case errno.ENFILE:
-                why = "this machine has no free file descriptor: raise its limit (sysctl fs.file-max)"
+                why, fix = "this machine has no free file descriptor", "raise its limit (sysctl fs.file-max)"
             case errno.ENOBUFS | errno.ENOMEM:
-                why = "the kernel has no memory for a connection: give this machine more memory"
+                why, fix = "the kernel has no memory for a connection", "give this machine more memory"
             case _:
-                why = f"cannot accept a connection: {error.strerror}"
+                why, fix = f"accepting one fails ({error.strerror})", "ask the administrator of this machine"
         if self._lines.admits(why):
-            _log.warning("new connections wait: %s", why)
+            _log.warning("new connections wait: %s: %s", why, fix)
 
 
 def _limit() -> int:

@@ -1,0 +1,137 @@
+"""File descriptors that are short: in AuthGate's process, or on the whole machine."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import socket
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import processes
+from tests.support.certificates import SERVER_NAME
+from tests.support.client import ask
+from tests.support.serving import read_answer
+from tests.support.serving_process import CONFIG, ENVIRON, log_lines
+from tests.support.tls_listener import CA, request
+from tests.support.waiting import PATIENCE_SECONDS, until_async
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from tests.support.client import Answer
+    from tests.support.processes import RunningAuthGate
+
+LINE = "new connections wait: no free file descriptor: "
+
+
+class Process:
+    """The descriptors of a process, and its limit."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._soft, self._hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+    def open(self) -> set[int]:
+        return {int(path.name) for path in Path(f"/proc/{self._pid}/fd").iterdir()}
+
+    def lowest_free(self) -> int:
+        return min({*range(4096)} - self.open())
+
+    @contextmanager
+    def limited(self, limit: int) -> Iterator[None]:
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (limit, self._hard))
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):  # it has ended
+                resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (self._soft, self._hard))
+
+
+class Connection:
+    """A connection of a trusted proxy. AuthGate keeps it open between requests."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
+        self._port = port
+        self._tls = tls
+
+    async def ask(self) -> int:
+        """Return the status of the answer to a first request."""
+        name = {"server_hostname": SERVER_NAME, "ssl_handshake_timeout": PATIENCE_SECONDS} if self._tls else {}
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._tls, **name)
+        return await self.ask_again()
+
+    async def ask_again(self) -> int:
+        self._writer.write(request())
+        return (await read_answer(self._reader)).status
+
+    def close(self) -> None:
+        self._writer.transport.abort()
+
+
+class Admin:
+    """The admin port of a process."""
+
+    def __init__(self, running: RunningAuthGate, tls: ssl.SSLContext | None) -> None:
+        self._running = running
+        self._tls = (tls, SERVER_NAME) if tls else None
+
+    async def page(self, path: str) -> Answer:
+        return await asyncio.to_thread(ask, self._running.admin_port, path, tls=self._tls)
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how often new connections had to wait, and how many connections were closed."""
+        text = (await self.page("/metrics")).body.decode()
+        waits, closed = (
+            sum(int(float(value)) for value in re.findall(rf"^{name}_total{{.*?}} (\S+)$", text, re.MULTILINE))
+            for name in ("authgate_accept_pauses", "authgate_connections_closed")
+        )
+        return waits, closed
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+async def test_new_connections_wait_and_are_not_reset_and_all_others_are_served(tmp_path: Path, kind: str) -> None:
+    pair = CA.server().write(tmp_path / "tls")
+    files = {
+        f"AUTHGATE_{group}__{name}_FILE": f"{pair}/tls.{end}"
+        for group in ("TLS", "ADMIN__TLS")
+        for name, end in (("CERTIFICATE", "crt"), ("KEY", "key"))
+    }
+    environ = ENVIRON | (files if kind == "tls" else {})
+    tls = CA.context() if kind == "tls" else None
+    with processes.authgate(tmp_path, CONFIG, environ=environ) as running:
+        process, admin = Process(running.process.pid), Admin(running, tls)
+        known = Connection(running.port, tls)
+        assert await known.ask() == 200
+        before = len(process.open())
+        connections = [Connection(running.port, tls) for _ in range(150)]
+        with process.limited(limit := process.lowest_free() + 100):
+            answers = [asyncio.ensure_future(connection.ask()) for connection in connections]
+            await until_async(lambda: f"{LINE}raise the limit (ulimit -n), now {limit}" in running.log.read_text())
+            assert (await admin.page("/healthz")).status == 200
+            assert await known.ask_again() == 200
+            waits, closed = await admin.counts()
+            assert waits > 0
+            assert closed == 0
+            assert len(process.open()) < before + 90, "some are left for others"
+        with process.limited(process.lowest_free()):  # others have taken those, too
+            for _ in range(5):
+                assert (await admin.page("/healthz")).status == 200
+                assert await known.ask_again() == 200
+        assert await asyncio.gather(*answers) == [200] * 150
+        assert (await admin.counts())[1] == 0
+        for connection in connections:
+            connection.close()
+        await until_async(lambda: len(process.open()) == before)
+        with process.limited(process.lowest_free()), socket.create_connection(("127.0.0.1", running.port)):
+            running.process.terminate()  # while a connection waits
+            assert await asyncio.to_thread(running.process.wait, 30) == 0
+        known.close()
+    events = [str(line["event"]) for line in log_lines(running.log)]
+    assert not [event for event in events if "internal error" in event]
+    assert sum(event.startswith(LINE) for event in events) <= 4, "a line and a count, once a minute"
