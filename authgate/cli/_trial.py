@@ -14,6 +14,7 @@ from authgate.cli._deciding import clock_at, deciding
 from authgate.core.credential import find_credentials
 from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Refused, Unreadable
+from authgate.core.quoting import quoted
 from authgate.core.reasons import REASONS, Fault, Reason
 from authgate.gate import Gate
 from authgate.tokens import LruProofCache, stated
@@ -124,4 +125,4 @@ def _wrong_headers(case: ReadyCase, allow: Allow) -> Iterator[str]:
     headers = {name.lower(): value for name, value in allow.headers}
     for name, expected in case.expect.headers.items():
         if headers[name.lower()] != expected:
-            yield f"header {name}: expected {expected!r}; got {headers[name.lower()]!r}"
+            yield f"header {name}: expected {quoted(expected, 256)}; got {quoted(headers[name.lower()], 256)}"

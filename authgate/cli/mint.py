@@ -171,6 +171,6 @@ def _issuer(prepared: Prepared, name: str | None) -> Issuer:
     if name is None and len(issuers) == 1:
         return next(iter(issuers.values()))
     if name not in issuers:
-        given = "" if name is None else f"no issuer named {name!r} has a shared secret; "
+        given = "" if name is None else f"no issuer named {quoted(name)} has a shared secret; "
         raise click.UsageError(f"{given}name the issuer with --issuer: {', '.join(issuers)}")
     return issuers[name]

@@ -16,6 +16,7 @@ from authgate.config.read_store import read_store
 from authgate.core.credential import SessionPlace
 from authgate.core.demands import TENANT
 from authgate.core.errors import Problem
+from authgate.core.quoting import quoted
 from authgate.presets import PRESETS
 from authgate.presets.preset import LoadedIssuer
 from authgate.presets.settings import JwtSettings, SessionSettings
@@ -81,7 +82,7 @@ def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
     """Return what keeps a token from belonging to exactly one issuer."""
     problems = []
     for name in _repeated(issuer.config.name for issuer in issuers):
-        message = f"two issuers have the name {name!r}"
+        message = f"two issuers have the name {quoted(name)}"
         problems.append(Problem(setting="issuers", message=message, fix="give each its own `name`"))
     known = [
         issuer.jwts
@@ -89,7 +90,7 @@ def clashes(issuers: tuple[LoadedIssuer, ...]) -> list[Problem]:
         if issuer.jwts is not None and issuer.wrong.isdisjoint({"preset", *issuer.config.own_settings()})
     ]
     for iss in _repeated(iss for jwts in known for iss in (jwts.issuer, *jwts.also_iss) if iss != UNKNOWN_URL):
-        message = "two issuers leave out `issuer`" if iss is None else f"two issuers have the issuer {iss!r}"
+        message = "two issuers leave out `issuer`" if iss is None else f"two issuers have the issuer {quoted(iss, 200)}"
         message += ": AuthGate cannot tell which of them a token belongs to"
         fix = "list the tenants of each" if TENANT in (iss or "") else "give each its own `issuer`"
         problems.append(Problem(setting="issuers", message=message, fix=fix))

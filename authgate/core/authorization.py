@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.core.challenge import RuleFailed
 from authgate.core.errors import Refused
+from authgate.core.quoting import quoted
 from authgate.core.rules import Finding, Test, compare, judge
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def check_account(policy: Policy, facts: Facts) -> None:
     """Refuse a user whose account is in a state that the issuer's preset refuses. An unknown state passes."""
     for account_rule in policy.account_rules:
         if facts.identity.issuer in account_rule.issuers and compare(account_rule.test, facts).truth:
-            raise Refused(account_rule.reason, f"subject {facts.identity.subject!r}")
+            raise Refused(account_rule.reason, f"subject {quoted(facts.identity.subject, 256)}")
 
 
 def check_rules(policy: Policy, facts: Facts, paths: tuple[Path, ...]) -> Finding | None:

@@ -24,6 +24,7 @@ from authgate.core.lookups import FindSession, RefreshKeys
 from authgate.core.outputs import check_user_id, identity_headers, same_user, unknown_headers
 from authgate.core.policy import Access
 from authgate.core.proof import Proven, SessionCheck
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.rules import Facts
 from authgate.core.subjects import with_prefix, with_prefix_in
@@ -174,7 +175,7 @@ class _Evaluation:
         issuer, proof = cached or (yield from self._prove(credential, digest))
         self._issuer_name = issuer.name
         identity = yield from self._check_session(proof, issuer)
-        self._passed(f"issuer {identity.issuer}, subject {identity.subject!r}{self._identity_source}")
+        self._passed(f"issuer {identity.issuer}, subject {quoted(identity.subject, 256)}{self._identity_source}")
         self._check_name = "times"
         check_times(identity, self._now, self._snapshot.leeway_seconds)
         self._passed()

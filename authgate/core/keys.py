@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Key:
 
 def key_name(key_id: str) -> str:
     """Return the name of the key with this id in messages and in `KeySet.skipped`. A long id is cut."""
-    return f"key {key_id!r:.80}"
+    return f"key {quoted(key_id)}"
 
 
 def keys_tried(keys: Sequence[Key]) -> str:

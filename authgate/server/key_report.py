@@ -46,11 +46,11 @@ def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
     )
     return {
         "state": watched.state,
-        "source": watched.source.where,
+        "source": cut(watched.source.where),
         "now": unix_as_text(now),
         "last_success": unix_as_text(None if age is None else now - age),
         "age_seconds": None if age is None else round(age, 1),
-        "last_error": watched.failure or None,
+        "last_error": cut(watched.failure) or None,
         "failures_in_a_row": watched.failures_in_a_row,
         "loading": watched.is_loading,
         "next_refresh": unix_as_text(now + watched.seconds_until_due()),
@@ -65,17 +65,17 @@ def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for sighting in reversed(history.departed.values())
         ],
-        "skipped": [_cut(skipped) for skipped in watched.key_set.skipped],
+        "skipped": [cut(skipped) for skipped in watched.key_set.skipped],
         "unknown_key_ids_total": watched.journal.unknown_key_ids,
         "unknown_key_ids": [
             {
-                "key_id": _cut(key_id, MAX_KEY_ID_CHARACTERS),
+                "key_id": cut(key_id, MAX_KEY_ID_CHARACTERS),
                 "count": unknown.count,
                 "last_at": unix_as_text(unknown.last_at),
             }
             for key_id, unknown in reversed(history.unknown.items())
         ],
-        "events": [{"at": unix_as_text(event.at), "what": _cut(event.message)} for event in reversed(history.events)],
+        "events": [{"at": unix_as_text(event.at), "what": cut(event.message)} for event in reversed(history.events)],
     }
 
 
@@ -83,7 +83,7 @@ def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str,
     key = sighting.key
     count, last_at = proofs.made_with(issuer_name, key.thumbprint)
     return {
-        "key_id": _cut(key.key_id, MAX_KEY_ID_CHARACTERS) if key.key_id is not None else None,
+        "key_id": cut(key.key_id, MAX_KEY_ID_CHARACTERS) if key.key_id is not None else None,
         "algorithm": key.algorithm,
         "named": str(key),
         "first_seen": unix_as_text(sighting.first_seen),
@@ -93,7 +93,8 @@ def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str,
     }
 
 
-def _cut(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
+def cut(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
+    """Return *text*, cut if it is longer than *max_characters*."""
     return text if len(text) <= max_characters else f"{text[: max_characters - 3]}..."
 
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authgate.core.errors import AuthGateError
 from authgate.core.keys import Key
+from authgate.core.quoting import quoted
 from authgate.tokens import _lint, secrets
 from authgate.tokens.algorithms import ALL_ALGORITHMS, FITTING, HMAC_MIN_BYTES, fully_specified
 
@@ -41,7 +42,7 @@ def algorithm_for(key_type: str, curve: str | None, stated: str | None, allowed:
     if stated is not None:
         candidates = tuple(name for name in fitting if name in fully_specified((stated,)))
         if not candidates:
-            raise KeyForOtherPurpose(f"alg {stated!r:.40} does not fit a key of type {key_type}")
+            raise KeyForOtherPurpose(f"alg {quoted(stated, 40)} does not fit a key of type {key_type}")
     usable = tuple(name for name in candidates if name in allowed)
     if not usable:
         message = f"the key is for {' or '.join(candidates)}, but `algorithms` lists only {', '.join(sorted(allowed))}"

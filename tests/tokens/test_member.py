@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from authgate.core.keys import key_name
 from authgate.tokens import jwk
 from tests.support.deciding import ALL_ALGORITHMS
 from tests.support.tokens import OTHER_SECRET, SECRET, b64, private_key, public_jwk, public_pem, unb64
@@ -177,7 +178,7 @@ def test_a_bad_member_is_skipped_and_named_and_the_others_are_used(kind: str) ->
         (skipped,) = keys.skipped
         name = f"key number {members.index(bad) + 1}"
         if isinstance(bad, dict) and isinstance(bad.get("kid"), str):
-            name = f"key {bad['kid']!r:.80}"
+            name = key_name(bad["kid"])
         assert skipped.startswith(f"{name}: {message}")
 
 
