@@ -9,17 +9,22 @@ Addresses of one IPv6 network of 64 bits count as one: a single machine usually 
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from heapq import heapify, heappop, heappush
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+# The order is made again when it has more entries that no longer count.
+_MOST_OLD_ENTRIES = 64
+
 Holder = TypeVar("Holder", bound="Hashable")
 
 
 class Shares(Generic[Holder]):
-    """At most *slots* holders. One call of `enter` costs a few operations, or one pass over all addresses when full.
+    """At most *slots* holders. On average, a call costs a few operations, however many addresses there are.
 
     When the slots are taken, the "oldest" or the "newest" holder of an address with the most slots must leave.
     """
@@ -27,9 +32,12 @@ class Shares(Generic[Holder]):
     def __init__(self, slots: int, leaves: Literal["oldest", "newest"]) -> None:
         self.slots = slots
         self._leaves = leaves
-        self._groups: dict[str, dict[Holder, int]] = {}  # the holders of each group, and when each of them entered
+        self._groups: dict[str, OrderedDict[Holder, int]] = {}  # the holders of each group, and when each entered
         self._group_of: dict[Holder, str] = {}
         self._entered = 0
+        # A heap of the groups, the one that must give a slot first. A group has a new entry whenever it changes, and
+        # only the last one counts.
+        self._order: list[tuple[int, int, str]] = []
 
     def __len__(self) -> int:
         """Return the number of slots that are taken."""
@@ -46,8 +54,9 @@ class Shares(Generic[Holder]):
         """
         group = address_group(address)
         self._entered += 1
-        self._groups.setdefault(group, {})[holder] = self._entered
+        self._groups.setdefault(group, OrderedDict())[holder] = self._entered
         self._group_of[holder] = group
+        self._changed(group)
         if len(self) <= self.slots:
             return None
         loser = self._loser()
@@ -61,17 +70,32 @@ class Shares(Generic[Holder]):
             return
         holders = self._groups[group]
         del holders[holder]
-        if not holders:
+        if holders:
+            self._changed(group)
+        else:
             del self._groups[group]
 
     def _loser(self) -> Holder:
-        most = max(map(len, self._groups.values()))
-        heaviest = [holders for holders in self._groups.values() if len(holders) == most]
-        if self._leaves == "oldest":
-            candidates = [next(iter(holders.items())) for holders in heaviest]
-            return min(candidates, key=lambda candidate: candidate[1])[0]
-        candidates = [next(reversed(holders.items())) for holders in heaviest]
-        return max(candidates, key=lambda candidate: candidate[1])[0]
+        while self._order[0] != self._place(self._order[0][2]):
+            heappop(self._order)
+        return self._candidate(self._groups[self._order[0][2]])[0]
+
+    def _changed(self, group: str) -> None:
+        heappush(self._order, self._place(group))
+        if len(self._order) > 2 * len(self._groups) + _MOST_OLD_ENTRIES:
+            self._order = [self._place(group) for group in self._groups]
+            heapify(self._order)
+
+    def _place(self, group: str) -> tuple[int, int, str]:
+        """Return the entry of *group* in the order: those with the most slots are first."""
+        holders = self._groups.get(group)
+        if not holders:
+            return (0, 0, group)
+        entered = self._candidate(holders)[1]
+        return (-len(holders), entered if self._leaves == "oldest" else -entered, group)
+
+    def _candidate(self, holders: OrderedDict[Holder, int]) -> tuple[Holder, int]:
+        return next(iter(holders.items()) if self._leaves == "oldest" else reversed(holders.items()))
 
 
 def address_group(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.shares import Shares, address_group
+from tests.support.ruling import count_calls
 
 
 def test_one_address_may_take_every_slot_while_nobody_else_wants_them() -> None:
@@ -39,6 +41,22 @@ def test_a_newcomer_among_addresses_with_one_slot_each_takes_the_oldest_slot() -
     for holder in range(3):
         shares.enter(holder, f"192.0.2.{holder}")
     assert shares.enter(3, "192.0.2.3") == 0
+
+
+@pytest.mark.parametrize("leaves", ["oldest", "newest"])
+@pytest.mark.parametrize("addresses", [64, 4096])
+def test_a_newcomer_costs_as_much_among_thousands_of_addresses_as_among_few(
+    addresses: int, leaves: Literal["oldest", "newest"]
+) -> None:
+    shares: Shares[int] = Shares(addresses, leaves)
+    for holder in range(addresses):
+        shares.enter(holder, f"client-{holder}")
+
+    def come() -> None:
+        for holder in range(addresses, 2 * addresses):
+            assert shares.enter(holder, f"client-{holder}") is not None
+
+    assert count_calls(come).total() < 30 * addresses
 
 
 def test_a_holder_that_has_left_may_leave_again() -> None:
@@ -83,8 +101,9 @@ def test_there_are_never_more_holders_than_slots_and_no_fewer_than_wanted(
             held[number] = address
             if (loser := shares.enter(number, address)) is not None:
                 assert len(before) == slots
-                counts = [list(held.values()).count(name) for name in "abc"]
-                assert list(held.values()).count(held[loser]) == max(counts), "only the heaviest address loses a slot"
+                counts = Counter(held.values())
+                heaviest = [holder for holder, name in held.items() if counts[name] == max(counts.values())]
+                assert loser == (min(heaviest) if leaves == "oldest" else max(heaviest))
                 del held[loser]
         elif held:
             shares.leave(next(iter(held)))

@@ -28,6 +28,7 @@ from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderNam
 from authgate.config.refusal_model import CorsConfig, LoginUrl, PageConfig, ReturnHost, ReturnParameter
 from authgate.core.networks import every_address
 from authgate.presets import IssuerConfig
+from authgate.waiting import MAX_DECISIONS_IN_FLIGHT
 
 _LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 
@@ -135,7 +136,7 @@ class LogConfig(Settings):
 class LimitsConfig(Settings):
     """The bounds of one AuthGate process."""
 
-    decisions_in_flight: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=1, le=65_536)] = 512
+    decisions_in_flight: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=1, le=MAX_DECISIONS_IN_FLIGHT)] = 512
     """1 to 65536. How many decisions may wait for keys or session stores at the same time, over all issuers. When more
     want to, those of the client address with the most of them are refused at once: 503 `overloaded`. Decisions that
     wait for nothing do not count."""
