@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     Raises ValueError, which names the file, if it cannot be read or holds no certificate.
     """
     if ca_file is None:
-        return ssl.create_default_context()
+        return _system_context()
     try:
         content = read_bounded(ca_file, MAX_CA_FILE_BYTES)
     except (OSError, ValueError) as error:
@@ -38,6 +39,17 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=pem or "\n")
     except ssl.SSLError:
         raise ValueError(f"{ca_file} holds no certificate in PEM, or a broken one") from None
+
+
+def _system_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    file = ssl.get_default_verify_paths().cafile  # None: there is none, but maybe a folder, which OpenSSL reads later
+    if file is not None and not context.cert_store_stats()["x509_ca"]:
+        try:  # OpenSSL does not say why it read no CA
+            os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK))
+        except OSError as error:
+            raise ValueError(f"cannot read {file}: {unreadable_reason(error)}") from None
+    return context
 
 
 class AuthoritiesUnreadable(ValueError):
@@ -62,7 +74,7 @@ class Authorities:
         except NoThread as error:
             raise AuthoritiesUnreadable(f"the CAs cannot be read: {error}") from None
         except ValueError as error:
-            raise AuthoritiesUnreadable(f"ca_file: {error}") from None
+            raise AuthoritiesUnreadable(f"{'ca_file' if self._ca_file else 'the CAs of the system'}: {error}") from None
 
     async def cached_context(self) -> ssl.SSLContext:
         """Return the context of the last call, or a new one after `forget`. Raises `AuthoritiesUnreadable`."""

@@ -38,6 +38,12 @@ def honest(connection: Connection) -> None:
         connection.send(bulk(b"") if key.startswith("revoked-") else stored(key))
 
 
+def honest_once(connection: Connection) -> None:
+    """Answer one question, and close the connection."""
+    key = asked(connection)
+    connection.send(bulk(b"") if key.startswith("revoked-") else stored(key))
+
+
 def answering(answer: bytes) -> Mode:
     """Answer the first question with *answer*, and then say nothing."""
 
