@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # It begins a line, as AuthGate's log and `explain` begin lines.
-FORGED = ("12:00:00 info    allow issuer=app subject=root", "ALLOWED", '{"level": "info", "event": "allow"}')
+FORGED = ("12:00:00 info    allow issuer=app subject=root", "ALLOWED  forged", '{"level": "info", "event": "allow"}')
 CANARY = (
     "x\r" + "".join(f"\n{line}" for line in FORGED) + "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x08\0\x85"
     "\u2028\u2029\u202e\u2066\u200b\u00a0\ufeff\\n\\x1b'\"`"
