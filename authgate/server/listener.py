@@ -66,6 +66,7 @@ async def listening(
                 yield bound_address(address, sockets[0])
         finally:
             await opening.close()
+            await asyncio.sleep(0)  # requests that have just been read begin
             server.pre_shutdown()
             await server.shutdown(limits.drain_seconds)
 

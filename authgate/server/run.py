@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-# File descriptors for everything except the auth port: admin port, log, key files, event loop.
+# File descriptors for everything except the auth port: admin port, log, key files, event loop. At most half of all.
 _OTHER_DESCRIPTORS = 256
 
 
@@ -36,7 +36,8 @@ def _limits() -> Limits:
         descriptors = min(descriptors, hard)
     if soft < descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
-    return Limits(max_connections=max(1, min(Limits().max_connections, descriptors - _OTHER_DESCRIPTORS)))
+    connections = max(descriptors - _OTHER_DESCRIPTORS, descriptors // 2)
+    return Limits(max_connections=min(Limits().max_connections, connections))
 
 
 async def serve(app: App, reloader: Reloader) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.server.accepting import accepting
 from authgate.server.closing import ConnectionCounts
+from authgate.server.descriptors import Descriptors
+from authgate.server.limits import Limits
 from authgate.server.listener import listening
+from authgate.server.sockets import bound_address
 from tests.support.tls_listener import serving_tls
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +77,46 @@ def _connected(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     peer.connect(path if path != address else (host, int(port)))
     return peer
+
+
+class FailingSocket(socket.socket):
+    """A listening socket that cannot accept, *failures* times."""
+
+    failures: list[int]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.failures:
+            raise OSError(number := self.failures.pop(), os.strerror(number))
+        return super().accept()
+
+
+SHORTAGES = {
+    errno.ENFILE: "this machine has no free file descriptor: raise its limit (sysctl fs.file-max)",
+    errno.ENOBUFS: "the kernel has no memory for a connection: give this machine more memory",
+    errno.ENOMEM: "the kernel has no memory for a connection: give this machine more memory",
+    errno.EPERM: "accepting one fails (Operation not permitted)",
+}
+
+
+@pytest.mark.both_event_loops
+@pytest.mark.parametrize("number", SHORTAGES, ids=errno.errorcode.get)
+async def test_a_connection_that_cannot_be_accepted_waits_and_is_accepted_later(
+    number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening_socket = FailingSocket()
+    listening_socket.failures = [number, number, errno.ECONNABORTED]
+    listening_socket.bind(("127.0.0.1", 0))
+    listening_socket.listen()
+    listening_socket.settimeout(0)
+    accepted: list[socket.socket] = []
+    counts = ConnectionCounts()
+    with (
+        accepting(
+            [listening_socket], lambda connection, _: accepted.append(connection), Limits(), counts, Descriptors()
+        ),
+        _connected(bound_address("", listening_socket)),
+    ):
+        await until_async(lambda: accepted)
+    accepted[0].close()
+    assert counts.pauses == 2
+    assert caplog.text.count(f"new connections wait: {SHORTAGES[number]}") == 1
