@@ -77,6 +77,20 @@ def _seconds(value: object) -> object:
     return seconds
 
 
+def at_most(length: int) -> BeforeValidator:
+    """Return a validator that refuses a longer list or mapping before its elements are validated.
+
+    pydantic itself looks at all elements of a mapping first, and reports every one that is wrong.
+    """
+
+    def checked(value: object) -> object:
+        if isinstance(value, (list, dict)) and len(value) > length:
+            raise ValueError(f"has {len(value)} elements; at most {length} are allowed")
+        return value
+
+    return BeforeValidator(checked)
+
+
 def one_or_more(element: Any) -> BeforeValidator:  # noqa: ANN401 - a type
     """Return a validator that makes a list of a single value. *element* is the type of one value, for the schema."""
     return BeforeValidator(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from authgate.config._types import FEW, MANY, ClaimPathText, Settings, not_null, one_or_more
+from authgate.config._types import FEW, MANY, ClaimPathText, Settings, at_most, not_null, one_or_more
 from authgate.core import claim_paths
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS
 
@@ -67,5 +67,5 @@ _FIELDS: dict[str, Any] = {field: (_Paths, Field(default=None, description=_usua
 IdentityConfig: type[_Mapping] = create_model("IdentityConfig", __base__=_Mapping, __doc__=_Mapping.__doc__, **_FIELDS)
 IdentitySetting: TypeAlias = Annotated[IdentityConfig | None, BeforeValidator(not_null)]
 RequiredValues: TypeAlias = Annotated[
-    Annotated[dict[ClaimPathText, _Values], Field(min_length=1, max_length=FEW)] | None, BeforeValidator(not_null)
+    Annotated[dict[ClaimPathText, _Values], Field(min_length=1), at_most(FEW)] | None, BeforeValidator(not_null)
 ]

@@ -22,7 +22,17 @@ from pydantic import (
 )
 
 from authgate.config._outbound import redacted
-from authgate.config._types import FEW, MANY, SEVERAL, NonEmpty, Settings, not_a_boolean, not_null, with_mistake
+from authgate.config._types import (
+    FEW,
+    MANY,
+    SEVERAL,
+    NonEmpty,
+    Settings,
+    at_most,
+    not_a_boolean,
+    not_null,
+    with_mistake,
+)
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
 from authgate.config.refusal_model import CorsConfig, LoginUrl, PageConfig, ReturnHost, ReturnParameter
@@ -176,7 +186,7 @@ class Config(Settings):
     unless the list names them with `session`. The default looks for its cookie after the session cookies, and only if
     an issuer has preset jwt. If every issuer has a header of its own, such as that of Cloudflare Access, Authorization
     comes last."""
-    headers: Annotated[dict[HeaderName, Source], Field(max_length=FEW)] = {
+    headers: Annotated[dict[HeaderName, Source], at_most(FEW)] = {
         "X-User-Id": "subject",
         "X-User-Email": "email",
         "X-User-Name": "name",

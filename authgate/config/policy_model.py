@@ -26,6 +26,7 @@ from authgate.config._types import (
     NonEmpty,
     Settings,
     Token,
+    at_most,
     claim_path,
     not_null,
     one_or_more,
@@ -242,7 +243,7 @@ class PolicyConfig(Settings):
         WrapValidator(_require, json_schema_input_type=Literal["signed_in"] | RuleConfig),
     ] = None
     """signed_in, or a mapping of rules that must all be true."""
-    headers: Annotated[dict[HeaderName, Source], Field(max_length=FEW)] = {}
+    headers: Annotated[dict[HeaderName, Source], at_most(FEW)] = {}
     """Headers that this policy adds, each with its source. Under every other policy they are empty. X-User-Id is
     allowed here only if every policy that reads a credential gives it a source."""
     issuers: Annotated[list[NonEmpty], Field(min_length=1, max_length=MANY)] | None = None

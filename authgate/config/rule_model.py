@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef, Literal,
 from pydantic import AfterValidator, Field, StrictBool, create_model, field_validator, model_validator
 
 from authgate.config._outbound import redacted
-from authgate.config._types import MANY, SEVERAL, ClaimPathText, NonEmpty, Seconds, Settings, one_or_more
+from authgate.config._types import MANY, SEVERAL, ClaimPathText, NonEmpty, Seconds, Settings, at_most, one_or_more
 from authgate.config.identity_model import Scalar
 from authgate.config.networks import Network
 from authgate.core.claim_paths import CLAIMS
@@ -137,7 +137,7 @@ _FIELDS: dict[str, Any] = {
         for name, dimension in DIMENSIONS.items()
     },
     "claims": (
-        Annotated[dict[ClaimPathText, _CLAIM], Field(min_length=1, max_length=MAX_TESTS)],
+        Annotated[dict[ClaimPathText, _CLAIM], Field(min_length=1), at_most(MAX_TESTS)],
         Field(default=None, description="Claims, each by its path: names joined by dots, with quotes where needed."),
     ),
     "any": (
