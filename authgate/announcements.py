@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from authgate.core.credential import CookiePlace, HeaderPlace
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from authgate.presets.preset import LoadedIssuer
     from authgate.presets.settings import JwtSettings, SessionSettings
 
+_NAMED_AT_MOST = 10  # issuers in one warning
 _KINDS = {Accept.ACCESS_TOKEN: "JWTs", Accept.ID_TOKEN: "ID tokens", Accept.ANY: "access and ID tokens"}
 
 
@@ -99,13 +99,26 @@ def warnings(issuer: Issuer, loaded: LoadedIssuer) -> Iterator[str]:
 
 
 def shared_secrets(verifying: Sequence[tuple[Issuer, LoadedIssuer]]) -> Iterator[str]:
-    """Yield the pairs of issuers that have one secret, though their prefixes say that their users are other people."""
-    for (one, loaded), (other, loaded_other) in combinations(verifying, 2):
-        if (one.subject_prefix or other.subject_prefix) and _secrets(one, loaded) & _secrets(other, loaded_other):
+    """Yield the issuers that have one secret, though their prefixes say that their users are other people."""
+    by_secret: dict[bytes, list[Issuer]] = {}
+    for issuer, loaded in verifying:
+        for secret in _secrets(issuer, loaded):
+            by_secret.setdefault(secret, []).append(issuer)
+    # Issuers may share several secrets, and one secret is there in two forms.
+    shared = {tuple(issuer.name for issuer in those): those for those in by_secret.values() if len(those) > 1}
+    for names, those in shared.items():
+        if any(issuer.subject_prefix for issuer in those):
             yield (
-                f"issuers {one.name} and {other.name} have the same secret: each can make users of the other: give "
-                "each a secret of its own"
+                f"issuers {_listed(names)} have the same secret: each can make users of the other"
+                f"{'s' * (len(names) > 2)}: give each a secret of its own"
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return "a and b", "a, b and c", or the first of many names and how many more there are."""
+    if len(names) > _NAMED_AT_MOST:
+        names = (*names[: _NAMED_AT_MOST - 1], f"{len(names) - _NAMED_AT_MOST + 1} more")
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _secrets(issuer: Issuer, loaded: LoadedIssuer) -> frozenset[bytes]:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from authgate.core.claim_paths import CLAIMS, parse, written
 from authgate.core.identity import Identity
 from authgate.core.policy import Access
-from authgate.policies import accepts, demands, in_words, tests_of
+from authgate.policies import Acceptance, accepts, demands, in_words, tests_of
 from authgate.presets import PRESETS
 from authgate.tokens.claim_sources import unverified
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.demands import Demand
+    from authgate.core.outputs import Output
     from authgate.core.policy import Policies, Policy
     from authgate.core.rules import Test
     from authgate.presets.preset import LoadedIssuer
+    from authgate.presets.settings import JwtSettings
 
 _EMAIL, _VERIFIED = ("email",), ("email_verified",)
 # Registered claims that are never objects, so they have no members (RFC 7519 §4.1, OpenID Connect Core §2 and §5.1).
@@ -42,10 +44,13 @@ def warnings(made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]
     yield from _about_user_ids(of_users, entries)
     yield from _about_addresses(of_users, entries)
     yield from _about_verified(of_users, entries)
-    yield from _about_headers(of_users, entries)
-    yield from _about_claims_in_rules(of_users, entries)
+    acceptance = Acceptance(entries)
+    yield from _about_headers(of_users, acceptance)
+    yield from _about_claims_in_rules(of_users, acceptance)
+    named = [*_named_claims(of_users)]
     for entry in entries:
-        yield from _about_claims_of_users([policy for policy in of_users if accepts(policy, entry)], entry)
+        if entry.jwts is not None and entry.jwts.user_claims:
+            yield from _about_claims_of_users(named, entry, entry.jwts)
 
 
 def _about_issuer(entry: LoadedIssuer) -> Iterator[str]:
@@ -113,37 +118,45 @@ def _about_addresses(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) 
     """Yield where an e-mail address that nobody verified may be the id of a user."""
     fix = "add `email: {verified: true}` to the rules, or `require_claims: {email_verified: true}` to the issuer"
     risk = "and nothing demands that it is verified: at many issuers, users choose their address"
-    unsafe = [policy for policy in policies if any(_may_be_unverified(policy, entry) for entry in entries)]
+    of_addresses = [policy for policy in policies if _gives_address(policy)]
+    unsafe = [policy for policy in of_addresses if any(_may_be_unverified(policy, entry) for entry in entries)]
     if unsafe:
         yield f"headers: X-User-Id comes from the e-mail address, {risk} ({in_words(unsafe)}): {fix}"
     for entry in entries:
-        accepting = any(accepts(policy, entry) and not _is_verified(policy, entry, _EMAIL) for policy in policies)
-        if _EMAIL in _mapped(entry).get("subject", ()) and accepting:
+        if _EMAIL in _mapped(entry).get("subject", ()) and any(
+            accepts(policy, entry) and not _is_verified(policy, entry, _EMAIL) for policy in policies
+        ):
             yield f"issuer {entry.config.name}: the subject may be the e-mail address, {risk}: {fix}"
 
 
 def _about_verified(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
     """Yield the policies whose rules demand a verified address where no claim can say that it is."""
+    demanding = [
+        policy
+        for policy in policies
+        if policy.rule and any(test.dimension == "email" and _is_of_verified(test) for test in tests_of(policy.rule))
+    ]
     for entry in entries:
         paths = unverified(_mapped(entry))
         if not paths or paths != _mapped(entry)["email"]:
             continue
-        for policy in policies:
-            tests = tests_of(policy.rule) if policy.rule and accepts(policy, entry) else ()
-            if any(test.dimension == "email" and _is_of_verified(test) for test in tests):
-                yield (
-                    f"policy {policy.name}: no claim shows that an address from issuer {entry.config.name} is "
-                    f"verified, because identity.email names {_names(paths)}: name the claim that says so in "
-                    "identity.email_verified"
-                )
+        if vain := [policy for policy in demanding if accepts(policy, entry)]:
+            yield (
+                f"{in_words(vain)}: no claim shows that an address from issuer {entry.config.name} is verified, "
+                f"because identity.email names {_names(paths)}: name the claim that says so in identity.email_verified"
+            )
 
 
-def _about_headers(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+def _about_headers(policies: list[Policy], acceptance: Acceptance) -> Iterator[str]:
     """Yield the headers that are always empty."""
-    for output in dict.fromkeys(
-        output for policy in policies for output in policy.outputs if output.source is not None
-    ):
-        accepted = _accepted([policy for policy in policies if output in policy.outputs], entries)
+    by_output: dict[Output, dict[frozenset[str] | None, Policy]] = {}  # one policy for each list of issuers
+    for policy in policies:
+        for output in policy.outputs:
+            if output.source is not None:
+                by_output.setdefault(output, {})[policy.issuers] = policy
+    for output, giving in by_output.items():
+        every = giving.get(None)
+        accepted = acceptance.of(every) if every else [one for each in giving.values() for one in acceptance.of(each)]
         if output.path is not None:
             cause = _never(output.path, accepted)
         else:
@@ -153,41 +166,47 @@ def _about_headers(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) ->
             yield f"header {output.header}: {output.source} never has a value: {cause}"
 
 
-def _about_claims_in_rules(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+def _about_claims_in_rules(policies: list[Policy], acceptance: Acceptance) -> Iterator[str]:
     """Yield the rules about claims that no token has."""
     for policy in policies:
-        accepted = _accepted([policy], entries)
+        accepted = acceptance.of(policy)
         paths = dict.fromkeys(test.path for test in tests_of(policy.rule) if test.path) if policy.rule else {}
         for path in paths:
             if cause := _never(path, accepted):
                 yield f"policy {policy.name}: {CLAIMS}{written(path)} never has a value: {cause}"
 
 
-def _about_claims_of_users(policies: list[Policy], entry: LoadedIssuer) -> Iterator[str]:
-    """Yield where a claim that users may write decides what they may do, or who they are."""
-    named = [
-        (f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths if field != "name"
-    ]
-    named += [
-        (f"policy {policy.name}", test.path)
-        for policy in policies
-        for test in (tests_of(policy.rule) if policy.rule else ())
-        if test.path
-    ]
-    named += [
-        (policy.user_id.header, policy.user_id.path) for policy in policies if policy.user_id and policy.user_id.path
-    ]
-    for where, path in dict.fromkeys(named):
-        if entry.jwts is not None and entry.jwts.may_be_written_by_users(path):
+def _named_claims(policies: list[Policy]) -> Iterator[tuple[Policy, str, ClaimPath]]:
+    """Yield each claim that decides what users may do, or who they are, with its policy and where the policy has it."""
+    for policy in policies:
+        for test in tests_of(policy.rule) if policy.rule else ():
+            if test.path:
+                yield policy, f"policy {policy.name}", test.path
+    for policy in policies:
+        if policy.user_id and policy.user_id.path:
+            yield policy, policy.user_id.header, policy.user_id.path
+
+
+def _about_claims_of_users(
+    named: list[tuple[Policy, str, ClaimPath]], entry: LoadedIssuer, jwts: JwtSettings
+) -> Iterator[str]:
+    """Yield where a claim that users of *entry* may write decides what they may do, or who they are."""
+    own = [(f"identity.{field}", path) for field, paths in _mapped(entry).items() for path in paths if field != "name"]
+    in_policies = [(where, path) for policy, where, path in named if accepts(policy, entry)]
+    for where, path in dict.fromkeys((*own, *in_policies)):
+        if jwts.may_be_written_by_users(path):
             yield (
                 f"issuer {entry.config.name}: {where}: users may write the claim {written(path)} themselves: name a "
                 "claim that only you can write"
             )
 
 
-def _never(path: ClaimPath, accepted: list[LoadedIssuer]) -> str:
+def _never(path: ClaimPath, accepted: Sequence[LoadedIssuer]) -> str:
     """Return why no credential of the issuers *accepted* has a claim at *path*; "" if one may have it."""
-    causes = [_never_in_rows(path) if _has_rows_alone(entry) else _never_in_jwt(path) for entry in accepted]
+    in_rows, in_jwt = _never_in_rows(path), _never_in_jwt(path)
+    if not (in_rows or in_jwt):
+        return ""
+    causes = [in_rows if _has_rows_alone(entry) else in_jwt for entry in accepted]
     return causes[0] if causes and all(causes) else ""
 
 
@@ -208,10 +227,16 @@ def _mapped(entry: LoadedIssuer) -> dict[str, tuple[ClaimPath, ...]]:
     return {} if entry.jwts is None or entry.jwts.identity is None else entry.jwts.identity.paths()
 
 
+def _gives_address(policy: Policy) -> bool:
+    """Whether the user's id under *policy* is an e-mail address."""
+    output = policy.user_id
+    return output is not None and (output.source == "email" or output.path == _EMAIL)
+
+
 def _may_be_unverified(policy: Policy, entry: LoadedIssuer) -> bool:
     """Whether *policy* gives an address of *entry* as the user's id that nobody may have verified."""
     output = policy.user_id
-    if output is None or not accepts(policy, entry) or not (output.source == "email" or output.path == _EMAIL):
+    if output is None or not accepts(policy, entry):
         return False
     claims = (_EMAIL,) if output.path else _mapped(entry).get("email", (_EMAIL,))
     return not all(_is_verified(policy, entry, claim) for claim in claims)
@@ -243,7 +268,3 @@ def _requires_verified(entry: LoadedIssuer) -> bool:
 
 def _all_true(values: Iterable[object]) -> bool:
     return all(value is True or value == "true" for value in values)
-
-
-def _accepted(policies: list[Policy], entries: tuple[LoadedIssuer, ...]) -> list[LoadedIssuer]:
-    return [entry for entry in entries if any(accepts(policy, entry) for policy in policies)]

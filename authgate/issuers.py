@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +42,26 @@ _COOLDOWN_SECONDS = 10.0
 NO_ALGORITHM: frozenset[str] = frozenset()  # a derived key has an algorithm of its own
 
 
-def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured: tuple[LoadedIssuer, ...]) -> Issuer:
-    """Return the issuer of *loaded* with its *key_sets*. *configured* are all issuers of the configuration."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What no issuer may use that has none of its own: the `iss` and the prefixes of all issuers together.
+
+    Issuers share it, because a copy for each would grow with the square of their number.
+    """
+
+    iss: frozenset[str]
+    prefixes: tuple[str, ...]
+
+
+def taken_by(configured: tuple[LoadedIssuer, ...]) -> Taken:
+    """Return what the issuers *configured* have."""
+    jwts = [entry.config for entry in configured if isinstance(entry.config, JwtSettings)]
+    iss = frozenset(iss for config in jwts for iss in (config.issuer, *config.also_iss) if iss)
+    return Taken(iss=iss, prefixes=subject_prefixes.in_order(configured))
+
+
+def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], taken: Taken) -> Issuer:
+    """Return the issuer of *loaded* with its *key_sets*. *taken* is what all issuers of the configuration have."""
     config = loaded.config
     jwts = config if isinstance(config, JwtSettings) else None
     audiences = jwts.audiences if jwts is not None else None
@@ -63,15 +82,10 @@ def make_issuer(loaded: LoadedIssuer, key_sets: Mapping[str, KeySet], configured
         key_set=key_sets.get(config.name, NO_KEYS),
         session_key_set=key_sets.get(config.name + SECRETS, NO_KEYS),
         session_check=SessionCheck.NONE if loaded.store is None else SessionCheck(loaded.store.check),
-        other_iss=frozenset(
-            iss
-            for other in configured
-            if isinstance(other.config, JwtSettings) and other is not loaded
-            for iss in (other.config.issuer, *other.config.also_iss)
-            if iss
-        ),
+        # An issuer with an `iss` accepts no other, and one without it has none of its own.
+        other_iss=taken.iss if jwts is not None and jwts.issuer is None else frozenset(),
         subject_prefix=config.subject_prefix or "",
-        other_prefixes=subject_prefixes.of_others(loaded, configured),
+        other_prefixes=() if config.subject_prefix else taken.prefixes,
     )
 
 

@@ -130,6 +130,28 @@ def in_words(policies: Sequence[Policy]) -> str:
     return f"{'policy' if len(policies) == 1 else 'policies'} {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
+class Acceptance:
+    """Which issuers each policy accepts, in the order of the configuration. Policies of the same list share a tuple.
+
+    So looking at all policies takes time that grows with what they name, not with policies times issuers.
+    """
+
+    def __init__(self, entries: tuple[LoadedIssuer, ...]) -> None:
+        self._entries = entries
+        self._positions = {entry.config.name: position for position, entry in enumerate(entries)}
+        self._by_names: dict[frozenset[str] | None, tuple[LoadedIssuer, ...]] = {None: entries}
+
+    def of(self, policy: Policy) -> tuple[LoadedIssuer, ...]:
+        """Return the issuers whose users *policy* accepts; none if it is public."""
+        if policy.access is Access.PUBLIC:
+            return ()
+        names = policy.issuers
+        if names is not None and names not in self._by_names:
+            positions = sorted(self._positions[name] for name in names if name in self._positions)
+            self._by_names[names] = tuple(self._entries[position] for position in positions)
+        return self._by_names[names]
+
+
 def fields_of(test: Test) -> tuple[str, ...]:
     """Return the fields of the identity that *test* compares; none if it is about a claim or the client."""
     if test.dimension == "session":

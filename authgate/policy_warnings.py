@@ -7,16 +7,16 @@ are open to the users of another application.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import combinations_with_replacement, islice
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from authgate.core.credential import CookiePlace, SessionPlace
 from authgate.core.csrf import SAFE_METHODS
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
-from authgate.core.policy import Access, first_segment
+from authgate.core.policy import Access, Match, first_segment
 from authgate.core.rules import Not, Some, Test
-from authgate.policies import accepts, demands, fields_of, header_names, in_words, path_fields, tests_of
+from authgate.policies import Acceptance, accepts, demands, fields_of, header_names, in_words, path_fields, tests_of
 from authgate.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 # The claim of a JWT that states each state of a session.
 _CLAIMS = {"impersonated": "act", "anonymous": "is_anonymous", "banned": "banned"}
+
+# In messages.
+_ISSUERS_SHOWN = 10
+_PLACES_SHOWN = 10
+_MAX_CHARACTERS = 200
+
+# How many hosts, paths and clients of policies are compared with each other: those of 1,000 policies with two of each.
+_MAX_COMPARISONS = 5_000_000
 
 # A literal segment of a pattern, with its position.
 _Literal: TypeAlias = tuple[int, str]
@@ -66,10 +74,14 @@ def warnings(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) 
     yield from _about_strangers(made, entries)
     yield from _about_origins(config, made.policies)
     yield from _about_matches(made.policies)
+    acceptance = Acceptance(entries)
+    kinds: dict[frozenset[str] | None, list[_Kind]] = {}  # by the names in `issuers` of the policy
     for policy in made.policies:
-        yield from _about_rules(policy, [entry for entry in entries if accepts(policy, entry)])
-    for entry in entries:
-        yield from _about_members(config, made, entry)
+        if policy.rule is not None:
+            if policy.issuers not in kinds:
+                kinds[policy.issuers] = _kinds(acceptance.of(policy))
+            yield from _about_rules(policy, policy.rule, kinds[policy.issuers])
+    yield from _about_members(config, made, entries)
 
 
 def _about_origins(config: Config, policies: tuple[Policy, ...]) -> Iterator[str]:
@@ -107,7 +119,8 @@ def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer
         if config.policies is None:
             which = "there are no policies, so all is open"
             fix = f"write policies, such as {{name: app, require: signed_in, issuers: [{next(iter(meant_for))}]}}"
-        audiences = "; ".join(f"{name}: {audience}" for name, audience in meant_for.items())
+        shown = [f"{name}: {_shortened(audience)}" for name, audience in islice(meant_for.items(), _ISSUERS_SHOWN)]
+        audiences = "; ".join(shown) + (" …" if len(meant_for) > _ISSUERS_SHOWN else "")
         yield (
             f"{which} to the users of every issuer, also with a credential that is meant for another audience "
             f"({audiences}): {fix} (docs/two-applications.md)"
@@ -121,6 +134,10 @@ def _meant_for(entry: LoadedIssuer) -> str:
     return "any" if audiences == "any" else ", ".join(sorted(audiences if isinstance(audiences, list) else origins))
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 2]} …"
+
+
 def _names_issuers(policy: Policy) -> bool:
     """Whether *policy* says which issuers it accepts: by `issuers`, or by a rule that it always demands."""
     return policy.issuers is not None or demands(policy.rule, lambda test: test.dimension == "issuer")
@@ -129,13 +146,14 @@ def _names_issuers(policy: Policy) -> bool:
 def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
     """Yield which policies never match, and which exceptions are not wholly inside of what they are exceptions from."""
     live: list[Policy] = []
+    comparisons = _Comparisons()
     # So that 1,000 policies are not each compared with all others: a pattern that covers another has its literals.
     by_ends: dict[_Ends | None, list[Policy]] = {}  # by the first and the last literal of each pattern
     for policy in policies:
         literals = [_literals(pattern) for pattern in policy.match.paths] or [()]
         pairs = combinations_with_replacement(literals[0], 2)
         candidates = (candidate for ends in (None, *pairs) for candidate in by_ends.get(ends, ()))
-        earlier = next((candidate for candidate in candidates if covers(candidate.match, policy.match)), None)
+        earlier = next((candidate for candidate in candidates if comparisons.covers(candidate, policy)), None)
         for ends in dict.fromkeys((each[0], each[-1]) if each else None for each in literals):
             by_ends.setdefault(ends, []).append(policy)
         if earlier is None:
@@ -150,9 +168,43 @@ def _about_matches(policies: tuple[Policy, ...]) -> Iterator[str]:
         if policy.access is not Access.REQUIRE:
             later = zip(live[position + 1 :], starts[position + 1 :], strict=True)
             protecting = [
-                other for other, start in later if other.access is Access.REQUIRE and _may_meet(starts[position], start)
+                other
+                for other, start in later
+                if other.access is Access.REQUIRE
+                and _may_meet(starts[position], start)
+                and comparisons.overlap(policy, other)
             ]
             yield from _about_exception(policy, protecting)
+    if comparisons.are_too_many:
+        yield (
+            "policies: not all of them are compared with each other, because their hosts, paths and clients are too "
+            "many: some may never match, and some exceptions may be wider than they seem"
+        )
+
+
+class _Comparisons:
+    """Compares policies until there were too many comparisons. Then nothing covers or overlaps anything any more."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_COMPARISONS
+
+    @property
+    def are_too_many(self) -> bool:
+        return self._left < 0
+
+    def covers(self, wide: Policy, narrow: Policy) -> bool:
+        return self._counts(wide, narrow) and covers(wide.match, narrow.match)
+
+    def overlap(self, one: Policy, other: Policy) -> bool:
+        return self._counts(one, other) and overlaps(one.match, other.match)
+
+    def _counts(self, one: Policy, other: Policy) -> bool:
+        """Whether one more comparison may be made. It may take as many steps as the product of two lists."""
+        a, b = one.match, other.match
+        self._left -= 1 + sum(
+            len(mine) * len(theirs) for mine, theirs in ((a.hosts, b.hosts), (a.paths, b.paths), (a.clients, b.clients))
+        )
+        return self._left >= 0
 
 
 def _literals(pattern: PathPattern) -> tuple[_Literal, ...]:
@@ -166,10 +218,11 @@ def _may_meet(one: AbstractSet[str | None], other: AbstractSet[str | None]) -> b
 
 
 def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
-    """Yield how *policy*, which is public or optional, overlaps some of the *protecting* policies after it."""
-    met = [(other, replace(other.match, exactly=True)) for other in protecting if overlaps(policy.match, other.match)]
+    """Yield how *policy*, which is public or optional, overlaps the *protecting* policies after it, in part or not."""
+    met = [(other, replace(other.match, exactly=True)) for other in protecting]
     partly = [other for other, exact in met if overlaps(policy.match, exact) and not covers(other.match, policy.match)]
-    parts = [replace(policy.match, paths=(pattern,)) for pattern in policy.match.paths] or [policy.match]
+    # Only paths are compared: in everything else the two meet already.
+    parts = [Match(paths=(pattern,), exactly=policy.match.exactly) for pattern in policy.match.paths] or [Match()]
     by_spelling = [
         other
         for other, exact in met
@@ -188,17 +241,35 @@ def _about_exception(policy: Policy, protecting: list[Policy]) -> Iterator[str]:
         )
 
 
-def _about_rules(policy: Policy, accepted: list[LoadedIssuer]) -> Iterator[str]:
-    """Yield the tests of *policy* that are unknown for users of some *accepted* issuers, or of all."""
-    if policy.rule is None:
-        return
-    refused = [entry for entry in accepted if not _truths(policy.rule, PRESETS[entry.config.preset].states(entry))[0]]
-    names = dict.fromkeys((_name(test), fields_of(test), _claim(test)) for test in tests_of(policy.rule))
+class _Kind(NamedTuple):
+    """Issuers that are alike in what their credentials can state. *positions* are those among the accepted ones."""
+
+    states: frozenset[str]
+    states_accounts: bool
+    positions: list[int]
+    names: list[str]
+
+
+def _kinds(accepted: tuple[LoadedIssuer, ...]) -> list[_Kind]:
+    """Return the kinds of the issuers *accepted*. There are few, however many issuers there are."""
+    kinds: dict[tuple[frozenset[str], bool], _Kind] = {}
+    for position, entry in enumerate(accepted):
+        states, states_accounts = PRESETS[entry.config.preset].states(entry), _states_accounts(entry)
+        kind = kinds.setdefault((states, states_accounts), _Kind(states, states_accounts, [], []))
+        kind.positions.append(position)
+        kind.names.append(entry.config.name)
+    return [*kinds.values()]
+
+
+def _about_rules(policy: Policy, rule: Rule, accepted: list[_Kind]) -> Iterator[str]:
+    """Yield the tests of the *rule* of *policy* that are unknown for users of some *accepted* issuers, or of all."""
+    refused = [kind for kind in accepted if not _truths(rule, kind.states)[0]]
+    names = dict.fromkeys((_name(test), fields_of(test), _claim(test)) for test in tests_of(rule))
     for name, fields, claim in names:
-        without = [entry for entry in accepted if not PRESETS[entry.config.preset].states(entry).issuperset(fields)]
-        by_claim = [entry for entry in accepted if claim and not _states_accounts(entry)]
+        without = [kind for kind in accepted if not kind.states.issuperset(fields)]
+        by_claim = [kind for kind in accepted if claim and not kind.states_accounts]
         if unknown := without or by_claim:
-            others = [entry for entry in accepted if entry not in unknown]
+            others = [kind for kind in accepted if kind not in unknown]
             which = "" if without else f" whose token has no claim {claim}"
             known = f" ({_issuers(others)} can state it)" if others else ""
             effect = f", so {_effect(without, refused, accepted)}" if without else ""
@@ -209,16 +280,20 @@ def _states_accounts(entry: LoadedIssuer) -> bool:
     return entry.sessions is not None and PRESETS[entry.config.preset].states_accounts
 
 
-def _effect(without: list[LoadedIssuer], refused: list[LoadedIssuer], accepted: list[LoadedIssuer]) -> str:
-    affected = [entry for entry in without if entry in refused]
+def _effect(without: list[_Kind], refused: list[_Kind], accepted: list[_Kind]) -> str:
+    affected = [kind for kind in without if kind in refused]
     if len(affected) == len(accepted):
         return "the policy refuses everybody"
     return f"the policy refuses all of {_issuers(affected)}" if affected else "that part of the rule is never true"
 
 
-def _issuers(entries: Iterable[LoadedIssuer]) -> str:
-    names = [entry.config.name for entry in entries]
-    return f"issuer{'s' * (len(names) > 1)} {', '.join(names)}"
+def _issuers(kinds: Iterable[_Kind]) -> str:
+    """Return "issuer a" or "issuers a, b": the names of the first issuers of *kinds*, and how many more there are."""
+    names = [
+        name for _, name in sorted(pair for kind in kinds for pair in zip(kind.positions, kind.names, strict=True))
+    ]
+    more = f" and {len(names) - _ISSUERS_SHOWN} more" if len(names) > _ISSUERS_SHOWN else ""
+    return f"issuer{'s' * (len(names) > 1)} {', '.join(names[:_ISSUERS_SHOWN])}{more}"
 
 
 def _name(test: Test) -> str:
@@ -242,34 +317,45 @@ def _truths(rule: Rule, stated: frozenset[str]) -> tuple[bool, bool]:
     return for_true(true for true, _ in parts), for_false(false for _, false in parts)
 
 
-def _about_members(config: Config, made: Policies, entry: LoadedIssuer) -> Iterator[str]:
-    """Yield where the organization of users of *entry* is not certain: they may have left it."""
-    if not PRESETS[entry.config.preset].has_members:
-        return
-    joins = entry.store is not None and entry.store.joins_member
-    if joins and entry.store is not None and entry.store.check == "always":
-        return
-    label = f"issuer {entry.config.name}"
-    fix = "set sessions.check: always" if joins else "set sessions.postgres and sessions.check: always"
-    when = " while the data cookie is valid" if joins else ""
-    if places := ", ".join(_uses("organization", config, made, entry)):
-        yield (
-            f"{label}: {places}: activeOrganizationId alone proves no membership{when}, because users keep it after "
-            f"they leave the organization: {fix}"
-        )
-    if joins and (places := ", ".join(_uses("organization_role", config, made, entry))):
-        yield f"{label}: {places}: organization_role is unknown{when}: {fix}"
+def _about_members(config: Config, made: Policies, entries: tuple[LoadedIssuer, ...]) -> Iterator[str]:
+    """Yield where the organization of users of *entries* is not certain: they may have left it."""
+    uses: dict[str, list[tuple[Policy | None, str]]] = {}
+    for entry in entries:
+        if not PRESETS[entry.config.preset].has_members:
+            continue
+        joins = entry.store is not None and entry.store.joins_member
+        if joins and entry.store is not None and entry.store.check == "always":
+            continue
+        for field in ("organization", "organization_role"):
+            if field not in uses:
+                uses[field] = [*_uses(field, config, made)]
+        label = f"issuer {entry.config.name}"
+        fix = "set sessions.check: always" if joins else "set sessions.postgres and sessions.check: always"
+        when = " while the data cookie is valid" if joins else ""
+        if places := _used_for(entry, uses["organization"]):
+            yield (
+                f"{label}: {places}: activeOrganizationId alone proves no membership{when}, because users keep it "
+                f"after they leave the organization: {fix}"
+            )
+        if joins and (places := _used_for(entry, uses["organization_role"])):
+            yield f"{label}: {places}: organization_role is unknown{when}: {fix}"
 
 
-def _uses(field: str, config: Config, made: Policies, entry: LoadedIssuer) -> Iterator[str]:
-    """Yield each header and each policy for users of *entry* that counts on *field*."""
-    yield from (f"header {header}" for header, source in config.headers.items() if source == field)
+def _used_for(entry: LoadedIssuer, uses: list[tuple[Policy | None, str]]) -> str:
+    """Return the first places of *uses* that are about users of *entry*, and how many more there are; "" if none."""
+    places = [place for policy, place in uses if policy is None or accepts(policy, entry)]
+    more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+    return f"{', '.join(places[:_PLACES_SHOWN])}{more}"
+
+
+def _uses(field: str, config: Config, made: Policies) -> Iterator[tuple[Policy | None, str]]:
+    """Yield each header and each policy that counts on *field*, with the policy; None if it is about every policy."""
+    yield from ((None, f"header {header}") for header, source in config.headers.items() if source == field)
     for policy in made.policies:
-        if accepts(policy, entry):
-            own = {output.header for output in policy.outputs if output.source == field} - {*config.headers}
-            yield from (f"header {header} of policy {policy.name}" for header in sorted(own))
-            if _counts_on(policy, field):
-                yield f"policy {policy.name}"
+        own = {output.header for output in policy.outputs if output.source == field} - {*config.headers}
+        yield from ((policy, f"header {header} of policy {policy.name}") for header in sorted(own))
+        if _counts_on(policy, field):
+            yield policy, f"policy {policy.name}"
 
 
 def _counts_on(policy: Policy, field: str) -> bool:

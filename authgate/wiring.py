@@ -101,6 +101,7 @@ def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer
     """Return the issuers with the keys that they start with, and the origin of each key set by its name."""
     verifying: list[Issuer] = []
     origins: dict[str, KeySetOrigin] = {}
+    taken = issuers.taken_by(loaded.issuers)
     for entry in loaded.issuers:
         key_sets: dict[str, KeySet] = {}
         for name, source in issuers.key_sources(entry).items():
@@ -110,7 +111,7 @@ def _issuers(loaded: LoadedConfig, problems: list[Problem]) -> tuple[list[Issuer
                 timing, settings = issuers.timing(entry.config, name), issuers.key_set_settings(entry)
                 origins[name] = KeySetOrigin(source=source, timing=timing, settings=settings)
         if key_sets:  # otherwise the problem was reported
-            verifying.append(issuers.make_issuer(entry, key_sets, loaded.issuers))
+            verifying.append(issuers.make_issuer(entry, key_sets, taken))
     return verifying, origins
 
 

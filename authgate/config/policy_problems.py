@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from authgate.config._outbound import redacted
@@ -35,7 +36,7 @@ _ACCESS = ("public", "optional", "require")
 _OF_A_USER = ("headers", "issuers", "login_url", "csrf", "credentials")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Issuers:
     """What policies need to know of the issuers.
 
@@ -46,11 +47,30 @@ class Issuers:
     names: tuple[str, ...] | None
     sound: tuple[LoadedIssuer, ...]
 
-    def accepted(self, policy: PolicyConfig) -> tuple[LoadedIssuer, ...] | None:
-        """Return the issuers that *policy* accepts; None if one of them is not known."""
+    @cached_property
+    def set_of_names(self) -> frozenset[str]:
+        """The *names* as a set."""
+        return frozenset(self.names or ())
+
+    @cached_property
+    def has_places(self) -> dict[str, bool]:
+        """Whether each sound issuer has cookies or headers of its own, by its name."""
+        return {
+            entry.config.name: entry.sessions is not None or bool(PRESETS[entry.config.preset].places(entry.config))
+            for entry in self.sound
+        }
+
+    @cached_property
+    def state_sign_in(self) -> dict[str, bool]:
+        """Whether credentials of each sound issuer can say when the user signed in, by its name."""
+        return {
+            entry.config.name: "authenticated_at" in PRESETS[entry.config.preset].states(entry) for entry in self.sound
+        }
+
+    def never_state_sign_in(self, policy: PolicyConfig) -> bool:
+        """Whether *policy* accepts only issuers that are known, and that never say when a user signed in."""
         named = self.names if policy.issuers is None else policy.issuers
-        found = tuple(entry for entry in self.sound if entry.config.name in (named or ()))
-        return found if named and {entry.config.name for entry in found} == {*named} else None
+        return bool(named) and all(self.state_sign_in.get(name) is False for name in named or ())
 
 
 def policy_problems(raw: Raw, entries: tuple[LoadedIssuer, ...], *, issuers_known: bool) -> Iterator[Problem]:
@@ -115,26 +135,22 @@ def _unknown_issuers(setting: str, policy: PolicyConfig, issuers: Issuers) -> It
 
 
 def _unknown(setting: str, name: str, issuers: Issuers) -> Iterator[Problem]:
-    if issuers.names is not None and name not in issuers.names:
+    if issuers.names is not None and name not in issuers.set_of_names:
         message = f"{redacted(name)} is not the name of an issuer"
         yield Problem(setting=setting, message=message, fix=did_you_mean(name, issuers.names))
 
 
 def _unknown_sessions(setting: str, places: Iterable[CredentialConfig], issuers: Issuers) -> Iterator[Problem]:
     """Yield the names in *places* of issuers that do not exist or have no session cookies."""
-    has_places = {
-        entry.config.name: entry.sessions is not None or bool(PRESETS[entry.config.preset].places(entry.config))
-        for entry in issuers.sound
-    }
-    suitable = [name for name, has_some in has_places.items() if has_some]
     for position, place in enumerate(places):
-        if place.session is None:
+        if place.session is None or issuers.has_places.get(place.session):
             continue
+        suitable = [name for name, has_some in issuers.has_places.items() if has_some]
         where, hint = f"{setting}[{position}].session", did_you_mean(place.session, suitable or issuers.names or ())
-        if issuers.names is not None and place.session not in issuers.names:
+        if issuers.names is not None and place.session not in issuers.set_of_names:
             message = f"{redacted(place.session)} is not the name of an issuer"
             yield Problem(setting=where, message=message, fix=hint)
-        elif not has_places.get(place.session, True):
+        elif place.session in issuers.has_places:
             message = f"issuer {quoted(place.session)} has no session cookies"
             fix = "write {cookie: NAME} or {header: NAME} for its tokens" + (f"; {hint}" if suitable else "")
             yield Problem(setting=where, message=message, fix=fix)
@@ -211,10 +227,7 @@ def _tests(policy: PolicyConfig) -> list[PlacedTest]:
 
 def _unknown_sign_in(setting: str, policy: PolicyConfig, issuers: Issuers) -> Iterator[Problem]:
     """Yield the rules about the time of the sign-in if they are unknown for every user."""
-    accepted = issuers.accepted(policy)
-    if not accepted or any("authenticated_at" in PRESETS[entry.config.preset].states(entry) for entry in accepted):
-        return
     for path, _, test in _tests(policy):
-        if test.dimension == "authenticated_within_seconds":
+        if test.dimension == "authenticated_within_seconds" and issuers.never_state_sign_in(policy):
             message = "refuses everybody: no issuer that the policy accepts says when a user signed in"
             yield Problem(setting=f"{setting}.require.{path}", message=message, fix="remove the rule")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from authgate.core.errors import Problem
@@ -14,14 +13,13 @@ if TYPE_CHECKING:
     from authgate.presets.preset import LoadedIssuer
 
 
-def of_others(loaded: LoadedIssuer, configured: tuple[LoadedIssuer, ...]) -> tuple[str, ...]:
-    """Return the prefixes of the other issuers of *configured* if *loaded* has none, case-folded.
+def in_order(configured: tuple[LoadedIssuer, ...]) -> tuple[str, ...]:
+    """Return the prefixes of the issuers of *configured* that have one, case-folded.
 
-    Ids with a prefix need no such list, because no prefix begins with another.
+    They are for the issuers without a prefix. Ids with a prefix need no such list, because no prefix begins with
+    another.
     """
-    if _prefix(loaded):
-        return ()
-    return tuple(sorted(prefix.casefold() for other in configured if (prefix := _prefix(other))))
+    return tuple(sorted(prefix.casefold() for issuer in configured if (prefix := _prefix(issuer))))
 
 
 def problems(issuers: tuple[LoadedIssuer, ...], *, are_needed: bool) -> Iterator[Problem]:
@@ -41,10 +39,20 @@ def problems(issuers: tuple[LoadedIssuer, ...], *, are_needed: bool) -> Iterator
                     '"" if its ids name the same people (docs/two-applications.md)'
                 ),
             )
-    for pair in combinations(known, 2):
-        shorter, longer = sorted(pair, key=lambda issuer: len(_prefix(issuer)))
-        if _prefix(shorter) and _prefix(longer).casefold().startswith(_prefix(shorter).casefold()):
-            yield _overlap(shorter, longer)
+    yield from _overlaps([issuer for issuer in known if _prefix(issuer)])
+
+
+def _overlaps(issuers: list[LoadedIssuer]) -> Iterator[Problem]:
+    """Yield the problem of each prefix that begins with that of another issuer, in the order of *issuers*."""
+    begun: list[LoadedIssuer] = []  # each begins with the one before it, and the next in order may begin with the last
+    beginnings: dict[str, LoadedIssuer] = {}
+    for issuer in sorted(issuers, key=lambda issuer: _prefix(issuer).casefold()):
+        while begun and not _prefix(issuer).casefold().startswith(_prefix(begun[-1]).casefold()):
+            begun.pop()
+        if begun:
+            beginnings[issuer.setting] = begun[-1]
+        begun.append(issuer)
+    yield from (_overlap(beginnings[issuer.setting], issuer) for issuer in issuers if issuer.setting in beginnings)
 
 
 def _prefix(issuer: LoadedIssuer) -> str:

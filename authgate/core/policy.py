@@ -173,6 +173,9 @@ class Policy:
                 return
 
 
+# How many places one policy may have in the index. With more it is there under fewer dimensions, and is looked at for
+# more requests.
+_MAX_KEYS = 64
 # The place of a policy in the index: host, method and first path segment. None stands for every one.
 _Key: TypeAlias = tuple[str | None, str | None, str | None]
 
@@ -274,8 +277,15 @@ def _announced(request: Request) -> Request:
 
 
 def _keys(match: Match) -> Iterator[_Key]:
-    segments = tuple(first_segment(pattern) for pattern in match.paths)
-    yield from product(match.hosts or (None,), match.methods or (None,), segments or (None,))
+    """Yield the places of a policy with this *match*: few, although each dimension may have hundreds of values."""
+    hosts: tuple[str | None, ...] = match.hosts or (None,)
+    methods: tuple[str | None, ...] = tuple(match.methods) or (None,)
+    segments = tuple(dict.fromkeys(map(first_segment, match.paths))) or (None,)
+    if len(hosts) * len(segments) * len(methods) > _MAX_KEYS:
+        methods = (None,)
+    if len(hosts) * len(segments) > _MAX_KEYS:
+        segments = (None,)
+    yield from product(hosts, methods, segments)
 
 
 def first_segment(pattern: PathPattern) -> str | None:
