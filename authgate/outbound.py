@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 import socket
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,27 +31,39 @@ _Addresses: TypeAlias = list[tuple[socket.AddressFamily, int, str]]
 _QUOTE_BEGINS = re.compile(r"[:\n<]| when reading|b['\"]")
 
 
+def has_input(transport: asyncio.BaseTransport) -> bool:
+    """Whether the kernel has bytes, or the end of the connection, that the event loop has not read from *transport*."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class ResponseTooLong(aiohttp.ClientPayloadError):
     """The response exceeded its bound, and the connection was aborted."""
 
 
 class _BoundedProtocol(ResponseHandler):
-    """One connection, aborted after *max_bytes* in response to one request.
+    """One connection, aborted after *max_bytes* in response to one request, and at once if something arrives unasked.
 
     aiohttp does not bound interim responses (1xx), chunk extensions or empty lines, and parses them without a pause:
-    one hostile server could stall every request.
+    one hostile server could stall every request. And it would take an unasked response for the answer to the next
+    request, which may be another user's.
     """
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self._max_bytes = self._bytes_left = max_bytes
+        self._is_idle = False
 
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        self._bytes_left = self._max_bytes  # a request begins, maybe on a reused connection
+        self._bytes_left, self._is_idle = self._max_bytes, False  # a request begins, maybe on a reused connection
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
         self._bytes_left -= len(data)
+        if self._is_idle and data:  # aiohttp calls this without data, to go on with what it has
+            self.abort()
+            return
         if self._bytes_left >= 0:
             super().data_received(data)
             return
@@ -59,6 +72,15 @@ class _BoundedProtocol(ResponseHandler):
         self.set_exception(error)
         if payload is not None:
             payload.set_exception(error)
+
+    def is_connected(self) -> bool:
+        """Whether the connection may be used: it is open, and nothing has arrived that no request asked for."""
+        transport = self.transport
+        return super().is_connected() and not (self.should_close or transport is None or has_input(transport))
+
+    def rest(self) -> None:
+        """Expect nothing until the next request begins."""
+        self._is_idle = True
 
     def close(self) -> None:
         """Close the connection at once: a server that never ends its side of TLS would hold it for 30 s."""
@@ -70,8 +92,13 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, *, max_bytes: int, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(**options)
-        # Private, but there is no other way. A test floods it, so it fails if aiohttp changes this.
+        # Private, like `_release`, but there is no other way. Tests flood connections, and send on idle ones, so they
+        # fail if aiohttp changes this.
         self._factory = partial(_BoundedProtocol, max_bytes)  # type: ignore[assignment]
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:  # noqa: ANN401 - aiohttp's own
+        protocol.rest()
+        super()._release(key, protocol, should_close=should_close)
 
 
 @dataclass(frozen=True, slots=True)

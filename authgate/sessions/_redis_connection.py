@@ -9,10 +9,10 @@ broken   it is closed. `failure` has the cause.
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 from typing import TYPE_CHECKING
 
+from authgate.outbound import has_input
 from authgate.sessions._resp import ERROR, BadReply, ReplyReader, packed
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class RedisConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self.failure: Exception | None = None
         self.ready_since = asyncio.get_running_loop().time()
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
         self._reader = ReplyReader()
         self._reply: asyncio.Future[Reply] | None = None
 
     # -- for asyncio ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self.transport = transport  # type: ignore[assignment]
         made: socket.socket = transport.get_extra_info("socket")
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE.items():
@@ -81,13 +81,7 @@ class RedisConnection(asyncio.Protocol):
 
     def is_ready(self) -> bool:
         """Whether the connection is whole, and nothing has arrived that was not asked for."""
-        return self.failure is None and not self._reader.has_begun and not self._has_input()
-
-    def _has_input(self) -> bool:
-        """Whether the kernel has bytes, or the end of the connection, that the event loop has not read yet."""
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return self.failure is None and not self._reader.has_begun and not has_input(self.transport)
 
     async def ask(self, *command: str, first: bytes, seconds: float) -> bytes:
         """Return the content of the reply, which must have this *first* byte. Waits at most *seconds*.
@@ -98,7 +92,7 @@ class RedisConnection(asyncio.Protocol):
             raise self.failure
         line = packed(*command)
         self._reply = asyncio.get_running_loop().create_future()
-        self._transport.write(line)
+        self.transport.write(line)
         try:
             async with asyncio.timeout(seconds):
                 reply = await self._reply
@@ -125,7 +119,7 @@ class RedisConnection(asyncio.Protocol):
     def _break(self, failure: Exception) -> None:
         if self.failure is None:
             self.failure = failure
-            self._transport.abort()
+            self.transport.abort()
             if self._reply is not None and not self._reply.done():
                 self._reply.set_exception(failure)
 

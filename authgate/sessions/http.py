@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from authgate.outbound import (
     redirect_fault,
 )
 from authgate.sessions import RowsUnusable, StoreFailed
+from authgate.sessions._reading import Reading
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class HttpStore:
         self.where = str(URL(url).with_user(None).with_query(None).with_fragment(None))
         self._cookie_name = cookie_name
         self._authorities = Authorities(ca_file)
+        self._reading = Reading()
         self._client: aiohttp.ClientSession | None = None
 
     async def find(self, question: FindSession) -> StoredRows | None:
@@ -120,7 +123,8 @@ class HttpStore:
         async with await self._get(self._headers(question)) as response:
             self._check(response)
             text = (await read_body(response, MAX_ROWS_BYTES)).decode("utf-8")
-        return parse_rows(text, question.token, self.where, fix=_KEEP)
+        read = partial(parse_rows, text, question.token, self.where, fix=_KEEP)
+        return await self._reading.read(read, len(text))
 
     async def _get(self, headers: dict[str, str]) -> aiohttp.ClientResponse:
         context = await self._authorities.cached_context() if self._url.scheme == "https" else False

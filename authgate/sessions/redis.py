@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.authorities import Authorities, untrusted_reason
 from authgate.core.quoting import quoted
 from authgate.sessions import RowsUnusable, StoreFailed
+from authgate.sessions._reading import Reading
 from authgate.sessions._redis_client import CONNECT_SECONDS, RedisClient
 from authgate.sessions._redis_connection import ConnectionLost, ErrorReply
 from authgate.sessions._resp import BadReply
@@ -71,6 +73,7 @@ class RedisStore:
         self._has_tls = address.tls
         self._key_prefix = key_prefix
         self._authorities = Authorities(ca_file)
+        self._reading = Reading()
         self._client = RedisClient(address, self._authorities, MAX_CONNECTIONS)
 
     async def find(self, question: FindSession) -> StoredRows | None:
@@ -78,7 +81,9 @@ class RedisStore:
         if not is_plausible_token(question.token) or question.token.startswith(_NOT_SESSIONS):
             return None
         text = await self._text(question.token)
-        rows = parse_rows(text, question.token, self.where) if text else None
+        if not text:
+            return None
+        rows = await self._reading.read(partial(parse_rows, text, question.token, self.where), len(text))
         return None if rows is None or await self._is_revoked(rows) else rows
 
     async def warning(self) -> str:

@@ -21,12 +21,13 @@ class Gone(Exception):
 
 
 class Connection:
-    """A connection that AuthGate opened. Counts the bytes that were `sent`."""
+    """A connection that AuthGate opened. Counts the bytes that were `sent`. `is_gone`: AuthGate has closed it."""
 
     def __init__(self, accepted: socket.socket, is_over: threading.Event) -> None:
         # A small buffer: what AuthGate does not read is not counted as sent.
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
         self.sent = 0
+        self.is_gone = False
         self._socket = accepted
         self._is_over = is_over
 
@@ -115,7 +116,7 @@ class Liar:
         try:
             self.mode(connection)
         except Gone:
-            pass
+            connection.is_gone = True
         except Exception as error:  # noqa: BLE001 - shown by the test, not lost in a thread
             self.failures.append(error)
         finally:
@@ -154,8 +155,7 @@ def resetting(connection: Connection) -> None:
 def http(connection: Connection) -> None:
     """Answer as a web server."""
     connection.read()
-    connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    connection.say_nothing()
+    connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 def noise(connection: Connection) -> None:

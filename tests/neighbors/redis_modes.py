@@ -1,4 +1,4 @@
-"""What a server at the address of Redis may send. Each mode answers a question, if it is not one of no questions."""
+"""What a server at the address of Redis may send."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ def stored(token: str, **user: Any) -> bytes:
     return bulk(json.dumps({"session": {"token": token, "userId": user_id, **times}, "user": user}).encode())
 
 
-def honest(connection: Connection) -> None:
-    """Answer every question: each token of a user has a session, and nobody's sessions were revoked."""
-    while True:
-        key = asked(connection)
-        connection.send(bulk(b"") if key.startswith("revoked-") else stored(key))
+def holding(**user: Any) -> Mode:
+    """Answer every question: each token has a session of a user like this, and nobody's sessions were revoked."""
+
+    def answer(connection: Connection) -> None:
+        while True:
+            key = asked(connection)
+            connection.send(bulk(b"") if key.startswith("revoked-") else stored(key, **user))
+
+    return answer
+
+
+honest = holding()
 
 
 def honest_once(connection: Connection) -> None:

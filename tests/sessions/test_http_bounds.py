@@ -9,13 +9,20 @@ import pytest
 from aiohttp import web
 
 from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
+from authgate.sessions.bounds import Bounds
+from authgate.sessions.cached import CachedSessions
 from authgate.sessions.http import MAX_RESPONSE_BYTES, HttpStore
+from tests.neighbors import http_modes
+from tests.neighbors.lying import lying
+from tests.support.cached_sessions import failure as lookup_failure
+from tests.support.cached_sessions import parse, running
 from tests.support.fetching import FLOODS, answering, pouring
-from tests.support.get_session import COOKIE
+from tests.support.get_session import COOKIE, PATH
 from tests.support.store_lookups import ANSWER, failure, find
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
+    from tests.neighbors.lying import Mode
     from tests.support.get_session import GetSession
 
 
@@ -94,3 +101,15 @@ async def test_the_message_for_invalid_http_does_not_quote_the_response(response
         await store.close()
     assert part in message
     assert "canary" not in message
+
+
+@pytest.mark.parametrize("mode", [http_modes.dripping, http_modes.dripping_head], ids=["body", "head"])
+async def test_a_response_that_drips_ends_with_its_lookup(mode: Mode) -> None:
+    with lying(mode) as liar:
+        store = HttpStore(f"http://127.0.0.1:{liar.port}{PATH}", COOKIE)
+        async with running(CachedSessions("app", store, parse, 0, bounds=Bounds(lookup_seconds=0.5))) as sessions:
+            assert "does not answer within 0.5 s" in await lookup_failure(sessions)
+            [connection] = liar.connections
+            sent = connection.sent
+            await until_async(lambda: connection.is_gone)
+        assert sent < 200, "of 3000 bytes"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate.outbound import has_input
 from authgate.sessions import _redis_client
 from authgate.sessions.bounds import DEFAULT_BOUNDS
 from authgate.sessions.redis import MAX_CONNECTIONS, RedisStore
@@ -95,7 +96,8 @@ async def test_a_connection_on_which_something_arrived_unasked_is_not_used_again
     async with at(server) as (store, liar):
         assert await user_of(store, "ada-1") == "ada"
         server.send_now.set()
-        until(store._client._ready[0]._has_input)  # without a turn of the event loop: only the kernel knows yet
+        # Without a turn of the event loop: only the kernel knows yet.
+        until(lambda: has_input(store._client._ready[0].transport))
         liar.mode = redis_modes.honest
         assert await user_of(store, "bob-1") == "bob"
         assert len(liar.connections) == 2
@@ -146,7 +148,7 @@ async def test_the_kernel_asks_whether_the_other_side_of_an_idle_connection_is_t
     async with at(redis_modes.honest) as (store, _):
         await find(store)
         [connection] = store._client._ready
-        made = connection._transport.get_extra_info("socket")
+        made = connection.transport.get_extra_info("socket")
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         seconds = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
         seconds += made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) * made.getsockopt(
