@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 Kind = TypeVar("Kind", bound="Hashable")
-About: TypeAlias = Literal["refusals", "peers", "bugs", "libraries"]
+About: TypeAlias = Literal["refusals", "peers", "bugs", "libraries", "stores"]
 
 _group = lru_cache(maxsize=1024)(address_group)  # it takes about 15 µs for IPv6
 

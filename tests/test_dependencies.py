@@ -179,7 +179,7 @@ RULES = (
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "caches", "core", "outbound", "sessions", "shares")
+        ours=_own("authorities", "blocking", "bugs", "caches", "core", "outbound", "repeats", "sessions", "shares")
         + _own("waiting"),
         never=CRYPTO | {"pydantic"},
     ),

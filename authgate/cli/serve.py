@@ -15,6 +15,7 @@ import uvloop
 from authgate import __version__
 from authgate.blocking import NoThread, require_threads, start_threads
 from authgate.cli._configuration import config_option, exit_with_problems, prepared_or_exit
+from authgate.cli._terminal import print_line
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
 from authgate.log import logging_to
@@ -54,7 +55,7 @@ def command(config_path: str | None) -> None:
     except ConfigError as error:
         exit_with_problems(error)
     except NoThread as error:
-        click.echo(f"AuthGate cannot start: {error}", err=True)
+        print_line(f"AuthGate cannot start: {error}", err=True)
         sys.exit(os.EX_OSERR)
     if log_is_stuck():
         os._exit(0)  # nothing else runs any more; an ordinary exit would wait for the log's thread

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from authgate.core.keys import Key, KeySet
     from authgate.keysources.history import Sighting
 
+# `Repeats` would add a line with the count of those that were not logged. A warning about a departed key has its count,
+# and `authgate_unknown_key_ids_total` has the others. There are as many warnings as keys that were skipped or departed.
 REPEAT_WARNING_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from authgate.repeats import SEVERAL, Bounds, Repeats
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The same warning is repeated after this time.
-REPEAT_WARNING_SECONDS = 60.0
-# How many different warnings to log within that time.
+    from authgate.repeats import Repeated
+
+# How many different causes of each kind to log in a minute, each once.
 MAX_WARNINGS = 8
+_BOUNDS = Bounds(
+    per_address=1,
+    per_kind=MAX_WARNINGS,
+    in_all=2 * MAX_WARNINGS,
+    window_seconds=60.0,
+    named_addresses=MAX_WARNINGS,
+    counted_addresses=4 * MAX_WARNINGS,
+)
+_LOOKUPS, _SESSION = "sessions cannot be looked up", "a session cannot be read"
 MAX_FAILURE_CHARACTERS = 1024
 
 _log = logging.getLogger(__name__)
@@ -25,18 +36,18 @@ class Outage:
         self.failure = ""
         self._issuer_name = issuer_name
         self._where = where
-        self._elapsed = elapsed
         self._was_logged = False
-        self._warned_at: dict[str, float] = {}
+        # What `Repeats` calls an address is the cause here: the store's own words must not be part of a kind.
+        self._repeats = Repeats("stores", _BOUNDS, self._log_repeated, elapsed)
 
     def failed(self, cause: str) -> str:
         """Record that a lookup failed, and return *cause*, cut to 1024 characters.
 
-        A cause is logged when it is new, and again if the store answered in between; but at most once a minute.
+        A cause is logged when it is new, and again if the store answered in between; but at most once a minute. Further
+        ones are counted.
         """
         cause = _shortened(cause)
-        if not (self._was_logged and cause == self.failure) and self._may_warn(cause):
-            _log.warning("issuer %s: sessions cannot be looked up: %s", self._issuer_name, cause)
+        if not (self._was_logged and cause == self.failure) and self._is_logged(_LOOKUPS, cause):
             self._was_logged = True
         self.failure = cause
         return cause
@@ -44,8 +55,7 @@ class Outage:
     def found_unusable(self, cause: str) -> str:
         """Record that one session is invalid, and return *cause*, cut. This neither begins nor ends an outage."""
         cause = _shortened(cause)
-        if self._may_warn(cause):
-            _log.warning("issuer %s: a session cannot be read: %s", self._issuer_name, cause)
+        self._is_logged(_SESSION, cause)
         return cause
 
     def answered(self) -> None:
@@ -54,13 +64,17 @@ class Outage:
             _log.info("issuer %s: sessions can be looked up again at %s", self._issuer_name, self._where)
         self.failure, self._was_logged = "", False
 
-    def _may_warn(self, cause: str) -> bool:
-        now = self._elapsed()
-        self._warned_at = {text: at for text, at in self._warned_at.items() if now - at < REPEAT_WARNING_SECONDS}
-        if cause in self._warned_at or len(self._warned_at) >= MAX_WARNINGS:
+    def _is_logged(self, kind: str, cause: str) -> bool:
+        """Log *cause*, or count it. Return whether it was logged."""
+        if not self._repeats.admits(kind, cause):
             return False
-        self._warned_at[cause] = now
+        _log.warning("issuer %s: %s: %s", self._issuer_name, kind, cause)
         return True
+
+    def _log_repeated(self, repeated: Repeated[str]) -> None:
+        cause = "for several causes" if repeated.address == SEVERAL else repeated.address
+        times = f"{repeated.count} more times in {repeated.seconds:g} s"
+        _log.warning("issuer %s: %s, %s: %s", self._issuer_name, repeated.kind, times, cause)
 
 
 def _shortened(cause: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from authgate.sessions import RowsUnusable, StoreFailed
@@ -43,7 +44,9 @@ async def test_a_store_that_fails_again_and_again_is_logged_once_a_minute(caplog
             await failure(sessions)
             store.failure = None
             await sessions.find(question("ada-1"))
-    assert [DOWN in message for message in caplog.messages] == [True, True]
+        sessions._asking.outage._repeats.end_window()
+    assert [DOWN in message for message in caplog.messages] == [True] * 4
+    assert [re.findall(r", (\d+) more times in", message) for message in caplog.messages] == [[], ["59"], [], ["58"]]
 
 
 async def test_a_failure_that_returns_and_stays_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,7 +59,7 @@ async def test_a_failure_that_returns_and_stays_is_logged(caplog: pytest.LogCapt
                 await failure(sessions)
             else:
                 await sessions.find(question("ada-1"))
-    assert len(caplog.messages) == 2
+    assert ["more times" in message for message in caplog.messages] == [False, True, False]
 
 
 async def test_failures_of_many_kinds_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -66,7 +69,11 @@ async def test_failures_of_many_kinds_do_not_fill_the_log(caplog: pytest.LogCapt
             store.failure = StoreFailed(f"failure {number} " + "x" * 5000)
             message = await failure(sessions)
             assert len(message) < MAX_FAILURE_CHARACTERS + 100
-    assert len(caplog.messages) == MAX_WARNINGS
+        assert len(caplog.messages) == MAX_WARNINGS
+        sessions._asking.outage._repeats.end_window()
+    counts = [int(count) for message in caplog.messages for count in re.findall(r", (\d+) more times in", message)]
+    assert sum(counts) == 100 - MAX_WARNINGS
+    assert len(counts) <= MAX_WARNINGS + 1
 
 
 async def test_a_session_that_cannot_be_read_does_not_end_an_outage() -> None:
