@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     Mode = Callable[["Connection"], None]
@@ -33,11 +34,17 @@ class Connection:
 
     def read(self, size: int = 0) -> bytes:
         """Return exactly *size* bytes; with 0, what has arrived. Raises `Gone`."""
+        data = self._receive(size or _MAX_READ_BYTES)
+        while len(data) < size:
+            data += self._receive(size - len(data))
+        return data
+
+    def _receive(self, size: int) -> bytes:
         try:
-            data = self._socket.recv(size, socket.MSG_WAITALL) if size else self._socket.recv(_MAX_READ_BYTES)
+            data = self._socket.recv(size)
         except OSError:
             raise Gone from None
-        if len(data) < max(1, size):
+        if not data:
             raise Gone
         return data
 
@@ -68,10 +75,26 @@ class Connection:
         while True:
             self.read()
 
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on. Raises `Gone`."""
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except OSError:
+            raise Gone from None
+
+    def close(self) -> None:
+        _close(self._socket)
+
     def reset(self) -> None:
         """Close the connection with a RST."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self._socket.close()
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):  # a thread may wait for it
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
 
 
 class Liar:
@@ -83,7 +106,6 @@ class Liar:
         self.failures: list[Exception] = []
         self._over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", port))
-        self._accepted: list[socket.socket] = []
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -95,10 +117,9 @@ class Liar:
 
     def close(self) -> None:
         self._over.set()
-        for one in (self._listening, *self._accepted):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        _close(self._listening)
+        for connection in self.connections:
+            connection.close()
         for thread in self._threads:
             thread.join(10)
 
@@ -106,13 +127,11 @@ class Liar:
         with suppress(OSError):
             while True:
                 accepted, _ = self._listening.accept()
-                self._accepted.append(accepted)
-                self._threads.append(threading.Thread(target=self._serve, args=[accepted], daemon=True))
+                self.connections.append(Connection(accepted, self._over))
+                self._threads.append(threading.Thread(target=self._serve, args=[self.connections[-1]], daemon=True))
                 self._threads[-1].start()
 
-    def _serve(self, accepted: socket.socket) -> None:
-        connection = Connection(accepted, self._over)
-        self.connections.append(connection)
+    def _serve(self, connection: Connection) -> None:
         try:
             self.mode(connection)
         except Gone:
@@ -120,7 +139,7 @@ class Liar:
         except Exception as error:  # noqa: BLE001 - shown by the test, not lost in a thread
             self.failures.append(error)
         finally:
-            accepted.close()
+            connection.close()
 
 
 @contextmanager

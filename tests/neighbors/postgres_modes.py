@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import threading
 from contextlib import suppress
 from functools import partial
 from struct import pack, unpack
 from typing import TYPE_CHECKING
 
+from tests.neighbors.lying import Connection, Gone
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
-    from tests.neighbors.lying import Connection, Mode
+    from tests.neighbors.lying import Mode
 
 _TLS_REQUEST = 80_877_103
 _BYTEA = 17
@@ -174,21 +179,28 @@ def endless_authentication(connection: Connection) -> None:
         connection.send(message(b"R", pack(">i", _MD5) + b"salt"))
 
 
-def asks_for(method: int, content: bytes = b"") -> Mode:
-    """Ask for a password by this method, and keep what comes in `connection.password`."""
+class AsksForPassword:
+    """A mode that asks for a password by *method*, in TLS if it has a *context*. `passwords` has what it gets."""
 
-    def mode(connection: Connection) -> None:
+    def __init__(self, method: int, content: bytes = b"", context: ssl.SSLContext | None = None) -> None:
+        self.passwords: list[bytes] = []
+        self._question = message(b"R", pack(">i", method) + content)
+        self._context = context
+
+    def __call__(self, connection: Connection) -> None:
+        if self._context is not None:
+            connection.read(8)
+            connection.send(b"S")
+            connection.start_tls(self._context)
         started(connection)
-        connection.send(message(b"R", pack(">i", method) + content))
-        connection.password = read_message(connection)[1]
+        connection.send(self._question)
+        self.passwords.append(read_message(connection)[1])
         connection.send(LOGGED_IN)
         connection.say_nothing()
 
-    return mode
 
-
-cleartext = asks_for(_CLEARTEXT)
-kerberos = asks_for(2)
+CLEARTEXT, MD5 = (_CLEARTEXT, b""), (_MD5, b"salt")
+kerberos = AsksForPassword(2)
 
 
 def refuses(state: bytes, text: bytes) -> Mode:
@@ -319,3 +331,39 @@ def silent_at(*points: Callable[[Connection], None]) -> Mode:
         connection.say_nothing()
 
     return mode
+
+
+class Path:
+    """A mode that forwards connections to the server at *port*.
+
+    `drop` loses those that are open: nothing comes through any more, and nobody says so.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.questions_lost = 0
+        self._port = port
+        self._open: set[Connection] = set()
+        self._lost: set[Connection] = set()
+
+    def drop(self) -> None:
+        self._lost |= self._open
+
+    def __call__(self, connection: Connection) -> None:
+        self._open.add(connection)
+        with socket.create_connection(("127.0.0.1", self._port)) as server:
+            answers = threading.Thread(target=self._forward_answers, args=[server, connection], daemon=True)
+            answers.start()
+            try:
+                while data := connection.read():
+                    if connection not in self._lost:
+                        server.sendall(data)
+                    elif data.startswith(b"P"):  # Parse, with which a question begins
+                        self.questions_lost += 1
+            finally:
+                server.shutdown(socket.SHUT_RDWR)
+                answers.join()
+
+    def _forward_answers(self, server: socket.socket, connection: Connection) -> None:
+        with suppress(OSError, Gone):
+            while data := server.recv(65536):
+                connection.send(data)

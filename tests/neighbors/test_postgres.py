@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tests.neighbors import lying
 from tests.neighbors import postgres_modes as modes
 from tests.neighbors.beside import Neighborhood, beside, better_auth
 from tests.support.client import ask
+from tests.support.postgres import READER, READER_PASSWORD, postgres
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -72,8 +74,10 @@ def failure(neighborhood: Neighborhood) -> str:
     return str(ask(neighborhood.running.admin_port, "/readyz").json["issuers"]["app"]["sessions"])
 
 
-def dsn(liar: Liar, query: str = "sslmode=disable") -> dict[str, str]:
-    return {"dsn": f"postgresql://authgate:secret@127.0.0.1:{liar.port}/app?{query}"}
+def dsn(
+    liar: Liar, query: str = "sslmode=disable", login: str = "authgate:secret", database: str = "app"
+) -> dict[str, str]:
+    return {"dsn": f"postgresql://{login}@127.0.0.1:{liar.port}/{database}?{query}"}
 
 
 def is_served(neighborhood: Neighborhood) -> bool:
@@ -146,3 +150,22 @@ def test_silence_at_any_point_delays_no_other_request(tmp_path: Path) -> None:
         answers = list(clients.map(neighborhood.session, ["ada-1", "bob-1", "cora-1"]))
         assert [answer.status for answer in answers] == [503] * 3
         assert len(liar.connections) == 4
+
+
+def test_a_connection_that_was_lost_without_a_word_costs_no_request(tmp_path: Path) -> None:
+    with postgres() as server:
+        server.create_better_auth()
+        server.add_user("ada")
+        server.add_session("ada-1", "ada")
+        path = modes.Path(server.port)
+        login = f"{READER}:{READER_PASSWORD}"
+        with (
+            lying.lying(path) as liar,
+            beside(tmp_path, better_auth(postgres=dsn(liar, login=login, database="postgres"))) as neighborhood,
+        ):
+            assert is_served(neighborhood)
+            time.sleep(1.1)  # after a second, a connection no longer counts as proven
+            opened = len(liar.connections)
+            path.drop()
+            assert is_served(neighborhood)
+            assert len(liar.connections) == opened + 1
