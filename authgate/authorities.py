@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall, NoThread
-from authgate.files import read_bounded, unreadable_reason
+from authgate.files import read_bounded, settled, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
         return _system_context()
     try:
-        content = read_bounded(ca_file, MAX_CA_FILE_BYTES)
+        content = settled(partial(read_bounded, ca_file, MAX_CA_FILE_BYTES))
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read {ca_file}: {unreadable_reason(error)}") from None
     pem = content.decode("ascii", "ignore")  # comments between the certificates may be in any encoding

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from authgate import bugs, repeats
+from authgate import bugs, files, repeats
 from tests.support.signals_and_leftovers import pytest_configure, pytest_unconfigure
 
 if TYPE_CHECKING:
@@ -50,6 +50,12 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, no other writes the files that AuthGate reads."""
+    monkeypatch.setattr(files, "_PAUSES_SECONDS", dict.fromkeys(files._PAUSES_SECONDS, (0.001,) * 3))
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,13 @@ RULES = (
     Rule(where="authgate/shares.py", ours=(), others=STDLIB, never=IO),
     Rule(where="authgate/repeats.py", ours=_own("shares"), others=STDLIB, never=IO - {"asyncio", "time"}),
     Rule(where="authgate/waiting.py", ours=_own("core", "shares"), others=STDLIB, never=IO - {"asyncio"}),
-    Rule(where="authgate/files.py", ours=(), others=frozenset({"errno", "os", "pathlib", "stat", "typing"})),
+    Rule(
+        where="authgate/files.py",
+        ours=(),
+        others=frozenset(
+            {"collections", "dataclasses", "errno", "math", "os", "pathlib", "stat", "threading", "time", "typing"}
+        ),
+    ),
     Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
     Rule(
         where="authgate/outbound.py",

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +15,11 @@ import uvloop
 
 from authgate import __version__
 from authgate.blocking import NoThread, require_threads, start_threads
-from authgate.cli._configuration import config_option, exit_with_problems, prepared_or_exit
+from authgate.cli._configuration import config_option, exit_with_problems
 from authgate.cli._terminal import print_line
 from authgate.config.load import load
 from authgate.core.errors import ConfigError
+from authgate.files import settled
 from authgate.log import logging_to
 from authgate.server.reload import Reloader
 from authgate.server.run import serve
@@ -42,8 +44,8 @@ def command(config_path: str | None) -> None:
 
     Exits with 78 if the configuration has a problem, and with 71 if the system has no threads left.
     """
-    prepared = prepared_or_exit(config_path)
     try:
+        prepared = _prepared(config_path)
         require_threads(_THREADS)
         with logging_to(log_format=prepared.config.log.format) as log_is_stuck:
             _log.info("AuthGate %s", __version__)
@@ -61,6 +63,11 @@ def command(config_path: str | None) -> None:
         os._exit(0)  # nothing else runs any more; an ordinary exit would wait for the log's thread
 
 
+def _prepared(config_path: str | None) -> Prepared:
+    """Return the configuration, read with every file that it names when all are complete. Raises `ConfigError`."""
+    return settled(lambda: prepare(load(config_path)))
+
+
 async def _serve(prepared: Prepared, config_path: str | None) -> None:
     start_threads()
     # libuv starts its threads at the first use. Numbers alone: no name is looked up.
@@ -69,7 +76,7 @@ async def _serve(prepared: Prepared, config_path: str | None) -> None:
     app = build(prepared)
     reloader = Reloader(
         app,
-        prepare=lambda: prepare(load(config_path)),
+        prepare=partial(_prepared, config_path),
         make_live=lambda newer: make_live(newer, app.metrics, app.live),
         tries_stores=True,
     )

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from authgate.config.model import AdminConfig, CertificateConfig, Config, TlsCon
 from authgate.config.policy_problems import policy_problems
 from authgate.config.read_issuer import UNKNOWN_URL, clashes, read_issuer
 from authgate.core.errors import MAX_PROBLEMS, Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, read_once, unreadable_reason
 from authgate.presets import PRESETS, AnyIssuer
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
     """Return the settings in the file at *path* and the digest of its content; None and a problem if unreadable."""
     try:
         is_regular = Path(path).is_file()
-        content = read_bounded(path, MAX_FILE_BYTES) if is_regular else _read_pipe(path)
+        content = read_bounded(path, MAX_FILE_BYTES) if is_regular else read_once(path, partial(_read_pipe, path))
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
         message = f"cannot read {path}: {unreadable_reason(error)}"

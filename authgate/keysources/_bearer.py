@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall, NoThread
-from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, settled, shown_path, unreadable_reason
 from authgate.keysources import LoadFailed
 from authgate.keysources._addresses import is_this_machine
 
@@ -37,7 +37,7 @@ class BearerFile:
     def __init__(self, path: str) -> None:
         self._token = f"the token in {shown_path(path)} (jwks_token_file)"
         self._shown_path = shown_path(path)
-        self._reading = BlockingCall(partial(read_bounded, path, MAX_FILE_BYTES))
+        self._reading = BlockingCall(partial(settled, partial(read_bounded, path, MAX_FILE_BYTES)))
 
     async def header(self, url: URL, timeout_seconds: float, *, by_proxy: bool) -> dict[str, str]:
         """Return the header for a request to *url*, with the token that is in the file now. Raises `LoadFailed`.

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from authgate.blocking import BlockingCall
-from authgate.files import read_bounded, unreadable_reason
+from authgate.files import read_bounded, settled, unreadable_reason
 from authgate.keysources import Loaded, LoadFailed
 from authgate.tokens import jwk
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from authgate.core.keys import KeySet
 
-# A bound on one read: less than the 5 s that the shipped nginx waits for AuthGate.
+# A bound on one read, in which AuthGate looks twice: less than the 5 s that the shipped nginx waits for AuthGate.
 READ_TIMEOUT_SECONDS = 3.0
 
 # Each setting that names a key file, and the parser of the file. A new kind of file is one parser and one row.
@@ -45,7 +45,10 @@ class SecretSource:
 
 
 class FileSource:
-    """A key file. Its content is compared, so it does not matter how the file is replaced."""
+    """A key file. Its content is compared, so it does not matter how the file is replaced.
+
+    A new content counts when it is complete (see files.py).
+    """
 
     def __init__(
         self,
@@ -65,9 +68,7 @@ class FileSource:
 
     def read(self) -> KeySet:
         """Return the keys in the file, at most 256 KiB of it. Blocks. Raises `jwk.BadKey`, OSError or ValueError."""
-        content = read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)
-        keys = self._parse(content, self._allowed)
-        self._digest = hashlib.sha256(content).digest()
+        self._digest, keys = self._look()
         return keys
 
     async def load(self) -> Loaded:
@@ -84,4 +85,9 @@ class FileSource:
     def _read_newer(self) -> Loaded:
         if hashlib.sha256(read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)).digest() == self._digest:
             return Loaded(keys=None)
-        return Loaded(keys=self.read())
+        self._digest, keys = settled(self._look, "watched")
+        return Loaded(keys=keys)
+
+    def _look(self) -> tuple[bytes, KeySet]:
+        content = read_bounded(self._path, jwk.MAX_DOCUMENT_BYTES)
+        return hashlib.sha256(content).digest(), self._parse(content, self._allowed)

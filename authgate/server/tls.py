@@ -25,7 +25,7 @@ from authgate.blocking import BlockingCall, NoThread
 from authgate.bugs import log_bug
 from authgate.certificates import BadFile, check_key, expiry_warning, read_ca_certificates, read_leaf
 from authgate.core.errors import ConfigError, Problem
-from authgate.files import FIX_UNREADABLE, read_bounded, shown_path, unreadable_reason
+from authgate.files import FIX_UNREADABLE, read_bounded, settled, shown_path, unreadable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,7 +234,7 @@ class WatchedTls:
         self._warn()
 
     def _load_newer(self) -> TlsState | None:
-        return None if self._files.digest() == self.current.digest else self._files.load()
+        return None if self._files.digest() == self.current.digest else settled(self._files.load, "watched")
 
     def _replace(self, newer: TlsState) -> None:
         new_authorities = newer.authorities != self.current.authorities
