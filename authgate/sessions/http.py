@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+import socket
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -29,6 +30,8 @@ from authgate.sessions._reading import Reading
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
 
 if TYPE_CHECKING:
+    from aiohttp.connector import AddrInfoType
+
     from authgate.core.lookups import FindSession
     from authgate.sessions import StoredRows
 
@@ -36,6 +39,10 @@ MAX_CONNECTIONS = 16
 # Less than the 5 s after which Node's HTTP server closes an idle connection.
 KEEP_ALIVE_SECONDS = 4.0
 CONNECT_SECONDS = 5.0
+# A connection is lost if the server acknowledges nothing for this time: a firewall forgot it, or the server is gone.
+# This is less than a request waits (3 s): if a connection that was used before is lost, aiohttp asks again, once, on
+# another one. Idle connections are probed each second, so those that are lost are closed by then.
+LOST_SECONDS = 2
 # Better Auth's rate limit has windows of 10 s by default. A response says when the next one begins.
 DEFAULT_PAUSE_SECONDS = 10.0
 # A response sets the session cookies again, and may have a JWT in a header of its own.
@@ -149,6 +156,7 @@ class HttpStore:
                     limit=MAX_CONNECTIONS,
                     keepalive_timeout=KEEP_ALIVE_SECONDS,
                     resolver=Resolver(),
+                    socket_factory=_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -180,6 +188,16 @@ class HttpStore:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+def _socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_USER_TIMEOUT": 1000 * LOST_SECONDS}.items():
+        if option := getattr(socket, name, None):  # on Linux all of them
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def _pause_seconds(response: aiohttp.ClientResponse) -> float:
