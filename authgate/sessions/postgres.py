@@ -21,6 +21,7 @@ from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
 from authgate.sessions._postgres_connection import opened
 from authgate.sessions._postgres_guard import ServerBroken
 from authgate.sessions._postgres_pool import MAX_CONNECTIONS, Connections, Paused
+from authgate.sessions._reading import Reading
 from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import invalid_names, quoted_identifier
@@ -74,6 +75,7 @@ class PostgresStore:
         self._authorities = Authorities(self._address.ca_file, partial(_context, self._address))
         self._resolver = Resolver()
         self._connections = Connections(self._open)
+        self._reading = Reading()
         self._failure = ""  # the last one
 
     async def find(self, question: FindSession) -> StoredRows | None:
@@ -81,9 +83,9 @@ class PostgresStore:
         if not is_plausible_token(question.token):
             return None
         rows = await self._fetch(self._query, question.token)
-        sessions = [
-            session for session in map(self._stored, rows) if same_token(self._token_of(session), question.token)
-        ]
+        characters = sum(len(value) for row in rows for value in row.values() if isinstance(value, bytes))
+        stored = await self._reading.read(lambda: [self._stored(row) for row in rows], characters)
+        sessions = [session for session in stored if same_token(self._token_of(session), question.token)]
         if len(sessions) > 1:
             raise RowsUnusable(f"{self.where} has {self._twice()}")
         return sessions[0] if sessions else None
