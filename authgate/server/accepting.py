@@ -100,7 +100,10 @@ class _Acceptor:
 
     def _accept_several(self) -> None:
         try:
-            self._descriptors.demand(self._free_descriptors)
+            if self._free_descriptors:
+                self._descriptors.demand(self._free_descriptors, self._listening.fileno())
+            else:
+                self._descriptors.refill()
             for _ in range(_ACCEPTED_AT_ONCE):
                 self._accept_one()
         except BlockingIOError:
