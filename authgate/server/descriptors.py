@@ -54,7 +54,7 @@ class Descriptors:
             self.spend()
 
     def refill(self) -> None:
-        """Fill the reserve, as far as descriptors are free."""
+        """Fill the reserve, if enough descriptors are free."""
         with suppress(OSError):
             while len(self._reserve) < self._wanted:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY))
