@@ -6,11 +6,14 @@ of a terminal. In a file or a pipe, a paragraph is one line.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import sys
 import textwrap
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -45,8 +48,19 @@ def print_line(text: str = "", *, indent: str = "", err: bool = False) -> None:
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """Print *text*, whose line breaks and tabs are AuthGate's own. What else is not printable is escaped."""
-    click.echo("".join(part if part in "\n\t" else printable(part) for part in _BREAKS.split(text)), nl=False, err=err)
+    """Print *text*, whose line breaks and tabs are AuthGate's own. What else is not printable is escaped.
+
+    Raises `ClickException` if standard output cannot be written, such as on a full disk.
+    """
+    shown = "".join(part if part in "\n\t" else printable(part) for part in _BREAKS.split(text))
+    try:
+        click.echo(shown, nl=False, err=err)
+    except OSError as error:
+        if err or error.errno == errno.EPIPE:
+            raise  # a closed pipe ends the command
+        with Path(os.devnull).open("wb") as nowhere:  # for what is left in Python's buffer
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise click.ClickException(f"cannot write to standard output: {error.strerror}") from None
 
 
 class UsageError(click.UsageError):
@@ -71,7 +85,8 @@ def printable_errors() -> Iterator[None]:
 
 def terminal_columns(stream: TextIO | None = None) -> int | None:
     """Return the terminal's width if *stream* (standard output by default) is a terminal, None if it is not."""
-    if not (stream or sys.stdout).isatty():
+    stream = stream or sys.stdout  # None if the process began without it
+    if stream is None or not stream.isatty():
         return None
     return max(_MIN_COLUMNS, shutil.get_terminal_size().columns)
 

@@ -10,22 +10,23 @@ import logging
 import os
 import re
 import resource
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 from authgate.log import dropped_lines, logging_to
 from tests.support.client import ask, bearer
-from tests.support.processes import authgate
+from tests.support.processes import ROOT, authgate
 from tests.support.serving import fresh
 from tests.support.tokens import SECRET
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.support.processes import RunningAuthGate
 
 ISSUER = {"name": "app", "preset": "jwt", "secret": SECRET.decode(), "audiences": ["tasks"]}
@@ -202,3 +203,15 @@ def test_lines_that_wait_too_long_are_counted_and_said() -> None:
     said = [event for event in events if event.startswith("lines could not be written")]
     assert sum(int(re.findall(r"\((\d+) line", event)[0]) for event in said) == dropped_lines()["too_slow"] - before
     assert len(events) - len(said) + dropped_lines()["too_slow"] - before == 12_001
+
+
+@pytest.mark.parametrize(("redirected", "code", "error"), [
+    (">/dev/full", 1, "Error: cannot write to standard output: No space left on device\n"),
+    (">&-", 0, ""),
+    ("| true", 0, ""),
+])  # fmt: skip
+def test_a_command_that_cannot_print_says_so_in_one_line(redirected: str, code: int, error: str) -> None:
+    environ = {"JWT_SECRET": SECRET.decode(), "AUTHGATE_AUDIENCE": "tasks", "PATH": os.environ["PATH"]}
+    command = f"{sys.executable} -m authgate check {redirected}"
+    ended = subprocess.run(["sh", "-c", command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, error)
