@@ -11,6 +11,8 @@ from authgate.repeats import Bounds, Repeats
 
 if TYPE_CHECKING:
     import asyncio
+    import sys
+    import threading
 
     from authgate.repeats import Repeated
 
@@ -49,6 +51,15 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
         log_bug(error)
     elif BUGS.admits(message := str(context.get("message"))):
         _log.error("internal error: %s", message)
+
+
+def log_ignored(ignored: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+    """Log an exception that ended a thread, or that Python ignores because a destructor raised it.
+
+    It replaces `threading.excepthook` and `sys.unraisablehook`, which print the exception to standard error.
+    """
+    if ignored.exc_value is not None:
+        log_bug(ignored.exc_value)
 
 
 def _where(bug: BaseException) -> str:

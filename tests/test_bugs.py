@@ -6,10 +6,12 @@ import asyncio
 import errno
 import json
 import logging
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from authgate import bugs, repeats
-from authgate.bugs import MAX_FRAMES, MAX_TRACE_CHARACTERS, log_bug, log_unhandled
+from authgate.bugs import MAX_FRAMES, MAX_TRACE_CHARACTERS, log_bug, log_ignored, log_unhandled
 from authgate.core.reasons import Reason
 from tests.support.serving import bearer_line, fresh, serving_keys
 from tests.support.tokens import public_jwk
@@ -144,3 +146,21 @@ async def test_a_bug_in_every_request_writes_one_traceback(tmp_path: Path, caplo
     traceback, counted = lines(caplog)
     assert "Traceback" in traceback
     assert ": 99 more times in " in counted
+
+
+def test_a_bug_in_a_thread_or_a_destructor_is_logged_without_its_text(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Destroyed:
+        def __del__(self) -> None:
+            divide()
+
+    monkeypatch.setattr(sys, "unraisablehook", log_ignored)
+    monkeypatch.setattr(threading, "excepthook", log_ignored)
+    Destroyed()
+    thread = threading.Thread(target=lambda: {}[CANARY])
+    thread.start()
+    thread.join()
+    assert [line.split()[2] for line in lines(caplog)] == ["ZeroDivisionError", "KeyError"]
+    assert CANARY not in caplog.text
+    assert capfd.readouterr() == ("", "")

@@ -107,7 +107,7 @@ RULES = (
             {"collections", "dataclasses", "errno", "math", "os", "pathlib", "stat", "threading", "time", "typing"}
         ),
     ),
-    Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"ssl"}),
+    Rule(where="authgate/authorities.py", ours=_own("blocking", "files"), others=STDLIB, never=IO - {"os", "ssl"}),
     Rule(
         where="authgate/outbound.py",
         ours=_own("authorities", "blocking", "core"),
@@ -176,7 +176,7 @@ RULES = (
         typing=_own("config"),
         never=(IO | CRYPTO) - {"http", "pathlib"},
     ),
-    Rule(where="authgate/bugs.py", ours=_own("repeats"), others=STDLIB, never=IO - {"asyncio", "logging"}),
+    Rule(where="authgate/bugs.py", ours=_own("repeats"), others=STDLIB, never=IO - {"asyncio", "logging", "threading"}),
     Rule(
         where="authgate/keysources/",
         ours=_own("authorities", "background", "blocking", "bugs", "core", "files", "keysources", "outbound")

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import uvloop
 
 from authgate import __version__
 from authgate.blocking import NoThread, require_threads, start_threads
+from authgate.bugs import log_ignored
 from authgate.cli._configuration import config_option, exit_with_problems
 from authgate.cli._terminal import print_line
 from authgate.config.load import load
@@ -69,6 +71,7 @@ def _prepared(config_path: str | None) -> Prepared:
 
 
 async def _serve(prepared: Prepared, config_path: str | None) -> None:
+    sys.unraisablehook = threading.excepthook = log_ignored
     start_threads()
     # libuv starts its threads at the first use. Numbers alone: no name is looked up.
     numbers = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
