@@ -39,6 +39,10 @@ MAX_NEWS_BYTES = 64 * 1024
 _FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
+class TooSlow(Exception):
+    """The server does not answer in time. The message says what it was asked and how long."""
+
+
 class Silent(ConnectionError):
     """Nothing comes on a connection that was not used for a while. It may be lost, and nobody has closed it."""
 
@@ -113,7 +117,7 @@ class Connection:
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Return the rows; none if the column's type, for example uuid, cannot hold an argument.
 
-        Raises OSError, TimeoutError, errors of asyncpg, and `ServerBroken`. Then close it.
+        Raises OSError, errors of asyncpg, `TooSlow` and `ServerBroken`. Then close it.
         """
         is_proven = self._loop.time() - self._answered_at < PROVEN_SECONDS
         try:
@@ -125,7 +129,7 @@ class Connection:
         except TimeoutError:
             if self._guard.is_silent and not is_proven:
                 raise Silent from None
-            raise
+            raise TooSlow(f"does not answer within {QUERY_SECONDS:g} s") from None
         except Exception as error:  # noqa: BLE001 - raised again, in words
             if not isinstance(error, asyncpg.DataError) or self._guard.has_failed:
                 raise _cause(error, self._guard) from None
@@ -148,34 +152,43 @@ class Connection:
 async def opened(address: PostgresAddress, resolver: Resolver, context: ssl.SSLContext | None) -> Connection:
     """Return a new connection, with TLS if there is a *context* and as `address.tls` says.
 
-    Raises OSError, TimeoutError, errors of asyncpg, and `ServerBroken`.
+    Raises OSError, errors of asyncpg, `TooSlow` and `ServerBroken`.
     """
-    async with asyncio.timeout(CONNECT_SECONDS):
-        line = await dial(address, resolver, context)
-        loop = _Loop(line, address.host)
-        try:
-            # Everything is given that asyncpg would otherwise read from variables and files (PG…, ~/.postgresql).
-            driver = await asyncpg.connect(
-                loop=loop,
-                host=address.host,
-                port=address.port,
-                user=address.user,
-                password=address.password,
-                database=address.database,
-                ssl=False,  # the line has it
-                direct_tls=False,
-                target_session_attrs="any",
-                krbsrvname="postgres",
-                gsslib="gssapi",
-                timeout=None,
-                statement_cache_size=0,
-                connection_class=_Driver,
-            )
-        except BaseException as error:
-            loop.abort()
-            if loop.guard is None or not isinstance(error, Exception):
-                raise
-            raise _cause(error, loop.guard) from None
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            line = await dial(address, resolver, context, CONNECT_SECONDS)
+            return await _logged_in(address, line)
+    except TimeoutError as error:
+        if error.errno is not None:  # the kernel's
+            raise
+        raise TooSlow(f"does not let AuthGate log in within {CONNECT_SECONDS:g} s") from None
+
+
+async def _logged_in(address: PostgresAddress, line: Line) -> Connection:
+    loop = _Loop(line, address.host)
+    try:
+        # Everything is given that asyncpg would otherwise read from variables and files (PG…, ~/.postgresql).
+        driver = await asyncpg.connect(
+            loop=loop,
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+            ssl=False,  # the line has it
+            direct_tls=False,
+            target_session_attrs="any",
+            krbsrvname="postgres",
+            gsslib="gssapi",
+            timeout=None,
+            statement_cache_size=0,
+            connection_class=_Driver,
+        )
+    except BaseException as error:
+        loop.abort()
+        if loop.guard is None or not isinstance(error, Exception):
+            raise
+        raise _cause(error, loop.guard) from None
     if loop.guard is None:
         raise RuntimeError("asyncpg has connected without the guard")
     return Connection(driver, loop.guard)

@@ -40,15 +40,18 @@ class Line:
     is_private: bool
 
 
-async def dial(address: PostgresAddress, resolver: Resolver, context: ssl.SSLContext | None) -> Line:
+async def dial(
+    address: PostgresAddress, resolver: Resolver, context: ssl.SSLContext | None, connect_seconds: float
+) -> Line:
     """Return a connection to *address*. With a *context* it asks for TLS. Raises OSError.
 
-    The caller limits the time, by cancellation.
+    If the name has several addresses, each has its share of *connect_seconds*. The caller limits the time of the rest,
+    by cancellation.
     """
     if address.is_socket:
         path = f"{address.host}/.s.PGSQL.{address.port}"
         return Line(await _connected(socket.AF_UNIX, path), None, is_private=True)
-    connected = await _connected_to_host(address, resolver)
+    connected = await _connected_to_host(address, resolver, connect_seconds)
     try:
         if context is not None and not await _takes_tls(connected, is_required=address.tls != "prefer"):
             context = None
@@ -59,11 +62,15 @@ async def dial(address: PostgresAddress, resolver: Resolver, context: ssl.SSLCon
     return Line(connected, context, is_private=is_verified or address.is_local)
 
 
-async def _connected_to_host(address: PostgresAddress, resolver: Resolver) -> socket.socket:
+async def _connected_to_host(address: PostgresAddress, resolver: Resolver, seconds: float) -> socket.socket:
     failure: OSError = OSError("its name has no address")
-    for resolved in await resolver.resolve(address.host, address.port):
+    resolved = await resolver.resolve(address.host, address.port)
+    for one in resolved:
         try:
-            return await _connected(socket.AddressFamily(resolved["family"]), (resolved["host"], address.port))
+            async with asyncio.timeout(seconds / len(resolved)):
+                return await _connected(socket.AddressFamily(one["family"]), (one["host"], address.port))
+        except TimeoutError:
+            failure = OSError(f"no connection to {one['host']} within {seconds / len(resolved):g} s")
         except OSError as error:
             failure = error
     raise failure

@@ -27,7 +27,8 @@ IDLE_SECONDS = 60.0
 # other issuers' requests wait for.
 PAUSE_SECONDS = 0.25
 
-# The errors of a question on a connection that was lost while nobody used it.
+# The errors of a question on a connection that was lost while nobody used it. `TooSlow` is none of them: a slow
+# database must not get its queries twice.
 _LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -60,9 +61,8 @@ class Connections:
             if (kept := self._taken()) is not None:
                 try:
                     return await self._ask(kept, query, *arguments)
-                except _LOST as error:
-                    # A slow database must not get its queries twice.
-                    if self._closings != closings or isinstance(error, TimeoutError):
+                except _LOST:
+                    if self._closings != closings:
                         raise
                     self._close_idle()
             return await self._ask(await self._opened(), query, *arguments)

@@ -18,7 +18,7 @@ from authgate.authorities import Authorities, AuthoritiesUnreadable, client_cont
 from authgate.core.quoting import quoted
 from authgate.outbound import Resolver
 from authgate.sessions import RowsUnusable, StoredRows, StoreFailed
-from authgate.sessions._postgres_connection import opened
+from authgate.sessions._postgres_connection import TooSlow, opened
 from authgate.sessions._postgres_guard import ServerBroken
 from authgate.sessions._postgres_pool import MAX_CONNECTIONS, Connections, Paused
 from authgate.sessions._reading import Reading
@@ -40,6 +40,7 @@ _ERRORS = (
     asyncpg.InternalClientError,
     AuthoritiesUnreadable,
     ServerBroken,
+    TooSlow,
 )
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
@@ -190,10 +191,8 @@ class PostgresStore:
         for kind, meaning in meanings.items():
             if isinstance(error, kind):
                 return f"{self.where}: {meaning}{self._member_hint(error)}"
-        if isinstance(error, ServerBroken):
+        if isinstance(error, ServerBroken | TooSlow):
             return f"{self.where} {error}"
-        if isinstance(error, TimeoutError):
-            return f"{self.where} does not answer in time"
         if isinstance(error, OSError):
             return f"{self.where} cannot be reached: {error.strerror or str(error) or type(error).__name__}"
         return f"{self.where} cannot be asked: {type(error).__name__}{_state(error)}"

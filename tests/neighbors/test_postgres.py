@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authgate.sessions._postgres_guard import MAX_ROW_BYTES, MAX_SCRAM_ITERATIONS
@@ -15,8 +16,6 @@ from tests.support.postgres import READER, READER_PASSWORD, postgres
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.neighbors.lying import Liar, Mode
 
 # What one answer may have, and what the kernel's buffers hold beyond what AuthGate reads.
@@ -80,6 +79,10 @@ def dsn(
     return {"dsn": f"postgresql://{login}@127.0.0.1:{liar.port}/{database}?{query}"}
 
 
+def descriptors(neighborhood: Neighborhood) -> int:
+    return len(list(Path(f"/proc/{neighborhood.running.process.pid}/fd").iterdir()))
+
+
 def is_served(neighborhood: Neighborhood) -> bool:
     answer = neighborhood.session()
     return (answer.status, answer.header("X-User-Id")) == (200, "app:ada")
@@ -89,6 +92,7 @@ def check_each(tmp_path: Path, lies: dict[str, tuple[Mode, str]], query: str = "
     first, _ = next(iter(lies.values()))
     with lying.lying(first) as liar, beside(tmp_path, better_auth(postgres=dsn(liar, query))) as neighborhood:
         until(lambda: liar.connections)  # AuthGate asks at its start, before any request
+        at_start = descriptors(neighborhood)
         neighborhood.until_others_are_served()
         for name, (mode, cause) in lies.items():
             liar.mode, sent = mode, liar.sent
@@ -100,6 +104,7 @@ def check_each(tmp_path: Path, lies: dict[str, tuple[Mode, str]], query: str = "
                 liar.mode = modes.honest_once
                 until(lambda: is_served(neighborhood))
         assert neighborhood.grown_bytes() < MAX_GROWN_BYTES
+        until(lambda: descriptors(neighborhood) <= at_start + 2)
         assert all(event.isprintable() for event in neighborhood.events())
 
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import uvloop
 
 from authgate.config.load import load
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from authgate.wiring import build, prepare
+from tests.support.event_loops import pytest_asyncio_loop_factories
 from tests.support.tls_listener import CA, CLIENT_CA, ENVIRON
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.app import App
+
+__all__ = ["pytest_asyncio_loop_factories"]  # pytest finds this hook here
 
 SUBREQUEST = b"GET /auth/nginx HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\nX-Original-URL: http://a/\r\n"
 
@@ -42,12 +44,6 @@ async def exchange(port: int, *chunks: bytes) -> bytes:
 
 def status_of(reply: bytes) -> int:
     return int(reply.split(b" ", 2)[1])
-
-
-def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run the tests that are marked so on both event loops: each has a TLS of its own."""
-    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return loops if item.get_closest_marker("both_event_loops") else {"asyncio": loops["asyncio"]}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authgate.sessions.http import HttpStore
+from tests.support.event_loops import pytest_asyncio_loop_factories
 from tests.support.get_session import COOKIE, GetSession, get_session
 from tests.support.postgres import Postgres, postgres
 from tests.support.redis_server import RedisServer, redis_server
@@ -15,6 +16,8 @@ from tests.support.store_lookups import ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["pytest_asyncio_loop_factories"]  # pytest finds this hook here
 
 
 @pytest.fixture(scope="session")
