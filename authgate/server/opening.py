@@ -119,6 +119,7 @@ class TlsOpening(Opening):
     def _evict(self) -> None:
         handshake = next(iter(self._untrusted))
         del self._untrusted[handshake]
+        self._tasks.discard(handshake)  # it ends in the next pass of the event loop, and counts no longer
         handshake.cancel()
         self._tls.failed_handshakes += 1
         self._slots.warn("canceled the oldest TLS handshakes: too many at once", "several")
