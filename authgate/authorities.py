@@ -31,7 +31,7 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
         return _system_context()
     try:
-        content = settled(partial(read_bounded, ca_file, MAX_CA_FILE_BYTES))
+        content = read_bounded(ca_file, MAX_CA_FILE_BYTES)
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read {ca_file}: {unreadable_reason(error)}") from None
     pem = content.decode("ascii", "ignore")  # comments between the certificates may be in any encoding
@@ -61,7 +61,7 @@ class Authorities:
 
     def __init__(self, ca_file: str | None, make: Callable[[str | None], ssl.SSLContext] = client_context) -> None:
         self._ca_file = ca_file
-        self._reading = BlockingCall(partial(make, ca_file))
+        self._reading = BlockingCall(partial(settled, partial(make, ca_file)))
         self._cached: ssl.SSLContext | None = None
 
     async def context(self, timeout_seconds: float = READ_SECONDS) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ import logging
 import queue
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
@@ -163,11 +163,10 @@ def logging_to(
 def _write(lines: _Lines, formatter: logging.Formatter, writer: LineWriter) -> None:
     while (record := lines.get()) is not None:
         try:
-            line = formatter.format(record)
+            writer.write(formatter.format(record))
         except Exception:  # noqa: BLE001 - the other lines have to be written
-            _losses.add("error", f"a line of {record.name} cannot be formatted")
-        else:
-            writer.write(line)
+            with suppress(Exception):  # no memory
+                _losses.add("error", f"a line of {record.name} cannot be formatted")
     writer.write()  # what was lost last
 
 

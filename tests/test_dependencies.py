@@ -185,8 +185,8 @@ RULES = (
     ),
     Rule(
         where="authgate/sessions/",
-        ours=_own("authorities", "blocking", "bugs", "caches", "core", "outbound", "repeats", "sessions", "shares")
-        + _own("waiting"),
+        ours=_own("authorities", "background", "blocking", "bugs", "caches", "core", "outbound", "repeats")
+        + _own("sessions", "shares", "waiting"),
         never=CRYPTO | {"pydantic"},
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),
@@ -321,6 +321,29 @@ def test_what_belongs_to_one_place_is_done_nowhere_else(
     doing = [path for path, source in FILES.items() if is_done_in(source)]
     assert [path for path in doing if not path.startswith(place)] == [], deed
     assert doing or place == "nowhere", f"nobody {deed}: the test looks for the wrong thing"
+
+
+# Each endless loop of a task, and why nothing that it meets can end it.
+ENDLESS = {
+    "authgate/background.py keep_running": "keeps the others running",
+    "authgate/gate.py _drive": "ends with the decision",
+    "authgate/keysources/watched.py watch": "Reloader._start runs it in keep_running",
+    "authgate/server/connection.py check_deadlines": "listening() runs it in_background",
+    "authgate/server/listener.py _poll_files": "listening() runs it in_background",
+    "authgate/server/reload.py _reload_when_due": "Reloader.run runs it in keep_running",
+}
+
+
+def test_every_endless_loop_of_a_task_runs_in_keep_running() -> None:
+    found = {
+        f"{path} {function.name}"
+        for path, source in FILES.items()
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.AsyncFunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.While) and ast.unparse(statement.test) == "True"
+    }
+    assert found == {*ENDLESS}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.startswith("authgate/core/")])

@@ -47,7 +47,7 @@ def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) 
             time.sleep(_PAUSE_SECONDS)
         except http.client.HTTPException:  # its text may have the answer
             raise NoAnswerError(f"the server at {admin.listen} is not an AuthGate: it does not speak HTTP") from None
-        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: no thread can be started
+        except (OSError, ValueError) as error:
             raise NoAnswerError(
                 f"AuthGate's admin port at {admin.listen} does not answer: {error}. Is it running?"
             ) from None
@@ -60,7 +60,8 @@ def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) 
 def _within(give_up_at: float, ask: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
     """Return what *ask* returns. Raises TimeoutError at *give_up_at*, also if a byte arrives now and then.
 
-    A thread asks, because the time-out of a socket is that of each byte, and resolving a name has none.
+    A thread asks, because the time-out of a socket is that of each byte, and resolving a name has none. If there is no
+    thread, it takes longer if the server sends byte by byte.
     """
     outcomes: queue.SimpleQueue[tuple[int, bytes] | Exception] = queue.SimpleQueue()
 
@@ -70,7 +71,10 @@ def _within(give_up_at: float, ask: Callable[[], tuple[int, bytes]]) -> tuple[in
         except Exception as error:  # noqa: BLE001 - raised below
             outcomes.put(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    try:
+        threading.Thread(target=run, daemon=True).start()
+    except RuntimeError:  # no thread can be started: a probe must still say that AuthGate answers
+        return ask()
     try:
         outcome = outcomes.get(timeout=_seconds_left(give_up_at))
     except queue.Empty:

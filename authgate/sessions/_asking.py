@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from authgate.background import ends_task
+from authgate.blocking import NoThread
 from authgate.bugs import log_bug
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._outage import Outage
@@ -69,7 +71,11 @@ class Asking:
             return self._failed(str(failed))
         except TimeoutError:
             return self._failed(f"{self._store.where} does not answer within {self._lookup_seconds:g} s")
-        except Exception as bug:  # noqa: BLE001 - a bug in one lookup stops neither the others nor the service
+        except NoThread as error:
+            return self._failed(f"the answer of {self._store.where} cannot be read: {error}")
+        except BaseException as bug:
+            if ends_task(bug):
+                raise
             log_bug(bug)
             return self._failed("internal error")
         self.outage.answered()

@@ -153,6 +153,17 @@ def test_without_a_free_thread_keys_refresh_and_the_configuration_reloads(
         until(lambda: reload_outcomes(running_one)["succeeded"] == 2)
         neighborhood.others.faults.clear()  # they were refused meanwhile, as the configuration demanded
         neighborhood.until_others_are_served()
+        command = [
+            *as_limited_user(),
+            PRLIMIT,
+            "--nproc=1:1",
+            sys.executable,
+            "-m",
+            "authgate",
+            "healthcheck",
+            "--config",
+        ]
+        subprocess.run([*command, running_one.config], cwd=ROOT, check=True, timeout=60)
     assert not any(NO_THREAD in event for event in neighborhood.events())
 
 
