@@ -196,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Stores that are killed, hang or cannot be reached, under clients.")
     parser.add_argument("--restarts", type=int, default=100, help="restarts of each store (default: 100)")
     parser.add_argument("--clients", type=int, default=200, help="users of each AuthGate (default: 200)")
-    parser.add_argument("--rate", type=float, default=300, help="their requests a second, together (default: 300)")
+    parser.add_argument("--rate", type=float, default=150, help="their requests a second, together (default: 150)")
     parser.add_argument("--store", choices=STORES, action="append", help="only this store; may be repeated")
     parser.add_argument("--failure", choices=FAILURES, action="append", help="only this failure; may be repeated")
     parser.add_argument("--together", action="store_true", help="all stores at once: for tests, not for figures")

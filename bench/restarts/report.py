@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
@@ -44,6 +45,7 @@ class Run:
     before: Process | None = None
     after: Process | None = None
     log_lines: int = 0
+    events: Counter[str] = field(default_factory=Counter)  # the lines by their text, without numbers
     exit_code: int | None = None
 
     @property
@@ -65,6 +67,7 @@ class Run:
                 event = str(json.loads(line)["event"])
             except (ValueError, KeyError):
                 event = line
+            self.events[re.sub(r"\b\d[\d.]*\b", "N", event)[:200]] += 1
             if "internal error" in event or not line.startswith("{"):
                 self.wrong[f"in the log: {event[:200]}"] += 1
 
