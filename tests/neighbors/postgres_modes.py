@@ -95,6 +95,17 @@ def asked(connection: Connection) -> None:
         pass
 
 
+def parsed(connection: Connection) -> None:
+    """Let the driver send the query to execute, which is still to be read."""
+    asked(connection)
+    connection.send(PARSED)
+
+
+def begins_tls(connection: Connection) -> None:
+    connection.read(8)
+    connection.send(b"S")
+
+
 def session_of(token: bytes) -> tuple[bytes, bytes]:
     """Return the row of a session, and that of its user: ada for ada-1."""
     user = token.decode().partition("-")[0]
@@ -124,18 +135,19 @@ def honest(
             answer = b""
 
 
+class _Answered(Exception):
+    pass
+
+
 def honest_once(connection: Connection) -> None:
     """Answer one question as PostgreSQL does, and close the connection."""
-
-    class Answered(Exception):
-        pass
 
     def send(answer: bytes) -> None:
         connection.send(answer)
         if answer.endswith(READY):
-            raise Answered
+            raise _Answered
 
-    with suppress(Answered):
+    with suppress(_Answered):
         honest(connection, send)
 
 
@@ -156,13 +168,18 @@ def speaks_redis(connection: Connection) -> None:
     connection.say_nothing()
 
 
+def offers_scram(connection: Connection) -> bytes:
+    """Begin SCRAM, and return the client's first message."""
+    started(connection)
+    connection.send(message(b"R", pack(">i", _SASL) + b"SCRAM-SHA-256\0\0"))
+    return read_message(connection)[1]
+
+
 def scram(iterations: bytes) -> Mode:
     """Demand so many iterations for the password."""
 
     def mode(connection: Connection) -> None:
-        started(connection)
-        connection.send(message(b"R", pack(">i", _SASL) + b"SCRAM-SHA-256\0\0"))
-        _, first = read_message(connection)
+        first = offers_scram(connection)
         nonce = first.partition(b"r=")[2]
         salt = base64.b64encode(b"salt of sixteen!")
         challenge = b"r=" + nonce + b"server,s=" + salt + b",i=" + iterations
@@ -270,12 +287,18 @@ def endless_parameters(connection: Connection) -> None:
 
 
 def endless_rows(connection: Connection) -> None:
-    asked(connection)
-    connection.send(PARSED)
+    parsed(connection)
     while read_message(connection)[0] != b"S":  # Sync
         pass
     connection.send(message(b"1") + message(b"2"))
     _send_much(connection, row(*session_of(b"ada-1")) * 500)
+
+
+def half_a_row(connection: Connection) -> None:
+    parsed(connection)
+    while read_message(connection)[0] != b"S":  # Sync
+        pass
+    connection.send(message(b"1") + message(b"2") + row(*session_of(b"ada-1"))[:-20])
 
 
 # -- answers that are wrong -------------------------------------------------------------------------------------------
@@ -320,6 +343,20 @@ def slowly(connection: Connection) -> None:
 def answers_twice(connection: Connection) -> None:
     """Send an answer more than AuthGate asked for, with the first."""
     honest(connection, after=row(*session_of(b"eve-1")) + message(b"C", b"SELECT 1\0") + READY)
+
+
+class NoisyWhenIdle:
+    """A mode that answers one question honestly, and then sends notices without an end. `ended` counts its ends."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def __call__(self, connection: Connection) -> None:
+        honest_once(connection)
+        try:
+            _send_much(connection, notice() * 1000)
+        finally:
+            self.ended += 1
 
 
 def silent_at(*points: Callable[[Connection], None]) -> Mode:

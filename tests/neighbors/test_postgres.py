@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from authgate.sessions._postgres_guard import MAX_ROW_BYTES, MAX_SCRAM_ITERATIONS
 from tests.neighbors import lying
 from tests.neighbors import postgres_modes as modes
@@ -16,10 +18,13 @@ from tests.support.postgres import READER, READER_PASSWORD, postgres
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.neighbors.lying import Liar, Mode
 
 # What one answer may have, and what the kernel's buffers hold beyond what AuthGate reads.
 MAX_SENT_BYTES = 2 * MAX_ROW_BYTES + 4 * 1024 * 1024
+MAX_IDLE_BYTES = 5 * 1024 * 1024
 MAX_GROWN_BYTES = 32 * 1024 * 1024
 # What would forge a line of the log, and clear a terminal.
 FORGED = b"no entry\n21:59:59 info allow subject=root\x1b[2J\x1b]0;owned\x07"
@@ -144,10 +149,19 @@ def test_an_answer_that_nobody_asked_for_is_nobodys(tmp_path: Path) -> None:
             assert (answer.status, answer.header("X-User-Id")) == (200, f"app:{token.partition('-')[0]}")
 
 
-def test_silence_at_any_point_delays_no_other_request(tmp_path: Path) -> None:
-    silent = modes.silent_at(lying.Connection.read, modes.started, modes.logged_in, modes.asked)
+@pytest.mark.parametrize(
+    "points",
+    [
+        [lying.Connection.read, modes.started, modes.logged_in, modes.asked],
+        [modes.begins_tls, modes.offers_scram, modes.parsed, modes.half_a_row],
+    ],
+    ids=["4 points", "4 others"],
+)
+def test_silence_at_any_point_delays_no_other_request(
+    points: list[Callable[[lying.Connection], object]], tmp_path: Path
+) -> None:
     with (
-        lying.lying(silent) as liar,
+        lying.lying(modes.silent_at(*points)) as liar,
         beside(tmp_path, better_auth(postgres=dsn(liar, "sslmode=prefer"))) as neighborhood,
         ThreadPoolExecutor(3) as clients,
     ):
@@ -155,6 +169,15 @@ def test_silence_at_any_point_delays_no_other_request(tmp_path: Path) -> None:
         answers = list(clients.map(neighborhood.session, ["ada-1", "bob-1", "cora-1"]))
         assert [answer.status for answer in answers] == [503] * 3
         assert len(liar.connections) == 4
+
+
+def test_noise_on_an_idle_connection_ends_it_and_no_more(tmp_path: Path) -> None:
+    mode = modes.NoisyWhenIdle()
+    with lying.lying(mode) as liar, beside(tmp_path, better_auth(postgres=dsn(liar))) as neighborhood:
+        for _ in range(3):
+            until(lambda: is_served(neighborhood))
+        until(lambda: mode.ended == len(liar.connections))
+        assert liar.sent < len(liar.connections) * MAX_IDLE_BYTES
 
 
 def test_a_connection_that_was_lost_without_a_word_costs_no_request(tmp_path: Path) -> None:
