@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from authgate.caches import CacheBudget
     from authgate.config.model import Config
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Snapshot
     from authgate.gate import Gate
     from authgate.keysources import KeySource
@@ -43,6 +44,7 @@ class Prepared:
 
     *key_sets* holds the origin of each key set by its name. *sessions* holds, by issuer, the function that makes its
     session store, and *session_settings* the store's settings: if they change, a reload makes a new store.
+    *claims_read* are the claims that some policy or header reads.
     *certificates* holds the files of the groups `tls` and `admin.tls`. *path* is the configuration file, None if there
     is none; *digest* is the SHA-256 of its content, None if it cannot be read twice. *announcements* and *warnings* are
     logged at start.
@@ -51,8 +53,9 @@ class Prepared:
     config: Config
     snapshot: Snapshot
     key_sets: dict[str, KeySetOrigin] = field(repr=False)
-    sessions: dict[str, Callable[[CacheBudget], CachedSessions | None]] = field(repr=False)
+    sessions: dict[str, Callable[[CacheBudget, frozenset[ClaimPath] | None], CachedSessions | None]] = field(repr=False)
     session_settings: dict[str, object] = field(repr=False)
+    claims_read: frozenset[ClaimPath]
     fingerprints: dict[str, str]
     certificates: dict[str, tuple[TlsFiles, TlsState]] = field(repr=False)
     announcements: tuple[str, ...]

@@ -41,8 +41,9 @@ Value = TypeVar("Value")
 DEFAULT_BYTES = 96 * 1024 * 1024
 # The smallest part of the budget that evicting makes free.
 _ROOM = 128
-# The largest entry is this part of the budget: one session must not evict all others.
-_LARGEST = 16
+# The largest entry. An ordinary one takes 1 to 3 KiB, and a reply has at most 8 KiB of headers. A larger one is of a
+# user, or of a store, that must not evict the others.
+LARGEST_BYTES = 64 * 1024
 # What an entry takes beside its value: its key of 32 to 64 bytes, a tuple, two numbers and its place in an OrderedDict.
 # Measured with tracemalloc: 260 to 360 bytes, depending on how full the tables of the OrderedDict are.
 ENTRY_BYTES = 320
@@ -50,8 +51,8 @@ ENTRY_BYTES = 320
 # bytes and takes 64.
 _ROUNDING = 8
 
-# The cost of measuring a value is bounded: 16,384 numbers take about 5 ms. An ordinary identity has about 60 values.
-_MAX_VALUES = 16_384
+# How many values to measure. So many take over 64 KiB, unless a list repeats the same value.
+_MAX_VALUES = 4096
 _PLAIN = frozenset({dict, list, tuple, set, frozenset, str, bytes, int, float})
 # Python has these values once, however many places refer to them. `Identity.unknown` has names of fields.
 _ONCE = (*range(-5, 257), *map(chr, range(256)), "", b"", (), frozenset(), *(field.name for field in fields(Identity)))
@@ -62,7 +63,7 @@ def held_bytes(value: object) -> int:
     """Return how many bytes of memory *value* holds, with everything in it. What it has twice counts once.
 
     JSON values and dataclasses count. Keys, types and members of enums do not: all entries share them. The result is
-    `sys.maxsize` if there are more than 16,384 values.
+    `sys.maxsize` if there are more than 4,096 values.
     """
     total = count = 0
     seen: set[int] = set()
@@ -158,11 +159,11 @@ class Cache(Generic[Value]):
         return entry[0]
 
     def put(self, key: bytes, value: Value, until: float = float("inf")) -> None:
-        """Store *value* *until* a time, unless that is over or the value is larger than 1/16 of the budget."""
+        """Store *value* *until* a time, unless that is over or the entry is larger than `LARGEST_BYTES`."""
         self._discard(key)
         self.drop_expired()
         size = ENTRY_BYTES + held_bytes(value)
-        if until <= self.budget.elapsed() or size > self.budget.max_bytes // _LARGEST:
+        if until <= self.budget.elapsed() or size > LARGEST_BYTES:
             return
         self._entries[key] = (value, size, until)
         self._count(size)

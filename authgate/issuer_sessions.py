@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.presets import PRESETS
+from authgate.sessions.answer_caches import AnswerCaches
 from authgate.sessions.cached import CachedSessions
 from authgate.stores import STORES
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from authgate.caches import CacheBudget
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.presets.preset import LoadedIssuer
@@ -32,13 +34,19 @@ def with_member(loaded: LoadedIssuer, fields: Collection[str]) -> LoadedIssuer:
     return replace(loaded, store=replace(store, joins_member=not _OF_MEMBER.isdisjoint(fields)))
 
 
-def make_sessions(loaded: LoadedIssuer, budget: CacheBudget) -> CachedSessions | None:
-    """Return the cached sessions of *loaded*, not yet running; None if it has no store."""
+def make_sessions(
+    loaded: LoadedIssuer, budget: CacheBudget, claims_read: frozenset[ClaimPath] | None
+) -> CachedSessions | None:
+    """Return the cached sessions of *loaded*, not yet running; None if it has no store.
+
+    Identities have only the claims *claims_read*; None: all.
+    """
     if loaded.store is None:
         return None
     store = STORES[loaded.store.kind].make(loaded.store, _cookie_names(loaded)[0])
     parse = partial(identity, loaded)
-    return CachedSessions(loaded.config.name, store, parse, loaded.store.cache_seconds, budget=budget)
+    answers = AnswerCaches(budget, loaded.store.cache_seconds, claims_read=claims_read)
+    return CachedSessions(loaded.config.name, store, parse, answers)
 
 
 def session_settings(loaded: LoadedIssuer) -> object:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.config.policy_model import CredentialConfig, CsrfConfig, MatchConfig, PathsConfig, PolicyConfig
     from authgate.config.refusal_model import CorsConfig
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import CredentialPlace
     from authgate.core.rules import Rule
     from authgate.presets.preset import LoadedIssuer
@@ -96,6 +97,15 @@ def named_fields(policies: Policies) -> frozenset[str]:
         named |= path_fields(policy.match)
         for test in tests_of(policy.rule) if policy.rule is not None else ():
             named |= {*fields_of(test)}
+    return frozenset(named)
+
+
+def named_claims(policies: Policies) -> frozenset[ClaimPath]:
+    """Return the claims that the rules and headers of *policies* name. Nothing else reads one after it is verified."""
+    named = set()
+    for policy in policies.policies:
+        named |= {output.path for output in policy.outputs if output.path is not None}
+        named |= {test.path for test in tests_of(policy.rule) if test.path} if policy.rule is not None else set()
     return frozenset(named)
 
 

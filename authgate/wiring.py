@@ -20,6 +20,7 @@ from authgate import (
 from authgate.adapters import TrustedProxies
 from authgate.answers import Answers
 from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
+from authgate.caches import CacheBudget
 from authgate.config.model import TlsConfig
 from authgate.core.errors import ConfigError, Problem
 from authgate.core.snapshot import Issuer, Snapshot
@@ -35,9 +36,9 @@ from authgate.tokens import LruProofCache
 from authgate.waiting import DecisionsInFlight
 
 if TYPE_CHECKING:
-    from authgate.caches import CacheBudget
     from authgate.config.load import LoadedConfig
     from authgate.config.model import CertificateConfig, Config
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import KeySet
     from authgate.core.policy import Policies
     from authgate.server.tls import TlsState
@@ -64,7 +65,8 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     made = policies.make_policies(config, read_issuers)
     if found := [*sign_in_pages.problems(config, made)]:
         raise ConfigError(found)
-    named = policies.named_fields(made)
+    named, claims_read = policies.named_fields(made), policies.named_claims(made)
+    verifying = [replace(issuer, claims_read=claims_read) for issuer in verifying]
     read_issuers = tuple(issuer_sessions.with_member(entry, named) for entry in read_issuers)
     fingerprints = issuers.fingerprints(verifying)
     return Prepared(
@@ -73,6 +75,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         key_sets=key_sets,
         sessions={entry.config.name: partial(issuer_sessions.make_sessions, entry) for entry in read_issuers},
         session_settings={entry.config.name: issuer_sessions.session_settings(entry) for entry in read_issuers},
+        claims_read=claims_read,
         fingerprints=fingerprints,
         certificates=certificates,
         announcements=(
@@ -128,7 +131,7 @@ def _snapshot(config: Config, verifying: list[Issuer], made: Policies) -> Snapsh
         issuers=tuple(verifying),
         policies=made,
         leeway_seconds=config.leeway_seconds,
-        proofs=LruProofCache(),
+        proofs=LruProofCache(CacheBudget(0)),  # commands cache nothing: their hints quote claims that no policy reads
         refusals=policies.make_refusals(config),
     )
 
@@ -164,7 +167,7 @@ def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> 
     config = prepared.config
     in_flight = DecisionsInFlight() if old is None else old.in_flight
     proofs = LruProofCache() if old is None else old.proofs
-    watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, proofs.budget, old)
+    watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, proofs.budget, old, prepared.claims_read)
     gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
     recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
     auth = AuthEndpoint(
@@ -202,17 +205,22 @@ def watched_keys(prepared: Prepared, old: Live | None = None) -> dict[str, Watch
     return by_name
 
 
-def cached_sessions(prepared: Prepared, budget: CacheBudget, old: Live | None = None) -> dict[str, CachedSessions]:
+def cached_sessions(
+    prepared: Prepared,
+    budget: CacheBudget,
+    old: Live | None = None,
+    claims_read: frozenset[ClaimPath] | None = None,
+) -> dict[str, CachedSessions]:
     """Return the sessions of every issuer with a store, taken from *old* if the store's settings are the same.
 
-    The cached answers of new ones count against *budget*.
+    The cached answers of new ones count against *budget*. Identities have only the claims *claims_read*; None: all.
     """
     by_issuer = {}
     for name, make in prepared.sessions.items():
         sessions = None
         if old is not None and old.prepared.session_settings.get(name) == prepared.session_settings[name]:
-            sessions = old.sessions.get(name)
-        sessions = sessions or make(budget)
+            sessions = old.sessions.get(name) if old.prepared.claims_read == prepared.claims_read else None
+        sessions = sessions or make(budget, claims_read)
         if sessions is not None:
             by_issuer[name] = sessions
     return by_issuer

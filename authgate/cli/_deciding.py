@@ -49,7 +49,7 @@ async def deciding(prepared: Prepared) -> AsyncIterator[Decider]:
     """Load every key set once, and yield what decides requests."""
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, and not needed for --help
 
-    issuers, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget())
+    issuers, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget(0))
     answers = Answers(issuers, stores)
     gate = Gate(prepared.snapshot, answers)
 

@@ -171,7 +171,7 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
     """Load every key set and try every session store, once."""
     from authgate.wiring import cached_sessions, watched_keys  # noqa: PLC0415 - slow to import, not needed for --help
 
-    key_sets, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget())
+    key_sets, stores = watched_keys(prepared), cached_sessions(prepared, CacheBudget(0))
 
     async def ask() -> list[_Fetched]:
         async with asyncio.TaskGroup() as tasks:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 ClaimPath: TypeAlias = tuple[str, ...]
 
@@ -64,6 +64,24 @@ def find(payload: Mapping[str, Any], path: ClaimPath, absent: object = None) -> 
             return absent
         value = value[name]
     return value
+
+
+def part(payload: Mapping[str, Any], paths: Collection[ClaimPath]) -> dict[str, Any]:
+    """Return what of *payload* `find` needs for each of *paths*, and `elsewhere` for the first names of them."""
+    firsts = {path[0] for path in paths}
+    return _part(payload, [*paths, ("hasgroups",), *(("_claim_names", name) for name in firsts)])
+
+
+def _part(payload: Mapping[str, Any], paths: Collection[ClaimPath]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name in {path[0] for path in paths} & payload.keys():
+        rests = [path[1:] for path in paths if path[0] == name]
+        value = payload[name]
+        if () in rests:
+            kept[name] = value
+        else:
+            kept[name] = _part(value, rests) if isinstance(value, dict) else None  # `find` returns None for each
+    return kept
 
 
 def elsewhere(payload: Mapping[str, Any]) -> frozenset[str]:

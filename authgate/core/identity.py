@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from authgate.core import claim_paths
@@ -10,7 +10,7 @@ from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import Key
@@ -62,6 +62,10 @@ class Identity:
         """
         value = claim_paths.find(self.claims, path, absent)
         return None if value is absent and path[0] in claim_paths.elsewhere(self.claims) else value
+
+    def with_claims(self, paths: Collection[ClaimPath] | None) -> Identity:
+        """Return a copy that has only the claims that `claim` needs for *paths*; None: this identity, with all."""
+        return self if paths is None else replace(self, claims=claim_paths.part(self.claims, paths))
 
     def same_person(self, other: Identity) -> bool:
         """Whether *other* is the same caller with the same rights. The tokens and sign-ins may differ."""

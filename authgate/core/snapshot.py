@@ -92,7 +92,8 @@ class Issuer:
     asked; no proof depends on it. *other_iss* has the `iss` of every other issuer if *iss* is None. Tokens with one of
     these never go to this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids.
     *other_prefixes* are those of other issuers, case-folded: no user id of an issuer without a prefix may begin with
-    one (`core/subjects.py`).
+    one (`core/subjects.py`). *claims_read* are the claims that some policy or header reads, None: all. Cached proofs
+    have no others, so the fingerprint depends on them.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Issuer:
     other_iss: frozenset[str] = frozenset()
     subject_prefix: str = ""
     other_prefixes: tuple[str, ...] = ()
+    claims_read: frozenset[ClaimPath] | None = None
     fingerprint: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -135,6 +137,7 @@ class Issuer:
             sorted(self.other_iss),
             self.subject_prefix,
             self.other_prefixes,
+            None if self.claims_read is None else sorted(self.claims_read),
         )
         object.__setattr__(self, "fingerprint", hashlib.sha256(repr(settings).encode()).digest())
 

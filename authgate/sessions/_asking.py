@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
-    from authgate.sessions._cache import AnswerCaches
+    from authgate.sessions.answer_caches import AnswerCaches
     from authgate.sessions.bounds import Bounds
 
 
@@ -84,8 +84,9 @@ class Asking:
         return identity
 
     def _identity(self, rows: StoredRows, question: FindSession) -> Identity:
+        """Return the identity in *rows*, with the claims that are read. The rest of a heavy row is dropped at once."""
         try:
-            return self._parse(rows, question)
+            return self._parse(rows, question).with_claims(self._answers.claims_read)
         except ValueError as error:
             raise RowsUnusable(f"{self._store.where} did not return a valid session: {error}") from None
 

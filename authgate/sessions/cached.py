@@ -43,19 +43,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from authgate.bugs import log_bug
-from authgate.caches import CacheBudget
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions._asking import Asking, Failure
-from authgate.sessions._cache import AnswerCaches, key_of
 from authgate.sessions._turns import Turns
+from authgate.sessions.answer_caches import key_of
 from authgate.sessions.bounds import DEFAULT_BOUNDS
 from authgate.waiting import DecisionsInFlight, WaitingRequest, WaitingSlots
 
@@ -66,6 +64,7 @@ if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
     from authgate.sessions import SessionStore, StoredRows
     from authgate.sessions._asking import Outcome
+    from authgate.sessions.answer_caches import AnswerCaches
     from authgate.sessions.bounds import Bounds
 
 CLOSE_SECONDS = 5.0
@@ -111,31 +110,25 @@ class CachedSessions:
         name: str,
         store: SessionStore,
         parse: Callable[[StoredRows, FindSession], Identity],
-        cache_seconds: float,
-        *,
-        budget: CacheBudget | None = None,
+        answers: AnswerCaches,
         bounds: Bounds = DEFAULT_BOUNDS,
-        unix: Callable[[], float] = time.time,
     ) -> None:
         """*name* is the issuer's. *parse* raises ValueError if the rows are not a valid session.
 
-        With *cache_seconds* 0 nothing is cached. *budget* is that of all caches of the process, None: of these alone.
-        Its clock is that of the lookups; *unix* is the clock of `expires_at`.
+        *answers* caches what the store answers; its clock is that of the lookups.
         """
         self.name = name
         self.store = store
         self.in_flight = DecisionsInFlight()
-        budget = budget or CacheBudget()
-        elapsed = budget.elapsed
-        self.answers = AnswerCaches(budget, cache_seconds, unix)
+        self.answers = answers
         self.turned_away: dict[tuple[TokenKind, Cause], int] = dict.fromkeys(
             product(get_args(TokenKind), get_args(Cause)), 0
         )
         self.signed_waiting = WaitingSlots(bounds.waiting, partial(self._full, "signed"))
         self.unsigned_waiting = WaitingSlots(bounds.waiting, partial(self._full, "unsigned"))
-        self._asking = Asking(name, store, parse, self.answers, bounds, elapsed)
+        self._asking = Asking(name, store, parse, answers, bounds, answers.elapsed)
         self._bounds = bounds
-        self._elapsed = elapsed
+        self._elapsed = answers.elapsed
         self._in_progress: dict[bytes, _Lookup] = {}
         self._waiting: set[_Request] = set()
         self._turns: Turns[_Request] = Turns(min(bounds.lookups, store.max_connections))

@@ -13,6 +13,7 @@ they would evict the others; and proofs that newer keys may change. core/decide.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -24,6 +25,7 @@ from authgate.core.snapshot import SECRETS
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
@@ -51,7 +53,7 @@ class LruProofCache:
         return None if cache is None else cache.get(issuer.fingerprint + digest)
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
-        """Cache *proof*, made at *now* (Unix time), unless it is too large."""
+        """Cache *proof*, made at *now* (Unix time), unless it is too large. It keeps only the claims that are read."""
         identity = proof.identity if isinstance(proof, Proven) else proof.copy
         if identity is not None and identity.key is not None:
             counted = (issuer.name, identity.key.thumbprint)
@@ -59,7 +61,7 @@ class LruProofCache:
         until = float("inf")
         if isinstance(proof, Proven) and proof.identity.expires_at is not None:
             until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
-        self._cache_of(issuer.name).put(issuer.fingerprint + digest, proof, until)
+        self._cache_of(issuer.name).put(issuer.fingerprint + digest, _with_claims(proof, issuer.claims_read), until)
 
     def set_issuers(self, names: AbstractSet[str]) -> None:
         """Have a cache for each of the issuers with these *names*, and drop those of all others."""
@@ -100,3 +102,11 @@ class LruProofCache:
     def bytes(self) -> int:
         """How many bytes of memory the proofs take."""
         return sum(cache.bytes for cache in self.by_issuer.values())
+
+
+def _with_claims(proof: Proof, paths: frozenset[ClaimPath] | None) -> Proof:
+    if paths is None:
+        return proof
+    if isinstance(proof, Proven):
+        return replace(proof, identity=proof.identity.with_claims(paths))
+    return proof if proof.copy is None else replace(proof, copy=proof.copy.with_claims(paths))

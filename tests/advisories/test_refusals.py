@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.answers import Answers
+from authgate.caches import CacheBudget
 from authgate.config.load import load
 from authgate.config.model import LogConfig
 from authgate.core.decision import Deny
@@ -27,6 +28,7 @@ from authgate.record import Lines, Recorder
 from authgate.server.http import AuthEndpoint
 from authgate.server.listener import listening
 from authgate.sessions import StoreFailed
+from authgate.sessions.answer_caches import AnswerCaches
 from authgate.sessions.cached import CachedSessions
 from authgate.tokens import LruProofCache, jwk
 from authgate.waiting import DecisionsInFlight
@@ -249,7 +251,7 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
     if reason is Reason.SESSIONS_UNAVAILABLE:
         issuer = make_session_issuer(session_check=SessionCheck.ALWAYS)
         snapshot = make_snapshot(issuer, places=SESSION_PLACES)
-    sessions = CachedSessions("app", NoStore(), parse=lambda *_: None, cache_seconds=5)  # type: ignore[arg-type, return-value]
+    sessions = CachedSessions("app", NoStore(), lambda *_: None, AnswerCaches(CacheBudget(), 5))  # type: ignore[arg-type, return-value]
     watched = WatchedKeys("app", Silent(), Timing(refresh_seconds=300, cooldown_seconds=10), keys)
     watched.in_flight = DecisionsInFlight(0 if reason is Reason.OVERLOADED else 1)
     peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]

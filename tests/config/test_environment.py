@@ -212,7 +212,7 @@ def test_better_auth_needs_only_its_secret_and_its_url(url: str, cookie: str, wa
     assert (better_auth.iss, better_auth.audiences) == (url, {url})
     assert better_auth.session_check is SessionCheck.FALLBACK
     assert found.key_sets["better-auth"].source.where == f"{url}/api/auth/jwks"
-    sessions = found.sessions["better-auth"](CacheBudget())
+    sessions = found.sessions["better-auth"](CacheBudget(), None)
     assert sessions is not None
     assert sessions.store.where == f"{url}/api/auth/get-session"
     assert [place.name for place in found.snapshot.policies.policies[0].places] == [

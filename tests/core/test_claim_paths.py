@@ -119,3 +119,32 @@ def test_a_path_reaches_a_member_of_objects_only(text: str, value: Any) -> None:
 )
 def test_a_payload_names_the_claims_that_are_at_another_server(payload: dict[str, Any], names: set[str]) -> None:
     assert claim_paths.elsewhere(payload) == names
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.just("true"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+PAYLOADS = st.dictionaries(st.sampled_from(["a", "b", "c", "groups", "_claim_names", "hasgroups"]), VALUES)
+PATHS = st.lists(st.sampled_from(["a", "b", "c", "groups", "_claim_names"]), min_size=1, max_size=3).map(tuple)
+
+
+@given(payload=PAYLOADS, paths=st.frozensets(PATHS, max_size=4))
+def test_a_part_of_a_payload_answers_for_its_paths_as_the_whole_does(
+    payload: dict[str, Any], paths: frozenset[claim_paths.ClaimPath]
+) -> None:
+    part, absent = claim_paths.part(payload, paths), object()
+    for path in paths:
+        assert claim_paths.find(part, path, absent) == claim_paths.find(payload, path, absent)
+        assert (path[0] in claim_paths.elsewhere(part)) == (path[0] in claim_paths.elsewhere(payload))
+
+
+def test_a_part_of_a_payload_has_nothing_else() -> None:
+    payload = {"a": {"b": [1, 2], "c": {"d": 3, "e": 4}, "list": [5]}, "f": 6, "_claim_names": {"a": "s", "z": "s"}}
+    assert claim_paths.part(payload, {("a", "c", "d"), ("a", "list", "x")}) == {
+        "a": {"c": {"d": 3}, "list": None},
+        "_claim_names": {"a": "s"},
+    }
+    assert claim_paths.part(payload, {("a",), ("a", "b")}) == {"a": payload["a"], "_claim_names": {"a": "s"}}
+    assert claim_paths.part(payload, ()) == {}

@@ -120,7 +120,11 @@ def test_claims_of_any_type_lead_to_a_decision(
 @given(changes=st.dictionaries(st.sampled_from(CLAIM_NAMES), JSON, max_size=3), tail=st.text("AQgw.", max_size=2))
 def test_the_decision_is_the_same_with_a_warm_and_with_a_cold_cache(changes: dict[str, Any], tail: str) -> None:
     request = bearer(mint(claims() | changes) + tail)
-    warm, cold = make_snapshot(proofs=LruProofCache()), make_snapshot(proofs=LruProofCache(CacheBudget(0)))
+    issuer = make_issuer(claims_read=frozenset(output.path for output in EVERYTHING if output.path is not None))
+    warm, cold = (
+        make_snapshot(issuer, outputs=EVERYTHING, proofs=LruProofCache(budget))
+        for budget in (CacheBudget(), CacheBudget(0))
+    )
     first, again, without = decide_now(request, warm), decide_now(request, warm), decide_now(request, cold)
     assert first == again == without
     assert cold.proofs.entries == 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import get_session
 from tests.support import session_cookies as cookies
 from tests.support.reloadable import LOCAL, ReloadableServer, local_token, reloadable_server
 from tests.support.serving import ENVIRON, bearer_line, fresh, serving
@@ -95,6 +96,31 @@ async def test_a_reload_changes_the_identity_headers(tmp_path: Path) -> None:
         answer = await server.served.ask("nginx", bearer_line(local_token()))
         assert answer.all("X-Subject") == ["user-1"]
         assert answer.all("X-User-Id") == []
+
+
+async def test_a_reload_may_read_a_claim_that_cached_proofs_and_sessions_lack(tmp_path: Path) -> None:
+    async with get_session.get_session() as store, reloadable_server(tmp_path) as server:
+        user = cookies.user(plan="pro")
+        store.sessions[cookies.SESSION_TOKEN] = {"session": cookies.session(now=time.time()), "user": user}
+        sessions = {"check": "always", "cache_seconds": 60, "http": {"url": store.url}}
+        app = {"name": "app", "preset": "better-auth", "secret": get_session.SECRET.decode(), "allow_http": True}
+        app |= {"cookies": {"session_token": cookies.COOKIES[0]}, "sessions": sessions, "subject_prefix": "app:"}
+        lines = (
+            bearer_line(local_token(plan="pro")),
+            cookies.cookie_line(token=get_session.signed(cookies.SESSION_TOKEN)),
+        )
+        for path in (None, "claims.plan", "claims.user.plan", None):
+            server.write(LOCAL, app, headers={"X-User-Id": "subject"} | ({"X-Plan": path} if path else {}))
+            assert await server.reload() == ""
+            plans = []
+            for line in (*lines, *lines):
+                answer = await server.served.ask("nginx", line)
+                assert answer.status == 200, (line[0], answer)
+                plans.append(answer.all("X-Plan"))
+            expected = {"claims.plan": [["pro"], [""]], "claims.user.plan": [[""], ["pro"]], None: [[], []]}[path]
+            assert plans == expected * 2
+        assert server.served.app.live.proofs.hits > 0
+        assert server.served.app.live.sessions["app"].answers.sessions.hits > 0
 
 
 async def test_a_reload_changes_the_memory_of_the_caches_and_drops_the_proofs_of_issuers_that_left(

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from authgate.caches import CacheBudget
 from authgate.sessions import RowsUnusable, StoreFailed
+from authgate.sessions.answer_caches import AnswerCaches
 from authgate.sessions.cached import CachedSessions
 from tests.support.cached_sessions import DOWN, Store, cached, failure, running
 from tests.support.manual_time import Time
@@ -60,7 +62,7 @@ async def test_rows_that_are_not_a_session_are_a_failure(caplog: pytest.LogCaptu
         raise ValueError("its user has no id")
 
     store = Store()
-    sessions = CachedSessions("app", store, refuse, 5.0)  # type: ignore[arg-type]
+    sessions = CachedSessions("app", store, refuse, AnswerCaches(CacheBudget(), 5.0))  # type: ignore[arg-type]
     async with running(sessions):
         for _ in range(3):
             message = await failure(sessions)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from authgate.caches import CacheBudget
 from authgate.sessions._rows import MAX_BRACKETS, MAX_ROWS_BYTES
+from authgate.sessions.answer_caches import AnswerCaches
 from authgate.sessions.bounds import Bounds
 from authgate.sessions.cached import CachedSessions
 from authgate.sessions.http import MAX_RESPONSE_BYTES, HttpStore
@@ -107,7 +109,9 @@ async def test_the_message_for_invalid_http_does_not_quote_the_response(response
 async def test_a_response_that_drips_ends_with_its_lookup(mode: Mode) -> None:
     with lying(mode) as liar:
         store = HttpStore(f"http://127.0.0.1:{liar.port}{PATH}", COOKIE)
-        async with running(CachedSessions("app", store, parse, 0, bounds=Bounds(lookup_seconds=0.5))) as sessions:
+        async with running(
+            CachedSessions("app", store, parse, AnswerCaches(CacheBudget(), 0), Bounds(lookup_seconds=0.5))
+        ) as sessions:
             assert "does not answer within 0.5 s" in await lookup_failure(sessions)
             [connection] = liar.connections
             sent = connection.sent

@@ -13,6 +13,7 @@ from authgate.core.errors import LookupFailed
 from authgate.core.identity import Identity
 from authgate.core.reasons import Reason
 from authgate.sessions import StoredRows, StoreFailed
+from authgate.sessions.answer_caches import AnswerCaches
 from authgate.sessions.bounds import DEFAULT_BOUNDS, Bounds
 from authgate.sessions.cached import CachedSessions
 from tests.support.manual_time import NOW, Time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.lookups import FindSession
 
 DOWN = "postgresql://db.example:5432/app cannot be reached: Connection refused"
@@ -112,16 +114,11 @@ def cached(
     cache_seconds: float = 5.0,
     bounds: Bounds = DEFAULT_BOUNDS,
     budget_bytes: int = 64 * 1024 * 1024,
+    claims_read: frozenset[ClaimPath] | None = None,
 ) -> CachedSessions:
-    return CachedSessions(
-        "app",
-        store,
-        parse,
-        cache_seconds,
-        budget=CacheBudget(budget_bytes, elapsed=lambda: time.seconds),
-        bounds=bounds,
-        unix=lambda: NOW + time.seconds,
-    )
+    budget = CacheBudget(budget_bytes, elapsed=lambda: time.seconds)
+    answers = AnswerCaches(budget, cache_seconds, claims_read=claims_read, unix=lambda: NOW + time.seconds)
+    return CachedSessions("app", store, parse, answers, bounds)
 
 
 @asynccontextmanager

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from authgate.caches import ENTRY_BYTES, CacheBudget, held_bytes
+from authgate.caches import ENTRY_BYTES, LARGEST_BYTES, CacheBudget, held_bytes
 from authgate.core.identity import Identity
-from authgate.core.proof import Proven
+from authgate.core.proof import NeedsSession, Proven, SessionReference
 from authgate.tokens import LruProofCache
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.manual_time import Time
 from tests.support.tokens import NOW, OTHER_SECRET
+
+if TYPE_CHECKING:
+    from authgate.core.proof import Proof
 
 ADA = Proven(identity=Identity(issuer="app", format="jwt", subject="ada"))
 BOB = Proven(identity=Identity(issuer="app", format="jwt", subject="bob"))
@@ -51,13 +55,11 @@ def test_the_least_recently_used_proof_is_evicted_first() -> None:
     assert cache.bytes <= 64 * ENTRY
 
 
-def test_a_proof_larger_than_a_sixteenth_of_the_budget_is_not_stored() -> None:
-    cache = LruProofCache(CacheBudget(16 * ENTRY))
-    name = "x" * 40
-    cache.put(b"ada", ISSUER, Proven(identity=replace(ADA.identity, name=name)), now=NOW)
-    assert (cache.get(b"ada", ISSUER), cache.stored, cache.bytes) == (None, 0, 0)
-    cache.put(b"ada", ISSUER, ADA, now=NOW)
-    assert (cache.get(b"ada", ISSUER), cache.bytes) == (ADA, ENTRY)
+def test_a_proof_larger_than_64_kib_is_not_stored() -> None:
+    cache = LruProofCache()
+    for length, stored in ((LARGEST_BYTES, 0), (LARGEST_BYTES - ENTRY - 100, 1)):
+        cache.put(b"ada", ISSUER, Proven(identity=replace(ADA.identity, name="x" * length)), now=NOW)
+        assert (cache.stored, cache.entries, cache.bytes > 0) == (stored, stored, bool(stored))
 
 
 def test_a_proof_is_dropped_five_minutes_after_its_credential_has_expired() -> None:
@@ -72,6 +74,29 @@ def test_a_proof_is_dropped_five_minutes_after_its_credential_has_expired() -> N
     assert cache.get(b"ada", ISSUER) is None
     assert cache.get(b"bob", ISSUER) is BOB, "it never expires"
     assert cache.bytes == ENTRY
+
+
+def test_a_cached_proof_keeps_only_the_claims_that_are_read() -> None:
+    payload = {"plan": {"name": "pro", "since": 2020}, "extra": "x" * 1000}
+    identity = replace(ADA.identity, claims=payload)
+    proofs: tuple[Proof, ...] = (
+        Proven(identity=identity),
+        NeedsSession(session=SessionReference(token="t"), copy=identity),
+        NeedsSession(session=SessionReference(token="t")),
+    )
+    for claims_read, kept in (
+        (frozenset({("plan", "name")}), {"plan": {"name": "pro"}}),
+        (frozenset(), {}),
+        (None, payload),
+    ):
+        cache, issuer = LruProofCache(), make_issuer(claims_read=claims_read)
+        for number, proof in enumerate(proofs):
+            cache.put(b"%d" % number, issuer, proof, now=NOW)
+        proven, with_copy, without = (cache.get(b"%d" % number, issuer) for number in range(3))
+        assert proven == Proven(identity=replace(identity, claims=kept))
+        assert with_copy == replace(proofs[1], copy=replace(identity, claims=kept))
+        assert without == proofs[2]
+        assert cache.get(b"0", make_issuer(claims_read=frozenset({("another",)}))) is None, "it may lack this claim"
 
 
 def test_no_issuer_evicts_the_proofs_of_another_one() -> None:

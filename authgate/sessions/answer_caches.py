@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authgate.caches import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from authgate.caches import CacheBudget
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.identity import Identity
     from authgate.core.lookups import FindSession
 
@@ -46,13 +48,24 @@ class AnswerCaches:
     for `NEGATIVE_SECONDS` at most.
     """
 
-    def __init__(self, budget: CacheBudget, cache_seconds: float, unix: Callable[[], float]) -> None:
-        """The clock of *budget* is that of the questions; *unix* is the clock of `expires_at`."""
+    def __init__(
+        self,
+        budget: CacheBudget,
+        cache_seconds: float,
+        *,
+        claims_read: Collection[ClaimPath] | None = None,
+        unix: Callable[[], float] = time.time,
+    ) -> None:
+        """The clock of *budget* is that of the questions; *unix* is the clock of `expires_at`.
+
+        Answers have only the claims that some policy or header reads, which are *claims_read*; None: all.
+        """
         self.cache_seconds = cache_seconds
         self.sessions: Cache[CachedAnswer] = Cache(budget, evicts="oldest")
         self.negative: Cache[CachedAnswer] = Cache(budget, evicts="oldest")
-        self._elapsed = budget.elapsed
+        self.elapsed = budget.elapsed
         self._unix = unix
+        self.claims_read = claims_read
 
     def get(self, key: bytes) -> CachedAnswer | None:
         """Return the cached answer, None if there is none."""
@@ -72,7 +85,7 @@ class AnswerCaches:
         if seconds_left <= 0:
             self._put_negative(key, answer, asked_at)
         else:
-            self.sessions.put(key, answer, min(asked_at + self.cache_seconds, self._elapsed() + seconds_left))
+            self.sessions.put(key, answer, min(asked_at + self.cache_seconds, self.elapsed() + seconds_left))
 
     def put_unusable(self, key: bytes, cause: str, asked_at: float) -> None:
         """Cache that a session cannot be read, so that sending it again neither reaches the store nor fills the log."""
