@@ -23,7 +23,7 @@ from authgate.app import App, KeySetOrigin, Live, Prepared, ReloadState
 from authgate.caches import CacheBudget
 from authgate.config.model import TlsConfig
 from authgate.core.errors import ConfigError, Problem
-from authgate.core.snapshot import Issuer, Snapshot
+from authgate.core.snapshot import Issuer, Issuers, Snapshot
 from authgate.gate import Gate
 from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
@@ -128,7 +128,7 @@ def _without_repeats(problems: list[Problem]) -> list[Problem]:
 
 def _snapshot(config: Config, verifying: list[Issuer], made: Policies) -> Snapshot:
     return Snapshot(
-        issuers=tuple(verifying),
+        issuers=Issuers(verifying),
         policies=made,
         leeway_seconds=config.leeway_seconds,
         proofs=LruProofCache(CacheBudget(0)),  # commands cache nothing: their hints quote claims that no policy reads

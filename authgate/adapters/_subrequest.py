@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,9 +29,24 @@ class TrustedProxies:
     """The networks of the proxies that may describe a client's request."""
 
     networks: tuple[IPNetwork, ...]
+    # For each version and length of prefixes: by how many bits to shift an address, and the prefixes. So a check takes
+    # as many steps as there are lengths, not networks.
+    _prefixes: tuple[tuple[int, int, frozenset[int]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Group the networks by the lengths of their prefixes."""
+        found: dict[tuple[int, int], set[int]] = {}
+        for network in self.networks:
+            shift = network.max_prefixlen - network.prefixlen
+            found.setdefault((network.version, shift), set()).add(int(network.network_address) >> shift)
+        prefixes = tuple((version, shift, frozenset(those)) for (version, shift), those in found.items())
+        object.__setattr__(self, "_prefixes", prefixes)
 
     def __contains__(self, address: IPAddress) -> bool:
-        return any(address in network for network in self.networks)
+        number, its_version = int(address), address.version
+        return any(
+            version == its_version and number >> shift in prefixes for version, shift, prefixes in self._prefixes
+        )
 
     def check(self, peer: IPAddress | None) -> None:
         """Refuse a *peer* that is not trusted. None is the peer of a unix socket; its file permissions protect it."""

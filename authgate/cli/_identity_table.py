@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authgate.core.claim_paths import ClaimPath
-    from authgate.core.policy import Policies
     from authgate.core.snapshot import Issuer, Snapshot
 
 _JWT_SHAPE = "jws"
@@ -24,16 +23,17 @@ def identity_table(snapshot: Snapshot) -> Iterator[str]:
 
     A claim counts if those before it in its line are absent or empty.
     """
+    named = named_fields(snapshot.policies)
     for issuer in snapshot.issuers:
         if any(token_format.shape == _JWT_SHAPE for token_format in issuer.formats):
-            rows = [*_fields(issuer, snapshot.policies), *_demands(issuer)]
+            rows = [*_fields(issuer, named), *_demands(issuer)]
             width = max(len(name) for name, _ in rows)
             yield f"claims of JWTs of issuer {issuer.name}:"
             yield from (f"  {name.ljust(width)} {text}" for name, text in rows)
 
 
-def _fields(issuer: Issuer, policies: Policies) -> Iterator[tuple[str, str]]:
-    shown = {"subject", *issuer.identity, *named_fields(policies)}
+def _fields(issuer: Issuer, named: frozenset[str]) -> Iterator[tuple[str, str]]:
+    shown = {"subject", *issuer.identity, *named}
     for field, usual in DEFAULT_CLAIMS.items():
         if field in shown:
             others = unverified(issuer.identity) if field == "email_verified" else ()

@@ -16,6 +16,7 @@ from authgate.core.decision import Allow, deny_unreadable
 from authgate.core.errors import Refused, Unreadable
 from authgate.core.quoting import quoted
 from authgate.core.reasons import REASONS, Fault, Reason
+from authgate.core.snapshot import Issuers
 from authgate.gate import Gate
 from authgate.tokens import LruProofCache, stated
 
@@ -69,7 +70,7 @@ def _stated(snapshot: Snapshot, cases: Sequence[ReadyCase]) -> Snapshot:
     policies = tuple(replace(policy, places=_places(policy)) for policy in snapshot.policies.policies)
     return replace(
         snapshot,
-        issuers=tuple(replace(issuer, formats=formats) for issuer in snapshot.issuers),
+        issuers=Issuers(replace(issuer, formats=formats) for issuer in snapshot.issuers),
         policies=replace(snapshot.policies, policies=policies),
         proofs=LruProofCache(),
     )

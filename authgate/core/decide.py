@@ -145,8 +145,7 @@ class _Evaluation:
     def _identify_all(self, policy: Policy, credentials: tuple[Credential, ...]) -> Steps[Identity]:
         """Return the one identity that *credentials* prove. Refuse credentials that prove none, or several."""
         if len(credentials) == 1:
-            identity = yield from self._identify_one(credentials[0])
-            return identity
+            return (yield from self._identify_one(credentials[0]))
         proven: list[Identity] = []
         refusals: list[Refused] = []
         for credential in credentials:
@@ -185,6 +184,8 @@ class _Evaluation:
         """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
         token_format, token, issuer = choose_format(credential, self._snapshot.issuers)
         self._issuer_name = issuer.name
+        if cached := self._snapshot.proofs.get(digest, issuer):  # not found before: see `cached_proof`
+            return issuer, cached
         attempts = self._attempts = self._attempts or Attempts()
         outcome = verify(token_format, token, issuer, attempts)
         # A session store can identify the user without newer keys.
@@ -213,8 +214,7 @@ class _Evaluation:
         if proof.copy is not None and self._now < proof.fresh_until and issuer.session_check is not SessionCheck.ALWAYS:
             self._identity_source = ", from the data cookie"
             return proof.copy
-        identity = yield from self._find_session(proof, issuer)
-        return identity
+        return (yield from self._find_session(proof, issuer))
 
     def _find_session(self, proof: NeedsSession, issuer: Issuer) -> Steps[Identity]:
         """Ask the session store of *issuer*, if it has one, for the user of the session."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
+from authgate.core.snapshot import Issuers
 
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
@@ -19,20 +20,17 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
 
     Raises `Refused` if no format recognizes it, or no issuer is the one that it names.
     """
-    candidates = [
-        (issuer, token_format)
-        for issuer in issuers
-        if credential.issuer_name in {"", issuer.name}
-        for token_format in issuer.formats
-        if token_format.recognizes(credential)
-    ]
-    if not candidates:
+    asked = Issuers.of(issuers)
+    if credential.issuer_name:
+        asked = Issuers(filter(None, [asked.by_name.get(credential.issuer_name)]))
+    recognized = [token_format for token_format in asked.by_format if token_format.recognizes(credential)]
+    if not recognized:
         raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential, issuers))
-    parser = candidates[0][1]
+    parser = recognized[0]
     token = parser.parse(credential)
-    same_shape = [(issuer, token_format) for issuer, token_format in candidates if token_format.shape == parser.shape]
-    issuer = token.choose_issuer(tuple(issuer for issuer, _ in same_shape))
-    return next(token_format for candidate, token_format in same_shape if candidate is issuer), token, issuer
+    same_shape = tuple(token_format for token_format in recognized if token_format.shape == parser.shape)
+    issuer = token.choose_issuer(asked.with_format(same_shape))
+    return next(token_format for token_format in issuer.formats if token_format in same_shape), token, issuer
 
 
 def verify(token_format: TokenFormat, token: Unverified, issuer: Issuer, attempts: Attempts) -> Proof | Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from authgate.core.demands import NO_TRAITS, Traits
@@ -13,7 +14,7 @@ from authgate.core.proof import SessionCheck
 from authgate.core.refusals import DEFAULT_REFUSALS, Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from authgate.core.attempts import Attempts
     from authgate.core.claim_paths import ClaimPath
@@ -65,6 +66,9 @@ class Unverified(Protocol):
         """The id of the public key that the token claims to be signed with; None if the token names no key."""
         ...
 
+
+# Among so many issuers, looking for a proof of each takes less time than reading the credential.
+_FEW_ISSUERS = 16
 
 # The key set of an issuer's public keys has the issuer's name. The name of the key set of its secrets adds this suffix.
 SECRETS = "/secret"
@@ -168,6 +172,65 @@ class Issuer:
         return replace(self, session_key_set=keys) if name.endswith(SECRETS) else self.with_keys(keys)
 
 
+class Issuers(tuple[Issuer, ...]):  # noqa: SLOT001 - cached_property needs a __dict__
+    """Issuers in their order, and what requests look for among them.
+
+    Each index is made when a request first needs it, so a request takes no longer among a thousand issuers.
+    """
+
+    @classmethod
+    def of(cls, issuers: Iterable[Issuer]) -> Issuers:
+        """Return *issuers* as they are if they have indexes already."""
+        return issuers if isinstance(issuers, Issuers) else cls(issuers)
+
+    @cached_property
+    def by_name(self) -> dict[str, Issuer]:
+        """Each issuer by its name."""
+        return {issuer.name: issuer for issuer in reversed(self)}
+
+    @cached_property
+    def by_iss(self) -> dict[str, Issuer]:
+        """The issuer by each `iss` of its JWTs."""
+        return {iss: issuer for issuer in reversed(self) for iss in issuer.every_iss}
+
+    @cached_property
+    def accepted_iss(self) -> list[str]:
+        """Every `iss`, sorted."""
+        return sorted(self.by_iss)
+
+    @cached_property
+    def of_tenants(self) -> tuple[Issuer, ...]:
+        """The issuers that may write an `iss` for each of their tenants."""
+        return tuple(issuer for issuer in self if issuer.traits.tenants is not None)
+
+    @cached_property
+    def of_any_iss(self) -> tuple[Issuer, ...]:
+        """The issuers that accept any `iss`."""
+        return tuple(issuer for issuer in self if issuer.writes(None))
+
+    @cached_property
+    def by_format(self) -> dict[TokenFormat, Issuers]:
+        """The issuers by each of their formats, in the order in which the formats first occur."""
+        found: dict[TokenFormat, list[Issuer]] = {}
+        for issuer in self:
+            for token_format in issuer.formats:
+                found.setdefault(token_format, []).append(issuer)
+        return {token_format: Issuers(issuers) for token_format, issuers in found.items()}
+
+    def with_format(self, formats: tuple[TokenFormat, ...]) -> Issuers:
+        """Return the issuers that have one of *formats*."""
+        if len(formats) == 1:
+            return self.by_format[formats[0]]
+        if formats not in self._by_formats:
+            wanted = {*formats}
+            self._by_formats[formats] = Issuers(issuer for issuer in self if not wanted.isdisjoint(issuer.formats))
+        return self._by_formats[formats]
+
+    @cached_property
+    def _by_formats(self) -> dict[tuple[TokenFormat, ...], Issuers]:
+        return {}
+
+
 class ProofCache(Protocol):
     """A cache of proofs, never of decisions. A proof is returned only for the same credential and fingerprint."""
 
@@ -184,7 +247,7 @@ class ProofCache(Protocol):
 class Snapshot:
     """Everything that a decision depends on. *leeway_seconds* is between 0 and 300."""
 
-    issuers: tuple[Issuer, ...]
+    issuers: Issuers
     policies: Policies
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
@@ -193,18 +256,23 @@ class Snapshot:
     def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Proof] | None:
         """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".
 
-        A reload may have given a cookie to another issuer: the former issuer's proof counts no longer.
+        A reload may have given a cookie to another issuer: the former issuer's proof counts no longer. Among more than
+        16 issuers the credential itself has to say first which of them to look for.
         """
-        for issuer in self.issuers:
-            if issuer_name in {"", issuer.name} and (proof := self.proofs.get(digest, issuer)):
+        if issuer_name:
+            issuers = tuple(filter(None, [self.issuers.by_name.get(issuer_name)]))
+        else:
+            issuers = self.issuers if len(self.issuers) <= _FEW_ISSUERS else ()
+        for issuer in issuers:
+            if proof := self.proofs.get(digest, issuer):
                 return issuer, proof
         return None
 
     def issuer(self, name: str) -> Issuer:
         """Return the issuer called *name*, or the issuer of the key set called *name*. It must exist."""
         name = name.removesuffix(SECRETS)
-        return next(issuer for issuer in self.issuers if issuer.name == name)
+        return self.issuers.by_name[name]
 
     def with_issuer(self, issuer: Issuer) -> Snapshot:
         """Return a copy of this snapshot with *issuer* in place of the one with the same name."""
-        return replace(self, issuers=tuple(issuer if old.name == issuer.name else old for old in self.issuers))
+        return replace(self, issuers=Issuers(issuer if old.name == issuer.name else old for old in self.issuers))

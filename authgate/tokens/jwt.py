@@ -13,7 +13,7 @@ from authgate.core.errors import Refused
 from authgate.core.proof import Proven
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
-from authgate.core.snapshot import Accept
+from authgate.core.snapshot import Accept, Issuers
 from authgate.tokens import _claims, jws, purpose
 from authgate.tokens._identity import identity_from_claims
 
@@ -85,15 +85,17 @@ class UnverifiedJwt:
         The latter does not accept the `iss` of another issuer, which may read no JWTs. Raise `Refused` if none fits.
         """
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
+        known = Issuers.of(issuers)
+        if claimed is not None and (named := known.by_iss.get(claimed)) is not None:
+            return named
         choices = (
-            (issuer for issuer in issuers if claimed is not None and issuer.writes(claimed)),
-            (issuer for issuer in issuers if claimed is not None and issuer.writes_for_tenant(claimed)),
-            (issuer for issuer in issuers if issuer.writes(None) and claimed not in issuer.other_iss),
+            (issuer for issuer in known.of_tenants if claimed is not None and issuer.writes_for_tenant(claimed)),
+            (issuer for issuer in known.of_any_iss if claimed not in issuer.other_iss),
         )
         for chosen in chain.from_iterable(choices):
             return chosen
         says = f"its iss is {quoted(claimed, 120)}" if claimed else "it has no iss"
-        raise Refused(Reason.UNKNOWN_ISSUER, f"{says}{_accepted_iss(issuers)}")
+        raise Refused(Reason.UNKNOWN_ISSUER, f"{says}{_accepted_iss(known.accepted_iss)}")
 
     @property
     def key_id(self) -> str | None:
@@ -101,9 +103,8 @@ class UnverifiedJwt:
         return self.jws.key_id
 
 
-def _accepted_iss(issuers: tuple[Issuer, ...]) -> str:
-    """Return the first accepted values of `iss`, as the end of a message; "" if there are none."""
-    accepted = sorted({iss for issuer in issuers for iss in issuer.every_iss})
+def _accepted_iss(accepted: list[str]) -> str:
+    """Return the first *accepted* values of `iss`, as the end of a message; "" if there are none."""
     more = f" and {len(accepted) - _MAX_ISS_SHOWN} more" if len(accepted) > _MAX_ISS_SHOWN else ""
     return f"; accepted: {', '.join(accepted[:_MAX_ISS_SHOWN])}{more}" if accepted else ""
 

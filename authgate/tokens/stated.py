@@ -66,7 +66,7 @@ class StatedPlace:
         return tuple(Credential(parts=((_PART, UnverifiedToken(number)),), found_in=found_in) for number in numbers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StatedFormat:
     """Takes each of *identities* for proven, by its number."""
 

@@ -16,7 +16,7 @@ from authgate.core.reasons import Reason
 from authgate.core.request import Request, make_request
 from authgate.core.rules import Test
 from authgate.core.sign_in import SignIn
-from authgate.core.snapshot import Issuer, Snapshot
+from authgate.core.snapshot import Issuer, Issuers, Snapshot
 from authgate.tokens import FORMATS, LruProofCache, algorithms, derived, jwk
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
 from tests.support.tokens import NOW, SECRET
@@ -115,7 +115,7 @@ def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
     defaults: dict[str, Any] = {"leeway_seconds": 30, "proofs": LruProofCache()}
     if "policies" not in settings:
         defaults["policies"] = Policies(policies=(make_policy(**changes),))
-    return Snapshot(issuers=issuers or (make_issuer(),), **defaults | settings)
+    return Snapshot(issuers=Issuers(issuers or (make_issuer(),)), **defaults | settings)
 
 
 def request_with(
