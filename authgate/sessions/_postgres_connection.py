@@ -123,19 +123,31 @@ class Connection:
         try:
             async with asyncio.timeout(QUERY_SECONDS if is_proven else SILENT_SECONDS) as limit:
                 self._guard.begin(partial(self._give_time, limit))
-                # No transaction, which would need a second round trip: the driver prepares an unnamed statement and
-                # executes it without a Sync in between, so a pooler in transaction mode uses the same connection.
-                rows: list[Any] = await self._driver.fetch(query, *arguments)
+                rows = await self._rows(query, *arguments)
         except TimeoutError:
             if self._guard.is_silent and not is_proven:
                 raise Silent from None
             raise TooSlow(f"does not answer within {QUERY_SECONDS:g} s") from None
         except Exception as error:  # noqa: BLE001 - raised again, in words
-            if not isinstance(error, asyncpg.DataError) or self._guard.has_failed:
-                raise _cause(error, self._guard) from None
-            rows = []  # the driver itself raised it
+            raise _cause(error, self._guard) from None
         self._guard.end()
         self._answered_at = self._loop.time()
+        return rows
+
+    async def _rows(self, query: str, *arguments: object) -> list[Any]:
+        """Return the rows. No transaction is open afterwards, unless it raises."""
+        try:
+            # No transaction, which would need a second round trip: the driver prepares an unnamed statement and
+            # executes it without a Sync in between, so a pooler in transaction mode uses the same connection.
+            rows: list[Any] = await self._driver.fetch(query, *arguments)
+        except asyncpg.DataError:
+            if self._guard.has_failed:
+                raise
+            # The driver itself raised it, between the two steps. The statement's transaction would stay open: it keeps
+            # a pooler's connection from all others, and its snapshot may have sessions that have ended. Any query in
+            # one step ends it.
+            await self._driver.execute("SELECT 1")
+            return []
         return rows
 
     def _give_time(self, limit: asyncio.Timeout) -> None:

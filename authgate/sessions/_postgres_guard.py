@@ -33,6 +33,11 @@ MAX_SCRAM_ITERATIONS = 16_384
 MAX_COLUMNS = 32
 # An error may quote the token (4096 characters) two or three times.
 MAX_TEXT_BYTES = 16 * 1024
+# With `client_min_messages` and `debug_print_plan`, the server sends the whole plan of the query: 20 to 40 KiB.
+MAX_NOTICE_BYTES = 64 * 1024
+# Some other client of a pooler in transaction mode called LISTEN, which the pooler does not undo. The name of the
+# channel, and a text of less than 8000 bytes.
+MAX_NOTIFICATION_BYTES = 8192
 # Session, user and role, each of which the query cuts, and their lengths.
 MAX_ROW_BYTES = 3 * (MAX_ROWS_BYTES + 1) + 64
 
@@ -63,7 +68,7 @@ def _types(**content_bytes: int) -> dict[int, int]:
     return {ord(kind.removeprefix("_")): size for kind, size in content_bytes.items()}
 
 
-_ANY_TIME = _types(S=4096, N=MAX_TEXT_BYTES, E=MAX_TEXT_BYTES)
+_ANY_TIME = _types(S=4096, N=MAX_NOTICE_BYTES, E=MAX_TEXT_BYTES, A=MAX_NOTIFICATION_BYTES)
 _LOGIN = _Phase(
     name="for a login",
     content_bytes=_ANY_TIME | _types(R=2048, K=512, v=4096, Z=1),
