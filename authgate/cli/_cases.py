@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from authgate.cli import _described
 from authgate.cli._case_model import Case
-from authgate.cli._terminal import escaped
 from authgate.config import _yaml
 from authgate.config._outbound import redacted
 from authgate.config._report import did_you_mean, problems_of
 from authgate.core.errors import Problem, Unreadable
 from authgate.core.identity import FIELDS
+from authgate.core.quoting import escaped
 from authgate.files import read_bounded, unreadable_reason
 from authgate.policies import header_names
 from authgate.presets import PRESETS

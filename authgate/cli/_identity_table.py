@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.cli._terminal import escaped
 from authgate.core.claim_paths import written
+from authgate.core.quoting import escaped
 from authgate.policies import named_fields
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS, unverified
 

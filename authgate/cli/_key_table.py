@@ -6,7 +6,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from authgate.cli._terminal import counted, escaped
+from authgate.cli._terminal import counted
+from authgate.core.quoting import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from authgate.cli._policy_text import methods_text, paths_text, shortened, value_text
-from authgate.cli._terminal import escaped
 from authgate.core.errors import Refused
 from authgate.core.paths import PathPattern, fold
+from authgate.core.quoting import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from authgate.cli._terminal import escaped
 from authgate.core.policy import Access
+from authgate.core.quoting import escaped
 from authgate.core.rules import Every, Not, Test
 
 if TYPE_CHECKING:

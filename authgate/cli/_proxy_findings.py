@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.cli._terminal import counted, escaped, print_line, print_text
+from authgate.cli._terminal import counted, print_line, print_text
+from authgate.core.quoting import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -94,8 +94,3 @@ def terminal_columns(stream: TextIO | None = None) -> int | None:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return *count* and *noun*, or *plural* ("<noun>s" by default) unless *count* is 1."""
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
-
-
-def escaped(text: str) -> str:
-    """Return *text* as printable ASCII, so that letters that look alike differ."""
-    return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in text)

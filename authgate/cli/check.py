@@ -17,11 +17,11 @@ from authgate.caches import CacheBudget
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._identity_table import identity_table
 from authgate.cli._policy_table import policy_table
-from authgate.cli._terminal import counted, escaped, print_line, print_text, terminal_columns
+from authgate.cli._terminal import counted, print_line, print_text, terminal_columns
 from authgate.config.model import Config
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import probe_lookup
-from authgate.core.quoting import printable
+from authgate.core.quoting import escaped, printable
 from authgate.log import logging_to
 from authgate.presets.providers import PROVIDERS
 from authgate.presets.settings import JwtSettings

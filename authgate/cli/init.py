@@ -15,10 +15,10 @@ from authgate.cli._configuration import prepare_or_exit, print_problems
 from authgate.cli._init_asking import answers
 from authgate.cli._init_form import forms
 from authgate.cli._init_text import text
-from authgate.cli._terminal import escaped, print_line, print_text
+from authgate.cli._terminal import print_line, print_text
 from authgate.config._report import did_you_mean
 from authgate.config.load import load_settings
-from authgate.core.quoting import printable
+from authgate.core.quoting import escaped, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

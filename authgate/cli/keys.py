@@ -14,8 +14,8 @@ from authgate.cli._admin import NoAnswerError, ask_admin
 from authgate.cli._configuration import admin_or_exit, config_option
 from authgate.cli._key_report import read_report
 from authgate.cli._key_table import report_lines
-from authgate.cli._terminal import escaped, print_line, print_text, terminal_columns
-from authgate.core.quoting import quoted
+from authgate.cli._terminal import print_line, print_text, terminal_columns
+from authgate.core.quoting import escaped, quoted
 
 if TYPE_CHECKING:
     from authgate.cli._key_report import Report

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authgate.cli._configuration import config_option, prepared_or_exit
-from authgate.cli._terminal import escaped, print_line, print_text
+from authgate.cli._terminal import print_line, print_text
 from authgate.core import strict_json
 from authgate.core.attempts import Attempts
 from authgate.core.claim_paths import find
 from authgate.core.credential import Credential, UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.formats import choose_format, verify
-from authgate.core.quoting import quoted
+from authgate.core.quoting import escaped, quoted
 from authgate.core.subjects import prefixed
 from authgate.core.values import is_absent
 from authgate.tokens.claim_sources import DEFAULT_CLAIMS

@@ -13,11 +13,12 @@ import click
 from authgate.cli._configuration import config_option, exit_with_problems
 from authgate.cli._proxy_findings import has_errors, print_findings
 from authgate.cli._proxy_source import read_source
-from authgate.cli._terminal import counted, escaped, print_line, print_text
+from authgate.cli._terminal import counted, print_line, print_text
 from authgate.config.load import load
 from authgate.config.networks import network
 from authgate.core.errors import ConfigError
 from authgate.core.networks import every_address
+from authgate.core.quoting import escaped
 from authgate.proxies import PROXIES
 from authgate.proxies.findings import Unusable
 from authgate.proxies.settings import default_settings, proxy_settings

@@ -14,8 +14,9 @@ from authgate import issuer_sessions, policies
 from authgate.cli import _cases, _explained, _trial
 from authgate.cli._cases import BadCases
 from authgate.cli._configuration import config_option, prepare_or_exit, print_problems
-from authgate.cli._terminal import counted, escaped, print_line, print_text
+from authgate.cli._terminal import counted, print_line, print_text
 from authgate.config.load import load
+from authgate.core.quoting import escaped
 
 if TYPE_CHECKING:
     from typing import NoReturn

@@ -43,7 +43,7 @@ class Key:
     @property
     def label(self) -> str:
         """The key id, safe for logs, labels and terminals: printable ASCII, cut if it is long; "" if there is none."""
-        label = ascii(self.key_id or "")[1:-1]
+        label = quoted(self.key_id or "", MAX_LABEL_CHARACTERS)[1:-1]
         return label if len(label) <= MAX_LABEL_CHARACTERS else f"{label[: MAX_LABEL_CHARACTERS - 3]}..."
 
     @property

@@ -2,7 +2,8 @@
 
 There are two walls, because one of them is easily forgotten:
 
-- `quoted` where a foreign value is put into a sentence: one sees where the value begins and where it ends.
+- `quoted` where a foreign value is put into a sentence: one sees where the value begins and where it ends. In tables of
+  the commands, `escaped`.
 - `printable` where a sentence leaves AuthGate: in the formatters of the log (`log.py`) and before the commands print
   (`cli/_terminal.py`). Whatever the sentence has, it stays one line and does nothing to a terminal.
 
@@ -30,3 +31,8 @@ def printable(text: str, max_characters: int | None = None) -> str:
     if max_characters is not None and len(text) > max_characters:
         text = f"{text[: max_characters - 3]}..."
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def escaped(text: str) -> str:
+    """Return *text* as printable ASCII, without quotes, for a column or a name. Letters that look alike differ."""
+    return "".join(c if c.isascii() and c.isprintable() else ascii(c)[1:-1] for c in text)

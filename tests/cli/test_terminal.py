@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from authgate.cli._terminal import counted, escaped, terminal_columns, wrapped
+from authgate.cli._terminal import counted, terminal_columns, wrapped
+from authgate.core.quoting import escaped
 
 
 class Terminal(io.StringIO):

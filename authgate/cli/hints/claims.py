@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from authgate.cli._terminal import escaped
 from authgate.cli.hints.case import jws_in
 from authgate.cli.hints.kinds import another_kind
 from authgate.cli.hints.spelling import as_yaml, difference
@@ -16,7 +15,7 @@ from authgate.core.errors import Refused
 from authgate.core.keys import KeySet
 from authgate.core.outputs import header_value
 from authgate.core.proof import Proven
-from authgate.core.quoting import quoted
+from authgate.core.quoting import escaped, quoted
 from authgate.core.snapshot import Accept
 from authgate.core.values import is_absent
 from authgate.tokens import jws, purpose

@@ -7,13 +7,12 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from authgate.cli._terminal import escaped
 from authgate.cli.hints.claims import lacking
 from authgate.cli.hints.spelling import as_yaml
 from authgate.core.claim_paths import elsewhere, find, parse, written
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
-from authgate.core.quoting import quoted
+from authgate.core.quoting import escaped, quoted
 from authgate.core.rules import Not, Test
 from authgate.core.values import is_absent, type_name
 from authgate.presets.settings import JwtSettings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authgate.cli._terminal import escaped
 from authgate.cli.hints.spelling import difference
 from authgate.core.cors import preflight_method
+from authgate.core.quoting import escaped
 
 if TYPE_CHECKING:
     from authgate.cli.hints.case import Case

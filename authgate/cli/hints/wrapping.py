@@ -9,12 +9,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from authgate.cli._terminal import escaped
 from authgate.cli.hints.case import jws_in, token_in
 from authgate.core.attempts import Attempts
 from authgate.core.credential import UnverifiedToken
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.quoting import escaped
 from authgate.core.reasons import Reason
 from authgate.presets.settings import JwtSettings
 from authgate.tokens import jws
