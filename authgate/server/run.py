@@ -45,11 +45,23 @@ async def serve(app: App, reloader: Reloader) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
+    opening, is_open = asyncio.timeout(None), False
+
+    def end() -> None:
+        stop.set()  # a second signal changes nothing: all that follows has a bound
+        if not is_open:
+            opening.reschedule(0)  # an address may be a name that hangs
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, end)
     loop.add_signal_handler(signal.SIGHUP, reloader.request)
     async with AsyncExitStack() as listeners:
-        await _listen(app, listeners)
+        try:
+            async with opening:
+                await _listen(app, listeners)
+        except TimeoutError:
+            return
+        is_open = True
         async with in_background(reloader.run):
             await stop.wait()
             app.draining = True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
 import stat
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
+
+from authgate.blocking import in_daemon_thread
 
 # How many new connections may wait in the kernel. It drops further ones, and a proxy tries again after a second.
 _BACKLOG = 1024
@@ -61,9 +63,8 @@ async def _bound_to_host(opened: ExitStack, address: str) -> list[socket.socket]
     Like asyncio, it skips addresses of a family that this machine does not support (IPv6 may be switched off).
     """
     host, _, port = address.rpartition(":")
-    resolved = await asyncio.get_running_loop().getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    resolve = partial(socket.getaddrinfo, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    resolved = await in_daemon_thread(partial(resolve, host.strip("[]"), int(port)))  # a name may hang
     sockets: list[socket.socket] = []
     unsupported: OSError | None = None
     for family, kind, protocol, _, name in dict.fromkeys(resolved):
