@@ -42,6 +42,11 @@ class WaitingRequest:
         """Whether the request must leave."""
         return self._turned_away.done()
 
+    @property
+    def failure(self) -> LookupFailed:
+        """The failure of a request that was turned away."""
+        return self._turned_away.result()
+
     def turn_away(self, failure: LookupFailed) -> None:
         """Make the request fail with *failure*, unless it must leave already."""
         if not self.is_turned_away:
@@ -51,7 +56,7 @@ class WaitingRequest:
         """Wait for *outcome*, at most *seconds*. Return whether it is done. Raises the failure if turned away."""
         await asyncio.wait({outcome, self._turned_away}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if self.is_turned_away and not outcome.done():
-            raise self._turned_away.result()
+            raise self.failure
         return outcome.done()
 
 
@@ -75,9 +80,16 @@ class WaitingSlots:
     def slots(self, slots: int) -> None:
         self._shares.slots = slots
 
+    def turn_away(self, request: WaitingRequest) -> None:
+        """Take the slot of *request*, if it has one, and let it fail at once."""
+        self._shares.leave(request)
+        request.turn_away(self._failure())
+
     @contextmanager
     def hold(self, request: WaitingRequest) -> Iterator[None]:
         """Hold a slot for *request* in the context. Raises the failure if there is none for its address."""
+        if request.is_turned_away:
+            raise request.failure
         loser = self._shares.enter(request, request.address)
         if loser is not None:
             failure = self._failure()

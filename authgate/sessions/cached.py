@@ -34,7 +34,8 @@ What always holds:
   waiting requests are in the queue for turns, so it needs no bound of its own.
 - Requests with signed tokens wait apart from those with unsigned ones, which anybody can make up. If too many wait, the
   newest request of an address with the most of them fails at once. Addresses take turns. So a flood neither refuses nor
-  delays the requests of an address that asks less.
+  delays the requests of an address that asks less. If one session has more than a quarter of the slots when they are
+  taken, its newest request fails first (`_crowds.py`). So one old cookie, sent from many addresses, harms nobody else.
 - A flood of unknown tokens fills the negative cache only, so it evicts no valid session.
 - Requests wait until `run` begins, and fail at once when it has ended. Each raises an exception of its own.
 """
@@ -52,6 +53,7 @@ from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
 from authgate.core.reasons import Reason
 from authgate.sessions._asking import Asking, Failure
+from authgate.sessions._crowds import Crowds
 from authgate.sessions._turns import Turns
 from authgate.sessions.answer_caches import key_of
 from authgate.sessions.bounds import DEFAULT_BOUNDS
@@ -126,6 +128,7 @@ class CachedSessions:
         )
         self.signed_waiting = WaitingSlots(bounds.waiting, partial(self._full, "signed"))
         self.unsigned_waiting = WaitingSlots(bounds.waiting, partial(self._full, "unsigned"))
+        self._signed_crowds, self._unsigned_crowds = Crowds(self.signed_waiting), Crowds(self.unsigned_waiting)
         self._asking = Asking(name, store, parse, answers, bounds, answers.elapsed)
         self._bounds = bounds
         self._elapsed = answers.elapsed
@@ -162,8 +165,8 @@ class CachedSessions:
         if lookup.asked_at is None and (failure := self._must_not_ask(question)):
             raise failure
         request = _Request(question, lookup)
-        slots = self.signed_waiting if question.was_signed else self.unsigned_waiting
-        with slots.hold(request), self.in_flight.hold(request, proven=question.was_signed):
+        crowds = self._signed_crowds if question.was_signed else self._unsigned_crowds
+        with crowds.hold(key, request), self.in_flight.hold(request, proven=question.was_signed):
             self._join(request)
             try:
                 is_done = await request.wait_for(lookup.outcome, self._bounds.wait_seconds)

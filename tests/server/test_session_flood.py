@@ -124,6 +124,25 @@ async def test_no_user_with_a_signed_token_is_refused_while_300_addresses_send_r
             await assert_all_is_free(served)
 
 
+async def test_no_user_is_refused_while_300_addresses_send_the_cookie_of_one_session_that_has_ended(
+    tmp_path: Path,
+) -> None:
+    """Its signature is valid, so its requests wait among those of users."""
+    ended = cookies.cookie_line(None, token=signed("ended"))
+    async with get_session() as store:
+        sign_in(store, TOKEN)
+        store.seconds = 0.01
+        async with serving({}, file=better_auth(tmp_path, store, 0)) as served:
+            sessions = served.app.live.sessions["app"]
+            async with watching_bounds(sessions) as most, flooding(served, BOTS, lambda _: ended) as attack:
+                await until_async(lambda: sessions.turned_away["signed", "full"] > 0)
+                answers = await ask_meanwhile(served, signed_cookie())
+            assert answers == {"user-1": REQUESTS}
+            assert attack.keys() == {"session_not_found", "sessions_unavailable"}
+            assert most["signed"] == 256, "while there is room, nobody is refused"
+            await assert_all_is_free(served)
+
+
 @pytest.mark.parametrize("cache_seconds", [0, 5])
 async def test_no_user_is_refused_while_one_address_sends_made_up_ids_of_auth_js_on_100_connections(
     tmp_path: Path, cache_seconds: int
