@@ -68,9 +68,9 @@ class Neighborhood:
         self.others = Others(running)
         self._at_start = self._status("VmRSS")
 
-    def session(self, token: str = "ada-1") -> Answer:
-        """Return the answer to a request with this session of `app`."""
-        name, value = cookies.cookie_line(token=cookies.signed(token))
+    def session(self, token: str = "ada-1", cookie: str = cookies.COOKIES[0], secret: bytes = SECRET) -> Answer:
+        """Return the answer to a request with this session, of `app` unless it has another *cookie* and *secret*."""
+        name, value = cookies.cookie_line(token=cookies.signed(token, secret), names=(cookie, ""))
         return ask(self.running.port, *_SUBREQUEST, f"{name}: {value}")
 
     def until_others_are_served(self, requests: int = SERVED) -> None:
@@ -94,17 +94,22 @@ class Neighborhood:
 
 @contextmanager
 def beside(
-    folder: Path, app: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, run: Run = authgate
+    folder: Path,
+    app: Mapping[str, Any],
+    *more: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    run: Run = authgate,
+    **settings: Any,
 ) -> Iterator[Neighborhood]:
     """Run AuthGate with *app*, the settings of the issuer `app`, beside an issuer `other` that needs nobody.
 
-    *run* starts the process.
+    *more* are further issuers, and *settings* further settings. *run* starts the process.
 
     At the end, others must have been served all the time, and SIGTERM must end AuthGate with the exit code 0.
     """
     other = {"name": "other", "preset": "jwt", "secret": OTHER_SECRET.decode(), "audiences": ["tasks"]}
-    issuers = [{"name": "app", **app}, {**other, "subject_prefix": ""}]
-    with run(folder, yaml.safe_dump({"issuers": issuers}), environ=environ) as running:
+    issuers = [{"name": "app", **app}, {**other, "subject_prefix": ""}, *more]
+    with run(folder, yaml.safe_dump({"issuers": issuers, **settings}), environ=environ) as running:
         neighborhood = Neighborhood(running)
         try:
             yield neighborhood
