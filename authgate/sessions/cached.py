@@ -75,6 +75,7 @@ _log = logging.getLogger(__name__)
 
 
 _ENDED = Failure("lookups have ended")
+_NOT_ASKED = Failure("internal error")
 _NOBODY_WAITS = Failure("no request waits for it")
 # Whether the client sent a valid signature with the token.
 TokenKind: TypeAlias = Literal["signed", "unsigned"]
@@ -167,8 +168,8 @@ class CachedSessions:
         request = _Request(question, lookup)
         crowds = self._signed_crowds if question.was_signed else self._unsigned_crowds
         with crowds.hold(key, request), self.in_flight.hold(request, proven=question.was_signed):
-            self._join(request)
             try:
+                self._join(request)
                 is_done = await request.wait_for(lookup.outcome, self._bounds.wait_seconds)
             finally:
                 self._leave(request)
@@ -255,14 +256,19 @@ class CachedSessions:
         lookup, signed = request.lookup, request.question.was_signed
         for joined in lookup.requests:
             self._turns.discard(joined)
+        asked_at = self._elapsed()
+        try:
+            task = tasks.create_task(self._asking.ask(lookup.key, request.question, asked_at))
+            task.add_done_callback(partial(self._end, lookup, signed))  # also if it is cancelled before it begins
+        except BaseException:  # no memory, or a bug has ended `run`. The turn has not begun, so none is lost
+            self._finish(lookup, _NOT_ASKED)
+            raise
         self._turns.begin(signed=signed)
-        lookup.asked_at = self._elapsed()
-        task = tasks.create_task(self._asking.ask(lookup.key, request.question, lookup.asked_at))
-        task.add_done_callback(partial(self._end, lookup, signed))  # also if it is cancelled before it begins
+        lookup.asked_at = asked_at
 
     def _end(self, lookup: _Lookup, signed: bool, task: asyncio.Task[Outcome]) -> None:  # noqa: FBT001 - by partial
+        self._turns.end(signed=signed)  # first: whatever fails, no turn is lost
         self._finish(lookup, _ENDED if task.cancelled() or task.exception() else task.result())
-        self._turns.end(signed=signed)
         self._begin_lookups()
 
     def _finish(self, lookup: _Lookup, outcome: Outcome) -> None:

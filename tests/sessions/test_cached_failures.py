@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,21 @@ async def test_a_store_that_cannot_be_closed_delays_nothing(
                 await asyncio.sleep(0)
     assert "cannot be closed within 0.01 s" in caplog.text
     assert "internal error: ZeroDivisionError" in caplog.text
+
+
+async def test_a_lookup_that_cannot_begin_takes_no_turn_from_later_ones() -> None:
+    def no_memory(loop: asyncio.AbstractEventLoop, coroutine: Any, **_: Any) -> asyncio.Future[Any]:
+        coroutine.close()
+        raise MemoryError
+
+    store = Store()
+    loop = asyncio.get_running_loop()
+    async with running(cached(store, Time())) as sessions:
+        assert await sessions.find(question("bob-1")) is not None
+        for _ in range(store.max_connections):
+            loop.set_task_factory(no_memory)
+            with pytest.raises(MemoryError):
+                await sessions.find(question("ada-1"))
+            loop.set_task_factory(None)
+        assert sessions.waiting == 0
+        assert await sessions.find(question("ada-1")) is not None
