@@ -38,6 +38,19 @@ def has_input(transport: asyncio.BaseTransport) -> bool:
     return bool(poll.poll(0))
 
 
+def keep_alive(connected: socket.socket, *, idle_seconds: int = 5, unconfirmed_seconds: int = 5) -> None:
+    """Have the kernel end the TCP connection soon after the other side is gone.
+
+    That is when it does not answer three probes, a second apart, which begin after *idle_seconds*; or when it does not
+    confirm for *unconfirmed_seconds* what was sent to it.
+    """
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    values = {"TCP_KEEPIDLE": idle_seconds, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
+    for name, value in (values | {"TCP_USER_TIMEOUT": 1000 * unconfirmed_seconds}).items():
+        if option := getattr(socket, name, None):  # on Linux all of them
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class ResponseTooLong(aiohttp.ClientPayloadError):
     """The response exceeded its bound, and the connection was aborted."""
 

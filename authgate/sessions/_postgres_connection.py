@@ -112,7 +112,8 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Whether another question may be asked on it."""
-        return not self._driver.is_closed() and not self._guard.fault and self._guard.news_bytes <= MAX_NEWS_BYTES
+        is_worn = self._guard.news_bytes > MAX_NEWS_BYTES
+        return not self._driver.is_closed() and self._guard.is_at_rest and not is_worn
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Return the rows; none if the column's type, for example uuid, cannot hold an argument.

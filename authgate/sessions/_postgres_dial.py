@@ -11,6 +11,8 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.outbound import keep_alive
+
 if TYPE_CHECKING:
     import ssl
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from authgate.sessions.dsn import PostgresAddress
 
 _TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # SSLRequest
-# A peer that is gone is noticed after 5 s + 3 x 2 s, and after 5 s if it does not confirm what was sent to it.
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 5_000}
 
 
 class SpeaksNoTls(ConnectionError):
@@ -81,19 +81,12 @@ async def _connected(family: socket.AddressFamily, target: str | tuple[str, int]
     try:
         connecting.settimeout(0)
         if family != socket.AF_UNIX:
-            _keep_alive(connecting)
+            keep_alive(connecting)
         await asyncio.get_running_loop().sock_connect(connecting, target)
     except BaseException:
         connecting.close()
         raise
     return connecting
-
-
-def _keep_alive(connecting: socket.socket) -> None:
-    connecting.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE.items():
-        if option := getattr(socket, name, None):  # not every system has all of them
-            connecting.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _takes_tls(connected: socket.socket, *, is_required: bool) -> bool:

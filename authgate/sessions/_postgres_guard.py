@@ -22,6 +22,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from authgate.core.quoting import quoted
+from authgate.outbound import has_input
 from authgate.sessions._rows import MAX_ROWS_BYTES
 
 if TYPE_CHECKING:
@@ -123,6 +124,12 @@ class Guard(asyncio.Protocol):
     def is_silent(self) -> bool:
         """Whether not a byte has come since the question began."""
         return self._answered is not None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the connection is whole, and nothing is on its way that was not asked for."""
+        is_between_messages = not self._head and not self._rest
+        return not self.fault and is_between_messages and self._transport is not None and not has_input(self._transport)
 
     def abort(self) -> None:
         """Close the connection at once."""

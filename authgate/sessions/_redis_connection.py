@@ -9,10 +9,9 @@ broken   it is closed. `failure` has the cause.
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING
 
-from authgate.outbound import has_input
+from authgate.outbound import has_input, keep_alive
 from authgate.sessions._resp import ERROR, BadReply, ReplyReader, packed
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authgate.sessions._resp import Reply
-
-# The kernel finds out within 30 s that the other side of an idle connection is gone.
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 class ConnectionLost(Exception):
@@ -52,11 +48,7 @@ class RedisConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        made: socket.socket = transport.get_extra_info("socket")
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEP_ALIVE.items():
-            if hasattr(socket, name):  # not on every system
-                made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -22,6 +22,7 @@ from authgate.outbound import (
     ResponseTooLong,
     compression_fault,
     explain_error,
+    keep_alive,
     read_body,
     redirect_fault,
 )
@@ -193,10 +194,7 @@ class HttpStore:
 def _socket(address: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_USER_TIMEOUT": 1000 * LOST_SECONDS}.items():
-        if option := getattr(socket, name, None):  # on Linux all of them
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    keep_alive(made, idle_seconds=1, unconfirmed_seconds=LOST_SECONDS)
     return made
 
 

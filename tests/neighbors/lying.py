@@ -27,6 +27,7 @@ class Connection:
     def __init__(self, accepted: socket.socket, is_over: threading.Event) -> None:
         # A small buffer: what AuthGate does not read is not counted as sent.
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each `send` arrives at once
         self.sent = 0
         self.is_gone = False
         self._socket = accepted

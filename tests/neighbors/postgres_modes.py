@@ -340,6 +340,19 @@ def slowly(connection: Connection) -> None:
     honest(connection, partial(connection.send_slowly, pause_seconds=0))
 
 
+class AnswersUnasked:
+    """A mode that answers one question, and then another one, which nobody asked. `answered` counts these answers."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+
+    def __call__(self, connection: Connection) -> None:
+        honest_once(connection)
+        connection.send(PARSED + message(b"2") + row(*session_of(b"eve-1")) + message(b"C", b"SELECT 1\0") + READY)
+        self.answered += 1
+        connection.say_nothing()
+
+
 def answers_twice(connection: Connection) -> None:
     """Send an answer more than AuthGate asked for, with the first."""
     honest(connection, after=row(*session_of(b"eve-1")) + message(b"C", b"SELECT 1\0") + READY)

@@ -58,7 +58,11 @@ AT_ANSWER: dict[str, tuple[Mode, str]] = {
     "a row of 1.5 GB": (modes.announces(1_500_000_000, b"D"), "announced 1499999996 bytes in a message 'D'"),
     "a message of -1 bytes": (modes.announces(-1), "announced -5 bytes"),
     "a message of 0 bytes": (modes.announces(0), "announced -4 bytes"),
-    "a notification": (modes.endless(modes.message(b"A", b"1234x\0y\0")), "a message 'A' that answers no question"),
+    "endless notifications": (modes.endless(modes.message(b"A", b"1234x\0y\0")), "messages for one question"),
+    "a wish for data to copy": (
+        modes.parses_as(modes.message(b"G", b"\0\0\0")),
+        "a message 'G' that answers no question",
+    ),
     "an error of 50 MB": (modes.announces(50_000_000, b"E"), "announced 49999996 bytes in a message 'E'"),
     "a forged line in an error": (modes.fails(b"42P01", FORGED), "'no entry': for other names see"),
     "endless notices": (modes.endless(modes.notice()), "messages for one question"),

@@ -15,10 +15,11 @@ from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from tests.neighbors import lying
-from tests.neighbors.postgres_modes import Path
+from tests.neighbors.postgres_modes import AnswersUnasked, Path
 from tests.sessions.test_postgres_connections import create_sessions
 from tests.support.postgres import READER, READER_PASSWORD, Postgres
 from tests.support.store_lookups import closing, failure, find
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,6 +78,20 @@ async def test_a_query_that_takes_too_long_is_not_repeated(
         assert "does not answer within 0.3 s" in await failure(store)
         [row] = server.execute("SELECT count(*) AS count FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     assert row["count"] == 1
+
+
+async def test_what_comes_before_a_question_is_not_its_answer() -> None:
+    mode = AnswersUnasked()
+    with lying.lying(mode) as liar:
+        store = PostgresStore(f"postgresql://app:secret@127.0.0.1:{liar.port}/app?sslmode=disable", layout=BETTER_AUTH)
+        async with closing(store):
+            for count in (1, 2, 3):
+                rows = await find(store, f"ada-{count}")
+                assert rows is not None
+                assert rows.session["token"] == f"ada-{count}"
+                # The event loop stands still meanwhile, so the kernel has what nobody asked for.
+                until(lambda count=count: mode.answered == count)
+                assert len(liar.connections) == count
 
 
 async def test_the_kernel_watches_each_connection(ada: Postgres) -> None:
