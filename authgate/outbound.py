@@ -8,6 +8,7 @@ import select
 import socket
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
@@ -132,10 +133,10 @@ class Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return all addresses of *host*. One that fails the check fails all: an honest name has none."""
         del family
-        call = self.calls.get((host, port))
-        if call is None:
-            call = self.calls[host, port] = BlockingCall(partial(_addresses_of, host, port))
-        addresses = await call.result(self.timeout_seconds)
+        if (literal := _literal(host)) is not None:  # needs no thread
+            addresses = [literal]
+        else:
+            addresses = await self._asked(host, port)
         if self.check is not None:
             for _, _, address in addresses:
                 self.check(host, address)
@@ -146,8 +147,22 @@ class Resolver(AbstractResolver):
             for kind, protocol, address in addresses
         ]
 
+    async def _asked(self, host: str, port: int) -> _Addresses:
+        call = self.calls.get((host, port))
+        if call is None:
+            call = self.calls[host, port] = BlockingCall(partial(_addresses_of, host, port))
+        return await call.result(self.timeout_seconds)
+
     async def close(self) -> None:
         """Do nothing: the threads end by themselves."""
+
+
+def _literal(host: str) -> tuple[socket.AddressFamily, int, str] | None:
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return None
+    return (socket.AF_INET if version == 4 else socket.AF_INET6), socket.IPPROTO_TCP, host
 
 
 def _addresses_of(host: str, port: int) -> _Addresses:

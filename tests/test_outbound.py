@@ -28,6 +28,14 @@ async def test_a_name_is_resolved_to_all_its_addresses(names: Names) -> None:
     assert [address["family"] for address in resolved] == [socket.AF_INET, socket.AF_INET6]
 
 
+async def test_an_address_is_returned_as_it_is_and_needs_no_thread(names: Names) -> None:
+    for address, family in (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6)):
+        names.addresses[address] = []
+        [resolved] = await Resolver().resolve(address, 443)
+        assert (resolved["host"], resolved["port"], resolved["family"]) == (address, 443, family)
+    assert names.asked == []
+
+
 async def test_one_address_that_fails_the_check_fails_all(names: Names) -> None:
     def check(host: str, address: str) -> None:
         if address == "192.0.2.2":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from authgate.blocking import in_daemon_thread
+from authgate.blocking import NoThread, in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,4 +27,7 @@ class Reading:
         if characters <= MAX_CHARACTERS_AT_ONCE:
             return read()
         async with self._turn:  # several threads at once would leave the event loop a small share of Python's lock
-            return await in_daemon_thread(read)
+            try:
+                return await in_daemon_thread(read)
+            except NoThread:  # a delay is better than no answer
+                return read()

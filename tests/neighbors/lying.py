@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import threading
@@ -59,6 +60,20 @@ class Connection:
                 raise Gone from None
             self.sent += size
             rest = rest[size:]
+
+    def begin_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on. Raises `Gone`."""
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except OSError:
+            raise Gone from None
+
+    def send_beneath_tls(self, data: bytes) -> None:
+        """Send *data* in clear, although TLS has begun. Raises `Gone`."""
+        try:
+            os.write(self._socket.fileno(), data)
+        except OSError:
+            raise Gone from None
 
     def send_endlessly(self, data: bytes) -> None:
         """Send *data* again and again, until AuthGate closes the connection."""
