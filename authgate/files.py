@@ -32,8 +32,8 @@ T = TypeVar("T")
 # How often watched files are read. Contents are compared, because notifications do not pass through bind mounts.
 POLL_SECONDS = 2.0
 # The pauses before second looks. "new" is for a start, a reload and whatever waits for the file: one write of it spoils
-# two looks at most. Requests do not wait for a watched file: they are served with what it held before.
-_PAUSES_SECONDS: dict[str, tuple[float, ...]] = {"new": (0.25,) * 4, "watched": (POLL_SECONDS,)}
+# two looks at most. Requests go on with what a watched file held before, and one that needs a new key waits for 3 s.
+_PAUSES_SECONDS: dict[str, tuple[float, ...]] = {"new": (0.25,) * 4, "watched": (1.5,)}
 # A file that was changed so long ago needs no pause. The clock of a file server may be behind by almost as much.
 _SURE_SECONDS = 60.0
 
@@ -45,7 +45,7 @@ def settled(read: Callable[[], T], kind: Literal["new", "watched"] = "new") -> T
     """Return what *read* returns or raise what it raises, when the files that it reads are complete. Blocks.
 
     *read* calls `read_bounded` and does nothing that must not be done twice. For a file that is still being written
-    after about a second, or after 2 s if it is *watched*, its `read_bounded` raises ValueError. Within another
+    after about a second, or after 1.5 s if it is *watched*, its `read_bounded` raises ValueError. Within another
     `settled` it just runs: the other one looks again.
     """
     if _thread.looks is not None:

@@ -111,6 +111,14 @@ async def test_if_every_thread_hangs_and_none_can_be_started_calls_fail_and_late
     assert await other.result(20) == "read"
 
 
+async def test_calls_that_hang_hold_up_no_other_call() -> None:
+    go_on = threading.Event()
+    hanging = [in_daemon_thread(lambda: go_on.wait(60)) for _ in range(20)]
+    assert await BlockingCall(lambda: "read").result(20) == "read"
+    go_on.set()
+    await asyncio.gather(*hanging)
+
+
 async def test_only_a_few_threads_stay() -> None:
     go_on = threading.Event()
     calls = [in_daemon_thread(lambda: go_on.wait(60)) for _ in range(20)]

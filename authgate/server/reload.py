@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from authgate.sessions.cached import CachedSessions
 
 MAX_FILE_BYTES = 1024 * 1024
+# A bound on reading the configuration file alone, to see if it has changed.
+READ_SECONDS = 3.0
 # A bound on reading and checking the configuration and every file that it names.
 PREPARE_SECONDS = 10.0
 # How long to wait for the first load of new key sets.
@@ -187,9 +189,9 @@ class Reloader:
         if self._app.live.prepared.digest is None:
             return None
         try:
-            digest, failure = await self._digests.result(self._poll_seconds + 1), ""
+            digest, failure = await self._digests.result(READ_SECONDS), ""
         except TimeoutError:
-            digest, failure = None, f"reading it takes longer than {self._poll_seconds + 1:g} s"
+            digest, failure = None, f"reading it takes longer than {READ_SECONDS:g} s"
         except NoThread as error:
             digest, failure = None, str(error)
         self._polled(failure)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tests.support.issuer import Issuer
 
+CLEAN = {"PATH": os.environ["PATH"]}
 PRLIMIT = "prlimit"  # of util-linux, as setpriv
 NO_THREAD = "no thread can be started: the limit of processes is reached"
 OTHER = {"name": "other", "preset": "jwt", "secret": OTHER_SECRET.decode(), "audiences": ["tasks"]}
@@ -64,7 +65,12 @@ def limited(folder: Path, config: str, *, environ: Mapping[str, str] | None = No
     path.write_text(f"listen: 127.0.0.1:{port}\nadmin: {{listen: 127.0.0.1:{admin_port}}}\n{config}")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*as_limited_user(), *MODULE, path], stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=ROOT
+            [*as_limited_user(), *MODULE, path],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env=CLEAN,
         )
     try:
         wait_for_port(port, process, log)
@@ -141,6 +147,10 @@ def test_without_a_free_thread_keys_refresh_and_the_configuration_reloads(
     neighborhood: Neighborhood, issuer: Issuer
 ) -> None:
     running_one = neighborhood.running
+    threads = Path(f"/proc/{running_one.process.pid}/task")
+    # Its own, that of this test, the log's, two for blocking calls, and four of libuv, which could abort the process
+    # later.
+    assert len([*threads.iterdir()]) == 9
     with no_free_thread(running_one):
         issuer.rotate("K2", overlap=False)
         fetched = len(issuer.requests(issuer.jwks_path))
@@ -163,7 +173,7 @@ def test_without_a_free_thread_keys_refresh_and_the_configuration_reloads(
             "healthcheck",
             "--config",
         ]
-        subprocess.run([*command, running_one.config], cwd=ROOT, check=True, timeout=60)
+        subprocess.run([*command, running_one.config], cwd=ROOT, env=CLEAN, check=True, timeout=60)
     assert not any(NO_THREAD in event for event in neighborhood.events())
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from authgate import background
 from authgate.config.load import load
 from authgate.server import reload
 from authgate.wiring import build, prepare
@@ -104,3 +106,54 @@ async def test_a_deleted_file_changes_nothing(tmp_path: Path) -> None:
         server.write()
         await until_async(lambda: server.reload_count() == 2)
         assert await server.last_reload() == (None, True)
+
+
+async def test_a_file_that_hangs_is_reported_once_and_polled_again_when_it_can_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "READ_SECONDS", 0.01)
+    go_on = threading.Event()
+    async with reloadable_server(tmp_path) as server:
+        reloader, failures = server.served.reloader, []
+        digest, polled = reloader._digest, reloader._polled
+
+        def counted(failure: str) -> None:
+            if failure:
+                failures.append(failure)
+            polled(failure)
+
+        reloader._polled = counted  # type: ignore[method-assign]
+        reloader._digests = reload.BlockingCall(lambda: (go_on.wait(60), digest())[1])
+        await until_async(lambda: len(failures) >= 3)
+        assert await server.status(local_token()) == 200
+        failure, succeeded = await server.last_reload()
+        assert failure == f"{server.file}: reading it takes longer than 0.01 s"
+        assert not succeeded
+        assert caplog.text.count("are not noticed") == 1
+        monkeypatch.setattr(reload, "READ_SECONDS", 60.0)
+        go_on.set()
+        await until_async(lambda: not server.served.app.reloads.poll_failure)
+        assert await server.last_reload() == (None, True)
+        server.write(leeway_seconds=7)
+        await until_async(lambda: server.served.app.live.config.leeway_seconds == 7)
+
+
+@pytest.mark.parametrize(
+    "bug", [RuntimeError(), MemoryError(), RecursionError(), BaseExceptionGroup("", [SystemExit()])]
+)
+async def test_whatever_the_poll_meets_the_service_goes_on_and_so_does_the_poll(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, bug: BaseException
+) -> None:
+    monkeypatch.setattr(background, "PAUSE_SECONDS", 0.01)
+    async with reloadable_server(tmp_path) as server:
+        is_due = server.served.reloader._is_due
+
+        async def broken() -> bool:
+            raise bug
+
+        server.served.reloader._is_due = broken  # type: ignore[method-assign]
+        await until_async(lambda: "internal error" in caplog.text)
+        assert await server.status(local_token()) == 200
+        server.served.reloader._is_due = is_due  # type: ignore[method-assign]
+        server.write(leeway_seconds=7)
+        await until_async(lambda: server.served.app.live.config.leeway_seconds == 7)
