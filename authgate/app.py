@@ -105,6 +105,12 @@ class Live:
             watched.set_timing(self.prepared.key_sets[name].timing)
             self.gate.use(name, watched.key_set)
 
+    def retire(self, newer: Live) -> None:
+        """Let key sets that *newer* does not share forget the gate, so that nothing refers to it in a circle."""
+        for name, watched in self.watched_keys.items():
+            if newer.watched_keys.get(name) is not watched:
+                watched.detach()
+
 
 @dataclass(slots=True, kw_only=True)
 class ReloadState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -83,4 +84,7 @@ async def _serve(prepared: Prepared, config_path: str | None) -> None:
         make_live=lambda newer: make_live(newer, app.metrics, app.live),
         tries_stores=True,
     )
+    # What is there at the start stays. Without it, a full collection takes a fifth of the time.
+    gc.collect()
+    gc.freeze()
     await serve(app, reloader)

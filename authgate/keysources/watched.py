@@ -250,6 +250,10 @@ class WatchedKeys:
         if before is not self:
             self.journal.follow(before.journal)
 
+    def detach(self) -> None:
+        """Stop calling `on_change`."""
+        self.on_change = _ignore
+
     async def drained(self) -> None:
         """Wait until no request waits for a load, at most `wait_seconds`."""
         if self._waiting and self._load is not None:
