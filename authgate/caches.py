@@ -43,7 +43,7 @@ DEFAULT_BYTES = 96 * 1024 * 1024
 _ROOM = 128
 # The largest entry. An ordinary one takes 1 to 3 KiB, and a reply has at most 8 KiB of headers. A larger one is of a
 # user, or of a store, that must not evict the others.
-LARGEST_BYTES = 64 * 1024
+LARGEST_BYTES = 32 * 1024
 # What an entry takes beside its value: its key of 32 to 64 bytes, a tuple, two numbers and its place in an OrderedDict.
 # Measured with tracemalloc: 260 to 360 bytes, depending on how full the tables of the OrderedDict are.
 ENTRY_BYTES = 320
@@ -51,7 +51,7 @@ ENTRY_BYTES = 320
 # bytes and takes 64.
 _ROUNDING = 8
 
-# How many values to measure. So many take over 64 KiB, unless a list repeats the same value.
+# How many values to measure. Their references alone take 32 KiB.
 _MAX_VALUES = 4096
 _PLAIN = frozenset({dict, list, tuple, set, frozenset, str, bytes, int, float})
 # Python has these values once, however many places refer to them. `Identity.unknown` has names of fields.

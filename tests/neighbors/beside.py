@@ -66,7 +66,7 @@ class Neighborhood:
     def __init__(self, running: RunningAuthGate) -> None:
         self.running = running
         self.others = Others(running)
-        self._at_start = self._status("VmRSS")
+        self._at_start = self.status("VmRSS")
 
     def session(self, token: str = "ada-1", cookie: str = cookies.COOKIES[0], secret: bytes = SECRET) -> Answer:
         """Return the answer to a request with this session, of `app` unless it has another *cookie* and *secret*."""
@@ -81,13 +81,14 @@ class Neighborhood:
 
     def grown_bytes(self) -> int:
         """Return how much more memory AuthGate has taken at its worst moment than at the start."""
-        return self._status("VmHWM") - self._at_start
+        return self.status("VmHWM") - self._at_start
 
     def events(self) -> list[str]:
         """Return the text of every line of the log."""
         return [json.loads(line)["event"] for line in self.running.log.read_text().splitlines()]
 
-    def _status(self, name: str) -> int:
+    def status(self, name: str) -> int:
+        """Return the value *name* of the process in /proc, in bytes."""
         lines = Path(f"/proc/{self.running.process.pid}/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 

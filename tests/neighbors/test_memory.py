@@ -2,78 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from tests.neighbors import http_modes
-from tests.neighbors.beside import beside, better_auth
+from tests.neighbors.beside import beside
+from tests.neighbors.heavy_rows import HEAVY, MIB, NAMES, READS_EXTRA, Rows, held, issuers, sign_in
 from tests.neighbors.lying import lying
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.neighbors.beside import Neighborhood
-    from tests.neighbors.lying import Connection
-
-MIB = 1024 * 1024
-# What a user's row may hold beside the columns of the library, up to the bound of 256 KiB.
-HEAVY: dict[str, Any] = {
-    "16,000 empty lists": [[] for _ in range(16_000)],
-    "a long text": "x" * 200_000,
-    "numbers": [0.5] * 50_000,
-    "keys": {f"{number:05}": 1 for number in range(14_000)},
-    "words": ["ab"] * 40_000,
-    "not ASCII": "é" * 40_000,
-    "lone surrogates": "\ud800" * 30_000,
-}
-NAMES = ("app", "second", "third")
-SECRETS = {name: f"{name}-secret-of-the-tests-0123456789" for name in NAMES}
-
-
-class Rows:
-    """A mode: every session is that of a user whose row has *extra*, which a test replaces."""
-
-    extra: Any = ""
-
-    def __call__(self, connection: Connection) -> None:
-        while True:
-            token = http_modes.asked(connection)
-            connection.send(http_modes.session(token, extra=self.extra))
-
-
-def issuers(port: int) -> list[dict[str, Any]]:
-    """Return three issuers with the same store."""
-    store = {"http": {"url": f"http://127.0.0.1:{port}/api/auth/get-session"}, "cache_seconds": 60}
-    common = better_auth(**store) | {"allow_http": True}
-    return [
-        common
-        | {"name": name, "secret": SECRETS[name], "subject_prefix": f"{name}:"}
-        | {"cookies": {"session_token": f"{name}.session_token"}}
-        for name in NAMES
-    ]
-
-
-def sign_in(neighborhood: Neighborhood, users: int, numbers: count[int]) -> set[int]:
-    """Ask with the sessions of so many new *users* of each issuer. Return the statuses of the answers."""
-
-    def status(name: str) -> int:
-        token = f"{next(numbers):032}"
-        return neighborhood.session(token, f"{name}.session_token", SECRETS[name].encode()).status
-
-    with ThreadPoolExecutor(8) as pool:
-        return {*pool.map(status, NAMES * users)}
-
-
-def held(neighborhood: Neighborhood, kind: str) -> dict[str, float]:
-    """Return what the caches of this *kind* hold, in bytes by issuer; "" for the limit of all caches."""
-    text = neighborhood.running.page("/metrics").body.decode()
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    sizes = [sample for sample in samples if sample.name == "authgate_cache_bytes" and sample.labels["kind"] == kind]
-    limit = next(sample.value for sample in samples if sample.name == "authgate_cache_limit_bytes")
-    return {sample.labels["issuer"]: sample.value for sample in sizes} | {"": limit}
 
 
 def test_what_no_policy_reads_of_heavy_rows_takes_no_memory(tmp_path: Path) -> None:
@@ -93,14 +30,13 @@ def test_what_no_policy_reads_of_heavy_rows_takes_no_memory(tmp_path: Path) -> N
 
 def test_three_issuers_with_heavy_rows_share_one_budget(tmp_path: Path) -> None:
     rows, numbers = Rows(), count()
-    policies = [{"name": "all", "require": {"claims": {"user.extra": {"none_of": ["locked"]}}}}]
     with lying(rows) as liar:
         app, *more = issuers(liar.port)
-        settings = {"policies": policies, "limits": {"cache_megabytes": 8}}
+        settings = {**READS_EXTRA, "limits": {"cache_megabytes": 8}}
         with beside(tmp_path, app, *more, **settings) as neighborhood:
-            for extra in (["x" * 50] * 500, ["y" * 50_000]):
+            for extra in (["x" * 50] * 250, ["y" * 25_000]):
                 rows.extra = [f"{number}{text}" for number, text in enumerate(extra)]
-                assert sign_in(neighborhood, 100, numbers) == {200}
+                assert sign_in(neighborhood, 140, numbers) == {200}
                 sessions = held(neighborhood, "sessions")
                 limit = sessions.pop("")
                 assert 0.9 * limit < sum(sessions.values()) <= limit == 8 * MIB

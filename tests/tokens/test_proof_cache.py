@@ -55,7 +55,7 @@ def test_the_least_recently_used_proof_is_evicted_first() -> None:
     assert cache.bytes <= 64 * ENTRY
 
 
-def test_a_proof_larger_than_64_kib_is_not_stored() -> None:
+def test_a_proof_larger_than_32_kib_is_not_stored() -> None:
     cache = LruProofCache()
     for length, stored in ((LARGEST_BYTES, 0), (LARGEST_BYTES - ENTRY - 100, 1)):
         cache.put(b"ada", ISSUER, Proven(identity=replace(ADA.identity, name="x" * length)), now=NOW)
