@@ -104,14 +104,14 @@ async def fail(store: Store, failure: Failure, folder: Path, options: Options) -
         clients = [Clients(store, server.port, options.users, options.rate) for server in servers]
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(one.serve()) for one in clients]
-            if await _recovered(clients, runs, time.monotonic()):
+            if await _recovered(clients, runs, time.monotonic(), all_users=True):
                 _measure(runs, servers, "before")
                 for number in range(times):
                     await asyncio.sleep(store.pause_seconds + RANDOM.uniform(0, 1))
                     for one in clients:
                         one.fails()
                     await failure.cause(store, store.servers[number % len(store.servers)], network)
-                    if not await _recovered(clients, runs, time.monotonic(), show_as=f"{failure.name} {number + 1}"):
+                    if not await _recovered(clients, runs, time.monotonic(), number, all_users=number == times - 1):
                         break
                 _measure(runs, servers, "after")
             for task in serving:
@@ -124,21 +124,23 @@ async def fail(store: Store, failure: Failure, folder: Path, options: Options) -
     return runs
 
 
-async def _recovered(clients: list[Clients], runs: list[Run], since: float, *, show_as: str = "") -> bool:
-    """Wait until all *clients* are served again. Note how long it took, unless it is the start. Return whether it did.
+async def _recovered(
+    clients: list[Clients], runs: list[Run], since: float, number: int | None = None, *, all_users: bool
+) -> bool:
+    """Wait until the *clients* are served again. Note how long it took, after the failure of this *number*.
 
-    *since* is when the store accepted connections.
+    *since* is when the store accepted connections. Return whether it did not take too long.
     """
     try:
         async with asyncio.timeout(RECOVER_SECONDS):
-            seconds = await asyncio.gather(*(one.recover(since) for one in clients))
+            seconds = await asyncio.gather(*(one.recover(since, all_users=all_users) for one in clients))
     except TimeoutError:
         return False
-    if show_as:
+    if number is not None:
         for run, (first, again) in zip(runs, seconds, strict=True):
             run.first.append(first)
             run.again.append(again)
-        print(f"{runs[0].store}: {show_as}", end=" \r", file=sys.stderr, flush=True)
+        print(f"{runs[0].store}: {runs[0].failure} {number + 1}", end="  \r", file=sys.stderr, flush=True)
     return True
 
 
@@ -196,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Stores that are killed, hang or cannot be reached, under clients.")
     parser.add_argument("--restarts", type=int, default=100, help="restarts of each store (default: 100)")
     parser.add_argument("--clients", type=int, default=200, help="users of each AuthGate (default: 200)")
-    parser.add_argument("--rate", type=float, default=150, help="their requests a second, together (default: 150)")
+    parser.add_argument("--rate", type=float, default=60, help="their requests a second, together (default: 60)")
     parser.add_argument("--store", choices=STORES, action="append", help="only this store; may be repeated")
     parser.add_argument("--failure", choices=FAILURES, action="append", help="only this failure; may be repeated")
     parser.add_argument("--together", action="store_true", help="all stores at once: for tests, not for figures")

@@ -88,8 +88,9 @@ class Run:
 
 ANSWERS = ("Store", "Failure", "`cache_seconds`", "Failures", "200", "503", "503 later", "Strangers refused",
            "Wrong identities", "Wrong refusals", "Slowest answer, s")  # fmt: skip
+# A machine that does other work makes AuthGate wait for a processor. Then the longest times say little.
 RECOVERY = ("Store", "Failure", "`cache_seconds`", "First right answer, ms", "99 of 100 right, ms", "MiB",
-            "Descriptors", "Log lines")  # fmt: skip
+            "Descriptors", "Log lines", "Processor: used, waited for, s")  # fmt: skip
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -120,7 +121,12 @@ def _recovery(run: Run) -> list[str]:
         f"{before.mib:.1f} → {after.mib:.1f}" if before and after else "",
         f"{before.descriptors} → {after.descriptors}" if before and after else "",
         f"{run.log_lines:,}",
+        f"{_during(run, 'cpu_seconds'):.0f}, {_during(run, 'queued_seconds'):.0f}",
     ]
+
+
+def _during(run: Run, name: str) -> float:
+    return getattr(run.after, name) - getattr(run.before, name) if run.before and run.after else 0.0
 
 
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
