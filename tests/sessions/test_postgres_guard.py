@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authgate.sessions import _postgres_guard
+from authgate.sessions import _postgres_connection, _postgres_guard, _postgres_pool
 from authgate.sessions._postgres_guard import Guard
 from authgate.sessions.layouts import BETTER_AUTH
 from authgate.sessions.postgres import PostgresStore
 from tests.neighbors import postgres_modes as modes
+from tests.neighbors.lying import lying
 from tests.support.certificates import Authority
 from tests.support.postgres import READER, READER_PASSWORD, Postgres, postgres
-from tests.support.store_lookups import closing, failure_once, find, find_once
+from tests.support.store_lookups import closing, failure, failure_once, find, find_once
+from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,29 @@ async def test_an_honest_answer_costs_the_guard_a_few_calls(ada: Postgres) -> No
     assert calls["data_received"] <= 4, "as many as segments"
     assert 0 < calls["_begin_message"] <= ANSWER_MESSAGES
     assert calls.total() <= 4 * ANSWER_MESSAGES, calls
+
+
+async def test_after_a_lie_no_connection_is_opened_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_postgres_pool, "PAUSE_SECONDS", 60.0)
+    with lying(modes.scram(b"2000000000")) as liar:
+        store = PostgresStore(f"postgresql://app:secret@127.0.0.1:{liar.port}/app?sslmode=disable", layout=BETTER_AUTH)
+        async with closing(store):
+            messages = {await failure(store) for _ in range(20)}
+        assert len(liar.connections) == 1
+    [message] = messages
+    assert "demands 2000000000 iterations" in message
+
+
+async def test_a_connection_with_many_parameters_is_not_used_again(
+    ada: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver keeps every parameter that the server announces, for the life of the connection."""
+    monkeypatch.setattr(_postgres_connection, "MAX_NEWS_BYTES", 10)
+    store = PostgresStore(ada.reader(), layout=BETTER_AUTH)
+    async with closing(store):
+        assert await find(store)
+        assert await find(store)
+        await until_async(lambda: not ada.execute("SELECT 1 FROM pg_stat_activity WHERE usename = $1", READER))
 
 
 class Recorder(asyncio.Protocol):
