@@ -107,16 +107,24 @@ class _Connection(web.RequestHandler):
     # -- what the transport calls ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        opened = cast("asyncio.Transport", transport)
+        try:
+            self._begin(opened)
+        except BaseException:  # no memory, or a bug. Nobody would answer this connection, and no deadline would end it
+            opened.abort()
+            raise
+
+    def _begin(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self._open_transport = cast("asyncio.Transport", transport)
         # "writing" begins as soon as bytes are left over. Not 0: with TLS, 0 bytes left would be too many.
-        self._open_transport.set_write_buffer_limits(high=1, low=0)
+        transport.set_write_buffer_limits(high=1, low=0)
         address = str(self.peername[0]) if isinstance(self.peername, tuple) else ""
         if self._tls is not None:
             self._certificate = self._tls.client_certificate(transport.get_extra_info("peercert"))
         names = self._certificate.names if self._certificate is not None else None
         self._peer = Peer(address=address, certificate_names=names)
         self._is_trusted = self._slots.trusts(self.peer)
+        self._open_transport = transport
         self._slots.enter(self, address, trusted=self._is_trusted)
         if self._slots.is_over_bounds:
             self._answer("503 Service Unavailable", Cause.TOO_MANY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -107,6 +108,26 @@ async def test_a_connection_beyond_the_bound_is_answered_503_and_the_others_are_
             writer.write(SUBREQUEST + b"\r\n")
             assert status_of(await reader.readuntil(b"\r\n\r\n")) == 401
             writer.close()
+
+
+@pytest.mark.both_event_loops
+async def test_a_connection_that_cannot_be_set_up_is_closed_and_the_next_is_served(serving: Any) -> None:
+    def no_memory_for_connections(
+        loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+    ) -> asyncio.Future[Any]:
+        if coroutine.__qualname__ != "RequestHandler.start":
+            return asyncio.Task(coroutine, loop=loop, **options)
+        coroutine.close()
+        raise MemoryError
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    async with serving() as port:
+        loop.set_task_factory(no_memory_for_connections)
+        with contextlib.suppress(ConnectionError):
+            assert await exchange(port, SUBREQUEST + b"\r\n") == b""
+        loop.set_task_factory(None)
+        assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
 
 
 async def test_a_silent_peer_is_disconnected_without_an_answer(serving: Any) -> None:
