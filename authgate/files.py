@@ -1,7 +1,7 @@
 """Read files that the configuration names: with a bound, without waiting for a writer, and only what is complete.
 
 Somebody may be writing a file while AuthGate reads it, and half a secret is a secret, too. So a content counts only if
-a second look, a moment later, finds the same bytes in the same file. `settled` looks twice:
+a second look, a moment later, finds the same bytes, which nobody has written since. `settled` looks twice:
 
     first look   `read_bounded`, for each file that the configuration names, or for one
     pause        one for all files together. There is none if nobody has changed a file for `_SURE_SECONDS`
@@ -89,14 +89,16 @@ def read_once(path: str, read: Callable[[], bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a path led to. Two looks are equal if the same file has the same bytes, and nobody wrote it in between.
+    """What a path led to. Two looks are equal if they found the same bytes and nobody wrote them in between.
 
-    *changed_at* is the Unix time of the last change, infinite if it is not known.
+    *times* are those of the last changes of content and status, in ns; a rewritten or replaced file has others. (The
+    number of the inode would add nothing, and some network file systems change it.) *changed_at* is the later one as
+    Unix time, infinite if it is not known.
     """
 
     content: bytes = b""
     failure: str = ""
-    file: tuple[int, ...] = ()
+    times: tuple[int, ...] = ()
     changed_at: float = field(default=math.inf, compare=False)
     error: OSError | ValueError | None = field(default=None, compare=False)
 
@@ -124,7 +126,7 @@ def _read(path: str, max_bytes: int) -> _Look:
         raise ValueError(f"it is longer than {max_bytes} bytes")
     return _Look(
         content=content,
-        file=(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns),
+        times=(status.st_mtime_ns, status.st_ctime_ns),
         changed_at=max(status.st_mtime, status.st_ctime),
     )
 
