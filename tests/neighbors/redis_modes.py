@@ -52,12 +52,16 @@ def honest_once(connection: Connection) -> None:
 
 
 def answering(answer: bytes) -> Mode:
-    """Answer the first question with *answer*, and then say nothing."""
+    """Answer the first question with *answer*. Then say nothing, or close the connection if *answer* is an error.
+
+    A sound error leaves the connection as it is, so that the next question would wait for an answer.
+    """
 
     def answer_once(connection: Connection) -> None:
         asked(connection)
         connection.send(answer)
-        connection.say_nothing()
+        if not answer.startswith(b"-"):
+            connection.say_nothing()
 
     return answer_once
 
