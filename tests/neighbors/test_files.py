@@ -135,7 +135,8 @@ def test_half_a_secret_refuses_nobody_at_the_start_at_a_reload_and_later(tmp_pat
                 running.config.write_text(running.config.read_text().replace(before, after))
                 until(lambda: writer.is_half)
                 reload(running)
-            assert reload_outcomes(running)["succeeded"] >= 6
+                # On a busy machine a reload may meet only halves. AuthGate tries it again.
+                until(lambda number=number: reload_outcomes(running)["succeeded"] > number)
             halves = writer.halves
             until(lambda: writer.halves >= halves + 3)
             neighborhood.until_others_are_served()

@@ -22,7 +22,7 @@ def http_at(liar: Liar) -> dict[str, object]:
     return better_auth(http={"url": url}) | {"allow_http": True}
 
 
-def test_a_bad_response_is_a_503_and_the_next_good_one_is_believed(tmp_path: Path) -> None:
+def test_a_bad_response_is_a_503_and_the_next_good_response_counts(tmp_path: Path) -> None:
     with lying(http_modes.answering(b"")) as liar, beside(tmp_path, http_at(liar)) as neighborhood:
         modes = {name: http_modes.answering(response) for name, response in http_modes.BAD_RESPONSES.items()}
         floods = {f"endless {name}": http_modes.pouring(*flood) for name, flood in FLOODS.items()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.neighbors.lying import Liar, Mode
 
 MIB = 1024 * 1024
-# What the kernel takes for AuthGate before the connection is closed. Redis-py took all of it.
+# What the kernel takes for AuthGate before the connection is closed. A client without bounds takes all that is sent.
 MOST_BYTES = 16 * MIB
 
 
@@ -32,7 +32,7 @@ def refused(neighborhood: Neighborhood) -> str:
     return "\n".join(neighborhood.events()[seen:])
 
 
-def test_a_bad_reply_is_a_503_and_the_next_good_one_is_believed(tmp_path: Path) -> None:
+def test_a_bad_reply_is_a_503_and_the_next_good_reply_counts(tmp_path: Path) -> None:
     with lying(redis_modes.answering(b":5\r\n")) as liar, beside(tmp_path, redis_at(liar)) as neighborhood:
         for name, (reply, _) in redis_modes.BAD_REPLIES.items():
             liar.mode = redis_modes.answering(reply)
