@@ -15,6 +15,7 @@ from authgate.core.csrf import SAFE_METHODS
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
 from authgate.core.policy import Access, Match, first_segment
+from authgate.core.quoting import cut
 from authgate.core.rules import Not, Some, Test
 from authgate.policies import Acceptance, accepts, demands, fields_of, header_names, in_words, path_fields, tests_of
 from authgate.presets import PRESETS
@@ -119,7 +120,9 @@ def _about_audiences(config: Config, made: Policies, entries: tuple[LoadedIssuer
         if config.policies is None:
             which = "there are no policies, so all is open"
             fix = f"write policies, such as {{name: app, require: signed_in, issuers: [{next(iter(meant_for))}]}}"
-        shown = [f"{name}: {_shortened(audience)}" for name, audience in islice(meant_for.items(), _ISSUERS_SHOWN)]
+        shown = [
+            f"{name}: {cut(audience, _MAX_CHARACTERS)}" for name, audience in islice(meant_for.items(), _ISSUERS_SHOWN)
+        ]
         audiences = "; ".join(shown) + (" …" if len(meant_for) > _ISSUERS_SHOWN else "")
         yield (
             f"{which} to the users of every issuer, also with a credential that is meant for another audience "
@@ -132,10 +135,6 @@ def _meant_for(entry: LoadedIssuer) -> str:
     audiences = entry.config.given("audiences")
     origins = ("/".join(url.split("/")[:3]) for url in entry.config.urls)
     return "any" if audiences == "any" else ", ".join(sorted(audiences if isinstance(audiences, list) else origins))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 2]} …"
 
 
 def _names_issuers(policy: Policy) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.cli._terminal import counted
-from authgate.core.quoting import escaped
+from authgate.core.quoting import cut, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,8 +120,7 @@ def _name(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = escaped(text)
-    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 3]}..."
+    return cut(escaped(text), _MAX_LINE)
 
 
 def _when(time: str | None, now: str) -> str:

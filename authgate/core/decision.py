@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.challenge import NO_CHALLENGE
+from authgate.core.quoting import cut
 from authgate.core.rules import Test
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def _compared(finding: Finding) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[: MAX_VALUE_CHARACTERS - 3]}..."
+    return cut(json.dumps(value, default=str), MAX_VALUE_CHARACTERS)
 
 
 def deny_unreadable(unreadable: Unreadable, refusals: Refusals, headers: Headers) -> Deny:

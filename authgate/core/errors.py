@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from authgate.core.quoting import cut
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,7 +38,7 @@ class Problem:
         for name in ("setting", "message", "fix"):
             text = getattr(self, name)
             if len(text) > _MAX_PROBLEM_CHARACTERS:
-                object.__setattr__(self, name, f"{text[: _MAX_PROBLEM_CHARACTERS - 2]} …")
+                object.__setattr__(self, name, cut(text, _MAX_PROBLEM_CHARACTERS))
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.message}\n    → {self.fix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from authgate.core.quoting import quoted
+from authgate.core.quoting import cut, quoted
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Key:
     @property
     def label(self) -> str:
         """The key id, safe for logs, labels and terminals: printable ASCII, cut if it is long; "" if there is none."""
-        label = quoted(self.key_id or "", MAX_LABEL_CHARACTERS)[1:-1]
-        return label if len(label) <= MAX_LABEL_CHARACTERS else f"{label[: MAX_LABEL_CHARACTERS - 3]}..."
+        return cut(quoted(self.key_id or "", MAX_LABEL_CHARACTERS)[1:-1], MAX_LABEL_CHARACTERS)
 
     @property
     def is_symmetric(self) -> bool:

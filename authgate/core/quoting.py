@@ -14,12 +14,17 @@ change the direction of text or have no width, surrogates, and code points that 
 from __future__ import annotations
 
 
+def cut(text: str, max_characters: int) -> str:
+    """Return *text*; if it has more than *max_characters*, its beginning and "..." within them."""
+    return text if len(text) <= max_characters else f"{text[: max_characters - 3]}..."
+
+
 def quoted(text: str | None, max_characters: int = 80) -> str:
     """Return *text* as printable ASCII in quotes, safe for a message or a terminal. A backslash is doubled.
 
     Text longer than *max_characters* is cut. Escapes count as one character each, so the result may be longer.
     """
-    return ascii(text if text is None or len(text) <= max_characters else f"{text[: max_characters - 3]}...")
+    return ascii(text if text is None else cut(text, max_characters))
 
 
 def printable(text: str, max_characters: int | None = None) -> str:
@@ -28,8 +33,8 @@ def printable(text: str, max_characters: int | None = None) -> str:
     Text longer than *max_characters* is cut before that. A backslash stays as it is, because quoted values are a part
     of the text.
     """
-    if max_characters is not None and len(text) > max_characters:
-        text = f"{text[: max_characters - 3]}..."
+    if max_characters is not None:
+        text = cut(text, max_characters)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

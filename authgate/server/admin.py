@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from authgate.core.snapshot import SECRETS
-from authgate.server.key_report import cut, key_report, unix_as_text
+from authgate.server.key_report import key_report, unix_as_text
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 
@@ -86,14 +86,12 @@ class AdminEndpoint:
         for watched in self._app.live.watched_keys.values():
             issuers[watched.name] = {"state": watched.state, "keys": len(watched.key_set.keys)}
             if watched.failure:
-                issuers[watched.name]["why"] = cut(watched.failure)
+                issuers[watched.name]["why"] = watched.failure
             name = watched.name.removesuffix(SECRETS)  # session cookies verify without the keys for JWTs
             can_verify[name] = can_verify.get(name, False) or bool(watched.key_set.keys)
         for name, sessions in self._app.live.sessions.items():
             was_asked = any(sessions.lookups.values())
-            issuers.setdefault(name, {})["sessions"] = cut(sessions.failure) or (
-                "ready" if was_asked else "not asked yet"
-            )
+            issuers.setdefault(name, {})["sessions"] = sessions.failure or ("ready" if was_asked else "not asked yet")
         enough = all if self._app.live.config.ready_when == "all" else any
         ready = not self._app.draining and enough(can_verify.values())
         body = {
@@ -106,7 +104,4 @@ class AdminEndpoint:
 
     def _configuration(self) -> dict[str, Any]:
         reloads = self._app.reloads
-        return {
-            "loaded_at": unix_as_text(reloads.loaded_at),
-            "reload_failed": reloads.fault or None,
-        }
+        return {"loaded_at": unix_as_text(reloads.loaded_at), "reload_failed": reloads.fault or None}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from authgate.core.quoting import cut
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,11 +48,11 @@ def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
     )
     return {
         "state": watched.state,
-        "source": cut(watched.source.where),
+        "source": cut(watched.source.where, MAX_TEXT_CHARACTERS),
         "now": unix_as_text(now),
         "last_success": unix_as_text(None if age is None else now - age),
         "age_seconds": None if age is None else round(age, 1),
-        "last_error": cut(watched.failure) or None,
+        "last_error": cut(watched.failure, MAX_TEXT_CHARACTERS) or None,
         "failures_in_a_row": watched.failures_in_a_row,
         "loading": watched.is_loading,
         "next_refresh": unix_as_text(now + watched.seconds_until_due()),
@@ -65,7 +67,7 @@ def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for sighting in reversed(history.departed.values())
         ],
-        "skipped": [cut(skipped) for skipped in watched.key_set.skipped],
+        "skipped": [cut(skipped, MAX_TEXT_CHARACTERS) for skipped in watched.key_set.skipped],
         "unknown_key_ids_total": watched.journal.unknown_key_ids,
         "unknown_key_ids": [
             {
@@ -75,7 +77,10 @@ def _key_set(watched: WatchedKeys, proofs: ProofCounts) -> dict[str, Any]:
             }
             for key_id, unknown in reversed(history.unknown.items())
         ],
-        "events": [{"at": unix_as_text(event.at), "what": cut(event.message)} for event in reversed(history.events)],
+        "events": [
+            {"at": unix_as_text(event.at), "what": cut(event.message, MAX_TEXT_CHARACTERS)}
+            for event in reversed(history.events)
+        ],
     }
 
 
@@ -91,11 +96,6 @@ def _key(sighting: Sighting, issuer_name: str, proofs: ProofCounts) -> dict[str,
         "proofs": count,
         "last_proof": unix_as_text(last_at),
     }
-
-
-def cut(text: str, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
-    """Return *text*, cut if it is longer than *max_characters*."""
-    return text if len(text) <= max_characters else f"{text[: max_characters - 3]}..."
 
 
 def unix_as_text(unix: float | None) -> str | None:

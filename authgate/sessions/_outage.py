@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from authgate.core.quoting import cut
 from authgate.repeats import SEVERAL, Bounds, Repeats
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Outage:
         A cause is logged when it is new, and again if the store answered in between; but at most once a minute. Further
         ones are counted.
         """
-        cause = _shortened(cause)
+        cause = cut(cause, MAX_FAILURE_CHARACTERS)
         if not (self._was_logged and cause == self.failure) and self._is_logged(_LOOKUPS, cause):
             self._was_logged = True
         self.failure = cause
@@ -54,7 +55,7 @@ class Outage:
 
     def found_unusable(self, cause: str) -> str:
         """Record that one session is invalid, and return *cause*, cut. This neither begins nor ends an outage."""
-        cause = _shortened(cause)
+        cause = cut(cause, MAX_FAILURE_CHARACTERS)
         self._is_logged(_SESSION, cause)
         return cause
 
@@ -75,7 +76,3 @@ class Outage:
         cause = "for several causes" if repeated.address == SEVERAL else repeated.address
         times = f"{repeated.count} more times in {repeated.seconds:g} s"
         _log.warning("issuer %s: %s, %s: %s", self._issuer_name, repeated.kind, times, cause)
-
-
-def _shortened(cause: str) -> str:
-    return cause if len(cause) <= MAX_FAILURE_CHARACTERS else f"{cause[: MAX_FAILURE_CHARACTERS - 3]}..."
