@@ -277,6 +277,28 @@ def reasons() -> str:
     return _REASONS + "".join(rows)
 
 
+_BOUNDS = """
+## Bounds
+
+A configuration that exceeds a bound is refused; the message names the line or the setting, and the bound. [What the largest one
+needs](deployment.md#memory).
+
+| | At most |
+|---|---|
+| the file; one environment variable is bounded by the system | 1 MiB |
+| values in one YAML document, keys included, with every alias written out | 100,000 |
+| characters in them | 1,048,576 |
+| nested lists and mappings | 64 |
+| issuers; policies; `trusted_proxies`; `audiences` of an issuer; values of one list in a rule | 1,000 each |
+| hosts, paths or clients of one policy; origins | 256 each |
+| `credentials`; `headers`, those of all policies together | 64 each |
+| segments of a path pattern | 32 |
+| problems that are reported at once | 100, with a count of the others |
+
+Merge keys (`<<`) and tags such as `!!set` are refused. Dates and `12:30` are text. Only `true` and `false` are booleans.
+"""
+
+
 def configuration() -> str:
     """Return the page of all settings: those of AuthGate, those of each preset, and those of each session store."""
     sections = [_CONFIGURATION]
@@ -287,6 +309,7 @@ def configuration() -> str:
             sections.append(_HEADER_FIELDS.replace("FIELDS", ", ".join(f"`{name}`" for name in FIELDS)))
         if "policies" in names:
             sections += [_rules()]
+    sections.append(_BOUNDS)
     sections.append(_ISSUERS)
     sections += [_preset(name) for name in PRESETS]
     for setting, title in _STORES.items():
