@@ -44,12 +44,12 @@ def accepting(
 
     *admit* takes each new connection and the address of its peer, which is "" on a unix socket.
     """
-    with ExitStack() as open_ones:
+    with ExitStack() as opened:
         if not limits.free_descriptors:
-            open_ones.enter_context(descriptors.reserve())
+            opened.enter_context(descriptors.reserve())
         for listening in sockets:
             acceptor = _Acceptor(listening, admit, limits.free_descriptors, counts, descriptors)
-            open_ones.callback(acceptor.close)
+            opened.callback(acceptor.close)
         yield
 
 

@@ -59,14 +59,14 @@ class Descriptors:
             while len(self._reserve) < self._wanted:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY))
 
-    def demand(self, count: int, some: int) -> None:
+    def demand(self, count: int, descriptor: int) -> None:
         """Raise OSError if fewer than *count* descriptors are free, or the reserve cannot be filled.
 
-        A quarter of the process's limit is always enough. *some* is any open descriptor. Takes about 3 µs.
+        A quarter of the process's limit is always enough. *descriptor* is any open one. Takes about 3 µs.
         """
         if len(self._reserve) < self._wanted:
             self.refill()
-        newest = os.dup(some)
+        newest = os.dup(descriptor)
         os.close(newest)
         limit = _limit()
         is_last = limit != resource.RLIM_INFINITY and newest >= limit - min(count, limit // 4)
@@ -75,10 +75,10 @@ class Descriptors:
 
     def spend(self) -> bool:
         """Close the reserve, so that something else can be opened. Return whether there was one."""
-        there_was_one = bool(self._reserve)
+        had_reserve = bool(self._reserve)
         while self._reserve:
             os.close(self._reserve.pop())
-        return there_was_one
+        return had_reserve
 
     def log_shortage(self, error: OSError) -> None:
         """Log why nothing was accepted, once a minute, and what an operator can do about it."""

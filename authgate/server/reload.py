@@ -243,7 +243,7 @@ def _no_full_collection() -> Iterator[None]:
     """Let the garbage collector look only at young objects while the context lasts.
 
     Reading a large configuration makes many objects that stay, which starts full collections: they stop all threads,
-    for 0.3 s with the largest configuration. Young objects are collected as ever.
+    for 0.3 s with the largest configuration. Young objects are collected as usual.
     """
     young, middle, old = gc.get_threshold()
     gc.set_threshold(young, middle, _NEVER)
