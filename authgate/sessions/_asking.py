@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.background import ends_task
-from authgate.blocking import NoThread
 from authgate.bugs import log_bug
 from authgate.sessions import RowsUnusable, StoreFailed
 from authgate.sessions._outage import Outage
@@ -71,8 +70,6 @@ class Asking:
             return self._failed(str(failed))
         except TimeoutError:
             return self._failed(f"{self._store.where} does not answer within {self._lookup_seconds:g} s")
-        except NoThread as error:
-            return self._failed(f"the answer of {self._store.where} cannot be read: {error}")
         except BaseException as bug:
             if ends_task(bug):
                 raise
