@@ -20,17 +20,22 @@ if TYPE_CHECKING:
 
 # The pause between the end of a task and its next start.
 PAUSE_SECONDS = 1.0
+# A bound on the wait for the end of a task that was canceled.
+END_SECONDS = 10.0
 
 
 @asynccontextmanager
 async def in_background(run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Keep *run* running in a task of its own while the context lasts. Its end does not end the context."""
+    """Keep *run* running in a task of its own while the context lasts. Its end does not end the context.
+
+    The end of the context cancels the task, and waits for at most `END_SECONDS`.
+    """
     task = asyncio.get_running_loop().create_task(keep_running(run))
     try:
         yield
     finally:
         task.cancel()
-        await asyncio.wait({task})
+        await asyncio.wait({task}, timeout=END_SECONDS)
 
 
 async def keep_running(run: Callable[[], Awaitable[None]]) -> Never:

@@ -23,7 +23,7 @@ from authgate.log_writer import LineWriter, Losses
 from authgate.repeats import Bounds, Repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from authgate.log_writer import Cause
     from authgate.repeats import Repeated
@@ -127,13 +127,11 @@ def _shown(value: object) -> str:
 
 
 @contextmanager
-def logging_to(
-    stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto"
-) -> Iterator[Callable[[], bool]]:
+def logging_to(stream: TextIO | None = None, log_format: Literal["auto", "json", "text"] = "auto") -> Iterator[None]:
     """Log to *stream*, a file with a descriptor (by default standard error), while the context lasts.
 
-    At the end, the writer has 2 s to write the waiting lines. Yields a function to call afterwards: it returns whether
-    the writer is stuck because its pipe is full. Nothing may wait for a stuck writer, not even the exit of Python.
+    At the end, the writer has 2 s to write the waiting lines. After that its thread may still wait for a full pipe, and
+    so may an ordinary exit of Python.
     """
     stream = sys.stderr if stream is None else stream  # None if the process began without standard error
     as_text = log_format == "text" or (log_format == "auto" and stream is not None and stream.isatty())
@@ -150,7 +148,7 @@ def logging_to(
     thread = threading.Thread(target=_write, args=(waiting.lines, formatter, writer), name="log", daemon=True)
     thread.start()
     try:
-        yield thread.is_alive
+        yield
     finally:
         repeats.write_counts()
         waiting.lines.put(None)

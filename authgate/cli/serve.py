@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvloop
@@ -29,6 +29,8 @@ from authgate.server.run import serve
 from authgate.wiring import build, make_live, prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from authgate.app import Prepared
 
 # Threads: the log's writer, those that wait for blocking calls, and those of libuv, which ends the process if it cannot
@@ -50,20 +52,31 @@ def command(config_path: str | None) -> None:
     try:
         prepared = _prepared(config_path)
         require_threads(_THREADS)
-        with logging_to(log_format=prepared.config.log.format) as log_is_stuck:
+        with logging_to(log_format=prepared.config.log.format):
             _log.info("AuthGate %s", __version__)
             for announcement in prepared.announcements:
                 _log.info("%s", announcement)
             for warning in prepared.warnings:
                 _log.warning("%s", warning)
-            uvloop.run(_serve(prepared, config_path))
+            _run(_serve(prepared, config_path))
     except ConfigError as error:
         exit_with_problems(error)
     except NoThread as error:
         print_line(f"AuthGate cannot start: {error}", err=True)
         sys.exit(os.EX_OSERR)
-    if log_is_stuck():
-        os._exit(0)  # nothing else runs any more; an ordinary exit would wait for the log's thread
+    # An ordinary exit would wait for what may never end: the log's thread if its pipe is full, and tasks of
+    # libraries. Everything of AuthGate has ended.
+    os._exit(0)
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run *serving* to its end, and nothing after that. If it raises, end its tasks and raise the same."""
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    try:
+        runner.run(serving)
+    except BaseException:
+        runner.close()
+        raise
 
 
 def _prepared(config_path: str | None) -> Prepared:

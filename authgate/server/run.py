@@ -40,6 +40,10 @@ def _limits() -> Limits:
     return Limits(max_connections=min(Limits().max_connections, connections))
 
 
+# After SIGTERM. Requests in flight get 10 s, and the ends of lookups and stores together 10 s.
+_LAST_RESORT_SECONDS = 60
+
+
 async def serve(app: App, reloader: Reloader) -> None:
     """Serve *app* until SIGTERM or SIGINT; on SIGHUP, reload. Raises `ConfigError` if an address cannot be bound."""
     stop = asyncio.Event()
@@ -48,7 +52,10 @@ async def serve(app: App, reloader: Reloader) -> None:
     opening, is_open = asyncio.timeout(None), False
 
     def end() -> None:
-        stop.set()  # a second signal changes nothing: all that follows has a bound
+        # A second signal changes nothing: all that follows has a bound. If it is exceeded nevertheless, because no
+        # memory was left to wake a task, the kernel ends the process.
+        signal.alarm(_LAST_RESORT_SECONDS)
+        stop.set()
         if not is_open:
             opening.reschedule(0)  # an address may be a name that hangs
 

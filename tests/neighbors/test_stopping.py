@@ -132,3 +132,18 @@ def test_while_many_requests_wait_for_a_silent_store_and_all_are_answered(
         ends_well(running_one)
         answers = [client.recv(64) for client in sockets]
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 503"] * WAITING
+
+
+def test_while_a_task_of_a_library_never_ends(tmp_path: Path) -> None:
+    path, log, port = tmp_path / "authgate.yaml", tmp_path / "log", free_port()
+    path.write_text(
+        yaml.safe_dump(
+            {"listen": f"127.0.0.1:{port}", "issuers": [OTHER], "admin": {"listen": f"127.0.0.1:{free_port()}"}}
+        )
+    )
+    with running(
+        [sys.executable, "-m", "tests.neighbors.endless_tasks", "serve", "--config", path], log, port=port
+    ) as process:
+        process.terminate()
+        assert process.wait(60) == 0
+    assert '"event": "stopped"' in log.read_text()
