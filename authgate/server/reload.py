@@ -55,6 +55,7 @@ PROBE_SECONDS = 5.0
 # The pause after a failure. A missing file may appear later, such as a Secret that is mounted after the ConfigMap.
 RETRY_SECONDS = 30.0
 
+_MAX_PROBLEMS = 10  # in one line of the log, and in the report at the admin port
 _NEVER = 1_000_000  # collections of younger objects before a full one
 
 _RESTART = "put the old value back, or restart AuthGate"
@@ -150,13 +151,15 @@ class Reloader:
 
     def _failed(self, error: ConfigError) -> None:
         state = self._app.reloads
-        state.failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in error.problems)
+        named, more = error.problems[:_MAX_PROBLEMS], len(error.problems) - _MAX_PROBLEMS
+        others = f"; and {more} more, which authgate check lists" if more > 0 else ""
+        state.failure = "; ".join(f"{problem.setting}: {problem.message}" for problem in named) + others
         state.outcomes["failed"] += 1
         self._retry_at = time.monotonic() + self._retry_seconds
         if state.failure == self._logged_failure:
             return
         self._logged_failure = state.failure
-        problems = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in error.problems)
+        problems = "; ".join(f"{problem.setting}: {problem.message} ({problem.fix})" for problem in named) + others
         _log.error("the new configuration cannot be used; AuthGate keeps the old one: %s", problems)
 
     def _problem(self, message: str) -> ConfigError:

@@ -122,6 +122,8 @@ def test_a_running_authgate_refuses_it_and_serves_others(tmp_path: Path) -> None
             until(lambda reported=reported, text=text: any(text in one for one in neighborhood.events()[reported:]))
             neighborhood.until_others_are_served()
         assert neighborhood.grown_bytes() < 64 * MEGABYTE
+        config.write_text(sound + "".join(f"k{n}: 1\n" for n in range(500)))
+        until(lambda: any(event.endswith("and 90 more, which authgate check lists") for event in neighborhood.events()))
         config.write_text(sound + "leeway_seconds: 31\n")
         until(lambda: any("configuration reloaded" in event for event in neighborhood.events()))
 
