@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,6 +29,7 @@ from authgate.core.errors import Refused, Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from authgate.core.request import split_absolute_url, split_authority
+from authgate.tokens import LruProofCache
 from authgate.wiring import prepare
 from bench.attacked import configuration
 from bench.expensive_heads import HEADS, OF_USERS, SECRET, subrequest
@@ -102,14 +104,20 @@ def attacked() -> Prepared:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "authgate.json"
         path.write_text(json.dumps(configuration(Path(folder), SECRET, rsa_bits=2048)))
-        return prepare(load(str(path), {}))
+        prepared = prepare(load(str(path), {}))
+    return replace(prepared, snapshot=replace(prepared.snapshot, proofs=LruProofCache()))
+
+
+@cache
+def trusted() -> TrustedProxies:
+    """Return the proxies that the configuration trusts."""
+    return TrustedProxies(networks=attacked().config.trusted_proxies)
 
 
 def decided(headers: Headers, prepared: Prepared) -> Decision:
     """Return the decision on a subrequest with *headers*, with the calls of its reading and of its reply."""
-    trusted = TrustedProxies(networks=prepared.config.trusted_proxies)
     try:
-        request = ADAPTER.read(headers, trusted, guarded_names(ADAPTER.reads, ("X-User-Id",)))
+        request = ADAPTER.read(headers, trusted(), guarded_names(ADAPTER.reads, ("X-User-Id",)))
     except Unreadable as unreadable:
         return deny_unreadable(unreadable, prepared.snapshot.refusals, headers)
     steps = decide(request, prepared.snapshot, NOW)
