@@ -67,3 +67,16 @@ def test_the_threat_model_names_tests_that_exist() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for identifier in set(re.findall(r"\b[HJP]\d+\b", text)):
         assert f"test_{identifier}_" in tests, identifier
+
+
+def test_every_row_about_neighbors_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "security-testing.md").read_text()
+    section = page.partition("## Neighbors that fail or lie\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and not line.endswith("| Test |")]
+    assert len(rows) > 60
+    for row in rows:
+        named = re.findall(r"`([\w/]+\.py)(?: -k (\w+))?`", row.rsplit("|", 2)[1])
+        assert named, row
+        for file, words in named:
+            tests = re.findall(r"^(?:async )?def (test_\w+)", (ROOT / "tests" / file).read_text(), re.MULTILINE)
+            assert [test for test in tests if words in test], f"{file} -k {words}"
