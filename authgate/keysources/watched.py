@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 from authgate.background import ends_task
 from authgate.bugs import log_bug
 from authgate.core.errors import LookupFailed
+from authgate.core.quoting import cut
 from authgate.core.reasons import Reason
 from authgate.keysources import NO_KEYS, LoadFailed, NotOffered
 from authgate.keysources.journal import Clock, Journal
@@ -333,7 +334,7 @@ class WatchedKeys:
 
     def _failed(self, cause: str) -> None:
         self.absence = ""
-        cause = cause if len(cause) <= MAX_FAILURE_CHARACTERS else f"{cause[: MAX_FAILURE_CHARACTERS - 3]}..."
+        cause = cut(cause, MAX_FAILURE_CHARACTERS)
         self.failures_in_a_row += 1
         self.loads["failed"] += 1
         self._due_at = self._clock.elapsed() + self._backoff()

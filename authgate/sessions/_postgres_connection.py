@@ -33,7 +33,7 @@ PROVEN_SECONDS = 1.0
 # answer is that the query was parsed, which takes no time in a slow database either.
 SILENT_SECONDS = 1.0
 # A connection on which the server has announced so much of its parameters is not used again: the driver keeps them.
-MAX_NEWS_BYTES = 64 * 1024
+MAX_PARAMETER_BYTES = 64 * 1024
 
 # What the driver raises if the server or the network fails. It raises anything else because of what the server sent.
 _FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -112,8 +112,8 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Whether another question may be asked on it."""
-        is_worn = self._guard.news_bytes > MAX_NEWS_BYTES
-        return not self._driver.is_closed() and self._guard.is_at_rest and not is_worn
+        has_many_parameters = self._guard.parameter_bytes > MAX_PARAMETER_BYTES
+        return not self._driver.is_closed() and self._guard.is_at_rest and not has_many_parameters
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Return the rows; none if the column's type, for example uuid, cannot hold an argument.

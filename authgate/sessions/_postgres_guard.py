@@ -85,7 +85,7 @@ _ANSWER = _Phase(
 )
 _IDLE = _Phase(name="without a question", content_bytes=_ANY_TIME, bytes=64 * 1024, messages=64)
 
-_AUTHENTICATION, _COLUMNS, _READY, _ERROR, _NEWS = b"RTZES"
+_AUTHENTICATION, _COLUMNS, _READY, _ERROR, _PARAMETER = b"RTZES"
 # How many bytes of the content are looked at.
 _LOOKED_AT = {_AUTHENTICATION: 2048, _COLUMNS: 4096}
 
@@ -97,7 +97,7 @@ class Guard(asyncio.Protocol):
         """*is_private*: nobody but the server of the configuration can read what is sent to it, also a password."""
         self.fault = ""
         self.has_failed = False  # the last answer is an error
-        self.news_bytes = 0  # of parameters, which the driver keeps
+        self.parameter_bytes = 0  # of parameters, which the driver keeps
         self._driver = driver
         self._is_private = is_private
         self._transport: asyncio.Transport | None = None
@@ -215,7 +215,7 @@ class Guard(asyncio.Protocol):
         if kind == _READY and self._phase is _LOGIN:
             self._enter(_IDLE)
         self.has_failed |= kind == _ERROR
-        self.news_bytes += content if kind == _NEWS else 0
+        self.parameter_bytes += content if kind == _PARAMETER else 0
         self._content_bytes = content
         return min(content, _LOOKED_AT.get(kind, 0))
 

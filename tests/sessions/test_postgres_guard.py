@@ -93,7 +93,7 @@ async def test_a_connection_with_many_parameters_is_not_used_again(
     ada: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver keeps every parameter that the server announces, for the life of the connection."""
-    monkeypatch.setattr(_postgres_connection, "MAX_NEWS_BYTES", 10)
+    monkeypatch.setattr(_postgres_connection, "MAX_PARAMETER_BYTES", 10)
     store = PostgresStore(ada.reader(), layout=BETTER_AUTH)
     async with closing(store):
         assert await find(store)
