@@ -49,12 +49,12 @@ def admin_or_exit(config_path: str | None) -> AdminConfig:
     """Return the admin port of the AuthGate that runs with this configuration.
 
     AuthGate keeps its old configuration while the file is broken. So a broken file is only a warning if its group
-    `admin` is valid.
+    `admin` is valid. If the file cannot be read at all, the port is that of the environment or the default.
     """
     loaded = load(config_path)
     if loaded.admin is None:
         exit_with_problems(ConfigError(loaded.problems))
-    if loaded.config is None:
+    if loaded.problems:
         message = f"the configuration has {counted(len(loaded.problems), 'problem')} (authgate check lists them)"
         print_line(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
     return loaded.admin

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from authgate.blocking import NoThread, require_threads
 from authgate.caches import CacheBudget
 from authgate.cli._configuration import config_option, prepared_or_exit
 from authgate.cli._identity_table import identity_table
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from authgate.config.policy_model import PolicyConfig
     from authgate.keysources.watched import WatchedKeys
     from authgate.sessions.cached import CachedSessions
+
+
+# For `check --fetch`: the log's, two for blocking calls, and four of libuv.
+_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +185,11 @@ def _fetch(prepared: Prepared) -> list[_Fetched]:
             lookups = [tasks.create_task(_sessions_result(sessions)) for sessions in stores.values()]
         return [lookup.result() for lookup in lookups]
 
+    try:
+        require_threads(_THREADS)
+    except NoThread as error:
+        print_line(f"nothing can be fetched: {error}", err=True)
+        sys.exit(os.EX_OSERR)
     with Path(os.devnull).open("w") as nowhere, logging_to(nowhere):  # the results say the same
         tried = asyncio.run(ask())
     presets = {config.name: config.preset for config in prepared.config.issuers}

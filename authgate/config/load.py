@@ -143,6 +143,10 @@ def _read_yaml(path: str, problems: list[Problem]) -> tuple[Raw | None, bytes | 
         problems.append(Problem(setting="configuration file", message=message, fix=FIX_UNREADABLE))
         return None, None
     digest = hashlib.sha256(content).digest() if is_regular else None
+    if not text.strip():  # a disk was full, or an editor has emptied it: without its policies, everybody would pass
+        fix = "write the settings into it; to use the environment alone, name no file"
+        problems.append(Problem(setting=path, message="is empty", fix=fix))
+        return None, digest
     try:
         document = _yaml.parse(text)
     except _yaml.BadYaml as error:

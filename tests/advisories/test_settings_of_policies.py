@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,8 @@ policies:
   - {{name: writing, match: {{path: /data}}, require: signed_in, cors: {{allowed_origins: []}}}}
   - {{name: rest, require: {{roles: {{any_of: [admin]}}}}}}
 """
-ADMIN = bearer_line(fresh(roles=["admin"]))
+# Valid for a day: a run of all tests takes longer than 15 minutes.
+ADMIN = bearer_line(fresh(roles=["admin"], exp=int(time.time()) + 86_400))
 
 
 @pytest_asyncio.fixture

@@ -69,7 +69,13 @@ def test_the_environment_overrides_the_file_setting_by_setting(tmp_path: Path) -
     assert config.csrf.mode == "off"
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "log: {format: json}\n", "issuers: []\n"])
+@pytest.mark.parametrize("text", ["", " \n\n"])
+def test_an_empty_file_is_a_mistake_and_not_a_configuration_without_policies(tmp_path: Path, text: str) -> None:
+    found = problem(tmp_path, text, JWT_SECRET=GOOD)
+    assert (found.setting, found.message) == (str(tmp_path / "authgate.yaml"), "is empty")
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", "log: {format: json}\n", "issuers: []\n"])
 def test_without_issuers_in_the_file_they_come_from_the_environment(tmp_path: Path, text: str) -> None:
     found = loaded(tmp_path, text, JWT_SECRET=GOOD)
     assert (found.problems, [issuer.secrets for issuer in found.issuers]) == ((), [(SECRET,)])

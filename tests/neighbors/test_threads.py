@@ -181,6 +181,7 @@ def test_if_all_threads_hang_and_none_can_be_started_the_log_says_so_and_all_rec
     neighborhood: Neighborhood, issuer: Issuer
 ) -> None:
     running_one = neighborhood.running
+    until(lambda: status(neighborhood, issuer.token()) == 200)  # its keys are loaded
     with busy_threads(running_one):
         with no_free_thread(running_one):
             issuer.rotate("K2", overlap=False)
