@@ -166,7 +166,10 @@ def _literal(host: str) -> tuple[socket.AddressFamily, int, str] | None:
 
 
 def _addresses_of(host: str, port: int) -> _Addresses:
-    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label of more than 63 characters
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
     return [(kind, protocol, str(address[0])) for kind, _, protocol, _, address in resolved]
 
 

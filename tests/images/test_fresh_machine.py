@@ -29,9 +29,11 @@ MAKE_STACK, MAKE_TEST = (line.partition("#")[0].strip() for line in TRY.splitlin
 
 # `make test` outside of this machine runs everything. These are the tests of the logic, for this version of Python, and
 # one or more for each program that `make test` installs: the proxies, PostgreSQL, PgBouncer, Redis, openssl, Node,
-# Chromium. The last test here makes the fresh vectors.
+# Chromium. The last test here makes the fresh vectors. The two tests of networks that drop packets need socket filters,
+# which this container may not attach; they run outside.
 SELECTED = (
     "tests/core tests/config tests/adapters tests/tokens tests/keysources tests/sessions "
+    "--ignore tests/sessions/test_http_network.py --ignore tests/sessions/test_redis_network.py "
     "--ignore tests/tokens/test_fresh_vectors.py --ignore tests/tokens/test_fresh_vectors_made.py "
     "tests/e2e/test_allowed_and_refused.py tests/e2e/test_tls.py::test_the_documented_certificates_match "
     "tests/stack/test_browser.py::test_tasks_are_added_ticked_and_deleted_and_survive_a_reload"
