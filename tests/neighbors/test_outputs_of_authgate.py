@@ -181,7 +181,8 @@ def outcome(folder: Path, foreign: str) -> dict[str, int]:
             assert "Traceback" not in ended.stderr
             assert_harmless(ended.stdout)
             assert_harmless(ended.stderr)
-            counts[str(arguments)] = len(without_events(ended.stdout)) + ended.stderr.count("\n")
+            if arguments != ["keys"]:  # its lines depend on the time; test_outputs.py counts those of a fixed report
+                counts[str(arguments)] = len(without_events(ended.stdout)) + ended.stderr.count("\n")
         running.process.terminate()
         assert running.process.wait(30) == 0
         log = running.log.read_text("utf-8")
@@ -196,13 +197,13 @@ def outcome(folder: Path, foreign: str) -> dict[str, int]:
 
 
 def without_events(output: str) -> list[str]:
-    """Return the lines of *output* without the events of `keys`: how often keys were loaded depends on the time."""
-    if output.startswith("{"):
-        report = json.loads(output)
-        for issuer in report["issuers"].values():
-            issuer["events"] = []
-        output = json.dumps(report, indent=2)
-    return re.sub(r"(?m)^  WHAT HAPPENED\n(?:.+\n)+", "", output).splitlines()
+    """Return the lines of *output* without the events of `keys --json`: how many there are depends on the time."""
+    if not output.startswith("{"):
+        return output.splitlines()
+    report = json.loads(output)
+    for issuer in report["issuers"].values():
+        issuer["events"] = []
+    return json.dumps(report, indent=2).splitlines()
 
 
 def _texts(value: object) -> Iterator[str]:
