@@ -84,7 +84,7 @@ class _Loop:
     create_unix_connection = create_connection
 
     def abort(self) -> None:
-        """Close the connection, whoever has it now."""
+        """Close the connection, also while a question is asked on it."""
         if self._line is not None:
             self._line.socket.close()
         if self.guard is not None:

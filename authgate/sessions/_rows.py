@@ -20,6 +20,14 @@ def is_plausible_token(token: str) -> bool:
     return token.isascii() and token.isprintable() and 0 < len(token) <= MAX_TOKEN_CHARACTERS
 
 
+def decoded(value: bytes, where: str) -> str:
+    """Return the text of *value*, which *where* sent. Raises `RowsUnusable` if it is not UTF-8."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RowsUnusable(f"{where} did not return a valid session: it is not UTF-8") from None
+
+
 def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON value in *text*. Raises ValueError, without quoting it, where `strict_json.parse` does."""
     return strict_json.parse(text, max_brackets=MAX_BRACKETS)

@@ -22,7 +22,7 @@ from authgate.sessions._postgres_connection import TooSlow, opened
 from authgate.sessions._postgres_guard import ServerBroken
 from authgate.sessions._postgres_pool import MAX_CONNECTIONS, Connections, Paused
 from authgate.sessions._reading import Reading
-from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_json, same_token
+from authgate.sessions._rows import MAX_ROWS_BYTES, decoded, is_plausible_token, parse_json, same_token
 from authgate.sessions.dsn import parse_dsn
 from authgate.sessions.layouts import invalid_names, quoted_identifier
 
@@ -127,10 +127,7 @@ class PostgresStore:
             raise RowsUnusable(f"{self.where} did not return a valid session: not a text")
         if len(value) > MAX_ROWS_BYTES:
             raise RowsUnusable(f"{self.where} has a session or a user of more than {MAX_ROWS_BYTES} bytes")
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            raise RowsUnusable(f"{self.where} did not return a valid session: it is not UTF-8") from None
+        return decoded(value, self.where)
 
     def _parsed(self, value: object) -> dict[str, Any]:
         try:

@@ -13,7 +13,7 @@ from authgate.sessions._reading import Reading
 from authgate.sessions._redis_client import CONNECT_SECONDS, RedisClient
 from authgate.sessions._redis_connection import ConnectionLost, ErrorReply
 from authgate.sessions._resp import BadReply
-from authgate.sessions._rows import MAX_ROWS_BYTES, is_plausible_token, parse_rows
+from authgate.sessions._rows import MAX_ROWS_BYTES, decoded, is_plausible_token, parse_rows
 
 if TYPE_CHECKING:
     from authgate.core.lookups import FindSession
@@ -125,10 +125,7 @@ class RedisStore:
             raise (RowsUnusable if is_wrong_type else StoreFailed)(f"{self.where}: {self._explain(error)}") from None
         if len(value) > MAX_ROWS_BYTES:
             raise RowsUnusable(f"{self.where} has a session of more than {MAX_ROWS_BYTES} bytes")
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            raise RowsUnusable(f"{self.where} did not return a valid session: it is not UTF-8") from None
+        return decoded(value, self.where)
 
     def _explain(self, error: Exception) -> str:
         """Return the meaning of *error* for an operator, without the server's words, which may quote a key."""

@@ -67,7 +67,7 @@ class Writer:
             ways[self.halves % 2](self._path)
             self.is_half = True
             is_read = self._until_read()
-            self._over.wait(0.02)  # the writer's pause: whoever reads again at once, gets the same half
+            self._over.wait(0.02)  # the writer's pause: a second read at once finds the same half
             with self._path.open("r+b") as file:
                 file.write(SECRET)
             self.is_half = False

@@ -47,7 +47,7 @@ def ends_well(running_one: RunningAuthGate) -> None:
 
 @contextmanager
 def silent_writer(path: Path) -> Iterator[None]:
-    """Replace the file at *path* with a pipe whose writer says nothing: whoever reads it, hangs."""
+    """Replace the file at *path* with a pipe whose writer says nothing, so that reading it hangs."""
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     writer = os.open(path, os.O_RDWR)
