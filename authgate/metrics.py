@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from functools import cache
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from authgate import __version__, log, repeats
+from authgate.decision_counts import DecisionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from authgate.server.tls import WatchedTls
 
-# In seconds. A warm decision takes tens of microseconds, a first verification up to a millisecond.
-_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0)
-
 
 class Metrics:
     """All metrics of one AuthGate."""
@@ -29,22 +26,8 @@ class Metrics:
     def __init__(self, tls: Mapping[str, WatchedTls | None] | None = None) -> None:
         """*tls* has the certificates by the names of the listeners; None for a listener without TLS."""
         self._registry = CollectorRegistry()
-        self._decisions = Counter(
-            "authgate_decisions",
-            "Decisions, by outcome; docs/reasons.md explains each reason.",
-            ("adapter", "policy", "outcome", "reason"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "authgate_decision_duration_seconds",
-            "Time from reading a subrequest to its reply, in seconds.",
-            ("adapter",),
-            buckets=_BUCKETS,
-            registry=self._registry,
-        )
-        # labels() takes a lock and makes new strings at every call. The cache is bounded by the number of label values.
-        self._decisions_of = cache(self._decisions.labels)
-        self._seconds_of = cache(self._seconds.labels)
+        self.decisions = DecisionCounts()
+        self._registry.register(self.decisions)
         Info("authgate_build", "The versions of AuthGate and Python.", registry=self._registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
@@ -56,11 +39,6 @@ class Metrics:
     def register(self, collector: Collector) -> None:
         """Add the metrics of *collector*. Each scrape calls it."""
         self._registry.register(collector)
-
-    def count(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
-        """Count one decision that took *seconds*."""
-        self._decisions_of(adapter, policy, outcome, reason).inc()
-        self._seconds_of(adapter).observe(seconds)
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

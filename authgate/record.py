@@ -90,7 +90,7 @@ class Recorder:
 
     def __init__(self, metrics: Metrics, config: LogConfig, lines: Lines) -> None:
         self.lines = lines
-        self._metrics = metrics
+        self._count = metrics.decisions.add
         self._allowed_share = float(config.allowed)
         self._details = config.details
 
@@ -110,13 +110,13 @@ class Recorder:
         *refusal_id* is the request id in the reply to a refusal; "" for an allowed request.
         """
         if isinstance(decision, Allow):
-            self._metrics.count(adapter, decision.policy, "allow", "", seconds)
+            self._count(adapter, decision.policy, "allow", "", seconds)
             if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
                 return
             reason, issuer = "", "" if decision.identity is None else decision.identity.issuer
             level = logging.INFO
         else:
-            self._metrics.count(adapter, decision.policy, "deny", decision.reason, seconds)
+            self._count(adapter, decision.policy, "deny", decision.reason, seconds)
             reason, issuer = decision.reason.value, decision.issuer_name
             level = _level(decision)
             if not self.lines.admits(decision.reason, level, request, peer):

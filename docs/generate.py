@@ -486,7 +486,7 @@ def _families() -> list[Metric]:
     app_metrics.register(all_metrics, app)
     for adapter in ADAPTERS:
         for outcome in ("allow", "deny"):
-            all_metrics.count(adapter, "default", outcome, "", 0.0)
+            all_metrics.decisions.add(adapter, "default", outcome, "", 0.0)
     return [*all_metrics._registry.collect()]  # noqa: SLF001 - the text format has no labels of its own
 
 
