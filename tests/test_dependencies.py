@@ -201,10 +201,11 @@ RULES = (
     Rule(where="authgate/app.py", ours=(), typing=("authgate",), others=STDLIB | {"aiohttp"}, never=IO | CRYPTO),
     Rule(
         where="authgate/metrics.py",
-        ours=_own("log", "repeats"),
+        ours=_own("decision_counts", "log", "repeats"),
         typing=_own("server.tls"),
         never=CRYPTO | {"aiohttp"},
     ),
+    Rule(where="authgate/decision_counts.py", ours=(), others=STDLIB | {"prometheus_client"}, never=IO - {"time"}),
     Rule(where="authgate/log_writer.py", ours=(), others=STDLIB, never=IO - {"os", "threading", "time"}),
     Rule(where="authgate/app_metrics.py", ours=(), typing=_own("app", "caches", "keysources", "metrics"), never=CRYPTO),
     Rule(where="authgate/", ours=("authgate",), never=frozenset()),
