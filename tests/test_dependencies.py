@@ -126,6 +126,12 @@ RULES = (
         never=IO,
     ),
     Rule(
+        where="authgate/config/load_admin.py",
+        ours=_own("config._yaml", "config.listening", "files"),
+        others=STDLIB,
+        never=IO - {"os", "pathlib"},
+    ),
+    Rule(
         where="authgate/presets/",
         ours=_own(
             *("config._annotations", "config._outbound", "config._secret_forms", "config._secrets"),
@@ -293,7 +299,7 @@ _PRINTS = re.compile(r"click\.(?:secho|echo|prompt|confirm|pause)|std(?:out|err)
 ONLY_IN: tuple[tuple[str, Callable[[str], bool], str], ...] = (
     ("makes an Allow", lambda source: _calls(source, "Allow"), "authgate/core/decide.py"),
     ("makes an Identity", lambda source: _calls(source, "Identity"), "authgate/tokens/"),
-    ("reads the environment", _reads_environment, "authgate/config/load.py"),
+    ("reads the environment", _reads_environment, "authgate/config/load"),
     ("prints", lambda source: bool(_PRINTS.search(source)), "authgate/cli/_terminal.py"),
     ("configures logging", _configures_logging, "authgate/log.py"),
     ("verifies with jwt.decode", lambda source: "jwt.decode(" in source or "PyJWKClient" in source, "nowhere"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authgate.config.model import AdminConfig
+    from authgate.config.load_admin import AdminPort
 
 MAX_CERTIFICATE_FILE_BYTES = 64 * 1024
 _PAUSE_SECONDS = 0.25
@@ -33,7 +33,7 @@ class NoAnswerError(Exception):
     """The admin port does not answer, or its certificate is not trusted. The message says which."""
 
 
-def ask_admin(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
+def ask_admin(admin: AdminPort, path: str, give_up_at: float, max_bytes: int) -> tuple[int, str]:
     """Return the status of the admin port's answer to *path*, and its text, of *max_bytes* at most.
 
     Raises `NoAnswerError`, at *give_up_at* (in the seconds of time.monotonic) at the latest.
@@ -84,7 +84,7 @@ def _within(give_up_at: float, ask: Callable[[], tuple[int, bytes]]) -> tuple[in
     return outcome
 
 
-def _ask(admin: AdminConfig, path: str, give_up_at: float, max_bytes: int) -> tuple[int, bytes]:
+def _ask(admin: AdminPort, path: str, give_up_at: float, max_bytes: int) -> tuple[int, bytes]:
     """Return the status of the answer and its body, of which the last byte says that it is longer than *max_bytes*."""
     connection = _connection(admin, give_up_at)
     try:
@@ -100,13 +100,13 @@ def _seconds_left(give_up_at: float) -> float:
     return max(0.01, give_up_at - time.monotonic())
 
 
-def _connection(admin: AdminConfig, give_up_at: float) -> http.client.HTTPConnection:
+def _connection(admin: AdminPort, give_up_at: float) -> http.client.HTTPConnection:
     if admin.listen.startswith("unix:"):
         return _UnixConnection(admin.listen.removeprefix("unix:"), _seconds_left(give_up_at))
     host, _, port = admin.listen.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - an address to connect to
-    if admin.tls is not None:
-        return _PinnedConnection(host, int(port), admin.tls.certificate_file, give_up_at)
+    if admin.certificate_file is not None:
+        return _PinnedConnection(host, int(port), admin.certificate_file, give_up_at)
     return http.client.HTTPConnection(host, int(port), timeout=_seconds_left(give_up_at))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authgate.cli._terminal import counted, print_line
-from authgate.config.load import load
+from authgate.config.load_admin import AdminPort, admin_port
 from authgate.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from authgate.app import Prepared
     from authgate.config.load import LoadedConfig
-    from authgate.config.model import AdminConfig
     from authgate.core.errors import Problem
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
@@ -32,6 +31,8 @@ config_option = click.option(
 
 def prepared_or_exit(config_path: str | None) -> Prepared:
     """Return the configuration; if it has problems, print all of them on standard error and exit with 78."""
+    from authgate.config.load import load  # noqa: PLC0415 - slow, and healthcheck seldom needs it
+
     return prepare_or_exit(load(config_path))
 
 
@@ -45,19 +46,27 @@ def prepare_or_exit(loaded: LoadedConfig) -> Prepared:
         exit_with_problems(error)
 
 
-def admin_or_exit(config_path: str | None) -> AdminConfig:
+def probed_or_exit(config_path: str | None) -> AdminPort:
+    """Return the same as `admin_or_exit`, without a look at the rest of the configuration where that is possible."""
+    return admin_port(config_path) or admin_or_exit(config_path)
+
+
+def admin_or_exit(config_path: str | None) -> AdminPort:
     """Return the admin port of the AuthGate that runs with this configuration.
 
     AuthGate keeps its old configuration while the file is broken. So a broken file is only a warning if its group
     `admin` is valid. If the file cannot be read at all, the port is that of the environment or the default.
     """
+    from authgate.config.load import load  # noqa: PLC0415 - slow, and healthcheck seldom needs it
+
     loaded = load(config_path)
     if loaded.admin is None:
         exit_with_problems(ConfigError(loaded.problems))
     if loaded.problems:
         message = f"the configuration has {counted(len(loaded.problems), 'problem')} (authgate check lists them)"
         print_line(f"warning: {message}; asking the admin port at {loaded.admin.listen}", err=True)
-    return loaded.admin
+    tls = loaded.admin.tls
+    return AdminPort(loaded.admin.listen, None if tls is None else tls.certificate_file)
 
 
 def exit_with_problems(error: ConfigError) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from authgate.cli._admin import NoAnswerError, ask_admin
-from authgate.cli._configuration import admin_or_exit, config_option
+from authgate.cli._configuration import config_option, probed_or_exit
 from authgate.cli._terminal import print_line, print_text
 from authgate.core import strict_json
 
@@ -31,7 +31,7 @@ def command(config_path: str | None) -> None:
     Exits with 0 if it is ready, 1 if it is not or does not answer within 4.5 seconds.
     """
     give_up_at = time.monotonic() + DEADLINE_SECONDS
-    admin = admin_or_exit(config_path)
+    admin = probed_or_exit(config_path)
     try:
         status, body = ask_admin(admin, "/readyz", give_up_at, MAX_ANSWER_BYTES)
         answer = _answer(body, f"the server at {admin.listen} is not an AuthGate (it answers {status})")

@@ -19,7 +19,7 @@ from authgate.core.quoting import escaped, quoted
 
 if TYPE_CHECKING:
     from authgate.cli._key_report import Report
-    from authgate.config.model import AdminConfig
+    from authgate.config.load_admin import AdminPort
 
 DEADLINE_SECONDS = 10.0
 # Enough for hundreds of issuers in the worst state. An ordinary report takes a few KiB.
@@ -59,7 +59,7 @@ def command(config_path: str | None, issuer: str | None, *, as_json: bool) -> No
         print_line(line, indent="      ")
 
 
-def _report(admin: AdminConfig) -> tuple[Report, dict[str, Any]]:
+def _report(admin: AdminPort) -> tuple[Report, dict[str, Any]]:
     """Return the admin port's report, and the JSON object that it is made from."""
     status, body = ask_admin(admin, "/keys", time.monotonic() + DEADLINE_SECONDS, MAX_REPORT_BYTES)
     says = f"the server at {admin.listen} is not an AuthGate of this version (it answers {status})"

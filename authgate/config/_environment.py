@@ -11,6 +11,7 @@ from authgate.config import _secrets, _yaml
 from authgate.config._annotations import group_of, is_list
 from authgate.config._outbound import redacted
 from authgate.config._report import Raw, did_you_mean
+from authgate.config.listening import ADMIN_LISTEN_IN_CONTAINER, LISTEN_IN_CONTAINER
 from authgate.config.model import Config
 from authgate.core.errors import MAX_PROBLEMS, Problem
 from authgate.core.urls import url_fault
@@ -62,7 +63,7 @@ def defaults(environ: Mapping[str, str], problems: list[Problem]) -> Raw:
         problems.append(Problem(setting="AUTHGATE_IN_CONTAINER", message=message, fix="leave it as the image sets it"))
     if switch != "true":
         return {}
-    return {"listen": "0.0.0.0:4190", "admin": {"listen": "0.0.0.0:4191"}}
+    return {"listen": LISTEN_IN_CONTAINER, "admin": {"listen": ADMIN_LISTEN_IN_CONTAINER}}
 
 
 def overlay(environ: Mapping[str, str]) -> tuple[Raw, list[Problem]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from authgate.authorities import client_context
 from authgate.config._secret_forms import NOT_SHOWN, may_be_secret
 from authgate.core.errors import Problem
 from authgate.core.quoting import quoted
@@ -63,6 +62,8 @@ def ca_file_problems(ca_file: str | None, setting: str) -> Iterator[Problem]:
     """Yield what is wrong with *ca_file*, the value of *setting*."""
     if ca_file is None:
         return
+    from authgate.authorities import client_context  # noqa: PLC0415 - slow, and healthcheck does not need it
+
     try:
         client_context(ca_file)
     except ValueError as error:

@@ -6,7 +6,6 @@ docs/configuration.md and the JSON schema are generated from it: write the descr
 from __future__ import annotations
 
 import contextlib
-import re
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -33,6 +32,7 @@ from authgate.config._types import (
     not_null,
     with_mistake,
 )
+from authgate.config.listening import ADMIN_LISTEN, LISTEN, is_address
 from authgate.config.networks import Network, network
 from authgate.config.policy_model import CredentialConfig, CsrfConfig, HeaderName, PathsConfig, PolicyConfig, Source
 from authgate.config.refusal_model import CorsConfig, LoginUrl, PageConfig, ReturnHost, ReturnParameter
@@ -40,12 +40,9 @@ from authgate.core.networks import every_address
 from authgate.presets import IssuerConfig
 from authgate.waiting import MAX_DECISIONS_IN_FLIGHT
 
-_LISTEN = re.compile(r"unix:(?P<path>/.+)|(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
-
 
 def _listen(address: str) -> str:
-    match = _LISTEN.fullmatch(address)
-    if not match or (match["port"] and int(match["port"]) > 65535):
+    if not is_address(address):
         raise ValueError(
             f"{redacted(address)} is not an address to listen at: write host:port, [ipv6]:port or unix:/path"
         )
@@ -126,7 +123,7 @@ def _needs_a_port(value: object, handler: ValidatorFunctionWrapHandler, info: Va
 class AdminConfig(Settings):
     """The admin listener: /healthz, /readyz, /keys and /metrics. Never expose it to clients."""
 
-    listen: Listen = "127.0.0.1:4191"
+    listen: Listen = ADMIN_LISTEN
     """The address for probes and Prometheus, written like `listen` above."""
     tls: Annotated[CertificateConfig | None, WrapValidator(_needs_a_port)] = None
     """TLS on the admin listener. Default: plain HTTP."""
@@ -163,7 +160,7 @@ class LimitsConfig(Settings):
 class Config(Settings):
     """AuthGate's configuration."""
 
-    listen: Listen = "127.0.0.1:4190"
+    listen: Listen = LISTEN
     """The address for proxies: host:port, [ipv6]:port or unix:/path."""
     tls: Annotated[TlsConfig | None, WrapValidator(_needs_a_port)] = None
     """TLS on `listen`, optionally mutual. Default: plain HTTP."""
