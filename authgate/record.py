@@ -51,6 +51,8 @@ _PEERS = Bounds(per_address=1, per_kind=20, in_all=40, window_seconds=60.0)
 _MAX_BYTES = {"detail": 1024, "fix": 512, "host": 256, "path": 256, "rule": 256}
 _MAX_BYTES_OF_OTHERS = 128
 MAX_LINE_BYTES = 4096
+# Text of these characters has as many bytes in JSON: almost every field of almost every line.
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")
 # W3C Trace Context.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -64,6 +66,19 @@ class _Kind(NamedTuple):
     address_field: Literal["client_ip", "peer"]
 
 
+def _kinds(address_field: Literal["client_ip", "peer"]) -> dict[tuple[Reason, int], _Kind]:
+    return {
+        (reason, level): _Kind("deny", reason.value, level, address_field)
+        for reason in Reason
+        for level in (logging.INFO, logging.WARNING)
+    }
+
+
+_BY_CLIENT, _BY_PEER = _kinds("client_ip"), _kinds("peer")
+_UNKNOWN_PATH = _Kind("unknown path", "", logging.WARNING, "peer")
+_USUAL = frozenset(reason for reason, refusal in REASONS.items() if refusal.fault is Fault.CLIENT)
+
+
 class Lines:
     """Which refusals get a line of their own. One object for the life of AuthGate: a reload begins no new count."""
 
@@ -75,14 +90,14 @@ class Lines:
     def admits(self, reason: Reason, level: int, request: Request | None, peer: str) -> bool:
         """Whether to write a line about a refusal for *reason*. If not, it is counted."""
         if reason is Reason.UNTRUSTED_PROXY:
-            return self._peers.admits(_Kind("deny", reason.value, level, "peer"), peer)
+            return self._peers.admits(_BY_PEER[reason, level], peer)
         if request is None or request.client_ip is None:
-            return self._refusals.admits(_Kind("deny", reason.value, level, "peer"), peer)
-        return self._refusals.admits(_Kind("deny", reason.value, level, "client_ip"), str(request.client_ip))
+            return self._refusals.admits(_BY_PEER[reason, level], peer)
+        return self._refusals.admits(_BY_CLIENT[reason, level], request.client_ip)
 
     def admits_unknown_path(self, peer: str) -> bool:
         """Whether to write a line about a request of *peer* for an unknown path. If not, it is counted."""
-        return self._peers.admits(_Kind("unknown path", "", logging.WARNING, "peer"), peer)
+        return self._peers.admits(_UNKNOWN_PATH, peer)
 
 
 class Recorder:
@@ -113,19 +128,15 @@ class Recorder:
             self._count(adapter, decision.policy, "allow", "", seconds)
             if not self._allowed_share or random.random() >= self._allowed_share:  # noqa: S311 - for sampling, not for a secret
                 return
-            reason, issuer = "", "" if decision.identity is None else decision.identity.issuer
             level = logging.INFO
         else:
-            self._count(adapter, decision.policy, "deny", decision.reason, seconds)
-            reason, issuer = decision.reason.value, decision.issuer_name
-            level = _level(decision)
-            if not self.lines.admits(decision.reason, level, request, peer):
+            reason = decision.reason
+            self._count(adapter, decision.policy, "deny", reason, seconds)
+            level = logging.INFO if reason in _USUAL and not decision.challenge.is_loop else logging.WARNING
+            if not self.lines.admits(reason, level, request, peer):
                 return
         fields: dict[str, object] = {
-            "reason": reason,
-            "adapter": adapter,
-            "policy": decision.policy,
-            "issuer": issuer,
+            **_decision_fields(decision, adapter),
             "duration_ms": round(seconds * 1000, 3),
             "peer": peer,
             **_request_fields(request),
@@ -150,11 +161,6 @@ class Recorder:
         }
 
 
-def _level(decision: Deny) -> int:
-    is_usual = REASONS[decision.reason].fault is Fault.CLIENT and not decision.challenge.is_loop
-    return logging.INFO if is_usual else logging.WARNING
-
-
 def _log_repeated(repeated: Repeated[_Kind]) -> None:
     kind = repeated.kind
     fields = {
@@ -174,8 +180,10 @@ def _write(level: int, event: str, fields: dict[str, object]) -> None:
 
 def _cut(name: str, value: object) -> object:
     """Return *value*. Text becomes printable, and is cut to the bytes that its field may have. In JSON, "ä" has six."""
-    max_bytes = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
     if not isinstance(value, str):
+        return value
+    max_bytes = _MAX_BYTES.get(name, _MAX_BYTES_OF_OTHERS)
+    if len(value) <= max_bytes and _PLAIN.fullmatch(value):
         return value
     value = printable(value)
     if _bytes_of(value) <= max_bytes:
@@ -186,6 +194,14 @@ def _cut(name: str, value: object) -> object:
 
 def _bytes_of(text: str) -> int:
     return len(json.dumps(text)) - len('""')
+
+
+def _decision_fields(decision: Decision, adapter: str) -> dict[str, object]:
+    if isinstance(decision, Deny):
+        reason, issuer = decision.reason.value, decision.issuer_name
+    else:
+        reason, issuer = "", "" if decision.identity is None else decision.identity.issuer
+    return {"reason": reason, "adapter": adapter, "policy": decision.policy, "issuer": issuer}
 
 
 def _request_fields(request: Request | None) -> dict[str, object]:

@@ -26,6 +26,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import nlargest
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from authgate.shares import address_group
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="Hashable")
 About: TypeAlias = Literal["refusals", "peers", "bugs", "libraries", "stores"]
 
-_group = lru_cache(maxsize=1024)(address_group)  # it takes about 15 µs for IPv6
+# What lines about one client have in common: text as it is, and an address as the number that `_group` returns.
+_Group: TypeAlias = str | int
+
+_group_of_text = lru_cache(maxsize=1024)(address_group)  # it takes about 15 µs for IPv6
 
 # The address of lines that were counted together.
 SEVERAL = "several"
@@ -93,21 +97,24 @@ class Repeats(Generic[Kind]):
         self._write = write
         self._elapsed = elapsed
         self._began_at = float("-inf")
-        self._admitted: Counter[tuple[Kind, str]] = Counter()  # by kind and address; at most `in_all`
-        self._admitted_of: Counter[Kind] = Counter()
-        self._counted: Counter[tuple[Kind, str]] = Counter()
+        self._admitted: dict[tuple[Kind, _Group], int] = {}  # by kind and address; at most `in_all`
+        self._admitted_of: dict[Kind, int] = {}
+        self._admitted_in_all = 0
+        self._counted: Counter[tuple[Kind, _Group]] = Counter()
 
-    def admits(self, kind: Kind, address: str = "") -> bool:
-        """Whether to write a line of *kind* about *address* now. If not, it is counted."""
+    def admits(self, kind: Kind, address: str | IPv4Address | IPv6Address = "") -> bool:
+        """Whether to write a line of *kind* about *address* now. If not, it is counted.
+
+        Lines of one kind give their addresses in one form: all as text, or all parsed. A parsed address never becomes
+        text while lines are counted, so a flood costs little.
+        """
         now = self._elapsed()
         if now - self._began_at >= self._bounds.window_seconds:
             self.end_window()
             self._began_at = now
-        key = kind, _group(address)
+        key = kind, _group_of_text(address) if isinstance(address, str) else _group(address)
         if key not in self._counted:
-            if self._is_within_bounds(key):
-                self._admitted[key] += 1
-                self._admitted_of[kind] += 1
+            if self._admit(key):
                 return True
             if not self._counted:
                 self._set_timer(now)
@@ -124,21 +131,27 @@ class Repeats(Generic[Kind]):
         self._began_at = float("-inf")
         self._admitted.clear()
         self._admitted_of.clear()
+        self._admitted_in_all = 0
         _pending.pop(self, None)
         named = dict(nlargest(self._bounds.named_addresses, _of_one_address(counted).items(), key=lambda item: item[1]))
-        together: Counter[tuple[Kind, str]] = Counter()
-        for (kind, address), count in counted.items():
-            if (kind, address) not in named:
+        together: Counter[tuple[Kind, _Group]] = Counter()
+        for (kind, group), count in counted.items():
+            if (kind, group) not in named:
                 together[kind, SEVERAL] += count
-        for (kind, address), count in (*named.items(), *together.items()):
-            self._write(Repeated(kind=kind, address=address, count=count, seconds=seconds))
+        for (kind, group), count in (*named.items(), *together.items()):
+            self._write(Repeated(kind=kind, address=_text(group), count=count, seconds=seconds))
 
-    def _is_within_bounds(self, key: tuple[Kind, str]) -> bool:
-        return (
-            self._admitted[key] < self._bounds.per_address
-            and self._admitted_of[key[0]] < self._bounds.per_kind
-            and self._admitted_of.total() < self._bounds.in_all
-        )
+    def _admit(self, key: tuple[Kind, _Group]) -> bool:
+        """Whether the bounds have room for a line of *key*. If so, it takes its room."""
+        if self._admitted_in_all >= self._bounds.in_all:
+            return False
+        of_kind, of_address = self._admitted_of.get(key[0], 0), self._admitted.get(key, 0)
+        if of_kind >= self._bounds.per_kind or of_address >= self._bounds.per_address:
+            return False
+        self._admitted[key] = of_address + 1
+        self._admitted_of[key[0]] = of_kind + 1
+        self._admitted_in_all += 1
+        return True
 
     def _set_timer(self, now: float) -> None:
         _pending[self] = None
@@ -166,5 +179,19 @@ _pending: dict[Repeats[Any], None] = {}  # those that have counts to write
 _totals: Counter[str] = Counter(dict.fromkeys(get_args(About), 0))
 
 
-def _of_one_address(counted: Counter[tuple[Kind, str]]) -> dict[tuple[Kind, str], int]:
+def _of_one_address(counted: Counter[tuple[Kind, _Group]]) -> dict[tuple[Kind, _Group], int]:
     return {key: count for key, count in counted.items() if key[1] != SEVERAL}
+
+
+def _group(address: IPv4Address | IPv6Address) -> int:
+    """Return the group of *address*, as `address_group` forms it: of an IPv6 network a negative number."""
+    number = int(address)
+    if isinstance(address, IPv4Address):
+        return number
+    return number & 0xFFFFFFFF if number >> 32 == 0xFFFF else ~(number >> 64)  # ::ffff:a.b.c.d counts as a.b.c.d
+
+
+def _text(group: _Group) -> str:
+    if isinstance(group, str):
+        return group
+    return str(IPv4Address(group)) if group >= 0 else f"{IPv6Address(~group << 64)}/64"

@@ -22,6 +22,7 @@ from authgate.log import JsonFormatter
 from authgate.metrics import Metrics
 from authgate.record import MAX_LINE_BYTES, Lines, Recorder
 from tests.support.manual_time import Time
+from tests.support.ruling import count_calls
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 CLIENT = "203.0.113.7"
 PEER = "10.0.0.1"
+NO_HEADERS: CIMultiDict[str] = CIMultiDict()
+# The clock of the test is one of them.
+MAX_CALLS_OF_A_COUNTED_REFUSAL = 7
 
 
 def request_of(client: str | None, *headers: tuple[str, str], **parts: str) -> Request:
@@ -71,15 +75,18 @@ class Flood:
         decision = Deny(reason=decision) if isinstance(decision, Reason) else decision
         self.sent[decision.reason] += times
         for _ in range(times):
-            self._recorder.record(
-                decision=decision,
-                adapter="nginx",
-                request=request,
-                headers=CIMultiDict(),
-                peer=peer,
-                refusal_id="id-1",
-                seconds=0.001,
-            )
+            self.record(decision, request, peer=peer)
+
+    def record(self, decision: Deny, request: Request | None, *, peer: str = PEER) -> None:
+        self._recorder.record(
+            decision=decision,
+            adapter="nginx",
+            request=request,
+            headers=NO_HEADERS,
+            peer=peer,
+            refusal_id="id-1",
+            seconds=0.001,
+        )
 
     def ask_unknown_path(self, peer: str) -> None:
         self._recorder.record_unknown_path(peer, "AuthGate answers at /auth/nginx.")
@@ -216,6 +223,19 @@ def test_lines_about_allowed_requests_do_not_count(flood: Flood, caplog: pytest.
     flood.refuse(times=1)
     assert repeats.repeated_lines()["refusals"] - before["refusals"] == 1
     assert len(caplog.records) == 10
+
+
+@pytest.mark.parametrize("client", [CLIENT, "2001:db8::1", None], ids=["IPv4", "IPv6", "no client address"])
+@pytest.mark.parametrize("reason", [Reason.NO_CREDENTIAL, Reason.BAD_SIGNATURE, Reason.EXPIRED, Reason.FORBIDDEN])
+def test_a_refusal_over_the_bounds_is_counted_with_few_calls_and_makes_no_text(
+    flood: Flood, client: str | None, reason: Reason
+) -> None:
+    flood.refuse(client, reason, times=20)
+    decision, request = Deny(reason=reason), request_of(client)
+    calls = count_calls(lambda: flood.record(decision, request))
+    assert not any(file.endswith(("core/quoting.py", "logging/__init__.py")) for file in calls), calls
+    assert calls.total() <= 2 + MAX_CALLS_OF_A_COUNTED_REFUSAL, calls  # and the lambda, and the function of this test
+    assert len(flood.of("deny")) == 10
 
 
 # -- the size of a line ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from authgate import repeats
 from authgate.repeats import SEVERAL, Bounds, Repeated, Repeats
 from tests.support.manual_time import Time
+from tests.support.ruling import count_calls
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -156,3 +157,22 @@ def test_the_lines_that_are_written_and_those_that_are_counted_add_up_to_all(
     for count in lines.counts:
         seen[count.kind] += count.count
     assert seen == expected
+
+
+@given(st.lists(st.ip_addresses() | st.integers(0, 99).map(IPv4Address) | st.integers(0, 2**65).map(IPv6Address)))
+def test_parsed_addresses_are_counted_and_named_as_their_texts_are(addresses: list[IPv4Address | IPv6Address]) -> None:
+    bounds = Bounds(per_address=1, per_kind=2, in_all=2, window_seconds=1.0, named_addresses=50)
+    by_text, parsed = Lines(bounds, time=Time()), Lines(bounds, time=Time())
+    for address in (*addresses, ip_address("::ffff:192.0.2.1"), ip_address("192.0.2.1"), ip_address("fe80::1%eth0")):
+        assert by_text.repeats.admits("a", str(address)) == parsed.repeats.admits("a", address)
+    repeats.write_counts()
+    assert by_text.counts == parsed.counts
+
+
+def test_a_line_that_is_only_counted_costs_few_calls(lines: Lines) -> None:
+    address, network = IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")
+    for given_address, bound in ((address, 4), (network, 4), ("192.0.2.1", 2)):  # the clock of the test is one of them
+        for _ in range(5):
+            lines.repeats.admits("a", given_address)
+        calls = count_calls(lambda given_address=given_address: lines.repeats.admits("a", given_address))
+        assert calls.total() <= 1 + bound, calls  # and the lambda
