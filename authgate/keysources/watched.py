@@ -150,13 +150,19 @@ class WatchedKeys:
         return self.key_set
 
     def _request_load(self) -> asyncio.Future[None] | None:
-        """Return the load in progress, a new one if the cooldown is over, or None."""
+        """Return the load in progress, a new one if the cooldown is over, or None.
+
+        A load that is due, and that the task has not begun yet, is not a new one and begins no cooldown. Otherwise the
+        first request after a start could keep AuthGate from a key that the issuer publishes a moment later.
+        """
         now = self._clock.elapsed()
+        is_due = now >= self._due_at
         cooldown_is_over = now - self._cooldown_began_at >= self.timing.cooldown_seconds
-        if self._load is None and not self._stopped and cooldown_is_over:
-            self._cooldown_began_at = now
+        if self._load is None and not self._stopped and (is_due or cooldown_is_over):
             self._load = asyncio.get_running_loop().create_future()
-            self._load_requested = True
+            if not is_due:
+                self._cooldown_began_at = now
+                self._load_requested = True
             self._wake.set()
         return self._load
 

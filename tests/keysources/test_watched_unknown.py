@@ -88,6 +88,20 @@ async def test_a_request_that_joins_a_scheduled_load_does_not_use_up_the_cooldow
     assert source.loads == 2
 
 
+async def test_a_request_before_the_first_load_does_not_use_up_the_cooldown(time: Time) -> None:
+    """AuthGate listens a moment before it loads keys. A key that the issuer published next was refused for 10 s."""
+    source = Source(K1, BOTH)
+    watched = watched_keys(source, time)
+    async with asyncio.TaskGroup() as tasks:
+        early = tasks.create_task(watched.newer("K1"))
+        await until_async(lambda: len(watched._waiting) == 1)
+        async with watching(watched):
+            assert await early is K1
+            assert await watched.newer("K2") is BOTH
+            assert await watched.newer("K3") is BOTH, "within the cooldown"
+    assert source.loads == 2
+
+
 async def test_a_failed_load_fails_the_lookup_until_one_succeeds(time: Time) -> None:
     watched = watched_keys(Source(DOWN, BOTH), time, K1)
     async with watching(watched):
