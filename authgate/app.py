@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from authgate.server.http import answer
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -15,15 +17,16 @@ if TYPE_CHECKING:
     from authgate.config.model import Config
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.snapshot import Snapshot
+    from authgate.desk import Desk
     from authgate.gate import Gate
     from authgate.keysources import KeySource
     from authgate.keysources.watched import Timing, WatchedKeys
     from authgate.metrics import Metrics
+    from authgate.peers import Peer
     from authgate.record import Recorder
     from authgate.server.closing import ConnectionCounts
     from authgate.server.descriptors import Descriptors
-    from authgate.server.http import AuthEndpoint
-    from authgate.server.tls import Peer, TlsFiles, TlsState, WatchedTls
+    from authgate.server.tls import TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
     from authgate.tokens import LruProofCache
     from authgate.waiting import DecisionsInFlight
@@ -74,7 +77,7 @@ class Live:
 
     prepared: Prepared = field(repr=False)
     gate: Gate
-    auth: AuthEndpoint
+    desk: Desk
     recorder: Recorder
     proofs: LruProofCache
     watched_keys: dict[str, WatchedKeys]
@@ -148,10 +151,10 @@ class App:
     descriptors: Descriptors
     draining: bool = False
 
-    def answer(self, subrequest: web.BaseRequest) -> Awaitable[web.Response]:
-        """Return an awaitable of the reply to *subrequest*, decided by the current configuration."""
-        return self.live.auth(subrequest)
+    def answer(self, request: web.BaseRequest) -> Awaitable[web.Response]:
+        """Return an awaitable of the reply to *request*, decided by the current configuration."""
+        return answer(self.live.desk, request)
 
     def trusts(self, peer: Peer) -> bool:
         """Return whether *peer* is a trusted proxy."""
-        return self.live.auth.trusts(peer)
+        return self.live.desk.peers.trusts(peer)

@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from authgate.core.decision import Decision
     from authgate.core.errors import Unreadable
     from authgate.core.keys import KeySet
-    from authgate.core.lookups import Answer, Lookup
+    from authgate.core.lookups import Answer, Lookup, Steps
     from authgate.core.request import Headers, Request
     from authgate.core.snapshot import Snapshot
+
+
+class Suspended:
+    """A decision on *request* that needs the answer to *lookup* before its *steps* can go on."""
+
+    __slots__ = ("lookup", "request", "steps")
+
+    def __init__(self, request: Request, steps: Steps[Decision], lookup: Lookup) -> None:
+        self.request = request
+        self.steps = steps
+        self.lookup = lookup
 
 
 class Gate:
@@ -33,12 +44,38 @@ class Gate:
         self._answers = answers
         self._clock = clock
 
-    async def decide(self, request: Request) -> Decision:
-        """Return the decision on *request*. Raises only if it is canceled; a bug becomes a `Deny`."""
+    def begin(self, request: Request) -> Decision | Suspended:
+        """Return the decision on *request*, or where it stopped to wait for a lookup. A bug becomes a `Deny`."""
+        steps = decide(request, self.snapshot, self._clock())
         try:
-            return await self._drive(request)
+            return Suspended(request, steps, next(steps))
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
         except Exception as bug:  # noqa: BLE001 - a bug must refuse the request, be logged, and be counted
             return self.refuse_bug(bug, request.headers)
+
+    async def finish(self, suspended: Suspended) -> Decision:
+        """Answer the lookups of *suspended*; return the decision. Raises only if it is canceled; see `begin`."""
+        steps, lookup = suspended.steps, suspended.lookup
+        try:
+            while True:
+                try:
+                    answer = await self._answer(lookup)
+                except LookupFailed as failed:
+                    lookup = steps.throw(failed)
+                else:
+                    lookup = steps.send(answer)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+        except Exception as bug:  # noqa: BLE001 - as in `begin`
+            return self.refuse_bug(bug, suspended.request.headers)
+
+    async def decide(self, request: Request) -> Decision:
+        """Return the decision on *request*, after all its lookups."""
+        begun = self.begin(request)
+        return await self.finish(begun) if isinstance(begun, Suspended) else begun
 
     def refuse_bug(self, bug: Exception, headers: Headers) -> Deny:
         """Log *bug* and return the refusal for it, for a client that sent *headers*."""
@@ -58,21 +95,6 @@ class Gate:
         except Refused:
             return False
         return policy.access is Access.PUBLIC
-
-    async def _drive(self, request: Request) -> Decision:
-        steps = decide(request, self.snapshot, self._clock())
-        try:
-            lookup = next(steps)  # the warm path raises StopIteration here, without any await
-            while True:
-                try:
-                    answer = await self._answer(lookup)
-                except LookupFailed as failed:
-                    lookup = steps.throw(failed)
-                else:
-                    lookup = steps.send(answer)
-        except StopIteration as done:
-            decision: Decision = done.value
-            return decision
 
     async def _answer(self, lookup: Lookup) -> Answer:
         if isinstance(lookup, FindSession):

@@ -24,13 +24,14 @@ from authgate.caches import CacheBudget
 from authgate.config.model import TlsConfig
 from authgate.core.errors import ConfigError, Problem
 from authgate.core.snapshot import Issuer, Issuers, Snapshot
+from authgate.desk import Desk
 from authgate.gate import Gate
 from authgate.keysources.watched import WatchedKeys
 from authgate.metrics import Metrics
+from authgate.peers import Peers
 from authgate.record import Lines, Recorder
 from authgate.server.closing import ConnectionCounts
 from authgate.server.descriptors import Descriptors
-from authgate.server.http import AuthEndpoint
 from authgate.server.tls import TlsFiles, WatchedTls
 from authgate.tokens import LruProofCache
 from authgate.waiting import DecisionsInFlight
@@ -170,11 +171,8 @@ def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> 
     watched, sessions = watched_keys(prepared, old), cached_sessions(prepared, proofs.budget, old, prepared.claims_read)
     gate = Gate(replace(prepared.snapshot, proofs=proofs), Answers(watched, sessions))
     recorder = Recorder(metrics, config.log, Lines() if old is None else old.recorder.lines)
-    auth = AuthEndpoint(
-        gate=gate,
-        trusted=TrustedProxies(networks=tuple(config.trusted_proxies)),
-        emits=policies.reserved_names(config),
-        recorder=recorder,
+    peers = Peers(
+        TrustedProxies(networks=tuple(config.trusted_proxies)),
         unix_socket=config.listen.startswith("unix:"),
         asks_for_certificate=config.tls is not None and config.tls.client_ca_file is not None,
         client_names=_client_names(config.tls),
@@ -182,7 +180,7 @@ def make_live(prepared: Prepared, metrics: Metrics, old: Live | None = None) -> 
     return Live(
         prepared=prepared,
         gate=gate,
-        auth=auth,
+        desk=Desk(gate=gate, peers=peers, emits=policies.reserved_names(config), recorder=recorder),
         recorder=recorder,
         proofs=proofs,
         watched_keys=watched,

@@ -197,14 +197,27 @@ RULES = (
     ),
     Rule(where="authgate/answers.py", ours=_own("core", "keysources", "sessions"), never=CRYPTO | {"aiohttp"}),
     Rule(where="authgate/gate.py", ours=_own("answers", "bugs", "core"), never=CRYPTO | {"aiohttp"}),
+    Rule(where="authgate/peers.py", ours=_own("adapters", "core"), others=STDLIB, never=IO),
+    Rule(
+        where="authgate/desk.py",
+        ours=_own("adapters", "bugs", "core", "gate", "peers", "record"),
+        others=STDLIB,
+        never=IO - {"secrets", "time"},
+    ),
     Rule(
         where="authgate/server/",
-        ours=_own("gate", "adapters", "background", "blocking", "bugs", "certificates", "core", "files", "record")
-        + _own("repeats", "server", "shares"),
+        ours=_own("background", "blocking", "bugs", "certificates", "core", "desk", "files", "peers", "repeats")
+        + _own("server", "shares"),
         typing=_own("app", "config.model", "keysources", "sessions"),
         never=CRYPTO,
     ),
-    Rule(where="authgate/app.py", ours=(), typing=("authgate",), others=STDLIB | {"aiohttp"}, never=IO | CRYPTO),
+    Rule(
+        where="authgate/app.py",
+        ours=_own("server.http"),
+        typing=("authgate",),
+        others=STDLIB | {"aiohttp"},
+        never=IO | CRYPTO,
+    ),
     Rule(
         where="authgate/metrics.py",
         ours=_own("decision_counts", "log", "repeats"),
@@ -333,7 +346,7 @@ def test_what_belongs_to_one_place_is_done_nowhere_else(
 # Each endless loop of a task, and why nothing that it meets can end it.
 ENDLESS = {
     "authgate/background.py keep_running": "keeps the others running",
-    "authgate/gate.py _drive": "ends with the decision",
+    "authgate/gate.py finish": "ends with the decision",
     "authgate/keysources/watched.py watch": "Reloader._start runs it in keep_running",
     "authgate/server/connection.py check_deadlines": "listening() runs it in_background",
     "authgate/server/listener.py _poll_files": "listening() runs it in_background",
@@ -417,7 +430,7 @@ PLANTED = [
     ("authgate/tokens/x.py", "import aiohttp", "aiohttp"),
     ("authgate/adapters/x.py", "from authgate.tokens.jwk import from_pem", "authgate.tokens.jwk"),
     ("authgate/adapters/x.py", "import cryptography.x509", "cryptography.x509"),
-    ("authgate/keysources/x.py", "from authgate.server.http import AuthEndpoint", "authgate.server.http"),
+    ("authgate/keysources/x.py", "from authgate.server.http import answer", "authgate.server.http"),
     ("authgate/keysources/x.py", "import jwt", "jwt"),
     ("authgate/answers.py", "from authgate.tokens import jws", "authgate.tokens.jws"),
     ("authgate/gate.py", "from authgate.keysources import FileSource", "authgate.keysources"),

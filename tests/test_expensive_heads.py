@@ -29,6 +29,7 @@ from authgate.core.errors import Refused, Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
 from authgate.core.request import split_absolute_url, split_authority
+from authgate.core.subrequest import Subrequest
 from authgate.tokens import LruProofCache
 from authgate.wiring import prepare
 from bench.attacked import configuration
@@ -117,7 +118,7 @@ def trusted() -> TrustedProxies:
 def decided(headers: Headers, prepared: Prepared) -> Decision:
     """Return the decision on a subrequest with *headers*, with the calls of its reading and of its reply."""
     try:
-        request = ADAPTER.read(headers, trusted(), guarded_names(ADAPTER.reads, ("X-User-Id",)))
+        request = ADAPTER.read(Subrequest(headers), trusted(), guarded_names(ADAPTER.reads, ("X-User-Id",)))
     except Unreadable as unreadable:
         return deny_unreadable(unreadable, prepared.snapshot.refusals, headers)
     steps = decide(request, prepared.snapshot, NOW)

@@ -17,6 +17,7 @@ from authgate.core.decision import Allow
 from authgate.core.header_names import guarded_names
 from authgate.core.outputs import Output
 from authgate.core.proof import SessionCheck
+from authgate.core.subrequest import Subrequest
 from authgate.tokens import LruProofCache
 from tests.support import session_cookies as cookies
 from tests.support.deciding import (
@@ -185,8 +186,8 @@ def test_reading_a_subrequest_makes_few_calls() -> None:
             ("Authorization", f"Bearer {mint(USER)}"),
         ]
     )
-    adapter.read(headers, trusted, guarded)
-    files = count_calls(lambda: adapter.read(headers, trusted, guarded))
+    adapter.read(Subrequest(headers), trusted, guarded)
+    files = count_calls(lambda: adapter.read(Subrequest(headers), trusted, guarded))
     assert 0 < files.total() <= MAX_CALLS_OF_READ, files
 
 

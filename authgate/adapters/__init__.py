@@ -12,7 +12,8 @@ from authgate.adapters.traefik import TraefikAdapter
 
 if TYPE_CHECKING:
     from authgate.core.decision import Decision
-    from authgate.core.request import Headers, Request
+    from authgate.core.request import Request
+    from authgate.core.subrequest import Subrequest
 
 
 class Adapter(Protocol):
@@ -28,7 +29,7 @@ class Adapter(Protocol):
         """The headers that the adapter reads, from a trusted peer only. No other header describes the request."""
         ...
 
-    def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
+    def read(self, subrequest: Subrequest, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return the client's request, or raise `Unreadable`. Headers that imitate a *guarded* name are refused."""
         ...
 

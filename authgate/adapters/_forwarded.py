@@ -12,7 +12,8 @@ from authgate.core.request import make_request
 if TYPE_CHECKING:
     from authgate.adapters._subrequest import TrustedProxies
     from authgate.core.decision import Decision
-    from authgate.core.request import Headers, Request
+    from authgate.core.request import Request
+    from authgate.core.subrequest import Subrequest
 
 
 class ForwardedAdapter:
@@ -22,9 +23,10 @@ class ForwardedAdapter:
     fix: ClassVar[str]  # what to check if one of the four is missing or was sent twice
     reads = ("X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For")
 
-    def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
+    def read(self, subrequest: Subrequest, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return the client's request to the proxy, or raise `Unreadable`."""
-        refuse_look_alikes(headers, guarded)
+        refuse_look_alikes(subrequest, guarded)
+        headers = subrequest.headers
         return make_request(
             method=required(headers, "X-Forwarded-Method", self.fix),
             scheme=required(headers, "X-Forwarded-Proto", self.fix),

@@ -11,6 +11,7 @@ from authgate.adapters import page
 from authgate.core import request_id as ids
 from authgate.core.challenge import Delivery
 from authgate.core.cors import EXPOSED
+from authgate.core.header_lines import HeaderLines
 from authgate.core.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a subrequest. *headers* are pairs of name and printable ASCII value. *body* has at most 4 KiB."""
+    """The answer to a subrequest. *body* has at most 4 KiB."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: HeaderLines
     body: bytes = b""
 
 
@@ -38,15 +39,15 @@ def relayed_refusal(deny: Deny, request_id: str) -> Reply:
     reason, challenge, shown = deny.reason, deny.challenge, deny.challenge.page
     headers = [*_common_headers(reason, challenge, request_id)]
     if challenge.location:
-        return Reply(302, (*headers, ("Location", challenge.location)))
+        return Reply(302, HeaderLines.of([*headers, ("Location", challenge.location)]))
     status = REASONS[reason].status
     headers += _status_headers(reason, status, challenge)
     if shown is None:
         headers.append(("Content-Type", "application/problem+json"))
-        return Reply(status, tuple(headers), _problem(reason, status, request_id))
+        return Reply(status, HeaderLines.of(headers), _problem(reason, status, request_id))
     headers.append(("Content-Type", page.CONTENT_TYPE))
     headers.append(("Content-Security-Policy", page.security_policy(shown.look)))
-    return Reply(status, tuple(headers), page.render(shown, request_id))
+    return Reply(status, HeaderLines.of(headers), page.render(shown, request_id))
 
 
 def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
@@ -59,7 +60,7 @@ def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
         headers.append(("Location", challenge.location))
     if challenge.page is not None:
         headers += _page_headers(challenge.page)
-    return Reply(status, tuple(headers))
+    return Reply(status, HeaderLines.of(headers))
 
 
 def _common_headers(reason: Reason, challenge: Challenge, request_id: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from authgate.core.request import Headers, IPAddress
+    from authgate.core.subrequest import Subrequest
 
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
@@ -44,9 +45,10 @@ class TrustedProxies:
 
     def __contains__(self, address: IPAddress) -> bool:
         number, its_version = int(address), address.version
-        return any(
-            version == its_version and number >> shift in prefixes for version, shift, prefixes in self._prefixes
-        )
+        for version, shift, prefixes in self._prefixes:
+            if version == its_version and number >> shift in prefixes:
+                return True
+        return False
 
     def check(self, peer: IPAddress | None) -> None:
         """Refuse a *peer* that is not trusted. None is the peer of a unix socket; its file permissions protect it."""
@@ -62,7 +64,10 @@ class TrustedProxies:
 
         The client can forge everything to the left of that address. If all addresses are trusted, this is the leftmost.
         """
-        addresses = ",".join(headers.getall("X-Forwarded-For", ())).rsplit(",", MAX_FORWARDED_FOR)
+        lines = headers.getall("x-forwarded-for", ())
+        if len(lines) == 1 and "," not in lines[0]:
+            return parse_address(lines[0].strip())
+        addresses = ",".join(lines).rsplit(",", MAX_FORWARDED_FOR)
         client: IPAddress | None = None
         for text in reversed(addresses[-MAX_FORWARDED_FOR:]):
             address = parse_address(text.strip())
@@ -93,23 +98,21 @@ def _parse_address(text: str) -> IPAddress | None:
 
 def required(headers: Headers, name: str, fix: str) -> str:
     """Return the value of the header *name*; raise `Unreadable` with *fix* if it was not sent exactly once."""
-    values = headers.getall(name, ())
+    values = headers.getall(name.lower(), ())
     if len(values) != 1:
         problem = "is missing" if not values else f"was sent {len(values)} times"
         raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {problem}", fix=fix)
     return values[0]
 
 
-def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
+def refuse_look_alikes(subrequest: Subrequest, guarded: frozenset[str]) -> None:
     """Refuse header names that an upstream may read as one of *guarded* (lower-case names).
 
     WSGI and CGI servers read X_User_Id as X-User-Id, and some also read X~User~Id as X-User-Id (H2).
     `Connection: x-user-id` makes the next hop delete that header (H4).
     """
-    # Nearly all names consist of letters and digits with single "-" between them, and imitate no other name. Checking
-    # all names at once takes half the time of checking each (2 µs for 18 names).
-    names = "-".join(headers)
-    if "--" in names or names[-1:] == "-" or not (names.isascii() and names.replace("-", "").isalnum()):
+    headers = subrequest.headers
+    if not subrequest.has_plain_names:
         for name in headers:
             if name.lower() not in guarded and folded(name) in guarded:
                 raise Unreadable(
@@ -117,7 +120,7 @@ def refuse_look_alikes(headers: Headers, guarded: frozenset[str]) -> None:
                     f"the header {name!a} looks like {folded(name)}",
                     fix='make the proxy drop headers whose names have characters other than letters, digits and "-"',
                 )
-    for value in headers.getall("Connection", ()):
+    for value in headers.getall("connection", ()):
         tokens = value.split(",", MAX_CONNECTION_TOKENS)
         if len(tokens) > MAX_CONNECTION_TOKENS:
             raise Unreadable(

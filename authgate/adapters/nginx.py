@@ -16,7 +16,8 @@ from authgate.core.request import make_request, split_absolute_url
 if TYPE_CHECKING:
     from authgate.adapters._subrequest import TrustedProxies
     from authgate.core.decision import Decision
-    from authgate.core.request import Headers, Request
+    from authgate.core.request import Request
+    from authgate.core.subrequest import Subrequest
 
 # Many examples on the web send only X-Original-URI, which has neither the method nor the host.
 _FIX = (
@@ -33,9 +34,10 @@ class NginxAdapter:
     name = "nginx"
     reads = ("X-Original-Method", "X-Original-URL", "X-Forwarded-For")
 
-    def read(self, headers: Headers, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
+    def read(self, subrequest: Subrequest, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return the client's request to nginx, or raise `Unreadable`."""
-        refuse_look_alikes(headers, guarded)
+        refuse_look_alikes(subrequest, guarded)
+        headers = subrequest.headers
         scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _FIX))
         return make_request(
             method=required(headers, "X-Original-Method", _FIX),

@@ -18,6 +18,7 @@ from authgate.cli._terminal import UsageError, print_line
 from authgate.core import strict_json
 from authgate.core.header_names import guarded_names
 from authgate.core.request import make_request, split_absolute_url
+from authgate.core.subrequest import Subrequest
 from authgate.policies import reserved_names
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _from_proxy(name: str, headers: CIMultiDict[str], config: Config) -> Request
     if adapter is None:
         raise click.UsageError(f"there is no adapter of that name; the adapters are {', '.join(ADAPTERS)}")
     trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
-    return adapter.read(headers, trusted, guarded_names(adapter.reads, reserved_names(config)))
+    return adapter.read(Subrequest(headers), trusted, guarded_names(adapter.reads, reserved_names(config)))
 
 
 def headers_of(description: dict[str, Any]) -> CIMultiDict[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # RFC 9110 §9.2.1. Only these may be sent again after a sign-in: a redirect turns a POST into a GET without its body.
 _REPEATABLE = frozenset({"GET", "HEAD"})
-_FETCH_METADATA = ("Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+_FETCH_METADATA = ("sec-fetch-mode", "sec-fetch-site", "sec-fetch-dest", "sec-fetch-user")
 # The first entry for HTML, with its parameters.
 _HTML = re.compile(r"(?:\A|,)\s*+text/html\s*+(?:;([^,]*+))?(?:,|\Z)", re.IGNORECASE)
 _REFUSES = re.compile(r"(?:\A|;)\s*+q\s*+=\s*+0(?:\.0{1,3})?\s*+(?:;|\Z)", re.IGNORECASE)
@@ -28,13 +28,13 @@ def shows_pages(headers: Headers) -> bool:
 
     Requests of scripts, WebSocket handshakes and requests of programs return false.
     """
-    if headers.getall("Sec-WebSocket-Key", ()):
+    if headers.getall("sec-websocket-key", ()):
         return False
     if any(headers.getall(name, ()) for name in _FETCH_METADATA):
-        return [*headers.getall("Sec-Fetch-Mode", ())] == ["navigate"]
-    if headers.getall("X-Requested-With", ()):  # libraries for scripts send it
+        return [*headers.getall("sec-fetch-mode", ())] == ["navigate"]
+    if headers.getall("x-requested-with", ()):  # libraries for scripts send it
         return False
-    return any(_names_html(value) for value in headers.getall("Accept", ())[:_MAX_ACCEPT_LINES])
+    return any(_names_html(value) for value in headers.getall("accept", ())[:_MAX_ACCEPT_LINES])
 
 
 def may_redirect(request: Request) -> bool:
@@ -44,7 +44,7 @@ def may_redirect(request: Request) -> bool:
 
 def is_prefetch(headers: Headers) -> bool:
     """Whether a browser loads a page in advance, before anybody asked for it."""
-    purposes = (*headers.getall("Sec-Purpose", ()), *headers.getall("Purpose", ()))
+    purposes = (*headers.getall("sec-purpose", ()), *headers.getall("purpose", ()))
     return any("prefetch" in purpose.lower() for purpose in purposes)
 
 

@@ -67,7 +67,7 @@ def similar_names(headers: Headers, name: str) -> list[str]:
 
 def _cookies(headers: Headers) -> str:
     """Return all cookies of the request, with a ";" before each. Raise `Refused` for too many."""
-    return _checked(tuple(headers.getall("Cookie", ())))
+    return _checked(tuple(headers.getall("cookie", ())))
 
 
 # One entry: a request is searched for one name after another.

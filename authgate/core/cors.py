@@ -26,7 +26,7 @@ class CorsRule:
 
     def origin(self, headers: Headers) -> str:
         """Return the origin that the request comes from if it is allowed; "" if not."""
-        origins = headers.getall("Origin", ())
+        origins = headers.getall("origin", ())
         if len(origins) != 1 or not origins[0].isascii():  # lower() turns the Kelvin sign into an ASCII "k" (P6)
             return ""
         return origins[0] if origins[0].lower() in self.allowed_origins else ""
@@ -34,7 +34,7 @@ class CorsRule:
     def check_preflight(self, request: Request) -> None:
         """Refuse *request*, a preflight, if its origin is not allowed."""
         if not self.origin(request.headers):
-            origin = quoted(request.headers.getall("Origin", ())[0])
+            origin = quoted(request.headers.getall("origin", ())[0])
             raise Refused(Reason.NO_CREDENTIAL, f"a preflight, and its origin {origin} is not in cors.allowed_origins")
 
 
@@ -49,8 +49,8 @@ def preflight_method(request: Request) -> str:
     """
     if request.method != "OPTIONS":
         return ""
-    origins = request.headers.getall("Origin", ())
-    methods = request.headers.getall("Access-Control-Request-Method", ())
+    origins = request.headers.getall("origin", ())
+    methods = request.headers.getall("access-control-request-method", ())
     if len(origins) != 1 or not origins[0] or len(methods) != 1 or not _METHOD.fullmatch(methods[0]):
         return ""
     return methods[0]

@@ -92,12 +92,12 @@ class HeaderPlace:
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this header. It quotes no value."""
-        is_present = any(headers.getall(self.name, ()))
+        is_present = any(headers.getall(self.name.lower(), ()))
         return f"header {self.name}" + (" (present, but not 'Bearer <token>')" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return the credential in this header, if any. Refuse more than one."""
-        values = headers.getall(self.name, ())
+        values = headers.getall(self.name.lower(), ())
         if not values:
             return ()
         if len(values) > 1:

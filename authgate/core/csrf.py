@@ -48,9 +48,9 @@ class CsrfRule:
 
 def _is_websocket_handshake(request: Request) -> bool:
     # Traefik 3.7.15 removes the hop-by-hop Upgrade header from the subrequest, but keeps Sec-WebSocket-*.
-    upgrades = request.headers.getall("Upgrade", ())
+    upgrades = request.headers.getall("upgrade", ())
     return any("websocket" in value.lower() for value in upgrades) or bool(
-        request.headers.getall("Sec-WebSocket-Key", ())
+        request.headers.getall("sec-websocket-key", ())
     )
 
 
@@ -59,7 +59,7 @@ def _shown(value: str | None) -> str:
 
 
 def _single(headers: Headers, name: str) -> str | None:
-    values = headers.getall(name, ())
+    values = headers.getall(name.lower(), ())
     if len(values) > 1:
         raise Refused(Reason.CSRF, f"the header {name} was sent {len(values)} times")
     return values[0] if values else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.challenge import NO_CHALLENGE
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from authgate.core.challenge import Challenge
     from authgate.core.errors import Unreadable
+    from authgate.core.header_lines import HeaderLines
     from authgate.core.identity import Identity
     from authgate.core.reasons import Reason
     from authgate.core.refusals import Refusals
@@ -41,14 +42,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allow:
-    """The request may pass. *headers* has the name and value of every configured header; the proxy sets them.
+    """The request may pass. *headers* has a line for every configured header; the proxy sets them.
 
     *identity* is None for an anonymous request: under a public policy, or under an optional one without a credential.
     """
 
     policy: str
     identity: Identity | None
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    headers: HeaderLines
     checks: tuple[Check, ...]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authgate.core import claim_paths
 from authgate.core.claim_paths import CLAIMS
 from authgate.core.errors import Refused
+from authgate.core.header_lines import HeaderLines
 from authgate.core.reasons import Reason
 from authgate.core.user_id import user_id
 
@@ -53,7 +54,7 @@ class Output:
         return getattr(identity, self.source) if self.path is None else identity.claim(self.path)
 
 
-def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tuple[tuple[str, str], ...]:
+def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> HeaderLines:
     """Return a header for each of *outputs*, empty if there is no value. Refuse a reply head over 8 KiB.
 
     No header is left out: a proxy that copies only the headers it receives would let the client's header through (H5).
@@ -68,7 +69,7 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> tu
         size += len(output.header) + len(value) + 4
     if size > MAX_REPLY_HEAD_BYTES:
         raise Refused(Reason.HEADERS_TOO_LARGE, f"the reply head would be {size} bytes, over {MAX_REPLY_HEAD_BYTES}")
-    return tuple(headers)
+    return HeaderLines.of(headers)
 
 
 def check_user_id(identity: Identity, output: Output) -> None:

@@ -31,10 +31,10 @@ _ABSOLUTE_URL = re.compile(r"([A-Za-z]{2,5})://([^/?#\\\s]*)(/\S*)?", re.DOTALL)
 
 
 class Headers(Protocol):
-    """Header fields by case-insensitive name, with all values, such as multidict's CIMultiDictProxy."""
+    """Header fields by lower-case name, with all values, such as multidict's CIMultiDictProxy."""
 
     def getall(self, key: str, default: tuple[()]) -> Sequence[str]:
-        """Return all values of *key* in order, or *default*."""
+        """Return all values of *key*, a name in lower case, in order; *default* if there are none."""
         ...
 
     def __iter__(self) -> Iterator[str]:

@@ -15,5 +15,5 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 def request_id(headers: Headers) -> str:
     """Return the id in the subrequest; "" if it has none, several, or one with other characters."""
-    values = headers.getall(HEADER, ())
+    values = headers.getall("x-request-id", ())
     return values[0] if len(values) == 1 and _REQUEST_ID.fullmatch(values[0]) else ""

@@ -41,10 +41,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from authgate.bugs import log_bug
 from authgate.core.reasons import Reason
+from authgate.peers import Peer
 from authgate.server.closing import Cause
 from authgate.server.lingering import Lingering
 from authgate.server.slots import ConnectionSlots
-from authgate.server.tls import Peer
 from authgate.server.versions import only_http_1
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from authgate.server.sockets import bound_address, listening_sockets
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from authgate.peers import Peer
     from authgate.server.connection import Handler
-    from authgate.server.tls import Peer, WatchedTls
+    from authgate.server.tls import WatchedTls
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from authgate.bugs import log_bug
+from authgate.peers import Peer
 from authgate.server.closing import Cause
-from authgate.server.tls import Peer
 
 if TYPE_CHECKING:
     import socket

@@ -16,9 +16,9 @@ from authgate.shares import Shares
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authgate.peers import Peer
     from authgate.repeats import Repeated
     from authgate.server.limits import Limits
-    from authgate.server.tls import Peer
 
 _log = logging.getLogger(__name__)
 

@@ -41,14 +41,6 @@ Stage: TypeAlias = Literal["soon", "expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """The other end of a connection: its *address*, and the names in its verified certificate (None: it has none)."""
-
-    address: str
-    certificate_names: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
     """A certificate that OpenSSL verified in a handshake. *authorities* is the digest of the client CAs it used."""
 

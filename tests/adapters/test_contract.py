@@ -19,6 +19,7 @@ from authgate.core.pages import Page
 from authgate.core.reasons import REASONS, Reason
 from authgate.core.rules import Finding
 from authgate.core.rules import Test as Comparison
+from authgate.core.subrequest import Subrequest
 
 if TYPE_CHECKING:
     from authgate.core.request import Request
@@ -46,7 +47,7 @@ every_required_header = pytest.mark.parametrize(
 
 def read(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Request:
     headers = CIMultiDict([pair for pair in SUBREQUESTS[adapter.name] if pair[0] != without] + list(more))
-    return adapter.read(headers, TRUSTED, guarded_names(adapter.reads, EMITS))
+    return adapter.read(Subrequest(headers), TRUSTED, guarded_names(adapter.reads, EMITS))
 
 
 def refusal(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Unreadable:

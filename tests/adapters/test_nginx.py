@@ -14,13 +14,14 @@ from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
 from authgate.core.pages import PLAIN_LOOK, page_for
 from authgate.core.reasons import REASONS, Reason
+from authgate.core.subrequest import Subrequest
 
 if TYPE_CHECKING:
     from authgate.core.request import Request
 
 
 def read(*headers: tuple[str, str]) -> Request:
-    return NginxAdapter().read(CIMultiDict(headers), TrustedProxies(networks=()), frozenset())
+    return NginxAdapter().read(Subrequest(CIMultiDict(headers)), TrustedProxies(networks=()), frozenset())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from authgate.core.header_names import guarded_names
 from authgate.core.paths import PathReading
 from authgate.core.policy import Access, Policies
 from authgate.core.reasons import REASONS, Reason
+from authgate.core.subrequest import Subrequest
 from tests.support.deciding import bearer, decide_now, decide_token, make_snapshot, request_with
 from tests.support.ruling import asked, policies, policy, rule
 from tests.support.servers import AMBIGUITIES, both_endings, paths_served
@@ -106,7 +107,9 @@ def test_P1_P2_P5_query_fragment_and_case_lead_to_no_other_policy(path: str, exp
 def test_P6_every_spelling_of_a_host_meets_its_policy(proxy: str, host: str) -> None:
     """CVE-2026-42273 (Heimdall), CVE-2026-48794 (Authelia), CVE-2026-27588 (Caddy): hosts compared by case."""
     adapter, nobody = ADAPTERS[proxy], TrustedProxies(networks=())
-    request = adapter.read(CIMultiDict(described(proxy, host=host)), nobody, guarded_names(adapter.reads, ()))
+    request = adapter.read(
+        Subrequest(CIMultiDict(described(proxy, host=host))), nobody, guarded_names(adapter.reads, ())
+    )
     listed = policies(policy("below", hosts=("*.example.com",)), policy("open", access=PUBLIC))
     assert listed.find(request)[0].name == "below"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,12 +21,14 @@ from authgate.core.errors import ConfigError
 from authgate.core.policy import Policies
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import REASONS, Reason
+from authgate.desk import Desk
 from authgate.gate import Gate
 from authgate.keysources import LoadFailed
 from authgate.keysources.watched import Timing, WatchedKeys
 from authgate.metrics import Metrics
+from authgate.peers import Peers
 from authgate.record import Lines, Recorder
-from authgate.server.http import AuthEndpoint
+from authgate.server import http
 from authgate.server.listener import listening
 from authgate.sessions import StoreFailed
 from authgate.sessions.answer_caches import AnswerCaches
@@ -255,14 +258,17 @@ async def test_J29_every_other_refusal_has_its_status(proxy: str, reason: Reason
     watched = WatchedKeys("app", Silent(), Timing(refresh_seconds=300, cooldown_seconds=10), keys)
     watched.in_flight = DecisionsInFlight(0 if reason is Reason.OVERLOADED else 1)
     peers = load(None, {"JWT_SECRET": SECRET.decode()}).config.trusted_proxies  # type: ignore[union-attr]
-    endpoint = AuthEndpoint(
+    desk = Desk(
         gate=Gate(snapshot, Answers({"app": watched}, {"app": sessions})),
-        trusted=TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers)),
+        peers=Peers(TrustedProxies(networks=() if reason is Reason.UNTRUSTED_PROXY else tuple(peers))),
         emits=("X-User-Id",),
         recorder=Recorder(Metrics(), LogConfig(), Lines()),
-        unix_socket=False,
     )
-    async with listening("127.0.0.1:0", endpoint) as address, watching(watched), asyncio.TaskGroup() as tasks:
+    async with (
+        listening("127.0.0.1:0", partial(http.answer, desk)) as address,
+        watching(watched),
+        asyncio.TaskGroup() as tasks,
+    ):
         running_sessions = tasks.create_task(sessions.run())
         credential = bearer_line(fresh(algorithm="ES256", header={"kid": "unknown"}))
         if reason is Reason.SESSIONS_UNAVAILABLE:

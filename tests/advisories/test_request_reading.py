@@ -12,6 +12,7 @@ from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
+from authgate.core.subrequest import Subrequest
 from tests.support.deciding import decide_now, request_with
 from tests.support.serving import ENVIRON, Served, bearer_line, described, exchange, fresh, head, serving
 
@@ -24,7 +25,7 @@ NOBODY = TrustedProxies(networks=())
 
 def read(proxy: str, **request: str) -> Request:
     adapter = ADAPTERS[proxy]
-    return adapter.read(CIMultiDict(described(proxy, **request)), NOBODY, guarded_names(adapter.reads, ()))
+    return adapter.read(Subrequest(CIMultiDict(described(proxy, **request))), NOBODY, guarded_names(adapter.reads, ()))
 
 
 @pytest.mark.parametrize("proxy", PROXIES)

@@ -11,6 +11,7 @@ from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
+from authgate.core.subrequest import Subrequest
 from tests.support.deciding import OUTPUTS, decide_now
 from tests.support.serving import ENVIRON, bearer_line, described, exchange, fresh, head, serving
 from tests.support.tokens import mint
@@ -28,7 +29,7 @@ NOBODY = TrustedProxies(networks=())
 
 def read(proxy: str, lines: Lines) -> Request:
     adapter = ADAPTERS[proxy]
-    return adapter.read(CIMultiDict(lines), NOBODY, guarded_names(adapter.reads, EMITTED))
+    return adapter.read(Subrequest(CIMultiDict(lines)), NOBODY, guarded_names(adapter.reads, EMITTED))
 
 
 @pytest.mark.parametrize("proxy", PROXIES)

@@ -17,6 +17,10 @@ PAYLOAD = {"org": {"id": 7}, "org.id": "dotted", "list": ["x"]}
 ADA = Identity(issuer="app", format="jwt", subject="user-1", roles=("a,b", "c"), claims=PAYLOAD)
 
 
+def pairs_of(identity: Identity | None, outputs: list[Output]) -> tuple[tuple[str, str], ...]:
+    return (*identity_headers(identity, outputs),)
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [
@@ -63,7 +67,7 @@ def test_a_list_can_be_read_back_by_splitting_before_decoding() -> None:
 
 
 def test_every_configured_header_is_present_even_without_a_value() -> None:
-    assert identity_headers(ADA, OUTPUTS) == (
+    assert pairs_of(ADA, OUTPUTS) == (
         ("X-User-Id", "user-1"),
         ("X-User-Email", ""),
         ("X-User-Name", ""),
@@ -72,7 +76,7 @@ def test_every_configured_header_is_present_even_without_a_value() -> None:
 
 
 def test_without_a_user_every_configured_header_is_present_and_empty() -> None:
-    assert identity_headers(None, OUTPUTS) == tuple((output.header, "") for output in OUTPUTS)
+    assert pairs_of(None, OUTPUTS) == tuple((output.header, "") for output in OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +100,7 @@ def test_the_source_of_a_header_is_a_field_or_a_path_into_the_claims(source: str
 
 
 def head_of(name: str) -> tuple[tuple[str, str], ...]:
-    return identity_headers(
-        Identity(issuer="app", format="jwt", subject="s", name=name), [Output(header="X-N", source="name")]
-    )
+    return pairs_of(Identity(issuer="app", format="jwt", subject="s", name=name), [Output(header="X-N", source="name")])
 
 
 def test_a_reply_head_over_8_kib_is_refused_and_never_truncated() -> None:

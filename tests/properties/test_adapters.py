@@ -14,6 +14,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.reasons import Reason
+from authgate.core.subrequest import Subrequest
 from tests.support.deciding import OUTPUTS, decide_token
 from tests.support.serving import described
 from tests.support.tokens import claims, mint
@@ -60,7 +61,7 @@ def test_a_request_that_a_proxy_describes_is_read_back_unchanged(  # noqa: PLR09
     lines = described(proxy, method=method, scheme=scheme, host=authority, uri=f"/{path}?{query}")
     forwarded = ("X-Forwarded-For", ", ".join(["203.0.113.9", *map(str, [client, *hops])]))
     adapter = ADAPTERS[proxy]
-    request = adapter.read(CIMultiDict([*lines, forwarded]), TRUSTED, guarded_names(adapter.reads, EMITTED))
+    request = adapter.read(Subrequest(CIMultiDict([*lines, forwarded])), TRUSTED, guarded_names(adapter.reads, EMITTED))
     assert (request.method, request.scheme, request.host, request.port) == (method, scheme, host, port)
     assert (request.path, request.query, request.adapter) == (f"/{path}", query, proxy)
     assert request.client_ip == client or client in TRUSTED
@@ -76,7 +77,7 @@ def test_any_headers_are_read_as_a_request_or_refused_as_unreadable(proxy: str, 
     for name, sound in described(proxy):
         lines.insert(0, (name, data.draw(st.just(sound) | text | text.map(lambda t, s=sound: s + t))))
     try:
-        request = adapter.read(CIMultiDict(lines), TRUSTED, guarded_names(adapter.reads, EMITTED))
+        request = adapter.read(Subrequest(CIMultiDict(lines)), TRUSTED, guarded_names(adapter.reads, EMITTED))
     except Unreadable:
         return
     assert request.path.startswith("/")

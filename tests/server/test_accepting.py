@@ -20,7 +20,7 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authgate.server.tls import Peer
+    from authgate.peers import Peer
 
 pytestmark = pytest.mark.both_event_loops
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authgate.app import App
-    from authgate.server.tls import Peer
+    from authgate.peers import Peer
 
 
 async def test_a_socket_file_that_a_killed_process_left_is_replaced(app: App, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
     from authgate.app import App
-    from authgate.server.tls import Peer
+    from authgate.peers import Peer
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 KIBIBYTE = b"x" * 1024

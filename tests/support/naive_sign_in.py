@@ -13,6 +13,7 @@ from authgate.core.decision import Deny
 from authgate.core.errors import Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.sign_in import DEFAULT_PORTS
+from authgate.core.subrequest import Subrequest
 from tests.support.deciding import decide_now
 from tests.support.serving import described
 
@@ -33,7 +34,9 @@ def answer(
     adapter = ADAPTERS[proxy]
     lines = [*described(proxy, method=method, scheme=scheme, host=host, uri=uri), ("Sec-Fetch-Mode", "navigate")]
     try:
-        request = adapter.read(CIMultiDict(lines), TrustedProxies(networks=()), guarded_names(adapter.reads, ()))
+        request = adapter.read(
+            Subrequest(CIMultiDict(lines)), TrustedProxies(networks=()), guarded_names(adapter.reads, ())
+        )
     except Unreadable:
         return None
     decision = decide_now(request, snapshot)

@@ -17,7 +17,7 @@ def origin_not_allowed(case: Case) -> str:
     method = preflight_method(case.request)
     if not method or case.policy is None:
         return ""
-    (origin,) = case.request.headers.getall("Origin", ())
+    (origin,) = case.request.headers.getall("origin", ())
     allowed = sorted(case.policy.cors.allowed_origins)
     near = next(
         (f" {other} is: they differ in {what}." for other in allowed if (what := difference(origin, other))), ""

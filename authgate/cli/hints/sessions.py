@@ -51,7 +51,7 @@ def cookie_of_another_scheme(case: Case) -> str:
 
 def cookie_of_another_name(case: Case) -> str:
     """Say that a cookie with another name holds a session of an issuer."""
-    lines = "; ".join(case.request.headers.getall("Cookie", ()))[:_MAX_SEARCHED_CHARACTERS]
+    lines = "; ".join(case.request.headers.getall("cookie", ()))[:_MAX_SEARCHED_CHARACTERS]
     for place in () if case.policy is None else case.policy.places:
         if not isinstance(place, SessionPlace):
             continue

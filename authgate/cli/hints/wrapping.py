@@ -159,9 +159,9 @@ def _elsewhere(case: Case) -> Iterator[tuple[str, str, str]]:
     headers = case.request.headers
     for name in dict.fromkeys(headers):
         change = _CHANGES.get(name.lower(), f": add {{header: {escaped(name)}}} to `credentials`")
-        for value in headers.getall(name, ()) if name.lower() != "cookie" else ():
+        for value in headers.getall(name.lower(), ()) if name.lower() != "cookie" else ():
             yield from _tokens(value, f"header:{name.lower()}", change)
-    for line in headers.getall("Cookie", ()):
+    for line in headers.getall("cookie", ()):
         for name, value in _COOKIE.findall(line):
             yield from _tokens(value, f"cookie:{name}", f": add {{cookie: {name}}} to `credentials`")
     for name, value in parse_qsl(case.request.query or ""):

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from authgate.adapters import ADAPTERS, TrustedProxies
 from authgate.adapters._subrequest import MAX_ADDRESS_CHARACTERS, MAX_FORWARDED_FOR
+from authgate.core.subrequest import Subrequest
 from tests.fuzz.inputs import chosen, lines_of, received
 from tests.support.serving import described
 
@@ -40,7 +41,7 @@ def check(data: bytes) -> None:
         # What other headers say about the client never counts.
         others = [("Forwarded", "for=192.0.2.66"), ("X-Real-IP", "192.0.2.66"), ("X-Client-IP", "192.0.2.66")]
         headers = CIMultiDict([*described(adapter.name), *lines, *others])
-        assert adapter.read(headers, trusted, frozenset()).client_ip == expected
+        assert adapter.read(Subrequest(headers), trusted, frozenset()).client_ip == expected
 
 
 def _reference(values: list[str], trusted: TrustedProxies) -> IPAddress | None:

@@ -22,7 +22,7 @@ from tests.fuzz.inputs import chosen
 from tests.support.tokens import SECRET, claims, mint
 
 if TYPE_CHECKING:
-    from authgate.server.tls import Peer
+    from authgate.peers import Peer
 
 WORDS = (
     *(b"GET ", b"HEAD ", b"POST ", b"/auth/nginx", b"/auth/traefik", b"/auth/caddy", b" HTTP/1.1\r\n"),
