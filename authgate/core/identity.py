@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from authgate.core import claim_paths
 from authgate.core.errors import Refused
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from authgate.core.keys import Key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who the caller is. Made only in tokens/, from a verified credential or from a session in the session store.
 

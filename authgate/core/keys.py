@@ -69,13 +69,14 @@ class KeySet:
     """All public keys or all secrets of one issuer. *skipped* has an entry for each unfit key: "<name>: <cause>".
 
     *expected* are those of *skipped* that nobody has to fix: keys for encryption. *warnings* say what an operator
-    should know of the keys that are used.
+    should know of the keys that are used. What `tokens/` makes once of these keys, it keeps in *prepared*.
     """
 
     keys: tuple[Key, ...]
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     expected: frozenset[str] = frozenset()
+    prepared: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @property
     def unfit(self) -> tuple[str, ...]:

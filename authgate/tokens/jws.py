@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from authgate.core.credential import MAX_TOKEN_CHARACTERS
 from authgate.core.errors import Refused
 from authgate.core.keys import keys_tried
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.tokens import _base64url, _json, algorithms
@@ -16,6 +17,7 @@ from authgate.tokens import _base64url, _json, algorithms
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.keys import Key, KeySet
+    from authgate.tokens.algorithms import Verify
 
 MAX_KEY_ID_CHARACTERS = 256
 # How many fitting keys to try at most for a token without `kid`.
@@ -25,7 +27,27 @@ MAX_KEYS_TRIED = 8
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header(NamedTuple):
+    """What is read of a header: its `alg`, `kid` and `typ`, and whether it has a `nonce`."""
+
+    algorithm: str
+    key_id: str | None
+    token_type: str | None
+    has_nonce: bool
+
+
+# Headers by their text. The tokens of an issuer share a few. A header is kept once a signature over it has verified, so
+# nobody without a key fills these 64 KiB. It is no secret, and what is read of it depends on nothing else.
+_HEADERS: dict[bytes, _Header] = {}
+_MAX_HEADERS = 128
+_MAX_HEADER_BYTES = 512
+
+# For the `alg` and `kid` of tokens that it has verified, a key set keeps the keys to try.
+_MAX_PREPARED = 128
+_Choice: TypeAlias = "tuple[tuple[Key, bool, Verify], ...]"
+
+
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedJws:
     """A well-formed JWS, not yet verified. *algorithm*, *key_id* and *token_type* are its `alg`, `kid` and `typ`.
 
@@ -40,6 +62,7 @@ class UnverifiedJws:
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     has_nonce: bool = False
+    encoded_header: bytes = field(default=b"", repr=False)
 
 
 def parse(token: str) -> UnverifiedJws:
@@ -50,23 +73,30 @@ def parse(token: str) -> UnverifiedJws:
         raise _malformed("it does not have exactly two dots")
     if not token.isascii():
         raise _malformed("it contains a character outside ASCII")
-    encoded_header, encoded_payload, encoded_signature = token.split(".")
-    header = _object(encoded_header, "header")
+    encoded = token.encode("ascii")
+    encoded_header, encoded_payload, encoded_signature = encoded.split(b".")
+    algorithm, key_id, token_type, has_nonce = _HEADERS.get(encoded_header) or _header(encoded_header)
+    return UnverifiedJws(
+        algorithm=algorithm,
+        key_id=key_id,
+        token_type=token_type,
+        payload=_object(encoded_payload, "payload"),
+        signing_input=encoded[: -1 - len(encoded_signature)],
+        signature=_bytes(encoded_signature, "signature"),
+        has_nonce=has_nonce,
+        encoded_header=encoded_header,
+    )
+
+
+def _header(encoded: bytes) -> _Header:
+    header = _object(encoded, "header")
     for name in _REFUSED_PARAMETERS:
         if name in header:
             raise _malformed(f"its header has {name!r}, which is not supported")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str):
         raise _malformed("its header has no 'alg', or one that is not a string")
-    return UnverifiedJws(
-        algorithm=algorithm,
-        key_id=_text(header, "kid"),
-        token_type=_text(header, "typ"),
-        payload=_object(encoded_payload, "payload"),
-        signing_input=f"{encoded_header}.{encoded_payload}".encode("ascii"),
-        signature=_bytes(encoded_signature, "signature"),
-        has_nonce="nonce" in header,
-    )
+    return _Header(algorithm, _text(header, "kid"), _text(header, "typ"), "nonce" in header)
 
 
 def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], attempts: Attempts) -> Key:
@@ -76,33 +106,70 @@ def verify_signature(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str], 
     must be in *allowed* and must equal the key's own algorithm (RFC 8725 §3.1). So no key is ever used in a way that it
     was not made for (J2, J3).
     """
+    wanted = (jws.algorithm, jws.key_id, allowed)
+    known: _Choice | None = keys.prepared.get(wanted)
+    choice = known or _choice(jws, keys, allowed)
+    for key, is_symmetric, verify in choice:
+        if is_symmetric:
+            verifies = verify(jws.signing_input, jws.signature)
+        else:
+            verifies = attempts.verifies(
+                (key.thumbprint, jws.signing_input, jws.signature), partial(verify, jws.signing_input, jws.signature)
+            )
+        if verifies:
+            if known is None:
+                _keep(keys.prepared, wanted, choice, _MAX_PREPARED)
+            if jws.encoded_header not in _HEADERS:
+                _keep_header(jws)
+            return key
+    raise _refusal(jws, keys, allowed)
+
+
+def _choice(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> _Choice:
+    """Return the keys to try for *jws*, each with whether it is a secret, and with its function."""
+    _, _, fitting = _fitting(jws, keys, allowed)
+    return tuple(
+        (key, key.is_symmetric, algorithms.verifier(key.algorithm, key.material)) for key in fitting[:MAX_KEYS_TRIED]
+    )
+
+
+def _keep_header(jws: UnverifiedJws) -> None:
+    """Keep what was read of the header of *jws*, which has been verified."""
+    if 0 < len(jws.encoded_header) <= _MAX_HEADER_BYTES:
+        header = _Header(jws.algorithm, jws.key_id, jws.token_type, jws.has_nonce)
+        _keep(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
+
+
+def _keep(cache: dict[Any, Any], key: object, value: object, max_entries: int) -> None:
+    """Keep *value*. If *cache* has *max_entries*, it replaces the oldest."""
+    if len(cache) >= max_entries:
+        del cache[next(iter(cache))]
+    cache[key] = value
+
+
+def _fitting(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> tuple[list[Key], list[Key], list[Key]]:
+    """Return the keys that *jws* names by its id, those that it may mean, and those of them that fit its algorithm."""
     accepted = algorithms.fully_specified((jws.algorithm,)) & allowed
-    if not accepted:
-        raise Refused(
-            Reason.WRONG_ALGORITHM, f"its alg is {quoted(jws.algorithm)}; accepted: {', '.join(sorted(allowed))}"
-        )
     named = [key for key in keys.keys if key.key_id == jws.key_id] if jws.key_id is not None else list(keys.keys)
     candidates = named or [key for key in keys.keys if key.key_id is None]
-    fitting = [key for key in candidates if key.algorithm in accepted]
-    to_try = fitting[:MAX_KEYS_TRIED]
-    for key in to_try:
-        if _verifies(jws, key, attempts):
-            return key
+    return named, candidates, [key for key in candidates if key.algorithm in accepted]
+
+
+def _refusal(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> Refused:
+    """Return why none of *keys* verifies *jws*."""
+    if algorithms.fully_specified((jws.algorithm,)).isdisjoint(allowed):
+        accepted = ", ".join(sorted(allowed))
+        return Refused(Reason.WRONG_ALGORITHM, f"its alg is {quoted(jws.algorithm)}; accepted: {accepted}")
+    named, candidates, fitting = _fitting(jws, keys, allowed)
     if not named and _newer_key_may_have_signed(fitting, keys):
         skipped = keys.skip_reason(jws.key_id) if jws.key_id is not None else None
         cause = f", a key that is skipped: {skipped}" if skipped else ""
-        raise _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
+        return _refused(Reason.UNKNOWN_KEY, f"its kid is {quoted(jws.key_id)}{cause}", keys)
     if not fitting:
-        raise _wrong_algorithm(jws, candidates, keys)
+        return _wrong_algorithm(jws, candidates, keys)
     cause = "; its header has a nonce, so perhaps only one service can verify it" if jws.has_nonce else ""
-    raise _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {keys_tried(to_try)}{cause}", keys)
-
-
-def _verifies(jws: UnverifiedJws, key: Key, attempts: Attempts) -> bool:
-    verify = partial(algorithms.verify, key.algorithm, jws.signing_input, key.material, jws.signature)
-    if key.is_symmetric:
-        return verify()
-    return attempts.verifies((key.thumbprint, jws.signing_input, jws.signature), verify)
+    tried = keys_tried(fitting[:MAX_KEYS_TRIED])
+    return _refused(Reason.BAD_SIGNATURE, f"its alg is {jws.algorithm}; {tried}{cause}", keys)
 
 
 def _refused(reason: Reason, detail: str, keys: KeySet) -> Refused:
@@ -132,7 +199,7 @@ def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key], keys: KeySet) ->
     return Refused(Reason.WRONG_ALGORITHM, detail, newer_keys_may_help=may_help)
 
 
-def _object(encoded: str, part: str) -> dict[str, Any]:
+def _object(encoded: bytes, part: str) -> dict[str, Any]:
     raw = _bytes(encoded, part)
     try:
         return _json.parse_object(raw)
@@ -140,11 +207,13 @@ def _object(encoded: str, part: str) -> dict[str, Any]:
         raise _malformed(f"its {part} is not acceptable: {error}") from None
 
 
-def _bytes(encoded: str, part: str) -> bytes:
+def _bytes(encoded: bytes, part: str) -> bytes:
     try:
-        return _base64url.decode(encoded)
+        return _base64url.decode_ascii(encoded)
     except ValueError as error:
-        padding = ": it has padding ('='), which AWS ALB writes, and no JWT has (RFC 7515 §2)" if "=" in encoded else ""
+        padding = (
+            ": it has padding ('='), which AWS ALB writes, and no JWT has (RFC 7515 §2)" if b"=" in encoded else ""
+        )
         raise _malformed(f"its {part} is {error}{padding}") from None
 
 

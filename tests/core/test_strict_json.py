@@ -122,6 +122,30 @@ def test_parsing_takes_linear_time(text: str) -> None:
             parse(beginning + text * (262_144 // len(text)), max_brackets=1_000_000)
 
 
+PIECES = ["{", "}", "[", "]", ":", ",", '"a"', '"\\u0061"', "1", "-", "1.5", "t", "true", "NaN", " ", "\n", '"', "\\"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join).map('{{"x":1{}'.format))
+@example('{"x":1}')
+@example('{"x":1} ')
+@example('{"x":1}}')
+@example('{"x":1,"y":}')
+@example('{"x":1,"y":[')
+def test_objects_are_read_as_the_standard_library_reads_them_and_refused_at_the_same_character(text: str) -> None:
+    try:
+        expected, message = json.loads(text), ""
+    except json.JSONDecodeError as error:
+        expected, message = None, f"it is not JSON ({error.msg} at character {error.pos})"
+    try:
+        parsed, refusal = parse(text), ""
+    except ValueError as error:
+        parsed, refusal = None, str(error)
+    if refusal in {"a member occurs twice", "NaN is not JSON"}:  # which the standard library accepts
+        assert "NaN" in text or text.count('"') > 4
+    else:
+        assert (parsed, refusal) == (expected, message)
+
+
 def test_an_error_does_not_quote_the_input() -> None:
     with pytest.raises(ValueError, match="not JSON") as error:
         parse('{"password": hunter2}')

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from authgate.tokens import algorithms
-from tests.support.tokens import ASYMMETRIC, HMAC, private_key
+from tests.support.ruling import count_calls
+from tests.support.tokens import ASYMMETRIC, HMAC, SECRET, mint, private_key, unb64
 
 
 def test_the_algorithms_are_those_of_rfc_7518_and_9864_and_never_none() -> None:
@@ -41,3 +42,16 @@ def test_a_bad_signature_of_any_length_does_not_verify_and_does_not_raise(algori
     public = private_key(algorithm).public_key()
     lengths = (0, 1, 63, 64, 96, 114, 132, 256, 1000)
     assert [algorithms.verify(algorithm, b"x", public, b"\0" * n) for n in lengths] == [False] * len(lengths)
+
+
+@pytest.mark.parametrize("algorithm", [*HMAC, *ASYMMETRIC])
+def test_a_key_verifies_many_signatures_each_alone_in_one_call(algorithm: str) -> None:
+    verify = algorithms.verifier(algorithm, SECRET if algorithm in HMAC else private_key(algorithm).public_key())
+    parts = [mint({"sub": f"user-{number}"}, algorithm=algorithm).rpartition(".") for number in range(3)]
+    signed = [(signing_input.encode(), unb64(signature)) for signing_input, _, signature in parts]
+    assert [verify(text, signature) for text, signature in signed * 2] == [True] * 6
+    assert not any(verify(signed[0][0], signature) for _, signature in signed[1:])
+    assert [verify(text, signature) for text, signature in signed] == [True] * 3
+    files = count_calls(lambda: verify(*signed[0]))
+    assert files[algorithms.__file__] == 1
+    assert not any("/jwt/" in file or file.endswith("hmac.py") for file in files), files

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from itertools import product
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from authgate.tokens import _base64url
 
@@ -45,3 +51,32 @@ def test_canonical_text_is_decoded_and_encoded_back(text: str, raw: bytes) -> No
 def test_any_other_spelling_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="base64url"):
         _base64url.decode(text)
+
+
+def read_leniently(text: str) -> str | bytes:
+    """Return what a reader that ignores other characters makes of *text*, or why the strict one refuses it."""
+    try:
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return "not base64url"
+    is_canonical = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == text
+    return decoded if is_canonical else "not canonical base64url without padding"
+
+
+def read(text: str) -> str | bytes:
+    try:
+        return _base64url.decode(text)
+    except ValueError as error:
+        return str(error)
+
+
+def test_every_short_text_is_read_only_if_it_is_what_its_bytes_are_encoded_to() -> None:
+    characters = "AQg_-+/=.!~ \n\0\u00fc09"
+    for length in range(5):
+        for text in map("".join, product(characters, repeat=length)):
+            assert read(text) == read_leniently(text), text
+
+
+@given(st.text("AQgw048_-+/=! \u00fc", max_size=40) | st.binary(max_size=40).map(_base64url.encode))
+def test_every_text_is_read_only_if_it_is_what_its_bytes_are_encoded_to(text: str) -> None:
+    assert read(text) == read_leniently(text)

@@ -324,3 +324,51 @@ def test_a_refusal_speaks_of_a_private_key_only_if_one_signed(algorithm: str, *,
     refused = refusal(token, jwk.from_secret(SECRET, frozenset({"HS256"})))
     assert refused.reason is Reason.WRONG_ALGORITHM
     assert ("private key" in refused.detail) is is_private
+
+
+def kept_headers() -> list[bytes]:
+    return [*jws._HEADERS]
+
+
+def test_a_header_is_kept_once_a_signature_over_it_has_verified_and_not_before() -> None:
+    token = mint(header={"kid": "kept", "nonce": "n"})
+    header = token.partition(".")[0].encode()
+    first = jws.parse(token)
+    refusal(f"{token[:-4]}AAAA", secret_keys())
+    assert header not in kept_headers()
+    jws.verify_signature(first, secret_keys(), frozenset({"HS256"}), Attempts())
+    assert header in kept_headers()
+    assert jws.parse(token) == first
+    assert jws.parse(token).has_nonce
+
+
+def test_few_headers_are_kept_and_no_long_one() -> None:
+    for number in range(2 * jws._MAX_HEADERS):
+        verified(mint(header={"kid": f"k{number}"}), secret_keys())
+    long = mint(header={"x": "x" * jws._MAX_HEADER_BYTES})
+    verified(long, secret_keys())
+    assert len(kept_headers()) == jws._MAX_HEADERS
+    assert sum(map(len, kept_headers())) <= jws._MAX_HEADERS * jws._MAX_HEADER_BYTES
+    assert mint(header={"kid": f"k{number}"}).partition(".")[0].encode() in kept_headers()
+    assert long.partition(".")[0].encode() not in kept_headers()
+
+
+def test_a_key_set_keeps_what_to_try_for_few_names_and_only_of_tokens_that_it_verified() -> None:
+    keys = secret_keys()
+    refusal(mint(key=OTHER_SECRET), keys)
+    refusal(mint(), keys, frozenset({"HS512"}))
+    assert not keys.prepared
+    for number in range(2 * jws._MAX_PREPARED):
+        verified(mint(header={"kid": f"k{number}"}), keys)
+    assert len(keys.prepared) == jws._MAX_PREPARED
+    assert SECRET.decode() not in repr(keys)
+    assert refusal(mint(key=OTHER_SECRET, header={"kid": f"k{number}"}), keys).reason is Reason.BAD_SIGNATURE
+    assert refusal(mint(header={"kid": f"k{number}"}), keys, frozenset({"HS512"})).reason is Reason.WRONG_ALGORITHM
+
+
+def test_what_a_key_set_keeps_is_not_kept_by_the_next() -> None:
+    keys, next_keys = keys_of(public_jwk("Ed25519", "k")), keys_of(other_key("Ed25519", "k"))
+    token = mint(algorithm="Ed25519", header={"kid": "k"})
+    verified(token, keys)
+    assert keys == keys_of(public_jwk("Ed25519", "k"))
+    assert refusal(token, next_keys).reason is Reason.BAD_SIGNATURE
