@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from authgate.core.challenge import NO_CHALLENGE
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 
 _UNAUTHORIZED = 401
+# How many challenges to keep, of each kind. The configuration and the reason make them; a client chooses at most the
+# case of its origin.
+_MAX_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +37,8 @@ class Refusals:
 
     def before_policy(self, reason: Reason, headers: Headers) -> Challenge:
         """Return what a client gets whose request has no policy: it could not be read, or deciding it failed."""
-        page = page_for(reason, self.look) if shows_pages(headers) else None
-        return replace(NO_CHALLENGE, page=page, allowed_origin=self.cors.origin(headers))
+        challenge = _with_page(NO_CHALLENGE, reason, self.look) if shows_pages(headers) else NO_CHALLENGE
+        return _for_origin(challenge, self.cors, headers)
 
     def challenge(
         self, reason: Reason, demanded: Challenge, request: Request, policy: Policy | None, now: float
@@ -42,15 +46,13 @@ class Refusals:
         """Return what the client of *request* gets. *demanded* has what the policy's rule asks for."""
         if policy is None:
             return self.before_policy(reason, request.headers)
-        challenge = replace(demanded, allowed_origin=policy.cors.origin(request.headers))
-        if not shows_pages(request.headers):
-            return challenge
-        if policy.sign_in is None:
-            return replace(challenge, page=page_for(reason, self.look))
-        if REASONS[reason].status != _UNAUTHORIZED or not may_redirect(request):
-            address = policy.sign_in.address(challenge.max_age)
-            return replace(challenge, page=page_for(reason, self.look, sign_in_url=address))
-        return self._redirect(reason, challenge, request, policy.sign_in, now)
+        headers, sign_in = request.headers, policy.sign_in
+        if not shows_pages(headers):
+            return _for_origin(demanded, policy.cors, headers)
+        if sign_in is not None and REASONS[reason].status == _UNAUTHORIZED and may_redirect(request):
+            return self._redirect(reason, _for_origin(demanded, policy.cors, headers), request, sign_in, now)
+        address = "" if sign_in is None else sign_in.address(demanded.max_age)
+        return _for_origin(_with_page(demanded, reason, self.look, address), policy.cors, headers)
 
     def _redirect(
         self, reason: Reason, challenge: Challenge, request: Request, sign_in: SignIn, now: float
@@ -65,6 +67,22 @@ class Refusals:
         # A browser may prefetch a link each time that the pointer rests on it. That is not a loop.
         set_cookie = "" if is_prefetch(request.headers) else counted.set_cookie()
         return replace(challenge, location=location, set_cookie=set_cookie)
+
+
+@lru_cache(maxsize=_MAX_KEPT)
+def _with_page(demanded: Challenge, reason: Reason, look: Look, sign_in_url: str = "") -> Challenge:
+    return replace(demanded, page=page_for(reason, look, sign_in_url=sign_in_url))
+
+
+def _for_origin(challenge: Challenge, cors: CorsRule, headers: Headers) -> Challenge:
+    """Return *challenge* so that pages of the origin in *headers* may read the refusal, if *cors* allows it."""
+    origin = cors.origin(headers) if cors.allowed_origins else ""
+    return _with_origin(challenge, origin) if origin else challenge
+
+
+@lru_cache(maxsize=_MAX_KEPT)
+def _with_origin(challenge: Challenge, origin: str) -> Challenge:
+    return replace(challenge, allowed_origin=origin)
 
 
 DEFAULT_REFUSALS = Refusals()

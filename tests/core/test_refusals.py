@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -226,3 +227,24 @@ def test_a_foreign_issuers_keys_play_no_part_in_where_a_person_is_sent() -> None
     deny = decide_now(request_with(NAVIGATE, url_path="/tasks?page=2"), snapshot)
     assert isinstance(deny, Deny)
     assert deny.challenge.location == LOCATION
+
+
+@pytest.mark.parametrize(
+    "headers", [(), (SCRIPT, FROM_OTHER), (("Accept", "text/html"), FROM_OTHER)], ids=["program", "script", "person"]
+)
+def test_what_does_not_depend_on_the_request_is_made_once(headers: tuple[tuple[str, str], ...]) -> None:
+    settings = {"method": "POST", "refusals": Refusals(look=Look(title="Made once"))}
+    first, second = (challenge_of(*headers, **settings) for _ in range(2))
+    assert first is second
+    other_look = challenge_of(*headers, **settings | {"refusals": Refusals(look=Look(title="Another"))})
+    assert (other_look == first) is (first.page is None)
+    other_page = challenge_of(*headers, **settings, sign_in=replace(SIGN_IN, url="https://id.example.com/other"))
+    assert (other_page == first) is (first.page is None)
+
+
+def test_a_refusal_for_one_origin_is_never_given_to_another() -> None:
+    for headers in ((SCRIPT,), (NAVIGATE,)):
+        for origin, expected in ((OTHER, OTHER), ("https://evil.example", ""), (OTHER.upper(), OTHER.upper())):
+            assert challenge_of(*headers, ("Origin", origin), method="POST").allowed_origin == expected
+        assert challenge_of(*headers, method="POST").allowed_origin == ""
+        assert challenge_of(*headers, FROM_OTHER, method="POST", cors=CorsRule()).allowed_origin == ""
