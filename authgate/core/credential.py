@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar, NewType, Protocol
 
 from authgate.core.cookies import cookie_values, similar_names, whole_or_chunked
@@ -30,11 +31,12 @@ MAX_SAME_NAMED_COOKIES = 4
 # The longest token, and the most that all cookies of one name may have. A browser keeps no cookie over 4 KiB, and
 # Node.js, which makes tokens in several cookies, reads 16 KiB of headers by default.
 MAX_TOKEN_CHARACTERS = 16 * 1024
+_MAX_VALUE_CHARACTERS = MAX_TOKEN_CHARACTERS + len("Bearer ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True)  # every request makes one, and frozen ones take three times as long
 class Credential:
-    """An unverified credential, as named parts: some formats need two cookies.
+    """An unverified credential, as named parts: some formats need two cookies. Nothing changes it.
 
     *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer_name* is the issuer that the cookie belongs
     to; "" if only the token can name its issuer.
@@ -51,7 +53,10 @@ class Credential:
 
     def part(self, name: str) -> UnverifiedToken | None:
         """Return the part called *name*, or None."""
-        return next((value for part, value in self.parts if part == name), None)
+        for part, value in self.parts:
+            if part == name:
+                return value
+        return None
 
     @property
     def from_cookie(self) -> bool:
@@ -61,19 +66,24 @@ class Credential:
     @property
     def sent_by_browsers(self) -> bool:
         """Whether browsers send the credential by themselves, also with requests that another site makes."""
-        return self.from_cookie or is_filled_from_cookie(self.found_in.removeprefix("header:"))
+        return _sent_by_browsers(self.found_in)
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of all parts. Each part is length-prefixed, so no two credentials share a digest."""
-        hasher = hashlib.sha256()
+        """Return the SHA-256 of all parts. Each text has its length before it, so no two credentials share a digest."""
         # The place counts, because some keys depend on the cookie's name and some tokens are accepted only in a header.
-        place = self.found_in if self.issuer_name else "cookie" if self.from_cookie else "header"
-        parts = (*self.parts, ("", place))
-        for part in parts:
-            for text in part:
-                encoded = text.encode("utf-8", "surrogatepass")  # accepts lone surrogates
-                hasher.update(b"%d:%b" % (len(encoded), encoded))
-        return hasher.digest()
+        place = self.found_in
+        if not self.issuer_name:
+            place = "cookie" if place.startswith("cookie:") else "header"
+        text = f"0:{len(place)}:{place}"
+        for name, value in self.parts:
+            text += f"{len(name)}:{name}{len(value)}:{value}"
+        return sha256(text.encode("utf-8", "surrogatepass")).digest()  # accepts lone surrogates
+
+
+# The places are those of a configuration, so there are few.
+@lru_cache(maxsize=64)
+def _sent_by_browsers(found_in: str) -> bool:
+    return found_in.startswith("cookie:") or is_filled_from_cookie(found_in.removeprefix("header:"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +94,13 @@ class HeaderPlace:
     """
 
     name: str
+    _lower_name: str = field(init=False, repr=False, compare=False)
+    _found_in: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what each request needs."""
+        object.__setattr__(self, "_lower_name", self.name.lower())
+        object.__setattr__(self, "_found_in", f"header:{self.name.lower()}")
 
     @property
     def sent_by_browsers(self) -> bool:
@@ -92,32 +109,34 @@ class HeaderPlace:
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this header. It quotes no value."""
-        is_present = any(headers.getall(self.name.lower(), ()))
+        is_present = any(headers.getall(self._lower_name, ()))
         return f"header {self.name}" + (" (present, but not 'Bearer <token>')" if is_present else "")
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return the credential in this header, if any. Refuse more than one."""
-        values = headers.getall(self.name.lower(), ())
+        values = headers.getall(self._lower_name, ())
         if not values:
             return ()
         if len(values) > 1:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} was sent {len(values)} times")
-        token = self._token(values[0].strip(" \t"))
-        if token is None:
-            return ()
-        return (_single_token(token, f"header:{self.name.lower()}"),)
+        value = values[0].strip(" \t")
+        if value.startswith("Bearer ") and "," not in value and len(value) <= _MAX_VALUE_CHARACTERS:
+            token: str | None = value[7:].strip(" ")  # `_token` would return the same
+        else:
+            token = self._token(value)
+        return (Credential((("token", UnverifiedToken(token)),), self._found_in),) if token else ()
 
     def _token(self, value: str) -> str | None:
         scheme, _, rest = value.partition(" ")
         is_bearer = scheme.lower() == "bearer"
-        is_other_scheme = not is_bearer and self.name.lower() == "authorization"
-        if not is_other_scheme and len(value) > MAX_TOKEN_CHARACTERS + len("Bearer "):
+        is_other_scheme = not is_bearer and self._lower_name == "authorization"
+        if not is_other_scheme and len(value) > _MAX_VALUE_CHARACTERS:
             raise _too_long(f"header {self.name}", len(value))
         if _ANOTHER_BEARER.search(value):
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"the header {self.name} holds more than one credential")
         if is_other_scheme:
             return None  # Basic, Digest … are meant for another server
-        return (rest.strip(" ") if is_bearer else value) or None
+        return rest.strip(" ") if is_bearer else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +221,7 @@ class SessionPlace:
 
     def _credential(self, *parts: tuple[str, str]) -> Credential:
         unverified = tuple((name, UnverifiedToken(value)) for name, value in parts)
-        return Credential(parts=unverified, found_in=f"cookie:{self.name}", issuer_name=self.issuer_name)
+        return Credential(unverified, f"cookie:{self.name}", self.issuer_name)
 
 
 class CredentialPlace(Protocol):
@@ -252,4 +271,4 @@ def _too_long(place: str, characters: int) -> Refused:
 
 
 def _single_token(token: str, found_in: str) -> Credential:
-    return Credential(parts=(("token", UnverifiedToken(token)),), found_in=found_in)
+    return Credential((("token", UnverifiedToken(token)),), found_in)
