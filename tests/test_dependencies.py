@@ -348,7 +348,7 @@ ENDLESS = {
     "authgate/background.py keep_running": "keeps the others running",
     "authgate/gate.py finish": "ends with the decision",
     "authgate/keysources/watched.py watch": "Reloader._start runs it in keep_running",
-    "authgate/server/connection.py check_deadlines": "listening() runs it in_background",
+    "authgate/server/bounded_server.py check_deadlines": "listening() runs it in_background",
     "authgate/server/listener.py _poll_files": "listening() runs it in_background",
     "authgate/server/reload.py _reload_when_due": "Reloader.run runs it in keep_running",
 }

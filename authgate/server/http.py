@@ -8,7 +8,7 @@ from aiohttp import web
 
 from authgate.core.subrequest import Subrequest
 from authgate.desk import ENDPOINTS, NO_ENDPOINT, Pending
-from authgate.server.connection import peer_of
+from authgate.server.aiohttp_handler import peer_of
 
 if TYPE_CHECKING:
     from authgate.desk import Desk

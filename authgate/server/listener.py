@@ -4,8 +4,8 @@ A listener has three states:
 
     binding   the address is bound (sockets.py). OSError if it cannot be.
     serving   for as long as the context lasts. accepting.py accepts, opening.py makes connections of the sockets, with
-              TLS after a handshake. Every connection is a `_Connection` of one `BoundedServer` (connection.py), which
-              enforces the `Limits`.
+              TLS after a handshake. Every connection is a `Connection` (connection.py) of one `BoundedServer`. It
+              keeps the `Limits`.
     draining  the context ends. No new connection is accepted, handshakes are canceled, requests in flight get
               `drain_seconds`, and idle connections are closed.
 
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from authgate.background import in_background
 from authgate.files import POLL_SECONDS
 from authgate.server.accepting import accepting
+from authgate.server.bounded_server import BoundedServer
 from authgate.server.closing import ConnectionCounts
-from authgate.server.connection import BoundedServer
 from authgate.server.descriptors import Descriptors
 from authgate.server.limits import Limits
 from authgate.server.opening import Opening, TlsOpening
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from authgate.peers import Peer
-    from authgate.server.connection import Handler
+    from authgate.server.aiohttp_handler import Handler
+    from authgate.server.lane_seam import Lane
     from authgate.server.tls import WatchedTls
 
 
 @asynccontextmanager
-async def listening(
+async def listening(  # noqa: PLR0913, PLR0917 - all that makes a listener
     address: str,
     handler: Handler,
     limits: Limits | None = None,
@@ -46,17 +47,19 @@ async def listening(
     tls: WatchedTls | None = None,
     counts: ConnectionCounts | None = None,
     descriptors: Descriptors | None = None,
+    lane: Lane | None = None,
 ) -> AsyncIterator[str]:
     """Serve *handler* at *address* (host:port or unix:/path) while the context lasts; yield the bound address.
 
     *trusts* returns whether a peer is a trusted proxy; all other peers share a few connections. With *tls* the listener
-    speaks only TLS. *counts* is kept up to date. The listeners of a process share its *descriptors*. Raises OSError if
-    the address cannot be bound.
+    speaks only TLS. *counts* is kept up to date. The listeners of a process share its *descriptors*. *lane* gets the
+    requests of trusted proxies first, and answers as *handler* does or leaves them to it. Raises OSError if the address
+    cannot be bound.
     """
     limits = limits or Limits()
     counts = counts or ConnectionCounts()
     sockets = await listening_sockets(address)
-    server = BoundedServer(handler, limits, trusts, tls, counts)
+    server = BoundedServer(handler, limits, trusts, tls, counts, lane)
     opening = Opening(server) if tls is None else TlsOpening(server, limits, tls)
     async with AsyncExitStack() as upkeep:
         await upkeep.enter_async_context(in_background(server.check_deadlines))
@@ -68,8 +71,7 @@ async def listening(
         finally:
             await opening.close()
             await asyncio.sleep(0)  # requests that have just been read begin
-            server.pre_shutdown()
-            await server.shutdown(limits.drain_seconds)
+            await server.drain()
 
 
 async def _poll_files(tls: WatchedTls, server: BoundedServer) -> None:

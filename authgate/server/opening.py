@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Coroutine
 
-    from authgate.server.connection import BoundedServer
+    from authgate.server.bounded_server import BoundedServer
     from authgate.server.limits import Limits
     from authgate.server.tls import WatchedTls
 
@@ -49,8 +49,7 @@ class Opening:
 
     def admit(self, connection: socket.socket, address: str) -> None:
         """Make *connection* a connection of the server, soon."""
-        del address
-        self._start(connection, self._open(connection))
+        self._start(connection, self._open(connection, address))
 
     async def close(self) -> None:
         """Wait until each socket has become a connection: that takes a pass or two of the event loop."""
@@ -67,9 +66,9 @@ class Opening:
         if task.cancelled():
             connection.close()  # a task that was canceled before its first step has not closed it
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(self, connection: socket.socket, address: str) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(partial(self._server, None, address), connection)
         except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others
             log_bug(bug)
             connection.close()
@@ -129,7 +128,7 @@ class TlsOpening(Opening):
         state = self._tls.current
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                partial(self._server, state),
+                partial(self._server, state, address),
                 connection,
                 ssl=state.context,
                 ssl_handshake_timeout=self._limits.head_seconds,

@@ -29,19 +29,31 @@ _UNKNOWN = "unknown"
 
 
 class _Connection(Protocol):
-    """A connection that can be displaced."""
+    """A connection, as its listener sees it."""
 
     def __hash__(self) -> int: ...
 
+    def check_deadline(self, now: float) -> None: ...
+
+    def close(self) -> None: ...
+
     def close_at_once(self, cause: Cause) -> None: ...
+
+    def close_if_certificate_ended(self) -> None: ...
+
+    def force_close(self) -> None: ...
 
 
 class ConnectionSlots:
-    """The slots of one listener. *trusts* returns whether a peer is a trusted proxy. *counts* is kept up to date."""
+    """The slots of one listener, and its open *connections*, displaced ones that are about to close included.
+
+    *trusts* returns whether a peer is a trusted proxy. *counts* is kept up to date.
+    """
 
     def __init__(self, limits: Limits, trusts: Callable[[Peer], bool], counts: ConnectionCounts | None = None) -> None:
         self.trusts = trusts
         self.counts = counts or ConnectionCounts()
+        self.connections: set[_Connection] = set()
         self._max_connections = limits.max_connections
         self._trusted_count = 0
         self._untrusted: Shares[_Connection] = Shares(limits.max_untrusted_connections, leaves="oldest")
@@ -54,11 +66,12 @@ class ConnectionSlots:
     @property
     def is_over_bounds(self) -> bool:
         """Whether there are more connections than `max_connections`."""
-        return len(self) > self._max_connections
+        return self._trusted_count + len(self._untrusted) > self._max_connections
 
     def enter(self, connection: _Connection, address: str, *, trusted: bool) -> None:
         """Give *connection* a slot. One of a peer that is not a trusted proxy may displace another."""
         self.counts.open += 1
+        self.connections.add(connection)
         if trusted:
             self._trusted_count += 1
         elif (displaced := self._untrusted.enter(connection, address)) is not None:
@@ -67,8 +80,11 @@ class ConnectionSlots:
     def leave(self, connection: _Connection, *, trusted: bool) -> None:
         """Free the slot of *connection*, which has ended."""
         self.counts.open -= 1
-        self._trusted_count -= trusted
-        self._untrusted.leave(connection)
+        self.connections.discard(connection)
+        if trusted:
+            self._trusted_count -= 1
+        else:
+            self._untrusted.leave(connection)
 
     def count_closed(self, cause: Cause, peer: str) -> None:
         """Count a connection of *peer* that was closed for *cause*, and log it if that is worth a line."""

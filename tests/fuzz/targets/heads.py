@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from authgate.config.load import load_settings
-from authgate.server.connection import BoundedServer
+from authgate.server.bounded_server import BoundedServer
 from authgate.server.limits import Limits
 from authgate.wiring import build, prepare
 from tests.fuzz.inputs import chosen

@@ -1,0 +1,75 @@
+"""What the connections of one listener share: limits, slots, the lane, and their peers."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from authgate.peers import Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.server.aiohttp_handler import AiohttpHandler, Owner
+    from authgate.server.lane_seam import Lane
+    from authgate.server.limits import Limits
+    from authgate.server.slots import ConnectionSlots
+    from authgate.server.tls import ClientCertificate
+
+# How many peers are kept for their next connections.
+_MAX_PEERS = 256
+
+
+class State(Enum):
+    """What a connection waits for: see connection.py."""
+
+    WAITING = auto()
+    ANSWERING = auto()
+    WRITING = auto()
+    IDLE = auto()
+    LINGERING = auto()
+    CLOSING = auto()
+
+
+class Shared:
+    """What the connections of one listener share. *lookups* are the replies of the lane that are not complete yet."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        slots: ConnectionSlots,
+        accepts: Callable[[ClientCertificate], bool],
+        make_handler: Callable[[Owner], AiohttpHandler],
+        lane: Lane | None,
+    ) -> None:
+        """*accepts* returns whether a certificate still counts. *make_handler* makes aiohttp's handler."""
+        self.limits = limits
+        self.slots = slots
+        self.accepts = accepts
+        self.make_handler = make_handler
+        self.lane = lane
+        self.max_head_bytes = limits.max_head_bytes
+        self.idle_seconds = limits.idle_seconds
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
+        self.lookups: set[asyncio.Task[None]] = set()
+        self.seconds_in = {
+            State.WAITING: limits.head_seconds,
+            State.ANSWERING: limits.answer_seconds,
+            State.WRITING: limits.write_seconds,
+            State.IDLE: limits.idle_seconds,
+            State.LINGERING: math.inf,
+            State.CLOSING: limits.write_seconds,
+        }
+        self._peers: dict[str, Peer] = {}
+
+    def peer_at(self, address: str) -> Peer:
+        """Return the peer at *address* without a certificate. Connections of an address share it."""
+        peer = self._peers.get(address)
+        if peer is None:
+            if len(self._peers) >= _MAX_PEERS:
+                self._peers.clear()
+            peer = self._peers[address] = Peer(address=address)
+        return peer
