@@ -14,7 +14,7 @@ import pytest
 from authgate import __version__
 from tests.support.client import Answer, ask
 from tests.support.e2e import sound
-from tests.support.podman import HARDENED, attempt, container, eventually, inspect, logs, podman
+from tests.support.podman import HARDENED, attempt, container, eventually, inspect, is_healthy, logs, podman
 from tests.support.processes import ROOT
 from tests.support.tokens import mint
 
@@ -42,10 +42,6 @@ def answers(secret_file: Path) -> bool:
         return subrequest(secret_file).status == 200
     except OSError:
         return False
-
-
-def is_healthy(name: str) -> bool:
-    return attempt("healthcheck", "run", name).returncode == 0
 
 
 def has_a_handler_for_sigterm(pid: int) -> bool:
@@ -154,7 +150,7 @@ def test_the_health_check_fails_while_authgate_hangs(running: str) -> None:
     assert inspect(IMAGE)["Healthcheck"]["Test"] == ["CMD", "authgate", "healthcheck"]
     eventually(lambda: is_healthy(running), "it is not healthy")
     podman("kill", "--signal=STOP", running)  # it hangs
-    assert not is_healthy(running)
+    assert not is_healthy(running), "three checks in a row fail"
     podman("kill", "--signal=CONT", running)
     eventually(lambda: is_healthy(running), "it is not healthy again")
 
