@@ -97,7 +97,7 @@ class Desk:
         adapter, headers = question.adapter, question.subrequest.headers
         try:
             # Only a refusal needs an id, so only a refusal makes one.
-            refusal_id = (request_id(headers) or secrets.token_hex(16)) if isinstance(decision, Deny) else ""
+            refusal_id = (request_id(headers) or f"{secrets.randbits(128):032x}") if isinstance(decision, Deny) else ""
             reply = adapter.write(decision, refusal_id)
             self._recorder.record(
                 decision=decision,
