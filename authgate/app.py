@@ -155,6 +155,10 @@ class App:
         """Return an awaitable of the reply to *request*, decided by the current configuration."""
         return answer(self.live.desk, request)
 
+    def desk(self) -> Desk:
+        """Return the desk of the current configuration."""
+        return self.live.desk
+
     def trusts(self, peer: Peer) -> bool:
         """Return whether *peer* is a trusted proxy."""
         return self.live.desk.peers.trusts(peer)

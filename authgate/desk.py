@@ -6,7 +6,7 @@ handler (`server/http.py`) and the fast lane (`server/lane.py`).
 
 from __future__ import annotations
 
-import secrets
+from os import urandom
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,9 @@ NO_ENDPOINT = f"AuthGate answers at {', '.join(ENDPOINTS)}"
 _OWN_REQUEST = "the subrequest is about AuthGate's own request for keys or sessions"
 _FIX_OWN_REQUEST = "make the front end's /api/auth/ public, by a policy or in the proxy (docs/deployment.md)"
 # The reply if a decision can be neither written nor recorded.
-FAILED = Reply(503, HeaderLines.of([("Retry-After", "5")]), b"AuthGate failed.\n")
+FAILED = Reply(
+    503, HeaderLines(b"Content-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"), b"AuthGate failed.\n"
+)
 
 
 class Desk:
@@ -74,14 +76,9 @@ class Desk:
             decision = self._gate.refuse_unreadable(unreadable, subrequest.headers)
         except Exception as bug:  # noqa: BLE001 - a bug before the gate: refuse the request, log the bug, count it
             decision = self._gate.refuse_bug(bug, subrequest.headers)
-        question = _Question(adapter, subrequest, peer, request, started)
         if isinstance(decision, Suspended):
-            return Pending(self, question, decision)
-        return self._reply(question, decision)
-
-    async def finish(self, question: _Question, suspended: Suspended) -> Reply:
-        """Return the reply to *question*, after the lookups of *suspended*."""
-        return self._reply(question, await self._gate.finish(suspended))
+            return Pending(self, adapter, subrequest, peer, decision, started)
+        return self._reply(adapter, subrequest, peer, request, decision, started)
 
     def record_unknown_path(self, peer: Peer) -> None:
         """Record that *peer* asked at a path that is not in `ENDPOINTS`."""
@@ -92,21 +89,34 @@ class Desk:
         if not self._gate.is_public(request):
             raise Unreadable(Reason.UNREADABLE_REQUEST, _OWN_REQUEST, fix=_FIX_OWN_REQUEST)
 
-    def _reply(self, question: _Question, decision: Decision) -> Reply:
-        """Write and record *decision*."""
-        adapter, headers = question.adapter, question.subrequest.headers
+    async def finish(self, pending: Pending) -> Reply:
+        """Return the reply of *pending*, after its lookups."""
+        decision = await self._gate.finish(pending.suspended)
+        request = pending.suspended.request
+        return self._reply(pending.adapter, pending.subrequest, pending.peer, request, decision, pending.started)
+
+    def _reply(
+        self,
+        adapter: Adapter,
+        subrequest: Subrequest,
+        peer: Peer,
+        request: Request | None,
+        decision: Decision,
+        started: float,
+    ) -> Reply:
+        """Write and record *decision*. *request* is None if it cannot be read."""
         try:
             # Only a refusal needs an id, so only a refusal makes one.
-            refusal_id = (request_id(headers) or f"{secrets.randbits(128):032x}") if isinstance(decision, Deny) else ""
+            refusal_id = (request_id(subrequest.headers) or urandom(16).hex()) if isinstance(decision, Deny) else ""
             reply = adapter.write(decision, refusal_id)
             self._recorder.record(
                 decision=decision,
                 adapter=adapter.name,
-                request=question.request,
-                headers=headers,
-                peer=question.peer.address,
+                request=request,
+                headers=subrequest.headers,
+                peer=peer.address,
                 refusal_id=refusal_id,
-                seconds=perf_counter() - question.started,
+                seconds=perf_counter() - started,
             )
         except Exception as bug:  # noqa: BLE001 - nobody else could answer: the decision may have been recorded
             log_bug(bug)
@@ -114,31 +124,21 @@ class Desk:
         return reply
 
 
-class _Question:
-    """A subrequest, and what is known about it. *request* is None if it cannot be read."""
-
-    __slots__ = ("adapter", "peer", "request", "started", "subrequest")
-
-    def __init__(
-        self, adapter: Adapter, subrequest: Subrequest, peer: Peer, request: Request | None, started: float
-    ) -> None:
-        self.adapter = adapter
-        self.subrequest = subrequest
-        self.peer = peer
-        self.request = request
-        self.started = started
-
-
 class Pending:
     """A reply that waits for a lookup. It holds the suspended decision, which goes on where it stopped."""
 
-    __slots__ = ("_desk", "_question", "_suspended")
+    __slots__ = ("_desk", "adapter", "peer", "started", "subrequest", "suspended")
 
-    def __init__(self, desk: Desk, question: _Question, suspended: Suspended) -> None:
+    def __init__(
+        self, desk: Desk, adapter: Adapter, subrequest: Subrequest, peer: Peer, suspended: Suspended, started: float
+    ) -> None:
         self._desk = desk
-        self._question = question
-        self._suspended = suspended
+        self.adapter = adapter
+        self.subrequest = subrequest
+        self.peer = peer
+        self.suspended = suspended
+        self.started = started
 
     async def reply(self) -> Reply:
         """Return the reply. Call it once. Raises only if it is canceled."""
-        return await self._desk.finish(self._question, self._suspended)
+        return await self._desk.finish(self)

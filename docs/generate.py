@@ -136,7 +136,7 @@ _ISSUERS = """
 
 # Where the settings stand on the page, by purpose. A setting of the model that is in none is an error.
 _PURPOSES = {
-    "Listeners": ("listen", "tls", "admin", "ready_when", "workers"),
+    "Listeners": ("listen", "tls", "admin", "ready_when", "fast_lane", "workers"),
     "Trusted proxies": ("trusted_proxies", "unsafe_trust_all_proxies"),
     "Requests": ("credentials", "csrf", "leeway_seconds"),
     "Policies": ("policies", "paths"),

@@ -202,12 +202,12 @@ RULES = (
         where="authgate/desk.py",
         ours=_own("adapters", "bugs", "core", "gate", "peers", "record"),
         others=STDLIB,
-        never=IO - {"secrets", "time"},
+        never=IO - {"os", "time"},
     ),
     Rule(
         where="authgate/server/",
-        ours=_own("background", "blocking", "bugs", "certificates", "core", "desk", "files", "peers", "repeats")
-        + _own("server", "shares"),
+        ours=_own("adapters", "background", "blocking", "bugs", "certificates", "core", "desk", "files", "peers")
+        + _own("repeats", "server", "shares"),
         typing=_own("app", "config.model", "keysources", "sessions"),
         never=CRYPTO,
     ),

@@ -118,7 +118,7 @@ def trusted() -> TrustedProxies:
 def decided(headers: Headers, prepared: Prepared) -> Decision:
     """Return the decision on a subrequest with *headers*, with the calls of its reading and of its reply."""
     try:
-        request = ADAPTER.read(Subrequest(headers), trusted(), guarded_names(ADAPTER.reads, ("X-User-Id",)))
+        request = ADAPTER.read(Subrequest.of(headers), trusted(), guarded_names(ADAPTER.reads, ("X-User-Id",)))
     except Unreadable as unreadable:
         return deny_unreadable(unreadable, prepared.snapshot.refusals, headers)
     steps = decide(request, prepared.snapshot, NOW)

@@ -186,8 +186,8 @@ def test_reading_a_subrequest_makes_few_calls() -> None:
             ("Authorization", f"Bearer {mint(USER)}"),
         ]
     )
-    adapter.read(Subrequest(headers), trusted, guarded)
-    files = count_calls(lambda: adapter.read(Subrequest(headers), trusted, guarded))
+    adapter.read(Subrequest.of(headers), trusted, guarded)
+    files = count_calls(lambda: adapter.read(Subrequest.of(headers), trusted, guarded))
     assert 0 < files.total() <= MAX_CALLS_OF_READ, files
 
 

@@ -257,7 +257,7 @@ def test_the_client_behind_two_proxies_is_the_last_address_that_no_proxy_has(
     for path in ("/office", "/rules", "/open"):
         lines = [*described(proxy, uri=path), *(("X-Forwarded-For", value) for value in forwarded)]
         headers = CIMultiDict([*lines, ("Authorization", f"Bearer {mint(claims(iss='app'))}")])
-        decision = decide_now(adapter.read(Subrequest(headers), trusted, guarded_names(adapter.reads, ())), snapshot)
+        decision = decide_now(adapter.read(Subrequest.of(headers), trusted, guarded_names(adapter.reads, ())), snapshot)
         said[path] = decision.policy if isinstance(decision, Allow) else decision.reason
     expected = {True: ("office", "rules"), False: ("forbidden", "forbidden"), None: ("no_policy", "forbidden")}
     assert (said["/office"], said["/rules"], said["/open"]) == (*expected[in_office], "open")

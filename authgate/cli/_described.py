@@ -115,7 +115,7 @@ def _from_proxy(name: str, headers: CIMultiDict[str], config: Config) -> Request
     if adapter is None:
         raise click.UsageError(f"there is no adapter of that name; the adapters are {', '.join(ADAPTERS)}")
     trusted = TrustedProxies(networks=tuple(config.trusted_proxies))
-    return adapter.read(Subrequest(headers), trusted, guarded_names(adapter.reads, reserved_names(config)))
+    return adapter.read(Subrequest.of(headers), trusted, guarded_names(adapter.reads, reserved_names(config)))
 
 
 def headers_of(description: dict[str, Any]) -> CIMultiDict[str]:

@@ -20,7 +20,7 @@ async def answer(desk: Desk, request: web.BaseRequest) -> web.Response:
     if adapter is None:
         desk.record_unknown_path(peer_of(request))
         return web.Response(status=404, text=f"{NO_ENDPOINT}.\n")
-    reply = desk.answer(adapter, Subrequest(request.headers, request.method, request.raw_path), peer_of(request))
+    reply = desk.answer(adapter, Subrequest.of(request.headers, request.method, request.raw_path), peer_of(request))
     if isinstance(reply, Pending):
         reply = await reply.reply()
     return web.Response(status=reply.status, headers=[*reply.headers], body=reply.body)

@@ -291,6 +291,7 @@ def _refuse_changes_that_need_a_restart(old: Config, new: Config) -> None:
         "admin": old.admin != new.admin,
         "tls": _files(old) != _files(new),
         "log.format": old.log.format != new.log.format,
+        "fast_lane": old.fast_lane != new.fast_lane,
     }
     message = "has changed, and needs a restart to take effect"
     problems = [Problem(setting=name, message=message, fix=_RESTART) for name, differs in differing.items() if differs]

@@ -14,6 +14,7 @@ from authgate.background import in_background
 from authgate.bugs import log_unhandled
 from authgate.core.errors import ConfigError, Problem
 from authgate.server.admin import admin_port
+from authgate.server.lane import FastLane
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 
@@ -88,7 +89,14 @@ async def _listen(app: App, listeners: AsyncExitStack) -> None:
         "listen": (
             config.listen,
             listening(
-                config.listen, app.answer, _limits(), app.trusts, app.tls, app.connections["auth"], app.descriptors
+                config.listen,
+                app.answer,
+                _limits(),
+                app.trusts,
+                app.tls,
+                app.connections["auth"],
+                app.descriptors,
+                FastLane(app.desk) if config.fast_lane else None,
             ),
         ),
     }

@@ -47,7 +47,7 @@ every_required_header = pytest.mark.parametrize(
 
 def read(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Request:
     headers = CIMultiDict([pair for pair in SUBREQUESTS[adapter.name] if pair[0] != without] + list(more))
-    return adapter.read(Subrequest(headers), TRUSTED, guarded_names(adapter.reads, EMITS))
+    return adapter.read(Subrequest.of(headers), TRUSTED, guarded_names(adapter.reads, EMITS))
 
 
 def refusal(adapter: Adapter, *more: tuple[str, str], without: str = "") -> Unreadable:

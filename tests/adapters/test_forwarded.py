@@ -36,7 +36,7 @@ def read(
             ("X-Forwarded-Uri", uri),
         ]
     )
-    return adapter.read(Subrequest(headers), TrustedProxies(networks=()), frozenset())
+    return adapter.read(Subrequest.of(headers), TrustedProxies(networks=()), frozenset())
 
 
 @each_adapter
@@ -106,5 +106,5 @@ def test_a_person_sees_a_page_that_runs_nothing(adapter: Adapter, reason: Reason
 )
 def test_the_fix_for_a_missing_header_names_the_setting_of_the_proxy(adapter: Adapter, setting: str) -> None:
     with pytest.raises(Unreadable) as unreadable:
-        adapter.read(Subrequest(CIMultiDict()), TrustedProxies(networks=()), frozenset())
+        adapter.read(Subrequest.of(CIMultiDict()), TrustedProxies(networks=()), frozenset())
     assert setting in unreadable.value.fix

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read(*headers: tuple[str, str]) -> Request:
-    return NginxAdapter().read(Subrequest(CIMultiDict(headers)), TrustedProxies(networks=()), frozenset())
+    return NginxAdapter().read(Subrequest.of(CIMultiDict(headers)), TrustedProxies(networks=()), frozenset())
 
 
 @pytest.mark.parametrize(

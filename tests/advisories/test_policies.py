@@ -108,7 +108,7 @@ def test_P6_every_spelling_of_a_host_meets_its_policy(proxy: str, host: str) -> 
     """CVE-2026-42273 (Heimdall), CVE-2026-48794 (Authelia), CVE-2026-27588 (Caddy): hosts compared by case."""
     adapter, nobody = ADAPTERS[proxy], TrustedProxies(networks=())
     request = adapter.read(
-        Subrequest(CIMultiDict(described(proxy, host=host))), nobody, guarded_names(adapter.reads, ())
+        Subrequest.of(CIMultiDict(described(proxy, host=host))), nobody, guarded_names(adapter.reads, ())
     )
     listed = policies(policy("below", hosts=("*.example.com",)), policy("open", access=PUBLIC))
     assert listed.find(request)[0].name == "below"

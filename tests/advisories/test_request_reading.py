@@ -25,7 +25,9 @@ NOBODY = TrustedProxies(networks=())
 
 def read(proxy: str, **request: str) -> Request:
     adapter = ADAPTERS[proxy]
-    return adapter.read(Subrequest(CIMultiDict(described(proxy, **request))), NOBODY, guarded_names(adapter.reads, ()))
+    return adapter.read(
+        Subrequest.of(CIMultiDict(described(proxy, **request))), NOBODY, guarded_names(adapter.reads, ())
+    )
 
 
 @pytest.mark.parametrize("proxy", PROXIES)

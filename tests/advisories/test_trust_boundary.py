@@ -29,7 +29,7 @@ NOBODY = TrustedProxies(networks=())
 
 def read(proxy: str, lines: Lines) -> Request:
     adapter = ADAPTERS[proxy]
-    return adapter.read(Subrequest(CIMultiDict(lines)), NOBODY, guarded_names(adapter.reads, EMITTED))
+    return adapter.read(Subrequest.of(CIMultiDict(lines)), NOBODY, guarded_names(adapter.reads, EMITTED))
 
 
 @pytest.mark.parametrize("proxy", PROXIES)

@@ -61,7 +61,9 @@ def test_a_request_that_a_proxy_describes_is_read_back_unchanged(  # noqa: PLR09
     lines = described(proxy, method=method, scheme=scheme, host=authority, uri=f"/{path}?{query}")
     forwarded = ("X-Forwarded-For", ", ".join(["203.0.113.9", *map(str, [client, *hops])]))
     adapter = ADAPTERS[proxy]
-    request = adapter.read(Subrequest(CIMultiDict([*lines, forwarded])), TRUSTED, guarded_names(adapter.reads, EMITTED))
+    request = adapter.read(
+        Subrequest.of(CIMultiDict([*lines, forwarded])), TRUSTED, guarded_names(adapter.reads, EMITTED)
+    )
     assert (request.method, request.scheme, request.host, request.port) == (method, scheme, host, port)
     assert (request.path, request.query, request.adapter) == (f"/{path}", query, proxy)
     assert request.client_ip == client or client in TRUSTED
@@ -77,7 +79,7 @@ def test_any_headers_are_read_as_a_request_or_refused_as_unreadable(proxy: str, 
     for name, sound in described(proxy):
         lines.insert(0, (name, data.draw(st.just(sound) | text | text.map(lambda t, s=sound: s + t))))
     try:
-        request = adapter.read(Subrequest(CIMultiDict(lines)), TRUSTED, guarded_names(adapter.reads, EMITTED))
+        request = adapter.read(Subrequest.of(CIMultiDict(lines)), TRUSTED, guarded_names(adapter.reads, EMITTED))
     except Unreadable:
         return
     assert request.path.startswith("/")

@@ -35,7 +35,7 @@ def answer(
     lines = [*described(proxy, method=method, scheme=scheme, host=host, uri=uri), ("Sec-Fetch-Mode", "navigate")]
     try:
         request = adapter.read(
-            Subrequest(CIMultiDict(lines)), TrustedProxies(networks=()), guarded_names(adapter.reads, ())
+            Subrequest.of(CIMultiDict(lines)), TrustedProxies(networks=()), guarded_names(adapter.reads, ())
         )
     except Unreadable:
         return None

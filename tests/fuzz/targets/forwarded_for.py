@@ -41,7 +41,7 @@ def check(data: bytes) -> None:
         # What other headers say about the client never counts.
         others = [("Forwarded", "for=192.0.2.66"), ("X-Real-IP", "192.0.2.66"), ("X-Client-IP", "192.0.2.66")]
         headers = CIMultiDict([*described(adapter.name), *lines, *others])
-        assert adapter.read(Subrequest(headers), trusted, frozenset()).client_ip == expected
+        assert adapter.read(Subrequest.of(headers), trusted, frozenset()).client_ip == expected
 
 
 def _reference(values: list[str], trusted: TrustedProxies) -> IPAddress | None:
