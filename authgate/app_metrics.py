@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from authgate.app import App
-    from authgate.caches import Cache
+    from authgate.caches import EntryCache
     from authgate.keysources.watched import WatchedKeys
     from authgate.metrics import Metrics
 
@@ -58,7 +58,7 @@ class _Caches:
                 metric.add_metric((issuer, kind), read_value(cache))
             yield metric
 
-    def _caches(self) -> Iterator[tuple[str, str, Cache[Any]]]:
+    def _caches(self) -> Iterator[tuple[str, str, EntryCache[Any]]]:
         for issuer, proofs in self._app.live.proofs.by_issuer.items():
             yield issuer, "proofs", proofs
         for issuer, sessions in self._app.live.sessions.items():
@@ -192,7 +192,7 @@ def _last_success_at(keys: WatchedKeys) -> float | None:
 
 
 # Name, documentation, and a function that returns the value.
-_CACHE_METRICS: tuple[tuple[str, str, Callable[[Cache[Any]], float]], ...] = (
+_CACHE_METRICS: tuple[tuple[str, str, Callable[[EntryCache[Any]], float]], ...] = (
     ("authgate_cache_bytes", "Memory that the entries hold, in bytes.", lambda cache: cache.bytes),
     ("authgate_cache_entries", "Entries of the cache.", len),
     ("authgate_cache_hits", "Entries that were found when they were needed.", lambda cache: cache.hits),

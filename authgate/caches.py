@@ -1,7 +1,8 @@
 """The caches of the process: one budget of memory for all of them, divided fairly.
 
-A `Cache` has the proofs, the sessions or the negative answers of one issuer. All caches share a `CacheBudget`. An entry
-counts what it really holds, measured when it is stored.
+An `EntryCache` has the proofs, the sessions or the negative answers of one issuer. These caches share a `CacheBudget`.
+An entry counts what it really holds, measured when it is stored, and again when something is added to it. Refused
+credentials have a budget of their own (`tokens/_refusal_cache.py`), so that garbage evicts nothing else.
 
 One entry:
 
@@ -26,7 +27,7 @@ from dataclasses import fields, is_dataclass
 from gc import get_referents
 from itertools import chain
 from sys import getsizeof, maxsize
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 from weakref import WeakSet
 
 from authgate.core.identity import Identity
@@ -38,15 +39,17 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 # The default of `limits.cache_megabytes`, in bytes.
-DEFAULT_BYTES = 96 * 1024 * 1024
+DEFAULT_BYTES = 24 * 1024 * 1024
 # The smallest part of the budget that evicting makes free.
 _ROOM = 128
 # The largest entry. An ordinary one takes 1 to 3 KiB, and a reply has at most 8 KiB of headers. A larger one is of a
 # user, or of a store, that must not evict the others.
 LARGEST_BYTES = 32 * 1024
-# What an entry takes beside its value: its key of 32 to 64 bytes, a tuple, two numbers and its place in an OrderedDict.
-# Measured with tracemalloc: 260 to 360 bytes, depending on how full the tables of the OrderedDict are.
-ENTRY_BYTES = 320
+# What an entry takes with its key of 32 bytes and its place in an OrderedDict. The place takes 116 to 200 bytes if as
+# many entries leave as are stored, depending on how full the tables are, and 72 while there are only new ones.
+PLACE_BYTES = 80 + 92
+# What an entry takes beside its value: a `Stored` and two numbers, too.
+ENTRY_BYTES = PLACE_BYTES + 64 + 2 * 32
 # Python rounds sizes up to 16 bytes, which tracemalloc and sys.getsizeof do not say. An empty list, for example, has 56
 # bytes and takes 64.
 _ROUNDING = 8
@@ -89,7 +92,7 @@ class CacheBudget:
         self.max_bytes = max_bytes
         self.elapsed = elapsed
         self.bytes = 0
-        self.caches: WeakSet[Cache[Any]] = WeakSet()
+        self.caches: WeakSet[EntryCache[Any]] = WeakSet()
 
     def resize(self, max_bytes: int) -> None:
         """Let all caches hold at most *max_bytes* from now on."""
@@ -127,8 +130,18 @@ def fair_level(sizes: Iterable[int], total: int) -> int:
     return max(ascending, default=0)
 
 
-class Cache(Generic[Value]):
-    """Values by key. *hits*, *stored* and *evicted* count what `get` found, what `put` added and what was evicted.
+class Entry(Protocol):
+    """What an `EntryCache` stores: it counts *size* bytes, and is valid until a time."""
+
+    size: int
+    until: float
+
+
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class EntryCache(Generic[EntryT]):
+    """Entries by key. *hits*, *stored* and *evicted* count what `find` found, what `store` added and what was evicted.
 
     *evicts* is "least recently used", or "oldest" if all entries expire in about the order in which they are stored.
     """
@@ -137,43 +150,52 @@ class Cache(Generic[Value]):
         self.budget = budget
         self.bytes = self.hits = self.stored = self.evicted = 0
         self._moves = evicts == "least recently used"
-        # Values by key, each with its size and the time until which it is valid. The next to be evicted is the first.
-        self._entries: OrderedDict[bytes, tuple[Value, int, float]] = OrderedDict()
+        self._entries: OrderedDict[bytes, EntryT] = OrderedDict()  # the next to be evicted is the first
         budget.caches.add(self)
 
     def __len__(self) -> int:
         """Return how many entries are stored."""
         return len(self._entries)
 
-    def get(self, key: bytes) -> Value | None:
-        """Return the value of *key*, None if there is none or it has expired."""
+    def find(self, key: bytes) -> EntryT | None:
+        """Return the entry of *key*, None if there is none or it has expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry[2] <= self.budget.elapsed():
-            self._discard(key)
+        if entry.until <= self.budget.elapsed():
+            self.discard(key)
             return None
         if self._moves:
             self._entries.move_to_end(key)
         self.hits += 1
-        return entry[0]
+        return entry
 
-    def put(self, key: bytes, value: Value, until: float = float("inf")) -> None:
-        """Store *value* *until* a time, unless that is over or the entry is larger than `LARGEST_BYTES`."""
-        self._discard(key)
+    def store(self, key: bytes, entry: EntryT) -> None:
+        """Store *entry* until its time, unless that is over or the entry is larger than `LARGEST_BYTES`."""
+        self.discard(key)
         self.drop_expired()
-        size = ENTRY_BYTES + held_bytes(value)
-        if until <= self.budget.elapsed() or size > LARGEST_BYTES:
+        if entry.until <= self.budget.elapsed() or entry.size > LARGEST_BYTES:
             return
-        self._entries[key] = (value, size, until)
-        self._count(size)
+        self._entries[key] = entry
+        self._count(entry.size)
         self.stored += 1
+        self.budget.make_room()
+
+    def grow(self, key: bytes, entry: EntryT, size: int) -> None:
+        """Count *size* bytes for *entry* from now on, if it is still that of *key*. Drop it if that is too large."""
+        if self._entries.get(key) is not entry:
+            return
+        if size > LARGEST_BYTES:
+            self.discard(key)
+            return
+        self._count(size - entry.size)
+        entry.size = size
         self.budget.make_room()
 
     def drop_expired(self) -> None:
         """Drop expired entries, up to the first that has not expired."""
         now = self.budget.elapsed()
-        while self._entries and next(iter(self._entries.values()))[2] <= now:
+        while self._entries and next(iter(self._entries.values())).until <= now:
             self._drop_first()
 
     def evict_down_to(self, max_bytes: int) -> None:
@@ -187,16 +209,17 @@ class Cache(Generic[Value]):
         self._count(-self.bytes)
         self._entries.clear()
 
-    def _drop_first(self) -> None:
-        _, (_, size, _) = self._entries.popitem(last=False)
-        self._count(-size)
-        self._free_tables()
-
-    def _discard(self, key: bytes) -> None:
+    def discard(self, key: bytes) -> None:
+        """Drop the entry of *key*, if there is one."""
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._count(-entry[1])
+            self._count(-entry.size)
             self._free_tables()
+
+    def _drop_first(self) -> None:
+        _, entry = self._entries.popitem(last=False)
+        self._count(-entry.size)
+        self._free_tables()
 
     def _free_tables(self) -> None:
         if not self._entries:
@@ -205,3 +228,27 @@ class Cache(Generic[Value]):
     def _count(self, size: int) -> None:
         self.bytes += size
         self.budget.bytes += size
+
+
+class Stored(Generic[Value]):
+    """An entry that has only a *value*."""
+
+    __slots__ = ("size", "until", "value")
+
+    def __init__(self, value: Value, size: int, until: float) -> None:
+        self.value = value
+        self.size = size
+        self.until = until
+
+
+class Cache(EntryCache[Stored[Value]], Generic[Value]):
+    """Values by key, which are measured when they are stored."""
+
+    def get(self, key: bytes) -> Value | None:
+        """Return the value of *key*, None if there is none or it has expired."""
+        entry = self.find(key)
+        return None if entry is None else entry.value
+
+    def put(self, key: bytes, value: Value, until: float = float("inf")) -> None:
+        """Store *value* *until* a time, unless that is over or the entry is larger than `LARGEST_BYTES`."""
+        self.store(key, Stored(value, ENTRY_BYTES + held_bytes(value), until))

@@ -217,7 +217,7 @@ def test_cached_proofs_take_the_memory_that_the_budget_counts(payload: Callable[
             b'{"alg":"HS256","typ":"JWT"}',
             json.dumps(USER | {"sub": f"user-{i}"} | payload(i), separators=(",", ":")).encode(),
         )
-        for i in range(250)
+        for i in range(500)
     ]
     assert 200 < len(tokens[0]) < 3500
     decide_token(tokens[0], snapshot)  # allocate now what is allocated only once

@@ -147,7 +147,7 @@ class LimitsConfig(Settings):
     """1 to 65536. How many decisions may wait for keys or session stores at the same time, over all issuers. When more
     want to, those of the client address with the most of them are refused at once: 503 `overloaded`. Decisions that
     wait for nothing do not count."""
-    cache_megabytes: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=8, le=16_384)] = 96
+    cache_megabytes: Annotated[int, BeforeValidator(not_a_boolean), Field(ge=8, le=16_384)] = 24
     """8 to 16384. How many MiB of memory all caches together may take: verified tokens, sessions, and tokens without a
     session. The caches of all issuers share them fairly. docs/deployment.md says what else a container needs."""
 

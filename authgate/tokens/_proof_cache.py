@@ -1,31 +1,32 @@
 """The proof cache: a credential is verified once, and later requests reuse its proof.
 
-Key: the digest of the credential and the fingerprint of the issuer. The fingerprint covers everything that verification
-depends on, keys included. After a rotation, after a stricter setting, and for another issuer, no old proof is returned
-(J22).
+Key: the digest of the credential. An entry has the fingerprint of its issuer, and counts only for an issuer with the
+same. The fingerprint covers everything that verification depends on, keys included. After a rotation, after a stricter
+setting, and for another issuer, no old proof is returned (J22).
 
-Bound: the budget that all caches share (`authgate/caches.py`). Each issuer has a cache of its own, from which the least
+Bound: the budget that the caches share (`authgate/caches.py`). Each issuer has a cache of its own, from which the least
 recently used proofs are evicted first. So one issuer's tokens evict no proof of another issuer.
 
-Never cached: decisions, which depend on the time and on the request; refusals; proofs that anybody could make up, since
-they would evict the others; and proofs that newer keys may change. core/decide.py and `is_cacheable` ensure that.
+Never here: decisions, which depend on the time and on the request; refusals, which have a cache of their own
+(`_refusal_cache.py`); proofs that anybody could make up, since they would evict the others; and proofs that newer keys
+may change. core/identification.py and `is_cacheable` ensure that.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from authgate.caches import Cache, CacheBudget
+from authgate.caches import LARGEST_BYTES, PLACE_BYTES, CacheBudget, EntryCache
 from authgate.core.proof import Proven
+from authgate.core.remembered import Remembered
 from authgate.core.snapshot import SECRETS
+from authgate.tokens._slim_proof import proof_bytes, slim
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from authgate.core.claim_paths import ClaimPath
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 _MAX_KEYS_COUNTED = 4096
 # A proof is dropped so long after its credential has expired: with every leeway, it proves nothing any more.
 _SECONDS_AFTER_EXPIRY = 300.0
+
+# What an entry takes beside its proof: its place, a `Remembered`, and the number of its time.
+_BESIDE_PROOF = PLACE_BYTES + 64 + 32
+# Entries count in steps of 32 bytes: a few numbers serve for all of them, and take no memory in each.
+_SIZES: tuple[int, ...] = (*range(0, LARGEST_BYTES + 64, 32),)
 
 
 class LruProofCache:
@@ -44,13 +50,23 @@ class LruProofCache:
     def __init__(self, budget: CacheBudget | None = None) -> None:
         """*budget* is that of all caches of the process; None: of this cache alone."""
         self.budget = budget or CacheBudget()
-        self.by_issuer: dict[str, Cache[Proof]] = {}
+        self.by_issuer: dict[str, EntryCache[Remembered]] = {}
         self._by_key: LRUCache[tuple[str, bytes], tuple[int, float]] = LRUCache(_MAX_KEYS_COUNTED)
 
     def get(self, digest: bytes, issuer: Issuer) -> Proof | None:
         """Return the proof of the credential with this *digest* under *issuer* as it is now, or None."""
+        remembered = self.find(digest, issuer)
+        return None if remembered is None else remembered.proof
+
+    def find(self, digest: bytes, issuer: Issuer) -> Remembered | None:
+        """Return the entry of the credential with this *digest* under *issuer* as it is now, or None."""
         cache = self.by_issuer.get(issuer.name)
-        return None if cache is None else cache.get(issuer.fingerprint + digest)
+        if cache is None or (remembered := cache.find(digest)) is None:
+            return None
+        if remembered.fingerprint != issuer.fingerprint:
+            cache.hits -= 1
+            return None
+        return remembered
 
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
         """Cache *proof*, made at *now* (Unix time), unless it is too large. It keeps only the claims that are read."""
@@ -61,7 +77,9 @@ class LruProofCache:
         until = float("inf")
         if isinstance(proof, Proven) and proof.identity.expires_at is not None:
             until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
-        self._cache_of(issuer.name).put(issuer.fingerprint + digest, _with_claims(proof, issuer.claims_read), until)
+        kept = slim(proof, issuer.claims_read)
+        size = _counted(_BESIDE_PROOF + proof_bytes(kept))
+        self._cache_of(issuer.name).store(digest, Remembered(kept, issuer.fingerprint, size, until))
 
     def set_issuers(self, names: AbstractSet[str]) -> None:
         """Have a cache for each of the issuers with these *names*, and drop those of all others."""
@@ -70,10 +88,10 @@ class LruProofCache:
         for name in names:
             self._cache_of(name)
 
-    def _cache_of(self, name: str) -> Cache[Proof]:
+    def _cache_of(self, name: str) -> EntryCache[Remembered]:
         cache = self.by_issuer.get(name)
         if cache is None:
-            cache = self.by_issuer[name] = Cache(self.budget, evicts="least recently used")
+            cache = self.by_issuer[name] = EntryCache(self.budget, evicts="least recently used")
         return cache
 
     def made_with(self, key_set: str, thumbprint: bytes) -> tuple[int, float | None]:
@@ -104,9 +122,6 @@ class LruProofCache:
         return sum(cache.bytes for cache in self.by_issuer.values())
 
 
-def _with_claims(proof: Proof, paths: frozenset[ClaimPath] | None) -> Proof:
-    if paths is None:
-        return proof
-    if isinstance(proof, Proven):
-        return replace(proof, identity=proof.identity.with_claims(paths))
-    return proof if proof.copy is None else replace(proof, copy=proof.copy.with_claims(paths))
+def _counted(size: int) -> int:
+    """Return *size* as it counts."""
+    return _SIZES[min((size + 16) // 32, len(_SIZES) - 1)]

@@ -146,10 +146,10 @@ def test_J22_credentials_whose_parts_are_split_differently_have_different_digest
 
 
 def test_J22_the_cache_is_bounded() -> None:
-    cache = LruProofCache(CacheBudget(60_000))
+    cache = LruProofCache(CacheBudget(50_000))
     snapshot = make_snapshot(proofs=cache)
     for number in range(100):
         assert isinstance(decide_token(mint(claims(sub=f"user-{number}")), snapshot), Allow)
     assert cache.stored == 100
     assert 0 < cache.entries < 50
-    assert cache.bytes <= 60_000
+    assert cache.bytes <= 50_000

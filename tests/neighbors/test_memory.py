@@ -22,7 +22,7 @@ def test_what_no_policy_reads_of_heavy_rows_takes_no_memory(tmp_path: Path) -> N
                 assert sign_in(neighborhood, 6, numbers) == {200}, str(rows.extra)[:40]
             neighborhood.until_others_are_served()
             sessions = held(neighborhood, "sessions")
-            assert sessions.pop("") == 96 * MIB
+            assert sessions.pop("") == 24 * MIB
             assert sessions.keys() == {*NAMES}
             assert all(0 < size < 6 * len(HEAVY) * 4096 for size in sessions.values()), sessions
             assert neighborhood.grown_bytes() < 40 * MIB

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import gc
+import hashlib
+import json
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from authgate.caches import ENTRY_BYTES, LARGEST_BYTES, CacheBudget, held_bytes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authgate.caches import LARGEST_BYTES, CacheBudget, held_bytes
 from authgate.core.identity import Identity
 from authgate.core.proof import NeedsSession, Proven, SessionReference
 from authgate.tokens import LruProofCache
+from authgate.tokens._slim_proof import proof_bytes, slim
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.manual_time import Time
 from tests.support.tokens import NOW, OTHER_SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authgate.core.claim_paths import ClaimPath
     from authgate.core.proof import Proof
 
 ADA = Proven(identity=Identity(issuer="app", format="jwt", subject="ada"))
 BOB = Proven(identity=Identity(issuer="app", format="jwt", subject="bob"))
 ISSUER = make_issuer()
-# What one of these proofs counts, in bytes.
-ENTRY = ENTRY_BYTES + held_bytes(ADA)
+
+
+def bytes_of(proof: Proof) -> int:
+    """Return what *proof* counts."""
+    cache = LruProofCache()
+    cache.put(b"alone", ISSUER, proof, now=NOW)
+    return cache.bytes
+
+
+ENTRY = bytes_of(ADA)
 
 
 def test_a_proof_is_returned_for_the_same_credential_and_issuer() -> None:
@@ -128,3 +148,79 @@ def test_proofs_are_counted_by_issuer_and_key_with_the_time_of_the_last_one() ->
     cache.put(b"two", ISSUER, proof, now=NOW + 5)  # too large for the cache, but it counts
     assert cache.made_with("app", key.thumbprint) == (2, NOW + 5)
     assert cache.made_with("other", key.thumbprint) == (0, None)
+
+
+def user(number: int) -> Identity:
+    """Return the identity of a token of 300 bytes: no value in it is that of another user."""
+    return Identity(
+        issuer="app",
+        format="jwt",
+        subject=f"0b1f39b5-9724-4739-4ec5-{number:012}",
+        email=f"user-{number:06}@example.com",
+        name=f"Some User {number:06}",
+        issued_at=NOW - number,
+        expires_at=NOW + number + 1000,
+        unknown=frozenset({"is_banned", "impersonated_by", "is_anonymous"} - {str(number)}),
+        claims=json.loads(f'{{"sub": "{number:012}", "exp": {number}}}'),
+    )
+
+
+def with_session(number: int) -> Proof:
+    session = SessionReference(token=f"{number:032}", signed_token=f"{number:032}.{'s' * 44}")
+    return NeedsSession(session=session, copy=user(number), fresh_until=NOW + number)
+
+
+@pytest.mark.parametrize("max_bytes", [400_000, 520_000, 640_000])
+@pytest.mark.parametrize("claims_read", [frozenset(), frozenset({("sub",)})], ids=["no claims", "a claim"])
+@pytest.mark.parametrize("make", [lambda number: Proven(identity=user(number)), with_session], ids=["token", "session"])
+def test_what_a_full_cache_counts_is_what_it_holds(
+    make: Callable[[int], Proof], claims_read: frozenset[ClaimPath], max_bytes: int
+) -> None:
+    cache, issuer = LruProofCache(CacheBudget(max_bytes)), make_issuer(claims_read=claims_read)
+    cache.put(b"first", issuer, make(0), now=NOW)  # allocate now what is allocated only once
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1, 1800):
+            cache.put(hashlib.sha256(b"%d" % number).digest(), issuer, make(number), now=NOW)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.95 * max_bytes < cache.bytes <= max_bytes
+    assert 0.9 < cache.bytes / held < 1.1
+    if make is not with_session:
+        assert held / cache.entries < 1200
+
+
+@given(
+    texts=st.lists(st.sampled_from(["", "ada", "ada@example.com", "x" * 300, "é" * 20]), min_size=4, max_size=4),
+    roles=st.lists(st.sampled_from(["member", "admin", "e" * 70]), max_size=3, unique=True),
+    times=st.lists(st.none() | st.floats(1, 2e9), min_size=3, max_size=3),
+    claims=st.dictionaries(st.sampled_from(["org", "plan"]), st.text(max_size=9) | st.lists(st.integers()), max_size=2),
+)
+def test_the_fields_of_an_identity_are_counted_as_a_look_at_all_objects_would(
+    texts: list[str], roles: list[str], times: list[float | None], claims: dict[str, object]
+) -> None:
+    subject, email, name, organization = (str(text.encode(), "utf-8") for text in texts)  # objects of their own
+    identity = Identity(
+        issuer="",
+        format="",
+        subject=subject,
+        email=email,
+        name=name,
+        session_id=subject,
+        organization=organization,
+        roles=tuple(roles),
+        issued_at=times[0],
+        expires_at=times[1],
+        authenticated_at=times[2],
+        unknown=frozenset({f"{subject} and others"}),
+        claims=claims,
+    )
+    proof = slim(Proven(identity=identity), frozenset({("org",)}))
+    assert isinstance(proof, Proven)
+    counted_by_looking = held_bytes(proof) - held_bytes(proof.identity.unknown)  # it is one for all identities
+    if not proof.identity.claims:
+        counted_by_looking -= held_bytes({})
+    assert abs(proof_bytes(proof) - counted_by_looking) <= 16
