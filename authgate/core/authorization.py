@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 def check_account(policy: Policy, facts: Facts) -> None:
     """Refuse a user whose account is in a state that the issuer's preset refuses. An unknown state passes."""
+    identity = facts.identity
     for account_rule in policy.account_rules:
-        if facts.identity.issuer in account_rule.issuers and compare(account_rule.test, facts).truth:
+        if account_rule.field and not getattr(identity, account_rule.field):
+            continue  # nearly every user: the state that the rule refuses is false or unknown
+        if identity.issuer in account_rule.issuers and compare(account_rule.test, facts).truth:
             raise Refused(account_rule.reason, f"subject {quoted(facts.identity.subject, 256)}")
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_COOKIES = 600
 # Browsers write one space before a cookie.
 _SPACES = re.compile(r";[ \t]{5}")
+# What `_unquoted` takes off.
+_TRIMMED = frozenset(' \t"')
 # How many characters of the Cookie header to search for a similar cookie name.
 _MAX_SEARCHED_CHARACTERS = 4096
 
@@ -29,11 +31,26 @@ def cookie_values(headers: Headers, name: str) -> list[str]:
 
     Raise `Refused` if the request has more than 600 cookies.
     """
-    cookies = _cookies(headers)
-    return [_unquoted(value) for value in _cookie(name).findall(cookies)] if name in cookies else []
+    return values_in(all_cookies(headers), name)
+
+
+def values_in(cookies: str, name: str) -> list[str]:
+    """Return the values of those of *cookies* that are called *name*, as `cookie_values` does."""
+    if name not in cookies:
+        return []
+    values = _cookie(name).findall(cookies)
+    for place, value in enumerate(values):
+        if value[:1] in _TRIMMED or value[-1:] in _TRIMMED:
+            values[place] = _unquoted(value)
+    return values
 
 
 def whole_or_chunked(headers: Headers, name: str) -> tuple[str, ...]:
+    """Return what `whole_or_chunked_in` finds among the cookies of the request."""
+    return whole_or_chunked_in(all_cookies(headers), name)
+
+
+def whole_or_chunked_in(cookies: str, name: str) -> tuple[str, ...]:
     """Return the distinct, non-empty values of the cookie *name*; ("",) if its chunks are incomplete.
 
     A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
@@ -42,9 +59,8 @@ def whole_or_chunked(headers: Headers, name: str) -> tuple[str, ...]:
     whole: dict[str, None] = {}
     chunks: dict[int, str] = {}
     conflict = False
-    cookies = _cookies(headers)
     for number, value in _chunk(name).findall(cookies) if name in cookies else ():
-        text = _unquoted(value)
+        text = _unquoted(value) if value[:1] in _TRIMMED or value[-1:] in _TRIMMED else value
         if number:
             conflict = conflict or chunks.setdefault(int(number), text) != text
         elif text:
@@ -53,26 +69,23 @@ def whole_or_chunked(headers: Headers, name: str) -> tuple[str, ...]:
         return tuple(whole)
     if conflict or sorted(chunks) != list(range(len(chunks))):
         return ("",)
-    return ("".join(chunks[position] for position in range(len(chunks))),)
+    return ("".join(map(chunks.__getitem__, range(len(chunks)))),)
 
 
 def similar_names(headers: Headers, name: str) -> list[str]:
     """Return up to two names of cookies that end like *name*, and how they differ if it is the prefix."""
     last_word = name.rpartition(".")[2]
-    searched = _cookies(headers)[:_MAX_SEARCHED_CHARACTERS]
+    searched = all_cookies(headers)[:_MAX_SEARCHED_CHARACTERS]
     # A long cookie is sent in chunks, whose names end with .0, .1 and so on.
     names = re.findall(rf";\s*([!-:<>-~]{{1,60}}\.{re.escape(last_word)})(?:\.\d\d?)?\s*=", searched)
     return [quoted(similar) + _prefix_apart(similar, name) for similar in dict.fromkeys(names) if similar != name][:2]
 
 
-def _cookies(headers: Headers) -> str:
-    """Return all cookies of the request, with a ";" before each. Raise `Refused` for too many."""
-    return _checked(tuple(headers.getall("cookie", ())))
-
-
-# One entry: a request is searched for one name after another.
-@lru_cache(maxsize=1)
-def _checked(lines: tuple[str, ...]) -> str:
+def all_cookies(headers: Headers) -> str:
+    """Return all cookies of the request, with a ";" before each; "" if there are none. Raise `Refused` for too many."""
+    lines = headers.getall("cookie", ())
+    if not lines:
+        return ""
     # A search for a plain ";" is six times as fast as one for "(?:^|;)".
     cookies = f";{';'.join(lines)}"
     if cookies.count(";") > MAX_COOKIES:

@@ -8,9 +8,17 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar, NewType, Protocol
 
-from authgate.core.cookies import cookie_values, similar_names, whole_or_chunked
+from authgate.core.cookies import (
+    all_cookies,
+    cookie_values,
+    similar_names,
+    values_in,
+    whole_or_chunked,
+    whole_or_chunked_in,
+)
 from authgate.core.edge_headers import is_filled_from_cookie
 from authgate.core.errors import Refused
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -34,9 +42,9 @@ MAX_TOKEN_CHARACTERS = 16 * 1024
 _MAX_VALUE_CHARACTERS = MAX_TOKEN_CHARACTERS + len("Bearer ")
 
 
-@dataclass(slots=True, unsafe_hash=True)  # every request makes one, and frozen ones take three times as long
+@quick_dataclass(frozen=True, slots=True)
 class Credential:
-    """An unverified credential, as named parts: some formats need two cookies. Nothing changes it.
+    """An unverified credential, as named parts: some formats need two cookies.
 
     *found_in* is "header:authorization", "cookie:<name>" and so on. *issuer_name* is the issuer that the cookie belongs
     to; "" if only the token can name its issuer.
@@ -145,6 +153,11 @@ class CookiePlace:
 
     name: str
     sent_by_browsers: ClassVar[bool] = True
+    _found_in: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what each request needs."""
+        object.__setattr__(self, "_found_in", f"cookie:{self.name}")
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in this cookie."""
@@ -153,15 +166,14 @@ class CookiePlace:
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each distinct, non-empty cookie of this name, without a "Bearer " before it."""
-        values = dict.fromkeys(
-            token
-            for value in cookie_values(headers, self.name)
-            if (token := _BEARER.sub("", value) if value[:6].lower() == "bearer" else value)
-        )
+        values: dict[str, None] = {}
+        for value in cookie_values(headers, self.name):
+            if token := _BEARER.sub("", value) if value[:6].lower() == "bearer" else value:
+                values[token] = None
         if len(values) > MAX_SAME_NAMED_COOKIES:
             raise Refused(Reason.AMBIGUOUS_CREDENTIAL, f"{len(values)} cookies named {self.name} have different values")
         _check_size(self.name, [*values])
-        return tuple(_single_token(value, f"cookie:{self.name}") for value in values)
+        return tuple([Credential((("token", UnverifiedToken(value)),), self._found_in) for value in values])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +192,11 @@ class SessionPlace:
     data_part: str = ""
     data_name: str = ""
     sent_by_browsers: ClassVar[bool] = True
+    _found_in: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what each request needs."""
+        object.__setattr__(self, "_found_in", f"cookie:{self.name}")
 
     def describe_absence(self, headers: Headers) -> str:
         """Return the message for a request that has no credential in these cookies, with a hint at likely mistakes."""
@@ -195,10 +212,14 @@ class SessionPlace:
 
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each combination of distinct, non-empty cookies of these names."""
-        tokens = self._tokens(headers)
+        cookies = all_cookies(headers)
+        if self.chunked:
+            tokens: Sequence[str] = whole_or_chunked_in(cookies, self.name)
+        else:
+            tokens = [*dict.fromkeys(filter(None, values_in(cookies, self.name)))]
         if not tokens:
             return ()
-        data_values = whole_or_chunked(headers, self.data_name) if self.data_name else ()
+        data_values: Sequence[str] = whole_or_chunked_in(cookies, self.data_name) if self.data_name else ()
         count = len(tokens) * max(1, len(data_values))
         if count > MAX_SAME_NAMED_COOKIES:
             names = f"{self.name} and {self.data_name}" if self.data_name else self.name
@@ -207,21 +228,15 @@ class SessionPlace:
         _check_size(self.name, tokens)
         if sum(map(len, data_values)) > MAX_TOKEN_CHARACTERS:
             data_values = ("",)  # like data with a gap: without it, the session store knows the user
-        if not data_values:
-            return tuple(self._credential((self.part, token)) for token in tokens)
-        return tuple(
-            self._credential((self.part, token), (self.data_part, data)) for token in tokens for data in data_values
-        )
-
-    def _tokens(self, headers: Headers) -> tuple[str, ...]:
-        """Return the distinct, non-empty values of the cookie *name*."""
-        if self.chunked:
-            return whole_or_chunked(headers, self.name)
-        return tuple(dict.fromkeys(filter(None, cookie_values(headers, self.name))))
-
-    def _credential(self, *parts: tuple[str, str]) -> Credential:
-        unverified = tuple((name, UnverifiedToken(value)) for name, value in parts)
-        return Credential(unverified, f"cookie:{self.name}", self.issuer_name)
+        found: list[Credential] = []
+        for token in tokens:
+            part = (self.part, UnverifiedToken(token))
+            for data in data_values:
+                parts = (part, (self.data_part, UnverifiedToken(data)))
+                found.append(Credential(parts, self._found_in, self.issuer_name))
+            if not data_values:
+                found.append(Credential((part,), self._found_in, self.issuer_name))
+        return tuple(found)
 
 
 class CredentialPlace(Protocol):
@@ -268,7 +283,3 @@ def _check_size(name: str, values: Sequence[str]) -> None:
 
 def _too_long(place: str, characters: int) -> Refused:
     return Refused(Reason.MALFORMED_TOKEN, f"the {place} has {characters} characters, over {MAX_TOKEN_CHARACTERS}")
-
-
-def _single_token(token: str, found_in: str) -> Credential:
-    return Credential((("token", UnverifiedToken(token)),), found_in)

@@ -49,9 +49,9 @@ class CsrfRule:
 def _is_websocket_handshake(request: Request) -> bool:
     # Traefik 3.7.15 removes the hop-by-hop Upgrade header from the subrequest, but keeps Sec-WebSocket-*.
     upgrades = request.headers.getall("upgrade", ())
-    return any("websocket" in value.lower() for value in upgrades) or bool(
-        request.headers.getall("sec-websocket-key", ())
-    )
+    if upgrades and any("websocket" in value.lower() for value in upgrades):
+        return True
+    return bool(request.headers.getall("sec-websocket-key", ()))
 
 
 def _shown(value: str | None) -> str:

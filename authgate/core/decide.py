@@ -27,6 +27,7 @@ from authgate.core.rules import Facts
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
+    from authgate.core.csrf import CsrfRule
     from authgate.core.decision import Decision
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
@@ -58,8 +59,10 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
                 raise
             evaluation.record_failure(refused)
         if identity is not None:
-            _check_user(evaluation, policy, identity)
-            _check_csrf(evaluation, policy, credentials[0])
+            if policy.looks_at_users:
+                _check_user(evaluation, policy, identity)
+            if policy.csrf is not None and credentials[0].sent_by_browsers:
+                _check_csrf(evaluation, policy.csrf)
         return _allow(evaluation, policy, identity)
     except (Refused, LookupFailed, TooManyAttempts) as failure:
         return _deny(evaluation, failure)
@@ -119,12 +122,11 @@ def _check_user(evaluation: Evaluation, policy: Policy, identity: Identity) -> N
         evaluation.checks.add(Check("rules", passed=True, finding=finding))
 
 
-def _check_csrf(evaluation: Evaluation, policy: Policy, credential: Credential) -> None:
+def _check_csrf(evaluation: Evaluation, csrf: CsrfRule) -> None:
     """Refuse a credential that a browser sent by itself, with a request that another site made."""
-    if policy.csrf is not None and credential.sent_by_browsers:
-        evaluation.check_name = "csrf"
-        policy.csrf.check(evaluation.request)
-        evaluation.checks.add(("csrf", ""))
+    evaluation.check_name = "csrf"
+    csrf.check(evaluation.request)
+    evaluation.checks.add(("csrf", ""))
 
 
 def _allow(evaluation: Evaluation, policy: Policy, identity: Identity | None) -> Allow:

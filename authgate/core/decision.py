@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.challenge import NO_CHALLENGE
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import cut
 from authgate.core.rules import Test
 
@@ -40,8 +41,7 @@ class Check:
     finding: Finding | None = None
 
 
-# Every request makes one of these two. Nothing changes it, but a frozen one takes three times as long to make.
-@dataclass(slots=True, unsafe_hash=True)
+@quick_dataclass(frozen=True, slots=True)
 class Allow:
     """The request may pass. *headers* has a line for every configured header; the proxy sets them.
 
@@ -54,7 +54,7 @@ class Allow:
     checks: Sequence[Check]
 
 
-@dataclass(slots=True, unsafe_hash=True, kw_only=True)
+@quick_dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
     """The request may not pass.
 

@@ -62,11 +62,12 @@ def identity_headers(identity: Identity | None, outputs: Sequence[Output]) -> He
     headers: list[tuple[str, str]] = []
     size = _OTHER_LINES_BYTES
     for output in outputs:
-        value = ""
+        value: Any = None
         if identity is not None and output.source is not None:
-            value = header_value(output.value(identity))
-        headers.append((output.header, value))
-        size += len(output.header) + len(value) + 4
+            value = getattr(identity, output.source) if output.path is None else identity.claim(output.path)
+        text = value if type(value) is str and _PLAIN.fullmatch(value) else header_value(value)
+        headers.append((output.header, text))
+        size += len(output.header) + len(text) + 4
     if size > MAX_REPLY_HEAD_BYTES:
         raise Refused(Reason.HEADERS_TOO_LARGE, f"the reply head would be {size} bytes, over {MAX_REPLY_HEAD_BYTES}")
     return HeaderLines.of(headers)
@@ -107,7 +108,7 @@ def header_value(value: Any) -> str:  # noqa: ANN401 - a claim may be any JSON v
     if value is None:
         return ""
     if isinstance(value, (list, tuple)):
-        return ",".join(_encode(_text(element)).replace(",", "%2C") for element in value)
+        return ",".join([_encode(_text(element)).replace(",", "%2C") for element in value])
     return _encode(_text(value))
 
 

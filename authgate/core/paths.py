@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
 from authgate.core.errors import Refused
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.spellings import spelling_in
@@ -49,7 +50,7 @@ def fold(text: str) -> str:
     return text.translate(_FOLD)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True, unsafe_hash=True)
 class Path:
     """A path in its one reading.
 

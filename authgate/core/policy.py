@@ -17,6 +17,7 @@ from authgate.core.errors import Refused
 from authgate.core.identity import TOKEN_FIELDS
 from authgate.core.paths import Field, Path, PathReading, fold
 from authgate.core.reasons import Reason
+from authgate.core.rules import SESSION_FIELDS
 from authgate.core.user_id import HEADER as USER_ID
 
 if TYPE_CHECKING:
@@ -121,6 +122,12 @@ class AccountRule:
     reason: Reason
     test: Test
     issuers: frozenset[str]
+    field: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the field of the identity without which *test* is not true; "" if there is none."""
+        is_state = self.test.dimension == "session" and self.test.expected is True
+        object.__setattr__(self, "field", SESSION_FIELDS[self.test.operator] if is_state else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +136,9 @@ class Policy:
 
     *rule* is about the signed-in user; None demands nothing more. *issuers* None accepts every configured issuer.
     *outputs* are the headers of all policies; those of another policy have no source and are empty. *user_id* is the
-    one that carries the user's id. *fields* are the fields of the identity that headers come from.
-    *of_person* are the headers about the user, not about the token: two cookies of one user agree in them. *sign_in* is
-    where browsers sign in, None if they are not redirected.
+    one that carries the user's id. *looks_at_users*: a user who is known can be refused. *fields* are the fields of the
+    identity that headers come from. *of_person* are the headers about the user, not about the token: two cookies of one
+    user agree in them. *sign_in* is where browsers sign in, None if they are not redirected.
     """
 
     name: str
@@ -147,6 +154,7 @@ class Policy:
     sign_in: SignIn | None = None
     has_segment_fields: bool = field(init=False)
     has_demands: bool = field(init=False)
+    looks_at_users: bool = field(init=False)
     user_id: Output | None = field(init=False)
     fields: frozenset[str] = field(init=False)
     of_person: tuple[Output, ...] = field(init=False)
@@ -161,6 +169,8 @@ class Policy:
         object.__setattr__(
             self, "user_id", next((output for output in mapped if output.header.lower() == USER_ID), None)
         )
+        looks_at_users = has_demands or (self.user_id is not None and self.user_id.source != "subject")
+        object.__setattr__(self, "looks_at_users", looks_at_users)
         of_person = tuple(output for output in mapped if output.source not in TOKEN_FIELDS or output is self.user_id)
         object.__setattr__(self, "of_person", of_person)
         object.__setattr__(self, "fields", frozenset(output.source for output in mapped if output.path is None))

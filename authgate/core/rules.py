@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from authgate.core import claim_paths
 from authgate.core.claim_paths import CLAIMS
 from authgate.core.paths import fold
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.values import key, kind
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ MAIL_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-
 _ADDRESS = re.compile(rf"[^@\s\x00-\x1f\x7f-\x9f]+@(?P<domain>{MAIL_DOMAIN.pattern})")
 
 
-@dataclass(slots=True)  # made for every request: a frozen one takes three times as long
+@quick_dataclass(frozen=True, slots=True)
 class Facts:
     """What rules are about. *now* is in Unix seconds; *client_ip* is None if the proxy does not send it."""
 
