@@ -73,13 +73,17 @@ proxies: $(VENV)/installed       ## generate the proxies' files in deploy/ from 
 	@$(BIN)/authgate proxy traefik --defaults --form crd --address https://authgate.authgate.svc:4190 \
 		--output deploy/kubernetes/central
 
-bench: $(VENV)/installed         ## measure AuthGate beside a bare aiohttp server, in a flood, under expensive heads, beside recipes, and with policies; needs wrk and Node
-	$(BIN)/python bench/run.py
-	$(BIN)/python bench/flood.py
-	$(BIN)/python bench/heads.py
-	$(BIN)/python bench/formats.py
-	$(BIN)/python bench/wire.py
-	$(BIN)/python bench/policies.py
+# Its rivals have an environment of their own, because AuthGate and its tests never import them.
+BENCH_PROGRAMS := wrk:wrk haproxy:haproxy nginx:nginx-light node:nodejs npm:npm
+bench: $(VENV)/installed $(VENV)/rivals/installed ## measure AuthGate beside HAProxy, Envoy and others (BENCH="--seconds 1 --only warm")
+	@deploy/install-programs bench $(BENCH_PROGRAMS)
+	@$(BIN)/python -m bench $(BENCH)
+
+$(VENV)/rivals/installed: requirements-bench.lock
+	@echo "Installing the rivals (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)/rivals
+	@$(VENV)/rivals/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock: $(VENV)/installed          ## resolve the dependencies again: hashes, and no address of an index
@@ -87,6 +91,7 @@ lock: $(VENV)/installed          ## resolve the dependencies again: hashes, and 
 	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --group demo --constraint requirements-dev.lock pyproject.toml --output-file requirements-demo.lock
 	$(LOCK) --all-extras --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements-dev.lock --group bench --output-file requirements-bench.lock
 	$(LOCK) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(LOCK) --constraint requirements-dev.lock --group tasks --output-file deploy/tasks/requirements.lock
 	$(LOCK) --constraint requirements-dev.lock --group stack-tasks --output-file deploy/stack/tasks/requirements.lock

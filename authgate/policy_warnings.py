@@ -14,7 +14,8 @@ from authgate.core.credential import CookiePlace, SessionPlace
 from authgate.core.csrf import SAFE_METHODS
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
-from authgate.core.policy import Access, Match, first_segment
+from authgate.core.policy import Access, Match
+from authgate.core.policy_index import first_segment
 from authgate.core.quoting import cut
 from authgate.core.rules import Not, Some, Test
 from authgate.policies import Acceptance, accepts, demands, fields_of, header_names, in_words, path_fields, tests_of

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-import recipes
-from credentials import AUDIENCE, AUTHJS_COOKIE, AUTHJS_KEY, BETTER_AUTH_KEY, NEXTAUTH_COOKIE, NEXTAUTH_KEY
-from recipes import KnownKeys, derived_key
+from bench import recipes
+from bench.credentials import AUDIENCE, AUTHJS_COOKIE, AUTHJS_KEY, BETTER_AUTH_KEY, NEXTAUTH_COOKIE, NEXTAUTH_KEY
+from bench.recipes import KnownKeys, derived_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from credentials import Minter
+    from bench.credentials import Minter
 
     Recipe = Callable[[Mapping[str, str]], dict[str, Any]]
 

@@ -18,7 +18,8 @@ from urllib.parse import quote
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwe
-from recipes import CACHE_AUDIENCE, SESSION_DATA, SESSION_TOKEN, derived_key
+
+from bench.recipes import CACHE_AUDIENCE, SESSION_DATA, SESSION_TOKEN, derived_key
 
 if TYPE_CHECKING:
     from joserfc.jwk import OctKey

@@ -1,4 +1,4 @@
-"""Measure what a hostile document costs: `python bench/documents.py`.
+"""Measure what a hostile document costs: `python -m bench.documents`.
 
 Key sets and long sessions are read in threads. A thread holds Python's lock in one call of the JSON parser, and so the
 event loop waits at most as long as the column "loop waits" says. Short sessions are read by the event loop itself.
@@ -12,10 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from authgate.sessions import StoreFailed
 from authgate.sessions._reading import MAX_CHARACTERS_AT_ONCE

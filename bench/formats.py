@@ -1,4 +1,4 @@
-"""Compare one decision of AuthGate with the recipe that users write: `python bench/formats.py`. See docs/benchmarks.md.
+"""Compare one decision of AuthGate with the recipe that users write: `python -m bench.formats`. See docs/benchmarks.md.
 
 Both run in one process on one core, and only processor time counts. AuthGate's part is the whole decision, from the
 headers of the request to those of the reply, for a credential that it has not seen before (cold) and for one that it
@@ -12,7 +12,6 @@ import argparse
 import gc
 import json
 import os
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -22,23 +21,23 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-import sessions
-from better_auth import better_auth
-from contests import contests
-from credentials import Minter
-from deciding import as_received, load_configuration, must_be_allowed, request_with
-from driving import free_ports, quotients, show_progress, spread
-
 from authgate import wiring
 from authgate.core.decide import decide
 from authgate.tokens import LruProofCache
+from bench import sessions
+from bench.contenders import better_auth
+from bench.contests import contests
+from bench.credentials import Minter
+from bench.deciding import as_received, load_configuration, must_be_allowed, request_with
+from bench.pinned import free_port, two_cores
+from bench.rounds import quotients, show_progress, spread
+from bench.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from contests import Contest
-
     from authgate.core.snapshot import Snapshot
+    from bench.contests import Contest
 
     Headers = Mapping[str, str]
 
@@ -104,17 +103,16 @@ class AuthGate:
 def main() -> None:
     """Run the rounds and print the results."""
     options = arguments()
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        sys.exit("bench: two cores are needed, one for the measurements and one for Better Auth")
-    os.sched_setaffinity(0, {cores[0]})
+    core, other_core = two_cores()
+    os.sched_setaffinity(0, {core})
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
-        (port,) = free_ports(1)
+        stage = Stage(folder, core, other_core, 0, options.rounds, stack)
+        port = free_port()
         minter = Minter(int(time.time()), f"http://127.0.0.1:{port}")
         jwks_file = folder / "jwks.json"
         jwks_file.write_text(json.dumps(minter.jwks()))
-        server = stack.enter_context(better_auth(port, cores[1], folder, minter.secret, sessions.POOL))
+        server = better_auth.run(stage, minter.secret, other_core, port)
         rows = local_rows(contests(minter, jwks_file), folder, options.rounds)
         session_costs = sessions.measure(server, minter, folder, options.rounds)
     if options.json:

@@ -1,4 +1,4 @@
-"""Measure what one expensive request head costs: `python bench/heads.py`. See docs/benchmarks.md.
+"""Measure what one expensive request head costs: `python -m bench.heads`. See docs/benchmarks.md.
 
 AuthGate runs with ten issuers and 200 policies. Each head of `expensive_heads.py` is sent over one connection, one
 request after another, and only AuthGate's processor time counts. The baseline is a request without a credential, which
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -19,15 +18,18 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from attacked import configuration
-from driving import free_ports, running, show_progress
-from expensive_heads import HEADS, OF_USERS, SECRET, subrequest
+from bench.attacked import configuration
+from bench.contenders import authgate
+from bench.expensive_heads import HEADS, OF_USERS, SECRET, subrequest
+from bench.pinned import two_cores
+from bench.rounds import show_progress
+from bench.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from driving import Server
-    from expensive_heads import Lines
+    from bench.expensive_heads import Lines
+    from bench.pinned import Server
 
 BASELINE = "no credential"
 BATCH = 8
@@ -54,13 +56,8 @@ def main() -> None:
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="authgate-bench-")))
-        log = stack.enter_context((folder / "log.json").open("w"))
-        port, admin_port = free_ports(2)
-        config = folder / "authgate.yaml"
-        listens = {"listen": f"127.0.0.1:{port}", "admin": {"listen": f"127.0.0.1:{admin_port}"}}
-        config.write_text(json.dumps(listens | configuration(folder, SECRET)))  # JSON is YAML
-        command = [sys.executable, "-m", "authgate", "serve", "--config", str(config)]
-        server = stack.enter_context(running(command, port, min(os.sched_getaffinity(0)), log))
+        stage = Stage(folder, *two_cores(), 0, options.rounds, stack)
+        server = authgate.serve(stage, configuration(folder, SECRET))
         rounds: list[dict[str, tuple[int, float]]] = []
         for number in range(1, options.rounds + 1):
             show_progress(number, options.rounds)

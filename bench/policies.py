@@ -1,4 +1,4 @@
-"""Compare a decision under 200 policies with one under a single policy: `python bench/policies.py`.
+"""Compare a decision under 200 policies with one under a single policy: `python -m bench.policies`.
 
 Both run in this process on one core, in turn, round by round; only processor time counts. A decision is the whole of
 `decide`, warm: from the headers of the request to those of the reply, with the proof in the cache. docs/benchmarks.md
@@ -21,13 +21,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import jwt
-from deciding import as_received, must_be_allowed, request_with
-from driving import quotients, show_progress, spread
 
 from authgate import wiring
 from authgate.config.load import load
 from authgate.core.decide import decide
 from authgate.tokens import LruProofCache
+from bench.deciding import as_received, must_be_allowed, request_with
+from bench.rounds import quotients, show_progress, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,24 +13,23 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import uvloop
-from deciding import as_received, load_configuration, must_be_allowed, request_with
-from driving import quotients, show_progress, spread
-from recipes import get_session
 
 from authgate import wiring
+from bench.contenders.better_auth import PATH, session_tokens
+from bench.deciding import as_received, load_configuration, must_be_allowed, request_with
+from bench.recipes import get_session
+from bench.rounds import quotients, show_progress, spread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from better_auth import BetterAuth
-    from credentials import Minter
-    from recipes import Headers
-
     from authgate.config.load import LoadedConfig
     from authgate.gate import Gate
+    from bench.credentials import Minter
+    from bench.pinned import Server
+    from bench.recipes import Headers
 
-POOL = 200  # users; Better Auth searches all rows, so many users would make it slow
 COLD, WARM, RECIPE = "AuthGate, cold", "AuthGate, warm", "aiohttp, get-session"
 
 
@@ -51,18 +50,18 @@ class SessionCosts:
     ratios: dict[str, tuple[float, ...]]
 
 
-def measure(server: BetterAuth, minter: Minter, folder: Path, rounds: int) -> SessionCosts:
-    """Return the costs of a decision about one of the *server*'s sessions."""
-    issuer = {"name": "app", "preset": "better-auth", "url": server.origin, "secret": minter.secret}
+def measure(server: Server, minter: Minter, folder: Path, rounds: int) -> SessionCosts:
+    """Return the costs of a decision about one of the sessions of *server*, which is Better Auth."""
+    issuer = {"name": "app", "preset": "better-auth", "url": minter.origin, "secret": minter.secret}
     config = load_configuration(issuer | {"jwt_plugin": False}, folder)
-    headers = [as_received(minter.session_cookie(token)) for token in server.tokens]
-    return uvloop.run(_measure(server, config, headers, rounds))
+    headers = [as_received(minter.session_cookie(token)) for token in session_tokens(server)]
+    return uvloop.run(_measure(server, config, headers, minter.origin + PATH, rounds))
 
 
-async def _measure(server: BetterAuth, config: LoadedConfig, headers: list[Headers], rounds: int) -> SessionCosts:
+async def _measure(server: Server, config: LoadedConfig, headers: list[Headers], url: str, rounds: int) -> SessionCosts:
     costs: dict[str, list[Cost]] = {COLD: [], WARM: [], RECIPE: []}
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
-        recipe = partial(get_session, client=client, url=server.get_session)
+        recipe = partial(get_session, client=client, url=url)
         for number in range(rounds + 1):
             show_progress(number, rounds)
             async with _authgate(config) as gate:
@@ -97,14 +96,14 @@ async def _allowed(gate: Gate, headers: Headers) -> None:
     must_be_allowed(await gate.decide(request_with(headers)))
 
 
-async def _cost(turn: Callable[[Headers], Awaitable[object]], headers: list[Headers], server: BetterAuth) -> Cost:
+async def _cost(turn: Callable[[Headers], Awaitable[object]], headers: list[Headers], server: Server) -> Cost:
     gc.collect()
-    better_auth_before = server.server.cpu_seconds()
+    better_auth_before = server.cpu_seconds()
     started, started_ns = time.perf_counter(), time.process_time_ns()
     for user_headers in headers:
         await turn(user_headers)
     cpu_ns, seconds = time.process_time_ns() - started_ns, time.perf_counter() - started
-    better_auth_seconds = server.server.cpu_seconds() - better_auth_before
+    better_auth_seconds = server.cpu_seconds() - better_auth_before
     return Cost(*(total / len(headers) for total in (cpu_ns / 1000, better_auth_seconds * 1e6, seconds * 1e6)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from authgate.core.header_lines import HeaderLines
 from authgate.core.reasons import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from authgate.core.challenge import Challenge
     from authgate.core.decision import Deny
@@ -23,51 +24,88 @@ if TYPE_CHECKING:
     from authgate.core.reasons import Reason
 
 RETRY_AFTER_SECONDS = 5
+_HOLE = "THE-REQUEST-ID"
+# How many refusals to keep for each of the two functions. One has at most 6 KiB.
+_MAX_KEPT = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """The answer to a subrequest. *body* has at most 4 KiB."""
+    """The answer to a subrequest. *body* has at most 4 KiB. Nobody changes one."""
 
     status: int
     headers: HeaderLines
     body: bytes = b""
 
 
+class _Template:
+    """A refusal with holes for the request id: one in its header lines, at most one in its body."""
+
+    __slots__ = ("_body", "_lines", "_status")
+
+    def __init__(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> None:
+        """*headers* and *body* have `_HOLE` where the request id belongs."""
+        self._status = status
+        # What comes before the hole of the header lines, and after the hole of the body, is constant text. So a URL or
+        # a title that has the same text as the hole does not become one.
+        self._lines = HeaderLines.of(headers).wire.split(_HOLE.encode(), 1)
+        self._body = body.rsplit(_HOLE.encode(), 1)
+
+    def fill(self, request_id: str) -> Reply:
+        """Return the reply with *request_id*."""
+        if not ids.FORM.fullmatch(request_id):  # it would be written into header lines, HTML and JSON as it is
+            raise ValueError("the request id has another form than request ids have")
+        text = request_id.encode("ascii")
+        return Reply(self._status, HeaderLines(text.join(self._lines)), text.join(self._body))
+
+
 def relayed_refusal(deny: Deny, request_id: str) -> Reply:
     """Return the reply for a proxy that relays it to the client: a redirect, a page, or problem details."""
-    reason, challenge, shown = deny.reason, deny.challenge, deny.challenge.page
-    headers = [*_common_headers(reason, challenge, request_id)]
-    if challenge.location:
-        return Reply(302, HeaderLines.of([*headers, ("Location", challenge.location)]))
-    status = REASONS[reason].status
-    headers += _status_headers(reason, status, challenge)
-    if shown is None:
-        headers.append(("Content-Type", "application/problem+json"))
-        return Reply(status, HeaderLines.of(headers), _problem(reason, status, request_id))
-    headers.append(("Content-Type", page.CONTENT_TYPE))
-    headers.append(("Content-Security-Policy", page.security_policy(shown.look)))
-    return Reply(status, HeaderLines.of(headers), page.render(shown, request_id))
+    make = _kept_relayed if deny.challenge.is_general else _relayed
+    return make(deny.reason, deny.challenge).fill(request_id)
 
 
 def described_refusal(deny: Deny, request_id: str, status: int) -> Reply:
     """Return the reply for a proxy that relays no body: headers have what its own templates need."""
-    reason, challenge = deny.reason, deny.challenge
-    headers = [*_common_headers(reason, challenge, request_id), *_status_headers(reason, status, challenge)]
+    make = _kept_described if deny.challenge.is_general else _described
+    return make(deny.reason, deny.challenge, status).fill(request_id)
+
+
+def _relayed(reason: Reason, challenge: Challenge) -> _Template:
+    shown = challenge.page
+    headers = [*_common_headers(reason, challenge)]
+    if challenge.location:
+        return _Template(302, [*headers, ("Location", challenge.location)])
+    status = REASONS[reason].status
+    headers += _status_headers(reason, status, challenge)
+    if shown is None:
+        headers.append(("Content-Type", "application/problem+json"))
+        return _Template(status, headers, _problem(reason, status))
+    headers.append(("Content-Type", page.CONTENT_TYPE))
+    headers.append(("Content-Security-Policy", page.security_policy(shown.look)))
+    return _Template(status, headers, page.render(shown, _HOLE))
+
+
+def _described(reason: Reason, challenge: Challenge, status: int) -> _Template:
+    headers = [*_common_headers(reason, challenge), *_status_headers(reason, status, challenge)]
     answer = Delivery.PAGE if challenge.is_loop else challenge.delivery
     headers += [("X-AuthGate-Answer", answer.value), ("X-AuthGate-Detail", REASONS[reason].text)]
     if challenge.location:
         headers.append(("Location", challenge.location))
     if challenge.page is not None:
         headers += _page_headers(challenge.page)
-    return Reply(status, HeaderLines.of(headers))
+    return _Template(status, headers)
 
 
-def _common_headers(reason: Reason, challenge: Challenge, request_id: str) -> Iterator[tuple[str, str]]:
+_kept_relayed = lru_cache(maxsize=_MAX_KEPT)(_relayed)
+_kept_described = lru_cache(maxsize=_MAX_KEPT)(_described)
+
+
+def _common_headers(reason: Reason, challenge: Challenge) -> Iterator[tuple[str, str]]:
     """Yield the headers of every refusal."""
     yield "Cache-Control", "no-store"
     yield "X-AuthGate-Reason", reason.value
-    yield ids.HEADER, request_id
+    yield ids.HEADER, _HOLE
     if challenge.set_cookie:
         yield "Set-Cookie", challenge.set_cookie
     if challenge.allowed_origin:
@@ -94,14 +132,14 @@ def _page_headers(shown: Page) -> Iterator[tuple[str, str]]:
         yield "X-AuthGate-Link", shown.link
 
 
-def _problem(reason: Reason, status: int, request_id: str) -> bytes:
+def _problem(reason: Reason, status: int) -> bytes:
     problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": REASONS[reason].text,
         "reason": reason.value,
-        "request_id": request_id,
+        "request_id": _HOLE,  # the last member: see `_Template`
     }
     return json.dumps(problem, separators=(",", ":")).encode()
 

@@ -46,6 +46,11 @@ class Challenge:
     allowed_origin: str = ""
 
     @property
+    def is_general(self) -> bool:
+        """Whether the configuration makes it, and nothing that the client chooses: then what is made of it is kept."""
+        return not (self.location or self.set_cookie) and self.allowed_origin == self.allowed_origin.lower()
+
+    @property
     def delivery(self) -> Delivery:
         """How the refusal reaches the client."""
         if self.location:

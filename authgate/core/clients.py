@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # RFC 9110 §9.2.1. Only these may be sent again after a sign-in: a redirect turns a POST into a GET without its body.
 _REPEATABLE = frozenset({"GET", "HEAD"})
-_FETCH_METADATA = ("sec-fetch-mode", "sec-fetch-site", "sec-fetch-dest", "sec-fetch-user")
+# Without Sec-Fetch-Mode: a WebSocket handshake, other Fetch Metadata, and what libraries for scripts send.
+_OF_NO_PAGE = ("sec-websocket-key", "sec-fetch-site", "sec-fetch-dest", "sec-fetch-user", "x-requested-with")
 # The first entry for HTML, with its parameters.
 _HTML = re.compile(r"(?:\A|,)\s*+text/html\s*+(?:;([^,]*+))?(?:,|\Z)", re.IGNORECASE)
 _REFUSES = re.compile(r"(?:\A|;)\s*+q\s*+=\s*+0(?:\.0{1,3})?\s*+(?:;|\Z)", re.IGNORECASE)
@@ -28,13 +29,12 @@ def shows_pages(headers: Headers) -> bool:
 
     Requests of scripts, WebSocket handshakes and requests of programs return false.
     """
-    if headers.getall("sec-websocket-key", ()):
+    modes = headers.getall("sec-fetch-mode", ())
+    if modes:
+        return [*modes] == ["navigate"] and not headers.getall("sec-websocket-key", ())
+    if not any(_names_html(value) for value in headers.getall("accept", ())[:_MAX_ACCEPT_LINES]):
         return False
-    if any(headers.getall(name, ()) for name in _FETCH_METADATA):
-        return [*headers.getall("sec-fetch-mode", ())] == ["navigate"]
-    if headers.getall("x-requested-with", ()):  # libraries for scripts send it
-        return False
-    return any(_names_html(value) for value in headers.getall("accept", ())[:_MAX_ACCEPT_LINES])
+    return not any(headers.getall(name, ()) for name in _OF_NO_PAGE)
 
 
 def may_redirect(request: Request) -> bool:

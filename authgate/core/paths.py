@@ -52,7 +52,7 @@ def fold(text: str) -> str:
 
 @quick_dataclass(frozen=True, slots=True, unsafe_hash=True)
 class Path:
-    """A path in its one reading.
+    """A path in its one reading. Nothing changes it.
 
     *segments* are decoded; *folded* are the same in ASCII lower case. "/" has none. *trailing_slash* is true for "/a/"
     and false for "/".
@@ -61,6 +61,9 @@ class Path:
     segments: tuple[str, ...]
     folded: tuple[str, ...]
     trailing_slash: bool
+
+
+_ROOT = Path((), (), trailing_slash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +89,16 @@ class PathReading:
         without the parameters. All of them must meet the same policy. Raises `Refused` for an ambiguous path.
         """
         if len(path) <= _MAX_CACHED_CHARACTERS:
-            return _read_cached(self, path)
+            return _read_cached(self.encoded_slash_is_data, self.semicolon_is_data, path)
         return _read(self, path)
 
 
+# A key of a boolean or a text costs no call, unlike one of a dataclass.
 @lru_cache(maxsize=_MAX_CACHED_PATHS)
-def _read_cached(reading: PathReading, path: str) -> tuple[Path, ...]:
+def _read_cached(encoded_slash_is_data: bool, semicolon_is_data: bool, path: str) -> tuple[Path, ...]:  # noqa: FBT001
+    if _PLAIN.fullmatch(path):
+        return (_plain(path),)
+    reading = PathReading(encoded_slash_is_data=encoded_slash_is_data, semicolon_is_data=semicolon_is_data)
     return _read(reading, path)
 
 
@@ -119,10 +126,13 @@ def _refuse_ambiguous(path: str, reading: PathReading) -> None:
 
 
 def _plain(path: str) -> Path:
-    trailing_slash = len(path) > 1 and path.endswith("/")
-    segments = tuple(path.strip("/").split("/")) if len(path) > 1 else ()
-    folded = fold(path).strip("/").split("/") if segments else ()
-    return Path(segments, tuple(folded), trailing_slash)
+    """Return the reading of *path*, which fits `_PLAIN`."""
+    if len(path) == 1:
+        return _ROOT
+    segments = tuple(path.strip("/").split("/"))
+    lower = path.lower()  # it is ASCII, so this is what `fold` returns
+    folded = segments if lower == path else tuple(lower.strip("/").split("/"))
+    return Path(segments, folded, path.endswith("/"))
 
 
 def _other_spellings(path: str) -> Iterator[str]:
@@ -201,7 +211,10 @@ class PathPattern:
             return False
         if exactly and not self.has_rest and path.trailing_slash != self.trailing_slash:
             return False
-        return all(given[at] == (text if exactly else folded) for at, text, folded in self._literals)
+        for at, text, folded in self._literals:  # noqa: SIM110 - a generator costs a call for each segment
+            if given[at] != (text if exactly else folded):
+                return False
+        return True
 
     def fields(self, path: Path) -> Iterator[tuple[str, str]]:
         """Yield each field of the pattern, and the segment of *path* that it stands for."""

@@ -1,21 +1,20 @@
 """Policies: who may do what. The first policy that matches a request decides; a request that none matches is refused.
 
-`Policies` finds it through an index by host, method and first path segment, so a policy costs nothing on the path of
-another. The index only narrows the choice down: the matchers in MATCHERS decide, for requests and for `explain` alike.
+`Policies` finds it through an index (`policy_index.py`), so a policy costs nothing on the path of another. The index
+only narrows the choice down: the matchers in MATCHERS decide, for requests and for `explain` alike.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import product
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from authgate.core.cors import NO_CORS, preflight_method
 from authgate.core.errors import Refused
 from authgate.core.identity import TOKEN_FIELDS
-from authgate.core.paths import Field, Path, PathReading, fold
+from authgate.core.paths import Field, Path, PathReading
+from authgate.core.policy_index import PolicyIndex
 from authgate.core.reasons import Reason
 from authgate.core.rules import SESSION_FIELDS
 from authgate.core.user_id import HEADER as USER_ID
@@ -89,10 +88,11 @@ class Comparison(NamedTuple):
 
 
 def _host(match: Match, request: Request, _path: Path | None) -> tuple[bool, object]:
-    fits = any(
-        request.host.endswith(host[1:]) if host.startswith("*.") else request.host == host for host in match.hosts
-    )
-    return fits, request.host
+    asked = request.host
+    for host in match.hosts:
+        if asked == host or (host.startswith("*.") and asked.endswith(host[1:])):
+            return True, asked
+    return False, asked
 
 
 def _method(match: Match, request: Request, _path: Path | None) -> tuple[bool, object]:
@@ -100,8 +100,11 @@ def _method(match: Match, request: Request, _path: Path | None) -> tuple[bool, o
 
 
 def _path(match: Match, request: Request, path: Path | None) -> tuple[bool, object]:
-    fits = path is not None and any(pattern.matches(path, exactly=match.exactly) for pattern in match.paths)
-    return fits, request.path
+    if path is not None:
+        for pattern in match.paths:
+            if pattern.matches(path, exactly=match.exactly):
+                return True, request.path
+    return False, request.path
 
 
 def _client(match: Match, request: Request, _path: Path | None) -> tuple[bool | None, object]:
@@ -183,13 +186,6 @@ class Policy:
                 return
 
 
-# How many places one policy may have in the index. With more it is there under fewer dimensions, and is looked at for
-# more requests.
-_MAX_KEYS = 64
-# The place of a policy in the index: host, method and first path segment. None stands for every one.
-_Key: TypeAlias = tuple[str | None, str | None, str | None]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """The policies in their order, and how to read paths. Paths are read only if a policy matches by path."""
@@ -197,21 +193,14 @@ class Policies:
     policies: tuple[Policy, ...]
     reading: PathReading = field(default_factory=PathReading)
     reads_paths: bool = field(init=False)
-    _wildcards: frozenset[str] = field(init=False, repr=False, compare=False)
-    _catch_all: Policy | None = field(init=False, repr=False, compare=False)
-    _index: dict[_Key, tuple[tuple[int, Policy], ...]] = field(init=False, repr=False, compare=False)
+    _catch_all: tuple[Policy, tuple[()]] | None = field(init=False, repr=False, compare=False)
+    _index: PolicyIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Build the index."""
-        index: dict[_Key, tuple[tuple[int, Policy], ...]] = {}
-        for position, policy in enumerate(self.policies):
-            for key in dict.fromkeys(_keys(policy.match)):
-                index[key] = (*index.get(key, ()), (position, policy))
-        object.__setattr__(self, "_index", index)
-        wildcards = frozenset(host for host, _, _ in index if host is not None and host.startswith("*."))
-        object.__setattr__(self, "_wildcards", wildcards)
+        object.__setattr__(self, "_index", PolicyIndex(self.policies))
         is_only = len(self.policies) == 1 and self.policies[0].match == Match()
-        object.__setattr__(self, "_catch_all", self.policies[0] if is_only else None)
+        object.__setattr__(self, "_catch_all", (self.policies[0], ()) if is_only else None)
         object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
 
     def find(self, request: Request) -> tuple[Policy, tuple[Path, ...]]:
@@ -221,13 +210,13 @@ class Policies:
         policy matches by path. A preflight meets the policy of the request that it announces.
         """
         if self._catch_all is not None:
-            return self._catch_all, ()
+            return self._catch_all
         if request.method == "OPTIONS":
             request = _announced(request)
         readings = self.reading.read(request.path) if self.reads_paths else ()
-        policy = self._first(request, readings[0] if readings else None)
+        policy = self._index.first(request, readings[0] if readings else None)
         for other in readings[1:]:
-            if self._first(request, other) is not policy:
+            if self._index.first(request, other) is not policy:
                 raise Refused(
                     Reason.AMBIGUOUS_PATH,
                     "servers read its encoded slash or its semicolon differently, and meet other policies",
@@ -239,36 +228,6 @@ class Policies:
                 Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
             )
         return policy, readings
-
-    def _first(self, request: Request, path: Path | None) -> Policy | None:
-        """Return the first policy that fits. One that may fit, if the client's address were known, counts."""
-        for _, policy in self._candidates(request, path):
-            if policy.match.fits(request, path) is not False:
-                return policy
-        return None
-
-    def _candidates(self, request: Request, path: Path | None) -> tuple[tuple[int, Policy], ...]:
-        """Return the policies that may match *request*, in their order, with their positions."""
-        hosts: tuple[str | None, ...] = (request.host, None)
-        if self._wildcards:
-            hosts += self._wildcards_of(request.host)
-        segments: tuple[str | None, ...] = (None,)
-        if path is not None:
-            segments = (path.folded[0] if path.folded else "", None)
-        found = [
-            entries for key in product(hosts, (request.method, None), segments) if (entries := self._index.get(key))
-        ]
-        if len(found) == 1:
-            return found[0]
-        return tuple(sorted((entry for entries in found for entry in entries), key=itemgetter(0)))
-
-    def _wildcards_of(self, host: str) -> tuple[str, ...]:
-        """Return the wildcards of policies that *host* falls under: for a.b.example, *.b.example and *.example."""
-        return tuple(
-            wildcard
-            for position, character in enumerate(host)
-            if character == "." and (wildcard := f"*{host[position:]}") in self._wildcards
-        )
 
     def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
         """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
@@ -284,23 +243,3 @@ def _announced(request: Request) -> Request:
     """Return the request that a preflight announces, with its method; *request* itself if it is not a preflight."""
     method = preflight_method(request)
     return replace(request, method=method) if method else request
-
-
-def _keys(match: Match) -> Iterator[_Key]:
-    """Yield the places of a policy with this *match*: few, although each dimension may have hundreds of values."""
-    hosts: tuple[str | None, ...] = match.hosts or (None,)
-    methods: tuple[str | None, ...] = tuple(match.methods) or (None,)
-    segments = tuple(dict.fromkeys(map(first_segment, match.paths))) or (None,)
-    if len(hosts) * len(segments) * len(methods) > _MAX_KEYS:
-        methods = (None,)
-    if len(hosts) * len(segments) > _MAX_KEYS:
-        segments = (None,)
-    yield from product(hosts, methods, segments)
-
-
-def first_segment(pattern: PathPattern) -> str | None:
-    """Return the first segment of *pattern* in lower case, "" for "/" alone; None if it may be any."""
-    if not pattern.segments:
-        return None if pattern.has_rest else ""
-    first = pattern.segments[0]
-    return None if first is None or isinstance(first, Field) else fold(first)

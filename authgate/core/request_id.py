@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 HEADER = "X-Request-Id"
 # The usual ids: a UUID, nginx's $request_id, a ULID. None of these characters has a meaning in HTML, JSON or a log.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+FORM = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 def request_id(headers: Headers) -> str:
     """Return the id in the subrequest; "" if it has none, several, or one with other characters."""
     values = headers.getall("x-request-id", ())
-    return values[0] if len(values) == 1 and _REQUEST_ID.fullmatch(values[0]) else ""
+    return values[0] if len(values) == 1 and FORM.fullmatch(values[0]) else ""
