@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from authgate.adapters._reply import Reply, relayed_refusal
-from authgate.adapters._subrequest import refuse_look_alikes, required
+from authgate.adapters._subrequest import missing, refuse_look_alikes
 from authgate.core.decision import Allow
 from authgate.core.request import make_request
 
@@ -25,13 +25,18 @@ class ForwardedAdapter:
 
     def read(self, subrequest: Subrequest, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return the client's request to the proxy, or raise `Unreadable`."""
-        refuse_look_alikes(subrequest, guarded)
+        if not subrequest.is_plain:
+            refuse_look_alikes(subrequest, guarded)
         headers = subrequest.headers
+        methods, schemes = headers.getall("x-forwarded-method", ()), headers.getall("x-forwarded-proto", ())
+        hosts, targets = headers.getall("x-forwarded-host", ()), headers.getall("x-forwarded-uri", ())
+        if not len(methods) == len(schemes) == len(hosts) == len(targets) == 1:
+            raise missing(headers, self.reads[:4], self.fix)
         return make_request(
-            method=required(headers, "X-Forwarded-Method", self.fix),
-            scheme=required(headers, "X-Forwarded-Proto", self.fix),
-            authority=required(headers, "X-Forwarded-Host", self.fix),
-            target=required(headers, "X-Forwarded-Uri", self.fix),
+            method=methods[0],
+            scheme=schemes[0],
+            authority=hosts[0],
+            target=targets[0],
             headers=headers,
             adapter=self.name,
             client_ip=trusted.client_ip(headers),

@@ -12,6 +12,8 @@ from authgate.core.header_names import folded
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authgate.core.request import Headers, IPAddress
     from authgate.core.subrequest import Subrequest
 
@@ -66,7 +68,8 @@ class TrustedProxies:
         """
         lines = headers.getall("x-forwarded-for", ())
         if len(lines) == 1 and "," not in lines[0]:
-            return parse_address(lines[0].strip())
+            text = lines[0].strip()
+            return _parse_address(text) if len(text) <= MAX_ADDRESS_CHARACTERS else None
         addresses = ",".join(lines).rsplit(",", MAX_FORWARDED_FOR)
         client: IPAddress | None = None
         for text in reversed(addresses[-MAX_FORWARDED_FOR:]):
@@ -96,23 +99,20 @@ def _parse_address(text: str) -> IPAddress | None:
     return address
 
 
-def required(headers: Headers, name: str, fix: str) -> str:
-    """Return the value of the header *name*; raise `Unreadable` with *fix* if it was not sent exactly once."""
-    values = headers.getall(name.lower(), ())
-    if len(values) != 1:
-        problem = "is missing" if not values else f"was sent {len(values)} times"
-        raise Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {problem}", fix=fix)
-    return values[0]
+def missing(headers: Headers, names: Sequence[str], fix: str) -> Unreadable:
+    """Return the refusal, with *fix*, for the first of the headers *names* that was not sent exactly once."""
+    counts = ((name, len(headers.getall(name.lower(), ()))) for name in names)
+    name, count = next((name, count) for name, count in counts if count != 1)
+    problem = "is missing" if not count else f"was sent {count} times"
+    return Unreadable(Reason.UNREADABLE_REQUEST, f"the header {name} {problem}", fix=fix)
 
 
 def refuse_look_alikes(subrequest: Subrequest, guarded: frozenset[str]) -> None:
     """Refuse header names that an upstream may read as one of *guarded* (lower-case names).
 
     WSGI and CGI servers read X_User_Id as X-User-Id, and some also read X~User~Id as X-User-Id (H2).
-    `Connection: x-user-id` makes the next hop delete that header (H4).
+    `Connection: x-user-id` makes the next hop delete that header (H4). A plain subrequest has neither.
     """
-    if subrequest.is_plain:
-        return
     headers = subrequest.headers
     for name in headers:
         if name.lower() not in guarded and folded(name) in guarded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.adapters._reply import Reply, described_refusal
-from authgate.adapters._subrequest import refuse_look_alikes, required
+from authgate.adapters._subrequest import missing, refuse_look_alikes
 from authgate.core.decision import Allow
 from authgate.core.reasons import REASONS
 from authgate.core.request import make_request, split_absolute_url
@@ -36,11 +36,15 @@ class NginxAdapter:
 
     def read(self, subrequest: Subrequest, trusted: TrustedProxies, guarded: frozenset[str]) -> Request:
         """Return the client's request to nginx, or raise `Unreadable`."""
-        refuse_look_alikes(subrequest, guarded)
+        if not subrequest.is_plain:
+            refuse_look_alikes(subrequest, guarded)
         headers = subrequest.headers
-        scheme, authority, target = split_absolute_url(required(headers, "X-Original-URL", _FIX))
+        urls, methods = headers.getall("x-original-url", ()), headers.getall("x-original-method", ())
+        if len(urls) != 1 or len(methods) != 1:
+            raise missing(headers, ("X-Original-URL", "X-Original-Method"), _FIX)
+        scheme, authority, target = split_absolute_url(urls[0])
         return make_request(
-            method=required(headers, "X-Original-Method", _FIX),
+            method=methods[0],
             scheme=scheme,
             authority=authority,
             target=target,

@@ -20,6 +20,7 @@ IPAddress: TypeAlias = IPv4Address | IPv6Address
 # Some proxies send ws or wss for a WebSocket handshake (docs/adapters/traefik.md).
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
+_USUAL_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])")
 # RFC 3986 characters, plus those that browsers and proxies send unencoded in practice ("|", "^", "{", UTF-8 …).
@@ -77,7 +78,7 @@ def make_request(
 
     *authority* is host[:port] (RFC 3986 §3.2). *target* is in origin-form (RFC 9112 §3.2.1), or "*" with OPTIONS.
     """
-    if not _METHOD.fullmatch(method):
+    if method not in _USUAL_METHODS and not _METHOD.fullmatch(method):
         raise _unreadable(f"the method {quoted(method)} is not an upper-case token of at most 32 characters")
     if method == "CONNECT":  # Caddy turns a WebSocket's CONNECT of HTTP/3 (RFC 9220) into a GET after it has asked
         raise _unreadable("the method CONNECT opens a tunnel, and the service would get another method")
@@ -115,6 +116,7 @@ def split_absolute_url(url: str) -> tuple[str, str, str]:
     return scheme, authority, target
 
 
+@lru_cache(maxsize=256)  # most requests have one of a few
 def split_authority(authority: str) -> tuple[str, int | None]:
     """Return (host, port) of *authority*. The port may be None.
 
@@ -122,11 +124,6 @@ def split_authority(authority: str) -> tuple[str, int | None]:
     """
     if len(authority) > _MAX_AUTHORITY_CHARACTERS:
         raise _unreadable(f"the host has over {_MAX_AUTHORITY_CHARACTERS} characters")
-    return _split_authority(authority)
-
-
-@lru_cache(maxsize=256)  # most authorities repeat
-def _split_authority(authority: str) -> tuple[str, int | None]:
     if not authority.isascii():  # before lower(), which turns the Kelvin sign into an ASCII "k" (P6)
         raise _unreadable(f"the host {_without_user(authority)} is not ASCII; send an internationalized name as xn--…")
     host, colon, digits = authority.lower().rpartition(":")
