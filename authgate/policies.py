@@ -11,7 +11,8 @@ from authgate.core.csrf import CsrfRule
 from authgate.core.outputs import Output
 from authgate.core.pages import Look
 from authgate.core.paths import Field, PathReading, parse_pattern
-from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
+from authgate.core.policies import Policies
+from authgate.core.policy import Access, AccountRule, Match, Policy
 from authgate.core.reasons import Reason
 from authgate.core.refusals import Refusals
 from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Every, Not, Some, Test

@@ -13,7 +13,7 @@ from authgate.config.load import load
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.decision import Allow
 from authgate.core.header_names import guarded_names
-from authgate.core.policy import Access, Policies
+from authgate.core.policy import Access
 from authgate.core.rules import Every
 from authgate.core.subrequest import Subrequest
 from authgate.policies import DEFAULT_NAME, header_names, named_fields
@@ -25,6 +25,8 @@ from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from authgate.core.policies import Policies
 
 ISSUER = "issuers: [{name: app, preset: jwt, secret_env: JWT_SECRET, issuer: app, audiences: any}]\n"
 BETTER_AUTH = "issuers: [{name: app, preset: better-auth, secret_env: JWT_SECRET, url: https://app.example.com}]\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.demands import Demand
     from authgate.core.keys import KeySet
-    from authgate.core.policy import Policies
+    from authgate.core.policies import Policies
     from authgate.core.proof import Proof
 
 
