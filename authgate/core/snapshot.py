@@ -97,7 +97,8 @@ class Issuer:
     these never go to this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids.
     *other_prefixes* are those of other issuers, case-folded: no user id of an issuer without a prefix may begin with
     one (`core/subjects.py`). *claims_read* are the claims that some policy or header reads, None: all. Cached proofs
-    have no others, so the fingerprint depends on them.
+    have no others, so the fingerprint depends on them. What `tokens/` makes once of these settings, it keeps in
+    *prepared*.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Issuer:
     other_prefixes: tuple[str, ...] = ()
     claims_read: frozenset[ClaimPath] | None = None
     fingerprint: bytes = field(init=False, repr=False)
+    prepared: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Compute the fingerprint of everything that an identity depends on. Cached proofs are valid only for it."""
