@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
     from authgate.core.demands import Demand
+    from authgate.core.header_lines import HeaderLines
     from authgate.core.keys import KeySet
+    from authgate.core.outputs import Output
     from authgate.core.policies import Policies
     from authgate.core.proof import Proof
+    from authgate.core.remembered import Remembered
 
 
 class TokenFormat(Protocol):
@@ -240,8 +243,18 @@ class ProofCache(Protocol):
         """Return what the credential with this *digest* proved under *issuer* as it is now, or None."""
         ...
 
+    def find(self, digest: bytes, issuer: Issuer) -> Remembered | None:
+        """Return the entry of the credential with this *digest* under *issuer* as it is now, or None."""
+        ...
+
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
         """Cache *proof*, made at *now*, if the bound of the cache allows it."""
+        ...
+
+    def keep_lines(
+        self, digest: bytes, issuer: Issuer, entry: Remembered, outputs: tuple[Output, ...], lines: HeaderLines
+    ) -> None:
+        """Keep *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*."""
         ...
 
 
