@@ -114,7 +114,10 @@ def test_every_policy_has_the_headers_of_all_and_a_source_for_its_own_alone(made
 
 def test_policies_with_equal_headers_share_one_tuple_of_them(made: Any) -> None:
     """A cached proof keeps the header lines of two such tuples."""
-    a, b, c, d, e = made(PER_POLICY + "  - {name: d}\n  - {name: e, headers: {X-Tenant: claims.tenant}}\n").policies
+    a, b, c, d, e = made(
+        PER_POLICY
+        + "  - {name: d, require: signed_in}\n  - {name: e, require: signed_in, headers: {X-Tenant: claims.tenant}}\n"
+    ).policies
     assert c.outputs is d.outputs
     assert a.outputs is e.outputs
     assert len({a.outputs, b.outputs, c.outputs}) == 3
