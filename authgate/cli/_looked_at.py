@@ -17,8 +17,7 @@ from authgate.core.quoting import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from authgate.core.policies import Policies
-    from authgate.core.policy import Comparison, Match, Policy
+    from authgate.core.policy import Comparison, Match, Policies, Policy
     from authgate.core.request import Request
 
 # How many policies the text shows that do not match. The JSON has all of them.

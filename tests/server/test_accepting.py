@@ -7,11 +7,10 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authgate.gate import Suspended
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.support.serving import read_answer
@@ -208,16 +207,14 @@ async def test_shutdown_does_not_wait_for_idle_connections_or_handshakes(tls_fol
 async def test_a_request_in_flight_is_answered_before_shutdown(tls_folder: Path) -> None:
     async with serving_tls(tls_folder) as served:
         connection = await served.connect()
-        gate, started = served.app.live.gate, asyncio.Event()
-        begin = gate.begin
+        decide, started = served.app.live.gate.decide, asyncio.Event()
 
-        async def slowly(suspended: Suspended) -> Any:
+        async def slowly(asked: Any) -> Any:
             started.set()
             await asyncio.sleep(0.5)
-            return begin(suspended.request)
+            return await decide(asked)
 
-        gate.begin = lambda asked: Suspended(asked, cast("Any", None), cast("Any", None))  # type: ignore[method-assign]
-        gate.finish = slowly  # type: ignore[method-assign]
+        served.app.live.gate.decide = slowly  # type: ignore[method-assign]
         connection.writer.write(request())
         await started.wait()
     assert (await asyncio.wait_for(read_answer(connection.reader), 20)).status == 200

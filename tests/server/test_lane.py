@@ -102,6 +102,7 @@ OTHERS = {
     "a name with a mark": head(*LINES, ("X_User_Id", "u")),
     "a name with two dashes": head(*LINES, ("X--User-Id", "u")),
     "a name that ends with a dash": head(*LINES, ("X-User-Id-", "u")),
+    "no host": head(*LINES[1:]),
     "a space before a colon": PLAIN.replace(b"Host:", b"Host :"),
     "no space after a colon": PLAIN.replace(b"Host: ", b"Host:"),
     "two spaces after a colon": PLAIN.replace(b"Host: ", b"Host:  "),
