@@ -47,10 +47,16 @@ class ServerProcess:
             self.stop(number)
 
     def kill(self) -> None:
-        """End it as the kernel does: connections are not closed by it."""
-        for pid in reversed(self._stand_still()):
+        """End it and all its processes as the kernel does: connections are not closed by it.
+
+        A killed worker holds its memory until it has run once more, which takes a while on a busy machine. PostgreSQL
+        does not start again before that.
+        """
+        pids = self._stand_still()
+        for pid in reversed(pids):
             _signal(pid, signal.SIGKILL)
         self._ended()
+        until(lambda: all(_state(pid) in {"", "Z", "X"} for pid in pids))
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
@@ -66,7 +72,7 @@ class ServerProcess:
         """Freeze all processes and return their ids. The server is the first, so that it starts no other."""
         server = self.main.pid
         os.kill(server, signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        until(lambda: _state(server) == "T")
         pids = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
@@ -77,6 +83,14 @@ class ServerProcess:
             self.main.wait(STOP_SECONDS)
         finally:
             self._life.close()
+
+
+def _state(pid: int) -> str:
+    """Return the state of the process as the kernel writes it, such as "Z"; "" if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

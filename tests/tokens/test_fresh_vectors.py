@@ -37,7 +37,7 @@ def fault(vector: dict[str, Any], folder: Path, **changes: Any) -> str:
     if user != expected_user or expected.get("name", identity.name) != identity.name:
         return f"{vector['name']}: {user} and {identity.name!r}, not {expected_user} and {expected.get('name')!r}"
     token = expected.get("session_token", "no token")
-    is_leaked = token in json.dumps([decision.headers, identity.claims])
+    is_leaked = token in json.dumps([[*decision.headers], identity.claims])
     return f"{vector['name']}: the headers or claims contain the raw session token" if is_leaked else ""
 
 
