@@ -24,6 +24,7 @@ from authgate.core.outputs import check_user_id, identity_headers, unknown_heade
 from authgate.core.policy import Access
 from authgate.core.reasons import Reason
 from authgate.core.rules import Facts
+from authgate.core.transcript import Failed
 
 if TYPE_CHECKING:
     from authgate.core.credential import Credential
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
     from authgate.core.policy import Policy
-    from authgate.core.request import Request
+    from authgate.core.request import Headers, Request
     from authgate.core.snapshot import Snapshot
 
 
@@ -99,10 +100,13 @@ def _find_credentials(evaluation: Evaluation, policy: Policy) -> tuple[Credentia
     headers = evaluation.request.headers
     credentials = find_credentials(evaluation.request, policy.places)
     if not credentials and policy.access is Access.REQUIRE:
-        places = ", ".join(place.describe_absence(headers) for place in policy.places)
-        raise Refused(Reason.NO_CREDENTIAL, f"looked in {places}")
+        raise Refused(Reason.NO_CREDENTIAL, lambda: _describe_absence(policy, headers))
     evaluation.checks.add(("credential", credentials[0].found_in if credentials else "none, and none is needed"))
     return credentials
+
+
+def _describe_absence(policy: Policy, headers: Headers) -> str:
+    return f"looked in {', '.join(place.describe_absence(headers) for place in policy.places)}"
 
 
 def _check_user(evaluation: Evaluation, policy: Policy, identity: Identity) -> None:
@@ -147,7 +151,8 @@ def _deny(evaluation: Evaluation, failure: Refused | LookupFailed | TooManyAttem
     finding, demanded = None, NO_CHALLENGE
     if isinstance(failure, RuleFailed):
         finding, demanded = failure.finding, failure.challenge
-    evaluation.checks.add(Check(evaluation.check_name, passed=False, detail=failure.detail, finding=finding))
+    detail = failure.unread_detail if isinstance(failure, Refused) else failure.detail
+    evaluation.checks.add(Failed(evaluation.check_name, detail, finding))
     policy, refusals = evaluation.policy, evaluation.snapshot.refusals
     return Deny(
         reason=failure.reason,

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from authgate.core.quoting import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from authgate.core.reasons import Reason
 
 
+# A text, or the function that makes it when somebody reads it.
+Detail: TypeAlias = "str | Callable[[], str]"
+
 # How many problems of a configuration are reported at once, and how long each part of one is at most.
 MAX_PROBLEMS = 100
 _MAX_PROBLEM_CHARACTERS = 1000
+
+
+def detail_text(detail: Detail) -> str:
+    """Return the text of *detail*."""
+    return detail if isinstance(detail, str) else detail()
 
 
 class AuthGateError(Exception):
@@ -80,15 +88,20 @@ class Unreadable(AuthGateError):
 class Refused(AuthGateError):
     """The credential or the request is refused. Raised in core/ and tokens/; `decide` turns it into a `Deny`."""
 
-    def __init__(self, reason: Reason, detail: str = "", *, newer_keys_may_help: bool = False) -> None:
+    def __init__(self, reason: Reason, detail: Detail = "", *, newer_keys_may_help: bool = False) -> None:
         """*detail* may quote claim values: `authgate explain` shows it, the log only with `log.details`.
 
         *newer_keys_may_help*: since the last load, the issuer may have published a key that verifies the token.
         """
         super().__init__(reason)
         self.reason = reason
-        self.detail = detail
+        self.unread_detail = detail
         self.newer_keys_may_help = newer_keys_may_help
+
+    @property
+    def detail(self) -> str:
+        """The text of the detail. Only a few refusals are read, so a function may make it."""
+        return detail_text(self.unread_detail)
 
 
 class LookupFailed(AuthGateError):

@@ -25,7 +25,7 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
         asked = Issuers(filter(None, [asked.by_name.get(credential.issuer_name)]))
     recognized = [token_format for token_format in asked.by_format if token_format.recognizes(credential)]
     if not recognized:
-        raise Refused(Reason.MALFORMED_TOKEN, _describe_shape(credential, issuers))
+        raise Refused(Reason.MALFORMED_TOKEN, lambda: _describe_shape(credential, issuers))
     parser = recognized[0]
     token = parser.parse(credential)
     same_shape = tuple(token_format for token_format in recognized if token_format.shape == parser.shape)

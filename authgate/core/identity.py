@@ -88,7 +88,8 @@ _PERSON_FIELDS = tuple(f.name for f in fields(Identity) if f.name not in TOKEN_F
 def check_times(identity: Identity, now: float, leeway_seconds: float) -> None:
     """Refuse an identity that is expired or not yet valid (RFC 7519 §4.1.4-6), with a leeway of 0 to 300 seconds."""
     if identity.expires_at is not None and now >= identity.expires_at + leeway_seconds:
-        raise Refused(Reason.EXPIRED, f"expired {now - identity.expires_at:.0f} s ago")
+        seconds = now - identity.expires_at
+        raise Refused(Reason.EXPIRED, lambda: f"expired {seconds:.0f} s ago")
     for claim, starts_at in (("nbf", identity.not_before), ("iat", identity.issued_at)):
         if starts_at is not None and now < starts_at - leeway_seconds:
             raise Refused(Reason.NOT_YET_VALID, f"{claim} is {starts_at - now:.0f} s in the future")

@@ -1,7 +1,7 @@
 """The transcript of a decision: its checks, in order. `authgate explain` prints them; the log has the one that failed.
 
-The checks of most requests are never read. So a check that passed is recorded as its *step*, a plain tuple, and becomes
-a `Check` with its text when somebody reads it.
+The checks of most requests are never read. So a check is recorded as its *step*, a plain tuple, and becomes a `Check`
+with its text when somebody reads it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,29 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from authgate.core.decision import Check
+from authgate.core.errors import detail_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A check; or one that passed: its name, then its detail, or a function that returns the detail and what it takes.
-Step: TypeAlias = "Check | tuple[str, str] | tuple[str, Callable[..., str], object, object]"
+    from authgate.core.errors import Detail
+    from authgate.core.rules import Finding
+
+
+class Failed:
+    """The step of a check that failed. *finding* is that of a rule; None for other checks. Nobody changes one."""
+
+    __slots__ = ("detail", "finding", "name")
+
+    def __init__(self, name: str, detail: Detail, finding: Finding | None) -> None:
+        self.name = name
+        self.detail = detail
+        self.finding = finding
+
+
+# A check; or one that failed; or one that passed: its name, then its detail, or a function that returns the detail and
+# what it takes.
+Step: TypeAlias = "Check | Failed | tuple[str, str] | tuple[str, Callable[..., str], object, object]"
 
 
 class Transcript(Sequence[Check]):
@@ -56,5 +73,7 @@ def _read(step: Step) -> Check:
     """Return the check that *step* stands for."""
     if isinstance(step, Check):
         return step
+    if isinstance(step, Failed):
+        return Check(step.name, passed=False, detail=detail_text(step.detail), finding=step.finding)
     name, detail, *values = step
     return Check(name, passed=True, detail=detail if isinstance(detail, str) else detail(*values))
