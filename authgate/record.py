@@ -174,8 +174,11 @@ def _log_repeated(repeated: Repeated[_Kind]) -> None:
 
 
 def _write(level: int, event: str, fields: dict[str, object]) -> None:
+    if not _log.isEnabledFor(level):
+        return
     shown = {name: _cut(name, value) for name, value in fields.items() if value != ""}
-    _log.log(level, event, extra={"fields": shown})
+    # Logger.log would look for the file and the line that called it, which no line of the log shows.
+    _log.handle(_log.makeRecord(_log.name, level, "", 0, event, (), None, extra={"fields": shown}))
 
 
 def _cut(name: str, value: object) -> object:

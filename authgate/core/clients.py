@@ -32,9 +32,10 @@ def shows_pages(headers: Headers) -> bool:
     modes = headers.getall("sec-fetch-mode", ())
     if modes:
         return [*modes] == ["navigate"] and not headers.getall("sec-websocket-key", ())
-    if not any(_names_html(value) for value in headers.getall("accept", ())[:_MAX_ACCEPT_LINES]):
-        return False
-    return not any(headers.getall(name, ()) for name in _OF_NO_PAGE)
+    for value in headers.getall("accept", ())[:_MAX_ACCEPT_LINES]:
+        if _names_html(value):
+            return not any(headers.getall(name, ()) for name in _OF_NO_PAGE)
+    return False
 
 
 def may_redirect(request: Request) -> bool:

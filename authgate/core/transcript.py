@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 
 
 class Failed:
-    """The step of a check that failed. *finding* is that of a rule; None for other checks. Nobody changes one."""
+    """The step of a check that failed. *finding* is that of a rule; None for other checks."""
 
-    __slots__ = ("detail", "finding", "name")
+    __slots__ = ("_check", "detail", "finding", "name")
 
     def __init__(self, name: str, detail: Detail, finding: Finding | None) -> None:
         self.name = name
         self.detail = detail
         self.finding = finding
+        self._check: Check | None = None
+
+    def check(self) -> Check:
+        """Return the check. Its text is made once: the log reads it more than once."""
+        if self._check is None:
+            self._check = Check(self.name, passed=False, detail=detail_text(self.detail), finding=self.finding)
+        return self._check
 
 
 # A check; or one that failed; or one that passed: its name, then its detail, or a function that returns the detail and
@@ -74,6 +81,6 @@ def _read(step: Step) -> Check:
     if isinstance(step, Check):
         return step
     if isinstance(step, Failed):
-        return Check(step.name, passed=False, detail=detail_text(step.detail), finding=step.finding)
+        return step.check()
     name, detail, *values = step
     return Check(name, passed=True, detail=detail if isinstance(detail, str) else detail(*values))

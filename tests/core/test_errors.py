@@ -26,3 +26,16 @@ def test_every_error_raised_on_purpose_is_an_authgate_error() -> None:
 def test_the_text_of_refused_is_the_reason_and_not_the_detail() -> None:
     refused = Refused(Reason.EXPIRED, "user-1 expired")
     assert (str(refused), refused.detail) == ("expired", "user-1 expired")
+
+
+def test_the_detail_of_a_refusal_is_made_when_it_is_read() -> None:
+    made: list[str] = []
+
+    def make() -> str:
+        made.append("made")
+        return "the detail"
+
+    refused = Refused(Reason.EXPIRED, make)
+    assert not made
+    assert refused.detail == "the detail"
+    assert made
