@@ -1,7 +1,7 @@
 """What a refusal costs, from its subrequest to its reply, in calls of Python functions. No test measures time.
 
-Anybody can cause refusals, as often as they like. So a refusal costs no more than an allowed request: no text is made
-that nobody reads, and the reply is made once for each reason.
+Anybody can cause refusals, as often as they like. So a refusal costs no more than an allowed request: its text is made
+only for a line of the log, and its reply once for each reason.
 """
 
 from __future__ import annotations
