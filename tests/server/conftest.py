@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authgate.app import App
 from authgate.config.load import load
+from authgate.server.bounded_server import BoundedServer
+from authgate.server.lane import FastLane
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from authgate.wiring import build, prepare
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
-
-    from authgate.app import App
 
 __all__ = ["pytest_asyncio_loop_factories"]  # pytest finds this hook here
 
@@ -61,6 +62,27 @@ def serving(app: App) -> Callable[..., AbstractAsyncContextManager[int]]:
             yield int(address.rpartition(":")[2])
 
     return serve
+
+
+@pytest.fixture(params=["lane", "aiohttp"])
+def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[FastLane]:
+    """Run the test twice: first with a fast lane before each `App.answer`, then without. Return the lanes.
+
+    A lane knows each layout at once, so that it answers also the first request.
+    """
+    made: list[FastLane] = []
+
+    class LaneFirst(BoundedServer):
+        def __init__(self, handler: Any, *others: Any) -> None:
+            app = getattr(handler, "__self__", None)
+            if isinstance(app, App):
+                made.append(FastLane(app.desk))
+            super().__init__(handler, *others[:-1], made[-1] if isinstance(app, App) else None)
+
+    if request.param == "lane":
+        monkeypatch.setattr("authgate.server.lane._SEEN_BEFORE", 0)
+        monkeypatch.setattr("authgate.server.listener.BoundedServer", LaneFirst)
+    return made
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authgate.peers import Peer
 
-pytestmark = pytest.mark.both_event_loops
+pytestmark = [pytest.mark.both_event_loops, pytest.mark.usefixtures("lanes")]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

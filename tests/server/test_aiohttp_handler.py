@@ -7,9 +7,8 @@ If a test fails after an update of aiohttp: read `web_protocol.py` of the new ve
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import HttpVersion, HttpVersion11, web
@@ -17,6 +16,7 @@ from aiohttp import HttpVersion, HttpVersion11, web
 from authgate.peers import Peer
 from authgate.server.aiohttp_handler import AiohttpHandler, only_http_1, peer_of
 from authgate.server.limits import Limits
+from tests.server.wire import Wire
 from tests.support.waiting import until_async
 
 if TYPE_CHECKING:
@@ -25,38 +25,6 @@ if TYPE_CHECKING:
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PIECE = GET[:20]
 MANY = 100  # more than aiohttp takes apart at once
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.is_reading_paused = False
-        self._is_closing = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.written += b"".join(list_of_data)
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def close(self) -> None:
-        self._is_closing = True
-
-    def pause_reading(self) -> None:
-        self.is_reading_paused = True
-
-    def resume_reading(self) -> None:
-        self.is_reading_paused = False
-
-    @property
-    def statuses(self) -> list[int]:
-        return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d+) ", self.written)]
 
 
 class Noting:

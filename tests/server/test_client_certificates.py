@@ -15,7 +15,7 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.both_event_loops
+pytestmark = [pytest.mark.both_event_loops, pytest.mark.usefixtures("lanes")]
 
 
 async def test_a_client_certificate_makes_a_peer_trusted_at_any_address(mutual_tls_folder: Path) -> None:

@@ -22,6 +22,17 @@ from tests.support.tokens import mint
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from authgate.server.lane import FastLane
+
+pytestmark = pytest.mark.usefixtures("lanes")
+
+
+async def test_the_lane_answers_what_these_tests_ask_with_it(serving: Any, lanes: list[FastLane]) -> None:
+    async with serving() as port:
+        for _ in range(3):
+            assert status_of(await exchange(port, SUBREQUEST + b"Connection: close\r\n\r\n")) == 401
+    assert [lane.answered for lane in lanes] in ([3], [])
+
 
 async def test_an_unknown_path_is_answered_404_and_the_endpoints_are_named(serving: Any) -> None:
     async with serving() as port:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from authgate.app import App
 
-pytestmark = pytest.mark.both_event_loops
+pytestmark = [pytest.mark.both_event_loops, pytest.mark.usefixtures("lanes")]
 
 OVERSIZED = SUBREQUEST + b"Cookie: " + b"x" * 66 * 1024
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

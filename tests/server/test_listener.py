@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from authgate.app import App
     from authgate.peers import Peer
 
+pytestmark = pytest.mark.usefixtures("lanes")
+
 
 async def test_a_socket_file_that_a_killed_process_left_is_replaced(app: App, tmp_path: Path) -> None:
     path = tmp_path / "authgate.sock"

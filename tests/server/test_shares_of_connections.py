@@ -6,6 +6,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 
 from authgate.server.closing import Cause, ConnectionCounts
@@ -18,6 +19,8 @@ from tests.support.waiting import until_async
 if TYPE_CHECKING:
     from authgate.app import App
     from authgate.peers import Peer
+
+pytestmark = pytest.mark.usefixtures("lanes")
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 KIBIBYTE = b"x" * 1024

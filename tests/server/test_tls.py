@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.certificates import Pair
 
-pytestmark = pytest.mark.both_event_loops
+pytestmark = [pytest.mark.both_event_loops, pytest.mark.usefixtures("lanes")]
 
 
 def in_place(folder: Path, pair: Pair) -> None:
