@@ -127,7 +127,7 @@ web: ; @deploy/stack/build-web
 # Programs that PyPI does not have. As root, `make` installs them from Debian's packages. Otherwise `make stack` prints
 # what is missing, and the tests that need them are skipped with the command that installs them.
 STACK_PROGRAMS := nginx:nginx-light node:nodejs npm:npm postgres:postgresql
-TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer \
+TEST_PROGRAMS := $(STACK_PROGRAMS) openssl:openssl redis-server:redis-server pgbouncer:pgbouncer wrk:wrk \
 	chromium-headless-shell:chromium-headless-shell
 .PHONY: programs stack-programs programs-and-web
 programs: ; @deploy/install-programs test $(TEST_PROGRAMS)

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bench import profile
 from bench.contenders import CONTENDERS, authgate
 from bench.loads import LOADS
 from bench.machine import commit, machine, versions
@@ -54,10 +55,13 @@ def main() -> None:
         new_stage = partial(Stage, core=core, other_core=other_core, seconds=options.seconds, rounds=options.rounds)
         with ExitStack() as stack:
             reply = _reply(new_stage(folder=_made(folder / "reply"), stack=stack))
-        for load in options.only:
+        for load in options.only or LOADS.values():
             with ExitStack() as stack:
                 stage = new_stage(folder=_made(folder / load.name), stack=stack, reply=reply)
                 results["loads"][load.name] = _run(stage, load, options.contenders)
+        if not options.only:
+            with ExitStack() as stack:
+                results["profile"] = profile.measured(new_stage(folder=_made(folder / "profile"), stack=stack))
     file = options.output or RESULTS / f"{results['at'].replace(':', '')}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(results, indent=1) + "\n")
@@ -71,8 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         type=_loads,
-        default=list(LOADS.values()),
-        help=f"only loads whose names begin so, separated by commas: {', '.join(LOADS)}",
+        help=f"without the profile, and only loads whose names begin so, separated by commas: {', '.join(LOADS)}",
     )
     parser.add_argument(
         "--contenders", type=_names, default=tuple(CONTENDERS), help=f"only these: {', '.join(CONTENDERS)}"

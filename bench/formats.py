@@ -1,4 +1,4 @@
-"""Compare one decision of AuthGate with the recipe that users write: `python -m bench.formats`. See docs/benchmarks.md.
+"""Compare one decision of AuthGate with the recipe that users write: `python -m bench.formats`.
 
 Both run in one process on one core, and only processor time counts. AuthGate's part is the whole decision, from the
 headers of the request to those of the reply, for a credential that it has not seen before (cold) and for one that it

@@ -1,4 +1,4 @@
-"""Measure what one expensive request head costs: `python -m bench.heads`. See docs/benchmarks.md.
+"""Measure what one expensive request head costs: `python -m bench.heads`. See docs/measurements.md.
 
 AuthGate runs with ten issuers and 200 policies. Each head of `expensive_heads.py` is sent over one connection, one
 request after another, and only AuthGate's processor time counts. The baseline is a request without a credential, which

@@ -1,4 +1,4 @@
-"""Measure the largest configuration: `python -m bench.largest`. docs/benchmarks.md has a run.
+"""Measure the largest configuration: `python -m bench.largest`. docs/measurements.md has a run.
 
 It measures `check`, a start, a reload while a probe asks /healthz without a pause, and a decision: each with the
 largest configuration, and with one issuer and one policy.

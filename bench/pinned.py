@@ -27,9 +27,13 @@ class Server:
     pid: int
     port: int
 
+    def pids(self) -> list[int]:
+        """Return its processes, the first one first."""
+        return _family(self.pid)
+
     def cpu_nanoseconds(self) -> dict[int, int]:
         """Return the processor time of each thread of the program and its children, by thread."""
-        return {thread: _nanoseconds(thread) for pid in _family(self.pid) for thread in _threads(pid)}
+        return {thread: _nanoseconds(thread) for pid in self.pids() for thread in _threads(pid)}
 
     def cpu_seconds(self) -> float:
         """Return the processor time of the program and its children so far."""

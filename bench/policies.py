@@ -1,7 +1,7 @@
 """Compare a decision under 200 policies with one under a single policy: `python -m bench.policies`.
 
 Both run in this process on one core, in turn, round by round; only processor time counts. A decision is the whole of
-`decide`, warm: from the headers of the request to those of the reply, with the proof in the cache. docs/benchmarks.md
+`decide`, warm: from the headers of the request to those of the reply, with the proof in the cache. docs/measurements.md
 has a run.
 """
 

@@ -6,6 +6,7 @@ from bench.loads import (
     beside_garbage,
     connections,
     new_tokens,
+    proxies,
     realistic,
     refusals,
     sessions,
@@ -28,5 +29,6 @@ LOADS = {
         connections.ROW,
         tls.ROW,
         sessions.ROW,
+        *proxies.ROWS,
     )
 }

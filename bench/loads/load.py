@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from bench.stage import Setup, Stage
     from bench.wrk import Traffic
 
+# What a turn is beside the one that its contender usually has: its name ends so.
+SUFFIXES = {
+    "_alone": "alone",
+    "_jwt": "a JWT",
+    "_not_asked": "not asked",
+    "_unknown_issuer": "unknown issuer",
+}
 # The contenders of most loads.
 USUAL = ("authgate", "authgate_without_lane", "bare_aiohttp", "haproxy", "envoy")
 
@@ -32,6 +39,14 @@ class Load:
     about: str
     contenders: tuple[str, ...]
     turns: Callable[[Stage, Sequence[str]], dict[str, Turn]]
+
+
+def title_of(turn: str) -> str:
+    """Return how the page calls a turn."""
+    if turn in CONTENDERS:
+        return CONTENDERS[turn].title
+    suffix = next(suffix for suffix in SUFFIXES if turn.endswith(suffix))
+    return f"{CONTENDERS[turn.removesuffix(suffix)].title}, {SUFFIXES[suffix]}"
 
 
 def start(stage: Stage, names: Sequence[str], setup: Setup) -> dict[str, Server]:
