@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from authgate.core.subrequest import Subrequest, are_plain, is_own
+from authgate.core.subrequest import Subrequest, are_plain
 from authgate.desk import ENDPOINTS, Pending
 from authgate.server.reply_bytes import ReplyBytes
 
@@ -52,18 +52,24 @@ _MAX_NAMES = 48
 _MAX_CHARACTERS = 1024
 
 _NAMES = re.compile(r"\r\n([A-Za-z0-9-]+): ")
+_VALUE = "[!-~][ -~]*+(?<! )"  # no space at either end
 _REQUEST_LINE = rf"GET ({'|'.join(map(re.escape, ENDPOINTS))}) HTTP/1\.1\r\n"
 
 
 class _Layout:
-    """Header names in their order. *pattern* matches a head that has exactly these, *groups* has its groups by name."""
+    """Header names in their order. *pattern* matches a head that has exactly these.
 
-    __slots__ = ("groups", "names", "pattern")
+    *groups* has its groups by lower-case name. *agent* and *connection* are those of User-Agent and Connection, or 0.
+    """
+
+    __slots__ = ("agent", "connection", "groups", "names", "pattern")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self.groups = {name.lower(): number for number, name in enumerate(names, start=2)}
-        lines = (rf"{re.escape(name)}: ({_EXACT.get(name.lower(), '[ -~]++')})\r\n" for name in names)
+        self.agent = self.groups.get("user-agent", 0)
+        self.connection = self.groups.get("connection", 0)
+        lines = (rf"{re.escape(name)}: ({_EXACT.get(name.lower(), _VALUE)})\r\n" for name in names)
         self.pattern = re.compile(f"{_REQUEST_LINE}{''.join(lines)}\r\n")
 
 
@@ -107,13 +113,12 @@ class FastLane:
             if found is None or match is None:
                 return None
             layout = self._recent = found
-        if ":  " in text or " \r\n" in text:  # a value begins or ends with a space
-            return None
         self.answered += 1
         fields = _Fields(match, layout)
-        subrequest = Subrequest(fields, "GET", match[1], is_plain=True, is_own=": AuthGate/" in text and is_own(fields))
+        is_own = layout.agent != 0 and match[layout.agent].startswith("AuthGate/")
+        subrequest = Subrequest(fields, "GET", match[1], is_plain=True, is_own=is_own)
         reply = self._desk().answer(ENDPOINTS[match[1]], subrequest, peer)
-        is_last = "connection" in layout.groups and match[layout.groups["connection"]] == "close"
+        is_last = layout.connection != 0 and match[layout.connection] == "close"
         if isinstance(reply, Pending):
             return _Waiting(reply, self._bytes_of, is_last=is_last)
         return self._bytes_of(reply, is_last=is_last)
