@@ -28,6 +28,7 @@ TARGETS: Mapping[str, Target] = {
     "jwe": Target("encrypted session cookies: tokens/_jwe.py, tokens/authjs/, tokens/better_auth/", 2048),
     "jwk": Target("keys in JWK Sets, PEM and files of secrets: tokens/jwk.py", 3072),
     "jws": Target("JWTs and signed session cookies: tokens/jws.py, tokens/jwt.py, tokens/better_auth/", 2048),
+    "lane": Target("request heads: server/lane.py, compared with aiohttp", 2048),
     "paths": Target("paths and patterns: core/paths.py, core/policy.py", 256),
     "rules": Target("rules and the claims that they compare: core/rules.py", 1024),
 }

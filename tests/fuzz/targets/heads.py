@@ -35,7 +35,7 @@ WORDS = (
 )
 
 CANARY = "canary"
-_SIZES = (1 << 16, 1, 3, 16, 100)
+SIZES = (1 << 16, 1, 3, 16, 100)
 _LIMITS = Limits(max_head_bytes=1024, max_header_lines=16, head_seconds=4, idle_seconds=4, linger_seconds=1)
 # More than all of a connection's bounds together.
 _LIFE_SECONDS = 16
@@ -44,7 +44,7 @@ _QUIET_TURNS = 6
 _STATUSES = {200, 400, 401, 403, 404, 408, 431, 505}
 
 # Not in a URL: the log has paths.
-_PLACE_OF_TOKEN = re.compile(rb"(?m)^(Authorization: Bearer |Cookie: access_token=)@")
+PLACE_OF_TOKEN = re.compile(rb"(?m)^(Authorization: Bearer |Cookie: access_token=)@")
 _RESPONSE = re.compile(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[^\r\n:]+: ?[^\r\n]*\r\n)*)\r\n")
 _LENGTH = re.compile(rb"(?i)^content-length: *(\d+)\r$", re.MULTILINE)
 _END_OF_HEAD = re.compile(rb"(?=\n\r?\n)")
@@ -99,7 +99,7 @@ _TOKEN = mint(claims(iat=_NOW, exp=_NOW + 10 * 365 * 86400)).encode()
 
 def check(data: bytes) -> None:
     first, _, sent = data.partition(b"\n")
-    sent = _PLACE_OF_TOKEN.sub(rb"\1" + _TOKEN, sent)
+    sent = PLACE_OF_TOKEN.sub(rb"\1" + _TOKEN, sent)
     world, root = _WORLD, logging.getLogger()
     world.trusted = chosen(first[:1], (True, False))
     world.failures.clear()
@@ -109,7 +109,7 @@ def check(data: bytes) -> None:
     root.setLevel(logging.INFO)
     try:
         received = world.loop.run_until_complete(
-            _exchange(sent, chosen(first[1:2], _SIZES), ends=chosen(first[2:3], (False, True)))
+            _exchange(sent, chosen(first[1:2], SIZES), ends=chosen(first[2:3], (False, True)))
         )
     finally:
         root.removeHandler(world.records)
