@@ -181,7 +181,7 @@ class EntryCache(Generic[EntryT]):
         self.stored += 1
         self.budget.make_room()
 
-    def grow(self, key: bytes, entry: EntryT, size: int) -> None:
+    def resize(self, key: bytes, entry: EntryT, size: int) -> None:
         """Count *size* bytes for *entry* from now on, if it is still that of *key*. Drop it if that is too large."""
         if self._entries.get(key) is not entry:
             return

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.demands import Demand
     from authgate.core.outputs import Output
-    from authgate.core.policy import Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Policy
     from authgate.core.rules import Test
     from authgate.presets.preset import LoadedIssuer
     from authgate.presets.settings import JwtSettings

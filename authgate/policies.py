@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authgate.config.rule_model import make_rule
@@ -11,7 +12,8 @@ from authgate.core.csrf import CsrfRule
 from authgate.core.outputs import Output
 from authgate.core.pages import Look
 from authgate.core.paths import Field, PathReading, parse_pattern
-from authgate.core.policy import Access, AccountRule, Match, Policies, Policy
+from authgate.core.policies import Policies
+from authgate.core.policy import Access, AccountRule, Match, Policy
 from authgate.core.reasons import Reason
 from authgate.core.refusals import Refusals
 from authgate.core.rules import DIMENSIONS, SESSION_FIELDS, Every, Not, Some, Test
@@ -48,8 +50,12 @@ def make_policies(config: Config, entries: tuple[LoadedIssuer, ...]) -> Policies
     )
     if config.policies is None:
         return Policies(policies=(default,))
-    policies = tuple(_policy(config, policy, default, entries) for policy in config.policies)
-    return Policies(policies=policies, reading=make_reading(config.paths))
+    policies = [_policy(config, policy, default, entries) for policy in config.policies]
+    outputs = {
+        policy.outputs: policy.outputs for policy in policies
+    }  # one tuple for all that are equal: see Remembered
+    policies = [replace(policy, outputs=outputs[policy.outputs]) for policy in policies]
+    return Policies(policies=tuple(policies), reading=make_reading(config.paths))
 
 
 def _policy(config: Config, policy: PolicyConfig, default: Policy, entries: tuple[LoadedIssuer, ...]) -> Policy:

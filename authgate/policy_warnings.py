@@ -14,8 +14,8 @@ from authgate.core.credential import CookiePlace, SessionPlace
 from authgate.core.csrf import SAFE_METHODS
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import fold
+from authgate.core.policies import first_segment
 from authgate.core.policy import Access, Match
-from authgate.core.policy_index import first_segment
 from authgate.core.quoting import cut
 from authgate.core.rules import Not, Some, Test
 from authgate.policies import Acceptance, accepts, demands, fields_of, header_names, in_words, path_fields, tests_of
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from authgate.config.model import Config
     from authgate.core.paths import PathPattern
-    from authgate.core.policy import Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Policy
     from authgate.core.rules import Rule
     from authgate.presets.preset import LoadedIssuer
 

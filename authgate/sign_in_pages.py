@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authgate.config.model import Config
-    from authgate.core.policy import Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Policy
     from authgate.core.request import Request
     from authgate.presets.preset import LoadedIssuer
 

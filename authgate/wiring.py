@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from authgate.config.model import CertificateConfig, Config
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.keys import KeySet
-    from authgate.core.policy import Policies
+    from authgate.core.policies import Policies
     from authgate.server.tls import TlsState
     from authgate.sessions.cached import CachedSessions
 

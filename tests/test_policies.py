@@ -13,7 +13,7 @@ from authgate.config.load import load
 from authgate.core.credential import CookiePlace, HeaderPlace, SessionPlace
 from authgate.core.decision import Allow
 from authgate.core.header_names import guarded_names
-from authgate.core.policy import Access, Policies
+from authgate.core.policy import Access
 from authgate.core.rules import Every
 from authgate.core.subrequest import Subrequest
 from authgate.policies import DEFAULT_NAME, header_names, named_fields
@@ -25,6 +25,8 @@ from tests.support.tokens import OTHER_SECRET, SECRET, claims, mint
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from authgate.core.policies import Policies
 
 ISSUER = "issuers: [{name: app, preset: jwt, secret_env: JWT_SECRET, issuer: app, audiences: any}]\n"
 BETTER_AUTH = "issuers: [{name: app, preset: better-auth, secret_env: JWT_SECRET, url: https://app.example.com}]\n"
@@ -108,6 +110,17 @@ def test_every_policy_has_the_headers_of_all_and_a_source_for_its_own_alone(made
         "b": {"X-User-Id": "subject", "X-Tenant": None, "X-Plan": "claims.plan"},
         "c": {"X-User-Id": "subject", "X-Tenant": None, "X-Plan": None},
     }
+
+
+def test_policies_with_equal_headers_share_one_tuple_of_them(made: Any) -> None:
+    """A cached proof keeps the header lines of two such tuples."""
+    a, b, c, d, e = made(
+        PER_POLICY
+        + "  - {name: d, require: signed_in}\n  - {name: e, require: signed_in, headers: {X-Tenant: claims.tenant}}\n"
+    ).policies
+    assert c.outputs is d.outputs
+    assert a.outputs is e.outputs
+    assert len({a.outputs, b.outputs, c.outputs}) == 3
 
 
 def test_what_a_policy_does_not_set_is_as_at_the_top(made: Any) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from authgate.cli._looked_at import LookedAt
     from authgate.core.paths import Path
-    from authgate.core.policy import Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Policy
     from authgate.core.request import Request
 
 _ASKS = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authgate.cli._looked_at import LookedAt
     from authgate.core.challenge import Challenge
     from authgate.core.decision import Check, Decision, Deny
-    from authgate.core.policy import Policies
+    from authgate.core.policies import Policies
     from authgate.core.request import Request
 
 # The column at which the details of the checks begin.

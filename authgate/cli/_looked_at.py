@@ -17,7 +17,8 @@ from authgate.core.quoting import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from authgate.core.policy import Comparison, Match, Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Comparison, Match, Policy
     from authgate.core.request import Request
 
 # How many policies the text shows that do not match. The JSON has all of them.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from authgate.app import Prepared
     from authgate.cli._cases import ReadyCase
     from authgate.core.decision import Decision, Deny
-    from authgate.core.policy import Policies, Policy
+    from authgate.core.policies import Policies
+    from authgate.core.policy import Policy
     from authgate.core.request import Request
     from authgate.core.snapshot import Snapshot
 

@@ -20,7 +20,7 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
 
     Raises `Refused` if no format recognizes it, or no issuer is the one that it names.
     """
-    asked = Issuers.of(issuers)
+    asked = issuers if isinstance(issuers, Issuers) else Issuers(issuers)
     if credential.issuer_name:
         asked = Issuers(filter(None, [asked.by_name.get(credential.issuer_name)]))
     recognized = [token_format for token_format in asked.by_format if token_format.recognizes(credential)]
@@ -28,6 +28,8 @@ def choose_format(credential: Credential, issuers: tuple[Issuer, ...]) -> tuple[
         raise Refused(Reason.MALFORMED_TOKEN, lambda: _describe_shape(credential, issuers))
     parser = recognized[0]
     token = parser.parse(credential)
+    if len(recognized) == 1:
+        return parser, token, token.choose_issuer(asked.by_format[parser])
     same_shape = tuple(token_format for token_format in recognized if token_format.shape == parser.shape)
     issuer = token.choose_issuer(asked.with_format(same_shape))
     return next(token_format for token_format in issuer.formats if token_format in same_shape), token, issuer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields, replace
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
 from authgate.core import claim_paths
 from authgate.core.errors import Refused
-from authgate.core.quick_dataclass import quick_dataclass
+from authgate.core.quick_dataclass import quick_dataclass, replaced
 from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Identity:
 
     def with_claims(self, paths: Collection[ClaimPath] | None) -> Identity:
         """Return a copy that has only the claims that `claim` needs for *paths*; None: this identity, with all."""
-        return self if paths is None else replace(self, claims=claim_paths.part(self.claims, paths))
+        return self if paths is None else replaced(self, claims=claim_paths.part(self.claims, paths))
 
     def same_person(self, other: Identity) -> bool:
         """Whether *other* is the same caller with the same rights. The tokens and sign-ins may differ."""

@@ -1,21 +1,14 @@
-"""Policies: who may do what. The first policy that matches a request decides; a request that none matches is refused.
-
-`Policies` finds it through an index (`policy_index.py`), so a policy costs nothing on the path of another. The index
-only narrows the choice down: the matchers in MATCHERS decide, for requests and for `explain` alike.
-"""
+"""One policy: the requests that it is about, and what they must satisfy. MATCHERS decide, also for `explain`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from authgate.core.cors import NO_CORS, preflight_method
-from authgate.core.errors import Refused
+from authgate.core.cors import NO_CORS
 from authgate.core.identity import TOKEN_FIELDS
-from authgate.core.paths import Field, Path, PathReading
-from authgate.core.policy_index import PolicyIndex
-from authgate.core.reasons import Reason
+from authgate.core.paths import Field, Path
 from authgate.core.rules import SESSION_FIELDS
 from authgate.core.user_id import HEADER as USER_ID
 
@@ -28,6 +21,7 @@ if TYPE_CHECKING:
     from authgate.core.csrf import CsrfRule
     from authgate.core.outputs import Output
     from authgate.core.paths import PathPattern
+    from authgate.core.reasons import Reason
     from authgate.core.request import Request
     from authgate.core.rules import Rule, Test
     from authgate.core.sign_in import SignIn
@@ -184,62 +178,3 @@ class Policy:
             if pattern.matches(path, exactly=self.match.exactly):
                 yield from pattern.fields(path)
                 return
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policies:
-    """The policies in their order, and how to read paths. Paths are read only if a policy matches by path."""
-
-    policies: tuple[Policy, ...]
-    reading: PathReading = field(default_factory=PathReading)
-    reads_paths: bool = field(init=False)
-    _catch_all: tuple[Policy, tuple[()]] | None = field(init=False, repr=False, compare=False)
-    _index: PolicyIndex = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Build the index."""
-        object.__setattr__(self, "_index", PolicyIndex(self.policies))
-        is_only = len(self.policies) == 1 and self.policies[0].match == Match()
-        object.__setattr__(self, "_catch_all", (self.policies[0], ()) if is_only else None)
-        object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
-
-    def find(self, request: Request) -> tuple[Policy, tuple[Path, ...]]:
-        """Return the first policy that matches *request*, and the readings of its path. Raises `Refused`.
-
-        There is more than one reading only if a slash or a semicolon is data (`PathReading.read`), and none if no
-        policy matches by path. A preflight meets the policy of the request that it announces.
-        """
-        if self._catch_all is not None:
-            return self._catch_all
-        if request.method == "OPTIONS":
-            request = _announced(request)
-        readings = self.reading.read(request.path) if self.reads_paths else ()
-        policy = self._index.first(request, readings[0] if readings else None)
-        for other in readings[1:]:
-            if self._index.first(request, other) is not policy:
-                raise Refused(
-                    Reason.AMBIGUOUS_PATH,
-                    "servers read its encoded slash or its semicolon differently, and meet other policies",
-                )
-        if policy is None:
-            raise Refused(Reason.NO_POLICY, "no policy matches")
-        if policy.match.clients and request.client_ip is None:
-            raise Refused(
-                Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
-            )
-        return policy, readings
-
-    def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
-        """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
-        path = self.reading.read(request.path)[0] if self.reads_paths else None
-        request = _announced(request)
-        for policy in self.policies:
-            yield policy, policy.match.compare(request, path)
-            if policy.match.fits(request, path) is not False:
-                return
-
-
-def _announced(request: Request) -> Request:
-    """Return the request that a preflight announces, with its method; *request* itself if it is not a preflight."""
-    method = preflight_method(request)
-    return replace(request, method=method) if method else request

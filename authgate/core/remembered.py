@@ -1,23 +1,40 @@
-"""A proof as the proof cache keeps it."""
+"""A proof as the proof cache keeps it, and the header lines that replies made of it had."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from authgate.core.header_lines import HeaderLines
+    from authgate.core.outputs import Output
     from authgate.core.proof import Proof
 
 
 class Remembered:
     """What a credential proved under the issuer with this *fingerprint*.
 
-    *size* (in bytes) and *until* belong to the cache.
+    *lines* are the header lines of the identity in *proof* for *outputs*, and *other_lines* those for *other_outputs*.
+    These tuples count themselves, not tuples that equal them. Policies with equal outputs share one, as long as their
+    configuration is used, and a reload makes new ones. So no lines of an old configuration are used. Lines prove
+    nothing: times, rules and sessions are checked before they are sent.
+
+    *size* (in bytes) and *until* belong to the cache. Only `ProofCache.keep_lines` changes an entry.
     """
 
-    __slots__ = ("fingerprint", "proof", "size", "until")
+    __slots__ = ("fingerprint", "lines", "other_lines", "other_outputs", "outputs", "proof", "size", "until")
 
     def __init__(self, proof: Proof, fingerprint: bytes, size: int, until: float) -> None:
         self.proof = proof
         self.fingerprint = fingerprint
         self.size = size
         self.until = until
+        self.outputs: tuple[Output, ...] | None = None
+        self.lines: HeaderLines | None = None
+        self.other_outputs: tuple[Output, ...] | None = None
+        self.other_lines: HeaderLines | None = None
+
+    def lines_for(self, outputs: tuple[Output, ...]) -> HeaderLines | None:
+        """Return the header lines for exactly this tuple *outputs*, None if they are not kept."""
+        if self.outputs is outputs:
+            return self.lines
+        return self.other_lines if self.other_outputs is outputs else None

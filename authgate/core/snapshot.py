@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from authgate.core.claim_paths import ClaimPath
     from authgate.core.credential import Credential
     from authgate.core.demands import Demand
+    from authgate.core.header_lines import HeaderLines
     from authgate.core.keys import KeySet
-    from authgate.core.policy import Policies
+    from authgate.core.outputs import Output
+    from authgate.core.policies import Policies
     from authgate.core.proof import Proof
+    from authgate.core.remembered import Remembered
 
 
 class TokenFormat(Protocol):
@@ -97,7 +100,8 @@ class Issuer:
     these never go to this issuer, so the fingerprint depends on them. *subject_prefix* comes before its user ids.
     *other_prefixes* are those of other issuers, case-folded: no user id of an issuer without a prefix may begin with
     one (`core/subjects.py`). *claims_read* are the claims that some policy or header reads, None: all. Cached proofs
-    have no others, so the fingerprint depends on them.
+    have no others, so the fingerprint depends on them. What `tokens/` makes once of these settings, it keeps in
+    *prepared*.
     """
 
     name: str
@@ -120,6 +124,7 @@ class Issuer:
     other_prefixes: tuple[str, ...] = ()
     claims_read: frozenset[ClaimPath] | None = None
     fingerprint: bytes = field(init=False, repr=False)
+    prepared: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Compute the fingerprint of everything that an identity depends on. Cached proofs are valid only for it."""
@@ -238,8 +243,18 @@ class ProofCache(Protocol):
         """Return what the credential with this *digest* proved under *issuer* as it is now, or None."""
         ...
 
+    def find(self, digest: bytes, issuer: Issuer) -> Remembered | None:
+        """Return the entry of the credential with this *digest* under *issuer* as it is now, or None."""
+        ...
+
     def put(self, digest: bytes, issuer: Issuer, proof: Proof, *, now: float) -> None:
         """Cache *proof*, made at *now*, if the bound of the cache allows it."""
+        ...
+
+    def keep_lines(
+        self, digest: bytes, issuer: Issuer, entry: Remembered, outputs: tuple[Output, ...], lines: HeaderLines
+    ) -> None:
+        """Keep *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*."""
         ...
 
 

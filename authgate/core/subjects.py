@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.quick_dataclass import replaced
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 def with_prefix_in(proof: Proof, issuer: Issuer) -> Proof:
     """Return *proof* of *issuer* with the prefix in the identity that it has, if it has one."""
+    if not issuer.subject_prefix and not issuer.other_prefixes:
+        return proof
     if isinstance(proof, Proven):
-        return replace(proof, identity=with_prefix(proof.identity, issuer))
+        return Proven(identity=with_prefix(proof.identity, issuer))
     return proof if proof.copy is None else replace(proof, copy=with_prefix(proof.copy, issuer))
 
 
@@ -34,7 +37,7 @@ def with_prefix(identity: Identity, issuer: Issuer) -> Identity:
     """Return *identity* with the prefix of *issuer* before its user ids: `subject` and `impersonated_by`."""
     subject, actor = prefixed(identity.subject, issuer), identity.impersonated_by
     actor = prefixed(actor, issuer) if actor else actor
-    return replace(identity, subject=subject, impersonated_by=actor) if issuer.subject_prefix else identity
+    return replaced(identity, subject=subject, impersonated_by=actor) if issuer.subject_prefix else identity
 
 
 def prefixed(user_id: str, issuer: Issuer) -> str:

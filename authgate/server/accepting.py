@@ -6,7 +6,8 @@ of it. Both keep the TLS context that they were started with.
 
 A listening socket is in one of these states:
 
-    accepting  up to `_ACCEPTED_AT_ONCE` connections in one pass of the event loop.
+    accepting  up to `_ACCEPTED_AT_ONCE` connections in one pass of the event loop. After a pass that found fewer than
+               it tried, one: a try without success costs almost as much as accepting. Twice as many after other passes.
     pausing    for `_PAUSE_SECONDS`, because file descriptors (see descriptors.py) or the kernel's memory are short.
                That is counted and logged. New connections wait in the kernel's queue and are not reset.
     closed     the listener has ended.
@@ -65,6 +66,7 @@ class _Acceptor:
         descriptors: Descriptors,
     ) -> None:
         self._listening = listening
+        self._at_once = 1
         self._admit = admit
         self._free_descriptors = free_descriptors
         self._counts = counts
@@ -104,10 +106,11 @@ class _Acceptor:
                 self._descriptors.demand(self._free_descriptors, self._listening.fileno())
             else:
                 self._descriptors.refill()
-            for _ in range(_ACCEPTED_AT_ONCE):
+            for _ in range(self._at_once):
                 self._accept_one()
+            self._at_once = min(2 * self._at_once, _ACCEPTED_AT_ONCE)
         except BlockingIOError:
-            pass  # there are no more
+            self._at_once = 1  # there are no more
         except OSError as error:
             self._note_shortage(error)
         except Exception as bug:  # noqa: BLE001 - a bug with one connection must not affect the others

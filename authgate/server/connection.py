@@ -42,9 +42,9 @@ from typing import TYPE_CHECKING, cast
 from authgate.bugs import log_bug
 from authgate.peers import Peer
 from authgate.server.closing import Cause
-from authgate.server.lane_seam import FAILED, LastReply
+from authgate.server.lane_seam import FAILED, Kept, LastReply, completed
 from authgate.server.lingering import Lingering
-from authgate.server.shared import State
+from authgate.server.shared import OVERDUE, State
 
 if TYPE_CHECKING:
     from authgate.server.aiohttp_handler import AiohttpHandler
@@ -67,7 +67,6 @@ class Connection(asyncio.Protocol):
         "_head_bytes",
         "_is_last",
         "_is_open",
-        "_is_reading_paused",
         "_kept",
         "_lookup",
         "_open_lane",
@@ -97,8 +96,7 @@ class Connection(asyncio.Protocol):
         self._has_no_rest = True  # what aiohttp got last was the end of a head
         self._lookup: asyncio.Task[None] | None = None
         self._is_last = False  # the connection is closed after the lookup in flight
-        self._kept = b""
-        self._is_reading_paused = False
+        self._kept: Kept | None = None
 
     @property
     def peer(self) -> Peer:
@@ -185,7 +183,6 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Free the slot."""
         self._open_lane = None
-        self._kept = b""
         if self._is_open:  # a second call must not count it down again
             self._is_open = False
             self._shared.slots.leave(self, trusted=self.is_trusted)
@@ -266,7 +263,8 @@ class Connection(asyncio.Protocol):
             return
         handler = self._handler
         if self._lookup is not None or (self._state is _WRITING and (handler is None or not handler.is_busy)):
-            self._keep(data)
+            self._kept = self._kept or Kept(self._transport, self._shared.max_head_bytes)
+            self._kept.add(data)
             return
         self._open_lane = None
         self._head_bytes += len(data)
@@ -291,16 +289,11 @@ class Connection(asyncio.Protocol):
     def _begin_lookup(self, waiting: Waiting) -> None:
         self._open_lane = None
         self._enter(State.ANSWERING)
-        self._lookup = self._shared.loop.create_task(self._look_up(waiting))
-        self._shared.lookups.add(self._lookup)
-        self._lookup.add_done_callback(self._shared.lookups.discard)
+        self._lookup = self._shared.start_lookup(self._look_up(waiting))
 
     async def _look_up(self, waiting: Waiting) -> None:
         try:
-            reply = await waiting.reply()
-        except Exception as bug:  # noqa: BLE001 - a bug with one request must not end in silence
-            log_bug(bug)
-            reply = FAILED
+            reply = await completed(waiting)
         finally:
             self._lookup = None
         self._finish(reply)
@@ -316,20 +309,11 @@ class Connection(asyncio.Protocol):
         if self._is_last or isinstance(reply, LastReply):
             self.force_close()
 
-    def _keep(self, data: bytes) -> None:
-        self._kept += data
-        if len(self._kept) > self._shared.max_head_bytes and not self._is_reading_paused:
-            self._transport.pause_reading()
-            self._is_reading_paused = True
-
     def _go_on(self) -> None:
-        """Hand on what has arrived meanwhile."""
-        if self._is_reading_paused:  # first: aiohttp may pause it again
-            self._transport.resume_reading()
-            self._is_reading_paused = False
-        kept, self._kept = self._kept, b""
-        for start in range(0, len(kept), self._shared.max_head_bytes):
-            self.data_received(kept[start : start + self._shared.max_head_bytes])
+        """Have answered what has arrived meanwhile."""
+        kept, self._kept = self._kept, None
+        for data in kept.take() if kept is not None else ():
+            self.data_received(data)
 
     # -------------------------------------------------------------------------------------------------------------
 
@@ -343,17 +327,12 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """Close the connection, which has been in its state for too long."""
-        match self._state:
-            case State.WAITING if self._head_bytes:
-                self._refuse("408 Request Timeout", Cause.SLOW_HEAD)
-            case State.WAITING:  # a proxy would mistake a response for the answer to its next request
-                self.close_at_once(Cause.SILENT)
-            case State.ANSWERING:
-                self.close_at_once(Cause.UNANSWERED)
-            case State.WRITING | State.CLOSING:
-                self.close_at_once(Cause.UNREAD)
-            case State.IDLE:
-                self.force_close()
+        if self._state is State.IDLE:
+            self.force_close()
+        elif self._state is State.WAITING and self._head_bytes:
+            self._refuse("408 Request Timeout", Cause.SLOW_HEAD)
+        else:  # no response: a proxy would mistake it for the answer to its next request
+            self.close_at_once(OVERDUE[self._state])
 
     def _refuse(self, status: str, cause: Cause) -> None:
         self._answer(status, cause)

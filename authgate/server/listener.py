@@ -60,7 +60,7 @@ async def listening(  # noqa: PLR0913, PLR0917 - all that makes a listener
     counts = counts or ConnectionCounts()
     sockets = await listening_sockets(address)
     server = BoundedServer(handler, limits, trusts, tls, counts, lane)
-    opening = Opening(server) if tls is None else TlsOpening(server, limits, tls)
+    opening: Opening | TlsOpening = Opening(server) if tls is None else TlsOpening(server, limits, tls)
     async with AsyncExitStack() as upkeep:
         await upkeep.enter_async_context(in_background(server.check_deadlines))
         if tls is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from authgate.peers import Peer
+from authgate.server.closing import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from authgate.server.aiohttp_handler import AiohttpHandler, Owner
     from authgate.server.lane_seam import Lane
@@ -31,6 +32,15 @@ class State(Enum):
     IDLE = auto()
     LINGERING = auto()
     CLOSING = auto()
+
+
+# The causes for which a connection is closed that was in a state for too long. It is not counted how many were idle.
+OVERDUE = {
+    State.WAITING: Cause.SILENT,
+    State.ANSWERING: Cause.UNANSWERED,
+    State.WRITING: Cause.UNREAD,
+    State.CLOSING: Cause.UNREAD,
+}
 
 
 class Shared:
@@ -64,6 +74,13 @@ class Shared:
             State.CLOSING: limits.write_seconds,
         }
         self._peers: dict[str, Peer] = {}
+
+    def start_lookup(self, lookup: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *lookup* in a task of its own, for which the server waits when it ends."""
+        task = self.loop.create_task(lookup)
+        self.lookups.add(task)
+        task.add_done_callback(self.lookups.discard)
+        return task
 
     def peer_at(self, address: str) -> Peer:
         """Return the peer at *address* without a certificate. Connections of an address share it."""

@@ -7,7 +7,6 @@ recognize (J12).
 from __future__ import annotations
 
 import base64
-import binascii
 from binascii import a2b_base64, b2a_base64
 
 # To the alphabet of plain base64. "!" is in neither alphabet: for what plain base64 would read, and base64url does not.
@@ -19,29 +18,20 @@ _PADDING = (b"", b"", b"==", b"=")
 def decode(text: str) -> bytes:
     """Return the bytes that *text* encodes. Raise ValueError for padding, other characters or stray bits at the end."""
     try:
-        return decode_ascii(text.encode("ascii"))
-    except UnicodeEncodeError as error:
-        message = "not base64url"
-        raise ValueError(message) from error
-
-
-def decode_ascii(encoded: bytes) -> bytes:
-    """Return the bytes that *encoded*, a text in ASCII, encodes. Raise ValueError where `decode` does."""
-    padded = encoded.translate(_TO_BASE64) + _PADDING[len(encoded) % 4]
-    try:
+        padded = text.encode("ascii").translate(_TO_BASE64) + _PADDING[len(text) % 4]
         decoded = a2b_base64(padded)
-        # Encoded again it is the same text, or something in it was ignored.
-        if b2a_base64(decoded, newline=False) == padded:
-            return decoded
-    except binascii.Error:
-        pass
-    raise _not_canonical(encoded)
+    except ValueError:  # binascii.Error and UnicodeEncodeError are such errors
+        raise _not_canonical(text) from None
+    # Encoded again it is the same text, or something in it was ignored.
+    if b2a_base64(decoded, newline=False) != padded:
+        raise _not_canonical(text)
+    return decoded
 
 
-def _not_canonical(encoded: bytes) -> ValueError:
-    """Return the error for *encoded*: whether even a lenient reader cannot read it."""
+def _not_canonical(text: str) -> ValueError:
+    """Return the error for *text*. It depends on whether a lenient reader can read it."""
     try:
-        base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+        base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         return ValueError("not base64url")
     return ValueError("not canonical base64url without padding")

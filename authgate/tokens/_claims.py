@@ -6,13 +6,12 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from authgate.core.claim_paths import elsewhere, find
 from authgate.core.errors import Refused
 from authgate.core.reasons import Reason
 from authgate.core.values import is_unicode, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from authgate.core.claim_paths import ClaimPath
 
@@ -30,9 +29,11 @@ MAX_NUMERIC_DATE = 253_402_300_799
 
 def numeric_date(payload: Payload, name: str) -> float | None:
     """Return the NumericDate *name* in Unix seconds (RFC 7519 §2), None if it is absent. Refuse any other type."""
+    value = payload.get(name)
+    if type(value) is int and 0 <= value <= MAX_NUMERIC_DATE:
+        return float(value)
     if name not in payload:
         return None
-    value = payload[name]
     # In Python a bool is an int. NaN compares false with everything, so it would never expire (J14).
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         detail = f"its claim {name!r} is {type_name(value)}, not a NumericDate (seconds since 1970, a plain number)"
@@ -47,9 +48,9 @@ def string_or_uri(payload: Payload, name: str) -> str | None:
     if name not in payload:
         return None
     value = payload[name]
-    if not isinstance(value, str) or not value or not is_unicode(value):
+    if not _is_non_empty_string(value):
         raise _malformed(name, "a non-empty string")
-    return value
+    return str(value)
 
 
 def audiences(payload: Payload) -> frozenset[str]:
@@ -58,9 +59,13 @@ def audiences(payload: Payload) -> frozenset[str]:
         return frozenset()
     value = payload["aud"]
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(item, str) and item and is_unicode(item) for item in values):
+    if not values or not all(map(_is_non_empty_string, values)):
         raise _malformed("aud", "a non-empty string or a non-empty list of strings")
     return frozenset(values)
+
+
+def _is_non_empty_string(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and (value.isascii() or is_unicode(value))
 
 
 # The functions below read claims that describe the user. Such a claim decides nothing by itself, so the token stays
@@ -86,36 +91,6 @@ class Source(NamedTuple):
 def source(field: str, read: Callable[[Any], Any], *names: str) -> Source:
     """Return the source of *field* in the members *names* of the payload."""
     return Source(field, read, tuple((name,) for name in names))
-
-
-_ABSENT = object()
-# Stands for a claim that is at another server. No function can read it.
-_ELSEWHERE = object()
-
-
-def read_fields(payload: Payload, sources: Iterable[Source]) -> tuple[dict[str, Any], set[str]]:
-    """Return the fields that *payload* states, and the names of the fields whose claim cannot be read.
-
-    An absent or empty claim states nothing. Null cannot be read, unless another of the claims has a value. A claim that
-    is at another server cannot be read: a user with many groups does not have none.
-    """
-    values: dict[str, Any] = {}
-    unreadable = set()
-    missing = dict.fromkeys(elsewhere(payload), _ELSEWHERE)
-    for field, read, paths in sources:
-        found = (find(payload, path, missing.get(path[0], _ABSENT)) for path in paths)
-        claims = [claim for claim in found if claim is not _ABSENT]
-        try:
-            read_claims = (read(claim) for claim in claims if claim is not None and claim != "")
-            value = next((value for value in read_claims if value != ()), None)
-        except Unreadable:
-            unreadable.add(field)
-            continue
-        if value is not None:
-            values[field] = value
-        elif None in claims:
-            unreadable.add(field)
-    return values, unreadable
 
 
 def without_nulls(payload: Payload) -> Payload:
@@ -158,9 +133,12 @@ def words(value: object, separator: str | None = ",") -> tuple[str, ...]:
         value = [value] if separator is None else value.split(separator)
     if isinstance(value, dict):
         value = [*value]
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+    if not isinstance(value, list):
         raise Unreadable
-    return tuple(stripped for word in value if (stripped := word.strip()))
+    try:
+        return tuple(filter(None, map(str.strip, value)))
+    except TypeError:  # one of them is not a string
+        raise Unreadable from None
 
 
 def methods(value: object) -> tuple[str, ...]:

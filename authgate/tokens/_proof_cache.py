@@ -14,6 +14,7 @@ may change. core/identification.py and `is_cacheable` ensure that.
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -27,6 +28,8 @@ from authgate.tokens._slim_proof import proof_bytes, slim
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from authgate.core.header_lines import HeaderLines
+    from authgate.core.outputs import Output
     from authgate.core.proof import Proof
     from authgate.core.snapshot import Issuer
 
@@ -36,7 +39,9 @@ _MAX_KEYS_COUNTED = 4096
 _SECONDS_AFTER_EXPIRY = 300.0
 
 # What an entry takes beside its proof: its place, a `Remembered`, and the number of its time.
-_BESIDE_PROOF = PLACE_BYTES + 64 + 32
+_BESIDE_PROOF = PLACE_BYTES + 96 + 32
+# A `HeaderLines` beside its text.
+_LINES_BYTES = 48 + 8
 # Entries count in steps of 32 bytes: a few numbers serve for all of them, and take no memory in each.
 _SIZES: tuple[int, ...] = (*range(0, LARGEST_BYTES + 64, 32),)
 
@@ -78,8 +83,20 @@ class LruProofCache:
         if isinstance(proof, Proven) and proof.identity.expires_at is not None:
             until = self.budget.elapsed() + max(0.0, proof.identity.expires_at - now) + _SECONDS_AFTER_EXPIRY
         kept = slim(proof, issuer.claims_read)
-        size = _counted(_BESIDE_PROOF + proof_bytes(kept))
-        self._cache_of(issuer.name).store(digest, Remembered(kept, issuer.fingerprint, size, until))
+        entry = Remembered(kept, issuer.fingerprint, 0, until)
+        entry.size = _bytes(entry)
+        self._cache_of(issuer.name).store(digest, entry)
+
+    def keep_lines(
+        self, digest: bytes, issuer: Issuer, entry: Remembered, outputs: tuple[Output, ...], lines: HeaderLines
+    ) -> None:
+        """Keep *lines*, made of *outputs*, with *entry*, which `find` returned for this *digest* and *issuer*.
+
+        An entry has the lines of at most two policies: those that were made last.
+        """
+        entry.other_outputs, entry.other_lines = entry.outputs, entry.lines
+        entry.outputs, entry.lines = outputs, lines
+        self._cache_of(issuer.name).resize(digest, entry, _bytes(entry))
 
     def set_issuers(self, names: AbstractSet[str]) -> None:
         """Have a cache for each of the issuers with these *names*, and drop those of all others."""
@@ -122,6 +139,10 @@ class LruProofCache:
         return sum(cache.bytes for cache in self.by_issuer.values())
 
 
-def _counted(size: int) -> int:
-    """Return *size* as it counts."""
+def _bytes(entry: Remembered) -> int:
+    """Return how many bytes *entry* counts."""
+    size = _BESIDE_PROOF + proof_bytes(entry.proof)
+    for lines in (entry.lines, entry.other_lines):
+        if lines is not None:
+            size += _LINES_BYTES + getsizeof(lines.wire)
     return _SIZES[min((size + 16) // 32, len(_SIZES) - 1)]

@@ -38,9 +38,9 @@ class _Header(NamedTuple):
 
 # Headers by their text. The tokens of an issuer share a few. A header is kept once a signature over it has verified, so
 # nobody without a key fills these 64 KiB. It is no secret, and what is read of it depends on nothing else.
-_HEADERS: dict[bytes, _Header] = {}
+_HEADERS: dict[str, _Header] = {}
 _MAX_HEADERS = 128
-_MAX_HEADER_BYTES = 512
+_MAX_HEADER_CHARACTERS = 512
 
 # For the `alg` and `kid` of tokens that it has verified, a key set keeps the keys to try.
 _MAX_PREPARED = 128
@@ -62,7 +62,7 @@ class UnverifiedJws:
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     has_nonce: bool = False
-    encoded_header: bytes = field(default=b"", repr=False)
+    encoded_header: str = field(default="", repr=False)
 
 
 def parse(token: str) -> UnverifiedJws:
@@ -73,22 +73,21 @@ def parse(token: str) -> UnverifiedJws:
         raise _malformed("it does not have exactly two dots")
     if not token.isascii():
         raise _malformed("it contains a character outside ASCII")
-    encoded = token.encode("ascii")
-    encoded_header, encoded_payload, encoded_signature = encoded.split(b".")
+    encoded_header, encoded_payload, encoded_signature = token.split(".")
     algorithm, key_id, token_type, has_nonce = _HEADERS.get(encoded_header) or _header(encoded_header)
     return UnverifiedJws(
         algorithm=algorithm,
         key_id=key_id,
         token_type=token_type,
         payload=_object(encoded_payload, "payload"),
-        signing_input=encoded[: -1 - len(encoded_signature)],
+        signing_input=token[: -1 - len(encoded_signature)].encode("ascii"),
         signature=_bytes(encoded_signature, "signature"),
         has_nonce=has_nonce,
         encoded_header=encoded_header,
     )
 
 
-def _header(encoded: bytes) -> _Header:
+def _header(encoded: str) -> _Header:
     header = _object(encoded, "header")
     for name in _REFUSED_PARAMETERS:
         if name in header:
@@ -135,7 +134,7 @@ def _choice(jws: UnverifiedJws, keys: KeySet, allowed: frozenset[str]) -> _Choic
 
 def _keep_header(jws: UnverifiedJws) -> None:
     """Keep what was read of the header of *jws*, which has been verified."""
-    if 0 < len(jws.encoded_header) <= _MAX_HEADER_BYTES:
+    if 0 < len(jws.encoded_header) <= _MAX_HEADER_CHARACTERS:
         header = _Header(jws.algorithm, jws.key_id, jws.token_type, jws.has_nonce)
         _keep(_HEADERS, jws.encoded_header, header, _MAX_HEADERS)
 
@@ -199,7 +198,7 @@ def _wrong_algorithm(jws: UnverifiedJws, candidates: list[Key], keys: KeySet) ->
     return Refused(Reason.WRONG_ALGORITHM, detail, newer_keys_may_help=may_help)
 
 
-def _object(encoded: bytes, part: str) -> dict[str, Any]:
+def _object(encoded: str, part: str) -> dict[str, Any]:
     raw = _bytes(encoded, part)
     try:
         return _json.parse_object(raw)
@@ -207,13 +206,11 @@ def _object(encoded: bytes, part: str) -> dict[str, Any]:
         raise _malformed(f"its {part} is not acceptable: {error}") from None
 
 
-def _bytes(encoded: bytes, part: str) -> bytes:
+def _bytes(encoded: str, part: str) -> bytes:
     try:
-        return _base64url.decode_ascii(encoded)
+        return _base64url.decode(encoded)
     except ValueError as error:
-        padding = (
-            ": it has padding ('='), which AWS ALB writes, and no JWT has (RFC 7515 §2)" if b"=" in encoded else ""
-        )
+        padding = ": it has padding ('='), which AWS ALB writes, and no JWT has (RFC 7515 §2)" if "=" in encoded else ""
         raise _malformed(f"its {part} is {error}{padding}") from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from authgate.core import values
 from authgate.core.claim_paths import find, written
 from authgate.core.errors import Refused
 from authgate.core.proof import Proven
+from authgate.core.quick_dataclass import quick_dataclass
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
 from authgate.core.snapshot import Accept, Issuers
@@ -20,6 +21,7 @@ from authgate.tokens._identity import identity_from_claims
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.credential import Credential
+    from authgate.core.demands import TenantIssuers
     from authgate.core.keys import Key
     from authgate.core.snapshot import Issuer
     from authgate.tokens.jws import UnverifiedJws
@@ -65,15 +67,16 @@ class JwtFormat:
         _check_type(token.jws.token_type, issuer.token_types)
         audiences = _claims.audiences(payload)
         identity = identity_from_claims(payload, issuer=issuer, token_format=self.name, key=key, from_row=self.from_row)
-        if missing := sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path))):
-            raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
+        _check_required(payload, issuer)
         _check_audience(audiences, issuer)
-        _check_tenant(payload, issuer, key)
-        _check_values(payload, audiences, issuer)
+        if issuer.traits.tenants is not None:
+            _check_tenant(payload, issuer.traits.tenants, key)
+        if issuer.demands:
+            _check_values(payload, audiences, issuer)
         return Proven(identity=identity)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class UnverifiedJwt:
     """A well-formed JWT, not yet verified."""
 
@@ -85,7 +88,7 @@ class UnverifiedJwt:
         The latter does not accept the `iss` of another issuer, which may read no JWTs. Raise `Refused` if none fits.
         """
         claimed = _claims.string_or_uri(self.jws.payload, "iss")
-        known = Issuers.of(issuers)
+        known = issuers if isinstance(issuers, Issuers) else Issuers(issuers)
         if claimed is not None and (named := known.by_iss.get(claimed)) is not None:
             return named
         choices = (
@@ -113,6 +116,18 @@ def _check_type(token_type: str | None, accepted: frozenset[str]) -> None:
     """Refuse a `typ` that the issuer does not list (RFC 8725 §3.11)."""
     if token_type is not None and purpose.normalized(token_type) not in accepted:
         raise Refused(Reason.WRONG_TYPE, f"its typ is {quoted(token_type)}; accepted: {', '.join(sorted(accepted))}")
+
+
+def _check_required(payload: _claims.Payload, issuer: Issuer) -> None:
+    """Refuse a token that lacks one of the claims that its issuer requires."""
+    for path in issuer.required_claims:
+        value = payload.get(path[0]) if len(path) == 1 else find(payload, path)
+        if not value and values.is_absent(value):
+            break
+    else:
+        return
+    missing = sorted(written(path) for path in issuer.required_claims if values.is_absent(find(payload, path)))
+    raise Refused(Reason.MISSING_CLAIM, f"it has no {', '.join(missing)}")
 
 
 def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
@@ -143,11 +158,8 @@ def _check_values(payload: _claims.Payload, audiences: frozenset[str], issuer: I
                 raise Refused(Reason.WRONG_CLAIM, f"its {written(path)} is {shown}; {demand.setting} accepts {wanted}")
 
 
-def _check_tenant(payload: _claims.Payload, issuer: Issuer, key: Key) -> None:
+def _check_tenant(payload: _claims.Payload, tenants: TenantIssuers, key: Key) -> None:
     """Refuse a token whose `iss` belongs to another tenant than the token itself, or its key to another tenant."""
-    tenants = issuer.traits.tenants
-    if tenants is None:
-        return
     name, tenant = written(tenants.claim), find(payload, tenants.claim)
     if not isinstance(tenant, str) or not tenant:
         raise Refused(Reason.MISSING_CLAIM, f"it has no {name}, which names the tenant")

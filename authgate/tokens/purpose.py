@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from authgate.core.claim_paths import find
 from authgate.core.errors import Refused
@@ -17,7 +18,7 @@ from authgate.core.snapshot import Accept
 from authgate.core.values import is_absent, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from authgate.core.claim_paths import ClaimPath
 
@@ -32,6 +33,7 @@ class Purpose(Enum):
     EVENT = "a logout token or another security event"
     PROOF = "a proof of possession or a client's own assertion"
     RECORD = "a response or a record of another protocol"
+    UNREADABLE = "what cannot be read"
 
 
 _ACCEPTED: dict[Accept, frozenset[Purpose]] = {
@@ -93,13 +95,8 @@ _ONLY_TEXT = ("typ", "token_use")
 _CLAIMS = {"at_hash": Purpose.ID, "c_hash": Purpose.ID, "events": Purpose.EVENT}
 # The claims that only access tokens have (RFC 9068 §2.2.3), unless they hold no word.
 _SCOPES = ("scope", "scp")
-
-
-class _Statement(NamedTuple):
-    """Where a token says what it is for."""
-
-    place: str
-    purpose: Purpose
+# Every claim that can say something.
+_SPEAKING = frozenset({*_SHORT, *_CLAIMS, *_SCOPES, "nonce"})
 
 
 def check(
@@ -110,7 +107,7 @@ def check(
     *token_type* is the header's `typ`. Only access tokens of the issuer have the claims *access_marks*. A token that
     says nothing is accepted.
     """
-    is_marked = any(not is_absent(find(payload, path)) for path in access_marks)
+    is_marked = bool(access_marks) and any(not is_absent(find(payload, path)) for path in access_marks)
     says = unaccepted(token_type, payload, accept, is_marked=is_marked)
     if not says:
         return
@@ -120,9 +117,16 @@ def check(
 def unaccepted(token_type: str | None, payload: dict[str, Any], accept: Accept, *, is_marked: bool = False) -> str:
     """Return what a token says that it is, and where, if *accept* does not include that; else "".
 
-    *is_marked*: a claim that only access tokens of its issuer have says that it is one.
+    *is_marked*: a claim that only access tokens of its issuer have says that it is one. Refuse what cannot be read.
     """
-    for place, purpose in _statements(token_type, payload, is_marked=is_marked):
+    said_by_type = None if token_type is None else _said_by_type(token_type)
+    if not is_marked and said_by_type is None and _SPEAKING.isdisjoint(payload):
+        return ""  # most tokens say nothing
+    for place, purpose in _statements(said_by_type, payload, is_marked=is_marked):
+        if purpose is Purpose.UNREADABLE:
+            value = payload[place.split("'")[1]]
+            message = f"its {place} is {type_name(value)}, not text, so it does not say what the token is for"
+            raise Refused(Reason.MALFORMED_TOKEN, message)
         if purpose not in _ACCEPTED[accept]:
             return f"{place} says that it is {purpose.value}"
     return ""
@@ -130,7 +134,7 @@ def unaccepted(token_type: str | None, payload: dict[str, Any], accept: Accept, 
 
 def states_another_purpose(token_type: str, accept: Accept) -> str | None:
     """Return what a token with the header `typ` *token_type* is, if *accept* does not include that; else None."""
-    purpose = _EVERYWHERE.get(_folded(token_type))
+    purpose = _said_by_type(token_type)
     return None if purpose is None or purpose in _ACCEPTED[accept] else purpose.value
 
 
@@ -139,40 +143,38 @@ def normalized(token_type: str) -> str:
     return token_type.lower().removeprefix("application/")
 
 
-def _statements(token_type: str | None, payload: dict[str, Any], *, is_marked: bool) -> Iterator[_Statement]:
-    """Yield everything that a token says about its purpose. Refuse what cannot be read."""
-    says_access = is_marked
-    if is_marked:
-        yield _Statement("claims", Purpose.ACCESS)
-    for statement in _plain_statements(token_type, payload):
-        says_access = says_access or statement.purpose is Purpose.ACCESS
-        yield statement
-    if "nonce" in payload and not says_access:  # Keycloak copies the nonce into access tokens, too
-        yield _Statement("claim 'nonce'", Purpose.ID)
+@lru_cache(maxsize=64)
+def _said_by_type(token_type: str) -> Purpose | None:
+    """Return what the header's `typ` says. The tokens of an issuer have few of them."""
+    return _EVERYWHERE.get(_folded(token_type))
 
 
-def _plain_statements(token_type: str | None, payload: dict[str, Any]) -> Iterator[_Statement]:
-    if token_type is not None and (purpose := _EVERYWHERE.get(_folded(token_type))):
-        yield _Statement("header's 'typ'", purpose)
+def _statements(said_by_type: Purpose | None, payload: dict[str, Any], *, is_marked: bool) -> list[tuple[str, Purpose]]:
+    """Return everything that a token says about its purpose, each with its place."""
+    said = [("claims", Purpose.ACCESS)] if is_marked else []
+    if said_by_type is not None:
+        said.append(("header's 'typ'", said_by_type))
     for name, purpose in _CLAIMS.items():
         if name in payload:
-            yield _Statement(f"claim {name!r}", purpose)
+            said.append((f"claim {name!r}", purpose))
     for name, short in _SHORT.items():
-        for word in map(_folded, _texts(payload, name)):
-            if purpose := short.get(word) or _EVERYWHERE.get(word):
-                yield _Statement(f"claim {name!r}", purpose)
+        if name in payload:
+            said += [(f"claim {name!r}", purpose) for purpose in _said_by_words(name, payload[name], short)]
     for name in _SCOPES:
-        if purpose := _said_by_scopes(payload.get(name)):
-            yield _Statement(f"claim {name!r}", purpose)
+        if name in payload and (by_scopes := _said_by_scopes(payload[name])):
+            said.append((f"claim {name!r}", by_scopes))
+    # Keycloak copies the nonce into access tokens, too.
+    if "nonce" in payload and all(purpose is not Purpose.ACCESS for _, purpose in said):
+        said.append(("claim 'nonce'", Purpose.ID))
+    return said
 
 
-def _texts(payload: dict[str, Any], name: str) -> list[str]:
-    """Return the texts in the claim *name*. Refuse a claim that could mean anything."""
-    value = payload.get(name)
+def _said_by_words(name: str, value: object, short: dict[str, Purpose]) -> list[Purpose]:
+    """Return what the texts in the claim *name* say. *short* are the words that only this claim has."""
     if name in _ONLY_TEXT and not isinstance(value, (str, type(None))):
-        message = f"its claim {name!r} is {type_name(value)}, not text, so it does not say what the token is for"
-        raise Refused(Reason.MALFORMED_TOKEN, message)
-    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+        return [Purpose.UNREADABLE]
+    words = [_folded(text) for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    return [purpose for word in words if (purpose := short.get(word) or _EVERYWHERE.get(word))]
 
 
 def _said_by_scopes(scopes: object) -> Purpose | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from authgate.core.identity import Identity
 from authgate.tokens import _claims
 from authgate.tokens._claims import Unreadable, flag, identifier, source, text, words
+from authgate.tokens._fields import Fields
 
 if TYPE_CHECKING:
     from authgate.core.keys import Key
@@ -19,17 +20,21 @@ NEVER_STATED = frozenset({"scopes", "acr", "amr", "issued_at", "token_id"})
 # additional field or the customSession plugin may add it.
 ROLE_MEMBER = "activeOrganizationRole"
 
-_OF_SESSION = (
-    source("organization", identifier, "activeOrganizationId"),
-    source("organization_role", words, ROLE_MEMBER),
-    source("session_id", identifier, "id"),
-    source("impersonated_by", identifier, "impersonatedBy"),
+_OF_SESSION = Fields(
+    (
+        source("organization", identifier, "activeOrganizationId"),
+        source("organization_role", words, ROLE_MEMBER),
+        source("session_id", identifier, "id"),
+        source("impersonated_by", identifier, "impersonatedBy"),
+    )
 )
-_OF_USER = (
-    source("email", text, "email"),
-    source("email_verified", flag, "emailVerified"),
-    source("name", text, "name"),
-    source("roles", words, "role"),
+_OF_USER = Fields(
+    (
+        source("email", text, "email"),
+        source("email_verified", flag, "emailVerified"),
+        source("name", text, "name"),
+        source("roles", words, "role"),
+    )
 )
 # The members that state whether the user is impersonated, anonymous or banned, by their fields.
 _ACCOUNT_STATES = {"impersonated_by": "impersonatedBy", "is_anonymous": "isAnonymous", "is_banned": "banned"}
@@ -78,8 +83,8 @@ class Record:
         )
         if self.organization_role is not None:
             session[ROLE_MEMBER] = self.organization_role
-        values, unknown = _claims.read_fields(session, _OF_SESSION)
-        of_user, unreadable = _claims.read_fields(user, _OF_USER)
+        values, unknown = _OF_SESSION.read(session)
+        of_user, unreadable = _OF_USER.read(user)
         unknown |= unreadable | NEVER_STATED
         if not self.has_account_states:
             unknown |= {name for name, member in _ACCOUNT_STATES.items() if member not in session | user}

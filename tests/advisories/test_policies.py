@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,7 @@ from authgate.core.decision import Deny
 from authgate.core.errors import Refused, Unreadable
 from authgate.core.header_names import guarded_names
 from authgate.core.paths import PathReading
-from authgate.core.policy import Access, Policies
+from authgate.core.policy import Access
 from authgate.core.reasons import REASONS, Reason
 from authgate.core.subrequest import Subrequest
 from tests.support.deciding import bearer, decide_now, decide_token, make_snapshot, request_with
@@ -21,6 +22,9 @@ from tests.support.ruling import asked, policies, policy, rule
 from tests.support.servers import AMBIGUITIES, both_endings, paths_served
 from tests.support.serving import described
 from tests.support.tokens import NOW, OTHER_SECRET, claims, mint
+
+if TYPE_CHECKING:
+    from authgate.core.policies import Policies
 
 PUBLIC, OPTIONAL = Access.PUBLIC, Access.OPTIONAL
 READINGS = [

@@ -18,7 +18,7 @@ from authgate.config.load import load
 from authgate.config.model import LogConfig
 from authgate.core.decision import Deny
 from authgate.core.errors import ConfigError
-from authgate.core.policy import Policies
+from authgate.core.policies import Policies
 from authgate.core.proof import SessionCheck
 from authgate.core.reasons import REASONS, Reason
 from authgate.desk import Desk

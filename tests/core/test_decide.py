@@ -15,7 +15,7 @@ from authgate.core.decision import Allow, Deny
 from authgate.core.errors import LookupFailed
 from authgate.core.lookups import RefreshKeys
 from authgate.core.outputs import Output
-from authgate.core.policy import Policies
+from authgate.core.policies import Policies
 from authgate.core.reasons import Reason
 from authgate.tokens import LruProofCache, jwk
 from tests.support.deciding import (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from authgate.core.cors import CorsRule
 from authgate.core.decision import Allow, Deny
-from authgate.core.policy import Access, Policies
+from authgate.core.policy import Access
 from authgate.core.reasons import Reason
 from tests.support.deciding import OUTPUTS, decide_now, make_snapshot
 from tests.support.ruling import asked, policies, policy
 from tests.support.tokens import mint
+
+if TYPE_CHECKING:
+    from authgate.core.policies import Policies
 
 APP, EVIL = "https://app.example.com", "https://evil.example"
 CORS = CorsRule(allowed_origins=frozenset({APP}))

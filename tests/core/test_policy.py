@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from authgate.core.errors import Refused
 from authgate.core.paths import PathReading
-from authgate.core.policy import MATCHERS, Access, Match, Policies
+from authgate.core.policy import MATCHERS, Access, Match
 from authgate.core.reasons import Reason
 from tests.support.ruling import asked, policies, policy
+
+if TYPE_CHECKING:
+    from authgate.core.policies import Policies
 
 PUBLIC, REQUIRE = Access.PUBLIC, Access.REQUIRE
 LAN, IPV6 = ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")

@@ -6,7 +6,7 @@ from dataclasses import field, fields, replace
 
 import pytest
 
-from authgate.core.quick_dataclass import quick_dataclass
+from authgate.core.quick_dataclass import quick_dataclass, replaced
 from tests.support.ruling import count_calls
 
 
@@ -31,3 +31,13 @@ def test_it_is_a_dataclass_with_slots() -> None:
 
 def test_making_one_calls_its_constructor_and_nothing_else() -> None:
     assert count_calls(lambda: Point(x=1, y=2)).total() == 2  # with the lambda
+
+
+def test_a_copy_has_every_field_and_the_changes() -> None:
+    point = Point(x=1, y=2, name="a")
+    copy = replaced(point, y=3)
+    assert (copy.x, copy.y, copy.name) == (1, 3, "a")
+    assert (point.y, type(copy)) == (2, Point)
+    with pytest.raises(TypeError):
+        replaced(point, z=1)
+    assert count_calls(lambda: replaced(point, y=3)).total() == 3  # with the lambda and the constructor

@@ -19,7 +19,7 @@ from authgate.wiring import prepare
 from tests.support.tokens import OTHER_SECRET, SECRET
 
 if TYPE_CHECKING:
-    from authgate.core.policy import Policies
+    from authgate.core.policies import Policies
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

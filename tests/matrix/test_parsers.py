@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authgate.core.errors import Refused, Unreadable
-from authgate.core.policy import Access, Policies, Policy
+from authgate.core.policy import Access, Policy
 from tests.support.ruling import asked, policies, policy
 from tests.support.servers import AMBIGUITIES, as_tomcat, both_endings, by_starlette, by_urlsplit, canonical
 from tests.support.targets import CASES, DOTS, ENDS, SLASHES, TARGETS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from authgate.core.paths import PathReading
+    from authgate.core.policies import Policies
     from tests.support.upstreams import Lines
 
 NAMES = st.sampled_from(

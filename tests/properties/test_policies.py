@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from authgate.core.errors import Unreadable
 from authgate.core.overlap import overlaps
-from authgate.core.policy import Access, Policies, Policy
+from authgate.core.policy import Access, Policy
 from authgate.core.reasons import Reason
 from authgate.core.request import Request
 from tests.support.deciding import decide_now, make_snapshot
@@ -31,6 +31,7 @@ from tests.support.worlds import (
 
 if TYPE_CHECKING:
     from authgate.core.paths import PathReading
+    from authgate.core.policies import Policies
 
 ACCESSES = st.sampled_from(Access)
 NAMES = st.sampled_from(["a", "A", "admin", "Admin", "x", "é", "100%", "."])

@@ -7,10 +7,11 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from authgate.gate import Suspended
 from authgate.server.limits import Limits
 from authgate.server.listener import listening
 from tests.support.serving import read_answer
@@ -207,14 +208,16 @@ async def test_shutdown_does_not_wait_for_idle_connections_or_handshakes(tls_fol
 async def test_a_request_in_flight_is_answered_before_shutdown(tls_folder: Path) -> None:
     async with serving_tls(tls_folder) as served:
         connection = await served.connect()
-        decide, started = served.app.live.gate.decide, asyncio.Event()
+        gate, started = served.app.live.gate, asyncio.Event()
+        begin = gate.begin
 
-        async def slowly(asked: Any) -> Any:
+        async def slowly(suspended: Suspended) -> Any:
             started.set()
             await asyncio.sleep(0.5)
-            return await decide(asked)
+            return begin(suspended.request)
 
-        served.app.live.gate.decide = slowly  # type: ignore[method-assign]
+        gate.begin = lambda asked: Suspended(asked, cast("Any", None), cast("Any", None))  # type: ignore[method-assign]
+        gate.finish = slowly  # type: ignore[method-assign]
         connection.writer.write(request())
         await started.wait()
     assert (await asyncio.wait_for(read_answer(connection.reader), 20)).status == 200

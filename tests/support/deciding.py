@@ -11,7 +11,8 @@ from authgate.core.csrf import CsrfRule
 from authgate.core.decide import decide
 from authgate.core.keys import NO_KEYS
 from authgate.core.outputs import Output
-from authgate.core.policy import AccountRule, Policies, Policy
+from authgate.core.policies import Policies
+from authgate.core.policy import AccountRule, Policy
 from authgate.core.reasons import Reason
 from authgate.core.request import Request, make_request
 from authgate.core.rules import Test

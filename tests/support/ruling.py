@@ -14,7 +14,8 @@ from authgate.config.rule_model import RuleConfig, make_rule
 from authgate.core import rules
 from authgate.core.identity import Identity
 from authgate.core.paths import parse_pattern
-from authgate.core.policy import Access, Match, Policies
+from authgate.core.policies import Policies
+from authgate.core.policy import Access, Match
 from authgate.core.request import make_request
 from authgate.core.rules import Facts, judge
 from authgate.wiring import prepare

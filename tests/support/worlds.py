@@ -11,12 +11,13 @@ from authgate.core.decision import Allow
 from authgate.core.errors import Refused
 from authgate.core.overlap import covers, overlaps
 from authgate.core.paths import PathReading
-from authgate.core.policy import Access, Policies
+from authgate.core.policy import Access
 from tests.support.deciding import decide_now, make_snapshot
 from tests.support.ruling import asked, policies, policy, rule
 from tests.support.tokens import claims, mint
 
 if TYPE_CHECKING:
+    from authgate.core.policies import Policies
     from authgate.core.policy import Policy
     from authgate.core.reasons import Reason
     from authgate.core.request import Request

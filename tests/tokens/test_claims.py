@@ -136,31 +136,6 @@ def test_words_are_in_a_list_in_a_separated_string_or_the_names_of_members(
     assert read(lambda claim: _claims.words(claim, separator), value) == expected
 
 
-@pytest.mark.parametrize(
-    ("payload", "values", "unreadable"),
-    [
-        ({}, {}, set()),
-        ({"a": "x", "b": "y"}, {"f": ("x",)}, set()),
-        ({"a": "", "b": "y"}, {"f": ("y",)}, set()),
-        ({"a": [], "b": "y"}, {"f": ("y",)}, set()),
-        ({"a": ",", "b": "y"}, {"f": ("y",)}, set()),
-        ({"a": None, "b": "y"}, {"f": ("y",)}, set()),
-        ({"a": 7, "b": "y"}, {}, {"f"}),
-        ({"a": "", "b": 7}, {}, {"f"}),
-        ({"a": "x", "b": 7}, {"f": ("x",)}, set()),
-        ({"a": ""}, {}, set()),
-        ({"a": None}, {}, {"f"}),
-        ({"a": [], "b": None}, {}, {"f"}),
-    ],
-    ids=repr,
-)
-def test_the_first_claim_that_is_present_and_not_empty_counts(
-    payload: dict[str, Any], values: dict[str, Any], unreadable: set[str]
-) -> None:
-    source = _claims.source("f", _claims.words, "a", "b")
-    assert _claims.read_fields(payload, [source]) == (values, unreadable)
-
-
 def test_a_null_of_a_row_is_no_for_a_flag_and_otherwise_absent() -> None:
     row = {"banned": None, "isAnonymous": None, "role": None, "name": "Ada", "x": False}
     assert _claims.without_nulls(row) == {"banned": False, "isAnonymous": False, "name": "Ada", "x": False}

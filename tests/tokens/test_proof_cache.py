@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authgate.caches import LARGEST_BYTES, CacheBudget, held_bytes
+from authgate.core.header_lines import HeaderLines
 from authgate.core.identity import Identity
+from authgate.core.outputs import Output
 from authgate.core.proof import NeedsSession, Proven, SessionReference
 from authgate.tokens import LruProofCache
 from authgate.tokens._slim_proof import proof_bytes, slim
 from tests.support.deciding import make_issuer, secret_keys
 from tests.support.manual_time import Time
+from tests.support.ruling import count_calls
 from tests.support.tokens import NOW, OTHER_SECRET
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 ADA = Proven(identity=Identity(issuer="app", format="jwt", subject="ada"))
 BOB = Proven(identity=Identity(issuer="app", format="jwt", subject="bob"))
 ISSUER = make_issuer()
+OUTPUTS = (Output(header="X-User-Id", source="subject"),)
+# Calls of Python functions. The number behind the bound is that of CPython 3.11.
+MAX_CALLS_OF_PUT = 30
 
 
 def bytes_of(proof: Proof) -> int:
@@ -170,11 +176,20 @@ def with_session(number: int) -> Proof:
     return NeedsSession(session=session, copy=user(number), fresh_until=NOW + number)
 
 
+def lines_of(number: int) -> HeaderLines:
+    """Return the header lines of a user, as with shipped settings."""
+    identity = user(number)
+    return HeaderLines.of(
+        [("X-User-Id", identity.subject), ("X-User-Email", identity.email or ""), ("X-User-Roles", "")]
+    )
+
+
 @pytest.mark.parametrize("max_bytes", [400_000, 520_000, 640_000])
 @pytest.mark.parametrize("claims_read", [frozenset(), frozenset({("sub",)})], ids=["no claims", "a claim"])
+@pytest.mark.parametrize("has_lines", [False, True], ids=["no lines", "lines"])
 @pytest.mark.parametrize("make", [lambda number: Proven(identity=user(number)), with_session], ids=["token", "session"])
 def test_what_a_full_cache_counts_is_what_it_holds(
-    make: Callable[[int], Proof], claims_read: frozenset[ClaimPath], max_bytes: int
+    make: Callable[[int], Proof], *, has_lines: bool, claims_read: frozenset[ClaimPath], max_bytes: int
 ) -> None:
     cache, issuer = LruProofCache(CacheBudget(max_bytes)), make_issuer(claims_read=claims_read)
     cache.put(b"first", issuer, make(0), now=NOW)  # allocate now what is allocated only once
@@ -182,15 +197,18 @@ def test_what_a_full_cache_counts_is_what_it_holds(
     tracemalloc.start()
     try:
         for number in range(1, 1800):
-            cache.put(hashlib.sha256(b"%d" % number).digest(), issuer, make(number), now=NOW)
+            digest = hashlib.sha256(b"%d" % number).digest()
+            cache.put(digest, issuer, make(number), now=NOW)
+            if has_lines:
+                entry = cache.find(digest, issuer)
+                assert entry is not None
+                cache.keep_lines(digest, issuer, entry, OUTPUTS, lines_of(number))
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert 0.95 * max_bytes < cache.bytes <= max_bytes
     assert 0.9 < cache.bytes / held < 1.1
-    if make is not with_session:
-        assert held / cache.entries < 1200
 
 
 @given(
@@ -224,3 +242,75 @@ def test_the_fields_of_an_identity_are_counted_as_a_look_at_all_objects_would(
     if not proof.identity.claims:
         counted_by_looking -= held_bytes({})
     assert abs(proof_bytes(proof) - counted_by_looking) <= 16
+
+
+def test_an_entry_has_the_lines_of_the_two_policies_that_were_met_last_and_counts_them() -> None:
+    cache = LruProofCache()
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    entry = cache.find(b"ada", ISSUER)
+    assert entry is not None
+    first, second, third = ((Output(header="X-User-Id", source="subject"),) for _ in range(3))
+    assert entry.lines_for(first) is None
+    counted = []
+    for outputs, text in ((first, "a" * 1000), (second, "b" * 2000), (third, "c" * 500)):
+        cache.keep_lines(b"ada", ISSUER, entry, outputs, HeaderLines.of([("X-User-Id", text)]))
+        counted.append(cache.bytes - ENTRY)
+    assert entry.lines_for(first) is None, "it equals the others, and is not one of them"
+    assert [[*lines] for outputs in (second, third) if (lines := entry.lines_for(outputs))] == [
+        [("X-User-Id", "b" * 2000)],
+        [("X-User-Id", "c" * 500)],
+    ]
+    assert counted == [pytest.approx(expected, abs=150) for expected in (1000 + 100, 3000 + 200, 2500 + 200)]
+    assert entry.size == cache.bytes == cache.budget.bytes
+
+
+def test_lines_that_make_an_entry_too_large_leave_with_it() -> None:
+    cache = LruProofCache()
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    entry = cache.find(b"ada", ISSUER)
+    assert entry is not None
+    cache.keep_lines(b"ada", ISSUER, entry, OUTPUTS, HeaderLines(b"x" * LARGEST_BYTES))
+    assert (cache.find(b"ada", ISSUER), cache.bytes, cache.entries) == (None, 0, 0)
+
+
+def test_lines_of_an_entry_that_has_left_are_not_counted() -> None:
+    cache = LruProofCache()
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    old = cache.find(b"ada", ISSUER)
+    assert old is not None
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    cache.keep_lines(b"ada", ISSUER, old, OUTPUTS, lines_of(1))
+    assert cache.bytes == ENTRY
+    new = cache.find(b"ada", ISSUER)
+    assert new is not None
+    assert new.lines_for(OUTPUTS) is None
+    cache.set_issuers({"another"})
+    cache.keep_lines(b"ada", ISSUER, new, OUTPUTS, lines_of(1))
+    assert cache.bytes == cache.budget.bytes == 0
+
+
+def test_lines_that_fill_the_budget_evict_the_least_recently_used() -> None:
+    cache = LruProofCache(CacheBudget(64 * ENTRY))
+    for number in range(64):
+        cache.put(b"%d" % number, ISSUER, ADA, now=NOW)
+    entry = cache.find(b"0", ISSUER)
+    assert entry is not None
+    cache.keep_lines(b"0", ISSUER, entry, OUTPUTS, lines_of(1))
+    assert cache.find(b"1", ISSUER) is None
+    assert cache.find(b"0", ISSUER) is entry
+    assert cache.bytes <= 64 * ENTRY
+
+
+def test_a_proof_is_found_with_two_calls_of_python() -> None:
+    cache = LruProofCache()
+    cache.put(b"ada", ISSUER, ADA, now=NOW)
+    calls = count_calls(lambda: cache.find(b"ada", ISSUER))
+    assert calls.total() - 1 <= 2, calls  # the lambda does not count
+
+
+def test_a_proof_is_measured_and_stored_with_few_calls() -> None:
+    cache, issuer = LruProofCache(), make_issuer(claims_read=frozenset())
+    proofs = [Proven(identity=user(number)) for number in range(3)]
+    cache.put(b"first", issuer, proofs[0], now=NOW)
+    calls = count_calls(lambda: cache.put(b"second", issuer, proofs[1], now=NOW))
+    assert calls.total() <= MAX_CALLS_OF_PUT, calls

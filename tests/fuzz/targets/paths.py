@@ -5,9 +5,11 @@ The first character of the line chooses how to read paths; each of the others ad
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from authgate.core.errors import Refused, Unreadable
 from authgate.core.paths import Path, PathReading, parse_pattern
-from authgate.core.policy import Policies, Policy
+from authgate.core.policy import Policy
 from authgate.core.reasons import Reason
 from tests.fuzz.inputs import chosen, lines_of, received
 from tests.support.ruling import asked, policies
@@ -20,6 +22,9 @@ from tests.support.worlds import (
     found,
     without_surprises,
 )
+
+if TYPE_CHECKING:
+    from authgate.core.policies import Policies
 
 WORDS = (
     *(ambiguity.encode("utf-8", "surrogateescape") for ambiguity in AMBIGUITIES),

@@ -1,17 +1,26 @@
-"""The index of policies by host, method and first path segment. It narrows down which policies a request may meet."""
+"""All policies: the first that matches a request decides; a request that none matches is refused.
+
+`Policies` finds it through an index by host, method and first path segment, so a policy costs nothing on the path of
+another. The index only narrows the choice down: the matchers of `Match` decide, for requests and for `explain` alike.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
-from authgate.core.paths import Field, fold
+from authgate.core.cors import preflight_method
+from authgate.core.errors import Refused
+from authgate.core.paths import Field, PathReading, fold
+from authgate.core.policy import Match
+from authgate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from authgate.core.paths import Path, PathPattern
-    from authgate.core.policy import Match, Policy
+    from authgate.core.policy import Comparison, Policy
     from authgate.core.request import Request
 
 # How many places one policy may have in the index. With more it is there under fewer dimensions, and is looked at for
@@ -25,7 +34,60 @@ _Places: TypeAlias = tuple[tuple[str, ...], str | None, str | None]
 MAX_CACHED_LISTS = 256
 
 
-class PolicyIndex:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The policies in their order, and how to read paths. Paths are read only if a policy matches by path."""
+
+    policies: tuple[Policy, ...]
+    reading: PathReading = field(default_factory=PathReading)
+    reads_paths: bool = field(init=False)
+    _catch_all: tuple[Policy, tuple[()]] | None = field(init=False, repr=False, compare=False)
+    _index: _Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the index."""
+        object.__setattr__(self, "_index", _Index(self.policies))
+        is_only = len(self.policies) == 1 and self.policies[0].match == Match()
+        object.__setattr__(self, "_catch_all", (self.policies[0], ()) if is_only else None)
+        object.__setattr__(self, "reads_paths", any(policy.match.paths for policy in self.policies))
+
+    def find(self, request: Request) -> tuple[Policy, tuple[Path, ...]]:
+        """Return the first policy that matches *request*, and the readings of its path. Raises `Refused`.
+
+        There is more than one reading only if a slash or a semicolon is data (`PathReading.read`), and none if no
+        policy matches by path. A preflight meets the policy of the request that it announces.
+        """
+        if self._catch_all is not None:
+            return self._catch_all
+        if request.method == "OPTIONS":
+            request = _announced(request)
+        readings = self.reading.read(request.path) if self.reads_paths else ()
+        policy = self._index.first(request, readings[0] if readings else None)
+        for other in readings[1:]:
+            if self._index.first(request, other) is not policy:
+                raise Refused(
+                    Reason.AMBIGUOUS_PATH,
+                    "servers read its encoded slash or its semicolon differently, and meet other policies",
+                )
+        if policy is None:
+            raise Refused(Reason.NO_POLICY, "no policy matches")
+        if policy.match.clients and request.client_ip is None:
+            raise Refused(
+                Reason.NO_POLICY, f"policy {policy.name} matches by client, and the proxy sends no client address"
+            )
+        return policy, readings
+
+    def looked_at(self, request: Request) -> Iterator[tuple[Policy, tuple[Comparison, ...]]]:
+        """Yield every policy up to the first that matches, with its comparisons. Raises `Refused` for the path."""
+        path = self.reading.read(request.path)[0] if self.reads_paths else None
+        request = _announced(request)
+        for policy in self.policies:
+            yield policy, policy.match.compare(request, path)
+            if policy.match.fits(request, path) is not False:
+                return
+
+
+class _Index:
     """The index of *policies*, which are in their order."""
 
     def __init__(self, policies: Sequence[Policy]) -> None:
@@ -80,6 +142,12 @@ class PolicyIndex:
             for position, character in enumerate(host)
             if character == "." and (wildcard := f"*{host[position:]}") in self._wildcards
         )
+
+
+def _announced(request: Request) -> Request:
+    """Return the request that a preflight announces, with its method; *request* itself if it is not a preflight."""
+    method = preflight_method(request)
+    return replace(request, method=method) if method else request
 
 
 def _keys(match: Match) -> Iterator[_Key]:

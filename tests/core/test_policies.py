@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from authgate.core.policy_index import MAX_CACHED_LISTS
+from authgate.core.policies import MAX_CACHED_LISTS
 from tests.support.ruling import asked, policies, policy
 
 HOSTS = ("app.example.com", "*.example.com", "*.team.example.com", "other.example.org")
