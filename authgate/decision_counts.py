@@ -34,32 +34,38 @@ class _Durations:
         self.created_at = created_at
 
 
+class _Count:
+    """How many decisions have the same labels, and the *durations* that they add to."""
+
+    __slots__ = ("count", "created_at", "durations")
+
+    def __init__(self, durations: _Durations, created_at: float) -> None:
+        self.count = 0
+        self.durations = durations
+        self.created_at = created_at
+
+
 class DecisionCounts:
     """Counts decisions by adapter, policy, outcome and reason. Only the event loop adds to it."""
 
     def __init__(self, unix: Callable[[], float] = time.time) -> None:
         self._unix = unix
-        self._counts: dict[tuple[str, str, str, str], int] = {}  # bounded by the number of policies and reasons
-        self._created_at: dict[tuple[str, str, str, str], float] = {}
+        self._counts: dict[tuple[str, str, str, str], _Count] = {}  # bounded by the number of policies and reasons
         self._durations: dict[str, _Durations] = {}
 
     def add(self, adapter: str, policy: str, outcome: str, reason: str, seconds: float) -> None:
         """Count one decision that took *seconds*. No label may come from a request."""
-        key = (adapter, policy, outcome, reason)
-        if key in self._counts:
-            self._counts[key] += 1
-        else:
-            self._add_first(key)
-        durations = self._durations[adapter]
+        counted = self._counts.get((adapter, policy, outcome, reason)) or self._first(adapter, policy, outcome, reason)
+        counted.count += 1
+        durations = counted.durations
         durations.buckets[bisect_left(_BOUNDS, seconds)] += 1
         durations.sum += seconds
 
-    def _add_first(self, key: tuple[str, str, str, str]) -> None:
+    def _first(self, adapter: str, policy: str, outcome: str, reason: str) -> _Count:
         now = self._unix()
-        self._counts[key] = 1
-        self._created_at[key] = now
-        if key[0] not in self._durations:
-            self._durations[key[0]] = _Durations(now)
+        durations = self._durations.setdefault(adapter, _Durations(now))
+        counted = self._counts[adapter, policy, outcome, reason] = _Count(durations, now)
+        return counted
 
     def collect(self) -> Iterator[Metric]:
         """Yield both metrics."""
@@ -67,11 +73,11 @@ class DecisionCounts:
         decisions = Metric(
             "authgate_decisions", "Decisions, by outcome; docs/reasons.md explains each reason.", "counter"
         )
-        for key, count in self._counts.items():
+        for key, counted in self._counts.items():
             labels = dict(zip(_LABELS, map(str, key), strict=True))
-            decisions.add_sample("authgate_decisions_total", labels, count)
+            decisions.add_sample("authgate_decisions_total", labels, counted.count)
             if shows_created:
-                decisions.add_sample("authgate_decisions_created", labels, self._created_at[key])
+                decisions.add_sample("authgate_decisions_created", labels, counted.created_at)
         yield decisions
         name = "authgate_decision_duration_seconds"
         durations = Metric(name, "Time from reading a subrequest to its reply, in seconds.", "histogram")

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="Hashable")
 About: TypeAlias = Literal["refusals", "peers", "bugs", "libraries", "stores"]
 
-# What lines about one client have in common: text as it is, and an address as the number that `_group` returns.
+# What lines about one client have in common: text as it is, an IPv4 address as its number, an IPv6 address as the
+# number of its network.
 _Group: TypeAlias = str | int
 
 _group_of_text = lru_cache(maxsize=1024)(address_group)  # it takes about 15 µs for IPv6
@@ -112,7 +113,10 @@ class Repeats(Generic[Kind]):
         if now - self._began_at >= self._bounds.window_seconds:
             self.end_window()
             self._began_at = now
-        key = kind, _group_of_text(address) if isinstance(address, str) else _group(address)
+        if isinstance(address, IPv4Address):  # its number, which takes a third of the time of its hash
+            key: tuple[Kind, _Group] = kind, int(address)
+        else:
+            key = kind, _group_of_text(address) if isinstance(address, str) else _network(address)
         if key not in self._counted:
             if self._admit(key):
                 return True
@@ -183,12 +187,10 @@ def _of_one_address(counted: Counter[tuple[Kind, _Group]]) -> dict[tuple[Kind, _
     return {key: count for key, count in counted.items() if key[1] != SEVERAL}
 
 
-def _group(address: IPv4Address | IPv6Address) -> int:
-    """Return the group of *address*, as `address_group` forms it: of an IPv6 network a negative number."""
+def _network(address: IPv6Address) -> int:
+    """Return a negative number for the network of *address*; for ::ffff:192.0.2.1, the number of the IPv4 address."""
     number = int(address)
-    if isinstance(address, IPv4Address):
-        return number
-    return number & 0xFFFFFFFF if number >> 32 == 0xFFFF else ~(number >> 64)  # ::ffff:a.b.c.d counts as a.b.c.d
+    return number & 0xFFFFFFFF if number >> 32 == 0xFFFF else ~(number >> 64)
 
 
 def _text(group: _Group) -> str:
