@@ -82,6 +82,20 @@ class Demand:
         """Whether the demand is about a token for *audiences*."""
         return not self.audiences or not audiences.isdisjoint(self.audiences)
 
+    def is_plainly_met(self, payload: Mapping[str, Any]) -> bool:
+        """Whether each claim is absent, or a text that is accepted as it is. If not, the demand may be met still."""
+        if self.unless is not None:
+            return False
+        is_met = self.optional
+        for path in self.paths:
+            value = payload.get(path[0]) if len(path) == 1 else find(payload, path)
+            if value is None:
+                continue
+            if type(value) is not str or not value or (self.accepted is not None and value not in self.accepted):
+                return False
+            is_met = True
+        return is_met
+
     def present(self, payload: Mapping[str, Any]) -> Iterator[tuple[ClaimPath, Any]]:
         """Yield the claims of *payload* that this demand is about, with their paths."""
         if self.unless is not None and not values.is_absent(find(payload, self.unless)):

@@ -29,11 +29,9 @@ MAX_NUMERIC_DATE = 253_402_300_799
 
 def numeric_date(payload: Payload, name: str) -> float | None:
     """Return the NumericDate *name* in Unix seconds (RFC 7519 §2), None if it is absent. Refuse any other type."""
-    value = payload.get(name)
-    if type(value) is int and 0 <= value <= MAX_NUMERIC_DATE:
-        return float(value)
     if name not in payload:
         return None
+    value = payload[name]
     # In Python a bool is an int. NaN compares false with everything, so it would never expire (J14).
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         detail = f"its claim {name!r} is {type_name(value)}, not a NumericDate (seconds since 1970, a plain number)"

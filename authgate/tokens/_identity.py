@@ -100,9 +100,11 @@ def _add_strict_claims(values: dict[str, Any], payload: _claims.Payload, reading
     """Add the fields whose claims have a demanded type to *values*, except those that come from another claim."""
     for field, name in _DATES:
         if name in payload:
-            date = _claims.numeric_date(payload, name)
+            date = payload[name]
+            if type(date) is not int or not 0 <= date <= _claims.MAX_NUMERIC_DATE:
+                date = _claims.numeric_date(payload, name)
             if field not in reading.mapped:
-                values[field] = date
+                values[field] = float(date)
     if "jti" in payload:
         token_id = _claims.string_or_uri(payload, "jti")
         if "token_id" not in reading.mapped:
@@ -141,7 +143,7 @@ def _subject(payload: _claims.Payload, reading: _Reading) -> str:
     named = reading.mapped.get("subject")
     can_be_named = reading.can_be_mapped and named is None
     for path in named or SUBJECT:
-        value = find(payload, path)
+        value = payload.get(path[0]) if len(path) == 1 else find(payload, path)
         if type(value) is str and value and value.isascii():
             return value
         hint = (

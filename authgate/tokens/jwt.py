@@ -145,7 +145,7 @@ def _check_audience(audiences: frozenset[str], issuer: Issuer) -> None:
 def _check_values(payload: _claims.Payload, audiences: frozenset[str], issuer: Issuer) -> None:
     """Refuse a token without the values that the issuer demands of tokens for its *audiences*."""
     for demand in issuer.demands:
-        if not demand.concerns(audiences):
+        if demand.is_plainly_met(payload) or not demand.concerns(audiences):
             continue
         claims = [*demand.present(payload)]
         if not claims and not demand.optional:

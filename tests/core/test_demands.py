@@ -88,6 +88,33 @@ def test_a_token_has_the_claims_that_its_issuer_demands(
     assert detail in shown
 
 
+CLAIM = st.sampled_from(
+    [None, "", "web", "active", "curiosity", "r2-d2", "1", 1, True, 0, [], ["web"], [""], {}, {"a": 1}]
+)
+DEMAND = st.builds(
+    Demand,
+    paths=st.lists(st.sampled_from([("a",), ("b",), ("c", "d")]), min_size=1, max_size=3).map(tuple),
+    accepted=st.none() | st.lists(st.sampled_from(["web", "active", "", 1, True, 0]), max_size=3).map(tuple),
+    form=st.none() | st.just(Form(r"r2-d\d", "the name of a droid")),
+    optional=st.booleans(),
+    unless=st.none() | st.just(("e",)),
+)
+
+
+@given(DEMAND, st.dictionaries(st.sampled_from("abcde"), CLAIM | st.dictionaries(st.just("d"), CLAIM)))
+def test_a_demand_that_is_plainly_met_is_met(demand: Demand, payload: dict[str, Any]) -> None:
+    if demand.is_plainly_met(payload):
+        present = [value for _, value in demand.present(payload)]
+        assert present or demand.optional
+        assert not (present and demand.forbids)
+        assert all(map(demand.accepts, present))
+
+
+@pytest.mark.parametrize("demand", [CLIENT, ANY_CLIENT, STATE, UNBOUND, OF_WEB], ids=lambda demand: demand.label)
+def test_most_demands_are_plainly_met_by_ordinary_tokens(demand: Demand) -> None:
+    assert demand.is_plainly_met({"azp": "web", "appid": "web", "sts": "active", "hd": "example.com"})
+
+
 @pytest.mark.parametrize(
     ("demand", "words"),
     [
