@@ -99,7 +99,7 @@ class FastLane:
         self.answered = 0
         self._desk = desk
         self._layouts = _Layouts()
-        self._recent = _Layout(())
+        self._recent = _Layout(("Host",))  # any that is fit
         self._bytes_of = ReplyBytes().of
 
     def answer(self, data: bytes, peer: Peer) -> bytes | _Waiting | None:

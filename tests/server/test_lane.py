@@ -54,6 +54,10 @@ def test_a_layout_is_known_after_a_few_requests(lane: FastLane) -> None:
     assert lane.answered == 1
 
 
+def test_a_new_lane_answers_no_head_without_host(lane: FastLane) -> None:
+    assert lane.answer(head(), PEER) is None
+
+
 def test_another_user_of_the_same_layout_is_another_user(lane: FastLane) -> None:
     answer(lane, PLAIN)
     for subject in ("v", "w", "v"):

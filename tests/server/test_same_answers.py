@@ -140,6 +140,15 @@ def test_every_byte_in_a_name_and_in_a_value_gets_the_same_answer(pair: Pair, by
             pair.exchange([raw])
 
 
+def test_the_first_head_of_all_may_have_no_lines() -> None:
+    two = Pair()
+    try:
+        for raw in (Head(["GET /auth/nginx HTTP/1.1"]).raw, Head(["GET /auth/nginx HTTP/1.1", "Host: a"]).raw):
+            two.exchange([raw])
+    finally:
+        two.close()
+
+
 def test_layouts_are_learned_and_the_answers_stay_the_same() -> None:
     """With the number of heads that the lane has seen before it answers."""
     two = Pair()
