@@ -46,14 +46,14 @@ USER = claims(oid="o-1", email="ada@example.com", name="Ada Lovelace", roles=["m
 # Calls of Python functions (a resumed generator counts again). The number behind a bound is that of CPython 3.11; later
 # versions make fewer. If you exceed a bound, you have added work to every request: is it needed there?
 MAX_CALLS_OF_DECIDE = {  # with one issuer, one policy, two rules about accounts and four outputs
-    "a header": 84,  # 75
-    "a cookie": 98,  # 87
-    "a prefix": 88,  # 78
-    "an id from a claim": 93,  # 83
+    "a header": 28,  # 25
+    "a cookie": 38,  # 34
+    "a prefix": 28,  # 25
+    "an id from a claim": 35,  # 31
 }
-MAX_CALLS_WITH_POLICIES = 112  # 94 where a policy matches by host, with wildcards, and by path
+MAX_CALLS_WITH_POLICIES = 38  # 34 where a policy matches by host, with wildcards, and by path
 MAX_CALLS_OF_READ = 17  # 14
-MAX_CALLS_OF_A_SESSION = 122  # 99, in chunks 105
+MAX_CALLS_OF_A_SESSION = 37  # 33
 
 
 def decide_without_lookup(request: Request, snapshot: Snapshot) -> Decision:
@@ -81,7 +81,8 @@ WARM: dict[str, tuple[str, Snapshot]] = {
 def test_a_warm_decision_makes_few_calls_and_no_lookup(kind: str) -> None:
     header, snapshot = WARM[kind]
     request = request_with((header, f"{'access_token=' * (header == 'Cookie')}Bearer {mint(USER)}"))
-    assert isinstance(decide_without_lookup(request, snapshot), Allow)
+    for _ in range(2):  # the second one keeps the header lines
+        assert isinstance(decide_without_lookup(request, snapshot), Allow)
     files = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert 0 < files.total() <= MAX_CALLS_OF_DECIDE[kind], files
 
@@ -111,6 +112,7 @@ def test_policies_that_a_request_does_not_meet_cost_no_call(others_come: str) ->
             decision = decide_without_lookup(request, snapshot)
             assert isinstance(decision, Allow)
             assert decision.policy == "met"
+            decide_without_lookup(request, snapshot)
         calls[count] = count_calls(lambda snapshot=snapshot: [decide_without_lookup(r, snapshot) for r in requests])
     assert calls[200].total() <= calls[1].total() + 4, calls
     assert calls[200] == calls[50]
@@ -123,8 +125,9 @@ def test_a_warm_decision_uses_one_cached_proof_and_verifies_no_signature() -> No
     request = bearer(token)
     cold = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert (cache.hits, cache.stored) == (0, 1)
+    decide_without_lookup(request, snapshot)  # keeps the header lines
     warm = count_calls(lambda: decide_without_lookup(request, snapshot))
-    assert (cache.hits, cache.stored) == (1, 1)
+    assert (cache.hits, cache.stored) == (2, 1)
     assert any(file.endswith("tokens/jws.py") for file in cold)  # otherwise the next assertion would prove nothing
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
     assert any(file.endswith("core/formats.py") for file in cold)
@@ -147,8 +150,9 @@ def test_a_warm_session_makes_few_calls_without_a_lookup_or_cryptography(data: s
     request = request_with(cookies.cookie_line(data))
     cold = count_calls(lambda: decide_without_lookup(request, snapshot))
     assert any(file.endswith("better_auth/signed_cookie.py") for file in cold)
+    decide_without_lookup(request, snapshot)  # keeps the header lines
     warm = count_calls(lambda: decide_without_lookup(request, snapshot))
-    assert (cache.hits, cache.stored) == (1, 1)
+    assert (cache.hits, cache.stored) == (2, 1)
     assert 0 < warm.total() <= MAX_CALLS_OF_A_SESSION, warm
     assert {file.rpartition("/")[2] for file in warm if "/authgate/tokens/" in file} == {"_proof_cache.py"}
 

@@ -56,10 +56,13 @@ def whole_or_chunked_in(cookies: str, name: str) -> tuple[str, ...]:
     A whole cookie takes precedence over chunks, as it does in the libraries. Chunks are incomplete if their numbers are
     not 0, 1, 2 … without a gap, or if a chunk has two values. (Auth.js joins every cookie with this prefix.)
     """
+    found = _chunk(name).findall(cookies) if name in cookies else []
+    if not found:
+        return ()
     whole: dict[str, None] = {}
     chunks: dict[int, str] = {}
     conflict = False
-    for number, value in _chunk(name).findall(cookies) if name in cookies else ():
+    for number, value in found:
         text = _unquoted(value) if value[:1] in _TRIMMED or value[-1:] in _TRIMMED else value
         if number:
             conflict = conflict or chunks.setdefault(int(number), text) != text

@@ -74,7 +74,7 @@ class Credential:
     @property
     def sent_by_browsers(self) -> bool:
         """Whether browsers send the credential by themselves, also with requests that another site makes."""
-        return _sent_by_browsers(self.found_in)
+        return is_sent_by_browsers(self.found_in)
 
     def digest(self) -> bytes:
         """Return the SHA-256 of all parts. Each text has its length before it, so no two credentials share a digest."""
@@ -88,9 +88,9 @@ class Credential:
         return sha256(text.encode("utf-8", "surrogatepass")).digest()  # accepts lone surrogates
 
 
-# The places are those of a configuration, so there are few.
-@lru_cache(maxsize=64)
-def _sent_by_browsers(found_in: str) -> bool:
+@lru_cache(maxsize=64)  # the places are those of a configuration, so there are few
+def is_sent_by_browsers(found_in: str) -> bool:
+    """Whether browsers send a credential that was *found_in* this place by themselves."""
     return found_in.startswith("cookie:") or is_filled_from_cookie(found_in.removeprefix("header:"))
 
 
@@ -213,13 +213,24 @@ class SessionPlace:
     def find(self, headers: Headers) -> tuple[Credential, ...]:
         """Return one credential for each combination of distinct, non-empty cookies of these names."""
         cookies = all_cookies(headers)
+        tokens: Sequence[str]
         if self.chunked:
-            tokens: Sequence[str] = whole_or_chunked_in(cookies, self.name)
+            tokens = whole_or_chunked_in(cookies, self.name)
         else:
-            tokens = [*dict.fromkeys(filter(None, values_in(cookies, self.name)))]
+            tokens = values_in(cookies, self.name)
+            if len(tokens) > 1 or "" in tokens:
+                tokens = [*dict.fromkeys(filter(None, tokens))]
         if not tokens:
             return ()
-        data_values: Sequence[str] = whole_or_chunked_in(cookies, self.data_name) if self.data_name else ()
+        data_values = whole_or_chunked_in(cookies, self.data_name) if self.data_name else ()
+        if len(tokens) > 1 or len(data_values) > 1 or len(cookies) > MAX_TOKEN_CHARACTERS:
+            return self._combinations(tokens, data_values)
+        part = (self.part, UnverifiedToken(tokens[0]))
+        parts = (part, (self.data_part, UnverifiedToken(data_values[0]))) if data_values else (part,)
+        return (Credential(parts, self._found_in, self.issuer_name),)
+
+    def _combinations(self, tokens: Sequence[str], data_values: Sequence[str]) -> tuple[Credential, ...]:
+        """Return a credential for each of *tokens* with each of *data_values*. Refuse too many, or too long ones."""
         count = len(tokens) * max(1, len(data_values))
         if count > MAX_SAME_NAMED_COOKIES:
             names = f"{self.name} and {self.data_name}" if self.data_name else self.name
@@ -228,15 +239,11 @@ class SessionPlace:
         _check_size(self.name, tokens)
         if sum(map(len, data_values)) > MAX_TOKEN_CHARACTERS:
             data_values = ("",)  # like data with a gap: without it, the session store knows the user
-        found: list[Credential] = []
+        found: list[tuple[tuple[str, UnverifiedToken], ...]] = []
         for token in tokens:
             part = (self.part, UnverifiedToken(token))
-            for data in data_values:
-                parts = (part, (self.data_part, UnverifiedToken(data)))
-                found.append(Credential(parts, self._found_in, self.issuer_name))
-            if not data_values:
-                found.append(Credential((part,), self._found_in, self.issuer_name))
-        return tuple(found)
+            found += [(part, (self.data_part, UnverifiedToken(data))) for data in data_values] or [(part,)]
+        return tuple(Credential(parts, self._found_in, self.issuer_name) for parts in found)
 
 
 class CredentialPlace(Protocol):

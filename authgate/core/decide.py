@@ -15,7 +15,7 @@ from authgate.core.attempts import TooManyAttempts
 from authgate.core.authorization import check_account, check_rules
 from authgate.core.challenge import NO_CHALLENGE, RuleFailed
 from authgate.core.cors import preflight_method
-from authgate.core.credential import find_credentials
+from authgate.core.credential import find_credentials, is_sent_by_browsers
 from authgate.core.decision import Allow, Check, Deny
 from authgate.core.errors import LookupFailed, Refused
 from authgate.core.evaluation import Evaluation
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from authgate.core.credential import Credential
     from authgate.core.csrf import CsrfRule
     from authgate.core.decision import Decision
+    from authgate.core.header_lines import HeaderLines
     from authgate.core.identity import Identity
     from authgate.core.lookups import Steps
     from authgate.core.policy import Policy
+    from authgate.core.remembered import Remembered
     from authgate.core.request import Headers, Request
-    from authgate.core.snapshot import Snapshot
+    from authgate.core.snapshot import Issuer, Snapshot
 
 
 def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
@@ -62,7 +64,7 @@ def decide(request: Request, snapshot: Snapshot, now: float) -> Steps[Decision]:
         if identity is not None:
             if policy.looks_at_users:
                 _check_user(evaluation, policy, identity)
-            if policy.csrf is not None and credentials[0].sent_by_browsers:
+            if policy.csrf is not None and is_sent_by_browsers(credentials[0].found_in):
                 _check_csrf(evaluation, policy.csrf)
         return _allow(evaluation, policy, identity)
     except (Refused, LookupFailed, TooManyAttempts) as failure:
@@ -136,14 +138,33 @@ def _check_csrf(evaluation: Evaluation, csrf: CsrfRule) -> None:
 def _allow(evaluation: Evaluation, policy: Policy, identity: Identity | None) -> Allow:
     """Return the `Allow`. No other function makes one."""
     evaluation.check_name = "headers"
-    headers = identity_headers(identity, policy.outputs)
     if identity is None:
+        headers = policy.anonymous_headers or identity_headers(None, policy.outputs)
         evaluation.checks.add(("headers", "anonymous: all are empty"))
-    elif policy.fields.isdisjoint(identity.unknown):
+        return Allow(policy.name, None, headers, evaluation.checks)
+    cached = evaluation.cached
+    if cached is None or evaluation.recalled is not identity:
+        headers = identity_headers(identity, policy.outputs)
+    elif cached[1].outputs is policy.outputs and (lines := cached[1].lines) is not None:
+        headers = lines
+    else:
+        headers = _kept_headers(evaluation, policy, identity, *cached)
+    if policy.fields.isdisjoint(identity.unknown):
         evaluation.checks.add(("headers", ""))
     else:
         evaluation.checks.add(("headers", unknown_headers, identity, policy.outputs))
-    return Allow(policy=policy.name, identity=identity, headers=headers, checks=evaluation.checks)
+    return Allow(policy.name, identity, headers, evaluation.checks)
+
+
+def _kept_headers(
+    evaluation: Evaluation, policy: Policy, identity: Identity, issuer: Issuer, remembered: Remembered
+) -> HeaderLines:
+    """Return the headers about *identity*, which is that of the proof in *remembered*. They are made once and kept."""
+    headers = remembered.lines_for(policy.outputs)
+    if headers is None:
+        headers = identity_headers(identity, policy.outputs)
+        evaluation.snapshot.proofs.keep_lines(evaluation.digest, issuer, remembered, policy.outputs, headers)
+    return headers
 
 
 def _deny(evaluation: Evaluation, failure: Refused | LookupFailed | TooManyAttempts) -> Deny:

@@ -10,9 +10,10 @@ from authgate.core.transcript import Transcript
 if TYPE_CHECKING:
     from authgate.core.attempts import Attempts
     from authgate.core.errors import Refused
+    from authgate.core.identity import Identity
     from authgate.core.paths import Path
     from authgate.core.policy import Policy
-    from authgate.core.proof import Proof
+    from authgate.core.remembered import Remembered
     from authgate.core.request import Request
     from authgate.core.snapshot import Issuer, Snapshot
 
@@ -21,8 +22,10 @@ class Evaluation:
     """The evaluation of one request. The functions of `decide` and of `identification` read it and write to it.
 
     *check_name* is the check in progress; *checks* has those that ended. *policy* is the one that matches, and *paths*
-    are the readings of the path. *digest* and *cached* belong to the credential in progress: its digest, and its issuer
-    and proof if the proof is cached. *issuer_name* is "" until an issuer is chosen.
+    are the readings of the path. *issuer_name* is "" until an issuer is chosen.
+
+    *digest* and *cached* belong to the credential in progress: its digest, and its issuer and proof if the proof is
+    cached. *recalled* is the identity that this cached proof has by itself, if it is valid now.
     """
 
     __slots__ = (
@@ -36,6 +39,7 @@ class Evaluation:
         "now",
         "paths",
         "policy",
+        "recalled",
         "request",
         "snapshot",
     )
@@ -49,7 +53,8 @@ class Evaluation:
         self.checks = Transcript()
         self.check_name = self.issuer_name = self.identity_source = ""
         self.digest = b""
-        self.cached: tuple[Issuer, Proof] | None = None
+        self.cached: tuple[Issuer, Remembered] | None = None
+        self.recalled: Identity | None = None
         self.attempts: Attempts | None = None  # a request whose proof is cached needs none
 
     def record_failure(self, refused: Refused) -> None:

@@ -39,22 +39,25 @@ def recall(evaluation: Evaluation, credential: Credential) -> Identity | None:
     """
     snapshot = evaluation.snapshot
     evaluation.check_name = "token"
+    evaluation.recalled = None
     evaluation.digest = credential.digest()
     evaluation.cached = cached = snapshot.cached_proof(evaluation.digest, credential.issuer_name)
     if cached is None:
         return None
-    issuer, proof = cached
+    issuer, remembered = cached
+    proof = remembered.proof
     evaluation.issuer_name = issuer.name
     identity = proof.identity if isinstance(proof, Proven) else _fresh_copy(evaluation, proof, issuer)
     if identity is not None:
         _check_times(evaluation, identity)
+        evaluation.recalled = identity
     return identity
 
 
 def identify(evaluation: Evaluation, credential: Credential) -> Steps[Identity]:
     """Return the identity that *credential* proves and that is valid now. `recall` has found none."""
     cached = evaluation.cached
-    issuer, proof = cached or (yield from _prove(evaluation, credential))
+    issuer, proof = (cached[0], cached[1].proof) if cached else (yield from _prove(evaluation, credential))
     evaluation.issuer_name = issuer.name
     if isinstance(proof, Proven):
         identity = proof.identity

@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from authgate.core.cors import NO_CORS
+from authgate.core.errors import Refused
 from authgate.core.identity import TOKEN_FIELDS
+from authgate.core.outputs import identity_headers
 from authgate.core.paths import Field, Path
 from authgate.core.rules import SESSION_FIELDS
 from authgate.core.user_id import HEADER as USER_ID
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from authgate.core.cors import CorsRule
     from authgate.core.credential import CredentialPlace
     from authgate.core.csrf import CsrfRule
+    from authgate.core.header_lines import HeaderLines
     from authgate.core.outputs import Output
     from authgate.core.paths import PathPattern
     from authgate.core.reasons import Reason
@@ -135,7 +138,8 @@ class Policy:
     *outputs* are the headers of all policies; those of another policy have no source and are empty. *user_id* is the
     one that carries the user's id. *looks_at_users*: a user who is known can be refused. *fields* are the fields of the
     identity that headers come from. *of_person* are the headers about the user, not about the token: two cookies of one
-    user agree in them. *sign_in* is where browsers sign in, None if they are not redirected.
+    user agree in them. *anonymous_headers* are all of them without a value; None if they are too long for a reply.
+    *sign_in* is where browsers sign in, None if they are not redirected.
     """
 
     name: str
@@ -155,6 +159,7 @@ class Policy:
     user_id: Output | None = field(init=False)
     fields: frozenset[str] = field(init=False)
     of_person: tuple[Output, ...] = field(init=False)
+    anonymous_headers: HeaderLines | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Find out what each request needs: whether anything is asked of the user, and where headers come from."""
@@ -168,6 +173,7 @@ class Policy:
         )
         looks_at_users = has_demands or (self.user_id is not None and self.user_id.source != "subject")
         object.__setattr__(self, "looks_at_users", looks_at_users)
+        object.__setattr__(self, "anonymous_headers", _anonymous_headers(self.outputs))
         of_person = tuple(output for output in mapped if output.source not in TOKEN_FIELDS or output is self.user_id)
         object.__setattr__(self, "of_person", of_person)
         object.__setattr__(self, "fields", frozenset(output.source for output in mapped if output.path is None))
@@ -178,3 +184,10 @@ class Policy:
             if pattern.matches(path, exactly=self.match.exactly):
                 yield from pattern.fields(path)
                 return
+
+
+def _anonymous_headers(outputs: tuple[Output, ...]) -> HeaderLines | None:
+    try:
+        return identity_headers(None, outputs)
+    except Refused:
+        return None

@@ -268,19 +268,21 @@ class Snapshot:
     proofs: ProofCache = field(repr=False)
     refusals: Refusals = DEFAULT_REFUSALS
 
-    def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Proof] | None:
+    def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Remembered] | None:
         """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".
 
         A reload may have given a cookie to another issuer: the former issuer's proof counts no longer. Among more than
         16 issuers the credential itself has to say first which of them to look for.
         """
         if issuer_name:
-            issuers = tuple(filter(None, [self.issuers.by_name.get(issuer_name)]))
+            named = self.issuers.by_name.get(issuer_name)
+            issuers: tuple[Issuer, ...] = () if named is None else (named,)
         else:
             issuers = self.issuers if len(self.issuers) <= _FEW_ISSUERS else ()
         for issuer in issuers:
-            if proof := self.proofs.get(digest, issuer):
-                return issuer, proof
+            remembered = self.proofs.find(digest, issuer)
+            if remembered is not None:
+                return issuer, remembered
         return None
 
     def issuer(self, name: str) -> Issuer:
