@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authgate.server.descriptors import Descriptors
     from authgate.server.tls import TlsFiles, TlsState, WatchedTls
     from authgate.sessions.cached import CachedSessions
-    from authgate.tokens import LruProofCache
+    from authgate.tokens import BoundedRefusalCache, LruProofCache
     from authgate.waiting import DecisionsInFlight
 
 
@@ -71,8 +71,8 @@ class Prepared:
 class Live:
     """Everything that is made from the configuration. A reload replaces it as a whole.
 
-    Only *in_flight* and *proofs* stay: decisions of the old configuration and of the new one count together, and so do
-    all caches.
+    Only *in_flight*, *proofs* and *known_refusals* stay: decisions of the old configuration and of the new one count
+    together, and so do all caches.
     """
 
     prepared: Prepared = field(repr=False)
@@ -80,6 +80,7 @@ class Live:
     desk: Desk
     recorder: Recorder
     proofs: LruProofCache
+    known_refusals: BoundedRefusalCache
     watched_keys: dict[str, WatchedKeys]
     sessions: dict[str, CachedSessions]
     in_flight: DecisionsInFlight
@@ -98,6 +99,7 @@ class Live:
         self.in_flight.resize(self.config.limits.decisions_in_flight)
         self.proofs.set_issuers({issuer.name for issuer in self.gate.snapshot.issuers})
         self.proofs.budget.resize(self.config.limits.cache_bytes)
+        self.known_refusals.resize(self.config.limits.cache_bytes)
         for sessions in self.sessions.values():
             sessions.in_flight = self.in_flight
         for name, watched in self.watched_keys.items():

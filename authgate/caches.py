@@ -85,6 +85,15 @@ def held_bytes(value: object) -> int:
     return total
 
 
+# The numbers that entries count, in steps of 32 bytes. So the number takes no memory in each entry.
+_SIZES: tuple[int, ...] = (*range(0, LARGEST_BYTES + 64, 32),)
+
+
+def counted(size: int) -> int:
+    """Return *size*, rounded to a number that entries share; more than `LARGEST_BYTES` if it is larger than that."""
+    return _SIZES[min((size + 16) // 32, len(_SIZES) - 1)]
+
+
 class CacheBudget:
     """At most *max_bytes* for all caches together. *elapsed* is the clock of all of them, and never goes back."""
 

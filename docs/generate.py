@@ -210,7 +210,10 @@ _METRIC_SECTIONS = (
         """All caches share one budget, [`limits.cache_megabytes`](configuration.md#limits). Kinds of entries: `proofs` (verified credentials;
         each saves a verification, and never the checks of times, bans and sessions), `sessions` (found in the issuer's session store) and
         `no_session` (tokens without a session, with an expired one, or with one that cannot be read; for a second at most). While
-        `authgate_cache_evictions_total` grows, the budget is too small for all entries, or somebody sends made-up tokens (`no_session`).""",
+        `authgate_cache_evictions_total` grows, the budget is too small for all entries, or somebody sends made-up tokens (`no_session`).
+
+        `refusals` (bad credentials; each hit saves another verification) are apart: they have an eighth of `limits.cache_megabytes` in
+        addition, so made-up credentials evict nothing else. All issuers share them, so their label `issuer` is empty.""",
     ),
     (
         "Keys",

@@ -55,7 +55,7 @@ class Evaluation:
         self.digest = b""
         self.cached: tuple[Issuer, Remembered] | None = None
         self.recalled: Identity | None = None
-        self.attempts: Attempts | None = None  # a request whose proof is cached needs none
+        self.attempts: Attempts | None = None  # those that several credentials share
 
     def record_failure(self, refused: Refused) -> None:
         """Record that the check in progress failed, although the request goes on."""

@@ -17,6 +17,7 @@ from authgate.core.outputs import same_user
 from authgate.core.proof import Proven, SessionCheck
 from authgate.core.quoting import quoted
 from authgate.core.reasons import Reason
+from authgate.core.refusal_cache import KnownRefusal
 from authgate.core.subjects import with_prefix, with_prefix_in
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from authgate.core.lookups import Steps
     from authgate.core.policy import Policy
     from authgate.core.proof import NeedsSession, Proof
-    from authgate.core.snapshot import Issuer
+    from authgate.core.snapshot import Issuer, TokenFormat, Unverified
 
 # An optional policy takes a credential that is refused for one of these as none: the user was signed in once.
 ENDED = frozenset({Reason.EXPIRED, Reason.SESSION_NOT_FOUND})
@@ -71,6 +72,7 @@ def identify(evaluation: Evaluation, credential: Credential) -> Steps[Identity]:
 
 def identify_all(evaluation: Evaluation, policy: Policy, credentials: tuple[Credential, ...]) -> Steps[Identity]:
     """Return the one identity that *credentials* prove. Refuse credentials that prove none, or several."""
+    evaluation.attempts = Attempts()
     proven: list[Identity] = []
     refusals: list[Refused] = []
     for credential in credentials:
@@ -107,21 +109,28 @@ def _described(identity: Identity, source: str) -> str:
 def _prove(evaluation: Evaluation, credential: Credential) -> Steps[tuple[Issuer, Proof]]:
     """Verify *credential*; return its issuer and what it proves. Look up newer keys if only they can help."""
     snapshot, digest = evaluation.snapshot, evaluation.digest
-    token_format, token, issuer = choose_format(credential, snapshot.issuers)
-    evaluation.issuer_name = issuer.name
-    if cached := snapshot.proofs.get(digest, issuer):  # not found before: see `cached_proof`
-        return issuer, cached
-    attempts = evaluation.attempts = evaluation.attempts or Attempts()
-    outcome = verify(token_format, token, issuer, attempts)
+    known = _known_refusal(evaluation)
+    attempts = evaluation.attempts or Attempts()
+    if known is not None:
+        outcome: Proof | Refused = known.refused()
+        issuer, key_id = snapshot.issuer(known.issuer_name), known.key_id
+    else:
+        token_format, token, issuer = _choose_format(evaluation, credential)
+        if cached := snapshot.proofs.get(digest, issuer):  # not found before: see `cached_proof`
+            return issuer, cached
+        outcome, key_id = verify(token_format, token, issuer, attempts), token.key_id
+        if isinstance(outcome, Refused):
+            _cache_refusal(evaluation, outcome, key_id)
     # A session store can identify the user without newer keys.
     needs_keys = isinstance(outcome, Refused) or issuer.session_check is SessionCheck.NONE
     if needs_keys and outcome.newer_keys_may_help:
         refreshed: Issuer = yield RefreshKeys(
-            issuer_name=issuer.name, key_id=token.key_id, client_ip=str(evaluation.request.client_ip or "")
+            issuer_name=issuer.name, key_id=key_id, client_ip=str(evaluation.request.client_ip or "")
         )
         if refreshed.fingerprint != issuer.fingerprint:
             issuer = refreshed
             evaluation.snapshot = snapshot.with_issuer(issuer)  # for the remaining cookies
+            token_format, token, _ = choose_format(credential, snapshot.issuers)  # a known refusal has no token
             outcome = verify(token_format, token, issuer, attempts)
     if isinstance(outcome, Refused):
         raise outcome
@@ -129,6 +138,38 @@ def _prove(evaluation: Evaluation, credential: Credential) -> Steps[tuple[Issuer
     if outcome.is_cacheable:
         snapshot.proofs.put(digest, issuer, outcome, now=evaluation.now)
     return issuer, outcome
+
+
+def _known_refusal(evaluation: Evaluation) -> KnownRefusal | None:
+    """Return the cached refusal of the credential, if newer keys may change it. Raise it if they may not."""
+    if evaluation.attempts is not None:
+        return None
+    snapshot = evaluation.snapshot
+    known = snapshot.known_refusals.get(evaluation.digest, snapshot.issuers)
+    if known is not None:
+        evaluation.issuer_name = known.issuer_name
+        if not known.newer_keys_may_help:
+            raise known.refused()
+    return known
+
+
+def _choose_format(evaluation: Evaluation, credential: Credential) -> tuple[TokenFormat, Unverified, Issuer]:
+    """Return the format, the token and the issuer of *credential*."""
+    try:
+        chosen = choose_format(credential, evaluation.snapshot.issuers)
+    except Refused as refused:
+        _cache_refusal(evaluation, refused)
+        raise
+    evaluation.issuer_name = chosen[2].name
+    return chosen
+
+
+def _cache_refusal(evaluation: Evaluation, refused: Refused, key_id: str | None = None) -> None:
+    """Cache *refused*, which depends on the credential and the issuers alone, unless there are several credentials."""
+    if evaluation.attempts is None:
+        snapshot = evaluation.snapshot
+        refusal = KnownRefusal(refused, evaluation.issuer_name, key_id)
+        snapshot.known_refusals.put(evaluation.digest, snapshot.issuers, refusal)
 
 
 def _fresh_copy(evaluation: Evaluation, proof: NeedsSession, issuer: Issuer) -> Identity | None:

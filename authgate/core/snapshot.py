@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from authgate.core.demands import NO_TRAITS, Traits
 from authgate.core.keys import NO_KEYS
 from authgate.core.proof import SessionCheck
+from authgate.core.refusal_cache import NO_REFUSAL_CACHE
 from authgate.core.refusals import DEFAULT_REFUSALS, Refusals
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from authgate.core.outputs import Output
     from authgate.core.policies import Policies
     from authgate.core.proof import Proof
+    from authgate.core.refusal_cache import RefusalCache
     from authgate.core.remembered import Remembered
 
 
@@ -267,6 +269,7 @@ class Snapshot:
     leeway_seconds: float
     proofs: ProofCache = field(repr=False)
     refusals: Refusals = DEFAULT_REFUSALS
+    known_refusals: RefusalCache = field(default=NO_REFUSAL_CACHE, repr=False)
 
     def cached_proof(self, digest: bytes, issuer_name: str) -> tuple[Issuer, Remembered] | None:
         """Return the cached proof of the credential with this *digest*, and its issuer: *issuer_name*, or any if "".

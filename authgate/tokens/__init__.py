@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authgate.tokens._proof_cache import LruProofCache
+from authgate.tokens._refusal_cache import BoundedRefusalCache
 from authgate.tokens.authjs.database import AuthjsDatabase
 from authgate.tokens.authjs.nextauth_v4 import NEXTAUTH_V4
 from authgate.tokens.authjs.session import AuthjsSession
@@ -34,4 +35,4 @@ FORMATS: dict[str, TokenFormat] = {
     )
 }
 
-__all__ = ["FORMATS", "LruProofCache"]
+__all__ = ["FORMATS", "BoundedRefusalCache", "LruProofCache"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from authgate.caches import LARGEST_BYTES, PLACE_BYTES, CacheBudget, EntryCache
+from authgate.caches import PLACE_BYTES, CacheBudget, EntryCache, counted
 from authgate.core.proof import Proven
 from authgate.core.remembered import Remembered
 from authgate.core.snapshot import SECRETS
@@ -42,8 +42,6 @@ _SECONDS_AFTER_EXPIRY = 300.0
 _BESIDE_PROOF = PLACE_BYTES + 96 + 32
 # A `HeaderLines` beside its text.
 _LINES_BYTES = 48 + 8
-# Entries count in steps of 32 bytes: a few numbers serve for all of them, and take no memory in each.
-_SIZES: tuple[int, ...] = (*range(0, LARGEST_BYTES + 64, 32),)
 
 
 class LruProofCache:
@@ -145,4 +143,4 @@ def _bytes(entry: Remembered) -> int:
     for lines in (entry.lines, entry.other_lines):
         if lines is not None:
             size += _LINES_BYTES + getsizeof(lines.wire)
-    return _SIZES[min((size + 16) // 32, len(_SIZES) - 1)]
+    return counted(size)

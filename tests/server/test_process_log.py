@@ -90,6 +90,7 @@ def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
         for _ in range(3):
             assert subrequest(running.port, bearer(token)) == 200
         assert subrequest(running.port) == 401
+        assert [subrequest(running.port, bearer("garbage")) for _ in range(3)] == [401] * 3
         metrics = running.page("/metrics").body.decode().splitlines()
     assert 'authgate_decisions_total{adapter="nginx",outcome="allow",policy="default",reason=""} 3.0' in metrics
     assert (
@@ -99,4 +100,6 @@ def test_decisions_proofs_and_durations_are_counted(tmp_path: Path) -> None:
     assert 'authgate_cache_hits_total{issuer="app",kind="proofs"} 2.0' in metrics
     assert 'authgate_cache_stores_total{issuer="app",kind="proofs"} 1.0' in metrics
     assert 'authgate_cache_entries{issuer="app",kind="proofs"} 1.0' in metrics
-    assert 'authgate_decision_duration_seconds_count{adapter="nginx"} 4.0' in metrics
+    assert 'authgate_cache_hits_total{issuer="",kind="refusals"} 2.0' in metrics
+    assert 'authgate_cache_stores_total{issuer="",kind="refusals"} 1.0' in metrics
+    assert 'authgate_decision_duration_seconds_count{adapter="nginx"} 7.0' in metrics

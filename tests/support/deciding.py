@@ -18,7 +18,7 @@ from authgate.core.request import Request, make_request
 from authgate.core.rules import Test
 from authgate.core.sign_in import SignIn
 from authgate.core.snapshot import Issuer, Issuers, Snapshot
-from authgate.tokens import FORMATS, LruProofCache, algorithms, derived, jwk
+from authgate.tokens import FORMATS, BoundedRefusalCache, LruProofCache, algorithms, derived, jwk
 from authgate.tokens.better_auth.session import DATA_PART, TOKEN_PART, BetterAuthSession
 from tests.support.tokens import NOW, SECRET
 
@@ -111,9 +111,15 @@ def make_policy(**changes: Any) -> Policy:
 def make_snapshot(*issuers: Issuer, **changes: Any) -> Snapshot:
     """Return a snapshot of *issuers*. *changes* are those of the snapshot, and those of its only policy."""
     settings: dict[str, Any] = {
-        name: changes.pop(name) for name in ("policies", "leeway_seconds", "proofs", "refusals") if name in changes
+        name: changes.pop(name)
+        for name in ("policies", "leeway_seconds", "proofs", "refusals", "known_refusals")
+        if name in changes
     }
-    defaults: dict[str, Any] = {"leeway_seconds": 30, "proofs": LruProofCache()}
+    defaults: dict[str, Any] = {
+        "leeway_seconds": 30,
+        "proofs": LruProofCache(),
+        "known_refusals": BoundedRefusalCache(),
+    }
     if "policies" not in settings:
         defaults["policies"] = Policies(policies=(make_policy(**changes),))
     return Snapshot(issuers=Issuers(issuers or (make_issuer(),)), **defaults | settings)
